@@ -1,0 +1,1 @@
+"""Train spiking networks with local, voltage-based learning rules, and compare them with global ones."""

@@ -1,0 +1,41 @@
+"""One kind of error for a user's mistake: what was asked, what was found, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake of the user, told in one plain line. The command line exits with 2."""
+
+
+class MissingExtra(UserError):
+    """A part needs a package of an optional extra that is not installed."""
+
+    def __init__(self, part: str, package: str, extra: str) -> None:
+        super().__init__(
+            f"{part} needs the package {package}, which is not installed. "
+            f"Install the extra: pip install 'neurorules[{extra}]'"
+        )
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word closest in spelling to `word`, or None where nothing is close."""
+    folded = {name.lower(): name for name in known}
+    matches = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.5)
+    return folded[matches[0]] if matches else None
+
+
+def unknown(kind: str, word: str, known: Iterable[str]) -> UserError:
+    """The error for a word that no list holds: names the nearest one, else all of them.
+
+    Args:
+        kind: what the word was meant to be, such as "rule" or "option of rule 'sigprop'".
+        word: what the user wrote.
+        known: the legal words.
+    """
+    names = sorted(known)
+    close = nearest(word, names)
+    hint = f"Did you mean '{close}'?" if close else f"Known: {', '.join(names) or 'none'}."
+    return UserError(f"unknown {kind} '{word}'. {hint}")

@@ -1,0 +1,93 @@
+"""The one syntax for options of a thing: `name:key=value:key=value`; a comma separates things."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from neurorules.language.errors import UserError, unknown
+
+
+def parse_named(text: str) -> tuple[str, dict[str, str]]:
+    """Split `name:key=value:key=value` into the name and its raw options.
+
+    Raises:
+        UserError: empty name, an option without `=`, or an option given twice.
+    """
+    name, *pieces = text.strip().split(":")
+    if not name:
+        raise UserError(f"'{text}' names nothing. Write name:key=value, for example sigprop:form=voltage")
+    options: dict[str, str] = {}
+    for piece in pieces:
+        key, equals, value = piece.partition("=")
+        key = key.strip()
+        if not equals or not key or not value:
+            raise UserError(f"'{piece}' in '{text}' is not an option. Write key=value, for example form=voltage")
+        if key in options:
+            raise UserError(f"option '{key}' stands twice in '{text}'. Keep one of them")
+        options[key] = value.strip()
+    return name.strip(), options
+
+
+def parse_list(text: str) -> list[str]:
+    """Split a comma-separated list of things; empty pieces are dropped."""
+    return [piece.strip() for piece in text.split(",") if piece.strip()]
+
+
+def option_types(factory: Callable[..., Any]) -> dict[str, Any]:
+    """The options a dataclass or function takes, with their annotated types."""
+    target = factory.__init__ if inspect.isclass(factory) else factory
+    hints = get_type_hints(target)
+    names = [name for name in inspect.signature(factory).parameters]
+    return {name: hints.get(name, str) for name in names}
+
+
+def convert_options(owner: str, factory: Callable[..., Any], raw: Mapping[str, str]) -> dict[str, Any]:
+    """Convert raw option texts to the types that `factory` declares.
+
+    Args:
+        owner: how the error names the thing, such as "rule 'sigprop'".
+        factory: a dataclass or function with annotated keyword parameters.
+        raw: option texts as written.
+
+    Raises:
+        UserError: an option it does not take (nearest name offered), or a value of the wrong type.
+    """
+    accepted = option_types(factory)
+    values: dict[str, Any] = {}
+    for key, text in raw.items():
+        if key not in accepted:
+            raise unknown(f"option of {owner}", key, accepted)
+        values[key] = convert(f"{owner}, option '{key}'", accepted[key], text)
+    return values
+
+
+def convert(where: str, kind: Any, text: str) -> Any:
+    """One option text as a value of the annotated type `kind`.
+
+    Raises:
+        UserError: the text is not such a value.
+    """
+    origin = get_origin(kind)
+    if origin in (Union, types.UnionType):
+        if text == "none" and type(None) in get_args(kind):
+            return None
+        kinds = [k for k in get_args(kind) if k is not type(None)]
+        return convert(where, kinds[0], text)
+    if origin is Literal:
+        if text not in get_args(kind):
+            raise unknown(f"value of {where}:", text, [str(v) for v in get_args(kind)])
+        return text
+    if kind is bool:
+        if text.lower() not in ("true", "false"):
+            raise UserError(f"{where}: '{text}' is not true or false")
+        return text.lower() == "true"
+    if kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            word = "a whole number" if kind is int else "a number"
+            raise UserError(f"{where}: '{text}' is not {word}") from None
+    return text
