@@ -1,0 +1,58 @@
+# `make help` lists the targets. Everything is installed into .venv; nothing outside this folder is touched.
+
+PYTHON ?= $(shell for p in python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+JOBS   ?= 2
+NET    ?= 24-24-24
+RUN    ?= runs/digits
+
+BIN  := .venv/bin
+PIP  := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+CORE := .venv/.core-installed
+FULL := .venv/.full-installed
+
+.DEFAULT_GOAL := help
+.PHONY: run test lint bench clean help
+.DELETE_ON_ERROR:
+
+run: $(CORE)  ## train, compare, record, export and plot on the bundled digits (core packages only)
+	$(BIN)/neurorules compare --rules sigprop,bptt,shallow --data digits --net $(NET) --out $(RUN) --force
+	$(BIN)/neurorules record $(RUN)/sigprop --samples 10 --variables S,v --out $(RUN)/traces.h5
+	$(BIN)/neurorules export $(RUN)/traces.h5 --to npz --out $(RUN)/traces.npz
+	$(BIN)/neurorules plot $(RUN)/traces.h5 --out $(RUN)/raster.png
+
+test: $(FULL)  ## run the tests (JOBS=2 workers; all extras are installed)
+	$(BIN)/python -m pytest -n $(JOBS)
+
+lint: $(FULL)  ## ruff, formatting, types, and the floors of the house
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy neurorules hardware_models
+	$(BIN)/lint-imports
+
+bench: $(FULL)  ## measure speed (pytest-benchmark, one process)
+	$(BIN)/python -m pytest benchmarks -p no:xdist --benchmark-only
+
+clean:  ## remove .venv, caches and built files; run folders stay
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "neurorules needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+
+# A stamp is newer than what it was made from, so a second call installs nothing. The environment itself stands
+# behind the bar: its time changes whenever a package is installed.
+# torch goes in first and alone: asked for as the range of pyproject.toml, an index that also serves newer CUDA builds
+# may answer with gigabytes of them. The exact version finds the build that CI ran, CPU-only where the index has it.
+$(CORE): pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) torch==2.13.0
+	$(PIP) -e .
+	touch $@
+
+$(FULL): pyproject.toml constraints.txt | $(CORE)
+	$(PIP) -e '.[all,dev]'
+	touch $@

@@ -1,0 +1,93 @@
+"""Checkpoints: one safetensors file with its own content hash, and the one before it.
+
+Whenever the process stops, one whole checkpoint is on the disk: a new one is complete under a temporary name before the
+last one steps back to be the previous one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from neurorules.language.errors import UserError
+from neurorules.runs.plain_json import to_json
+from neurorules.runs.tensors import load_tensors, save_tensors
+
+CURRENT = "checkpoint.safetensors"
+PREVIOUS = "checkpoint.previous.safetensors"
+DAMAGED = "checkpoint.damaged.safetensors"
+_INCOMING = "checkpoint.incoming.safetensors"
+FILES = (CURRENT, PREVIOUS, DAMAGED, _INCOMING)
+
+_log = logging.getLogger(__name__)
+
+
+class Checkpoint(NamedTuple):
+    """What a run needs to go on: named tensors (weights, optimiser, generator states) and plain values."""
+
+    tensors: dict[str, torch.Tensor]
+    state: dict[str, Any]
+
+
+def save(folder: Path, tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> None:
+    """Write a checkpoint into `folder`; the last one becomes the previous one.
+
+    Args:
+        folder: an existing run folder.
+        tensors: any shapes and types; a `torch.Generator` goes in as its uint8 state.
+        state: values that JSON can hold, such as the epoch. Numbers that are not finite come back as None.
+    """
+    text = to_json(state)
+    incoming, current = folder / _INCOMING, folder / CURRENT
+    save_tensors(incoming, tensors, {"state": text, "sha256": _digest(tensors, text)})
+    if current.exists():
+        os.replace(current, folder / PREVIOUS)
+    os.replace(incoming, current)
+
+
+def load(folder: Path) -> Checkpoint | None:
+    """The newest whole checkpoint of `folder`, on the CPU; None where there is none.
+
+    A damaged one is named in one warning line and set aside as `checkpoint.damaged.safetensors`, so that it can never
+    take the place of a whole one.
+    """
+    # A whole incoming file is newer than the current one: its process was stopped before it changed the names.
+    for name in (_INCOMING, CURRENT, PREVIOUS):
+        path = folder / name
+        if not path.exists():
+            continue
+        try:
+            return read(path)
+        except UserError as error:
+            os.replace(path, folder / DAMAGED)
+            _log.warning("%s. Looking for the one before it; the damaged file is now %s", error, DAMAGED)
+    return None
+
+
+def read(path: Path) -> Checkpoint:
+    """Read one checkpoint file and check its content hash.
+
+    Raises:
+        UserError: the file is missing, cut short, or not what was written.
+    """
+    tensors, texts = load_tensors(path)
+    text = texts.get("state", "")
+    if texts.get("sha256") != _digest(tensors, text):
+        raise UserError(f"{path} is damaged, its content does not match its hash")
+    return Checkpoint(tensors, json.loads(text))
+
+
+def _digest(tensors: Mapping[str, torch.Tensor], text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8"))
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))
+    return digest.hexdigest()

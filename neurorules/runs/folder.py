@@ -1,0 +1,172 @@
+"""The folder of one run: its configuration, a row of metrics an epoch, its result, its weights."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from neurorules.language.errors import UserError
+from neurorules.runs import checkpoint
+from neurorules.runs.atomic import remove_leftovers, write_text
+from neurorules.runs.plain_json import plain, read_json, to_json
+from neurorules.runs.tensors import load_tensors, save_tensors
+
+CONFIG, METRICS, RESULT, WEIGHTS = "config.json", "metrics.jsonl", "result.json", "weights.safetensors"
+RUN_FILES = (RESULT, WEIGHTS, METRICS, *checkpoint.FILES, CONFIG)
+
+# What `result.json` holds at least; others may add keys.
+RESULT_KEYS = (
+    *("rule", "data", "net", "neuron", "steps", "seed", "epochs", "train_samples", "test_samples"),
+    *("test_accuracy", "validation_accuracy", "train_seconds", "samples_per_second", "peak_memory_mb"),
+    *("spikes_per_sample", "synops_per_sample", "needs", "versions"),
+)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run on the disk. Make it with `create`, `resume` or `finished`; every write is whole or not at all.
+
+    Args:
+        path: the folder.
+    """
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path, config: Mapping[str, Any], force: bool = False) -> RunFolder:
+        """Begin a new run in `path`, which is made where it is missing.
+
+        Args:
+            force: remove the files of an older run first; files of other names are never touched.
+
+        Raises:
+            UserError: the folder holds another run, or `path` is no folder.
+        """
+        if path.exists() and not path.is_dir():
+            raise UserError(f"{path} is a file, a run needs a folder. Give another --out")
+        folder = cls(path)
+        if any((path / name).exists() for name in RUN_FILES):
+            if not force:
+                raise UserError(f"{path} holds another run. Add --force to replace it, --resume to go on with it")
+            folder.remove()
+        path.mkdir(parents=True, exist_ok=True)
+        write_text(path / CONFIG, to_json(config, indent=2) + "\n")
+        return folder
+
+    @classmethod
+    def resume(cls, path: Path, config: Mapping[str, Any], may_differ: Collection[str] = ()) -> RunFolder:
+        """Open a run to go on with it.
+
+        Args:
+            config: the configuration asked for; it must equal the stored one.
+            may_differ: top-level keys that may have another value now, such as "epochs"; the new value is stored.
+
+        Raises:
+            UserError: there is no run, or a key differs; each is named with both values.
+        """
+        folder = cls(path)
+        stored, asked = folder.config(), plain(config)
+        differing = {key for key in {**stored, **asked} if stored.get(key) != asked.get(key)}
+        forbidden = sorted(differing - set(may_differ))
+        if forbidden:
+            pairs = "; ".join(
+                f"{key} is {to_json(stored.get(key))}, asked {to_json(asked.get(key))}" for key in forbidden
+            )
+            raise UserError(f"the run in {path} has another configuration: {pairs}. Ask for the same, or add --force")
+        remove_leftovers(path, RUN_FILES)
+        if differing:
+            write_text(path / CONFIG, to_json({**stored, **asked}, indent=2) + "\n")
+        return folder
+
+    @classmethod
+    def finished(cls, path: Path) -> RunFolder:
+        """Open a finished run to read it.
+
+        Raises:
+            UserError: there is no run in `path`, or it has not finished.
+        """
+        folder = cls(path)
+        folder.config()
+        if not ((path / RESULT).exists() and (path / WEIGHTS).exists()):
+            raise UserError(
+                f"the run in {path} has not finished. Go on with it first: add --resume to its train command"
+            )
+        return folder
+
+    def config(self) -> dict[str, Any]:
+        """The configuration of the run.
+
+        Raises:
+            UserError: there is no run here; runs in folders one level below are named.
+        """
+        if not (self.path / CONFIG).is_file():
+            below = sorted(str(found.parent) for found in self.path.glob(f"*/{CONFIG}"))
+            hint = f"Runs below it: {', '.join(below)}" if below else "A run folder is what train --out DIR makes"
+            raise UserError(f"there is no run in {self.path}, {CONFIG} is missing. {hint}")
+        return dict(read_json(self.path / CONFIG))
+
+    def append_metrics(self, row: Mapping[str, Any]) -> None:
+        """Add one line, one epoch, to `metrics.jsonl`; it is on the disk when this returns."""
+        path = self.path / METRICS
+        # A line cut short by a stop would swallow the next one: rewrite the whole lines first.
+        if path.exists() and not path.read_bytes().endswith(b"\n"):
+            self.truncate_metrics(len(self.read_metrics()))
+        with path.open("a", encoding="utf-8") as file:
+            file.write(to_json(row) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """All whole rows, oldest first; a last line cut short by a stop is left out.
+
+        Raises:
+            UserError: a line before the last is damaged.
+        """
+        path = self.path / METRICS
+        if not path.exists():
+            return []
+        *lines, _cut_short = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        try:
+            return [json.loads(line) for line in lines]
+        except ValueError as error:
+            raise UserError(f"{path} is damaged ({error}). Remove the line, or begin again with --force") from None
+
+    def truncate_metrics(self, epochs: int) -> None:
+        """Keep the first `epochs` rows: what a resumed run does to agree with its checkpoint."""
+        rows = self.read_metrics()[:epochs]
+        write_text(self.path / METRICS, "".join(to_json(row) + "\n" for row in rows))
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        """Write `result.json`, which marks the run as finished: write it last.
+
+        Raises:
+            ValueError: a key of `RESULT_KEYS` is missing.
+        """
+        missing = [key for key in RESULT_KEYS if key not in result]
+        if missing:
+            raise ValueError(f"the result lacks {', '.join(missing)}")
+        write_text(self.path / RESULT, to_json(result, indent=2) + "\n")
+
+    def read_result(self) -> dict[str, Any]:
+        """The result of a finished run."""
+        return dict(read_json(self.path / RESULT))
+
+    def save_weights(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Write `weights.safetensors`: everything that learned, by name."""
+        save_tensors(self.path / WEIGHTS, tensors)
+
+    def load_weights(self) -> dict[str, torch.Tensor]:
+        """Read `weights.safetensors`, on the CPU."""
+        return load_tensors(self.path / WEIGHTS)[0]
+
+    def remove(self) -> None:
+        """Remove the files of the run, and nothing else; the configuration goes last."""
+        for name in RUN_FILES:
+            (self.path / name).unlink(missing_ok=True)
+        remove_leftovers(self.path, RUN_FILES)

@@ -1,0 +1,57 @@
+"""A polite stop: the first Ctrl-C lets the work reach a place where it can be resumed, the second one ends it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+EXIT_CODE = 130
+
+
+class Interrupted(Exception):
+    """The user stopped a run and its checkpoint is saved; the text is the line that resumes it. Exit code 130."""
+
+
+class StopFlag:
+    """Whether the user has asked to stop; the work looks at it where its state is whole."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+
+    @property
+    def requested(self) -> bool:
+        """True from the first signal on."""
+        return self._asked.is_set()
+
+    def request(self) -> None:
+        """Ask to stop, as a signal does."""
+        self._asked.set()
+
+
+@contextmanager
+def polite_stop() -> Iterator[StopFlag]:
+    """Turn the first SIGINT or SIGTERM inside the block into a raised flag.
+
+    A second signal raises KeyboardInterrupt at once. Old handlers come back when the block ends. Only the main thread
+    may set handlers: in any other one the flag stays down, and the main thread decides.
+    """
+    flag = StopFlag()
+    if threading.current_thread() is not threading.main_thread():
+        yield flag
+        return
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if flag.requested:
+            raise KeyboardInterrupt
+        flag.request()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield flag
+    finally:
+        for number, handler in before.items():
+            # None stands for a handler that was not set from Python and cannot be given back.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -1,0 +1,57 @@
+"""JSON that every reader accepts: no NaN, no infinity, no Python types."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurorules.language.errors import UserError
+
+
+def plain(value: Any) -> Any:
+    """The same value in JSON's own types: tuples become lists, numpy scalars numbers, paths texts.
+
+    A number that is not finite becomes None: standard JSON has no word for it, and strict readers stop there.
+
+    Raises:
+        TypeError: the value holds something that has no form in JSON.
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in (sorted(value) if isinstance(value, set | frozenset) else value)]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Path):
+        return str(value)
+    if value is None or isinstance(value, str | int):
+        return value
+    raise TypeError(f"{type(value).__name__} has no form in JSON: {value!r}")
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """One JSON text of `plain(value)`; without `indent` it is one line."""
+    return json.dumps(plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        UserError: the file is missing or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"there is no file {path}") from None
+    except ValueError as error:
+        raise UserError(f"{path} is damaged, it is not JSON ({error}). Remove it or restore it") from None

@@ -1,0 +1,83 @@
+"""The one progress bar: on stderr, for work of over a second, where somebody looks."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+Item = TypeVar("Item")
+
+DELAY_S = 1.0
+
+# A bar inside a bar (batches of a run, runs of a comparison) is a line of the outer one's display.
+_display: ContextVar[Progress | None] = ContextVar("neurorules_progress", default=None)
+
+
+class Bar:
+    """A running count; `advance` costs a clock reading until the bar is due."""
+
+    def __init__(self, display: Progress | None, task: str, total: int | None) -> None:
+        self._display, self._task, self._total = display, task, total
+        self._done, self._since, self._id = 0, time.monotonic(), None  # type: int, float, TaskID | None
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        """Count `steps` more as done; `note` is a short text behind the bar, such as the accuracy so far."""
+        self._done += steps
+        if self._display is None or time.monotonic() - self._since < DELAY_S:
+            return
+        if self._id is None:
+            self._display.start()
+            self._id = self._display.add_task(self._task, total=self._total, note=note)
+        self._display.update(self._id, completed=self._done, note=note)
+
+    def close(self) -> None:
+        """Take the line off the display."""
+        if self._display is not None and self._id is not None:
+            self._display.remove_task(self._id)
+
+
+@contextmanager
+def progress(task: str, total: int | None = None, quiet: bool = False) -> Iterator[Bar]:
+    """A bar for the work inside the block.
+
+    Nothing is drawn with `quiet`, where stderr is no terminal, or where the work ends within a second.
+
+    Args:
+        task: what is counted, such as "epoch 3".
+        total: how many steps there are, or None where nobody knows.
+    """
+    outer = _display.get()
+    display = None if quiet else outer or _new_display()
+    token = _display.set(display)
+    bar = Bar(display, task, total)
+    try:
+        yield bar
+    finally:
+        bar.close()
+        _display.reset(token)
+        if display is not None and display is not outer:
+            display.stop()
+
+
+def track(items: Iterable[Item], task: str, total: int | None = None, quiet: bool = False) -> Iterator[Item]:
+    """Yield the items and count each one that is done; see `progress`."""
+    if total is None and hasattr(items, "__len__"):
+        total = len(items)
+    with progress(task, total, quiet) as bar:
+        for item in items:
+            yield item
+            bar.advance()
+
+
+def _new_display() -> Progress | None:
+    if not sys.stderr.isatty():
+        return None
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True), transient=True)

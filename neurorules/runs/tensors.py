@@ -1,0 +1,37 @@
+"""Tensors as safetensors files: written atomically, read without unpickling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from neurorules.language.errors import UserError
+from neurorules.runs.atomic import write_bytes
+
+
+def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Write named tensors of any shape, type and device, with a few texts beside them."""
+    # The format knows neither views nor shared memory: each tensor is laid out on its own.
+    alone = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
+    }
+    write_bytes(path, save(alone, dict(metadata or {})))
+
+
+def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Read the tensors, on the CPU, and the texts beside them.
+
+    Raises:
+        UserError: the file is missing, cut short or of another format.
+    """
+    if not path.is_file():
+        raise UserError(f"there is no file {path}")
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"{path} is damaged, it is no whole safetensors file ({error})") from None
