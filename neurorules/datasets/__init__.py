@@ -1,0 +1,65 @@
+"""Floor 2: data sets, one file each. Every file's `ENTRY` holds the user's options and reads the data with `load`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neurorules.language.errors import UserError, unknown
+from neurorules.language.registry import Registry
+
+if TYPE_CHECKING:
+    from neurorules.datasets._shared import DataSet
+
+DATASETS = Registry("dataset", "neurorules.datasets")
+
+
+def open_dataset(text: str, data_dir: Path | None = None) -> DataSet:
+    """Read the data set that a user's word or path names.
+
+    Args:
+        text: a registered name with options (`mnist`, `npz:path=own.npz`), or a path: an `.npz` file, a folder of
+            idx files, or a folder of N-MNIST recordings. A registered name wins over a folder of the same name.
+        data_dir: where the files of a registered name are sought first (`--data-dir`).
+
+    Raises:
+        UserError: unknown name (the nearest one is offered), missing or broken files.
+    """
+    name = text.strip().split(":", 1)[0]
+    if name.replace("-", "_") in DATASETS.modules:
+        entry = DATASETS.make(text)
+    else:
+        path = Path(text.strip()).expanduser()
+        if not path.exists() and not _looks_like_path(text):
+            raise unknown("dataset", name or text, DATASETS.names())
+        entry = DATASETS.factory(_format_of(path))(path=str(path))
+    data: DataSet = entry.load(data_dir)
+    return data
+
+
+def _looks_like_path(text: str) -> bool:
+    return any(sign in text for sign in ("/", "\\", "~")) or text.strip().endswith(".npz")
+
+
+def _format_of(path: Path) -> str:
+    """The entry that reads what lies at `path`.
+
+    Raises:
+        UserError: nothing is there, or nothing that an entry reads.
+    """
+    if not path.exists():
+        raise UserError(f"data '{path}': there is no such file or folder. Check the path")
+    if path.is_file():
+        if path.suffix == ".npz":
+            return "npz"
+        raise UserError(f"data '{path}': the file is no .npz. Give one, or a folder of idx files or recordings")
+    names = [child.name.lower() for child in path.iterdir()]
+    if {"train", "test", "train.zip", "test.zip"} & set(names):
+        return "nmnist"
+    if any("images" in name or "labels" in name for name in names):
+        return "idx"
+    raise UserError(
+        f"data '{path}': the folder holds neither idx files (train-images..., train-labels..., t10k-images..., "
+        "t10k-labels...) nor N-MNIST recordings (Train/ and Test/, or Train.zip and Test.zip). "
+        "Name the folder that does, or an .npz file"
+    )

@@ -1,0 +1,123 @@
+"""What every data set hands over: `DataSet`, and `Recordings` where the samples are events."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+
+class Recording(NamedTuple):
+    """The events of one sample, each array of shape (events,)."""
+
+    x: np.ndarray
+    y: np.ndarray
+    polarity: np.ndarray
+    t_us: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Recordings:
+    """N event recordings in flat arrays: recording i owns the events offsets[i] .. offsets[i + 1].
+
+    Args:
+        x, y: column and row of each event, (E,) unsigned; x < W, y < H.
+        polarity: (E,) uint8, 0 = off (darker), 1 = on (brighter).
+        t_us: (E,) int32, microseconds since the start of the recording.
+        offsets: (N + 1,) int64, never decreasing, from 0 to E.
+        sensor: (2, H, W): polarities, rows, columns.
+        checksum: hex digest of the content; a subset's is derived from it and the indices.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    polarity: np.ndarray
+    t_us: np.ndarray
+    offsets: np.ndarray
+    sensor: tuple[int, int, int]
+    checksum: str
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, indices: np.ndarray | slice) -> Recordings:
+        """The same as `subset`, so that images and recordings are cut alike: `samples[indices]`."""
+        return self.subset(np.arange(len(self))[indices])
+
+    @property
+    def events(self) -> int:
+        """Number of events in all recordings together."""
+        return int(self.offsets[-1])
+
+    def recording(self, index: int) -> Recording:
+        """One recording; views, no copies."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"recording {index} of {len(self)}")
+        part = slice(int(self.offsets[index]), int(self.offsets[index + 1]))
+        return Recording(self.x[part], self.y[part], self.polarity[part], self.t_us[part])
+
+    def subset(self, indices: np.ndarray) -> Recordings:
+        """The recordings at `indices` (K,), in that order; an index may stand twice."""
+        indices = np.asarray(indices, dtype=np.int64).reshape(-1)
+        indices = np.arange(len(self))[indices]  # checks the range and resolves negative ones
+        counts = np.diff(self.offsets)[indices]
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        picked = np.arange(offsets[-1]) + np.repeat(self.offsets[indices] - offsets[:-1], counts)
+        return Recordings(
+            x=self.x[picked],
+            y=self.y[picked],
+            polarity=self.polarity[picked],
+            t_us=self.t_us[picked],
+            offsets=offsets,
+            sensor=self.sensor,
+            checksum=hashlib.sha256(self.checksum.encode() + indices.tobytes()).hexdigest(),
+        )
+
+
+Samples = np.ndarray | Recordings
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """One data set in memory.
+
+    Args:
+        name: as shown to the user.
+        kind: "images" or "events".
+        shape: (C, H, W) of one sample, or of one frame of events.
+        classes: number of classes; labels are 0 .. classes - 1.
+        train, test: images (N, C, H, W), uint8 (grey levels, 255 = full) or float32; or `Recordings`.
+        train_labels, test_labels: (N,) int64.
+        checksum: hex digest of the content.
+        default_encoder: the encoder's text where the user names none.
+    """
+
+    name: str
+    kind: Literal["images", "events"]
+    shape: tuple[int, int, int]
+    classes: int
+    train: Samples
+    train_labels: np.ndarray
+    test: Samples
+    test_labels: np.ndarray
+    checksum: str
+    default_encoder: str
+
+
+def content_checksum(*arrays: np.ndarray) -> str:
+    """Hex SHA-256 of the arrays' types, shapes and bytes."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def cache_folder() -> Path:
+    """The user's cache folder: the environment's NEURORULES_CACHE, else ~/.cache/neurorules. It may not exist yet."""
+    given = os.environ.get("NEURORULES_CACHE")
+    return Path(given).expanduser() if given else Path.home() / ".cache" / "neurorules"

@@ -1,0 +1,68 @@
+"""Your own images or vectors in one NumPy file: `npz:path=FILE`, holding x_train, y_train, x_test, y_test."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from neurorules.datasets._arrays import Channels, image_set
+from neurorules.datasets._files import given_path
+from neurorules.datasets._shared import DataSet
+from neurorules.language.errors import UserError
+
+NEEDED = ("x_train", "y_train", "x_test", "y_test")
+
+
+@dataclass(frozen=True)
+class NpzFile:
+    """An .npz file with x_train, y_train, x_test, y_test; other arrays in it are left alone.
+
+    x: (N, H, W) grey images; (N, C, H, W) or (N, H, W, C); or (N, F) vectors, read as one row of F pixels (1, 1, F).
+    uint8 values are grey levels (255 = full); every other number type is taken as it stands, so scale it to 0..1 where
+    the encoder asks for that. y: (N,) or (N, 1), whole numbers from 0.
+
+    Args:
+        path: the file.
+        classes: number of classes; `none` counts them from the training labels.
+        channels: auto | first | last: which axis of 4 holds the channels; auto takes the one of at most 4.
+    """
+
+    path: str = ""
+    classes: int | None = None
+    channels: Channels = "auto"
+
+    def load(self, data_dir: Path | None = None) -> DataSet:
+        """Read the file; a relative path that is not here is sought in `data_dir`.
+
+        Raises:
+            UserError: no such file, no such arrays in it, NaN, wrong shapes, labels out of range or not whole.
+        """
+        path = given_path("npz", self.path, data_dir)
+        arrays = _read(path)
+        where = {key: f"{path}, {key}" for key in NEEDED}
+        return image_set(path.stem, arrays, where, self.classes, self.channels)
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    """The four arrays; nothing is unpickled."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise UserError(f"npz: {path} holds one bare array. Save {', '.join(NEEDED)} with numpy.savez")
+            missing = [key for key in NEEDED if key not in archive.files]
+            if missing:
+                found = ", ".join(archive.files) or "nothing"
+                raise UserError(
+                    f"npz: {path} holds no {', '.join(missing)} (found: {found}). Save the arrays under these names"
+                )
+            return {key: archive[key] for key in NEEDED}
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"npz: {path} cannot be read ({reason}). Save it again with numpy.savez") from None
+
+
+ENTRY = NpzFile
