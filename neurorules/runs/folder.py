@@ -75,10 +75,10 @@ class RunFolder:
         differing = {key for key in {**stored, **asked} if stored.get(key) != asked.get(key)}
         forbidden = sorted(differing - set(may_differ))
         if forbidden:
-            pairs = "; ".join(
-                f"{key} is {to_json(stored.get(key))}, asked {to_json(asked.get(key))}" for key in forbidden
+            texts = (f"{key} is {to_json(stored.get(key))}, asked {to_json(asked.get(key))}" for key in forbidden)
+            raise UserError(
+                f"the run in {path} was begun with other options: {'; '.join(texts)}. Ask for the same ones"
             )
-            raise UserError(f"the run in {path} has another configuration: {pairs}. Ask for the same, or add --force")
         remove_leftovers(path, RUN_FILES)
         if differing:
             write_text(path / CONFIG, to_json({**stored, **asked}, indent=2) + "\n")
@@ -94,9 +94,7 @@ class RunFolder:
         folder = cls(path)
         folder.config()
         if not ((path / RESULT).exists() and (path / WEIGHTS).exists()):
-            raise UserError(
-                f"the run in {path} has not finished. Go on with it first: add --resume to its train command"
-            )
+            raise UserError(f"the run in {path} has not finished. Go on with it first: train ... --resume")
         return folder
 
     def config(self) -> dict[str, Any]:

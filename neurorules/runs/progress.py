@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
@@ -25,7 +25,9 @@ class Bar:
 
     def __init__(self, display: Progress | None, task: str, total: int | None) -> None:
         self._display, self._task, self._total = display, task, total
-        self._done, self._since, self._id = 0, time.monotonic(), None  # type: int, float, TaskID | None
+        self._done = 0
+        self._since = time.monotonic()
+        self._id: TaskID | None = None
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         """Count `steps` more as done; `note` is a short text behind the bar, such as the accuracy so far."""
@@ -62,13 +64,13 @@ def progress(task: str, total: int | None = None, quiet: bool = False) -> Iterat
     finally:
         bar.close()
         _display.reset(token)
-        if display is not None and display is not outer:
+        if display is not None and display is not outer and display.live.is_started:
             display.stop()
 
 
 def track(items: Iterable[Item], task: str, total: int | None = None, quiet: bool = False) -> Iterator[Item]:
     """Yield the items and count each one that is done; see `progress`."""
-    if total is None and hasattr(items, "__len__"):
+    if total is None and isinstance(items, Sized):
         total = len(items)
     with progress(task, total, quiet) as bar:
         for item in items:

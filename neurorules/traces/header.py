@@ -1,0 +1,58 @@
+"""What a trace file says about itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+from neurorules.runs.plain_json import plain, to_json
+
+
+@dataclass(frozen=True)
+class TraceHeader:
+    """Where a trace comes from and how to read it.
+
+    Args:
+        rule: the learning rule, as the user wrote it.
+        layers: layer name -> shape of its population, input first, such as {"input": (1, 8, 8), "hidden1": (64,)}.
+        dt_ms: length of one time step, ms, > 0.
+        units: variable -> unit, such as {"v": "threshold"}; a variable without one is a pure number.
+        seed: the seed of the run.
+        config: the run's whole configuration.
+        versions: package -> version.
+        classes: names of the classes; empty where a label is its own name.
+    """
+
+    rule: str
+    layers: Mapping[str, tuple[int, ...]]
+    dt_ms: float = 1.0
+    units: Mapping[str, str] = field(default_factory=dict)
+    seed: int = 0
+    config: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+
+    def neurons(self, layer: str) -> int:
+        """How many neurons a layer has."""
+        return prod(self.layers[layer])
+
+    def label_name(self, label: int) -> str:
+        """The name of a class; "unknown" for -1."""
+        if label < 0:
+            return "unknown"
+        return self.classes[label] if label < len(self.classes) else str(label)
+
+    def to_text(self) -> str:
+        """The header as one line of JSON."""
+        return to_json({key: plain(value) for key, value in vars(self).items()})
+
+    @classmethod
+    def from_text(cls, text: str) -> TraceHeader:
+        """Read what `to_text` wrote; keys of later versions are left out."""
+        values = {key: value for key, value in json.loads(text).items() if key in cls.__dataclass_fields__}
+        values["layers"] = {name: tuple(shape) for name, shape in values["layers"].items()}
+        values["classes"] = tuple(values.get("classes", ()))
+        return cls(**values)

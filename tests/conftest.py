@@ -1,0 +1,47 @@
+"""What all tests share. Modules of the library are imported in the tests, after shapes are set to be checked."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# Set before matplotlib and the linear-algebra libraries read them: no window, one thread a worker.
+os.environ.setdefault("MPLBACKEND", "agg")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+import torch
+from hypothesis import settings
+
+torch.set_num_threads(1)
+
+# The same examples on every machine, however slow it is.
+settings.register_profile("same_everywhere", derandomize=True, deadline=None, database=None, max_examples=50)
+settings.load_profile("same_everywhere")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what this machine cannot run, and say what is missing."""
+    for item in items:
+        if item.get_closest_marker("cuda") and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+        if item.get_closest_marker("data") and not os.environ.get("NEURORULES_DATA"):
+            item.add_marker(pytest.mark.skip(reason="needs the folder NEURORULES_DATA"))
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    """A seeded generator on the CPU."""
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def data_folder() -> Path:
+    """The folder of the real data sets; mark the test with `data`."""
+    return Path(os.environ["NEURORULES_DATA"])
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout."""
+    return Path(__file__).resolve().parent.parent
