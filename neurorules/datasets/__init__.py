@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from neurorules.datasets._shared import DataSet
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.registry import Registry
-
-if TYPE_CHECKING:
-    from neurorules.datasets._shared import DataSet
 
 DATASETS = Registry("dataset", "neurorules.datasets")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -32,6 +32,7 @@ class _Entry(NamedTuple):
     name: str
 
 
+@runtime_checkable
 class _Source(Protocol):
     """A folder or a zip file of recordings `<digit>/<index>.bin`."""
 

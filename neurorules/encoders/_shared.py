@@ -1,0 +1,122 @@
+"""What every encoder is, and what it hands to the network."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+import torch
+
+from neurorules.language.errors import UserError
+
+FULL_GREY = 255.0  # a uint8 pixel of this value is a brightness of 1
+CHUNK_SAMPLES = 2048  # statistics are summed in pieces of so many samples, to spare memory
+
+
+class Drive(NamedTuple):
+    """The input of the first layer.
+
+    Args:
+        values: (T, B, C, H, W); or (B, C, H, W) where `constant`.
+        constant: the same current flows at every step, so that a layer need multiply it by its weights only once.
+    """
+
+    values: torch.Tensor
+    constant: bool
+
+
+@runtime_checkable
+class EventArrays(Protocol):
+    """What an encoder of events reads; `neurorules.datasets._shared.Recordings` is such a thing."""
+
+    @property
+    def x(self) -> np.ndarray: ...
+    @property
+    def y(self) -> np.ndarray: ...
+    @property
+    def polarity(self) -> np.ndarray: ...
+    @property
+    def t_us(self) -> np.ndarray: ...
+    @property
+    def offsets(self) -> np.ndarray: ...
+    @property
+    def sensor(self) -> tuple[int, int, int]: ...
+    @property
+    def checksum(self) -> str: ...
+    def __len__(self) -> int: ...
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """A frozen dataclass whose fields are the user's options.
+
+    `accepts`: the kinds of samples it takes, of "images" and "events". `statistics`: what `fit` found, plain floats; a
+    stored encoder comes back with `with_statistics(ENCODERS.make(text), stored)`.
+    """
+
+    accepts: ClassVar[frozenset[str]]
+
+    @property
+    def statistics(self) -> Mapping[str, float]: ...
+
+    def fit(self, train: Any) -> Encoder:
+        """The encoder with the statistics of the training samples (N, C, H, W) or recordings; `self` stays as it is."""
+        ...
+
+    def prepare(self, samples: Any, steps: int, cache: Path | None) -> np.ndarray:
+        """An array to be indexed by sample numbers (B,) int64, giving the (B, ...) that `encode` takes."""
+        ...
+
+    def encode(self, batch: torch.Tensor, steps: int, generator: torch.Generator) -> Drive:
+        """The drive of one prepared batch, on the batch's device; random draws come from `generator` alone."""
+        ...
+
+
+E = TypeVar("E")
+
+
+def with_statistics(encoder: E, statistics: Mapping[str, float]) -> E:
+    """A copy of a frozen encoder that carries `statistics`."""
+    fitted = copy.copy(encoder)
+    object.__setattr__(fitted, "statistics", {key: float(value) for key, value in statistics.items()})
+    return fitted
+
+
+def as_image_array(name: str, samples: Any) -> np.ndarray:
+    """`samples` if they are images (N, C, H, W).
+
+    Raises:
+        UserError: they are not.
+    """
+    if not isinstance(samples, np.ndarray) or samples.ndim != 4:
+        raise UserError(f"encoder '{name}' takes images (N, C, H, W), not these samples. Events need --encode frames")
+    return samples
+
+
+def brightness_chunks(images: np.ndarray) -> Iterator[np.ndarray]:
+    """The pixels as brightness in float64, a flat array for each chunk of samples."""
+    scale = FULL_GREY if images.dtype == np.uint8 else 1.0
+    for start in range(0, len(images), CHUNK_SAMPLES):
+        yield images[start : start + CHUNK_SAMPLES].reshape(-1).astype(np.float64) / scale
+
+
+def check_unit_range(name: str, images: np.ndarray) -> None:
+    """Refuse images whose pixels are no brightness in 0..1 (uint8: 0..255).
+
+    Raises:
+        UserError: a pixel is outside.
+    """
+    low, high = float(images.min()), float(images.max())
+    if images.dtype != np.uint8 and (low < 0.0 or high > 1.0):
+        raise UserError(
+            f"encoder '{name}' takes pixels in 0..1, found {low:g}..{high:g}. "
+            "Scale the data, save it as uint8, or write --encode constant"
+        )
+
+
+def brightness(batch: torch.Tensor) -> torch.Tensor:
+    """Pixels as brightness: uint8 divided by 255 in float32, floats as they are."""
+    return batch if batch.is_floating_point() else batch.to(torch.float32) / FULL_GREY

@@ -1,0 +1,65 @@
+"""The pixels as a constant current: the same real values at every step, and the first layer makes the spikes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from neurorules.encoders._shared import Drive, as_image_array, brightness, brightness_chunks, with_statistics
+from neurorules.language.errors import UserError
+
+
+@dataclass(frozen=True)
+class Constant:
+    """values = (pixel - mean) / deviation, with one mean and one standard deviation over all training pixels.
+
+    Args:
+        standardise: true; false gives the pixels as they are (uint8 divided by 255).
+    """
+
+    standardise: bool = True
+    statistics: Mapping[str, float] = field(default_factory=dict, init=False, hash=False)
+    accepts: ClassVar[frozenset[str]] = frozenset({"images"})
+
+    def fit(self, train: np.ndarray) -> Constant:
+        """The encoder with `mean` and `deviation` of the training images (N, C, H, W).
+
+        Raises:
+            UserError: no images, or all pixels are equal.
+        """
+        images = as_image_array("constant", train)
+        mean = math.fsum(float(part.sum()) for part in brightness_chunks(images)) / images.size
+        squares = math.fsum(float(((part - mean) ** 2).sum()) for part in brightness_chunks(images))
+        deviation = math.sqrt(squares / images.size)
+        if self.standardise and not deviation > 0.0:
+            raise UserError(
+                f"encoder 'constant': all training pixels are {mean:g}, which cannot be standardised. "
+                "Check the data, or write --encode constant:standardise=false"
+            )
+        return with_statistics(self, {"mean": mean, "deviation": deviation})
+
+    def prepare(self, samples: np.ndarray, steps: int, cache: Path | None = None) -> np.ndarray:
+        """The images themselves."""
+        return as_image_array("constant", samples)
+
+    def encode(self, batch: torch.Tensor, steps: int, generator: torch.Generator) -> Drive:
+        """(B, C, H, W) pixels to a constant current (B, C, H, W); nothing is drawn.
+
+        Raises:
+            UserError: `fit` was not called before.
+        """
+        values = brightness(batch)
+        if self.standardise:
+            if not self.statistics:
+                raise UserError("encoder 'constant' has no mean and deviation yet. Call fit(training_images) first")
+            values = (values - self.statistics["mean"]) / self.statistics["deviation"]
+        return Drive(values, constant=True)
+
+
+ENTRY = Constant
