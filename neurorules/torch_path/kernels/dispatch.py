@@ -1,0 +1,176 @@
+"""The scans' public functions: check the inputs, then choose the C kernel (CPU, float32 or float64) or plain torch."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+
+import torch
+
+from . import native, reference
+from .build import library
+from .contract import Psi, PsiShape, Reset, ReverseInputs, Scan, ScanInputs
+
+
+def compiled() -> bool:
+    """Whether CPU scans run in the compiled kernels (compiles them if this is the first use)."""
+    return library() is not None
+
+
+@torch.no_grad()
+def scan(
+    current: torch.Tensor,
+    steps: int,
+    beta: float | torch.Tensor,
+    v_threshold: float | torch.Tensor,
+    reset: Reset,
+    reset_delay: bool = False,
+    u0: torch.Tensor | None = None,
+    r0: torch.Tensor | None = None,
+    *,
+    spikes: bool = True,
+    v: bool = True,
+    mean_v: bool = False,
+    mean_spikes: bool = False,
+    spike_dtype: torch.dtype | None = None,
+) -> Scan:
+    """Run a layer of integrate-and-fire neurons over `steps` steps; the equations are in the package's docstring.
+
+    Args:
+        current: (T, B, N), or (B, N) for the same current at each step. T = `steps`.
+        beta, v_threshold: one number, or (N,). No unit is assumed: v, current and v_threshold share theirs.
+        u0: (B, N), membrane to start from; zeros if None.
+        r0: (B, N), 0 or 1: a delayed reset to begin with; where u0 is above threshold if None, as in snnTorch.
+        spikes, v, mean_v, mean_spikes: which outputs to make.
+        spike_dtype: of the stored spikes: bool, uint8, bfloat16, or the current's dtype if None.
+    Returns: Scan; a constant of autograd, whatever the inputs.
+    Raises: ValueError, TypeError for a shape or dtype that does not fit.
+    """
+    _check_steps(current, steps, "current")
+    plane, dtype = current.shape[-2:], current.dtype
+    if spike_dtype not in (None, dtype, torch.bool, torch.uint8, torch.bfloat16):
+        raise TypeError(f"spikes are stored as bool, uint8, bfloat16 or the current's {dtype}, not {spike_dtype}")
+    threshold = _parameter("v_threshold", v_threshold, current)
+    u0 = None if u0 is None else _matching("u0", u0, current, plane)
+    if not reset_delay:
+        r0 = None
+    elif r0 is not None:
+        r0 = _matching("r0", r0, current, plane)
+    else:
+        r0 = (current.new_zeros(plane) if u0 is None else u0).gt(threshold).to(dtype)
+    inputs = ScanInputs(
+        current.contiguous(), steps, _parameter("beta", beta, current), threshold, Reset(reset), bool(reset_delay),
+        u0, r0, (spike_dtype or dtype) if spikes else None, v, mean_v, mean_spikes,
+    )  # fmt: skip
+    kernels = _kernels(current)
+    return reference.scan(inputs) if kernels is None else native.scan(kernels, inputs)
+
+
+def reverse_scan(
+    gradient: torch.Tensor,
+    steps: int,
+    beta: float | torch.Tensor,
+    reset: Reset,
+    *,
+    spikes: torch.Tensor | None = None,
+    v: torch.Tensor | None = None,
+    v_threshold: float | torch.Tensor = 1.0,
+    psi: Psi | None = None,
+) -> torch.Tensor:
+    """Gradient of the current at each step, through the membrane, resets taken as constants.
+
+    R[t] = g[t] + gate[t+1] R[t+1];  gate[t+1] = beta, or beta (1 - s[t]) for `ZERO`;  g[t] = gradient[t] psi(v[t]).
+    Args:
+        gradient: (T, B, N), or (B, N) for the same at each step: of the spikes; without `psi`, of the membrane v.
+        spikes: (T, B, N), any storage; only the `ZERO` reset reads them. If None, they are v > v_threshold.
+        v: (T, B, N), the membrane before the reset; needed by `psi`.
+    Returns: (T, B, N).
+    Raises: ValueError, TypeError for a shape or dtype that does not fit, or for a missing v or spikes.
+    """
+    return _reverse(gradient, steps, beta, reset, spikes, v, v_threshold, psi, total=False)
+
+
+def reverse_total(
+    gradient: torch.Tensor,
+    steps: int,
+    beta: float | torch.Tensor,
+    reset: Reset,
+    *,
+    spikes: torch.Tensor | None = None,
+    v: torch.Tensor | None = None,
+    v_threshold: float | torch.Tensor = 1.0,
+    psi: Psi | None = None,
+) -> torch.Tensor:
+    """`reverse_scan` summed over time, (B, N): the gradient of a constant current. No (T, B, N) is made."""
+    return _reverse(gradient, steps, beta, reset, spikes, v, v_threshold, psi, total=True)
+
+
+@torch.no_grad()
+def _reverse(
+    gradient: torch.Tensor,
+    steps: int,
+    beta: float | torch.Tensor,
+    reset: Reset,
+    spikes: torch.Tensor | None,
+    v: torch.Tensor | None,
+    v_threshold: float | torch.Tensor,
+    psi: Psi | None,
+    total: bool,
+) -> torch.Tensor:
+    _check_steps(gradient, steps, "gradient")
+    every = (steps, *gradient.shape[-2:])
+    if psi is not None:
+        psi = Psi(PsiShape(psi.shape), float(psi.slope), float(psi.scale))
+        if v is None:
+            raise ValueError("psi reads the membrane: give v, (T, B, N)")
+    reset = Reset(reset)
+    if reset is Reset.ZERO and spikes is None and v is None:
+        raise ValueError("a reset to zero cuts the past off at each spike: give spikes or v, (T, B, N)")
+    if reset is not Reset.ZERO:
+        spikes = None
+    if spikes is not None:
+        if spikes.dtype not in (gradient.dtype, torch.bool, torch.uint8, torch.bfloat16):
+            raise TypeError(f"spikes are bool, uint8, bfloat16 or the gradient's {gradient.dtype}, not {spikes.dtype}")
+        spikes = _matching("spikes", spikes, gradient, every, spikes.dtype)
+    inputs = ReverseInputs(
+        gradient.contiguous(), steps, _parameter("beta", beta, gradient),
+        _parameter("v_threshold", v_threshold, gradient), reset, spikes,
+        None if v is None else _matching("v", v, gradient, every), psi, total,
+    )  # fmt: skip
+    kernels = _kernels(gradient)
+    return reference.reverse(inputs) if kernels is None else native.reverse(kernels, inputs)
+
+
+def _kernels(tensor: torch.Tensor) -> ctypes.CDLL | None:
+    """The compiled kernels where they apply. Other devices never cause a compilation."""
+    return library() if tensor.device.type == "cpu" and tensor.dtype in native.DTYPES else None
+
+
+def _check_steps(tensor: torch.Tensor, steps: int, name: str) -> None:
+    if not tensor.is_floating_point():
+        raise TypeError(f"{name} must be floating point, not {tensor.dtype}")
+    if steps < 1:
+        raise ValueError(f"steps is {steps}; a scan has at least one")
+    if tensor.ndim not in (2, 3) or (tensor.ndim == 3 and tensor.shape[0] != steps):
+        shape = tuple(tensor.shape)
+        raise ValueError(f"{name} must be ({steps}, B, N) or (B, N), not {shape}: flatten the features to N")
+
+
+def _parameter(name: str, value: float | torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    if not isinstance(value, torch.Tensor):
+        return torch.full((), value, dtype=like.dtype, device=like.device)
+    if value.numel() == 1:
+        return value.detach().reshape(()).to(like)
+    if value.shape != like.shape[-1:]:
+        raise ValueError(f"{name} must be one number or ({like.shape[-1]},), not {tuple(value.shape)}")
+    return value.detach().to(like).contiguous()
+
+
+def _matching(
+    name: str, tensor: torch.Tensor, like: torch.Tensor, shape: Sequence[int], dtype: torch.dtype | None = None
+) -> torch.Tensor:
+    if tuple(tensor.shape) != tuple(shape):
+        raise ValueError(f"{name} must be {tuple(shape)}, not {tuple(tensor.shape)}")
+    if tensor.dtype != (dtype or like.dtype) or tensor.device != like.device:
+        raise TypeError(f"{name} must be {dtype or like.dtype} on {like.device}, not {tensor.dtype} on {tensor.device}")
+    return tensor.contiguous()

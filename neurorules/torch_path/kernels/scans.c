@@ -1,0 +1,52 @@
+/* Scans over time of leaky and non-leaky integrate-and-fire layers.
+ *
+ * `scans_template.c` is included once a floating type. One task is cut into
+ * blocks of neighbouring neurons; a thread carries one block through all the
+ * steps with its state in the first-level cache, so that memory sees each input
+ * read once and each output written once.
+ */
+#include <stdint.h>
+#include <string.h>
+
+#define BLOCK 1024
+#define WORK_PER_THREAD 32768 /* neuron steps that repay waking a thread */
+#define INLINE static inline __attribute__((always_inline))
+
+enum { SUBTRACT = 0, ZERO = 1, NONE = 2 };                      /* Reset */
+enum { BOXCAR = 0, TRIANGLE = 1, FAST_SIGMOID = 2, ATAN = 3 };  /* PsiShape */
+enum { SAME = 0, BYTE = 1, BFLOAT16 = 2 };                      /* spikes' storage */
+
+#define BFLOAT16_ONE 0x3F80
+
+/* Field for field the ctypes structures of native.py. All sizes count elements;
+ * a stride of 0 makes every step read the same plane. */
+typedef struct {
+    const void *current, *beta, *threshold, *u0, *r0;
+    void *spikes, *v, *u, *r, *mean_v, *mean_spikes;
+    int64_t current_stride, steps, size, beta_size, threshold_size;
+    int32_t reset, delay, storage, threads;
+} ScanTask;
+
+typedef struct {
+    const void *gradient, *beta, *threshold, *spikes, *v;
+    void *every_step, *total;
+    int64_t gradient_stride, steps, size, beta_size, threshold_size;
+    double slope, scale;
+    int32_t zero, psi, storage, threads; /* psi < 0: the gradient is the membrane's */
+} ReverseTask;
+
+static int team(int64_t size, int64_t steps, int32_t threads)
+{
+    int64_t useful = 1 + size * steps / WORK_PER_THREAD;
+    return useful < threads ? (int)useful : threads;
+}
+
+#define REAL float
+#define NAME(x) x##_float32
+#include "scans_template.c"
+#undef REAL
+#undef NAME
+
+#define REAL double
+#define NAME(x) x##_float64
+#include "scans_template.c"
