@@ -99,7 +99,7 @@ def image_set(
     x = {part: as_images(arrays[f"x_{part}"], where[f"x_{part}"], channels) for part in ("train", "test")}
     y_train = as_labels(arrays["y_train"], where["y_train"], classes)
     known = int(y_train.max()) + 1 if classes is None else classes
-    if known > max(len(y_train), 2):
+    if classes is None and known > len(y_train):  # most likely no class numbers at all
         raise UserError(
             f"{where['y_train']}: {known} classes for only {len(y_train)} samples. Number the classes 0, 1, 2, ..."
         )

@@ -50,9 +50,10 @@ class NpzFile:
 def _read(path: Path) -> dict[str, np.ndarray]:
     """The four arrays; nothing is unpickled."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise UserError(f"npz: {path} holds one bare array. Save {', '.join(NEEDED)} with numpy.savez")
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise UserError(f"npz: {path} holds one bare array. Save {', '.join(NEEDED)} with numpy.savez")
+        with archive:
             missing = [key for key in NEEDED if key not in archive.files]
             if missing:
                 found = ", ".join(archive.files) or "nothing"
