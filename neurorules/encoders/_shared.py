@@ -78,7 +78,7 @@ class Encoder(Protocol):
 E = TypeVar("E")
 
 
-def with_statistics(encoder: E, statistics: Mapping[str, float]) -> E:
+def with_statistics(encoder: E, statistics: Mapping[str, float | int]) -> E:
     """A copy of a frozen encoder that carries `statistics`."""
     fitted = copy.copy(encoder)
     object.__setattr__(fitted, "statistics", {key: float(value) for key, value in statistics.items()})

@@ -51,7 +51,7 @@ class Frames:
             if not 0 <= value < math.inf or (name == "bin_ms" and 0 < value < 1e-3):
                 raise UserError(f"encoder 'frames': {name}={value:g} is no length of time. Give 0, or more than 0.001")
 
-    def fit(self, train: EventArrays) -> Frames:
+    def fit(self, train: EventArrays | np.ndarray) -> Frames:
         """The encoder with the number of events in the training recordings, and of those that `first_ms` leaves out."""
         events = _as_events(train)
         total, left_out = int(events.offsets[-1]), 0
@@ -64,7 +64,7 @@ class Frames:
             log.warning(text, self.first_ms, left_out, total, share)
         return with_statistics(self, {"events": total, "events_left_out": left_out})
 
-    def prepare(self, samples: EventArrays, steps: int, cache: Path | None = None) -> np.ndarray:
+    def prepare(self, samples: EventArrays | np.ndarray, steps: int, cache: Path | None = None) -> np.ndarray:
         """Frames (N, T, 2, H, W) of counts: a memory-mapped file in the folder `cache`, or in memory without one.
 
         Raises:
@@ -113,7 +113,7 @@ class Frames:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
-def _as_events(samples: EventArrays) -> EventArrays:
+def _as_events(samples: EventArrays | np.ndarray) -> EventArrays:
     if isinstance(samples, np.ndarray):
         raise UserError("encoder 'frames' takes event recordings, and these are images. Write --encode constant")
     return samples

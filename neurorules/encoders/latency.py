@@ -72,10 +72,13 @@ class Latency:
         """Spike times in steps, not yet rounded, (B, C, H, W)."""
         if self.form == "linear":
             return (1.0 - pixels) * (last if self.normalise else self.tau)
-        lit = pixels.clamp_min(self.threshold + EPSILON)
-        time = torch.log(lit / (lit - self.threshold))
-        latest = math.log((self.threshold + EPSILON) / EPSILON)
-        return time * (last / latest if self.normalise else self.tau)
+        dimmest = pixels.new_tensor(self.threshold + EPSILON)  # in the pixels' own precision: its spike is exactly last
+        charged = self._charging_time(torch.maximum(pixels, dimmest))
+        return charged * last / self._charging_time(dimmest) if self.normalise else charged * self.tau
+
+    def _charging_time(self, pixels: torch.Tensor) -> torch.Tensor:
+        """ln(x / (x - threshold)), for pixels above the threshold."""
+        return torch.log(pixels / (pixels - self.threshold))
 
 
 ENTRY = Latency
