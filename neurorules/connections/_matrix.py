@@ -1,0 +1,40 @@
+"""A full weight matrix: the arithmetic that dense and recurrent connections share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from neurorules.connections._shared import Connection, Shape, uniform
+from neurorules.language.errors import UserError
+
+
+@dataclass(frozen=True)
+class Matrix(Connection):
+    """I = W s, W of shape (O, I).
+
+    Args:
+        size: number of postsynaptic neurons O, >= 1.
+    """
+
+    size: int
+
+    def post_shape(self, pre: Shape) -> Shape:
+        if len(pre) != 1:
+            raise UserError(f"a dense connection reads a flat population, found shape {pre}. Flatten it first")
+        return (self.size,)
+
+    def initial(self, pre: Shape, generator: torch.Generator, scale: float) -> Tensor:
+        return uniform((self.size, pre[0]), pre[0], scale, generator)
+
+    def current(self, w: Tensor, pre: Tensor) -> Tensor:
+        return pre @ w.T
+
+    def correlate(self, w: Tensor, post: Tensor, pre: Tensor) -> Tensor:
+        return post.T @ pre
+
+    def transpose(self, w: Tensor, post: Tensor, pre: Shape) -> Tensor:
+        return post @ w
+

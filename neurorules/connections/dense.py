@@ -1,0 +1,19 @@
+"""Every presynaptic neuron to every postsynaptic one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from neurorules.connections._matrix import Matrix
+
+
+@dataclass(frozen=True)
+class Dense(Matrix):
+    """I = W s, W of shape (O, I).
+
+    Args:
+        size: number of postsynaptic neurons O, >= 1.
+    """
+
+
+ENTRY = Dense

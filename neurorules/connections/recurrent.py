@@ -1,0 +1,21 @@
+"""A population to itself, every neuron to every other one, one step late."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from neurorules.connections._matrix import Matrix
+
+
+@dataclass(frozen=True)
+class Recurrent(Matrix):
+    """I[t] = W s[t-1], W of shape (N, N) over the same population.
+
+    Args:
+        size: number of neurons N, >= 1.
+    """
+
+    recurrent = True
+
+
+ENTRY = Recurrent

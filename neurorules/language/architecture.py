@@ -1,0 +1,100 @@
+"""The text of a net, hidden layers only: `c16k3-n-p2-128` is a convolution, normalised, pooled, then 128 dense."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from neurorules.language.errors import UserError
+
+GRAMMAR = (
+    "Join with '-': 400 dense, c32k5 convolution (c32k5v valid, c32k5s2 stride 2), r128 recurrent, "
+    "n normalisation, p2 or a2 max or average pooling, d0.1 dropout"
+)
+LAYER = re.compile(r"(?P<recurrent>r)?(?P<size>\d+)|c(?P<maps>\d+)k(?P<kernel>\d+)(?P<valid>v)?(?:s(?P<stride>\d+))?(?P<late>v)?")
+AFTER = re.compile(r"(?P<pool>[pa])(?P<side>\d+)|d(?P<dropout>0?\.\d+|0)")
+
+
+@dataclass(frozen=True)
+class AfterSpec:
+    """What happens to spikes on their way to the next layer: pooling by `amount`, or dropout with probability `amount`."""
+
+    kind: Literal["max", "average", "dropout"]
+    amount: float
+
+
+@dataclass(frozen=True)
+class LayerSpec:
+    """One hidden population.
+
+    Args:
+        size: neurons (dense) or maps (convolution), >= 1.
+        kernel: side of the kernel; None for dense.
+        stride: of the convolution.
+        padding: of the convolution.
+        recurrent: whether it also reads itself.
+        normalised: whether the text marks it with `n`.
+        before: transforms of the spikes that reach it.
+    """
+
+    size: int
+    kernel: int | None = None
+    stride: int = 1
+    padding: Literal["same", "valid"] = "same"
+    recurrent: bool = False
+    normalised: bool = False
+    before: tuple[AfterSpec, ...] = ()
+
+
+@dataclass(frozen=True)
+class NetSpec:
+    """The hidden layers, and the transforms between the last of them and the read-out."""
+
+    layers: tuple[LayerSpec, ...]
+    last: tuple[AfterSpec, ...] = ()
+
+
+def parse_net(text: str) -> NetSpec:
+    """Parse the text of a net.
+
+    Raises:
+        UserError: a piece that is none of the grammar's, a size of 0, or `n` before any layer.
+    """
+    layers: list[LayerSpec] = []
+    waiting: list[AfterSpec] = []
+    for piece in text.strip().split("-"):
+        if piece == "n":
+            if not layers or waiting:
+                raise UserError(f"net '{text}': 'n' must stand right after a layer. {GRAMMAR}")
+            layers[-1] = replace(layers[-1], normalised=True)
+        elif found := AFTER.fullmatch(piece):
+            waiting.append(_after(found, text))
+        elif found := LAYER.fullmatch(piece):
+            layers.append(replace(_layer(found, piece, text), before=tuple(waiting)))
+            waiting = []
+        else:
+            raise UserError(f"net '{text}': '{piece}' is not a layer. {GRAMMAR}")
+    if not layers:
+        raise UserError(f"net '{text}' has no layer. {GRAMMAR}")
+    return NetSpec(tuple(layers), tuple(waiting))
+
+
+def _layer(found: re.Match[str], piece: str, text: str) -> LayerSpec:
+    if found["size"]:
+        spec = LayerSpec(int(found["size"]), recurrent=bool(found["recurrent"]))
+    else:
+        padding: Literal["same", "valid"] = "valid" if found["valid"] or found["late"] else "same"
+        spec = LayerSpec(int(found["maps"]), int(found["kernel"]), int(found["stride"] or 1), padding)
+    if min(spec.size, spec.stride, spec.kernel or 1) < 1:
+        raise UserError(f"net '{text}': '{piece}' has a size of 0. Every size is at least 1")
+    return spec
+
+
+def _after(found: re.Match[str], text: str) -> AfterSpec:
+    if found["dropout"]:
+        return AfterSpec("dropout", float(found["dropout"]))
+    side = int(found["side"])
+    if side < 2:
+        raise UserError(f"net '{text}': pooling by {side}. Pool by 2 or more")
+    return AfterSpec("max" if found["pool"] == "p" else "average", side)

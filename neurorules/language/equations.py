@@ -1,0 +1,203 @@
+"""A rule text and its normal form, a sum of products (pre factor x post factor x weight factor).
+
+A suffix says where a name lives: `S_pre` at the presynaptic neuron, `v_post` at the postsynaptic one; a name
+without suffix is the synapse's own parameter or a declared constant. `dv_dw`, the eligibility of the membrane,
+is a presynaptic factor. Non-linear functions, comparisons and divisors take one side only, so that every text
+is a sum of products: on tensors, each product is one matrix product over time x batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from functools import cached_property
+
+from neurorules.language.errors import UserError, nearest
+from neurorules.language.expressions import Binary, Call, Expression, Name, Number, names_in, parse, show
+
+ELIGIBILITY = "dv_dw"
+LARGEST_POWER = 8
+"""Highest whole power of a mixed expression that is multiplied out; beyond it a text would explode."""
+
+
+class Side(Enum):
+    """Where a factor lives."""
+
+    PRE = "pre"
+    POST = "post"
+    WEIGHT = "weight"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The names a rule text may use.
+
+    Args:
+        neuron: variables every neuron offers; `S` becomes legal as `S_pre` and `S_post`.
+        post_only: variables that exist at the postsynaptic neuron alone, such as `m`.
+        synapse: the parameter's own name.
+        constants: declared constants and their values.
+    """
+
+    neuron: frozenset[str]
+    post_only: frozenset[str] = frozenset({"m"})
+    synapse: str = "w"
+    constants: Mapping[str, float] = field(default_factory=dict)
+
+    def legal(self) -> set[str]:
+        """Every legal name, suffixes included."""
+        both = {f"{name}_{side}" for name in self.neuron for side in ("pre", "post")}
+        return both | {f"{n}_post" for n in self.post_only} | {self.synapse, ELIGIBILITY} | set(self.constants)
+
+    def side(self, name: str) -> Side | None:
+        """The side of a legal name; None for a constant."""
+        if name in self.constants:
+            return None
+        if name == ELIGIBILITY or name.endswith("_pre"):
+            return Side.PRE
+        return Side.POST if name.endswith("_post") else Side.WEIGHT
+
+
+@dataclass(frozen=True)
+class Product:
+    """One product of the normal form: coefficient x pre x post x weight; an empty side counts as 1."""
+
+    coefficient: float = 1.0
+    pre: tuple[Expression, ...] = ()
+    post: tuple[Expression, ...] = ()
+    weight: tuple[Expression, ...] = ()
+    constant: tuple[Expression, ...] = ()
+
+    def times(self, other: Product) -> Product:
+        """The product of two products."""
+        return Product(
+            self.coefficient * other.coefficient,
+            self.pre + other.pre,
+            self.post + other.post,
+            self.weight + other.weight,
+            self.constant + other.constant,
+        )
+
+    def factors(self) -> tuple[Expression, ...]:
+        """All factors but the coefficient."""
+        return self.constant + self.weight + self.post + self.pre
+
+    def show(self) -> str:
+        """The product as a rule text."""
+        body = " * ".join(show(factor) for factor in self.factors())
+        if not body:
+            return f"{self.coefficient:g}"
+        return {1.0: body, -1.0: f"-{body}"}.get(self.coefficient, f"{self.coefficient:g} * {body}")
+
+
+@dataclass(frozen=True)
+class Equation:
+    """A checked rule text.
+
+    Args:
+        text: what the user wrote, such as "-m_post * psi(v_post) * S_pre".
+        vocabulary: the names it may use.
+        owner: how errors name the rule.
+
+    Raises:
+        UserError: on use, a name no synapse can see (nearest legal name offered), or a factor that mixes sides.
+    """
+
+    text: str
+    vocabulary: Vocabulary
+    owner: str = "rule"
+
+    @cached_property
+    def expression(self) -> Expression:
+        """The parsed text, every name checked."""
+        expression = parse(self.text)
+        legal = self.vocabulary.legal()
+        for name in names_in(expression):
+            if name not in legal:
+                close = nearest(name, legal)
+                hint = f"Did you mean `{close}`?" if close else f"It sees {', '.join(sorted(legal))}"
+                raise UserError(f"{self.owner} reads `{name}`, which no synapse can see. {hint}")
+        return expression
+
+    @cached_property
+    def products(self) -> tuple[Product, ...]:
+        """The normal form; products of coefficient 0 are dropped."""
+        return tuple(p for p in _expand(self.expression, self) if p.coefficient != 0.0)
+
+    @cached_property
+    def reads(self) -> frozenset[str]:
+        """The names the rule reads; constants are not among them."""
+        return frozenset(names_in(self.expression)) - set(self.vocabulary.constants)
+
+    @property
+    def drifts(self) -> bool:
+        """Whether some product can be non-zero in a silent network: it has no spike, trace or third factor."""
+        active = {"S_pre", "S_post", "x_pre", "x_post", "m_post", ELIGIBILITY}
+        return any(not active & {n for f in p.factors() for n in names_in(f)} for p in self.products)
+
+
+def _sides(expression: Expression, equation: Equation) -> set[Side]:
+    found = {equation.vocabulary.side(name) for name in names_in(expression)}
+    return {side for side in found if side is not None}
+
+
+def _expand(expression: Expression, equation: Equation) -> list[Product]:
+    sides = _sides(expression, equation)
+    if isinstance(expression, Number):
+        return [Product(expression.value)]
+    if isinstance(expression, Binary) and expression.operator in "*/":
+        return _expand_product(expression, equation)
+    if len(sides) <= 1:
+        return [_atom(expression, sides)]
+    if isinstance(expression, Call) or not isinstance(expression, Binary):
+        raise _mixed(expression, equation)
+    match expression.operator:
+        case "+":
+            return _expand(expression.left, equation) + _expand(expression.right, equation)
+        case "-":
+            minus = [replace(p, coefficient=-p.coefficient) for p in _expand(expression.right, equation)]
+            return _expand(expression.left, equation) + minus
+        case "**":
+            return _expand_power(expression, equation)
+    raise _mixed(expression, equation)
+
+
+def _expand_product(expression: Binary, equation: Equation) -> list[Product]:
+    left = _expand(expression.left, equation)
+    if expression.operator == "*":
+        right = _expand(expression.right, equation)
+        return [a.times(b) for a in left for b in right]
+    sides = _sides(expression.right, equation)
+    if len(sides) > 1:
+        raise _mixed(expression.right, equation)
+    inverse = Binary("/", Number(1.0), expression.right)
+    return [a.times(_atom(inverse, sides)) for a in left]
+
+
+def _expand_power(expression: Binary, equation: Equation) -> list[Product]:
+    power = expression.right
+    if not isinstance(power, Number) or power.value not in range(1, LARGEST_POWER + 1):
+        raise _mixed(expression, equation)
+    base = _expand(expression.left, equation)
+    result = base
+    for _ in range(int(power.value) - 1):
+        result = [a.times(b) for a in result for b in base]
+    return result
+
+
+def _atom(expression: Expression, sides: set[Side]) -> Product:
+    if not sides:
+        return Product(constant=(expression,))
+    return Product(**{next(iter(sides)).value: (expression,)})
+
+
+def _mixed(expression: Expression, equation: Equation) -> UserError:
+    where = " and ".join(sorted(side.value for side in _sides(expression, equation)))
+    return UserError(
+        f"{equation.owner}: the term `{show(expression)}` mixes {where}. Functions, comparisons, divisors and "
+        f"powers take one side only: split it into a sum of products"
+    )
+
+
+__all__ = ["ELIGIBILITY", "Equation", "Name", "Product", "Side", "Vocabulary"]

@@ -1,0 +1,164 @@
+"""Expressions of rule texts: parsed once from Python's own expression syntax, evaluated by any reader."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from neurorules.language.errors import UserError, unknown
+
+FUNCTIONS: Mapping[str, int] = {
+    "relu": 1, "abs": 1, "exp": 1, "tanh": 1, "sqrt": 1, "sign": 1,
+    "clip": 3, "min": 2, "max": 2, "psi": 1, "through_norm": 1,
+}  # fmt: skip
+"""Legal functions and how many arguments each takes. `psi` is the neuron's own pseudo-derivative of the spike;
+`through_norm` carries a post factor back through the neuron's own normalisation (identity where it has none)."""
+
+COMPARISONS: Mapping[type[ast.cmpop], str] = {ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<="}
+OPERATORS: Mapping[type[ast.operator], str] = {
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Number:
+    """A literal."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Name:
+    """A variable: `S_pre`, `v_post`, `w`, or a declared constant."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Binary:
+    """`left operator right`, the operator one of + - * / ** or a comparison (which gives 0 or 1)."""
+
+    operator: str
+    left: Expression
+    right: Expression
+
+
+@dataclass(frozen=True)
+class Call:
+    """`function(arguments)` with a function of `FUNCTIONS`."""
+
+    function: str
+    arguments: tuple[Expression, ...]
+
+
+Expression = Number | Name | Binary | Call
+
+
+def parse(text: str) -> Expression:
+    """Parse one rule text.
+
+    Raises:
+        UserError: not an expression, or it uses syntax or a function that rules do not have.
+    """
+    try:
+        tree = ast.parse(text.strip(), mode="eval")
+    except SyntaxError as error:
+        raise UserError(f"rule text '{text}' is not an expression ({error.msg}). Write products and sums") from None
+    return _convert(tree.body, text)
+
+
+def _convert(node: ast.expr, text: str) -> Expression:
+    match node:
+        case ast.Constant(value=bool()):
+            pass
+        case ast.Constant(value=int() | float() as value):
+            return Number(float(value))
+        case ast.Name(id=name):
+            return Name(name)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return Binary("*", Number(-1.0), _convert(operand, text))
+        case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+            return _convert(operand, text)
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
+            return Binary(OPERATORS[type(op)], _convert(left, text), _convert(right, text))
+        case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in COMPARISONS:
+            return Binary(COMPARISONS[type(op)], _convert(left, text), _convert(right, text))
+        case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
+            return _call(name, tuple(_convert(arg, text) for arg in args), text)
+    raise UserError(
+        f"rule text '{text}' uses `{ast.unparse(node)}`, which rules do not have. "
+        f"Use names, numbers, + - * / **, one comparison, and {', '.join(FUNCTIONS)}"
+    )
+
+
+def _call(name: str, arguments: tuple[Expression, ...], text: str) -> Call:
+    if name not in FUNCTIONS:
+        raise unknown(f"function in rule text '{text}':", name, FUNCTIONS)
+    if len(arguments) != FUNCTIONS[name]:
+        raise UserError(f"rule text '{text}': {name} takes {FUNCTIONS[name]} argument(s), found {len(arguments)}")
+    return Call(name, arguments)
+
+
+def names_in(expression: Expression) -> Iterator[str]:
+    """Every name an expression reads, repeats included."""
+    match expression:
+        case Name(text):
+            yield text
+        case Binary(_, left, right):
+            yield from names_in(left)
+            yield from names_in(right)
+        case Call(_, arguments):
+            for argument in arguments:
+                yield from names_in(argument)
+
+
+def show(expression: Expression) -> str:
+    """The expression as text that `parse` reads back."""
+    match expression:
+        case Number(value):
+            return f"{value:g}" if value >= 0 else f"({value:g})"
+        case Name(text):
+            return text
+        case Call(function, arguments):
+            return f"{function}({', '.join(map(show, arguments))})"
+        case Binary("*", Number(-1.0), right):
+            return f"(-{show(right)})"
+        case Binary(operator, left, right):
+            return f"({show(left)} {operator} {show(right)})"
+
+
+def evaluate(expression: Expression, names: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]]) -> Any:
+    """Value of an expression on floats, arrays or tensors.
+
+    Args:
+        expression: what to evaluate.
+        names: a value for every name it reads.
+        functions: the functions of `FUNCTIONS` that it calls, and the six operators and four comparisons under
+            their signs where Python's own would not do (a tensor library's comparisons give booleans).
+    """
+    match expression:
+        case Number(value):
+            return value
+        case Name(text):
+            return names[text]
+        case Call(function, arguments):
+            return functions[function](*(evaluate(argument, names, functions) for argument in arguments))
+        case Binary(operator, left, right):
+            return _apply(operator, evaluate(left, names, functions), evaluate(right, names, functions), functions)
+
+
+def _apply(operator: str, left: Any, right: Any, functions: Mapping[str, Callable[..., Any]]) -> Any:
+    match operator:
+        case "+":
+            return left + right
+        case "-":
+            return left - right
+        case "*":
+            return left * right
+        case "/":
+            return left / right
+        case "**":
+            return left**right
+    return functions[operator](left, right)

@@ -1,0 +1,131 @@
+"""A rule as frozen data: plasticity texts x learning signal, the phases they need, the paper they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from neurorules.language.equations import Equation, Vocabulary
+
+Role = Literal["hidden", "readout"]
+Predict = Literal["readout", "prototypes", "local_readouts"]
+
+NEURON_VARIABLES = frozenset({"S", "v", "x"})
+"""What a text may read of a neuron: spikes, membrane before reset, a declared low-pass trace of the spikes."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One pass of a trial through the network.
+
+    Args:
+        name: such as "input", "target", "modulated".
+        replay: whether it repeats the spikes and dropout masks of the phase "input".
+        statistics: whether its normalisation keeps statistics of its own, or reads those of the phase "input".
+    """
+
+    name: str
+    replay: bool = False
+    statistics: Literal["own", "input"] = "input"
+
+
+@dataclass(frozen=True)
+class Plasticity:
+    """One text: how one parameter changes in one phase. It holds no learning rate: the optimiser does.
+
+    Args:
+        parameter: "w" (every connection of the layer), "b" (the bias), or a signal's parameter in its own phase.
+        text: the change, summed over steps and averaged over the trial's samples.
+        role: the layers it holds for.
+        phase: the pass it reads.
+    """
+
+    parameter: str
+    text: str
+    role: Role = "hidden"
+    phase: str = "input"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a rule comes from: authors and year, title, and how this implementation deviates."""
+
+    authors: str
+    year: int
+    title: str
+    deviations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """Settings a rule runs well with; the user's own win.
+
+    Args:
+        lr: learning rate of the hidden layers, >= 0.
+        readout_lr: of the read-out.
+        optimizer: none, sgd, momentum or adam.
+    """
+
+    lr: float = 3e-3
+    readout_lr: float = 3e-3
+    optimizer: str = "adam"
+
+
+DELTA_RULE = (
+    Plasticity("w", "-m_post * dv_dw", role="readout"),
+    Plasticity("b", "-m_post * dv_dw", role="readout"),
+)
+"""The read-out's own rule, shared by all: output error times presynaptic activity (Widrow & Hoff 1960)."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A learning rule.
+
+    Args:
+        name: as on the command line.
+        plasticity: texts, the read-out's included.
+        signal: the learning signal, with options; None for a rule without a third factor.
+        phases: passes of a trial in order; the first is "input".
+        predict: where class scores come from.
+        constants: declared constants of the texts.
+        trace_decay: decay a step, in [0, 1), of the trace `x` where a text reads it.
+        bounds: lowest and highest weight after an update; None for no bounds.
+        control: whether it is a control, which is not meant to learn.
+        defaults: optimiser and learning rates.
+        source: the paper.
+    """
+
+    name: str
+    plasticity: tuple[Plasticity, ...]
+    signal: str | None
+    source: Source
+    phases: tuple[Phase, ...] = (Phase("input"),)
+    predict: Predict = "readout"
+    constants: Mapping[str, float] = field(default_factory=dict)
+    trace_decay: float | None = None
+    bounds: tuple[float, float] | None = None
+    control: bool = False
+    defaults: Defaults = Defaults()
+
+    def equation(self, plasticity: Plasticity) -> Equation:
+        """The checked text of one plasticity."""
+        variables = NEURON_VARIABLES if self.trace_decay is not None else NEURON_VARIABLES - {"x"}
+        vocabulary = Vocabulary(variables, frozenset({"m"}), plasticity.parameter, self.constants)
+        return Equation(plasticity.text, vocabulary, f"rule '{self.name}'")
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Every name its texts read."""
+        return frozenset().union(*(self.equation(p).reads for p in self.plasticity))
+
+    @property
+    def hidden_reads(self) -> frozenset[str]:
+        """Every name that the texts of hidden layers read."""
+        return frozenset().union(*(self.equation(p).reads for p in self.plasticity if p.role == "hidden"))
+
+    @property
+    def supervised(self) -> bool:
+        """Whether hidden layers learn from labels."""
+        return self.signal is not None

@@ -1,0 +1,125 @@
+"""What every neuron offers, and the leaky integrator that `if`, `lif` and `leaky_readout` are instances of."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from neurorules.surrogates import Surrogate
+
+Reset = Literal["subtract", "zero", "none"]
+
+
+class Observed(NamedTuple):
+    """What rules, losses and recorders may read of one step: the membrane before the reset, shape (B, *shape)."""
+
+    v: Tensor
+
+
+class State(NamedTuple):
+    """Membrane after the step, and the spike of the step where a reset waits for the next one; (B, *shape) each."""
+
+    membrane: Tensor
+
+
+class Dynamics(NamedTuple):
+    """Numbers of a leaky integrator: decay beta in [0, 1] a step and threshold, scalar or one a neuron; the reset."""
+
+    beta: float | Tensor
+    v_threshold: float | Tensor
+    reset: Reset
+    reset_delay: bool
+
+
+class Neuron(ABC):
+    """A pure step: no state is kept here. Shapes: B batch rows, then the population's own shape."""
+
+    spiking: bool
+    steps: int | None = None
+    """The only number of time steps it makes sense for, None for any (rate neurons: 1)."""
+
+    @abstractmethod
+    def initial(self, current: Tensor) -> State:
+        """Resting state for rows like `current` (B, *shape)."""
+
+    @abstractmethod
+    def step(self, state: State, current: Tensor) -> tuple[Tensor, Observed, State]:
+        """One time step: (spikes, observed, state after), each (B, *shape)."""
+
+    @abstractmethod
+    def psi(self, v: Tensor) -> Tensor:
+        """(Pseudo-)derivative of the output by the membrane before reset."""
+
+    @abstractmethod
+    def primitive(self, v: Tensor) -> Tensor:
+        """A graded output whose derivative is `psi`: the loss "before the spike" reads it."""
+
+    @abstractmethod
+    def dynamics(self) -> Dynamics | None:
+        """The leaky integrator it is, which fused scans run; None where `step` is the only description."""
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Neuron:
+        """The same neuron with per-neuron parameters on a device; itself where it has none."""
+        return self
+
+
+@dataclass(frozen=True)
+class LeakyIntegrator(Neuron):
+    """v[t] = beta u[t-1] + I[t]; a spike where v > v_threshold; u[t] = v[t] after the reset.
+
+    Conventions are those of snnTorch 1.0.0's Leaky, bit for bit. `reset_delay` lets the reset of a spike take
+    effect in the next step. `subtract` takes v_threshold away, once, also where the membrane stays above it.
+
+    Args:
+        beta: decay a step, exp(-dt/tau), in [0, 1]; a number or a tensor of the population's shape.
+        v_threshold: threshold, > 0; likewise.
+        reset: what a spike does to the membrane.
+        reset_delay: the reset acts one step later.
+        surrogate: psi and f around the threshold.
+    """
+
+    beta: float | Tensor
+    v_threshold: float | Tensor
+    reset: Reset
+    reset_delay: bool
+    surrogate: Surrogate
+    spiking = True
+
+    def initial(self, current: Tensor) -> State:
+        return State(torch.zeros_like(current))
+
+    def step(self, state: State, current: Tensor) -> tuple[Tensor, Observed, State]:
+        u, theta = state.membrane, self.v_threshold
+        late = ((u - theta) > 0).to(current.dtype)
+        if self.reset == "zero":
+            u = (1 - late) * u
+        v = self.beta * u + current
+        if self.reset == "subtract":
+            v = v - late * theta
+        spikes = ((v - theta) > 0).to(current.dtype)
+        if self.reset_delay or self.reset == "none":
+            return spikes, Observed(v), State(v)
+        due = spikes - late
+        after = v - due * (theta if self.reset == "subtract" else v)
+        return spikes, Observed(v), State(after)
+
+    def psi(self, v: Tensor) -> Tensor:
+        return self.surrogate.psi(v - self.v_threshold)
+
+    def primitive(self, v: Tensor) -> Tensor:
+        return self.surrogate.primitive(v - self.v_threshold)
+
+    def dynamics(self) -> Dynamics:
+        return Dynamics(self.beta, self.v_threshold, self.reset, self.reset_delay)
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> LeakyIntegrator:
+        def place(value: float | Tensor) -> float | Tensor:
+            return value.to(device, dtype) if isinstance(value, Tensor) else value
+
+        return LeakyIntegrator(
+            place(self.beta), place(self.v_threshold), self.reset, self.reset_delay, self.surrogate
+        )

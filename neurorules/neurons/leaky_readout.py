@@ -1,0 +1,49 @@
+"""Read-out that never spikes: a leaky integrator whose membrane, averaged over time, gives the class scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from neurorules.language.errors import UserError
+from neurorules.neurons._shared import Dynamics, Neuron, Observed, State
+
+
+@dataclass(frozen=True)
+class LeakyReadout(Neuron):
+    """v[t] = beta v[t-1] + I[t]; the output is v itself.
+
+    Args:
+        beta: decay a step in [0, 1]; 0 reads the mean current, so a linear read-out of the mean spikes.
+
+    Raises:
+        UserError: beta outside [0, 1].
+    """
+
+    beta: float = 0.0
+    spiking = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.beta <= 1:
+            raise UserError(f"neuron 'leaky_readout': beta is {self.beta}, must lie in [0, 1]")
+
+    def initial(self, current: Tensor) -> State:
+        return State(torch.zeros_like(current))
+
+    def step(self, state: State, current: Tensor) -> tuple[Tensor, Observed, State]:
+        v = self.beta * state.membrane + current
+        return v, Observed(v), State(v)
+
+    def psi(self, v: Tensor) -> Tensor:
+        return torch.ones_like(v)
+
+    def primitive(self, v: Tensor) -> Tensor:
+        return v
+
+    def dynamics(self) -> Dynamics:
+        return Dynamics(self.beta, float("inf"), "none", False)
+
+
+ENTRY = LeakyReadout

@@ -1,0 +1,78 @@
+"""What every normalisation offers: I -> I^ = (I - mean) / sigma forwards, and the adjoint of that map backwards.
+
+The adjoint of normalising by one's own statistics is dI = (d - E[d] - I^ E[d I^]) / sigma (Ioffe & Szegedy 2015):
+an update that is centred and decorrelated from the current. Which averages stand for E is what the entries differ in.
+Statistics belong to one neuron (dense) or one map (convolution), never to a layer.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from torch import Tensor
+
+from neurorules.streaming import RunningMean, nothing_yet
+
+EPSILON = 1e-5
+"""Added to the variance."""
+
+
+class CurrentStatistics(NamedTuple):
+    """Running mean of the current and of its square, each (N,) or (C, 1, 1)."""
+
+    mean: RunningMean
+    square: RunningMean
+
+
+class UpdateStatistics(NamedTuple):
+    """Running mean of a post factor d and of d I^, each (N,) or (C, 1, 1)."""
+
+    mean: RunningMean
+    product: RunningMean
+
+
+class Normalisation(ABC):
+    """Normalises rows (R, *shape) of current and carries post factors back through that."""
+
+    reads_batch: bool
+    """Whether the rows of one batch see each other."""
+
+    @abstractmethod
+    def forward(self, statistics: CurrentStatistics, current: Tensor, training: bool) -> tuple[Tensor, Tensor]:
+        """(normalised current (R, *shape), gain 1/sigma)."""
+
+    @abstractmethod
+    def adjoint(self, statistics: UpdateStatistics, post: Tensor, normalised: Tensor, gain: Tensor) -> Tensor:
+        """Post factor with respect to the current, (R, *shape), from the one with respect to I^."""
+
+
+def over_rows(rows: Tensor) -> Tensor:
+    """Mean over rows, and over positions of a map: (R, N) -> (N,), (R, C, H, W) -> (C, 1, 1)."""
+    return rows.mean(0) if rows.ndim == 2 else rows.mean((0, 2, 3)).reshape(-1, 1, 1)
+
+
+def statistics_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape of the statistics of a population (N,) or (C, H, W)."""
+    return shape if len(shape) == 1 else (shape[0], 1, 1)
+
+
+def first_current_statistics(shape: tuple[int, ...], like: Tensor) -> CurrentStatistics:
+    """Statistics of a current never seen."""
+    nothing = nothing_yet(statistics_shape(shape), like)
+    return CurrentStatistics(nothing, nothing)
+
+
+def first_update_statistics(shape: tuple[int, ...], like: Tensor) -> UpdateStatistics:
+    """Statistics of an update never seen."""
+    nothing = nothing_yet(statistics_shape(shape), like)
+    return UpdateStatistics(nothing, nothing)
+
+
+def by_running(statistics: CurrentStatistics, current: Tensor) -> tuple[Tensor, Tensor]:
+    """Normalise by running averages; unchanged before the first sample."""
+    mean = statistics.mean.estimate()
+    variance = (statistics.square.estimate() - mean.square()).clamp(min=0)
+    unseen = (statistics.square.mass == 0).to(current.dtype)
+    gain = (variance + EPSILON + unseen).rsqrt()
+    return (current - mean) * gain, gain

@@ -1,0 +1,36 @@
+"""Batch: means over the rows of this batch while training (batch normalisation), running averages afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from neurorules.normalisations._shared import (
+    EPSILON,
+    CurrentStatistics,
+    Normalisation,
+    UpdateStatistics,
+    by_running,
+    over_rows,
+)
+
+
+@dataclass(frozen=True)
+class Batch(Normalisation):
+    """mean, sigma, E[d] and E[d I^] are means over the rows (time x batch) at hand. Source: Ioffe & Szegedy 2015."""
+
+    reads_batch = True
+
+    def forward(self, statistics: CurrentStatistics, current: Tensor, training: bool) -> tuple[Tensor, Tensor]:
+        if not training:
+            return by_running(statistics, current)
+        mean = over_rows(current)
+        gain = (over_rows((current - mean).square()) + EPSILON).rsqrt()
+        return (current - mean) * gain, gain
+
+    def adjoint(self, statistics: UpdateStatistics, post: Tensor, normalised: Tensor, gain: Tensor) -> Tensor:
+        return (post - over_rows(post) - normalised * over_rows(post * normalised)) * gain
+
+
+ENTRY = Batch

@@ -1,0 +1,25 @@
+"""Streaming: each neuron's running averages of its own past trials. No row of a batch sees another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from neurorules.normalisations._shared import CurrentStatistics, Normalisation, UpdateStatistics, by_running
+
+
+@dataclass(frozen=True)
+class Streaming(Normalisation):
+    """mean, sigma, E[d] and E[d I^] are running averages, constant within a trial."""
+
+    reads_batch = False
+
+    def forward(self, statistics: CurrentStatistics, current: Tensor, training: bool) -> tuple[Tensor, Tensor]:
+        return by_running(statistics, current)
+
+    def adjoint(self, statistics: UpdateStatistics, post: Tensor, normalised: Tensor, gain: Tensor) -> Tensor:
+        return (post - statistics.mean.estimate() - normalised * statistics.product.estimate()) * gain
+
+
+ENTRY = Streaming

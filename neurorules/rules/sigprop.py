@@ -1,0 +1,61 @@
+"""Signal propagation: class prototypes travel forward through the same weights; each layer learns by comparing."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from neurorules.language.rules import DELTA_RULE, Phase, Plasticity, Rule, Source
+
+FACTOR = {"surrogate": "psi(v_post)", "voltage": "(v_post > 0)"}
+"""Derivative of the compared quantity by the membrane: of f(v), or of max(v, 0)."""
+
+
+def sigprop(
+    *,
+    form: Literal["surrogate", "voltage"] = "surrogate",
+    targets: Literal["pushed", "codes"] = "pushed",
+    embedding: Literal["auto", "fixed", "learned", "class_means"] = "auto",
+    predict: Literal["readout", "prototypes"] = "readout",
+    tau: float = 0.05,
+) -> Rule:
+    """Signal propagation.
+
+    Args:
+        form: surrogate: the loss is on f(v), before the spike. voltage: on max(v, 0): no surrogate at all.
+        targets: pushed through the weights, or fixed codes of each layer's own (a control).
+        embedding: of the classes at the first layer (see `signals.prototypes`).
+        predict: by a trained read-out, or by comparing with the prototypes of the last hidden layer.
+        tau: temperature of the comparison, > 0.
+    """
+    factor = FACTOR[form]
+    streams = ("input", "target") if targets == "pushed" else ("input",)
+    hidden = [
+        text
+        for stream in streams
+        for text in (
+            Plasticity("w", f"-through_norm(m_post * {factor}) * S_pre", phase=stream),
+            Plasticity("b", f"-m_post * {factor}", phase=stream),
+        )
+    ]
+    if embedding == "learned":
+        hidden.append(Plasticity("embedding", f"-m_post * {factor}", phase="target"))
+    return Rule(
+        name="sigprop",
+        plasticity=(*hidden, *DELTA_RULE),
+        signal=f"prototypes:form={form}:tau={tau}:targets={targets}:embedding={embedding}",
+        phases=tuple(Phase(stream, statistics="own") for stream in streams),
+        predict=predict,
+        source=Source(
+            "A. Kohan, E. A. Rietman, H. T. Siegelmann",
+            2023,
+            "Signal propagation: the framework for learning and inference in a forward pass",
+            (
+                "both streams are centred before they are compared",
+                "the voltage form rectifies the voltage in the loss",
+                "the update keeps the current step's presynaptic spike only",
+            ),
+        ),
+    )
+
+
+ENTRY = sigprop

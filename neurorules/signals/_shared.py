@@ -1,0 +1,158 @@
+"""What every learning signal declares and offers.
+
+Scale: m is the derivative of the trial's loss, summed over its samples, by the membrane's output at each step. The
+machine divides updates by the number of samples, so that a row of class prototypes counts like a row of samples.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from neurorules.neurons._shared import Neuron
+from neurorules.series import Series
+
+SignalState = dict[str, Any]
+"""Tensors and running averages a signal keeps, by name; part of every checkpoint."""
+
+NEEDS: Mapping[str, str] = {
+    "target": "the label of the sample",
+    "output_error": "the error at the output",
+    "fixed_feedback": "random weights from the output, fixed",
+    "second_pass": "a second pass through the network",
+    "weight_transport": "the forward weights of the layer above, read backwards",
+    "above": "the learning signal of the layer above",
+    "local_readout": "a read-out of the layer's own",
+    "layer_pool": "a sum over the layer's neurons (its similarity to a target, its read-out)",
+    "history": "all steps of the trial, backwards",
+}
+"""What a signal may need, and what that means."""
+
+
+class LayerShape(NamedTuple):
+    """A layer as a signal sees it: name, population shape, neuron, and the shapes of its weights by input name."""
+
+    name: str
+    shape: tuple[int, ...]
+    neuron: Neuron
+    weights: dict[str, tuple[int, ...]]
+
+
+class NetShape(NamedTuple):
+    """The network as a signal sees it."""
+
+    layers: tuple[LayerShape, ...]
+    input_shape: tuple[int, ...]
+    classes: int
+
+    @property
+    def hidden(self) -> tuple[LayerShape, ...]:
+        """All layers but the read-out."""
+        return self.layers[:-1]
+
+
+class PhaseDrive(NamedTuple):
+    """What drives a phase of a signal's own.
+
+    input: replaces the sample's drive, or None to leave the first layer without input.
+    offset: constant (rows, *input_shape) that reaches the first layer through its weights, beside the input.
+    injected: constant (rows, *first layer) current behind the first layer's normalisation.
+    """
+
+    input: Series | None
+    offset: Tensor | None = None
+    injected: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class View:
+    """What a signal may see of one layer when it makes that layer's third factor.
+
+    Args:
+        layer: the layer.
+        last: whether it is the last hidden layer.
+        steps: T.
+        summary: by phase, the time average (rows, *shape) of what `summarise` chose.
+        labels: (B,) class indices; None unless "target" is declared.
+        output_error: (B, classes), softmax(scores) - one-hot; None unless declared.
+        above: by a function that gives each consuming connection's backward weights, the factor it carries back to
+            this layer's spikes; None unless declared.
+        weights: the forward weights, by full name; None unless "weight_transport" is declared.
+    """
+
+    layer: LayerShape
+    last: bool
+    steps: int
+    summary: Mapping[str, Tensor]
+    labels: Tensor | None
+    output_error: Tensor | None
+    above: Callable[[Callable[[str], Tensor]], Series] | None
+    weights: Mapping[str, Tensor] | None
+
+
+class ThirdFactor(NamedTuple):
+    """m by phase, gradients of the signal's own parameters (by name, averaged over samples), and its state after."""
+
+    m: dict[str, Series]
+    gradients: dict[str, Tensor]
+    state: SignalState
+
+
+class Signal(ABC):
+    """A source of third factors. Frozen: everything that changes is in its state or its parameters."""
+
+    needs: frozenset[str]
+    known: Literal["step", "phase", "trial"] = "trial"
+    """When m is known: at each step, at the end of a phase, or at the end of the trial."""
+    phases: tuple[str, ...] = ("input",)
+    """Phases it makes third factors for, or reads; a rule must run them all."""
+    varies: bool = False
+    """Whether m varies within a trial; it then needs all steps at once."""
+
+    def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
+        """State before the first trial: fixed feedback, running averages."""
+        return {}
+
+    def parameters(self, net: NetShape, generator: torch.Generator) -> dict[str, Tensor]:
+        """Parameters that the optimiser learns, named "<layer>.<name>"."""
+        return {}
+
+    def summarise(self, neuron: Neuron, v: Tensor, spikes: Tensor) -> Tensor | None:
+        """What it reads of a hidden layer over time, (T, rows, *shape): its time average reaches `View.summary`."""
+        return None
+
+    def observe(self, state: SignalState, sample: Series, labels: Tensor) -> SignalState:
+        """What changes in its state because it saw these samples, before anything runs."""
+        return {}
+
+    def drive(
+        self, phase: str, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape, sample: Series,
+        output_error: Tensor | None, labels: Tensor | None,
+    ) -> PhaseDrive:  # fmt: skip
+        """What drives a phase other than "input"."""
+        raise LookupError(f"{type(self).__name__} drives no phase '{phase}'")
+
+    def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
+        """m of one layer. Called once a trial for each hidden layer, the last first."""
+        raise LookupError(f"{type(self).__name__} gives no third factor")
+
+    def scores(
+        self, state: SignalState, parameters: Mapping[str, Tensor], last: LayerShape, summary: Mapping[str, Tensor]
+    ) -> Tensor:
+        """Class scores (B, classes) from the last hidden layer, for a rule that predicts without a read-out."""
+        raise LookupError(f"{type(self).__name__} predicts nothing by itself")
+
+
+def one_hot(labels: Tensor, classes: int, like: Tensor) -> Tensor:
+    """(B,) class indices to (B, classes)."""
+    return torch.nn.functional.one_hot(labels, classes).to(like.dtype)
+
+
+def constant_in_time(gradient: Tensor, steps: int) -> Series:
+    """The third factor of a loss on a time average: the derivative by the average, spread over the steps."""
+    return Series(gradient / steps, True)

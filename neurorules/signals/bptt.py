@@ -1,0 +1,27 @@
+"""Exact global gradient: the error at the output, carried down through the forward weights and back in time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from neurorules.series import Series
+from neurorules.signals._shared import Signal, SignalState, ThirdFactor, View
+
+
+@dataclass(frozen=True)
+class BackpropagationThroughTime(Signal):
+    """m_l[t] = W_{l+1}^T dI_{l+1}[t]. Source: Werbos 1990; surrogate gradients: Neftci et al. 2019. Resets are held fixed."""
+
+    needs = frozenset({"target", "output_error", "weight_transport", "above", "history"})
+    varies = True
+
+    def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
+        assert view.above is not None and view.weights is not None
+        asked = view.above(view.weights.__getitem__)
+        return ThirdFactor({"input": Series(-asked.values, asked.constant)}, {}, {})
+
+
+ENTRY = BackpropagationThroughTime

@@ -1,0 +1,38 @@
+"""Direct random target projection: the label itself, through a fixed random matrix. No error, known from step 0."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+
+import torch
+from torch import Tensor
+
+from neurorules.signals._shared import NetShape, Signal, SignalState, ThirdFactor, View, constant_in_time
+
+
+@dataclass(frozen=True)
+class TargetProjection(Signal):
+    """m_l = -B_l y*, y* the one-hot label, B_l (N_l x classes) fixed. Source: Frenkel, Lefebvre & Bol 2021.
+
+    The sign is a convention: B_l is symmetric about zero.
+    """
+
+    needs = frozenset({"target", "fixed_feedback"})
+    known = "step"
+
+    def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
+        return {
+            f"{layer.name}.feedback": torch.randn(net.classes, *layer.shape, generator=generator, dtype=torch.float64)
+            * prod(layer.shape) ** -0.5
+            for layer in net.hidden
+        }
+
+    def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
+        assert view.labels is not None
+        m = -state[f"{view.layer.name}.feedback"][view.labels]
+        return ThirdFactor({"input": constant_in_time(m, view.steps)}, {}, {})
+
+
+ENTRY = TargetProjection

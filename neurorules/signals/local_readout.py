@@ -1,0 +1,81 @@
+"""A linear read-out of each layer's own: its error on the label is the layer's third factor (DECOLLE)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from neurorules.neurons._shared import Neuron
+from neurorules.signals._features import feature_count, from_features, to_features
+from neurorules.signals._shared import (
+    LayerShape,
+    NetShape,
+    Signal,
+    SignalState,
+    ThirdFactor,
+    View,
+    constant_in_time,
+    one_hot,
+)
+
+
+@dataclass(frozen=True)
+class LocalReadout(Signal):
+    """m_l = G_l^T (softmax(G_l r_l + c_l) - y*), r_l the layer's mean spikes. Source: Kaiser, Mostafa & Neftci 2020.
+
+    Deviations: cross-entropy on the trial's mean spikes, where the paper has a smooth L1 loss at each step.
+
+    Args:
+        readouts: learned (by their own delta rule) or fixed (random).
+    """
+
+    readouts: str = "learned"
+    needs = frozenset({"target", "local_readout", "layer_pool"})
+
+    def parameters(self, net: NetShape, generator: torch.Generator) -> dict[str, Tensor]:
+        if self.readouts == "fixed":
+            return {}
+        made: dict[str, Tensor] = {}
+        for layer in net.hidden:
+            made[f"{layer.name}.local_w"] = torch.zeros(net.classes, feature_count(layer.shape), dtype=torch.float64)
+            made[f"{layer.name}.local_b"] = torch.zeros(net.classes, dtype=torch.float64)
+        return made
+
+    def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
+        state: SignalState = {}
+        if self.readouts == "fixed":
+            for layer in net.hidden:
+                count = feature_count(layer.shape)
+                shape = (net.classes, count)
+                state[f"{layer.name}.local_w"] = torch.randn(shape, generator=generator, dtype=torch.float64) * count**-0.5
+                state[f"{layer.name}.local_b"] = torch.zeros(net.classes, dtype=torch.float64)
+        return state
+
+    def summarise(self, neuron: Neuron, v: Tensor, spikes: Tensor) -> Tensor:
+        return spikes
+
+    def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
+        assert view.labels is not None
+        name = view.layer.name
+        source = parameters if self.readouts == "learned" else state
+        weights, bias = source[f"{name}.local_w"], source[f"{name}.local_b"]
+        features = to_features(view.summary["input"])
+        error = torch.softmax(features @ weights.T + bias, 1) - one_hot(view.labels, weights.shape[0], features)
+        m = from_features(error @ weights, view.layer.shape)
+        gradients: dict[str, Tensor] = {}
+        if self.readouts == "learned":
+            gradients = {f"{name}.local_w": error.T @ features, f"{name}.local_b": error.sum(0)}
+        return ThirdFactor({"input": constant_in_time(m, view.steps)}, gradients, {})
+
+    def scores(
+        self, state: SignalState, parameters: Mapping[str, Tensor], last: LayerShape, summary: Mapping[str, Tensor]
+    ) -> Tensor:
+        source = parameters if self.readouts == "learned" else state
+        features = to_features(summary["input"])
+        return features @ source[f"{last.name}.local_w"].T + source[f"{last.name}.local_b"]
+
+
+ENTRY = LocalReadout

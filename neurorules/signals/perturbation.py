@@ -1,0 +1,63 @@
+"""PEPITA's learning signal: what a second pass, its input moved by the projected error, changes in each layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+
+import torch
+from torch import Tensor
+
+from neurorules.neurons._shared import Neuron
+from neurorules.series import Series
+from neurorules.signals._shared import (
+    NetShape,
+    PhaseDrive,
+    Signal,
+    SignalState,
+    ThirdFactor,
+    View,
+    constant_in_time,
+)
+
+
+@dataclass(frozen=True)
+class InputPerturbation(Signal):
+    """m_l = r_l - r_l^err, the difference of mean outputs between the passes; the second is driven by x + F e.
+
+    F (inputs x classes) is fixed, N(0, (kappa sqrt(2/inputs))^2). Events are never made dense: F e reaches the first
+    layer as a constant current beside the same spikes. Source: Dellaferrera & Kreiman 2022.
+
+    Args:
+        kappa: scale of F; the paper has 0.05 on rate networks, spike counts need about 2.
+    """
+
+    kappa: float = 2.0
+    needs = frozenset({"target", "output_error", "fixed_feedback", "second_pass"})
+    phases = ("input", "modulated")
+
+    def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
+        scale = self.kappa * (2 / prod(net.input_shape)) ** 0.5
+        shape = (net.classes, *net.input_shape)
+        return {"projection": torch.randn(shape, generator=generator, dtype=torch.float64) * scale}
+
+    def summarise(self, neuron: Neuron, v: Tensor, spikes: Tensor) -> Tensor:
+        return spikes
+
+    def drive(
+        self, phase: str, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape, sample: Series,
+        output_error: Tensor | None, labels: Tensor | None,
+    ) -> PhaseDrive:  # fmt: skip
+        assert output_error is not None
+        moved = torch.tensordot(output_error, state["projection"], 1)
+        if sample.constant:
+            return PhaseDrive(Series(sample.values + moved, True))
+        return PhaseDrive(sample, offset=moved)
+
+    def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
+        difference = view.summary["input"] - view.summary["modulated"]
+        return ThirdFactor({"modulated": constant_in_time(difference, view.steps)}, {}, {})
+
+
+ENTRY = InputPerturbation

@@ -1,0 +1,121 @@
+"""Surrogates: the pseudo-derivative psi of a spike, and the function f whose derivative it is.
+
+Each maps x = v - v_threshold (any shape, membrane units) to psi(x) >= 0 and to f(x) with f' = psi. The spike
+itself is a step function; rules read psi where they need a derivative of it, and losses "before the spike" read f.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from neurorules.language.errors import unknown
+from neurorules.language.options import convert_options, parse_named
+
+
+class Surrogate(ABC):
+    """A pseudo-derivative and its primitive."""
+
+    @abstractmethod
+    def psi(self, x: Tensor) -> Tensor:
+        """Pseudo-derivative of the spike at distance x from the threshold."""
+
+    @abstractmethod
+    def primitive(self, x: Tensor) -> Tensor:
+        """A function whose derivative is `psi`; only its shape matters, not its constant."""
+
+
+@dataclass(frozen=True)
+class Boxcar(Surrogate):
+    """Voltage window: psi = 1/(2 width) where |x| <= width, else 0. Source: Kaiser et al. 2020 (DECOLLE)."""
+
+    width: float = 0.5
+
+    def psi(self, x: Tensor) -> Tensor:
+        return (x.abs() <= self.width).to(x.dtype) / (2 * self.width)
+
+    def primitive(self, x: Tensor) -> Tensor:
+        return ((x + self.width) / (2 * self.width)).clamp(0, 1)
+
+
+@dataclass(frozen=True)
+class Triangle(Surrogate):
+    """psi = height max(0, 1 - |x|/width). Source: Bellec et al. 2018, with height 0.3 and width v_threshold."""
+
+    height: float = 0.3
+    width: float = 1.0
+
+    def psi(self, x: Tensor) -> Tensor:
+        return self.height * (1 - x.abs() / self.width).clamp(min=0)
+
+    def primitive(self, x: Tensor) -> Tensor:
+        y = (x / self.width).clamp(-1, 1)
+        return self.height * self.width * (y - y * y.abs() / 2)
+
+
+@dataclass(frozen=True)
+class PiecewiseLinear(Surrogate):
+    """psi = 1/(2 width) where |x| <= width, else leak. Source: SpikingJelly's piecewise leaky ReLU (Fang et al. 2023)."""
+
+    width: float = 1.0
+    leak: float = 0.01
+
+    def psi(self, x: Tensor) -> Tensor:
+        inside = (x.abs() <= self.width).to(x.dtype)
+        return inside / (2 * self.width) + (1 - inside) * self.leak
+
+    def primitive(self, x: Tensor) -> Tensor:
+        inside = x.clamp(-self.width, self.width)
+        return inside / (2 * self.width) + self.leak * (x - inside)
+
+
+@dataclass(frozen=True)
+class FastSigmoid(Surrogate):
+    """psi = 1/(1 + k|x|)^2, f = x/(1 + k|x|). Source: Zenke & Ganguli 2018, as in snnTorch (slope k = 25 there)."""
+
+    k: float = 4.0
+
+    def psi(self, x: Tensor) -> Tensor:
+        return (1 + self.k * x.abs()).pow(-2)
+
+    def primitive(self, x: Tensor) -> Tensor:
+        return x / (1 + self.k * x.abs())
+
+
+@dataclass(frozen=True)
+class Atan(Surrogate):
+    """psi = (alpha/2)/(1 + (pi/2 alpha x)^2), f = arctan(pi/2 alpha x)/pi. Source: Fang et al. 2021, as in snnTorch."""
+
+    alpha: float = 2.0
+
+    def psi(self, x: Tensor) -> Tensor:
+        return (self.alpha / 2) / (1 + (math.pi / 2 * self.alpha * x).square())
+
+    def primitive(self, x: Tensor) -> Tensor:
+        return torch.atan(math.pi / 2 * self.alpha * x) / math.pi
+
+
+SURROGATES: dict[str, type[Surrogate]] = {
+    "boxcar": Boxcar,
+    "triangle": Triangle,
+    "piecewise_linear": PiecewiseLinear,
+    "fast_sigmoid": FastSigmoid,
+    "atan": Atan,
+}
+
+
+def make_surrogate(text: str) -> Surrogate:
+    """The surrogate that `name:key=value` describes, such as `fast_sigmoid:k=25`.
+
+    Raises:
+        UserError: unknown surrogate or option; the nearest name is offered.
+    """
+    name, options = parse_named(text)
+    if name not in SURROGATES:
+        raise unknown("surrogate", name, SURROGATES)
+    kind = SURROGATES[name]
+    return kind(**convert_options(f"surrogate '{name}'", kind, options))

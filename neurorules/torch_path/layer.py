@@ -1,0 +1,132 @@
+"""A layer: one population, its named inputs, its normalisation, its neuron."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from neurorules.connections._shared import Connection, Shape
+from neurorules.neurons._shared import Neuron
+from neurorules.normalisations._shared import Normalisation
+from neurorules.series import Series
+from neurorules.transforms._shared import Transform, repeat_over_time
+
+NETWORK_INPUT = -1
+"""Source index of the network's input."""
+
+Masks = dict[str, Tensor]
+"""Dropout masks of one trial, by "layer.input.transform"."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """One named connection of a layer.
+
+    Args:
+        name: such as "ff", "rec", or the source's name for a read-out of all layers.
+        source: index of the layer it reads; `NETWORK_INPUT` for the network's input.
+        transforms: what happens to the source's spikes on the way.
+        connection: the linear map.
+        source_shape: shape of the source population.
+        pre_shape: shape after the transforms.
+    """
+
+    name: str
+    source: int
+    transforms: tuple[Transform, ...]
+    connection: Connection
+    source_shape: Shape
+    pre_shape: Shape
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A population.
+
+    Args:
+        name: such as "hidden1" or "readout".
+        inputs: its named connections; at least one.
+        shape: of the population.
+        neuron: what its units do.
+        normalisation: of its current; None for none.
+        role: hidden or readout.
+    """
+
+    name: str
+    inputs: tuple[Input, ...]
+    shape: Shape
+    neuron: Neuron
+    normalisation: Normalisation | None
+    role: Literal["hidden", "readout"]
+
+    def weight(self, entry: Input) -> str:
+        """Name of an input's weights among the network's parameters."""
+        return f"{self.name}.{entry.name}.w"
+
+    @property
+    def bias(self) -> str:
+        """Name of the bias among the network's parameters."""
+        return f"{self.name}.b"
+
+    @property
+    def bias_shape(self) -> Shape:
+        """One a neuron, or one a map."""
+        return self.shape if len(self.shape) == 1 else (self.shape[0], 1, 1)
+
+
+def mask_name(layer: Layer, entry: Input, position: int) -> str:
+    """Name of the mask of one transform."""
+    return f"{layer.name}.{entry.name}.{position}"
+
+
+def arrive(layer: Layer, entry: Input, spikes: Series, masks: Masks) -> Series:
+    """The source's spikes as they reach the connection, after all transforms."""
+    if not entry.transforms:
+        return spikes
+    lead = spikes.values.shape[: 1 if spikes.constant else 2]
+    rows = spikes.rows()
+    for position, transform in enumerate(entry.transforms):
+        rows = transform.forward(rows, masks.get(mask_name(layer, entry, position)))
+    return Series(rows.reshape(*lead, *rows.shape[1:]), spikes.constant)
+
+
+def carry_back(layer: Layer, entry: Input, weights: Tensor, post: Series, spikes: Series, masks: Masks) -> Series:
+    """Carry a post factor back through `weights` and the transforms to the source's spikes.
+
+    Args:
+        weights: the connection's own (weight transport) or others of that shape (fixed feedback).
+        post: factor with respect to the current.
+        spikes: what the source sent forward.
+    """
+    lead = post.values.shape[: 1 if post.constant else 2]
+    gradient = entry.connection.transpose(weights, post.rows(), entry.pre_shape)
+    steps = [spikes.rows()]
+    for position, transform in enumerate(entry.transforms[:-1]):
+        steps.append(transform.forward(steps[-1], masks.get(mask_name(layer, entry, position))))
+    for position in reversed(range(len(entry.transforms))):
+        mask = masks.get(mask_name(layer, entry, position))
+        rows = steps[position]
+        if post.constant and not spikes.constant:
+            rows = rows[: gradient.shape[0]]
+        gradient = entry.transforms[position].adjoint(rows, mask, gradient)
+    return Series(gradient.reshape(*lead, *gradient.shape[1:]), post.constant)
+
+
+def draw_masks(layers: tuple[Layer, ...], batch: int, generator: torch.Generator) -> Masks:
+    """Everything random about one training trial."""
+    masks: Masks = {}
+    for layer in layers:
+        for entry in layer.inputs:
+            shape = entry.source_shape
+            for position, transform in enumerate(entry.transforms):
+                mask = transform.draw(batch, shape, generator)
+                if mask is not None:
+                    masks[mask_name(layer, entry, position)] = mask
+                shape = transform.post_shape(shape)
+    return masks
+
+
+__all__ = ["NETWORK_INPUT", "Input", "Layer", "Masks", "arrive", "carry_back", "draw_masks", "repeat_over_time"]

@@ -1,0 +1,141 @@
+"""What a trained thing consists of: the network, its rule and signal, and everything that changes while it learns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from neurorules.language.errors import UserError
+from neurorules.language.rules import Plasticity, Rule
+from neurorules.normalisations._shared import CurrentStatistics, UpdateStatistics
+from neurorules.signals import SIGNALS
+from neurorules.signals._shared import LayerShape, NetShape, Signal, SignalState
+from neurorules.torch_path.network import Network, Parameters
+from neurorules.torch_path.plasticity import Text, compile_rule
+
+
+@dataclass
+class Learned:
+    """Everything that learning changes. Plain dictionaries of tensors and running averages, so that it can be saved.
+
+    Args:
+        parameters: the network's and the signal's, by full name.
+        current: statistics of normalised currents, by "phase.layer".
+        update: statistics of post factors, by "phase.layer.parameter.group".
+        signal: state of the learning signal.
+    """
+
+    parameters: Parameters
+    current: dict[str, CurrentStatistics] = field(default_factory=dict)
+    update: dict[str, UpdateStatistics] = field(default_factory=dict)
+    signal: SignalState = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network, a rule, a signal. Frozen: what changes is in `Learned`."""
+
+    network: Network
+    rule: Rule
+    signal: Signal | None
+    texts: tuple[Text, ...]
+
+    @property
+    def shape(self) -> NetShape:
+        """The network as the signal sees it."""
+        layers = tuple(LayerShape(a.name, a.shape, a.neuron, {}) for a in self.network.layers)
+        return NetShape(layers, self.network.input_shape, self.network.classes)
+
+    def texts_of(self, phase: str) -> tuple[Text, ...]:
+        """The texts that hold in one phase."""
+        return tuple(text for text in self.texts if text.plasticity.phase == phase)
+
+    def reads_m(self, role: str, phase: str) -> bool:
+        """Whether texts of a role read the third factor in a phase."""
+        return any(
+            "m_post" in self.rule.equation(t.plasticity).reads for t in self.texts_of(phase) if t.plasticity.role == role
+        )
+
+    def phase_statistics(self, phase: str, layer: str) -> str:
+        """Name of the current statistics that a layer uses in a phase."""
+        own = next(p for p in self.rule.phases if p.name == phase).statistics == "own" or phase == "input"
+        return f"{phase if own else 'input'}.{layer}"
+
+
+def build_model(network: Network, rule: Rule, signal: str | None = None, dw: str | None = None) -> Model:
+    """Put a rule on a network.
+
+    Args:
+        network: what learns.
+        rule: its texts and phases.
+        signal: replaces the rule's own learning signal.
+        dw: replaces the text of the hidden weights in the phase "input".
+
+    Raises:
+        UserError: an illegal text, or a signal that the rule's phases do not serve.
+    """
+    if dw is not None:
+        rule = _with_text(rule, dw)
+    chosen = rule.signal if signal is None else signal
+    made: Signal | None = None if chosen is None else SIGNALS.make(chosen)
+    if made is None and "m_post" in rule.hidden_reads:
+        raise UserError(f"rule '{rule.name}' reads m_post, which needs a learning signal. Name one: --signal dfa")
+    if made is not None:
+        _check_phases(rule, made, str(chosen))
+    return Model(network, rule, made, compile_rule(rule))
+
+
+def _check_phases(rule: Rule, signal: Signal, name: str) -> None:
+    have = {phase.name for phase in rule.phases}
+    missing = set(signal.phases) - have
+    if missing:
+        raise UserError(
+            f"signal '{name}' needs the phase {sorted(missing)}, which rule '{rule.name}' does not run "
+            f"(it runs {sorted(have)}). Use a signal without that phase, or the rule the signal belongs to"
+        )
+
+
+def _with_text(rule: Rule, dw: str) -> Rule:
+    kept = tuple(p for p in rule.plasticity if not (p.parameter == "w" and p.role == "hidden" and p.phase == "input"))
+    return replace(rule, plasticity=(Plasticity("w", dw), *kept))
+
+
+def initialise(model: Model, seed: int, device: torch.device, dtype: torch.dtype) -> Learned:
+    """Fresh parameters and state from one seed; network and signal draw from generators of their own."""
+    net_generator = torch.Generator().manual_seed(seed)
+    signal_generator = torch.Generator().manual_seed(seed + 1_000_003)
+    parameters = model.network.initial_parameters(net_generator, torch.float64)
+    shape = NetShape(
+        tuple(
+            LayerShape(
+                layer.name, layer.shape, layer.neuron,
+                {layer.weight(e): tuple(parameters[layer.weight(e)].shape) for e in layer.inputs},
+            )
+            for layer in model.network.layers
+        ),
+        model.network.input_shape,
+        model.network.classes,
+    )  # fmt: skip
+    state: SignalState = {}
+    if model.signal is not None:
+        parameters |= model.signal.parameters(shape, signal_generator)
+        state = model.signal.initial(shape, signal_generator)
+    learned = Learned(parameters, signal=state)
+    return place(learned, device, dtype)
+
+
+def place(learned: Learned, device: torch.device, dtype: torch.dtype) -> Learned:
+    """The same state on a device, in a precision."""
+
+    def move(value: object) -> object:
+        if isinstance(value, Tensor):
+            return value.to(device, dtype) if value.is_floating_point() else value.to(device)
+        if isinstance(value, dict):
+            return {key: move(item) for key, item in value.items()}
+        if isinstance(value, tuple):
+            return type(value)(*(move(item) for item in value))
+        return value
+
+    return Learned(move(learned.parameters), move(learned.current), move(learned.update), move(learned.signal))  # type: ignore[arg-type]

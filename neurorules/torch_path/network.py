@@ -1,0 +1,172 @@
+"""A network: layers in the order they run, and the parameters they read, kept apart from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from neurorules.connections import CONNECTIONS
+from neurorules.connections._shared import Connection, Shape
+from neurorules.language.architecture import AfterSpec, LayerSpec, parse_net
+from neurorules.neurons import NEURONS
+from neurorules.neurons._shared import Neuron
+from neurorules.normalisations import NORMALISATIONS
+from neurorules.normalisations._shared import Normalisation
+from neurorules.torch_path.layer import NETWORK_INPUT, Input, Layer
+from neurorules.transforms._shared import Transform
+from neurorules.transforms.dropout import Dropout
+from neurorules.transforms.flatten import Flatten
+from neurorules.transforms.pool import Pool
+
+Parameters = dict[str, Tensor]
+"""All learnable numbers of a network, by name: "hidden1.ff.w" (O, I), "hidden1.b" (N,), ..."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """The structure; parameters are handed in wherever it runs.
+
+    Args:
+        layers: hidden layers in order, then the read-out.
+        input_shape: of one sample's drive at one step, (C, H, W) or (N,).
+        classes: number of classes.
+    """
+
+    layers: tuple[Layer, ...]
+    input_shape: Shape
+    classes: int
+
+    @property
+    def hidden(self) -> tuple[Layer, ...]:
+        """All layers but the read-out."""
+        return self.layers[:-1]
+
+    @property
+    def readout(self) -> Layer:
+        """The layer whose membrane gives the class scores."""
+        return self.layers[-1]
+
+    def weights(self) -> Iterator[tuple[Layer, Input, str]]:
+        """Every connection with its layer and the name of its weights."""
+        for layer in self.layers:
+            for entry in layer.inputs:
+                yield layer, entry, layer.weight(entry)
+
+    def initial_parameters(self, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Parameters:
+        """Fresh weights; biases 0, read-out weights 0.
+
+        Hidden weights have standard deviation INITIAL_SCALE / sqrt(fan-in). A read-out that starts at zero costs a
+        delta rule nothing; global signals need feedback from the first step, and get it after one update.
+        """
+        parameters: Parameters = {}
+        for layer, entry, name in self.weights():
+            scale = INITIAL_SCALE if layer.role == "hidden" else READOUT_SCALE
+            parameters[name] = entry.connection.initial(entry.pre_shape, generator, scale).to(dtype)
+        for layer in self.layers:
+            parameters[layer.bias] = torch.zeros(layer.bias_shape, dtype=dtype)
+        return parameters
+
+    def on(self, device: torch.device, dtype: torch.dtype) -> Network:
+        """The same network with its neurons' own numbers on a device."""
+        return replace(self, layers=tuple(replace(a, neuron=a.neuron.to(device, dtype)) for a in self.layers))
+
+
+INITIAL_SCALE = 3**-0.5
+"""Uniform in +-1/sqrt(fan-in), the default of torch.nn.Linear and so of snnTorch networks."""
+READOUT_SCALE = 3**-0.5
+
+
+def build_network(
+    net: str,
+    input_shape: Shape,
+    classes: int,
+    *,
+    neuron: str = "if",
+    norm: str = "streaming",
+    readout: Literal["last", "all"] = "last",
+    readout_neuron: str = "leaky_readout",
+) -> Network:
+    """A feed-forward network (recurrent within layers where the text says so) from its text.
+
+    Args:
+        net: hidden layers, such as "800-800" or "c16k3-p2-128" (see `language.architecture`).
+        input_shape: (C, H, W) or (N,).
+        classes: number of classes, >= 2.
+        neuron: of the hidden layers, with options.
+        norm: normalisation of every hidden layer's current, or "none"; layers that the text marks with `n` have
+            one in any case (streaming, where `norm` is "none").
+        readout: whether the read-out sees the last hidden layer or all of them.
+        readout_neuron: of the read-out.
+
+    Raises:
+        UserError: a text that is not understood, or a net that does not fit the data.
+    """
+    spec = parse_net(net)
+    unit: Neuron = NEURONS.make(neuron)
+    layers: list[Layer] = []
+    source, shape = NETWORK_INPUT, input_shape
+    for number, layer_spec in enumerate(spec.layers, start=1):
+        entry = _feed_forward(layer_spec, source, shape)
+        shape = entry.connection.post_shape(entry.pre_shape)
+        inputs = [entry]
+        if layer_spec.recurrent:
+            loop: Connection = CONNECTIONS.factory("recurrent")(size=layer_spec.size)
+            inputs.append(Input("rec", number - 1, (), loop, shape, shape))
+        normalisation = _normalisation(norm, layer_spec.normalised)
+        layers.append(Layer(f"hidden{number}", tuple(inputs), shape, unit, normalisation, "hidden"))
+        source = number - 1
+    sources = range(len(layers)) if readout == "all" else range(len(layers) - 1, len(layers))
+    entries = []
+    for index in sources:
+        transforms = _transforms(spec.last if index == len(layers) - 1 else (), layers[index].shape, flat=True)
+        pre_shape = _after(transforms, layers[index].shape)
+        dense: Connection = CONNECTIONS.factory("dense")(size=classes)
+        name = "ff" if readout == "last" else layers[index].name
+        entries.append(Input(name, index, transforms, dense, layers[index].shape, pre_shape))
+    reader: Neuron = NEURONS.make(readout_neuron)
+    layers.append(Layer("readout", tuple(entries), (classes,), reader, None, "readout"))
+    return Network(tuple(layers), input_shape, classes)
+
+
+def _normalisation(norm: str, marked: bool) -> Normalisation | None:
+    if norm == "none":
+        return NORMALISATIONS.make("streaming") if marked else None
+    return NORMALISATIONS.make(norm)
+
+
+def _feed_forward(spec: LayerSpec, source: int, shape: Shape) -> Input:
+    transforms = _transforms(spec.before, shape, flat=spec.kernel is None)
+    connection: Connection
+    if spec.kernel is None:
+        connection = CONNECTIONS.factory("dense")(size=spec.size)
+    else:
+        connection = CONNECTIONS.factory("conv2d")(spec.size, spec.kernel, spec.stride, spec.padding)
+    return Input("ff", source, transforms, connection, shape, _after(transforms, shape))
+
+
+def _transforms(specs: tuple[AfterSpec, ...], shape: Shape, flat: bool) -> tuple[Transform, ...]:
+    made: list[Transform] = []
+    for spec in specs:
+        if spec.kind == "dropout":
+            made.append(Dropout(spec.amount))
+        else:
+            made.append(Pool(int(spec.amount), spec.kind))
+    if flat and len(_after(tuple(made), shape)) > 1:
+        made.append(Flatten())
+    return tuple(made)
+
+
+def _after(transforms: tuple[Transform, ...], shape: Shape) -> Shape:
+    for transform in transforms:
+        shape = transform.post_shape(shape)
+    return shape
+
+
+def count_parameters(parameters: Parameters) -> int:
+    """Number of learnable numbers."""
+    return sum(math.prod(value.shape) for value in parameters.values())

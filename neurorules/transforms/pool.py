@@ -1,0 +1,42 @@
+"""Max and average pooling of maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+from torch.nn import functional
+
+from neurorules.language.errors import UserError
+from neurorules.transforms._shared import Shape, Transform
+
+
+@dataclass(frozen=True)
+class Pool(Transform):
+    """Non-overlapping windows of side `size`; what does not fill a window is dropped.
+
+    Args:
+        size: side of the square window, >= 2.
+        kind: max or average.
+    """
+
+    size: int
+    kind: Literal["max", "average"]
+
+    def post_shape(self, pre: Shape) -> Shape:
+        if len(pre) != 3 or min(pre[1:]) < self.size:
+            raise UserError(f"pooling by {self.size} needs maps of at least {self.size}x{self.size}, found shape {pre}")
+        return (pre[0], pre[1] // self.size, pre[2] // self.size)
+
+    def forward(self, rows: Tensor, mask: Tensor | None) -> Tensor:
+        pool = functional.max_pool2d if self.kind == "max" else functional.avg_pool2d
+        return pool(rows, self.size)
+
+    def adjoint(self, rows: Tensor, mask: Tensor | None, gradient: Tensor) -> Tensor:
+        if self.kind == "average":
+            spread = functional.interpolate(gradient, scale_factor=float(self.size), mode="nearest")
+            missing = [rows.shape[d] - spread.shape[d] for d in (3, 2)]
+            return functional.pad(spread, (0, missing[0], 0, missing[1])) / self.size**2
+        _, winners = functional.max_pool2d(rows, self.size, return_indices=True)
+        return functional.max_unpool2d(gradient, winners, self.size, output_size=rows.shape[-2:])
