@@ -30,7 +30,7 @@ class Sample(NamedTuple):
     """One recorded sample: its place in the file, in the data set, its class and the network's answer (-1: unknown)."""
 
     position: int
-    index: int
+    data_index: int
     label: int
     prediction: int
 
@@ -58,8 +58,7 @@ class TraceReader:
             raise UserError(f"there is no trace file {path}. Record one: neurorules record RUN --out {path.name}")
         self.path = path
         with self._damage_told():
-            # The mode that reads beside a writer also reads what a killed writer left.
-            self._file = h5py.File(path, "r", libver=("v110", "v110"), swmr=True)
+            self._file = _open(path)
         if self._file.attrs.get("format") != FORMAT:
             self._file.close()
             raise UserError(f"{path} is an HDF5 file, but not a trace that neurorules recorded")
@@ -147,7 +146,7 @@ class TraceReader:
             raise UserError(f"{self.path.name} has no sample {sample}, it holds {len(self)}, counted from 0")
         return sample
 
-    def _variable(self, layer: str, variable: str) -> h5py.Group:
+    def _variable(self, layer: str, variable: str) -> h5py.Group | h5py.Dataset:
         if variable not in self.variables(layer):
             raise unknown(f"variable of layer '{layer}' in {self.path.name}", variable, self.variables(layer))
         return self._file["layers"][layer]["events" if variable == SPIKES else variable]
@@ -158,3 +157,20 @@ class TraceReader:
             yield
         except (OSError, KeyError, ValueError) as error:
             raise UserError(f"{self.path} is damaged or not a trace file ({error}). Record it again") from None
+
+
+# Superblock of the version that the writer makes: a flag byte, and where the file ended when it was last flushed.
+_FLAGS, _END = 11, slice(28, 36)
+
+
+def _open(path: Path) -> h5py.File:
+    """Open a file that was closed, or what a killed writer left of one.
+
+    The mode for the second asks again and again for data that will never come if the file is damaged: it is tried only
+    where the writer's flag is still up and nothing is cut off.
+    """
+    with path.open("rb") as file:
+        head = file.read(48)
+    left_open = len(head) == 48 and head[_FLAGS] != 0
+    whole = path.stat().st_size >= int.from_bytes(head[_END], "little")
+    return h5py.File(path, "r", libver=("v110", "v110"), swmr=left_open and whole)

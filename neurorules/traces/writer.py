@@ -20,9 +20,6 @@ EVENTS = {"t": np.int32, "neuron": np.int32, "value": np.float32}
 
 Layers = Mapping[str, Mapping[str, np.ndarray]]
 
-_EVENT_CHUNK = 4096
-_DENSE_CHUNK_BYTES = 1 << 20
-
 
 class TraceWriter:
     """A trace file being written. Use it as a context manager.
@@ -120,33 +117,31 @@ class TraceWriter:
         for key in ("rule", "dt_ms", "seed"):  # readable without our JSON, in any HDF5 viewer
             self._file.attrs[key] = getattr(self.header, key)
         for name in ("index", "label", "prediction"):
-            _growing(self._file, f"samples/{name}", (), np.int64, 256)
+            _count(self._file, f"samples/{name}")
         for layer, shape in self.header.layers.items():
             group = self._file.create_group(f"layers/{layer}")
             group.attrs["shape"] = shape
             for name in variables.get(layer, []):
                 if name == SPIKES:
+                    many = int(np.count_nonzero(rows[layer][name]))
                     for column, kind in EVENTS.items():
-                        _growing(group, f"events/{column}", (), kind, _EVENT_CHUNK)
-                    _growing(group, "events/end", (), np.int64, 256)
+                        _growing(group, f"events/{column}", (), kind, chunk=min(max(many, 256), 1 << 16))
+                    _count(group, "events/end")
                 else:
                     row = (self._steps, self.header.neurons(layer))
-                    each = max(1, _DENSE_CHUNK_BYTES // (4 * max(1, row[0] * row[1])))
-                    _growing(group, name, row, np.float32, each).attrs["unit"] = self.header.units.get(name, "")
+                    _growing(group, name, row, np.float32, chunk=1).attrs["unit"] = self.header.units.get(name, "")
         self._file.swmr_mode = True
 
 
 def _growing(group: h5py.Group, name: str, row: tuple[int, ...], kind: type, chunk: int) -> h5py.Dataset:
-    return group.create_dataset(
-        name,
-        (0, *row),
-        kind,
-        maxshape=(None, *row),
-        chunks=(chunk, *row),
-        compression="gzip",
-        shuffle=True,
-        fletcher32=True,
-    )
+    # A chunk is about what one sample brings: a compressed chunk that is written again leaves its old space unused.
+    shape = {"shape": (0, *row), "maxshape": (None, *row), "chunks": (chunk, *(max(1, length) for length in row))}
+    return group.create_dataset(name, dtype=kind, compression="gzip", shuffle=True, fletcher32=True, **shape)
+
+
+def _count(group: h5py.Group, name: str) -> h5py.Dataset:
+    """A column of whole numbers, one a sample; not compressed, so that it grows in place."""
+    return group.create_dataset(name, (0,), np.int64, maxshape=(None,), chunks=(256,), fletcher32=True)
 
 
 def _append(data: h5py.Dataset, rows: np.ndarray) -> None:
@@ -159,7 +154,5 @@ def _append_events(group: h5py.Group, spikes: np.ndarray) -> None:
     steps, neurons = np.nonzero(spikes)
     before = int(group["end"][-1]) if len(group["end"]) else 0
     for column, rows in (("t", steps), ("neuron", neurons), ("value", spikes[steps, neurons])):
-        # A stop in the middle of the sample before may have left rows that no sample owns.
-        group[column].resize(before, axis=0)
         _append(group[column], rows)
     _append(group["end"], np.array([before + len(steps)]))

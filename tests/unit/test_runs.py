@@ -95,7 +95,7 @@ def test_a_run_is_finished_once_its_result_is_written(tmp_path: Path) -> None:
     folder.save_weights(weights)
     with pytest.raises(UserError, match="has not finished"):
         RunFolder.finished(tmp_path)
-    folder.write_result({key: 1 for key in RESULT_KEYS})
+    folder.write_result(dict.fromkeys(RESULT_KEYS, 1))
     loaded = RunFolder.finished(tmp_path).load_weights()
     assert all(torch.equal(loaded[name], weights[name]) for name in weights)
     assert folder.read_result()["rule"] == 1
@@ -159,11 +159,11 @@ def test_a_damaged_checkpoint_falls_back_on_the_one_before(tmp_path: Path, caplo
     assert loaded is not None and loaded.state == {"epoch": 1}
     assert len(caplog.messages) == 1 and "is damaged" in caplog.messages[0]
     assert (tmp_path / checkpoint.DAMAGED).exists()
-    # The next one does not push the damaged file into the place of the whole one.
+    # The damaged file never becomes the one to fall back on.
     checkpoint.save(tmp_path, _tensors(3), {"epoch": 3})
-    assert (
-        checkpoint.read(tmp_path / checkpoint.PREVIOUS if current.stat().st_size == 0 else current).state["epoch"] == 3
-    )
+    (tmp_path / checkpoint.CURRENT).unlink()
+    loaded = checkpoint.load(tmp_path)
+    assert loaded is not None and loaded.state == {"epoch": 1}
 
 
 def test_two_damaged_checkpoints_count_as_none(tmp_path: Path, caplog) -> None:
@@ -187,7 +187,7 @@ for epoch in range(first, 100_000):
 
 def test_a_process_killed_at_any_instant_leaves_a_checkpoint_to_load(tmp_path: Path, caplog) -> None:
     moments, first = random.Random(0), 1
-    for _ in range(5):
+    for _ in range(4):
         command = [sys.executable, "-c", SAVE_FOREVER, str(tmp_path), str(first)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None and process.stdout.readline() == "ready\n"

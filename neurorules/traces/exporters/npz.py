@@ -10,6 +10,7 @@ Keys, for n samples of T steps:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,8 +34,8 @@ class Npz:
     def __call__(self, reader: TraceReader, out: Path) -> None:
         """Write all of `reader` to the file `out`."""
         arrays: dict[str, np.ndarray] = {"header": np.array(reader.header.to_text())}
-        for name in ("index", "label", "prediction"):
-            arrays[f"samples/{name}"] = np.array([getattr(sample, name) for sample in reader], np.int64)
+        for key, field in (("index", "data_index"), ("label", "label"), ("prediction", "prediction")):
+            arrays[f"samples/{key}"] = np.array([getattr(sample, field) for sample in reader], np.int64)
         for layer in reader.layers:
             for variable in reader.variables(layer):
                 if variable == SPIKES:
@@ -43,8 +44,9 @@ class Npz:
                     rows = [reader.dense(sample.position, layer, variable) for sample in reader]
                     empty = (0, reader.steps, reader.header.neurons(layer))
                     arrays[f"{layer}/{variable}"] = np.stack(rows) if rows else np.zeros(empty, np.float32)
+        save: Callable[..., None] = np.savez_compressed if self.compress else np.savez
         with replacing(out) as temporary, temporary.open("wb") as file:
-            (np.savez_compressed if self.compress else np.savez)(file, **arrays)
+            save(file, **arrays)
 
 
 def _events(reader: TraceReader, layer: str) -> dict[str, np.ndarray]:

@@ -1,0 +1,72 @@
+"""Everything public says what it is, in a few lines."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple
+
+from sources import Function, Source, sources
+
+MOST_LINES = 15
+
+
+class Definition(NamedTuple):
+    """A class or function, and whether it stands in a class."""
+
+    source: Source
+    node: Function | ast.ClassDef
+    is_method: bool
+
+
+def definitions(source: Source) -> Iterator[Definition]:
+    """Public classes, functions and methods; those inside a function or a private class belong to it alone."""
+
+    def visit(owner: ast.Module | ast.ClassDef) -> Iterator[Definition]:
+        for node in owner.body:
+            if isinstance(node, Function | ast.ClassDef) and not node.name.startswith("_"):
+                yield Definition(source, node, isinstance(owner, ast.ClassDef))
+                if isinstance(node, ast.ClassDef):
+                    yield from visit(node)
+
+    return visit(source.tree)
+
+
+@cache
+def documented_methods() -> set[str]:
+    """Names of methods that some class documents: one that overrides it has its contract there."""
+    found = (definition for source in sources() for definition in definitions(source) if definition.is_method)
+    return {definition.node.name for definition in found if ast.get_docstring(definition.node)}
+
+
+def is_private(source: Source) -> bool:
+    """Whether a module is of use only to those beside it."""
+    return any(part.startswith("_") and part != "__main__" for part in source.module.split("."))
+
+
+def test_every_module_says_what_it_is() -> None:
+    silent = [source.name for source in sources() if source.text.strip() and not ast.get_docstring(source.tree)]
+    assert not silent, silent
+
+
+def test_everything_public_says_what_it_is() -> None:
+    silent = [
+        f"{source.name}:{node.lineno} {node.name}"
+        for source in sources()
+        if not is_private(source)
+        for _, node, is_method in definitions(source)
+        if not ast.get_docstring(node) and not (is_method and node.name in documented_methods())
+    ]
+    assert not silent, silent
+
+
+def test_no_docstring_is_longer_than_a_reader_wants() -> None:
+    long = [
+        f"{source.name}:{node.lineno} {node.name}: {count} lines"
+        for source in sources()
+        for node in ast.walk(source.tree)
+        if isinstance(node, Function | ast.ClassDef)
+        if (count := len((ast.get_docstring(node) or "").split("\n"))) > MOST_LINES
+    ]
+    assert not long, long
