@@ -26,8 +26,11 @@ class Matrix(Connection):
             raise UserError(f"a dense connection reads a flat population, found shape {pre}. Flatten it first")
         return (self.size,)
 
+    def fan_in(self, pre: Shape) -> int:
+        return pre[0]
+
     def initial(self, pre: Shape, generator: torch.Generator, scale: float) -> Tensor:
-        return uniform((self.size, pre[0]), pre[0], scale, generator)
+        return uniform((self.size, pre[0]), self.fan_in(pre), scale, generator)
 
     def current(self, w: Tensor, pre: Tensor) -> Tensor:
         return pre @ w.T

@@ -28,6 +28,10 @@ class Connection(ABC):
         """
 
     @abstractmethod
+    def fan_in(self, pre: Shape) -> int:
+        """Synapses a postsynaptic neuron has, borders aside."""
+
+    @abstractmethod
     def initial(self, pre: Shape, generator: torch.Generator, scale: float) -> Tensor:
         """Fresh weights: uniform, standard deviation `scale` / sqrt(fan-in)."""
 

@@ -44,9 +44,12 @@ class Conv2d(Connection):
             raise UserError(f"a {self.kernel}x{self.kernel} kernel does not fit maps of {pre[1]}x{pre[2]}")
         return (self.channels, *sides)
 
+    def fan_in(self, pre: Shape) -> int:
+        return pre[0] * self.kernel**2
+
     def initial(self, pre: Shape, generator: torch.Generator, scale: float) -> Tensor:
         shape = (self.channels, pre[0], self.kernel, self.kernel)
-        return uniform(shape, pre[0] * self.kernel**2, scale, generator)
+        return uniform(shape, self.fan_in(pre), scale, generator)
 
     def current(self, w: Tensor, pre: Tensor) -> Tensor:
         return functional.conv2d(pre, w, stride=self.stride, padding=self.zeros_around)

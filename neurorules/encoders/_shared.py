@@ -5,27 +5,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
 
 from neurorules.language.errors import UserError
+from neurorules.series import Series
 
 FULL_GREY = 255.0  # a uint8 pixel of this value is a brightness of 1
 CHUNK_SAMPLES = 2048  # statistics are summed in pieces of so many samples, to spare memory
-
-
-class Drive(NamedTuple):
-    """The input of the first layer.
-
-    Args:
-        values: (T, B, C, H, W); or (B, C, H, W) where `constant`.
-        constant: the same current flows at every step, so that a layer need multiply it by its weights only once.
-    """
-
-    values: torch.Tensor
-    constant: bool
 
 
 @runtime_checkable
@@ -70,7 +59,7 @@ class Encoder(Protocol):
         """An array to be indexed by sample numbers (B,) int64, giving the (B, ...) that `encode` takes."""
         ...
 
-    def encode(self, batch: torch.Tensor, steps: int, generator: torch.Generator) -> Drive:
+    def encode(self, batch: torch.Tensor, steps: int, generator: torch.Generator) -> Series:
         """The drive of one prepared batch, on the batch's device; random draws come from `generator` alone."""
         ...
 

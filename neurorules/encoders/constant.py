@@ -11,7 +11,8 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from neurorules.encoders._shared import Drive, as_image_array, brightness, brightness_chunks, with_statistics
+from neurorules.encoders._shared import as_image_array, brightness, brightness_chunks, with_statistics
+from neurorules.series import Series
 from neurorules.language.errors import UserError
 
 
@@ -48,7 +49,7 @@ class Constant:
         """The images themselves."""
         return as_image_array("constant", samples)
 
-    def encode(self, batch: torch.Tensor, steps: int, generator: torch.Generator) -> Drive:
+    def encode(self, batch: torch.Tensor, steps: int, generator: torch.Generator) -> Series:
         """(B, C, H, W) pixels to a constant current (B, C, H, W); nothing is drawn.
 
         Raises:
@@ -59,7 +60,7 @@ class Constant:
             if not self.statistics:
                 raise UserError("encoder 'constant' has no mean and deviation yet. Call fit(training_images) first")
             values = (values - self.statistics["mean"]) / self.statistics["deviation"]
-        return Drive(values, constant=True)
+        return Series(values, constant=True)
 
 
 ENTRY = Constant

@@ -16,7 +16,8 @@ import torch
 
 from neurorules.encoders._denoise import denoised
 from neurorules.encoders._framing import Binning, MakeArray, build_frames, elapsed_us, kept_on_disk
-from neurorules.encoders._shared import Drive, EventArrays, with_statistics
+from neurorules.encoders._shared import EventArrays, with_statistics
+from neurorules.series import Series
 from neurorules.language.errors import UserError
 
 VERSION = 1  # raise it when the same options begin to give other frames: old files in the cache are then left alone
@@ -84,7 +85,7 @@ class Frames:
             return counts(lambda dtype: np.empty(shape, dtype))
         return kept_on_disk(cache / f"frames-{self._key(events, steps)}.npy", shape, counts)
 
-    def encode(self, batch: torch.Tensor, steps: int, generator: torch.Generator) -> Drive:
+    def encode(self, batch: torch.Tensor, steps: int, generator: torch.Generator) -> Series:
         """(B, T, 2, H, W) counts to (T, B, 2, H, W) float32; nothing is drawn.
 
         Raises:
@@ -93,7 +94,7 @@ class Frames:
         if batch.shape[1] != steps:
             raise UserError(f"encoder 'frames': made for {batch.shape[1]} steps, asked for {steps}. Prepare them anew")
         values = batch.transpose(0, 1).to(torch.float32).contiguous()
-        return Drive(values.clamp(max=1.0) if self.clip else values, constant=False)
+        return Series(values.clamp(max=1.0) if self.clip else values, constant=False)
 
     @property
     def _keep_us(self) -> float:

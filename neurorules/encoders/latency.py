@@ -11,7 +11,8 @@ from typing import ClassVar, Literal
 import numpy as np
 import torch
 
-from neurorules.encoders._shared import Drive, as_image_array, brightness, check_unit_range, with_statistics
+from neurorules.encoders._shared import as_image_array, brightness, check_unit_range, with_statistics
+from neurorules.series import Series
 from neurorules.language.errors import UserError
 
 EPSILON = 1e-7  # keeps the logarithm finite for a pixel at the threshold (snnTorch's default `epsilon`)
@@ -60,13 +61,13 @@ class Latency:
         """The images themselves."""
         return as_image_array("latency", samples)
 
-    def encode(self, batch: torch.Tensor, steps: int, generator: torch.Generator) -> Drive:
+    def encode(self, batch: torch.Tensor, steps: int, generator: torch.Generator) -> Series:
         """(B, C, H, W) pixels to spikes (T, B, C, H, W), at most one a pixel; nothing is drawn."""
         pixels = brightness(batch)
         step = self._time(pixels, steps - 1).round().clamp(0, steps - 1)
         clock = torch.arange(steps, device=batch.device, dtype=step.dtype).reshape(-1, *[1] * batch.ndim)
         spikes = (clock == step) & (pixels >= self.threshold)
-        return Drive(spikes.to(pixels.dtype), constant=False)
+        return Series(spikes.to(pixels.dtype), constant=False)
 
     def _time(self, pixels: torch.Tensor, last: int) -> torch.Tensor:
         """Spike times in steps, not yet rounded, (B, C, H, W)."""

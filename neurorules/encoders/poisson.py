@@ -10,7 +10,8 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from neurorules.encoders._shared import Drive, as_image_array, brightness, check_unit_range, with_statistics
+from neurorules.encoders._shared import as_image_array, brightness, check_unit_range, with_statistics
+from neurorules.series import Series
 from neurorules.language.errors import UserError
 
 
@@ -43,7 +44,7 @@ class Poisson:
         """The images themselves."""
         return as_image_array("poisson", samples)
 
-    def encode(self, batch: torch.Tensor, steps: int, generator: torch.Generator) -> Drive:
+    def encode(self, batch: torch.Tensor, steps: int, generator: torch.Generator) -> Series:
         """(B, C, H, W) pixels to spikes (T, B, C, H, W), 0 or 1; brightness beyond 0..1 saturates.
 
         The draws are made on the generator's device: a generator on the CPU gives the same spikes on every device.
@@ -52,7 +53,7 @@ class Poisson:
         draws = torch.rand(
             (steps, *batch.shape), generator=generator, device=generator.device, dtype=probability.dtype
         ).to(batch.device)
-        return Drive((draws < probability).to(probability.dtype), constant=False)
+        return Series((draws < probability).to(probability.dtype), constant=False)
 
 
 ENTRY = Poisson

@@ -1,0 +1,131 @@
+"""The settings of one training run, as the command line, a file or a caller gives them."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+from neurorules.language.errors import UserError, unknown
+from neurorules.language.options import convert
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides what a run computes. Two runs of equal configuration on one machine give equal bits.
+
+    Args:
+        rule, neuron, encode, norm, hardware, signal: a name with options, `name:key=value`; encode None: by data set.
+        data: a data set's name with options, or a path.
+        net: hidden layers, such as "64-64" or "c16k3-p2-128".
+        steps: time steps T a sample, >= 1.
+        epochs: passes over the training samples, >= 1.
+        batch_size: samples a trial, >= 1.
+        optimizer, lr, readout_lr: None for the rule's own.
+        lr_schedule: learning rates fall to 0 along a cosine, or stay.
+        readout: whether the read-out sees the last hidden layer or all of them.
+        schedule: "by_layer", "by_step", or a number of steps at a time.
+        seed: of weights, data order and every draw.
+        limit: training samples used, validation included; None for all.
+        validation: training samples held out; None for a tenth, 5,000 at most.
+        device: auto, cpu or cuda.
+        path: torch or brian2.
+        precision: float32, float64 or fast.
+        dw: replaces the text of the hidden weights.
+    """
+
+    rule: str = "sigprop"
+    data: str = "digits"
+    net: str = "64-64"
+    neuron: str = "if"
+    steps: int = 8
+    encode: str | None = None
+    epochs: int = 3
+    batch_size: int = 128
+    optimizer: str | None = None
+    lr: float | None = None
+    readout_lr: float | None = None
+    lr_schedule: Literal["cosine", "constant"] = "cosine"
+    norm: str = "streaming"
+    readout: Literal["last", "all"] = "last"
+    schedule: str = "by_layer"
+    seed: int = 0
+    limit: int | None = None
+    validation: int | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    path: Literal["torch", "brian2"] = "torch"
+    hardware: str = "none"
+    precision: Literal["float32", "float64", "fast"] = "float32"
+    signal: str | None = None
+    dw: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise UserError(f"--{name.replace('_', '-')} is {getattr(self, name)}, must be at least 1")
+        for name in ("lr", "readout_lr", "validation"):
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                raise UserError(f"--{name.replace('_', '-')} is {value}, must not be negative")
+        if self.limit is not None and self.limit < 2:
+            raise UserError(f"--limit is {self.limit}, must be at least 2")
+        self.window()
+
+    def window(self) -> int:
+        """Steps at a time that `schedule` stands for.
+
+        Raises:
+            UserError: a schedule that is none of the three.
+        """
+        if self.schedule == "by_layer":
+            return self.steps
+        if self.schedule == "by_step":
+            return 1
+        if self.schedule.isdigit() and int(self.schedule) >= 1:
+            return min(int(self.schedule), self.steps)
+        raise UserError(f"schedule '{self.schedule}' is unknown. Use by_layer, by_step or a number of steps at a time")
+
+    def as_dict(self) -> dict[str, Any]:
+        """All settings by name."""
+        return asdict(self)
+
+    def learner_settings(self) -> dict[str, Any]:
+        """The settings a `Learner` takes: all but the data's and the run's."""
+        outside = {"data", "encode", "epochs", "batch_size", "limit", "validation", "lr_schedule", "path", "net"}
+        return {name: value for name, value in self.as_dict().items() if name not in outside}
+
+
+def config_from(settings: Mapping[str, Any], where: str = "the configuration") -> TrainConfig:
+    """A configuration from settings by name, such as a stored one.
+
+    Raises:
+        UserError: an unknown setting (nearest offered), or a value of the wrong type.
+    """
+    known = {field.name for field in fields(TrainConfig)}
+    hints = get_type_hints(TrainConfig)
+    values: dict[str, Any] = {}
+    for key, value in settings.items():
+        name = key.replace("-", "_")
+        if name not in known:
+            raise unknown(f"setting in {where}", key, known)
+        values[name] = None if value is None else convert(f"{where}, '{key}'", hints[name], str(value))
+    return TrainConfig(**values)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Settings from a `.json` or `.toml` file.
+
+    Raises:
+        UserError: no such file, or it cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        found = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    except (OSError, ValueError) as error:
+        raise UserError(f"--config {path} cannot be read ({error}). Give a .json or .toml file of settings") from None
+    if not isinstance(found, dict):
+        raise UserError(f"--config {path} holds no settings. Write one name and value for each")
+    return found

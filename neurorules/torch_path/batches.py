@@ -1,0 +1,94 @@
+"""Samples on their way to the learner: the split, the encoder, and batches in an order that a seed decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurorules.datasets import open_dataset
+from neurorules.datasets._shared import DataSet, cache_folder
+from neurorules.encoders import open_encoder
+from neurorules.language.config import TrainConfig
+from neurorules.language.errors import UserError
+from neurorules.series import Series
+
+LARGEST_VALIDATION = 5000
+
+
+@dataclass(frozen=True)
+class Part:
+    """Encoded samples of one split.
+
+    Args:
+        samples: what the encoder prepared, indexable by an array of positions.
+        labels: (N,) int64.
+        encoder: turns samples into a drive.
+        steps: T.
+    """
+
+    samples: Any
+    labels: np.ndarray
+    encoder: Any
+    steps: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batch(self, positions: np.ndarray, generator: torch.Generator) -> tuple[Series, Tensor]:
+        """Drive and labels of the samples at `positions`."""
+        raw = torch.from_numpy(np.ascontiguousarray(self.samples[positions]))
+        return self.encoder.encode(raw, self.steps, generator), torch.from_numpy(self.labels[positions])
+
+    def in_order(self, size: int, generator: torch.Generator) -> Iterator[tuple[Series, Tensor]]:
+        """All samples in their own order."""
+        for start in range(0, len(self), size):
+            yield self.batch(np.arange(start, min(start + size, len(self))), generator)
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set split and encoded: training, validation (None where nothing is held out) and test samples."""
+
+    source: DataSet
+    train: Part
+    validation: Part | None
+    test: Part
+
+
+def load_data(config: TrainConfig, data_dir: Path | None) -> Data:
+    """Open, split and encode the data set of a configuration.
+
+    The last samples of a permutation fixed by the data set's size are held out, the same for every seed, so that
+    choices made on them never meet the test set and compare across seeds.
+
+    Raises:
+        UserError: unknown or damaged data, or more samples held out than there are.
+    """
+    source = open_dataset(config.data, data_dir)
+    order = np.random.default_rng(len(source.train_labels)).permutation(len(source.train_labels))
+    order = order[: config.limit] if config.limit is not None else order
+    held = config.validation
+    if held is None:
+        held = min(LARGEST_VALIDATION, len(order) // 10)
+    if held >= len(order):
+        raise UserError(f"--validation {held} leaves nothing to train on: {len(order)} samples. Hold out fewer")
+    kept, out = np.sort(order[: len(order) - held]), np.sort(order[len(order) - held :])
+    encoder = open_encoder(config.encode or source.default_encoder, source.kind).fit(source.train[kept])
+
+    def part(samples: Any, labels: np.ndarray) -> Part:
+        cache = cache_folder() / "frames"
+        return Part(encoder.prepare(samples, config.steps, cache), labels, encoder, config.steps)
+
+    validation = part(source.train[out], source.train_labels[out]) if held else None
+    return Data(source, part(source.train[kept], source.train_labels[kept]), validation, part(source.test, source.test_labels))
+
+
+def epoch_order(seed: int, epoch: int, samples: int) -> np.ndarray:
+    """The order of one epoch's samples: a function of seed and epoch, so that a resumed run goes on in it."""
+    return np.random.default_rng((seed, epoch)).permutation(samples)

@@ -1,0 +1,68 @@
+"""What a user hands to a learner, checked: one plain line for whatever does not fit."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from neurorules.language.errors import UserError
+from neurorules.series import Series
+from neurorules.torch_path.network import Network
+
+
+def check_device(name: str) -> torch.device:
+    """The device that auto, cpu or cuda stands for.
+
+    Raises:
+        UserError: cuda where there is none.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("device 'cuda' was asked for, and torch finds no CUDA here. Use cpu, or install torch for CUDA")
+    if name not in ("cpu", "cuda"):
+        raise UserError(f"device '{name}' is unknown. Use auto, cpu or cuda")
+    return torch.device(name)
+
+
+def check_drive(
+    spikes: Tensor | Series, network: Network, steps: int, device: torch.device, dtype: torch.dtype
+) -> tuple[Series, int]:
+    """The drive on the device, and its number of steps.
+
+    Raises:
+        UserError: a shape that is not (T, B, *input), values that are not finite, or a T that a neuron cannot take.
+    """
+    series = spikes if isinstance(spikes, Series) else Series(spikes, False)
+    lead, expected = (1, "B") if series.constant else (2, "T, B")
+    shape = tuple(series.values.shape)
+    if len(shape) < lead or shape[lead:] != network.input_shape:
+        wanted = ", ".join(map(str, network.input_shape))
+        raise UserError(f"the input has shape {shape}, the network reads ({expected}, {wanted}). Reshape it")
+    if 0 in shape:
+        raise UserError(f"the input has shape {shape}: it holds no step or no sample")
+    values = series.values.to(device, dtype)
+    if not torch.isfinite(values).all():
+        raise UserError("the input holds NaN or infinite values. Clean it before the step")
+    steps = steps if series.constant else shape[0]
+    for layer in network.hidden:
+        if layer.neuron.steps is not None and steps != layer.neuron.steps:
+            raise UserError(f"layer '{layer.name}' has rate neurons, which run 1 step, asked {steps}. Use --steps 1")
+    return Series(values, series.constant), steps
+
+
+def check_labels(labels: Tensor, drive: Series, classes: int, device: torch.device) -> Tensor:
+    """The labels on the device.
+
+    Raises:
+        UserError: a shape that is not (B,), values that are not whole numbers, or labels out of range.
+    """
+    samples = drive.values.shape[0 if drive.constant else 1]
+    if tuple(labels.shape) != (samples,):
+        raise UserError(f"labels have shape {tuple(labels.shape)}, the input holds {samples} samples. Give ({samples},)")
+    if labels.is_floating_point() or labels.dtype == torch.bool:
+        raise UserError(f"labels are {labels.dtype}, must be whole numbers. Use labels.long()")
+    if int(labels.min()) < 0 or int(labels.max()) >= classes:
+        found = f"{int(labels.min())}..{int(labels.max())}"
+        raise UserError(f"labels run {found}, the network has {classes} classes: they must lie in 0..{classes - 1}")
+    return labels.to(device, torch.int64)

@@ -1,0 +1,209 @@
+"""The learner: a network, a rule, and the loop's two verbs, `step` and `scores`. For your own loop, and for `train`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neurorules.language.devices import DEVICES, Device
+from neurorules.language.errors import UserError
+from neurorules.rules import RULES
+from neurorules.series import Series
+from neurorules.torch_path import kernels
+from neurorules.torch_path.checks import check_device, check_drive, check_labels
+from neurorules.torch_path.learn import learn_trial
+from neurorules.torch_path.model import Learned, Model, build_model, initialise, place
+from neurorules.torch_path.network import Network, build_network
+from neurorules.torch_path.observe import Response, respond
+from neurorules.torch_path.optimiser import Optimiser
+from neurorules.torch_path.state import from_tensors, to_tensors
+
+
+class Learner:
+    """Trains one network with one rule.
+
+    Args:
+        net: a `Network`, a text such as "800-800", or a `torch.nn.Sequential` of torch and snnTorch layers.
+        rule: name and options, such as "sigprop:form=voltage".
+        input_shape: of one sample at one step, (C, H, W) or (N,); not needed for a `Network`.
+        classes: number of classes, >= 2; likewise.
+        steps: T of a constant drive; a time-varying one brings its own.
+        neuron, norm, readout: of a net given as text (see `build_network`).
+        optimizer, lr, readout_lr: None for the rule's own.
+        schedule: "by_layer", "by_step", or a number of steps at a time.
+        seed: of weights and of every draw.
+        device: auto, cpu or cuda.  precision: float32, float64 or fast.
+        signal, dw: replace the rule's learning signal, or the text of its hidden weights.
+        hardware: a device model it learns under, "none" for none.
+
+    Raises:
+        UserError: anything unknown, or a net that does not fit.
+    """
+
+    def __init__(
+        self,
+        net: Network | str | torch.nn.Sequential,
+        rule: str = "sigprop",
+        *,
+        input_shape: tuple[int, ...] | None = None,
+        classes: int | None = None,
+        steps: int = 8,
+        neuron: str = "if",
+        norm: str = "streaming",
+        readout: str = "last",
+        optimizer: str | None = None,
+        lr: float | None = None,
+        readout_lr: float | None = None,
+        schedule: str = "by_layer",
+        seed: int = 0,
+        device: str = "auto",
+        precision: str = "float32",
+        signal: str | None = None,
+        dw: str | None = None,
+        hardware: str = "none",
+    ) -> None:
+        self.device = check_device(device)
+        self.dtype = torch.float64 if precision == "float64" else torch.float32
+        if self.device.type == "cpu":
+            kernels.keep_freed_memory()
+        given: dict[str, Tensor] = {}
+        if isinstance(net, torch.nn.Sequential):
+            from neurorules.torch_path.snntorch_bridge import from_sequential
+
+            net, given = from_sequential(net, input_shape)
+        elif isinstance(net, str):
+            if input_shape is None or classes is None:
+                raise UserError("a net given as text needs input_shape and classes, for example (1, 28, 28) and 10")
+            net = build_network(net, input_shape, classes, neuron=neuron, norm=norm, readout=readout)  # type: ignore[arg-type]
+        network = net.on(self.device, self.dtype)
+        self.model: Model = build_model(network, RULES.make(rule), signal, dw)
+        self.steps, self.schedule, self.seed = steps, schedule, seed
+        self.learned: Learned = initialise(self.model, seed, self.device, self.dtype)
+        for name, value in given.items():
+            self.learned.parameters[name] = value.to(self.device, self.dtype).clone()
+        self.generator = torch.Generator(self.device).manual_seed(seed + 2_000_003)
+        self.hardware: Device | None = None if hardware == "none" else chain(hardware)
+        self.hardware_state = self._program()
+        self.optimiser = self._optimiser(optimizer, lr, readout_lr)
+
+    def _optimiser(self, optimizer: str | None, lr: float | None, readout_lr: float | None) -> Optimiser:
+        defaults = self.model.rule.defaults
+        hidden = defaults.lr if lr is None else lr
+        reading = defaults.readout_lr if readout_lr is None else readout_lr
+        readers = ("readout.", *(f"{layer.name}.local_" for layer in self.model.network.hidden))
+        rates = {name: reading if name.startswith(readers) else hidden for name in self.learned.parameters}
+        return Optimiser(optimizer or defaults.optimizer, self.learned.parameters, rates)
+
+    def step(self, spikes: Tensor | Series, labels: Tensor, fraction: float = 1.0) -> dict[str, float]:
+        """Learn from one batch.
+
+        Args:
+            spikes: (T, B, *input) spikes or currents, or a `Series` that is constant over `steps`.
+            labels: (B,) class indices.
+            fraction: of the learning rate.
+
+        Returns:
+            loss (cross-entropy of the scores), accuracy in 0..1, and spikes a sample by layer.
+
+        Raises:
+            UserError: wrong shapes, values that are not finite, labels out of range.
+        """
+        with torch.no_grad():
+            drive, steps = check_drive(spikes, self.model.network, self.steps, self.device, self.dtype)
+            labels = check_labels(labels, drive, self.model.network.classes, self.device)
+            window = {"by_layer": steps, "by_step": 1}.get(self.schedule) or int(self.schedule)
+            seen = Learned(self.read(), self.learned.current, self.learned.update, self.learned.signal)
+            trial = learn_trial(self.model, seen, drive, steps, labels, self.generator, window)
+            self._apply(trial.gradients, fraction)
+            after = trial.learned
+            self.learned = Learned(self.learned.parameters, after.current, after.update, after.signal)
+            loss = torch.nn.functional.cross_entropy(trial.scores, labels)
+            right = (trial.scores.argmax(1) == labels).float().mean()
+            metrics = {"loss": loss, "accuracy": right, **{f"spikes.{k}": v for k, v in trial.spikes.items()}}
+            return {name: float(value) for name, value in metrics.items()}
+
+    def respond(self, spikes: Tensor | Series) -> Response:
+        """Run a batch without learning: class scores and the activity of every layer."""
+        with torch.no_grad():
+            drive, steps = check_drive(spikes, self.model.network, self.steps, self.device, self.dtype)
+            seen = Learned(self.read(), self.learned.current, self.learned.update, self.learned.signal)
+            return respond(self.model, seen, drive, steps)
+
+    def scores(self, spikes: Tensor | Series) -> Tensor:
+        """Class scores (B, classes) of a batch."""
+        return self.respond(spikes).scores
+
+    def read(self) -> dict[str, Tensor]:
+        """The parameters a trial computes with: as the hardware shows them."""
+        if self.hardware is None:
+            return self.learned.parameters
+        return {
+            name: self.hardware.on_read(self.hardware_state, name, w) if name.endswith(".w") else w
+            for name, w in self.learned.parameters.items()
+        }
+
+    def to_snntorch(self) -> torch.nn.Sequential:
+        """The trained network as torch and snnTorch layers.
+
+        Raises:
+            UserError: a part that snnTorch has no layer for.
+        """
+        from neurorules.torch_path.snntorch_bridge import to_sequential
+
+        return to_sequential(self.model.network, self.learned)
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything needed to go on: parameters, statistics, optimiser, generator, hardware."""
+        found = to_tensors(self.learned)
+        found |= {f"optimiser/{name}": value.clone() for name, value in self.optimiser.state().items()}
+        found |= {f"hardware/{name}": value.clone() for name, value in self.hardware_state.items()}
+        found["generator"] = self.generator.get_state().clone()
+        return found
+
+    def load(self, state: Mapping[str, Tensor], weights_only: bool = False) -> None:
+        """Take over what `state` gave, in place; with `weights_only`, all but optimiser and generator."""
+        found = place(from_tensors(state), self.device, self.dtype)
+        for name, value in found.parameters.items():
+            self.learned.parameters[name].copy_(value)
+        self.learned = Learned(self.learned.parameters, found.current, found.update, found.signal)
+        self.hardware_state = {k[9:]: v.to(self.device) for k, v in state.items() if k.startswith("hardware/")}
+        if not weights_only:
+            self.optimiser.load({k[10:]: v for k, v in state.items() if k.startswith("optimiser/")})
+            self.generator.set_state(state["generator"])
+
+    def _program(self) -> dict[str, Any]:
+        if self.hardware is None:
+            return {}
+        shapes = {name: tuple(w.shape) for name, w in self.learned.parameters.items() if name.endswith(".w")}
+        state = self.hardware.init(shapes, self.seed)
+        for name in shapes:
+            stored, state = self.hardware.on_parameters(state, name, self.learned.parameters[name])
+            self.learned.parameters[name] = stored.clone()
+        return state
+
+    def _apply(self, gradients: Mapping[str, Tensor], fraction: float) -> None:
+        bounds = self.model.rule.bounds
+        before = {}
+        if self.hardware is not None:
+            before = {name: self.learned.parameters[name].clone() for name in gradients if name.endswith(".w")}
+        self.optimiser.step(gradients, fraction)
+        if bounds is not None:
+            for name in gradients:
+                if name.startswith("hidden"):
+                    self.learned.parameters[name].clamp_(*bounds)
+        for name, old in before.items():
+            asked = self.learned.parameters[name] - old
+            assert self.hardware is not None
+            stored, self.hardware_state = self.hardware.on_update(self.hardware_state, name, old, asked)
+            self.learned.parameters[name].copy_(stored)
+
+
+def chain(text: str) -> Device:
+    """One device by name and options; several joined by `+` act in that order."""
+    from neurorules.torch_path.device_chain import DeviceChain
+
+    made = tuple(DEVICES.make(piece) for piece in text.split("+"))
+    return made[0] if len(made) == 1 else DeviceChain(made)

@@ -1,0 +1,29 @@
+"""Running a trained model without learning: scores, and the activity of every layer."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from neurorules.series import Series
+from neurorules.torch_path.learn import PhaseRecord, Trial, class_scores, observe_phase
+from neurorules.torch_path.model import Learned, Model
+from neurorules.torch_path.simulate import Activity
+
+
+class Response(NamedTuple):
+    """Class scores (B, classes), and the activity of every layer in the phase "input", in order."""
+
+    scores: Tensor
+    activity: list[Activity]
+
+
+def respond(model: Model, learned: Learned, drive: Series, steps: int) -> Response:
+    """Run a batch through the phase "input", and through what prediction needs beside it."""
+    trial = Trial(model, learned, drive, steps, steps, None, {})
+    records: dict[str, PhaseRecord] = {}
+    for phase in model.rule.phases:
+        if phase.name == "input" or (phase.name == "target" and model.rule.predict == "prototypes"):
+            records[phase.name] = observe_phase(trial, phase, None, training=False)
+    return Response(class_scores(model, learned, records, steps), records["input"].activity)

@@ -1,0 +1,200 @@
+"""`train`: from a configuration to a run folder with a result."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from neurorules.language.config import TrainConfig
+from neurorules.runs import checkpoint
+from neurorules.runs.folder import RunFolder
+from neurorules.runs.interrupt import Interrupted, StopFlag, polite_stop
+from neurorules.runs.progress import Bar, progress
+from neurorules.torch_path.batches import Data, epoch_order, load_data
+from neurorules.torch_path.evaluate import Evaluation, evaluate
+from neurorules.torch_path.health import warn_of
+from neurorules.torch_path.learner import Learner
+from neurorules.torch_path.optimiser import cosine
+from neurorules.torch_path.report import result_of
+
+CHECKPOINT_SECONDS = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Position:
+    """Where a run is: epoch and batch to do next, sums of this epoch so far, seconds spent learning."""
+
+    epoch: int = 0
+    batch: int = 0
+    loss: float = 0.0
+    accuracy: float = 0.0
+    seconds: float = 0.0
+    validation: list[float | None] = field(default_factory=list)
+
+
+def train(
+    config: TrainConfig,
+    out: Path | None = None,
+    *,
+    data_dir: Path | None = None,
+    resume: bool = False,
+    force: bool = False,
+    quiet: bool = False,
+    data: Data | None = None,
+) -> dict[str, Any]:
+    """Train one network and return its result.
+
+    Args:
+        config: what to train.
+        out: run folder; None keeps nothing.
+        data_dir: where data sets lie.
+        resume: go on with the run in `out`, to the same bits as if it had never stopped.
+        force: replace a run in `out`.
+        quiet: no progress bar.
+        data: the configuration's data where it is loaded already.
+
+    Raises:
+        UserError: a mistake in the configuration, the data or the folder.
+        Interrupted: the user stopped it; the checkpoint is saved.
+    """
+    if config.path == "brian2":
+        from neurorules.language.errors import UserError
+
+        raise UserError("training on the Brian2 path is not built yet. Train with --path torch, then: simulate RUN --path brian2")
+    folder = None
+    if out is not None:
+        stored = config.as_dict()
+        folder = RunFolder.resume(out, stored) if resume else RunFolder.create(out, stored, force)
+    data = data or load_data(config, data_dir)
+    learner = make_learner(config, data)
+    run = Run(config, data, learner, folder, Position(), quiet)
+    if folder is not None and resume:
+        run.restore(folder)
+    with polite_stop() as stop:
+        run.learn(stop)
+    return run.finish()
+
+
+def make_learner(config: TrainConfig, data: Data) -> Learner:
+    """A fresh learner for a configuration and its data."""
+    return Learner(
+        config.net, input_shape=data.source.shape, classes=data.source.classes, **config.learner_settings()
+    )
+
+
+@dataclass
+class Run:
+    """One training run under way."""
+
+    config: TrainConfig
+    data: Data
+    learner: Learner
+    folder: RunFolder | None
+    at: Position
+    quiet: bool
+    encoding: torch.Generator = field(init=False)
+    saved: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.encoding = torch.Generator().manual_seed(self.config.seed + 3_000_017)
+
+    @property
+    def batches(self) -> int:
+        """Trials an epoch."""
+        return -(-len(self.data.train) // self.config.batch_size)
+
+    def learn(self, stop: StopFlag) -> None:
+        """All epochs from where the run is."""
+        total = self.config.epochs * self.batches
+        with progress("training", total, self.quiet) as bar:
+            bar.advance(self.at.epoch * self.batches + self.at.batch)
+            while self.at.epoch < self.config.epochs:
+                self._learn_epoch(stop, bar, total)
+                self._close_epoch()
+
+    def _learn_epoch(self, stop: StopFlag, bar: Bar, total: int) -> None:
+        order = epoch_order(self.config.seed, self.at.epoch, len(self.data.train))
+        size = self.config.batch_size
+        while self.at.batch < self.batches:
+            started = time.perf_counter()
+            drive, labels = self.data.train.batch(order[self.at.batch * size : (self.at.batch + 1) * size], self.encoding)
+            done = self.at.epoch * self.batches + self.at.batch
+            fraction = cosine(done, total) if self.config.lr_schedule == "cosine" else 1.0
+            metrics = self.learner.step(drive, labels, fraction)
+            self.at.loss += metrics["loss"] * len(labels)
+            self.at.accuracy += metrics["accuracy"] * len(labels)
+            self.at.batch += 1
+            self.at.seconds += time.perf_counter() - started
+            seen = min(self.at.batch * size, len(self.data.train))
+            bar.advance(note=f"epoch {self.at.epoch + 1}, accuracy {self.at.accuracy / seen:.3f}")
+            if stop.requested:
+                self._interrupt()
+            if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
+                self.save()
+
+    def _interrupt(self) -> None:
+        self.save()
+        where = f" The checkpoint is saved, go on with: neurorules train --out {self.folder.path} --resume and the same options" if self.folder else ""
+        raise Interrupted(f"stopped in epoch {self.at.epoch + 1}.{where}")
+
+    def _close_epoch(self) -> None:
+        samples = len(self.data.train)
+        validation: Evaluation | None = None
+        if self.data.validation is not None:
+            validation = evaluate(self.learner, self.data.validation, self.config.seed)
+            for line in warn_of(validation):
+                _log.warning(line)
+        row = {
+            "epoch": self.at.epoch + 1,
+            "train_loss": self.at.loss / samples,
+            "train_accuracy": self.at.accuracy / samples,
+            "validation_accuracy": validation.accuracy if validation else None,
+            "spikes_per_sample": validation.spikes_per_sample if validation else None,
+            "mean_rates": validation.mean_rates if validation else None,
+            "train_seconds": self.at.seconds,
+        }
+        self.at = Position(
+            self.at.epoch + 1, 0, 0.0, 0.0, self.at.seconds, [*self.at.validation, row["validation_accuracy"]]
+        )
+        if self.folder is not None:
+            self.folder.append_metrics(row)
+        self.save()
+
+    def save(self) -> None:
+        """Write a checkpoint, where the run has a folder."""
+        self.saved = time.monotonic()
+        if self.folder is None:
+            return
+        tensors = {**self.learner.state(), "encoding": self.encoding.get_state()}
+        checkpoint.save(self.folder.path, tensors, vars(self.at))
+
+    def restore(self, folder: RunFolder) -> None:
+        """Go back to the last whole checkpoint; from the start where there is none."""
+        found = checkpoint.load(folder.path)
+        if found is None:
+            folder.truncate_metrics(0)
+            return
+        self.learner.load(found.tensors)
+        self.encoding.set_state(found.tensors["encoding"])
+        self.at = Position(**found.state)
+        folder.truncate_metrics(self.at.epoch)
+
+    def finish(self) -> dict[str, Any]:
+        """Read the test set, once, and write the result."""
+        test = evaluate(self.learner, self.data.test, self.config.seed)
+        result = result_of(self.config, self.data, self.learner, test, self.at.validation, self.at.seconds)
+        if self.folder is not None:
+            self.folder.save_weights(self.learner.state())
+            self.folder.write_result(result)
+        return result
+
+
+Trainer = Callable[..., dict[str, Any]]
