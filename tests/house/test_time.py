@@ -16,12 +16,12 @@ COUNTS = re.compile(r"(.*\.)?(T|(n_|num_)?steps)")
 
 def walks_time(loop: ast.For | ast.comprehension) -> bool:
     """Whether a loop goes through time one step after the other: by its variable's name, or by what it counts to."""
-    if {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)} & VARIABLES:
-        return True
+    named = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)} & VARIABLES
     for call in ast.walk(loop.iter):
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "range":
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("range", "enumerate"):
             by_window = len(call.args) == 3 and ast.unparse(call.args[2]) not in ("1", "-1")
-            if not by_window and any(COUNTS.fullmatch(ast.unparse(argument)) for argument in call.args):
+            counts = any(COUNTS.fullmatch(ast.unparse(argument)) for argument in call.args)
+            if named or (counts and not by_window):
                 return True
     return False
 
@@ -29,7 +29,8 @@ def walks_time(loop: ast.For | ast.comprehension) -> bool:
 @pytest.mark.parametrize(
     ("text", "walks"),
     [
-        ("for t in rows: pass", True),
+        ("for t, row in enumerate(rows): pass", True),
+        ("for t in texts: pass", False),
         ("for i in range(self.steps): pass", True),
         ("for i in reversed(range(0, T)): pass", True),
         ("for start in range(0, steps, window): pass", False),
