@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from neurorules.language.errors import UserError
 from neurorules.surrogates import Surrogate
 
 Reset = Literal["subtract", "zero", "none"]
@@ -33,6 +36,22 @@ class Dynamics(NamedTuple):
     v_threshold: float | Tensor
     reset: Reset
     reset_delay: bool
+
+
+class Brian2Text(NamedTuple):
+    """The step as Brian2 code: it reads the current `I` and the state `u`, and writes `v`, `S` and `u`.
+
+    A statement adds or takes away one term, in the order of `Neuron.step`: what rounds, rounds alike.
+
+    Args:
+        step: statements in order, all variables dimensionless.
+        numbers: of the neurons, scalar or flat, by the names that `step` gives them.
+        surrogate: psi is this one of v - v_threshold; None for psi = 1.
+    """
+
+    step: tuple[str, ...]
+    numbers: Mapping[str, float | np.ndarray]
+    surrogate: Surrogate | None
 
 
 class Neuron(ABC):
@@ -61,6 +80,16 @@ class Neuron(ABC):
     @abstractmethod
     def dynamics(self) -> Dynamics | None:
         """The leaky integrator it is, which fused scans run; None where `step` is the only description."""
+
+    def brian2(self) -> Brian2Text:
+        """The same step for Brian2.
+
+        Raises:
+            UserError: it has none.
+        """
+        raise UserError(
+            f"neuron '{type(self).__name__}' has no Brian2 text, so it runs in torch alone: use --path torch"
+        )
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Neuron:
         """The same neuron with per-neuron parameters on a device; itself where it has none."""
@@ -116,10 +145,26 @@ class LeakyIntegrator(Neuron):
     def dynamics(self) -> Dynamics:
         return Dynamics(self.beta, self.v_threshold, self.reset, self.reset_delay)
 
+    def brian2(self) -> Brian2Text:
+        lines = ["late = int(u - v_threshold > 0)"] if self.reset != "none" else []
+        lines += ["u = (1 - late)*u"] if self.reset == "zero" else []
+        lines += ["v = beta*u", "v = v + I"]
+        lines += ["v = v - late*v_threshold"] if self.reset == "subtract" else []
+        lines += ["S = int(v - v_threshold > 0)"]
+        if self.reset_delay or self.reset == "none":
+            lines += ["u = v"]
+        else:
+            lines += [f"u = v - (S - late)*{'v_threshold' if self.reset == 'subtract' else 'v'}"]
+        numbers = {"beta": _numbers(self.beta), "v_threshold": _numbers(self.v_threshold)}
+        return Brian2Text(tuple(lines), numbers, self.surrogate)
+
     def to(self, device: torch.device, dtype: torch.dtype) -> LeakyIntegrator:
         def place(value: float | Tensor) -> float | Tensor:
             return value.to(device, dtype) if isinstance(value, Tensor) else value
 
-        return LeakyIntegrator(
-            place(self.beta), place(self.v_threshold), self.reset, self.reset_delay, self.surrogate
-        )
+        return LeakyIntegrator(place(self.beta), place(self.v_threshold), self.reset, self.reset_delay, self.surrogate)
+
+
+def _numbers(value: float | Tensor) -> float | np.ndarray:
+    """A number, or one a neuron as a flat array in float64."""
+    return value.detach().cpu().double().numpy().reshape(-1) if isinstance(value, Tensor) else value

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from neurorules.language.errors import UserError
-from neurorules.neurons._shared import Dynamics, Neuron, Observed, State
+from neurorules.neurons._shared import Brian2Text, Dynamics, Neuron, Observed, State
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,9 @@ class LeakyReadout(Neuron):
 
     def dynamics(self) -> Dynamics:
         return Dynamics(self.beta, float("inf"), "none", False)
+
+    def brian2(self) -> Brian2Text:
+        return Brian2Text(("v = beta*u", "v = v + I", "S = v", "u = v"), {"beta": self.beta}, None)
 
 
 ENTRY = LeakyReadout

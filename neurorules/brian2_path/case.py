@@ -1,0 +1,117 @@
+"""What one run in Brian2 is given: a network, its numbers, what drives it, and what it learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+
+import numpy as np
+
+from neurorules.language.errors import UserError
+from neurorules.language.rules import Rule
+from neurorules.torch_path.network import Network
+
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class LayerNorm:
+    """Constants of one normalised layer during a trial: I^ = (I - centre) gain.
+
+    Args:
+        centre: running mean of the current, (N,).
+        gain: 1/sigma, (N,).
+        updates: by parameter and group of products, "w.0": (E[d], E[d I^]), (N,) each; 0 where none is named.
+    """
+
+    centre: np.ndarray
+    gain: np.ndarray
+    updates: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Learning:
+    """A rule at work in one phase; weights stay as they are, and changes are gathered.
+
+    Args:
+        rule: whose texts act.
+        phase: which of its phases this run is.
+        m: third factor by layer, (B, N) constant or (T, B, N). A layer that it does not name, and whose texts read
+            m, does not learn.
+    """
+
+    rule: Rule
+    phase: str = "input"
+    m: Arrays = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One network and B samples.
+
+    Args:
+        network: its structure.
+        parameters: its weights and biases by full name, numpy arrays.
+        spikes: input (T, B, *input_shape), or (B, *input_shape) where it is the same at each step; None for none.
+        injected: constant current (B, N) behind the first layer's normalisation, such as a class prototype's.
+        normalisation: by layer; every normalised layer that has input must be there.
+        learning: None for a network that only runs.
+
+    Raises:
+        UserError: shapes that do not fit, or nothing that drives it.
+    """
+
+    network: Network
+    parameters: Arrays
+    spikes: np.ndarray | None = None
+    injected: np.ndarray | None = None
+    normalisation: Mapping[str, LayerNorm] = field(default_factory=dict)
+    learning: Learning | None = None
+
+    def __post_init__(self) -> None:
+        shape = tuple(self.network.input_shape)
+        if self.spikes is None and self.injected is None:
+            raise UserError("a run in Brian2 needs input spikes or an injected current, found neither")
+        if self.spikes is not None and (
+            self.spikes.ndim not in (len(shape) + 1, len(shape) + 2) or self.spikes.shape[-len(shape) :] != shape
+        ):
+            raise UserError(f"input must be (T, B, *{shape}) or (B, *{shape}), found {self.spikes.shape}")
+
+    @property
+    def samples(self) -> int:
+        """B."""
+        if self.spikes is not None:
+            return self.spikes.shape[0 if self.spikes.ndim == len(self.network.input_shape) + 1 else 1]
+        assert self.injected is not None
+        return self.injected.shape[0]
+
+    def stimulus(self) -> np.ndarray | None:
+        """The input as a table (T or 1, B, N)."""
+        if self.spikes is None:
+            return None
+        return as_table(self.spikes, prod(self.network.input_shape), len(self.network.input_shape))
+
+    def rows(self, start: int, stop: int) -> Case:
+        """The same with the samples start <= b < stop only."""
+        axes = len(self.network.input_shape)
+        spikes = None if self.spikes is None else _rows(self.spikes, axes, start, stop)
+        injected = None if self.injected is None else self.injected[start:stop]
+        learning = self.learning
+        if learning is not None:
+            shapes = {layer.name: len(layer.shape) for layer in self.network.layers}
+            m = {name: _rows(value, shapes[name], start, stop) for name, value in learning.m.items()}
+            learning = Learning(learning.rule, learning.phase, m)
+        return Case(self.network, self.parameters, spikes, injected, self.normalisation, learning)
+
+
+def as_table(values: np.ndarray, size: int, axes: int) -> np.ndarray:
+    """(T, B, *shape), or (B, *shape) with `axes` axes of shape, to (T or 1, B, size) in float64."""
+    lead = values.shape[: values.ndim - axes]
+    if len(lead) == 1:
+        lead = (1, *lead)
+    return np.asarray(values, dtype=np.float64).reshape(*lead, size)
+
+
+def _rows(values: np.ndarray, axes: int, start: int, stop: int) -> np.ndarray:
+    return values[start:stop] if values.ndim == axes + 1 else values[:, start:stop]

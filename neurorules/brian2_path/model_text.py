@@ -1,0 +1,157 @@
+"""A network as the texts Brian2 is given: readable, printable, and complete before Brian2 is imported.
+
+Everything is dimensionless but time: one step is `STEP_MS`. Each layer has slots of its own within a step, so that
+no layer runs late: its input arrives in an accumulator, its step uses and clears it, it fires, and the next layer
+goes on. (`v += w` at a spike would be another network: a hard reset would wipe what arrives with it.) Recurrent
+spikes are delivered after the step, for the next one. Traces move when all layers have fired, and rules act last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+STEP_MS = 1.0
+"""Length of one step in Brian2's time. Rates and decays are a step's, so that nothing else depends on it."""
+
+
+BRIAN2_SLOTS = ("groups", "thresholds", "synapses", "resets")
+"""Brian2's own slots. Its empty state updaters sit there, and nothing of ours."""
+
+
+def slots(layers: int) -> list[str]:
+    """The order of one step, for networks of up to `layers` layers."""
+    inside = [f"{moment}_{index}" for index in range(layers) for moment in ("arrive", "step", "fire", "loop")]
+    return ["start", "stimulus", "input_fires", *inside, "traces", "learn", "record", *BRIAN2_SLOTS, "end"]
+
+
+@dataclass(frozen=True)
+class Code:
+    """Statements that run at every step.
+
+    Args:
+        lines: in order.
+        slot: moment within the step.
+        order: among all that runs in the slot.
+    """
+
+    lines: tuple[str, ...]
+    slot: str
+    order: int = 0
+
+
+@dataclass(frozen=True)
+class Pathway:
+    """Statements that run when a spike of one side arrives at a synapse."""
+
+    name: str
+    event: Literal["pre", "post"]
+    lines: tuple[str, ...]
+    slot: str
+    order: int = 0
+
+
+@dataclass(frozen=True)
+class PopulationText:
+    """One population.
+
+    Args:
+        name: of the Brian2 object.
+        size: neurons of one sample's copy.
+        variables: state, one a neuron and sample.
+        numbers: constants, scalar or one a neuron.
+        codes: what runs at every step.
+        fires: slot in which neurons with S != 0 send it; None where nobody listens.
+        tables: variables read from a table (T or 1, B, size), by variable.
+    """
+
+    name: str
+    size: int
+    variables: tuple[str, ...]
+    codes: tuple[Code, ...]
+    fires: str | None
+    numbers: dict[str, float | np.ndarray] = field(default_factory=dict)
+    tables: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def equations(self) -> str:
+        """Declarations, in Brian2's syntax."""
+        state = [f"{name} : 1" for name in (*self.variables, *self.tables)]
+        return "\n".join(state + [f"{name} : 1 (constant)" for name in self.numbers])
+
+
+@dataclass(frozen=True)
+class ConnectionText:
+    """Synapses from each neuron of `source` to each of `target`, within each sample's copy.
+
+    Args:
+        name: of the Brian2 object.
+        source: name of the presynaptic population.
+        target: of the postsynaptic one.
+        parameter: name of its weights among the network's parameters.
+        weights: (O, I).
+        variables: state, one a synapse and sample, beside the weight `w`.
+        pathways: what spikes do.
+        codes: what runs at every step.
+    """
+
+    name: str
+    source: str
+    target: str
+    parameter: str
+    weights: np.ndarray
+    variables: tuple[str, ...]
+    pathways: tuple[Pathway, ...]
+    codes: tuple[Code, ...]
+
+    def equations(self) -> str:
+        """Declarations, in Brian2's syntax."""
+        return "\n".join(["w : 1", *(f"{name} : 1" for name in self.variables)])
+
+
+@dataclass(frozen=True)
+class NetworkText:
+    """Populations and connections of one network, for `samples` copies side by side."""
+
+    populations: tuple[PopulationText, ...]
+    connections: tuple[ConnectionText, ...]
+    samples: int
+    layers: int
+
+    def show(self) -> str:
+        """The whole model, slot by slot, for a person to read."""
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield f"# one step = {STEP_MS:g} ms; all else dimensionless; slots: {', '.join(slots(self.layers))}"
+        for population in self.populations:
+            yield f"\nNeuronGroup {population.name}: {population.size} neurons x {self.samples} samples"
+            yield from (f"    {line}" for line in population.equations().splitlines())
+            yield from (f"    {name} = {_brief(value)}" for name, value in population.numbers.items())
+            for name in population.tables:
+                yield f"  every step, in stimulus:\n    {name} = {name}_table(t, i)"
+            yield from _show_codes(population.codes)
+            if population.fires is not None:
+                yield f"  spike, in {population.fires}: S != 0"
+        for connection in self.connections:
+            yield f"\nSynapses {connection.name}: {connection.source} -> {connection.target}"
+            yield f"    w = {connection.parameter}, {_brief(connection.weights)}"
+            yield from (f"    {line}" for line in connection.equations().splitlines())
+            for pathway in connection.pathways:
+                yield f"  on_{pathway.event}, in {pathway.slot}, order {pathway.order}:"
+                yield from (f"    {line}" for line in pathway.lines)
+            yield from _show_codes(connection.codes)
+
+
+def _show_codes(codes: tuple[Code, ...]) -> Iterator[str]:
+    for code in codes:
+        yield f"  every step, in {code.slot}, order {code.order}:"
+        yield from (f"    {line}" for line in code.lines)
+
+
+def _brief(value: float | np.ndarray) -> str:
+    if not isinstance(value, np.ndarray):
+        return f"{value:g}"
+    return f"{value.min():g} to {value.max():g}" if value.size else "none"
