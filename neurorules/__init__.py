@@ -1,1 +1,36 @@
-"""Train spiking networks with local, voltage-based learning rules, and compare them with global ones."""
+"""Train spiking networks with local, voltage-based learning rules, and compare them with global ones.
+
+    import neurorules
+    result = neurorules.train(rule="sigprop", data="digits", net="64-64")
+    learner = neurorules.Learner("400", rule="dfa", input_shape=(784,), classes=10)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from neurorules.api import compare, train
+    from neurorules.series import Series
+    from neurorules.torch_path.learner import Learner
+    from neurorules.torch_path.network import Network, build_network
+
+__all__ = ["Learner", "Network", "Series", "build_network", "compare", "train"]
+
+_HOMES = {
+    "Learner": "neurorules.torch_path.learner",
+    "Network": "neurorules.torch_path.network",
+    "Series": "neurorules.series",
+    "build_network": "neurorules.torch_path.network",
+    "compare": "neurorules.api",
+    "train": "neurorules.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Loading torch takes seconds: it waits until something is asked for.
+    if name not in _HOMES:
+        raise AttributeError(f"module 'neurorules' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

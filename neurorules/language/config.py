@@ -35,6 +35,7 @@ class TrainConfig:
         path: torch or brian2.
         precision: float32, float64 or fast.
         dw: replaces the text of the hidden weights.
+        threads: of the CPU; None for as many as the work of a trial repays.
     """
 
     rule: str = "sigprop"
@@ -61,10 +62,11 @@ class TrainConfig:
     precision: Literal["float32", "float64", "fast"] = "float32"
     signal: str | None = None
     dw: str | None = None
+    threads: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("steps", "epochs", "batch_size"):
-            if getattr(self, name) < 1:
+        for name in ("steps", "epochs", "batch_size", "threads"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise UserError(f"--{name.replace('_', '-')} is {getattr(self, name)}, must be at least 1")
         for name in ("lr", "readout_lr", "validation"):
             value = getattr(self, name)
@@ -94,7 +96,7 @@ class TrainConfig:
 
     def learner_settings(self) -> dict[str, Any]:
         """The settings a `Learner` takes: all but the data's and the run's."""
-        outside = {"data", "encode", "epochs", "batch_size", "limit", "validation", "lr_schedule", "path", "net"}
+        outside = {"data", "encode", "epochs", "batch_size", "limit", "validation", "lr_schedule", "path", "net", "threads"}
         return {name: value for name, value in self.as_dict().items() if name not in outside}
 
 

@@ -8,6 +8,8 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import torch
+
 from neurorules.language.config import TrainConfig
 from neurorules.torch_path.batches import Data
 from neurorules.torch_path.evaluate import Evaluation
@@ -39,6 +41,7 @@ def result_of(
         "mean_rates": test.mean_rates,
         "needs": needs_of(learner),
         "device": str(learner.device),
+        "threads": torch.get_num_threads(),
         "data_checksum": data.source.checksum,
         "versions": versions(),
     }

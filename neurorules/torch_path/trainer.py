@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from neurorules.language.config import TrainConfig
+from neurorules.language.errors import UserError
 from neurorules.runs import checkpoint
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.interrupt import Interrupted, StopFlag, polite_stop
@@ -24,6 +27,8 @@ from neurorules.torch_path.optimiser import cosine
 from neurorules.torch_path.report import result_of
 
 CHECKPOINT_SECONDS = 30.0
+WORK_FOR_THREADS = 2**17
+"""Neuron steps of a layer and trial that repay a second thread. Source: measured, benchmarks/."""
 
 _log = logging.getLogger(__name__)
 
@@ -66,21 +71,33 @@ def train(
         Interrupted: the user stopped it; the checkpoint is saved.
     """
     if config.path == "brian2":
-        from neurorules.language.errors import UserError
-
         raise UserError("training on the Brian2 path is not built yet. Train with --path torch, then: simulate RUN --path brian2")
-    folder = None
-    if out is not None:
-        stored = config.as_dict()
-        folder = RunFolder.resume(out, stored) if resume else RunFolder.create(out, stored, force)
     data = data or load_data(config, data_dir)
     learner = make_learner(config, data)
+    folder = None
+    if out is not None:
+        # Only now: a mistake in the settings must not leave a folder behind, or replace a run.
+        stored = config.as_dict()
+        folder = RunFolder.resume(out, stored) if resume else RunFolder.create(out, stored, force)
     run = Run(config, data, learner, folder, Position(), quiet)
     if folder is not None and resume:
         run.restore(folder)
-    with polite_stop() as stop:
+    with polite_stop() as stop, cpu_threads(config, learner):
         run.learn(stop)
-    return run.finish()
+        return run.finish()
+
+
+@contextmanager
+def cpu_threads(config: TrainConfig, learner: Learner) -> Iterator[None]:
+    """Run the block with the configuration's number of threads; a small net runs on one, where waking costs more."""
+    before = torch.get_num_threads()
+    widest = max(prod(layer.shape) for layer in learner.model.network.layers)
+    work = config.batch_size * config.steps * widest
+    torch.set_num_threads(config.threads or (before if work >= WORK_FOR_THREADS else 1))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def make_learner(config: TrainConfig, data: Data) -> Learner:
@@ -195,6 +212,3 @@ class Run:
             self.folder.save_weights(self.learner.state())
             self.folder.write_result(result)
         return result
-
-
-Trainer = Callable[..., dict[str, Any]]

@@ -1,0 +1,1 @@
+"""The commands, thin: they read options, call the library, and print."""

@@ -1,0 +1,54 @@
+"""`neurorules list` and `cite`: what there is, and where it comes from."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from neurorules.commands.output import print_json, print_table
+from neurorules.commands.settings import Json
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command("list")(list_entries)
+    app.command("cite")(cite)
+
+
+def list_entries(
+    kind: Annotated[
+        str,
+        typer.Argument(help="rules, signals, neurons, connections, normalisations, encoders, datasets, hardware, surrogates or exporters."),
+    ],
+    json: Json = False,
+) -> None:
+    """List what there is of one kind, and what options it takes."""
+    from neurorules.compare.catalogue import catalogue
+
+    entries = catalogue(kind)
+    if json:
+        print_json({kind: entries})
+        return
+    columns = list(entries[0]) if entries else ["name"]
+    print_table(columns, [[str(entry[column]) for column in columns] for entry in entries])
+
+
+def cite(
+    rule: Annotated[str, typer.Argument(help="A rule with options.")],
+    equations: Annotated[bool, typer.Option("--equations", help="Show the texts too.")] = False,
+    json: Json = False,
+) -> None:
+    """Say which paper a rule comes from, how ours deviates, and what its equations are."""
+    from neurorules.compare.catalogue import citation
+
+    found = citation(rule)
+    if json:
+        print_json(found)
+        return
+    print(f"{found['authors']} ({found['year']}). {found['title']}.")
+    for deviation in found["deviations"]:
+        print(f"  deviates: {deviation}")
+    if equations:
+        for text in found["equations"]:
+            print(f"  d{text['parameter']} ({text['role']}, phase {text['phase']}) = {text['text']}")

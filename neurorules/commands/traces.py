@@ -1,0 +1,99 @@
+"""`neurorules record`, `export`, `plot`, `simulate`: what a trained network does, spike by spike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from neurorules.commands.output import print_json
+from neurorules.commands.settings import DataDir, Json
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (record, export, plot, simulate):
+        app.command(command.__name__)(command)
+
+
+RunFolder = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
+Samples = Annotated[int, typer.Option(help="Test samples, from the first on.")]
+
+
+def record(
+    run: RunFolder,
+    samples: Samples = 10,
+    variables: Annotated[str, typer.Option(help="Comma-separated: S spikes, v membrane before reset.")] = "S,v",
+    out: Annotated[Path, typer.Option(help="The trace file, HDF5.")] = Path("traces.h5"),
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Record spikes and membranes of test samples into a trace file."""
+    from neurorules.language.options import parse_list
+    from neurorules.torch_path.record import record_run
+
+    found = record_run(run, out, samples, parse_list(variables), data_dir, quiet=json)
+    if json:
+        print_json(found)
+    else:
+        print(f"{found['samples']} samples, {found['spikes']} spikes in {out}")
+
+
+def export(
+    trace: Annotated[Path, typer.Argument(help="A trace file.")],
+    to: Annotated[str, typer.Option(help="Format with options, such as npz.")] = "npz",
+    out: Annotated[Path | None, typer.Option(help="The new file; beside the trace by default.")] = None,
+    json: Json = False,
+) -> None:
+    """Write a trace in another format."""
+    from neurorules.traces.exporters import export as write
+
+    target = out or trace.with_suffix(f".{to.partition(':')[0]}")
+    write(trace, to, target)
+    if json:
+        print_json({"trace": str(trace), "to": to, "out": str(target)})
+    else:
+        print(f"{target} written")
+
+
+def plot(
+    trace: Annotated[Path, typer.Argument(help="A trace file.")],
+    out: Annotated[Path, typer.Option(help="The picture: .png, .svg or .pdf.")] = Path("raster.png"),
+    samples: Annotated[str | None, typer.Option(help="Comma-separated places in the trace; the first six by default.")] = None,
+    json: Json = False,
+) -> None:
+    """Draw a raster of recorded spikes."""
+    from neurorules.language.options import convert, parse_list
+    from neurorules.traces.plots.raster import plot_raster
+    from neurorules.traces.store import TraceReader
+
+    chosen = None if samples is None else [convert("--samples", int, place) for place in parse_list(samples)]
+    with TraceReader(trace) as reader:
+        plot_raster(reader, out, chosen)
+    if json:
+        print_json({"trace": str(trace), "out": str(out)})
+    else:
+        print(f"{out} drawn")
+
+
+def simulate(
+    run: RunFolder,
+    path: Annotated[Literal["brian2"], typer.Option(help="The simulator.")] = "brian2",
+    samples: Samples = 10,
+    show_model: Annotated[bool, typer.Option("--show-model", help="Print the generated equations.")] = False,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Run a trained network in Brian2 and compare every spike with the torch path."""
+    from neurorules.compare.simulate import simulate_run
+
+    found = simulate_run(run, samples, data_dir, quiet=json)
+    model = found.pop("model")
+    if json:
+        print_json({**found, "model": model} if show_model else found)
+        return
+    if show_model:
+        print(model)
+    verdict = "all equal" if found["spikes_equal"] else f"first difference: {found['first_difference']}"
+    print(f"{found['samples']} samples, {found['spikes_compared']} spikes compared: {verdict}")

@@ -1,0 +1,53 @@
+"""`neurorules train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from neurorules.commands.output import print_json
+from neurorules.commands.settings import DataDir, Force, Json, Resume, with_settings
+from neurorules.language.config import TrainConfig
+from neurorules.language.errors import UserError
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("train")(train)
+
+
+@with_settings()
+def train(
+    *,
+    config: TrainConfig,
+    out: Annotated[Path | None, typer.Option(help="Run folder; by default a new one below runs/.")] = None,
+    data_dir: DataDir = None,
+    resume: Resume = False,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Train a spiking network with one rule."""
+    from neurorules.torch_path.trainer import train as run
+
+    if out is None and resume:
+        raise UserError("--resume needs the folder of the run to go on with. Give --out DIR")
+    folder = out or free_folder(Path("runs") / config.rule.replace(":", "_"))
+    result = run(config, folder, data_dir=data_dir, resume=resume, force=force, quiet=json)
+    if json:
+        print_json(result)
+        return
+    validation = result["validation_accuracy"]
+    held = "" if validation is None else f", validation {100 * validation:.2f} %"
+    print(f"{config.rule} on {config.data}: test {100 * result['test_accuracy']:.2f} %{held}")
+    print(f"{result['train_seconds']:.1f} s of learning, {result['spikes_per_sample']:.0f} spikes a sample, run in {folder}")
+
+
+def free_folder(wanted: Path) -> Path:
+    """`wanted`, or the first of `wanted-2`, `wanted-3`, ... that is not there yet."""
+    number, folder = 1, wanted
+    while folder.exists():
+        number += 1
+        folder = wanted.with_name(f"{wanted.name}-{number}")
+    return folder

@@ -1,0 +1,1 @@
+"""Rules side by side: every rule and seed on the same net, data order and initial weights."""

@@ -1,0 +1,91 @@
+"""What there is of each kind, for people and programs: names, one-line summaries, options, needs."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import asdict
+from typing import Any
+
+from neurorules.connections import CONNECTIONS
+from neurorules.datasets import DATASETS
+from neurorules.encoders import ENCODERS
+from neurorules.language.devices import DEVICES
+from neurorules.language.errors import UserError, unknown
+from neurorules.language.registry import Registry
+from neurorules.language.rules import Rule
+from neurorules.neurons import NEURONS
+from neurorules.normalisations import NORMALISATIONS
+from neurorules.rules import RULES
+from neurorules.signals import SIGNALS
+from neurorules.surrogates import SURROGATES
+from neurorules.traces.exporters import exporters
+
+KINDS: dict[str, Registry] = {
+    "rules": RULES,
+    "signals": SIGNALS,
+    "neurons": NEURONS,
+    "connections": CONNECTIONS,
+    "normalisations": NORMALISATIONS,
+    "encoders": ENCODERS,
+    "datasets": DATASETS,
+    "hardware": DEVICES,
+    "exporters": exporters,
+}
+
+
+def catalogue(kind: str) -> list[dict[str, str]]:
+    """One row an entry.
+
+    Raises:
+        UserError: no such kind; the nearest one is offered.
+    """
+    if kind == "surrogates":
+        return [
+            {"name": name, "what it is": (made.__doc__ or "").strip(), "options": _options(made)}
+            for name, made in SURROGATES.items()
+        ]
+    if kind not in KINDS:
+        raise unknown("kind", kind, [*KINDS, "surrogates"])
+    registry = KINDS[kind]
+    return [_row(kind, registry, name) for name in registry.names()]
+
+
+def _row(kind: str, registry: Registry, name: str) -> dict[str, str]:
+    factory = registry.factory(name)
+    row = {"name": name, "what it is": registry.summary(name), "options": _options(factory)}
+    if kind == "rules":
+        rule: Rule = factory()
+        signal = None if rule.signal is None else SIGNALS.make(rule.signal)
+        row["signal"] = "-" if rule.signal is None else rule.signal.partition(":")[0]
+        row["needs"] = ", ".join(sorted(signal.needs)) if signal else "nothing"
+        row["paths"] = ", ".join(paths_of(rule))
+    if kind == "signals":
+        made = factory()
+        row["needs"], row["known"] = ", ".join(sorted(made.needs)), f"at the {made.known}'s end"
+    return row
+
+
+def paths_of(rule: Rule) -> list[str]:
+    """The simulators a rule can run on."""
+    from neurorules.brian2_path.lowering import can_lower
+
+    return ["torch", "brian2"] if can_lower(rule) else ["torch"]
+
+
+def _options(factory: Any) -> str:
+    parameters = inspect.signature(factory).parameters.values()
+    shown = [f"{p.name}={p.default}" for p in parameters if p.default is not p.empty and not p.name.startswith("_")]
+    return ", ".join(shown) or "-"
+
+
+def citation(text: str) -> dict[str, Any]:
+    """Source, deviations and equations of a rule.
+
+    Raises:
+        UserError: unknown rule or option.
+    """
+    rule: Rule = RULES.make(text)
+    if not isinstance(rule, Rule):
+        raise UserError(f"'{text}' is not a rule")
+    equations = [asdict(plasticity) for plasticity in rule.plasticity]
+    return {"rule": rule.name, **asdict(rule.source), "signal": rule.signal, "equations": equations}

@@ -1,0 +1,115 @@
+"""`compare`: train every rule with every seed, gather the results, go on where a stopped comparison was."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import joblib
+
+from neurorules.language.config import TrainConfig
+from neurorules.language.errors import UserError
+from neurorules.language.options import parse_list
+from neurorules.rules import RULES
+from neurorules.runs.atomic import write_text
+from neurorules.runs.folder import CONFIG, RESULT, RunFolder
+from neurorules.runs.plain_json import to_json
+from neurorules.runs.progress import track
+from neurorules.torch_path.trainer import train
+
+RESULT_FILE = "compare.json"
+
+
+def plan(config: TrainConfig, rules: str, seeds: int, hardware: str = "none") -> list[TrainConfig]:
+    """One configuration for each rule, hardware and seed.
+
+    Args:
+        config: what all share.
+        rules: comma-separated rules with options.
+        seeds: seeds 0..seeds-1 beyond the configuration's own.
+        hardware: comma-separated device models.
+
+    Raises:
+        UserError: no rule, an unknown rule, or fewer than one seed.
+    """
+    names = parse_list(rules)
+    if not names:
+        raise UserError("--rules names no rule. Give a comma-separated list, for example sigprop,bptt,shallow")
+    if seeds < 1:
+        raise UserError(f"--seeds is {seeds}, must be at least 1")
+    for name in names:
+        RULES.make(name)
+    return [
+        replace(config, rule=name, hardware=device, seed=config.seed + seed)
+        for name in names
+        for device in parse_list(hardware)
+        for seed in range(seeds)
+    ]
+
+
+def compare(
+    configs: Sequence[TrainConfig],
+    out: Path,
+    *,
+    jobs: int = 1,
+    data_dir: Path | None = None,
+    force: bool = False,
+    resume: bool = False,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Train all configurations into folders below `out`, and write `compare.json`.
+
+    Args:
+        configs: from `plan`.
+        out: folder of the comparison.
+        jobs: processes at once; each then runs on one thread.
+        data_dir: where data sets lie.
+        force: replace an older comparison in `out`.
+        resume: keep finished runs of the same configuration, go on with interrupted ones.
+        quiet: no progress bars.
+
+    Raises:
+        UserError: `out` holds a comparison, or a run in it was begun with other options.
+    """
+    prepare_folder(out, configs, force, resume)
+    if jobs > 1:
+        configs = [replace(config, threads=config.threads or 1) for config in configs]
+    calls = (joblib.delayed(run_one)(config, folder_of(out, config), data_dir, quiet or jobs > 1) for config in configs)
+    pool = joblib.Parallel(n_jobs=jobs, return_as="generator")
+    runs = list(track(pool(calls), "comparing", len(configs), quiet))
+    found = {"runs": runs, "alignment": [], "audit": []}
+    write_text(out / RESULT_FILE, to_json(found, indent=2) + "\n")
+    return found
+
+
+def folder_of(out: Path, config: TrainConfig) -> Path:
+    """The run folder of one configuration."""
+    name = config.rule if config.hardware == "none" else f"{config.rule}@{config.hardware}"
+    return out / name.replace(":", "_").replace("/", "_") / f"seed{config.seed}"
+
+
+def prepare_folder(out: Path, configs: Sequence[TrainConfig], force: bool, resume: bool) -> None:
+    """Refuse, replace or keep what stands in `out`; only folders of runs are ever removed."""
+    standing = [folder_of(out, config) for config in configs if (folder_of(out, config) / CONFIG).exists()]
+    older = sorted(found.parent for found in out.glob(f"*/*/{CONFIG}"))
+    if (standing or older) and not (force or resume):
+        raise UserError(f"{out} holds another comparison. Add --force to replace it, --resume to go on with it")
+    if force and not resume:
+        for folder in older:
+            RunFolder(folder).remove()
+            if not any(folder.iterdir()):
+                shutil.rmtree(folder)
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def run_one(config: TrainConfig, folder: Path, data_dir: Path | None, quiet: bool) -> dict[str, Any]:
+    """One run: its stored result where it is finished, else trained, from its checkpoint where there is one."""
+    if (folder / RESULT).exists():
+        RunFolder.resume(folder, config.as_dict())
+        return dict(json.loads((folder / RESULT).read_text(encoding="utf-8")))
+    begun = (folder / CONFIG).exists()
+    return train(config, folder, data_dir=data_dir, resume=begun, quiet=quiet)

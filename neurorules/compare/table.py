@@ -1,0 +1,74 @@
+"""The table of a comparison: a row a rule, mean and spread over seeds."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """One rule over its seeds.
+
+    Args:
+        rule: name with options, and the device where there is one.
+        seeds: how many.
+        test, test_spread: mean and standard deviation (n-1) of the test accuracy, in 0..1; spread 0 for one seed.
+        validation: mean, None where nothing was held out.
+        seconds: mean seconds of learning.
+        spikes: mean hidden spikes a sample.
+        needs: what its signal needs.
+    """
+
+    rule: str
+    seeds: int
+    test: float
+    test_spread: float
+    validation: float | None
+    seconds: float
+    spikes: float
+    needs: tuple[str, ...]
+
+
+def rows_of(runs: Sequence[dict[str, Any]]) -> list[Row]:
+    """Gather runs by rule and device, in the order they first appear."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for run in runs:
+        name = run["rule"] if run.get("hardware", "none") == "none" else f"{run['rule']} @ {run['hardware']}"
+        groups.setdefault(name, []).append(run)
+    return [_row(name, group) for name, group in groups.items()]
+
+
+def _row(name: str, group: list[dict[str, Any]]) -> Row:
+    test = [run["test_accuracy"] for run in group]
+    validation = [run["validation_accuracy"] for run in group if run["validation_accuracy"] is not None]
+    return Row(
+        name,
+        len(group),
+        statistics.mean(test),
+        statistics.stdev(test) if len(test) > 1 else 0.0,
+        statistics.mean(validation) if validation else None,
+        statistics.mean(run["train_seconds"] for run in group),
+        statistics.mean(run["spikes_per_sample"] for run in group),
+        tuple(group[0]["needs"]),
+    )
+
+
+COLUMNS = ("rule", "test %", "validation %", "spikes a sample", "seconds", "what the signal needs")
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """One row as texts."""
+    spread = f" ± {100 * row.test_spread:.2f}" if row.seeds > 1 else ""
+    validation = "-" if row.validation is None else f"{100 * row.validation:.2f}"
+    needs = ", ".join(need.replace("_", " ") for need in row.needs) or "nothing"
+    return (row.rule, f"{100 * row.test:.2f}{spread}", validation, f"{row.spikes:.0f}", f"{row.seconds:.1f}", needs)
+
+
+def as_markdown(rows: Sequence[Row]) -> str:
+    """The table in Markdown."""
+    lines = ["| " + " | ".join(COLUMNS) + " |", "|" + " --- |" * len(COLUMNS)]
+    lines += ["| " + " | ".join(cells(row)) + " |" for row in rows]
+    return "\n".join(lines)

@@ -1,0 +1,68 @@
+"""The file that `neurorules new rule NAME` writes."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from pathlib import Path
+
+from neurorules.language.errors import UserError
+from neurorules.language.registry import Registry
+from neurorules.runs.atomic import write_text
+
+TEMPLATE = '''"""{title}: say in one line what it does."""
+
+from __future__ import annotations
+
+from neurorules.language.rules import DELTA_RULE, Defaults, Plasticity, Rule, Source
+
+
+def {name}() -> Rule:
+    """{title}. Keyword parameters of this function become options: `{name}:key=value`."""
+    return Rule(
+        name="{name}",
+        plasticity=(
+            # One text for each parameter. `_post` and `_pre` say where a name lives; a name without suffix is the
+            # synapse's own. It may read: m_post (third factor), v_post (membrane before reset), S_pre, S_post
+            # (spikes), mean_pre (running mean of S_pre), w. psi() is the neuron's pseudo-derivative; through_norm()
+            # carries a post factor back through the neuron's own normalisation.
+            Plasticity("w", "-through_norm(m_post * psi(v_post)) * (S_pre - mean_pre)"),
+            Plasticity("b", "-m_post * psi(v_post)"),
+            *DELTA_RULE,  # the read-out's own rule
+        ),
+        # Where m_post comes from: neurorules list signals. None for a rule without a third factor.
+        signal="dfa",
+        # The texts hold no learning rate: the optimiser does.
+        defaults=Defaults(lr=3e-3, readout_lr=3e-3, optimizer="adam"),
+        source=Source("Your name", {year}, "Title of the paper", ("how this differs from the paper",)),
+    )
+
+
+ENTRY = {name}
+'''
+
+
+def write_rule(name: str, folder: Path | None, rules: Registry, year: int = 2026) -> Path:
+    """Write a new rule file.
+
+    Args:
+        name: of the rule and of its file.
+        folder: where to; the rules' own folder if None.
+        rules: the registry, whose names are taken.
+        year: of the citation.
+
+    Raises:
+        UserError: a name that cannot be a file's or is taken, or a folder that is not there.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
+        raise UserError(f"rule name '{name}' cannot be a file's. Use lower-case letters, digits and underscores")
+    if name in rules.modules:
+        raise UserError(f"rule '{name}' exists already. Choose another name")
+    home = folder or Path(__file__).parent
+    if not home.is_dir():
+        raise UserError(f"folder {home} is not there. Make it first, or leave --folder out")
+    path = home / f"{name}.py"
+    if path.exists():
+        raise UserError(f"{path} exists already. Choose another name, or remove it")
+    write_text(path, TEMPLATE.format(name=name, title=name.replace("_", " ").capitalize(), year=year))
+    return path

@@ -1,0 +1,40 @@
+"""A trained network back from its run folder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from neurorules.language.config import TrainConfig, config_from
+from neurorules.runs.folder import RunFolder
+from neurorules.torch_path.batches import Data, load_data
+from neurorules.torch_path.learner import Learner
+from neurorules.torch_path.trainer import make_learner
+
+
+class Restored(NamedTuple):
+    """A run's configuration, its data, and the learner as training left it."""
+
+    config: TrainConfig
+    data: Data
+    learner: Learner
+
+
+def restore(run: Path, data_dir: Path | None = None, **changed: str) -> Restored:
+    """Load a finished run.
+
+    Args:
+        run: its folder.
+        data_dir: where its data lie.
+        changed: settings to run it with instead of its own, such as device="cpu" or precision="float64".
+
+    Raises:
+        UserError: no finished run there, or its data cannot be read.
+    """
+    folder = RunFolder.finished(run)
+    config = replace(config_from(folder.config(), str(run)), **changed)
+    data = load_data(config, data_dir)
+    learner = make_learner(config, data)
+    learner.load(folder.load_weights(), weights_only=True)
+    return Restored(config, data, learner)
