@@ -11,7 +11,23 @@ import pytest
 import snntorch
 import torch
 
-from neurorules.torch_path.kernels import Psi, PsiShape, Reset, build, dispatch, reverse_scan, reverse_total, scan
+from neurorules.neurons._shared import LeakyIntegrator, State
+from neurorules.surrogates import Boxcar
+from neurorules.torch_path.kernels import (
+    HAVE_PRIMITIVE,
+    Affine,
+    Psi,
+    PsiShape,
+    Reset,
+    Through,
+    Total,
+    build,
+    dispatch,
+    reverse,
+    reverse_scan,
+    reverse_total,
+    scan,
+)
 
 RESETS = list(Reset)
 ODD = (7, 3, 347)  # T, B, N: more than one block, and a last one that is not full
@@ -20,6 +36,8 @@ PSIS = [
     Psi(PsiShape.TRIANGLE, 0.8, 0.3),
     Psi(PsiShape.FAST_SIGMOID, 25.0),
     Psi(PsiShape.ATAN, math.pi, 1.0),
+    Psi(PsiShape.POSITIVE, 1.0, -1.0),
+    Psi(PsiShape.FLAT, 1.0, -0.5),
 ]
 
 
@@ -63,6 +81,11 @@ def assert_same(left, right):
         assert a is None or (a.dtype == b.dtype and torch.equal(a, b))
 
 
+def affines(generator, dtype, features):
+    mean, gain, bias = (drawn(generator, dtype, features) for _ in range(3))
+    return [Affine(), Affine(bias=bias), Affine(mean, gain), Affine(mean, gain, bias)]
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("reset", RESETS)
 @pytest.mark.parametrize("delay", [False, True])
@@ -70,11 +93,31 @@ def test_the_compiled_scan_equals_plain_torch_bit_for_bit(compiled, in_plain_tor
     for vector, constant, size in itertools.product([False, True], [False, True], [ODD, (1, 1, 1), (4, 2, 1024)]):
         beta, threshold = parameters(generator, dtype, vector, size[2])
         current = drawn(generator, dtype, *(size[1:] if constant else size))
-        u0, r0 = drawn(generator, dtype, *size[1:]), drawn(generator, dtype, *size[1:]).gt(0).to(dtype)
-        for start in ({}, {"u0": u0}, {"u0": u0, "r0": r0}):
-            call = (current, size[0], beta, threshold, reset, delay)
-            wanted = {**start, "mean_v": True, "mean_spikes": True}
+        u0 = drawn(generator, dtype, *size[1:])
+        for start, affine in itertools.product([None, u0], affines(generator, dtype, size[2])):
+            call = (current, size[0], beta, threshold, reset, delay, start)
+            wanted = {"affine": affine, "moments": True}
             assert_same(scan(*call, **wanted), in_plain_torch(scan, *call, **wanted))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("psi", [p for p in PSIS if p.shape in HAVE_PRIMITIVE])
+def test_a_total_over_time_equals_plain_torch_bit_for_bit(compiled, in_plain_torch, generator, dtype, psi):
+    for vector, total in itertools.product([False, True], Total):
+        call = (drawn(generator, dtype, *ODD), ODD[0], *parameters(generator, dtype, vector, ODD[2]), Reset.SUBTRACT)
+        wanted = {"total": total, "psi": psi}
+        assert_same(scan(*call, **wanted), in_plain_torch(scan, *call, **wanted))
+
+
+@pytest.mark.parametrize("psi", [p for p in PSIS if p.shape in HAVE_PRIMITIVE])
+def test_the_derivative_of_a_graded_total_is_psi(generator, psi):
+    v = drawn(generator, torch.float64, 2, 1000, mean=1.0)
+    low, high = (
+        scan(v + step, 1, 0.0, 1.0, Reset.NONE, total=Total.GRADED, psi=psi).total for step in (-1e-7, 1e-7)
+    )
+    wanted = reverse_scan(torch.ones_like(v), 1, 0.0, Reset.NONE, v=v[None], psi=psi)[0]
+    smooth = (((v - 1) * psi.slope).abs() - 1).abs() > 1e-5
+    assert ((high - low) / 2e-7 - wanted)[smooth].abs().max() < 1e-4
 
 
 @pytest.mark.parametrize("delay", [False, True])
@@ -82,18 +125,16 @@ def test_the_compiled_scan_equals_plain_torch_bit_for_bit(compiled, in_plain_tor
 def test_what_is_kept_does_not_change_what_is_computed(compiled, in_plain_torch, generator, delay, spike_dtype):
     current = drawn(generator, torch.float32, *ODD)
     call = (current, ODD[0], 0.9, 1.0, Reset.SUBTRACT, delay)
-    everything = scan(*call, mean_v=True, mean_spikes=True)
-    for spikes, v, mean_v, mean_spikes in itertools.product([False, True], repeat=4):
-        kept = {"spikes": spikes, "v": v, "mean_v": mean_v, "mean_spikes": mean_spikes, "spike_dtype": spike_dtype}
-        out = scan(*call, **kept)
-        assert_same(out, in_plain_torch(scan, *call, **kept))
-        for name, wanted in zip(
-            ("spikes", "v", "mean_v", "mean_spikes"), (spikes, v, mean_v, mean_spikes), strict=True
-        ):
+    everything = scan(*call, total=Total.SPIKES, moments=True)
+    for spikes, v, total, moments in itertools.product([False, True], repeat=4):
+        kept = {"spikes": spikes, "v": v, "total": Total.SPIKES if total else None, "moments": moments}
+        out = scan(*call, **kept, spike_dtype=spike_dtype)
+        assert_same(out, in_plain_torch(scan, *call, **kept, spike_dtype=spike_dtype))
+        for name, wanted in {"spikes": spikes, "v": v, "total": total, "square_sum": moments}.items():
             value = getattr(out, name)
             assert (value is not None) == wanted
             assert value is None or torch.equal(value.to(current.dtype), getattr(everything, name))
-        assert torch.equal(out.u, everything.u) and torch.equal(out.r, everything.r)
+        assert torch.equal(out.u, everything.u)
 
 
 @pytest.mark.parametrize("reset", RESETS)
@@ -102,60 +143,50 @@ def test_a_run_cut_in_two_equals_the_run_in_one(generator, reset, delay):
     current = drawn(generator, torch.float32, *ODD)
     whole = scan(current, 7, 0.9, 1.0, reset, delay)
     first = scan(current[:3], 3, 0.9, 1.0, reset, delay)
-    second = scan(current[3:], 4, 0.9, 1.0, reset, delay, first.u, first.r)
+    second = scan(current[3:], 4, 0.9, 1.0, reset, delay, first.u)
     assert torch.equal(torch.cat([first.v, second.v]), whole.v)
-    assert torch.equal(second.u, whole.u) and torch.equal(second.r, whole.r)
+    assert torch.equal(second.u, whole.u)
 
 
 @pytest.mark.parametrize("reset", RESETS)
+@pytest.mark.parametrize("delay", [False, True])
 @pytest.mark.parametrize("vector", [False, True])
-def test_the_delayed_reset_is_snntorch_spike_for_spike_and_bit_for_bit(generator, reset, vector):
+@pytest.mark.parametrize("drive", [0.3, 4.0], ids=["weak", "strong"])
+def test_scan_neuron_and_snntorch_agree_bit_for_bit(generator, reset, delay, vector, drive):
     beta, threshold = parameters(generator, torch.float32, vector, ODD[2])
-    current = drawn(generator, torch.float32, *ODD)
-    leaky = snntorch.Leaky(beta, threshold=threshold, reset_mechanism=reset.name.lower())
-    mem = drawn(generator, torch.float32, *ODD[1:])
-    ours = scan(current, ODD[0], beta, threshold, reset, True, mem)
+    current = drawn(generator, torch.float32, *ODD, mean=drive)
+    leaky = snntorch.Leaky(beta, threshold=threshold, reset_mechanism=reset.name.lower(), reset_delay=delay)
+    neuron = LeakyIntegrator(beta, threshold, reset.name.lower(), delay, Boxcar())
+    mem = drawn(generator, torch.float32, *ODD[1:], mean=drive)
+    state, ours = State(mem), scan(current, ODD[0], beta, threshold, reset, delay, mem)
     for t in range(ODD[0]):
         spikes, mem = leaky(current[t], mem)
-        assert torch.equal(spikes, ours.spikes[t]) and torch.equal(mem, ours.v[t])
+        fired, observed, state = neuron.step(state, current[t])
+        assert torch.equal(spikes, fired) and torch.equal(spikes, ours.spikes[t])
+        assert torch.equal(observed.v, ours.v[t]) and torch.equal(mem, state.membrane)
+    assert torch.equal(mem, ours.u) and (drive < 1 or spikes.any())
 
 
-@pytest.mark.parametrize("reset", RESETS)
-def test_the_immediate_reset_is_snntorch_while_one_subtraction_brings_the_membrane_below_threshold(generator, reset):
-    current = drawn(generator, torch.float32, *ODD).clamp(-1, 0.8)
-    leaky = snntorch.Leaky(0.9, threshold=1.0, reset_mechanism=reset.name.lower(), reset_delay=False)
-    mem, u = torch.zeros(ODD[1:]), None
-    for t in range(ODD[0]):
-        spikes, mem = leaky(current[t], mem)
-        ours = scan(current[t], 1, 0.9, 1.0, reset, u0=u)
-        u = ours.u
-        assert torch.equal(spikes, ours.spikes[0]) and torch.equal(mem, u)
-
-
-def test_snntorch_without_delay_misses_a_spike_where_the_membrane_stays_above_threshold_and_we_do_not():
-    leaky, mem, theirs = snntorch.Leaky(1.0, reset_delay=False), torch.zeros(1, 1), []
-    for current in (2.5, 0.0):
-        spikes, mem = leaky(torch.full((1, 1), current), mem)
-        theirs.append(spikes.item())
-    ours = scan(torch.tensor([2.5, 0.0]).reshape(2, 1, 1), 2, 1.0, 1.0, Reset.SUBTRACT)
-    assert theirs == [1.0, 0.0]  # 2.5 - 1 = 1.5 > 1 still, yet the test is made on 1.5 - 1
-    assert ours.spikes.flatten().tolist() == [1.0, 1.0]
+def test_without_delay_a_membrane_left_above_threshold_is_tested_one_threshold_lower():
+    ours = scan(torch.tensor([2.5, 0.0, 0.0]).reshape(3, 1, 1), 3, 1.0, 1.0, Reset.SUBTRACT)
+    assert ours.v.flatten().tolist() == [2.5, 0.5, 0.5]  # 2.5 - 1 = 1.5 is above 1 still, and 1 goes before the test
+    assert ours.spikes.flatten().tolist() == [1.0, 0.0, 0.0]
+    assert ours.u.item() == 1.5  # no spike, so what was taken is given back
 
 
 def autograd_of_a_loop(current, steps, beta, threshold, reset, delay, loss):
     """Gradient of loss(v of all steps) with respect to the current; every reset detached."""
     current = current.clone().requires_grad_()
-    u, r, membranes = torch.zeros(current.shape[-2:], dtype=current.dtype), 0.0, []
+    u, membranes = torch.zeros(current.shape[-2:], dtype=current.dtype), []
     for t in range(steps):
         here = current[t] if current.ndim == 3 else current
-        if delay and reset is Reset.ZERO:
-            u = (1 - r) * u
-        v = beta * u + here - (r * threshold if delay and reset is Reset.SUBTRACT else 0.0)
-        s = (v > threshold).to(v.dtype).detach()
+        late = (u > threshold).to(u.dtype).detach()
+        u = (1 - late) * u if reset is Reset.ZERO else u
+        v = beta * u + here - (late * threshold if reset is Reset.SUBTRACT else 0.0)
+        due = (v > threshold).to(v.dtype).detach() - late
         u = v
         if not delay and reset is not Reset.NONE:
-            u = v - s * threshold if reset is Reset.SUBTRACT else v * (1 - s)
-        r = s
+            u = v - due * threshold if reset is Reset.SUBTRACT else v * (1 - due)
         membranes.append(v)
     return torch.autograd.grad(loss(torch.stack(membranes)), current)[0]
 
@@ -215,6 +246,28 @@ def test_the_compiled_reverse_scans_equal_plain_torch_bit_for_bit(
         torch.testing.assert_close(total, every.sum(0))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("psi", [None, PSIS[2], PSIS[4]])
+def test_the_way_through_a_normalisation_equals_plain_torch_bit_for_bit(
+    compiled, in_plain_torch, generator, dtype, psi
+):
+    for vector, constant, fixed, beta in itertools.product([False, True], [False, True], [False, True], [0.0, 0.9]):
+        current = drawn(generator, dtype, *(ODD[1:] if fixed else ODD))
+        numbers = (drawn(generator, dtype, *([ODD[2]] if vector else [])) for _ in range(4))
+        through = Through(current, *numbers)
+        gradient = drawn(generator, dtype, *(ODD[1:] if constant else ODD))
+        v = drawn(generator, dtype, *ODD)
+        given = {"v": v, "psi": psi, "through": through, "outer": -2.0}
+        call = (gradient, ODD[0], beta, Reset.NONE)
+        ours = reverse(*call, **given)
+        assert_same(ours, in_plain_torch(reverse, *call, **given))
+        plain = reverse_scan(*call, v=v, psi=psi)
+        normalised = (through.current - through.mean) * through.gain
+        wanted = -2.0 * (plain - through.mean_d - normalised * through.mean_product) * through.gain
+        torch.testing.assert_close(ours.every, wanted)
+        torch.testing.assert_close(ours.product, (plain * normalised).sum(0), rtol=1e-4, atol=1e-4)
+
+
 def test_one_thread_and_two_give_the_same_bits(compiled, generator):
     current = drawn(generator, torch.float32, 25, 16, 1000)
     before = torch.get_num_threads()
@@ -222,8 +275,8 @@ def test_one_thread_and_two_give_the_same_bits(compiled, generator):
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            out = scan(current, 25, 0.9, 1.0, Reset.ZERO, mean_v=True)
-            results.append([*out[:5], reverse_scan(current, 25, 0.9, Reset.ZERO, v=out.v, psi=PSIS[3])])
+            out = scan(current, 25, 0.9, 1.0, Reset.ZERO, total=Total.POSITIVE_V, moments=True)
+            results.append([*out, reverse_scan(current, 25, 0.9, Reset.ZERO, v=out.v, psi=PSIS[3])])
     finally:
         torch.set_num_threads(before)
     assert_same(*results)

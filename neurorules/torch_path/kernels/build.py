@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch  # noqa: F401  brings the OpenMP runtime that the kernels are bound to
 
-SOURCES = ("scans.c", "scans_template.c")
+SOURCES = ("scans.c", "scans_template.c", "reverse_template.c")
 # No contraction into fused multiply-adds: the results must be those of torch's separate operations, bit for bit.
 FLAGS = ("-O3", "-march=native", "-std=gnu11", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
 

@@ -17,12 +17,14 @@ class Reset(IntEnum):
 
 
 class PsiShape(IntEnum):
-    """Shape h(z) of a surrogate derivative. The numbers are those of scans.c."""
+    """Shape h(z) of a surrogate derivative, or another factor of the membrane. The numbers are those of scans.c."""
 
+    FLAT = -1  # 1
     BOXCAR = 0  # 1 where |z| <= 1, else 0
     TRIANGLE = 1  # max(0, 1 - |z|)
     FAST_SIGMOID = 2  # 1 / (1 + |z|)^2
     ATAN = 3  # 1 / (1 + z^2)
+    POSITIVE = 4  # 1 where v > 0, else 0
 
 
 class Psi(NamedTuple):
@@ -38,20 +40,68 @@ class Psi(NamedTuple):
     scale: float = 1.0
 
 
+HAVE_PRIMITIVE = frozenset({PsiShape.BOXCAR, PsiShape.TRIANGLE, PsiShape.FAST_SIGMOID})
+"""Shapes whose primitive a scan can sum. The arctangent is not among them: C compilers do not vectorise it."""
+
+
+class Total(IntEnum):
+    """What a scan sums over time, beside what it keeps. The numbers are those of scans.c."""
+
+    SPIKES = 1
+    POSITIVE_V = 2  # max(v, 0)
+    GRADED = 3  # the primitive of psi, 0 at the threshold
+
+
+class Affine(NamedTuple):
+    """What happens to a current on its way into the membrane: (current - mean) * gain + bias, each () or (N,).
+
+    mean and gain come together; None leaves a part out.
+    """
+
+    mean: torch.Tensor | None = None
+    gain: torch.Tensor | None = None
+    bias: torch.Tensor | None = None
+
+
+class Through(NamedTuple):
+    """The adjoint of a normalisation: d -> (d - mean_d - I^ mean_product) * gain, I^ = (current - mean) * gain.
+
+    current: (T, B, N), or (B, N) for the same at each step.  mean, gain, mean_d, mean_product: (N,).
+    """
+
+    current: torch.Tensor
+    mean: torch.Tensor
+    gain: torch.Tensor
+    mean_d: torch.Tensor
+    mean_product: torch.Tensor
+
+
 class Scan(NamedTuple):
     """A layer's run through time. What was not asked for is None.
 
     spikes: (T, B, N), 0 or 1.  v: (T, B, N), the membrane before the reset.  u: (B, N), the membrane left behind.
-    r: (B, N), the last step's spikes: the reset still to come where the reset is delayed.
-    mean_v: (B, N), mean over time of max(v, 0).  mean_spikes: (B, N), mean over time of the spikes.
+    total: (B, N), sum over time of what `Total` names.
+    current_sum, square_sum: (B, N), sums over time of the current as it was given, and of its square.
     """
 
     spikes: torch.Tensor | None
     v: torch.Tensor | None
     u: torch.Tensor
-    r: torch.Tensor
-    mean_v: torch.Tensor | None
-    mean_spikes: torch.Tensor | None
+    total: torch.Tensor | None
+    current_sum: torch.Tensor | None
+    square_sum: torch.Tensor | None
+
+
+class Reverse(NamedTuple):
+    """A reverse scan. What was not asked for is None.
+
+    every: (T, B, N), outer * R[t], or outer * the normalisation's adjoint of R[t].
+    total: (B, N), sum over time of R.  product: (B, N), sum over time of R I^.
+    """
+
+    every: torch.Tensor | None
+    total: torch.Tensor | None
+    product: torch.Tensor | None
 
 
 class ScanInputs(NamedTuple):
@@ -64,11 +114,12 @@ class ScanInputs(NamedTuple):
     reset: Reset
     reset_delay: bool
     u0: torch.Tensor | None
-    r0: torch.Tensor | None
+    affine: Affine
     spike_dtype: torch.dtype | None  # None: the spikes are not kept
     keep_v: bool
-    mean_v: bool
-    mean_spikes: bool
+    total: Total | None
+    psi: Psi | None  # of GRADED
+    moments: bool
 
 
 class ReverseInputs(NamedTuple):
@@ -82,4 +133,7 @@ class ReverseInputs(NamedTuple):
     spikes: torch.Tensor | None
     v: torch.Tensor | None
     psi: Psi | None
-    total: bool  # the sum over time instead of every step
+    through: Through | None
+    outer: float
+    keep_every: bool
+    total: bool

@@ -9,12 +9,29 @@ import torch
 
 from . import native, reference
 from .build import library
-from .contract import Psi, PsiShape, Reset, ReverseInputs, Scan, ScanInputs
+from .contract import (
+    HAVE_PRIMITIVE,
+    Affine,
+    Psi,
+    PsiShape,
+    Reset,
+    Reverse,
+    ReverseInputs,
+    Scan,
+    ScanInputs,
+    Through,
+    Total,
+)
 
 
 def compiled() -> bool:
     """Whether CPU scans run in the compiled kernels (compiles them if this is the first use)."""
     return library() is not None
+
+
+def serves(tensor: torch.Tensor) -> bool:
+    """Whether scans over a tensor like this one run in the compiled kernels."""
+    return _kernels(tensor) is not None
 
 
 @torch.no_grad()
@@ -26,12 +43,13 @@ def scan(
     reset: Reset,
     reset_delay: bool = False,
     u0: torch.Tensor | None = None,
-    r0: torch.Tensor | None = None,
     *,
+    affine: Affine = Affine(),  # noqa: B008  a tuple
     spikes: bool = True,
     v: bool = True,
-    mean_v: bool = False,
-    mean_spikes: bool = False,
+    total: Total | None = None,
+    psi: Psi | None = None,
+    moments: bool = False,
     spike_dtype: torch.dtype | None = None,
 ) -> Scan:
     """Run a layer of integrate-and-fire neurons over `steps` steps; the equations are in the package's docstring.
@@ -40,8 +58,9 @@ def scan(
         current: (T, B, N), or (B, N) for the same current at each step. T = `steps`.
         beta, v_threshold: one number, or (N,). No unit is assumed: v, current and v_threshold share theirs.
         u0: (B, N), membrane to start from; zeros if None.
-        r0: (B, N), 0 or 1: a delayed reset to begin with; where u0 is above threshold if None, as in snnTorch.
-        spikes, v, mean_v, mean_spikes: which outputs to make.
+        affine: what happens to the current before it reaches the membrane.
+        spikes, v, total, moments: which outputs to make; moments are the sums of the current and its square.
+        psi: of the total `GRADED`.
         spike_dtype: of the stored spikes: bool, uint8, bfloat16, or the current's dtype if None.
     Returns: Scan; a constant of autograd, whatever the inputs.
     Raises: ValueError, TypeError for a shape or dtype that does not fit.
@@ -50,17 +69,15 @@ def scan(
     plane, dtype = current.shape[-2:], current.dtype
     if spike_dtype not in (None, dtype, torch.bool, torch.uint8, torch.bfloat16):
         raise TypeError(f"spikes are stored as bool, uint8, bfloat16 or the current's {dtype}, not {spike_dtype}")
-    threshold = _parameter("v_threshold", v_threshold, current)
-    u0 = None if u0 is None else _matching("u0", u0, current, plane)
-    if not reset_delay:
-        r0 = None
-    elif r0 is not None:
-        r0 = _matching("r0", r0, current, plane)
-    else:
-        r0 = (current.new_zeros(plane) if u0 is None else u0).gt(threshold).to(dtype)
+    if total is Total.GRADED and (psi is None or psi.shape not in HAVE_PRIMITIVE):
+        raise ValueError("a graded total needs psi, of a shape with a primitive: boxcar, triangle or fast sigmoid")
+    if (affine.mean is None) != (affine.gain is None):
+        raise ValueError("mean and gain of an affine current come together")
+    parts = (None if p is None else _parameter(n, p, current) for n, p in zip(Affine._fields, affine, strict=True))
     inputs = ScanInputs(
-        current.contiguous(), steps, _parameter("beta", beta, current), threshold, Reset(reset), bool(reset_delay),
-        u0, r0, (spike_dtype or dtype) if spikes else None, v, mean_v, mean_spikes,
+        current.contiguous(), steps, _parameter("beta", beta, current), _parameter("v_threshold", v_threshold, current),
+        Reset(reset), bool(reset_delay), None if u0 is None else _matching("u0", u0, current, plane), Affine(*parts),
+        (spike_dtype or dtype) if spikes else None, v, total, psi if total is Total.GRADED else None, moments,
     )  # fmt: skip
     kernels = _kernels(current)
     return reference.scan(inputs) if kernels is None else native.scan(kernels, inputs)
@@ -77,17 +94,11 @@ def reverse_scan(
     v_threshold: float | torch.Tensor = 1.0,
     psi: Psi | None = None,
 ) -> torch.Tensor:
-    """Gradient of the current at each step, through the membrane, resets taken as constants.
-
-    R[t] = g[t] + gate[t+1] R[t+1];  gate[t+1] = beta, or beta (1 - s[t]) for `ZERO`;  g[t] = gradient[t] psi(v[t]).
-    Args:
-        gradient: (T, B, N), or (B, N) for the same at each step: of the spikes; without `psi`, of the membrane v.
-        spikes: (T, B, N), any storage; only the `ZERO` reset reads them. If None, they are v > v_threshold.
-        v: (T, B, N), the membrane before the reset; needed by `psi`.
-    Returns: (T, B, N).
-    Raises: ValueError, TypeError for a shape or dtype that does not fit, or for a missing v or spikes.
-    """
-    return _reverse(gradient, steps, beta, reset, spikes, v, v_threshold, psi, total=False)
+    """Gradient of the current at each step, (T, B, N): `reverse` without a normalisation."""
+    given = {"spikes": spikes, "v": v, "v_threshold": v_threshold, "psi": psi}
+    every = reverse(gradient, steps, beta, reset, **given, total=False).every  # type: ignore[arg-type]
+    assert every is not None
+    return every
 
 
 def reverse_total(
@@ -102,26 +113,46 @@ def reverse_total(
     psi: Psi | None = None,
 ) -> torch.Tensor:
     """`reverse_scan` summed over time, (B, N): the gradient of a constant current. No (T, B, N) is made."""
-    return _reverse(gradient, steps, beta, reset, spikes, v, v_threshold, psi, total=True)
+    given = {"spikes": spikes, "v": v, "v_threshold": v_threshold, "psi": psi}
+    total = reverse(gradient, steps, beta, reset, **given, every=False).total  # type: ignore[arg-type]
+    assert total is not None
+    return total
 
 
 @torch.no_grad()
-def _reverse(
+def reverse(
     gradient: torch.Tensor,
     steps: int,
     beta: float | torch.Tensor,
     reset: Reset,
-    spikes: torch.Tensor | None,
-    v: torch.Tensor | None,
-    v_threshold: float | torch.Tensor,
-    psi: Psi | None,
-    total: bool,
-) -> torch.Tensor:
+    *,
+    spikes: torch.Tensor | None = None,
+    v: torch.Tensor | None = None,
+    v_threshold: float | torch.Tensor = 1.0,
+    psi: Psi | None = None,
+    through: Through | None = None,
+    outer: float = 1.0,
+    every: bool = True,
+    total: bool = True,
+) -> Reverse:
+    """From a factor of the spikes to one of the current: through the membrane backwards in time, resets held fixed.
+
+    R[t] = g[t] + gate[t+1] R[t+1];  gate[t+1] = beta, or beta (1 - s[t]) for `ZERO`;  g[t] = gradient[t] psi(v[t]).
+    With beta = 0 and no reset to zero, R = g: a post factor without memory.
+    Args:
+        gradient: (T, B, N), or (B, N) for the same at each step: of the spikes; without `psi`, of the membrane v.
+        spikes: (T, B, N), any storage; only the `ZERO` reset reads them. If None, they are v > v_threshold.
+        v: (T, B, N), the membrane before the reset; needed by `psi`.
+        through: the normalisation whose adjoint `every` step goes through.
+        outer: factor of `every` step.
+        every, total: which outputs to make.
+    Raises: ValueError, TypeError for a shape or dtype that does not fit, or for a missing v or spikes.
+    """
     _check_steps(gradient, steps, "gradient")
-    every = (steps, *gradient.shape[-2:])
+    whole = (steps, *gradient.shape[-2:])
     if psi is not None:
         psi = Psi(PsiShape(psi.shape), float(psi.slope), float(psi.scale))
-        if v is None:
+        if v is None and psi.shape is not PsiShape.FLAT:
             raise ValueError("psi reads the membrane: give v, (T, B, N)")
     reset = Reset(reset)
     if reset is Reset.ZERO and spikes is None and v is None:
@@ -131,14 +162,24 @@ def _reverse(
     if spikes is not None:
         if spikes.dtype not in (gradient.dtype, torch.bool, torch.uint8, torch.bfloat16):
             raise TypeError(f"spikes are bool, uint8, bfloat16 or the gradient's {gradient.dtype}, not {spikes.dtype}")
-        spikes = _matching("spikes", spikes, gradient, every, spikes.dtype)
+        spikes = _matching("spikes", spikes, gradient, whole, spikes.dtype)
     inputs = ReverseInputs(
         gradient.contiguous(), steps, _parameter("beta", beta, gradient),
         _parameter("v_threshold", v_threshold, gradient), reset, spikes,
-        None if v is None else _matching("v", v, gradient, every), psi, total,
+        None if v is None else _matching("v", v, gradient, whole), psi, _checked(through, gradient, whole),
+        float(outer), every, total,
     )  # fmt: skip
     kernels = _kernels(gradient)
     return reference.reverse(inputs) if kernels is None else native.reverse(kernels, inputs)
+
+
+def _checked(through: Through | None, gradient: torch.Tensor, whole: Sequence[int]) -> Through | None:
+    if through is None:
+        return None
+    shape = whole[3 - through.current.ndim :]
+    numbers = zip(Through._fields[1:], through[1:], strict=True)
+    full = (_parameter(name, value, gradient).expand(gradient.shape[-1]).contiguous() for name, value in numbers)
+    return Through(_matching("current", through.current, gradient, shape), *full)
 
 
 def _kernels(tensor: torch.Tensor) -> ctypes.CDLL | None:

@@ -7,7 +7,7 @@ from ctypes import c_double, c_int32, c_int64, c_void_p
 
 import torch
 
-from .contract import Reset, ReverseInputs, Scan, ScanInputs
+from .contract import Affine, PsiShape, Reset, Reverse, ReverseInputs, Scan, ScanInputs
 
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 _STORAGE: dict[torch.dtype | None, int] = {
@@ -17,14 +17,25 @@ _STORAGE: dict[torch.dtype | None, int] = {
 }  # else 0: the layer's dtype
 
 
+class _Affine(ctypes.Structure):
+    """Field for field `Affine` of scans.c."""
+
+    _fields_ = [
+        *((name, c_void_p) for name in ("mean", "gain", "bias")),
+        *((name, c_int64) for name in ("mean_size", "gain_size", "bias_size")),
+    ]
+
+
 class _ScanTask(ctypes.Structure):
     """Field for field `ScanTask` of scans.c."""
 
     _fields_ = [
-        *((name, c_void_p) for name in ("current", "beta", "threshold", "u0", "r0")),
-        *((name, c_void_p) for name in ("spikes", "v", "u", "r", "mean_v", "mean_spikes")),
+        *((name, c_void_p) for name in ("current", "beta", "threshold", "u0")),
+        *((name, c_void_p) for name in ("spikes", "v", "u", "total", "current_sum", "square_sum")),
         *((name, c_int64) for name in ("current_stride", "steps", "size", "beta_size", "threshold_size")),
-        *((name, c_int32) for name in ("reset", "delay", "storage", "threads")),
+        ("affine", _Affine),
+        ("slope", c_double),
+        *((name, c_int32) for name in ("reset", "delay", "storage", "summed", "shape", "threads")),
     ]
 
 
@@ -32,15 +43,25 @@ class _ReverseTask(ctypes.Structure):
     """Field for field `ReverseTask` of scans.c."""
 
     _fields_ = [
-        *((name, c_void_p) for name in ("gradient", "beta", "threshold", "spikes", "v", "every_step", "total")),
-        *((name, c_int64) for name in ("gradient_stride", "steps", "size", "beta_size", "threshold_size")),
-        *((name, c_double) for name in ("slope", "scale")),
+        *((name, c_void_p) for name in ("gradient", "beta", "threshold", "spikes", "v", "current")),
+        *((name, c_void_p) for name in ("every_step", "total", "product")),
+        *((name, c_int64) for name in ("gradient_stride", "current_stride", "steps", "size")),
+        *((name, c_int64) for name in ("beta_size", "threshold_size")),
+        ("affine", _Affine),
+        *((name, c_void_p) for name in ("mean_d", "mean_product")),
+        ("statistics_size", c_int64),
+        *((name, c_double) for name in ("slope", "scale", "outer")),
         *((name, c_int32) for name in ("zero", "psi", "storage", "threads")),
     ]
 
 
 def _address(tensor: torch.Tensor | None) -> int | None:
     return None if tensor is None else tensor.data_ptr()
+
+
+def _affine(affine: Affine) -> _Affine:
+    sizes = (0 if part is None else part.numel() for part in affine)
+    return _Affine(*(_address(part) for part in affine), *sizes)
 
 
 def scan(library: ctypes.CDLL, k: ScanInputs) -> Scan:
@@ -51,33 +72,47 @@ def scan(library: ctypes.CDLL, k: ScanInputs) -> Scan:
         spikes=None if k.spike_dtype is None else torch.empty(every, dtype=k.spike_dtype),
         v=k.current.new_empty(every) if k.keep_v else None,
         u=k.current.new_empty(plane),
-        r=k.current.new_empty(plane),
-        mean_v=k.current.new_empty(plane) if k.mean_v else None,
-        mean_spikes=k.current.new_empty(plane) if k.mean_spikes else None,
+        total=k.current.new_empty(plane) if k.total is not None else None,
+        current_sum=k.current.new_empty(plane) if k.moments else None,
+        square_sum=k.current.new_empty(plane) if k.moments else None,
     )
-    tensors = (k.current, k.beta, k.v_threshold, k.u0, k.r0, *out)
     size = out.u.numel()
     task = _ScanTask(
-        *(_address(tensor) for tensor in tensors),
+        *(_address(tensor) for tensor in (k.current, k.beta, k.v_threshold, k.u0, *out)),
         *(size if k.current.ndim == 3 else 0, k.steps, size, k.beta.numel(), k.v_threshold.numel()),
-        *(k.reset, k.reset_delay, _STORAGE.get(k.spike_dtype, 0), torch.get_num_threads()),
+        *(_affine(k.affine), 1.0 if k.psi is None else k.psi.slope),
+        *(k.reset, k.reset_delay, _STORAGE.get(k.spike_dtype, 0)),
+        *(0 if k.total is None else k.total, 0 if k.psi is None else k.psi.shape, torch.get_num_threads()),
     )
     library[f"scan_{DTYPES[k.current.dtype]}"](ctypes.byref(task))
+    if out.total is not None and k.psi is not None:
+        out.total.mul_(k.psi.scale / k.psi.slope)
     return out
 
 
-def reverse(library: ctypes.CDLL, k: ReverseInputs) -> torch.Tensor:
+def reverse(library: ctypes.CDLL, k: ReverseInputs) -> Reverse:
     """`reference.reverse` in one pass over memory."""
-    plane = k.gradient.shape[-2:]
-    out = k.gradient.new_empty(plane if k.total else (k.steps, *plane))
+    plane, through, psi = k.gradient.shape[-2:], k.through, k.psi
+    out = Reverse(
+        every=k.gradient.new_empty((k.steps, *plane)) if k.keep_every else None,
+        total=k.gradient.new_empty(plane) if k.total else None,
+        product=k.gradient.new_empty(plane) if k.total and through is not None else None,
+    )
     size = plane.numel()
-    tensors = (k.gradient, k.beta, k.v_threshold, k.spikes, k.v, *((None, out) if k.total else (out, None)))
+    current = None if through is None else through.current
     task = _ReverseTask(
-        *(_address(tensor) for tensor in tensors),
-        *(size if k.gradient.ndim == 3 else 0, k.steps, size, k.beta.numel(), k.v_threshold.numel()),
-        *((k.psi.slope, k.psi.scale) if k.psi is not None else (0.0, 0.0)),
-        *(k.reset is Reset.ZERO, -1 if k.psi is None else k.psi.shape),
+        *(_address(tensor) for tensor in (k.gradient, k.beta, k.v_threshold, k.spikes, k.v, current, *out)),
+        *(size if k.gradient.ndim == 3 else 0, size if current is not None and current.ndim == 3 else 0),
+        *(k.steps, size, k.beta.numel(), k.v_threshold.numel()),
+        _affine(Affine() if through is None else Affine(through.mean, through.gain)),
+        *((None, None, 0) if through is None else _statistics(through.mean_d, through.mean_product)),
+        *((1.0, 1.0) if psi is None else (psi.slope, psi.scale)),
+        *(k.outer, k.reset is Reset.ZERO, PsiShape.FLAT if psi is None else psi.shape),
         *(0 if k.spikes is None else _STORAGE.get(k.spikes.dtype, 0), torch.get_num_threads()),
     )
     library[f"reverse_{DTYPES[k.gradient.dtype]}"](ctypes.byref(task))
     return out
+
+
+def _statistics(mean_d: torch.Tensor, mean_product: torch.Tensor) -> tuple[int, int, int]:
+    return mean_d.data_ptr(), mean_product.data_ptr(), mean_d.numel()

@@ -4,24 +4,40 @@ from __future__ import annotations
 
 import torch
 
-from .contract import Psi, PsiShape, Reset, ReverseInputs, Scan, ScanInputs
+from .contract import Affine, Psi, PsiShape, Reset, Reverse, ReverseInputs, Scan, ScanInputs, Total
 
 
-def _integrate(k: ScanInputs, u: torch.Tensor, r: torch.Tensor, current: torch.Tensor) -> torch.Tensor:
-    """Membrane before the reset; a delayed reset of the step before is part of it (order of operations: snnTorch's)."""
-    if not k.reset_delay or k.reset is Reset.NONE:
-        return k.beta * u + current
+def _arrive(current: torch.Tensor, affine: Affine) -> torch.Tensor:
+    if affine.mean is not None and affine.gain is not None:
+        current = (current - affine.mean) * affine.gain
+    return current if affine.bias is None else current + affine.bias
+
+
+def _step(k: ScanInputs, u: torch.Tensor, current: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Membrane before the reset, spikes, membrane left behind; in snnTorch's order of operations."""
+    late = (u > k.v_threshold).to(u.dtype)
     if k.reset is Reset.ZERO:
-        return k.beta * ((1 - r) * u) + current
-    return (k.beta * u + current) - r * k.v_threshold
-
-
-def _left_behind(k: ScanInputs, v: torch.Tensor, spikes: torch.Tensor) -> torch.Tensor:
+        u = (1 - late) * u
+    v = k.beta * u + current
+    if k.reset is Reset.SUBTRACT:
+        v = v - late * k.v_threshold
+    spikes = (v > k.v_threshold).to(v.dtype)
     if k.reset_delay or k.reset is Reset.NONE:
-        return v
-    if k.reset is Reset.ZERO:
-        return v * (1 - spikes)
-    return v - spikes * k.v_threshold
+        return v, spikes, v
+    return v, spikes, v - (spikes - late) * (k.v_threshold if k.reset is Reset.SUBTRACT else v)
+
+
+def _summed(k: ScanInputs, v: torch.Tensor, spikes: torch.Tensor) -> torch.Tensor:
+    if k.total is Total.SPIKES:
+        return spikes
+    if k.total is Total.POSITIVE_V:
+        return v.clamp(min=0)
+    assert k.psi is not None
+    z = k.psi.slope * (v - k.v_threshold)
+    if k.psi.shape is PsiShape.FAST_SIGMOID:
+        return z / (1 + z.abs())
+    y = z.clamp(-1, 1)
+    return y if k.psi.shape is PsiShape.BOXCAR else y - y * y.abs() / 2
 
 
 def scan(k: ScanInputs) -> Scan:
@@ -30,25 +46,25 @@ def scan(k: ScanInputs) -> Scan:
     every = (k.steps, *plane)
     spikes = None if k.spike_dtype is None else k.current.new_empty(every, dtype=k.spike_dtype)
     v = k.current.new_empty(every) if k.keep_v else None
-    sum_v = k.current.new_zeros(plane) if k.mean_v else None
-    sum_spikes = k.current.new_zeros(plane) if k.mean_spikes else None
+    total = k.current.new_zeros(plane) if k.total is not None else None
+    sums = (k.current.new_zeros(plane), k.current.new_zeros(plane)) if k.moments else None
     u = k.current.new_zeros(plane) if k.u0 is None else k.u0
-    r = k.current.new_zeros(plane) if k.r0 is None else k.r0
+    drive = _arrive(k.current, k.affine)
     for t in range(k.steps):
-        here = _integrate(k, u, r, k.current[t] if k.current.ndim == 3 else k.current)
-        r = (here > k.v_threshold).to(here.dtype)
-        u = _left_behind(k, here, r)
+        here, fired, u = _step(k, u, drive[t] if drive.ndim == 3 else drive)
         if spikes is not None:
-            spikes[t] = r
+            spikes[t] = fired
         if v is not None:
             v[t] = here
-        if sum_v is not None:
-            sum_v += here.clamp(min=0)
-        if sum_spikes is not None:
-            sum_spikes += r
-    mean_v = None if sum_v is None else sum_v / k.steps
-    mean_spikes = None if sum_spikes is None else sum_spikes / k.steps
-    return Scan(spikes, v, u, r, mean_v, mean_spikes)
+        if total is not None:
+            total += _summed(k, here, fired)
+        if sums is not None:
+            given = k.current[t] if k.current.ndim == 3 else k.current
+            sums[0].add_(given)
+            sums[1].add_(given * given)
+    if total is not None and k.psi is not None:
+        total *= k.psi.scale / k.psi.slope
+    return Scan(spikes, v, u, total, *(sums or (None, None)))
 
 
 def surrogate(psi: Psi, v: torch.Tensor, v_threshold: torch.Tensor) -> torch.Tensor:
@@ -61,13 +77,26 @@ def surrogate(psi: Psi, v: torch.Tensor, v_threshold: torch.Tensor) -> torch.Ten
         height = (1 - size).clamp(min=0)
     elif psi.shape is PsiShape.FAST_SIGMOID:
         height = 1 / ((1 + size) * (1 + size))
+    elif psi.shape is PsiShape.POSITIVE:
+        height = (v > 0).to(v.dtype)
     else:
         height = 1 / (1 + z * z)
     return psi.scale * height
 
 
+def _weighed(k: ReverseInputs, t: int) -> torch.Tensor:
+    gradient = k.gradient[t] if k.gradient.ndim == 3 else k.gradient
+    if k.psi is None or k.psi.shape is PsiShape.FLAT:
+        return gradient if k.psi is None else gradient * k.psi.scale
+    assert k.v is not None
+    return gradient * surrogate(k.psi, k.v[t], k.v_threshold)
+
+
 def _gate(k: ReverseInputs, t: int) -> torch.Tensor:
-    """d v[t+1] / d v[t] with the reset taken as a constant, the same with and without a delayed reset."""
+    """d v[t+1] / d v[t] with resets taken as constants, the same with and without a delayed reset.
+
+    For ZERO it is so of membranes that start at or below threshold, as all do that start from rest.
+    """
     if k.reset is Reset.ZERO and k.spikes is not None:
         return torch.where(k.spikes[t] != 0, torch.zeros_like(k.beta), k.beta)
     if k.reset is Reset.ZERO and k.v is not None:
@@ -75,18 +104,24 @@ def _gate(k: ReverseInputs, t: int) -> torch.Tensor:
     return k.beta
 
 
-def reverse(k: ReverseInputs) -> torch.Tensor:
-    """Adjoint of the current, one torch step after the other. See `kernels.reverse_scan`, `kernels.reverse_total`."""
-    plane = k.gradient.shape[-2:]
+def reverse(k: ReverseInputs) -> Reverse:
+    """Adjoint of the current, one torch step after the other. See `kernels.reverse`."""
+    plane, through = k.gradient.shape[-2:], k.through
     adjoint = k.gradient.new_zeros(plane)
-    out = torch.zeros_like(adjoint) if k.total else adjoint.new_empty((k.steps, *plane))
+    every = adjoint.new_empty((k.steps, *plane)) if k.keep_every else None
+    total = torch.zeros_like(adjoint) if k.total else None
+    product = torch.zeros_like(adjoint) if k.total and through is not None else None
     for t in reversed(range(k.steps)):
-        gradient = k.gradient[t] if k.gradient.ndim == 3 else k.gradient
-        if k.psi is not None and k.v is not None:
-            gradient = gradient * surrogate(k.psi, k.v[t], k.v_threshold)
-        adjoint = gradient + _gate(k, t) * adjoint
-        if k.total:
-            out += adjoint
-        else:
-            out[t] = adjoint
-    return out
+        adjoint = _weighed(k, t) + _gate(k, t) * adjoint
+        out = adjoint
+        if through is not None:
+            current = through.current[t] if through.current.ndim == 3 else through.current
+            normalised = (current - through.mean) * through.gain
+            out = (adjoint - through.mean_d - normalised * through.mean_product) * through.gain
+            if product is not None:
+                product += adjoint * normalised
+        if every is not None:
+            every[t] = k.outer * out
+        if total is not None:
+            total += adjoint
+    return Reverse(every, total, product)

@@ -8,31 +8,42 @@
 #include <stdint.h>
 #include <string.h>
 
-#define BLOCK 1024
+#define BLOCK 512
 #define WORK_PER_THREAD 32768 /* neuron steps that repay waking a thread */
 #define INLINE static inline __attribute__((always_inline))
 
-enum { SUBTRACT = 0, ZERO = 1, NONE = 2 };                      /* Reset */
-enum { BOXCAR = 0, TRIANGLE = 1, FAST_SIGMOID = 2, ATAN = 3 };  /* PsiShape */
-enum { SAME = 0, BYTE = 1, BFLOAT16 = 2 };                      /* spikes' storage */
+enum { SUBTRACT = 0, ZERO = 1, NONE = 2 };                                    /* Reset */
+enum { FLAT = -1, BOXCAR = 0, TRIANGLE = 1, FAST_SIGMOID = 2, ATAN = 3, POSITIVE = 4 }; /* PsiShape */
+enum { SAME = 0, BYTE = 1, BFLOAT16 = 2 };                                    /* spikes' storage */
+enum { NOTHING = 0, SPIKES = 1, POSITIVE_V = 2, GRADED = 3 };                 /* Total */
 
 #define BFLOAT16_ONE 0x3F80
 
-/* Field for field the ctypes structures of native.py. All sizes count elements;
- * a stride of 0 makes every step read the same plane. */
+/* Field for field the ctypes structures of native.py. All sizes count elements; a
+ * stride of 0 makes every step read the same plane. */
 typedef struct {
-    const void *current, *beta, *threshold, *u0, *r0;
-    void *spikes, *v, *u, *r, *mean_v, *mean_spikes;
+    const void *mean, *gain, *bias; /* null, or one a neuron */
+    int64_t mean_size, gain_size, bias_size;
+} Affine;
+
+typedef struct {
+    const void *current, *beta, *threshold, *u0;
+    void *spikes, *v, *u, *total, *current_sum, *square_sum;
     int64_t current_stride, steps, size, beta_size, threshold_size;
-    int32_t reset, delay, storage, threads;
+    Affine affine;
+    double slope;
+    int32_t reset, delay, storage, summed, shape, threads;
 } ScanTask;
 
 typedef struct {
-    const void *gradient, *beta, *threshold, *spikes, *v;
-    void *every_step, *total;
-    int64_t gradient_stride, steps, size, beta_size, threshold_size;
-    double slope, scale;
-    int32_t zero, psi, storage, threads; /* psi < 0: the gradient is the membrane's */
+    const void *gradient, *beta, *threshold, *spikes, *v, *current;
+    void *every_step, *total, *product;
+    int64_t gradient_stride, current_stride, steps, size, beta_size, threshold_size;
+    Affine affine;                      /* of the normalised current, no bias */
+    const void *mean_d, *mean_product;  /* one a neuron; null: no adjoint of the normalisation */
+    int64_t statistics_size;
+    double slope, scale, outer;
+    int32_t zero, psi, storage, threads;
 } ReverseTask;
 
 static int team(int64_t size, int64_t steps, int32_t threads)
@@ -44,9 +55,11 @@ static int team(int64_t size, int64_t steps, int32_t threads)
 #define REAL float
 #define NAME(x) x##_float32
 #include "scans_template.c"
+#include "reverse_template.c"
 #undef REAL
 #undef NAME
 
 #define REAL double
 #define NAME(x) x##_float64
 #include "scans_template.c"
+#include "reverse_template.c"

@@ -1,0 +1,147 @@
+/* The reverse scan for one floating type, with the post factor it starts from and the normalisation it ends in. */
+
+/* out = gradient * scale * h(slope * (v - threshold)); the shapes are those of PsiShape. */
+INLINE void NAME(weigh)(REAL *restrict out, const REAL *restrict gradient, const REAL *restrict v,
+                        const REAL *restrict threshold, REAL slope, REAL scale, int n, int psi)
+{
+    for (int i = 0; i < n; i++) {
+        REAL z = slope * (v[i] - threshold[i]);
+        REAL size = z < 0 ? -z : z;
+        REAL height;
+        if (psi == BOXCAR)
+            height = size <= 1 ? (REAL)1 : (REAL)0;
+        else if (psi == TRIANGLE)
+            height = 1 - size < 0 ? (REAL)0 : 1 - size;
+        else if (psi == FAST_SIGMOID)
+            height = 1 / ((1 + size) * (1 + size));
+        else if (psi == POSITIVE)
+            height = v[i] > 0 ? (REAL)1 : (REAL)0;
+        else
+            height = 1 / (1 + z * z);
+        out[i] = gradient[i] * (scale * height);
+    }
+}
+
+static const REAL *NAME(weigh_by)(REAL *restrict out, const REAL *restrict gradient, const REAL *v,
+                                  const REAL *threshold, const ReverseTask *k, int n)
+{
+    REAL slope = (REAL)k->slope, scale = (REAL)k->scale;
+    if (k->psi == FLAT && scale == 1)
+        return gradient;
+    if (k->psi == FLAT)
+        for (int i = 0; i < n; i++)
+            out[i] = gradient[i] * scale;
+    else if (k->psi == BOXCAR)
+        NAME(weigh)(out, gradient, v, threshold, slope, scale, n, BOXCAR);
+    else if (k->psi == TRIANGLE)
+        NAME(weigh)(out, gradient, v, threshold, slope, scale, n, TRIANGLE);
+    else if (k->psi == FAST_SIGMOID)
+        NAME(weigh)(out, gradient, v, threshold, slope, scale, n, FAST_SIGMOID);
+    else if (k->psi == POSITIVE)
+        NAME(weigh)(out, gradient, v, threshold, slope, scale, n, POSITIVE);
+    else
+        NAME(weigh)(out, gradient, v, threshold, slope, scale, n, ATAN);
+    return out;
+}
+
+/* gate = beta * (1 - s[t]): a spike that wipes the membrane cuts its past off. */
+static void NAME(cut)(REAL *gate, const REAL *beta, const REAL *threshold, const ReverseTask *k,
+                      int64_t at, int n)
+{
+    if (!k->spikes) {
+        const REAL *v = (const REAL *)k->v + at;
+        for (int i = 0; i < n; i++)
+            gate[i] = v[i] > threshold[i] ? (REAL)0 : beta[i];
+    } else if (k->storage == SAME) {
+        const REAL *spikes = (const REAL *)k->spikes + at;
+        for (int i = 0; i < n; i++)
+            gate[i] = spikes[i] != 0 ? (REAL)0 : beta[i];
+    } else if (k->storage == BYTE) {
+        const uint8_t *spikes = (const uint8_t *)k->spikes + at;
+        for (int i = 0; i < n; i++)
+            gate[i] = spikes[i] != 0 ? (REAL)0 : beta[i];
+    } else {
+        const uint16_t *spikes = (const uint16_t *)k->spikes + at;
+        for (int i = 0; i < n; i++)
+            gate[i] = spikes[i] != 0 ? (REAL)0 : beta[i];
+    }
+}
+
+static void NAME(accumulate)(REAL *restrict adjoint, const REAL *restrict gate,
+                             const REAL *restrict gradient, int n)
+{
+    for (int i = 0; i < n; i++)
+        adjoint[i] = gradient[i] + gate[i] * adjoint[i];
+}
+
+static void NAME(add_product)(REAL *restrict sum, const REAL *restrict a, const REAL *restrict b, int n)
+{
+    for (int i = 0; i < n; i++)
+        sum[i] += a[i] * b[i];
+}
+
+/* out = outer * adjoint, or outer * (adjoint - E[d] - I^ E[d I^]) * gain. */
+static void NAME(finish)(REAL *restrict out, const REAL *restrict adjoint, const REAL *restrict normalised,
+                         const REAL *restrict mean_d, const REAL *restrict mean_product,
+                         const REAL *restrict gain, REAL outer, int n, int through)
+{
+    if (through)
+        for (int i = 0; i < n; i++)
+            out[i] = outer * ((adjoint[i] - mean_d[i] - normalised[i] * mean_product[i]) * gain[i]);
+    else
+        for (int i = 0; i < n; i++)
+            out[i] = outer * adjoint[i];
+}
+
+static void NAME(reverse_block)(const ReverseTask *k, int64_t start, int n)
+{
+    REAL beta[BLOCK], threshold[BLOCK], gate_here[BLOCK], weighed[BLOCK], normalised_here[BLOCK];
+    REAL mean_d[BLOCK], mean_product[BLOCK];
+    REAL adjoint[BLOCK] = {0}, sum[BLOCK] = {0}, product[BLOCK] = {0};
+    const REAL *normalised = normalised_here;
+    NAME(AffineBlock) affine;
+    int through = k->mean_d != 0;
+    NAME(spread)(beta, k->beta, k->beta_size, start, n);
+    NAME(spread)(threshold, k->threshold, k->threshold_size, start, n);
+    NAME(affine_load)(&affine, &k->affine, start, n);
+    if (through) {
+        NAME(spread)(mean_d, k->mean_d, k->statistics_size, start, n);
+        NAME(spread)(mean_product, k->mean_product, k->statistics_size, start, n);
+    }
+    for (int64_t t = k->steps - 1; t >= 0; t--) {
+        int64_t at = t * k->size + start;
+        const REAL *v = k->v ? (const REAL *)k->v + at : 0;
+        const REAL *gradient = (const REAL *)k->gradient + t * k->gradient_stride + start;
+        const REAL *gate = beta;
+        gradient = NAME(weigh_by)(weighed, gradient, v, threshold, k, n);
+        if (k->zero) {
+            NAME(cut)(gate_here, beta, threshold, k, at, n);
+            gate = gate_here;
+        }
+        NAME(accumulate)(adjoint, gate, gradient, n);
+        if (k->current) {
+            const REAL *current = (const REAL *)k->current + t * k->current_stride + start;
+            normalised = NAME(affine)(normalised_here, current, &affine, n);
+        }
+        if (k->every_step)
+            NAME(finish)((REAL *)k->every_step + at, adjoint, normalised, mean_d, mean_product, affine.gain,
+                         (REAL)k->outer, n, through);
+        if (k->total)
+            NAME(add)(sum, adjoint, n);
+        if (k->product)
+            NAME(add_product)(product, adjoint, normalised, n);
+    }
+    if (k->total)
+        memcpy((REAL *)k->total + start, sum, n * sizeof(REAL));
+    if (k->product)
+        memcpy((REAL *)k->product + start, product, n * sizeof(REAL));
+}
+
+void NAME(reverse)(const ReverseTask *k)
+{
+#pragma omp parallel for schedule(static) num_threads(team(k->size, k->steps, k->threads))
+    for (int64_t start = 0; start < k->size; start += BLOCK) {
+        int n = k->size - start < BLOCK ? (int)(k->size - start) : BLOCK;
+        NAME(reverse_block)(k, start, n);
+    }
+}
