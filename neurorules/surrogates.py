@@ -77,7 +77,7 @@ class PiecewiseLinear(Surrogate):
 class FastSigmoid(Surrogate):
     """psi = 1/(1 + k|x|)^2, f = x/(1 + k|x|). Source: Zenke & Ganguli 2018, as in snnTorch (slope k = 25 there)."""
 
-    k: float = 4.0
+    k: float = 2.0
 
     def psi(self, x: Tensor) -> Tensor:
         return (1 + self.k * x.abs()).pow(-2)

@@ -36,19 +36,22 @@ class Vocabulary:
     Args:
         neuron: variables every neuron offers; `S` becomes legal as `S_pre` and `S_post`.
         post_only: variables that exist at the postsynaptic neuron alone, such as `m`.
+        pre_only: variables that exist at the presynaptic neuron alone, such as `mean`.
         synapse: the parameter's own name.
         constants: declared constants and their values.
     """
 
     neuron: frozenset[str]
     post_only: frozenset[str] = frozenset({"m"})
+    pre_only: frozenset[str] = frozenset({"mean"})
     synapse: str = "w"
     constants: Mapping[str, float] = field(default_factory=dict)
 
     def legal(self) -> set[str]:
         """Every legal name, suffixes included."""
         both = {f"{name}_{side}" for name in self.neuron for side in ("pre", "post")}
-        return both | {f"{n}_post" for n in self.post_only} | {self.synapse, ELIGIBILITY} | set(self.constants)
+        one_side = {f"{n}_post" for n in self.post_only} | {f"{n}_pre" for n in self.pre_only}
+        return both | one_side | {self.synapse, ELIGIBILITY} | set(self.constants)
 
     def side(self, name: str) -> Side | None:
         """The side of a legal name; None for a constant."""

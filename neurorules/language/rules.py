@@ -12,7 +12,10 @@ Role = Literal["hidden", "readout"]
 Predict = Literal["readout", "prototypes", "local_readouts"]
 
 NEURON_VARIABLES = frozenset({"S", "v", "x"})
-"""What a text may read of a neuron: spikes, membrane before reset, a declared low-pass trace of the spikes."""
+"""What a text may read of a neuron: spikes, membrane before reset, a declared low-pass trace of the spikes.
+
+Beside these, `m_post` is the third factor, and `mean_pre` the presynaptic neuron's running mean of its own spikes, which
+a layer whose normalisation centres its inputs takes away (0 elsewhere)."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,14 @@ class Defaults:
 
     Args:
         lr: learning rate of the hidden layers, >= 0.
-        readout_lr: of the read-out.
+        readout_lr: of the read-out, and of local ones.
+        signal_lr: of other parameters of the signal, such as a target embedding.
         optimizer: none, sgd, momentum or adam.
     """
 
     lr: float = 3e-3
     readout_lr: float = 3e-3
+    signal_lr: float = 1e-2
     optimizer: str = "adam"
 
 
@@ -112,7 +117,7 @@ class Rule:
     def equation(self, plasticity: Plasticity) -> Equation:
         """The checked text of one plasticity."""
         variables = NEURON_VARIABLES if self.trace_decay is not None else NEURON_VARIABLES - {"x"}
-        vocabulary = Vocabulary(variables, frozenset({"m"}), plasticity.parameter, self.constants)
+        vocabulary = Vocabulary(variables, synapse=plasticity.parameter, constants=self.constants)
         return Equation(plasticity.text, vocabulary, f"rule '{self.name}'")
 
     @property

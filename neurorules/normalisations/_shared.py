@@ -14,7 +14,7 @@ from torch import Tensor
 
 from neurorules.streaming import RunningMean, nothing_yet
 
-EPSILON = 1e-5
+EPSILON = 1e-3
 """Added to the variance."""
 
 
@@ -37,6 +37,8 @@ class Normalisation(ABC):
 
     reads_batch: bool
     """Whether the rows of one batch see each other."""
+    centres_inputs: bool
+    """Whether each presynaptic neuron's running mean is taken away before the weights: I = W (s - mean_pre)."""
 
     @abstractmethod
     def forward(self, statistics: CurrentStatistics, current: Tensor, training: bool) -> tuple[Tensor, Tensor]:

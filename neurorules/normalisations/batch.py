@@ -21,6 +21,7 @@ class Batch(Normalisation):
     """mean, sigma, E[d] and E[d I^] are means over the rows (time x batch) at hand. Source: Ioffe & Szegedy 2015."""
 
     reads_batch = True
+    centres_inputs = False
 
     def forward(self, statistics: CurrentStatistics, current: Tensor, training: bool) -> tuple[Tensor, Tensor]:
         if not training:

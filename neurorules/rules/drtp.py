@@ -10,7 +10,7 @@ def direct_random_target_projection() -> Rule:
     return Rule(
         name="drtp",
         plasticity=(
-            Plasticity("w", "-through_norm(m_post * psi(v_post)) * S_pre"),
+            Plasticity("w", "-through_norm(m_post * psi(v_post)) * (S_pre - mean_pre)"),
             Plasticity("b", "-m_post * psi(v_post)"),
             *DELTA_RULE,
         ),

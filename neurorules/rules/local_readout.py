@@ -16,7 +16,7 @@ def local_readout(*, readouts: Literal["learned", "fixed"] = "learned") -> Rule:
     return Rule(
         name="local_readout",
         plasticity=(
-            Plasticity("w", "-through_norm(m_post * psi(v_post)) * S_pre"),
+            Plasticity("w", "-through_norm(m_post * psi(v_post)) * (S_pre - mean_pre)"),
             Plasticity("b", "-m_post * psi(v_post)"),
             *DELTA_RULE,
         ),

@@ -14,9 +14,9 @@ def sigprop(
     *,
     form: Literal["surrogate", "voltage"] = "surrogate",
     targets: Literal["pushed", "codes"] = "pushed",
-    embedding: Literal["auto", "fixed", "learned", "class_means"] = "auto",
+    embedding: Literal["fixed", "learned", "class_means"] = "learned",
     predict: Literal["readout", "prototypes"] = "readout",
-    tau: float = 0.05,
+    tau: float | None = None,
 ) -> Rule:
     """Signal propagation.
 
@@ -25,7 +25,7 @@ def sigprop(
         targets: pushed through the weights, or fixed codes of each layer's own (a control).
         embedding: of the classes at the first layer (see `signals.prototypes`).
         predict: by a trained read-out, or by comparing with the prototypes of the last hidden layer.
-        tau: temperature of the comparison, > 0.
+        tau: temperature of the comparison, > 0; None for one that follows the layer's size.
     """
     factor = FACTOR[form]
     streams = ("input", "target") if targets == "pushed" else ("input",)
@@ -33,16 +33,16 @@ def sigprop(
         text
         for stream in streams
         for text in (
-            Plasticity("w", f"-through_norm(m_post * {factor}) * S_pre", phase=stream),
+            Plasticity("w", f"-through_norm(m_post * {factor}) * (S_pre - mean_pre)", phase=stream),
             Plasticity("b", f"-m_post * {factor}", phase=stream),
         )
     ]
-    if embedding == "learned":
+    if embedding == "learned" and targets == "pushed":
         hidden.append(Plasticity("embedding", f"-m_post * {factor}", phase="target"))
     return Rule(
         name="sigprop",
         plasticity=(*hidden, *DELTA_RULE),
-        signal=f"prototypes:form={form}:tau={tau}:targets={targets}:embedding={embedding}",
+        signal=f"prototypes:form={form}{'' if tau is None else f':tau={tau}'}:targets={targets}:embedding={embedding}",
         phases=tuple(Phase(stream, statistics="own") for stream in streams),
         predict=predict,
         source=Source(

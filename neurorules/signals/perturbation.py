@@ -30,10 +30,10 @@ class InputPerturbation(Signal):
     layer as a constant current beside the same spikes. Source: Dellaferrera & Kreiman 2022.
 
     Args:
-        kappa: scale of F; the paper has 0.05 on rate networks, spike counts need about 2.
+        kappa: scale of F; the paper has 0.05 on rate networks, spike counts need about 10 times that.
     """
 
-    kappa: float = 2.0
+    kappa: float = 0.5
     needs = frozenset({"target", "output_error", "fixed_feedback", "second_pass"})
     phases = ("input", "modulated")
 
@@ -57,7 +57,8 @@ class InputPerturbation(Signal):
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
         difference = view.summary["input"] - view.summary["modulated"]
-        return ThirdFactor({"modulated": constant_in_time(difference, view.steps)}, {}, {})
+        m = constant_in_time(difference, view.steps)
+        return ThirdFactor({"input": m, "modulated": m}, {}, {})
 
 
 ENTRY = InputPerturbation

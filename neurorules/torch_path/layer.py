@@ -67,6 +67,11 @@ class Layer:
         return f"{self.name}.{entry.name}.w"
 
     @property
+    def centres_inputs(self) -> bool:
+        """Whether running means are taken away from its inputs."""
+        return self.normalisation is not None and self.normalisation.centres_inputs
+
+    @property
     def bias(self) -> str:
         """Name of the bias among the network's parameters."""
         return f"{self.name}.b"

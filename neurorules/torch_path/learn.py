@@ -24,6 +24,7 @@ from neurorules.normalisations._shared import (
 )
 from neurorules.series import Series
 from neurorules.signals._shared import LayerShape, PhaseDrive, SignalState, ThirdFactor, View, one_hot
+from neurorules.streaming import RunningMean, nothing_yet
 from neurorules.torch_path.layer import NETWORK_INPUT, Layer, Masks, carry_back, draw_masks
 from neurorules.torch_path.model import Learned, Model
 from neurorules.torch_path.plasticity import Gathered, LocalView, learn_layer
@@ -40,6 +41,7 @@ class PhaseRecord:
     Args:
         summary: by layer, time sum of what the signal reads.
         output: time sum of the read-out's membrane, (rows, classes).
+        pre: by "layer.input", mean of what a centred input brought, times steps.
         currents: by layer, (mean, mean square) of the raw current over rows, times steps.
         activity: of the last window, by layer.
         drive: what drove it.
@@ -49,6 +51,7 @@ class PhaseRecord:
     summary: dict[str, Tensor] = field(default_factory=dict)
     output: Tensor | None = None
     currents: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    pre: dict[str, Tensor] = field(default_factory=dict)
     activity: list[Activity] = field(default_factory=list)
 
 
@@ -109,14 +112,23 @@ class Trial:
             done: list[Activity] = []
             for index, layer in enumerate(self.model.network.layers):
                 sources, injected = self._sources(layer, index, drive, done, start, stop)
-                statistics = self.learned.current.get(self.model.phase_statistics(phase.name, layer.name))
+                name = self.model.phase_statistics(phase.name, layer.name)
+                statistics = self.learned.current.get(name)
                 activity, carries[index] = run_layer(
-                    layer, self.learned.parameters, statistics, sources, stop - start, carry=carries[index],
+                    layer, self.learned.parameters, statistics, sources, stop - start,
+                    pre_mean=self._pre_means(layer, name, sources), carry=carries[index],
                     injected=injected, offset=drive.offset if index == 0 else None,
                     masks=self.masks if training else None, training=training,
                 )  # fmt: skip
                 done.append(activity)
             yield start, done
+
+    def _pre_means(self, layer: Layer, name: str, sources: dict[str, Series]) -> dict[str, Tensor]:
+        return {
+            entry: self.learned.pre[f"{name}.{entry}"].estimate()
+            for entry in sources
+            if layer.centres_inputs and f"{name}.{entry}" in self.learned.pre
+        }
 
     def _sources(
         self, layer: Layer, index: int, drive: PhaseDrive, done: list[Activity], start: int, stop: int
@@ -152,6 +164,12 @@ def _add_sums(trial: Trial, record: PhaseRecord, layer: Layer, activity: Activit
         mean, square = over_rows(rows) * activity.steps, over_rows(rows.square()) * activity.steps
         before = record.currents.get(layer.name)
         record.currents[layer.name] = (mean, square) if before is None else (before[0] + mean, before[1] + square)
+    if layer.centres_inputs:
+        for entry in layer.inputs:
+            if entry.name in activity.pre and not entry.connection.recurrent:
+                add_mean = over_rows(activity.pre[entry.name].rows()) * activity.steps
+                key = f"{layer.name}.{entry.name}"
+                record.pre[key] = record.pre[key] + add_mean if key in record.pre else add_mean
     if layer.role == "readout":
         total = activity.v.total(activity.steps)
         record.output = total if record.output is None else record.output + total
@@ -214,8 +232,8 @@ def learn_trial(
     gradients = {name: change / -samples for name, change in gathered.changes.items()}
     gradients |= teacher.gradients
     after = Learned(
-        learned.parameters, _moved_currents(trial, records, samples), _moved_updates(learned, gathered, samples),
-        teacher.state,
+        learned.parameters, _moved_currents(trial, records, samples), _moved_pre(trial, records, samples),
+        _moved_updates(learned, gathered, samples), teacher.state,
     )  # fmt: skip
     spikes = {
         layer.name: a.S.values.sum() / samples
@@ -348,6 +366,18 @@ def _moved_currents(trial: Trial, records: dict[str, PhaseRecord], samples: int)
                 before.mean.updated(mean, samples, STATISTICS_RATE),
                 before.square.updated(square, samples, STATISTICS_RATE),
             )
+    return moved
+
+
+def _moved_pre(trial: Trial, records: dict[str, PhaseRecord], samples: int) -> dict[str, RunningMean]:
+    moved = dict(trial.learned.pre)
+    for phase, record in records.items():
+        for key, total in record.pre.items():
+            name = f"{phase}.{key}"
+            if trial.model.phase_statistics(phase, key.split(".")[0]) != f"{phase}.{key.split('.')[0]}":
+                continue
+            before = moved.get(name) or nothing_yet(tuple(total.shape), total)
+            moved[name] = before.updated(total / trial.steps, samples, STATISTICS_RATE)
     return moved
 
 

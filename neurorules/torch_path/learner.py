@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -94,7 +95,9 @@ class Learner:
         hidden = defaults.lr if lr is None else lr
         reading = defaults.readout_lr if readout_lr is None else readout_lr
         readers = ("readout.", *(f"{layer.name}.local_" for layer in self.model.network.hidden))
-        rates = {name: reading if name.startswith(readers) else hidden for name in self.learned.parameters}
+        own = {*self.model.network.parameter_names(), *(n for n in self.learned.parameters if n.startswith(readers))}
+        rates = {name: hidden if name in own else defaults.signal_lr for name in self.learned.parameters}
+        rates |= {name: reading for name in self.learned.parameters if name.startswith(readers)}
         return Optimiser(optimizer or defaults.optimizer, self.learned.parameters, rates)
 
     def step(self, spikes: Tensor | Series, labels: Tensor, fraction: float = 1.0) -> dict[str, float]:
@@ -115,11 +118,10 @@ class Learner:
             drive, steps = check_drive(spikes, self.model.network, self.steps, self.device, self.dtype)
             labels = check_labels(labels, drive, self.model.network.classes, self.device)
             window = {"by_layer": steps, "by_step": 1}.get(self.schedule) or int(self.schedule)
-            seen = Learned(self.read(), self.learned.current, self.learned.update, self.learned.signal)
+            seen = replace(self.learned, parameters=self.read())
             trial = learn_trial(self.model, seen, drive, steps, labels, self.generator, window)
             self._apply(trial.gradients, fraction)
-            after = trial.learned
-            self.learned = Learned(self.learned.parameters, after.current, after.update, after.signal)
+            self.learned = replace(trial.learned, parameters=self.learned.parameters)
             loss = torch.nn.functional.cross_entropy(trial.scores, labels)
             right = (trial.scores.argmax(1) == labels).float().mean()
             metrics = {"loss": loss, "accuracy": right, **{f"spikes.{k}": v for k, v in trial.spikes.items()}}
@@ -129,7 +131,7 @@ class Learner:
         """Run a batch without learning: class scores and the activity of every layer."""
         with torch.no_grad():
             drive, steps = check_drive(spikes, self.model.network, self.steps, self.device, self.dtype)
-            seen = Learned(self.read(), self.learned.current, self.learned.update, self.learned.signal)
+            seen = replace(self.learned, parameters=self.read())
             return respond(self.model, seen, drive, steps)
 
     def scores(self, spikes: Tensor | Series) -> Tensor:
@@ -168,7 +170,7 @@ class Learner:
         found = place(from_tensors(state), self.device, self.dtype)
         for name, value in found.parameters.items():
             self.learned.parameters[name].copy_(value)
-        self.learned = Learned(self.learned.parameters, found.current, found.update, found.signal)
+        self.learned = replace(found, parameters=self.learned.parameters)
         self.hardware_state = {k[9:]: v.to(self.device) for k, v in state.items() if k.startswith("hardware/")}
         if not weights_only:
             self.optimiser.load({k[10:]: v for k, v in state.items() if k.startswith("optimiser/")})

@@ -12,6 +12,7 @@ from neurorules.language.rules import Plasticity, Rule
 from neurorules.normalisations._shared import CurrentStatistics, UpdateStatistics
 from neurorules.signals import SIGNALS
 from neurorules.signals._shared import LayerShape, NetShape, Signal, SignalState
+from neurorules.streaming import RunningMean
 from neurorules.torch_path.network import Network, Parameters
 from neurorules.torch_path.plasticity import Text, compile_rule
 
@@ -23,12 +24,14 @@ class Learned:
     Args:
         parameters: the network's and the signal's, by full name.
         current: statistics of normalised currents, by "phase.layer".
+        pre: running means of what centred inputs bring, by "phase.layer.input".
         update: statistics of post factors, by "phase.layer.parameter.group".
         signal: state of the learning signal.
     """
 
     parameters: Parameters
     current: dict[str, CurrentStatistics] = field(default_factory=dict)
+    pre: dict[str, RunningMean] = field(default_factory=dict)
     update: dict[str, UpdateStatistics] = field(default_factory=dict)
     signal: SignalState = field(default_factory=dict)
 
@@ -138,4 +141,4 @@ def place(learned: Learned, device: torch.device, dtype: torch.dtype) -> Learned
             return type(value)(*(move(item) for item in value))
         return value
 
-    return Learned(move(learned.parameters), move(learned.current), move(learned.update), move(learned.signal))  # type: ignore[arg-type]
+    return Learned(**{name: move(value) for name, value in vars(learned).items()})

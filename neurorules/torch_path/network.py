@@ -57,6 +57,10 @@ class Network:
             for entry in layer.inputs:
                 yield layer, entry, layer.weight(entry)
 
+    def parameter_names(self) -> list[str]:
+        """Names of all weights and biases."""
+        return [name for _, _, name in self.weights()] + [layer.bias for layer in self.layers]
+
     def initial_parameters(self, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Parameters:
         """Fresh weights; biases 0, read-out weights 0.
 

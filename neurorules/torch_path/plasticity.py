@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from neurorules.language.errors import UserError
+from neurorules.language.expressions import parse
 from neurorules.language.rules import Plasticity, Rule
 from neurorules.normalisations._shared import UpdateStatistics, first_update_statistics, over_rows
 from neurorules.series import Series
@@ -19,7 +20,10 @@ from neurorules.torch_path import kernels
 from neurorules.torch_path.layer import Input, Layer
 from neurorules.torch_path.network import Parameters
 from neurorules.torch_path.products import Group, group_products, value_of
-from neurorules.torch_path.simulate import RESETS, Activity, Carry
+from neurorules.torch_path.simulate import RESETS, Activity, Carry, as_row
+
+CENTRED_SPIKES = parse("S_pre - mean_pre")
+"""The presynaptic factor that is split: the mean of all rows is one row of products, and spikes stay sparse."""
 
 
 @dataclass(frozen=True)
@@ -201,6 +205,8 @@ def _change_weights(view: LocalView, group: Group, post: Tensor, gathered: Gathe
         pre = _pre_factor(view, entry, group)
         if isinstance(pre, Tensor):
             change = _correlate(view, entry, w, post, pre)
+            if entry.name in view.activity.pre_mean and (group.eligible or group.pre == CENTRED_SPIKES):
+                change = change - _correlate_mean(view, entry, w, post)
         else:
             change = trace_a_synapse(view, entry, post)
         if group.weight is not None:
@@ -214,9 +220,13 @@ def _pre_factor(view: LocalView, entry: Input, group: Group) -> Tensor | None:
     spikes = view.activity.pre[entry.name]
     if group.eligible:
         return spikes.values if view.whole else _forward_eligibility(view, entry, spikes)
+    if group.pre == CENTRED_SPIKES:
+        return spikes.values
     if group.pre is None:
         return torch.ones_like(spikes.values if spikes.constant else spikes.values[0])
-    names: dict[str, Tensor | float] = {"S_pre": spikes.values, **view.constants}
+    names: dict[str, Tensor | float] = {"S_pre": spikes.values, "mean_pre": 0.0, **view.constants}
+    if entry.name in view.activity.pre_mean:
+        names["mean_pre"] = as_row(view.activity.pre_mean[entry.name], entry)
     if view.trace_decay is not None:
         names["x_pre"] = _trace(view, f"pre.{entry.name}", spikes, view.trace_decay)
     return value_of(group.pre, names, view.layer.neuron.psi, lambda a: a)
@@ -265,6 +275,13 @@ def _correlate(view: LocalView, entry: Input, w: Tensor, post: Tensor, pre: Tens
     if post_constant or pre_constant:
         return entry.connection.correlate(w, post if post_constant else post.sum(0), pre if pre_constant else pre.sum(0))
     return entry.connection.correlate(w, post.flatten(0, 1), pre.flatten(0, 1))
+
+
+def _correlate_mean(view: LocalView, entry: Input, w: Tensor, post: Tensor) -> Tensor:
+    """What `_correlate` would give for the inputs' running mean at each step and row: one row of products."""
+    constant = post.ndim == len(view.layer.shape) + 1
+    total = post.sum(0) * view.activity.steps if constant else post.sum((0, 1))
+    return entry.connection.correlate(w, total[None], as_row(view.activity.pre_mean[entry.name], entry))
 
 
 def _change_neurons(view: LocalView, parameter: str, group: Group, post: Tensor, gathered: Gathered) -> None:

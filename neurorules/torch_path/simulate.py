@@ -30,6 +30,7 @@ class Activity:
         sources: spikes of each input's source, before its transforms.
         pre: the same as they reach the connection.
         normalised: normalised current I^ before the bias; the raw current where nothing normalises.
+        pre_mean: running means that were taken away from `pre`, (*pre) or (C, 1, 1), by input; empty for none.
         gain: 1/sigma of the normalisation; None where there is none.
         current: raw current, for the running statistics; None where nothing normalises.
         v: membrane before reset.
@@ -40,6 +41,7 @@ class Activity:
     sources: dict[str, Series]
     pre: dict[str, Series]
     normalised: Series
+    pre_mean: dict[str, Tensor]
     gain: Tensor | None
     current: Series | None
     v: Series
@@ -62,6 +64,7 @@ def run_layer(
     sources: dict[str, Series],
     steps: int,
     *,
+    pre_mean: dict[str, Tensor] | None = None,
     carry: Carry | None = None,
     injected: Series | None = None,
     offset: Tensor | None = None,
@@ -76,6 +79,7 @@ def run_layer(
         statistics: running statistics of its current; fresh ones if None.
         sources: spikes of each feed-forward input's source, by input name; empty where `injected` is all there is.
         steps: T, the length of the window.
+        pre_mean: running means of the inputs to take away, by input name; none if None.
         carry: state left by the window before; rest if None.
         offset: constant activity (B, *source) that reaches the first connection beside its source's spikes.
         injected: current added after the normalisation, such as a target's, (B, *shape) or (T, B, *shape).
@@ -85,7 +89,8 @@ def run_layer(
     carry = carry or Carry()
     entries = [entry for entry in layer.inputs if entry.name in sources]
     pre = {entry.name: arrive(layer, entry, sources[entry.name], masks or {}) for entry in entries}
-    raw = _feed_forward_current(layer, parameters, entries, pre)
+    pre_mean = pre_mean or {}
+    raw = _feed_forward_current(layer, parameters, entries, pre, pre_mean)
     if offset is not None:
         beside = arrive(layer, layer.inputs[0], Series(offset, True), masks or {})
         aside = layer.inputs[0].connection.current(parameters[layer.weight(layer.inputs[0])], beside.values)
@@ -102,22 +107,30 @@ def run_layer(
     else:
         v, spikes, after = _run_through_time(layer, drive, steps, carry)
     activity = Activity(
-        steps, sources, pre, normalised or drive, gain, raw if gain is not None else None, Series(v, False),
+        steps, sources, pre, normalised or drive, pre_mean, gain, raw if gain is not None else None, Series(v, False),
         Series(spikes, False),
     )  # fmt: skip
     return activity, Carry(after, spikes[-1], carry.traces)
 
 
 def _feed_forward_current(
-    layer: Layer, parameters: Parameters, entries: list[Input], pre: dict[str, Series]
+    layer: Layer, parameters: Parameters, entries: list[Input], pre: dict[str, Series], pre_mean: dict[str, Tensor]
 ) -> Series | None:
     total: Series | None = None
     for entry in entries:
         arrived = pre[entry.name]
         lead = arrived.values.shape[: 1 if arrived.constant else 2]
-        rows = entry.connection.current(parameters[layer.weight(entry)], arrived.rows())
+        w = parameters[layer.weight(entry)]
+        rows = entry.connection.current(w, arrived.rows())
+        if entry.name in pre_mean:
+            rows = rows - entry.connection.current(w, as_row(pre_mean[entry.name], entry))
         total = _add(Series(rows.reshape(*lead, *rows.shape[1:]), arrived.constant), total)
     return total
+
+
+def as_row(mean: Tensor, entry: Input) -> Tensor:
+    """A running mean of an input, one a neuron or one a map, as one row (1, *pre)."""
+    return mean.expand(entry.pre_shape)[None]
 
 
 def _normalise(

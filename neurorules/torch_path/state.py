@@ -19,6 +19,8 @@ def to_tensors(learned: Learned) -> dict[str, Tensor]:
     flat = {f"parameters/{name}": value for name, value in learned.parameters.items()}
     for name, current in learned.current.items():
         flat |= _running(f"current/{name}/mean", current.mean) | _running(f"current/{name}/square", current.square)
+    for name, mean in learned.pre.items():
+        flat |= _running(f"pre/{name}", mean)
     for name, update in learned.update.items():
         flat |= _running(f"update/{name}/mean", update.mean) | _running(f"update/{name}/product", update.product)
     for name, value in learned.signal.items():
@@ -38,6 +40,9 @@ def from_tensors(flat: Mapping[str, Tensor]) -> Learned:
             learned.current[name] = CurrentStatistics(
                 _mean(flat, f"current/{name}/mean"), _mean(flat, f"current/{name}/square")
             )
+        elif kind == "pre":
+            name = rest.split("/")[0]
+            learned.pre[name] = _mean(flat, f"pre/{name}")
         elif kind == "update":
             name = rest.split("/")[0]
             learned.update[name] = UpdateStatistics(
