@@ -97,4 +97,4 @@ def _after(found: re.Match[str], text: str) -> AfterSpec:
     side = int(found["side"])
     if side < 2:
         raise UserError(f"net '{text}': pooling by {side}. Pool by 2 or more")
-    return AfterSpec("max" if found["pool"] == "p" else "average", side)
+    return AfterSpec("max" if found["pool"] == "p" else "average", float(side))
