@@ -82,8 +82,8 @@ def assert_same(left, right):
 
 
 def affines(generator, dtype, features):
-    mean, gain, bias = (drawn(generator, dtype, features) for _ in range(3))
-    return [Affine(), Affine(bias=bias), Affine(mean, gain), Affine(mean, gain, bias)]
+    shift, mean, gain, bias = (drawn(generator, dtype, features) for _ in range(4))
+    return [Affine(), Affine(bias=bias), Affine(shift), Affine(None, mean, gain), Affine(shift, mean, gain, bias)]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -125,12 +125,12 @@ def test_the_derivative_of_a_graded_total_is_psi(generator, psi):
 def test_what_is_kept_does_not_change_what_is_computed(compiled, in_plain_torch, generator, delay, spike_dtype):
     current = drawn(generator, torch.float32, *ODD)
     call = (current, ODD[0], 0.9, 1.0, Reset.SUBTRACT, delay)
-    everything = scan(*call, total=Total.SPIKES, moments=True)
+    everything = scan(*call, spike_total=True, moments=True)
     for spikes, v, total, moments in itertools.product([False, True], repeat=4):
-        kept = {"spikes": spikes, "v": v, "total": Total.SPIKES if total else None, "moments": moments}
+        kept = {"spikes": spikes, "v": v, "spike_total": total, "moments": moments}
         out = scan(*call, **kept, spike_dtype=spike_dtype)
         assert_same(out, in_plain_torch(scan, *call, **kept, spike_dtype=spike_dtype))
-        for name, wanted in {"spikes": spikes, "v": v, "total": total, "square_sum": moments}.items():
+        for name, wanted in {"spikes": spikes, "v": v, "spike_total": total, "square_sum": moments}.items():
             value = getattr(out, name)
             assert (value is not None) == wanted
             assert value is None or torch.equal(value.to(current.dtype), getattr(everything, name))
@@ -253,8 +253,9 @@ def test_the_way_through_a_normalisation_equals_plain_torch_bit_for_bit(
 ):
     for vector, constant, fixed, beta in itertools.product([False, True], [False, True], [False, True], [0.0, 0.9]):
         current = drawn(generator, dtype, *(ODD[1:] if fixed else ODD))
-        numbers = (drawn(generator, dtype, *([ODD[2]] if vector else [])) for _ in range(4))
-        through = Through(current, *numbers)
+        numbers = (drawn(generator, dtype, *([ODD[2]] if vector else [])) for _ in range(5))
+        shift, mean, gain, *statistics = numbers
+        through = Through(current, Affine(shift, mean, gain), *statistics)
         gradient = drawn(generator, dtype, *(ODD[1:] if constant else ODD))
         v = drawn(generator, dtype, *ODD)
         given = {"v": v, "psi": psi, "through": through, "outer": -2.0}
@@ -262,9 +263,10 @@ def test_the_way_through_a_normalisation_equals_plain_torch_bit_for_bit(
         ours = reverse(*call, **given)
         assert_same(ours, in_plain_torch(reverse, *call, **given))
         plain = reverse_scan(*call, v=v, psi=psi)
-        normalised = (through.current - through.mean) * through.gain
-        wanted = -2.0 * (plain - through.mean_d - normalised * through.mean_product) * through.gain
+        normalised = (current - shift - mean) * gain
+        wanted = -2.0 * (plain - through.mean_d - normalised * through.mean_product) * gain
         torch.testing.assert_close(ours.every, wanted)
+        torch.testing.assert_close(ours.every_total, wanted.sum(0), rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(ours.product, (plain * normalised).sum(0), rtol=1e-4, atol=1e-4)
 
 

@@ -47,31 +47,31 @@ HAVE_PRIMITIVE = frozenset({PsiShape.BOXCAR, PsiShape.TRIANGLE, PsiShape.FAST_SI
 class Total(IntEnum):
     """What a scan sums over time, beside what it keeps. The numbers are those of scans.c."""
 
-    SPIKES = 1
-    POSITIVE_V = 2  # max(v, 0)
-    GRADED = 3  # the primitive of psi, 0 at the threshold
+    POSITIVE_V = 1  # max(v, 0)
+    GRADED = 2  # the primitive of psi, 0 at the threshold
 
 
 class Affine(NamedTuple):
-    """What happens to a current on its way into the membrane: (current - mean) * gain + bias, each () or (N,).
+    """What happens to a current on its way into the membrane: (current - shift - mean) * gain + bias.
 
-    mean and gain come together; None leaves a part out.
+    Each is () or (N,); None leaves a part out; mean and gain come together. Moments are those of current - shift.
     """
 
+    shift: torch.Tensor | None = None
     mean: torch.Tensor | None = None
     gain: torch.Tensor | None = None
     bias: torch.Tensor | None = None
 
 
 class Through(NamedTuple):
-    """The adjoint of a normalisation: d -> (d - mean_d - I^ mean_product) * gain, I^ = (current - mean) * gain.
+    """The adjoint of a normalisation: d -> (d - mean_d - I^ mean_product) * gain, I^ the normalised current.
 
-    current: (T, B, N), or (B, N) for the same at each step.  mean, gain, mean_d, mean_product: (N,).
+    current: (T, B, N), or (B, N) for the same at each step.  affine: what normalised it, without a bias.
+    mean_d, mean_product: (N,).
     """
 
     current: torch.Tensor
-    mean: torch.Tensor
-    gain: torch.Tensor
+    affine: Affine
     mean_d: torch.Tensor
     mean_product: torch.Tensor
 
@@ -80,13 +80,14 @@ class Scan(NamedTuple):
     """A layer's run through time. What was not asked for is None.
 
     spikes: (T, B, N), 0 or 1.  v: (T, B, N), the membrane before the reset.  u: (B, N), the membrane left behind.
-    total: (B, N), sum over time of what `Total` names.
-    current_sum, square_sum: (B, N), sums over time of the current as it was given, and of its square.
+    spike_total: (B, N), sum over time of the spikes.  total: (B, N), the same of what `Total` names.
+    current_sum, square_sum: (B, N), sums over time of the shifted current and of its square.
     """
 
     spikes: torch.Tensor | None
     v: torch.Tensor | None
     u: torch.Tensor
+    spike_total: torch.Tensor | None
     total: torch.Tensor | None
     current_sum: torch.Tensor | None
     square_sum: torch.Tensor | None
@@ -95,11 +96,12 @@ class Scan(NamedTuple):
 class Reverse(NamedTuple):
     """A reverse scan. What was not asked for is None.
 
-    every: (T, B, N), outer * R[t], or outer * the normalisation's adjoint of R[t].
+    every: (T, B, N), outer * R[t], or outer * the normalisation's adjoint of R[t].  every_total: (B, N), its sum.
     total: (B, N), sum over time of R.  product: (B, N), sum over time of R I^.
     """
 
     every: torch.Tensor | None
+    every_total: torch.Tensor | None
     total: torch.Tensor | None
     product: torch.Tensor | None
 
@@ -117,6 +119,7 @@ class ScanInputs(NamedTuple):
     affine: Affine
     spike_dtype: torch.dtype | None  # None: the spikes are not kept
     keep_v: bool
+    spike_total: bool
     total: Total | None
     psi: Psi | None  # of GRADED
     moments: bool
@@ -136,4 +139,4 @@ class ReverseInputs(NamedTuple):
     through: Through | None
     outer: float
     keep_every: bool
-    total: bool
+    totals: bool

@@ -47,6 +47,7 @@ def scan(
     affine: Affine = Affine(),  # noqa: B008  a tuple
     spikes: bool = True,
     v: bool = True,
+    spike_total: bool = False,
     total: Total | None = None,
     psi: Psi | None = None,
     moments: bool = False,
@@ -59,7 +60,7 @@ def scan(
         beta, v_threshold: one number, or (N,). No unit is assumed: v, current and v_threshold share theirs.
         u0: (B, N), membrane to start from; zeros if None.
         affine: what happens to the current before it reaches the membrane.
-        spikes, v, total, moments: which outputs to make; moments are the sums of the current and its square.
+        spikes, v, spike_total, total, moments: which outputs to make; moments are the sums of current and square.
         psi: of the total `GRADED`.
         spike_dtype: of the stored spikes: bool, uint8, bfloat16, or the current's dtype if None.
     Returns: Scan; a constant of autograd, whatever the inputs.
@@ -71,13 +72,11 @@ def scan(
         raise TypeError(f"spikes are stored as bool, uint8, bfloat16 or the current's {dtype}, not {spike_dtype}")
     if total is Total.GRADED and (psi is None or psi.shape not in HAVE_PRIMITIVE):
         raise ValueError("a graded total needs psi, of a shape with a primitive: boxcar, triangle or fast sigmoid")
-    if (affine.mean is None) != (affine.gain is None):
-        raise ValueError("mean and gain of an affine current come together")
-    parts = (None if p is None else _parameter(n, p, current) for n, p in zip(Affine._fields, affine, strict=True))
     inputs = ScanInputs(
         current.contiguous(), steps, _parameter("beta", beta, current), _parameter("v_threshold", v_threshold, current),
-        Reset(reset), bool(reset_delay), None if u0 is None else _matching("u0", u0, current, plane), Affine(*parts),
-        (spike_dtype or dtype) if spikes else None, v, total, psi if total is Total.GRADED else None, moments,
+        Reset(reset), bool(reset_delay), None if u0 is None else _matching("u0", u0, current, plane),
+        _checked_affine(affine, current),         (spike_dtype or dtype) if spikes else None, v, spike_total, total,
+        psi if total is Total.GRADED else None, moments,
     )  # fmt: skip
     kernels = _kernels(current)
     return reference.scan(inputs) if kernels is None else native.scan(kernels, inputs)
@@ -96,7 +95,7 @@ def reverse_scan(
 ) -> torch.Tensor:
     """Gradient of the current at each step, (T, B, N): `reverse` without a normalisation."""
     given = {"spikes": spikes, "v": v, "v_threshold": v_threshold, "psi": psi}
-    every = reverse(gradient, steps, beta, reset, **given, total=False).every  # type: ignore[arg-type]
+    every = reverse(gradient, steps, beta, reset, **given, totals=False).every  # type: ignore[arg-type]
     assert every is not None
     return every
 
@@ -133,7 +132,7 @@ def reverse(
     through: Through | None = None,
     outer: float = 1.0,
     every: bool = True,
-    total: bool = True,
+    totals: bool = True,
 ) -> Reverse:
     """From a factor of the spikes to one of the current: through the membrane backwards in time, resets held fixed.
 
@@ -145,7 +144,7 @@ def reverse(
         v: (T, B, N), the membrane before the reset; needed by `psi`.
         through: the normalisation whose adjoint `every` step goes through.
         outer: factor of `every` step.
-        every, total: which outputs to make.
+        every, totals: which outputs to make.
     Raises: ValueError, TypeError for a shape or dtype that does not fit, or for a missing v or spikes.
     """
     _check_steps(gradient, steps, "gradient")
@@ -167,19 +166,30 @@ def reverse(
         gradient.contiguous(), steps, _parameter("beta", beta, gradient),
         _parameter("v_threshold", v_threshold, gradient), reset, spikes,
         None if v is None else _matching("v", v, gradient, whole), psi, _checked(through, gradient, whole),
-        float(outer), every, total,
+        float(outer), every, totals,
     )  # fmt: skip
     kernels = _kernels(gradient)
     return reference.reverse(inputs) if kernels is None else native.reverse(kernels, inputs)
 
 
+def _checked_affine(affine: Affine, like: torch.Tensor) -> Affine:
+    if (affine.mean is None) != (affine.gain is None):
+        raise ValueError("mean and gain of an affine current come together")
+    parts = zip(Affine._fields, affine, strict=True)
+    return Affine(*(None if part is None else _parameter(name, part, like) for name, part in parts))
+
+
 def _checked(through: Through | None, gradient: torch.Tensor, whole: Sequence[int]) -> Through | None:
     if through is None:
         return None
-    shape = whole[3 - through.current.ndim :]
-    numbers = zip(Through._fields[1:], through[1:], strict=True)
-    full = (_parameter(name, value, gradient).expand(gradient.shape[-1]).contiguous() for name, value in numbers)
-    return Through(_matching("current", through.current, gradient, shape), *full)
+    if through.affine.gain is None:
+        raise ValueError("the adjoint of a normalisation needs its mean and gain")
+    statistics = (
+        _parameter(name, value, gradient).expand(gradient.shape[-1]).contiguous()
+        for name, value in zip(Through._fields[2:], through[2:], strict=True)
+    )
+    current = _matching("current", through.current, gradient, whole[3 - through.current.ndim :])
+    return Through(current, _checked_affine(through.affine, gradient), *statistics)
 
 
 def _kernels(tensor: torch.Tensor) -> ctypes.CDLL | None:

@@ -21,8 +21,8 @@ class _Affine(ctypes.Structure):
     """Field for field `Affine` of scans.c."""
 
     _fields_ = [
-        *((name, c_void_p) for name in ("mean", "gain", "bias")),
-        *((name, c_int64) for name in ("mean_size", "gain_size", "bias_size")),
+        *((name, c_void_p) for name in ("shift", "mean", "gain", "bias")),
+        *((name, c_int64) for name in ("shift_size", "mean_size", "gain_size", "bias_size")),
     ]
 
 
@@ -31,7 +31,7 @@ class _ScanTask(ctypes.Structure):
 
     _fields_ = [
         *((name, c_void_p) for name in ("current", "beta", "threshold", "u0")),
-        *((name, c_void_p) for name in ("spikes", "v", "u", "total", "current_sum", "square_sum")),
+        *((name, c_void_p) for name in ("spikes", "v", "u", "spike_total", "total", "current_sum", "square_sum")),
         *((name, c_int64) for name in ("current_stride", "steps", "size", "beta_size", "threshold_size")),
         ("affine", _Affine),
         ("slope", c_double),
@@ -44,7 +44,7 @@ class _ReverseTask(ctypes.Structure):
 
     _fields_ = [
         *((name, c_void_p) for name in ("gradient", "beta", "threshold", "spikes", "v", "current")),
-        *((name, c_void_p) for name in ("every_step", "total", "product")),
+        *((name, c_void_p) for name in ("every_step", "every_total", "total", "product")),
         *((name, c_int64) for name in ("gradient_stride", "current_stride", "steps", "size")),
         *((name, c_int64) for name in ("beta_size", "threshold_size")),
         ("affine", _Affine),
@@ -72,6 +72,7 @@ def scan(library: ctypes.CDLL, k: ScanInputs) -> Scan:
         spikes=None if k.spike_dtype is None else torch.empty(every, dtype=k.spike_dtype),
         v=k.current.new_empty(every) if k.keep_v else None,
         u=k.current.new_empty(plane),
+        spike_total=k.current.new_empty(plane) if k.spike_total else None,
         total=k.current.new_empty(plane) if k.total is not None else None,
         current_sum=k.current.new_empty(plane) if k.moments else None,
         square_sum=k.current.new_empty(plane) if k.moments else None,
@@ -95,8 +96,9 @@ def reverse(library: ctypes.CDLL, k: ReverseInputs) -> Reverse:
     plane, through, psi = k.gradient.shape[-2:], k.through, k.psi
     out = Reverse(
         every=k.gradient.new_empty((k.steps, *plane)) if k.keep_every else None,
-        total=k.gradient.new_empty(plane) if k.total else None,
-        product=k.gradient.new_empty(plane) if k.total and through is not None else None,
+        every_total=k.gradient.new_empty(plane) if k.totals else None,
+        total=k.gradient.new_empty(plane) if k.totals else None,
+        product=k.gradient.new_empty(plane) if k.totals and through is not None else None,
     )
     size = plane.numel()
     current = None if through is None else through.current
@@ -104,7 +106,7 @@ def reverse(library: ctypes.CDLL, k: ReverseInputs) -> Reverse:
         *(_address(tensor) for tensor in (k.gradient, k.beta, k.v_threshold, k.spikes, k.v, current, *out)),
         *(size if k.gradient.ndim == 3 else 0, size if current is not None and current.ndim == 3 else 0),
         *(k.steps, size, k.beta.numel(), k.v_threshold.numel()),
-        _affine(Affine() if through is None else Affine(through.mean, through.gain)),
+        _affine(Affine() if through is None else through.affine),
         *((None, None, 0) if through is None else _statistics(through.mean_d, through.mean_product)),
         *((1.0, 1.0) if psi is None else (psi.slope, psi.scale)),
         *(k.outer, k.reset is Reset.ZERO, PsiShape.FLAT if psi is None else psi.shape),

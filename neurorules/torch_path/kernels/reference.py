@@ -8,6 +8,8 @@ from .contract import Affine, Psi, PsiShape, Reset, Reverse, ReverseInputs, Scan
 
 
 def _arrive(current: torch.Tensor, affine: Affine) -> torch.Tensor:
+    if affine.shift is not None:
+        current = current - affine.shift
     if affine.mean is not None and affine.gain is not None:
         current = (current - affine.mean) * affine.gain
     return current if affine.bias is None else current + affine.bias
@@ -27,9 +29,7 @@ def _step(k: ScanInputs, u: torch.Tensor, current: torch.Tensor) -> tuple[torch.
     return v, spikes, v - (spikes - late) * (k.v_threshold if k.reset is Reset.SUBTRACT else v)
 
 
-def _summed(k: ScanInputs, v: torch.Tensor, spikes: torch.Tensor) -> torch.Tensor:
-    if k.total is Total.SPIKES:
-        return spikes
+def _summed(k: ScanInputs, v: torch.Tensor) -> torch.Tensor:
     if k.total is Total.POSITIVE_V:
         return v.clamp(min=0)
     assert k.psi is not None
@@ -46,6 +46,7 @@ def scan(k: ScanInputs) -> Scan:
     every = (k.steps, *plane)
     spikes = None if k.spike_dtype is None else k.current.new_empty(every, dtype=k.spike_dtype)
     v = k.current.new_empty(every) if k.keep_v else None
+    spike_total = k.current.new_zeros(plane) if k.spike_total else None
     total = k.current.new_zeros(plane) if k.total is not None else None
     sums = (k.current.new_zeros(plane), k.current.new_zeros(plane)) if k.moments else None
     u = k.current.new_zeros(plane) if k.u0 is None else k.u0
@@ -56,15 +57,17 @@ def scan(k: ScanInputs) -> Scan:
             spikes[t] = fired
         if v is not None:
             v[t] = here
+        if spike_total is not None:
+            spike_total += fired
         if total is not None:
-            total += _summed(k, here, fired)
+            total += _summed(k, here)
         if sums is not None:
-            given = k.current[t] if k.current.ndim == 3 else k.current
+            given = _arrive(k.current[t] if k.current.ndim == 3 else k.current, Affine(k.affine.shift))
             sums[0].add_(given)
             sums[1].add_(given * given)
     if total is not None and k.psi is not None:
         total *= k.psi.scale / k.psi.slope
-    return Scan(spikes, v, u, total, *(sums or (None, None)))
+    return Scan(spikes, v, u, spike_total, total, *(sums or (None, None)))
 
 
 def surrogate(psi: Psi, v: torch.Tensor, v_threshold: torch.Tensor) -> torch.Tensor:
@@ -109,19 +112,23 @@ def reverse(k: ReverseInputs) -> Reverse:
     plane, through = k.gradient.shape[-2:], k.through
     adjoint = k.gradient.new_zeros(plane)
     every = adjoint.new_empty((k.steps, *plane)) if k.keep_every else None
-    total = torch.zeros_like(adjoint) if k.total else None
-    product = torch.zeros_like(adjoint) if k.total and through is not None else None
+    every_total = torch.zeros_like(adjoint) if k.totals else None
+    total = torch.zeros_like(adjoint) if k.totals else None
+    product = torch.zeros_like(adjoint) if k.totals and through is not None else None
     for t in reversed(range(k.steps)):
         adjoint = _weighed(k, t) + _gate(k, t) * adjoint
         out = adjoint
-        if through is not None:
+        if through is not None and through.affine.gain is not None:
             current = through.current[t] if through.current.ndim == 3 else through.current
-            normalised = (current - through.mean) * through.gain
-            out = (adjoint - through.mean_d - normalised * through.mean_product) * through.gain
+            normalised = _arrive(current, through.affine)
+            out = (adjoint - through.mean_d - normalised * through.mean_product) * through.affine.gain
             if product is not None:
                 product += adjoint * normalised
+        out = k.outer * out
         if every is not None:
-            every[t] = k.outer * out
+            every[t] = out
+        if every_total is not None:
+            every_total += out
         if total is not None:
             total += adjoint
-    return Reverse(every, total, product)
+    return Reverse(every, every_total, total, product)

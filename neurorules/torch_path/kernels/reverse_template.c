@@ -96,8 +96,8 @@ static void NAME(finish)(REAL *restrict out, const REAL *restrict adjoint, const
 static void NAME(reverse_block)(const ReverseTask *k, int64_t start, int n)
 {
     REAL beta[BLOCK], threshold[BLOCK], gate_here[BLOCK], weighed[BLOCK], normalised_here[BLOCK];
-    REAL mean_d[BLOCK], mean_product[BLOCK];
-    REAL adjoint[BLOCK] = {0}, sum[BLOCK] = {0}, product[BLOCK] = {0};
+    REAL mean_d[BLOCK], mean_product[BLOCK], every_here[BLOCK];
+    REAL adjoint[BLOCK] = {0}, sum[BLOCK] = {0}, product[BLOCK] = {0}, every_sum[BLOCK] = {0};
     const REAL *normalised = normalised_here;
     NAME(AffineBlock) affine;
     int through = k->mean_d != 0;
@@ -121,16 +121,22 @@ static void NAME(reverse_block)(const ReverseTask *k, int64_t start, int n)
         NAME(accumulate)(adjoint, gate, gradient, n);
         if (k->current) {
             const REAL *current = (const REAL *)k->current + t * k->current_stride + start;
+            current = NAME(shift)(normalised_here, current, &affine, n);
             normalised = NAME(affine)(normalised_here, current, &affine, n);
         }
-        if (k->every_step)
-            NAME(finish)((REAL *)k->every_step + at, adjoint, normalised, mean_d, mean_product, affine.gain,
-                         (REAL)k->outer, n, through);
+        if (k->every_step || k->every_total) {
+            REAL *every = k->every_step ? (REAL *)k->every_step + at : every_here;
+            NAME(finish)(every, adjoint, normalised, mean_d, mean_product, affine.gain, (REAL)k->outer, n, through);
+            if (k->every_total)
+                NAME(add)(every_sum, every, n);
+        }
         if (k->total)
             NAME(add)(sum, adjoint, n);
         if (k->product)
             NAME(add_product)(product, adjoint, normalised, n);
     }
+    if (k->every_total)
+        memcpy((REAL *)k->every_total + start, every_sum, n * sizeof(REAL));
     if (k->total)
         memcpy((REAL *)k->total + start, sum, n * sizeof(REAL));
     if (k->product)

@@ -15,20 +15,20 @@
 enum { SUBTRACT = 0, ZERO = 1, NONE = 2 };                                    /* Reset */
 enum { FLAT = -1, BOXCAR = 0, TRIANGLE = 1, FAST_SIGMOID = 2, ATAN = 3, POSITIVE = 4 }; /* PsiShape */
 enum { SAME = 0, BYTE = 1, BFLOAT16 = 2 };                                    /* spikes' storage */
-enum { NOTHING = 0, SPIKES = 1, POSITIVE_V = 2, GRADED = 3 };                 /* Total */
+enum { POSITIVE_V = 1, GRADED = 2 };                                          /* Total */
 
 #define BFLOAT16_ONE 0x3F80
 
 /* Field for field the ctypes structures of native.py. All sizes count elements; a
  * stride of 0 makes every step read the same plane. */
 typedef struct {
-    const void *mean, *gain, *bias; /* null, or one a neuron */
-    int64_t mean_size, gain_size, bias_size;
+    const void *shift, *mean, *gain, *bias; /* null, or one a neuron; mean and gain come together */
+    int64_t shift_size, mean_size, gain_size, bias_size;
 } Affine;
 
 typedef struct {
     const void *current, *beta, *threshold, *u0;
-    void *spikes, *v, *u, *total, *current_sum, *square_sum;
+    void *spikes, *v, *u, *spike_total, *total, *current_sum, *square_sum;
     int64_t current_stride, steps, size, beta_size, threshold_size;
     Affine affine;
     double slope;
@@ -37,7 +37,7 @@ typedef struct {
 
 typedef struct {
     const void *gradient, *beta, *threshold, *spikes, *v, *current;
-    void *every_step, *total, *product;
+    void *every_step, *every_total, *total, *product;
     int64_t gradient_stride, current_stride, steps, size, beta_size, threshold_size;
     Affine affine;                      /* of the normalised current, no bias */
     const void *mean_d, *mean_product;  /* one a neuron; null: no adjoint of the normalisation */

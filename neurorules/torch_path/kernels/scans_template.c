@@ -31,34 +31,47 @@ static void NAME(add_square)(REAL *restrict sum, const REAL *restrict x, int n)
         sum[i] += x[i] * x[i];
 }
 
-/* (current - mean) * gain + bias, each part where there is one, each rounded as torch rounds it. */
+/* (current - shift - mean) * gain + bias, each part where there is one, each rounded as torch rounds it. */
 typedef struct {
-    REAL mean[BLOCK], gain[BLOCK], bias[BLOCK];
-    int scaled, shifted;
+    REAL shift[BLOCK], mean[BLOCK], gain[BLOCK], bias[BLOCK];
+    int shifted, scaled, biased;
 } NAME(AffineBlock);
 
 static void NAME(affine_load)(NAME(AffineBlock) *a, const Affine *k, int64_t start, int n)
 {
+    a->shifted = k->shift != 0;
     a->scaled = k->gain != 0;
-    a->shifted = k->bias != 0;
+    a->biased = k->bias != 0;
+    if (a->shifted)
+        NAME(spread)(a->shift, k->shift, k->shift_size, start, n);
     if (a->scaled) {
         NAME(spread)(a->mean, k->mean, k->mean_size, start, n);
         NAME(spread)(a->gain, k->gain, k->gain_size, start, n);
     }
-    if (a->shifted)
+    if (a->biased)
         NAME(spread)(a->bias, k->bias, k->bias_size, start, n);
 }
 
-static const REAL *NAME(affine)(REAL *restrict to, const REAL *restrict current,
-                                const NAME(AffineBlock) *restrict a, int n)
+static const REAL *NAME(shift)(REAL *restrict to, const REAL *restrict current,
+                               const NAME(AffineBlock) *restrict a, int n)
 {
-    if (a->scaled && a->shifted)
+    if (!a->shifted)
+        return current;
+    for (int i = 0; i < n; i++)
+        to[i] = current[i] - a->shift[i];
+    return to;
+}
+
+/* The rest of it, for a current that is shifted already. */
+static const REAL *NAME(affine)(REAL *to, const REAL *current, const NAME(AffineBlock) *a, int n)
+{
+    if (a->scaled && a->biased)
         for (int i = 0; i < n; i++)
             to[i] = (current[i] - a->mean[i]) * a->gain[i] + a->bias[i];
     else if (a->scaled)
         for (int i = 0; i < n; i++)
             to[i] = (current[i] - a->mean[i]) * a->gain[i];
-    else if (a->shifted)
+    else if (a->biased)
         for (int i = 0; i < n; i++)
             to[i] = current[i] + a->bias[i];
     else
@@ -125,13 +138,10 @@ INLINE void NAME(add_primitive)(REAL *restrict sum, const REAL *restrict v, cons
     }
 }
 
-static void NAME(add_total)(REAL *sum, const REAL *v, const REAL *spikes, const REAL *threshold,
-                            const ScanTask *k, int n)
+static void NAME(add_total)(REAL *sum, const REAL *v, const REAL *threshold, const ScanTask *k, int n)
 {
     REAL slope = (REAL)k->slope;
-    if (k->summed == SPIKES)
-        NAME(add)(sum, spikes, n);
-    else if (k->summed == POSITIVE_V)
+    if (k->summed == POSITIVE_V)
         NAME(add_positive)(sum, v, n);
     else if (k->shape == BOXCAR)
         NAME(add_primitive)(sum, v, threshold, slope, n, BOXCAR);
@@ -144,7 +154,7 @@ static void NAME(add_total)(REAL *sum, const REAL *v, const REAL *spikes, const 
 INLINE void NAME(scan_block)(const ScanTask *k, int64_t start, int n, int reset, int delay)
 {
     REAL u[BLOCK], beta[BLOCK], threshold[BLOCK], v_here[BLOCK], spikes_here[BLOCK], drive[BLOCK];
-    REAL total[BLOCK] = {0}, current_sum[BLOCK] = {0}, square_sum[BLOCK] = {0};
+    REAL total[BLOCK] = {0}, spike_total[BLOCK] = {0}, current_sum[BLOCK] = {0}, square_sum[BLOCK] = {0};
     NAME(AffineBlock) affine;
     int in_place = k->spikes && k->storage == SAME;
     NAME(spread)(beta, k->beta, k->beta_size, start, n);
@@ -156,6 +166,7 @@ INLINE void NAME(scan_block)(const ScanTask *k, int64_t start, int n, int reset,
         const REAL *current = (const REAL *)k->current + t * k->current_stride + start;
         REAL *v = k->v ? (REAL *)k->v + at : v_here;
         REAL *spikes = in_place ? (REAL *)k->spikes + at : spikes_here;
+        current = NAME(shift)(drive, current, &affine, n);
         if (k->current_sum) {
             NAME(add)(current_sum, current, n);
             NAME(add_square)(square_sum, current, n);
@@ -164,10 +175,14 @@ INLINE void NAME(scan_block)(const ScanTask *k, int64_t start, int n, int reset,
         NAME(advance)(u, current, beta, threshold, v, spikes, n, reset, delay);
         if (k->spikes && !in_place)
             NAME(store_spikes)(k->spikes, at, spikes, n, k->storage);
+        if (k->spike_total)
+            NAME(add)(spike_total, spikes, n);
         if (k->total)
-            NAME(add_total)(total, v, spikes, threshold, k, n);
+            NAME(add_total)(total, v, threshold, k, n);
     }
     memcpy((REAL *)k->u + start, u, n * sizeof(REAL));
+    if (k->spike_total)
+        memcpy((REAL *)k->spike_total + start, spike_total, n * sizeof(REAL));
     if (k->total)
         memcpy((REAL *)k->total + start, total, n * sizeof(REAL));
     if (k->current_sum) {
