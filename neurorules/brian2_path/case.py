@@ -17,16 +17,20 @@ Arrays = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class LayerNorm:
-    """Constants of one normalised layer during a trial: I^ = (I - centre) gain.
+    """Constants of one normalised layer during a trial: I^ = (I - centre) gain, I = W (s - mean).
 
     Args:
         centre: running mean of the current, (N,).
         gain: 1/sigma, (N,).
+        input_means: running means that are taken away from its inputs, (I,), by input; empty for none.
+        mean_current: W mean, summed over these inputs, (N,); 0 for none.
         updates: by parameter and group of products, "w.0": (E[d], E[d I^]), (N,) each; 0 where none is named.
     """
 
     centre: np.ndarray
     gain: np.ndarray
+    input_means: Arrays = field(default_factory=dict)
+    mean_current: np.ndarray | float = 0.0
     updates: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
 
@@ -54,6 +58,7 @@ class Case:
         network: its structure.
         parameters: its weights and biases by full name, numpy arrays.
         spikes: input (T, B, *input_shape), or (B, *input_shape) where it is the same at each step; None for none.
+        offset: constant activity (B, *input_shape) that reaches the first connection beside the spikes.
         injected: constant current (B, N) behind the first layer's normalisation, such as a class prototype's.
         normalisation: by layer; every normalised layer that has input must be there.
         learning: None for a network that only runs.
@@ -65,6 +70,7 @@ class Case:
     network: Network
     parameters: Arrays
     spikes: np.ndarray | None = None
+    offset: np.ndarray | None = None
     injected: np.ndarray | None = None
     normalisation: Mapping[str, LayerNorm] = field(default_factory=dict)
     learning: Learning | None = None
@@ -73,6 +79,8 @@ class Case:
         shape = tuple(self.network.input_shape)
         if self.spikes is None and self.injected is None:
             raise UserError("a run in Brian2 needs input spikes or an injected current, found neither")
+        if self.offset is not None and self.spikes is None:
+            raise UserError("an offset goes beside input spikes, and there are none. Pass it as constant `spikes`")
         if self.spikes is not None and (
             self.spikes.ndim not in (len(shape) + 1, len(shape) + 2) or self.spikes.shape[-len(shape) :] != shape
         ):
@@ -96,13 +104,14 @@ class Case:
         """The same with the samples start <= b < stop only."""
         axes = len(self.network.input_shape)
         spikes = None if self.spikes is None else _rows(self.spikes, axes, start, stop)
+        offset = None if self.offset is None else self.offset[start:stop]
         injected = None if self.injected is None else self.injected[start:stop]
         learning = self.learning
         if learning is not None:
             shapes = {layer.name: len(layer.shape) for layer in self.network.layers}
             m = {name: _rows(value, shapes[name], start, stop) for name, value in learning.m.items()}
             learning = Learning(learning.rule, learning.phase, m)
-        return Case(self.network, self.parameters, spikes, injected, self.normalisation, learning)
+        return Case(self.network, self.parameters, spikes, offset, injected, self.normalisation, learning)
 
 
 def as_table(values: np.ndarray, size: int, axes: int) -> np.ndarray:

@@ -70,7 +70,7 @@ class _LayerTexts:
         self.fed = any(not entry.connection.recurrent for entry in entries)
         self.norm = self._norm()
         self.decay = _decay(case)
-        self.lowered = {p: self._lower(p, late=False) for p in self._plasticities()}
+        self.lowered = {p: self._lower(p) for p in self._plasticities()}
 
     def _norm(self) -> LayerNorm | None:
         if self.layer.normalisation is None or not self.fed:
@@ -101,11 +101,19 @@ class _LayerTexts:
     def _own(self, plasticity: Plasticity) -> str:
         return f"{self.layer.name}.{plasticity.parameter}"
 
-    def _lower(self, plasticity: Plasticity, late: bool) -> Lowered:
+    def _place(self, parameter: str, entry: Input | None = None) -> Place:
+        """Where a text acts: at one of the layer's inputs, or at its neurons."""
+        late = entry is not None and entry.connection.recurrent
+        return Place(self.neuron.surrogate, self.norm is not None, late, self._mean(entry) is not None, parameter)
+
+    def _mean(self, entry: Input | None) -> np.ndarray | None:
+        """Running mean that is taken away from an input, (I,)."""
+        return None if entry is None or self.norm is None else self.norm.input_means.get(entry.name)
+
+    def _lower(self, plasticity: Plasticity, entry: Input | None = None) -> Lowered:
         assert self.case.learning is not None
-        equation = self.case.learning.rule.equation(plasticity)
-        place = Place(self.neuron.surrogate, self.norm is not None, late, plasticity.parameter)
-        return (lower_synaptic if plasticity.parameter == "w" else lower_neuronal)(equation, place)
+        lower = lower_synaptic if plasticity.parameter == "w" else lower_neuronal
+        return lower(self.case.learning.rule.equation(plasticity), self._place(plasticity.parameter, entry))
 
     def population(self, prefix: str) -> PopulationText:
         """The layer's neurons."""
@@ -141,17 +149,31 @@ class _LayerTexts:
         )
 
     def _current(self) -> list[str]:
-        """The current of the step, and empty accumulators for the next; terms in the order of the torch path."""
-        lines = ["I = (I_in - centre)*gain" if self.norm else "I = I_in"]
-        lines += ["I_hat = I"] if self.norm else []
-        lines += ["I = I + injected"] if self._injects() else []
-        lines += ["I = I + b"] if self.fed else []
-        lines += ["I = I + I_loop*gain" if self.norm else "I = I + I_loop", "I_loop = 0"] if self.loops else []
-        return [*lines, "I_in = 0"]
+        """The current of the step, and empty accumulators for the next; terms in the order of the torch path.
+
+        No statement copies a variable that a later one changes by `a = a + b`: Brian2's numpy target makes that
+        `a += b`, which would reach the copy as well.
+        """
+        lines = ["I_in = I_in - I_mean"] if self.norm and self.norm.input_means else []
+        lines += ["I_in = I_in + I_beside"] if self._offset() is not None else []
+        lines += ["I_hat = (I_in - centre)*gain"] if self.norm else []
+        sums = ["I_hat" if self.norm else "I_in"]
+        sums += ["injected"] if self._injects() else []
+        sums += ["b"] if self.fed else []
+        sums += ["I_loop*gain" if self.norm else "I_loop"] if self.loops else []
+        lines += [f"I = {' + '.join(sums[:2])}", *(f"I = I + {term}" for term in sums[2:])]
+        return [*lines, *(["I_loop = 0"] if self.loops else []), "I_in = 0"]
 
     def _remembers(self) -> bool:
         """Whether the spikes of the step before are read."""
         return self.loops or any(text.reads("dv_dw") or text.reads("dv_dI") for text in self.lowered.values())
+
+    def _offset(self) -> np.ndarray | None:
+        """Current (B, N) of the case's constant offset through the first connection."""
+        if self.index > 0 or self.case.offset is None:
+            return None
+        weights = self.case.parameters[self.layer.weight(self.layer.inputs[0])]
+        return self.case.offset.reshape(self.case.samples, -1).astype(np.float64) @ weights.T.astype(np.float64)
 
     def _injects(self) -> bool:
         return self.index == 0 and self.case.injected is not None
@@ -160,15 +182,19 @@ class _LayerTexts:
         numbers = dict(self.neuron.numbers)
         if self.fed:
             numbers["b"] = np.asarray(self.case.parameters[self.layer.bias], dtype=np.float64).reshape(-1)
+        offset = self._offset()
+        if offset is not None:
+            numbers["I_beside"] = offset
         if self._injects():
             assert self.case.injected is not None
             numbers["injected"] = np.asarray(self.case.injected, dtype=np.float64).reshape(self.case.samples, -1)
         if self.norm is not None:
             numbers |= {"centre": self.norm.centre, "gain": self.norm.gain}
+            numbers |= {"I_mean": self.norm.mean_current} if self.norm.input_means else {}
             nothing = (np.zeros_like(self.norm.gain),) * 2
             for plasticity, text in self.lowered.items():
                 for group in range(len(text.on_pre + text.on_post + text.every_step)):
-                    place = Place(None, True, parameter=plasticity.parameter)
+                    place = self._place(plasticity.parameter)
                     pair = self.norm.updates.get(f"{plasticity.parameter}.{group}", nothing)
                     names = [place.statistic(quantity, group) for quantity in ("d_mean", "d_product")]
                     numbers |= {name: value for name, value in zip(names, pair, strict=True) if text.reads(name)}
@@ -188,26 +214,27 @@ class _LayerTexts:
     def connection(self, entry: Input, prefix: str) -> ConnectionText:
         """One of the layer's inputs."""
         _check(self.layer, entry, self.case.learning is not None)
-        late = entry.connection.recurrent
         rule = Lowered()
         for plasticity in self.lowered:
             if plasticity.parameter == "w":
-                rule += self._lower(plasticity, late)
-        arrives = f"{'loop' if late else 'arrive'}_{self.index}"
-        pathways = [Pathway("deliver", "pre", (f"I_{'loop' if late else 'in'}_post += w*S_pre",), arrives)]
+                rule += self._lower(plasticity, entry)
+        slot, waits = ("loop", "I_loop") if entry.connection.recurrent else ("arrive", "I_in")
+        pathways = [Pathway("deliver", "pre", (f"{waits}_post += w*S_pre",), f"{slot}_{self.index}")]
         pathways += [Pathway("learn_pre", "pre", rule.on_pre, "learn")] if rule.on_pre else []
         pathways += [Pathway("learn_post", "post", rule.on_post, "learn", 1)] if rule.on_post else []
         codes = []
         if rule.reads("dv_dw"):
-            arrived = "S_late_pre" if late else "S_pre"
-            codes.append(Code((f"dv_dw = {self._gate('_post')}*dv_dw + {arrived}",), "traces", 1))
+            arriving = self._place("w", entry).arriving
+            codes.append(Code((f"dv_dw = {self._gate('_post')}*dv_dw + {arriving}",), "traces", 1))
         codes += [Code(rule.every_step, "learn", 2)] if rule.every_step else []
         variables = (["w_change"] if rule != Lowered() else []) + (["dv_dw"] if rule.reads("dv_dw") else [])
+        mean = self._mean(entry)
+        numbers = {"mean_in": mean.reshape(-1)} if mean is not None and rule != Lowered() else {}
         source = "input" if entry.source == NETWORK_INPUT else self.case.network.layers[entry.source].name
         weights = np.asarray(self.case.parameters[self.layer.weight(entry)], dtype=np.float64)
         return ConnectionText(
             f"{prefix}{self.layer.name}_{entry.name}", prefix + source, prefix + self.layer.name,
-            self.layer.weight(entry), weights, tuple(variables), tuple(pathways), tuple(codes),
+            self.layer.weight(entry), weights, tuple(variables), tuple(pathways), tuple(codes), numbers,
         )  # fmt: skip
 
 

@@ -27,18 +27,26 @@ class Place:
         surrogate: psi of the postsynaptic neuron; None for psi = 1.
         normalised: whether its current is normalised, so that `through_norm` is more than the identity.
         late: whether presynaptic spikes arrive one step late (a recurrent connection).
+        centred: whether running means of the inputs are taken away, so that `mean_pre` is more than 0.
         parameter: whose change it is.
     """
 
     surrogate: Surrogate | None
     normalised: bool
     late: bool = False
+    centred: bool = False
     parameter: str = "w"
 
     @property
     def change(self) -> str:
         """Variable that gathers the change."""
         return f"{self.parameter}_change"
+
+    @property
+    def arriving(self) -> str:
+        """What a step brings to the synapse."""
+        spikes = "S_late_pre" if self.late else "S_pre"
+        return f"({spikes} - mean_in)" if self.centred else spikes
 
     def statistic(self, quantity: str, group: int) -> str:
         """Constant of the neuron: mean of an update d (`d_mean`) or of d I^ (`d_product`), by group of products."""
@@ -71,10 +79,11 @@ def lower_synaptic(equation: Equation, place: Place) -> Lowered:
     for number, ((pre, weight), products) in enumerate(_groups(equation).items()):
         writer = _Writer(equation, place, "_post", number)
         post = writer.sum(products)
-        line = f"{place.change} += " + "*".join([post, *(writer.text(factor) for factor in (*pre, *weight))])
+        factors = [_uncentred(factor, place) for factor in pre]
+        line = f"{place.change} += " + "*".join([post, *(writer.text(factor) for factor in (*factors, *weight))])
         if pre == (Name(ELIGIBILITY),):
             lowered += Lowered(every_step=(writer.through_norm_of_eligibility(line, weight),))
-        elif Name("S_pre") in pre and not place.late:
+        elif Name("S_pre") in factors and not place.late:
             lowered += Lowered(on_pre=(line,))
         elif all(Name("S_post") in product.post for product in products):
             lowered += Lowered(on_post=(line,))
@@ -117,6 +126,14 @@ def can_lower(rule: Rule) -> bool:
 
 
 Key = tuple[tuple[Expression, ...], tuple[Expression, ...]]
+
+
+def _uncentred(factor: Expression, place: Place) -> Expression:
+    """`S_pre - mean_pre` is `S_pre` where no mean is taken away, and then changes nothing without a spike."""
+    match factor:
+        case Binary("-", left, Name("mean_pre")) if not place.centred:
+            return left
+    return factor
 
 
 def _groups(equation: Equation) -> dict[Key, list[Product]]:
@@ -176,6 +193,8 @@ class _Writer:
             raise UserError(
                 f"{self.equation.owner} reads `v_pre`, but connections carry spikes and traces, not membranes"
             )
+        if name == "mean_pre":
+            return "mean_in" if self.place.centred else "0.0"
         if name in ("S_pre", "x_pre") and self.place.late:
             return f"{name[0]}_late_pre"
         return name.removesuffix("_post") + self.suffix if name.endswith("_post") else name
@@ -209,12 +228,12 @@ class _Writer:
     def through_norm_of_eligibility(self, line: str, weight: tuple[Expression, ...]) -> str:
         """The adjoint of the membrane comes before that of the normalisation, so it takes the sum over the trial.
 
-        Both are linear: sum over t of (R[t] - E[d] - I^[t] E[d I^]) S_pre[t], with R the membrane's adjoint, is the
-        sum of post[t] dv_dw[t] - (E[d] + I^[t] E[d I^]) S_pre[t], which needs no step to come.
+        Both are linear: sum over t of (R[t] - E[d] - I^[t] E[d I^]) s[t], with R the membrane's adjoint and s what
+        arrives, is the sum of post[t] dv_dw[t] - (E[d] + I^[t] E[d I^]) s[t], which needs no step to come.
         """
         if not self.place.normalised:
             return line
         mean, product = self._expected()
         change, value = line.split(" += ")
         scale = "*".join([f"gain{self.suffix}", *(self.text(factor) for factor in weight)])
-        return f"{change} += gain{self.suffix}*{value} - ({mean} + {product})*{scale}*{self._name('S_pre')}"
+        return f"{change} += gain{self.suffix}*{value} - ({mean} + {product})*{scale}*{self.place.arriving}"

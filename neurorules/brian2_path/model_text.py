@@ -92,6 +92,7 @@ class ConnectionText:
         target: of the postsynaptic one.
         parameter: name of its weights among the network's parameters.
         weights: (O, I).
+        numbers: constants, one a presynaptic neuron (I,).
         variables: state, one a synapse and sample, beside the weight `w`.
         pathways: what spikes do.
         codes: what runs at every step.
@@ -105,10 +106,12 @@ class ConnectionText:
     variables: tuple[str, ...]
     pathways: tuple[Pathway, ...]
     codes: tuple[Code, ...]
+    numbers: dict[str, np.ndarray] = field(default_factory=dict)
 
     def equations(self) -> str:
         """Declarations, in Brian2's syntax."""
-        return "\n".join(["w : 1", *(f"{name} : 1" for name in self.variables)])
+        state = [f"{name} : 1" for name in ("w", *self.variables)]
+        return "\n".join(state + [f"{name} : 1 (constant)" for name in self.numbers])
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,7 @@ class NetworkText:
             yield f"\nSynapses {connection.name}: {connection.source} -> {connection.target}"
             yield f"    w = {connection.parameter}, {_brief(connection.weights)}"
             yield from (f"    {line}" for line in connection.equations().splitlines())
+            yield from (f"    {name} = {_brief(value)}" for name, value in connection.numbers.items())
             for pathway in connection.pathways:
                 yield f"  on_{pathway.event}, in {pathway.slot}, order {pathway.order}:"
                 yield from (f"    {line}" for line in pathway.lines)

@@ -121,6 +121,8 @@ def _connection(brian2: ModuleType, text: ConnectionText, samples: int, groups: 
     j = np.broadcast_to(copy * post + np.arange(post)[None, :, None], shape).reshape(-1)
     synapses.connect(i=i, j=j)
     synapses.w = np.broadcast_to(text.weights, shape).reshape(-1)
+    for name, value in text.numbers.items():
+        setattr(synapses, name, np.broadcast_to(value, shape).reshape(-1))
     for number, code in enumerate(text.codes):
         synapses.run_regularly(
             "\n".join(code.lines), when=code.slot, order=code.order, name=f"{text.name}_code_{number}"

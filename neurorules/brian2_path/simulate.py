@@ -122,7 +122,7 @@ def show_model(
     if rule is not None:
         learning = Learning(rule, phase, {layer.name: np.zeros((1, *layer.shape)) for layer in network.layers})
     spikes = np.zeros((1, *network.input_shape))
-    return describe(Case(network, parameters, spikes, None, normalisation or {}, learning)).show()
+    return describe(Case(network, parameters, spikes, normalisation=normalisation or {}, learning=learning)).show()
 
 
 def _check_steps(case: Case, steps: int) -> None:

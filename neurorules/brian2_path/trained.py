@@ -6,6 +6,7 @@ import numpy as np
 
 from neurorules.brian2_path.case import LayerNorm
 from neurorules.normalisations._shared import first_current_statistics
+from neurorules.torch_path.layer import Layer
 from neurorules.torch_path.model import Learned, Model
 
 
@@ -20,22 +21,31 @@ def numbers_of(
         phase: whose statistics apply.
     """
     parameters = {name: _array(value) for name, value in learned.parameters.items()}
-    norms: dict[str, LayerNorm] = {}
-    for layer in model.network.layers:
-        if layer.normalisation is None:
-            continue
-        known = learned.current.get(model.phase_statistics(phase, layer.name))
-        statistics = known or first_current_statistics(layer.shape, learned.parameters[layer.bias])
-        centre = statistics.mean.estimate()
-        _, gain = layer.normalisation.forward(statistics, centre[None], False)
-        prefix = f"{phase}.{layer.name}."
-        updates = {
-            name.removeprefix(prefix): (_array(u.mean.estimate()), _array(u.product.estimate()))
-            for name, u in learned.update.items()
-            if name.startswith(prefix)
-        }
-        norms[layer.name] = LayerNorm(_array(centre), _array(gain), updates)
+    norms = {a.name: _norm(model, learned, a, phase) for a in model.network.layers if a.normalisation is not None}
     return parameters, norms
+
+
+def _norm(model: Model, learned: Learned, layer: Layer, phase: str) -> LayerNorm:
+    assert layer.normalisation is not None
+    name = model.phase_statistics(phase, layer.name)
+    statistics = learned.current.get(name) or first_current_statistics(layer.shape, learned.parameters[layer.bias])
+    centre = statistics.mean.estimate()
+    _, gain = layer.normalisation.forward(statistics, centre[None], False)
+    means, current = {}, 0.0
+    for entry in layer.inputs:
+        if layer.centres_inputs and f"{name}.{entry.name}" in learned.pre:
+            row = learned.pre[f"{name}.{entry.name}"].estimate().expand(entry.pre_shape)
+            means[entry.name] = _array(row)
+            # The torch path's own product, so that it rounds alike.
+            weights = learned.parameters[layer.weight(entry)]
+            current = current + _array(entry.connection.current(weights, row[None])[0])
+    prefix = f"{phase}.{layer.name}."
+    updates = {
+        key.removeprefix(prefix): (_array(u.mean.estimate()), _array(u.product.estimate()))
+        for key, u in learned.update.items()
+        if key.startswith(prefix)
+    }
+    return LayerNorm(_array(centre), _array(gain), means, current, updates)
 
 
 def _array(value: object) -> np.ndarray:

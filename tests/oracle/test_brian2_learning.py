@@ -1,0 +1,145 @@
+"""Rules in Brian2 against the torch path: the same changes of the same weights, over 200 steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from neurorules.brian2_path.case import Case, Learning
+from neurorules.brian2_path.simulate import Outcome, run_together
+from neurorules.brian2_path.trained import numbers_of
+from neurorules.rules import RULES
+from neurorules.series import Series
+from neurorules.signals._shared import PhaseDrive, one_hot
+from neurorules.torch_path.learn import learn_trial
+from neurorules.torch_path.model import Learned, Model, build_model, initialise
+from neurorules.torch_path.network import build_network
+
+STEPS, SAMPLES, INPUTS = 200, 4, 9
+CLOSE = {"rtol": 0, "atol": 1e-9}
+
+
+def fresh(model: Model) -> Learned:
+    """Fresh state, weights and biases multiples of 1/256: their sums are exact, in any order."""
+    learned = initialise(model, 0, torch.device("cpu"), torch.float64)
+    generator = torch.Generator().manual_seed(0)
+    in_256ths = {
+        name: torch.randint(-128, 256, value.shape, generator=generator).double() / 256
+        for name, value in learned.parameters.items()
+    }
+    return Learned(in_256ths, signal=learned.signal)
+
+
+@contextmanager
+def overheard(model: Model, said: dict[str, dict[str, Series]]) -> Iterator[None]:
+    """Write down what the signal answers, by layer and phase."""
+    if model.signal is None:
+        yield
+        return
+    kind = type(model.signal)
+    answer = kind.third_factor
+
+    def third_factor(signal, state, parameters, view):
+        factor = answer(signal, state, parameters, view)
+        said[view.layer.name] = factor.m
+        return factor
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kind, "third_factor", third_factor)
+        yield
+
+
+class Trial:
+    """One trial of learning in torch, what its signal said, and the same trial for Brian2."""
+
+    def __init__(self, model: Model, learned: Learned, seed: int = 1) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        self.model, self.learned = model, learned
+        self.drive = (torch.rand(STEPS, SAMPLES, INPUTS, generator=generator) < 0.3).double()
+        self.labels = torch.arange(SAMPLES) % model.network.classes
+        self.said: dict[str, dict[str, Series]] = {}
+        with overheard(model, self.said):
+            self.result = learn_trial(model, learned, Series(self.drive, False), STEPS, self.labels, generator)
+        output = self.result.activity[-1].v.values.mean(0)
+        self.error: Tensor = torch.softmax(output, 1) - one_hot(self.labels, model.network.classes, output)
+
+    def case(self, phase: str) -> Case:
+        """One phase for Brian2, replayed with the third factors that were known at the end of the trial."""
+        parameters, norms = numbers_of(self.model, self.learned, phase)
+        m = {name: said[phase].values.numpy() for name, said in self.said.items() if phase in said}
+        drive = PhaseDrive(Series(self.drive, False))
+        if phase == "input":
+            m["readout"] = (self.error / STEPS).numpy()
+        else:
+            signal = self.model.signal
+            assert signal is not None
+            state = {**self.learned.signal, **signal.observe(self.learned.signal, drive.input, self.labels)}
+            drive = signal.drive(
+                phase, state, self.learned.parameters, self.model.shape, drive.input, self.error, self.labels
+            )
+        spikes, offset, injected = (
+            None if value is None else value.numpy()
+            for value in (drive.input and drive.input.values, drive.offset, drive.injected)
+        )
+        return Case(
+            self.model.network, parameters, spikes, offset, injected, norms, Learning(self.model.rule, phase, m)
+        )
+
+    def replay(self) -> list[Outcome]:
+        """Every phase of the rule in one run of Brian2."""
+        return run_together([self.case(phase.name) for phase in self.model.rule.phases], STEPS)
+
+    def assert_same_changes(self, outcomes: list[Outcome]) -> None:
+        """Every change that torch found, summed over the phases; none of them is zero throughout."""
+        assert {name for outcome in outcomes for name in outcome.changes} == set(self.result.gradients)
+        for name, gradient in self.result.gradients.items():
+            expected = (-gradient * SAMPLES).numpy()
+            change = sum(outcome.changes[name] for outcome in outcomes if name in outcome.changes)
+            assert np.abs(expected).max() > 0, name
+            np.testing.assert_allclose(change, expected, err_msg=name, **CLOSE)
+
+
+def trial_of(rule: str, *, net: str = "12-8", neuron: str = "lif:beta=0.8", norm: str = "none", **change: str) -> Trial:
+    network = build_network(net, (INPUTS,), 3, neuron=neuron, norm=norm)
+    model = build_model(network, RULES.make(rule), **change)
+    learned = fresh(model)
+    if norm != "none":
+        learned = Trial(model, learned, seed=2).result.learned  # a trial before, so that its averages are of something
+    return Trial(model, learned)
+
+
+@pytest.mark.parametrize("net", ["12-8", "12-r8"])
+@pytest.mark.parametrize("reset", ["subtract", "zero:reset_delay=true"])
+def test_stdp_changes_the_same_weights_by_the_same_amount(net: str, reset: str) -> None:
+    trial = trial_of("stdp", net=net, neuron=f"lif:beta=0.8:reset={reset}")
+    trial.assert_same_changes(trial.replay())
+
+
+@pytest.mark.parametrize("reset", ["subtract", "zero", "none:reset_delay=true"])
+def test_sigprop_on_voltages_changes_the_same_weights_in_both_streams(reset: str) -> None:
+    trial = trial_of("sigprop:form=voltage", neuron=f"lif:beta=0.8:reset={reset}")
+    outcomes = trial.replay()
+    trial.assert_same_changes(outcomes)
+    assert {"hidden2.ff.w", "hidden1.b", "hidden2.b"} <= set(outcomes[1].changes)
+    assert "hidden1.ff.w" not in outcomes[1].changes  # prototypes enter behind the first layer's weights
+
+
+@pytest.mark.parametrize(
+    "rule", ["sigprop", "sigprop:embedding=class_means", "sigprop:targets=codes", "dfa", "pepita:presynaptic=modulated"]
+)
+@pytest.mark.parametrize("norm", ["none", "streaming"])
+def test_other_rules_change_the_same_weights_with_and_without_normalisation(rule: str, norm: str) -> None:
+    trial = trial_of(rule, norm=norm)
+    trial.assert_same_changes(trial.replay())
+
+
+@pytest.mark.parametrize("norm", ["none", "streaming"])
+@pytest.mark.parametrize("reset", ["subtract", "zero"])
+def test_the_exact_eligibility_of_torch_runs_backwards_and_that_of_brian2_forwards(norm: str, reset: str) -> None:
+    trial = trial_of("dfa", neuron=f"lif:reset={reset}", norm=norm, net="12-r8", dw="-m_post * psi(v_post) * dv_dw")
+    trial.assert_same_changes(trial.replay())
