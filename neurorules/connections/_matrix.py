@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from neurorules.connections._multiply import times_transposed
 from neurorules.connections._shared import Connection, Shape, uniform
 from neurorules.language.errors import UserError
 
@@ -33,11 +34,11 @@ class Matrix(Connection):
         return uniform((self.size, pre[0]), self.fan_in(pre), scale, generator)
 
     def current(self, w: Tensor, pre: Tensor) -> Tensor:
-        return pre @ w.T
+        return times_transposed(pre, w)
 
     def correlate(self, w: Tensor, post: Tensor, pre: Tensor) -> Tensor:
-        return post.T @ pre
+        return times_transposed(post.T, pre.T)
 
     def transpose(self, w: Tensor, post: Tensor, pre: Shape) -> Tensor:
-        return post @ w
+        return times_transposed(post, w.T)
 
