@@ -29,6 +29,7 @@ from neurorules.torch_path.layer import NETWORK_INPUT, Layer, Masks, carry_back,
 from neurorules.torch_path.model import Learned, Model
 from neurorules.torch_path.plasticity import Gathered, LocalView, learn_layer
 from neurorules.torch_path.simulate import Activity, Carry, run_layer
+from neurorules.torch_path.simulate_backwards import through_own_loop
 
 STATISTICS_RATE = 0.1
 """Share of the way to a trial of 128 samples' mean that every running average moves. Source: measured, docs/results."""
@@ -336,6 +337,7 @@ def _above(
                 back = carry_back(layers[later], entry, weights, series, activities[index].S, trial.masks)
                 total = back.values if total is None else total + back.values
         assert total is not None, "a layer that nothing reads"
+        total = through_own_loop(layers[index], activities[index], total, weights_of)
         return Series(total, total.ndim == len(layers[index].shape) + 1)
 
     return carry

@@ -1,0 +1,179 @@
+"""Networks from torch.nn.Sequential with snnTorch layers, and back with trained weights.
+
+Read-out: class scores are the time average of the last membrane. A Sequential may end in a Linear (scores are its mean
+output), a Leaky with reset "none" (a leaky read-out), or a Leaky that resets, with snnTorch's delayed reset: then its
+returned membrane is averaged, resets included; its spikes are not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import snntorch
+import torch
+from torch import Tensor, nn
+
+from neurorules.connections._shared import Connection, Shape
+from neurorules.connections.conv2d import Conv2d
+from neurorules.connections.dense import Dense
+from neurorules.language.errors import UserError
+from neurorules.neurons._shared import LeakyIntegrator, Neuron
+from neurorules.neurons.leaky_readout import LeakyReadout
+from neurorules.neurons.rate import Rate
+from neurorules.torch_path.folding import fold
+from neurorules.torch_path.layer import NETWORK_INPUT, Input, Layer
+from neurorules.torch_path.model import Learned
+from neurorules.torch_path.network import Network
+from neurorules.torch_path.snntorch_layers import to_leaky, to_neuron, to_reader
+from neurorules.torch_path.torch_modules import numbers_of, to_connection, to_linear, to_module, to_transform
+from neurorules.transforms._shared import Transform
+from neurorules.transforms.flatten import Flatten
+
+Populations = (snntorch.Leaky, nn.ReLU, nn.Tanh)
+
+
+class Block(NamedTuple):
+    """What makes one layer: transforms, a linear map, the population behind it (None: a plain Linear at the end)."""
+
+    before: list[tuple[str, nn.Module]]
+    linear: nn.Module
+    linear_at: str
+    population: nn.Module | None
+    population_at: str
+
+
+def from_sequential(net: nn.Sequential, input_shape: Shape | None) -> tuple[Network, dict[str, Tensor]]:
+    """The network that a Sequential describes, without normalisation, and its parameters.
+
+    Args:
+        net: Linear, Conv2d, MaxPool2d, AvgPool2d, Flatten, Dropout and snntorch.Leaky (or ReLU, Tanh for one step);
+            the last Linear, with the Leaky behind it if any, is the read-out.
+        input_shape: of one sample at one step; may be None where a Linear comes first.
+
+    Returns:
+        Network, and parameters by name such as "hidden1.ff.w", "hidden1.b", "readout.ff.w".
+
+    Raises:
+        UserError: a module that cannot be represented: its place, what is wrong, what can be done.
+    """
+    blocks = _blocks(net)
+    if len(blocks) < 2:
+        raise UserError("the Sequential has no hidden layer. Give it a Linear or Conv2d with a Leaky, then a Linear")
+    if input_shape is None:
+        if blocks[0].before or not isinstance(blocks[0].linear, nn.Linear):
+            raise UserError("a Sequential that does not begin with a Linear needs input_shape, for example (1, 28, 28)")
+        input_shape = (blocks[0].linear.in_features,)
+    layers: list[Layer] = []
+    given: dict[str, Tensor] = {}
+    shape: Shape = input_shape
+    for index, block in enumerate(blocks):
+        last = index == len(blocks) - 1
+        entry = _entry(block, index - 1 if index else NETWORK_INPUT, shape)
+        shape = _shape_after(entry.connection, block.linear_at, entry.pre_shape)
+        make = to_reader if last else to_neuron
+        neuron: Neuron = make(block.population, block.population_at, shape)  # type: ignore[arg-type]
+        name = "readout" if last else f"hidden{index + 1}"
+        layer = Layer(name, (entry,), shape, neuron, None, "readout" if last else "hidden")
+        layers.append(layer)
+        given[layer.weight(entry)], bias = numbers_of(block.linear)
+        given[layer.bias] = bias.reshape(layer.bias_shape)
+    if len(shape) != 1:
+        raise UserError(f"{blocks[-1].linear_at} is the read-out, which must be a Linear. End with Flatten and Linear")
+    return Network(tuple(layers), input_shape, shape[0]), given
+
+
+def to_sequential(network: Network, learned: Learned) -> nn.Sequential:
+    """The network as torch and snnTorch layers, in evaluation mode, with normalisation folded into the weights.
+
+    Every Leaky keeps its own state: call `snntorch.utils.reset(net)`, then the net once for each step. It returns the
+    read-out's current (memoryless read-out), else (spikes, membrane); class scores are the time average.
+
+    Raises:
+        UserError: recurrent layers, a read-out of all layers, or a neuron that snnTorch has no layer for.
+    """
+    modules: list[nn.Module] = []
+    for index, layer in enumerate(network.layers):
+        if len(layer.inputs) > 1 or layer.inputs[0].source != (index - 1 if index else NETWORK_INPUT):
+            kind = "recurrent" if any(e.connection.recurrent for e in layer.inputs) else "read out from several layers"
+            raise UserError(f"layer '{layer.name}' is {kind}, and a torch.nn.Sequential is not. Use a plain net")
+        entry = layer.inputs[0]
+        modules += [to_module(transform) for transform in entry.transforms]
+        weights, bias = fold(layer, learned)
+        w = weights[entry.name]
+        modules += to_linear(entry.connection, w, bias)
+        modules += _population(layer, w.dtype)
+    return nn.Sequential(*modules).to(bias.device).eval()
+
+
+def _modules(net: nn.Sequential, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
+    for index, module in enumerate(net):
+        if isinstance(module, nn.Sequential):
+            yield from _modules(module, f"{prefix}{index}.")
+        elif not isinstance(module, nn.Identity):
+            yield f"layer {prefix}{index} ({type(module).__name__})", module
+
+
+def _blocks(net: nn.Sequential) -> list[Block]:
+    blocks: list[Block] = []
+    before: list[tuple[str, nn.Module]] = []
+    open_linear: tuple[str, nn.Module] | None = None
+    seen: set[int] = set()
+    for where, module in _modules(net):
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            if open_linear is not None:
+                raise UserError(f"{where} follows {open_linear[0]} with no Leaky between. Put one there")
+            if id(module) in seen:
+                raise UserError(f"{where} stands there twice, and weights cannot be shared. Use a module of its own")
+            seen.add(id(module))
+            open_linear = (where, module)
+        elif isinstance(module, Populations):
+            if open_linear is None:
+                raise UserError(f"{where} has no Linear or Conv2d before it. Put one there")
+            blocks.append(Block(before, open_linear[1], open_linear[0], module, where))
+            before, open_linear = [], None
+        else:
+            to_transform(where, module)
+            if open_linear is not None:
+                raise UserError(f"{where} acts on the current of {open_linear[0]}. Put it behind a Leaky")
+            before.append((where, module))
+    if open_linear is not None:
+        blocks.append(Block(before, open_linear[1], open_linear[0], None, open_linear[0]))
+    elif before:
+        raise UserError(f"{before[0][0]} stands behind the read-out. Remove it, or end with a Linear")
+    return blocks
+
+
+def _entry(block: Block, source: int, shape: Shape) -> Input:
+    transforms: list[Transform] = []
+    pre = shape
+    for where, module in block.before:
+        transform = to_transform(where, module)
+        if transform is not None and not (isinstance(transform, Flatten) and len(pre) == 1):
+            transforms.append(transform)
+            pre = _shape_after(transform, where, pre)
+    connection, reads = to_connection(block.linear, block.linear_at)
+    expected = (reads,) if isinstance(connection, Dense) else (reads, *pre[1:])
+    if pre != expected or (isinstance(connection, Conv2d) and len(pre) != 3):
+        wanted = f"{reads} inputs" if isinstance(connection, Dense) else f"maps ({reads}, height, width)"
+        raise UserError(f"{block.linear_at} reads {wanted}, and gets shape {pre}. Change it, or add Flatten before it")
+    return Input("ff", source, tuple(transforms), connection, shape, pre)
+
+
+def _shape_after(part: Connection | Transform, where: str, shape: Shape) -> Shape:
+    try:
+        return part.post_shape(shape)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+
+
+def _population(layer: Layer, dtype: torch.dtype) -> list[nn.Module]:
+    neuron, last = layer.neuron, layer.role == "readout"
+    if isinstance(neuron, LeakyReadout) and last and neuron.beta == 0:
+        return []
+    if isinstance(neuron, Rate):
+        return [nn.ReLU() if neuron.activation == "relu" else nn.Tanh()]
+    if isinstance(neuron, LeakyIntegrator | LeakyReadout):
+        return [to_leaky(neuron, dtype, last)]
+    name = type(neuron).__name__
+    raise UserError(f"snnTorch has no layer for the neuron of '{layer.name}', {name}. Use if or lif neurons")
