@@ -1,0 +1,135 @@
+"""Connections and transforms: updates and ways back are autograd's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from neurorules.connections._shared import Connection
+from neurorules.connections.conv2d import Conv2d
+from neurorules.connections.dense import Dense
+from neurorules.connections.recurrent import Recurrent
+from neurorules.language.errors import UserError
+from neurorules.signals._features import feature_count, from_features, to_features
+from neurorules.transforms._shared import Transform
+from neurorules.transforms.dropout import Dropout
+from neurorules.transforms.flatten import Flatten
+from neurorules.transforms.pool import Pool
+
+ROWS = 6
+CONVOLUTIONS = [
+    Conv2d(4, 3),
+    Conv2d(4, 5, 1, "valid"),
+    Conv2d(4, 3, 2),
+    Conv2d(4, 3, 2, "valid"),
+    Conv2d(4, 4, 3, "valid"),
+    Conv2d(4, 1),
+]
+CONNECTIONS: list[tuple[Connection, tuple[int, ...]]] = [
+    (Dense(5), (7,)),
+    (Recurrent(5), (5,)),
+    *((convolution, (3, 9, 8)) for convolution in CONVOLUTIONS),
+]
+TRANSFORMS: list[tuple[Transform, tuple[int, ...]]] = [
+    (Pool(2, "max"), (3, 8, 6)),
+    (Pool(2, "max"), (3, 9, 7)),
+    (Pool(3, "average"), (3, 9, 6)),
+    (Pool(2, "average"), (3, 9, 7)),
+    (Flatten(), (3, 4, 5)),
+    (Dropout(0.4), (9,)),
+    (Dropout(0.4), (2, 3, 4)),
+]
+
+
+def draw(generator: torch.Generator, *shape: int) -> Tensor:
+    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+def pulled_back(function: Callable[[Tensor], Tensor], at: Tensor, gradient: Tensor) -> Tensor:
+    """The vector-Jacobian product of autograd."""
+    leaf = at.clone().requires_grad_()
+    (found,) = torch.autograd.grad(function(leaf), leaf, gradient)
+    return found
+
+
+@pytest.mark.parametrize(("connection", "pre"), CONNECTIONS, ids=str)
+def test_correlate_is_the_gradient_of_the_weights(
+    connection: Connection, pre: tuple[int, ...], generator: torch.Generator
+) -> None:
+    rows, w = draw(generator, ROWS, *pre), connection.initial(pre, generator, 1.0).double()
+    post = draw(generator, ROWS, *connection.post_shape(pre))
+    expected = pulled_back(lambda weights: connection.current(weights, rows), w, post)
+    torch.testing.assert_close(connection.correlate(w, post, rows), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("connection", "pre"), CONNECTIONS, ids=str)
+def test_transpose_is_the_gradient_of_the_input(
+    connection: Connection, pre: tuple[int, ...], generator: torch.Generator
+) -> None:
+    rows, w = draw(generator, ROWS, *pre), connection.initial(pre, generator, 1.0).double()
+    post = draw(generator, ROWS, *connection.post_shape(pre))
+    expected = pulled_back(lambda arrived: connection.current(w, arrived), rows, post)
+    torch.testing.assert_close(connection.transpose(w, post, pre), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("connection", "pre"), CONNECTIONS, ids=str)
+def test_the_shape_it_announces_is_the_shape_of_its_current(
+    connection: Connection, pre: tuple[int, ...], generator: torch.Generator
+) -> None:
+    w = connection.initial(pre, generator, 1.0)
+    assert connection.current(w, torch.zeros(ROWS, *pre)).shape == (ROWS, *connection.post_shape(pre))
+
+
+def test_fresh_weights_have_the_spread_they_announce(generator: torch.Generator) -> None:
+    for connection, pre in ((Dense(400), (300,)), (Conv2d(64, 5), (16, 9, 9))):
+        spread = float(connection.initial(pre, generator, 0.7).std()) * connection.fan_in(pre) ** 0.5
+        assert abs(spread - 0.7) < 0.01
+
+
+def test_a_connection_that_does_not_fit_says_so() -> None:
+    for connection, pre in (
+        (Dense(4), (1, 2, 3)),
+        (Conv2d(4), (7,)),
+        (Conv2d(4, 4), (1, 9, 9)),
+        (Conv2d(4, 9, 1, "valid"), (1, 5, 5)),
+    ):
+        with pytest.raises(UserError):
+            connection.post_shape(pre)
+
+
+@pytest.mark.parametrize(("transform", "pre"), TRANSFORMS, ids=str)
+def test_the_adjoint_of_a_transform_is_autograds(
+    transform: Transform, pre: tuple[int, ...], generator: torch.Generator
+) -> None:
+    mask = transform.draw(ROWS // 2, pre, generator)
+    rows, gradient = draw(generator, ROWS, *pre), draw(generator, ROWS, *transform.post_shape(pre))
+    expected = pulled_back(lambda arrived: transform.forward(arrived, mask), rows, gradient)
+    torch.testing.assert_close(transform.adjoint(rows, mask, gradient), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_ties_between_spikes_go_back_to_the_one_that_autograd_chooses(generator: torch.Generator) -> None:
+    rows = (draw(generator, ROWS, 2, 6, 6) > 0).double()
+    gradient = draw(generator, ROWS, 2, 3, 3)
+    expected = pulled_back(lambda arrived: Pool(2, "max").forward(arrived, None), rows, gradient)
+    assert torch.equal(Pool(2, "max").adjoint(rows, None, gradient), expected)
+
+
+def test_a_dropout_mask_is_the_same_at_each_step_and_keeps_the_mean(generator: torch.Generator) -> None:
+    mask = Dropout(0.3).draw(500, (40,), generator)
+    assert abs(float(mask.mean()) - 1) < 0.02 and set(mask.unique().tolist()) == {0.0, float(mask.max())}
+    over_time = Dropout(0.3).forward(torch.ones(3 * 500, 40), mask).reshape(3, 500, 40)
+    assert torch.equal(over_time[0], over_time[1]) and torch.equal(over_time[0], over_time[2])
+    assert Dropout(0.3).forward(rows := torch.ones(2, 40), None) is rows
+
+
+@pytest.mark.parametrize("shape", [(7,), (3, 2, 3), (3, 4, 4), (2, 7, 9), (2, 14, 13)])
+def test_the_way_back_from_features_is_the_adjoint_of_the_way_there(
+    shape: tuple[int, ...], generator: torch.Generator
+) -> None:
+    activity, gradient = draw(generator, ROWS, *shape), draw(generator, ROWS, feature_count(shape))
+    assert to_features(activity).shape == gradient.shape
+    expected = pulled_back(to_features, activity, gradient)
+    torch.testing.assert_close(from_features(gradient, shape), expected, rtol=1e-12, atol=1e-12)

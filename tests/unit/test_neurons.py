@@ -1,0 +1,165 @@
+"""Neurons: the pure step, and the fused scan that runs it, against snnTorch's Leaky, bit for bit."""
+
+from __future__ import annotations
+
+import pytest
+import snntorch
+import torch
+from torch import Tensor
+
+from neurorules.connections.dense import Dense
+from neurorules.language.errors import UserError
+from neurorules.neurons import NEURONS
+from neurorules.neurons._shared import LeakyIntegrator, Neuron, Reset
+from neurorules.neurons.leaky_readout import LeakyReadout
+from neurorules.neurons.rate import Rate
+from neurorules.series import Series
+from neurorules.surrogates import make_surrogate
+from neurorules.torch_path.layer import NETWORK_INPUT, Input, Layer
+from neurorules.torch_path.simulate import Carry, run_layer
+
+STEPS, ROWS, SIZE = 40, 6, 8
+RESETS: tuple[Reset, ...] = ("subtract", "zero", "none")
+DTYPES = [torch.float32, torch.float64]
+DRIVES = {"weak": 0.3, "strong": 3.0}
+
+
+def numbers(own: bool, dtype: torch.dtype, generator: torch.Generator) -> tuple[float | Tensor, float | Tensor]:
+    if not own:
+        return 0.875, 1.25
+    draw = torch.rand(2, SIZE, generator=generator, dtype=torch.float64).to(dtype)
+    return draw[0], 0.5 + draw[1]
+
+
+@pytest.fixture(params=[(reset, delay, own) for reset in RESETS for delay in (False, True) for own in (False, True)],
+                ids=lambda p: f"{p[0]} {'delayed' if p[1] else 'at once'} {'own' if p[2] else 'one'}")  # fmt: skip
+def kind(request: pytest.FixtureRequest) -> tuple[Reset, bool, bool]:
+    """Reset, whether it is delayed, whether each neuron has a decay and threshold of its own."""
+    return request.param  # type: ignore[no-any-return]
+
+
+def currents(drive: str, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
+    noise = torch.randn(STEPS, ROWS, SIZE, generator=generator, dtype=torch.float64)
+    return (DRIVES[drive] * (noise + 0.6)).to(dtype)
+
+
+def make(kind: tuple[Reset, bool, bool], dtype: torch.dtype, generator: torch.Generator) -> LeakyIntegrator:
+    beta, threshold = numbers(kind[2], dtype, generator)
+    return LeakyIntegrator(beta, threshold, kind[0], kind[1], make_surrogate("atan"))
+
+
+def by_snntorch(neuron: LeakyIntegrator, current: Tensor) -> tuple[Tensor, Tensor]:
+    """(spikes, membranes as snnTorch returns them), from its float32 or float64 Leaky."""
+
+    def place(value: float | Tensor) -> Tensor:
+        return torch.as_tensor(value, dtype=current.dtype)
+
+    leaky = snntorch.Leaky(
+        place(neuron.beta), place(neuron.v_threshold), reset_mechanism=neuron.reset, reset_delay=neuron.reset_delay
+    )
+    membrane = torch.zeros_like(current[0])
+    spikes, membranes = [], []
+    for here in current:
+        fired, membrane = leaky(here, membrane)
+        spikes.append(fired)
+        membranes.append(membrane)
+    return torch.stack(spikes).to(current.dtype), torch.stack(membranes)
+
+
+def by_steps(neuron: Neuron, current: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(spikes, membranes before reset, membranes after)."""
+    state = neuron.initial(current[0])
+    rows: list[tuple[Tensor, Tensor, Tensor]] = []
+    for here in current:
+        fired, observed, state = neuron.step(state, here)
+        rows.append((fired, observed.v, state.membrane))
+    spikes, before, after = (torch.stack(parts) for parts in zip(*rows, strict=True))
+    return spikes, before, after
+
+
+@pytest.mark.parametrize("drive", DRIVES)
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_a_leaky_integrator_is_snntorchs_leaky_bit_for_bit(
+    kind: tuple[Reset, bool, bool], dtype: torch.dtype, drive: str, generator: torch.Generator
+) -> None:
+    neuron, current = make(kind, dtype, generator), currents(drive, dtype, generator)
+    spikes, _, membranes = by_steps(neuron, current)
+    their_spikes, their_membranes = by_snntorch(neuron, current)
+    assert 0 < float(spikes.mean()) < 1
+    assert torch.equal(spikes, their_spikes) and torch.equal(membranes, their_membranes)
+
+
+def unit_layer(neuron: Neuron) -> Layer:
+    """A layer whose current is its input: identity weights, no bias, no normalisation."""
+    entry = Input("ff", NETWORK_INPUT, (), Dense(SIZE), (SIZE,), (SIZE,))
+    return Layer("hidden1", (entry,), (SIZE,), neuron, None, "hidden")
+
+
+def identity(dtype: torch.dtype) -> dict[str, Tensor]:
+    return {"hidden1.ff.w": torch.eye(SIZE, dtype=dtype), "hidden1.b": torch.zeros(SIZE, dtype=dtype)}
+
+
+@pytest.mark.parametrize("drive", DRIVES)
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_a_layer_in_the_fused_scan_is_snntorchs_leaky_bit_for_bit(
+    kind: tuple[Reset, bool, bool], dtype: torch.dtype, drive: str, generator: torch.Generator
+) -> None:
+    neuron, current = make(kind, dtype, generator), currents(drive, dtype, generator)
+    activity, carry = run_layer(unit_layer(neuron), identity(dtype), None, {"ff": Series(current, False)}, STEPS)
+    spikes, before, _ = by_steps(neuron, current)
+    their_spikes, their_membranes = by_snntorch(neuron, current)
+    assert torch.equal(activity.S.values, their_spikes) and torch.equal(activity.v.values, before)
+    assert torch.equal(spikes, their_spikes)
+    assert carry.state is not None and torch.equal(carry.state.membrane, their_membranes[-1])
+
+
+@pytest.mark.parametrize("drive", DRIVES)
+def test_a_layer_run_in_windows_is_the_layer_run_at_once(
+    kind: tuple[Reset, bool, bool], drive: str, generator: torch.Generator
+) -> None:
+    neuron, current = make(kind, torch.float64, generator), currents(drive, torch.float64, generator)
+    layer, parameters = unit_layer(neuron), identity(torch.float64)
+    whole, _ = run_layer(layer, parameters, None, {"ff": Series(current, False)}, STEPS)
+    carry: Carry | None = None
+    found = []
+    for start in range(0, STEPS, 7):
+        piece = current[start : start + 7]
+        activity, carry = run_layer(layer, parameters, None, {"ff": Series(piece, False)}, len(piece), carry=carry)
+        found.append(activity.v.values)
+    assert torch.equal(torch.cat(found), whole.v.values)
+
+
+def test_a_read_out_is_a_leaky_integrator_without_threshold(generator: torch.Generator) -> None:
+    current = currents("strong", torch.float64, generator)
+    silent = LeakyIntegrator(0.75, float("inf"), "none", False, make_surrogate("atan"))
+    output, before, _ = by_steps(LeakyReadout(0.75), current)
+    assert torch.equal(output, before) and torch.equal(before, by_steps(silent, current)[1])
+    activity, _ = run_layer(
+        unit_layer(LeakyReadout(0.75)), identity(torch.float64), None, {"ff": Series(current, False)}, STEPS
+    )
+    assert torch.equal(activity.v.values, before)
+
+
+@pytest.mark.parametrize("text", ["if", "lif", "leaky_readout", "rate", "rate:activation=tanh"])
+def test_psi_of_a_neuron_is_the_derivative_of_its_graded_output(text: str) -> None:
+    neuron: Neuron = NEURONS.make(text)
+    v = torch.linspace(-2.013, 3.017, 200, dtype=torch.float64).requires_grad_()
+    (slope,) = torch.autograd.grad(neuron.primitive(v).sum(), v)
+    torch.testing.assert_close(neuron.psi(v.detach()), slope, rtol=1e-12, atol=1e-14)
+
+
+def test_a_rate_neuron_gives_its_activation_in_one_step(generator: torch.Generator) -> None:
+    current = currents("strong", torch.float64, generator)[0]
+    for neuron, expected in ((Rate(), torch.relu(current)), (Rate("tanh"), torch.tanh(current))):
+        output, observed, _ = neuron.step(neuron.initial(current), current)
+        assert torch.equal(output, expected) and torch.equal(observed.v, current) and neuron.steps == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["lif:beta=1.5", "lif:v_threshold=0", "if:v_threshold=-1", "leaky_readout:beta=-0.1", "lif:reset=never", "lyf"],
+)
+def test_a_neuron_that_makes_no_sense_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(UserError) as raised:
+        NEURONS.make(text)
+    assert "\n" not in str(raised.value)
