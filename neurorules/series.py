@@ -8,10 +8,14 @@ from torch import Tensor
 
 
 class Series(NamedTuple):
-    """Values (T, B, *shape), or (B, *shape) where `constant`: the same at each of the T steps."""
+    """Values (T, B, *shape), or (B, *shape) where `constant`: the same at each of the T steps.
+
+    summed: their sum over time (B, *shape), where whoever made them has it; of values that vary.
+    """
 
     values: Tensor
     constant: bool
+    summed: Tensor | None = None
 
     def rows(self) -> Tensor:
         """Time and batch merged: (T B, *shape), or (B, *shape) where constant."""
@@ -27,4 +31,6 @@ class Series(NamedTuple):
 
     def total(self, steps: int) -> Tensor:
         """Sum over time, (B, *shape)."""
-        return self.values * steps if self.constant else self.values.sum(0)
+        if self.constant:
+            return self.values * steps
+        return self.values.sum(0) if self.summed is None else self.summed

@@ -39,7 +39,7 @@ class Boxcar(Surrogate):
         return (x.abs() <= self.width).to(x.dtype) / (2 * self.width)
 
     def primitive(self, x: Tensor) -> Tensor:
-        return ((x + self.width) / (2 * self.width)).clamp(0, 1)
+        return (x / self.width).clamp(-1, 1) / 2
 
 
 @dataclass(frozen=True)

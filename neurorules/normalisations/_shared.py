@@ -41,8 +41,13 @@ class Normalisation(ABC):
     """Whether each presynaptic neuron's running mean is taken away before the weights: I = W (s - mean_pre)."""
 
     @abstractmethod
+    def coefficients(self, statistics: CurrentStatistics, current: Tensor, training: bool) -> tuple[Tensor, Tensor]:
+        """(mean, gain 1/sigma) for rows of current, each (N,) or (C, 1, 1)."""
+
     def forward(self, statistics: CurrentStatistics, current: Tensor, training: bool) -> tuple[Tensor, Tensor]:
-        """(normalised current (R, *shape), gain 1/sigma)."""
+        """(normalised current (R, *shape), gain)."""
+        mean, gain = self.coefficients(statistics, current, training)
+        return (current - mean) * gain, gain
 
     @abstractmethod
     def adjoint(self, statistics: UpdateStatistics, post: Tensor, normalised: Tensor, gain: Tensor) -> Tensor:
@@ -71,10 +76,9 @@ def first_update_statistics(shape: tuple[int, ...], like: Tensor) -> UpdateStati
     return UpdateStatistics(nothing, nothing)
 
 
-def by_running(statistics: CurrentStatistics, current: Tensor) -> tuple[Tensor, Tensor]:
-    """Normalise by running averages; unchanged before the first sample."""
+def by_running(statistics: CurrentStatistics) -> tuple[Tensor, Tensor]:
+    """Mean and gain from running averages; 0 and 1 before the first sample."""
     mean = statistics.mean.estimate()
     variance = (statistics.square.estimate() - mean.square()).clamp(min=0)
-    unseen = (statistics.square.mass == 0).to(current.dtype)
-    gain = (variance + EPSILON + unseen).rsqrt()
-    return (current - mean) * gain, gain
+    unseen = (statistics.square.mass == 0).to(mean.dtype)
+    return mean, (variance + EPSILON + unseen).rsqrt()

@@ -23,12 +23,11 @@ class Batch(Normalisation):
     reads_batch = True
     centres_inputs = False
 
-    def forward(self, statistics: CurrentStatistics, current: Tensor, training: bool) -> tuple[Tensor, Tensor]:
+    def coefficients(self, statistics: CurrentStatistics, current: Tensor, training: bool) -> tuple[Tensor, Tensor]:
         if not training:
-            return by_running(statistics, current)
+            return by_running(statistics)
         mean = over_rows(current)
-        gain = (over_rows((current - mean).square()) + EPSILON).rsqrt()
-        return (current - mean) * gain, gain
+        return mean, (over_rows((current - mean).square()) + EPSILON).rsqrt()
 
     def adjoint(self, statistics: UpdateStatistics, post: Tensor, normalised: Tensor, gain: Tensor) -> Tensor:
         return (post - over_rows(post) - normalised * over_rows(post * normalised)) * gain

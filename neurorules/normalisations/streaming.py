@@ -20,8 +20,8 @@ class Streaming(Normalisation):
     reads_batch = False
     centres_inputs = True
 
-    def forward(self, statistics: CurrentStatistics, current: Tensor, training: bool) -> tuple[Tensor, Tensor]:
-        return by_running(statistics, current)
+    def coefficients(self, statistics: CurrentStatistics, current: Tensor, training: bool) -> tuple[Tensor, Tensor]:
+        return by_running(statistics)
 
     def adjoint(self, statistics: UpdateStatistics, post: Tensor, normalised: Tensor, gain: Tensor) -> Tensor:
         return (post - statistics.mean.estimate() - normalised * statistics.product.estimate()) * gain

@@ -69,6 +69,17 @@ class PhaseDrive(NamedTuple):
     injected: Tensor | None = None
 
 
+Summary = Literal["spikes", "positive_v", "graded"]
+"""Spikes, max(v, 0) of the membrane v before reset, or the neuron's graded output f(v), whose derivative is psi."""
+
+
+def summarise(summary: Summary, neuron: Neuron, v: Tensor, spikes: Tensor) -> Tensor:
+    """The values that a summary averages over time, shaped like `v`."""
+    if summary == "spikes":
+        return spikes
+    return v.clamp(min=0) if summary == "positive_v" else neuron.primitive(v)
+
+
 @dataclass(frozen=True)
 class View:
     """What a signal may see of one layer when it makes that layer's third factor.
@@ -77,7 +88,7 @@ class View:
         layer: the layer.
         last: whether it is the last hidden layer.
         steps: T.
-        summary: by phase, the time average (rows, *shape) of what `summarise` chose.
+        summary: by phase, the time average (rows, *shape) of what its `summary` names.
         labels: (B,) class indices; None unless "target" is declared.
         output_error: (B, classes), softmax(scores) - one-hot; None unless declared.
         above: by a function that gives each consuming connection's backward weights, the factor it carries back to
@@ -111,6 +122,8 @@ class Signal(ABC):
     """When m is known: at each step, at the end of a phase, or at the end of the trial."""
     phases: tuple[str, ...] = ("input",)
     """Phases it makes third factors for, or reads; a rule must run them all."""
+    summary: Summary | None = None
+    """What it reads of a hidden layer: its average over time reaches `View.summary`; None for nothing."""
     varies: bool = False
     """Whether m varies within a trial; it then needs all steps at once."""
 
@@ -121,10 +134,6 @@ class Signal(ABC):
     def parameters(self, net: NetShape, generator: torch.Generator) -> dict[str, Tensor]:
         """Parameters that the optimiser learns, named "<layer>.<name>"."""
         return {}
-
-    def summarise(self, neuron: Neuron, v: Tensor, spikes: Tensor) -> Tensor | None:
-        """What it reads of a hidden layer over time, (T, rows, *shape): its time average reaches `View.summary`."""
-        return None
 
     def observe(self, state: SignalState, sample: Series, labels: Tensor) -> SignalState:
         """What changes in its state because it saw these samples, before anything runs."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neurorules.neurons._shared import Neuron
 from neurorules.signals._features import feature_count, from_features, to_features
 from neurorules.signals._shared import (
     LayerShape,
@@ -34,6 +33,7 @@ class LocalReadout(Signal):
 
     readouts: str = "learned"
     needs = frozenset({"target", "local_readout", "layer_pool"})
+    summary = "spikes"
 
     def parameters(self, net: NetShape, generator: torch.Generator) -> dict[str, Tensor]:
         if self.readouts == "fixed":
@@ -53,9 +53,6 @@ class LocalReadout(Signal):
                 state[f"{layer.name}.local_w"] = torch.randn(shape, generator=generator, dtype=torch.float64) * count**-0.5
                 state[f"{layer.name}.local_b"] = torch.zeros(net.classes, dtype=torch.float64)
         return state
-
-    def summarise(self, neuron: Neuron, v: Tensor, spikes: Tensor) -> Tensor:
-        return spikes
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
         assert view.labels is not None

@@ -9,7 +9,6 @@ from math import prod
 import torch
 from torch import Tensor
 
-from neurorules.neurons._shared import Neuron
 from neurorules.series import Series
 from neurorules.signals._shared import (
     NetShape,
@@ -36,14 +35,12 @@ class InputPerturbation(Signal):
     kappa: float = 0.5
     needs = frozenset({"target", "output_error", "fixed_feedback", "second_pass"})
     phases = ("input", "modulated")
+    summary = "spikes"
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
         scale = self.kappa * (2 / prod(net.input_shape)) ** 0.5
         shape = (net.classes, *net.input_shape)
         return {"projection": torch.randn(shape, generator=generator, dtype=torch.float64) * scale}
-
-    def summarise(self, neuron: Neuron, v: Tensor, spikes: Tensor) -> Tensor:
-        return spikes
 
     def drive(
         self, phase: str, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape, sample: Series,

@@ -14,7 +14,6 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from neurorules.neurons._shared import Neuron
 from neurorules.series import Series
 from neurorules.signals._features import feature_count, from_features, to_features
 from neurorules.signals._shared import (
@@ -23,6 +22,7 @@ from neurorules.signals._shared import (
     PhaseDrive,
     Signal,
     SignalState,
+    Summary,
     ThirdFactor,
     View,
     constant_in_time,
@@ -62,6 +62,11 @@ class Prototypes(Signal):
         """The target stream is a phase of its own where prototypes are pushed."""
         return ("input", "target") if self.targets == "pushed" else ("input",)
 
+    @property
+    def summary(self) -> Summary:  # type: ignore[override]
+        """What the form compares."""
+        return "positive_v" if self.form == "voltage" else "graded"
+
     def temperature(self, features: int) -> float:
         """tau for a layer of so many features."""
         return min(LARGEST_TAU, (2 / features) ** 0.5) if self.tau is None else self.tau
@@ -84,9 +89,6 @@ class Prototypes(Signal):
         if self.targets == "pushed" and self.embedding == "learned":
             return {f"{net.layers[0].name}.embedding": _random_rows(net, generator)}
         return {}
-
-    def summarise(self, neuron: Neuron, v: Tensor, spikes: Tensor) -> Tensor:
-        return v.clamp(min=0) if self.form == "voltage" else neuron.primitive(v)
 
     def drive(
         self, phase: str, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape, sample: Series,

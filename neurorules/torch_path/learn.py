@@ -26,8 +26,9 @@ from neurorules.series import Series
 from neurorules.signals._shared import LayerShape, PhaseDrive, SignalState, ThirdFactor, View, one_hot
 from neurorules.streaming import RunningMean, nothing_yet
 from neurorules.torch_path.layer import NETWORK_INPUT, Layer, Masks, carry_back, draw_masks
+from neurorules.torch_path.local_view import Gathered, LocalView
 from neurorules.torch_path.model import Learned, Model
-from neurorules.torch_path.plasticity import Gathered, LocalView, learn_layer
+from neurorules.torch_path.plasticity import learn_layer
 from neurorules.torch_path.simulate import Activity, Carry, run_layer
 from neurorules.torch_path.simulate_backwards import through_own_loop
 
@@ -108,6 +109,7 @@ class Trial:
     def windows(self, phase: Phase, drive: PhaseDrive, training: bool) -> Iterator[tuple[int, list[Activity]]]:
         """Run one phase window by window: (first step, activity of each layer)."""
         carries = [Carry() for _ in self.model.network.layers]
+        signal = self.model.signal
         for start in range(0, self.steps, self.window):
             stop = min(start + self.window, self.steps)
             done: list[Activity] = []
@@ -120,6 +122,7 @@ class Trial:
                     pre_mean=self._pre_means(layer, name, sources), carry=carries[index],
                     injected=injected, offset=drive.offset if index == 0 else None,
                     masks=self.masks if training else None, training=training,
+                    summary=signal.summary if signal is not None and layer.role == "hidden" else None,
                 )  # fmt: skip
                 done.append(activity)
             yield start, done
@@ -160,24 +163,21 @@ def _add_sums(trial: Trial, record: PhaseRecord, layer: Layer, activity: Activit
     def add(into: dict[str, Tensor], value: Tensor) -> None:
         into[layer.name] = into[layer.name] + value if layer.name in into else value
 
-    if activity.current is not None:
-        rows = activity.current.rows()
-        mean, square = over_rows(rows) * activity.steps, over_rows(rows.square()) * activity.steps
+    if activity.moments is not None:
+        mean, square = activity.moments
         before = record.currents.get(layer.name)
         record.currents[layer.name] = (mean, square) if before is None else (before[0] + mean, before[1] + square)
     if layer.centres_inputs:
         for entry in layer.inputs:
             if entry.name in activity.pre and not entry.connection.recurrent:
-                add_mean = over_rows(activity.pre[entry.name].rows()) * activity.steps
+                add_mean = over_rows(activity.pre[entry.name].total(activity.steps))
                 key = f"{layer.name}.{entry.name}"
                 record.pre[key] = record.pre[key] + add_mean if key in record.pre else add_mean
     if layer.role == "readout":
         total = activity.v.total(activity.steps)
         record.output = total if record.output is None else record.output + total
-    elif trial.model.signal is not None:
-        read = trial.model.signal.summarise(layer.neuron, activity.v.values, activity.S.values)
-        if read is not None:
-            add(record.summary, read.sum(0))
+    elif activity.summary is not None:
+        add(record.summary, activity.summary)
 
 
 def class_scores(model: Model, learned: Learned, records: dict[str, PhaseRecord], steps: int) -> Tensor:
@@ -237,7 +237,7 @@ def learn_trial(
         _moved_updates(learned, gathered, samples), teacher.state,
     )  # fmt: skip
     spikes = {
-        layer.name: a.S.values.sum() / samples
+        layer.name: a.S.total(a.steps).sum() / samples
         for layer, a in zip(model.network.hidden, records["input"].activity, strict=False)
     }
     scores = class_scores(model, learned, records, steps)

@@ -13,6 +13,7 @@ from torch import Tensor
 from neurorules.language.equations import ELIGIBILITY, Equation, Product
 from neurorules.language.errors import UserError
 from neurorules.language.expressions import Binary, Call, Expression, Name, Number, evaluate, names_in, show
+from neurorules.torch_path.factors import PostForm, recognise
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,14 @@ class Group:
         post: coefficient and constants included; None where the text has no postsynaptic factor but 1.
         weight: None for 1.
         eligible: whether the presynaptic factor is `dv_dw`.
+        form: the post factor as fused scans know it; None where they do not.
     """
 
     pre: Expression | None
     post: Expression
     weight: Expression | None
     eligible: bool
+    form: PostForm | None = None
 
 
 def group_products(equation: Equation) -> tuple[Group, ...]:
@@ -46,7 +49,11 @@ def group_products(equation: Equation) -> tuple[Group, ...]:
         post = _multiply((Number(product.coefficient), *product.constant, *product.post))
         assert post is not None
         merged[key] = Binary("+", merged[key], post) if key in merged else post
-    return tuple(Group(pre, post, weight, eligible) for (pre, weight, eligible), post in merged.items())
+    constants = equation.vocabulary.constants
+    return tuple(
+        Group(pre, post, weight, eligible, recognise(post, constants))
+        for (pre, weight, eligible), post in merged.items()
+    )
 
 
 def _is_eligible(product: Product, equation: Equation) -> bool:
@@ -109,7 +116,7 @@ def _binary(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Any, Any]
         like = next((x for x in (a, b) if isinstance(x, Tensor)), None)
         if like is None:
             return float(function(torch.tensor(a), torch.tensor(b)))
-        return function(torch.as_tensor(a, dtype=like.dtype, device=like.device), torch.as_tensor(b, dtype=like.dtype, device=like.device))
+        return function(*(torch.as_tensor(x, dtype=like.dtype, device=like.device) for x in (a, b)))
 
     return apply
 

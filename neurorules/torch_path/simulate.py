@@ -6,7 +6,8 @@ scan where the neuron is a leaky integrator, else step by step. A recurrent laye
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,7 +15,10 @@ from torch import Tensor
 from neurorules.neurons._shared import State
 from neurorules.normalisations._shared import CurrentStatistics, first_current_statistics
 from neurorules.series import Series
+from neurorules.signals._shared import Summary, summarise
 from neurorules.torch_path import kernels
+from neurorules.torch_path.current import Current
+from neurorules.torch_path.factors import psi_of
 from neurorules.torch_path.layer import Input, Layer, Masks, arrive
 from neurorules.torch_path.network import Parameters
 
@@ -29,23 +33,28 @@ class Activity:
         steps: T.
         sources: spikes of each input's source, before its transforms.
         pre: the same as they reach the connection.
-        normalised: normalised current I^ before the bias; the raw current where nothing normalises.
         pre_mean: running means that were taken away from `pre`, (*pre) or (C, 1, 1), by input; empty for none.
-        gain: 1/sigma of the normalisation; None where there is none.
-        current: raw current, for the running statistics; None where nothing normalises.
+        current: what the weights brought and how it was normalised; None for a layer driven from outside alone.
+        moments: means over rows of the current and its square, times T; None where nothing normalises.
         v: membrane before reset.
         S: spikes, or the graded output of a rate neuron.
+        summary: sum over time of what the signal reads, (B, *shape); None where it reads nothing.
     """
 
     steps: int
     sources: dict[str, Series]
     pre: dict[str, Series]
-    normalised: Series
     pre_mean: dict[str, Tensor]
-    gain: Tensor | None
-    current: Series | None
+    current: Current | None
+    moments: tuple[Tensor, Tensor] | None
     v: Series
     S: Series
+    summary: Tensor | None
+
+    @property
+    def gain(self) -> Tensor | None:
+        """1/sigma of the normalisation; None where there is none."""
+        return None if self.current is None else self.current.gain
 
 
 @dataclass
@@ -70,6 +79,7 @@ def run_layer(
     offset: Tensor | None = None,
     masks: Masks | None = None,
     training: bool = False,
+    summary: Summary | None = None,
 ) -> tuple[Activity, Carry]:
     """Run one layer over a window of steps.
 
@@ -84,48 +94,85 @@ def run_layer(
         offset: constant activity (B, *source) that reaches the first connection beside its source's spikes.
         injected: current added after the normalisation, such as a target's, (B, *shape) or (T, B, *shape).
         masks: dropout masks of the trial.
-        training: whether batch statistics apply.
+        training: whether batch statistics apply, and running ones are to move.
+        summary: what the signal reads of the layer.
     """
     carry = carry or Carry()
     entries = [entry for entry in layer.inputs if entry.name in sources]
     pre = {entry.name: arrive(layer, entry, sources[entry.name], masks or {}) for entry in entries}
     pre_mean = pre_mean or {}
-    raw = _feed_forward_current(layer, parameters, entries, pre, pre_mean)
+    brought, shift = _feed_forward_current(layer, parameters, entries, pre, pre_mean)
     if offset is not None:
         beside = arrive(layer, layer.inputs[0], Series(offset, True), masks or {})
         aside = layer.inputs[0].connection.current(parameters[layer.weight(layer.inputs[0])], beside.values)
-        raw = _add(Series(aside, True), raw)
-    normalised, gain = _normalise(layer, statistics, raw, training)
-    drive = _add(_add(normalised, injected), None if raw is None else Series(parameters[layer.bias], True))
+        brought = Series(aside, True) if brought is None else _add(brought, Series(aside, True))
+    current = None if brought is None else _normalised(layer, statistics, Current(brought, shift), training)
+    drive = Drive(current, None if current is None else parameters[layer.bias], injected)
     loops = [entry for entry in layer.inputs if entry.connection.recurrent]
     if loops:
-        v, spikes, after = _run_loop(layer, parameters, loops, drive, steps, carry, gain)
-        previous = torch.zeros_like(spikes[0]) if carry.spikes is None else carry.spikes
-        late = Series(torch.cat([previous[None], spikes[:-1]]), False)
+        gain = None if current is None else current.gain
+        run = _run_loop(layer, parameters, loops, drive.values(), steps, carry, gain)
+        previous = torch.zeros_like(run.spikes[0]) if carry.spikes is None else carry.spikes
+        late = Series(torch.cat([previous[None], run.spikes[:-1]]), False)
         for entry in loops:
             pre[entry.name] = sources[entry.name] = late
     else:
-        v, spikes, after = _run_through_time(layer, drive, steps, carry)
+        run = _run_through_time(layer, drive, steps, carry, summary, training)
+    read = run.summary
+    if read is None and summary is not None:
+        read = summarise(summary, layer.neuron, run.v, run.spikes).sum(0)
+    moments = current.moments(steps, run.scan) if current is not None and training else None
     activity = Activity(
-        steps, sources, pre, normalised or drive, pre_mean, gain, raw if gain is not None else None, Series(v, False),
-        Series(spikes, False),
+        steps, sources, pre, pre_mean, current, moments, Series(run.v, False),
+        Series(run.spikes, False, run.spike_total), read,
     )  # fmt: skip
-    return activity, Carry(after, spikes[-1], carry.traces)
+    return activity, Carry(run.after, run.spikes[-1], carry.traces)
+
+
+@dataclass(frozen=True)
+class Drive:
+    """What reaches the neurons: the current, a bias behind its normalisation, and what is injected beside both."""
+
+    current: Current | None
+    bias: Tensor | None
+    injected: Series | None
+
+    def values(self) -> Series:
+        """All of it as one series."""
+        if self.current is None:
+            assert self.injected is not None, "a layer without any current"
+            return self.injected
+        assert self.bias is not None
+        return _add(Series(self.bias, True), _add(self.injected, self.current.normalised))
+
+
+class Run(NamedTuple):
+    """A population's run: membranes and spikes (T, B, *shape), state after, and what a scan summed over time."""
+
+    v: Tensor
+    spikes: Tensor
+    after: State
+    spike_total: Tensor | None = None
+    summary: Tensor | None = None
+    scan: kernels.Scan | None = None
 
 
 def _feed_forward_current(
     layer: Layer, parameters: Parameters, entries: list[Input], pre: dict[str, Series], pre_mean: dict[str, Tensor]
-) -> Series | None:
+) -> tuple[Series | None, Tensor | None]:
+    """What the weights bring, and what the inputs' running means would bring: one row of products, (1, *shape)."""
     total: Series | None = None
+    shift: Tensor | None = None
     for entry in entries:
         arrived = pre[entry.name]
         lead = arrived.values.shape[: 1 if arrived.constant else 2]
         w = parameters[layer.weight(entry)]
         rows = entry.connection.current(w, arrived.rows())
         if entry.name in pre_mean:
-            rows = rows - entry.connection.current(w, as_row(pre_mean[entry.name], entry))
-        total = _add(Series(rows.reshape(*lead, *rows.shape[1:]), arrived.constant), total)
-    return total
+            row = entry.connection.current(w, as_row(pre_mean[entry.name], entry))
+            shift = row if shift is None else shift + row
+        total = _add(total, Series(rows.reshape(*lead, *rows.shape[1:]), arrived.constant))
+    return total, shift
 
 
 def as_row(mean: Tensor, entry: Input) -> Tensor:
@@ -133,47 +180,66 @@ def as_row(mean: Tensor, entry: Input) -> Tensor:
     return mean.expand(entry.pre_shape)[None]
 
 
-def _normalise(
-    layer: Layer, statistics: CurrentStatistics | None, raw: Series | None, training: bool
-) -> tuple[Series | None, Tensor | None]:
-    if raw is None or layer.normalisation is None:
-        return raw, None
-    statistics = statistics or first_current_statistics(layer.shape, raw.values)
-    rows, gain = layer.normalisation.forward(statistics, raw.rows(), training)
-    return Series(rows.reshape(raw.values.shape), raw.constant), gain
+def _normalised(layer: Layer, statistics: CurrentStatistics | None, current: Current, training: bool) -> Current:
+    if layer.normalisation is None:
+        return current
+    statistics = statistics or first_current_statistics(layer.shape, current.brought.values)
+    rows = current.shifted.rows() if layer.normalisation.reads_batch and training else current.brought.rows()
+    mean, gain = layer.normalisation.coefficients(statistics, rows, training)
+    return replace(current, mean=mean, gain=gain)
 
 
-def _add(a: Series | None, b: Series | None) -> Series:
-    if a is None or b is None:
-        one = a or b
-        assert one is not None, "a layer without any current"
-        return one
-    return Series(a.values + b.values, a.constant and b.constant)
+def _add(a: Series | None, b: Series) -> Series:
+    return b if a is None else Series(a.values + b.values, a.constant and b.constant)
 
 
-def _run_through_time(layer: Layer, drive: Series, steps: int, carry: Carry) -> tuple[Tensor, Tensor, State]:
+def _run_through_time(
+    layer: Layer, drive: Drive, steps: int, carry: Carry, summary: Summary | None, training: bool
+) -> Run:
+    """All steps in one scan, which applies normalisation and bias on the way and sums what is read over time."""
     dynamics = layer.neuron.dynamics()
     if dynamics is None:
-        return _run_steps(layer, drive, steps, carry)
-    lead = drive.values.shape[: 1 if drive.constant else 2]
-    flat = drive.values.reshape(*lead, -1)
-    rows = flat.shape[-2]
-    u0 = None if carry.state is None else carry.state.membrane.reshape(rows, -1)
+        return _run_steps(layer, drive.values(), steps, carry)
+    if drive.current is None or drive.injected is not None:
+        series, affine, moments = drive.values(), kernels.Affine(), False
+    else:
+        series, affine = drive.current.brought, drive.current.affine(layer.shape, drive.bias)
+        moments = training and drive.current.gain is not None and not series.constant
+    lead = series.values.shape[: 1 if series.constant else 2]
+    rows = lead[-1]
+    psi = psi_of(layer.neuron)
+    total = TOTALS.get(summary) if summary is not None else None
+    if total is kernels.Total.GRADED and (psi is None or psi.shape not in kernels.HAVE_PRIMITIVE):
+        total = None
     found = kernels.scan(
-        flat, steps, _flat(dynamics.beta), _flat(dynamics.v_threshold), RESETS[dynamics.reset], dynamics.reset_delay,
-        u0, spikes=layer.neuron.spiking,
+        series.values.reshape(*lead, -1), steps, _flat(dynamics.beta), _flat(dynamics.v_threshold),
+        RESETS[dynamics.reset], dynamics.reset_delay,
+        None if carry.state is None else carry.state.membrane.reshape(rows, -1),
+        affine=affine, spikes=layer.neuron.spiking, spike_total=layer.neuron.spiking, total=total, psi=psi,
+        moments=moments,
     )  # fmt: skip
-    shape = (steps, rows, *layer.shape)
-    v = found.v.reshape(shape)
-    spikes = found.spikes.reshape(shape) if layer.neuron.spiking else v
-    return v, spikes, State(found.u.reshape(rows, *layer.shape))
+
+    def shaped(value: Tensor | None) -> Tensor | None:
+        return None if value is None else value.reshape(*value.shape[:-1], *layer.shape)
+
+    v = shaped(found.v)
+    assert v is not None
+    spike_total = shaped(found.spike_total)
+    return Run(
+        v, v if found.spikes is None else found.spikes.reshape(v.shape), State(found.u.reshape(rows, *layer.shape)),
+        spike_total, spike_total if summary == "spikes" else shaped(found.total), found,
+    )  # fmt: skip
+
+
+TOTALS = {"positive_v": kernels.Total.POSITIVE_V, "graded": kernels.Total.GRADED}
+"""Summaries that a scan makes beside the spikes' own."""
 
 
 def _flat(value: float | Tensor) -> float | Tensor:
     return value.reshape(-1) if isinstance(value, Tensor) else value
 
 
-def _run_steps(layer: Layer, drive: Series, steps: int, carry: Carry) -> tuple[Tensor, Tensor, State]:
+def _run_steps(layer: Layer, drive: Series, steps: int, carry: Carry) -> Run:
     currents = drive.over_time(steps)
     state = carry.state or layer.neuron.initial(currents[0])
     membranes, spikes = [], []
@@ -181,7 +247,7 @@ def _run_steps(layer: Layer, drive: Series, steps: int, carry: Carry) -> tuple[T
         fired, observed, state = layer.neuron.step(state, currents[t])
         membranes.append(observed.v)
         spikes.append(fired)
-    return torch.stack(membranes), torch.stack(spikes), state
+    return Run(torch.stack(membranes), torch.stack(spikes), state)
 
 
 def _run_loop(
@@ -192,7 +258,7 @@ def _run_loop(
     steps: int,
     carry: Carry,
     gain: Tensor | None,
-) -> tuple[Tensor, Tensor, State]:
+) -> Run:
     """Step by step, each step fed with the one before; recurrent current shares the feed-forward current's gain."""
     currents = drive.over_time(steps)
     state = carry.state or layer.neuron.initial(currents[0])
@@ -203,4 +269,4 @@ def _run_loop(
         spikes, observed, state = layer.neuron.step(state, currents[t] + (late if gain is None else late * gain))
         membranes.append(observed.v)
         fired.append(spikes)
-    return torch.stack(membranes), torch.stack(fired), state
+    return Run(torch.stack(membranes), torch.stack(fired), state)

@@ -1,0 +1,64 @@
+"""What a layer's texts may see, and what they give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from neurorules.series import Series
+from neurorules.torch_path.layer import Layer
+from neurorules.torch_path.network import Parameters
+from neurorules.torch_path.simulate import Activity, Carry
+
+
+@dataclass
+class Gathered:
+    """Sums over the windows of a trial.
+
+    Args:
+        changes: by parameter.
+        update_sums: by name of an update's statistics, means of d and of d I^ over rows times steps, and steps seen.
+    """
+
+    changes: dict[str, Tensor] = field(default_factory=dict)
+    update_sums: dict[str, tuple[Tensor, Tensor, int]] = field(default_factory=dict)
+
+    def add(self, name: str, change: Tensor) -> None:
+        """Add to a parameter's change."""
+        self.changes[name] = self.changes[name] + change if name in self.changes else change
+
+    def add_update(self, name: str, mean: Tensor, product: Tensor, steps: int) -> None:
+        """Add to an update's statistics: means over rows, times `steps`."""
+        if name in self.update_sums:
+            before = self.update_sums[name]
+            mean, product, steps = before[0] + mean, before[1] + product, before[2] + steps
+        self.update_sums[name] = (mean, product, steps)
+
+
+@dataclass(frozen=True)
+class LocalView:
+    """Everything one layer's texts can see in one phase and window, and nothing else.
+
+    Args:
+        layer: whose parameters change.
+        phase: name of the phase.
+        activity: of this layer in this phase.
+        m: third factor; None for rules without one.
+        parameters: the layer's own parameters (texts may read the weight).
+        constants: of the rule.
+        trace_decay: of the trace `x`, None where no text reads it.
+        carry: state of the traces between windows.
+        whole: whether the window is the whole trial, so that the eligibility may run backwards.
+    """
+
+    layer: Layer
+    phase: str
+    activity: Activity
+    m: Series | None
+    parameters: Parameters
+    constants: Mapping[str, float]
+    trace_decay: float | None
+    carry: Carry
+    whole: bool
