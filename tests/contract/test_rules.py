@@ -1,0 +1,220 @@
+"""Every rule of the registry, by existing: what its texts promise, held against what it does."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+import torch
+from torch import Tensor
+
+from neurorules.datasets import open_dataset
+from neurorules.language.rules import Rule
+from neurorules.rules import RULES
+from neurorules.series import Series
+from neurorules.signals import SIGNALS
+from neurorules.torch_path.learn import TrialResult, learn_trial
+from neurorules.torch_path.model import Learned, Model, build_model, initialise
+from neurorules.torch_path.network import build_network
+from neurorules.torch_path.plasticity import Gathered, LocalView, learn_layer
+from neurorules.torch_path.simulate import Carry
+
+NAMES = RULES.names()
+NETS = ["12-10-8", "c3k3-p2-10", "12-r10"]
+STEPS, ROWS, CLASSES, SHAPE = 5, 6, 3, (1, 6, 6)
+
+
+def needs_of(rule: Rule) -> frozenset[str]:
+    return SIGNALS.make(rule.signal).needs if rule.signal else frozenset()
+
+
+def made(name: str, net: str = NETS[0], norm: str = "streaming") -> tuple[Model, Learned]:
+    model = build_model(build_network(net, SHAPE, CLASSES, norm=norm), RULES.make(name))
+    return model, initialise(model, 1, torch.device("cpu"), torch.float64)
+
+
+def samples(rows: int = ROWS, seed: int = 0) -> tuple[Series, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    drive = (torch.rand(STEPS, rows, *SHAPE, generator=generator, dtype=torch.float64) < 0.4).double()
+    return Series(drive * 1.5, False), torch.randint(0, CLASSES, (rows,), generator=generator)
+
+
+def trial(model: Model, learned: Learned, drive: Series, labels: Tensor) -> TrialResult:
+    return learn_trial(model, learned, drive, STEPS, labels, torch.Generator().manual_seed(0))
+
+
+def warmed(name: str, net: str, trials: int = 3) -> tuple[Model, Learned]:
+    """A model whose read-out is no longer at its start, and whose running averages have seen something."""
+    model, learned = made(name, net)
+    for seed in range(trials):
+        result = trial(model, learned, *samples(seed=seed + 10))
+        learned = result.learned
+        for parameter, gradient in result.gradients.items():
+            learned.parameters[parameter] = learned.parameters[parameter] - 0.05 * gradient
+    return model, learned
+
+
+def hidden_weights(model: Model) -> list[str]:
+    return [name for layer, _, name in model.network.weights() if layer.role == "hidden"]
+
+
+@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_silent_presynaptic_population_changes_none_of_its_weights(name: str, net: str) -> None:
+    model, learned = made(name, net)
+    assert not any(model.rule.equation(p).drifts for p in model.rule.plasticity if p.parameter == "w")
+    drive, labels = samples()
+    result = trial(model, learned, Series(torch.zeros_like(drive.values), False), labels)
+    assert not result.gradients.get("hidden1.ff.w", torch.zeros(1)).any()
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if "m_post" in RULES.make(n).hidden_reads])
+def test_changes_are_linear_in_the_third_factor(name: str) -> None:
+    model, learned = made(name, norm="none")
+    result = trial(model, learned, *samples())
+    layer, activity = model.network.layers[1], result.activity[1]
+    m = torch.randn(ROWS, *layer.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2)) / STEPS
+
+    def changes(scale: float) -> dict[str, Tensor]:
+        gathered = Gathered()
+        phase = next(p.phase for p in model.rule.plasticity if p.role == "hidden")
+        view = LocalView(
+            layer, phase, activity, Series(scale * m, True), learned.parameters, model.rule.constants,
+            model.rule.trace_decay, Carry(), True,
+        )  # fmt: skip
+        learn_layer(view, model.texts, {}, gathered)
+        return gathered.changes
+
+    one, three = changes(1.0), changes(3.0)
+    assert one.keys() == three.keys() and any(value.any() for value in one.values())
+    for parameter, value in one.items():
+        torch.testing.assert_close(three[parameter], 3 * value)
+
+
+@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("name", NAMES)
+def test_the_order_of_a_batch_does_not_matter(name: str, net: str) -> None:
+    model, learned = warmed(name, net)
+    drive, labels = samples()
+    order = torch.tensor([3, 0, 5, 1, 4, 2])
+    straight = trial(model, learned, drive, labels)
+    mixed = trial(model, learned, Series(drive.values[:, order], False), labels[order])
+    torch.testing.assert_close(mixed.gradients, straight.gradients, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(mixed.scores, straight.scores[order])
+
+
+@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("name", NAMES)
+def test_no_row_of_a_batch_sees_another(name: str, net: str) -> None:
+    model, learned = warmed(name, net)
+    drive, labels = samples()
+    other = Series(drive.values.clone(), False)
+    other.values[:, 1:] = samples(seed=9)[0].values[:, 1:]
+    mine, theirs = trial(model, learned, drive, labels), trial(model, learned, other, labels)
+    assert torch.equal(mine.scores[0], theirs.scores[0])
+    for here, there in zip(mine.activity, theirs.activity, strict=True):
+        assert torch.equal(here.v.values[:, 0], there.v.values[:, 0])
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "sigprop"])
+def test_changes_add_up_over_the_rows_of_a_batch(name: str) -> None:
+    # Sigprop's prototypes are rows of their own, which see a sum over the samples; it is tested without them below.
+    check_additive(name)
+
+
+@pytest.mark.parametrize("form", ["surrogate", "voltage"])
+def test_sigprop_with_codes_adds_up_over_the_rows_of_a_batch(form: str) -> None:
+    check_additive(f"sigprop:targets=codes:form={form}")
+
+
+def check_additive(name: str) -> None:
+    model, learned = warmed(name, NETS[0])
+    drive, labels = samples()
+    whole = trial(model, learned, drive, labels).gradients
+    parts = [trial(model, learned, Series(drive.values[:, [i]], False), labels[[i]]).gradients for i in range(ROWS)]
+    for parameter, gradient in whole.items():
+        torch.testing.assert_close(sum(part[parameter] for part in parts) / ROWS, gradient, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_perturbing_what_a_rule_did_not_declare_changes_no_bit(name: str) -> None:
+    model, learned = warmed(name, NETS[0])
+    needs = needs_of(model.rule)
+    drive, labels = samples()
+    before = trial(model, learned, drive, labels).gradients
+    if not needs & {"output_error", "above", "weight_transport"}:
+        for above in ("hidden2.ff.w", "hidden3.ff.w", "readout.ff.w", "readout.b"):
+            changed = {**learned.parameters, above: learned.parameters[above] + 0.3}
+            after = trial(model, Learned(**{**vars(learned), "parameters": changed}), drive, labels).gradients
+            if "hidden1.ff.w" in before:
+                assert torch.equal(after["hidden1.ff.w"], before["hidden1.ff.w"]), f"hidden1 depends on {above}"
+    if "target" not in needs:
+        after = trial(model, learned, drive, (labels + 1) % CLASSES).gradients
+        for parameter in hidden_weights(model):
+            assert parameter not in before or torch.equal(after[parameter], before[parameter])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_rule_declares_it_does_use(name: str) -> None:
+    model, learned = warmed(name, NETS[0])
+    drive, labels = samples()
+    before = trial(model, learned, drive, labels).gradients
+    if "target" in needs_of(model.rule):
+        after = trial(model, learned, drive, (labels + 1) % CLASSES).gradients
+        assert not torch.equal(after["hidden1.ff.w"], before["hidden1.ff.w"])
+    if "output_error" in needs_of(model.rule):
+        changed = {**learned.parameters, "readout.b": torch.randn(CLASSES, dtype=torch.float64)}
+        after = trial(model, Learned(**{**vars(learned), "parameters": changed}), drive, labels).gradients
+        assert not torch.equal(after["hidden1.ff.w"], before["hidden1.ff.w"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_default_rule_uses_a_statistic_of_the_batch(name: str) -> None:
+    model, _ = made(name)
+    assert not any(a.normalisation.reads_batch for a in model.network.layers if a.normalisation)
+
+
+@cache
+def digits_runs(rule: str, batch_size: int = 32, epochs: int = 6) -> list[float]:
+    """Test accuracy on real digits, five seeds, on a net whose frozen layers lose much."""
+    from neurorules.language.config import TrainConfig
+    from neurorules.torch_path.batches import load_data
+    from neurorules.torch_path.trainer import train
+
+    config = TrainConfig(rule=rule, net="32-32-32", epochs=epochs, batch_size=batch_size, validation=0)
+    data = load_data(config, None)
+    return [
+        float(train(TrainConfig(**{**config.as_dict(), "seed": seed}), quiet=True, data=data)["test_accuracy"])
+        for seed in range(5)
+    ]
+
+
+LEARNING = [n for n in NAMES if RULES.make(n).supervised and not RULES.make(n).control]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*LEARNING, "sigprop:form=voltage"])
+def test_a_learning_rule_beats_its_frozen_control_by_three_standard_errors(name: str) -> None:
+    paired = [a - b for a, b in zip(digits_runs(name), digits_runs("shallow"), strict=True)]
+    error = statistics.stdev(paired) / len(paired) ** 0.5
+    assert statistics.mean(paired) > 3 * error > 0
+
+
+@pytest.mark.slow
+def test_sigprop_learns_from_one_sample_at_a_time() -> None:
+    from neurorules.api import train
+
+    settings = {"net": "32-32-32", "batch_size": 1, "epochs": 1, "validation": 0}
+    learned = [float(train(rule="sigprop", seed=seed, **settings)["test_accuracy"]) for seed in range(2)]
+    frozen = [float(train(rule="shallow", seed=seed, **settings)["test_accuracy"]) for seed in range(2)]
+    assert min(learned) > max(frozen) + 0.05
+
+
+def test_the_digits_are_real() -> None:
+    data = open_dataset("digits")
+    assert len(data.train_labels) + len(data.test_labels) == 1797
+
+
+Check = Callable[[], None]

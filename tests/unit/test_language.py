@@ -1,0 +1,182 @@
+"""Rule texts: parsed once, checked, reduced to a sum of products that means the same."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neurorules.language.architecture import parse_net
+from neurorules.language.equations import Equation, Side, Vocabulary
+from neurorules.language.errors import UserError, nearest
+from neurorules.language.expressions import Binary, Call, Expression, Name, Number, evaluate, names_in, parse, show
+from neurorules.language.options import parse_list, parse_named
+
+VOCABULARY = Vocabulary(frozenset({"S", "v", "x"}), constants={"theta": 0.7, "A": 1.3})
+FUNCTIONS = {
+    "relu": lambda a: max(a, 0.0),
+    "abs": abs,
+    "tanh": math.tanh,
+    "sign": lambda a: float((a > 0) - (a < 0)),
+    "psi": lambda a: 1 / (1 + abs(a)) ** 2,
+    "through_norm": lambda a: 2 * a - 1,
+    "min": min,
+    "max": max,
+    "clip": lambda a, low, high: min(max(a, low), high),
+    ">": lambda a, b: float(a > b),
+    "<": lambda a, b: float(a < b),
+}
+SIDES = {"pre": ["S_pre", "x_pre", "mean_pre"], "post": ["m_post", "v_post", "S_post"], "weight": ["w"]}
+
+
+def numbers() -> st.SearchStrategy[Expression]:
+    return st.sampled_from([0.5, 1.0, 2.0, -1.5]).map(Number)
+
+
+def one_sided(names: list[str], depth: int = 2) -> st.SearchStrategy[Expression]:
+    """Any expression of one side, non-linear functions and comparisons included."""
+    leaf = st.one_of(st.sampled_from([*names, "theta", "A"]).map(Name), numbers())
+    if depth == 0:
+        return leaf
+    inner = one_sided(names, depth - 1)
+    unary = ["relu", "abs", "tanh", *(["psi", "through_norm"] if "v_post" in names else [])]
+    return st.one_of(
+        leaf,
+        st.builds(lambda f, a: Call(f, (a,)), st.sampled_from(unary), inner),
+        st.builds(lambda f, a, b: Call(f, (a, b)), st.sampled_from(["min", "max"]), inner, inner),
+        st.builds(Binary, st.sampled_from(["+", "-", "*", ">", "<"]), inner, inner),
+    )
+
+
+def rules(depth: int = 3) -> st.SearchStrategy[Expression]:
+    """Legal rules: sums and products of one-sided pieces, small whole powers, one-sided divisors."""
+    piece = st.one_of(*(one_sided(names) for names in SIDES.values()))
+    if depth == 0:
+        return piece
+    inner = rules(depth - 1)
+    divisor = st.one_of(*(one_sided(n, 1).map(lambda a: Binary("+", Number(1.5), Call("abs", (a,)))) for n in SIDES.values()))
+    return st.one_of(
+        piece,
+        st.builds(Binary, st.sampled_from(["+", "-", "*"]), inner, inner),
+        st.builds(lambda a, d: Binary("/", a, d), inner, divisor),
+        st.builds(lambda a, n: Binary("**", a, Number(float(n))), rules(0), st.integers(1, 3)),
+    )
+
+
+values = st.fixed_dictionaries({name: st.floats(-2, 2) for names in SIDES.values() for name in names})
+
+
+@given(rules(), values)
+def test_the_normal_form_means_what_the_text_means(expression: Expression, names: dict[str, float]) -> None:
+    equation = Equation(show(expression), VOCABULARY)
+    bound = {**names, **VOCABULARY.constants}
+    direct = evaluate(equation.expression, bound, FUNCTIONS)
+    total, largest = 0.0, 1.0
+    for product in equation.products:
+        value = product.coefficient
+        for factor in product.factors():
+            value *= evaluate(factor, bound, FUNCTIONS)
+        total, largest = total + value, max(largest, abs(value))
+    assert total == pytest.approx(direct, rel=1e-9, abs=1e-9 * largest)
+
+
+@given(rules())
+def test_every_factor_of_the_normal_form_has_one_side(expression: Expression) -> None:
+    for product in Equation(show(expression), VOCABULARY).products:
+        for side, factors in zip(Side, (product.pre, product.post, product.weight), strict=True):
+            found = {VOCABULARY.side(name) for factor in factors for name in names_in(factor)} - {None}
+            assert found == ({side} if factors else set())
+
+
+@given(rules())
+def test_a_text_that_is_shown_parses_to_itself(expression: Expression) -> None:
+    once = parse(show(expression))
+    assert parse(show(once)) == once
+
+
+@given(rules())
+def test_reads_are_the_names_of_the_text_without_constants(expression: Expression) -> None:
+    equation = Equation(show(expression), VOCABULARY)
+    assert equation.reads == {n for n in names_in(parse(show(expression))) if n not in ("theta", "A")}
+
+
+ONE = {side: st.sampled_from(names).map(Name) for side, names in SIDES.items()}
+PAIRS = st.sampled_from([("pre", "post"), ("pre", "weight"), ("post", "weight")]).flatmap(
+    lambda pair: st.tuples(ONE[pair[0]], ONE[pair[1]], st.sampled_from(["+", "-", "*"]))
+)
+MIXERS = st.sampled_from(
+    [
+        lambda mixed: Call("clip", (mixed, Number(0.0), Number(1.0))),
+        lambda mixed: Call("tanh", (mixed,)),
+        lambda mixed: Binary(">", mixed, Number(0.0)),
+        lambda mixed: Binary("/", Number(1.0), mixed),
+        lambda mixed: Binary("**", mixed, Number(0.5)),
+        lambda mixed: Call("max", (mixed, Number(0.0))),
+    ]
+)
+
+
+@given(PAIRS, MIXERS, rules(1))
+def test_every_illegal_mix_is_refused_and_the_term_is_named(pair, mixer, rest: Expression) -> None:  # type: ignore[no-untyped-def]
+    left, right, operator = pair
+    mixed = mixer(Binary(operator, left, right))
+    with pytest.raises(UserError, match="mixes|take one side|has no") as refusal:
+        _ = Equation(show(Binary("+", rest, mixed)), VOCABULARY, "rule 'mine'").products
+    assert left.text in str(refusal.value) and right.text in str(refusal.value) and "rule 'mine'" in str(refusal.value)
+
+
+def test_an_unknown_name_is_refused_with_the_nearest_legal_one() -> None:
+    with pytest.raises(UserError, match=r"rule 'three_factor' reads `m_pst`.*Did you mean `m_post`\?"):
+        _ = Equation("m_pst * S_pre", VOCABULARY, "rule 'three_factor'").expression
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("S_pre *", "is not an expression"),
+        ("S_pre if w else 1", "which rules do not have"),
+        ("S_pre < x_pre < 2", "which rules do not have"),
+        ("sgn(S_pre)", "Did you mean 'sign'"),
+        ("clip(S_pre, 1)", "clip takes 3 argument"),
+        ("S_pre.real", "which rules do not have"),
+        ("True * S_pre", "which rules do not have"),
+        ("(m_post * S_pre) ** 40", "mixes"),
+    ],
+)
+def test_what_is_no_rule_text_is_refused_in_one_line(text: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as refusal:
+        _ = Equation(text, VOCABULARY).products
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_term_without_activity_drifts() -> None:
+    assert Equation("S_pre * m_post - 0.1 * w", VOCABULARY).drifts
+    assert not Equation("S_pre * (m_post - w)", VOCABULARY).drifts
+
+
+def test_options_split_at_colons_and_lists_at_commas() -> None:
+    assert parse_named("sigprop:form=voltage:tau=0.1") == ("sigprop", {"form": "voltage", "tau": "0.1"})
+    assert parse_list("a:x=1, b ,") == ["a:x=1", "b"]
+    for bad in (":a=1", "a:b", "a:b=", "a:b=1:b=2"):
+        with pytest.raises(UserError):
+            parse_named(bad)
+
+
+def test_nets_are_read_and_what_is_none_is_refused() -> None:
+    spec = parse_net("c16k3-n-p2-c32k5vs2-r128-d0.1")
+    assert [(a.size, a.kernel, a.stride, a.padding, a.recurrent, a.normalised) for a in spec.layers] == [
+        (16, 3, 1, "same", False, True),
+        (32, 5, 2, "valid", False, False),
+        (128, None, 1, "same", True, False),
+    ]
+    assert [a.kind for a in spec.layers[1].before] == ["max"] and spec.last[0].amount == 0.1
+    for bad in ("", "64--64", "n-64", "0", "c0k3", "p2", "64-p1", "64x", "c3"):
+        with pytest.raises(UserError, match="net '"):
+            parse_net(bad)
+
+
+def test_nearest_finds_small_mistakes_and_nothing_in_the_dark() -> None:
+    assert nearest("sigprp", ["sigprop", "bptt"]) == "sigprop"
+    assert nearest("zzz", ["sigprop", "bptt"]) is None
