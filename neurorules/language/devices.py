@@ -11,14 +11,22 @@ DEVICES = Registry("device", None)
 
 @runtime_checkable
 class Device(Protocol):
-    """A frozen dataclass of settings. Arrays are tensors on the torch path; `state` is a dictionary of tensors.
+    """A frozen dataclass of settings. `w` are tensors on the torch path; only weights pass through a device.
 
-    Weights are kept at full precision by the optimiser; `on_read` is what the network sees of them, `on_update` what
-    is stored after a change was asked for.
+    `state` is one flat dictionary of tensors, as it goes into checkpoints: all that a chip is and does later, its
+    generator included, so that a resumed run gives the same bits. Hooks return a new one and leave theirs as it was.
+
+    The learner keeps what `on_update` stored, never a copy at full precision; the optimiser asks for changes at full
+    precision, keeps its moments so, and computes them from what `on_read` showed.
     """
 
     def init(self, shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Any]:
-        """State of one chip: what is drawn once, such as mismatch, by parameter name."""
+        """State of one chip: what is drawn once, such as mismatch. One seed is one chip.
+
+        Args:
+            shapes: of the weights, by connection: "hidden1.ff.w".
+            seed: >= 0. Initial weights come from the same one, so a device offsets it.
+        """
         ...
 
     def on_parameters(self, state: dict[str, Any], name: str, w: Any) -> tuple[Any, dict[str, Any]]:
@@ -26,7 +34,7 @@ class Device(Protocol):
         ...
 
     def on_read(self, state: dict[str, Any], name: str, w: Any) -> Any:
-        """The weights a trial computes with."""
+        """The weights a trial computes with; equal state and weights give equal bits."""
         ...
 
     def on_update(self, state: dict[str, Any], name: str, w: Any, dw: Any) -> tuple[Any, dict[str, Any]]:

@@ -9,6 +9,9 @@ from torch import Tensor
 
 from neurorules.language.devices import Device
 
+SEED_STRIDE = 1_000_003
+"""Between the seeds of neighbours: a chip of one run's seed is no other run's neighbour of it."""
+
 
 @dataclass(frozen=True)
 class DeviceChain:
@@ -20,7 +23,7 @@ class DeviceChain:
         """State of every device, each drawn from a seed of its own."""
         state: dict[str, Any] = {}
         for position, device in enumerate(self.devices):
-            state |= {f"{position}/{k}": v for k, v in device.init(shapes, seed + position).items()}
+            state |= {f"{position}/{k}": v for k, v in device.init(shapes, seed + SEED_STRIDE * position).items()}
         return state
 
     def on_parameters(self, state: dict[str, Any], name: str, w: Tensor) -> tuple[Tensor, dict[str, Any]]:
@@ -38,10 +41,10 @@ class DeviceChain:
 
     def on_update(self, state: dict[str, Any], name: str, w: Tensor, dw: Tensor) -> tuple[Tensor, dict[str, Any]]:
         """Store through all devices: what one stored is what the next is asked for."""
-        stored = w + dw
+        stored, asked = w + dw, dw
         for position, device in enumerate(self.devices):
-            stored, own = device.on_update(_own(state, position), name, w, stored - w)
-            state = _merged(state, position, own)
+            stored, own = device.on_update(_own(state, position), name, w, asked)
+            state, asked = _merged(state, position, own), stored - w
         return stored, state
 
 
