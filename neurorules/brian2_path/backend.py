@@ -11,7 +11,8 @@ from typing import Literal
 from neurorules.language.errors import MissingExtra
 
 Target = Literal["numpy", "cython"]
-"""Where generated code runs: numpy needs no compiler, cython compiles each object once and is faster for long runs."""
+"""Where generated code runs. numpy needs no compiler; cython compiles every block of statements that it has not
+seen before, which takes minutes, and repays only long runs."""
 
 
 def load_brian2() -> ModuleType:

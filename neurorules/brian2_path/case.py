@@ -23,14 +23,14 @@ class LayerNorm:
         centre: running mean of the current, (N,).
         gain: 1/sigma, (N,).
         input_means: running means that are taken away from its inputs, (I,), by input; empty for none.
-        mean_current: W mean, summed over these inputs, (N,); 0 for none.
+        mean_current: W mean, summed over these inputs, (N,); None for none.
         updates: by parameter and group of products, "w.0": (E[d], E[d I^]), (N,) each; 0 where none is named.
     """
 
     centre: np.ndarray
     gain: np.ndarray
     input_means: Arrays = field(default_factory=dict)
-    mean_current: np.ndarray | float = 0.0
+    mean_current: np.ndarray | None = None
     updates: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
 

@@ -154,7 +154,7 @@ class _LayerTexts:
         No statement copies a variable that a later one changes by `a = a + b`: Brian2's numpy target makes that
         `a += b`, which would reach the copy as well.
         """
-        lines = ["I_in = I_in - I_mean"] if self.norm and self.norm.input_means else []
+        lines = ["I_in = I_in - I_mean"] if self.norm and self.norm.mean_current is not None else []
         lines += ["I_in = I_in + I_beside"] if self._offset() is not None else []
         lines += ["I_hat = (I_in - centre)*gain"] if self.norm else []
         sums = ["I_hat" if self.norm else "I_in"]
@@ -190,7 +190,7 @@ class _LayerTexts:
             numbers["injected"] = np.asarray(self.case.injected, dtype=np.float64).reshape(self.case.samples, -1)
         if self.norm is not None:
             numbers |= {"centre": self.norm.centre, "gain": self.norm.gain}
-            numbers |= {"I_mean": self.norm.mean_current} if self.norm.input_means else {}
+            numbers |= {} if self.norm.mean_current is None else {"I_mean": self.norm.mean_current}
             nothing = (np.zeros_like(self.norm.gain),) * 2
             for plasticity, text in self.lowered.items():
                 for group in range(len(text.on_pre + text.on_post + text.every_step)):

@@ -29,23 +29,24 @@ def _norm(model: Model, learned: Learned, layer: Layer, phase: str) -> LayerNorm
     assert layer.normalisation is not None
     name = model.phase_statistics(phase, layer.name)
     statistics = learned.current.get(name) or first_current_statistics(layer.shape, learned.parameters[layer.bias])
-    centre = statistics.mean.estimate()
+    centre = statistics.mean.value
     _, gain = layer.normalisation.forward(statistics, centre[None], False)
-    means, current = {}, 0.0
+    means: dict[str, np.ndarray] = {}
+    current = np.zeros(layer.shape)
     for entry in layer.inputs:
         if layer.centres_inputs and f"{name}.{entry.name}" in learned.pre:
-            row = learned.pre[f"{name}.{entry.name}"].estimate().expand(entry.pre_shape)
+            row = learned.pre[f"{name}.{entry.name}"].value.expand(entry.pre_shape)
             means[entry.name] = _array(row)
             # The torch path's own product, so that it rounds alike.
             weights = learned.parameters[layer.weight(entry)]
             current = current + _array(entry.connection.current(weights, row[None])[0])
     prefix = f"{phase}.{layer.name}."
     updates = {
-        key.removeprefix(prefix): (_array(u.mean.estimate()), _array(u.product.estimate()))
+        key.removeprefix(prefix): (_array(u.mean.value), _array(u.product.value))
         for key, u in learned.update.items()
         if key.startswith(prefix)
     }
-    return LayerNorm(_array(centre), _array(gain), means, current, updates)
+    return LayerNorm(_array(centre), _array(gain), means, current if means else None, updates)
 
 
 def _array(value: object) -> np.ndarray:

@@ -143,3 +143,19 @@ def test_other_rules_change_the_same_weights_with_and_without_normalisation(rule
 def test_the_exact_eligibility_of_torch_runs_backwards_and_that_of_brian2_forwards(norm: str, reset: str) -> None:
     trial = trial_of("dfa", neuron=f"lif:reset={reset}", norm=norm, net="12-r8", dw="-m_post * psi(v_post) * dv_dw")
     trial.assert_same_changes(trial.replay())
+
+
+def traced(spikes: np.ndarray, decay: float) -> np.ndarray:
+    """x[t] = decay x[t-1] + S[t], written as a sum over all earlier spikes; (T, B, N)."""
+    lag = np.subtract.outer(np.arange(STEPS), np.arange(STEPS))
+    return np.tensordot(np.where(lag >= 0, decay ** np.maximum(lag, 0), 0.0), spikes, 1)
+
+
+def test_stdp_is_the_sum_over_all_pairs_of_spikes() -> None:
+    trial = trial_of("stdp")
+    outcome = trial.replay()[0]
+    pre, post = trial.drive.numpy(), outcome.layers["hidden1"].S
+    potentiation = np.einsum("tbo,tbi->oi", post, traced(pre, 0.8))
+    depression = np.einsum("tbo,tbi->oi", traced(post, 0.8), pre)
+    expected = 0.01 * potentiation - 0.012 * depression
+    np.testing.assert_allclose(outcome.changes["hidden1.ff.w"], expected, **CLOSE)
