@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from neurorules.streaming import RunningMean, nothing_yet
+from neurorules.streaming import RunningMean, start_at
 
 EPSILON = 1e-3
 """Added to the variance."""
@@ -65,20 +65,19 @@ def statistics_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def first_current_statistics(shape: tuple[int, ...], like: Tensor) -> CurrentStatistics:
-    """Statistics of a current never seen."""
-    nothing = nothing_yet(statistics_shape(shape), like)
-    return CurrentStatistics(nothing, nothing)
+    """Statistics of a current never seen: mean 0, variance 1."""
+    stand = statistics_shape(shape)
+    return CurrentStatistics(start_at(0.0, stand, like), start_at(1.0, stand, like))
 
 
 def first_update_statistics(shape: tuple[int, ...], like: Tensor) -> UpdateStatistics:
-    """Statistics of an update never seen."""
-    nothing = nothing_yet(statistics_shape(shape), like)
+    """Statistics of an update never seen: 0."""
+    nothing = start_at(0.0, statistics_shape(shape), like)
     return UpdateStatistics(nothing, nothing)
 
 
 def by_running(statistics: CurrentStatistics) -> tuple[Tensor, Tensor]:
-    """Mean and gain from running averages; 0 and 1 before the first sample."""
-    mean = statistics.mean.estimate()
-    variance = (statistics.square.estimate() - mean.square()).clamp(min=0)
-    unseen = (statistics.square.mass == 0).to(mean.dtype)
-    return mean, (variance + EPSILON + unseen).rsqrt()
+    """Mean and gain from running averages."""
+    mean = statistics.mean.value
+    variance = (statistics.square.value - mean.square()).clamp(min=0)
+    return mean, (variance + EPSILON).rsqrt()

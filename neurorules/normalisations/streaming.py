@@ -24,7 +24,7 @@ class Streaming(Normalisation):
         return by_running(statistics)
 
     def adjoint(self, statistics: UpdateStatistics, post: Tensor, normalised: Tensor, gain: Tensor) -> Tensor:
-        return (post - statistics.mean.estimate() - normalised * statistics.product.estimate()) * gain
+        return (post - statistics.mean.value - normalised * statistics.product.value) * gain
 
 
 ENTRY = Streaming

@@ -10,11 +10,11 @@ from neurorules.language.rules import DELTA_RULE, Phase, Plasticity, Rule, Sourc
 PHASE = {"clean": "input", "modulated": "modulated"}
 
 
-def pepita(*, kappa: float = 0.5, presynaptic: Literal["clean", "modulated"] = "clean") -> Rule:
+def pepita(*, scale: float = 0.1, presynaptic: Literal["clean", "modulated"] = "clean") -> Rule:
     """dW_l = -(r_l - r_l^err) r_{l-1}^T, r the mean spikes of a pass; identical spikes in both passes.
 
     Args:
-        kappa: scale of the projection F, whose entries are N(0, (kappa sqrt(2/inputs))^2).
+        scale: standard deviation of the projection F's entries, in units of the (standardised) input.
         presynaptic: the pass whose presynaptic spikes the update reads; the paper's is the modulated one.
     """
     phase = PHASE[presynaptic]
@@ -25,7 +25,7 @@ def pepita(*, kappa: float = 0.5, presynaptic: Literal["clean", "modulated"] = "
             Plasticity("b", "-m_post", phase=phase),
             *DELTA_RULE,
         ),
-        signal=f"perturbation:kappa={kappa}",
+        signal=f"perturbation:scale={scale}",
         phases=(Phase("input"), Phase("modulated", replay=True)),
         source=Source(
             "G. Dellaferrera, G. Kreiman",
@@ -34,7 +34,7 @@ def pepita(*, kappa: float = 0.5, presynaptic: Literal["clean", "modulated"] = "
             (
                 "mean spike counts stand for rates",
                 "the read-out learns from the first pass's activity",
-                "kappa is 0.5, the paper's 0.05 moves too few spikes",
+                "F is 40 times the paper's at 784 inputs, which moves too few spikes",
                 "the presynaptic factor is the first pass's (option presynaptic)",
             ),
         ),

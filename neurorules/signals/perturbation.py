@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 
 import torch
 from torch import Tensor
@@ -25,22 +24,22 @@ from neurorules.signals._shared import (
 class InputPerturbation(Signal):
     """m_l = r_l - r_l^err, the difference of mean outputs between the passes; the second is driven by x + F e.
 
-    F (inputs x classes) is fixed, N(0, (kappa sqrt(2/inputs))^2). Events are never made dense: F e reaches the first
+    F (inputs x classes) is fixed, N(0, scale^2). Events are never made dense: F e reaches the first
     layer as a constant current beside the same spikes. Source: Dellaferrera & Kreiman 2022.
 
     Args:
-        kappa: scale of F; the paper has 0.05 on rate networks, spike counts need about 10 times that.
+        scale: of F's entries, in units of the input; the paper's 0.05 sqrt(2/inputs) suits rate networks, whose
+            outputs are graded; a spike count needs a push of the order of the threshold.
     """
 
-    kappa: float = 0.5
+    scale: float = 0.1
     needs = frozenset({"target", "output_error", "fixed_feedback", "second_pass"})
     phases = ("input", "modulated")
     summary = "spikes"
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
-        scale = self.kappa * (2 / prod(net.input_shape)) ** 0.5
         shape = (net.classes, *net.input_shape)
-        return {"projection": torch.randn(shape, generator=generator, dtype=torch.float64) * scale}
+        return {"projection": torch.randn(shape, generator=generator, dtype=torch.float64) * self.scale}
 
     def drive(
         self, phase: str, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape, sample: Series,

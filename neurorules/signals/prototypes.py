@@ -28,7 +28,7 @@ from neurorules.signals._shared import (
     constant_in_time,
     one_hot,
 )
-from neurorules.streaming import RunningMean, nothing_yet
+from neurorules.streaming import RunningMean, start_at
 
 RATE = 0.1
 """Share of the way to 128 samples' mean that the centre of h moves."""
@@ -73,7 +73,7 @@ class Prototypes(Signal):
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
         like = torch.zeros((), dtype=torch.float64)
-        state: SignalState = {f"{a.name}.centre": nothing_yet((feature_count(a.shape),), like) for a in net.hidden}
+        state: SignalState = {f"{a.name}.centre": start_at(0.0, (feature_count(a.shape),), like) for a in net.hidden}
         if self.targets == "codes":
             for layer in net.hidden:
                 shape = (net.classes, feature_count(layer.shape))
@@ -119,7 +119,7 @@ class Prototypes(Signal):
         h = to_features(view.summary["input"])
         centre: RunningMean = state[f"{name}.centre"]
         t = state[f"{name}.code"] if self.targets == "codes" else to_features(view.summary["target"])
-        u, h_norm = _unit(h - centre.estimate())
+        u, h_norm = _unit(h - centre.value)
         w, t_norm = _unit(t - t.mean(0))
         cosine = u @ w.T
         tau = self.temperature(h.shape[1])
@@ -137,7 +137,7 @@ class Prototypes(Signal):
     ) -> Tensor:
         h = to_features(summary["input"])
         t = state[f"{last.name}.code"] if self.targets == "codes" else to_features(summary["target"])
-        u, _ = _unit(h - state[f"{last.name}.centre"].estimate())
+        u, _ = _unit(h - state[f"{last.name}.centre"].value)
         w, _ = _unit(t - t.mean(0))
         return u @ w.T / self.temperature(h.shape[1])
 

@@ -36,7 +36,7 @@ def fold(layer: Layer, learned: Learned) -> Folded:
     for entry in layer.inputs:
         mean = learned.pre.get(f"input.{layer.name}.{entry.name}")
         if layer.centres_inputs and mean is not None:
-            row = as_row(mean.estimate(), entry)
+            row = as_row(mean.value, entry)
             without_spikes = without_spikes - entry.connection.current(weights[entry.name], row)
     statistics = learned.current.get(f"input.{layer.name}") or first_current_statistics(layer.shape, bias)
     offset, gain = layer.normalisation.forward(statistics, without_spikes, training=False)

@@ -24,7 +24,7 @@ from neurorules.normalisations._shared import (
 )
 from neurorules.series import Series
 from neurorules.signals._shared import LayerShape, PhaseDrive, SignalState, ThirdFactor, View, one_hot
-from neurorules.streaming import RunningMean, nothing_yet
+from neurorules.streaming import RunningMean, start_at
 from neurorules.torch_path.layer import NETWORK_INPUT, Layer, Masks, carry_back, draw_masks
 from neurorules.torch_path.local_view import Gathered, LocalView
 from neurorules.torch_path.model import Learned, Model
@@ -110,6 +110,8 @@ class Trial:
         """Run one phase window by window: (first step, activity of each layer)."""
         carries = [Carry() for _ in self.model.network.layers]
         signal = self.model.signal
+        # Masks are the samples' own: class prototypes, which are other rows, run without dropout.
+        masks = self.masks if training and (phase.name == "input" or phase.replay) else None
         for start in range(0, self.steps, self.window):
             stop = min(start + self.window, self.steps)
             done: list[Activity] = []
@@ -121,7 +123,7 @@ class Trial:
                     layer, self.learned.parameters, statistics, sources, stop - start,
                     pre_mean=self._pre_means(layer, name, sources), carry=carries[index],
                     injected=injected, offset=drive.offset if index == 0 else None,
-                    masks=self.masks if training else None, training=training,
+                    masks=masks, training=training,
                     summary=signal.summary if signal is not None and layer.role == "hidden" else None,
                 )  # fmt: skip
                 done.append(activity)
@@ -129,7 +131,7 @@ class Trial:
 
     def _pre_means(self, layer: Layer, name: str, sources: dict[str, Series]) -> dict[str, Tensor]:
         return {
-            entry: self.learned.pre[f"{name}.{entry}"].estimate()
+            entry: self.learned.pre[f"{name}.{entry}"].value
             for entry in sources
             if layer.centres_inputs and f"{name}.{entry}" in self.learned.pre
         }
@@ -378,7 +380,7 @@ def _moved_pre(trial: Trial, records: dict[str, PhaseRecord], samples: int) -> d
             name = f"{phase}.{key}"
             if trial.model.phase_statistics(phase, key.split(".")[0]) != f"{phase}.{key.split('.')[0]}":
                 continue
-            before = moved.get(name) or nothing_yet(tuple(total.shape), total)
+            before = moved.get(name) or start_at(0.0, tuple(total.shape), total)
             moved[name] = before.updated(total / trial.steps, samples, STATISTICS_RATE)
     return moved
 

@@ -118,8 +118,7 @@ class Learner:
             drive, steps = check_drive(spikes, self.model.network, self.steps, self.device, self.dtype)
             labels = check_labels(labels, drive, self.model.network.classes, self.device)
             window = {"by_layer": steps, "by_step": 1}.get(self.schedule) or int(self.schedule)
-            seen = replace(self.learned, parameters=self.read())
-            trial = learn_trial(self.model, seen, drive, steps, labels, self.generator, window)
+            trial = learn_trial(self.model, self.seen(), drive, steps, labels, self.generator, window)
             self._apply(trial.gradients, fraction)
             self.learned = replace(trial.learned, parameters=self.learned.parameters)
             loss = torch.nn.functional.cross_entropy(trial.scores, labels)
@@ -131,12 +130,15 @@ class Learner:
         """Run a batch without learning: class scores and the activity of every layer."""
         with torch.no_grad():
             drive, steps = check_drive(spikes, self.model.network, self.steps, self.device, self.dtype)
-            seen = replace(self.learned, parameters=self.read())
-            return respond(self.model, seen, drive, steps)
+            return respond(self.model, self.seen(), drive, steps)
 
     def scores(self, spikes: Tensor | Series) -> Tensor:
         """Class scores (B, classes) of a batch."""
         return self.respond(spikes).scores
+
+    def seen(self) -> Learned:
+        """Everything learned, the parameters as a trial sees them."""
+        return replace(self.learned, parameters=self.read())
 
     def read(self) -> dict[str, Tensor]:
         """The parameters a trial computes with: as the hardware shows them."""

@@ -97,7 +97,7 @@ class PostFactors:
         known = self.statistics.get(name) or first_update_statistics(layer.shape, current.brought.values)
         brought = current.brought.values
         lead = brought.shape[: 1 if current.brought.constant else 2]
-        mean_d, mean_product = (flat(value.estimate(), layer.shape) for value in known)
+        mean_d, mean_product = (flat(value.value, layer.shape) for value in known)
         assert mean_d is not None and mean_product is not None
         return kernels.Through(brought.reshape(*lead, -1), current.affine(layer.shape), mean_d, mean_product)
 

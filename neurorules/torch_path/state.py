@@ -11,11 +11,11 @@ from neurorules.normalisations._shared import CurrentStatistics, UpdateStatistic
 from neurorules.streaming import RunningMean
 from neurorules.torch_path.model import Learned
 
-RUNNING = ("weighted", "mass")
+RUNNING = ("value", "seen")
 
 
 def to_tensors(learned: Learned) -> dict[str, Tensor]:
-    """Flat names: "parameters/hidden1.ff.w", "current/input.hidden1/mean/weighted", "signal/hidden1.centre/mass"."""
+    """Flat names: "parameters/hidden1.ff.w", "current/input.hidden1/mean/value", "signal/hidden1.centre/seen"."""
     flat = {f"parameters/{name}": value for name, value in learned.parameters.items()}
     for name, current in learned.current.items():
         flat |= _running(f"current/{name}/mean", current.mean) | _running(f"current/{name}/square", current.square)
@@ -62,8 +62,8 @@ def _add_signal(signal: dict[str, Any], flat: Mapping[str, Tensor], rest: str, v
 
 
 def _running(name: str, running: RunningMean) -> dict[str, Tensor]:
-    return {f"{name}/weighted": running.weighted, f"{name}/mass": running.mass}
+    return {f"{name}/value": running.value, f"{name}/seen": running.seen}
 
 
 def _mean(flat: Mapping[str, Tensor], name: str) -> RunningMean:
-    return RunningMean(flat[f"{name}/weighted"], flat[f"{name}/mass"])
+    return RunningMean(flat[f"{name}/value"], flat[f"{name}/seen"])
