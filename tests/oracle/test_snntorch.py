@@ -1,0 +1,311 @@
+"""Networks given as Sequentials and given back: snnTorch runs them spike for spike, and its gradients are ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import snntorch
+import torch
+from snntorch import surrogate, utils
+from torch import Tensor, nn
+
+from neurorules import Learner
+from neurorules.language.errors import UserError
+from neurorules.rules import RULES
+from neurorules.series import Series
+from neurorules.surrogates import FastSigmoid
+from neurorules.torch_path.learn import learn_trial
+from neurorules.torch_path.model import build_model, initialise
+from neurorules.torch_path.network import build_network
+from neurorules.torch_path.snntorch_bridge import from_sequential, to_sequential
+from neurorules.torch_path.snntorch_layers import Spike
+from neurorules.torch_path.torch_modules import PositionBias
+
+STEPS, SAMPLES, CLASSES = 8, 12, 4
+
+
+def leaky(beta: float | Tensor = 0.75, **options: object) -> snntorch.Leaky:
+    return snntorch.Leaky(beta=beta, init_hidden=True, **options)
+
+
+def run(net: nn.Sequential, drive: Tensor) -> tuple[list[Tensor], Tensor]:
+    """Spikes of every Leaky over time, and what the last module returns of its membrane (or current)."""
+    utils.reset(net)
+    units = [module for module in net if isinstance(module, snntorch.Leaky)]
+    fired: list[list[Tensor]] = [[] for _ in units]
+
+    def keep(into: list[Tensor]) -> Callable[..., None]:
+        return lambda _module, _inputs, found: into.append(found[0] if isinstance(found, tuple) else found)
+
+    hooks = [unit.register_forward_hook(keep(into)) for unit, into in zip(units, fired, strict=True)]
+    outputs = []
+    for here in drive:
+        output = net(here)
+        outputs.append(output[1] if isinstance(output, tuple) else output)
+    for hook in hooks:
+        hook.remove()
+    return [torch.stack(spikes) for spikes in fired], torch.stack(outputs)
+
+
+def batch(generator: torch.Generator, *shape: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
+    """Spikes (T, B, *shape) and labels they tell apart."""
+    labels = torch.arange(SAMPLES) % CLASSES
+    rates = torch.rand(CLASSES, *shape, generator=generator)[labels]
+    return (torch.rand(STEPS, SAMPLES, *shape, generator=generator) < rates).to(dtype), labels
+
+
+def on_a_grid(learner: Learner) -> None:
+    """Weights and biases as multiples of 1/256, so that sums round nowhere, in whatever order they are taken."""
+    for value in learner.learned.parameters.values():
+        value.copy_((value * 256).round() / 256)
+
+
+def assert_equal_spikes(learner: Learner, drive: Tensor, exact: bool) -> None:
+    """snnTorch's spikes and predictions are the learner's; membranes too, bit for bit or within rounding."""
+    net = learner.to_snntorch().requires_grad_(False)
+    spikes, read = run(net, drive)
+    response = learner.respond(drive)
+    layers = learner.model.network.hidden
+    for found, activity, layer in zip(spikes, response.activity, layers, strict=False):
+        assert found.dtype == drive.dtype and 0 < float(found.mean()) < 1, layer.name
+        assert torch.equal(found, activity.S.values), layer.name
+    scores = read.mean(0)
+    assert torch.equal(scores.argmax(1), response.scores.argmax(1))
+    if exact:
+        assert torch.equal(read, response.activity[-1].v.values)
+    torch.testing.assert_close(scores, response.scores, rtol=1e-10, atol=1e-12)
+
+
+def dense_net() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(16, 24), leaky(0.9, spike_grad=surrogate.fast_sigmoid(slope=5)),
+        nn.Dropout(0.2),
+        nn.Linear(24, 20), leaky(torch.linspace(0.5, 1.0, 20), threshold=torch.linspace(0.25, 1.5, 20)),
+        nn.Linear(20, CLASSES), leaky(0.75, reset_mechanism="none", output=True),
+    )  # fmt: skip
+
+
+def conv_net() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(2, 6, 3, padding=1), leaky(0.9, reset_mechanism="zero"), nn.MaxPool2d(2),
+        nn.Conv2d(6, 5, 3, stride=2), leaky(0.5, reset_mechanism="zero", reset_delay=False), nn.AvgPool2d(2),
+        nn.Flatten(), nn.Linear(5 * 2 * 1, 9), leaky(0.8, reset_delay=False, threshold=0.25),
+        nn.Linear(9, CLASSES),
+    )  # fmt: skip
+
+
+def spiking_end() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(16, 24), leaky(), nn.Linear(24, CLASSES), leaky(0.9, output=True))
+
+
+NETS = {"dense": (dense_net, (16,)), "convolution": (conv_net, (2, 20, 12)), "spiking end": (spiking_end, (16,))}
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_sequential_trained_and_given_back_spikes_as_the_learner_does_bit_for_bit(
+    name: str, generator: torch.Generator
+) -> None:
+    make, shape = NETS[name]
+    torch.manual_seed(1)
+    drive, labels = batch(generator, *shape)
+    learner = Learner(
+        make(), rule="sigprop", input_shape=shape, precision="float64", device="cpu", optimizer="sgd", lr=0.1
+    )
+    before = {key: value.clone() for key, value in learner.learned.parameters.items()}
+    for _ in range(3):
+        learner.step(drive, labels)
+    for key, value in before.items():
+        assert not torch.equal(value, learner.learned.parameters[key]), key
+    on_a_grid(learner)
+    assert_equal_spikes(learner, drive, exact=True)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_network_given_back_and_read_again_is_the_same_network(name: str, generator: torch.Generator) -> None:
+    make, shape = NETS[name]
+    torch.manual_seed(1)
+    learner = Learner(make(), rule="bptt", input_shape=shape, precision="float64", device="cpu")
+    network, given = from_sequential(learner.to_snntorch(), shape)
+    assert set(given) == set(learner.learned.parameters)
+    for key, value in learner.learned.parameters.items():
+        assert torch.equal(given[key], value)
+    for here, there in zip(network.layers, learner.model.network.layers, strict=True):
+        assert [type(t) for t in here.inputs[0].transforms] == [type(t) for t in there.inputs[0].transforms]
+        assert here.inputs[0].connection == there.inputs[0].connection and str(here.neuron) == str(there.neuron)
+
+
+@pytest.mark.parametrize("rule", ["sigprop", "bptt"])
+@pytest.mark.parametrize(
+    ("net", "shape"), [("24-20", (16,)), ("c6k3-p2-c5k3v-a2-9", (2, 12, 10))], ids=["dense", "convolution"]
+)
+@pytest.mark.parametrize("norm", ["streaming", "batch"])
+def test_normalisation_folds_into_the_weights(
+    net: str, shape: tuple[int, ...], norm: str, rule: str, generator: torch.Generator
+) -> None:
+    drive, labels = batch(generator, *shape)
+    learner = Learner(
+        net,
+        rule=rule,
+        input_shape=shape,
+        classes=CLASSES,
+        neuron="lif:beta=0.9:v_threshold=0.5",
+        norm=norm,
+        precision="float64",
+        device="cpu",
+    )
+    for _ in range(4):
+        learner.step(drive, labels)
+    assert_equal_spikes(learner, drive, exact=False)
+
+
+def test_a_border_of_zeros_around_centred_maps_keeps_a_bias_at_each_position(generator: torch.Generator) -> None:
+    drive, labels = batch(generator, 2, 8, 8)
+    learner = Learner("c4k3-5", rule="dfa", input_shape=(2, 8, 8), classes=CLASSES, precision="float64", device="cpu")
+    learner.step(drive, labels)
+    net = learner.to_snntorch()
+    assert isinstance(net[1], PositionBias)
+    with pytest.raises(UserError, match=r"layer 1 \(PositionBias\)"):
+        from_sequential(net, (2, 8, 8))
+
+
+def test_in_float32_the_predictions_agree(generator: torch.Generator) -> None:
+    drive, labels = batch(generator, 16, dtype=torch.float32)
+    learner = Learner("24-20", input_shape=(16,), classes=CLASSES, device="cpu")
+    for _ in range(4):
+        learner.step(drive, labels)
+    _, read = run(learner.to_snntorch(), drive)
+    assert read.dtype == torch.float32
+    assert torch.equal(read.mean(0).argmax(1), learner.scores(drive).argmax(1))
+
+
+@pytest.mark.parametrize("reset", ["subtract", "zero", "none"])
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_gradients_of_snntorch_are_those_of_the_exact_signal(
+    reset: str, precision: str, generator: torch.Generator
+) -> None:
+    dtype = getattr(torch, precision)
+    torch.manual_seed(2)
+    # snnTorch's own surrogates spike in float32 only.
+    own = Spike(FastSigmoid(5.0)) if precision == "float64" else surrogate.fast_sigmoid(slope=5)
+    net = nn.Sequential(
+        nn.Linear(16, 24), leaky(0.75, reset_mechanism=reset, spike_grad=own),
+        nn.Linear(24, 20), leaky(0.9, reset_mechanism=reset, spike_grad=own),
+        nn.Linear(20, CLASSES), leaky(0.5, reset_mechanism="none", output=True),
+    ).to(dtype)  # fmt: skip
+    drive, labels = batch(generator, 16, dtype=dtype)
+    drive = drive * 3
+    network, given = from_sequential(net, None)
+    model = build_model(network, RULES.make("bptt"))
+    learned = initialise(model, 0, torch.device("cpu"), dtype)
+    learned.parameters.update(given)
+    found = learn_trial(model, learned, Series(drive, False), STEPS, labels, generator).gradients
+    _, read = run(net, drive)
+    nn.functional.cross_entropy(read.mean(0), labels).backward()
+    places = {"hidden1": 0, "hidden2": 2, "readout": 4}
+    tolerance = 1e-10 if precision == "float64" else 1e-4
+    for name, place in places.items():
+        linear = net[place]
+        assert isinstance(linear, nn.Linear) and linear.weight.grad is not None and linear.bias.grad is not None
+        for key, expected in ((f"{name}.ff.w", linear.weight.grad), (f"{name}.b", linear.bias.grad)):
+            assert float(expected.norm()) > 1e-4
+            assert float((found[key] - expected).norm() / expected.norm()) <= tolerance, key
+
+
+def test_surrogates_and_numbers_of_a_leaky_are_taken_over() -> None:
+    net = nn.Sequential(
+        nn.Linear(4, 3), leaky(0.5, threshold=2.0, spike_grad=surrogate.fast_sigmoid(slope=7), reset_mechanism="zero"),
+        nn.Linear(3, 3), leaky(torch.tensor([0.1, 0.2, 1.7]), spike_grad=surrogate.atan(alpha=3.0), reset_delay=False),
+        nn.Linear(3, 3), snntorch.Leaky(0.5),
+        nn.Linear(3, 2),
+    )  # fmt: skip
+    layers = from_sequential(net, None)[0].layers
+    assert str(layers[0].neuron) == (
+        "LeakyIntegrator(beta=0.5, v_threshold=2.0, reset='zero', reset_delay=True, surrogate=FastSigmoid(k=7.0))"
+    )
+    second = layers[1].neuron.dynamics()
+    assert second is not None and isinstance(second.beta, Tensor)
+    torch.testing.assert_close(second.beta, torch.tensor([0.1, 0.2, 1.0]))
+    assert not second.reset_delay and "Atan(alpha=3.0)" in str(layers[1].neuron)
+    assert "Atan(alpha=2.0)" in str(layers[2].neuron) and str(layers[3].neuron) == "LeakyReadout(beta=0.0)"
+
+
+def test_rate_networks_of_one_step_are_taken_over(generator: torch.Generator) -> None:
+    net = nn.Sequential(nn.Linear(16, 24), nn.ReLU(), nn.Linear(24, 20), nn.Tanh(), nn.Linear(20, CLASSES)).double()
+    learner = Learner(net, rule="bptt", precision="float64", device="cpu", steps=1)
+    drive = torch.rand(1, SAMPLES, 16, generator=generator, dtype=torch.float64)
+    torch.testing.assert_close(learner.scores(drive), net(drive[0]).detach(), rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(learner.to_snntorch()(drive[0]), net(drive[0]), rtol=1e-12, atol=1e-14)
+
+
+def hidden(*modules: nn.Module) -> nn.Sequential:
+    """A Sequential that is fine but for the modules given, which come first."""
+    return nn.Sequential(*modules, nn.Flatten(), nn.Linear(3, 3), leaky(), nn.Linear(3, 2))
+
+
+def with_leaky(**options: object) -> nn.Sequential:
+    return nn.Sequential(nn.Flatten(), nn.Linear(128, 3), leaky(**options), nn.Linear(3, 2))
+
+
+shared = nn.Linear(3, 3)
+REFUSED = {
+    "layer 1 (BatchNorm2d)": hidden(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), leaky()),
+    "layer 0 (Conv2d) needs a square kernel": hidden(nn.Conv2d(2, 4, (3, 5)), leaky()),
+    "layer 0 (Conv2d) has padding": hidden(nn.Conv2d(2, 4, 5, padding=1), leaky()),
+    "layer 0 (Conv2d) has bias=False": hidden(nn.Conv2d(2, 4, 3, bias=False), leaky()),
+    "layer 0 (Conv2d) reads maps (3, height, width)": hidden(nn.Conv2d(3, 4, 3), leaky()),
+    "layer 0 (Conv2d): a 9x9 kernel": hidden(nn.Conv2d(2, 4, 9), leaky()),
+    "layer 1 (MaxPool2d) acts on the current": hidden(nn.Conv2d(2, 4, 3), nn.MaxPool2d(2), leaky()),
+    "layer 2 (MaxPool2d) must have square windows": hidden(nn.Conv2d(2, 4, 3), leaky(), nn.MaxPool2d(3, stride=2)),
+    "layer 2 (AvgPool2d) must have square windows": hidden(nn.Conv2d(2, 4, 3), leaky(), nn.AvgPool2d(2, padding=1)),
+    "layer 1 (Flatten) keeps some dimensions": nn.Sequential(nn.Identity(), nn.Flatten(2), nn.Linear(64, 2)),
+    "layer 0 (Leaky) has no Linear": nn.Sequential(leaky(), nn.Linear(2, 2)),
+    "layer 0 (Linear) reads 128 inputs": nn.Sequential(nn.Linear(128, 3), leaky(), nn.Linear(3, 2)),
+    "layer 2 (Linear) follows layer 1": nn.Sequential(nn.Flatten(), nn.Linear(128, 3), nn.Linear(3, 2)),
+    "layer 3 (Linear) stands there twice": nn.Sequential(nn.Flatten(), shared, leaky(), shared),
+    "layer 1 (Synaptic)": nn.Sequential(nn.Linear(128, 3), snntorch.Synaptic(0.5, 0.5), nn.Linear(3, 2)),
+    "layer 2 (Leaky) has learn_beta=True": with_leaky(learn_beta=True),
+    "layer 2 (Leaky) has learn_threshold=True": with_leaky(learn_threshold=True),
+    "layer 2 (Leaky) has graded spikes": with_leaky(graded_spikes_factor=2.0),
+    "layer 2 (Leaky) has surrogate_disable": with_leaky(surrogate_disable=True),
+    "layer 2 (Leaky) has the surrogate 'sigmoid'": with_leaky(spike_grad=surrogate.sigmoid()),
+    "layer 2 (Leaky) has beta of shape (2,)": with_leaky(beta=torch.tensor([0.5, 0.6])),
+    "layer 2 (Leaky) has a threshold that is not positive": with_leaky(threshold=0.0),
+    "layer 4 (Leaky) resets before": nn.Sequential(*with_leaky(), leaky(reset_delay=False)),
+    "layer 4 (ReLU) stands behind the last Linear": nn.Sequential(*with_leaky(), nn.ReLU()),
+    "layer 4 (Dropout) acts on the current of layer 3": nn.Sequential(*with_leaky(), nn.Dropout(0.1)),
+    "layer 5 (Flatten) stands behind the read-out": nn.Sequential(*with_leaky(), leaky(), nn.Flatten()),
+    "layer 2 (Conv2d) is the read-out": nn.Sequential(nn.Conv2d(2, 4, 3), leaky(), nn.Conv2d(4, 2, 3)),
+    "no hidden layer": nn.Sequential(nn.Flatten(), nn.Linear(128, 2)),
+    "layer 1.1 (GRU)": nn.Sequential(nn.Flatten(), nn.Sequential(nn.Identity(), nn.GRU(2, 2)), nn.Linear(128, 2)),
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_what_cannot_be_represented_is_refused_by_name_and_place(message: str) -> None:
+    with pytest.raises(UserError) as raised:
+        from_sequential(REFUSED[message], (2, 8, 8))
+    assert message in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_a_sequential_of_maps_needs_to_be_told_their_shape() -> None:
+    with pytest.raises(UserError, match="input_shape"):
+        Learner(conv_net(), rule="sigprop")
+
+
+@pytest.mark.parametrize(("net", "readout"), [("r8", "last"), ("8-8", "all")])
+def test_a_network_without_counterpart_in_snntorch_is_not_given_back(net: str, readout: str) -> None:
+    learner = Learner(net, input_shape=(16,), classes=CLASSES, readout=readout, device="cpu")
+    with pytest.raises(UserError, match="torch.nn.Sequential"):
+        learner.to_snntorch()
+
+
+def test_a_network_given_back_can_be_trained_further_in_snntorch(generator: torch.Generator) -> None:
+    drive, labels = batch(generator, 16, dtype=torch.float32)
+    net = to_sequential(build_network("24", (16,), CLASSES, neuron="lif"), Learner(
+        "24", input_shape=(16,), classes=CLASSES, neuron="lif", device="cpu"
+    ).learned)  # fmt: skip
+    assert not net.training
+    _, read = run(net.train(), drive)
+    nn.functional.cross_entropy(read.mean(0), labels).backward()
+    assert all(p.grad is not None and float(p.grad.abs().sum()) > 0 for p in net[-1].parameters())
