@@ -59,7 +59,7 @@ def with_settings(*leave_out: str) -> Callable[[Callable[..., None]], Callable[.
         own = inspect.signature(command, eval_str=True)
 
         def run(**given: Any) -> None:
-            names = [field.name for field in fields(TrainConfig) if field.name in given]
+            names = [field.name for field in fields(TrainConfig) if field.name in given and field.name not in leave_out]
             settings = {name: value for name in names if (value := given.pop(name)) is not None}
             file = given.pop("config_file")
             if file is not None:

@@ -26,8 +26,8 @@ class Gathered:
     update_sums: dict[str, tuple[Tensor, Tensor, int]] = field(default_factory=dict)
 
     def add(self, name: str, change: Tensor) -> None:
-        """Add to a parameter's change."""
-        self.changes[name] = self.changes[name] + change if name in self.changes else change
+        """Add to a parameter's change. A first one is kept, and added to in place: hand over a tensor of its own."""
+        self.changes[name] = self.changes[name].add_(change) if name in self.changes else change
 
     def add_update(self, name: str, mean: Tensor, product: Tensor, steps: int) -> None:
         """Add to an update's statistics: means over rows, times `steps`."""
@@ -51,6 +51,7 @@ class LocalView:
         trace_decay: of the trace `x`, None where no text reads it.
         carry: state of the traces between windows.
         whole: whether the window is the whole trial, so that the eligibility may run backwards.
+        traced: traces of this window that a text has asked for already; a trace moves on once a window.
     """
 
     layer: Layer
@@ -62,3 +63,4 @@ class LocalView:
     trace_decay: float | None
     carry: Carry
     whole: bool
+    traced: dict[str, Tensor] = field(default_factory=dict)

@@ -15,6 +15,8 @@ from neurorules.torch_path.simulate import RESETS
 
 def trace(view: LocalView, key: str, spikes: Series, decay: float | Tensor) -> Tensor:
     """x[t] = decay x[t-1] + S[t], as the scan of a leaky integrator that never fires; (T, B, *shape)."""
+    if key in view.traced:
+        return view.traced[key]
     values = spikes.values
     lead = values.shape[:1] if spikes.constant else values.shape[:2]
     flat = values.reshape(*lead, -1)
@@ -24,7 +26,8 @@ def trace(view: LocalView, key: str, spikes: Series, decay: float | Tensor) -> T
     )
     view.carry.traces[key] = found.u
     assert found.v is not None
-    return found.v.reshape(view.activity.steps, *values.shape[0 if spikes.constant else 1 :])
+    view.traced[key] = found.v.reshape(view.activity.steps, *values.shape[0 if spikes.constant else 1 :])
+    return view.traced[key]
 
 
 def reverse_scan(view: LocalView, post: Tensor) -> Tensor:

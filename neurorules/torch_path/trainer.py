@@ -71,7 +71,7 @@ def train(
         Interrupted: the user stopped it; the checkpoint is saved.
     """
     if config.path == "brian2":
-        raise UserError("training on the Brian2 path is not built yet. Train with --path torch, then: simulate RUN --path brian2")
+        raise UserError("--path brian2 cannot train. Train with --path torch, then: neurorules simulate RUN --path brian2")
     data = data or load_data(config, data_dir)
     learner = make_learner(config, data)
     folder = None
@@ -142,7 +142,8 @@ class Run:
         size = self.config.batch_size
         while self.at.batch < self.batches:
             started = time.perf_counter()
-            drive, labels = self.data.train.batch(order[self.at.batch * size : (self.at.batch + 1) * size], self.encoding)
+            chosen = order[self.at.batch * size : (self.at.batch + 1) * size]
+            drive, labels = self.data.train.batch(chosen, self.encoding)
             done = self.at.epoch * self.batches + self.at.batch
             fraction = cosine(done, total) if self.config.lr_schedule == "cosine" else 1.0
             metrics = self.learner.step(drive, labels, fraction)
@@ -159,8 +160,11 @@ class Run:
 
     def _interrupt(self) -> None:
         self.save()
-        where = f" The checkpoint is saved, go on with: neurorules train --out {self.folder.path} --resume and the same options" if self.folder else ""
-        raise Interrupted(f"stopped in epoch {self.at.epoch + 1}.{where}")
+        line = f"stopped in epoch {self.at.epoch + 1}."
+        if self.folder is not None:
+            again = f"neurorules train --out {self.folder.path} --resume"
+            line += f" The checkpoint is saved. Go on with the same options and: {again}"
+        raise Interrupted(line)
 
     def _close_epoch(self) -> None:
         samples = len(self.data.train)
