@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from neurorules.language.errors import UserError
+from neurorules.language.errors import UserError, unknown
 from neurorules.series import Series
 from neurorules.torch_path.network import Network
+
+PRECISIONS = {"float32": torch.float32, "float64": torch.float64, "fast": torch.float32}
 
 
 def check_device(name: str) -> torch.device:
@@ -23,6 +25,27 @@ def check_device(name: str) -> torch.device:
     if name not in ("cpu", "cuda"):
         raise UserError(f"device '{name}' is unknown. Use auto, cpu or cuda")
     return torch.device(name)
+
+
+def check_precision(name: str) -> torch.dtype:
+    """The type of numbers that float32, float64 or fast (float32) stands for.
+
+    Raises:
+        UserError: any other word.
+    """
+    if name not in PRECISIONS:
+        raise unknown("precision", name, PRECISIONS)
+    return PRECISIONS[name]
+
+
+def check_schedule(text: str) -> None:
+    """Whether a schedule is one.
+
+    Raises:
+        UserError: neither by_layer, by_step nor a whole number from 1.
+    """
+    if text not in ("by_layer", "by_step") and not (text.isdecimal() and int(text) >= 1):
+        raise UserError(f"schedule '{text}' is unknown. Use by_layer, by_step, or a number of steps such as 10")
 
 
 def check_drive(

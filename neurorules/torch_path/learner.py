@@ -14,7 +14,7 @@ from neurorules.language.errors import UserError
 from neurorules.rules import RULES
 from neurorules.series import Series
 from neurorules.torch_path import kernels
-from neurorules.torch_path.checks import check_device, check_drive, check_labels
+from neurorules.torch_path.checks import check_device, check_drive, check_labels, check_precision, check_schedule
 from neurorules.torch_path.learn import learn_trial
 from neurorules.torch_path.model import Learned, Model, build_model, initialise, place
 from neurorules.torch_path.network import Network, build_network
@@ -67,7 +67,8 @@ class Learner:
         hardware: str = "none",
     ) -> None:
         self.device = check_device(device)
-        self.dtype = torch.float64 if precision == "float64" else torch.float32
+        self.dtype = check_precision(precision)
+        check_schedule(schedule)
         if self.device.type == "cpu":
             kernels.keep_freed_memory()
         given: dict[str, Tensor] = {}
@@ -79,6 +80,8 @@ class Learner:
             if input_shape is None or classes is None:
                 raise UserError("a net given as text needs input_shape and classes, for example (1, 28, 28) and 10")
             net = build_network(net, input_shape, classes, neuron=neuron, norm=norm, readout=readout)  # type: ignore[arg-type]
+        if classes is not None and classes != net.classes:
+            raise UserError(f"the net has {net.classes} outputs, and classes is {classes}. Make them the same")
         network = net.on(self.device, self.dtype)
         self.model: Model = build_model(network, RULES.make(rule), signal, dw)
         self.steps, self.schedule, self.seed = steps, schedule, seed

@@ -65,6 +65,9 @@ WRONG_SETTINGS: dict[str, tuple[dict[str, object], str]] = {
     "optimizer": ({"optimizer": "adm"}, "adam"),
     "net": ({"net": "16-x"}, "16-x"),
     "hardware": ({"hardware": "loihii"}, "loihii"),
+    "precision": ({"precision": "flaot64"}, "float64"),
+    "schedule": ({"schedule": "by_leyer"}, "by_layer"),
+    "schedule of no steps": ({"schedule": "0"}, "by_layer"),
     "shape": ({"input_shape": None}, "input_shape"),
 }
 
@@ -91,6 +94,11 @@ def test_a_setting_that_is_not_known_is_refused_in_one_line(name: str) -> None:
     with pytest.raises(UserError, match=message) as raised:
         make(**options)  # type: ignore[arg-type]
     assert "\n" not in str(raised.value)
+
+
+def test_a_network_with_another_number_of_outputs_than_classes_is_refused() -> None:
+    with pytest.raises(UserError, match="3 outputs, and classes is 10"):
+        Learner(make().model.network, classes=10, device="cpu")
 
 
 def test_a_refused_step_changes_nothing() -> None:
