@@ -232,7 +232,7 @@ def learn_trial(
         if model.texts_of(phase.name):
             _learn_phase(trial, phase, records[phase.name], teacher)
     teacher.visit_silent_layers()
-    gradients = {name: change / -samples for name, change in gathered.changes.items()}
+    gradients = {name: change.div_(-samples) for name, change in gathered.changes.items()}
     gradients |= teacher.gradients
     after = Learned(
         learned.parameters, _moved_currents(trial, records, samples), _moved_pre(trial, records, samples),

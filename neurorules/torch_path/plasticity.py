@@ -87,7 +87,7 @@ def _change_weights(view: LocalView, group: Group, factors: PostFactors, name: s
         else:
             change = _correlate(view, entry, w, post, pre)
             if entry.name in view.activity.pre_mean and (group.eligible or group.pre == CENTRED_SPIKES):
-                change = change - _correlate_mean(view, entry, w, post)
+                change = change.sub_(_correlate_mean(view, entry, w, post))  # both are new
         if group.weight is not None:
             names = {"w": w, **view.constants}
             change = change * value_of(group.weight, names, view.layer.neuron.psi, lambda a: a)

@@ -113,6 +113,16 @@ static void NAME(reverse_block)(const ReverseTask *k, int64_t start, int n)
         const REAL *v = k->v ? (const REAL *)k->v + at : 0;
         const REAL *gradient = (const REAL *)k->gradient + t * k->gradient_stride + start;
         const REAL *gate = beta;
+        if (t) {
+            if (v)
+                fetch(v - k->size, n * sizeof(REAL));
+            if (k->gradient_stride)
+                fetch(gradient - k->size, n * sizeof(REAL));
+            if (k->current && k->current_stride)
+                fetch((const REAL *)k->current + at - k->size, n * sizeof(REAL));
+            if (k->every_step)
+                fetch_to_write((REAL *)k->every_step + at - k->size, n * sizeof(REAL));
+        }
         gradient = NAME(weigh_by)(weighed, gradient, v, threshold, k, n);
         if (k->zero) {
             NAME(cut)(gate_here, beta, threshold, k, at, n);

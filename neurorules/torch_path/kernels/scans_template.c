@@ -4,10 +4,17 @@
 static void NAME(spread)(REAL *to, const void *from, int64_t length, int64_t start, int n)
 {
     const REAL *p = from;
+    if (length == 1) {
+        for (int i = 0; i < n; i++)
+            to[i] = *p;
+        return;
+    }
     int64_t at = start % length;
-    for (int i = 0; i < n; i++) {
-        to[i] = p[at];
-        at = at + 1 == length ? 0 : at + 1;
+    for (int done = 0; done < n;) {
+        int piece = length - at < n - done ? (int)(length - at) : n - done;
+        memcpy(to + done, p + at, piece * sizeof(REAL));
+        done += piece;
+        at = 0;
     }
 }
 
@@ -166,6 +173,14 @@ INLINE void NAME(scan_block)(const ScanTask *k, int64_t start, int n, int reset,
         const REAL *current = (const REAL *)k->current + t * k->current_stride + start;
         REAL *v = k->v ? (REAL *)k->v + at : v_here;
         REAL *spikes = in_place ? (REAL *)k->spikes + at : spikes_here;
+        if (t + 1 < k->steps) {
+            if (k->current_stride)
+                fetch(current + k->current_stride, n * sizeof(REAL));
+            if (k->v)
+                fetch_to_write(v + k->size, n * sizeof(REAL));
+            if (in_place)
+                fetch_to_write(spikes + k->size, n * sizeof(REAL));
+        }
         current = NAME(shift)(drive, current, &affine, n);
         if (k->current_sum) {
             NAME(add)(current_sum, current, n);

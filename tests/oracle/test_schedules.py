@@ -1,0 +1,119 @@
+"""A trial in one window, step by step, and in chunks: the same changes, the same state after, in float64."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from neurorules.language.errors import UserError
+from neurorules.neurons._shared import LeakyIntegrator
+from neurorules.rules import RULES
+from neurorules.series import Series
+from neurorules.surrogates import Atan, FastSigmoid
+from neurorules.torch_path.learn import learn_trial
+from neurorules.torch_path.model import Learned, Model, build_model, initialise
+from neurorules.torch_path.network import Network, build_network
+from neurorules.torch_path.state import to_tensors
+
+STEPS, SAMPLES, CLASSES = 7, 5, 3
+TOLERANCE = 1e-10
+WINDOWS = (STEPS, 1, 3)
+GLOBAL = ("bptt", "fa")
+LOCAL = tuple(
+    rule
+    for name in RULES.names()
+    if name not in GLOBAL
+    for rule in ((name, f"{name}:form=voltage", f"{name}:embedding=class_means") if name == "sigprop" else (name,))
+)
+NETS = {"dense": ("13-11", (6,)), "conv": ("c4k3-p2-9", (1, 6, 6)), "recurrent": ("r10-8", (6,))}
+
+
+def drive_of(shape: tuple[int, ...], constant: bool, generator: torch.Generator) -> Series:
+    lead = (SAMPLES,) if constant else (STEPS, SAMPLES)
+    values = torch.rand(*lead, *shape, generator=generator, dtype=torch.float64)
+    return Series(values if constant else (values < 0.4).double() * 2, constant)
+
+
+def two_trials(model: Model, constant: bool, window: int) -> dict[str, torch.Tensor]:
+    """Gradients of two consecutive trials and everything that is learned after them; plain steps in between."""
+    generator, masks = torch.Generator().manual_seed(3), torch.Generator().manual_seed(5)
+    learned = initialise(model, 1, torch.device("cpu"), torch.float64)
+    found: dict[str, torch.Tensor] = {}
+    for trial in range(2):
+        drive = drive_of(model.network.input_shape, constant, generator)
+        labels = torch.randint(CLASSES, (SAMPLES,), generator=generator)
+        result = learn_trial(model, learned, drive, STEPS, labels, masks, window)
+        moved = {n: w - 0.5 * result.gradients.get(n, torch.zeros_like(w)) for n, w in learned.parameters.items()}
+        learned = replace(result.learned, parameters=moved)
+        found |= {f"{trial}.{name}": value.clone() for name, value in result.gradients.items()}
+        found[f"{trial}.scores"] = result.scores
+    return found | to_tensors(Learned(**vars(learned)))
+
+
+def assert_schedules_agree(model: Model, constant: bool) -> None:
+    whole = two_trials(model, constant, STEPS)
+    assert any(value.abs().max() > 1e-6 for name, value in whole.items() if name.startswith("1.hidden"))
+    for window in WINDOWS[1:]:
+        other = two_trials(model, constant, window)
+        assert whole.keys() == other.keys()
+        for name, value in whole.items():
+            assert (value - other[name]).abs().max() <= TOLERANCE, (window, name)
+
+
+def network(kind: str, neuron: str = "lif", norm: str = "streaming") -> Network:
+    net, shape = NETS[kind]
+    made = build_network(net, shape, CLASSES, neuron=neuron, norm=norm, readout_neuron="leaky_readout:beta=0.7")
+    return made.on(torch.device("cpu"), torch.float64)
+
+
+@pytest.mark.parametrize("rule", [r for r in LOCAL if r != "shallow"])
+@pytest.mark.parametrize("kind", NETS)
+@pytest.mark.parametrize("constant", [False, True], ids=["varying", "constant"])
+def test_by_step_and_chunks_learn_what_by_layer_learns(rule: str, kind: str, constant: bool) -> None:
+    assert_schedules_agree(build_model(network(kind), RULES.make(rule)), constant)
+
+
+@pytest.mark.parametrize("neuron", ["if", "lif:reset=zero:surrogate=boxcar", "lif:reset_delay=true:surrogate=atan"])
+def test_every_neuron_learns_alike_in_every_schedule(neuron: str) -> None:
+    assert_schedules_agree(build_model(network("dense", neuron), RULES.make("sigprop")), False)
+
+
+@pytest.mark.parametrize("reset", ["subtract", "zero", "none"])
+@pytest.mark.parametrize("vector", [False, True], ids=["one beta", "a beta a neuron"])
+@pytest.mark.parametrize("constant", [False, True], ids=["varying", "constant"])
+def test_the_exact_eligibility_runs_forwards_as_it_runs_backwards(reset: str, vector: bool, constant: bool) -> None:
+    made = network("dense", norm="none")
+    generator = torch.Generator().manual_seed(2)
+    layers = list(made.layers)
+    for index, layer in enumerate(made.hidden):
+        beta = 0.5 + 0.5 * torch.rand(layer.shape, generator=generator, dtype=torch.float64) if vector else 0.8
+        layers[index] = replace(layer, neuron=LeakyIntegrator(beta, 0.5, reset, False, FastSigmoid()))  # type: ignore[arg-type]
+    model = build_model(replace(made, layers=tuple(layers)), RULES.make("dfa"), dw="-m_post * psi(v_post) * dv_dw")
+    assert_schedules_agree(model, constant)
+
+
+def test_a_surrogate_that_scans_do_not_sum_learns_alike_too() -> None:
+    made = network("dense")
+    layers = [replace(a, neuron=LeakyIntegrator(0.9, 1.0, "subtract", False, Atan())) for a in made.hidden]
+    model = build_model(replace(made, layers=(*layers, made.readout)), RULES.make("sigprop"))
+    assert_schedules_agree(model, False)
+
+
+@pytest.mark.parametrize("rule", GLOBAL)
+@pytest.mark.parametrize("window", WINDOWS[1:])
+def test_a_rule_that_runs_backwards_in_time_says_that_it_needs_all_steps(rule: str, window: int) -> None:
+    with pytest.raises(UserError, match="every step of a trial at once.*--schedule by_layer"):
+        two_trials(build_model(network("dense"), RULES.make(rule)), False, window)
+
+
+def test_batch_normalisation_says_that_it_needs_all_steps() -> None:
+    with pytest.raises(UserError, match="batch normalisation needs every step"):
+        two_trials(build_model(network("dense", norm="batch"), RULES.make("dfa")), False, 1)
+
+
+def test_an_eligibility_through_a_normalisation_says_that_it_needs_all_steps() -> None:
+    model = build_model(network("dense"), RULES.make("dfa"), dw="-m_post * psi(v_post) * dv_dw")
+    with pytest.raises(UserError, match="Use --schedule by_layer"):
+        two_trials(model, False, 1)
