@@ -30,8 +30,8 @@ lint: $(FULL)  ## ruff, formatting, types, and the floors of the house
 	$(BIN)/mypy neurorules hardware_models
 	$(BIN)/lint-imports
 
-bench: $(FULL)  ## measure speed (pytest-benchmark, one process)
-	$(BIN)/python -m pytest benchmarks -p no:xdist --benchmark-only
+bench: $(FULL)  ## a training step beside snnTorch and bare products
+	$(BIN)/python benchmarks/training_step.py
 
 clean:  ## remove .venv, caches and built files; run folders stay
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks

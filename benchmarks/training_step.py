@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -50,10 +49,10 @@ def ratios(found: dict[str, list[float]]) -> dict[str, dict[str, float]]:
     }
 
 
-def resident_mb() -> float:
-    """Memory this process holds now, in MB; of Linux."""
-    with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * resource.getpagesize() / 2**20
+def resident_mb(which: str) -> float:
+    """VmRSS (now) or VmHWM (the most so far) of this process in MB; of Linux. getrusage would hand on the parent's."""
+    with open("/proc/self/status", encoding="ascii") as file:
+        return next(float(line.split()[1]) for line in file if line.startswith(which)) / 1024
 
 
 def grow(system: str, steps: int) -> float:
@@ -61,9 +60,9 @@ def grow(system: str, steps: int) -> float:
     make = snntorch_step if system == PEER else lambda s, y: ours("sigprop:form=surrogate", s, y, "by_step")
     make(*poisson(2, BATCH))()  # libraries and kernels are loaded, optimisers allocated
     step = make(*poisson(steps, BATCH))
-    before = resident_mb()
+    before = resident_mb("VmRSS")
     step(), step()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10 - before
+    return resident_mb("VmHWM") - before
 
 
 def growth() -> dict[str, dict[str, float]]:
@@ -72,7 +71,7 @@ def growth() -> dict[str, dict[str, float]]:
     for system in (BY_STEP, PEER):
         row = {}
         for steps in (STEPS, LONG):
-            command = [sys.executable, __file__, "--grow", system, str(steps)]
+            command = [sys.executable, __file__, "--threads", "1", "--grow", system, str(steps)]
             row[f"T={steps}"] = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         found[system] = row | {"ratio": row[f"T={LONG}"] / row[f"T={STEPS}"]}
     return found
