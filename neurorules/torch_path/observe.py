@@ -7,9 +7,9 @@ from typing import NamedTuple
 from torch import Tensor
 
 from neurorules.series import Series
-from neurorules.torch_path.learn import PhaseRecord, Trial, class_scores, observe_phase
 from neurorules.torch_path.model import Learned, Model
 from neurorules.torch_path.simulate import Activity
+from neurorules.torch_path.trial import PhaseRecord, Trial, class_scores, observe_phase
 
 
 class Response(NamedTuple):

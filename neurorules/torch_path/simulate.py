@@ -118,15 +118,17 @@ def run_layer(
             pre[entry.name] = sources[entry.name] = late
     else:
         run = _run_through_time(layer, drive, steps, carry, summary, training)
-    read = run.summary
-    if read is None and summary is not None:
-        read = summarise(summary, layer.neuron, run.v, run.spikes).sum(0)
+    read = run.summary if summary is None or run.summary is not None else _summed(summary, layer, run)
     moments = current.moments(steps, run.scan) if current is not None and training else None
     activity = Activity(
         steps, sources, pre, pre_mean, current, moments, Series(run.v, False),
         Series(run.spikes, False, run.spike_total), read,
     )  # fmt: skip
     return activity, Carry(run.after, run.spikes[-1], carry.traces)
+
+
+def _summed(summary: Summary, layer: Layer, run: Run) -> Tensor:
+    return summarise(summary, layer.neuron, run.v, run.spikes).sum(0)
 
 
 @dataclass(frozen=True)
