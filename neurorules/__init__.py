@@ -1,8 +1,8 @@
 """Train spiking networks with local, voltage-based learning rules, and compare them with global ones.
 
-    import neurorules
-    result = neurorules.train(rule="sigprop", data="digits", net="64-64")
-    learner = neurorules.Learner("400", rule="dfa", input_shape=(784,), classes=10)
+import neurorules
+result = neurorules.train(rule="sigprop", data="digits", net="64-64")
+learner = neurorules.Learner("400", rule="dfa", input_shape=(784,), classes=10)
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ app = typer.Typer(
 )
 
 # The base of all usage errors: typer brings a click of its own since 0.2x, so the class is found through typer.
-UsageError = typer.BadParameter.__mro__[2]
+UsageError: Any = typer.BadParameter.__mro__[2]
 
 for part in (train, compare, traces, inspect, new):
     part.add_to(app)

@@ -59,7 +59,7 @@ class Triangle(Surrogate):
 
 @dataclass(frozen=True)
 class PiecewiseLinear(Surrogate):
-    """psi = 1/(2 width) where |x| <= width, else leak. Source: SpikingJelly's piecewise leaky ReLU (Fang et al. 2023)."""
+    """psi = 1/(2 width) where |x| <= width, else leak. Source: SpikingJelly, piecewise leaky ReLU (Fang 2023)."""
 
     width: float = 1.0
     leak: float = 0.01

@@ -19,7 +19,10 @@ def add_to(app: typer.Typer) -> None:
 def list_entries(
     kind: Annotated[
         str,
-        typer.Argument(help="rules, signals, neurons, connections, normalisations, encoders, datasets, hardware, surrogates or exporters."),
+        typer.Argument(
+            help="rules, signals, neurons, connections, normalisations, encoders, datasets, hardware, surrogates "
+            "or exporters."
+        ),
     ],
     json: Json = False,
 ) -> None:

@@ -20,7 +20,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table that fits the terminal; whole where stdout is no terminal."""
     console = Console()
     if not console.is_terminal:
-        console = Console(width=max(120, sum(max(len(row[i]) for row in [columns, *rows]) + 3 for i in range(len(columns)))))
+        console = Console(
+            width=max(120, sum(max(len(row[i]) for row in [columns, *rows]) + 3 for i in range(len(columns))))
+        )
     table = Table(box=None, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")

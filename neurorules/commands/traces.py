@@ -60,7 +60,9 @@ def export(
 def plot(
     trace: Annotated[Path, typer.Argument(help="A trace file.")],
     out: Annotated[Path, typer.Option(help="The picture: .png, .svg or .pdf.")] = Path("raster.png"),
-    samples: Annotated[str | None, typer.Option(help="Comma-separated places in the trace; the first six by default.")] = None,
+    samples: Annotated[
+        str | None, typer.Option(help="Comma-separated places in the trace; the first six by default.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Draw a raster of recorded spikes."""

@@ -41,7 +41,8 @@ def train(
     validation = result["validation_accuracy"]
     held = "" if validation is None else f", validation {100 * validation:.2f} %"
     print(f"{config.rule} on {config.data}: test {100 * result['test_accuracy']:.2f} %{held}")
-    print(f"{result['train_seconds']:.1f} s of learning, {result['spikes_per_sample']:.0f} spikes a sample, run in {folder}")
+    cost = f"{result['train_seconds']:.1f} s of learning, {result['spikes_per_sample']:.0f} spikes a sample"
+    print(f"{cost}, run in {folder}")
 
 
 def free_folder(wanted: Path) -> Path:

@@ -41,4 +41,3 @@ class Matrix(Connection):
 
     def transpose(self, w: Tensor, post: Tensor, pre: Shape) -> Tensor:
         return times_transposed(post, w.T)
-

@@ -38,7 +38,9 @@ class Conv2d(Connection):
         if len(pre) != 3:
             raise UserError(f"a convolution reads maps (channels, height, width), found shape {pre}")
         if self.padding == "same" and self.kernel % 2 == 0:
-            raise UserError(f"a 'same' convolution needs an odd kernel, found {self.kernel}. Use c{self.channels}k{self.kernel}v")
+            raise UserError(
+                f"a 'same' convolution needs an odd kernel, found {self.kernel}. Use c{self.channels}k{self.kernel}v"
+            )
         sides = tuple((n + 2 * self.zeros_around - self.kernel) // self.stride + 1 for n in pre[1:])
         if min(sides) < 1:
             raise UserError(f"a {self.kernel}x{self.kernel} kernel does not fit maps of {pre[1]}x{pre[2]}")

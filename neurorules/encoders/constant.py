@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from neurorules.encoders._shared import as_image_array, brightness, brightness_chunks, with_statistics
-from neurorules.series import Series
 from neurorules.language.errors import UserError
+from neurorules.series import Series
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ import torch
 from neurorules.encoders._denoise import denoised
 from neurorules.encoders._framing import Binning, MakeArray, build_frames, elapsed_us, kept_on_disk
 from neurorules.encoders._shared import EventArrays, with_statistics
-from neurorules.series import Series
 from neurorules.language.errors import UserError
+from neurorules.series import Series
 
 VERSION = 1  # raise it when the same options begin to give other frames: old files in the cache are then left alone
 FIT_CHUNK = 4096  # recordings looked at together, to spare memory

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from neurorules.encoders._shared import as_image_array, brightness, check_unit_range, with_statistics
-from neurorules.series import Series
 from neurorules.language.errors import UserError
+from neurorules.series import Series
 
 EPSILON = 1e-7  # keeps the logarithm finite for a pixel at the threshold (snnTorch's default `epsilon`)
 

@@ -12,13 +12,15 @@ GRAMMAR = (
     "Join with '-': 400 dense, c32k5 convolution (c32k5v valid, c32k5s2 stride 2), r128 recurrent, "
     "n normalisation, p2 or a2 max or average pooling, d0.1 dropout"
 )
-LAYER = re.compile(r"(?P<recurrent>r)?(?P<size>\d+)|c(?P<maps>\d+)k(?P<kernel>\d+)(?P<valid>v)?(?:s(?P<stride>\d+))?(?P<late>v)?")
+LAYER = re.compile(
+    r"(?P<recurrent>r)?(?P<size>\d+)|c(?P<maps>\d+)k(?P<kernel>\d+)(?P<valid>v)?(?:s(?P<stride>\d+))?(?P<late>v)?"
+)
 AFTER = re.compile(r"(?P<pool>[pa])(?P<side>\d+)|d(?P<dropout>0?\.\d+|0)")
 
 
 @dataclass(frozen=True)
 class AfterSpec:
-    """What happens to spikes on their way to the next layer: pooling by `amount`, or dropout with probability `amount`."""
+    """What happens to spikes on their way to the next layer: pooling by, or dropout with probability, `amount`."""
 
     kind: Literal["max", "average", "dropout"]
     amount: float

@@ -15,54 +15,36 @@ from neurorules.language.options import convert
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that decides what a run computes. Two runs of equal configuration on one machine give equal bits.
+    """Everything that decides what a run computes: equal configurations on one machine give equal bits.
 
-    Args:
-        rule, neuron, encode, norm, hardware, signal: a name with options, `name:key=value`; encode None: by data set.
-        data: a data set's name with options, or a path.
-        net: hidden layers, such as "64-64" or "c16k3-p2-128".
-        steps: time steps T a sample, >= 1.
-        epochs: passes over the training samples, >= 1.
-        batch_size: samples a trial, >= 1.
-        optimizer, lr, readout_lr: None for the rule's own.
-        lr_schedule: learning rates fall to 0 along a cosine, or stay.
-        readout: whether the read-out sees the last hidden layer or all of them.
-        schedule: "by_layer", "by_step", or a number of steps at a time.
-        seed: of weights, data order and every draw.
-        limit: training samples used, validation included; None for all.
-        validation: training samples held out; None for a tenth, 5,000 at most.
-        device: auto, cpu or cuda.
-        path: torch or brian2.
-        precision: float32, float64 or fast.
-        dw: replaces the text of the hidden weights.
-        threads: of the CPU; None for as many as the work of a trial repays.
+    None stands for what the rule, the data set or the machine decides.
     """
 
-    rule: str = "sigprop"
-    data: str = "digits"
-    net: str = "64-64"
+    rule: str = "sigprop"  # name and options, `name:key=value`, here and below
+    data: str = "digits"  # a data set, or a path
+    net: str = "64-64"  # hidden layers (see `language.architecture`)
     neuron: str = "if"
-    steps: int = 8
+    steps: int = 8  # time steps T a sample, >= 1
     encode: str | None = None
-    epochs: int = 3
-    batch_size: int = 128
-    optimizer: str | None = None
-    lr: float | None = None
+    epochs: int = 3  # passes over the training samples, >= 1
+    batch_size: int = 128  # samples a trial, >= 1
+    optimizer: str | None = None  # none, sgd, momentum or adam
+    lr: float | None = None  # of the hidden layers, >= 0
     readout_lr: float | None = None
-    lr_schedule: Literal["cosine", "constant"] = "cosine"
-    norm: str = "streaming"
-    readout: Literal["last", "all"] = "last"
-    schedule: str = "by_layer"
-    seed: int = 0
-    limit: int | None = None
-    validation: int | None = None
+    lr_schedule: Literal["cosine", "constant"] = "cosine"  # learning rates fall to 0 along a cosine, or stay
+    norm: str = "streaming"  # normalisation of hidden layers, or none
+    readout: Literal["last", "all"] = "last"  # hidden layers that the read-out sees
+    schedule: str = "by_layer"  # by_layer, by_step, or a number of steps at a time
+    seed: int = 0  # of weights, data order and every draw
+    limit: int | None = None  # training samples used, validation included
+    validation: int | None = None  # training samples held out; None: a tenth, 5,000 at most
     device: Literal["auto", "cpu", "cuda"] = "auto"
     path: Literal["torch", "brian2"] = "torch"
-    hardware: str = "none"
+    hardware: str = "none"  # device models joined by +
     precision: Literal["float32", "float64", "fast"] = "float32"
-    signal: str | None = None
-    dw: str | None = None
-    threads: int | None = None
+    signal: str | None = None  # replaces the rule's learning signal
+    dw: str | None = None  # replaces the text of the hidden weights
+    threads: int | None = None  # of the CPU
 
     def __post_init__(self) -> None:
         for name in ("steps", "epochs", "batch_size", "threads"):
@@ -96,7 +78,18 @@ class TrainConfig:
 
     def learner_settings(self) -> dict[str, Any]:
         """The settings a `Learner` takes: all but the data's and the run's."""
-        outside = {"data", "encode", "epochs", "batch_size", "limit", "validation", "lr_schedule", "path", "net", "threads"}
+        outside = {
+            "data",
+            "encode",
+            "epochs",
+            "batch_size",
+            "limit",
+            "validation",
+            "lr_schedule",
+            "path",
+            "net",
+            "threads",
+        }
         return {name: value for name, value in self.as_dict().items() if name not in outside}
 
 

@@ -192,7 +192,13 @@ def _expand_power(expression: Binary, equation: Equation) -> list[Product]:
 def _atom(expression: Expression, sides: set[Side]) -> Product:
     if not sides:
         return Product(constant=(expression,))
-    return Product(**{next(iter(sides)).value: (expression,)})
+    match next(iter(sides)):
+        case Side.PRE:
+            return Product(pre=(expression,))
+        case Side.POST:
+            return Product(post=(expression,))
+        case Side.WEIGHT:
+            return Product(weight=(expression,))
 
 
 def _mixed(expression: Expression, equation: Equation) -> UserError:

@@ -40,7 +40,7 @@ def option_types(factory: Callable[..., Any]) -> dict[str, Any]:
     """The options a dataclass or function takes, with their annotated types."""
     target = factory.__init__ if inspect.isclass(factory) else factory
     hints = get_type_hints(target)
-    names = [name for name in inspect.signature(factory).parameters]
+    names = list(inspect.signature(factory).parameters)
     return {name: hints.get(name, str) for name in names}
 
 

@@ -14,8 +14,8 @@ Predict = Literal["readout", "prototypes", "local_readouts"]
 NEURON_VARIABLES = frozenset({"S", "v", "x"})
 """What a text may read of a neuron: spikes, membrane before reset, a declared low-pass trace of the spikes.
 
-Beside these, `m_post` is the third factor, and `mean_pre` the presynaptic neuron's running mean of its own spikes, which
-a layer whose normalisation centres its inputs takes away (0 elsewhere)."""
+Beside these, `m_post` is the third factor, and `mean_pre` the presynaptic neuron's running mean of its own spikes,
+which a layer whose normalisation centres its inputs takes away (0 elsewhere)."""
 
 
 @dataclass(frozen=True)

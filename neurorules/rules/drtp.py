@@ -18,7 +18,8 @@ def direct_random_target_projection() -> Rule:
         source=Source(
             "C. Frenkel, M. Lefebvre, D. Bol",
             2021,
-            "Learning without feedback: fixed random learning signals allow for feedforward training of deep neural networks",
+            "Learning without feedback: fixed random learning signals allow for feedforward training of "
+            "deep neural networks",
             ("spiking neurons: psi stands for the derivative of the output",),
         ),
     )

@@ -6,7 +6,6 @@ from typing import Literal
 
 from neurorules.language.rules import DELTA_RULE, Phase, Plasticity, Rule, Source
 
-
 PHASE = {"clean": "input", "modulated": "modulated"}
 
 

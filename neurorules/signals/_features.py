@@ -25,8 +25,8 @@ def to_features(activity: Tensor) -> Tensor:
     """(rows, *shape) to (rows, features)."""
     if activity.ndim == 2:
         return activity
-    sides = feature_shape(tuple(activity.shape[1:]))[1:]
-    return functional.adaptive_avg_pool2d(activity, sides).flatten(1)
+    _, height, width = feature_shape(tuple(activity.shape[1:]))
+    return functional.adaptive_avg_pool2d(activity, (height, width)).flatten(1)
 
 
 def from_features(gradient: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -13,7 +13,7 @@ from neurorules.signals._shared import Signal, SignalState, ThirdFactor, View
 
 @dataclass(frozen=True)
 class BackpropagationThroughTime(Signal):
-    """m_l[t] = W_{l+1}^T dI_{l+1}[t]. Source: Werbos 1990; surrogate gradients: Neftci et al. 2019. Resets are held fixed."""
+    """m_l[t] = W_{l+1}^T dI_{l+1}[t], resets held fixed. Source: Werbos 1990; surrogates: Neftci et al. 2019."""
 
     needs = frozenset({"target", "output_error", "weight_transport", "above", "history"})
     varies = True

@@ -50,7 +50,9 @@ class LocalReadout(Signal):
             for layer in net.hidden:
                 count = feature_count(layer.shape)
                 shape = (net.classes, count)
-                state[f"{layer.name}.local_w"] = torch.randn(shape, generator=generator, dtype=torch.float64) * count**-0.5
+                state[f"{layer.name}.local_w"] = (
+                    torch.randn(shape, generator=generator, dtype=torch.float64) * count**-0.5
+                )
                 state[f"{layer.name}.local_b"] = torch.zeros(net.classes, dtype=torch.float64)
         return state
 

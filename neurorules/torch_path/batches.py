@@ -86,7 +86,9 @@ def load_data(config: TrainConfig, data_dir: Path | None) -> Data:
         return Part(encoder.prepare(samples, config.steps, cache), labels, encoder, config.steps)
 
     validation = part(source.train[out], source.train_labels[out]) if held else None
-    return Data(source, part(source.train[kept], source.train_labels[kept]), validation, part(source.test, source.test_labels))
+    return Data(
+        source, part(source.train[kept], source.train_labels[kept]), validation, part(source.test, source.test_labels)
+    )
 
 
 def epoch_order(seed: int, epoch: int, samples: int) -> np.ndarray:

@@ -83,7 +83,9 @@ def check_labels(labels: Tensor, drive: Series, classes: int, device: torch.devi
     """
     samples = drive.values.shape[0 if drive.constant else 1]
     if tuple(labels.shape) != (samples,):
-        raise UserError(f"labels have shape {tuple(labels.shape)}, the input holds {samples} samples. Give ({samples},)")
+        raise UserError(
+            f"labels have shape {tuple(labels.shape)}, the input holds {samples} samples. Give ({samples},)"
+        )
     if labels.is_floating_point() or labels.dtype == torch.bool:
         raise UserError(f"labels are {labels.dtype}, must be whole numbers. Use labels.long()")
     if int(labels.min()) < 0 or int(labels.max()) >= classes:

@@ -24,21 +24,15 @@ from neurorules.torch_path.state import from_tensors, to_tensors
 
 
 class Learner:
-    """Trains one network with one rule.
+    """Trains one network with one rule. Keyword settings are `TrainConfig`'s, where they have the same name.
 
     Args:
         net: a `Network`, a text such as "800-800", or a `torch.nn.Sequential` of torch and snnTorch layers.
         rule: name and options, such as "sigprop:form=voltage".
         input_shape: of one sample at one step, (C, H, W) or (N,); not needed for a `Network`.
-        classes: number of classes, >= 2; likewise.
+        classes: number of classes, >= 2; not needed for a `Network` or a Sequential.
         steps: T of a constant drive; a time-varying one brings its own.
-        neuron, norm, readout: of a net given as text (see `build_network`).
-        optimizer, lr, readout_lr: None for the rule's own.
-        schedule: "by_layer", "by_step", or a number of steps at a time.
         seed: of weights and of every draw.
-        device: auto, cpu or cuda.  precision: float32, float64 or fast.
-        signal, dw: replace the rule's learning signal, or the text of its hidden weights.
-        hardware: a device model it learns under, "none" for none.
 
     Raises:
         UserError: anything unknown, or a net that does not fit.

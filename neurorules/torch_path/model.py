@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -58,7 +59,9 @@ class Model:
     def reads_m(self, role: str, phase: str) -> bool:
         """Whether texts of a role read the third factor in a phase."""
         return any(
-            "m_post" in self.rule.equation(t.plasticity).reads for t in self.texts_of(phase) if t.plasticity.role == role
+            "m_post" in self.rule.equation(t.plasticity).reads
+            for t in self.texts_of(phase)
+            if t.plasticity.role == role
         )
 
     def phase_statistics(self, phase: str, layer: str) -> str:
@@ -132,7 +135,7 @@ def initialise(model: Model, seed: int, device: torch.device, dtype: torch.dtype
 def place(learned: Learned, device: torch.device, dtype: torch.dtype) -> Learned:
     """The same state on a device, in a precision."""
 
-    def move(value: object) -> object:
+    def move(value: Any) -> Any:
         if isinstance(value, Tensor):
             return value.to(device, dtype) if value.is_floating_point() else value.to(device)
         if isinstance(value, dict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from neurorules.language.config import TrainConfig, config_from
 from neurorules.runs.folder import RunFolder
@@ -21,7 +21,7 @@ class Restored(NamedTuple):
     learner: Learner
 
 
-def restore(run: Path, data_dir: Path | None = None, **changed: str) -> Restored:
+def restore(run: Path, data_dir: Path | None = None, **changed: Any) -> Restored:
     """Load a finished run.
 
     Args:

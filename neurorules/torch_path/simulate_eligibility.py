@@ -21,9 +21,7 @@ def trace(view: LocalView, key: str, spikes: Series, decay: float | Tensor) -> T
     lead = values.shape[:1] if spikes.constant else values.shape[:2]
     flat = values.reshape(*lead, -1)
     start = view.carry.traces.get(key)
-    found = kernels.scan(
-        flat, view.activity.steps, decay, float("inf"), kernels.Reset.NONE, u0=start, spikes=False
-    )
+    found = kernels.scan(flat, view.activity.steps, decay, float("inf"), kernels.Reset.NONE, u0=start, spikes=False)
     view.carry.traces[key] = found.u
     assert found.v is not None
     view.traced[key] = found.v.reshape(view.activity.steps, *values.shape[0 if spikes.constant else 1 :])
@@ -48,6 +46,11 @@ def reverse_scan(view: LocalView, post: Tensor) -> Tensor:
 
 
 def forward_eligibility(view: LocalView, entry: Input, spikes: Series) -> Tensor | None:
+    """`dv_dw` of a window, (T, B, *pre), where leak and reset let it factor into a trace; None where they do not.
+
+    Raises:
+        UserError: the layer is normalised, so that the eligibility needs all steps at once.
+    """
     dynamics = view.layer.neuron.dynamics()
     if view.activity.gain is not None:
         raise UserError(

@@ -73,6 +73,14 @@ class Teacher:
 def above_of(
     trial: Trial, index: int, activities: list[Activity], handed: dict[int, Tensor | None]
 ) -> Callable[[Callable[[str], Tensor]], Series]:
+    """What the layers above hand to layer `index`, as a function of the weights that carry it back.
+
+    Args:
+        trial: the trial under way.
+        index: of the layer that asks.
+        activities: of every layer in this window.
+        handed: change of the raw current that each layer above asked for.
+    """
     layers = trial.model.network.layers
 
     def carry(weights_of: Callable[[str], Tensor]) -> Series:

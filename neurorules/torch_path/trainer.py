@@ -71,7 +71,9 @@ def train(
         Interrupted: the user stopped it; the checkpoint is saved.
     """
     if config.path == "brian2":
-        raise UserError("--path brian2 cannot train. Train with --path torch, then: neurorules simulate RUN --path brian2")
+        raise UserError(
+            "--path brian2 cannot train. Train with --path torch, then: neurorules simulate RUN --path brian2"
+        )
     data = data or load_data(config, data_dir)
     learner = make_learner(config, data)
     folder = None
@@ -102,9 +104,7 @@ def cpu_threads(config: TrainConfig, learner: Learner) -> Iterator[None]:
 
 def make_learner(config: TrainConfig, data: Data) -> Learner:
     """A fresh learner for a configuration and its data."""
-    return Learner(
-        config.net, input_shape=data.source.shape, classes=data.source.classes, **config.learner_settings()
-    )
+    return Learner(config.net, input_shape=data.source.shape, classes=data.source.classes, **config.learner_settings())
 
 
 @dataclass
@@ -173,18 +173,17 @@ class Run:
             validation = evaluate(self.learner, self.data.validation, self.config.seed)
             for line in warn_of(validation):
                 _log.warning(line)
+        accuracy = validation.accuracy if validation else None
         row = {
             "epoch": self.at.epoch + 1,
             "train_loss": self.at.loss / samples,
             "train_accuracy": self.at.accuracy / samples,
-            "validation_accuracy": validation.accuracy if validation else None,
+            "validation_accuracy": accuracy,
             "spikes_per_sample": validation.spikes_per_sample if validation else None,
             "mean_rates": validation.mean_rates if validation else None,
             "train_seconds": self.at.seconds,
         }
-        self.at = Position(
-            self.at.epoch + 1, 0, 0.0, 0.0, self.at.seconds, [*self.at.validation, row["validation_accuracy"]]
-        )
+        self.at = Position(self.at.epoch + 1, 0, 0.0, 0.0, self.at.seconds, [*self.at.validation, accuracy])
         if self.folder is not None:
             self.folder.append_metrics(row)
         self.save()

@@ -39,4 +39,4 @@ class Pool(Transform):
             missing = [rows.shape[d] - spread.shape[d] for d in (3, 2)]
             return functional.pad(spread, (0, missing[0], 0, missing[1])) / self.size**2
         _, winners = functional.max_pool2d(rows, self.size, return_indices=True)
-        return functional.max_unpool2d(gradient, winners, self.size, output_size=rows.shape[-2:])
+        return functional.max_unpool2d(gradient, winners, [self.size] * 2, output_size=rows.shape[-2:])

@@ -90,9 +90,7 @@ def test_every_rule_learns_the_same_on_both_ways(
 )  # fmt: skip
 @pytest.mark.parametrize("norm", ["streaming", "batch", "none"])
 @pytest.mark.parametrize("rule", ["sigprop", "bptt"])
-def test_every_neuron_and_normalisation_does(
-    general: Callable[..., Found], neuron: str, norm: str, rule: str
-) -> None:
+def test_every_neuron_and_normalisation_does(general: Callable[..., Found], neuron: str, norm: str, rule: str) -> None:
     model = model_of(rule, "dense", neuron, norm, torch.float64)
     args = (model, torch.float64, False)
     assert_same(two_trials(*args), general(two_trials, *args), torch.float64)

@@ -112,9 +112,7 @@ def test_a_total_over_time_equals_plain_torch_bit_for_bit(compiled, in_plain_tor
 @pytest.mark.parametrize("psi", [p for p in PSIS if p.shape in HAVE_PRIMITIVE])
 def test_the_derivative_of_a_graded_total_is_psi(generator, psi):
     v = drawn(generator, torch.float64, 2, 1000, mean=1.0)
-    low, high = (
-        scan(v + step, 1, 0.0, 1.0, Reset.NONE, total=Total.GRADED, psi=psi).total for step in (-1e-7, 1e-7)
-    )
+    low, high = (scan(v + step, 1, 0.0, 1.0, Reset.NONE, total=Total.GRADED, psi=psi).total for step in (-1e-7, 1e-7))
     wanted = reverse_scan(torch.ones_like(v), 1, 0.0, Reset.NONE, v=v[None], psi=psi)[0]
     smooth = (((v - 1) * psi.slope).abs() - 1).abs() > 1e-5
     assert ((high - low) / 2e-7 - wanted)[smooth].abs().max() < 1e-4

@@ -56,7 +56,9 @@ def rules(depth: int = 3) -> st.SearchStrategy[Expression]:
     if depth == 0:
         return piece
     inner = rules(depth - 1)
-    divisor = st.one_of(*(one_sided(n, 1).map(lambda a: Binary("+", Number(1.5), Call("abs", (a,)))) for n in SIDES.values()))
+    divisor = st.one_of(
+        *(one_sided(n, 1).map(lambda a: Binary("+", Number(1.5), Call("abs", (a,)))) for n in SIDES.values())
+    )
     return st.one_of(
         piece,
         st.builds(Binary, st.sampled_from(["+", "-", "*"]), inner, inner),
