@@ -46,6 +46,11 @@ def reverse_scan(view: LocalView, post: Tensor) -> Tensor:
 
 
 def forward_eligibility(view: LocalView, entry: Input, spikes: Series) -> Tensor | None:
+    """Exact eligibility step by step where it is a trace of the presynaptic neuron alone; None where it is not.
+
+    Raises:
+        UserError: a layer whose normalisation needs all steps at once.
+    """
     """`dv_dw` of a window, (T, B, *pre), where leak and reset let it factor into a trace; None where they do not.
 
     Raises:

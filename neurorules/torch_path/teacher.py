@@ -81,6 +81,14 @@ def above_of(
         activities: of every layer in this window.
         handed: change of the raw current that each layer above asked for.
     """
+    """The function that a signal from above asks: what the layers that read a layer carry back to its spikes.
+
+    Args:
+        trial: the batch.
+        index: of the layer.
+        activities: of all layers.
+        handed: by layer, its post factor with respect to its current; made already for those above.
+    """
     layers = trial.model.network.layers
 
     def carry(weights_of: Callable[[str], Tensor]) -> Series:
