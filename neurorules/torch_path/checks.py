@@ -69,10 +69,19 @@ def check_drive(
     if not torch.isfinite(extremes).all():
         raise UserError("the input holds NaN or infinite values. Clean it before the step")
     steps = steps if series.constant else shape[0]
+    check_steps(network, steps)
+    return Series(values, series.constant), steps
+
+
+def check_steps(network: Network, steps: int) -> None:
+    """Whether every neuron can run so many steps.
+
+    Raises:
+        UserError: rate neurons, and more than one step.
+    """
     for layer in network.hidden:
         if layer.neuron.steps is not None and steps != layer.neuron.steps:
             raise UserError(f"layer '{layer.name}' has rate neurons, which run 1 step, asked {steps}. Use --steps 1")
-    return Series(values, series.constant), steps
 
 
 def check_labels(labels: Tensor, drive: Series, classes: int, device: torch.device) -> Tensor:

@@ -74,7 +74,7 @@ def learn_trial(
     """
     samples = drive.values.shape[0 if drive.constant else 1]
     window = window or steps
-    _check_window(model, window, steps)
+    check_window(model, window, steps)
     if model.signal is not None:
         learned = replace(learned, signal={**learned.signal, **model.signal.observe(learned.signal, drive, labels)})
     trial = Trial(model, learned, drive, steps, window, labels, draw_masks(model.network.layers, samples, generator))
@@ -129,7 +129,12 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teach
             handed[index] = learn_layer(view, trial.model.texts, trial.learned.update, teacher.gathered)
 
 
-def _check_window(model: Model, window: int, steps: int) -> None:
+def check_window(model: Model, window: int, steps: int) -> None:
+    """Whether a rule and its normalisations can learn a window of steps at a time.
+
+    Raises:
+        UserError: one needs all steps at once, and the window is shorter.
+    """
     if window >= steps:
         return
     if model.signal is not None and model.signal.varies:

@@ -20,8 +20,10 @@ from neurorules.runs.folder import RunFolder
 from neurorules.runs.interrupt import Interrupted, StopFlag, polite_stop
 from neurorules.runs.progress import Bar, progress
 from neurorules.torch_path.batches import Data, epoch_order, load_data
+from neurorules.torch_path.checks import check_steps
 from neurorules.torch_path.evaluate import Evaluation, evaluate
 from neurorules.torch_path.health import warn_of
+from neurorules.torch_path.learn import check_window
 from neurorules.torch_path.learner import Learner
 from neurorules.torch_path.optimiser import cosine
 from neurorules.torch_path.report import result_of
@@ -104,7 +106,11 @@ def cpu_threads(config: TrainConfig, learner: Learner) -> Iterator[None]:
 
 def make_learner(config: TrainConfig, data: Data) -> Learner:
     """A fresh learner for a configuration and its data."""
-    return Learner(config.net, input_shape=data.source.shape, classes=data.source.classes, **config.learner_settings())
+    shape, classes = data.source.shape, data.source.classes
+    learner = Learner(config.net, input_shape=shape, classes=classes, **config.learner_settings())
+    check_steps(learner.model.network, config.steps)
+    check_window(learner.model, config.window(), config.steps)
+    return learner
 
 
 @dataclass

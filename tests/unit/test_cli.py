@@ -54,7 +54,7 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["train", "--dw", "clip(m_post * S_pre, 0, 1)"], ["mixes post and pre"]),
         (["train", "--norm", "layer"], ["unknown normalisation 'layer'"]),
         (["train", "--hardware", "fixed_pont"], ["fixed_pont", "fixed_point"]),
-        (["train", "--precision", "float16"], ["float16", "float32"]),
+        (["train", "--precision", "float16"], ["float16", "float"]),
         (["train", "--readout", "lst"], ["lst", "last"]),
         (["train", "--schedule", "by_leyer"], ["by_leyer", "by_layer"]),
         (["train", "--path", "brain2"], ["brain2", "brian2"]),
@@ -201,7 +201,8 @@ def test_record_export_plot_and_simulate_work_on_a_run(tmp_path: Path, capsys: p
     assert run(["simulate", out, "--samples", "4", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["spikes_equal"] is True and found["samples"] == 4 and found["spikes_compared"] > 0
-    assert "S_post" in fails(capsys, "record", out, "--variables", "S_post") or True
+    assert "unknown variable 'S_post'" in fails(capsys, "record", out, "--variables", "S_post")
+    assert "--samples is 0" in fails(capsys, "record", out, "--samples", "0")
 
 
 @pytest.mark.parametrize(
@@ -230,6 +231,7 @@ def test_a_new_rule_file_is_listed_trains_and_cites(
 
     model = build_model(build_network("8", (1, 4, 4), 3), made)
     assert initialise(model, 0, torch.device("cpu"), torch.float32).parameters
+    capsys.readouterr()
     assert "exists" in fails(capsys, "new", "rule", "my_rule", "--folder", str(tmp_path))
 
 
