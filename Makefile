@@ -3,7 +3,7 @@
 PYTHON ?= $(shell for p in python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 JOBS   ?= 2
-NET    ?= 24-24-24
+NET    ?= 32-32-32
 RUN    ?= runs/digits
 
 BIN  := .venv/bin
@@ -16,8 +16,9 @@ FULL := .venv/.full-installed
 .DELETE_ON_ERROR:
 
 run: $(CORE)  ## train, compare, record, export and plot on the bundled digits (core packages only)
-	$(BIN)/neurorules compare --rules sigprop,bptt,shallow --data digits --net $(NET) --out $(RUN) --force
-	$(BIN)/neurorules record $(RUN)/sigprop --samples 10 --variables S,v --out $(RUN)/traces.h5
+	$(BIN)/neurorules compare --rules sigprop,bptt,shallow --data digits --net $(NET) \
+		--epochs 15 --batch-size 32 --seeds 3 --out $(RUN) --force
+	$(BIN)/neurorules record $(RUN)/sigprop/seed0 --samples 10 --variables S,v --out $(RUN)/traces.h5
 	$(BIN)/neurorules export $(RUN)/traces.h5 --to npz --out $(RUN)/traces.npz
 	$(BIN)/neurorules plot $(RUN)/traces.h5 --out $(RUN)/raster.png
 

@@ -68,13 +68,14 @@ class Defaults:
         lr: learning rate of the hidden layers, >= 0.
         readout_lr: of the read-out, and of local ones.
         signal_lr: of other parameters of the signal, such as a target embedding.
-        optimizer: none, sgd, momentum or adam.
+        optimizer, readout_optimizer: none, sgd, momentum or adam.
     """
 
     lr: float = 3e-3
     readout_lr: float = 3e-3
     signal_lr: float = 1e-2
     optimizer: str = "adam"
+    readout_optimizer: str = "adam"
 
 
 DELTA_RULE = (

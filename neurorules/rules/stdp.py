@@ -23,7 +23,7 @@ def stdp(*, a_plus: float = 0.01, a_minus: float = 0.012, decay: float = 0.8) ->
         constants={"a_plus": a_plus, "a_minus": a_minus},
         trace_decay=decay,
         bounds=(-1.0, 1.0),
-        defaults=Defaults(lr=0.1, optimizer="sgd"),
+        defaults=Defaults(lr=0.01, optimizer="sgd"),
         source=Source(
             "S. Song, K. D. Miller, L. F. Abbott",
             2000,

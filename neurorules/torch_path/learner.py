@@ -95,7 +95,11 @@ class Learner:
         own = {*self.model.network.parameter_names(), *(n for n in self.learned.parameters if n.startswith(readers))}
         rates = {name: hidden if name in own else defaults.signal_lr for name in self.learned.parameters}
         rates |= {name: reading for name in self.learned.parameters if name.startswith(readers)}
-        return Optimiser(optimizer or defaults.optimizer, self.learned.parameters, rates)
+        kinds = {
+            name: optimizer or (defaults.readout_optimizer if name.startswith(readers) else defaults.optimizer)
+            for name in self.learned.parameters
+        }
+        return Optimiser(self.learned.parameters, kinds, rates)
 
     def step(self, spikes: Tensor | Series, labels: Tensor, fraction: float = 1.0) -> dict[str, float]:
         """Learn from one batch.

@@ -17,41 +17,47 @@ MOMENTUM = 0.9
 
 
 class Optimiser:
-    """One optimiser group a layer; parameters are changed in place.
+    """One optimiser group a parameter; parameters are changed in place.
 
     Args:
-        kind: none (the change as the text gives it), sgd, momentum (0.9) or adam.
         parameters: by name, "<layer>.<...>".
-        rates: learning rate of each parameter.
+        kinds: of each parameter: none (the change as the text gives it), sgd, momentum (0.9) or adam.
+        rates: learning rate of each parameter; 1 where the kind is none.
 
     Raises:
         UserError: unknown kind.
     """
 
-    def __init__(self, kind: str, parameters: Parameters, rates: Mapping[str, float]) -> None:
-        if kind not in get_args(Kind):
-            raise unknown("optimizer", kind, get_args(Kind))
+    def __init__(self, parameters: Parameters, kinds: Mapping[str, str], rates: Mapping[str, float]) -> None:
+        for kind in kinds.values():
+            if kind not in get_args(Kind):
+                raise unknown("optimizer", kind, get_args(Kind))
         self.parameters = parameters
-        self.names = list(parameters)
-        groups = [{"params": [parameters[name]], "lr": 1.0 if kind == "none" else rates[name]} for name in self.names]
-        self.rates = [float(group["lr"]) for group in groups]  # type: ignore[arg-type]
+        self.kinds = dict(kinds)
+        self.rates = {name: 1.0 if kinds[name] == "none" else rates[name] for name in parameters}
+        self.torch = {kind: self._of_kind(kind) for kind in sorted(set(kinds.values()))}
+
+    def _of_kind(self, kind: str) -> torch.optim.Optimizer:
+        members = [name for name in self.parameters if self.kinds[name] == kind]
+        groups = [{"params": [self.parameters[name]], "lr": self.rates[name], "name": name} for name in members]
         if kind == "adam":
-            self.torch: torch.optim.Optimizer = torch.optim.Adam(groups, fused=True)
-        else:
-            self.torch = torch.optim.SGD(groups, momentum=MOMENTUM if kind == "momentum" else 0.0)
+            return torch.optim.Adam(groups, fused=True)
+        return torch.optim.SGD(groups, momentum=MOMENTUM if kind == "momentum" else 0.0)
 
     def step(self, gradients: Mapping[str, Tensor], fraction: float = 1.0) -> None:
         """Change the parameters that have a gradient, at `fraction` of their learning rates."""
-        for name, rate, group in zip(self.names, self.rates, self.torch.param_groups, strict=True):
-            group["lr"] = rate * fraction
-            self.parameters[name].grad = gradients.get(name)
-        self.torch.step()
+        for name, parameter in self.parameters.items():
+            parameter.grad = gradients.get(name)
+        for optimiser in self.torch.values():
+            for group in optimiser.param_groups:
+                group["lr"] = self.rates[group["name"]] * fraction
+            optimiser.step()
 
     def state(self) -> dict[str, Tensor]:
         """Momenta and counts, by "<parameter>/<quantity>"."""
         found: dict[str, Tensor] = {}
-        for name in self.names:
-            for key, value in self.torch.state.get(self.parameters[name], {}).items():
+        for name, parameter in self.parameters.items():
+            for key, value in self.torch[self.kinds[name]].state.get(parameter, {}).items():
                 if value is not None:
                     found[f"{name}/{key}"] = torch.as_tensor(value)
         return found
@@ -61,7 +67,8 @@ class Optimiser:
         for path, value in state.items():
             name, key = path.rsplit("/", 1)
             here = self.parameters[name]
-            self.torch.state[here][key] = value.clone() if key == "step" else value.to(here.device, here.dtype).clone()
+            kept = value.clone() if key == "step" else value.to(here.device, here.dtype).clone()
+            self.torch[self.kinds[name]].state[here][key] = kept
 
 
 def cosine(done: int, total: int) -> float:
