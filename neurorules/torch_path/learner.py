@@ -20,6 +20,7 @@ from neurorules.torch_path.model import Learned, Model, build_model, initialise,
 from neurorules.torch_path.network import Network, build_network
 from neurorules.torch_path.observe import Response, respond
 from neurorules.torch_path.optimiser import Optimiser
+from neurorules.torch_path.precision import matrix_precision
 from neurorules.torch_path.state import from_tensors, to_tensors
 
 
@@ -63,6 +64,7 @@ class Learner:
         self.device = check_device(device)
         self.dtype = check_precision(precision)
         check_schedule(schedule)
+        self.fast = precision == "fast"
         if self.device.type == "cpu":
             kernels.keep_freed_memory()
         given: dict[str, Tensor] = {}
@@ -115,7 +117,7 @@ class Learner:
         Raises:
             UserError: wrong shapes, values that are not finite, labels out of range.
         """
-        with torch.no_grad():
+        with torch.no_grad(), matrix_precision(self.fast):
             drive, steps = check_drive(spikes, self.model.network, self.steps, self.device, self.dtype)
             labels = check_labels(labels, drive, self.model.network.classes, self.device)
             window = {"by_layer": steps, "by_step": 1}.get(self.schedule) or int(self.schedule)
@@ -129,7 +131,7 @@ class Learner:
 
     def respond(self, spikes: Tensor | Series) -> Response:
         """Run a batch without learning: class scores and the activity of every layer."""
-        with torch.no_grad():
+        with torch.no_grad(), matrix_precision(self.fast):
             drive, steps = check_drive(spikes, self.model.network, self.steps, self.device, self.dtype)
             return respond(self.model, self.seen(), drive, steps)
 
