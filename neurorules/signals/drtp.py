@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 
 import torch
 from torch import Tensor
 
+from neurorules.signals._feedback import direct_feedback, feedback_name
 from neurorules.signals._shared import NetShape, Signal, SignalState, ThirdFactor, View, constant_in_time
 
 
@@ -23,15 +23,11 @@ class TargetProjection(Signal):
     known = "step"
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
-        return {
-            f"{layer.name}.feedback": torch.randn(net.classes, *layer.shape, generator=generator, dtype=torch.float64)
-            * prod(layer.shape) ** -0.5
-            for layer in net.hidden
-        }
+        return direct_feedback(net, generator)
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
         assert view.labels is not None
-        m = -state[f"{view.layer.name}.feedback"][view.labels]
+        m = -state[feedback_name(view.layer.name)][view.labels]
         return ThirdFactor({"input": constant_in_time(m, view.steps)}, {}, {})
 
 
