@@ -107,7 +107,7 @@ class View:
 
 
 class ThirdFactor(NamedTuple):
-    """m by phase, gradients of the signal's own parameters (by name, averaged over samples), and its state after."""
+    """m by phase, gradients of the signal's own parameters (by name, summed over samples), and its state after."""
 
     m: dict[str, Series]
     gradients: dict[str, Tensor]
