@@ -17,6 +17,7 @@ from neurorules.language.options import parse_list
 from neurorules.rules import RULES
 from neurorules.runs.atomic import write_text
 from neurorules.runs.folder import CONFIG, RESULT, RunFolder
+from neurorules.runs.interrupt import Interrupted
 from neurorules.runs.plain_json import to_json
 from neurorules.runs.progress import track
 from neurorules.torch_path.trainer import train
@@ -80,7 +81,13 @@ def compare(
         configs = [replace(config, threads=config.threads or 1) for config in configs]
     calls = (joblib.delayed(run_one)(config, folder_of(out, config), data_dir, quiet or jobs > 1) for config in configs)
     pool = joblib.Parallel(n_jobs=jobs, return_as="generator")
-    runs = list(track(pool(calls), "comparing", len(configs), quiet))
+    try:
+        runs = list(track(pool(calls), "comparing", len(configs), quiet))
+    except (Interrupted, KeyboardInterrupt):
+        raise Interrupted(
+            f"stopped. Finished runs and checkpoints are kept in {out}. "
+            f"Go on with the same options and: neurorules compare --out {out} --resume"
+        ) from None
     found = {"runs": runs, "alignment": [], "audit": []}
     write_text(out / RESULT_FILE, to_json(found, indent=2) + "\n")
     return found

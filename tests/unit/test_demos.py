@@ -1,0 +1,19 @@
+"""Every demo runs as its own words say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DEMOS = sorted((Path(__file__).resolve().parents[2] / "demos").glob("*.py"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("demo", DEMOS, ids=[demo.stem for demo in DEMOS])
+def test_a_demo_runs(demo: Path, tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, str(demo)], cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
