@@ -23,7 +23,7 @@ run: $(CORE)  ## train, compare, record, export and plot on the bundled digits (
 	$(BIN)/neurorules plot $(RUN)/traces.h5 --out $(RUN)/raster.png
 
 test: $(FULL)  ## run the tests (JOBS=2 workers; all extras are installed)
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: $(FULL)  ## ruff, formatting, types, and the floors of the house
 	$(BIN)/ruff check .

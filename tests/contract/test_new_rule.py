@@ -16,6 +16,7 @@ def test_a_new_rule_is_listed_and_passes_the_contract(
 ) -> None:
     assert run(["new", "rule", "my_rule", "--folder", str(tmp_path)]) == 0
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setitem(RULES.modules, "my_rule", "my_rule")
     capsys.readouterr()
     assert run(["list", "rules"]) == 0
