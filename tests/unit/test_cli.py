@@ -243,6 +243,12 @@ def start(out: Path, *more: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
+def finish(process: subprocess.Popen[str]) -> int:
+    """Wait for a run and close its pipes."""
+    process.communicate(timeout=240)
+    return process.returncode
+
+
 def wait_for_epochs(out: Path, epochs: int) -> None:
     for _ in range(1200):
         if (out / "metrics.jsonl").exists() and len((out / "metrics.jsonl").read_text().splitlines()) >= epochs:
@@ -255,7 +261,7 @@ def wait_for_epochs(out: Path, epochs: int) -> None:
 @pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGINT])
 def test_a_stopped_run_resumes_to_the_same_bits(kind: signal.Signals, tmp_path: Path) -> None:
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
-    assert start(straight).wait(120) == 0
+    assert finish(start(straight)) == 0
     process = start(stopped)
     wait_for_epochs(stopped, 2)
     process.send_signal(kind)
@@ -263,7 +269,7 @@ def test_a_stopped_run_resumes_to_the_same_bits(kind: signal.Signals, tmp_path: 
     assert not (stopped / "result.json").exists()
     if kind == signal.SIGINT:
         assert process.returncode == 130 and "--resume" in errors and len(errors.strip().splitlines()) == 1
-    assert start(stopped, "--resume").wait(120) == 0
+    assert finish(start(stopped, "--resume")) == 0
     assert (stopped / "weights.safetensors").read_bytes() == (straight / "weights.safetensors").read_bytes()
     rows = [[json.loads(line) for line in (f / "metrics.jsonl").read_text().splitlines()] for f in (straight, stopped)]
     assert len(rows[0]) == len(rows[1]) == 30
