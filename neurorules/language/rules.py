@@ -42,12 +42,14 @@ class Plasticity:
         text: the change, summed over steps and averaged over the trial's samples.
         role: the layers it holds for.
         phase: the pass it reads.
+        populations: the layers it holds for: all, or flat ones only (dense and recurrent, no maps).
     """
 
     parameter: str
     text: str
     role: Role = "hidden"
     phase: str = "input"
+    populations: Literal["all", "flat"] = "all"
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,8 @@ def learn_layer(
     for text in texts:
         if text.plasticity.role != view.layer.role or text.plasticity.phase != view.phase:
             continue
+        if text.plasticity.populations == "flat" and len(view.layer.shape) > 1:
+            continue
         for index, group in enumerate(text.groups):
             name = f"{view.phase}.{view.layer.name}.{text.plasticity.parameter}.{index}"
             if text.plasticity.parameter == "w":

@@ -122,7 +122,7 @@ def test_stdp_changes_the_same_weights_by_the_same_amount(net: str, reset: str) 
 
 @pytest.mark.parametrize("reset", ["subtract", "zero", "none:reset_delay=true"])
 def test_sigprop_on_voltages_changes_the_same_weights_in_both_streams(reset: str) -> None:
-    trial = trial_of("sigprop:form=voltage:bias=true", neuron=f"lif:beta=0.8:reset={reset}")
+    trial = trial_of("sigprop:form=voltage", neuron=f"lif:beta=0.8:reset={reset}")
     outcomes = trial.replay()
     trial.assert_same_changes(outcomes)
     assert {"hidden2.ff.w", "hidden1.b", "hidden2.b"} <= set(outcomes[1].changes)
@@ -132,7 +132,7 @@ def test_sigprop_on_voltages_changes_the_same_weights_in_both_streams(reset: str
 @pytest.mark.parametrize(
     "rule",
     [
-        "sigprop:bias=true",
+        "sigprop",
         "sigprop:embedding=class_means",
         "sigprop:targets=codes",
         "dfa",

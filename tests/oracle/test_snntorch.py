@@ -110,7 +110,7 @@ def test_a_sequential_trained_and_given_back_spikes_as_the_learner_does_bit_for_
     torch.manual_seed(1)
     drive, labels = batch(generator, *shape)
     learner = Learner(
-        make(), rule="sigprop:bias=true", input_shape=shape, precision="float64", device="cpu", optimizer="sgd", lr=0.1
+        make(), rule="sigprop:bias=all", input_shape=shape, precision="float64", device="cpu", optimizer="sgd", lr=0.1
     )
     before = {key: value.clone() for key, value in learner.learned.parameters.items()}
     for _ in range(3):
