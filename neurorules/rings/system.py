@@ -22,6 +22,7 @@ NODE_TAPS = (0.0, 1.0, 0.0, 0.0, 0.0)
 EDGE_TAPS = (0.0, 1.0, 0.0, 0.0, 1.0)
 """A connection's output: those of S, which J feeds, and T, which J eats: together a signed weight."""
 MOST_STEPS = 1024
+LOG_REST = (-1.5, 1.0)
 
 
 class Mode(IntEnum):
@@ -96,6 +97,11 @@ def coupling_matrix(k2: Tensor, k3: Tensor) -> Tensor:
 def fixed_point(a: Tensor, k1: Tensor) -> Tensor:
     """x* (5,) of A x* = -k1; it exists where every k2 > 0."""
     return torch.linalg.solve(a, -k1)
+
+
+def fixed_points(log_rest: Tensor) -> Tensor:
+    """x* of the learned ln x*, held in 0.22 .. 2.7: further out the explicit steps become unstable."""
+    return log_rest.clamp(*LOG_REST).exp()
 
 
 def field(a: Tensor, x: Tensor, rest: Tensor, drive: Tensor) -> Tensor:
