@@ -1,4 +1,4 @@
-"""One five-variable ring a synapse, whose five fixed points are all there is to learn (BSP reconstruction, method 1)."""
+"""One five-variable ring a synapse, whose five fixed points are all that learns (BSP reconstruction, method 1)."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class RingState(NamedTuple):
     final: Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FiveElement(Neuron):
     """S = x_S(T) - x*_S, the displacement of a ring that the current drives from its fixed point for T = steps h.
 
@@ -36,6 +36,7 @@ class FiveElement(Neuron):
     log_rest: Tensor | None = None
     spiking = False
     steps = 1
+    learns = ("log_rest",)
 
     def initial(self, current: Tensor) -> State:
         return State(torch.zeros_like(current))

@@ -7,7 +7,16 @@ with the same arithmetic in plain torch beside it.
 """
 
 from neurorules.rings.dispatch import fixed_point_gradient, reverse_edges, reverse_nodes, run_edges, run_nodes
-from neurorules.rings.system import ELEMENTS, Mode, RingSystem, coupling_matrix, energy, field, fixed_point, fixed_points
+from neurorules.rings.system import (
+    ELEMENTS,
+    Mode,
+    RingSystem,
+    coupling_matrix,
+    energy,
+    field,
+    fixed_point,
+    fixed_points,
+)
 
 __all__ = [
     "ELEMENTS",

@@ -115,11 +115,20 @@ class View:
 
 
 class ThirdFactor(NamedTuple):
-    """m by phase, gradients of the signal's own parameters (by name, summed over samples), and its state after."""
+    """What a signal answers for one layer.
+
+    Args:
+        m: by phase.
+        gradients: of the signal's own parameters and of neurons' (by name), summed over samples.
+        state: what changes in its own.
+        sent: what its reverse circuit sends to the layers below: a derivative of the loss by this layer's raw current,
+            as `m` in form; None where they get what the layer's text makes of m.
+    """
 
     m: dict[str, Series]
     gradients: dict[str, Tensor]
     state: SignalState
+    sent: Series | None = None
 
 
 class Signal(ABC):
@@ -136,6 +145,8 @@ class Signal(ABC):
     """What it reads of a hidden layer at every step, as `View.every`; it then needs all steps at once."""
     varies: bool = False
     """Whether m varies within a trial; it then needs all steps at once."""
+    teaches_neurons: bool = False
+    """Whether it gives gradients of neurons' own parameters, so that layers without a text learn."""
     teaches_readout: bool = False
     """Whether it makes the read-out's third factor as well, instead of the output error itself."""
 

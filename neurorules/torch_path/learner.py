@@ -53,6 +53,7 @@ class Learner:
         readout_neuron: str | None = None,
         norm: str | None = None,
         init: Init | None = None,
+        connection: str | None = None,
         readout: str = "last",
         optimizer: str | None = None,
         lr: float | None = None,
@@ -85,6 +86,7 @@ class Learner:
             net = build_network(
                 net, input_shape, classes, neuron=neuron or own.neuron, norm=norm or own.norm,
                 readout=readout, readout_neuron=readout_neuron or own.readout_neuron,  # type: ignore[arg-type]
+                connection=connection or own.connection,
             )  # fmt: skip
         if classes is not None and classes != net.classes:
             raise UserError(f"the net has {net.classes} outputs, and classes is {classes}. Make them the same")
