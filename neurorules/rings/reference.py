@@ -60,7 +60,7 @@ def back(
     """
     weight = torch.tensor(taps, dtype=last.dtype, device=last.device).reshape(5, *[1] * (last.ndim - 1))
     along = rest.expand_as(last) if mode is Mode.FIXED else last
-    a = error * along * weight
+    a = error * last * weight  # of x to of ln x, at the element itself
     if mode is Mode.LEAD:
         return _lead(system, taps, a, error * drive, last, rest)
     matrix = system.matrix().T.to(last)

@@ -165,7 +165,7 @@ INLINE VEC NAME(back)(const System *s, VEC e, VEC u, const VEC *rest, const VEC 
         memcpy(x, last, sizeof x);
     const VEC *carrier = mode == FIXED ? rest : x;
     for (int i = 0; i < 5; i++) {
-        a[i] = e * carrier[i] * (REAL)s->taps[i];
+        a[i] = e * x[i] * (REAL)s->taps[i]; /* of x to of ln x, at the element itself */
         d[i] = x[i] - rest[i];
         if (sums && mode != LEAD)
             sums[i] += e * d[i] * (REAL)s->taps[i];

@@ -93,6 +93,7 @@ class View:
         every: by phase, what its `every` names at each step, (T, rows, *shape).
         source, source_every: the same of the layer below; empty for the first layer.
         inner: by phase, what the neurons' inner integration left, where there is one (neurons of T = 1).
+        gain: 1/sigma of the layer's normalisation, (N,) or (C, 1, 1); None where it has none.
         labels: (B,) class indices; None unless "target" is declared.
         output_error: (B, classes), derivative of the rule's loss by the output; None unless declared.
         above: from the consuming connections' backward weights, what reaches this layer's spikes; None unless declared.
@@ -108,6 +109,7 @@ class View:
     every: Mapping[str, Tensor]
     source_every: Mapping[str, Tensor]
     inner: Mapping[str, Any]
+    gain: Tensor | None
     labels: Tensor | None
     output_error: Tensor | None
     above: Callable[[Callable[[str], Tensor]], Series] | None

@@ -68,6 +68,7 @@ class Teacher:
             every=self._every(index, signal.every),
             source_every={} if below == NETWORK_INPUT else self._every(below, signal.every),
             inner={p: r.activity[index].inner for p, r in self.records.items() if r.activity},
+            gain=next((r.activity[index].gain for r in self.records.values() if r.activity), None),
             labels=self.trial.labels if "target" in signal.needs else None,
             output_error=self.output.m if "output_error" in signal.needs else None,
             above=above if "above" in signal.needs else None,

@@ -42,8 +42,11 @@ def draw_graph(system: CoupledSystem, target: str, out: Path) -> None:
     for name, place in zip(system.variables, places, strict=True):
         length = lengths.get(name)
         colour = "white" if length is None else PALETTE[min(length, len(PALETTE) - 1)]
+        ink = "white" if colour in (PALETTE[0], PALETTE[-1]) else "black"
         axes.scatter(*place, s=560, color=colour, edgecolors="black", zorder=3)
-        axes.annotate(f"{name}\n{'-' if length is None else length}", place, ha="center", va="center", fontsize=8)
+        axes.annotate(
+            f"{name}\n{'-' if length is None else length}", place, ha="center", va="center", fontsize=8, color=ink
+        )
     axes.set_title(f"causal distance to {target}", fontsize=10)
     axes.set_aspect("equal")
     axes.margins(0.2)
