@@ -37,6 +37,7 @@ class FiveElement(Neuron):
     spiking = False
     steps = 1
     learns = ("log_rest",)
+    steadier = "or give the rings a shorter step h, or a smaller saturation"
 
     def initial(self, current: Tensor) -> State:
         return State(torch.zeros_like(current))

@@ -66,6 +66,8 @@ class Neuron(ABC):
     spiking: bool
     steps: int | None = None
     """The only number of time steps it makes sense for, None for any (rate neurons: 1)."""
+    steadier: str = "or use a neuron that leaks faster"
+    """What else to try where a layer of it diverges."""
     learns: tuple[str, ...] = ()
     """Names of its own parameters, which a rule may let learn."""
 

@@ -6,14 +6,16 @@ import torch
 from torch import Tensor
 
 
-def signed_spikes(current: Tensor, threshold: float | Tensor) -> Tensor:
-    """Spikes -1, 0 or 1 of units without leak: u += I; a spike where |u| > threshold / 2, which takes `threshold` away.
+def signed_spikes(current: Tensor, threshold: Tensor, burst: int) -> Tensor:
+    """Spike counts, negative for negative spikes, of units without leak: u += I; each spike takes `threshold` off |u|.
 
-    Their sum over time, times the threshold, is the current's, to half a threshold and while a spike a step is enough.
+    A unit fires while |u| > threshold / 2, at most `burst` times a step. The sum of its spikes, times the threshold, is
+    the sum of its current, to half a threshold and while so many spikes are enough.
 
     Args:
         current: (T, B, *shape).
-        threshold: > 0, a number or (*shape).
+        threshold: > 0, () or (*shape).
+        burst: >= 1.
 
     Source: sigma-delta neurons with two signs, as in Yousefzadeh et al. 2019.
     """
@@ -21,6 +23,6 @@ def signed_spikes(current: Tensor, threshold: float | Tensor) -> Tensor:
     spikes = torch.empty_like(current)
     for t in range(current.shape[0]):
         u = u + current[t]
-        spikes[t] = torch.sign(u) * (u.abs() > threshold / 2)
+        spikes[t] = (u / threshold).round().clamp_(-burst, burst)
         u = u - spikes[t] * threshold
     return spikes

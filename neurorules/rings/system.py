@@ -82,7 +82,7 @@ class RingSystem:
 
     def matrix(self) -> Tensor:
         """A (5, 5), float64."""
-        return coupling_matrix(torch.full((5,), self.k2).double(), torch.full((5,), self.k3).double())
+        return coupling_matrix(*(torch.full((5,), rate, dtype=torch.float64) for rate in (self.k2, self.k3)))
 
 
 def coupling_matrix(k2: Tensor, k3: Tensor) -> Tensor:

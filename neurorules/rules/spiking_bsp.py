@@ -5,7 +5,7 @@ from __future__ import annotations
 from neurorules.language.rules import Defaults, Plasticity, Rule, Source
 
 
-def spiking_bsp(*, quantum: float = 0.5, error_quantum: float = 0.5) -> Rule:
+def spiking_bsp(*, burst: int = 4, reach: float = 8.0) -> Rule:
     """Forward and reverse signals of BSP (a reconstruction) as spikes; G1 = reverse spike count x forward spikes.
 
     What we chose, and why. Forward: any spiking neuron, so that the rule stands beside `bptt` and `shallow` on the
@@ -15,7 +15,7 @@ def spiking_bsp(*, quantum: float = 0.5, error_quantum: float = 0.5) -> Rule:
     Spikes alone travel back; where nothing is wrong, none do.
 
     Args:
-        quantum, error_quantum: what a reverse spike is worth (see `signals.reverse_spikes`).
+        burst, reach: resolution and range of the reverse spikes (see `signals.reverse_spikes`).
     """
     return Rule(
         name="spiking_bsp",
@@ -25,7 +25,7 @@ def spiking_bsp(*, quantum: float = 0.5, error_quantum: float = 0.5) -> Rule:
             Plasticity("w", "-m_post * S_pre", role="readout"),
             Plasticity("b", "-m_post", role="readout"),
         ),
-        signal=f"reverse_spikes:quantum={quantum}:error_quantum={error_quantum}",
+        signal=f"reverse_spikes:burst={burst}:reach={reach}",
         defaults=Defaults(),
         source=Source(
             "Jiang, Fu",

@@ -137,7 +137,7 @@ class Learner:
             labels = check_labels(labels, drive, self.model.network.classes, self.device)
             window = window_of(self.schedule, steps)
             trial = learn_trial(self.model, self.seen(), drive, steps, labels, self.generator, window)
-            check_finite(trial.gradients, trial.scores)
+            check_finite(trial.gradients, trial.scores, self.model.network)
             self._apply(trial.gradients, fraction)
             self.learned = replace(trial.learned, parameters=self.learned.parameters)
             loss = torch.nn.functional.cross_entropy(trial.scores, labels)
