@@ -263,6 +263,8 @@ def test_fixed_points_of_nodes_alone_do_not_learn_xor() -> None:
 def test_a_convolution_and_other_neurons_are_refused_with_what_can_run() -> None:
     with pytest.raises(UserError, match="mirrored connection for each synapse.*--net 100"):
         Learner("c4k3-10", "bsp", input_shape=(1, 6, 6), classes=3)
+    with pytest.raises(UserError, match="could read itself.*without r"):
+        Learner("r10", "bsp", input_shape=(6,), classes=3)
     with pytest.raises(UserError, match="'hidden1' has none. Use --neuron five_element"):
         Learner("10", "bsp", input_shape=(6,), classes=3, neuron="lif")
     with pytest.raises(UserError, match="'readout' has none. Use --readout-neuron"):
