@@ -46,6 +46,7 @@ class TrialResult:
         spikes: by layer, spikes a sample.
         activity: of the phase "input", the last window.
         third_factors: m by layer, as the texts of the phase "input" read it.
+        sent: what the signal's reverse circuit sent from a layer to those below, by layer; empty where it has none.
     """
 
     gradients: dict[str, Tensor]
@@ -54,6 +55,7 @@ class TrialResult:
     spikes: dict[str, Tensor]
     activity: list[Activity]
     third_factors: dict[str, Series]
+    sent: dict[str, Series]
 
 
 def learn_trial(
@@ -107,7 +109,8 @@ def learn_trial(
         for layer, a in zip(model.network.hidden, records["input"].activity, strict=False)
     }
     scores = class_scores(model, learned, records, steps)
-    return TrialResult(gradients, scores, after, spikes, records["input"].activity, teacher.third_factors)
+    sent = {name: answer.sent for name, answer in teacher.known.items() if answer.sent is not None}
+    return TrialResult(gradients, scores, after, spikes, records["input"].activity, teacher.third_factors, sent)
 
 
 def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teacher) -> None:
