@@ -93,6 +93,7 @@ class View:
         every: by phase, what its `every` names at each step, (T, rows, *shape).
         source, source_every: the same of the layer below; empty for the first layer.
         inner: by phase, what the neurons' inner integration left, where there is one (neurons of T = 1).
+        gain: 1/sigma of the layer's normalisation, (N,) or (C, 1, 1); None where it has none.
         labels: (B,) class indices; None unless "target" is declared.
         output_error: (B, classes), derivative of the rule's loss by the output; None unless declared.
         above: from the consuming connections' backward weights, what reaches this layer's spikes; None unless declared.
@@ -108,6 +109,7 @@ class View:
     every: Mapping[str, Tensor]
     source_every: Mapping[str, Tensor]
     inner: Mapping[str, Any]
+    gain: Tensor | None
     labels: Tensor | None
     output_error: Tensor | None
     above: Callable[[Callable[[str], Tensor]], Series] | None
@@ -115,11 +117,20 @@ class View:
 
 
 class ThirdFactor(NamedTuple):
-    """m by phase, gradients of the signal's own parameters (by name, summed over samples), and its state after."""
+    """What a signal answers for one layer.
+
+    Args:
+        m: by phase.
+        gradients: of the signal's own parameters and of neurons' (by name), summed over samples.
+        state: what changes in its own.
+        sent: what its reverse circuit sends to the layers below: a derivative of the loss by this layer's raw current,
+            as `m` in form; None where they get what the layer's text makes of m.
+    """
 
     m: dict[str, Series]
     gradients: dict[str, Tensor]
     state: SignalState
+    sent: Series | None = None
 
 
 class Signal(ABC):
@@ -136,6 +147,8 @@ class Signal(ABC):
     """What it reads of a hidden layer at every step, as `View.every`; it then needs all steps at once."""
     varies: bool = False
     """Whether m varies within a trial; it then needs all steps at once."""
+    teaches_neurons: bool = False
+    """Whether it gives gradients of neurons' own parameters, so that layers without a text learn."""
     teaches_readout: bool = False
     """Whether it makes the read-out's third factor as well, instead of the output error itself."""
 

@@ -45,6 +45,7 @@ class TrialResult:
         learned: statistics and signal state after the trial, the parameters as they were.
         spikes: by layer, spikes a sample.
         activity: of the phase "input", the last window.
+        third_factors: m by layer, as the texts of the phase "input" read it.
     """
 
     gradients: dict[str, Tensor]
@@ -52,6 +53,7 @@ class TrialResult:
     learned: Learned
     spikes: dict[str, Tensor]
     activity: list[Activity]
+    third_factors: dict[str, Series]
 
 
 def learn_trial(
@@ -72,6 +74,7 @@ def learn_trial(
     Raises:
         UserError: a rule or normalisation that needs all steps at once, with a shorter window.
     """
+    model = model.bound(learned.parameters)
     samples = drive.values.shape[0 if drive.constant else 1]
     window = window or steps
     check_window(model, window, steps)
@@ -90,7 +93,7 @@ def learn_trial(
     gathered = Gathered()
     teacher = Teacher(trial, records, output, dict(learned.signal), gathered, samples)
     for phase in model.rule.phases:
-        if model.texts_of(phase.name):
+        if model.learns_in(phase.name):
             _learn_phase(trial, phase, records[phase.name], teacher)
     teacher.visit_silent_layers()
     gradients = {name: change.div_(-samples) for name, change in gathered.changes.items()}
@@ -104,7 +107,7 @@ def learn_trial(
         for layer, a in zip(model.network.hidden, records["input"].activity, strict=False)
     }
     scores = class_scores(model, learned, records, steps)
-    return TrialResult(gradients, scores, after, spikes, records["input"].activity)
+    return TrialResult(gradients, scores, after, spikes, records["input"].activity, teacher.third_factors)
 
 
 def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teacher) -> None:
@@ -127,7 +130,9 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teach
                 trial.model.rule.trace_decay, carries[index], whole,
                 teacher.output if layers[index].role == "readout" else None,
             )  # fmt: skip
-            handed[index] = learn_layer(view, trial.model.texts, trial.learned.update, teacher.gathered)
+            change = learn_layer(view, trial.model.texts, trial.learned.update, teacher.gathered)
+            sent = teacher.sent(index)
+            handed[index] = change if sent is None else -sent.values
 
 
 def check_window(model: Model, window: int, steps: int) -> None:
