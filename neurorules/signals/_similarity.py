@@ -147,8 +147,10 @@ def through_unit(gradient: Tensor, directions: Tensor, norm: Tensor) -> Tensor:
     """The adjoint of `unit`: what is left of a gradient across the row, divided by the row's length.
 
     A row x of length |x| is divided by |x| + e, so that its derivative along itself is e / (|x| + e)^2, taken as 0.
+    A row of zeros, such as a trace before the first spike, has no direction to turn, and gets 0.
     """
-    return (gradient - (gradient * directions).sum(-1, keepdim=True) * directions) / norm
+    across = (gradient - (gradient * directions).sum(-1, keepdim=True) * directions) / norm
+    return across * (norm > 2 * SMALLEST_NORM)
 
 
 def first_of(mask: Tensor) -> Tensor:
