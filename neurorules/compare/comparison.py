@@ -11,7 +11,7 @@ from typing import Any
 
 import joblib
 
-from neurorules.language.config import TrainConfig
+from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.language.options import parse_list
 from neurorules.rules import RULES
@@ -25,7 +25,7 @@ from neurorules.torch_path.trainer import train
 RESULT_FILE = "compare.json"
 
 
-def plan(config: TrainConfig, rules: str, seeds: int, hardware: str = "none") -> list[TrainConfig]:
+def plan(config: TrainConfig, rules: str, seeds: int, hardware: str = "none") -> list[SettledConfig]:
     """One configuration for each rule, hardware and seed.
 
     Args:
@@ -42,10 +42,9 @@ def plan(config: TrainConfig, rules: str, seeds: int, hardware: str = "none") ->
         raise UserError("--rules names no rule. Give a comma-separated list, for example sigprop,bptt,shallow")
     if seeds < 1:
         raise UserError(f"--seeds is {seeds}, must be at least 1")
-    for name in names:
-        RULES.make(name)
+    made = {name: RULES.make(name) for name in names}
     return [
-        replace(config, rule=name, hardware=device, seed=config.seed + seed)
+        made[name].settle(replace(config, rule=name, hardware=device, seed=config.seed + seed))
         for name in names
         for device in parse_list(hardware)
         for seed in range(seeds)
@@ -53,7 +52,7 @@ def plan(config: TrainConfig, rules: str, seeds: int, hardware: str = "none") ->
 
 
 def compare(
-    configs: Sequence[TrainConfig],
+    configs: Sequence[SettledConfig],
     out: Path,
     *,
     jobs: int = 1,
@@ -99,7 +98,7 @@ def folder_of(out: Path, config: TrainConfig) -> Path:
     return out / name.replace(":", "_").replace("/", "_") / f"seed{config.seed}"
 
 
-def prepare_folder(out: Path, configs: Sequence[TrainConfig], force: bool, resume: bool) -> None:
+def prepare_folder(out: Path, configs: Sequence[SettledConfig], force: bool, resume: bool) -> None:
     """Refuse, replace or keep what stands in `out`; only folders of runs are ever removed."""
     standing = [folder_of(out, config) for config in configs if (folder_of(out, config) / CONFIG).exists()]
     older = sorted(found.parent for found in out.glob(f"*/*/{CONFIG}"))
@@ -113,7 +112,7 @@ def prepare_folder(out: Path, configs: Sequence[TrainConfig], force: bool, resum
     out.mkdir(parents=True, exist_ok=True)
 
 
-def run_one(config: TrainConfig, folder: Path, data_dir: Path | None, quiet: bool) -> dict[str, Any]:
+def run_one(config: SettledConfig, folder: Path, data_dir: Path | None, quiet: bool) -> dict[str, Any]:
     """One run: its stored result where it is finished, else trained, from its checkpoint where there is one."""
     if (folder / RESULT).exists():
         RunFolder.resume(folder, config.as_dict())

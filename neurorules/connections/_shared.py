@@ -32,6 +32,10 @@ class Connection(ABC):
         """Synapses a postsynaptic neuron has, borders aside."""
 
     @abstractmethod
+    def weight_shape(self, pre: Shape) -> Shape:
+        """Shape of its weights."""
+
+    @abstractmethod
     def initial(self, pre: Shape, generator: torch.Generator, scale: float) -> Tensor:
         """Fresh weights: uniform, standard deviation `scale` / sqrt(fan-in)."""
 

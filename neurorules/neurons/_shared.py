@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -18,9 +18,15 @@ Reset = Literal["subtract", "zero", "none"]
 
 
 class Observed(NamedTuple):
-    """What rules, losses and recorders may read of one step: the membrane before the reset, shape (B, *shape)."""
+    """What rules, losses and recorders may read of one step.
+
+    Args:
+        v: the membrane before the reset, (B, *shape).
+        inner: what an inner integration left, for a neuron of T = 1 that has one.
+    """
 
     v: Tensor
+    inner: Any = None
 
 
 class State(NamedTuple):

@@ -26,9 +26,13 @@ NEEDS: Mapping[str, str] = {
     "fixed_feedback": "random weights from the output, fixed",
     "second_pass": "a second pass through the network",
     "weight_transport": "the forward weights of the layer above, read backwards",
+    "weight_sign": "the signs of the forward weights of the layer above",
+    "reverse_circuit": "a circuit of its own that carries signals backwards",
+    "noise_phase": "a phase in which noise travels through the network",
     "above": "the learning signal of the layer above",
     "local_readout": "a read-out of the layer's own",
     "layer_pool": "a sum over the layer's neurons (its similarity to a target, its read-out)",
+    "batch_pool": "the other samples of the batch",
     "history": "all steps of the trial, backwards",
 }
 """What a signal may need, and what that means."""
@@ -69,15 +73,11 @@ class PhaseDrive(NamedTuple):
     injected: Tensor | None = None
 
 
-Summary = Literal["spikes", "positive_v", "graded"]
-"""Spikes, max(v, 0) of the membrane v before reset, or the neuron's graded output f(v), whose derivative is psi."""
-
-
-def summarise(summary: Summary, neuron: Neuron, v: Tensor, spikes: Tensor) -> Tensor:
-    """The values that a summary averages over time, shaped like `v`."""
-    if summary == "spikes":
-        return spikes
-    return v.clamp(min=0) if summary == "positive_v" else neuron.primitive(v)
+Summary = Literal["spikes", "positive_v", "graded", "current"]
+"""Spikes, max(v, 0) of the membrane v before reset, the neuron's graded output f(v), whose derivative is psi, or the
+current behind normalisation and bias."""
+Every = Literal["spikes", "v"]
+"""What a signal may read at every step: the neurons' output, or their membrane before reset."""
 
 
 @dataclass(frozen=True)
@@ -88,18 +88,26 @@ class View:
         layer: the layer.
         last: whether it is the last hidden layer.
         steps: T.
+        readout: whether it is the read-out, for a signal that teaches it.
         summary: by phase, the time average (rows, *shape) of what its `summary` names.
+        every: by phase, what its `every` names at each step, (T, rows, *shape).
+        source, source_every: the same of the layer below; empty for the first layer.
+        inner: by phase, what the neurons' inner integration left, where there is one (neurons of T = 1).
         labels: (B,) class indices; None unless "target" is declared.
-        output_error: (B, classes), softmax(scores) - one-hot; None unless declared.
-        above: by a function that gives each consuming connection's backward weights, the factor it carries back to
-            this layer's spikes; None unless declared.
+        output_error: (B, classes), derivative of the rule's loss by the output; None unless declared.
+        above: from the consuming connections' backward weights, what reaches this layer's spikes; None unless declared.
         weights: the forward weights, by full name; None unless "weight_transport" is declared.
     """
 
     layer: LayerShape
     last: bool
     steps: int
+    readout: bool
     summary: Mapping[str, Tensor]
+    source: Mapping[str, Tensor]
+    every: Mapping[str, Tensor]
+    source_every: Mapping[str, Tensor]
+    inner: Mapping[str, Any]
     labels: Tensor | None
     output_error: Tensor | None
     above: Callable[[Callable[[str], Tensor]], Series] | None
@@ -124,8 +132,19 @@ class Signal(ABC):
     """Phases it makes third factors for, or reads; a rule must run them all."""
     summary: Summary | None = None
     """What it reads of a hidden layer: its average over time reaches `View.summary`; None for nothing."""
+    every: Every | None = None
+    """What it reads of a hidden layer at every step, as `View.every`; it then needs all steps at once."""
     varies: bool = False
     """Whether m varies within a trial; it then needs all steps at once."""
+    teaches_readout: bool = False
+    """Whether it makes the read-out's third factor as well, instead of the output error itself."""
+
+    def check(self, net: NetShape) -> None:  # noqa: B027 - most signals work with any network
+        """Whether a network has what the signal works with.
+
+        Raises:
+            UserError: it lacks a part; what can be done is named.
+        """
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
         """State before the first trial: fixed feedback, running averages."""
@@ -146,8 +165,12 @@ class Signal(ABC):
         """What drives a phase other than "input"."""
         raise LookupError(f"{type(self).__name__} drives no phase '{phase}'")
 
+    def measures(self, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape) -> dict[str, float]:
+        """Figures worth keeping after each epoch, by name and unit, such as feedback_angle_deg."""
+        return {}
+
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        """m of one layer. Called once a trial for each hidden layer, the last first."""
+        """m of one layer. Called once a trial for each layer it teaches, the last first."""
         raise LookupError(f"{type(self).__name__} gives no third factor")
 
     def scores(

@@ -21,11 +21,11 @@ from neurorules.normalisations._shared import (
     first_update_statistics,
 )
 from neurorules.series import Series
-from neurorules.signals._shared import one_hot
 from neurorules.streaming import RunningMean, start_at
 from neurorules.torch_path.layer import draw_masks
 from neurorules.torch_path.local_view import Gathered, LocalView
 from neurorules.torch_path.model import Learned, Model
+from neurorules.torch_path.output import Output, compare_output
 from neurorules.torch_path.plasticity import learn_layer
 from neurorules.torch_path.simulate import Activity, Carry
 from neurorules.torch_path.teacher import Teacher, above_of
@@ -79,16 +79,16 @@ def learn_trial(
         learned = replace(learned, signal={**learned.signal, **model.signal.observe(learned.signal, drive, labels)})
     trial = Trial(model, learned, drive, steps, window, labels, draw_masks(model.network.layers, samples, generator))
     records: dict[str, PhaseRecord] = {}
-    error: Tensor | None = None
+    output: Output | None = None
     for phase in model.rule.phases:
-        records[phase.name] = observe_phase(trial, phase, error, training=True)
-        if phase.name == "input":
-            output = records["input"].output
-            assert output is not None
-            error = torch.softmax(output / steps, 1) - one_hot(labels, model.network.classes, output)
-    assert error is not None
+        records[phase.name] = observe_phase(trial, phase, None if output is None else output.m, training=True)
+        if output is None or phase.name == model.rule.error_phase:
+            summed = records[phase.name].output
+            assert summed is not None
+            output = compare_output(model.rule, summed / steps, labels)
+    assert output is not None
     gathered = Gathered()
-    teacher = Teacher(trial, records, error, dict(learned.signal), gathered, samples)
+    teacher = Teacher(trial, records, output, dict(learned.signal), gathered, samples)
     for phase in model.rule.phases:
         if model.texts_of(phase.name):
             _learn_phase(trial, phase, records[phase.name], teacher)
@@ -125,6 +125,7 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teach
             view = LocalView(
                 layers[index], phase.name, activities[index], m, trial.learned.parameters, trial.model.rule.constants,
                 trial.model.rule.trace_decay, carries[index], whole,
+                teacher.output if layers[index].role == "readout" else None,
             )  # fmt: skip
             handed[index] = learn_layer(view, trial.model.texts, trial.learned.update, teacher.gathered)
 
@@ -137,9 +138,9 @@ def check_window(model: Model, window: int, steps: int) -> None:
     """
     if window >= steps:
         return
-    if model.signal is not None and model.signal.varies:
+    if model.signal is not None and (model.signal.varies or model.signal.every is not None):
         raise UserError(
-            f"rule '{model.rule.name}' needs every step of a trial at once: its signal runs backwards in time. "
+            f"rule '{model.rule.name}' needs every step of a trial at once: its signal runs through time on its own. "
             f"Use --schedule by_layer"
         )
     if any(layer.normalisation is not None and layer.normalisation.reads_batch for layer in model.network.layers):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from neurorules.connections import CONNECTIONS
 from neurorules.connections._shared import Connection, Shape
 from neurorules.language.architecture import AfterSpec, LayerSpec, parse_net
+from neurorules.language.config import Init
 from neurorules.neurons import NEURONS
 from neurorules.neurons._shared import Neuron
 from neurorules.normalisations import NORMALISATIONS
@@ -61,16 +62,13 @@ class Network:
         """Names of all weights and biases."""
         return [name for _, _, name in self.weights()] + [layer.bias for layer in self.layers]
 
-    def initial_parameters(self, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> Parameters:
-        """Fresh weights; biases 0, read-out weights 0.
-
-        Hidden weights have standard deviation INITIAL_SCALE / sqrt(fan-in). A read-out that starts at zero costs a
-        delta rule nothing; global signals need feedback from the first step, and get it after one update.
-        """
+    def initial_parameters(
+        self, generator: torch.Generator, dtype: torch.dtype = torch.float32, init: Init = "torch"
+    ) -> Parameters:
+        """Fresh weights, uniform with standard deviation INITIAL_SCALE[init] / sqrt(fan-in); biases 0."""
         parameters: Parameters = {}
-        for layer, entry, name in self.weights():
-            scale = INITIAL_SCALE if layer.role == "hidden" else READOUT_SCALE
-            parameters[name] = entry.connection.initial(entry.pre_shape, generator, scale).to(dtype)
+        for _, entry, name in self.weights():
+            parameters[name] = entry.connection.initial(entry.pre_shape, generator, INITIAL_SCALE[init]).to(dtype)
         for layer in self.layers:
             parameters[layer.bias] = torch.zeros(layer.bias_shape, dtype=dtype)
         return parameters
@@ -80,9 +78,8 @@ class Network:
         return replace(self, layers=tuple(replace(a, neuron=a.neuron.to(device, dtype)) for a in self.layers))
 
 
-INITIAL_SCALE = 3**-0.5
-"""Uniform in +-1/sqrt(fan-in), the default of torch.nn.Linear and so of snnTorch networks."""
-READOUT_SCALE = 3**-0.5
+INITIAL_SCALE: Mapping[Init, float] = {"torch": 3**-0.5, "he": 2**0.5}
+"""Uniform in +-1/sqrt(fan-in), the default of torch.nn.Linear and so of snnTorch networks; and He et al. 2015."""
 
 
 def build_network(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Literal, get_args
 
@@ -23,23 +22,35 @@ class Optimiser:
         parameters: by name, "<layer>.<...>".
         kinds: of each parameter: none (the change as the text gives it), sgd, momentum (0.9) or adam.
         rates: learning rate of each parameter; 1 where the kind is none.
+        weight_decay: L2, of parameters whose name ends in ".w", >= 0.
 
     Raises:
         UserError: unknown kind.
     """
 
-    def __init__(self, parameters: Parameters, kinds: Mapping[str, str], rates: Mapping[str, float]) -> None:
+    def __init__(
+        self, parameters: Parameters, kinds: Mapping[str, str], rates: Mapping[str, float], weight_decay: float = 0.0
+    ) -> None:
         for kind in kinds.values():
             if kind not in get_args(Kind):
                 raise unknown("optimizer", kind, get_args(Kind))
         self.parameters = parameters
         self.kinds = dict(kinds)
         self.rates = {name: 1.0 if kinds[name] == "none" else rates[name] for name in parameters}
+        self.weight_decay = weight_decay
         self.torch = {kind: self._of_kind(kind) for kind in sorted(set(kinds.values()))}
 
     def _of_kind(self, kind: str) -> torch.optim.Optimizer:
         members = [name for name in self.parameters if self.kinds[name] == kind]
-        groups = [{"params": [self.parameters[name]], "lr": self.rates[name], "name": name} for name in members]
+        groups = [
+            {
+                "params": [self.parameters[name]],
+                "lr": self.rates[name],
+                "name": name,
+                "weight_decay": self.weight_decay if name.endswith(".w") else 0.0,
+            }
+            for name in members
+        ]
         if kind == "adam":
             return torch.optim.Adam(groups, fused=True)
         return torch.optim.SGD(groups, momentum=MOMENTUM if kind == "momentum" else 0.0)
@@ -69,8 +80,3 @@ class Optimiser:
             here = self.parameters[name]
             kept = value.clone() if key == "step" else value.to(here.device, here.dtype).clone()
             self.torch[self.kinds[name]].state[here][key] = kept
-
-
-def cosine(done: int, total: int) -> float:
-    """Fraction of the learning rate after `done` of `total` updates, from 1 to 0. Source: Loshchilov & Hutter 2017."""
-    return 0.5 * (1 + math.cos(math.pi * done / total))

@@ -7,7 +7,7 @@ scan where the neuron is a leaky integrator, else step by step. A recurrent laye
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from torch import Tensor
 from neurorules.neurons._shared import State
 from neurorules.normalisations._shared import CurrentStatistics, first_current_statistics
 from neurorules.series import Series
-from neurorules.signals._shared import Summary, summarise
+from neurorules.signals._shared import Summary
 from neurorules.torch_path import kernels
 from neurorules.torch_path.current import Current
 from neurorules.torch_path.factors import psi_of
@@ -39,6 +39,7 @@ class Activity:
         v: membrane before reset.
         S: spikes, or the graded output of a rate neuron.
         summary: sum over time of what the signal reads, (B, *shape); None where it reads nothing.
+        inner: what the neurons' inner integration left (T = 1).
     """
 
     steps: int
@@ -50,6 +51,7 @@ class Activity:
     v: Series
     S: Series
     summary: Tensor | None
+    inner: Any = None
 
     @property
     def gain(self) -> Tensor | None:
@@ -118,17 +120,25 @@ def run_layer(
             pre[entry.name] = sources[entry.name] = late
     else:
         run = _run_through_time(layer, drive, steps, carry, summary, training)
-    read = run.summary if summary is None or run.summary is not None else _summed(summary, layer, run)
+    read = run.summary if summary is None or run.summary is not None else _summed(summary, layer, run, drive, steps)
     moments = current.moments(steps, run.scan) if current is not None and training else None
     activity = Activity(
         steps, sources, pre, pre_mean, current, moments, Series(run.v, False),
-        Series(run.spikes, False, run.spike_total), read,
+        Series(run.spikes, False, run.spike_total), read, run.inner,
     )  # fmt: skip
     return activity, Carry(run.after, run.spikes[-1], carry.traces)
 
 
-def _summed(summary: Summary, layer: Layer, run: Run) -> Tensor:
-    return summarise(summary, layer.neuron, run.v, run.spikes).sum(0)
+def _summed(summary: Summary, layer: Layer, run: Run, drive: Drive, steps: int) -> Tensor:
+    """Sum over time of what a signal reads of a layer."""
+    match summary:
+        case "current":
+            return drive.values().total(steps)
+        case "spikes":
+            return run.spikes.sum(0)
+        case "positive_v":
+            return run.v.clamp(min=0).sum(0)
+    return layer.neuron.primitive(run.v).sum(0)
 
 
 @dataclass(frozen=True)
@@ -149,7 +159,7 @@ class Drive:
 
 
 class Run(NamedTuple):
-    """A population's run: membranes and spikes (T, B, *shape), state after, and what a scan summed over time."""
+    """A population's run: membranes and spikes (T, B, *shape), state after, what a scan summed, what T = 1 left."""
 
     v: Tensor
     spikes: Tensor
@@ -157,6 +167,7 @@ class Run(NamedTuple):
     spike_total: Tensor | None = None
     summary: Tensor | None = None
     scan: kernels.Scan | None = None
+    inner: Any = None
 
 
 def _feed_forward_current(
@@ -244,6 +255,9 @@ def _flat(value: float | Tensor) -> float | Tensor:
 def _run_steps(layer: Layer, drive: Series, steps: int, carry: Carry) -> Run:
     currents = drive.over_time(steps)
     state = carry.state or layer.neuron.initial(currents[0])
+    if steps == 1:
+        fired, observed, state = layer.neuron.step(state, currents[0])
+        return Run(observed.v[None], fired[None], state, inner=observed.inner)
     membranes, spikes = [], []
     for t in range(steps):
         fired, observed, state = layer.neuron.step(state, currents[t])

@@ -22,7 +22,7 @@ class PhaseRecord:
 
     Args:
         summary: by layer, time sum of what the signal reads.
-        output: time sum of the read-out's membrane, (rows, classes).
+        output: time sum of the read-out's own, (rows, classes).
         pre: by "layer.input", mean of what a centred input brought, times steps.
         currents: by layer, (mean, mean square) of the raw current over rows, times steps.
         activity: of the last window, by layer.
@@ -138,7 +138,7 @@ def _add_sums(trial: Trial, record: PhaseRecord, layer: Layer, activity: Activit
                 key = f"{layer.name}.{entry.name}"
                 record.pre[key] = record.pre[key] + add_mean if key in record.pre else add_mean
     if layer.role == "readout":
-        total = activity.v.total(activity.steps)
+        total = (activity.v if layer.neuron.spiking else activity.S).total(activity.steps)
         record.output = total if record.output is None else record.output + total
     elif activity.summary is not None:
         add(record.summary, activity.summary)

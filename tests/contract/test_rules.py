@@ -190,7 +190,8 @@ from neurorules.torch_path.batches import load_data
 from neurorules.torch_path.trainer import train
 rule, seeds, settings = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])
 RULES.modules.setdefault(rule.partition(":")[0], rule)
-configs = [TrainConfig(rule=rule, net="32-32-32", validation=0, seed=seed, **settings) for seed in range(seeds)]
+asked = [TrainConfig(rule=rule, net="32-32-32", validation=0, seed=seed, **settings) for seed in range(seeds)]
+configs = [RULES.make(rule).settle(config) for config in asked]
 data = load_data(configs[0], None)
 print(json.dumps([train(config, quiet=True, data=data)["test_accuracy"] for config in configs]))
 """
