@@ -21,7 +21,7 @@ from neurorules.signals._similarity import Loss, Rows, Similarity, contexts
 from neurorules.streaming import RunningMean, start_at
 
 RATE = 0.1
-"""Share of the way to 128 samples' mean that the centre of the samples' traces moves."""
+"""Share of the way to 128 samples' mean that the mean rates, which centre the samples' traces, move."""
 LARGEST_TAU = 0.3
 """Temperature of small layers where traces are compared by cosine. Source: as in `prototypes`."""
 
@@ -36,8 +36,8 @@ class TargetTraces(Signal):
     Args:
         decay: of the traces, a step, in [0, 1).
         loss: positives of the comparison (see `_similarity.Similarity`); soft is the paper's.
-        cosine: compare by cosine, the samples' traces centred by their running mean and the targets' by the mean over
-            classes; the paper compares by dot product.
+        cosine: compare by cosine, the samples' traces centred by those of neurons that fire at their running mean rate,
+            the targets' by the mean over classes; the paper compares by dot product.
         tau: temperature, > 0; None for 1 (dot product) or min(0.3, sqrt(2 / features)) (cosine).
         k: positives of the loss top_k.
 
@@ -90,18 +90,15 @@ class TargetTraces(Signal):
         name, shape = view.layer.name, view.layer.shape
         h, t = (traces(features_of(view.every[phase]), self.decay) for phase in ("input", "target"))
         rows = Rows(view.labels, torch.arange(t.shape[1], device=t.device))
+        one = traces(h.new_ones(view.steps, 1, 1), self.decay)
         below = view.source_every.get("target")
-        if below is None:
-            context = contexts(rows, h)
-            seen = traces(context.expand(view.steps, *context.shape), self.decay)
-        else:
-            seen = traces(features_of(below), self.decay)
+        seen = contexts(rows, h) * one if below is None else traces(features_of(below), self.decay)
         tau, centre = self.temperature(h.shape[2]), state[f"{name}.centre"]
         assert isinstance(centre, RunningMean)
         positives = self.similarity.positives(rows, seen, tau if self.cosine else 1.0)
-        found = self.similarity.compare(h, t, centre.value, rows, positives, tau)
+        found = self.similarity.compare(h, t, centre.value * one, rows, positives, tau)
         m = {"input": found.to_h, "target": found.to_t}
-        moved = centre.updated(h.mean((0, 1)), len(view.labels), RATE)
+        moved = centre.updated(h.mean(1).sum(0) / one.sum(), len(view.labels), RATE)
         return ThirdFactor(
             {p: Series(as_population(g / view.steps, shape), False) for p, g in m.items()}, {}, {f"{name}.centre": moved}
         )
