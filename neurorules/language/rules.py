@@ -134,6 +134,8 @@ class Rule:
     """For the squared loss: of the label's output, and of the others."""
     error_phase: str = "input"
     """The pass whose output makes the error."""
+    score_phase: str = "input"
+    """The pass whose output gives class scores, where a read-out gives them."""
     control: bool = False
     defaults: Defaults = Defaults()
 

@@ -66,11 +66,13 @@ class PhaseDrive(NamedTuple):
     input: replaces the sample's drive, or None to leave the first layer without input.
     offset: constant (rows, *input_shape) that reaches the first layer through its weights, beside the input.
     injected: constant (rows, *first layer) current behind the first layer's normalisation.
+    context: (rows, n) that a signal's parameter of n rows was multiplied with to make it; None for one row each.
     """
 
     input: Series | None
     offset: Tensor | None = None
     injected: Tensor | None = None
+    context: Tensor | None = None
 
 
 Summary = Literal["spikes", "positive_v", "graded", "current"]

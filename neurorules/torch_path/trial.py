@@ -146,7 +146,7 @@ def _add_sums(trial: Trial, record: PhaseRecord, layer: Layer, activity: Activit
 
 def class_scores(model: Model, learned: Learned, records: dict[str, PhaseRecord], steps: int) -> Tensor:
     """(B, classes): from the read-out, or from the signal where the rule predicts without one."""
-    output = records["input"].output
+    output = records[model.rule.score_phase].output
     assert output is not None
     if model.rule.predict == "readout" or model.signal is None:
         return output / steps
