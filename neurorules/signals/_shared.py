@@ -60,16 +60,31 @@ class NetShape(NamedTuple):
         return self.layers[:-1]
 
 
+class Offset(NamedTuple):
+    """Constant activity beside a phase's input: shares (rows, K) of K patterns (K, *input_shape).
+
+    Few patterns for many rows spare a product of all rows. Without shares the patterns are the rows themselves.
+    """
+
+    patterns: Tensor
+    shares: Tensor | None = None
+
+    def rows(self) -> Tensor:
+        """All of it, (rows, *input_shape)."""
+        return self.patterns if self.shares is None else torch.tensordot(self.shares, self.patterns, 1)
+
+
 class PhaseDrive(NamedTuple):
     """What drives a phase of a signal's own.
 
     input: replaces the sample's drive, or None to leave the first layer without input.
-    offset: constant (rows, *input_shape) that reaches the first layer through its weights, beside the input.
-    injected: constant (rows, *first layer) current behind the first layer's normalisation.
+    offset: reaches the first layer through its weights, beside the input. It joins a constant input, which texts then
+        read as `S_pre`; events stay as they are.
+    injected: constant (rows, *first layer) current behind the first layer's normalisation; in a linear phase, before.
     """
 
     input: Series | None
-    offset: Tensor | None = None
+    offset: Offset | None = None
     injected: Tensor | None = None
 
 
@@ -86,12 +101,15 @@ class View:
 
     Args:
         layer: the layer.
+        net: the network's structure.
         last: whether it is the last hidden layer.
         steps: T.
         readout: whether it is the read-out, for a signal that teaches it.
         summary: by phase, the time average (rows, *shape) of what its `summary` names.
         every: by phase, what its `every` names at each step, (T, rows, *shape).
         source, source_every: the same of the layer below; empty for the first layer.
+        aside: by phase, what its offset adds to the first layer's normalised current; (rows, *shape), first layer only.
+        response: by linear phase, the read-out's response, (rows, classes), where `reads_response` is declared.
         inner: by phase, what the neurons' inner integration left, where there is one (neurons of T = 1).
         labels: (B,) class indices; None unless "target" is declared.
         output_error: (B, classes), derivative of the rule's loss by the output; None unless declared.
@@ -100,6 +118,7 @@ class View:
     """
 
     layer: LayerShape
+    net: NetShape
     last: bool
     steps: int
     readout: bool
@@ -107,6 +126,8 @@ class View:
     source: Mapping[str, Tensor]
     every: Mapping[str, Tensor]
     source_every: Mapping[str, Tensor]
+    aside: Mapping[str, Tensor]
+    response: Mapping[str, Tensor]
     inner: Mapping[str, Any]
     labels: Tensor | None
     output_error: Tensor | None
@@ -136,6 +157,8 @@ class Signal(ABC):
     """What it reads of a hidden layer at every step, as `View.every`; it then needs all steps at once."""
     varies: bool = False
     """Whether m varies within a trial; it then needs all steps at once."""
+    reads_response: bool = False
+    """Whether it reads what linear phases bring about at the read-out."""
     teaches_readout: bool = False
     """Whether it makes the read-out's third factor as well, instead of the output error itself."""
 
