@@ -59,7 +59,7 @@ def pepita(
     travelling = "contrastive" if form == "time_local" else form
     own = "shuffled" if error == "shuffled" else "own"
     options = {"form": travelling, "init": init, "sign": sign, "error": own, "error_sign": str(error_sign).lower(),
-               "mirror": mirror} | ({} if kappa is None else {"kappa": f"{kappa:g}"})  # fmt: skip
+               "dense": str(not spiking).lower(), "mirror": mirror} | ({} if kappa is None else {"kappa": f"{kappa:g}"})  # fmt: skip
     phases = [Phase("input", applies=form == "time_local"), Phase("modulated", replay=True, linear=form == "dendritic")]
     if mirror == "running":
         phases.append(Phase("noise", linear=True))

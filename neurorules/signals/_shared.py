@@ -63,11 +63,13 @@ class NetShape(NamedTuple):
 class Offset(NamedTuple):
     """Constant activity beside a phase's input: shares (rows, K) of K patterns (K, *input_shape).
 
-    Few patterns for many rows spare a product of all rows. Without shares the patterns are the rows themselves.
+    Few patterns for many rows spare a product of all rows. Without shares the patterns are the rows themselves. Where
+    it is `dense`, it joins a constant input, and texts read the sum as `S_pre`; events stay as they are in any case.
     """
 
     patterns: Tensor
     shares: Tensor | None = None
+    dense: bool = False
 
     def rows(self) -> Tensor:
         """All of it, (rows, *input_shape)."""
@@ -78,8 +80,7 @@ class PhaseDrive(NamedTuple):
     """What drives a phase of a signal's own.
 
     input: replaces the sample's drive, or None to leave the first layer without input.
-    offset: reaches the first layer through its weights, beside the input. It joins a constant input, which texts then
-        read as `S_pre`; events stay as they are.
+    offset: reaches the first layer through its weights, beside the input.
     injected: constant (rows, *first layer) current behind the first layer's normalisation; in a linear phase, before.
     """
 

@@ -67,6 +67,7 @@ class InputPerturbation(Signal):
         sign: plus for x + F e, minus for x - F e.
         error: whose error travels: the sample's own, or its neighbour's in the batch (a control).
         error_sign: the error's sign alone, F a tenth.
+        dense: F e counts as presynaptic activity of the first layer, where the input is no train of events.
         mirror: F turns towards -(W_L ... W_1)^T by noise through the net (running) or through each layer (layers).
     """
 
@@ -76,6 +77,7 @@ class InputPerturbation(Signal):
     sign: Literal["plus", "minus"] = "plus"
     error: Literal["own", "shuffled"] = "own"
     error_sign: bool = False
+    dense: bool = False
     mirror: Mirror = "none"
 
     @property
@@ -156,7 +158,7 @@ class InputPerturbation(Signal):
         error = output_error.roll(1, 0) if self.error == "shuffled" else output_error
         if self.error_sign:
             error = SIGN_SCALE * error.sign()
-        return PhaseDrive(sample, Offset(state["projection"], error if self.sign == "plus" else -error))
+        return PhaseDrive(sample, Offset(state["projection"], error if self.sign == "plus" else -error, self.dense))
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
         after = self._moved(state, parameters, view)

@@ -152,7 +152,7 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teach
             view = LocalView(
                 layers[index], phase.name, activities[index], m, trial.learned.parameters, trial.model.rule.constants,
                 trial.model.rule.trace_decay, carries[index], whole,
-                teacher.output if layers[index].role == "readout" else None,
+                teacher.output.spread(trial.steps) if layers[index].role == "readout" else None,
             )  # fmt: skip
             handed[index] = learn_layer(view, trial.model.texts, trial.learned.update, teacher.gathered)
 

@@ -116,7 +116,7 @@ def run_layer(
         aside = offset_current(layer, parameters, offset, masks or {})
         brought = _add(brought, Series(aside, True))
         first = layer.inputs[0]
-        if first.name in pre and pre[first.name].constant:
+        if offset.dense and first.name in pre and pre[first.name].constant:
             rows = arrive(layer, first, Series(offset.rows(), True), masks or {})
             pre[first.name] = Series(pre[first.name].values + rows.values, True)
     current = None if brought is None else _normalised(layer, statistics, Current(brought, shift), training)
