@@ -153,6 +153,10 @@ class Rule:
         given = config.as_dict()
         return SettledConfig(**{**given, **{name: value for name, value in own.items() if given[name] is None}})
 
+    def phase(self, name: str) -> Phase:
+        """The phase of that name."""
+        return next(phase for phase in self.phases if phase.name == name)
+
     @property
     def reads(self) -> frozenset[str]:
         """Every name its texts read."""
