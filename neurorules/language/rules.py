@@ -134,6 +134,8 @@ class Rule:
     """For the squared loss: of the label's output, and of the others."""
     error_phase: str = "input"
     """The pass whose output makes the error."""
+    score_phase: str = "input"
+    """The pass whose output gives class scores, where a read-out gives them."""
     control: bool = False
     defaults: Defaults = Defaults()
 
@@ -150,6 +152,10 @@ class Rule:
         own = {name: getattr(self.defaults, name) for name in settled}
         given = config.as_dict()
         return SettledConfig(**{**given, **{name: value for name, value in own.items() if given[name] is None}})
+
+    def phase(self, name: str) -> Phase:
+        """The phase of that name."""
+        return next(phase for phase in self.phases if phase.name == name)
 
     @property
     def reads(self) -> frozenset[str]:

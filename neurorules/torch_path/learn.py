@@ -7,6 +7,7 @@ is known only at the end of the trial, the trial is replayed to learn from it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -25,6 +26,7 @@ from neurorules.streaming import RunningMean, start_at
 from neurorules.torch_path.layer import draw_masks
 from neurorules.torch_path.local_view import Gathered, LocalView
 from neurorules.torch_path.model import Learned, Model
+from neurorules.torch_path.network import Parameters
 from neurorules.torch_path.output import Output, compare_output
 from neurorules.torch_path.plasticity import learn_layer
 from neurorules.torch_path.simulate import Activity, Carry
@@ -60,7 +62,7 @@ class TrialResult:
 
 def learn_trial(
     model: Model, learned: Learned, drive: Series, steps: int, labels: Tensor, generator: torch.Generator,
-    window: int | None = None,
+    window: int | None = None, apply: Callable[[Mapping[str, Tensor]], Parameters] | None = None,
 ) -> TrialResult:  # fmt: skip
     """Run one trial and return what it asks to change.
 
@@ -72,6 +74,8 @@ def learn_trial(
         labels: (B,) class indices.
         generator: draws dropout masks.
         window: steps at a time; T if None.
+        apply: changes the parameters by gradients and returns what the next phase computes with, for a rule with a
+            phase that applies.
 
     Raises:
         UserError: a rule or normalisation that needs all steps at once, with a shorter window.
@@ -85,24 +89,27 @@ def learn_trial(
     trial = Trial(model, learned, drive, steps, window, labels, draw_masks(model.network.layers, samples, generator))
     records: dict[str, PhaseRecord] = {}
     output: Output | None = None
+    teacher: Teacher | None = None
     for phase in model.rule.phases:
-        records[phase.name] = observe_phase(trial, phase, None if output is None else output.m, training=True)
+        error = None if output is None else output.m
+        records[phase.name] = observe_phase(trial, phase, error, training=True, before=records.get("input"))
         if output is None or phase.name == model.rule.error_phase:
             summed = records[phase.name].output
             assert summed is not None
             output = compare_output(model.rule, summed / steps, labels)
-    assert output is not None
-    gathered = Gathered()
-    teacher = Teacher(trial, records, output, dict(learned.signal), gathered, samples)
+        teacher = teacher or Teacher(trial, records, output, dict(learned.signal), Gathered(), samples)
+        teacher.output = output
+        if phase.applies:
+            trial = teacher.trial = _apply_now(trial, phase, records[phase.name], teacher, apply)
+    assert teacher is not None
     for phase in model.rule.phases:
-        if model.learns_in(phase.name):
+        if model.learns_in(phase.name) and not phase.applies:
             _learn_phase(trial, phase, records[phase.name], teacher)
     teacher.visit_silent_layers()
-    gradients = {name: change.div_(-samples) for name, change in gathered.changes.items()}
-    gradients |= teacher.gradients
+    gradients = {**_averaged(teacher.gathered, samples), **teacher.gradients}
     after = Learned(
         learned.parameters, _moved_currents(trial, records, samples), _moved_pre(trial, records, samples),
-        _moved_updates(learned, gathered, samples), teacher.state,
+        _moved_updates(learned, teacher.gathered, samples), teacher.state,
     )  # fmt: skip
     spikes = {
         layer.name: a.S.total(a.steps).sum() / samples
@@ -111,6 +118,25 @@ def learn_trial(
     scores = class_scores(model, learned, records, steps)
     sent = {name: answer.sent for name, answer in teacher.known.items() if answer.sent is not None}
     return TrialResult(gradients, scores, after, spikes, records["input"].activity, teacher.third_factors, sent)
+
+
+def _averaged(gathered: Gathered, samples: int) -> dict[str, Tensor]:
+    """Gradients from the changes gathered so far, which start again from nothing."""
+    gradients = {name: change.div_(-samples) for name, change in gathered.changes.items()}
+    gathered.changes.clear()
+    return gradients
+
+
+def _apply_now(
+    trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teacher,
+    apply: Callable[[Mapping[str, Tensor]], Parameters] | None,
+) -> Trial:  # fmt: skip
+    """Learn a phase's texts before the next phase runs; the trial goes on with what they made of the parameters."""
+    if apply is None:
+        raise ValueError(f"phase '{phase.name}' of rule '{trial.model.rule.name}' applies changes: hand over `apply`")
+    _learn_phase(trial, phase, record, teacher)
+    parameters = apply(_averaged(teacher.gathered, teacher.samples))
+    return replace(trial, learned=replace(trial.learned, parameters=parameters), applied=True)
 
 
 def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teacher) -> None:
@@ -123,7 +149,8 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teach
         handed: dict[int, Tensor | None] = {}
         for index in reversed(range(len(layers))):
             above = above_of(trial, index, activities, handed)
-            m = teacher.third_factor(index, phase.name, above)
+            asks = layers[index].role == "readout" or trial.model.reads_m("hidden", phase.name)
+            m = teacher.third_factor(index, phase.name, above) if asks else None
             if m is not None:
                 m = m.window(start, start + activities[index].steps)
             elif trial.model.reads_m(layers[index].role, phase.name):
@@ -131,7 +158,7 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teach
             view = LocalView(
                 layers[index], phase.name, activities[index], m, trial.learned.parameters, trial.model.rule.constants,
                 trial.model.rule.trace_decay, carries[index], whole,
-                teacher.output if layers[index].role == "readout" else None,
+                teacher.output.spread(trial.steps) if layers[index].role == "readout" else None, record.drive.context,
             )  # fmt: skip
             change = learn_layer(view, trial.model.texts, trial.learned.update, teacher.gathered)
             sent = teacher.sent(index)

@@ -136,8 +136,11 @@ class Learner:
             drive, steps = check_drive(spikes, self.model.network, self.steps, self.device, self.dtype)
             labels = check_labels(labels, drive, self.model.network.classes, self.device)
             window = window_of(self.schedule, steps)
-            trial = learn_trial(self.model, self.seen(), drive, steps, labels, self.generator, window)
-            check_finite(trial.gradients, trial.scores, self.model.network)
+            trial = learn_trial(
+                self.model, self.seen(), drive, steps, labels, self.generator, window,
+                lambda gradients: self._apply_and_read(gradients, fraction),
+            )  # fmt: skip
+            check_finite(trial.gradients, self.model.network, trial.scores)
             self._apply(trial.gradients, fraction)
             self.learned = replace(trial.learned, parameters=self.learned.parameters)
             loss = torch.nn.functional.cross_entropy(trial.scores, labels)
@@ -214,6 +217,11 @@ class Learner:
             stored, state = self.hardware.on_parameters(state, name, self.learned.parameters[name])
             self.learned.parameters[name] = stored.clone()
         return state
+
+    def _apply_and_read(self, gradients: Mapping[str, Tensor], fraction: float) -> dict[str, Tensor]:
+        check_finite(gradients, self.model.network)
+        self._apply(gradients, fraction)
+        return self.read()
 
     def _apply(self, gradients: Mapping[str, Tensor], fraction: float) -> None:
         bounds = self.model.rule.bounds

@@ -60,6 +60,7 @@ class Teacher:
         below = next((entry.source for entry in layer.inputs if not entry.connection.recurrent), NETWORK_INPUT)
         view = View(
             layer=model.shape.layers[index],
+            net=model.shape,
             last=index == len(model.network.hidden) - 1,
             steps=self.trial.steps,
             readout=layer.role == "readout",
@@ -67,6 +68,8 @@ class Teacher:
             source={} if below == NETWORK_INPUT else self._summary(below),
             every=self._every(index, signal.every),
             source_every={} if below == NETWORK_INPUT else self._every(below, signal.every),
+            aside={} if index else {p: r.aside for p, r in self.records.items() if r.aside is not None},
+            response=self._responses(),
             inner={p: r.activity[index].inner for p, r in self.records.items() if r.activity},
             gain=next((r.activity[index].gain for r in self.records.values() if r.activity), None),
             labels=self.trial.labels if "target" in signal.needs else None,
@@ -82,6 +85,10 @@ class Teacher:
     def _summary(self, index: int) -> dict[str, Tensor]:
         name = self.trial.model.network.layers[index].name
         return {p: r.summary[name] / self.trial.steps for p, r in self.records.items() if name in r.summary}
+
+    def _responses(self) -> dict[str, Tensor]:
+        rule, steps = self.trial.model.rule, self.trial.steps
+        return {p: r.output / steps for p, r in self.records.items() if r.output is not None and rule.phase(p).linear}
 
     def _every(self, index: int, what: Every | None) -> dict[str, Tensor]:
         if what is None:
