@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from neurorules.language.rules import DELTA_RULE, Plasticity, Rule, Source
 
 
-def backpropagation() -> Rule:
-    """Backpropagation through time with surrogate gradients: the global rule that local ones are compared with."""
+def backpropagation(*, loss: Literal["cross_entropy", "squared"] = "cross_entropy") -> Rule:
+    """Backpropagation through time with surrogate gradients: the global rule that local ones are compared with.
+
+    Args:
+        loss: cross_entropy of the scores' softmax, or squared: of the scores, with targets 1 and 0.
+    """
     return Rule(
         name="bptt",
         plasticity=(
@@ -15,6 +21,7 @@ def backpropagation() -> Rule:
             *DELTA_RULE,
         ),
         signal="bptt",
+        loss=loss,
         source=Source(
             "E. O. Neftci, H. Mostafa, F. Zenke",
             2019,
