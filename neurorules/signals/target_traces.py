@@ -99,9 +99,8 @@ class TargetTraces(Signal):
         found = self.similarity.compare(h, t, centre.value * one, rows, positives, tau)
         m = {"input": found.to_h, "target": found.to_t}
         moved = centre.updated(h.mean(1).sum(0) / one.sum(), len(view.labels), RATE)
-        return ThirdFactor(
-            {p: Series(as_population(g / view.steps, shape), False) for p, g in m.items()}, {}, {f"{name}.centre": moved}
-        )
+        over_steps = {p: Series(as_population(g / view.steps, shape), False) for p, g in m.items()}
+        return ThirdFactor(over_steps, {}, {f"{name}.centre": moved})
 
 
 def traces(spikes: Tensor, decay: float) -> Tensor:

@@ -93,18 +93,27 @@ def learn_trial(
         if model.texts_of(phase.name):
             _learn_phase(trial, phase, records[phase.name], teacher)
     teacher.visit_silent_layers()
-    gradients = {name: change.div_(-samples) for name, change in gathered.changes.items()}
-    gradients |= teacher.gradients
-    after = Learned(
-        learned.parameters, _moved_currents(trial, records, samples), _moved_pre(trial, records, samples),
-        _moved_updates(learned, gathered, samples), teacher.state,
-    )  # fmt: skip
     spikes = {
         layer.name: a.S.total(a.steps).sum() / samples
         for layer, a in zip(model.network.hidden, records["input"].activity, strict=False)
     }
     scores = class_scores(model, learned, records, steps)
-    return TrialResult(gradients, scores, after, spikes, records["input"].activity)
+    return TrialResult(gradients_of(teacher), scores, moved(teacher), spikes, records["input"].activity)
+
+
+def gradients_of(teacher: Teacher) -> dict[str, Tensor]:
+    """Minus the changes gathered, averaged over samples, and the signal's own gradients."""
+    changes = {name: change.div_(-teacher.samples) for name, change in teacher.gathered.changes.items()}
+    return changes | teacher.gradients
+
+
+def moved(teacher: Teacher) -> Learned:
+    """What is learned after a trial: running averages and signal state moved, the parameters as they were."""
+    trial, records, samples = teacher.trial, teacher.records, teacher.samples
+    return Learned(
+        trial.learned.parameters, _moved_currents(trial, records, samples), _moved_pre(trial, records, samples),
+        _moved_updates(trial.learned, teacher.gathered, samples), teacher.state,
+    )  # fmt: skip
 
 
 def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teacher) -> None:
@@ -118,16 +127,23 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teach
         for index in reversed(range(len(layers))):
             above = above_of(trial, index, activities, handed)
             m = teacher.third_factor(index, phase.name, above)
-            if m is not None:
-                m = m.window(start, start + activities[index].steps)
-            elif trial.model.reads_m(layers[index].role, phase.name):
-                continue
-            view = LocalView(
-                layers[index], phase.name, activities[index], m, trial.learned.parameters, trial.model.rule.constants,
-                trial.model.rule.trace_decay, carries[index], whole,
-                teacher.output if layers[index].role == "readout" else None, record.drive.context,
-            )  # fmt: skip
-            handed[index] = learn_layer(view, trial.model.texts, trial.learned.update, teacher.gathered)
+            m = None if m is None else m.window(start, start + activities[index].steps)
+            if m is not None or not trial.model.reads_m(layers[index].role, phase.name):
+                handed[index] = learn_one(teacher, phase, record, index, activities[index], m, carries[index], whole)
+
+
+def learn_one(
+    teacher: Teacher, phase: Phase, record: PhaseRecord, index: int, activity: Activity, m: Series | None,
+    carry: Carry, whole: bool,
+) -> Tensor | None:  # fmt: skip
+    """Evaluate one layer's texts of a phase over one window; see `learn_layer` for what returns."""
+    trial, layer = teacher.trial, teacher.trial.model.network.layers[index]
+    view = LocalView(
+        layer, phase.name, activity, m, trial.learned.parameters, trial.model.rule.constants,
+        trial.model.rule.trace_decay, carry, whole, teacher.output if layer.role == "readout" else None,
+        record.drive.context,
+    )  # fmt: skip
+    return learn_layer(view, trial.model.texts, trial.learned.update, teacher.gathered)
 
 
 def check_window(model: Model, window: int, steps: int) -> None:

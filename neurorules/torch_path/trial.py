@@ -71,25 +71,31 @@ class Trial:
     def windows(self, phase: Phase, drive: PhaseDrive, training: bool) -> Iterator[tuple[int, list[Activity]]]:
         """Run one phase window by window: (first step, activity of each layer)."""
         carries = [Carry() for _ in self.model.network.layers]
-        signal = self.model.signal
-        # Masks are the samples' own: class prototypes, which are other rows, run without dropout.
-        masks = self.masks if training and (phase.name == "input" or phase.replay) else None
         for start in range(0, self.steps, self.window):
             stop = min(start + self.window, self.steps)
             done: list[Activity] = []
-            for index, layer in enumerate(self.model.network.layers):
-                sources, injected = self._sources(layer, index, drive, done, start, stop)
-                name = self.model.phase_statistics(phase.name, layer.name)
-                statistics = self.learned.current.get(name)
-                activity, carries[index] = run_layer(
-                    layer, self.learned.parameters, statistics, sources, stop - start,
-                    pre_mean=self._pre_means(layer, name, sources), carry=carries[index],
-                    injected=injected, offset=drive.offset if index == 0 else None,
-                    masks=masks, training=training,
-                    summary=signal.summary if signal is not None and layer.role == "hidden" else None,
-                )  # fmt: skip
+            for index in range(len(carries)):
+                activity, carries[index] = self.run(phase, drive, index, done, carries[index], start, stop, training)
                 done.append(activity)
             yield start, done
+
+    def run(
+        self, phase: Phase, drive: PhaseDrive, index: int, done: list[Activity], carry: Carry, start: int, stop: int,
+        training: bool,
+    ) -> tuple[Activity, Carry]:  # fmt: skip
+        """Run one layer over the steps from `start` to `stop` of a phase; `done` holds the layers before it."""
+        layer, signal = self.model.network.layers[index], self.model.signal
+        # Masks are the samples' own: class prototypes, which are other rows, run without dropout.
+        masks = self.masks if training and (phase.name == "input" or phase.replay) else None
+        sources, injected = self._sources(layer, index, drive, done, start, stop)
+        name = self.model.phase_statistics(phase.name, layer.name)
+        return run_layer(
+            layer, self.learned.parameters, self.learned.current.get(name), sources, stop - start,
+            pre_mean=self._pre_means(layer, name, sources), carry=carry,
+            injected=injected, offset=drive.offset if index == 0 else None,
+            masks=masks, training=training,
+            summary=signal.summary if signal is not None and layer.role == "hidden" else None,
+        )  # fmt: skip
 
     def _pre_means(self, layer: Layer, name: str, sources: dict[str, Series]) -> dict[str, Tensor]:
         return {
@@ -118,12 +124,14 @@ def observe_phase(trial: Trial, phase: Phase, output_error: Tensor | None, train
     record = PhaseRecord(trial.phase_drive(phase, output_error))
     for _, activities in trial.windows(phase, record.drive, training):
         for layer, activity in zip(trial.model.network.layers, activities, strict=True):
-            _add_sums(trial, record, layer, activity)
+            add_sums(record, layer, activity)
         record.activity = activities
     return record
 
 
-def _add_sums(trial: Trial, record: PhaseRecord, layer: Layer, activity: Activity) -> None:
+def add_sums(record: PhaseRecord, layer: Layer, activity: Activity) -> None:
+    """Add one layer's window to the sums over time that a phase keeps."""
+
     def add(into: dict[str, Tensor], value: Tensor) -> None:
         into[layer.name] = into[layer.name] + value if layer.name in into else value
 
@@ -146,9 +154,9 @@ def _add_sums(trial: Trial, record: PhaseRecord, layer: Layer, activity: Activit
 
 def class_scores(model: Model, learned: Learned, records: dict[str, PhaseRecord], steps: int) -> Tensor:
     """(B, classes): from the read-out, or from the signal where the rule predicts without one."""
-    output = records[model.rule.score_phase].output
-    assert output is not None
     if model.rule.predict == "readout" or model.signal is None:
+        output = records[model.rule.score_phase].output
+        assert output is not None
         return output / steps
     last = model.network.hidden[-1]
     summary = {phase: record.summary[last.name] / steps for phase, record in records.items() if record.summary}
