@@ -1,6 +1,6 @@
 """CIFAR-10 and CIFAR-100 in their binary form: label bytes and 3072 pixels a record, red, green, blue, row by row.
 
-Source: Krizhevsky 2009, "Learning multiple layers of features from tiny images", and its page, section "Binary version".
+Source: Krizhevsky 2009, "Learning multiple layers of features from tiny images", and its page, "Binary version".
 """
 
 from __future__ import annotations

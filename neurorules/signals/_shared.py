@@ -60,17 +60,33 @@ class NetShape(NamedTuple):
         return self.layers[:-1]
 
 
+class Offset(NamedTuple):
+    """Constant activity beside a phase's input: shares (rows, K) of K patterns (K, *input_shape).
+
+    Few patterns for many rows spare a product of all rows. Without shares the patterns are the rows themselves. Where
+    it is `dense`, it joins a constant input, and texts read the sum as `S_pre`; events stay as they are in any case.
+    """
+
+    patterns: Tensor
+    shares: Tensor | None = None
+    dense: bool = False
+
+    def rows(self) -> Tensor:
+        """All of it, (rows, *input_shape)."""
+        return self.patterns if self.shares is None else torch.tensordot(self.shares, self.patterns, 1)
+
+
 class PhaseDrive(NamedTuple):
     """What drives a phase of a signal's own.
 
     input: replaces the sample's drive, or None to leave the first layer without input.
-    offset: constant (rows, *input_shape) that reaches the first layer through its weights, beside the input.
-    injected: constant (rows, *first layer) current behind the first layer's normalisation.
+    offset: reaches the first layer through its weights, beside the input.
+    injected: constant (rows, *first layer) current behind the first layer's normalisation; in a linear phase, before.
     context: (rows, n) that a signal's parameter of n rows was multiplied with to make it; None for one row each.
     """
 
     input: Series | None
-    offset: Tensor | None = None
+    offset: Offset | None = None
     injected: Tensor | None = None
     context: Tensor | None = None
 
@@ -88,13 +104,17 @@ class View:
 
     Args:
         layer: the layer.
+        net: the network's structure.
         last: whether it is the last hidden layer.
         steps: T.
         readout: whether it is the read-out, for a signal that teaches it.
         summary: by phase, the time average (rows, *shape) of what its `summary` names.
         every: by phase, what its `every` names at each step, (T, rows, *shape).
         source, source_every: the same of the layer below; empty for the first layer.
+        aside: by phase, what its offset adds to the first layer's normalised current; (rows, *shape), first layer only.
+        response: by linear phase, the read-out's response, (rows, classes), where `reads_response` is declared.
         inner: by phase, what the neurons' inner integration left, where there is one (neurons of T = 1).
+        gain: 1/sigma of the layer's normalisation, (N,) or (C, 1, 1); None where it has none.
         labels: (B,) class indices; None unless "target" is declared.
         output_error: (B, classes), derivative of the rule's loss by the output; None unless declared.
         above: from the consuming connections' backward weights, what reaches this layer's spikes; None unless declared.
@@ -102,6 +122,7 @@ class View:
     """
 
     layer: LayerShape
+    net: NetShape
     last: bool
     steps: int
     readout: bool
@@ -109,7 +130,10 @@ class View:
     source: Mapping[str, Tensor]
     every: Mapping[str, Tensor]
     source_every: Mapping[str, Tensor]
+    aside: Mapping[str, Tensor]
+    response: Mapping[str, Tensor]
     inner: Mapping[str, Any]
+    gain: Tensor | None
     labels: Tensor | None
     output_error: Tensor | None
     above: Callable[[Callable[[str], Tensor]], Series] | None
@@ -117,11 +141,20 @@ class View:
 
 
 class ThirdFactor(NamedTuple):
-    """m by phase, gradients of the signal's own parameters (by name, summed over samples), and its state after."""
+    """What a signal answers for one layer.
+
+    Args:
+        m: by phase.
+        gradients: of the signal's own parameters and of neurons' (by name), summed over samples.
+        state: what changes in its own.
+        sent: what its reverse circuit sends to the layers below: a derivative of the loss by this layer's raw current,
+            as `m` in form; None where they get what the layer's text makes of m.
+    """
 
     m: dict[str, Series]
     gradients: dict[str, Tensor]
     state: SignalState
+    sent: Series | None = None
 
 
 class Signal(ABC):
@@ -138,6 +171,10 @@ class Signal(ABC):
     """What it reads of a hidden layer at every step, as `View.every`; it then needs all steps at once."""
     varies: bool = False
     """Whether m varies within a trial; it then needs all steps at once."""
+    teaches_neurons: bool = False
+    """Whether it gives gradients of neurons' own parameters, so that layers without a text learn."""
+    reads_response: bool = False
+    """Whether it reads what linear phases bring about at the read-out."""
     teaches_readout: bool = False
     """Whether it makes the read-out's third factor as well, instead of the output error itself."""
 

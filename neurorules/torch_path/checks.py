@@ -70,22 +70,25 @@ def check_drive(
     return Series(values, series.constant), steps
 
 
-def check_finite(gradients: Mapping[str, Tensor], scores: Tensor) -> None:
+def check_finite(gradients: Mapping[str, Tensor], network: Network, scores: Tensor | None = None) -> None:
     """Whether what a trial asks for can be applied.
 
     Raises:
         Diverged: a change or a score is not finite; the layer and the likely causes are named.
     """
     names = list(gradients)
-    norms = torch.stack([*torch._foreach_norm([gradients[name] for name in names]), scores.abs().max()])
-    wrong = (~torch.isfinite(norms)).nonzero().flatten().tolist()
+    norms = list(torch._foreach_norm([gradients[name] for name in names])) if names else []
+    if scores is not None:
+        norms.append(scores.abs().max())
+    wrong = (~torch.isfinite(torch.stack(norms))).nonzero().flatten().tolist()
     if not wrong:
         return
     name = names[wrong[0]] if wrong[0] < len(names) else "readout.output"
     layer = name.split(".", 1)[0]
+    steadier = next((a.neuron.steadier for a in network.layers if a.name == layer), "or a smaller signal")
     raise Diverged(
         f"'{name}' is no longer finite: layer '{layer}' diverged. Lower the learning rate (--lr, --readout-lr), "
-        f"keep the currents in scale (--norm streaming), or a neuron that leaks faster"
+        f"keep the currents in scale (--norm streaming), {steadier}"
     )
 
 

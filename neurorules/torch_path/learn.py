@@ -7,6 +7,7 @@ is known only at the end of the trial, the trial is replayed to learn from it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -25,6 +26,7 @@ from neurorules.streaming import RunningMean, start_at
 from neurorules.torch_path.layer import draw_masks
 from neurorules.torch_path.local_view import Gathered, LocalView
 from neurorules.torch_path.model import Learned, Model
+from neurorules.torch_path.network import Parameters
 from neurorules.torch_path.output import Output, compare_output
 from neurorules.torch_path.plasticity import learn_layer
 from neurorules.torch_path.simulate import Activity, Carry
@@ -45,6 +47,7 @@ class TrialResult:
         learned: statistics and signal state after the trial, the parameters as they were.
         spikes: by layer, spikes a sample.
         activity: of the phase "input", the last window.
+        third_factors: m by layer, as the texts of the phase "input" read it.
     """
 
     gradients: dict[str, Tensor]
@@ -52,11 +55,12 @@ class TrialResult:
     learned: Learned
     spikes: dict[str, Tensor]
     activity: list[Activity]
+    third_factors: dict[str, Series]
 
 
 def learn_trial(
     model: Model, learned: Learned, drive: Series, steps: int, labels: Tensor, generator: torch.Generator,
-    window: int | None = None,
+    window: int | None = None, apply: Callable[[Mapping[str, Tensor]], Parameters] | None = None,
 ) -> TrialResult:  # fmt: skip
     """Run one trial and return what it asks to change.
 
@@ -68,10 +72,13 @@ def learn_trial(
         labels: (B,) class indices.
         generator: draws dropout masks.
         window: steps at a time; T if None.
+        apply: changes the parameters by gradients and returns what the next phase computes with, for a rule with a
+            phase that applies.
 
     Raises:
         UserError: a rule or normalisation that needs all steps at once, with a shorter window.
     """
+    model = model.bound(learned.parameters)
     samples = drive.values.shape[0 if drive.constant else 1]
     window = window or steps
     check_window(model, window, steps)
@@ -80,17 +87,21 @@ def learn_trial(
     trial = Trial(model, learned, drive, steps, window, labels, draw_masks(model.network.layers, samples, generator))
     records: dict[str, PhaseRecord] = {}
     output: Output | None = None
+    teacher: Teacher | None = None
     for phase in model.rule.phases:
-        records[phase.name] = observe_phase(trial, phase, None if output is None else output.m, training=True)
+        error = None if output is None else output.m
+        records[phase.name] = observe_phase(trial, phase, error, training=True, before=records.get("input"))
         if output is None or phase.name == model.rule.error_phase:
             summed = records[phase.name].output
             assert summed is not None
             output = compare_output(model.rule, summed / steps, labels)
-    assert output is not None
-    gathered = Gathered()
-    teacher = Teacher(trial, records, output, dict(learned.signal), gathered, samples)
+        teacher = teacher or Teacher(trial, records, output, dict(learned.signal), Gathered(), samples)
+        teacher.output = output
+        if phase.applies:
+            trial = teacher.trial = _apply_now(trial, phase, records[phase.name], teacher, apply)
+    assert teacher is not None
     for phase in model.rule.phases:
-        if model.texts_of(phase.name):
+        if model.learns_in(phase.name) and not phase.applies:
             _learn_phase(trial, phase, records[phase.name], teacher)
     teacher.visit_silent_layers()
     spikes = {
@@ -98,22 +109,43 @@ def learn_trial(
         for layer, a in zip(model.network.hidden, records["input"].activity, strict=False)
     }
     scores = class_scores(model, learned, records, steps)
-    return TrialResult(gradients_of(teacher), scores, moved(teacher), spikes, records["input"].activity)
+    return TrialResult(
+        gradients_of(teacher), scores, moved(teacher, learned), spikes, records["input"].activity,
+        teacher.third_factors,
+    )  # fmt: skip
 
 
 def gradients_of(teacher: Teacher) -> dict[str, Tensor]:
-    """Minus the changes gathered, averaged over samples, and the signal's own gradients."""
-    changes = {name: change.div_(-teacher.samples) for name, change in teacher.gathered.changes.items()}
-    return changes | teacher.gradients
+    """What was gathered, averaged over samples, and the signal's own gradients; the gathering starts again."""
+    return {**_averaged(teacher.gathered, teacher.samples), **teacher.gradients}
 
 
-def moved(teacher: Teacher) -> Learned:
-    """What is learned after a trial: running averages and signal state moved, the parameters as they were."""
+def moved(teacher: Teacher, before: Learned) -> Learned:
+    """What is learned after a trial: running averages and signal state moved, the parameters as they were before."""
     trial, records, samples = teacher.trial, teacher.records, teacher.samples
     return Learned(
-        trial.learned.parameters, _moved_currents(trial, records, samples), _moved_pre(trial, records, samples),
-        _moved_updates(trial.learned, teacher.gathered, samples), teacher.state,
+        before.parameters, _moved_currents(trial, records, samples), _moved_pre(trial, records, samples),
+        _moved_updates(before, teacher.gathered, samples), teacher.state,
     )  # fmt: skip
+
+
+def _averaged(gathered: Gathered, samples: int) -> dict[str, Tensor]:
+    """Gradients from the changes gathered so far, which start again from nothing."""
+    gradients = {name: change.div_(-samples) for name, change in gathered.changes.items()}
+    gathered.changes.clear()
+    return gradients
+
+
+def _apply_now(
+    trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teacher,
+    apply: Callable[[Mapping[str, Tensor]], Parameters] | None,
+) -> Trial:  # fmt: skip
+    """Learn a phase's texts before the next phase runs; the trial goes on with what they made of the parameters."""
+    if apply is None:
+        raise ValueError(f"phase '{phase.name}' of rule '{trial.model.rule.name}' applies changes: hand over `apply`")
+    _learn_phase(trial, phase, record, teacher)
+    parameters = apply(_averaged(teacher.gathered, teacher.samples))
+    return replace(trial, learned=replace(trial.learned, parameters=parameters), applied=True)
 
 
 def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teacher) -> None:
@@ -126,10 +158,13 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teach
         handed: dict[int, Tensor | None] = {}
         for index in reversed(range(len(layers))):
             above = above_of(trial, index, activities, handed)
-            m = teacher.third_factor(index, phase.name, above)
+            asks = layers[index].role == "readout" or trial.model.reads_m("hidden", phase.name)
+            m = teacher.third_factor(index, phase.name, above) if asks else None
             m = None if m is None else m.window(start, start + activities[index].steps)
             if m is not None or not trial.model.reads_m(layers[index].role, phase.name):
-                handed[index] = learn_one(teacher, phase, record, index, activities[index], m, carries[index], whole)
+                change = learn_one(teacher, phase, record, index, activities[index], m, carries[index], whole)
+                sent = teacher.sent(index)
+                handed[index] = change if sent is None else -sent.values
 
 
 def learn_one(
@@ -138,10 +173,10 @@ def learn_one(
 ) -> Tensor | None:  # fmt: skip
     """Evaluate one layer's texts of a phase over one window; see `learn_layer` for what returns."""
     trial, layer = teacher.trial, teacher.trial.model.network.layers[index]
+    output = None if layer.role == "hidden" or teacher.output is None else teacher.output.spread(trial.steps)
     view = LocalView(
         layer, phase.name, activity, m, trial.learned.parameters, trial.model.rule.constants,
-        trial.model.rule.trace_decay, carry, whole, teacher.output if layer.role == "readout" else None,
-        record.drive.context,
+        trial.model.rule.trace_decay, carry, whole, output, record.drive.context,
     )  # fmt: skip
     return learn_layer(view, trial.model.texts, trial.learned.update, teacher.gathered)
 

@@ -57,6 +57,7 @@ class Learner:
         readout_neuron: str | None = None,
         norm: str | None = None,
         init: Init | None = None,
+        connection: str | None = None,
         readout: str = "last",
         optimizer: str | None = None,
         lr: float | None = None,
@@ -89,6 +90,7 @@ class Learner:
             net = build_network(
                 net, input_shape, classes, neuron=neuron or own.neuron, norm=norm or own.norm,
                 readout=readout, readout_neuron=readout_neuron or own.readout_neuron,  # type: ignore[arg-type]
+                connection=connection or own.connection,
             )  # fmt: skip
         if classes is not None and classes != net.classes:
             raise UserError(f"the net has {net.classes} outputs, and classes is {classes}. Make them the same")
@@ -142,8 +144,11 @@ class Learner:
         with torch.no_grad(), matrix_precision(self.fast):
             drive, steps, labels = self._checked(spikes, labels)
             window = window_of(self.schedule, steps)
-            trial = learn_trial(self.model, self.seen(), drive, steps, labels, self.generator, window)
-            check_finite(trial.gradients, trial.scores)
+            trial = learn_trial(
+                self.model, self.seen(), drive, steps, labels, self.generator, window,
+                lambda gradients: self._apply_and_read(gradients, fraction),
+            )  # fmt: skip
+            check_finite(trial.gradients, self.model.network, trial.scores)
             self._apply(trial.gradients, fraction)
             self.learned = replace(trial.learned, parameters=self.learned.parameters)
             return metrics_of(trial.scores, labels, trial.spikes)
@@ -183,19 +188,12 @@ class Learner:
         found = pipe.work(self.seen())
         for parcel, stage in found:
             if stage.gradients:
-                check_finite(stage.gradients, torch.zeros(1) if parcel.scores is None else parcel.scores)
+                check_finite(stage.gradients, self.model.network, parcel.scores)
         for parcel, stage in found:
             self._apply(stage.gradients, parcel.fraction)
         self.learned = merged(self.learned, [stage for _, stage in found])
         done = pipe.move()
         return None if done is None or done.scores is None else metrics_of(done.scores, done.labels, done.spikes)
-
-    def _check_empty(self) -> None:
-        if self.pipe is not None and self.pipe.under_way:
-            raise UserError(
-                f"{self.pipe.under_way} batches are still under way, and layers have learned different numbers of "
-                f"them. Call flush() first"
-            )
 
     def respond(self, spikes: Tensor | Series) -> Response:
         """Run a batch without learning: class scores and the activity of every layer.
@@ -203,7 +201,8 @@ class Learner:
         Raises:
             UserError: wrong shapes, or batches under way in a pipeline.
         """
-        self._check_empty()
+        if self.pipe is not None:
+            self.pipe.check_empty()
         with torch.no_grad(), matrix_precision(self.fast):
             drive, steps = check_drive(spikes, self.model.network, self.steps, self.device, self.dtype)
             return respond(self.model, self.seen(), drive, steps)
@@ -249,7 +248,8 @@ class Learner:
         Raises:
             UserError: batches are under way in a pipeline.
         """
-        self._check_empty()
+        if self.pipe is not None:
+            self.pipe.check_empty()
         found = to_tensors(self.learned)
         found |= {f"optimiser/{name}": value.clone() for name, value in self.optimiser.state().items()}
         found |= {f"hardware/{name}": value.clone() for name, value in self.hardware_state.items()}
@@ -276,6 +276,11 @@ class Learner:
             stored, state = self.hardware.on_parameters(state, name, self.learned.parameters[name])
             self.learned.parameters[name] = stored.clone()
         return state
+
+    def _apply_and_read(self, gradients: Mapping[str, Tensor], fraction: float) -> dict[str, Tensor]:
+        check_finite(gradients, self.model.network)
+        self._apply(gradients, fraction)
+        return self.read()
 
     def _apply(self, gradients: Mapping[str, Tensor], fraction: float) -> None:
         bounds = self.model.rule.bounds

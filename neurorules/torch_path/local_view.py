@@ -52,7 +52,7 @@ class LocalView:
         trace_decay: of the trace `x`, None where no text reads it.
         carry: state of the traces between windows.
         whole: whether the window is the whole trial, so that the eligibility may run backwards.
-        output: prediction and target, for a read-out's texts.
+        output: prediction and target, spread over the trial's steps, for a read-out's texts.
         context: what a signal's parameter was multiplied with to drive the phase (`PhaseDrive.context`).
         traced: traces of this window that a text has asked for already; a trace moves on once a window.
     """

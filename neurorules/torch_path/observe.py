@@ -21,6 +21,7 @@ class Response(NamedTuple):
 
 def respond(model: Model, learned: Learned, drive: Series, steps: int) -> Response:
     """Run a batch through the phase "input", and through what prediction needs beside it."""
+    model = model.bound(learned.parameters)
     trial = Trial(model, learned, drive, steps, steps, None, {})
     records: dict[str, PhaseRecord] = {}
     for phase in model.rule.phases:

@@ -19,6 +19,10 @@ class Output(NamedTuple):
     y: Tensor
     m: Tensor
 
+    def spread(self, steps: int) -> Output:
+        """The same over the steps of a trial: a text's value is summed over them."""
+        return Output(self.p / steps, self.y / steps, self.m / steps)
+
 
 def compare_output(rule: Rule, output: Tensor, labels: Tensor) -> Output:
     """Prediction and error of a pass.

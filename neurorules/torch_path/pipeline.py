@@ -98,6 +98,7 @@ def run_stage(model: Model, learned: Learned, index: int, parcel: Parcel) -> Sta
         index: of the layer.
         parcel: has been in all layers below; moves on.
     """
+    model = model.bound(learned.parameters)
     layer = model.network.layers[index]
     state = {**learned.signal, **parcel.signal}
     trial = Trial(
@@ -120,7 +121,7 @@ def run_stage(model: Model, learned: Learned, index: int, parcel: Parcel) -> Sta
     if model.signal is not None and layer.role == "hidden":
         teacher.visit(index)
     _hand_over(trial, parcel, index)
-    after = moved(teacher)
+    after = moved(teacher, learned)
     kept = {name: value for name, value in after.signal.items() if name not in parcel.signal}
     return Stage(gradients_of(teacher), replace(after, signal=kept))
 
@@ -175,6 +176,18 @@ class Pipe:
     def under_way(self) -> int:
         """Batches between the first layer and the end."""
         return sum(parcel is not None for parcel in self.slots)
+
+    def check_empty(self) -> None:
+        """Whether all layers have learned the same batches.
+
+        Raises:
+            UserError: batches are under way.
+        """
+        if self.under_way:
+            raise UserError(
+                f"{self.under_way} batches are still under way, and layers have learned different numbers of them. "
+                f"Call flush() first"
+            )
 
     def work(self, learned: Learned) -> list[tuple[Parcel, Stage]]:
         """Every stage works on the batch that stands before it, at once: what each found, the last layer first."""

@@ -123,7 +123,7 @@ def _correlate(view: LocalView, entry: Input, w: Tensor, post: Series, pre: Seri
     """Sum over steps and rows; where only one factor varies in time, that one is summed first, which is exact."""
     steps = view.activity.steps
     if post.constant and pre.constant:
-        return entry.connection.correlate(w, post.values, pre.values) * steps
+        return entry.connection.correlate(w, post.total(steps), pre.values)
     if post.constant:
         return entry.connection.correlate(w, post.values, pre.total(steps))
     if pre.constant:

@@ -32,9 +32,21 @@ class Teacher:
     samples: int
     gradients: dict[str, Tensor] = field(default_factory=dict)
     known: dict[str, ThirdFactor] = field(default_factory=dict)
+    third_factors: dict[str, Series] = field(default_factory=dict)
 
     def third_factor(self, index: int, phase: str, above: Callable[..., Series] | None) -> Series | None:
         """m of one layer in one phase; None where the phase has none."""
+        m = self._third_factor(index, phase, above)
+        if m is not None and phase == "input":
+            self.third_factors[self.trial.model.network.layers[index].name] = m
+        return m
+
+    def sent(self, index: int) -> Series | None:
+        """What the signal's own reverse circuit sends to the layers below; None where it has none."""
+        known = self.known.get(self.trial.model.network.layers[index].name)
+        return None if known is None else known.sent
+
+    def _third_factor(self, index: int, phase: str, above: Callable[..., Series] | None) -> Series | None:
         model, layer = self.trial.model, self.trial.model.network.layers[index]
         if layer.role == "readout" and not (model.signal is not None and model.signal.teaches_readout):
             return None if self.output is None else Series(self.output.m / self.trial.steps, True)
@@ -51,6 +63,7 @@ class Teacher:
         below = next((entry.source for entry in layer.inputs if not entry.connection.recurrent), NETWORK_INPUT)
         view = View(
             layer=model.shape.layers[index],
+            net=model.shape,
             last=index == len(model.network.hidden) - 1,
             steps=self.trial.steps,
             readout=layer.role == "readout",
@@ -58,7 +71,10 @@ class Teacher:
             source={} if below == NETWORK_INPUT else self._summary(below),
             every=self._every(index, signal.every),
             source_every={} if below == NETWORK_INPUT else self._every(below, signal.every),
+            aside={} if index else {p: r.aside for p, r in self.records.items() if r.aside is not None},
+            response=self._responses(),
             inner={p: r.activity[index].inner for p, r in self.records.items() if r.activity},
+            gain=next((r.activity[index].gain for r in self.records.values() if r.activity), None),
             labels=self.trial.labels if "target" in signal.needs else None,
             output_error=self.output.m if "output_error" in signal.needs and self.output is not None else None,
             above=above if "above" in signal.needs else None,
@@ -72,6 +88,10 @@ class Teacher:
     def _summary(self, index: int) -> dict[str, Tensor]:
         name = self.trial.model.network.layers[index].name
         return {p: r.summary[name] / self.trial.steps for p, r in self.records.items() if name in r.summary}
+
+    def _responses(self) -> dict[str, Tensor]:
+        rule, steps = self.trial.model.rule, self.trial.steps
+        return {p: r.output / steps for p, r in self.records.items() if r.output is not None and rule.phase(p).linear}
 
     def _every(self, index: int, what: Every | None) -> dict[str, Tensor]:
         if what is None:

@@ -158,7 +158,7 @@ def test_perturbing_what_a_rule_did_not_declare_changes_no_bit(name: str) -> Non
             assert parameter not in before or torch.equal(after[parameter], before[parameter])
 
 
-STRONG = {"pepita": "pepita:scale=1"}
+STRONG = {"pepita": "pepita:kappa=5"}
 """Options under which a dozen neurons and five steps are enough to see a rule's signal: a push that moves spikes."""
 
 
