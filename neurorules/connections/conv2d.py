@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional, grad
 
+from neurorules.connections._rounded import half, rounds
 from neurorules.connections._shared import Connection, Shape, uniform
 from neurorules.language.errors import UserError
 
@@ -54,13 +55,20 @@ class Conv2d(Connection):
         return uniform(shape, self.fan_in(pre), scale, generator)
 
     def current(self, w: Tensor, pre: Tensor) -> Tensor:
+        if rounds(pre):
+            return functional.conv2d(half(pre), half(w), stride=self.stride, padding=self.zeros_around).float()
         return functional.conv2d(pre, w, stride=self.stride, padding=self.zeros_around)
 
     def correlate(self, w: Tensor, post: Tensor, pre: Tensor) -> Tensor:
-        return grad.conv2d_weight(pre, list(w.shape), post, stride=self.stride, padding=self.zeros_around)
+        if rounds(pre):
+            post, pre = half(post), half(pre)
+        found = grad.conv2d_weight(pre, list(w.shape), post, stride=self.stride, padding=self.zeros_around)
+        return found.to(w.dtype)
 
     def transpose(self, w: Tensor, post: Tensor, pre: Shape) -> Tensor:
         shape = (post.shape[0], *pre)
+        if rounds(post):
+            return grad.conv2d_input(list(shape), half(w), half(post), stride=self.stride, padding=self.zeros_around).float()
         return grad.conv2d_input(shape, w, post, stride=self.stride, padding=self.zeros_around)
 
 
