@@ -30,8 +30,11 @@ class Matrix(Connection):
     def fan_in(self, pre: Shape) -> int:
         return pre[0]
 
+    def weight_shape(self, pre: Shape) -> Shape:
+        return (self.size, pre[0])
+
     def initial(self, pre: Shape, generator: torch.Generator, scale: float) -> Tensor:
-        return uniform((self.size, pre[0]), self.fan_in(pre), scale, generator)
+        return uniform(self.weight_shape(pre), self.fan_in(pre), scale, generator)
 
     def current(self, w: Tensor, pre: Tensor) -> Tensor:
         return times_transposed(pre, w)

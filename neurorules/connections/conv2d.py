@@ -50,9 +50,11 @@ class Conv2d(Connection):
     def fan_in(self, pre: Shape) -> int:
         return pre[0] * self.kernel**2
 
+    def weight_shape(self, pre: Shape) -> Shape:
+        return (self.channels, pre[0], self.kernel, self.kernel)
+
     def initial(self, pre: Shape, generator: torch.Generator, scale: float) -> Tensor:
-        shape = (self.channels, pre[0], self.kernel, self.kernel)
-        return uniform(shape, self.fan_in(pre), scale, generator)
+        return uniform(self.weight_shape(pre), self.fan_in(pre), scale, generator)
 
     def current(self, w: Tensor, pre: Tensor) -> Tensor:
         if rounds(pre):

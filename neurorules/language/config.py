@@ -11,28 +11,36 @@ from typing import Any, Literal, get_type_hints
 
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import convert
+from neurorules.language.rates import rate_schedule
+
+Init = Literal["torch", "he"]
+"""Fresh weights, uniform: torch.nn.Linear's +-1/sqrt(fan-in), or He et al. 2015's +-sqrt(6/fan-in)."""
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """Everything that decides what a run computes: equal configurations on one machine give equal bits.
 
-    None stands for what the rule, the data set or the machine decides.
+    None stands for what the rule (`language.rules.Defaults`), the data set or the machine decides.
     """
 
     rule: str = "sigprop"  # name and options, `name:key=value`, here and below
     data: str = "digits"  # a data set, or a path
     net: str = "64-64"  # hidden layers (see `language.architecture`)
-    neuron: str = "if"
-    steps: int = 8  # time steps T a sample, >= 1
+    neuron: str | None = None
+    readout_neuron: str | None = None
+    steps: int | None = None  # time steps T a sample, >= 1
+    connection: str | None = None  # between flat populations
     encode: str | None = None
     epochs: int = 3  # passes over the training samples, >= 1
     batch_size: int = 128  # samples a trial, >= 1
     optimizer: str | None = None  # none, sgd, momentum or adam
     lr: float | None = None  # of the hidden layers, >= 0
     readout_lr: float | None = None
-    lr_schedule: Literal["cosine", "constant"] = "cosine"  # learning rates fall to 0 along a cosine, or stay
-    norm: str = "streaming"  # normalisation of hidden layers, or none
+    lr_schedule: str = "cosine"  # how learning rates fall (see `language.rates`)
+    weight_decay: float = 0.0  # L2, of weights, >= 0
+    norm: str | None = None  # normalisation of hidden layers, or none
+    init: Init | None = None
     readout: Literal["last", "all"] = "last"  # hidden layers that the read-out sees
     schedule: str = "by_layer"  # by_layer, by_step, or a number of steps at a time
     seed: int = 0  # of weights, data order and every draw
@@ -50,27 +58,14 @@ class TrainConfig:
         for name in ("steps", "epochs", "batch_size", "threads"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise UserError(f"--{name.replace('_', '-')} is {getattr(self, name)}, must be at least 1")
-        for name in ("lr", "readout_lr", "validation"):
+        for name in ("lr", "readout_lr", "validation", "weight_decay"):
             value = getattr(self, name)
             if value is not None and value < 0:
                 raise UserError(f"--{name.replace('_', '-')} is {value}, must not be negative")
         if self.limit is not None and self.limit < 2:
             raise UserError(f"--limit is {self.limit}, must be at least 2")
-        self.window()
-
-    def window(self) -> int:
-        """Steps at a time that `schedule` stands for.
-
-        Raises:
-            UserError: a schedule that is none of the three.
-        """
-        if self.schedule == "by_layer":
-            return self.steps
-        if self.schedule == "by_step":
-            return 1
-        if self.schedule.isdigit() and int(self.schedule) >= 1:
-            return min(int(self.schedule), self.steps)
-        raise UserError(f"schedule '{self.schedule}' is unknown. Use by_layer, by_step or a number of steps at a time")
+        rate_schedule(self.lr_schedule)
+        check_schedule(self.schedule)
 
     def as_dict(self) -> dict[str, Any]:
         """All settings by name."""
@@ -91,6 +86,38 @@ class TrainConfig:
             "threads",
         }
         return {name: value for name, value in self.as_dict().items() if name not in outside}
+
+
+@dataclass(frozen=True)
+class SettledConfig(TrainConfig):
+    """A configuration in which the rule has filled in what the user left open (`Rule.settle`)."""
+
+    neuron: str = "if"
+    readout_neuron: str = "leaky_readout"
+    steps: int = 8
+    norm: str = "streaming"
+    init: Init = "torch"
+    connection: str = "dense"
+
+    @property
+    def window(self) -> int:
+        """Steps at a time that `schedule` stands for."""
+        return window_of(self.schedule, self.steps)
+
+
+def check_schedule(text: str) -> None:
+    """Whether a schedule is one.
+
+    Raises:
+        UserError: neither by_layer, by_step nor a whole number from 1.
+    """
+    if text not in ("by_layer", "by_step") and not (text.isdecimal() and int(text) >= 1):
+        raise UserError(f"schedule '{text}' is unknown. Use by_layer, by_step, or a number of steps such as 10")
+
+
+def window_of(schedule: str, steps: int) -> int:
+    """Steps at a time, of so many, that a schedule stands for."""
+    return {"by_layer": steps, "by_step": 1}.get(schedule) or min(int(schedule), steps)
 
 
 def config_from(settings: Mapping[str, Any], where: str = "the configuration") -> TrainConfig:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from neurorules.language.config import Init, SettledConfig, TrainConfig
 from neurorules.language.equations import Equation, Vocabulary
 
 Role = Literal["hidden", "readout"]
@@ -16,6 +17,8 @@ NEURON_VARIABLES = frozenset({"S", "v", "x"})
 
 Beside these, `m_post` is the third factor, and `mean_pre` the presynaptic neuron's running mean of its own spikes,
 which a layer whose normalisation centres its inputs takes away (0 elsewhere)."""
+READOUT_VARIABLES = frozenset({"m", "p", "y"})
+"""What a read-out's text may read of its own output: error, prediction and target; constant through a trial."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,15 @@ class Phase:
         name: such as "input", "target", "modulated".
         replay: whether it repeats the spikes and dropout masks of the phase "input".
         statistics: whether its normalisation keeps statistics of its own, or reads those of the phase "input".
+        linear: whether it carries a small current forward, linearised around the phase "input", and no spikes.
+        applies: whether the changes so far are applied at its end, before the next phase runs.
     """
 
     name: str
     replay: bool = False
     statistics: Literal["own", "input"] = "input"
+    linear: bool = False
+    applies: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,7 @@ class Defaults:
         readout_lr: of the read-out, and of local ones.
         signal_lr: of other parameters of the signal, such as a target embedding.
         optimizer, readout_optimizer: none, sgd, momentum or adam.
+        neuron, readout_neuron, steps, norm, init, connection: as in `TrainConfig`.
     """
 
     lr: float = 3e-3
@@ -78,6 +86,12 @@ class Defaults:
     signal_lr: float = 1e-2
     optimizer: str = "adam"
     readout_optimizer: str = "adam"
+    neuron: str = "if"
+    readout_neuron: str = "leaky_readout"
+    steps: int = 8
+    norm: str = "streaming"
+    init: Init = "torch"
+    connection: str = "dense"
 
 
 DELTA_RULE = (
@@ -114,14 +128,34 @@ class Rule:
     constants: Mapping[str, float] = field(default_factory=dict)
     trace_decay: float | None = None
     bounds: tuple[float, float] | None = None
+    loss: Literal["cross_entropy", "squared"] = "cross_entropy"
+    """Of the output y against the label's target: cross-entropy of softmax(y), or |y - target|^2 / 2."""
+    targets: tuple[float, float] = (1.0, 0.0)
+    """For the squared loss: of the label's output, and of the others."""
+    error_phase: str = "input"
+    """The pass whose output makes the error."""
+    score_phase: str = "input"
+    """The pass whose output gives class scores, where a read-out gives them."""
     control: bool = False
     defaults: Defaults = Defaults()
 
     def equation(self, plasticity: Plasticity) -> Equation:
         """The checked text of one plasticity."""
         variables = NEURON_VARIABLES if self.trace_decay is not None else NEURON_VARIABLES - {"x"}
-        vocabulary = Vocabulary(variables, synapse=plasticity.parameter, constants=self.constants)
+        post_only = READOUT_VARIABLES if plasticity.role == "readout" else frozenset({"m"})
+        vocabulary = Vocabulary(variables, post_only, synapse=plasticity.parameter, constants=self.constants)
         return Equation(plasticity.text, vocabulary, f"rule '{self.name}'")
+
+    def settle(self, config: TrainConfig) -> SettledConfig:
+        """The configuration, with this rule's own settings where the user left them open."""
+        settled = ("neuron", "readout_neuron", "steps", "norm", "init", "connection")
+        own = {name: getattr(self.defaults, name) for name in settled}
+        given = config.as_dict()
+        return SettledConfig(**{**given, **{name: value for name, value in own.items() if given[name] is None}})
+
+    def phase(self, name: str) -> Phase:
+        """The phase of that name."""
+        return next(phase for phase in self.phases if phase.name == name)
 
     @property
     def reads(self) -> frozenset[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -18,9 +18,15 @@ Reset = Literal["subtract", "zero", "none"]
 
 
 class Observed(NamedTuple):
-    """What rules, losses and recorders may read of one step: the membrane before the reset, shape (B, *shape)."""
+    """What rules, losses and recorders may read of one step.
+
+    Args:
+        v: the membrane before the reset, (B, *shape).
+        inner: what an inner integration left, for a neuron of T = 1 that has one.
+    """
 
     v: Tensor
+    inner: Any = None
 
 
 class State(NamedTuple):
@@ -60,6 +66,10 @@ class Neuron(ABC):
     spiking: bool
     steps: int | None = None
     """The only number of time steps it makes sense for, None for any (rate neurons: 1)."""
+    steadier: str = "or use a neuron that leaks faster"
+    """What else to try where a layer of it diverges."""
+    learns: tuple[str, ...] = ()
+    """Names of its own parameters, which a rule may let learn."""
 
     @abstractmethod
     def initial(self, current: Tensor) -> State:
@@ -80,6 +90,14 @@ class Neuron(ABC):
     @abstractmethod
     def dynamics(self) -> Dynamics | None:
         """The leaky integrator it is, which fused scans run; None where `step` is the only description."""
+
+    def parameters(self, shape: tuple[int, ...]) -> dict[str, Tensor]:
+        """Start of each of its own parameters, for a population of this shape."""
+        return {}
+
+    def with_parameters(self, own: Mapping[str, Tensor]) -> Neuron:
+        """The neuron that runs with these parameters; itself where it has none."""
+        return self
 
     def brian2(self) -> Brian2Text:
         """The same step for Brian2.

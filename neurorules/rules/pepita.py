@@ -1,43 +1,113 @@
-"""PEPITA on spiking layers: the difference between two passes, the second driven by input plus projected error."""
+"""PEPITA: hidden layers learn from what the error, projected onto the input, changes in them."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from neurorules.language.rules import DELTA_RULE, Phase, Plasticity, Rule, Source
+from neurorules.language.rules import Defaults, Phase, Plasticity, Rule, Source
 
-PHASE = {"clean": "input", "modulated": "modulated"}
+Form = Literal["rate_difference", "contrastive", "time_local", "graded", "dendritic"]
+Pass = Literal["input", "modulated"]
+
+HIDDEN: dict[str, str] = {
+    "rate_difference": "-through_norm(m_post) * (S_pre - mean_pre)",
+    "graded": "-through_norm(m_post * psi(v_post)) * (S_pre - mean_pre)",
+    "dendritic": "-through_norm(m_post * psi(v_post)) * (S_pre - mean_pre)",
+}
+"""Texts of hidden weights that read m: r - r^err, I - I^err, and minus the dendritic current."""
+RATE_NETS = Defaults(
+    lr=0.1, readout_lr=0.1, optimizer="momentum", readout_optimizer="momentum", neuron="rate", steps=1, norm="none",
+    init="he",
+)  # fmt: skip
+"""Of the paper's own nets. Source: Dellaferrera & Kreiman 2022 (public code, MNIST)."""
+SPIKING_NETS = Defaults(lr=1e-3, readout_lr=3e-3)
 
 
-def pepita(*, scale: float = 0.1, presynaptic: Literal["clean", "modulated"] = "clean") -> Rule:
-    """dW_l = -(r_l - r_l^err) r_{l-1}^T, r the mean spikes of a pass; identical spikes in both passes.
+def pepita(
+    *,
+    form: Form = "rate_difference",
+    neurons: Literal["spiking", "rate"] = "spiking",
+    kappa: float | None = None,
+    init: Literal["uniform", "normal", "class_means"] = "uniform",
+    sign: Literal["plus", "minus"] = "plus",
+    error: Literal["first", "second", "shuffled"] = "first",
+    error_sign: bool = False,
+    presynaptic: Literal["modulated", "forward"] | None = None,
+    mirror: Literal["none", "running", "layers"] = "none",
+    bias: bool = False,
+) -> Rule:
+    """PEPITA. Hidden layers: dW_l = -(h_l - h_l^err) h_{l-1}^err^T, with x^err = x + F e; read-out: -e h_{L-1}^err^T.
 
     Args:
-        scale: standard deviation of the projection F's entries, in units of the (standardised) input.
-        presynaptic: the pass whose presynaptic spikes the update reads; the paper's is the modulated one.
+        form: rate_difference, the paper's. contrastive (PEPITA-Hebbian): dW = -h h^T + h^err h^err^T, no state kept
+            between the passes. time_local: the same, each pass applied when it ends. graded: currents are compared
+            instead of outputs. dendritic: one pass; F e travels beside the spikes.
+        neurons: the nets whose settings are the default: spiking, or the paper's own, of rate neurons.
+        kappa: size of F (see `signals.perturbation`).
+        init: of F.
+        sign: x + F e, or x - F e.
+        error: of which pass the read-out learns; shuffled: hidden layers learn from another sample's (a control).
+        error_sign: the error's sign alone is projected.
+        presynaptic: the pass whose presynaptic activity counts; None: the paper's, modulated, for rate_difference on
+            rate nets, else forward.
+        mirror: how F learns to oppose the forward weights.
+        bias: whether biases learn; the paper has none.
     """
-    phase = PHASE[presynaptic]
+    spiking = neurons == "spiking"
+    paper = form == "rate_difference" and not spiking
+    pre: Pass = "modulated" if presynaptic == "modulated" or (presynaptic is None and paper) else "input"
+    travelling = "contrastive" if form == "time_local" else form
+    own = "shuffled" if error == "shuffled" else "own"
+    options = {"form": travelling, "init": init, "sign": sign, "error": own, "error_sign": str(error_sign).lower(),
+               "dense": str(not spiking).lower(), "mirror": mirror} | ({} if kappa is None else {"kappa": f"{kappa:g}"})  # fmt: skip
+    phases = [Phase("input", applies=form == "time_local"), Phase("modulated", replay=True, linear=form == "dendritic")]
+    if mirror == "running":
+        phases.append(Phase("noise", linear=True))
     return Rule(
         name="pepita",
-        plasticity=(
-            Plasticity("w", "-through_norm(m_post) * (S_pre - mean_pre)", phase=phase),
-            Plasticity("b", "-m_post", phase=phase),
-            *DELTA_RULE,
-        ),
-        signal=f"perturbation:scale={scale}",
-        phases=(Phase("input"), Phase("modulated", replay=True)),
+        plasticity=_contrast(bias) if travelling == "contrastive" else _compare(HIDDEN[form], pre, bias),
+        signal="perturbation" + "".join(f":{key}={value}" for key, value in options.items()),
+        phases=tuple(phases),
+        error_phase="modulated" if error == "second" else "input",
+        defaults=SPIKING_NETS if spiking else RATE_NETS,
         source=Source(
             "G. Dellaferrera, G. Kreiman",
             2022,
             "Error-driven input modulation: solving the credit assignment problem without a backward pass",
             (
-                "mean spike counts stand for rates",
-                "the read-out learns from the first pass's activity",
-                "F is 40 times the paper's at 784 inputs, which moves too few spikes",
-                "the presynaptic factor is the first pass's (option presynaptic)",
+                "spiking nets: mean spike counts stand for rates, and the presynaptic factor is the first pass's",
+                "spiking nets: F is 40 times the paper's, which moves too few spikes (option kappa)",
+                "events are never made dense: F e reaches the first layer as a constant current beside them",
+                "contrastive, time_local, init=normal and mirror=layers: R. F. Srinivasan et al. 2024",
+                "graded, dendritic and mirror=running are ours",
             ),
         ),
     )
+
+
+def _compare(hidden: str, phase: Pass, bias: bool) -> tuple[Plasticity, ...]:
+    """Texts that read a third factor, in the pass whose presynaptic activity counts."""
+    texts = [
+        Plasticity("w", hidden, phase=phase),
+        Plasticity("w", "-m_post * dv_dw", role="readout", phase=phase),
+    ]
+    if bias:
+        graded = " * psi(v_post)" if "psi" in hidden else ""
+        texts.append(Plasticity("b", f"-m_post{graded}", phase=phase))
+        texts.append(Plasticity("b", "-m_post * dv_dw", role="readout", phase=phase))
+    return tuple(texts)
+
+
+def _contrast(bias: bool) -> tuple[Plasticity, ...]:
+    """One Hebbian term a pass, anti-Hebbian in the first: nothing is kept between them."""
+    texts = []
+    for parameter, factor in (("w", " * (S_pre - mean_pre)"), *((("b", ""),) if bias else ())):
+        texts.append(Plasticity(parameter, f"-S_post{factor}"))
+        texts.append(Plasticity(parameter, f"S_post{factor}", phase="modulated"))
+        reading = factor or " * dv_dw"
+        texts.append(Plasticity(parameter, f"-p_post{reading}", role="readout"))
+        texts.append(Plasticity(parameter, f"y_post{reading}", role="readout", phase="modulated"))
+    return tuple(texts)
 
 
 ENTRY = pepita

@@ -26,9 +26,13 @@ NEEDS: Mapping[str, str] = {
     "fixed_feedback": "random weights from the output, fixed",
     "second_pass": "a second pass through the network",
     "weight_transport": "the forward weights of the layer above, read backwards",
+    "weight_sign": "the signs of the forward weights of the layer above",
+    "reverse_circuit": "a circuit of its own that carries signals backwards",
+    "noise_phase": "a phase in which noise travels through the network",
     "above": "the learning signal of the layer above",
     "local_readout": "a read-out of the layer's own",
     "layer_pool": "a sum over the layer's neurons (its similarity to a target, its read-out)",
+    "batch_pool": "the other samples of the batch",
     "history": "all steps of the trial, backwards",
 }
 """What a signal may need, and what that means."""
@@ -56,28 +60,42 @@ class NetShape(NamedTuple):
         return self.layers[:-1]
 
 
+class Offset(NamedTuple):
+    """Constant activity beside a phase's input: shares (rows, K) of K patterns (K, *input_shape).
+
+    Few patterns for many rows spare a product of all rows. Without shares the patterns are the rows themselves. Where
+    it is `dense`, it joins a constant input, and texts read the sum as `S_pre`; events stay as they are in any case.
+    """
+
+    patterns: Tensor
+    shares: Tensor | None = None
+    dense: bool = False
+
+    def rows(self) -> Tensor:
+        """All of it, (rows, *input_shape)."""
+        return self.patterns if self.shares is None else torch.tensordot(self.shares, self.patterns, 1)
+
+
 class PhaseDrive(NamedTuple):
     """What drives a phase of a signal's own.
 
     input: replaces the sample's drive, or None to leave the first layer without input.
-    offset: constant (rows, *input_shape) that reaches the first layer through its weights, beside the input.
-    injected: constant (rows, *first layer) current behind the first layer's normalisation.
+    offset: reaches the first layer through its weights, beside the input.
+    injected: constant (rows, *first layer) current behind the first layer's normalisation; in a linear phase, before.
+    context: (rows, n) that a signal's parameter of n rows was multiplied with to make it; None for one row each.
     """
 
     input: Series | None
-    offset: Tensor | None = None
+    offset: Offset | None = None
     injected: Tensor | None = None
+    context: Tensor | None = None
 
 
-Summary = Literal["spikes", "positive_v", "graded"]
-"""Spikes, max(v, 0) of the membrane v before reset, or the neuron's graded output f(v), whose derivative is psi."""
-
-
-def summarise(summary: Summary, neuron: Neuron, v: Tensor, spikes: Tensor) -> Tensor:
-    """The values that a summary averages over time, shaped like `v`."""
-    if summary == "spikes":
-        return spikes
-    return v.clamp(min=0) if summary == "positive_v" else neuron.primitive(v)
+Summary = Literal["spikes", "positive_v", "graded", "current"]
+"""Spikes, max(v, 0) of the membrane v before reset, the neuron's graded output f(v), whose derivative is psi, or the
+current behind normalisation and bias."""
+Every = Literal["spikes", "v"]
+"""What a signal may read at every step: the neurons' output, or their membrane before reset."""
 
 
 @dataclass(frozen=True)
@@ -86,20 +104,36 @@ class View:
 
     Args:
         layer: the layer.
+        net: the network's structure.
         last: whether it is the last hidden layer.
         steps: T.
+        readout: whether it is the read-out, for a signal that teaches it.
         summary: by phase, the time average (rows, *shape) of what its `summary` names.
+        every: by phase, what its `every` names at each step, (T, rows, *shape).
+        source, source_every: the same of the layer below; empty for the first layer.
+        aside: by phase, what its offset adds to the first layer's normalised current; (rows, *shape), first layer only.
+        response: by linear phase, the read-out's response, (rows, classes), where `reads_response` is declared.
+        inner: by phase, what the neurons' inner integration left, where there is one (neurons of T = 1).
+        gain: 1/sigma of the layer's normalisation, (N,) or (C, 1, 1); None where it has none.
         labels: (B,) class indices; None unless "target" is declared.
-        output_error: (B, classes), softmax(scores) - one-hot; None unless declared.
-        above: by a function that gives each consuming connection's backward weights, the factor it carries back to
-            this layer's spikes; None unless declared.
+        output_error: (B, classes), derivative of the rule's loss by the output; None unless declared.
+        above: from the consuming connections' backward weights, what reaches this layer's spikes; None unless declared.
         weights: the forward weights, by full name; None unless "weight_transport" is declared.
     """
 
     layer: LayerShape
+    net: NetShape
     last: bool
     steps: int
+    readout: bool
     summary: Mapping[str, Tensor]
+    source: Mapping[str, Tensor]
+    every: Mapping[str, Tensor]
+    source_every: Mapping[str, Tensor]
+    aside: Mapping[str, Tensor]
+    response: Mapping[str, Tensor]
+    inner: Mapping[str, Any]
+    gain: Tensor | None
     labels: Tensor | None
     output_error: Tensor | None
     above: Callable[[Callable[[str], Tensor]], Series] | None
@@ -107,11 +141,20 @@ class View:
 
 
 class ThirdFactor(NamedTuple):
-    """m by phase, gradients of the signal's own parameters (by name, summed over samples), and its state after."""
+    """What a signal answers for one layer.
+
+    Args:
+        m: by phase.
+        gradients: of the signal's own parameters and of neurons' (by name), summed over samples.
+        state: what changes in its own.
+        sent: what its reverse circuit sends to the layers below: a derivative of the loss by this layer's raw current,
+            as `m` in form; None where they get what the layer's text makes of m.
+    """
 
     m: dict[str, Series]
     gradients: dict[str, Tensor]
     state: SignalState
+    sent: Series | None = None
 
 
 class Signal(ABC):
@@ -124,8 +167,23 @@ class Signal(ABC):
     """Phases it makes third factors for, or reads; a rule must run them all."""
     summary: Summary | None = None
     """What it reads of a hidden layer: its average over time reaches `View.summary`; None for nothing."""
+    every: Every | None = None
+    """What it reads of a hidden layer at every step, as `View.every`; it then needs all steps at once."""
     varies: bool = False
     """Whether m varies within a trial; it then needs all steps at once."""
+    teaches_neurons: bool = False
+    """Whether it gives gradients of neurons' own parameters, so that layers without a text learn."""
+    reads_response: bool = False
+    """Whether it reads what linear phases bring about at the read-out."""
+    teaches_readout: bool = False
+    """Whether it makes the read-out's third factor as well, instead of the output error itself."""
+
+    def check(self, net: NetShape) -> None:  # noqa: B027 - most signals work with any network
+        """Whether a network has what the signal works with.
+
+        Raises:
+            UserError: it lacks a part; what can be done is named.
+        """
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
         """State before the first trial: fixed feedback, running averages."""
@@ -146,8 +204,12 @@ class Signal(ABC):
         """What drives a phase other than "input"."""
         raise LookupError(f"{type(self).__name__} drives no phase '{phase}'")
 
+    def measures(self, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape) -> dict[str, float]:
+        """Figures worth keeping after each epoch, by name and unit, such as feedback_angle_deg."""
+        return {}
+
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        """m of one layer. Called once a trial for each hidden layer, the last first."""
+        """m of one layer. Called once a trial for each layer it teaches, the last first."""
         raise LookupError(f"{type(self).__name__} gives no third factor")
 
     def scores(

@@ -1,60 +1,209 @@
-"""PEPITA's learning signal: what a second pass, its input moved by the projected error, changes in each layer."""
+"""PEPITA's learning signal: what the error, projected onto the input, changes in each layer."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from neurorules.language.errors import UserError
 from neurorules.series import Series
+from neurorules.signals._mirroring import (
+    KEPT,
+    WARM_UP,
+    moved_feedback,
+    moved_mirror,
+    noise_like,
+    rescaled_feedback,
+)
+from neurorules.signals._projection import (
+    ProjectionInit,
+    angle_deg,
+    deviation,
+    forward_product,
+    is_dense_chain,
+    layer_feedback,
+    product_of,
+    scaled_to,
+    uniform_projection,
+)
 from neurorules.signals._shared import (
     NetShape,
+    Offset,
     PhaseDrive,
     Signal,
     SignalState,
+    Summary,
     ThirdFactor,
     View,
     constant_in_time,
+    one_hot,
 )
+from neurorules.streaming import start_at
+
+Form = Literal["rate_difference", "contrastive", "graded", "dendritic"]
+Mirror = Literal["none", "running", "layers"]
+RATE_KAPPA, SPIKE_KAPPA, GRADED_KAPPA = 0.05, 2.0, 1.0
+"""kappa on rate nets (Dellaferrera & Kreiman 2022); where spike counts must move (measured); where spiking neurons compare
+currents, which carry any size."""
+SIGN_SCALE = 0.1
+"""Further factor of F where the error's sign is projected. Source: public code of Dellaferrera & Kreiman 2022."""
 
 
 @dataclass(frozen=True)
 class InputPerturbation(Signal):
-    """m_l = r_l - r_l^err, the difference of mean outputs between the passes; the second is driven by x + F e.
-
-    F (inputs x classes) is fixed, N(0, scale^2). Events are never made dense: F e reaches the first
-    layer as a constant current beside the same spikes. Source: Dellaferrera & Kreiman 2022.
+    """x^err = x + F e; m_l is what that changes in layer l, the other way round. Source: Dellaferrera & Kreiman 2022.
 
     Args:
-        scale: of F's entries, in units of the input; the paper's 0.05 sqrt(2/inputs) suits rate networks, whose
-            outputs are graded; a spike count needs a push of the order of the threshold.
+        form: what is compared. rate_difference: mean outputs of two passes. contrastive: nothing, the texts of the two
+            passes do. graded: mean currents of two passes. dendritic: a current carried beside the spikes.
+        kappa: F's entries have deviation kappa sqrt(2 / inputs), > 0; None: .05 on rate nets; on spiking ones 2 where
+            spikes are compared and 1 where currents are.
+        init: of F: uniform; normal, a product of one matrix a layer; class_means of the inputs seen so far (a control).
+        sign: plus for x + F e, minus for x - F e.
+        error: whose error travels: the sample's own, or its neighbour's in the batch (a control).
+        error_sign: the error's sign alone, F a tenth.
+        dense: F e counts as presynaptic activity of the first layer, where the input is no train of events.
+        mirror: F turns towards -(W_L ... W_1)^T by noise through the net (running) or through each layer (layers).
     """
 
-    scale: float = 0.1
-    needs = frozenset({"target", "output_error", "fixed_feedback", "second_pass"})
-    phases = ("input", "modulated")
-    summary = "spikes"
+    form: Form = "rate_difference"
+    kappa: float | None = None
+    init: ProjectionInit = "uniform"
+    sign: Literal["plus", "minus"] = "plus"
+    error: Literal["own", "shuffled"] = "own"
+    error_sign: bool = False
+    dense: bool = False
+    mirror: Mirror = "none"
+
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override]
+        """What its options ask for."""
+        found = {"target", "output_error", "second_pass"}
+        found |= {"fixed_feedback"} if self.mirror == "none" else {"noise_phase"}
+        return frozenset(found | ({"batch_pool"} if self.error == "shuffled" else set()))
+
+    @property
+    def phases(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Noise through the whole net is a phase of its own."""
+        return ("input", "modulated", "noise") if self.mirror == "running" else ("input", "modulated")
+
+    @property
+    def summary(self) -> Summary | None:  # type: ignore[override]
+        """What the form compares; a linear phase has its own."""
+        return {"rate_difference": "spikes", "graded": "current"}.get(self.form)  # type: ignore[return-value]
+
+    @property
+    def reads_response(self) -> bool:  # type: ignore[override]
+        """To noise."""
+        return self.mirror == "running"
+
+    def check(self, net: NetShape) -> None:
+        if not net.hidden or not net.layers[0].weights:
+            raise UserError(
+                "PEPITA without an input layer to modulate: the error reaches hidden layers through the first one's "
+                "weights, and the net has none. Add a hidden layer, such as --net 400"
+            )
+        by_matrix = "init=normal" if self.init == "normal" else "mirror=layers" if self.mirror == "layers" else None
+        if by_matrix and not is_dense_chain(net):
+            raise UserError(f"{by_matrix} has one matrix a layer, and the net is no chain of dense layers. Use "
+                            f"{'init=uniform' if self.init == 'normal' else 'mirror=running'}")  # fmt: skip
+        if self.mirror == "layers" and net.layers[0].neuron.spiking:
+            raise UserError("mirror=layers sends noise through rate neurons, and these spike. Use mirror=running")
+        if self.mirror != "none" and self.init == "class_means":
+            raise UserError("init=class_means is a control with a projection of its own. Leave mirror out")
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
-        shape = (net.classes, *net.input_shape)
-        return {"projection": torch.randn(shape, generator=generator, dtype=torch.float64) * self.scale}
+        kappa, like = self._kappa(net), torch.zeros((), dtype=torch.float64)
+        state: SignalState = {"push": start_at(0.0, (), like)}
+        if self.init == "normal" or self.mirror == "layers":
+            feedback = layer_feedback(net, kappa, generator)
+            state["projection"] = product_of(feedback, net)
+            if self.mirror == "layers":
+                state |= {f"feedback.{name}": matrix for name, matrix in feedback.items()}
+        else:
+            state["projection"] = uniform_projection(net, kappa, generator)
+        if self.mirror != "none":
+            state["seed"] = torch.randint(2**31, (), generator=generator)
+            state["trial"] = torch.zeros((), dtype=torch.int64)
+        if self.mirror == "running":
+            state["mirror"] = torch.zeros_like(state["projection"])
+        if self.init == "class_means":
+            state["class_means"] = torch.zeros_like(state["projection"])
+        return state
+
+    def observe(self, state: SignalState, sample: Series, labels: Tensor) -> SignalState:
+        if self.mirror != "none":
+            return {"trial": state["trial"] + 1}
+        if self.init != "class_means":
+            return {}
+        members = one_hot(labels, len(state["class_means"]), state["class_means"])
+        mean_input = sample.values if sample.constant else sample.values.mean(0)
+        centred = members - members.mean(0)
+        means = KEPT * state["class_means"] + (1 - KEPT) * torch.tensordot(centred.T, mean_input, 1) / len(labels)
+        return {"class_means": means, "projection": scaled_to(means, float(state["projection"].std()))}
 
     def drive(
         self, phase: str, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape, sample: Series,
         output_error: Tensor | None, labels: Tensor | None,
     ) -> PhaseDrive:  # fmt: skip
+        if phase == "noise":
+            rows = sample.values if sample.constant else sample.values[0]
+            return PhaseDrive(None, Offset(noise_like(rows, state["seed"], state["trial"])))
         assert output_error is not None
-        moved = torch.tensordot(output_error, state["projection"], 1)
-        if sample.constant:
-            return PhaseDrive(Series(sample.values + moved, True))
-        return PhaseDrive(sample, offset=moved)
+        error = output_error.roll(1, 0) if self.error == "shuffled" else output_error
+        if self.error_sign:
+            error = SIGN_SCALE * error.sign()
+        return PhaseDrive(sample, Offset(state["projection"], error if self.sign == "plus" else -error, self.dense))
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        difference = view.summary["input"] - view.summary["modulated"]
-        m = constant_in_time(difference, view.steps)
-        return ThirdFactor({"input": m, "modulated": m}, {}, {})
+        after = self._moved(state, parameters, view)
+        if self.form == "contrastive":
+            return ThirdFactor({}, {}, after)
+        moved = view.summary["modulated"]
+        m = constant_in_time(-moved if self.form == "dendritic" else view.summary["input"] - moved, view.steps)
+        return ThirdFactor({"input": m, "modulated": m}, {}, after)
+
+    def measures(self, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape) -> dict[str, float]:
+        found = {"perturbation_rms_thresholds": math.sqrt(max(float(state["push"].value), 0.0))}
+        if is_dense_chain(net):
+            towards = state["projection"] if self.sign == "plus" else -state["projection"]
+            found["anti_alignment_deg"] = angle_deg(towards, forward_product(parameters, net))
+        return found
+
+    def _kappa(self, net: NetShape) -> float:
+        if self.kappa is not None:
+            return self.kappa
+        if not net.layers[0].neuron.spiking:
+            return RATE_KAPPA
+        return SPIKE_KAPPA if self.form in ("rate_difference", "contrastive") else GRADED_KAPPA
+
+    def _moved(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> SignalState:
+        """What a trial leaves: the size of the push at the first layer, and the mirrored projection."""
+        after: SignalState = {}
+        if "modulated" in view.aside:
+            dynamics = view.layer.neuron.dynamics()
+            push = view.aside["modulated"] / (1.0 if dynamics is None else dynamics.v_threshold)
+            after["push"] = state["push"].updated(push.square().mean(), len(push), 1 - KEPT)
+        if not view.last or self.mirror == "none":
+            return after
+        against = -1.0 if self.sign == "plus" else 1.0
+        if self.mirror == "layers":
+            assert view.output_error is not None
+            rows = len(view.output_error)
+            moved = {f"feedback.{a.name}": moved_feedback(a, state, parameters, rows) for a in view.net.layers}
+            feedback, direction = rescaled_feedback(view.net, moved, self._kappa(view.net))
+            return {**after, **feedback, "projection": against * direction}
+        answer = view.response["noise"]
+        noise = noise_like(answer.new_empty(len(answer), *view.net.input_shape), state["seed"], state["trial"])
+        mirror = moved_mirror(state["mirror"], noise, answer)
+        if int(state["trial"]) > WARM_UP:
+            after["projection"] = against * scaled_to(mirror, deviation(view.net, self._kappa(view.net)))
+        return {**after, "mirror": mirror}
 
 
 ENTRY = InputPerturbation

@@ -14,7 +14,7 @@ from torch import Tensor
 from neurorules.datasets import open_dataset
 from neurorules.datasets._shared import DataSet, cache_folder
 from neurorules.encoders import open_encoder
-from neurorules.language.config import TrainConfig
+from neurorules.language.config import SettledConfig
 from neurorules.language.errors import UserError
 from neurorules.series import Series
 
@@ -61,7 +61,7 @@ class Data:
     test: Part
 
 
-def load_data(config: TrainConfig, data_dir: Path | None) -> Data:
+def load_data(config: SettledConfig, data_dir: Path | None) -> Data:
     """Open, split and encode the data set of a configuration.
 
     The last samples of a permutation fixed by the data set's size are held out, the same for every seed, so that

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
 from neurorules.language.errors import UserError, unknown
 from neurorules.series import Series
 from neurorules.torch_path.network import Network
+
+
+class Diverged(UserError):
+    """A training's numbers are no longer finite. Nothing of the trial that found it has been applied."""
+
 
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64, "fast": torch.float32}
 
@@ -38,16 +45,6 @@ def check_precision(name: str) -> torch.dtype:
     return PRECISIONS[name]
 
 
-def check_schedule(text: str) -> None:
-    """Whether a schedule is one.
-
-    Raises:
-        UserError: neither by_layer, by_step nor a whole number from 1.
-    """
-    if text not in ("by_layer", "by_step") and not (text.isdecimal() and int(text) >= 1):
-        raise UserError(f"schedule '{text}' is unknown. Use by_layer, by_step, or a number of steps such as 10")
-
-
 def check_drive(
     spikes: Tensor | Series, network: Network, steps: int, device: torch.device, dtype: torch.dtype
 ) -> tuple[Series, int]:
@@ -71,6 +68,28 @@ def check_drive(
     steps = steps if series.constant else shape[0]
     check_steps(network, steps)
     return Series(values, series.constant), steps
+
+
+def check_finite(gradients: Mapping[str, Tensor], network: Network, scores: Tensor | None = None) -> None:
+    """Whether what a trial asks for can be applied.
+
+    Raises:
+        Diverged: a change or a score is not finite; the layer and the likely causes are named.
+    """
+    names = list(gradients)
+    norms = list(torch._foreach_norm([gradients[name] for name in names])) if names else []
+    if scores is not None:
+        norms.append(scores.abs().max())
+    wrong = (~torch.isfinite(torch.stack(norms))).nonzero().flatten().tolist()
+    if not wrong:
+        return
+    name = names[wrong[0]] if wrong[0] < len(names) else "readout.output"
+    layer = name.split(".", 1)[0]
+    steadier = next((a.neuron.steadier for a in network.layers if a.name == layer), "or a smaller signal")
+    raise Diverged(
+        f"'{name}' is no longer finite: layer '{layer}' diverged. Lower the learning rate (--lr, --readout-lr), "
+        f"keep the currents in scale (--norm streaming), {steadier}"
+    )
 
 
 def check_steps(network: Network, steps: int) -> None:

@@ -7,6 +7,7 @@ is known only at the end of the trial, the trial is replayed to learn from it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -21,11 +22,12 @@ from neurorules.normalisations._shared import (
     first_update_statistics,
 )
 from neurorules.series import Series
-from neurorules.signals._shared import one_hot
 from neurorules.streaming import RunningMean, start_at
 from neurorules.torch_path.layer import draw_masks
 from neurorules.torch_path.local_view import Gathered, LocalView
 from neurorules.torch_path.model import Learned, Model
+from neurorules.torch_path.network import Parameters
+from neurorules.torch_path.output import Output, compare_output
 from neurorules.torch_path.plasticity import learn_layer
 from neurorules.torch_path.simulate import Activity, Carry
 from neurorules.torch_path.teacher import Teacher, above_of
@@ -45,6 +47,7 @@ class TrialResult:
         learned: statistics and signal state after the trial, the parameters as they were.
         spikes: by layer, spikes a sample.
         activity: of the phase "input", the last window.
+        third_factors: m by layer, as the texts of the phase "input" read it.
     """
 
     gradients: dict[str, Tensor]
@@ -52,11 +55,12 @@ class TrialResult:
     learned: Learned
     spikes: dict[str, Tensor]
     activity: list[Activity]
+    third_factors: dict[str, Series]
 
 
 def learn_trial(
     model: Model, learned: Learned, drive: Series, steps: int, labels: Tensor, generator: torch.Generator,
-    window: int | None = None,
+    window: int | None = None, apply: Callable[[Mapping[str, Tensor]], Parameters] | None = None,
 ) -> TrialResult:  # fmt: skip
     """Run one trial and return what it asks to change.
 
@@ -68,10 +72,13 @@ def learn_trial(
         labels: (B,) class indices.
         generator: draws dropout masks.
         window: steps at a time; T if None.
+        apply: changes the parameters by gradients and returns what the next phase computes with, for a rule with a
+            phase that applies.
 
     Raises:
         UserError: a rule or normalisation that needs all steps at once, with a shorter window.
     """
+    model = model.bound(learned.parameters)
     samples = drive.values.shape[0 if drive.constant else 1]
     window = window or steps
     check_window(model, window, steps)
@@ -79,32 +86,54 @@ def learn_trial(
         learned = replace(learned, signal={**learned.signal, **model.signal.observe(learned.signal, drive, labels)})
     trial = Trial(model, learned, drive, steps, window, labels, draw_masks(model.network.layers, samples, generator))
     records: dict[str, PhaseRecord] = {}
-    error: Tensor | None = None
+    output: Output | None = None
+    teacher: Teacher | None = None
     for phase in model.rule.phases:
-        records[phase.name] = observe_phase(trial, phase, error, training=True)
-        if phase.name == "input":
-            output = records["input"].output
-            assert output is not None
-            error = torch.softmax(output / steps, 1) - one_hot(labels, model.network.classes, output)
-    assert error is not None
-    gathered = Gathered()
-    teacher = Teacher(trial, records, error, dict(learned.signal), gathered, samples)
+        error = None if output is None else output.m
+        records[phase.name] = observe_phase(trial, phase, error, training=True, before=records.get("input"))
+        if output is None or phase.name == model.rule.error_phase:
+            summed = records[phase.name].output
+            assert summed is not None
+            output = compare_output(model.rule, summed / steps, labels)
+        teacher = teacher or Teacher(trial, records, output, dict(learned.signal), Gathered(), samples)
+        teacher.output = output
+        if phase.applies:
+            trial = teacher.trial = _apply_now(trial, phase, records[phase.name], teacher, apply)
+    assert teacher is not None
     for phase in model.rule.phases:
-        if model.texts_of(phase.name):
+        if model.learns_in(phase.name) and not phase.applies:
             _learn_phase(trial, phase, records[phase.name], teacher)
     teacher.visit_silent_layers()
-    gradients = {name: change.div_(-samples) for name, change in gathered.changes.items()}
-    gradients |= teacher.gradients
+    gradients = {**_averaged(teacher.gathered, samples), **teacher.gradients}
     after = Learned(
         learned.parameters, _moved_currents(trial, records, samples), _moved_pre(trial, records, samples),
-        _moved_updates(learned, gathered, samples), teacher.state,
+        _moved_updates(learned, teacher.gathered, samples), teacher.state,
     )  # fmt: skip
     spikes = {
         layer.name: a.S.total(a.steps).sum() / samples
         for layer, a in zip(model.network.hidden, records["input"].activity, strict=False)
     }
     scores = class_scores(model, learned, records, steps)
-    return TrialResult(gradients, scores, after, spikes, records["input"].activity)
+    return TrialResult(gradients, scores, after, spikes, records["input"].activity, teacher.third_factors)
+
+
+def _averaged(gathered: Gathered, samples: int) -> dict[str, Tensor]:
+    """Gradients from the changes gathered so far, which start again from nothing."""
+    gradients = {name: change.div_(-samples) for name, change in gathered.changes.items()}
+    gathered.changes.clear()
+    return gradients
+
+
+def _apply_now(
+    trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teacher,
+    apply: Callable[[Mapping[str, Tensor]], Parameters] | None,
+) -> Trial:  # fmt: skip
+    """Learn a phase's texts before the next phase runs; the trial goes on with what they made of the parameters."""
+    if apply is None:
+        raise ValueError(f"phase '{phase.name}' of rule '{trial.model.rule.name}' applies changes: hand over `apply`")
+    _learn_phase(trial, phase, record, teacher)
+    parameters = apply(_averaged(teacher.gathered, teacher.samples))
+    return replace(trial, learned=replace(trial.learned, parameters=parameters), applied=True)
 
 
 def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teacher) -> None:
@@ -117,7 +146,8 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teach
         handed: dict[int, Tensor | None] = {}
         for index in reversed(range(len(layers))):
             above = above_of(trial, index, activities, handed)
-            m = teacher.third_factor(index, phase.name, above)
+            asks = layers[index].role == "readout" or trial.model.reads_m("hidden", phase.name)
+            m = teacher.third_factor(index, phase.name, above) if asks else None
             if m is not None:
                 m = m.window(start, start + activities[index].steps)
             elif trial.model.reads_m(layers[index].role, phase.name):
@@ -125,8 +155,11 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teach
             view = LocalView(
                 layers[index], phase.name, activities[index], m, trial.learned.parameters, trial.model.rule.constants,
                 trial.model.rule.trace_decay, carries[index], whole,
+                teacher.output.spread(trial.steps) if layers[index].role == "readout" else None, record.drive.context,
             )  # fmt: skip
-            handed[index] = learn_layer(view, trial.model.texts, trial.learned.update, teacher.gathered)
+            change = learn_layer(view, trial.model.texts, trial.learned.update, teacher.gathered)
+            sent = teacher.sent(index)
+            handed[index] = change if sent is None else -sent.values
 
 
 def check_window(model: Model, window: int, steps: int) -> None:
@@ -137,9 +170,9 @@ def check_window(model: Model, window: int, steps: int) -> None:
     """
     if window >= steps:
         return
-    if model.signal is not None and model.signal.varies:
+    if model.signal is not None and (model.signal.varies or model.signal.every is not None):
         raise UserError(
-            f"rule '{model.rule.name}' needs every step of a trial at once: its signal runs backwards in time. "
+            f"rule '{model.rule.name}' needs every step of a trial at once: its signal runs through time on its own. "
             f"Use --schedule by_layer"
         )
     if any(layer.normalisation is not None and layer.normalisation.reads_batch for layer in model.network.layers):

@@ -9,12 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from neurorules.language.config import Init, check_schedule, window_of
 from neurorules.language.devices import DEVICES, Device
 from neurorules.language.errors import UserError
+from neurorules.language.rules import Rule
 from neurorules.rules import RULES
 from neurorules.series import Series
 from neurorules.torch_path import kernels
-from neurorules.torch_path.checks import check_device, check_drive, check_labels, check_precision, check_schedule
+from neurorules.torch_path.checks import check_device, check_drive, check_finite, check_labels, check_precision
 from neurorules.torch_path.learn import learn_trial
 from neurorules.torch_path.model import Learned, Model, build_model, initialise, place
 from neurorules.torch_path.network import Network, build_network
@@ -46,13 +48,17 @@ class Learner:
         *,
         input_shape: tuple[int, ...] | None = None,
         classes: int | None = None,
-        steps: int = 8,
-        neuron: str = "if",
-        norm: str = "streaming",
+        steps: int | None = None,
+        neuron: str | None = None,
+        readout_neuron: str | None = None,
+        norm: str | None = None,
+        init: Init | None = None,
+        connection: str | None = None,
         readout: str = "last",
         optimizer: str | None = None,
         lr: float | None = None,
         readout_lr: float | None = None,
+        weight_decay: float = 0.0,
         schedule: str = "by_layer",
         seed: int = 0,
         device: str = "auto",
@@ -67,6 +73,8 @@ class Learner:
         self.fast = precision == "fast"
         if self.device.type == "cpu":
             kernels.keep_freed_memory()
+        made: Rule = RULES.make(rule)
+        own = made.defaults
         given: dict[str, Tensor] = {}
         if isinstance(net, torch.nn.Sequential):
             from neurorules.torch_path.snntorch_bridge import from_sequential
@@ -75,21 +83,27 @@ class Learner:
         elif isinstance(net, str):
             if input_shape is None or classes is None:
                 raise UserError("a net given as text needs input_shape and classes, for example (1, 28, 28) and 10")
-            net = build_network(net, input_shape, classes, neuron=neuron, norm=norm, readout=readout)  # type: ignore[arg-type]
+            net = build_network(
+                net, input_shape, classes, neuron=neuron or own.neuron, norm=norm or own.norm,
+                readout=readout, readout_neuron=readout_neuron or own.readout_neuron,  # type: ignore[arg-type]
+                connection=connection or own.connection,
+            )  # fmt: skip
         if classes is not None and classes != net.classes:
             raise UserError(f"the net has {net.classes} outputs, and classes is {classes}. Make them the same")
         network = net.on(self.device, self.dtype)
-        self.model: Model = build_model(network, RULES.make(rule), signal, dw)
-        self.steps, self.schedule, self.seed = steps, schedule, seed
-        self.learned: Learned = initialise(self.model, seed, self.device, self.dtype)
+        self.model: Model = build_model(network, made, signal, dw)
+        self.steps, self.schedule, self.seed = steps or own.steps, schedule, seed
+        self.learned: Learned = initialise(self.model, seed, self.device, self.dtype, init or own.init)
         for name, value in given.items():
             self.learned.parameters[name] = value.to(self.device, self.dtype).clone()
         self.generator = torch.Generator(self.device).manual_seed(seed + 2_000_003)
         self.hardware: Device | None = None if hardware == "none" else chain(hardware)
         self.hardware_state = self._program()
-        self.optimiser = self._optimiser(optimizer, lr, readout_lr)
+        self.optimiser = self._optimiser(optimizer, lr, readout_lr, weight_decay)
 
-    def _optimiser(self, optimizer: str | None, lr: float | None, readout_lr: float | None) -> Optimiser:
+    def _optimiser(
+        self, optimizer: str | None, lr: float | None, readout_lr: float | None, weight_decay: float
+    ) -> Optimiser:
         defaults = self.model.rule.defaults
         hidden = defaults.lr if lr is None else lr
         reading = defaults.readout_lr if readout_lr is None else readout_lr
@@ -101,7 +115,7 @@ class Learner:
             name: optimizer or (defaults.readout_optimizer if name.startswith(readers) else defaults.optimizer)
             for name in self.learned.parameters
         }
-        return Optimiser(self.learned.parameters, kinds, rates)
+        return Optimiser(self.learned.parameters, kinds, rates, weight_decay)
 
     def step(self, spikes: Tensor | Series, labels: Tensor, fraction: float = 1.0) -> dict[str, float]:
         """Learn from one batch.
@@ -116,12 +130,17 @@ class Learner:
 
         Raises:
             UserError: wrong shapes, values that are not finite, labels out of range.
+            Diverged: the trial's changes are not finite; none of them has been applied.
         """
         with torch.no_grad(), matrix_precision(self.fast):
             drive, steps = check_drive(spikes, self.model.network, self.steps, self.device, self.dtype)
             labels = check_labels(labels, drive, self.model.network.classes, self.device)
-            window = {"by_layer": steps, "by_step": 1}.get(self.schedule) or int(self.schedule)
-            trial = learn_trial(self.model, self.seen(), drive, steps, labels, self.generator, window)
+            window = window_of(self.schedule, steps)
+            trial = learn_trial(
+                self.model, self.seen(), drive, steps, labels, self.generator, window,
+                lambda gradients: self._apply_and_read(gradients, fraction),
+            )  # fmt: skip
+            check_finite(trial.gradients, self.model.network, trial.scores)
             self._apply(trial.gradients, fraction)
             self.learned = replace(trial.learned, parameters=self.learned.parameters)
             loss = torch.nn.functional.cross_entropy(trial.scores, labels)
@@ -138,6 +157,14 @@ class Learner:
     def scores(self, spikes: Tensor | Series) -> Tensor:
         """Class scores (B, classes) of a batch."""
         return self.respond(spikes).scores
+
+    def measures(self) -> dict[str, float]:
+        """What the signal reports of itself, such as the angle between its feedback and the weights."""
+        signal = self.model.signal
+        if signal is None:
+            return {}
+        with torch.no_grad():
+            return signal.measures(self.learned.signal, self.read(), self.model.shape)
 
     def seen(self) -> Learned:
         """Everything learned, the parameters as a trial sees them."""
@@ -190,6 +217,11 @@ class Learner:
             stored, state = self.hardware.on_parameters(state, name, self.learned.parameters[name])
             self.learned.parameters[name] = stored.clone()
         return state
+
+    def _apply_and_read(self, gradients: Mapping[str, Tensor], fraction: float) -> dict[str, Tensor]:
+        check_finite(gradients, self.model.network)
+        self._apply(gradients, fraction)
+        return self.read()
 
     def _apply(self, gradients: Mapping[str, Tensor], fraction: float) -> None:
         bounds = self.model.rule.bounds

@@ -10,6 +10,7 @@ from torch import Tensor
 from neurorules.series import Series
 from neurorules.torch_path.layer import Layer
 from neurorules.torch_path.network import Parameters
+from neurorules.torch_path.output import Output
 from neurorules.torch_path.simulate import Activity, Carry
 
 
@@ -51,6 +52,8 @@ class LocalView:
         trace_decay: of the trace `x`, None where no text reads it.
         carry: state of the traces between windows.
         whole: whether the window is the whole trial, so that the eligibility may run backwards.
+        output: prediction and target, spread over the trial's steps, for a read-out's texts.
+        context: what a signal's parameter was multiplied with to drive the phase (`PhaseDrive.context`).
         traced: traces of this window that a text has asked for already; a trace moves on once a window.
     """
 
@@ -63,4 +66,6 @@ class LocalView:
     trace_decay: float | None
     carry: Carry
     whole: bool
+    output: Output | None = None
+    context: Tensor | None = None
     traced: dict[str, Tensor] = field(default_factory=dict)

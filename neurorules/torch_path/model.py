@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from neurorules.language.config import Init
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Plasticity, Rule
 from neurorules.normalisations._shared import CurrentStatistics, UpdateStatistics
@@ -46,15 +48,23 @@ class Model:
     signal: Signal | None
     texts: tuple[Text, ...]
 
-    @property
+    def bound(self, parameters: Parameters) -> Model:
+        """The same model, its neurons running with their own parameters."""
+        network = self.network.bound(parameters)
+        return self if network is self.network else replace(self, network=network)
+
+    @cached_property
     def shape(self) -> NetShape:
         """The network as the signal sees it."""
-        layers = tuple(LayerShape(a.name, a.shape, a.neuron, {}) for a in self.network.layers)
-        return NetShape(layers, self.network.input_shape, self.network.classes)
+        return shape_of(self.network)
 
     def texts_of(self, phase: str) -> tuple[Text, ...]:
         """The texts that hold in one phase."""
         return tuple(text for text in self.texts if text.plasticity.phase == phase)
+
+    def learns_in(self, phase: str) -> bool:
+        """Whether anything changes because of a phase."""
+        return bool(self.texts_of(phase)) or (self.signal is not None and self.signal.teaches_neurons)
 
     def reads_m(self, role: str, phase: str) -> bool:
         """Whether texts of a role read the third factor in a phase."""
@@ -90,7 +100,22 @@ def build_model(network: Network, rule: Rule, signal: str | None = None, dw: str
         raise UserError(f"rule '{rule.name}' reads m_post, which needs a learning signal. Name one: --signal dfa")
     if made is not None:
         _check_phases(rule, made, str(chosen))
+        made.check(shape_of(network))
     return Model(network, rule, made, compile_rule(rule))
+
+
+def shape_of(network: Network) -> NetShape:
+    """A network as signals see it."""
+    layers = tuple(
+        LayerShape(
+            layer.name,
+            layer.shape,
+            layer.neuron,
+            {layer.weight(e): e.connection.weight_shape(e.pre_shape) for e in layer.inputs},
+        )
+        for layer in network.layers
+    )
+    return NetShape(layers, network.input_shape, network.classes)
 
 
 def _check_phases(rule: Rule, signal: Signal, name: str) -> None:
@@ -108,26 +133,15 @@ def _with_text(rule: Rule, dw: str) -> Rule:
     return replace(rule, plasticity=(Plasticity("w", dw), *kept))
 
 
-def initialise(model: Model, seed: int, device: torch.device, dtype: torch.dtype) -> Learned:
+def initialise(model: Model, seed: int, device: torch.device, dtype: torch.dtype, init: Init = "torch") -> Learned:
     """Fresh parameters and state from one seed; network and signal draw from generators of their own."""
     net_generator = torch.Generator().manual_seed(seed)
     signal_generator = torch.Generator().manual_seed(seed + 1_000_003)
-    parameters = model.network.initial_parameters(net_generator, torch.float64)
-    shape = NetShape(
-        tuple(
-            LayerShape(
-                layer.name, layer.shape, layer.neuron,
-                {layer.weight(e): tuple(parameters[layer.weight(e)].shape) for e in layer.inputs},
-            )
-            for layer in model.network.layers
-        ),
-        model.network.input_shape,
-        model.network.classes,
-    )  # fmt: skip
+    parameters = model.network.initial_parameters(net_generator, torch.float64, init)
     state: SignalState = {}
     if model.signal is not None:
-        parameters |= model.signal.parameters(shape, signal_generator)
-        state = model.signal.initial(shape, signal_generator)
+        parameters |= model.signal.parameters(model.shape, signal_generator)
+        state = model.signal.initial(model.shape, signal_generator)
     learned = Learned(parameters, signal=state)
     return place(learned, device, dtype)
 

@@ -123,7 +123,7 @@ def _correlate(view: LocalView, entry: Input, w: Tensor, post: Series, pre: Seri
     """Sum over steps and rows; where only one factor varies in time, that one is summed first, which is exact."""
     steps = view.activity.steps
     if post.constant and pre.constant:
-        return entry.connection.correlate(w, post.values, pre.values) * steps
+        return entry.connection.correlate(w, post.total(steps), pre.values)
     if post.constant:
         return entry.connection.correlate(w, post.values, pre.total(steps))
     if pre.constant:
@@ -151,4 +151,6 @@ def _change_neurons(view: LocalView, parameter: str, group: Group, factors: Post
         total = Series(values, values.ndim == len(view.layer.shape) + 1).total(view.activity.steps)
     if parameter == "b":
         total = total.sum(0) if total.ndim == 2 else total.sum((0, 2, 3)).reshape(-1, 1, 1)
+    elif view.context is not None:
+        total = torch.tensordot(view.context.T, total, 1)
     factors.gathered.add(changed, total)

@@ -180,6 +180,8 @@ def _post_names(view: LocalView) -> dict[str, Tensor | float]:
     names["S_post"], names["v_post"] = view.activity.S.values, view.activity.v.values
     if view.m is not None:
         names["m_post"] = view.m.values
+    if view.output is not None:
+        names["p_post"], names["y_post"] = view.output.p, view.output.y
     if view.trace_decay is not None:
         names["x_post"] = trace(view, "post", view.activity.S, view.trace_decay)
     return names

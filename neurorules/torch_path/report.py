@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from neurorules.language.config import TrainConfig
+from neurorules.language.config import SettledConfig
 from neurorules.torch_path.batches import Data
 from neurorules.torch_path.evaluate import Evaluation
 from neurorules.torch_path.learner import Learner
@@ -20,7 +20,12 @@ PACKAGES = ("neurorules", "torch", "numpy", "snntorch", "brian2")
 
 
 def result_of(
-    config: TrainConfig, data: Data, learner: Learner, test: Evaluation, validation: list[float | None], seconds: float
+    config: SettledConfig,
+    data: Data,
+    learner: Learner,
+    test: Evaluation,
+    validation: list[float | None],
+    seconds: float,
 ) -> dict[str, Any]:
     """The result of a run; accuracies in 0..1, times in seconds, memory in MB."""
     samples = len(data.train)
@@ -40,6 +45,7 @@ def result_of(
         "synops_per_sample": test.synops_per_sample,
         "mean_rates": test.mean_rates,
         "needs": needs_of(learner),
+        "measures": learner.measures(),
         "device": str(learner.device),
         "threads": torch.get_num_threads(),
         "data_checksum": data.source.checksum,

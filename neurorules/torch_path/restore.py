@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from neurorules.language.config import TrainConfig, config_from
+from neurorules.language.config import SettledConfig, config_from
+from neurorules.rules import RULES
 from neurorules.runs.folder import RunFolder
 from neurorules.torch_path.batches import Data, load_data
 from neurorules.torch_path.learner import Learner
@@ -16,7 +17,7 @@ from neurorules.torch_path.trainer import make_learner
 class Restored(NamedTuple):
     """A run's configuration, its data, and the learner as training left it."""
 
-    config: TrainConfig
+    config: SettledConfig
     data: Data
     learner: Learner
 
@@ -33,7 +34,8 @@ def restore(run: Path, data_dir: Path | None = None, **changed: Any) -> Restored
         UserError: no finished run there, or its data cannot be read.
     """
     folder = RunFolder.finished(run)
-    config = replace(config_from(folder.config(), str(run)), **changed)
+    stored = replace(config_from(folder.config(), str(run)), **changed)
+    config = RULES.make(stored.rule).settle(stored)
     data = load_data(config, data_dir)
     learner = make_learner(config, data)
     learner.load(folder.load_weights(), weights_only=True)

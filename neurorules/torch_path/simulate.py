@@ -7,7 +7,7 @@ scan where the neuron is a leaky integrator, else step by step. A recurrent laye
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from torch import Tensor
 from neurorules.neurons._shared import State
 from neurorules.normalisations._shared import CurrentStatistics, first_current_statistics
 from neurorules.series import Series
-from neurorules.signals._shared import Summary, summarise
+from neurorules.signals._shared import Offset, Summary
 from neurorules.torch_path import kernels
 from neurorules.torch_path.current import Current
 from neurorules.torch_path.factors import psi_of
@@ -39,6 +39,8 @@ class Activity:
         v: membrane before reset.
         S: spikes, or the graded output of a rate neuron.
         summary: sum over time of what the signal reads, (B, *shape); None where it reads nothing.
+        aside: what an offset added to the raw current, (B, *shape); None without one.
+        inner: what the neurons' inner integration left (T = 1).
     """
 
     steps: int
@@ -50,6 +52,8 @@ class Activity:
     v: Series
     S: Series
     summary: Tensor | None
+    aside: Tensor | None = None
+    inner: Any = None
 
     @property
     def gain(self) -> Tensor | None:
@@ -76,7 +80,8 @@ def run_layer(
     pre_mean: dict[str, Tensor] | None = None,
     carry: Carry | None = None,
     injected: Series | None = None,
-    offset: Tensor | None = None,
+    offset: Offset | None = None,
+    known: Current | None = None,
     masks: Masks | None = None,
     training: bool = False,
     summary: Summary | None = None,
@@ -91,7 +96,8 @@ def run_layer(
         steps: T, the length of the window.
         pre_mean: running means of the inputs to take away, by input name; none if None.
         carry: state left by the window before; rest if None.
-        offset: constant activity (B, *source) that reaches the first connection beside its source's spikes.
+        offset: constant activity that reaches the first connection beside its source's spikes.
+        known: what the same sources brought through the same weights before, where they did.
         injected: current added after the normalisation, such as a target's, (B, *shape) or (T, B, *shape).
         masks: dropout masks of the trial.
         training: whether batch statistics apply, and running ones are to move.
@@ -101,11 +107,18 @@ def run_layer(
     entries = [entry for entry in layer.inputs if entry.name in sources]
     pre = {entry.name: arrive(layer, entry, sources[entry.name], masks or {}) for entry in entries}
     pre_mean = pre_mean or {}
-    brought, shift = _feed_forward_current(layer, parameters, entries, pre, pre_mean)
+    if known is not None:
+        brought, shift = known.brought, known.shift
+    else:
+        brought, shift = _feed_forward_current(layer, parameters, entries, pre, pre_mean)
+    aside: Tensor | None = None
     if offset is not None:
-        beside = arrive(layer, layer.inputs[0], Series(offset, True), masks or {})
-        aside = layer.inputs[0].connection.current(parameters[layer.weight(layer.inputs[0])], beside.values)
-        brought = Series(aside, True) if brought is None else _add(brought, Series(aside, True))
+        aside = offset_current(layer, parameters, offset, masks or {})
+        brought = _add(brought, Series(aside, True))
+        first = layer.inputs[0]
+        if offset.dense and first.name in pre and pre[first.name].constant:
+            rows = arrive(layer, first, Series(offset.rows(), True), masks or {})
+            pre[first.name] = Series(pre[first.name].values + rows.values, True)
     current = None if brought is None else _normalised(layer, statistics, Current(brought, shift), training)
     drive = Drive(current, None if current is None else parameters[layer.bias], injected)
     loops = [entry for entry in layer.inputs if entry.connection.recurrent]
@@ -118,17 +131,36 @@ def run_layer(
             pre[entry.name] = sources[entry.name] = late
     else:
         run = _run_through_time(layer, drive, steps, carry, summary, training)
-    read = run.summary if summary is None or run.summary is not None else _summed(summary, layer, run)
+    read = run.summary if summary is None or run.summary is not None else _summed(summary, layer, run, drive, steps)
     moments = current.moments(steps, run.scan) if current is not None and training else None
     activity = Activity(
         steps, sources, pre, pre_mean, current, moments, Series(run.v, False),
-        Series(run.spikes, False, run.spike_total), read,
+        Series(run.spikes, False, run.spike_total), read, aside, run.inner,
     )  # fmt: skip
     return activity, Carry(run.after, run.spikes[-1], carry.traces)
 
 
-def _summed(summary: Summary, layer: Layer, run: Run) -> Tensor:
-    return summarise(summary, layer.neuron, run.v, run.spikes).sum(0)
+def offset_current(layer: Layer, parameters: Parameters, offset: Offset, masks: Masks) -> Tensor:
+    """What an offset brings to a layer through its first connection, (B, *shape)."""
+    entry = layer.inputs[0]
+    w = parameters[layer.weight(entry)]
+    if offset.shares is not None and all(transform.linear for transform in entry.transforms):
+        patterns = arrive(layer, entry, Series(offset.patterns, True), masks)
+        return torch.tensordot(offset.shares, entry.connection.current(w, patterns.values), 1)
+    rows = arrive(layer, entry, Series(offset.rows(), True), masks)
+    return entry.connection.current(w, rows.values)
+
+
+def _summed(summary: Summary, layer: Layer, run: Run, drive: Drive, steps: int) -> Tensor:
+    """Sum over time of what a signal reads of a layer."""
+    match summary:
+        case "current":
+            return drive.values().total(steps)
+        case "spikes":
+            return run.spikes.sum(0)
+        case "positive_v":
+            return run.v.clamp(min=0).sum(0)
+    return layer.neuron.primitive(run.v).sum(0)
 
 
 @dataclass(frozen=True)
@@ -149,7 +181,7 @@ class Drive:
 
 
 class Run(NamedTuple):
-    """A population's run: membranes and spikes (T, B, *shape), state after, and what a scan summed over time."""
+    """A population's run: membranes and spikes (T, B, *shape), state after, what a scan summed, what T = 1 left."""
 
     v: Tensor
     spikes: Tensor
@@ -157,6 +189,7 @@ class Run(NamedTuple):
     spike_total: Tensor | None = None
     summary: Tensor | None = None
     scan: kernels.Scan | None = None
+    inner: Any = None
 
 
 def _feed_forward_current(
@@ -244,6 +277,9 @@ def _flat(value: float | Tensor) -> float | Tensor:
 def _run_steps(layer: Layer, drive: Series, steps: int, carry: Carry) -> Run:
     currents = drive.over_time(steps)
     state = carry.state or layer.neuron.initial(currents[0])
+    if steps == 1:
+        fired, observed, state = layer.neuron.step(state, currents[0])
+        return Run(observed.v[None], fired[None], state, inner=observed.inner)
     membranes, spikes = [], []
     for t in range(steps):
         fired, observed, state = layer.neuron.step(state, currents[t])

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from neurorules.series import Series
-from neurorules.signals._shared import LayerShape, SignalState, ThirdFactor, View
-from neurorules.torch_path.layer import carry_back
+from neurorules.signals._shared import Every, SignalState, ThirdFactor, View
+from neurorules.torch_path.layer import NETWORK_INPUT, carry_back
 from neurorules.torch_path.local_view import Gathered
+from neurorules.torch_path.output import Output
 from neurorules.torch_path.simulate import Activity
 from neurorules.torch_path.simulate_backwards import through_own_loop
 from neurorules.torch_path.trial import PhaseRecord, Trial
@@ -22,18 +23,30 @@ class Teacher:
 
     trial: Trial
     records: dict[str, PhaseRecord]
-    error: Tensor
+    output: Output
     state: SignalState
     gathered: Gathered
     samples: int
     gradients: dict[str, Tensor] = field(default_factory=dict)
     known: dict[str, ThirdFactor] = field(default_factory=dict)
+    third_factors: dict[str, Series] = field(default_factory=dict)
 
     def third_factor(self, index: int, phase: str, above: Callable[..., Series] | None) -> Series | None:
         """m of one layer in one phase; None where the phase has none."""
+        m = self._third_factor(index, phase, above)
+        if m is not None and phase == "input":
+            self.third_factors[self.trial.model.network.layers[index].name] = m
+        return m
+
+    def sent(self, index: int) -> Series | None:
+        """What the signal's own reverse circuit sends to the layers below; None where it has none."""
+        known = self.known.get(self.trial.model.network.layers[index].name)
+        return None if known is None else known.sent
+
+    def _third_factor(self, index: int, phase: str, above: Callable[..., Series] | None) -> Series | None:
         model, layer = self.trial.model, self.trial.model.network.layers[index]
-        if layer.role == "readout":
-            return Series(self.error / self.trial.steps, True) if phase == "input" else None
+        if layer.role == "readout" and not (model.signal is not None and model.signal.teaches_readout):
+            return Series(self.output.m / self.trial.steps, True)
         if model.signal is None:
             return None
         if layer.name not in self.known:
@@ -44,14 +57,23 @@ class Teacher:
         model = self.trial.model
         signal, layer = model.signal, model.network.layers[index]
         assert signal is not None
-        summary = {p: r.summary[layer.name] / self.trial.steps for p, r in self.records.items() if r.summary}
+        below = next((entry.source for entry in layer.inputs if not entry.connection.recurrent), NETWORK_INPUT)
         view = View(
-            layer=LayerShape(layer.name, layer.shape, layer.neuron, {}),
+            layer=model.shape.layers[index],
+            net=model.shape,
             last=index == len(model.network.hidden) - 1,
             steps=self.trial.steps,
-            summary=summary,
+            readout=layer.role == "readout",
+            summary=self._summary(index),
+            source={} if below == NETWORK_INPUT else self._summary(below),
+            every=self._every(index, signal.every),
+            source_every={} if below == NETWORK_INPUT else self._every(below, signal.every),
+            aside={} if index else {p: r.aside for p, r in self.records.items() if r.aside is not None},
+            response={p: r.output / self.trial.steps for p, r in self.records.items() if self._is_response(p, r)},
+            inner={p: r.activity[index].inner for p, r in self.records.items() if r.activity},
+            gain=next((r.activity[index].gain for r in self.records.values() if r.activity), None),
             labels=self.trial.labels if "target" in signal.needs else None,
-            output_error=self.error if "output_error" in signal.needs else None,
+            output_error=self.output.m if "output_error" in signal.needs else None,
             above=above if "above" in signal.needs else None,
             weights=self.trial.learned.parameters if "weight_transport" in signal.needs else None,
         )
@@ -59,6 +81,19 @@ class Teacher:
         self.state = {**self.state, **answer.state}
         self.gradients |= {name: g / self.samples for name, g in answer.gradients.items()}
         return answer
+
+    def _summary(self, index: int) -> dict[str, Tensor]:
+        name = self.trial.model.network.layers[index].name
+        return {p: r.summary[name] / self.trial.steps for p, r in self.records.items() if name in r.summary}
+
+    def _is_response(self, phase: str, record: PhaseRecord) -> bool:
+        return record.output is not None and self.trial.model.rule.phase(phase).linear
+
+    def _every(self, index: int, what: Every | None) -> dict[str, Tensor]:
+        if what is None:
+            return {}
+        found = {p: r.activity[index] for p, r in self.records.items() if r.activity}
+        return {p: (a.S if what == "spikes" else a.v).over_time(a.steps) for p, a in found.items()}
 
     def visit_silent_layers(self) -> None:
         """Let the signal see layers whose texts never asked, so that its own read-outs and averages still move."""
@@ -73,14 +108,6 @@ class Teacher:
 def above_of(
     trial: Trial, index: int, activities: list[Activity], handed: dict[int, Tensor | None]
 ) -> Callable[[Callable[[str], Tensor]], Series]:
-    """What the layers above hand to layer `index`, as a function of the weights that carry it back.
-
-    Args:
-        trial: the trial under way.
-        index: of the layer that asks.
-        activities: of every layer in this window.
-        handed: change of the raw current that each layer above asked for.
-    """
     """The function that a signal from above asks: what the layers that read a layer carry back to its spikes.
 
     Args:

@@ -12,20 +12,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from neurorules.language.config import TrainConfig
+from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.errors import UserError
+from neurorules.language.rates import rate_schedule
+from neurorules.rules import RULES
 from neurorules.runs import checkpoint
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.interrupt import Interrupted, StopFlag, polite_stop
 from neurorules.runs.progress import Bar, progress
+from neurorules.series import Series
 from neurorules.torch_path.batches import Data, epoch_order, load_data
-from neurorules.torch_path.checks import check_steps
+from neurorules.torch_path.checks import Diverged, check_steps
 from neurorules.torch_path.evaluate import Evaluation, evaluate
 from neurorules.torch_path.health import warn_of
 from neurorules.torch_path.learn import check_window
 from neurorules.torch_path.learner import Learner
-from neurorules.torch_path.optimiser import cosine
 from neurorules.torch_path.report import result_of
 
 CHECKPOINT_SECONDS = 30.0
@@ -70,29 +73,31 @@ def train(
 
     Raises:
         UserError: a mistake in the configuration, the data or the folder.
+        Diverged: a number is no longer finite; the last checkpoint is kept.
         Interrupted: the user stopped it; the checkpoint is saved.
     """
     if config.path == "brian2":
         raise UserError(
             "--path brian2 cannot train. Train with --path torch, then: neurorules simulate RUN --path brian2"
         )
-    data = data or load_data(config, data_dir)
-    learner = make_learner(config, data)
+    settled = RULES.make(config.rule).settle(config)
+    data = data or load_data(settled, data_dir)
+    learner = make_learner(settled, data)
     folder = None
     if out is not None:
         # Only now: a mistake in the settings must not leave a folder behind, or replace a run.
-        stored = config.as_dict()
+        stored = settled.as_dict()
         folder = RunFolder.resume(out, stored) if resume else RunFolder.create(out, stored, force)
-    run = Run(config, data, learner, folder, Position(), quiet)
+    run = Run(settled, data, learner, folder, Position(), quiet)
     if folder is not None and resume:
         run.restore(folder)
-    with polite_stop() as stop, cpu_threads(config, learner):
+    with polite_stop() as stop, cpu_threads(settled, learner):
         run.learn(stop)
         return run.finish()
 
 
 @contextmanager
-def cpu_threads(config: TrainConfig, learner: Learner) -> Iterator[None]:
+def cpu_threads(config: SettledConfig, learner: Learner) -> Iterator[None]:
     """Run the block with the configuration's number of threads; a small net runs on one, where waking costs more."""
     before = torch.get_num_threads()
     widest = max(prod(layer.shape) for layer in learner.model.network.layers)
@@ -104,12 +109,12 @@ def cpu_threads(config: TrainConfig, learner: Learner) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def make_learner(config: TrainConfig, data: Data) -> Learner:
+def make_learner(config: SettledConfig, data: Data) -> Learner:
     """A fresh learner for a configuration and its data."""
     shape, classes = data.source.shape, data.source.classes
     learner = Learner(config.net, input_shape=shape, classes=classes, **config.learner_settings())
     check_steps(learner.model.network, config.steps)
-    check_window(learner.model, config.window(), config.steps)
+    check_window(learner.model, config.window, config.steps)
     return learner
 
 
@@ -117,7 +122,7 @@ def make_learner(config: TrainConfig, data: Data) -> Learner:
 class Run:
     """One training run under way."""
 
-    config: TrainConfig
+    config: SettledConfig
     data: Data
     learner: Learner
     folder: RunFolder | None
@@ -140,19 +145,18 @@ class Run:
         with progress("training", total, self.quiet) as bar:
             bar.advance(self.at.epoch * self.batches + self.at.batch)
             while self.at.epoch < self.config.epochs:
-                self._learn_epoch(stop, bar, total)
+                self._learn_epoch(stop, bar)
                 self._close_epoch()
 
-    def _learn_epoch(self, stop: StopFlag, bar: Bar, total: int) -> None:
+    def _learn_epoch(self, stop: StopFlag, bar: Bar) -> None:
         order = epoch_order(self.config.seed, self.at.epoch, len(self.data.train))
-        size = self.config.batch_size
+        size, rate = self.config.batch_size, rate_schedule(self.config.lr_schedule)
         while self.at.batch < self.batches:
             started = time.perf_counter()
             chosen = order[self.at.batch * size : (self.at.batch + 1) * size]
             drive, labels = self.data.train.batch(chosen, self.encoding)
-            done = self.at.epoch * self.batches + self.at.batch
-            fraction = cosine(done, total) if self.config.lr_schedule == "cosine" else 1.0
-            metrics = self.learner.step(drive, labels, fraction)
+            fraction = rate(self.at.epoch + self.at.batch / self.batches, self.config.epochs)
+            metrics = self._step(drive, labels, fraction)
             self.at.loss += metrics["loss"] * len(labels)
             self.at.accuracy += metrics["accuracy"] * len(labels)
             self.at.batch += 1
@@ -163,6 +167,13 @@ class Run:
                 self._interrupt()
             if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
                 self.save()
+
+    def _step(self, drive: Series, labels: Tensor, fraction: float) -> dict[str, float]:
+        try:
+            return self.learner.step(drive, labels, fraction)
+        except Diverged as found:
+            kept = "" if self.folder is None else f" The last checkpoint is kept in {self.folder.path}"
+            raise Diverged(f"epoch {self.at.epoch + 1}, trial {self.at.batch + 1}: {found}.{kept}") from None
 
     def _interrupt(self) -> None:
         self.save()
@@ -188,6 +199,7 @@ class Run:
             "spikes_per_sample": validation.spikes_per_sample if validation else None,
             "mean_rates": validation.mean_rates if validation else None,
             "train_seconds": self.at.seconds,
+            "measures": self.learner.measures(),
         }
         self.at = Position(self.at.epoch + 1, 0, 0.0, 0.0, self.at.seconds, [*self.at.validation, accuracy])
         if self.folder is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from torch import Tensor
 
@@ -11,9 +12,11 @@ from neurorules.language.rules import Phase
 from neurorules.normalisations._shared import over_rows
 from neurorules.series import Series
 from neurorules.signals._shared import PhaseDrive
+from neurorules.torch_path.current import Current
 from neurorules.torch_path.layer import NETWORK_INPUT, Layer, Masks
 from neurorules.torch_path.model import Learned, Model
 from neurorules.torch_path.simulate import Activity, Carry, run_layer
+from neurorules.torch_path.simulate_tangent import Reference, psi_total, run_tangent
 
 
 @dataclass
@@ -22,11 +25,13 @@ class PhaseRecord:
 
     Args:
         summary: by layer, time sum of what the signal reads.
-        output: time sum of the read-out's membrane, (rows, classes).
+        output: time sum of the read-out's own, (rows, classes).
         pre: by "layer.input", mean of what a centred input brought, times steps.
         currents: by layer, (mean, mean square) of the raw current over rows, times steps.
-        activity: of the last window, by layer.
+        activity: of the last window, by layer; empty for a linear phase.
         drive: what drove it.
+        psi, sent: by layer, time sums of pseudo-derivative and output, where a linear phase reads them.
+        aside: what an offset added to the first layer's normalised current, (rows, *shape).
     """
 
     drive: PhaseDrive
@@ -35,6 +40,9 @@ class PhaseRecord:
     currents: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
     pre: dict[str, Tensor] = field(default_factory=dict)
     activity: list[Activity] = field(default_factory=list)
+    psi: dict[str, Tensor] = field(default_factory=dict)
+    sent: dict[str, Tensor] = field(default_factory=dict)
+    aside: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,7 @@ class Trial:
         window: steps at a time, T for `by_layer`, 1 for `by_step`.
         labels: (B,) class indices; None at inference.
         masks: dropout masks.
+        applied: whether a phase has changed the parameters since the phase "input" ran.
     """
 
     model: Model
@@ -58,6 +67,14 @@ class Trial:
     window: int
     labels: Tensor | None
     masks: Masks
+    applied: bool = False
+
+    @cached_property
+    def linearised(self) -> int:
+        """Layers whose pseudo-derivative a linear phase reads, from the first on."""
+        if self.model.signal is None or not any(phase.linear for phase in self.model.rule.phases):
+            return 0
+        return len(self.model.network.hidden) - (not self.model.signal.reads_response)
 
     def phase_drive(self, phase: Phase, output_error: Tensor | None) -> PhaseDrive:
         """What drives a phase."""
@@ -68,8 +85,14 @@ class Trial:
             self.labels,
         )  # fmt: skip
 
-    def windows(self, phase: Phase, drive: PhaseDrive, training: bool) -> Iterator[tuple[int, list[Activity]]]:
-        """Run one phase window by window: (first step, activity of each layer)."""
+    def windows(
+        self, phase: Phase, drive: PhaseDrive, training: bool, known: Current | None = None
+    ) -> Iterator[tuple[int, list[Activity]]]:
+        """Run one phase window by window: (first step, activity of each layer).
+
+        Args:
+            known: what the first layer's sources brought before, where they and its weights are the same.
+        """
         carries = [Carry() for _ in self.model.network.layers]
         signal = self.model.signal
         # Masks are the samples' own: class prototypes, which are other rows, run without dropout.
@@ -84,7 +107,7 @@ class Trial:
                 activity, carries[index] = run_layer(
                     layer, self.learned.parameters, statistics, sources, stop - start,
                     pre_mean=self._pre_means(layer, name, sources), carry=carries[index],
-                    injected=injected, offset=drive.offset if index == 0 else None,
+                    injected=injected, offset=None if index else drive.offset, known=None if index else known,
                     masks=masks, training=training,
                     summary=signal.summary if signal is not None and layer.role == "hidden" else None,
                 )  # fmt: skip
@@ -113,20 +136,71 @@ class Trial:
         return sources, injected
 
 
-def observe_phase(trial: Trial, phase: Phase, output_error: Tensor | None, training: bool) -> PhaseRecord:
-    """Run a phase once, and keep sums over time only (and the activity where one window is all)."""
+def observe_phase(
+    trial: Trial, phase: Phase, output_error: Tensor | None, training: bool, before: PhaseRecord | None = None
+) -> PhaseRecord:
+    """Run a phase once, and keep sums over time only (and the activity where one window is all).
+
+    Args:
+        trial: the batch.
+        phase: what runs.
+        output_error: (B, classes), where a phase before made it.
+        training: whether masks apply, and running averages are to move.
+        before: the phase "input" of this trial, computed with the same weights.
+    """
     record = PhaseRecord(trial.phase_drive(phase, output_error))
-    for _, activities in trial.windows(phase, record.drive, training):
-        for layer, activity in zip(trial.model.network.layers, activities, strict=True):
+    if phase.linear:
+        assert before is not None
+        return _observe_tangent(trial, record, before)
+    for _, activities in trial.windows(phase, record.drive, training, _known(trial, phase, record.drive, before)):
+        for index, (layer, activity) in enumerate(zip(trial.model.network.layers, activities, strict=True)):
             _add_sums(trial, record, layer, activity)
+            if phase.name == "input" and index < trial.linearised:
+                _add_to(record.psi, layer.name, psi_total(layer, activity))
+                _add_to(record.sent, layer.name, activity.S.total(activity.steps))
         record.activity = activities
+    first = record.activity[0]
+    record.aside = first.aside if first.aside is None or first.gain is None else first.aside * first.gain
     return record
 
 
-def _add_sums(trial: Trial, record: PhaseRecord, layer: Layer, activity: Activity) -> None:
-    def add(into: dict[str, Tensor], value: Tensor) -> None:
-        into[layer.name] = into[layer.name] + value if layer.name in into else value
+def _known(trial: Trial, phase: Phase, drive: PhaseDrive, before: PhaseRecord | None) -> Current | None:
+    """The first layer's current of the phase "input", where a replay would only compute it again."""
+    if before is None or trial.applied or not phase.replay or trial.window < trial.steps or drive.input is not before.drive.input:
+        return None
+    first = trial.model.network.layers[0]
+    shared = trial.model.phase_statistics(phase.name, first.name) == f"input.{first.name}"
+    return before.activity[0].current if shared else None
 
+
+def _observe_tangent(trial: Trial, record: PhaseRecord, before: PhaseRecord) -> PhaseRecord:
+    """A linear phase: one constant current a layer, from sums that the phase "input" left."""
+    network, steps = trial.model.network, trial.steps
+    response = trial.model.signal is not None and trial.model.signal.reads_response
+    layers = network.layers if response else network.hidden
+    references = [
+        Reference(
+            before.psi[layer.name] / steps if layer.name in before.psi else None,
+            before.sent.get(layer.name, layer_activity.v.values),
+            layer_activity.gain,
+        )
+        for layer, layer_activity in zip(network.layers, before.activity, strict=True)
+    ]
+    found = run_tangent(layers, trial.learned.parameters, references, record.drive, trial.masks)
+    for layer, current in zip(layers, found, strict=True):
+        if layer.role == "readout":
+            record.output = current * steps
+        else:
+            record.summary[layer.name] = current * steps
+    record.aside = found[0]
+    return record
+
+
+def _add_to(into: dict[str, Tensor], name: str, value: Tensor) -> None:
+    into[name] = into[name] + value if name in into else value
+
+
+def _add_sums(trial: Trial, record: PhaseRecord, layer: Layer, activity: Activity) -> None:
     if activity.moments is not None:
         mean, square = activity.moments
         before = record.currents.get(layer.name)
@@ -138,15 +212,15 @@ def _add_sums(trial: Trial, record: PhaseRecord, layer: Layer, activity: Activit
                 key = f"{layer.name}.{entry.name}"
                 record.pre[key] = record.pre[key] + add_mean if key in record.pre else add_mean
     if layer.role == "readout":
-        total = activity.v.total(activity.steps)
+        total = (activity.v if layer.neuron.spiking else activity.S).total(activity.steps)
         record.output = total if record.output is None else record.output + total
     elif activity.summary is not None:
-        add(record.summary, activity.summary)
+        _add_to(record.summary, layer.name, activity.summary)
 
 
 def class_scores(model: Model, learned: Learned, records: dict[str, PhaseRecord], steps: int) -> Tensor:
     """(B, classes): from the read-out, or from the signal where the rule predicts without one."""
-    output = records["input"].output
+    output = records[model.rule.score_phase].output
     assert output is not None
     if model.rule.predict == "readout" or model.signal is None:
         return output / steps

@@ -15,6 +15,9 @@ Adjoint = Callable[[Tensor], Tensor]
 class Transform(ABC):
     """Rows (R, *pre) to rows (R, *post). A mask, where there is one, is drawn once a trial."""
 
+    linear: bool = False
+    """Whether it is one linear map, the same for every row."""
+
     @abstractmethod
     def post_shape(self, pre: Shape) -> Shape:
         """Shape after the transform.
@@ -30,6 +33,10 @@ class Transform(ABC):
     @abstractmethod
     def forward(self, rows: Tensor, mask: Tensor | None) -> Tensor:
         """Apply to (R, *pre), R = time x batch; `mask` as drawn for this trial, None outside training."""
+
+    def tangent(self, rows: Tensor, mask: Tensor | None, change: Tensor) -> Tensor:
+        """What a small `change` (R, *pre) of the rows that go forward becomes, (R, *post)."""
+        return self.forward(change, mask)
 
     @abstractmethod
     def adjoint(self, rows: Tensor, mask: Tensor | None, gradient: Tensor) -> Tensor:

@@ -14,6 +14,8 @@ from neurorules.transforms._shared import Shape, Transform
 class Flatten(Transform):
     """(R, C, H, W) to (R, C H W)."""
 
+    linear = True
+
     def post_shape(self, pre: Shape) -> Shape:
         return (prod(pre),)
 

@@ -26,6 +26,11 @@ class Pool(Transform):
     size: int
     kind: Literal["max", "average"]
 
+    @property
+    def linear(self) -> bool:  # type: ignore[override]
+        """Averages are."""
+        return self.kind == "average"
+
     def post_shape(self, pre: Shape) -> Shape:
         if len(pre) != 3 or min(pre[1:]) < self.size:
             raise UserError(f"pooling by {self.size} needs maps of at least {self.size}x{self.size}, found shape {pre}")
@@ -33,6 +38,12 @@ class Pool(Transform):
 
     def forward(self, rows: Tensor, mask: Tensor | None) -> Tensor:
         return self._largest(rows) if self.kind == "max" else functional.avg_pool2d(rows, self.size)
+
+    def tangent(self, rows: Tensor, mask: Tensor | None, change: Tensor) -> Tensor:
+        if self.kind == "average":
+            return self.forward(change, mask)
+        _, winners = functional.max_pool2d(rows, self.size, return_indices=True)
+        return change.flatten(2).gather(2, winners.flatten(2)).reshape(winners.shape)
 
     def adjoint(self, rows: Tensor, mask: Tensor | None, gradient: Tensor) -> Tensor:
         if self.kind == "average":

@@ -1,0 +1,52 @@
+"""How learning rates fall over a training: `cosine`, `constant`, or `steps:at=60-90:factor=0.1`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from neurorules.language.errors import UserError, unknown
+from neurorules.language.options import convert_options, parse_named
+
+RateSchedule = Callable[[float, int], float]
+"""Fraction of the learning rate at a time in epochs, of so many epochs in all."""
+
+
+def rate_schedule(text: str) -> RateSchedule:
+    """The schedule that a text names.
+
+    Raises:
+        UserError: an unknown name or option, or epochs that do not rise.
+    """
+    name, options = parse_named(text)
+    if name not in SCHEDULES:
+        raise unknown("learning rate schedule", name, SCHEDULES)
+    factory = SCHEDULES[name]
+    return factory(**convert_options(f"learning rate schedule '{name}'", factory, options))
+
+
+def cosine() -> RateSchedule:
+    """From 1 to 0. Source: Loshchilov & Hutter 2017, without restarts."""
+    return lambda epoch, epochs: 0.5 * (1 + math.cos(math.pi * epoch / epochs))
+
+
+def constant() -> RateSchedule:
+    """Always 1."""
+    return lambda epoch, epochs: 1.0
+
+
+def steps(*, at: str, factor: float = 0.1) -> RateSchedule:
+    """Times `factor` when each of the epochs `at` (joined by -) is over.
+
+    Raises:
+        UserError: epochs that are not rising whole numbers.
+    """
+    if not all(piece.isdigit() for piece in at.split("-")):
+        raise UserError(f"learning rate schedule 'steps': at={at} is not a list of epochs. Write at=60-90")
+    times = [int(piece) for piece in at.split("-")]
+    if times != sorted(set(times)):
+        raise UserError(f"learning rate schedule 'steps': at={at} does not rise. Write at=60-90")
+    return lambda epoch, epochs: float(factor ** sum(epoch >= time for time in times))
+
+
+SCHEDULES: dict[str, Callable[..., RateSchedule]] = {"cosine": cosine, "constant": constant, "steps": steps}

@@ -1,0 +1,40 @@
+"""What a pass predicts, against its target: the read-out's own learning signal, and the error that others are told."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from neurorules.language.rules import Rule
+from neurorules.signals._shared import one_hot
+
+
+class Output(NamedTuple):
+    """Prediction p, target y, and m, the derivative of the rule's loss by the output; (B, classes) each."""
+
+    p: Tensor
+    y: Tensor
+    m: Tensor
+
+    def spread(self, steps: int) -> Output:
+        """The same over the steps of a trial: a text's value is summed over them."""
+        return Output(self.p / steps, self.y / steps, self.m / steps)
+
+
+def compare_output(rule: Rule, output: Tensor, labels: Tensor) -> Output:
+    """Prediction and error of a pass.
+
+    Args:
+        rule: names the loss and its targets.
+        output: time average of the read-out's, (B, classes).
+        labels: (B,) class indices.
+    """
+    target = one_hot(labels, output.shape[1], output)
+    if rule.loss == "cross_entropy":
+        prediction = torch.softmax(output, 1)
+        return Output(prediction, target, prediction - target)
+    hit, miss = rule.targets
+    target = miss + (hit - miss) * target
+    return Output(output, target, output - target)
