@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from neurorules.series import Series
-from neurorules.signals._shared import PhaseDrive, one_hot
+from neurorules.signals._shared import Offset, PhaseDrive, one_hot
 from neurorules.signals._similarity import Rows, unit
 
 Generator = Literal["target_only", "target_input", "target_loop"]
@@ -68,4 +68,4 @@ def through_weights(generator: Generator, context: Tensor | None, means: Tensor,
         return PhaseDrive(Series(rows, True))
     if sample.constant:
         return PhaseDrive(Series(sample.values + rows, True))
-    return PhaseDrive(sample, offset=rows)
+    return PhaseDrive(sample, offset=Offset(rows))

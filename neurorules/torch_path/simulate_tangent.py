@@ -60,9 +60,7 @@ def run_tangent(
             else:
                 reference = references[entry.source]
                 assert reference.psi is not None
-                rows = _through_transforms(
-                    layer, entry, reference.output, reference.psi * found[entry.source], masks
-                )
+                rows = _through_transforms(layer, entry, reference.output, reference.psi * found[entry.source], masks)
                 brought = entry.connection.current(parameters[layer.weight(entry)], rows)
             total = brought if total is None else total + brought
         assert total is not None, "a layer that nothing reaches"

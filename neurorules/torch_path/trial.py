@@ -166,7 +166,13 @@ def observe_phase(
 
 def _known(trial: Trial, phase: Phase, drive: PhaseDrive, before: PhaseRecord | None) -> Current | None:
     """The first layer's current of the phase "input", where a replay would only compute it again."""
-    if before is None or trial.applied or not phase.replay or trial.window < trial.steps or drive.input is not before.drive.input:
+    if (
+        before is None
+        or trial.applied
+        or not phase.replay
+        or trial.window < trial.steps
+        or drive.input is not before.drive.input
+    ):
         return None
     first = trial.model.network.layers[0]
     shared = trial.model.phase_statistics(phase.name, first.name) == f"input.{first.name}"
