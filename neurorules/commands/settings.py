@@ -21,6 +21,7 @@ HELP = {
     "neuron": "Neuron of the hidden layers with options, such as lif:beta=0.9; else the rule's own.",
     "readout_neuron": "Neuron of the read-out; by default the rule's own.",
     "steps": "Time steps a sample; by default the rule's own.",
+    "connection": "Connection between flat populations with options, such as ring; by default the rule's, else dense.",
     "encode": "Encoder (see: list encoders); by default the data set's own.",
     "epochs": "Passes over the training samples.",
     "batch_size": "Samples a trial.",

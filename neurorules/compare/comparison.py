@@ -75,21 +75,45 @@ def compare(
     Raises:
         UserError: `out` holds a comparison, or a run in it was begun with other options.
     """
-    prepare_folder(out, configs, force, resume)
-    if jobs > 1:
-        configs = [replace(config, threads=config.threads or 1) for config in configs]
-    calls = (joblib.delayed(run_one)(config, folder_of(out, config), data_dir, quiet or jobs > 1) for config in configs)
-    pool = joblib.Parallel(n_jobs=jobs, return_as="generator")
-    try:
-        runs = list(track(pool(calls), "comparing", len(configs), quiet))
-    except (Interrupted, KeyboardInterrupt):
-        raise Interrupted(
-            f"stopped. Finished runs and checkpoints are kept in {out}. "
-            f"Go on with the same options and: neurorules compare --out {out} --resume"
-        ) from None
+    tasks = [(config, folder_of(out, config)) for config in configs]
+    prepare_folder(out, [folder for _, folder in tasks], force, resume, "*/*")
+    runs = run_all(tasks, out, jobs=jobs, data_dir=data_dir, quiet=quiet, command="compare")
     found = {"runs": runs, "alignment": [], "audit": []}
     write_text(out / RESULT_FILE, to_json(found, indent=2) + "\n")
     return found
+
+
+def run_all(
+    tasks: Sequence[tuple[SettledConfig, Path]],
+    out: Path,
+    *,
+    jobs: int,
+    data_dir: Path | None,
+    quiet: bool,
+    command: str,
+) -> list[dict[str, Any]]:
+    """Train every configuration into its folder; the results in order.
+
+    Args:
+        tasks: configurations and their run folders.
+        out: the folder above them, as the user knows it.
+        jobs: processes at once; each then runs on one thread.
+        command: that goes on with it after a stop.
+
+    Raises:
+        Interrupted: the user stopped it; finished runs and checkpoints are kept.
+    """
+    if jobs > 1:
+        tasks = [(replace(config, threads=config.threads or 1), folder) for config, folder in tasks]
+    calls = (joblib.delayed(run_one)(config, folder, data_dir, quiet or jobs > 1) for config, folder in tasks)
+    pool = joblib.Parallel(n_jobs=jobs, return_as="generator")
+    try:
+        return list(track(pool(calls), "training", len(tasks), quiet))
+    except (Interrupted, KeyboardInterrupt):
+        raise Interrupted(
+            f"stopped. Finished runs and checkpoints are kept in {out}. "
+            f"Go on with the same options and: neurorules {command} --out {out} --resume"
+        ) from None
 
 
 def folder_of(out: Path, config: TrainConfig) -> Path:
@@ -98,12 +122,19 @@ def folder_of(out: Path, config: TrainConfig) -> Path:
     return out / name.replace(":", "_").replace("/", "_") / f"seed{config.seed}"
 
 
-def prepare_folder(out: Path, configs: Sequence[SettledConfig], force: bool, resume: bool) -> None:
-    """Refuse, replace or keep what stands in `out`; only folders of runs are ever removed."""
-    standing = [folder_of(out, config) for config in configs if (folder_of(out, config) / CONFIG).exists()]
-    older = sorted(found.parent for found in out.glob(f"*/*/{CONFIG}"))
+def prepare_folder(out: Path, folders: Sequence[Path], force: bool, resume: bool, depth: str) -> None:
+    """Refuse, replace or keep what stands in `out`; only folders of runs are ever removed.
+
+    Args:
+        out: the folder of a comparison.
+        folders: of the runs that are to be made.
+        force, resume: replace what stands there, go on with it.
+        depth: pattern of run folders below `out`.
+    """
+    standing = [folder for folder in folders if (folder / CONFIG).exists()]
+    older = sorted(found.parent for found in out.glob(f"{depth}/{CONFIG}"))
     if (standing or older) and not (force or resume):
-        raise UserError(f"{out} holds another comparison. Add --force to replace it, --resume to go on with it")
+        raise UserError(f"{out} holds other runs. Add --force to replace them, --resume to go on with them")
     if force and not resume:
         for folder in older:
             RunFolder(folder).remove()

@@ -41,14 +41,18 @@ def rows_of(runs: Sequence[dict[str, Any]]) -> list[Row]:
     return [_row(name, group) for name, group in groups.items()]
 
 
+def mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and standard deviation (n-1); 0 for one value."""
+    return statistics.mean(values), statistics.stdev(values) if len(values) > 1 else 0.0
+
+
 def _row(name: str, group: list[dict[str, Any]]) -> Row:
     test = [run["test_accuracy"] for run in group]
     validation = [run["validation_accuracy"] for run in group if run["validation_accuracy"] is not None]
     return Row(
         name,
         len(group),
-        statistics.mean(test),
-        statistics.stdev(test) if len(test) > 1 else 0.0,
+        *mean_and_spread(test),
         statistics.mean(validation) if validation else None,
         statistics.mean(run["train_seconds"] for run in group),
         statistics.mean(run["spikes_per_sample"] for run in group),

@@ -14,10 +14,12 @@ Shape = tuple[int, ...]
 
 
 class Connection(ABC):
-    """A linear map from presynaptic activity to postsynaptic current."""
+    """A map from presynaptic activity to postsynaptic current; linear but for connections that say otherwise."""
 
     recurrent: bool = False
     """Whether it reads its own population, one step late."""
+    linear: bool = True
+    """Whether `carry` is the same whatever the presynaptic activity."""
 
     @abstractmethod
     def post_shape(self, pre: Shape) -> Shape:
@@ -50,6 +52,10 @@ class Connection(ABC):
     @abstractmethod
     def transpose(self, w: Tensor, post: Tensor, pre: Shape) -> Tensor:
         """Carry (R, *post) backwards through weights `w` to (R, *pre). Global signals alone may call it."""
+
+    def carry(self, w: Tensor, post: Tensor, pre: Tensor) -> Tensor:
+        """`transpose` at the presynaptic activity (R, *pre) that was, which a connection that is not linear reads."""
+        return self.transpose(w, post, tuple(pre.shape[1:]))
 
 
 def uniform(shape: Shape, fan_in: int, scale: float, generator: torch.Generator) -> Tensor:

@@ -30,6 +30,7 @@ class TrainConfig:
     neuron: str | None = None
     readout_neuron: str | None = None
     steps: int | None = None  # time steps T a sample, >= 1
+    connection: str | None = None  # between flat populations
     encode: str | None = None
     epochs: int = 3  # passes over the training samples, >= 1
     batch_size: int = 128  # samples a trial, >= 1
@@ -96,6 +97,7 @@ class SettledConfig(TrainConfig):
     steps: int = 8
     norm: str = "streaming"
     init: Init = "torch"
+    connection: str = "dense"
 
     @property
     def window(self) -> int:

@@ -78,7 +78,7 @@ class Defaults:
         readout_lr: of the read-out, and of local ones.
         signal_lr: of other parameters of the signal, such as a target embedding.
         optimizer, readout_optimizer: none, sgd, momentum or adam.
-        neuron, readout_neuron, steps, norm, init: as in `TrainConfig`.
+        neuron, readout_neuron, steps, norm, init, connection: as in `TrainConfig`.
     """
 
     lr: float = 3e-3
@@ -91,6 +91,7 @@ class Defaults:
     steps: int = 8
     norm: str = "streaming"
     init: Init = "torch"
+    connection: str = "dense"
 
 
 DELTA_RULE = (
@@ -133,6 +134,8 @@ class Rule:
     """For the squared loss: of the label's output, and of the others."""
     error_phase: str = "input"
     """The pass whose output makes the error."""
+    score_phase: str = "input"
+    """The pass whose output gives class scores, where a read-out gives them."""
     control: bool = False
     defaults: Defaults = Defaults()
 
@@ -145,7 +148,8 @@ class Rule:
 
     def settle(self, config: TrainConfig) -> SettledConfig:
         """The configuration, with this rule's own settings where the user left them open."""
-        own = {name: getattr(self.defaults, name) for name in ("neuron", "readout_neuron", "steps", "norm", "init")}
+        settled = ("neuron", "readout_neuron", "steps", "norm", "init", "connection")
+        own = {name: getattr(self.defaults, name) for name in settled}
         given = config.as_dict()
         return SettledConfig(**{**given, **{name: value for name, value in own.items() if given[name] is None}})
 

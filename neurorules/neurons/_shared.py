@@ -66,6 +66,10 @@ class Neuron(ABC):
     spiking: bool
     steps: int | None = None
     """The only number of time steps it makes sense for, None for any (rate neurons: 1)."""
+    steadier: str = "or use a neuron that leaks faster"
+    """What else to try where a layer of it diverges."""
+    learns: tuple[str, ...] = ()
+    """Names of its own parameters, which a rule may let learn."""
 
     @abstractmethod
     def initial(self, current: Tensor) -> State:
@@ -86,6 +90,14 @@ class Neuron(ABC):
     @abstractmethod
     def dynamics(self) -> Dynamics | None:
         """The leaky integrator it is, which fused scans run; None where `step` is the only description."""
+
+    def parameters(self, shape: tuple[int, ...]) -> dict[str, Tensor]:
+        """Start of each of its own parameters, for a population of this shape."""
+        return {}
+
+    def with_parameters(self, own: Mapping[str, Tensor]) -> Neuron:
+        """The neuron that runs with these parameters; itself where it has none."""
+        return self
 
     def brian2(self) -> Brian2Text:
         """The same step for Brian2.

@@ -58,8 +58,10 @@ def pepita(
     pre: Pass = "modulated" if chosen == "modulated" else "input"
     travelling = "contrastive" if form == "time_local" else form
     own = "shuffled" if error == "shuffled" else "own"
-    options = {"form": travelling, "init": init, "sign": sign, "error": own, "error_sign": str(error_sign).lower(),
-               "dense": str(not spiking).lower(), "mirror": mirror} | ({} if kappa is None else {"kappa": f"{kappa:g}"})  # fmt: skip
+    options: dict[str, object] = {"form": travelling, "init": init, "sign": sign, "error": own, "mirror": mirror}
+    options |= {"error_sign": str(error_sign).lower(), "dense": str(not spiking).lower()}
+    if kappa is not None:
+        options["kappa"] = kappa
     phases = [Phase("input", applies=form == "time_local"), Phase("modulated", replay=True, linear=form == "dendritic")]
     if mirror == "running":
         phases.append(Phase("noise", linear=True))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from neurorules.language.errors import UserError
 from neurorules.language.rules import DELTA_RULE, Phase, Plasticity, Rule, Source
+from neurorules.signals._generators import Generator
+from neurorules.signals._similarity import Loss
 
 FACTOR = {"surrogate": "psi(v_post)", "voltage": "(v_post > 0)"}
 """Derivative of the compared quantity by the membrane: of f(v), or of max(v, 0)."""
@@ -15,48 +18,72 @@ def sigprop(
     form: Literal["surrogate", "voltage"] = "surrogate",
     targets: Literal["pushed", "codes"] = "pushed",
     embedding: Literal["fixed", "learned", "class_means"] = "learned",
-    predict: Literal["readout", "prototypes"] = "readout",
+    generator: Generator = "target_only",
+    loss: Loss = "label",
+    centred: bool = True,
+    normalised: bool = True,
+    k: int = 6,
     tau: float | None = None,
+    predict: Literal["readout", "prototypes", "subset", "neutral"] = "readout",
     bias: Literal["dense", "all", "none"] = "dense",
 ) -> Rule:
-    """Signal propagation.
+    """Signal propagation. Options that are not named here are the signal's (`signals.prototypes`).
 
     Args:
         form: surrogate: the loss is on f(v), before the spike. voltage: on max(v, 0): no surrogate at all.
         targets: pushed through the weights, or fixed codes of each layer's own (a control).
-        embedding: of the classes at the first layer (see `signals.prototypes`).
-        predict: by a trained read-out, or by comparing with the prototypes of the last hidden layer.
-        tau: temperature of the comparison, > 0; None for one that follows the layer's size.
+        predict: by a trained read-out; by comparing with all prototypes of the last hidden layer, or with the closest
+            subset of them; or by a read-out of the pass in which the neutral class (1/C, ..., 1/C) joins the input.
         bias: the hidden layers whose biases learn. Biases of normalised maps cost half a point, those of dense layers
             bring a tenth (validation samples of MNIST).
     """
-    factor = FACTOR[form]
+    by_prototypes = predict in ("prototypes", "subset")
+    if by_prototypes and generator != "target_only":
+        raise UserError(
+            f"predict={predict} compares with one prototype a class, and generator={generator} makes a target a "
+            f"sample. Use predict=readout, or generator=target_only"
+        )
     streams = ("input", "target") if targets == "pushed" else ("input",)
-    hidden: list[Plasticity] = []
-    for stream in streams:
-        hidden.append(Plasticity("w", f"-through_norm(m_post * {factor}) * (S_pre - mean_pre)", phase=stream))
-        if bias != "none":
-            populations: Literal["all", "flat"] = "all" if bias == "all" else "flat"
-            hidden.append(Plasticity("b", f"-m_post * {factor}", phase=stream, populations=populations))
-    if embedding == "learned" and targets == "pushed":
-        hidden.append(Plasticity("embedding", f"-m_post * {factor}", phase="target"))
+    passes = (*streams, "neutral") if predict == "neutral" else streams
+    asked = f"form={form}:targets={targets}:embedding={embedding}:generator={generator}:loss={loss}"
+    asked += f":centred={centred}:normalised={normalised}:k={k}:search={'subset' if predict == 'subset' else 'all'}"
     return Rule(
         name="sigprop",
-        plasticity=(*hidden, *DELTA_RULE),
-        signal=f"prototypes:form={form}{'' if tau is None else f':tau={tau}'}:targets={targets}:embedding={embedding}",
-        phases=tuple(Phase(stream, statistics="own") for stream in streams),
-        predict=predict,
+        plasticity=(
+            *_hidden_texts(FACTOR[form], streams, bias, embedding == "learned" and targets == "pushed"),
+            *(Plasticity(p.parameter, p.text, p.role, passes[-1]) for p in DELTA_RULE if predict == "neutral"),
+            *(p for p in DELTA_RULE if predict != "neutral"),
+        ),
+        signal=f"prototypes:{asked}" + ("" if tau is None else f":tau={tau}"),
+        phases=tuple(Phase(name, replay=name == "neutral", statistics="own") for name in passes),
+        predict="prototypes" if by_prototypes else "readout",
+        error_phase="neutral" if predict == "neutral" else "input",
+        score_phase="neutral" if predict == "neutral" else "input",
         source=Source(
             "A. Kohan, E. A. Rietman, H. T. Siegelmann",
             2023,
             "Signal propagation: the framework for learning and inference in a forward pass",
             (
-                "both streams are centred before they are compared",
+                "both streams are centred before they are compared, and compared by cosine (options)",
                 "the voltage form rectifies the voltage in the loss",
                 "the update keeps the current step's presynaptic spike only",
+                "target_loop embeds the error's direction, whatever its size",
             ),
         ),
     )
+
+
+def _hidden_texts(factor: str, streams: tuple[str, ...], bias: str, embedding: bool) -> list[Plasticity]:
+    """The hidden layers' texts: the same for both streams; that of the embedding for the target stream."""
+    texts: list[Plasticity] = []
+    for stream in streams:
+        texts.append(Plasticity("w", f"-through_norm(m_post * {factor}) * (S_pre - mean_pre)", phase=stream))
+        if bias != "none":
+            populations: Literal["all", "flat"] = "all" if bias == "all" else "flat"
+            texts.append(Plasticity("b", f"-m_post * {factor}", phase=stream, populations=populations))
+    if embedding:
+        texts.append(Plasticity("embedding", f"-m_post * {factor}", phase="target"))
+    return texts
 
 
 ENTRY = sigprop

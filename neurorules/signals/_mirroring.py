@@ -1,4 +1,4 @@
-"""Weight mirroring: noise travels forward, and what comes out teaches the feedback to be the forward weights' transpose.
+"""Weight mirroring: noise travels forward, and what comes out turns the feedback into the forward weights' transpose.
 
 Source: Akrout et al. 2019; for PEPITA's projection, Srinivasan et al. 2024.
 """
@@ -34,9 +34,7 @@ def moved_mirror(mirror: Tensor, noise: Tensor, response: Tensor) -> Tensor:
     return KEPT * mirror + (1 - KEPT) * correlation
 
 
-def moved_feedback(
-    layer: LayerShape, state: SignalState, parameters: Mapping[str, Tensor], rows: int
-) -> Tensor:
+def moved_feedback(layer: LayerShape, state: SignalState, parameters: Mapping[str, Tensor], rows: int) -> Tensor:
     """B_l <- B_l + rate (mean(n^T h(W_l n)) - decay B_l), noise n into one layer alone, its batch mean taken away."""
     matrix, w = state[f"feedback.{layer.name}"], parameters[next(iter(layer.weights))]
     noise = noise_like(matrix.new_empty(rows, matrix.shape[0]), state["seed"], state["trial"]) * NOISE

@@ -82,11 +82,13 @@ class PhaseDrive(NamedTuple):
     input: replaces the sample's drive, or None to leave the first layer without input.
     offset: reaches the first layer through its weights, beside the input.
     injected: constant (rows, *first layer) current behind the first layer's normalisation; in a linear phase, before.
+    context: (rows, n) that a signal's parameter of n rows was multiplied with to make it; None for one row each.
     """
 
     input: Series | None
     offset: Offset | None = None
     injected: Tensor | None = None
+    context: Tensor | None = None
 
 
 Summary = Literal["spikes", "positive_v", "graded", "current"]
@@ -112,6 +114,7 @@ class View:
         aside: by phase, what its offset adds to the first layer's normalised current; (rows, *shape), first layer only.
         response: by linear phase, the read-out's response, (rows, classes), where `reads_response` is declared.
         inner: by phase, what the neurons' inner integration left, where there is one (neurons of T = 1).
+        gain: 1/sigma of the layer's normalisation, (N,) or (C, 1, 1); None where it has none.
         labels: (B,) class indices; None unless "target" is declared.
         output_error: (B, classes), derivative of the rule's loss by the output; None unless declared.
         above: from the consuming connections' backward weights, what reaches this layer's spikes; None unless declared.
@@ -130,6 +133,7 @@ class View:
     aside: Mapping[str, Tensor]
     response: Mapping[str, Tensor]
     inner: Mapping[str, Any]
+    gain: Tensor | None
     labels: Tensor | None
     output_error: Tensor | None
     above: Callable[[Callable[[str], Tensor]], Series] | None
@@ -137,11 +141,20 @@ class View:
 
 
 class ThirdFactor(NamedTuple):
-    """m by phase, gradients of the signal's own parameters (by name, summed over samples), and its state after."""
+    """What a signal answers for one layer.
+
+    Args:
+        m: by phase.
+        gradients: of the signal's own parameters and of neurons' (by name), summed over samples.
+        state: what changes in its own.
+        sent: what its reverse circuit sends to the layers below: a derivative of the loss by this layer's raw current,
+            as `m` in form; None where they get what the layer's text makes of m.
+    """
 
     m: dict[str, Series]
     gradients: dict[str, Tensor]
     state: SignalState
+    sent: Series | None = None
 
 
 class Signal(ABC):
@@ -160,6 +173,8 @@ class Signal(ABC):
     """Whether m varies within a trial; it then needs all steps at once."""
     reads_response: bool = False
     """Whether it reads what linear phases bring about at the read-out."""
+    teaches_neurons: bool = False
+    """Whether it gives gradients of neurons' own parameters, so that layers without a text learn."""
     teaches_readout: bool = False
     """Whether it makes the read-out's third factor as well, instead of the output error itself."""
 

@@ -1,8 +1,8 @@
-"""Sigprop's learning signal: class prototypes travel forward through the same weights, and each layer compares.
+"""Sigprop's learning signal: targets travel forward through the same weights, and each layer compares.
 
-At every layer the sample's activity a_h and the C prototypes' activities a_t, both centred, are compared by cosine;
-the cross-entropy of softmax(cosine / tau) against the label is the layer's loss. Nothing comes back from above.
-Source: Kohan, Rietman & Siegelmann 2023 (target-only generator, similarity cross-entropy with labels as positives).
+At every layer the sample's activity a_h and the targets' activities a_t, both centred, are compared by cosine; the
+cross-entropy of softmax(cosine / tau) against the label is the layer's loss. Nothing comes back from above.
+Source: Kohan, Rietman & Siegelmann 2023; the options are that paper's other target generators, losses and predictions.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from neurorules.language.errors import UserError
 from neurorules.series import Series
+from neurorules.signals._class_tree import class_tree, subset_scores
 from neurorules.signals._features import feature_count, from_features, to_features
+from neurorules.signals._generators import NEEDS_OF, Generator, context_of, embedded, rows_of, through_weights
 from neurorules.signals._shared import (
     LayerShape,
     NetShape,
@@ -28,38 +31,59 @@ from neurorules.signals._shared import (
     constant_in_time,
     one_hot,
 )
+from neurorules.signals._similarity import FROM_BELOW, Loss, Similarity, contexts, unit
 from neurorules.streaming import RunningMean, start_at
 
 RATE = 0.1
 """Share of the way to 128 samples' mean that the centre of h moves."""
 LARGEST_TAU = 0.3
 """Temperature of small layers. Source: measured on digits, nets of 24 to 64 neurons a layer."""
-SMALLEST_NORM = 1e-6
-"""Added to norms, so that a silent layer has a direction."""
 
 
 @dataclass(frozen=True)
 class Prototypes(Signal):
-    """l = CE(cos(a_h - mean, a_t - mean over classes) / tau, label); m = its derivative, for both streams.
+    """l = CE(cos(a_h - mean, a_t - mean over rows) / tau, label); m = its derivative, for both streams.
 
     Args:
         form: what a is: the time average of f(v) (surrogate, before the spike) or of max(v, 0) (voltage alone).
         tau: temperature of the softmax, > 0; None for min(0.3, sqrt(2 / features)), which follows the spread that
-            chance gives to a cosine of that many features.
+            chance gives to a cosine of that many features, or for 1 where rows are not normalised.
         targets: pushed through the weights, or fixed random codes of each layer's own (a control).
         embedding: of the classes at the first layer: fixed or learned rows of random current, or class_means, the
             running mean input of each class, sent through the first layer's weights.
+        generator: what the target stream starts from (see `_generators`).
+        loss, centred, normalised, k: how the streams are compared (see `_similarity.Similarity`).
+        search: scores come from all prototypes, or from the closest subset (see `_class_tree`).
     """
 
     form: Literal["surrogate", "voltage"] = "surrogate"
     tau: float | None = None
     targets: Literal["pushed", "codes"] = "pushed"
     embedding: Literal["fixed", "learned", "class_means"] = "learned"
-    needs = frozenset({"target", "layer_pool"})
+    generator: Generator = "target_only"
+    loss: Loss = "label"
+    centred: bool = True
+    normalised: bool = True
+    k: int = 6
+    search: Literal["all", "subset"] = "all"
+
+    def __post_init__(self) -> None:
+        if self.tau is not None and self.tau <= 0:
+            raise UserError(f"signal 'prototypes': tau is {self.tau}, must be > 0")
+        if self.targets == "codes" and (self.generator != "target_only" or self.loss in FROM_BELOW):
+            raise UserError(
+                f"targets=codes has one fixed row a class and layer: generator={self.generator} and loss={self.loss} "
+                f"need a target stream. Use targets=pushed, or target_only with loss label, l2 or cosine"
+            )
+
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override]
+        """The label, and what the generator reads beside it."""
+        return NEEDS_OF[self.generator]
 
     @property
     def phases(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The target stream is a phase of its own where prototypes are pushed."""
+        """The target stream is a phase of its own where targets are pushed."""
         return ("input", "target") if self.targets == "pushed" else ("input",)
 
     @property
@@ -67,9 +91,23 @@ class Prototypes(Signal):
         """What the form compares."""
         return "positive_v" if self.form == "voltage" else "graded"
 
+    @property
+    def similarity(self) -> Similarity:
+        """How the two streams are compared."""
+        return Similarity(self.loss, self.centred, self.normalised, self.k)
+
     def temperature(self, features: int) -> float:
         """tau for a layer of so many features."""
-        return min(LARGEST_TAU, (2 / features) ** 0.5) if self.tau is None else self.tau
+        if self.tau is not None:
+            return self.tau
+        return min(LARGEST_TAU, (2 / features) ** 0.5) if self.normalised else 1.0
+
+    def check(self, net: NetShape) -> None:
+        if self.loss == "top_k" and self.generator == "target_only" and self.k >= net.classes:
+            raise UserError(
+                f"loss=top_k with k={self.k} makes all {net.classes} class prototypes targets of every sample. "
+                f"Use a smaller k, or generator=target_input, which has a row a sample"
+            )
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
         like = torch.zeros((), dtype=torch.float64)
@@ -96,9 +134,17 @@ class Prototypes(Signal):
     ) -> PhaseDrive:  # fmt: skip
         if self.embedding == "class_means":
             mass = state["class_mass"].clamp(min=1e-12).reshape(-1, *(1,) * len(net.input_shape))
-            return PhaseDrive(Series(state["class_means"] / mass, True))
-        rows = state["embedding"] if self.embedding == "fixed" else parameters[f"{net.layers[0].name}.embedding"]
-        return PhaseDrive(None, injected=rows)
+            rows, enter = state["class_means"] / mass, through_weights
+        else:
+            rows = state["embedding"] if self.embedding == "fixed" else parameters[f"{net.layers[0].name}.embedding"]
+            enter = embedded
+        if phase == "neutral":
+            count = sample.values.shape[0 if sample.constant else 1]
+            return enter("target_input", rows.new_full((count, len(rows)), 1 / len(rows)), rows, sample)
+        if self.generator == "target_only":
+            return enter(self.generator, None, rows, sample)
+        assert labels is not None
+        return enter(self.generator, context_of(self.generator, labels, output_error, rows), rows, sample)
 
     def observe(self, state: SignalState, sample: Series, labels: Tensor) -> SignalState:
         if "class_means" not in state:
@@ -119,36 +165,29 @@ class Prototypes(Signal):
         h = to_features(view.summary["input"])
         centre: RunningMean = state[f"{name}.centre"]
         t = state[f"{name}.code"] if self.targets == "codes" else to_features(view.summary["target"])
-        u, h_norm = _unit(h - centre.value)
-        w, t_norm = _unit(t - t.mean(0))
-        cosine = u @ w.T
+        rows = rows_of(self.generator, view.labels, len(t))
+        below = to_features(view.source["target"]) if "target" in view.source else contexts(rows, h)
         tau = self.temperature(h.shape[1])
-        error = (torch.softmax(cosine / tau, 1) - one_hot(view.labels, len(w), h)) / tau
-        to_h = (error @ w - (error * cosine).sum(1, keepdim=True) * u) / h_norm
-        m = {"input": constant_in_time(from_features(to_h, shape), view.steps)}
+        positives = self.similarity.positives(rows, below, tau)
+        found = self.similarity.compare(h, t, centre.value, rows, positives, tau)
+        m = {"input": constant_in_time(from_features(found.to_h, shape), view.steps)}
         if self.targets == "pushed":
-            to_t = (error.T @ u - (error * cosine).sum(0)[:, None] * w) / t_norm
-            to_t = to_t - to_t.mean(0)
-            m["target"] = constant_in_time(from_features(to_t, shape), view.steps)
+            m["target"] = constant_in_time(from_features(found.to_t, shape), view.steps)
         return ThirdFactor(m, {}, {f"{name}.centre": centre.updated(h.mean(0), samples, RATE)})
 
     def scores(
         self, state: SignalState, parameters: Mapping[str, Tensor], last: LayerShape, summary: Mapping[str, Tensor]
     ) -> Tensor:
-        h = to_features(summary["input"])
+        h, centre = to_features(summary["input"]), state[f"{last.name}.centre"].value
         t = state[f"{last.name}.code"] if self.targets == "codes" else to_features(summary["target"])
-        u, _ = _unit(h - state[f"{last.name}.centre"].value)
-        w, _ = _unit(t - t.mean(0))
-        return u @ w.T / self.temperature(h.shape[1])
+        tau = self.temperature(h.shape[1])
+        if self.search == "subset":
+            return subset_scores(unit(h - centre)[0], class_tree(unit(t - t.mean(0))[0]), tau)
+        return self.similarity.scores(h, t, centre, tau)
 
 
 def _random_rows(net: NetShape, generator: torch.Generator) -> Tensor:
     return torch.randn(net.classes, *net.layers[0].shape, generator=generator, dtype=torch.float64)
-
-
-def _unit(rows: Tensor) -> tuple[Tensor, Tensor]:
-    norm = rows.norm(dim=1, keepdim=True) + SMALLEST_NORM
-    return rows / norm, norm
 
 
 ENTRY = Prototypes

@@ -70,7 +70,7 @@ def check_drive(
     return Series(values, series.constant), steps
 
 
-def check_finite(gradients: Mapping[str, Tensor], scores: Tensor | None = None) -> None:
+def check_finite(gradients: Mapping[str, Tensor], scores: Tensor | None, network: Network) -> None:
     """Whether what a trial asks for can be applied.
 
     Raises:
@@ -85,9 +85,10 @@ def check_finite(gradients: Mapping[str, Tensor], scores: Tensor | None = None) 
         return
     name = names[wrong[0]] if wrong[0] < len(names) else "readout.output"
     layer = name.split(".", 1)[0]
+    steadier = next((a.neuron.steadier for a in network.layers if a.name == layer), "or a smaller signal")
     raise Diverged(
         f"'{name}' is no longer finite: layer '{layer}' diverged. Lower the learning rate (--lr, --readout-lr), "
-        f"keep the currents in scale (--norm streaming), or a neuron that leaks faster"
+        f"keep the currents in scale (--norm streaming), {steadier}"
     )
 
 

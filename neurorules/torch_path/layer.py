@@ -107,10 +107,15 @@ def carry_back(layer: Layer, entry: Input, weights: Tensor, post: Series, spikes
         spikes: what the source sent forward.
     """
     lead = post.values.shape[: 1 if post.constant else 2]
-    gradient = entry.connection.transpose(weights, post.rows(), entry.pre_shape)
     steps = [spikes.rows()]
-    for position, transform in enumerate(entry.transforms[:-1]):
+    run = entry.transforms[:-1] if entry.connection.linear else entry.transforms
+    for position, transform in enumerate(run):
         steps.append(transform.forward(steps[-1], masks.get(mask_name(layer, entry, position))))
+    if entry.connection.linear:
+        gradient = entry.connection.transpose(weights, post.rows(), entry.pre_shape)
+    else:
+        arrived = steps[-1]
+        gradient = entry.connection.carry(weights, post.rows().expand(arrived.shape[0], *layer.shape), arrived)
     for position in reversed(range(len(entry.transforms))):
         mask = masks.get(mask_name(layer, entry, position))
         rows = steps[position]

@@ -47,6 +47,7 @@ class TrialResult:
         learned: statistics and signal state after the trial, the parameters as they were.
         spikes: by layer, spikes a sample.
         activity: of the phase "input", the last window.
+        third_factors: m by layer, as the texts of the phase "input" read it.
     """
 
     gradients: dict[str, Tensor]
@@ -54,6 +55,7 @@ class TrialResult:
     learned: Learned
     spikes: dict[str, Tensor]
     activity: list[Activity]
+    third_factors: dict[str, Series]
 
 
 def learn_trial(
@@ -76,6 +78,7 @@ def learn_trial(
     Raises:
         UserError: a rule or normalisation that needs all steps at once, with a shorter window.
     """
+    model = model.bound(learned.parameters)
     samples = drive.values.shape[0 if drive.constant else 1]
     window = window or steps
     check_window(model, window, steps)
@@ -98,7 +101,7 @@ def learn_trial(
             trial = teacher.trial = _apply_now(trial, phase, records[phase.name], teacher, apply)
     assert teacher is not None
     for phase in model.rule.phases:
-        if model.texts_of(phase.name) and not phase.applies:
+        if model.learns_in(phase.name) and not phase.applies:
             _learn_phase(trial, phase, records[phase.name], teacher)
     teacher.visit_silent_layers()
     gradients = {**_averaged(teacher.gathered, samples), **teacher.gradients}
@@ -111,7 +114,7 @@ def learn_trial(
         for layer, a in zip(model.network.hidden, records["input"].activity, strict=False)
     }
     scores = class_scores(model, learned, records, steps)
-    return TrialResult(gradients, scores, after, spikes, records["input"].activity)
+    return TrialResult(gradients, scores, after, spikes, records["input"].activity, teacher.third_factors)
 
 
 def _averaged(gathered: Gathered, samples: int) -> dict[str, Tensor]:
@@ -143,8 +146,8 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teach
         handed: dict[int, Tensor | None] = {}
         for index in reversed(range(len(layers))):
             above = above_of(trial, index, activities, handed)
-            asks = layers[index].role == "readout" or trial.model.reads_m("hidden", phase.name)
-            m = teacher.third_factor(index, phase.name, above) if asks else None
+            known = not phase.applies or layers[index].role == "readout"  # else before the signal has seen all phases
+            m = teacher.third_factor(index, phase.name, above) if known else None
             if m is not None:
                 m = m.window(start, start + activities[index].steps)
             elif trial.model.reads_m(layers[index].role, phase.name):
@@ -153,8 +156,11 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teach
                 layers[index], phase.name, activities[index], m, trial.learned.parameters, trial.model.rule.constants,
                 trial.model.rule.trace_decay, carries[index], whole,
                 teacher.output.spread(trial.steps) if layers[index].role == "readout" else None,
+                record.drive.context,
             )  # fmt: skip
-            handed[index] = learn_layer(view, trial.model.texts, trial.learned.update, teacher.gathered)
+            change = learn_layer(view, trial.model.texts, trial.learned.update, teacher.gathered)
+            sent = teacher.sent(index)
+            handed[index] = change if sent is None else -sent.values
 
 
 def check_window(model: Model, window: int, steps: int) -> None:

@@ -53,6 +53,7 @@ class Learner:
         readout_neuron: str | None = None,
         norm: str | None = None,
         init: Init | None = None,
+        connection: str | None = None,
         readout: str = "last",
         optimizer: str | None = None,
         lr: float | None = None,
@@ -85,6 +86,7 @@ class Learner:
             net = build_network(
                 net, input_shape, classes, neuron=neuron or own.neuron, norm=norm or own.norm,
                 readout=readout, readout_neuron=readout_neuron or own.readout_neuron,  # type: ignore[arg-type]
+                connection=connection or own.connection,
             )  # fmt: skip
         if classes is not None and classes != net.classes:
             raise UserError(f"the net has {net.classes} outputs, and classes is {classes}. Make them the same")
@@ -138,7 +140,7 @@ class Learner:
                 self.model, self.seen(), drive, steps, labels, self.generator, window,
                 lambda gradients: self._apply_and_read(gradients, fraction),
             )  # fmt: skip
-            check_finite(trial.gradients, trial.scores)
+            check_finite(trial.gradients, trial.scores, self.model.network)
             self._apply(trial.gradients, fraction)
             self.learned = replace(trial.learned, parameters=self.learned.parameters)
             loss = torch.nn.functional.cross_entropy(trial.scores, labels)
@@ -217,7 +219,7 @@ class Learner:
         return state
 
     def _apply_and_read(self, gradients: Mapping[str, Tensor], fraction: float) -> dict[str, Tensor]:
-        check_finite(gradients)
+        check_finite(gradients, None, self.model.network)
         self._apply(gradients, fraction)
         return self.read()
 

@@ -53,6 +53,7 @@ class LocalView:
         carry: state of the traces between windows.
         whole: whether the window is the whole trial, so that the eligibility may run backwards.
         output: prediction and target, spread over the trial's steps, for a read-out's texts.
+        context: what a signal's parameter was multiplied with to drive the phase (`PhaseDrive.context`).
         traced: traces of this window that a text has asked for already; a trace moves on once a window.
     """
 
@@ -66,4 +67,5 @@ class LocalView:
     carry: Carry
     whole: bool
     output: Output | None = None
+    context: Tensor | None = None
     traced: dict[str, Tensor] = field(default_factory=dict)

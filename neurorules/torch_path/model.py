@@ -48,6 +48,11 @@ class Model:
     signal: Signal | None
     texts: tuple[Text, ...]
 
+    def bound(self, parameters: Parameters) -> Model:
+        """The same model, its neurons running with their own parameters."""
+        network = self.network.bound(parameters)
+        return self if network is self.network else replace(self, network=network)
+
     @cached_property
     def shape(self) -> NetShape:
         """The network as the signal sees it."""
@@ -56,6 +61,10 @@ class Model:
     def texts_of(self, phase: str) -> tuple[Text, ...]:
         """The texts that hold in one phase."""
         return tuple(text for text in self.texts if text.plasticity.phase == phase)
+
+    def learns_in(self, phase: str) -> bool:
+        """Whether anything changes because of a phase."""
+        return bool(self.texts_of(phase)) or (self.signal is not None and self.signal.teaches_neurons)
 
     def reads_m(self, role: str, phase: str) -> bool:
         """Whether texts of a role read the third factor in a phase."""

@@ -14,6 +14,7 @@ from neurorules.connections import CONNECTIONS
 from neurorules.connections._shared import Connection, Shape
 from neurorules.language.architecture import AfterSpec, LayerSpec, parse_net
 from neurorules.language.config import Init
+from neurorules.language.options import convert_options, parse_named
 from neurorules.neurons import NEURONS
 from neurorules.neurons._shared import Neuron
 from neurorules.normalisations import NORMALISATIONS
@@ -59,8 +60,9 @@ class Network:
                 yield layer, entry, layer.weight(entry)
 
     def parameter_names(self) -> list[str]:
-        """Names of all weights and biases."""
-        return [name for _, _, name in self.weights()] + [layer.bias for layer in self.layers]
+        """Names of all weights, biases and parameters of neurons."""
+        own = [f"{layer.name}.{name}" for layer in self.layers for name in layer.neuron.learns]
+        return [name for _, _, name in self.weights()] + [layer.bias for layer in self.layers] + own
 
     def initial_parameters(
         self, generator: torch.Generator, dtype: torch.dtype = torch.float32, init: Init = "torch"
@@ -71,11 +73,24 @@ class Network:
             parameters[name] = entry.connection.initial(entry.pre_shape, generator, INITIAL_SCALE[init]).to(dtype)
         for layer in self.layers:
             parameters[layer.bias] = torch.zeros(layer.bias_shape, dtype=dtype)
+            for name, value in layer.neuron.parameters(layer.shape).items():
+                parameters[f"{layer.name}.{name}"] = value.to(dtype)
         return parameters
+
+    def bound(self, parameters: Parameters) -> Network:
+        """The same network, its neurons running with their own parameters."""
+        if not any(layer.neuron.learns for layer in self.layers):
+            return self
+        return replace(self, layers=tuple(_bound(layer, parameters) for layer in self.layers))
 
     def on(self, device: torch.device, dtype: torch.dtype) -> Network:
         """The same network with its neurons' own numbers on a device."""
         return replace(self, layers=tuple(replace(a, neuron=a.neuron.to(device, dtype)) for a in self.layers))
+
+
+def _bound(layer: Layer, parameters: Parameters) -> Layer:
+    own = {name: parameters[f"{layer.name}.{name}"] for name in layer.neuron.learns}
+    return replace(layer, neuron=layer.neuron.with_parameters(own)) if own else layer
 
 
 INITIAL_SCALE: Mapping[Init, float] = {"torch": 3**-0.5, "he": 2**0.5}
@@ -91,6 +106,7 @@ def build_network(
     norm: str = "streaming",
     readout: Literal["last", "all"] = "last",
     readout_neuron: str = "leaky_readout",
+    connection: str = "dense",
 ) -> Network:
     """A feed-forward network (recurrent within layers where the text says so) from its text.
 
@@ -103,6 +119,7 @@ def build_network(
             one in any case (streaming, where `norm` is "none").
         readout: whether the read-out sees the last hidden layer or all of them.
         readout_neuron: of the read-out.
+        connection: between flat populations, with options.
 
     Raises:
         UserError: a text that is not understood, or a net that does not fit the data.
@@ -112,7 +129,7 @@ def build_network(
     layers: list[Layer] = []
     source, shape = NETWORK_INPUT, input_shape
     for number, layer_spec in enumerate(spec.layers, start=1):
-        entry = _feed_forward(layer_spec, source, shape)
+        entry = _feed_forward(layer_spec, source, shape, connection)
         shape = entry.connection.post_shape(entry.pre_shape)
         inputs = [entry]
         if layer_spec.recurrent:
@@ -126,7 +143,7 @@ def build_network(
     for index in sources:
         transforms = _transforms(spec.last if index == len(layers) - 1 else (), layers[index].shape, flat=True)
         pre_shape = _after(transforms, layers[index].shape)
-        dense: Connection = CONNECTIONS.factory("dense")(size=classes)
+        dense = _flat_connection(connection, classes)
         name = "ff" if readout == "last" else layers[index].name
         entries.append(Input(name, index, transforms, dense, layers[index].shape, pre_shape))
     reader: Neuron = NEURONS.make(readout_neuron)
@@ -140,11 +157,17 @@ def _normalisation(norm: str, marked: bool) -> Normalisation | None:
     return NORMALISATIONS.make(norm)
 
 
-def _feed_forward(spec: LayerSpec, source: int, shape: Shape) -> Input:
+def _flat_connection(text: str, size: int) -> Connection:
+    name, options = parse_named(text)
+    factory = CONNECTIONS.factory(name)
+    return factory(size=size, **convert_options(f"connection '{name}'", factory, options))
+
+
+def _feed_forward(spec: LayerSpec, source: int, shape: Shape, flat: str) -> Input:
     transforms = _transforms(spec.before, shape, flat=spec.kernel is None)
     connection: Connection
     if spec.kernel is None:
-        connection = CONNECTIONS.factory("dense")(size=spec.size)
+        connection = _flat_connection(flat, spec.size)
     else:
         connection = CONNECTIONS.factory("conv2d")(spec.size, spec.kernel, spec.stride, spec.padding)
     return Input("ff", source, transforms, connection, shape, _after(transforms, shape))

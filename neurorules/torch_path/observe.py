@@ -21,9 +21,11 @@ class Response(NamedTuple):
 
 def respond(model: Model, learned: Learned, drive: Series, steps: int) -> Response:
     """Run a batch through the phase "input", and through what prediction needs beside it."""
+    model = model.bound(learned.parameters)
     trial = Trial(model, learned, drive, steps, steps, None, {})
     records: dict[str, PhaseRecord] = {}
     for phase in model.rule.phases:
-        if phase.name == "input" or (phase.name == "target" and model.rule.predict == "prototypes"):
+        read = phase.name in ("input", model.rule.score_phase)
+        if read or (phase.name == "target" and model.rule.predict == "prototypes"):
             records[phase.name] = observe_phase(trial, phase, None, training=False)
     return Response(class_scores(model, learned, records, steps), records["input"].activity)

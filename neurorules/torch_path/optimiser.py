@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from neurorules.language.errors import unknown
+from neurorules.language.options import convert_options, parse_named
 from neurorules.torch_path.network import Parameters
+from neurorules.torch_path.pid import Pid, pid_gains
 
-Kind = Literal["none", "sgd", "momentum", "adam"]
+Kind = Literal["none", "sgd", "momentum", "adam", "pid"]
 MOMENTUM = 0.9
 
 
@@ -20,7 +22,7 @@ class Optimiser:
 
     Args:
         parameters: by name, "<layer>.<...>".
-        kinds: of each parameter: none (the change as the text gives it), sgd, momentum (0.9) or adam.
+        kinds: of each parameter: none (the change as the text gives it), sgd, momentum (0.9), adam or pid.
         rates: learning rate of each parameter; 1 where the kind is none.
         weight_decay: L2, of parameters whose name ends in ".w", >= 0.
 
@@ -31,9 +33,11 @@ class Optimiser:
     def __init__(
         self, parameters: Parameters, kinds: Mapping[str, str], rates: Mapping[str, float], weight_decay: float = 0.0
     ) -> None:
-        for kind in kinds.values():
-            if kind not in get_args(Kind):
-                raise unknown("optimizer", kind, get_args(Kind))
+        for kind in set(kinds.values()):
+            name, options = parse_named(kind)
+            if name not in get_args(Kind):
+                raise unknown("optimizer", name, get_args(Kind))
+            convert_options(f"optimizer '{name}'", pid_gains if name == "pid" else _without_options, options)
         self.parameters = parameters
         self.kinds = dict(kinds)
         self.rates = {name: 1.0 if kinds[name] == "none" else rates[name] for name in parameters}
@@ -51,6 +55,9 @@ class Optimiser:
             }
             for name in members
         ]
+        name, options = parse_named(kind)
+        if name == "pid":
+            return Pid(groups, pid_gains(**convert_options("optimizer 'pid'", pid_gains, options)))
         if kind == "adam":
             return torch.optim.Adam(groups, fused=True)
         return torch.optim.SGD(groups, momentum=MOMENTUM if kind == "momentum" else 0.0)
@@ -80,3 +87,7 @@ class Optimiser:
             here = self.parameters[name]
             kept = value.clone() if key == "step" else value.to(here.device, here.dtype).clone()
             self.torch[self.kinds[name]].state[here][key] = kept
+
+
+def _without_options() -> None:
+    """The options of all other kinds."""

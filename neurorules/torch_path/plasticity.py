@@ -151,4 +151,6 @@ def _change_neurons(view: LocalView, parameter: str, group: Group, factors: Post
         total = Series(values, values.ndim == len(view.layer.shape) + 1).total(view.activity.steps)
     if parameter == "b":
         total = total.sum(0) if total.ndim == 2 else total.sum((0, 2, 3)).reshape(-1, 1, 1)
+    elif view.context is not None:
+        total = torch.tensordot(view.context.T, total, 1)
     factors.gathered.add(changed, total)

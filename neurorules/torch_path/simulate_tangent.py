@@ -17,7 +17,8 @@ from neurorules.torch_path import kernels
 from neurorules.torch_path.factors import psi_of
 from neurorules.torch_path.layer import NETWORK_INPUT, Input, Layer, Masks, mask_name
 from neurorules.torch_path.network import Parameters
-from neurorules.torch_path.simulate import Activity, offset_current
+from neurorules.torch_path.offset import offset_current
+from neurorules.torch_path.simulate import Activity
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,7 @@ def run_tangent(
             else:
                 reference = references[entry.source]
                 assert reference.psi is not None
-                rows = _through_transforms(
-                    layer, entry, reference.output, reference.psi * found[entry.source], masks
-                )
+                rows = _through_transforms(layer, entry, reference.output, reference.psi * found[entry.source], masks)
                 brought = entry.connection.current(parameters[layer.weight(entry)], rows)
             total = brought if total is None else total + brought
         assert total is not None, "a layer that nothing reaches"

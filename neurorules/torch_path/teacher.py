@@ -29,9 +29,21 @@ class Teacher:
     samples: int
     gradients: dict[str, Tensor] = field(default_factory=dict)
     known: dict[str, ThirdFactor] = field(default_factory=dict)
+    third_factors: dict[str, Series] = field(default_factory=dict)
 
     def third_factor(self, index: int, phase: str, above: Callable[..., Series] | None) -> Series | None:
         """m of one layer in one phase; None where the phase has none."""
+        m = self._third_factor(index, phase, above)
+        if m is not None and phase == "input":
+            self.third_factors[self.trial.model.network.layers[index].name] = m
+        return m
+
+    def sent(self, index: int) -> Series | None:
+        """What the signal's own reverse circuit sends to the layers below; None where it has none."""
+        known = self.known.get(self.trial.model.network.layers[index].name)
+        return None if known is None else known.sent
+
+    def _third_factor(self, index: int, phase: str, above: Callable[..., Series] | None) -> Series | None:
         model, layer = self.trial.model, self.trial.model.network.layers[index]
         if layer.role == "readout" and not (model.signal is not None and model.signal.teaches_readout):
             return Series(self.output.m / self.trial.steps, True)
@@ -59,6 +71,7 @@ class Teacher:
             aside={} if index else {p: r.aside for p, r in self.records.items() if r.aside is not None},
             response={p: r.output / self.trial.steps for p, r in self.records.items() if self._is_response(p, r)},
             inner={p: r.activity[index].inner for p, r in self.records.items() if r.activity},
+            gain=next((r.activity[index].gain for r in self.records.values() if r.activity), None),
             labels=self.trial.labels if "target" in signal.needs else None,
             output_error=self.output.m if "output_error" in signal.needs else None,
             above=above if "above" in signal.needs else None,

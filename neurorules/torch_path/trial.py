@@ -166,7 +166,13 @@ def observe_phase(
 
 def _known(trial: Trial, phase: Phase, drive: PhaseDrive, before: PhaseRecord | None) -> Current | None:
     """The first layer's current of the phase "input", where a replay would only compute it again."""
-    if before is None or trial.applied or not phase.replay or trial.window < trial.steps or drive.input is not before.drive.input:
+    if (
+        before is None
+        or trial.applied
+        or not phase.replay
+        or trial.window < trial.steps
+        or drive.input is not before.drive.input
+    ):
         return None
     first = trial.model.network.layers[0]
     shared = trial.model.phase_statistics(phase.name, first.name) == f"input.{first.name}"
@@ -220,7 +226,7 @@ def _add_sums(trial: Trial, record: PhaseRecord, layer: Layer, activity: Activit
 
 def class_scores(model: Model, learned: Learned, records: dict[str, PhaseRecord], steps: int) -> Tensor:
     """(B, classes): from the read-out, or from the signal where the rule predicts without one."""
-    output = records["input"].output
+    output = records[model.rule.score_phase].output
     assert output is not None
     if model.rule.predict == "readout" or model.signal is None:
         return output / steps

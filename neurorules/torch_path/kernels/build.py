@@ -1,115 +1,31 @@
-"""Compiles the C kernels on first use and loads them; later processes load the stored file.
-
-The stored file is named after its sources, its flags and the processor. It is written under another name and moved
-into place, so processes may compile at the same time. It names no OpenMP runtime: torch's own, already in the process,
-serves it.
-"""
+"""The compiled scans of this folder; see `neurorules.compile_c`."""
 
 from __future__ import annotations
 
 import ctypes
 import functools
-import hashlib
-import os
-import platform
-import shutil
-import subprocess
-import tempfile
-import warnings
 from pathlib import Path
 
-import torch  # noqa: F401  brings the OpenMP runtime that the kernels are bound to
+from neurorules import compile_c
+from neurorules.compile_c import cache_folder, find_compiler
 
 SOURCES = ("scans.c", "scans_template.c", "reverse_template.c")
 # No contraction into fused multiply-adds: the results must be those of torch's separate operations, bit for bit.
-FLAGS = ("-O3", "-march=native", "-std=gnu11", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
+FLAGS = (*compile_c.FLAGS, "-ffp-contract=off")
 
 
-def find_compiler() -> str | None:
-    """Path of the system's C compiler, or None."""
-    return shutil.which("cc") or shutil.which("gcc")
-
-
-def cache_folder() -> Path:
-    """Where compiled kernels are kept: `NEURORULES_CACHE`, or `~/.cache/neurorules`."""
-    chosen = os.environ.get("NEURORULES_CACHE")
-    return Path(chosen) if chosen else Path.home() / ".cache" / "neurorules"
-
-
-def _processor() -> str:
-    """What -march=native may depend on: a home folder can be shared by unlike machines."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return f"{platform.machine()} {platform.processor()}"
-    told = {line.split(":")[0].strip(): line for line in reversed(lines) if ":" in line}
-    return " ".join([platform.machine(), *(told.get(key, "") for key in ("model name", "flags", "Features"))])
-
-
-def _openmp_flags() -> tuple[str, ...]:
-    """OpenMP only where torch brought GNU's runtime; a second one beside it would fight for the cores."""
-    try:
-        ctypes.CDLL(None)["GOMP_parallel"]
-    except (AttributeError, OSError, TypeError):
-        return ()
-    return ("-fopenmp",)
-
-
-def _compile(compiler: str, flags: tuple[str, ...], target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        compiled, linked = Path(folder, "scans.o"), Path(folder, target.name)
-        source = Path(__file__).with_name(SOURCES[0])
-        # Two steps: -fopenmp when linking would tie the file to an OpenMP runtime of the compiler's own.
-        for command in (
-            [compiler, *flags, "-c", str(source), "-o", str(compiled)],
-            [compiler, "-shared", str(compiled), "-o", str(linked)],
-        ):
-            subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
-        os.replace(linked, target)
+def _sources() -> tuple[Path, ...]:
+    return tuple(Path(__file__).with_name(name) for name in SOURCES)
 
 
 def _load_or_compile(compiler: str, folder: Path) -> ctypes.CDLL:
-    flags = FLAGS + _openmp_flags()
-    key = hashlib.sha256("\0".join([compiler, *flags, _processor()]).encode())
-    for name in SOURCES:
-        key.update(Path(__file__).with_name(name).read_bytes())
-    path = folder / f"scans-{key.hexdigest()[:20]}.so"
-    try:
-        return ctypes.CDLL(str(path))
-    except OSError:  # absent, or damaged
-        _compile(compiler, flags, path)
-    return ctypes.CDLL(str(path))
-
-
-def _load_anywhere(compiler: str) -> ctypes.CDLL:
-    try:
-        return _load_or_compile(compiler, cache_folder())
-    except OSError:  # a home that is read-only, full, or not to be executed from: compile for this process alone
-        with tempfile.TemporaryDirectory() as private:
-            return _load_or_compile(compiler, Path(private))
+    return compile_c.load_or_compile(compiler, _sources(), FLAGS, folder)
 
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
     """The compiled kernels, or None after one warning where they cannot be had. Asked once a process."""
-    compiler = find_compiler()
-    if compiler is None:
-        _warn("no C compiler was found")
-        return None
-    try:
-        return _load_anywhere(compiler)
-    except subprocess.CalledProcessError as failure:
-        _warn(f"{compiler} failed: {(failure.stderr or '').strip().splitlines()[:1]}")
-    except (OSError, subprocess.SubprocessError) as failure:
-        _warn(f"{compiler}: {failure}")
-    return None
+    return compile_c.load(find_compiler(), _sources(), FLAGS)
 
 
-def _warn(reason: str) -> None:
-    advice = "Install a C compiler (Debian, Ubuntu: apt install gcc libc6-dev; macOS: xcode-select --install)."
-    warnings.warn(
-        f"neurorules: {reason}, so neurons run in plain torch, slower but with the same results. {advice}",
-        RuntimeWarning,
-        stacklevel=3,
-    )
+__all__ = ["FLAGS", "SOURCES", "cache_folder", "find_compiler", "library"]

@@ -1,0 +1,82 @@
+"""`neurorules reproduce`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from neurorules.commands.output import print_json, print_table
+from neurorules.commands.settings import DataDir, Force, Json, Resume
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("reproduce")(reproduce)
+
+
+def reproduce(
+    paper: Annotated[str, typer.Argument(help="sigprop-spiking, pepita or bsp.")],
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer samples and epochs: minutes instead of hours.")] = False,
+    seeds: Annotated[int | None, typer.Option(help="Seeds for each row [default: 3, with --quick 1].")] = None,
+    only: Annotated[str | None, typer.Option(help="Rows or tables whose name holds this word.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Replaces the rows' own number of epochs.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Replaces the rows' own number of training samples.")] = None,
+    jobs: Annotated[int, typer.Option(help="Runs at once, each on one thread.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="Folder for the runs [default: runs/PAPER].")] = None,
+    data_dir: DataDir = None,
+    resume: Resume = False,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Train a paper's table again, ours beside the paper's numbers."""
+    from neurorules.compare.papers import PAPERS
+    from neurorules.compare.reproduce import RESULT_FILE
+    from neurorules.compare.reproduce import reproduce as run
+
+    made = PAPERS.factory(paper)(quick=quick)
+    given = {"epochs": epochs, "limit": limit}
+    folder = out or Path("runs") / paper.replace("_", "-")
+    found = run(
+        made, folder, seeds=(1 if quick else 3) if seeds is None else seeds, only=only,
+        changed={name: value for name, value in given.items() if value is not None},
+        jobs=jobs, data_dir=data_dir, force=force, resume=resume, quiet=json,
+    )  # fmt: skip
+    if json:
+        print_json(found)
+        return
+    show(found)
+    print(f"\n{folder / RESULT_FILE}")
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print a paper's tables, ours beside the paper's."""
+    from neurorules.compare.papers._shared import Published
+
+    print(f"{found['title']} ({found['source']})")
+    for note in found["notes"]:
+        print(f"  {note}")
+    for table in found["tables"]:
+        print(f"\n{table['title']}")
+        if table["missing"] is not None:
+            print(f"  not run: {table['missing']}")
+            continue
+        rows = [
+            (
+                row["label"],
+                "-" if row["published"] is None else Published(**row["published"]).show(),
+                _ours(row),
+                *row["measures"].values(),
+                "-" if row["seconds"] is None else f"{row['seconds']:.0f}",
+            )
+            for row in table["rows"]
+        ]
+        print_table(("", "paper %", "ours %", *found["measures"], "seconds"), rows)
+
+
+def _ours(row: dict[str, Any]) -> str:
+    if row["test_accuracy"] is None:
+        return "-"
+    spread = f" ± {100 * row['spread']:.2f}" if row["seeds"] > 1 else ""
+    return f"{100 * row['test_accuracy']:.2f}{spread} ({row['seeds']} seeds, {row['epochs']} epochs)"

@@ -1,0 +1,110 @@
+"""Compiles C kernels on first use and loads them; later processes load the stored file.
+
+The stored file is named after its sources, its flags and the processor. It is written under another name and moved
+into place, so processes may compile at the same time. It names no OpenMP runtime: torch's own, already in the process,
+serves it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+import warnings
+from pathlib import Path
+
+import torch  # noqa: F401  brings the OpenMP runtime that the kernels are bound to
+
+FLAGS = ("-O3", "-march=native", "-std=gnu11", "-fPIC", "-fno-math-errno", "-fno-trapping-math")
+
+
+def find_compiler() -> str | None:
+    """Path of the system's C compiler, or None."""
+    return shutil.which("cc") or shutil.which("gcc")
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept: `NEURORULES_CACHE`, or `~/.cache/neurorules`."""
+    chosen = os.environ.get("NEURORULES_CACHE")
+    return Path(chosen) if chosen else Path.home() / ".cache" / "neurorules"
+
+
+def _processor() -> str:
+    """What -march=native may depend on: a home folder can be shared by unlike machines."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+    told = {line.split(":")[0].strip(): line for line in reversed(lines) if ":" in line}
+    return " ".join([platform.machine(), *(told.get(key, "") for key in ("model name", "flags", "Features"))])
+
+
+def _openmp_flags() -> tuple[str, ...]:
+    """OpenMP only where torch brought GNU's runtime; a second one beside it would fight for the cores."""
+    try:
+        ctypes.CDLL(None)["GOMP_parallel"]
+    except (AttributeError, OSError, TypeError):
+        return ()
+    return ("-fopenmp",)
+
+
+def _compile(compiler: str, flags: tuple[str, ...], source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        compiled, linked = Path(folder, "kernels.o"), Path(folder, target.name)
+        # Two steps: -fopenmp when linking would tie the file to an OpenMP runtime of the compiler's own.
+        for command in (
+            [compiler, *flags, "-c", str(source), "-o", str(compiled)],
+            [compiler, "-shared", str(compiled), "-o", str(linked)],
+        ):
+            subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
+        os.replace(linked, target)
+
+
+def load_or_compile(compiler: str, sources: tuple[Path, ...], flags: tuple[str, ...], folder: Path) -> ctypes.CDLL:
+    """The kernels of `sources`, of which the first includes the others, kept in `folder`.
+
+    Raises:
+        OSError, subprocess.SubprocessError: they cannot be compiled, written or loaded.
+    """
+    flags = flags + _openmp_flags()
+    key = hashlib.sha256("\0".join([compiler, *flags, _processor()]).encode())
+    for source in sources:
+        key.update(source.read_bytes())
+    path = folder / f"{sources[0].stem}-{key.hexdigest()[:20]}.so"
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError:  # absent, or damaged
+        _compile(compiler, flags, sources[0], path)
+    return ctypes.CDLL(str(path))
+
+
+def load(compiler: str | None, sources: tuple[Path, ...], flags: tuple[str, ...]) -> ctypes.CDLL | None:
+    """The kernels of `sources`, or None after one warning where they cannot be had."""
+    if compiler is None:
+        _warn("no C compiler was found")
+        return None
+    try:
+        try:
+            return load_or_compile(compiler, sources, flags, cache_folder())
+        except OSError:  # a home that is read-only, full, or not to be executed from: compile for this process alone
+            with tempfile.TemporaryDirectory() as private:
+                return load_or_compile(compiler, sources, flags, Path(private))
+    except subprocess.CalledProcessError as failure:
+        _warn(f"{compiler} failed: {(failure.stderr or '').strip().splitlines()[:1]}")
+    except (OSError, subprocess.SubprocessError) as failure:
+        _warn(f"{compiler}: {failure}")
+    return None
+
+
+def _warn(reason: str) -> None:
+    advice = "Install a C compiler (Debian, Ubuntu: apt install gcc libc6-dev; macOS: xcode-select --install)."
+    warnings.warn(
+        f"neurorules: {reason}, so neurons run in plain torch, slower but with the same results. {advice}",
+        RuntimeWarning,
+        stacklevel=4,
+    )

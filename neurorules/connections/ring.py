@@ -1,0 +1,81 @@
+"""One five-variable ring a synapse, whose five fixed points are all that learns (BSP reconstruction, method 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from neurorules.connections._shared import Connection, Shape
+from neurorules.language.errors import UserError
+from neurorules.rings import Mode, RingSystem, fixed_point_gradient, fixed_points, reverse_edges, run_edges
+
+
+@dataclass(frozen=True)
+class Ring(Connection):
+    """I_n = gain / sqrt(fan-in) * sum_m o_nm, o = (x_S - x*_S) + (x_T - x*_T) of a ring driven by s_m for T = steps h.
+
+    To leading order o = k3 x*_J (x*_S - x*_T) T^2/2 s: a signed weight that the fixed point alone sets. Its parameter
+    is ln x*, (5, I, O), kept in [-1.5, 1]; `correlate` runs the reverse circuit at each synapse. A ring whose input is
+    0 stays at rest and is not run. A reconstruction (`neurorules cite bsp`).
+
+    Args:
+        size: postsynaptic neurons O, >= 1.
+        mode: how the reverse signal travels (see `signals.reverse_ring`).
+        gain: of the summed output, > 0.
+        spread: standard deviation of fresh ln x*, >= 0.
+        k2, k3, steps, h, saturation: of the rings.
+    """
+
+    size: int
+    mode: Literal["exact", "final", "fixed", "lead", "discrete"] = "final"
+    gain: float = 6.0
+    spread: float = 0.2
+    k2: float = 0.5
+    k3: float = 1.0
+    steps: int = 6
+    h: float = 0.3
+    saturation: float = 3.0
+    linear = False
+
+    @property
+    def system(self) -> RingSystem:
+        """The numbers of its rings."""
+        return RingSystem(self.k2, self.k3, self.steps, self.h, self.saturation)
+
+    def post_shape(self, pre: Shape) -> Shape:
+        if len(pre) != 1:
+            raise UserError(f"a ring connection reads a flat population, found shape {pre}. Flatten it first")
+        return (self.size,)
+
+    def fan_in(self, pre: Shape) -> int:
+        return pre[0]
+
+    def weight_shape(self, pre: Shape) -> Shape:
+        return (5, pre[0], self.size)
+
+    def initial(self, pre: Shape, generator: torch.Generator, scale: float) -> Tensor:
+        return self.spread * torch.randn(self.weight_shape(pre), generator=generator)
+
+    def scale(self, pre: Tensor) -> float:
+        """Of the sum over its rings."""
+        return self.gain / pre.shape[1] ** 0.5
+
+    def current(self, w: Tensor, pre: Tensor) -> Tensor:
+        return run_edges(self.system, pre, fixed_points(w)) * self.scale(pre)
+
+    def correlate(self, w: Tensor, post: Tensor, pre: Tensor) -> Tensor:
+        mode = Mode[self.mode.upper()]
+        return fixed_point_gradient(self.system, mode, post * self.scale(pre), pre, fixed_points(w))
+
+    def transpose(self, w: Tensor, post: Tensor, pre: Shape) -> Tensor:
+        return self.carry(w, post, post.new_zeros(post.shape[0], *pre))
+
+    def carry(self, w: Tensor, post: Tensor, pre: Tensor) -> Tensor:
+        mode = Mode[self.mode.upper()]
+        return reverse_edges(self.system, mode, post * self.scale(pre), pre, fixed_points(w))
+
+
+ENTRY = Ring

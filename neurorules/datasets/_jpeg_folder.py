@@ -1,0 +1,61 @@
+"""Pictures as JPEG files in an archive, `<split>/<class>/<number>.jpg`: decoded once, then kept as arrays."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from neurorules.datasets._files import md5_of
+from neurorules.datasets._shared import cache_folder
+from neurorules.language.errors import UserError
+from neurorules.runs.atomic import replacing
+
+SPLITS = ("train", "test")
+
+
+def read_jpeg_archive(path: Path, classes: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """x_train, y_train, x_test, y_test of an archive: images (N, H, W, 3) uint8 in the order of their paths.
+
+    Args:
+        path: of the archive, packed in any way that tarfile reads.
+        classes: names of the folders, in the order of their numbers.
+
+    Raises:
+        UserError: it cannot be read, or holds no pictures of these classes.
+    """
+    kept = cache_folder() / "decoded" / f"{md5_of(path)}.npz"
+    if kept.is_file():
+        with np.load(kept) as arrays:
+            return dict(arrays)
+    decoded = _decode(path, classes)
+    with replacing(kept) as temporary:
+        np.savez(temporary, **decoded)  # type: ignore[arg-type]
+    return decoded
+
+
+def _decode(path: Path, classes: tuple[str, ...]) -> dict[str, np.ndarray]:
+    found: dict[str, list[tuple[str, int, np.ndarray]]] = {split: [] for split in SPLITS}
+    try:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                *_, split, label, file = ("", "", *member.name.split("/"))
+                if split not in SPLITS or label not in classes or not file.endswith(".jpg"):
+                    continue
+                content = archive.extractfile(member)
+                assert content is not None
+                with Image.open(io.BytesIO(content.read())) as picture:
+                    found[split].append((member.name, classes.index(label), np.asarray(picture.convert("RGB"))))
+    except (OSError, tarfile.TarError) as error:
+        raise UserError(f"{path}: cannot be read ({error}). Fetch it again") from None
+    if not all(found.values()):
+        raise UserError(f"{path}: holds no pictures <split>/<class>/<number>.jpg. Check that it is the right file")
+    arrays: dict[str, np.ndarray] = {}
+    for split, pictures in found.items():
+        pictures.sort(key=lambda entry: entry[0])
+        arrays[f"x_{split}"] = np.stack([image for _, _, image in pictures])
+        arrays[f"y_{split}"] = np.array([label for _, label, _ in pictures], dtype=np.int64)
+    return arrays

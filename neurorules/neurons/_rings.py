@@ -1,0 +1,91 @@
+"""A neuron that is a ring of five variables: what `five_element` offers and reverse circuits read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from neurorules.neurons._shared import Dynamics, Neuron, Observed, State
+from neurorules.rings import Mode, RingSystem, fixed_points, reverse_nodes, run_nodes
+
+
+class RingState(NamedTuple):
+    """What a run leaves for the reverse circuit: the drive (B, *shape), and the final state (B, 5, *shape)."""
+
+    drive: Tensor
+    final: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class FiveElement(Neuron):
+    """S = x_S(T) - x*_S, the displacement of a ring that the current drives from its fixed point for T = steps h.
+
+    v is the drive; psi is the exact derivative of the discrete run. The fixed point is a parameter of each neuron.
+
+    Args:
+        system: the ring's numbers.
+        log_rest: ln x* (5, *shape); None for x* = 1.
+    """
+
+    system: RingSystem
+    log_rest: Tensor | None = None
+    spiking = False
+    steps = 1
+    learns = ("log_rest",)
+    steadier = "or give the rings a shorter step h, or a smaller saturation"
+
+    def initial(self, current: Tensor) -> State:
+        return State(torch.zeros_like(current))
+
+    def step(self, state: State, current: Tensor) -> tuple[Tensor, Observed, State]:
+        drive, rest = self._flat(current)
+        out, final = run_nodes(self.system, drive, rest)
+        inner = RingState(current, final.reshape(-1, 5, *current.shape[1:]))
+        return out.reshape(current.shape), Observed(current, inner), state
+
+    def psi(self, v: Tensor) -> Tensor:
+        drive, rest = self._flat(v)
+        _, final = run_nodes(self.system, drive, rest)
+        slope, _ = reverse_nodes(self.system, Mode.DISCRETE, torch.ones_like(drive), drive, rest, final)
+        return slope.reshape(v.shape)
+
+    def primitive(self, v: Tensor) -> Tensor:
+        drive, rest = self._flat(v)
+        return run_nodes(self.system, drive, rest)[0].reshape(v.shape)
+
+    def dynamics(self) -> Dynamics | None:
+        return None
+
+    def parameters(self, shape: tuple[int, ...]) -> dict[str, Tensor]:
+        return {"log_rest": torch.zeros(5, *shape, dtype=torch.float64)}
+
+    def with_parameters(self, own: Mapping[str, Tensor]) -> FiveElement:
+        return replace(self, log_rest=own["log_rest"])
+
+    def reverse(self, mode: Mode, error: Tensor, inner: RingState, learn: bool) -> tuple[Tensor, Tensor | None]:
+        """The reverse circuit: the ring run through in the opposite sense.
+
+        Args:
+            mode: how it travels.
+            error: of the output, (B, *shape).
+            inner: what the forward run left.
+            learn: whether the gradient of `log_rest` is asked for.
+
+        Returns:
+            What arrives at the drive, (B, *shape); the gradient of `log_rest` (5, *shape), summed over rows.
+        """
+        drive, rest = self._flat(inner.drive)
+        given = error.reshape(drive.shape), drive, rest, inner.final.reshape(-1, 5, drive.shape[1])
+        arrived, sums = reverse_nodes(self.system, mode, *given, learn)
+        return arrived.reshape(error.shape), None if sums is None else sums.reshape(5, *error.shape[1:])
+
+    def _flat(self, current: Tensor) -> tuple[Tensor, Tensor]:
+        """Drive (rows, N) and fixed point (5, N)."""
+        size = current.shape[-1] if self.log_rest is None else math.prod(self.log_rest.shape[1:])
+        drive = current.reshape(-1, size)
+        return drive, drive.new_ones(5, size) if self.log_rest is None else fixed_points(self.log_rest.reshape(5, -1))

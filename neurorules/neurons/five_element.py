@@ -1,0 +1,29 @@
+"""Five-element neuron of the BSP reconstruction: one step, inside which a five-variable ring runs."""
+
+from __future__ import annotations
+
+from neurorules.neurons._rings import FiveElement
+from neurorules.rings import RingSystem
+
+
+def five_element(
+    *, k2: float = 0.5, k3: float = 1.0, steps: int = 12, h: float = 0.15, saturation: float = 3.0
+) -> FiveElement:
+    """A ring of five predator-prey variables around a fixed point; the signal is the displacement of one of them.
+
+    A reconstruction: the paper's own equations are not public (`neurorules cite bsp`).
+
+    Args:
+        k2: self-limitation, >= 0; 0 makes the ring an oscillator.
+        k3: coupling, > 0.
+        steps: Heun steps of one run, >= 1. The run must stay short: the state it tends to is linear in the drive.
+        h: length of a step, > 0; 6 steps of 0.3 do as well as 12 of 0.15, 3 of 0.6 diverge.
+        saturation: largest drive, > 0.
+
+    Raises:
+        UserError: a number out of range.
+    """
+    return FiveElement(RingSystem(k2, k3, steps, h, saturation))
+
+
+ENTRY = five_element

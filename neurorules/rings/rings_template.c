@@ -1,0 +1,322 @@
+/* Rings for one floating type: REAL, INTEGER, NAME() and the numbers of exp come from rings.c. */
+
+typedef REAL NAME(Vec) __attribute__((vector_size(64)));
+typedef INTEGER NAME(Int) __attribute__((vector_size(64)));
+#define VEC NAME(Vec)
+#define INT NAME(Int)
+#define WIDTH ((int)(64 / sizeof(REAL)))
+
+/* 1/k!, the coefficients of exp's Taylor series on |r| <= ln(2)/2, where TERMS of them are exact to rounding. */
+static const REAL NAME(taylor)[14] = {
+    1, 1, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040, 1.0 / 40320, 1.0 / 362880,
+    1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800.0,
+};
+
+INLINE VEC NAME(exponential)(VEC x)
+{
+    const INT low = x < LOWEST, high = x > HIGHEST;
+    x = (VEC)(((INT)x & ~(low | high)) | ((INT)((VEC){} + LOWEST) & low) | ((INT)((VEC){} + HIGHEST) & high));
+    VEC shifted = x * (REAL)1.44269504088896340736 + MAGIC;
+    VEC whole = shifted - MAGIC;
+    VEC r = (x - whole * (REAL)LN2_HIGH) - whole * (REAL)LN2_LOW;
+    VEC p = (VEC){} + NAME(taylor)[TERMS - 1];
+    for (int k = TERMS - 2; k >= 0; k--)
+        p = p * r + NAME(taylor)[k];
+    INT power = ((INT)shifted << MANTISSA) + ((INTEGER)BIAS << MANTISSA);
+    return p * (VEC)power;
+}
+
+INLINE VEC NAME(load)(const REAL *from, int n)
+{
+    VEC to = {};
+    if (n == WIDTH)
+        memcpy(&to, from, sizeof(VEC));
+    else
+        memcpy(&to, from, n * sizeof(REAL));
+    return to;
+}
+
+INLINE void NAME(store)(REAL *to, VEC from, int n)
+{
+    if (n == WIDTH)
+        memcpy(to, &from, sizeof(VEC));
+    else
+        memcpy(to, &from, n * sizeof(REAL));
+}
+
+/* A d, A = -diag(k2) + k3 (shift down - shift up): a variable feeds on the one before it. */
+INLINE void NAME(couple)(const System *s, const VEC *d, VEC *f)
+{
+    const REAL k2 = s->k2, k3 = s->k3;
+    for (int i = 0; i < VARIABLES; i++)
+        f[i] = (d[(i + 4) % 5] - d[(i + 1) % 5]) * k3 - d[i] * k2;
+}
+
+/* A^T a: the same ring run through in the opposite sense. */
+INLINE void NAME(mirror)(const System *s, const VEC *a, VEC *q)
+{
+    const REAL k2 = s->k2, k3 = s->k3;
+    for (int i = 0; i < VARIABLES; i++)
+        q[i] = (a[(i + 1) % 5] - a[(i + 4) % 5]) * k3 - a[i] * k2;
+}
+
+/* From rest under drive u: x after all steps; where `path` is given, x before each step and at its Heun predictor. */
+INLINE void NAME(run)(const System *s, VEC u, const VEC *rest, VEC *x, VEC *path)
+{
+    const REAL h = s->h;
+    VEC z[5] = {}, d[5], f[5], g[5];
+    for (int i = 0; i < 5; i++)
+        x[i] = rest[i];
+    for (int64_t t = 0; t < s->steps; t++) {
+        for (int i = 0; i < 5; i++)
+            d[i] = x[i] - rest[i];
+        NAME(couple)(s, d, f);
+        f[J] += u;
+        if (path)
+            memcpy(path + 10 * t, x, 5 * sizeof(VEC));
+        for (int i = 0; i < 5; i++)
+            x[i] = rest[i] * NAME(exponential)(z[i] + h * f[i]);
+        if (path)
+            memcpy(path + 10 * t + 5, x, 5 * sizeof(VEC));
+        for (int i = 0; i < 5; i++)
+            d[i] = x[i] - rest[i];
+        NAME(couple)(s, d, g);
+        g[J] += u;
+        for (int i = 0; i < 5; i++) {
+            z[i] += (h / 2) * (f[i] + g[i]);
+            x[i] = rest[i] * NAME(exponential)(z[i]);
+        }
+    }
+}
+
+INLINE VEC NAME(output)(const System *s, const VEC *x, const VEC *rest)
+{
+    VEC out = {};
+    for (int i = 0; i < 5; i++)
+        if (s->taps[i] != 0)
+            out += (x[i] - rest[i]) * (REAL)s->taps[i];
+    return out;
+}
+
+/* One step of the reverse ring along the discrete Heun steps: x, p are the run before it and at its predictor. */
+INLINE VEC NAME(back_discrete)(const System *s, VEC *a, const VEC *x, const VEC *p, const VEC *rest, VEC *sums)
+{
+    const REAL h = s->h;
+    VEC q[5], b[5], m[5], g;
+    NAME(mirror)(s, a, q);
+    for (int i = 0; i < 5; i++) {
+        b[i] = (h / 2) * p[i] * q[i];
+        m[i] = (h / 2) * a[i] + h * b[i];
+        if (sums)
+            sums[i] += (h / 2) * q[i] * (p[i] - rest[i]);
+    }
+    g = h * (a[J] + b[J]);
+    NAME(mirror)(s, m, q);
+    for (int i = 0; i < 5; i++) {
+        a[i] += b[i] + x[i] * q[i];
+        if (sums)
+            sums[i] += q[i] * (x[i] - rest[i]);
+    }
+    return g;
+}
+
+/* One Heun step of a' = carrier A^T a in reversed time, from carrier c to carrier e; d, b: displacements there. */
+INLINE VEC NAME(back_continuous)(const System *s, VEC *a, const VEC *c, const VEC *e, const VEC *d, const VEC *b,
+                                 VEC *sums)
+{
+    const REAL h = s->h;
+    VEC q[5], r[5], n[5], before = a[J];
+    NAME(mirror)(s, a, q);
+    for (int i = 0; i < 5; i++)
+        n[i] = a[i] + h * c[i] * q[i];
+    NAME(mirror)(s, n, r);
+    for (int i = 0; i < 5; i++)
+        a[i] += (h / 2) * (c[i] * q[i] + e[i] * r[i]);
+    if (sums) {
+        NAME(mirror)(s, a, r);
+        for (int i = 0; i < 5; i++)
+            sums[i] += (h / 2) * (q[i] * d[i] + r[i] * b[i]);
+    }
+    return (h / 2) * (before + a[J]);
+}
+
+/* The shortest causal path alone: u -> J in one step, J -> S or T in two; the carrier is the final state. */
+INLINE VEC NAME(back_lead)(const System *s, const VEC *a, VEC e, VEC u, const VEC *x, const VEC *rest, VEC *sums)
+{
+    const REAL span = s->h * s->steps, two = s->k3 * span * span / 2;
+    if (sums) {
+        VEC up = e * u * rest[J] * rest[S] * (two * (REAL)s->taps[S]);
+        VEC down = e * u * rest[J] * rest[T] * (two * (REAL)s->taps[T]);
+        sums[J] += up - down;
+        sums[S] += up;
+        sums[T] -= down;
+    }
+    return a[J] * span + (a[S] - a[T]) * x[J] * two;
+}
+
+/* The reverse circuit: error e of the output in, what arrives at the drive out; sums of ln x*'s gradient, if given. */
+INLINE VEC NAME(back)(const System *s, VEC e, VEC u, const VEC *rest, const VEC *last, int mode, VEC *path, VEC *sums)
+{
+    VEC a[5], d[5], x[5], g = {};
+    const int along = mode == EXACT || mode == DISCRETE;
+    if (along)
+        NAME(run)(s, u, rest, x, path);
+    else
+        memcpy(x, last, sizeof x);
+    const VEC *carrier = mode == FIXED ? rest : x;
+    for (int i = 0; i < 5; i++) {
+        a[i] = e * x[i] * (REAL)s->taps[i]; /* of x to of ln x, at the element itself */
+        d[i] = x[i] - rest[i];
+        if (sums && mode != LEAD)
+            sums[i] += e * d[i] * (REAL)s->taps[i];
+    }
+    if (mode == LEAD)
+        return NAME(back_lead)(s, a, e, u, x, rest, sums);
+    for (int64_t t = s->steps - 1; t >= 0; t--) {
+        if (mode == DISCRETE) {
+            g += NAME(back_discrete)(s, a, path + 10 * t, path + 10 * t + 5, rest, sums);
+        } else if (mode == EXACT) {
+            VEC b[5];
+            const VEC *there = path + 10 * t;
+            for (int i = 0; i < 5; i++)
+                b[i] = there[i] - rest[i];
+            g += NAME(back_continuous)(s, a, x, there, d, b, sums);
+            memcpy(x, there, sizeof x);
+            memcpy(d, b, sizeof d);
+        } else {
+            g += NAME(back_continuous)(s, a, carrier, carrier, d, d, sums);
+        }
+    }
+    return g;
+}
+
+INLINE VEC NAME(back_of_mode)(const System *s, VEC e, VEC u, const VEC *rest, const VEC *last, VEC *path, VEC *sums)
+{
+    switch (s->mode) { /* a copy of the loop a mode, so that none is chosen inside */
+    case EXACT: return NAME(back)(s, e, u, rest, last, EXACT, path, sums);
+    case FINAL: return NAME(back)(s, e, u, rest, last, FINAL, path, sums);
+    case FIXED: return NAME(back)(s, e, u, rest, last, FIXED, path, sums);
+    case LEAD: return NAME(back)(s, e, u, rest, last, LEAD, path, sums);
+    default: return NAME(back)(s, e, u, rest, last, DISCRETE, path, sums);
+    }
+}
+
+INLINE void NAME(load_five)(VEC *to, const REAL *from, int64_t stride, int n)
+{
+    for (int i = 0; i < 5; i++)
+        to[i] = NAME(load)(from + i * stride, n);
+}
+
+/* Rings at nodes: drive (rows, size), rest (5, size) -> out (rows, size), final (rows, 5, size). */
+void NAME(nodes)(const System *s, const REAL *drive, const REAL *rest, REAL *out, REAL *final, int64_t rows,
+                 int64_t size)
+{
+#pragma omp parallel for schedule(static) num_threads(team(rows * size, s->threads))
+    for (int64_t row = 0; row < rows; row++)
+        for (int64_t at = 0; at < size; at += WIDTH) {
+            int n = size - at < WIDTH ? (int)(size - at) : WIDTH;
+            VEC r[5], x[5];
+            NAME(load_five)(r, rest + at, size, n);
+            NAME(run)(s, NAME(load)(drive + row * size + at, n), r, x, 0);
+            NAME(store)(out + row * size + at, NAME(output)(s, x, r), n);
+            for (int i = 0; i < 5; i++)
+                NAME(store)(final + (row * 5 + i) * size + at, x[i], n);
+        }
+}
+
+/* Their reverse circuit: error (rows, size) in, arrived (rows, size) out, sums (5, size) of ln x*'s gradient or null. */
+void NAME(nodes_back)(const System *s, const REAL *error, const REAL *drive, const REAL *rest, const REAL *final,
+                      REAL *arrived, REAL *sums, int64_t rows, int64_t size)
+{
+    const int64_t blocks = (size + WIDTH - 1) / WIDTH;
+#pragma omp parallel for schedule(static) num_threads(team(rows * size, s->threads))
+    for (int64_t block = 0; block < blocks; block++) {
+        int64_t at = block * WIDTH;
+        int n = size - at < WIDTH ? (int)(size - at) : WIDTH;
+        VEC r[5], x[5], gathered[5] = {}, path[10 * s->steps];
+        NAME(load_five)(r, rest + at, size, n);
+        for (int64_t row = 0; row < rows; row++) {
+            NAME(load_five)(x, final + row * 5 * size + at, size, n);
+            VEC e = NAME(load)(error + row * size + at, n), u = NAME(load)(drive + row * size + at, n);
+            VEC g = sums ? NAME(back_of_mode)(s, e, u, r, x, path, gathered)
+                         : NAME(back_of_mode)(s, e, u, r, x, path, 0);
+            NAME(store)(arrived + row * size + at, g, n);
+        }
+        for (int i = 0; i < 5 && sums; i++)
+            NAME(store)(sums + i * size + at, gathered[i], n);
+    }
+}
+
+/* Rings at connections: drive (rows, pre), rest (5, pre, post) -> out (rows, post). A drive of 0 leaves a ring at rest. */
+void NAME(edges)(const System *s, const REAL *drive, const REAL *rest, REAL *out, int64_t rows, int64_t pre,
+                 int64_t post)
+{
+    memset(out, 0, rows * post * sizeof(REAL));
+#pragma omp parallel for schedule(dynamic, 1) num_threads(team(rows * pre * post, s->threads))
+    for (int64_t row = 0; row < rows; row++)
+        for (int64_t at = 0; at < post; at += WIDTH) {
+            int n = post - at < WIDTH ? (int)(post - at) : WIDTH;
+            VEC sum = {}, r[5], x[5];
+            for (int64_t i = 0; i < pre; i++) {
+                REAL u = drive[row * pre + i];
+                if (u == 0)
+                    continue;
+                NAME(load_five)(r, rest + i * post + at, pre * post, n);
+                NAME(run)(s, (VEC){} + u, r, x, 0);
+                sum += NAME(output)(s, x, r);
+            }
+            NAME(store)(out + row * post + at, sum, n);
+        }
+}
+
+/* Error (rows, post) of their summed output -> gradient of ln x*, sums (5, pre, post). */
+void NAME(edges_sums)(const System *s, const REAL *error, const REAL *drive, const REAL *rest, REAL *sums,
+                      int64_t rows, int64_t pre, int64_t post)
+{
+#pragma omp parallel for schedule(dynamic, 1) num_threads(team(rows * pre * post, s->threads))
+    for (int64_t i = 0; i < pre; i++)
+        for (int64_t at = 0; at < post; at += WIDTH) {
+            int n = post - at < WIDTH ? (int)(post - at) : WIDTH;
+            VEC r[5], x[5] = {}, gathered[5] = {}, path[10 * s->steps];
+            NAME(load_five)(r, rest + i * post + at, pre * post, n);
+            for (int64_t row = 0; row < rows; row++) {
+                REAL u = drive[row * pre + i];
+                if (u == 0)
+                    continue;
+                VEC e = NAME(load)(error + row * post + at, n);
+                if (s->mode != EXACT && s->mode != DISCRETE)
+                    NAME(run)(s, (VEC){} + u, r, x, 0);
+                NAME(back_of_mode)(s, e, (VEC){} + u, r, x, path, gathered);
+            }
+            for (int k = 0; k < 5; k++)
+                NAME(store)(sums + (k * pre + i) * post + at, gathered[k], n);
+        }
+}
+
+/* Error (rows, post) of their summed output -> what arrives at their drives, arrived (rows, pre). */
+void NAME(edges_back)(const System *s, const REAL *error, const REAL *drive, const REAL *rest, REAL *arrived,
+                      int64_t rows, int64_t pre, int64_t post)
+{
+#pragma omp parallel for schedule(dynamic, 1) num_threads(team(rows * pre * post, s->threads))
+    for (int64_t row = 0; row < rows; row++) {
+        VEC path[10 * s->steps];
+        for (int64_t i = 0; i < pre; i++) {
+            REAL sum = 0;
+            for (int64_t at = 0; at < post; at += WIDTH) {
+                int n = post - at < WIDTH ? (int)(post - at) : WIDTH;
+                VEC r[5], x[5] = {}, u = (VEC){} + drive[row * pre + i];
+                NAME(load_five)(r, rest + i * post + at, pre * post, n);
+                if (s->mode != EXACT && s->mode != DISCRETE)
+                    NAME(run)(s, u, r, x, 0);
+                VEC g = NAME(back_of_mode)(s, NAME(load)(error + row * post + at, n), u, r, x, path, 0);
+                for (int k = 0; k < n; k++)
+                    sum += g[k];
+            }
+            arrived[row * pre + i] = sum;
+        }
+    }
+}
+
+#undef VEC
+#undef INT
+#undef WIDTH

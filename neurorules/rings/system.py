@@ -1,0 +1,117 @@
+"""The symmetric five-variable system itself: its numbers, matrix, fixed points and energy.
+
+A reconstruction: the equations of the BSP papers (Jiang & Fu 2024/25) are not public. These satisfy every public
+statement about them: a closed ring of five predator-prey variables, parameters k1, k2, k3, explicit fixed points, a
+stable and an oscillating regime, and a reverse circuit that is the same ring run through in the opposite sense.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import torch
+from torch import Tensor
+
+from neurorules.language.errors import UserError
+
+ELEMENTS = ("J", "S", "M", "H", "T")
+"""Metal, water, wood, fire, earth: each feeds on the one before it, J on T."""
+NODE_TAPS = (0.0, 1.0, 0.0, 0.0, 0.0)
+"""A neuron's output: the displacement of S."""
+EDGE_TAPS = (0.0, 1.0, 0.0, 0.0, 1.0)
+"""A connection's output: those of S, which J feeds, and T, which J eats: together a signed weight."""
+MOST_STEPS = 1024
+LOG_REST = (-1.5, 1.0)
+
+
+class Mode(IntEnum):
+    """How the reverse signal travels. The numbers are those of rings.c.
+
+    EXACT: the mirrored ring linearised along the whole forward run.  FINAL: around its last state.
+    FIXED: around the fixed point.  LEAD: the leading term of the shortest causal path, no run at all.
+    DISCRETE: the adjoint of the forward run's own Heun steps, to rounding.
+    """
+
+    EXACT = 0
+    FINAL = 1
+    FIXED = 2
+    LEAD = 3
+    DISCRETE = 4
+
+
+@dataclass(frozen=True)
+class RingSystem:
+    """dx_i/dt = x_i (k1_i - k2 x_i + k3 x_{i-1} - k3 x_{i+1} + u_i), with k1 = -A x*: x* is a fixed point at will.
+
+    In z = ln(x / x*): z' = A (x - x*) + u, which keeps x positive. u drives J alone and is saturated.
+
+    Args:
+        k2: self-limitation, >= 0: a propagator where positive, an oscillator (x circles x*) where 0.
+        k3: coupling, > 0.
+        steps: Heun steps a run, 1 to 1024.
+        h: length of a step, > 0; T = steps h must stay short: at rest under a drive the system is linear.
+        saturation: largest size of the drive, > 0: u = saturation tanh(u / saturation).
+
+    Raises:
+        UserError: a number out of range.
+    """
+
+    k2: float = 0.5
+    k3: float = 1.0
+    steps: int = 12
+    h: float = 0.15
+    saturation: float = 3.0
+
+    def __post_init__(self) -> None:
+        for name in ("k3", "h", "saturation"):
+            if not getattr(self, name) > 0:
+                raise UserError(f"five-element ring: {name} is {getattr(self, name)}, must be > 0")
+        if not self.k2 >= 0:
+            raise UserError(f"five-element ring: k2 is {self.k2}, must not be negative")
+        if not 1 <= self.steps <= MOST_STEPS:
+            raise UserError(f"five-element ring: steps is {self.steps}, must be 1 to {MOST_STEPS}")
+
+    def saturated(self, drive: Tensor) -> Tensor:
+        """The drive that reaches J."""
+        return self.saturation * torch.tanh(drive / self.saturation)
+
+    def saturation_slope(self, drive: Tensor) -> Tensor:
+        """Derivative of `saturated`."""
+        return 1 - torch.tanh(drive / self.saturation).square()
+
+    def matrix(self) -> Tensor:
+        """A (5, 5), float64."""
+        return coupling_matrix(*(torch.full((5,), rate, dtype=torch.float64) for rate in (self.k2, self.k3)))
+
+
+def coupling_matrix(k2: Tensor, k3: Tensor) -> Tensor:
+    """A = -diag(k2) + N of rates (5,) each; N[i, i-1] = k3_i = -N[i-1, i]: what i gains the one before it loses."""
+    a = -torch.diag(k2)
+    for i in range(5):
+        a[i, i - 1] += k3[i]
+        a[i - 1, i] -= k3[i]
+    return a
+
+
+def fixed_point(a: Tensor, k1: Tensor) -> Tensor:
+    """x* (5,) of A x* = -k1; it exists where every k2 > 0."""
+    return torch.linalg.solve(a, -k1)
+
+
+def fixed_points(log_rest: Tensor) -> Tensor:
+    """x* of the learned ln x*, held in 0.22 .. 2.7: further out the explicit steps become unstable."""
+    return log_rest.clamp(*LOG_REST).exp()
+
+
+def field(a: Tensor, x: Tensor, rest: Tensor, drive: Tensor) -> Tensor:
+    """dx/dt (..., 5) at x, under a drive (..., 5) per capita."""
+    return x * ((x - rest) @ a.T + drive)
+
+
+def energy(x: Tensor, rest: Tensor) -> Tensor:
+    """V = sum_i x_i - x*_i - x*_i ln(x_i / x*_i) (...): conserved where k2 = 0, falling where k2 > 0; 0 at x*.
+
+    dV/dt = -sum_i k2_i (x_i - x*_i)^2 in a free run. Source: Volterra 1931 for predator-prey systems.
+    """
+    return (x - rest - rest * torch.log(x / rest)).sum(-1)

@@ -1,0 +1,67 @@
+"""BSP, a reconstruction: forward and reverse signals on the same five-variable rings; G1, their product, moves both."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from neurorules.language.rules import Defaults, Plasticity, Rule, Source
+
+
+def backward_signal_propagation(
+    *,
+    mode: Literal["exact", "final", "fixed", "lead", "discrete"] = "final",
+    method: Literal["connections", "fixed_points", "both", "nodes"] = "connections",
+    kp: float | None = None,
+    ki: float = 0.1,
+    kd: float = 0.1,
+) -> Rule:
+    """Backward Signal Propagation: a reconstruction, for the papers' equations are not public (`rings.system`).
+
+    Args:
+        mode: of the reverse signal (see `signals.reverse_ring`).
+        method: what learns: connections (the papers' method 2); fixed_points, of one ring a connection (method 1);
+            both, connections and the neurons' fixed points; nodes, the neurons' fixed points alone, which is not
+            enough to classify: a neuron then only re-shapes a random projection.
+        kp, ki, kd: gains of a PID form of the update; without kp it is Adam's.
+    """
+    weights = "-through_norm(m_post) * (S_pre - mean_pre)"
+    texts: tuple[Plasticity, ...] = ()
+    if method != "nodes":
+        texts = (Plasticity("w", weights), Plasticity("w", "-m_post * S_pre", role="readout"))
+    if method in ("connections", "both"):
+        texts += (Plasticity("b", "-m_post"), Plasticity("b", "-m_post", role="readout"))
+    optimizer = "adam" if kp is None else f"pid:kp={kp}:ki={ki}:kd={kd}"
+    rates = {"connections": 3e-3, "both": 3e-3, "fixed_points": 1e-2, "nodes": 1e-2}
+    return Rule(
+        name="bsp",
+        plasticity=texts,
+        signal=f"reverse_ring:mode={mode}" + (":fixed_points=true" if method in ("both", "nodes") else ""),
+        loss="squared",
+        targets=(0.6, -0.2),
+        defaults=Defaults(
+            lr=rates[method],
+            readout_lr=rates[method],
+            optimizer=optimizer,
+            readout_optimizer=optimizer,
+            neuron="five_element",
+            readout_neuron="five_element",
+            steps=1,
+            norm="none",
+            connection=f"ring:mode={mode}" if method == "fixed_points" else "dense",
+        ),
+        source=Source(
+            "Jiang, Fu",
+            2025,
+            "Backward Signal Propagation on symmetric differential equations (Algorithms 18(10):594, arXiv 2502.10414)",
+            (
+                "A RECONSTRUCTION, not a reproduction: the authors' equations, sizes and accuracies are not public",
+                "predator-prey rings with free fixed points stand for their symmetric differential equations",
+                "the drive of a ring is saturated, which keeps explicit Heun steps stable",
+                "the reverse signal reads the forward connections backwards (weight transport)",
+                "where no PID gains are given, Adam scales G1",
+            ),
+        ),
+    )
+
+
+ENTRY = backward_signal_propagation

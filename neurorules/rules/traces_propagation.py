@@ -1,0 +1,40 @@
+"""Traces Propagation: sigprop's comparison at every step, on traces of the spikes, in leaky neurons."""
+
+from __future__ import annotations
+
+from neurorules.language.rules import DELTA_RULE, Defaults, Phase, Plasticity, Rule, Source
+from neurorules.signals._similarity import Loss
+
+
+def traces_propagation(
+    *, decay: float = 0.9, loss: Loss = "soft", cosine: bool = True, tau: float | None = None, k: int = 6
+) -> Rule:
+    """Traces Propagation: the options are those of the signal `target_traces`."""
+    texts = tuple(
+        text
+        for stream in ("input", "target")
+        for text in (
+            Plasticity("w", "-through_norm(m_post * psi(v_post)) * (S_pre - mean_pre)", phase=stream),
+            Plasticity("b", "-m_post * psi(v_post)", phase=stream, populations="flat"),
+        )
+    )
+    options = f"decay={decay}:loss={loss}:cosine={cosine}:k={k}{'' if tau is None else f':tau={tau}'}"
+    return Rule(
+        name="traces_propagation",
+        plasticity=(*texts, *DELTA_RULE),
+        signal=f"target_traces:{options}",
+        phases=tuple(Phase(stream, statistics="own") for stream in ("input", "target")),
+        defaults=Defaults(neuron="lif:beta=0.9:surrogate=atan"),
+        source=Source(
+            "L. Pes et al.",
+            2025,
+            "Traces Propagation",
+            (
+                "C class prototypes stand for the batch's targets, which repeat them",
+                "the read-out's delta rule sees mean spikes, not traces",
+            ),
+        ),
+    )
+
+
+ENTRY = traces_propagation

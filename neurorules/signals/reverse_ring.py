@@ -1,0 +1,68 @@
+"""The reverse circuit of five-element neurons: the error, as a signal, through the same rings in the other sense."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from neurorules.language.errors import UserError
+from neurorules.neurons._rings import FiveElement
+from neurorules.rings import Mode
+from neurorules.series import Series
+from neurorules.signals._shared import NetShape, Signal, SignalState, ThirdFactor, View
+
+
+@dataclass(frozen=True)
+class ReverseRing(Signal):
+    """m_n: what arrives at the drive of neuron n's mirrored ring. At the output the error enters at S; at a hidden
+    neuron sum_k W_kn m_k does. G1 of a connection is m_n s_m: reverse times forward signal at one place.
+
+    A reconstruction: see `rules.bsp`.
+
+    Args:
+        mode: exact: the mirrored ring linearised along the forward run. final: around its last state, no run kept.
+            fixed: around the fixed point. lead: the leading term of the shortest causal path alone. discrete: the
+            adjoint of the forward run's own steps, which is the gradient to rounding.
+        fixed_points: whether the neurons' own fixed points learn.
+    """
+
+    mode: Literal["exact", "final", "fixed", "lead", "discrete"] = "final"
+    fixed_points: bool = False
+    needs = frozenset({"target", "output_error", "weight_transport", "above", "reverse_circuit"})
+    teaches_readout = True
+
+    @property
+    def teaches_neurons(self) -> bool:  # type: ignore[override]
+        """Whether the neurons' own fixed points learn."""
+        return self.fixed_points
+
+    def check(self, net: NetShape) -> None:
+        for layer in net.layers:
+            if not isinstance(layer.neuron, FiveElement):
+                kind = "--readout-neuron" if layer is net.layers[-1] else "--neuron"
+                raise UserError(
+                    f"the reverse circuit runs through five-element rings, and layer '{layer.name}' has none. "
+                    f"Use {kind} five_element, or --rule spiking_bsp for spiking neurons"
+                )
+            if len(layer.shape) > 1:
+                raise UserError(
+                    f"BSP lacks a mirrored connection for each synapse of layer '{layer.name}', a convolution, whose "
+                    f"synapses share their weights. Use a dense net such as --net 100, or --rule bptt for this one"
+                )
+
+    def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
+        assert view.output_error is not None and view.above is not None and view.weights is not None
+        error = view.output_error if view.readout else -view.above(view.weights.__getitem__).values
+        neuron = view.layer.neuron
+        assert isinstance(neuron, FiveElement)
+        error = error.reshape(view.output_error.shape[0], *view.layer.shape)
+        arrived, sums = neuron.reverse(Mode[self.mode.upper()], error, view.inner["input"], self.fixed_points)
+        gradients = {} if sums is None else {f"{view.layer.name}.log_rest": sums}
+        m = Series(arrived, True)
+        return ThirdFactor({"input": m}, gradients, {}, sent=m)
+
+
+ENTRY = ReverseRing

@@ -1,0 +1,82 @@
+"""A reverse circuit of spikes: signed units on the mirrored path, gated by the state of the forward neurons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from neurorules.language.errors import UserError
+from neurorules.neurons._signed import signed_spikes
+from neurorules.series import Series
+from neurorules.signals._shared import NetShape, Signal, SignalState, ThirdFactor, View, constant_in_time
+from neurorules.streaming import RunningMean, start_at
+
+RATE = 0.1
+"""Share of the way to a trial of 128 samples' mean that running averages move; that of `torch_path.learn`."""
+FIRST, SMALLEST = 1e-2, 1e-9
+"""What a unit takes for the size of what it hears before it has heard anything; the least threshold."""
+
+
+@dataclass(frozen=True)
+class ReverseSpikes(Signal):
+    """After the forward run, T steps in which signed spikes travel back, each worth its unit's threshold.
+
+    An output's unit integrates e. A hidden unit integrates what the spikes above bring through the forward weights,
+    read backwards, times the mean psi(v) of its forward neuron, and fires on towards the layer below. m = threshold x
+    spike count / T. A unit's threshold is its range / (T burst): the range is 1, the largest error, at the output, and
+    `reach` times the running mean size of what the unit itself hears in a hidden layer.
+
+    Args:
+        burst: most spikes of a unit in one step, >= 1: the resolution.
+        reach: range of hidden units, > 0, in units of what they hear.
+
+    Raises:
+        UserError: one that is too small.
+    """
+
+    burst: int = 4
+    reach: float = 8.0
+    needs = frozenset({"target", "output_error", "weight_transport", "above", "reverse_circuit", "history"})
+    every = "v"
+    varies = True
+    teaches_readout = True
+
+    def __post_init__(self) -> None:
+        if self.burst < 1 or not self.reach > 0:
+            raise UserError(f"signal 'reverse_spikes': burst={self.burst} must be >= 1, reach={self.reach:g} > 0")
+
+    def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
+        like = torch.zeros((), dtype=torch.float64)
+        heard = {f"{layer.name}.heard": start_at(FIRST, layer.shape, like) for layer in net.hidden}
+        return heard | {f"{layer.name}.spikes": start_at(0.0, (), like) for layer in net.layers}
+
+    def measures(self, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape) -> dict[str, float]:
+        counts = {layer.name: float(state[f"{layer.name}.spikes"].value) for layer in net.layers}
+        return {f"reverse_spikes_per_sample.{name}": count for name, count in counts.items()}
+
+    def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
+        assert view.output_error is not None and view.above is not None and view.weights is not None
+        steps, samples, name = view.steps, view.output_error.shape[0], view.layer.name
+        moved: SignalState = {}
+        if view.readout:
+            current = view.output_error.expand(steps, *view.output_error.shape) / steps
+            width = torch.ones_like(current[0, 0])
+        else:
+            psi = view.layer.neuron.psi(view.every["input"]).mean(0)
+            current = -view.above(view.weights.__getitem__).over_time(steps) * psi
+            before: RunningMean = state[f"{name}.heard"]
+            width = self.reach * before.value
+            moved[f"{name}.heard"] = before.updated(current.sum(0).abs().mean(0), samples, RATE)
+        threshold = (width / (steps * self.burst)).clamp(min=SMALLEST)
+        spikes = signed_spikes(current, threshold, self.burst)
+        count: RunningMean = state[f"{name}.spikes"]
+        moved[f"{name}.spikes"] = count.updated(spikes.abs().sum() / samples, samples, RATE)
+        sent = spikes * threshold
+        m = constant_in_time(sent.sum(0), steps)
+        return ThirdFactor({"input": m}, {}, moved, Series(sent if view.gain is None else sent * view.gain, False))
+
+
+ENTRY = ReverseSpikes

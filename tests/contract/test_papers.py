@@ -1,0 +1,99 @@
+"""Every paper's file: its rows can be built, name rules that exist, and its numbers say how far to trust them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from neurorules.cli import run
+from neurorules.commands.reproduce import show
+from neurorules.compare.papers import PAPERS
+from neurorules.compare.papers._shared import Paper, Published, Row, Table
+from neurorules.compare.reproduce import folder_of, reproduce
+from neurorules.datasets import DATASETS
+from neurorules.language.config import TrainConfig
+from neurorules.language.errors import UserError
+from neurorules.rules import RULES
+from neurorules.torch_path.learner import Learner
+
+SHAPES = {"mnist": (1, 28, 28), "fashion_mnist": (1, 28, 28), "cifar10": (3, 32, 32), "cifar100": (3, 32, 32)}
+FORMS = [(name, quick) for name in PAPERS.names() for quick in (False, True)]
+
+
+def _paper(name: str, quick: bool) -> Paper:
+    paper = PAPERS.factory(name)(quick=quick)
+    assert isinstance(paper, Paper)
+    return paper
+
+
+@pytest.mark.parametrize(("name", "quick"), FORMS)
+def test_every_row_can_be_built(name: str, quick: bool) -> None:
+    for table in _paper(name, quick).tables:
+        kind = table.data.partition(":")[0]
+        assert kind in DATASETS.names()
+        for row in table.rows:
+            assert row.config.data == table.data
+            config = RULES.make(row.config.rule).settle(row.config)
+            classes = 100 if kind == "cifar100" else 10
+            Learner(config.net, input_shape=SHAPES[kind], classes=classes, **config.learner_settings())
+
+
+@pytest.mark.parametrize("name", PAPERS.names())
+def test_runs_have_folders_of_their_own(name: str) -> None:
+    paper = _paper(name, True)
+    folders = [folder_of(Path("x"), table, row, 0) for table in paper.tables for row in table.rows]
+    assert len(set(folders)) == len(folders)
+
+
+@pytest.mark.parametrize("name", PAPERS.names())
+def test_the_quick_form_is_smaller(name: str) -> None:
+    def cost(quick: bool) -> float:
+        rows = [row.config for table in _paper(name, quick).tables for row in table.rows]
+        return sum(config.epochs * (config.limit or 60_000) for config in rows)
+
+    assert cost(True) < cost(False) / 5
+
+
+def _tiny() -> Paper:
+    config = TrainConfig(data="digits", net="8", steps=2, epochs=1, limit=40)
+    rows = (Row("Shallow", replace(config, rule="shallow"), Published(92.76, trust="second-hand")), Row("SP", config))
+    away = Table("Elsewhere", (Row("SP", replace(config, data="npz:path=nowhere.npz")),))
+    measures = {"epochs": lambda trained: str(len(trained[0].metrics))}
+    return Paper("A paper", "Nobody 1900", (Table("Digits", rows), away), measures=measures)
+
+
+def test_a_row_is_trained_kept_and_found_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = reproduce(_tiny(), tmp_path, seeds=2, only="shallow", quiet=True)
+    shallow, ours = first["tables"][0]["rows"]
+    assert (shallow["seeds"], ours["seeds"]) == (2, 0)
+    assert 0 <= shallow["test_accuracy"] <= 1
+    assert (shallow["measures"], ours["measures"]) == ({"epochs": "1"}, {"epochs": "-"})
+    assert "nowhere.npz" in first["tables"][1]["missing"]
+    with pytest.raises(UserError, match="--resume"):
+        reproduce(_tiny(), tmp_path, quiet=True)
+    again = reproduce(_tiny(), tmp_path, seeds=2, resume=True, quiet=True)
+    assert again["tables"][0]["rows"][0] == shallow
+    assert again["tables"][0]["rows"][1]["seeds"] == 2
+    show(again)
+    shown = capsys.readouterr().out
+    assert "92.76 (second-hand)" in shown
+    assert "not run:" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["sigprop-spikin"], "Did you mean 'sigprop_spiking'"),
+        (["sigprop-spiking", "--only", "nothing"], "names no row"),
+        (["sigprop-spiking", "--seeds", "0"], "at least 1"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(
+    arguments: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["reproduce", *arguments, "--out", str(tmp_path / "p")]) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1
