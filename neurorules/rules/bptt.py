@@ -5,15 +5,20 @@ from __future__ import annotations
 from neurorules.language.rules import DELTA_RULE, Plasticity, Rule, Source
 
 
-def backpropagation() -> Rule:
-    """Backpropagation through time with surrogate gradients: the global rule that local ones are compared with."""
+def backpropagation(*, bias: bool = True) -> Rule:
+    """Backpropagation through time with surrogate gradients: the global rule that local ones are compared with.
+
+    Args:
+        bias: whether biases learn; without, it stands beside papers whose nets have none.
+    """
+    texts = (
+        Plasticity("w", "-m_post * psi(v_post) * dv_dw"),
+        Plasticity("b", "-m_post * psi(v_post) * dv_dw"),
+        *DELTA_RULE,
+    )
     return Rule(
         name="bptt",
-        plasticity=(
-            Plasticity("w", "-m_post * psi(v_post) * dv_dw"),
-            Plasticity("b", "-m_post * psi(v_post) * dv_dw"),
-            *DELTA_RULE,
-        ),
+        plasticity=tuple(text for text in texts if bias or text.parameter != "b"),
         signal="bptt",
         source=Source(
             "E. O. Neftci, H. Mostafa, F. Zenke",
