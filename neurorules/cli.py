@@ -24,7 +24,7 @@ app = typer.Typer(
 # The base of all usage errors: typer brings a click of its own since 0.2x, so the class is found through typer.
 UsageError: Any = typer.BadParameter.__mro__[2]
 
-for part in (train, compare, traces, inspect, causal, new):
+for part in (train, compare, reproduce, traces, inspect, causal, new):
     part.add_to(app)
 
 

@@ -171,10 +171,10 @@ class Signal(ABC):
     """What it reads of a hidden layer at every step, as `View.every`; it then needs all steps at once."""
     varies: bool = False
     """Whether m varies within a trial; it then needs all steps at once."""
-    reads_response: bool = False
-    """Whether it reads what linear phases bring about at the read-out."""
     teaches_neurons: bool = False
     """Whether it gives gradients of neurons' own parameters, so that layers without a text learn."""
+    reads_response: bool = False
+    """Whether it reads what linear phases bring about at the read-out."""
     teaches_readout: bool = False
     """Whether it makes the read-out's third factor as well, instead of the output error itself."""
 

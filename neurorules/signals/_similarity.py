@@ -103,7 +103,9 @@ class Similarity:
         u, w = h - centre if self.centred else h, t - t.mean(-2, keepdim=True) if self.centred else t
         return (unit(u)[0] @ unit(w)[0].mT if self.normalised else u @ w.mT) / tau
 
-    def compare(self, h: Tensor, t: Tensor, centre: Tensor | float, rows: Rows, positives: Tensor, tau: float) -> Compared:
+    def compare(
+        self, h: Tensor, t: Tensor, centre: Tensor | float, rows: Rows, positives: Tensor, tau: float
+    ) -> Compared:
         """The loss and its derivatives.
 
         Args:

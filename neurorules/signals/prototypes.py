@@ -7,7 +7,7 @@ Source: Kohan, Rietman & Siegelmann 2023; the options are that paper's other tar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -132,6 +132,7 @@ class Prototypes(Signal):
         self, phase: str, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape, sample: Series,
         output_error: Tensor | None, labels: Tensor | None,
     ) -> PhaseDrive:  # fmt: skip
+        enter: Callable[[Generator, Tensor | None, Tensor, Series], PhaseDrive]
         if self.embedding == "class_means":
             mass = state["class_mass"].clamp(min=1e-12).reshape(-1, *(1,) * len(net.input_shape))
             rows, enter = state["class_means"] / mass, through_weights

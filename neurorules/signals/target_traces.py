@@ -100,7 +100,9 @@ class TargetTraces(Signal):
         m = {"input": found.to_h, "target": found.to_t}
         moved = centre.updated(h.mean(1).sum(0) / one.sum(), len(view.labels), RATE)
         return ThirdFactor(
-            {p: Series(as_population(g / view.steps, shape), False) for p, g in m.items()}, {}, {f"{name}.centre": moved}
+            {p: Series(as_population(g / view.steps, shape), False) for p, g in m.items()},
+            {},
+            {f"{name}.centre": moved},
         )
 
 

@@ -70,7 +70,7 @@ def check_drive(
     return Series(values, series.constant), steps
 
 
-def check_finite(gradients: Mapping[str, Tensor], scores: Tensor | None, network: Network) -> None:
+def check_finite(gradients: Mapping[str, Tensor], network: Network, scores: Tensor | None = None) -> None:
     """Whether what a trial asks for can be applied.
 
     Raises:

@@ -155,8 +155,7 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teach
             view = LocalView(
                 layers[index], phase.name, activities[index], m, trial.learned.parameters, trial.model.rule.constants,
                 trial.model.rule.trace_decay, carries[index], whole,
-                teacher.output.spread(trial.steps) if layers[index].role == "readout" else None,
-                record.drive.context,
+                teacher.output.spread(trial.steps) if layers[index].role == "readout" else None, record.drive.context,
             )  # fmt: skip
             change = learn_layer(view, trial.model.texts, trial.learned.update, teacher.gathered)
             sent = teacher.sent(index)

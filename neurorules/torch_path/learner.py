@@ -140,7 +140,7 @@ class Learner:
                 self.model, self.seen(), drive, steps, labels, self.generator, window,
                 lambda gradients: self._apply_and_read(gradients, fraction),
             )  # fmt: skip
-            check_finite(trial.gradients, trial.scores, self.model.network)
+            check_finite(trial.gradients, self.model.network, trial.scores)
             self._apply(trial.gradients, fraction)
             self.learned = replace(trial.learned, parameters=self.learned.parameters)
             loss = torch.nn.functional.cross_entropy(trial.scores, labels)
@@ -219,7 +219,7 @@ class Learner:
         return state
 
     def _apply_and_read(self, gradients: Mapping[str, Tensor], fraction: float) -> dict[str, Tensor]:
-        check_finite(gradients, None, self.model.network)
+        check_finite(gradients, self.model.network)
         self._apply(gradients, fraction)
         return self.read()
 

@@ -108,10 +108,11 @@ def run_layer(
     entries = [entry for entry in layer.inputs if entry.name in sources]
     pre = {entry.name: arrive(layer, entry, sources[entry.name], masks or {}) for entry in entries}
     pre_mean = pre_mean or {}
-    if known is not None:
-        brought, shift = known.brought, known.shift
-    else:
-        brought, shift = _feed_forward_current(layer, parameters, entries, pre, pre_mean)
+    brought, shift = (
+        _feed_forward_current(layer, parameters, entries, pre, pre_mean)
+        if known is None
+        else (known.brought, known.shift)
+    )
     aside: Tensor | None = None
     if offset is not None:
         aside = offset_current(layer, parameters, offset, masks or {})

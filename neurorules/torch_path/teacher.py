@@ -69,7 +69,7 @@ class Teacher:
             every=self._every(index, signal.every),
             source_every={} if below == NETWORK_INPUT else self._every(below, signal.every),
             aside={} if index else {p: r.aside for p, r in self.records.items() if r.aside is not None},
-            response={p: r.output / self.trial.steps for p, r in self.records.items() if self._is_response(p, r)},
+            response=self._responses(),
             inner={p: r.activity[index].inner for p, r in self.records.items() if r.activity},
             gain=next((r.activity[index].gain for r in self.records.values() if r.activity), None),
             labels=self.trial.labels if "target" in signal.needs else None,
@@ -86,8 +86,9 @@ class Teacher:
         name = self.trial.model.network.layers[index].name
         return {p: r.summary[name] / self.trial.steps for p, r in self.records.items() if name in r.summary}
 
-    def _is_response(self, phase: str, record: PhaseRecord) -> bool:
-        return record.output is not None and self.trial.model.rule.phase(phase).linear
+    def _responses(self) -> dict[str, Tensor]:
+        rule, steps = self.trial.model.rule, self.trial.steps
+        return {p: r.output / steps for p, r in self.records.items() if r.output is not None and rule.phase(p).linear}
 
     def _every(self, index: int, what: Every | None) -> dict[str, Tensor]:
         if what is None:

@@ -214,11 +214,16 @@ def test_what_a_whole_net_asks_for_is_the_gradient_of_its_loss(method: str) -> N
             value += 0.2 * drawn(7, *value.shape)
     with torch.no_grad():
         trial = learn_trial(learner.model, learner.seen(), Series(drive, True), 1, labels, learner.generator)
-    assert trial.gradients.keys() == {
-        "both": {f"{layer}.{name}" for layer in ("hidden1", "hidden2", "readout") for name in ("ff.w", "b", "log_rest")},
-        "fixed_points": {f"{layer}.ff.w" for layer in ("hidden1", "hidden2", "readout")},
-        "nodes": {f"{layer}.log_rest" for layer in ("hidden1", "hidden2", "readout")},
-    }[method]
+    assert (
+        trial.gradients.keys()
+        == {
+            "both": {
+                f"{layer}.{name}" for layer in ("hidden1", "hidden2", "readout") for name in ("ff.w", "b", "log_rest")
+            },
+            "fixed_points": {f"{layer}.ff.w" for layer in ("hidden1", "hidden2", "readout")},
+            "nodes": {f"{layer}.log_rest" for layer in ("hidden1", "hidden2", "readout")},
+        }[method]
+    )
     for name, gradient in trial.gradients.items():
         value = learner.learned.parameters[name].view(-1)
         for place in range(0, value.numel(), 3):

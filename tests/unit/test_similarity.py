@@ -92,7 +92,9 @@ def test_with_a_row_a_sample_v9_takes_all_of_the_class_and_v14_the_first() -> No
 
 def test_top_k_has_k_positives_and_soft_targets_are_a_distribution() -> None:
     rows, below = a_row_a_sample(), randn(SAMPLES, 30, seed=5)
-    assert torch.equal(Similarity("top_k", k=3).positives(rows, below, TAU).sum(1), torch.full((SAMPLES,), 3.0).double())
+    assert torch.equal(
+        Similarity("top_k", k=3).positives(rows, below, TAU).sum(1), torch.full((SAMPLES,), 3.0).double()
+    )
     soft = Similarity("soft").positives(rows, below, TAU)
     torch.testing.assert_close(soft.sum(1), torch.ones(SAMPLES).double())
     assert torch.equal(soft.argmax(1), rows.own)
