@@ -161,8 +161,9 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teach
         handed: dict[int, Tensor | None] = {}
         for index in reversed(range(len(layers))):
             above = above_of(trial, index, activities, handed)
-            asks = layers[index].role == "readout" or trial.model.reads_m("hidden", phase.name)
-            m = teacher.third_factor(index, phase.name, above) if asks else None
+            # A phase that applies its changes runs before the signal has seen all phases: the read-out alone is taught.
+            asks = trial.model.reads_m("hidden", phase.name) and not phase.applies
+            m = teacher.third_factor(index, phase.name, above) if asks or layers[index].role == "readout" else None
             m = None if m is None else m.window(start, start + activities[index].steps)
             if m is not None or not trial.model.reads_m(layers[index].role, phase.name):
                 change = learn_one(teacher, phase, record, index, activities[index], m, carries[index], whole)
