@@ -18,7 +18,6 @@ from neurorules.language.errors import UserError
 from neurorules.neurons._signed import signed_spikes
 from neurorules.rings import run_edges
 from neurorules.torch_path.learn import learn_trial
-from neurorules.torch_path.learner import Learner
 from neurorules.torch_path.optimiser import Optimiser
 from neurorules.torch_path.restore import restore
 from neurorules.traces.store import TraceReader
