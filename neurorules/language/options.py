@@ -72,9 +72,9 @@ def convert(where: str, kind: Any, text: str) -> Any:
     """
     origin = get_origin(kind)
     if origin in (Union, types.UnionType):
-        if text == "none" and type(None) in get_args(kind):
-            return None
         kinds = [k for k in get_args(kind) if k is not type(None)]
+        if text == "none" and type(None) in get_args(kind) and kinds[0] is not str:
+            return None  # of a text, "none" is a word like others: --norm none
         return convert(where, kinds[0], text)
     if origin is Literal:
         if text not in get_args(kind):

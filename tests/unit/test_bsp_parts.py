@@ -14,6 +14,7 @@ import torch
 from neurorules.causal import CoupledSystem, influence, ranking
 from neurorules.cli import run
 from neurorules.connections.ring import Ring
+from neurorules.language.config import config_from
 from neurorules.language.errors import UserError
 from neurorules.neurons._signed import signed_spikes
 from neurorules.rings import run_edges
@@ -176,6 +177,11 @@ def test_what_is_recorded_of_a_reverse_circuit_is_what_would_be_learned(
     capsys.readouterr()
     assert "'dfa' has no reverse circuit. Record m" in refused(capsys, "record", str(out), "--variables", "reverse")
     assert run(["record", str(out), "--samples", "2", "--variables", "m,G1", "--out", str(trace)]) == 0
+
+
+def test_a_normalisation_of_none_is_not_the_rules_own() -> None:
+    assert config_from({"norm": "none"}).norm == "none" and config_from({"norm": None}).norm is None
+    assert config_from({"limit": "none"}).limit is None
 
 
 NODES_ALONE = """
