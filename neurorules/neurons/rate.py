@@ -7,7 +7,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
+from neurorules.language.errors import UserError
 from neurorules.neurons._shared import Dynamics, Neuron, Observed, State
 
 
@@ -17,11 +19,22 @@ class Rate(Neuron):
 
     Args:
         activation: relu or tanh.
+        leak: slope of relu below 0, in [0, 1).
+
+    Raises:
+        UserError: leak outside [0, 1), or with tanh.
     """
 
     activation: Literal["relu", "tanh"] = "relu"
+    leak: float = 0.0
     spiking = False
     steps = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.leak < 1:
+            raise UserError(f"neuron 'rate': leak is {self.leak}, must lie in [0, 1)")
+        if self.leak and self.activation == "tanh":
+            raise UserError("neuron 'rate': tanh has no leak. Use activation=relu")
 
     def initial(self, current: Tensor) -> State:
         return State(torch.zeros_like(current))
@@ -31,11 +44,11 @@ class Rate(Neuron):
 
     def psi(self, v: Tensor) -> Tensor:
         if self.activation == "relu":
-            return (v > 0).to(v.dtype)
+            return (v > 0).to(v.dtype) * (1 - self.leak) + self.leak
         return 1 - torch.tanh(v).square()
 
     def primitive(self, v: Tensor) -> Tensor:
-        return torch.relu(v) if self.activation == "relu" else torch.tanh(v)
+        return functional.leaky_relu(v, self.leak) if self.activation == "relu" else torch.tanh(v)
 
     def dynamics(self) -> Dynamics | None:
         return None
