@@ -48,6 +48,7 @@ class TrialResult:
         spikes: by layer, spikes a sample.
         activity: of the phase "input", the last window.
         third_factors: m by layer, as the texts of the phase "input" read it.
+        sent: what the signal's reverse circuit sent from a layer to those below, by layer; empty where it has none.
     """
 
     gradients: dict[str, Tensor]
@@ -56,6 +57,7 @@ class TrialResult:
     spikes: dict[str, Tensor]
     activity: list[Activity]
     third_factors: dict[str, Series]
+    sent: dict[str, Series]
 
 
 def learn_trial(
@@ -109,9 +111,10 @@ def learn_trial(
         for layer, a in zip(model.network.hidden, records["input"].activity, strict=False)
     }
     scores = class_scores(model, learned, records, steps)
+    sent = {name: answer.sent for name, answer in teacher.known.items() if answer.sent is not None}
     return TrialResult(
         gradients_of(teacher), scores, moved(teacher, learned), spikes, records["input"].activity,
-        teacher.third_factors,
+        teacher.third_factors, sent,
     )  # fmt: skip
 
 
@@ -158,8 +161,9 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teach
         handed: dict[int, Tensor | None] = {}
         for index in reversed(range(len(layers))):
             above = above_of(trial, index, activities, handed)
-            asks = layers[index].role == "readout" or trial.model.reads_m("hidden", phase.name)
-            m = teacher.third_factor(index, phase.name, above) if asks else None
+            # A phase that applies its changes runs before the signal has seen all phases: the read-out alone is taught.
+            asks = trial.model.reads_m("hidden", phase.name) and not phase.applies
+            m = teacher.third_factor(index, phase.name, above) if asks or layers[index].role == "readout" else None
             m = None if m is None else m.window(start, start + activities[index].steps)
             if m is not None or not trial.model.reads_m(layers[index].role, phase.name):
                 change = learn_one(teacher, phase, record, index, activities[index], m, carries[index], whole)

@@ -102,7 +102,7 @@ def train(
 def cpu_threads(config: SettledConfig, learner: Learner) -> Iterator[None]:
     """Run the block with the configuration's number of threads; a small net runs on one, where waking costs more."""
     before = torch.get_num_threads()
-    widest = max(prod(layer.shape) for layer in learner.model.network.layers)
+    widest = max(prod(layer.shape) * layer.neuron.work for layer in learner.model.network.layers)
     work = config.batch_size * config.steps * widest
     torch.set_num_threads(config.threads or (before if work >= WORK_FOR_THREADS else 1))
     try:
