@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import torch
@@ -21,7 +21,7 @@ class RingState(NamedTuple):
     final: Tensor
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class FiveElement(Neuron):
     """S = x_S(T) - x*_S, the displacement of a ring that the current drives from its fixed point for T = steps h.
 
@@ -33,7 +33,7 @@ class FiveElement(Neuron):
     """
 
     system: RingSystem
-    log_rest: Tensor | None = None
+    log_rest: Tensor | None = field(default=None, compare=False)
     spiking = False
     steps = 1
     learns = ("log_rest",)

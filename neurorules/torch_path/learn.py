@@ -162,7 +162,7 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teach
         for index in reversed(range(len(layers))):
             above = above_of(trial, index, activities, handed)
             # A phase that applies its changes runs before the signal has seen all phases: the read-out alone is taught.
-            asks = trial.model.reads_m("hidden", phase.name) and not phase.applies
+            asks = trial.model.asks_hidden(phase.name) and not phase.applies
             m = teacher.third_factor(index, phase.name, above) if asks or layers[index].role == "readout" else None
             m = None if m is None else m.window(start, start + activities[index].steps)
             if m is not None or not trial.model.reads_m(layers[index].role, phase.name):

@@ -21,7 +21,7 @@ from neurorules.torch_path.device_chain import chain
 from neurorules.torch_path.layer import draw_masks
 from neurorules.torch_path.learn import learn_trial
 from neurorules.torch_path.model import Learned, Model, build_model, initialise, place
-from neurorules.torch_path.network import Network, build_network
+from neurorules.torch_path.network import Network, settled_network
 from neurorules.torch_path.observe import Response, respond
 from neurorules.torch_path.optimiser import Optimiser
 from neurorules.torch_path.output import metrics_of
@@ -85,13 +85,8 @@ class Learner:
 
             net, given = from_sequential(net, input_shape)
         elif isinstance(net, str):
-            if input_shape is None or classes is None:
-                raise UserError("a net given as text needs input_shape and classes, for example (1, 28, 28) and 10")
-            net = build_network(
-                net, input_shape, classes, neuron=neuron or own.neuron, norm=norm or own.norm,
-                readout=readout, readout_neuron=readout_neuron or own.readout_neuron,  # type: ignore[arg-type]
-                connection=connection or own.connection,
-            )  # fmt: skip
+            asked = {"neuron": neuron, "readout_neuron": readout_neuron, "norm": norm, "connection": connection}
+            net = settled_network(net, input_shape, classes, own, readout, asked)
         if classes is not None and classes != net.classes:
             raise UserError(f"the net has {net.classes} outputs, and classes is {classes}. Make them the same")
         network = net.on(self.device, self.dtype)

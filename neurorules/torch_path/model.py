@@ -66,6 +66,10 @@ class Model:
         """Whether anything changes because of a phase."""
         return bool(self.texts_of(phase)) or (self.signal is not None and self.signal.teaches_neurons)
 
+    def asks_hidden(self, phase: str) -> bool:
+        """Whether hidden layers need the third factor of a phase: for their texts, or for their neurons' parameters."""
+        return self.reads_m("hidden", phase) or (self.signal is not None and self.signal.teaches_neurons)
+
     def reads_m(self, role: str, phase: str) -> bool:
         """Whether texts of a role read the third factor in a phase."""
         return any(

@@ -14,7 +14,9 @@ from neurorules.connections import CONNECTIONS
 from neurorules.connections._shared import Connection, Shape
 from neurorules.language.architecture import AfterSpec, LayerSpec, parse_net
 from neurorules.language.config import Init
+from neurorules.language.errors import UserError
 from neurorules.language.options import convert_options, parse_named
+from neurorules.language.rules import Defaults
 from neurorules.neurons import NEURONS
 from neurorules.neurons._shared import Neuron
 from neurorules.normalisations import NORMALISATIONS
@@ -149,6 +151,20 @@ def build_network(
     reader: Neuron = NEURONS.make(readout_neuron)
     layers.append(Layer("readout", tuple(entries), (classes,), reader, None, "readout"))
     return Network(tuple(layers), input_shape, classes)
+
+
+def settled_network(
+    net: str, input_shape: Shape | None, classes: int | None, own: Defaults, readout: str, asked: dict[str, str | None]
+) -> Network:
+    """`build_network` with a rule's own neurons, normalisation and connection where none is asked for.
+
+    Raises:
+        UserError: no input shape or number of classes, and what `build_network` raises.
+    """
+    if input_shape is None or classes is None:
+        raise UserError("a net given as text needs input_shape and classes, for example (1, 28, 28) and 10")
+    parts = {name: text or getattr(own, name) for name, text in asked.items()}
+    return build_network(net, input_shape, classes, readout=readout, **parts)  # type: ignore[arg-type]
 
 
 def _normalisation(norm: str, marked: bool) -> Normalisation | None:

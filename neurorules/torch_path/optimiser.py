@@ -1,4 +1,4 @@
-"""From gradients to new parameters: torch's own optimisers, one group a layer, and a learning rate that may fall."""
+"""From gradients to new parameters: torch's own optimisers, and a learning rate that may fall."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOMENTUM = 0.9
 
 
 class Optimiser:
-    """One optimiser group a parameter; parameters are changed in place.
+    """Torch's optimisers by kind, parameters of one rate in a group; parameters are changed in place.
 
     Args:
         parameters: by name, "<layer>.<...>".
@@ -45,15 +45,14 @@ class Optimiser:
         self.torch = {kind: self._of_kind(kind) for kind in sorted(set(kinds.values()))}
 
     def _of_kind(self, kind: str) -> torch.optim.Optimizer:
-        members = [name for name in self.parameters if self.kinds[name] == kind]
+        members: dict[tuple[float, float], list[Tensor]] = {}
+        for name, parameter in self.parameters.items():
+            if self.kinds[name] == kind:
+                decay = self.weight_decay if name.endswith(".w") else 0.0
+                members.setdefault((self.rates[name], decay), []).append(parameter)
         groups = [
-            {
-                "params": [self.parameters[name]],
-                "lr": self.rates[name],
-                "name": name,
-                "weight_decay": self.weight_decay if name.endswith(".w") else 0.0,
-            }
-            for name in members
+            {"params": tensors, "lr": rate, "rate": rate, "weight_decay": decay}
+            for (rate, decay), tensors in members.items()
         ]
         name, options = parse_named(kind)
         if name == "pid":
@@ -68,7 +67,7 @@ class Optimiser:
             parameter.grad = gradients.get(name)
         for optimiser in self.torch.values():
             for group in optimiser.param_groups:
-                group["lr"] = self.rates[group["name"]] * fraction
+                group["lr"] = group["rate"] * fraction
             optimiser.step()
 
     def state(self) -> dict[str, Tensor]:
