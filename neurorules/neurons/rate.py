@@ -10,6 +10,9 @@ from torch import Tensor
 
 from neurorules.neurons._shared import Dynamics, Neuron, Observed, State
 
+SMALLEST_LENGTH = 1e-6
+"""Added to lengths, so that a silent population has one."""
+
 
 @dataclass(frozen=True)
 class Rate(Neuron):
@@ -17,9 +20,12 @@ class Rate(Neuron):
 
     Args:
         activation: relu or tanh.
+        unit: a population's output is divided by its length, sample by sample; psi holds that length fixed. Source:
+            Srinivasan et al. 2024 (there: by the length of the whole batch).
     """
 
     activation: Literal["relu", "tanh"] = "relu"
+    unit: bool = False
     spiking = False
     steps = 1
 
@@ -29,16 +35,30 @@ class Rate(Neuron):
     def step(self, state: State, current: Tensor) -> tuple[Tensor, Observed, State]:
         return self.primitive(current), Observed(current), state
 
+    @property
+    def pools_layer(self) -> bool:  # type: ignore[override]
+        """A length is a sum over the population."""
+        return self.unit
+
     def psi(self, v: Tensor) -> Tensor:
-        if self.activation == "relu":
-            return (v > 0).to(v.dtype)
-        return 1 - torch.tanh(v).square()
+        slope = (v > 0).to(v.dtype) if self.activation == "relu" else 1 - torch.tanh(v).square()
+        return slope / _length(self._graded(v)) if self.unit else slope
 
     def primitive(self, v: Tensor) -> Tensor:
+        graded = self._graded(v)
+        return graded / _length(graded) if self.unit else graded
+
+    def _graded(self, v: Tensor) -> Tensor:
         return torch.relu(v) if self.activation == "relu" else torch.tanh(v)
 
     def dynamics(self) -> Dynamics | None:
         return None
+
+
+def _length(values: Tensor) -> Tensor:
+    """Length of each sample's population: of (B, N), (B, C, H, W), or the same with T = 1 in front."""
+    first = 1 if values.ndim in (2, 4) else 2
+    return values.square().sum(tuple(range(first, values.ndim)), keepdim=True).sqrt() + SMALLEST_LENGTH
 
 
 ENTRY = Rate

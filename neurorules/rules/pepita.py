@@ -48,18 +48,20 @@ def pepita(
         sign: x + F e, or x - F e.
         error: of which pass the read-out learns; shuffled: hidden layers learn from another sample's (a control).
         error_sign: the error's sign alone is projected.
-        presynaptic: the pass whose presynaptic activity counts; None: the paper's, modulated, for rate_difference on
-            rate nets, else forward.
+        presynaptic: the pass whose presynaptic activity counts; None: the paper's, modulated, for rate_difference,
+            forward for graded and dendritic.
         mirror: how F learns to oppose the forward weights.
         bias: whether biases learn; the paper has none.
     """
     spiking = neurons == "spiking"
-    paper = form == "rate_difference" and not spiking
-    pre: Pass = "modulated" if presynaptic == "modulated" or (presynaptic is None and paper) else "input"
+    chosen = presynaptic or ("modulated" if form == "rate_difference" else "forward")
+    pre: Pass = "modulated" if chosen == "modulated" else "input"
     travelling = "contrastive" if form == "time_local" else form
     own = "shuffled" if error == "shuffled" else "own"
-    options = {"form": travelling, "init": init, "sign": sign, "error": own, "error_sign": str(error_sign).lower(),
-               "dense": str(not spiking).lower(), "mirror": mirror} | ({} if kappa is None else {"kappa": f"{kappa:g}"})  # fmt: skip
+    options: dict[str, object] = {"form": travelling, "init": init, "sign": sign, "error": own, "mirror": mirror}
+    options |= {"error_sign": str(error_sign).lower(), "dense": str(not spiking).lower()}
+    if kappa is not None:
+        options["kappa"] = kappa
     phases = [Phase("input", applies=form == "time_local"), Phase("modulated", replay=True, linear=form == "dendritic")]
     if mirror == "running":
         phases.append(Phase("noise", linear=True))
@@ -75,9 +77,9 @@ def pepita(
             2022,
             "Error-driven input modulation: solving the credit assignment problem without a backward pass",
             (
-                "spiking nets: mean spike counts stand for rates, and the presynaptic factor is the first pass's",
+                "spiking nets: mean spike counts stand for rates; F e reaches the first layer as a constant current "
+                "beside the same spikes, and is no presynaptic activity",
                 "spiking nets: F is 40 times the paper's, which moves too few spikes (option kappa)",
-                "events are never made dense: F e reaches the first layer as a constant current beside them",
                 "contrastive, time_local, init=normal and mirror=layers: R. F. Srinivasan et al. 2024",
                 "graded, dendritic and mirror=running are ours",
             ),

@@ -1,4 +1,4 @@
-"""Weight mirroring: noise travels forward, and what comes out teaches the feedback to be the forward weights' transpose.
+"""Weight mirroring: noise travels forward, and what comes out turns the feedback into the forward weights' transpose.
 
 Source: Akrout et al. 2019; for PEPITA's projection, Srinivasan et al. 2024.
 """

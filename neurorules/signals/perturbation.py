@@ -48,8 +48,8 @@ from neurorules.streaming import start_at
 Form = Literal["rate_difference", "contrastive", "graded", "dendritic"]
 Mirror = Literal["none", "running", "layers"]
 RATE_KAPPA, SPIKE_KAPPA, GRADED_KAPPA = 0.05, 2.0, 1.0
-"""kappa on rate nets (Dellaferrera & Kreiman 2022); where spike counts must move (measured); where spiking neurons compare
-currents, which carry any size."""
+"""kappa on rate nets (Dellaferrera & Kreiman 2022); where spike counts must move (measured); where spiking neurons
+compare currents, which carry any size."""
 SIGN_SCALE = 0.1
 """Further factor of F where the error's sign is projected. Source: public code of Dellaferrera & Kreiman 2022."""
 

@@ -54,11 +54,13 @@ def result_of(
 
 
 def needs_of(learner: Learner) -> list[str]:
-    """What the rule's signal needs, and what its normalisation adds."""
+    """What the rule's signal needs, and what normalisation and neurons add."""
     signal = learner.model.signal
     needs = set() if signal is None else set(signal.needs)
     if any(a.normalisation is not None and a.normalisation.reads_batch for a in learner.model.network.layers):
         needs.add("batch_pool")
+    if any(a.neuron.pools_layer for a in learner.model.network.layers):
+        needs.add("layer_pool")
     return sorted(needs)
 
 

@@ -21,6 +21,7 @@ from neurorules.torch_path.current import Current
 from neurorules.torch_path.factors import psi_of
 from neurorules.torch_path.layer import Input, Layer, Masks, arrive
 from neurorules.torch_path.network import Parameters
+from neurorules.torch_path.offset import offset_current, with_offset
 
 RESETS = {"subtract": kernels.Reset.SUBTRACT, "zero": kernels.Reset.ZERO, "none": kernels.Reset.NONE}
 
@@ -116,10 +117,7 @@ def run_layer(
     if offset is not None:
         aside = offset_current(layer, parameters, offset, masks or {})
         brought = _add(brought, Series(aside, True))
-        first = layer.inputs[0]
-        if offset.dense and first.name in pre and pre[first.name].constant:
-            rows = arrive(layer, first, Series(offset.rows(), True), masks or {})
-            pre[first.name] = Series(pre[first.name].values + rows.values, True)
+        pre |= with_offset(layer, offset, pre, masks or {})
     current = None if brought is None else _normalised(layer, statistics, Current(brought, shift), training)
     drive = Drive(current, None if current is None else parameters[layer.bias], injected)
     loops = [entry for entry in layer.inputs if entry.connection.recurrent]
@@ -139,17 +137,6 @@ def run_layer(
         Series(run.spikes, False, run.spike_total), read, aside, run.inner,
     )  # fmt: skip
     return activity, Carry(run.after, run.spikes[-1], carry.traces)
-
-
-def offset_current(layer: Layer, parameters: Parameters, offset: Offset, masks: Masks) -> Tensor:
-    """What an offset brings to a layer through its first connection, (B, *shape)."""
-    entry = layer.inputs[0]
-    w = parameters[layer.weight(entry)]
-    if offset.shares is not None and all(transform.linear for transform in entry.transforms):
-        patterns = arrive(layer, entry, Series(offset.patterns, True), masks)
-        return torch.tensordot(offset.shares, entry.connection.current(w, patterns.values), 1)
-    rows = arrive(layer, entry, Series(offset.rows(), True), masks)
-    return entry.connection.current(w, rows.values)
 
 
 def _summed(summary: Summary, layer: Layer, run: Run, drive: Drive, steps: int) -> Tensor:

@@ -17,7 +17,8 @@ from neurorules.torch_path import kernels
 from neurorules.torch_path.factors import psi_of
 from neurorules.torch_path.layer import NETWORK_INPUT, Input, Layer, Masks, mask_name
 from neurorules.torch_path.network import Parameters
-from neurorules.torch_path.simulate import Activity, offset_current
+from neurorules.torch_path.offset import offset_current
+from neurorules.torch_path.simulate import Activity
 
 
 @dataclass(frozen=True)

@@ -252,7 +252,7 @@ def test_a_replay_that_keeps_the_first_passes_current_is_the_same_pass(drive: ty
 
 
 def test_noise_turns_the_projection_against_the_forward_weights() -> None:
-    for rule, angle in (("form=dendritic:mirror=running", 140), ("neurons=rate:mirror=layers:init=normal", 140)):
+    for rule, angle in (("form=dendritic:mirror=running", 140), ("neurons=rate:mirror=layers:init=normal", 115)):
         settings = {"neuron": "rate", "norm": "none"} if "rate" in rule else {"norm": "none"}
         model, learned = made(f"pepita:{rule}", "20", **settings)
         assert model.signal is not None
