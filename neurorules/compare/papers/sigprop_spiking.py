@@ -7,7 +7,7 @@ from neurorules.language.config import TrainConfig
 
 NET = "c32k3-p2-c64k3-p2-256"
 """Two of {conv 3x3, normalisation, integrate-and-fire, max-pool}, one dense layer, the classifier. The paper's widths
-are not known to us. A read-out that no hidden layer learns for reads T + 1 levels a neuron, so the dense layer is wide."""
+are not known to us. No hidden layer learns for sigprop's read-out, which sees T + 1 levels a neuron: hence 256."""
 
 RULES = {
     "Shallow": "shallow",
