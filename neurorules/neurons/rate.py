@@ -10,7 +10,6 @@ from torch import Tensor
 
 from neurorules.neurons._shared import Dynamics, Neuron, Observed, State
 
-
 SMALLEST_LENGTH = 1e-6
 """Added to lengths, so that a silent population has one."""
 
