@@ -33,7 +33,8 @@ HELP = {
     "norm": "Normalisation of hidden layers: streaming, batch or none; by default the rule's own.",
     "init": "Fresh weights: torch (+-1/sqrt(fan-in)) or he (+-sqrt(6/fan-in)); by default the rule's own.",
     "readout": "Read-out of the last hidden layer, or of all of them: last or all.",
-    "schedule": "by_layer, by_step, or a number of steps at a time.",
+    "schedule": "by_layer; pipelined: each layer learns a batch before the next layer sees it, pipelined_threads: in a "
+    "thread each; by_step; or a number of steps at a time.",
     "seed": "Seed of weights, data order and every draw.",
     "limit": "Training samples used; all by default.",
     "validation": "Training samples held out; a tenth by default, 5,000 at most.",

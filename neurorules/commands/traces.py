@@ -24,7 +24,12 @@ Samples = Annotated[int, typer.Option(help="Test samples, from the first on.")]
 def record(
     run: RunFolder,
     samples: Samples = 10,
-    variables: Annotated[str, typer.Option(help="Comma-separated: S spikes, v membrane before reset.")] = "S,v",
+    variables: Annotated[
+        str,
+        typer.Option(
+            help="Comma-separated: S spikes, v membrane before reset, m third factor; forward, reverse, G1 of BSP."
+        ),
+    ] = "S,v",
     out: Annotated[Path, typer.Option(help="The trace file, HDF5.")] = Path("traces.h5"),
     data_dir: DataDir = None,
     json: Json = False,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional, grad
 
+from neurorules.connections._rounded import rounded
 from neurorules.connections._shared import Connection, Shape, uniform
 from neurorules.language.errors import UserError
 
@@ -56,14 +57,20 @@ class Conv2d(Connection):
         return uniform(self.weight_shape(pre), self.fan_in(pre), scale, generator)
 
     def current(self, w: Tensor, pre: Tensor) -> Tensor:
-        return functional.conv2d(pre, w, stride=self.stride, padding=self.zeros_around)
+        w_used, pre_used = rounded(w, pre)
+        found = functional.conv2d(pre_used, w_used, stride=self.stride, padding=self.zeros_around)
+        return found.to(pre.dtype)
 
     def correlate(self, w: Tensor, post: Tensor, pre: Tensor) -> Tensor:
-        return grad.conv2d_weight(pre, list(w.shape), post, stride=self.stride, padding=self.zeros_around)
+        post_used, pre_used = rounded(post, pre)
+        found = grad.conv2d_weight(pre_used, list(w.shape), post_used, stride=self.stride, padding=self.zeros_around)
+        return found.to(w.dtype)
 
     def transpose(self, w: Tensor, post: Tensor, pre: Shape) -> Tensor:
+        w_used, post_used = rounded(w, post)
         shape = (post.shape[0], *pre)
-        return grad.conv2d_input(shape, w, post, stride=self.stride, padding=self.zeros_around)
+        found = grad.conv2d_input(shape, w_used, post_used, stride=self.stride, padding=self.zeros_around)
+        return found.to(post.dtype)
 
 
 ENTRY = Conv2d

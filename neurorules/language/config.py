@@ -42,7 +42,7 @@ class TrainConfig:
     norm: str | None = None  # normalisation of hidden layers, or none
     init: Init | None = None
     readout: Literal["last", "all"] = "last"  # hidden layers that the read-out sees
-    schedule: str = "by_layer"  # by_layer, by_step, or a number of steps at a time
+    schedule: str = "by_layer"  # by_layer, pipelined, pipelined_threads, by_step, or a number of steps at a time
     seed: int = 0  # of weights, data order and every draw
     limit: int | None = None  # training samples used, validation included
     validation: int | None = None  # training samples held out; None: a tenth, 5,000 at most
@@ -105,19 +105,29 @@ class SettledConfig(TrainConfig):
         return window_of(self.schedule, self.steps)
 
 
+PIPELINED = ("pipelined", "pipelined_threads")
+"""Schedules in which layers work on different batches at a time, in turn or each in a thread of its own."""
+WHOLE = ("by_layer", *PIPELINED)
+"""Schedules in which a layer takes all steps of a trial at once."""
+
+
 def check_schedule(text: str) -> None:
     """Whether a schedule is one.
 
     Raises:
-        UserError: neither by_layer, by_step nor a whole number from 1.
+        UserError: neither a word that stands for one nor a whole number from 1.
     """
-    if text not in ("by_layer", "by_step") and not (text.isdecimal() and int(text) >= 1):
-        raise UserError(f"schedule '{text}' is unknown. Use by_layer, by_step, or a number of steps such as 10")
+    if text not in (*WHOLE, "by_step") and not (text.isdecimal() and int(text) >= 1):
+        raise UserError(
+            f"schedule '{text}' is unknown. Use by_layer, pipelined, by_step, or a number of steps such as 10"
+        )
 
 
 def window_of(schedule: str, steps: int) -> int:
     """Steps at a time, of so many, that a schedule stands for."""
-    return {"by_layer": steps, "by_step": 1}.get(schedule) or min(int(schedule), steps)
+    if schedule in WHOLE:
+        return steps
+    return 1 if schedule == "by_step" else min(int(schedule), steps)
 
 
 def config_from(settings: Mapping[str, Any], where: str = "the configuration") -> TrainConfig:

@@ -39,6 +39,11 @@ class FiveElement(Neuron):
     learns = ("log_rest",)
     steadier = "or give the rings a shorter step h, or a smaller saturation"
 
+    @property
+    def work(self) -> int:  # type: ignore[override]
+        """Heun steps."""
+        return self.system.steps
+
     def initial(self, current: Tensor) -> State:
         return State(torch.zeros_like(current))
 

@@ -68,6 +68,8 @@ class Neuron(ABC):
     """The only number of time steps it makes sense for, None for any (rate neurons: 1)."""
     steadier: str = "or use a neuron that leaks faster"
     """What else to try where a layer of it diverges."""
+    work: int = 1
+    """Steps of an inner integration in one time step."""
     pools_layer: bool = False
     """Whether a neuron's output depends on the others of its population."""
     learns: tuple[str, ...] = ()

@@ -28,39 +28,29 @@ static int team(int64_t rings, int32_t threads)
     return useful < threads ? (int)useful : threads;
 }
 
+#define LOG2E 1.44269504088896340736
+
 #define REAL float
 #define INTEGER int32_t
 #define NAME(x) x##_float32
-#define MAGIC 12582912.0f /* 1.5 * 2^23: adding it rounds to a whole number, kept in the low bits */
 #define MANTISSA 23
-#define BIAS 127
-#define LOWEST -87.0f
-#define HIGHEST 88.0f
-#define LN2_HIGH 0.693359375f
-#define LN2_LOW -2.12194440e-4f
+#define MAGIC (12582912.0f + 127) /* 1.5 * 2^23: adding it rounds to a whole number, kept in the low bits; the bias */
+#define FURTHEST 126.0f
 #define TERMS 7
 #include "rings_template.c"
 #undef REAL
 #undef INTEGER
 #undef NAME
-#undef MAGIC
 #undef MANTISSA
-#undef BIAS
-#undef LOWEST
-#undef HIGHEST
-#undef LN2_HIGH
-#undef LN2_LOW
+#undef MAGIC
+#undef FURTHEST
 #undef TERMS
 
 #define REAL double
 #define INTEGER int64_t
 #define NAME(x) x##_float64
-#define MAGIC 6755399441055744.0
 #define MANTISSA 52
-#define BIAS 1023
-#define LOWEST -708.0
-#define HIGHEST 709.0
-#define LN2_HIGH 6.93145751953125e-1
-#define LN2_LOW 1.42860682030941723212e-6
+#define MAGIC (6755399441055744.0 + 1023)
+#define FURTHEST 1022.0
 #define TERMS 14
 #include "rings_template.c"

@@ -6,24 +6,24 @@ typedef INTEGER NAME(Int) __attribute__((vector_size(64)));
 #define INT NAME(Int)
 #define WIDTH ((int)(64 / sizeof(REAL)))
 
-/* 1/k!, the coefficients of exp's Taylor series on |r| <= ln(2)/2, where TERMS of them are exact to rounding. */
+/* ln(2)^k / k!, the coefficients of 2^r on |r| <= 1/2, where TERMS of them are exact to rounding. */
 static const REAL NAME(taylor)[14] = {
-    1, 1, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040, 1.0 / 40320, 1.0 / 362880,
-    1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800.0,
+    1, 6.931471805599453094e-1, 2.402265069591007123e-1, 5.550410866482157995e-2, 9.618129107628477162e-3,
+    1.333355814642844342e-3, 1.540353039338160995e-4, 1.525273380405984028e-5, 1.321548679014430949e-6,
+    1.017808600923969973e-7, 7.054911620801123330e-9, 4.445538271870811498e-10, 2.567843599348820514e-11,
+    1.369148885390412888e-12,
 };
 
-INLINE VEC NAME(exponential)(VEC x)
+/* 2^y; `far` is set where y is out of range, and the answer then means nothing. */
+INLINE VEC NAME(power)(VEC y, INT *far)
 {
-    const INT low = x < LOWEST, high = x > HIGHEST;
-    x = (VEC)(((INT)x & ~(low | high)) | ((INT)((VEC){} + LOWEST) & low) | ((INT)((VEC){} + HIGHEST) & high));
-    VEC shifted = x * (REAL)1.44269504088896340736 + MAGIC;
-    VEC whole = shifted - MAGIC;
-    VEC r = (x - whole * (REAL)LN2_HIGH) - whole * (REAL)LN2_LOW;
+    const VEC shifted = y + MAGIC;
+    const VEC r = y - (shifted - MAGIC);
     VEC p = (VEC){} + NAME(taylor)[TERMS - 1];
     for (int k = TERMS - 2; k >= 0; k--)
         p = p * r + NAME(taylor)[k];
-    INT power = ((INT)shifted << MANTISSA) + ((INTEGER)BIAS << MANTISSA);
-    return p * (VEC)power;
+    *far |= y * y > FURTHEST * FURTHEST;
+    return p * (VEC)((INT)shifted << MANTISSA);
 }
 
 INLINE VEC NAME(load)(const REAL *from, int n)
@@ -60,11 +60,13 @@ INLINE void NAME(mirror)(const System *s, const VEC *a, VEC *q)
         q[i] = (a[(i + 1) % 5] - a[(i + 4) % 5]) * k3 - a[i] * k2;
 }
 
-/* From rest under drive u: x after all steps; where `path` is given, x before each step and at its Heun predictor. */
+/* From rest under drive u: x after all steps; where `path` is given, x before each step and at its Heun predictor.
+ * y = log2(x / x*). A ring that leaves the range of its numbers ends as NaN. */
 INLINE void NAME(run)(const System *s, VEC u, const VEC *rest, VEC *x, VEC *path)
 {
-    const REAL h = s->h;
-    VEC z[5] = {}, d[5], f[5], g[5];
+    const REAL h = s->h * LOG2E, half = s->h * LOG2E / 2;
+    VEC y[5] = {}, d[5], f[5], g[5];
+    INT far = {};
     for (int i = 0; i < 5; i++)
         x[i] = rest[i];
     for (int64_t t = 0; t < s->steps; t++) {
@@ -75,7 +77,7 @@ INLINE void NAME(run)(const System *s, VEC u, const VEC *rest, VEC *x, VEC *path
         if (path)
             memcpy(path + 10 * t, x, 5 * sizeof(VEC));
         for (int i = 0; i < 5; i++)
-            x[i] = rest[i] * NAME(exponential)(z[i] + h * f[i]);
+            x[i] = rest[i] * NAME(power)(y[i] + h * f[i], &far);
         if (path)
             memcpy(path + 10 * t + 5, x, 5 * sizeof(VEC));
         for (int i = 0; i < 5; i++)
@@ -83,10 +85,12 @@ INLINE void NAME(run)(const System *s, VEC u, const VEC *rest, VEC *x, VEC *path
         NAME(couple)(s, d, g);
         g[J] += u;
         for (int i = 0; i < 5; i++) {
-            z[i] += (h / 2) * (f[i] + g[i]);
-            x[i] = rest[i] * NAME(exponential)(z[i]);
+            y[i] += half * (f[i] + g[i]);
+            x[i] = rest[i] * NAME(power)(y[i], &far);
         }
     }
+    for (int i = 0; i < 5; i++)
+        x[i] = (VEC)((INT)x[i] | far); /* all bits set are a NaN */
 }
 
 INLINE VEC NAME(output)(const System *s, const VEC *x, const VEC *rest)

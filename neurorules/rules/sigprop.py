@@ -26,6 +26,7 @@ def sigprop(
     tau: float | None = None,
     predict: Literal["readout", "prototypes", "subset", "neutral"] = "readout",
     bias: Literal["dense", "all", "none"] = "dense",
+    time: Literal["step", "exact"] = "step",
 ) -> Rule:
     """Signal propagation. Options that are not named here are the signal's (`signals.prototypes`).
 
@@ -36,6 +37,8 @@ def sigprop(
             subset of them; or by a read-out of the pass in which the neutral class (1/C, ..., 1/C) joins the input.
         bias: the hidden layers whose biases learn. Biases of normalised maps cost half a point, those of dense layers
             bring a tenth (validation samples of MNIST).
+        time: step: the present step's spikes alone. exact: the membrane's dependence on the weights since its last
+            reset, an eligibility of each synapse.
     """
     by_prototypes = predict in ("prototypes", "subset")
     if by_prototypes and generator != "target_only":
@@ -50,7 +53,7 @@ def sigprop(
     return Rule(
         name="sigprop",
         plasticity=(
-            *_hidden_texts(FACTOR[form], streams, bias, embedding == "learned" and targets == "pushed"),
+            *_hidden_texts(FACTOR[form], time, streams, bias, embedding == "learned" and targets == "pushed"),
             *(Plasticity(p.parameter, p.text, p.role, passes[-1]) for p in DELTA_RULE if predict == "neutral"),
             *(p for p in DELTA_RULE if predict != "neutral"),
         ),
@@ -73,16 +76,19 @@ def sigprop(
     )
 
 
-def _hidden_texts(factor: str, streams: tuple[str, ...], bias: str, embedding: bool) -> list[Plasticity]:
+def _hidden_texts(factor: str, time: str, streams: tuple[str, ...], bias: str, embedding: bool) -> list[Plasticity]:
     """The hidden layers' texts: the same for both streams; that of the embedding for the target stream."""
+    exact = time == "exact"
+    weights = f"m_post * {factor} * dv_dw" if exact else f"through_norm(m_post * {factor}) * (S_pre - mean_pre)"
+    own = f"m_post * {factor} * dv_dw" if exact else f"m_post * {factor}"
     texts: list[Plasticity] = []
     for stream in streams:
-        texts.append(Plasticity("w", f"-through_norm(m_post * {factor}) * (S_pre - mean_pre)", phase=stream))
+        texts.append(Plasticity("w", f"-{weights}", phase=stream))
         if bias != "none":
             populations: Literal["all", "flat"] = "all" if bias == "all" else "flat"
-            texts.append(Plasticity("b", f"-m_post * {factor}", phase=stream, populations=populations))
+            texts.append(Plasticity("b", f"-{own}", phase=stream, populations=populations))
     if embedding:
-        texts.append(Plasticity("embedding", f"-m_post * {factor}", phase="target"))
+        texts.append(Plasticity("embedding", f"-{own}", phase="target"))
     return texts
 
 

@@ -7,7 +7,7 @@ from neurorules.signals._similarity import Loss
 
 
 def traces_propagation(
-    *, decay: float = 0.9, loss: Loss = "soft", cosine: bool = True, tau: float | None = None, k: int = 6
+    *, decay: float = 0.5, loss: Loss = "soft", cosine: bool = True, tau: float | None = None, k: int = 6
 ) -> Rule:
     """Traces Propagation: the options are those of the signal `target_traces`."""
     texts = tuple(
@@ -24,13 +24,15 @@ def traces_propagation(
         plasticity=(*texts, *DELTA_RULE),
         signal=f"target_traces:{options}",
         phases=tuple(Phase(stream, statistics="own") for stream in ("input", "target")),
-        defaults=Defaults(neuron="lif:beta=0.9:surrogate=atan"),
+        defaults=Defaults(neuron="lif:beta=0.9"),
         source=Source(
             "L. Pes et al.",
             2025,
             "Traces Propagation",
             (
                 "C class prototypes stand for the batch's targets, which repeat them",
+                "traces are compared by cosine, the samples' centred by those of the mean rates (option cosine)",
+                "streaming normalisation, constant input current, reset by subtraction",
                 "the read-out's delta rule sees mean spikes, not traces",
             ),
         ),

@@ -1,7 +1,7 @@
 """Prediction among the closest subset of classes: prototypes in a binary tree, in which a sample goes down one path.
 
-Source: Kohan, Rietman & Siegelmann 2023, prediction by comparing with a subset of the classes. How the subset is found is
-not said there; here neighbouring classes are merged, pair by pair, into nodes whose rows are the means of theirs.
+Source: Kohan, Rietman & Siegelmann 2023, prediction by comparing with a subset of the classes. How the subset is found
+is not said there; here neighbouring classes are merged, pair by pair, into nodes whose rows are the means of theirs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Node(NamedTuple):
 
 
 def class_tree(prototypes: Tensor) -> Node:
-    """The tree of prototypes (C, N): the two nodes whose mean rows are nearest by cosine are merged, again and again."""
+    """The tree of prototypes (C, N): the two nodes whose mean rows have the largest cosine are merged, and so on."""
     nodes = [Node((index,), row, None) for index, row in enumerate(prototypes)]
     while len(nodes) > 1:
         directions = torch.nn.functional.normalize(torch.stack([node.row for node in nodes]), dim=1)

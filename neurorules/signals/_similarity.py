@@ -37,6 +37,19 @@ class Rows(NamedTuple):
     classes: Tensor
 
 
+def check_rows(loss: Loss, k: int, rows: int) -> None:
+    """Whether a loss can tell so many target rows apart.
+
+    Raises:
+        UserError: top_k, and all rows would be positives.
+    """
+    if loss == "top_k" and k >= rows:
+        raise UserError(
+            f"loss=top_k with k={k} makes all {rows} class prototypes targets of every sample. Use a smaller k, or "
+            f"sigprop:generator=target_input, which has a row a sample"
+        )
+
+
 def contexts(rows: Rows, like: Tensor) -> Tensor:
     """What stands under the first layer of the target stream: the class of each row, one-hot, (R, classes)."""
     return torch.nn.functional.one_hot(rows.classes).to(like.dtype)

@@ -31,7 +31,7 @@ from neurorules.signals._shared import (
     constant_in_time,
     one_hot,
 )
-from neurorules.signals._similarity import FROM_BELOW, Loss, Similarity, contexts, unit
+from neurorules.signals._similarity import FROM_BELOW, Loss, Similarity, check_rows, contexts, unit
 from neurorules.streaming import RunningMean, start_at
 
 RATE = 0.1
@@ -103,11 +103,8 @@ class Prototypes(Signal):
         return min(LARGEST_TAU, (2 / features) ** 0.5) if self.normalised else 1.0
 
     def check(self, net: NetShape) -> None:
-        if self.loss == "top_k" and self.generator == "target_only" and self.k >= net.classes:
-            raise UserError(
-                f"loss=top_k with k={self.k} makes all {net.classes} class prototypes targets of every sample. "
-                f"Use a smaller k, or generator=target_input, which has a row a sample"
-            )
+        if self.generator == "target_only":
+            check_rows(self.loss, self.k, net.classes)
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
         like = torch.zeros((), dtype=torch.float64)

@@ -47,6 +47,11 @@ class ReverseRing(Signal):
                     f"the reverse circuit runs through five-element rings, and layer '{layer.name}' has none. "
                     f"Use {kind} five_element, or --rule spiking_bsp for spiking neurons"
                 )
+            if any(name.endswith(".rec.w") for name in layer.weights):
+                raise UserError(
+                    f"BSP lacks a time in which layer '{layer.name}' could read itself: its rings run one step. "
+                    f"Use a net without r, or --rule bptt for this one"
+                )
             if len(layer.shape) > 1:
                 raise UserError(
                     f"BSP lacks a mirrored connection for each synapse of layer '{layer.name}', a convolution, whose "

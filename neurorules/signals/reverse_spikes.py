@@ -16,7 +16,7 @@ from neurorules.streaming import RunningMean, start_at
 
 RATE = 0.1
 """Share of the way to a trial of 128 samples' mean that running averages move; that of `torch_path.learn`."""
-FIRST, SMALLEST = 1e-2, 1e-9
+FIRST, SMALLEST = 1e-4, 1e-9
 """What a unit takes for the size of what it hears before it has heard anything; the least threshold."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from neurorules.language.devices import Device
+from neurorules.language.devices import DEVICES, Device
 
 SEED_STRIDE = 1_000_003
 """Between the seeds of neighbours: a chip of one run's seed is no other run's neighbour of it."""
@@ -55,3 +55,9 @@ def _own(state: dict[str, Any], position: int) -> dict[str, Any]:
 
 def _merged(state: dict[str, Any], position: int, own: dict[str, Any]) -> dict[str, Any]:
     return {**state, **{f"{position}/{key}": value for key, value in own.items()}}
+
+
+def chain(text: str) -> Device:
+    """One device by name and options; several joined by `+` act in that order."""
+    made = tuple(DEVICES.make(piece) for piece in text.split("+"))
+    return made[0] if len(made) == 1 else DeviceChain(made)

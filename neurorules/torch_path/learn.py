@@ -48,6 +48,7 @@ class TrialResult:
         spikes: by layer, spikes a sample.
         activity: of the phase "input", the last window.
         third_factors: m by layer, as the texts of the phase "input" read it.
+        sent: what the signal's reverse circuit sent from a layer to those below, by layer; empty where it has none.
     """
 
     gradients: dict[str, Tensor]
@@ -56,6 +57,7 @@ class TrialResult:
     spikes: dict[str, Tensor]
     activity: list[Activity]
     third_factors: dict[str, Series]
+    sent: dict[str, Series]
 
 
 def learn_trial(
@@ -104,17 +106,30 @@ def learn_trial(
         if model.learns_in(phase.name) and not phase.applies:
             _learn_phase(trial, phase, records[phase.name], teacher)
     teacher.visit_silent_layers()
-    gradients = {**_averaged(teacher.gathered, samples), **teacher.gradients}
-    after = Learned(
-        learned.parameters, _moved_currents(trial, records, samples), _moved_pre(trial, records, samples),
-        _moved_updates(learned, teacher.gathered, samples), teacher.state,
-    )  # fmt: skip
     spikes = {
         layer.name: a.S.total(a.steps).sum() / samples
         for layer, a in zip(model.network.hidden, records["input"].activity, strict=False)
     }
     scores = class_scores(model, learned, records, steps)
-    return TrialResult(gradients, scores, after, spikes, records["input"].activity, teacher.third_factors)
+    sent = {name: answer.sent for name, answer in teacher.known.items() if answer.sent is not None}
+    return TrialResult(
+        gradients_of(teacher), scores, moved(teacher, learned), spikes, records["input"].activity,
+        teacher.third_factors, sent,
+    )  # fmt: skip
+
+
+def gradients_of(teacher: Teacher) -> dict[str, Tensor]:
+    """What was gathered, averaged over samples, and the signal's own gradients; the gathering starts again."""
+    return {**_averaged(teacher.gathered, teacher.samples), **teacher.gradients}
+
+
+def moved(teacher: Teacher, before: Learned) -> Learned:
+    """What is learned after a trial: running averages and signal state moved, the parameters as they were before."""
+    trial, records, samples = teacher.trial, teacher.records, teacher.samples
+    return Learned(
+        before.parameters, _moved_currents(trial, records, samples), _moved_pre(trial, records, samples),
+        _moved_updates(before, teacher.gathered, samples), teacher.state,
+    )  # fmt: skip
 
 
 def _averaged(gathered: Gathered, samples: int) -> dict[str, Tensor]:
@@ -146,20 +161,28 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teach
         handed: dict[int, Tensor | None] = {}
         for index in reversed(range(len(layers))):
             above = above_of(trial, index, activities, handed)
-            known = not phase.applies or layers[index].role == "readout"  # else before the signal has seen all phases
-            m = teacher.third_factor(index, phase.name, above) if known else None
-            if m is not None:
-                m = m.window(start, start + activities[index].steps)
-            elif trial.model.reads_m(layers[index].role, phase.name):
-                continue
-            view = LocalView(
-                layers[index], phase.name, activities[index], m, trial.learned.parameters, trial.model.rule.constants,
-                trial.model.rule.trace_decay, carries[index], whole,
-                teacher.output.spread(trial.steps) if layers[index].role == "readout" else None, record.drive.context,
-            )  # fmt: skip
-            change = learn_layer(view, trial.model.texts, trial.learned.update, teacher.gathered)
-            sent = teacher.sent(index)
-            handed[index] = change if sent is None else -sent.values
+            # A phase that applies its changes runs before the signal has seen all phases: the read-out alone is taught.
+            asks = trial.model.reads_m("hidden", phase.name) and not phase.applies
+            m = teacher.third_factor(index, phase.name, above) if asks or layers[index].role == "readout" else None
+            m = None if m is None else m.window(start, start + activities[index].steps)
+            if m is not None or not trial.model.reads_m(layers[index].role, phase.name):
+                change = learn_one(teacher, phase, record, index, activities[index], m, carries[index], whole)
+                sent = teacher.sent(index)
+                handed[index] = change if sent is None else -sent.values
+
+
+def learn_one(
+    teacher: Teacher, phase: Phase, record: PhaseRecord, index: int, activity: Activity, m: Series | None,
+    carry: Carry, whole: bool,
+) -> Tensor | None:  # fmt: skip
+    """Evaluate one layer's texts of a phase over one window; see `learn_layer` for what returns."""
+    trial, layer = teacher.trial, teacher.trial.model.network.layers[index]
+    output = None if layer.role == "hidden" or teacher.output is None else teacher.output.spread(trial.steps)
+    view = LocalView(
+        layer, phase.name, activity, m, trial.learned.parameters, trial.model.rule.constants,
+        trial.model.rule.trace_decay, carry, whole, output, record.drive.context,
+    )  # fmt: skip
+    return learn_layer(view, trial.model.texts, trial.learned.update, teacher.gathered)
 
 
 def check_window(model: Model, window: int, steps: int) -> None:

@@ -9,19 +9,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurorules.language.config import Init, check_schedule, window_of
-from neurorules.language.devices import DEVICES, Device
+from neurorules.language.config import PIPELINED, Init, check_schedule, window_of
+from neurorules.language.devices import Device
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
 from neurorules.rules import RULES
 from neurorules.series import Series
 from neurorules.torch_path import kernels
 from neurorules.torch_path.checks import check_device, check_drive, check_finite, check_labels, check_precision
+from neurorules.torch_path.device_chain import chain
+from neurorules.torch_path.layer import draw_masks
 from neurorules.torch_path.learn import learn_trial
 from neurorules.torch_path.model import Learned, Model, build_model, initialise, place
 from neurorules.torch_path.network import Network, build_network
 from neurorules.torch_path.observe import Response, respond
 from neurorules.torch_path.optimiser import Optimiser
+from neurorules.torch_path.output import metrics_of
+from neurorules.torch_path.pipeline import Parcel, Pipe, merged
 from neurorules.torch_path.precision import matrix_precision
 from neurorules.torch_path.state import from_tensors, to_tensors
 
@@ -100,6 +104,9 @@ class Learner:
         self.hardware: Device | None = None if hardware == "none" else chain(hardware)
         self.hardware_state = self._program()
         self.optimiser = self._optimiser(optimizer, lr, readout_lr, weight_decay)
+        self.pipe: Pipe | None = None
+        if schedule in PIPELINED:
+            self.pipe = Pipe(self.model, schedule == "pipelined_threads", self.hardware is not None)
 
     def _optimiser(
         self, optimizer: str | None, lr: float | None, readout_lr: float | None, weight_decay: float
@@ -132,9 +139,10 @@ class Learner:
             UserError: wrong shapes, values that are not finite, labels out of range.
             Diverged: the trial's changes are not finite; none of them has been applied.
         """
+        if self.pipe is not None:
+            return [found for found in (self.push(spikes, labels, fraction), *self.flush()) if found is not None][-1]
         with torch.no_grad(), matrix_precision(self.fast):
-            drive, steps = check_drive(spikes, self.model.network, self.steps, self.device, self.dtype)
-            labels = check_labels(labels, drive, self.model.network.classes, self.device)
+            drive, steps, labels = self._checked(spikes, labels)
             window = window_of(self.schedule, steps)
             trial = learn_trial(
                 self.model, self.seen(), drive, steps, labels, self.generator, window,
@@ -143,13 +151,58 @@ class Learner:
             check_finite(trial.gradients, self.model.network, trial.scores)
             self._apply(trial.gradients, fraction)
             self.learned = replace(trial.learned, parameters=self.learned.parameters)
-            loss = torch.nn.functional.cross_entropy(trial.scores, labels)
-            right = (trial.scores.argmax(1) == labels).float().mean()
-            metrics = {"loss": loss, "accuracy": right, **{f"spikes.{k}": v for k, v in trial.spikes.items()}}
-            return {name: float(value) for name, value in metrics.items()}
+            return metrics_of(trial.scores, labels, trial.spikes)
+
+    def _checked(self, spikes: Tensor | Series, labels: Tensor) -> tuple[Series, int, Tensor]:
+        drive, steps = check_drive(spikes, self.model.network, self.steps, self.device, self.dtype)
+        return drive, steps, check_labels(labels, drive, self.model.network.classes, self.device)
+
+    def push(self, spikes: Tensor | Series, labels: Tensor, fraction: float = 1.0) -> dict[str, float] | None:
+        """Learn from batches in a pipeline: the first layer learns this one, each other layer the one before it.
+
+        Arguments and errors are those of `step`.
+
+        Returns:
+            What `step` returns, of the batch that the last layer has learned; None while the pipe fills.
+        """
+        if self.pipe is None:
+            return self.step(spikes, labels, fraction)
+        with torch.no_grad(), matrix_precision(self.fast):
+            drive, steps, labels = self._checked(spikes, labels)
+            signal, network = self.model.signal, self.model.network
+            seen = {} if signal is None else signal.observe(self.learned.signal, drive, labels)
+            self.learned = replace(self.learned, signal={**self.learned.signal, **seen})
+            masks = draw_masks(network.layers, len(labels), self.generator)
+            self.pipe.slots[0] = Parcel(drive, steps, labels, masks, fraction, seen)
+            return self._tick(self.pipe)
+
+    def flush(self) -> list[dict[str, float]]:
+        """Let the batches under way be learned to the end, without new ones: what `step` returns of each, in order."""
+        found: list[dict[str, float] | None] = []
+        with torch.no_grad(), matrix_precision(self.fast):
+            while self.pipe is not None and self.pipe.under_way:
+                found.append(self._tick(self.pipe))
+        return [metrics for metrics in found if metrics is not None]
+
+    def _tick(self, pipe: Pipe) -> dict[str, float] | None:
+        found = pipe.work(self.seen())
+        for parcel, stage in found:
+            if stage.gradients:
+                check_finite(stage.gradients, self.model.network, parcel.scores)
+        for parcel, stage in found:
+            self._apply(stage.gradients, parcel.fraction)
+        self.learned = merged(self.learned, [stage for _, stage in found])
+        done = pipe.move()
+        return None if done is None or done.scores is None else metrics_of(done.scores, done.labels, done.spikes)
 
     def respond(self, spikes: Tensor | Series) -> Response:
-        """Run a batch without learning: class scores and the activity of every layer."""
+        """Run a batch without learning: class scores and the activity of every layer.
+
+        Raises:
+            UserError: wrong shapes, or batches under way in a pipeline.
+        """
+        if self.pipe is not None:
+            self.pipe.check_empty()
         with torch.no_grad(), matrix_precision(self.fast):
             drive, steps = check_drive(spikes, self.model.network, self.steps, self.device, self.dtype)
             return respond(self.model, self.seen(), drive, steps)
@@ -190,7 +243,13 @@ class Learner:
         return to_sequential(self.model.network, self.learned)
 
     def state(self) -> dict[str, Tensor]:
-        """Everything needed to go on: parameters, statistics, optimiser, generator, hardware."""
+        """Everything needed to go on: parameters, statistics, optimiser, generator, hardware.
+
+        Raises:
+            UserError: batches are under way in a pipeline.
+        """
+        if self.pipe is not None:
+            self.pipe.check_empty()
         found = to_tensors(self.learned)
         found |= {f"optimiser/{name}": value.clone() for name, value in self.optimiser.state().items()}
         found |= {f"hardware/{name}": value.clone() for name, value in self.hardware_state.items()}
@@ -238,11 +297,3 @@ class Learner:
             assert self.hardware is not None
             stored, self.hardware_state = self.hardware.on_update(self.hardware_state, name, old, asked)
             self.learned.parameters[name].copy_(stored)
-
-
-def chain(text: str) -> Device:
-    """One device by name and options; several joined by `+` act in that order."""
-    from neurorules.torch_path.device_chain import DeviceChain
-
-    made = tuple(DEVICES.make(piece) for piece in text.split("+"))
-    return made[0] if len(made) == 1 else DeviceChain(made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -38,3 +39,11 @@ def compare_output(rule: Rule, output: Tensor, labels: Tensor) -> Output:
     hit, miss = rule.targets
     target = miss + (hit - miss) * target
     return Output(output, target, output - target)
+
+
+def metrics_of(scores: Tensor, labels: Tensor, spikes: Mapping[str, Tensor]) -> dict[str, float]:
+    """Cross-entropy of the scores (B, classes), accuracy in 0..1, and spikes a sample by layer."""
+    loss = torch.nn.functional.cross_entropy(scores, labels)
+    right = (scores.argmax(1) == labels).float().mean()
+    metrics = {"loss": loss, "accuracy": right, **{f"spikes.{k}": v for k, v in spikes.items()}}
+    return {name: float(value) for name, value in metrics.items()}

@@ -140,7 +140,8 @@ def _correlate_mean(view: LocalView, entry: Input, w: Tensor, post: Series) -> T
 def _change_neurons(view: LocalView, parameter: str, group: Group, factors: PostFactors, name: str) -> None:
     """A parameter of the neuron (its bias), or of a row of a signal's own phase (a target embedding)."""
     changed = f"{view.layer.name}.{parameter}"
-    if changed not in view.parameters:
+    unused = parameter == "b" and view.activity.current is None  # driven from outside alone: no bias took part
+    if changed not in view.parameters or unused:
         return
     total = factors.total_of_neurons(group)
     if total is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,6 +20,13 @@ from neurorules.torch_path.local_view import Gathered, LocalView
 from neurorules.torch_path.products import Group, value_of
 from neurorules.torch_path.simulate import RESETS
 from neurorules.torch_path.simulate_eligibility import reverse_scan, trace
+
+
+class Total(NamedTuple):
+    """A sum over time as a scan left it, and what makes it the third factor's own; multiplied only where it is read."""
+
+    values: Tensor
+    scale: float
 
 
 @dataclass
@@ -35,7 +43,7 @@ class PostFactors:
     view: LocalView
     statistics: Mapping[str, UpdateStatistics]
     gathered: Gathered
-    totals: dict[tuple[str, bool], Tensor] = field(default_factory=dict)
+    totals: dict[tuple[str, bool], Total] = field(default_factory=dict)
 
     def of_current(self, group: Group, name: str, every: bool) -> Series:
         """Post factor with respect to the current that the weights bring.
@@ -66,7 +74,8 @@ class PostFactors:
             return None
         if (form.factor, back) not in self.totals and self._scan(group, every=False) is None:
             return None
-        return form.outer * self.totals[form.factor, back]
+        total = self.totals[form.factor, back]
+        return total.values * (form.outer * total.scale)
 
     def _fused(self, group: Group, name: str, every: bool) -> Series | None:
         activity, layer = self.view.activity, self.view.layer
@@ -118,7 +127,7 @@ class PostFactors:
             v_threshold=_flat(dynamics.v_threshold), psi=psi, through=through, outer=outer, every=every,
         )  # fmt: skip
         if inner and found.total is not None:
-            self.totals[form.factor, back] = found.total.reshape(-1, *view.layer.shape) / inner
+            self.totals[form.factor, back] = Total(found.total.reshape(-1, *view.layer.shape), 1 / inner)
         return found
 
     def _value(self, group: Group, norm: NormAdjoint) -> Tensor:

@@ -19,11 +19,14 @@ from neurorules.torch_path.trial import PhaseRecord, Trial
 
 @dataclass
 class Teacher:
-    """Asks the signal for each layer's third factor, once a trial, and keeps what it answers."""
+    """Asks the signal for each layer's third factor, once a trial, and keeps what it answers.
+
+    Without an `output`, as where a layer learns before the batch has left the network, the read-out has none.
+    """
 
     trial: Trial
     records: dict[str, PhaseRecord]
-    output: Output
+    output: Output | None
     state: SignalState
     gathered: Gathered
     samples: int
@@ -46,7 +49,7 @@ class Teacher:
     def _third_factor(self, index: int, phase: str, above: Callable[..., Series] | None) -> Series | None:
         model, layer = self.trial.model, self.trial.model.network.layers[index]
         if layer.role == "readout" and not (model.signal is not None and model.signal.teaches_readout):
-            return Series(self.output.m / self.trial.steps, True)
+            return None if self.output is None else Series(self.output.m / self.trial.steps, True)
         if model.signal is None:
             return None
         if layer.name not in self.known:
@@ -73,7 +76,7 @@ class Teacher:
             inner={p: r.activity[index].inner for p, r in self.records.items() if r.activity},
             gain=next((r.activity[index].gain for r in self.records.values() if r.activity), None),
             labels=self.trial.labels if "target" in signal.needs else None,
-            output_error=self.output.m if "output_error" in signal.needs else None,
+            output_error=self.output.m if "output_error" in signal.needs and self.output is not None else None,
             above=above if "above" in signal.needs else None,
             weights=self.trial.learned.parameters if "weight_transport" in signal.needs else None,
         )
@@ -101,9 +104,14 @@ class Teacher:
         signal = self.trial.model.signal
         if signal is None or "above" in signal.needs:
             return
-        for index, layer in enumerate(self.trial.model.network.hidden):
-            if layer.name not in self.known:
-                self.known[layer.name] = self._ask(index, None)
+        for index in range(len(self.trial.model.network.hidden)):
+            self.visit(index)
+
+    def visit(self, index: int) -> None:
+        """The same for one layer."""
+        name = self.trial.model.network.layers[index].name
+        if name not in self.known:
+            self.known[name] = self._ask(index, None)
 
 
 def above_of(

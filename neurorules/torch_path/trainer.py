@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -31,6 +32,7 @@ from neurorules.torch_path.learn import check_window
 from neurorules.torch_path.learner import Learner
 from neurorules.torch_path.report import result_of
 
+Found = TypeVar("Found")
 CHECKPOINT_SECONDS = 30.0
 WORK_FOR_THREADS = 2**17
 """Neuron steps of a layer and trial that repay a second thread. Source: measured, benchmarks/."""
@@ -100,7 +102,7 @@ def train(
 def cpu_threads(config: SettledConfig, learner: Learner) -> Iterator[None]:
     """Run the block with the configuration's number of threads; a small net runs on one, where waking costs more."""
     before = torch.get_num_threads()
-    widest = max(prod(layer.shape) for layer in learner.model.network.layers)
+    widest = max(prod(layer.shape) * layer.neuron.work for layer in learner.model.network.layers)
     work = config.batch_size * config.steps * widest
     torch.set_num_threads(config.threads or (before if work >= WORK_FOR_THREADS else 1))
     try:
@@ -120,7 +122,7 @@ def make_learner(config: SettledConfig, data: Data) -> Learner:
 
 @dataclass
 class Run:
-    """One training run under way."""
+    """One training run under way; `under_way` holds the sizes of batches whose metrics have not come yet."""
 
     config: SettledConfig
     data: Data
@@ -128,6 +130,7 @@ class Run:
     folder: RunFolder | None
     at: Position
     quiet: bool
+    under_way: deque[int] = field(default_factory=deque)
     encoding: torch.Generator = field(init=False)
     saved: float = field(default_factory=time.monotonic)
 
@@ -156,21 +159,34 @@ class Run:
             chosen = order[self.at.batch * size : (self.at.batch + 1) * size]
             drive, labels = self.data.train.batch(chosen, self.encoding)
             fraction = rate(self.at.epoch + self.at.batch / self.batches, self.config.epochs)
-            metrics = self._step(drive, labels, fraction)
-            self.at.loss += metrics["loss"] * len(labels)
-            self.at.accuracy += metrics["accuracy"] * len(labels)
+            self.under_way.append(len(labels))
+            self._learn(drive, labels, fraction)
             self.at.batch += 1
             self.at.seconds += time.perf_counter() - started
-            seen = min(self.at.batch * size, len(self.data.train))
-            bar.advance(note=f"epoch {self.at.epoch + 1}, accuracy {self.at.accuracy / seen:.3f}")
+            seen = min(self.at.batch * size, len(self.data.train)) - sum(self.under_way)
+            bar.advance(note=f"epoch {self.at.epoch + 1}, accuracy {self.at.accuracy / max(seen, 1):.3f}")
             if stop.requested:
                 self._interrupt()
             if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
                 self.save()
 
-    def _step(self, drive: Series, labels: Tensor, fraction: float) -> dict[str, float]:
+    def _learn(self, drive: Series, labels: Tensor, fraction: float) -> None:
+        metrics = self._guarded(lambda: self.learner.push(drive, labels, fraction))
+        self._count([] if metrics is None else [metrics])
+
+    def _flush(self) -> None:
+        """Let a pipeline's last batches be learned."""
+        self._count(self._guarded(self.learner.flush))
+
+    def _count(self, metrics: list[dict[str, float]]) -> None:
+        for found in metrics:
+            samples = self.under_way.popleft()
+            self.at.loss += found["loss"] * samples
+            self.at.accuracy += found["accuracy"] * samples
+
+    def _guarded(self, learn: Callable[[], Found]) -> Found:
         try:
-            return self.learner.step(drive, labels, fraction)
+            return learn()
         except Diverged as found:
             kept = "" if self.folder is None else f" The last checkpoint is kept in {self.folder.path}"
             raise Diverged(f"epoch {self.at.epoch + 1}, trial {self.at.batch + 1}: {found}.{kept}") from None
@@ -184,6 +200,7 @@ class Run:
         raise Interrupted(line)
 
     def _close_epoch(self) -> None:
+        self._flush()
         samples = len(self.data.train)
         validation: Evaluation | None = None
         if self.data.validation is not None:
@@ -211,6 +228,7 @@ class Run:
         self.saved = time.monotonic()
         if self.folder is None:
             return
+        self._flush()
         tensors = {**self.learner.state(), "encoding": self.encoding.get_state()}
         checkpoint.save(self.folder.path, tensors, vars(self.at))
 

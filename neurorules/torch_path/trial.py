@@ -94,25 +94,33 @@ class Trial:
             known: what the first layer's sources brought before, where they and its weights are the same.
         """
         carries = [Carry() for _ in self.model.network.layers]
-        signal = self.model.signal
-        # Masks are the samples' own: class prototypes, which are other rows, run without dropout.
-        masks = self.masks if training and (phase.name == "input" or phase.replay) else None
         for start in range(0, self.steps, self.window):
             stop = min(start + self.window, self.steps)
             done: list[Activity] = []
-            for index, layer in enumerate(self.model.network.layers):
-                sources, injected = self._sources(layer, index, drive, done, start, stop)
-                name = self.model.phase_statistics(phase.name, layer.name)
-                statistics = self.learned.current.get(name)
-                activity, carries[index] = run_layer(
-                    layer, self.learned.parameters, statistics, sources, stop - start,
-                    pre_mean=self._pre_means(layer, name, sources), carry=carries[index],
-                    injected=injected, offset=None if index else drive.offset, known=None if index else known,
-                    masks=masks, training=training,
-                    summary=signal.summary if signal is not None and layer.role == "hidden" else None,
-                )  # fmt: skip
+            for index in range(len(carries)):
+                activity, carries[index] = self.run(
+                    phase, drive, index, done, carries[index], start, stop, training, None if index else known
+                )
                 done.append(activity)
             yield start, done
+
+    def run(
+        self, phase: Phase, drive: PhaseDrive, index: int, done: list[Activity], carry: Carry, start: int, stop: int,
+        training: bool, known: Current | None = None,
+    ) -> tuple[Activity, Carry]:  # fmt: skip
+        """Run one layer over the steps from `start` to `stop` of a phase; `done` holds the layers before it."""
+        layer, signal = self.model.network.layers[index], self.model.signal
+        # Masks are the samples' own: class prototypes, which are other rows, run without dropout.
+        masks = self.masks if training and (phase.name == "input" or phase.replay) else None
+        sources, injected = self._sources(layer, index, drive, done, start, stop)
+        name = self.model.phase_statistics(phase.name, layer.name)
+        return run_layer(
+            layer, self.learned.parameters, self.learned.current.get(name), sources, stop - start,
+            pre_mean=self._pre_means(layer, name, sources), carry=carry,
+            injected=injected, offset=None if index else drive.offset, known=known,
+            masks=masks, training=training,
+            summary=signal.summary if signal is not None and layer.role == "hidden" else None,
+        )  # fmt: skip
 
     def _pre_means(self, layer: Layer, name: str, sources: dict[str, Series]) -> dict[str, Tensor]:
         return {
@@ -154,7 +162,7 @@ def observe_phase(
         return _observe_tangent(trial, record, before)
     for _, activities in trial.windows(phase, record.drive, training, _known(trial, phase, record.drive, before)):
         for index, (layer, activity) in enumerate(zip(trial.model.network.layers, activities, strict=True)):
-            _add_sums(trial, record, layer, activity)
+            add_sums(record, layer, activity)
             if phase.name == "input" and index < trial.linearised:
                 _add_to(record.psi, layer.name, psi_total(layer, activity))
                 _add_to(record.sent, layer.name, activity.S.total(activity.steps))
@@ -206,7 +214,8 @@ def _add_to(into: dict[str, Tensor], name: str, value: Tensor) -> None:
     into[name] = into[name] + value if name in into else value
 
 
-def _add_sums(trial: Trial, record: PhaseRecord, layer: Layer, activity: Activity) -> None:
+def add_sums(record: PhaseRecord, layer: Layer, activity: Activity) -> None:
+    """Add one layer's window to the sums over time that a phase keeps."""
     if activity.moments is not None:
         mean, square = activity.moments
         before = record.currents.get(layer.name)
@@ -226,9 +235,9 @@ def _add_sums(trial: Trial, record: PhaseRecord, layer: Layer, activity: Activit
 
 def class_scores(model: Model, learned: Learned, records: dict[str, PhaseRecord], steps: int) -> Tensor:
     """(B, classes): from the read-out, or from the signal where the rule predicts without one."""
-    output = records[model.rule.score_phase].output
-    assert output is not None
     if model.rule.predict == "readout" or model.signal is None:
+        output = records[model.rule.score_phase].output
+        assert output is not None
         return output / steps
     last = model.network.hidden[-1]
     summary = {phase: record.summary[last.name] / steps for phase, record in records.items() if record.summary}

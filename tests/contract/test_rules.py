@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from neurorules.datasets import open_dataset
+from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
 from neurorules.rules import RULES
 from neurorules.series import Series
@@ -32,26 +33,51 @@ def needs_of(rule: Rule) -> frozenset[str]:
     return SIGNALS.make(rule.signal).needs if rule.signal else frozenset()
 
 
-def made(name: str, net: str = NETS[0], norm: str = "streaming") -> tuple[Model, Learned]:
-    model = build_model(build_network(net, SHAPE, CLASSES, norm=norm), RULES.make(name))
+def made(name: str, net: str = NETS[0], norm: str | None = None) -> tuple[Model, Learned]:
+    """A rule on a net of the neurons and connections it brings."""
+    rule = RULES.make(name)
+    own = rule.defaults
+    network = build_network(
+        net, SHAPE, CLASSES, neuron=own.neuron, readout_neuron=own.readout_neuron, norm=norm or own.norm,
+        connection=own.connection,
+    )  # fmt: skip
+    model = build_model(network, rule)
     return model, initialise(model, 1, torch.device("cpu"), torch.float64)
 
 
-def samples(rows: int = ROWS, seed: int = 0) -> tuple[Series, Tensor]:
+def fits(name: str, net: str) -> bool:
+    """Whether a rule takes a net; one that does not must say so in a line, and take the plain one."""
+    try:
+        made(name, net)
+    except UserError:
+        assert net != NETS[0]
+        return False
+    return True
+
+
+def steps_of(name: str) -> int:
+    """T of a rule's own neurons: 1 where they have no time."""
+    return min(STEPS, RULES.make(name).defaults.steps)
+
+
+PAIRS = [(name, net) for name in NAMES for net in NETS if fits(name, net)]
+
+
+def samples(steps: int, rows: int = ROWS, seed: int = 0) -> tuple[Series, Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    drive = (torch.rand(STEPS, rows, *SHAPE, generator=generator, dtype=torch.float64) < 0.4).double()
+    drive = (torch.rand(steps, rows, *SHAPE, generator=generator, dtype=torch.float64) < 0.4).double()
     return Series(drive * 1.5, False), torch.randint(0, CLASSES, (rows,), generator=generator)
 
 
 def trial(model: Model, learned: Learned, drive: Series, labels: Tensor) -> TrialResult:
-    return learn_trial(model, learned, drive, STEPS, labels, torch.Generator().manual_seed(0))
+    return learn_trial(model, learned, drive, len(drive.values), labels, torch.Generator().manual_seed(0))
 
 
 def warmed(name: str, net: str, trials: int = 3) -> tuple[Model, Learned]:
     """A model whose read-out is no longer at its start, and whose running averages have seen something."""
     model, learned = made(name, net)
     for seed in range(trials):
-        result = trial(model, learned, *samples(seed=seed + 10))
+        result = trial(model, learned, *samples(steps_of(name), seed=seed + 10))
         learned = result.learned
         for parameter, gradient in result.gradients.items():
             learned.parameters[parameter] = learned.parameters[parameter] - 0.05 * gradient
@@ -62,12 +88,11 @@ def hidden_weights(model: Model) -> list[str]:
     return [name for layer, _, name in model.network.weights() if layer.role == "hidden"]
 
 
-@pytest.mark.parametrize("net", NETS)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "net"), PAIRS)
 def test_a_silent_presynaptic_population_changes_none_of_its_weights(name: str, net: str) -> None:
     model, learned = made(name, net)
     assert not any(model.rule.equation(p).drifts for p in model.rule.plasticity if p.parameter == "w")
-    drive, labels = samples()
+    drive, labels = samples(steps_of(name))
     result = trial(model, learned, Series(torch.zeros_like(drive.values), False), labels)
     assert not result.gradients.get("hidden1.ff.w", torch.zeros(1)).any()
 
@@ -75,9 +100,9 @@ def test_a_silent_presynaptic_population_changes_none_of_its_weights(name: str, 
 @pytest.mark.parametrize("name", [n for n in NAMES if "m_post" in RULES.make(n).hidden_reads])
 def test_changes_are_linear_in_the_third_factor(name: str) -> None:
     model, learned = made(name, norm="none")
-    result = trial(model, learned, *samples())
+    result = trial(model, learned, *samples(steps_of(name)))
     layer, activity = model.network.layers[1], result.activity[1]
-    m = torch.randn(ROWS, *layer.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2)) / STEPS
+    m = torch.randn(ROWS, *layer.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
 
     def changes(scale: float) -> dict[str, Tensor]:
         gathered = Gathered()
@@ -95,11 +120,10 @@ def test_changes_are_linear_in_the_third_factor(name: str) -> None:
         torch.testing.assert_close(three[parameter], 3 * value)
 
 
-@pytest.mark.parametrize("net", NETS)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "net"), PAIRS)
 def test_the_order_of_a_batch_does_not_matter(name: str, net: str) -> None:
     model, learned = warmed(name, net)
-    drive, labels = samples()
+    drive, labels = samples(steps_of(name))
     order = torch.tensor([3, 0, 5, 1, 4, 2])
     straight = trial(model, learned, drive, labels)
     mixed = trial(model, learned, Series(drive.values[:, order], False), labels[order])
@@ -107,13 +131,12 @@ def test_the_order_of_a_batch_does_not_matter(name: str, net: str) -> None:
     torch.testing.assert_close(mixed.scores, straight.scores[order])
 
 
-@pytest.mark.parametrize("net", NETS)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "net"), PAIRS)
 def test_no_row_of_a_batch_sees_another(name: str, net: str) -> None:
     model, learned = warmed(name, net)
-    drive, labels = samples()
+    drive, labels = samples(steps_of(name))
     other = Series(drive.values.clone(), False)
-    other.values[:, 1:] = samples(seed=9)[0].values[:, 1:]
+    other.values[:, 1:] = samples(steps_of(name), seed=9)[0].values[:, 1:]
     mine, theirs = trial(model, learned, drive, labels), trial(model, learned, other, labels)
     assert torch.equal(mine.scores[0], theirs.scores[0])
     for here, there in zip(mine.activity, theirs.activity, strict=True):
@@ -133,7 +156,7 @@ def test_sigprop_with_codes_adds_up_over_the_rows_of_a_batch(form: str) -> None:
 
 def check_additive(name: str) -> None:
     model, learned = warmed(name, NETS[0])
-    drive, labels = samples()
+    drive, labels = samples(steps_of(name))
     whole = trial(model, learned, drive, labels).gradients
     parts = [trial(model, learned, Series(drive.values[:, [i]], False), labels[[i]]).gradients for i in range(ROWS)]
     for parameter, gradient in whole.items():
@@ -144,7 +167,7 @@ def check_additive(name: str) -> None:
 def test_perturbing_what_a_rule_did_not_declare_changes_no_bit(name: str) -> None:
     model, learned = warmed(name, NETS[0])
     needs = needs_of(model.rule)
-    drive, labels = samples()
+    drive, labels = samples(steps_of(name))
     before = trial(model, learned, drive, labels).gradients
     if not needs & {"output_error", "above", "weight_transport"}:
         for above in ("hidden2.ff.w", "hidden3.ff.w", "readout.ff.w", "readout.b"):
@@ -165,7 +188,7 @@ STRONG = {"pepita": "pepita:kappa=5"}
 @pytest.mark.parametrize("name", NAMES)
 def test_what_a_rule_declares_it_does_use(name: str) -> None:
     model, learned = warmed(STRONG.get(name, name), NETS[0])
-    drive, labels = samples()
+    drive, labels = samples(steps_of(name))
     before = trial(model, learned, drive, labels).gradients
     if "target" in needs_of(model.rule):
         after = trial(model, learned, drive, (labels + 1) % CLASSES).gradients

@@ -250,24 +250,26 @@ def solves_xor(rule: str, seed: int, lr: float, updates: int) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_connections_learn_xor_for_five_seeds_of_five(mode: str) -> None:
-    assert [solves_xor(f"bsp:mode={mode}", seed, 0.03, 250) for seed in range(5)] == [True] * 5
+    assert [solves_xor(f"bsp:mode={mode}", seed, 0.03, 100) for seed in range(5)] == [True] * 5
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["exact", "final", "fixed"])
 def test_fixed_points_of_connections_learn_xor_for_five_seeds_of_five(mode: str) -> None:
     rule = f"bsp:mode={mode}:method=fixed_points"
-    assert [solves_xor(rule, seed, 0.03, 400) for seed in range(5)] == [True] * 5
+    assert [solves_xor(rule, seed, 0.03, 240) for seed in range(5)] == [True] * 5
 
 
 @pytest.mark.slow
 def test_fixed_points_of_nodes_alone_do_not_learn_xor() -> None:
-    assert sum(solves_xor("bsp:method=nodes", seed, 0.03, 400) for seed in range(5)) <= 1
+    assert sum(solves_xor("bsp:method=nodes", seed, 0.03, 200) for seed in range(5)) <= 1
 
 
 def test_a_convolution_and_other_neurons_are_refused_with_what_can_run() -> None:
     with pytest.raises(UserError, match="mirrored connection for each synapse.*--net 100"):
         Learner("c4k3-10", "bsp", input_shape=(1, 6, 6), classes=3)
+    with pytest.raises(UserError, match="could read itself.*without r"):
+        Learner("r10", "bsp", input_shape=(6,), classes=3)
     with pytest.raises(UserError, match="'hidden1' has none. Use --neuron five_element"):
         Learner("10", "bsp", input_shape=(6,), classes=3, neuron="lif")
     with pytest.raises(UserError, match="'readout' has none. Use --readout-neuron"):

@@ -7,13 +7,16 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
+from neurorules.connections import _rounded
 from neurorules.connections._shared import Connection
 from neurorules.connections.conv2d import Conv2d
 from neurorules.connections.dense import Dense
 from neurorules.connections.recurrent import Recurrent
 from neurorules.language.errors import UserError
 from neurorules.signals._features import feature_count, from_features, to_features
+from neurorules.torch_path.precision import matrix_precision
 from neurorules.transforms._shared import Transform
 from neurorules.transforms.dropout import Dropout
 from neurorules.transforms.flatten import Flatten
@@ -110,11 +113,16 @@ def test_the_adjoint_of_a_transform_is_autograds(
     torch.testing.assert_close(transform.adjoint(rows, mask, gradient), expected, rtol=1e-12, atol=1e-12)
 
 
-def test_ties_between_spikes_go_back_to_the_one_that_autograd_chooses(generator: torch.Generator) -> None:
-    rows = (draw(generator, ROWS, 2, 6, 6) > 0).double()
-    gradient = draw(generator, ROWS, 2, 3, 3)
-    expected = pulled_back(lambda arrived: Pool(2, "max").forward(arrived, None), rows, gradient)
-    assert torch.equal(Pool(2, "max").adjoint(rows, None, gradient), expected)
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_ties_between_spikes_go_back_to_the_one_that_torchs_pooling_chooses(
+    size: int, generator: torch.Generator
+) -> None:
+    rows = (draw(generator, ROWS, 2, 13, 9) > 0).double()
+    pooled = functional.max_pool2d(rows, size)
+    gradient = draw(generator, *pooled.shape)
+    expected = pulled_back(lambda arrived: functional.max_pool2d(arrived, size), rows, gradient)
+    assert torch.equal(Pool(size, "max").forward(rows, None), pooled)
+    assert torch.equal(Pool(size, "max").adjoint(rows, None, gradient), expected)
 
 
 def test_a_dropout_mask_is_the_same_at_each_step_and_keeps_the_mean(generator: torch.Generator) -> None:
@@ -133,3 +141,26 @@ def test_the_way_back_from_features_is_the_adjoint_of_the_way_there(
     assert to_features(activity).shape == gradient.shape
     expected = pulled_back(to_features, activity, gradient)
     torch.testing.assert_close(from_features(gradient, shape), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_fast_convolutions_round_and_no_others_do(monkeypatch: pytest.MonkeyPatch, generator: torch.Generator) -> None:
+    # bfloat16 products run on every processor; the matrix units decide only whether they are worth it.
+    monkeypatch.setattr(_rounded, "has_matrix_units", lambda: True)
+    connection, maps = Conv2d(4, 3), _rounded.MAPS_THAT_REPAY
+    w = connection.initial((maps, 9, 8), generator, 1.0)
+    spikes = (draw(generator, ROWS, maps, 9, 8) > 0).float()
+    post = draw(generator, ROWS, 4, 9, 8).float()
+
+    def products() -> tuple[Tensor, ...]:
+        back = Conv2d(maps, 3).transpose(w.transpose(0, 1).contiguous(), spikes, (4, 9, 8))
+        return connection.current(w, spikes), connection.correlate(w, post, spikes), back
+
+    exact = products()
+    with matrix_precision(True):
+        fast = products()
+        few = connection.current(w[:, :1], spikes[:, :1])
+    assert torch.equal(few, connection.current(w[:, :1], spikes[:, :1]))
+    for a, b in zip(exact, fast, strict=True):
+        assert b.dtype == torch.float32
+        assert 0 < float((a - b).norm() / a.norm()) < 2**-7
+    assert all(torch.equal(a, b) for a, b in zip(exact, products(), strict=True))
