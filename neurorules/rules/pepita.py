@@ -44,8 +44,7 @@ def pepita(
             instead of outputs. dendritic: one pass; F e travels beside the spikes.
         neurons: the nets whose settings are the default: spiking, or the paper's own, of rate neurons.
         kappa: size of F (see `signals.perturbation`).
-        init: of F.
-        sign: x + F e, or x - F e.
+        init, sign: of F; x + F e, or x - F e.
         error: of which pass the read-out learns; shuffled: hidden layers learn from another sample's (a control).
         error_sign: the error's sign alone is projected.
         presynaptic: the pass whose presynaptic activity counts; None: the paper's, modulated, for rate_difference,

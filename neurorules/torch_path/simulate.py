@@ -101,8 +101,7 @@ def run_layer(
         known: what the same sources brought through the same weights before, where they did.
         injected: current added after the normalisation, such as a target's, (B, *shape) or (T, B, *shape).
         masks: dropout masks of the trial.
-        training: whether batch statistics apply, and running ones are to move.
-        summary: what the signal reads of the layer.
+        training, summary: whether batch statistics apply, and running ones are to move; what the signal reads.
     """
     carry = carry or Carry()
     entries = [entry for entry in layer.inputs if entry.name in sources]
