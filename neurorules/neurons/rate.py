@@ -7,7 +7,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
+from neurorules.language.errors import UserError
 from neurorules.neurons._shared import Dynamics, Neuron, Observed, State
 
 SMALLEST_LENGTH = 1e-6
@@ -22,12 +24,23 @@ class Rate(Neuron):
         activation: relu or tanh.
         unit: a population's output is divided by its length, sample by sample; psi holds that length fixed. Source:
             Srinivasan et al. 2024 (there: by the length of the whole batch).
+        leak: slope of relu below 0, in [0, 1).
+
+    Raises:
+        UserError: leak outside [0, 1), or with tanh.
     """
 
     activation: Literal["relu", "tanh"] = "relu"
     unit: bool = False
+    leak: float = 0.0
     spiking = False
     steps = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.leak < 1:
+            raise UserError(f"neuron 'rate': leak is {self.leak}, must lie in [0, 1)")
+        if self.leak and self.activation == "tanh":
+            raise UserError("neuron 'rate': tanh has no leak. Use activation=relu")
 
     def initial(self, current: Tensor) -> State:
         return State(torch.zeros_like(current))
@@ -41,7 +54,10 @@ class Rate(Neuron):
         return self.unit
 
     def psi(self, v: Tensor) -> Tensor:
-        slope = (v > 0).to(v.dtype) if self.activation == "relu" else 1 - torch.tanh(v).square()
+        if self.activation == "relu":
+            slope = (v > 0).to(v.dtype) * (1 - self.leak) + self.leak
+        else:
+            slope = 1 - torch.tanh(v).square()
         return slope / _length(self._graded(v)) if self.unit else slope
 
     def primitive(self, v: Tensor) -> Tensor:
@@ -49,7 +65,7 @@ class Rate(Neuron):
         return graded / _length(graded) if self.unit else graded
 
     def _graded(self, v: Tensor) -> Tensor:
-        return torch.relu(v) if self.activation == "relu" else torch.tanh(v)
+        return functional.leaky_relu(v, self.leak) if self.activation == "relu" else torch.tanh(v)
 
     def dynamics(self) -> Dynamics | None:
         return None

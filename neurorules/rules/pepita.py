@@ -44,8 +44,7 @@ def pepita(
             instead of outputs. dendritic: one pass; F e travels beside the spikes.
         neurons: the nets whose settings are the default: spiking, or the paper's own, of rate neurons.
         kappa: size of F (see `signals.perturbation`).
-        init: of F.
-        sign: x + F e, or x - F e.
+        init, sign: of F; x + F e, or x - F e.
         error: of which pass the read-out learns; shuffled: hidden layers learn from another sample's (a control).
         error_sign: the error's sign alone is projected.
         presynaptic: the pass whose presynaptic activity counts; None: the paper's, modulated, for rate_difference,
@@ -58,17 +57,15 @@ def pepita(
     pre: Pass = "modulated" if chosen == "modulated" else "input"
     travelling = "contrastive" if form == "time_local" else form
     own = "shuffled" if error == "shuffled" else "own"
-    options: dict[str, object] = {"form": travelling, "init": init, "sign": sign, "error": own, "mirror": mirror}
+    options = {"form": travelling, "init": init, "sign": sign, "error": own, "mirror": mirror, "kappa": kappa}
     options |= {"error_sign": str(error_sign).lower(), "dense": str(not spiking).lower()}
-    if kappa is not None:
-        options["kappa"] = kappa
     phases = [Phase("input", applies=form == "time_local"), Phase("modulated", replay=True, linear=form == "dendritic")]
     if mirror == "running":
         phases.append(Phase("noise", linear=True))
     return Rule(
         name="pepita",
         plasticity=_contrast(bias) if travelling == "contrastive" else _compare(HIDDEN[form], pre, bias),
-        signal="perturbation" + "".join(f":{key}={value}" for key, value in options.items()),
+        signal="perturbation" + "".join(f":{k}={v}" for k, v in options.items() if v is not None),
         phases=tuple(phases),
         error_phase="modulated" if error == "second" else "input",
         defaults=SPIKING_NETS if spiking else RATE_NETS,

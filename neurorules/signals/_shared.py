@@ -100,14 +100,10 @@ Every = Literal["spikes", "v"]
 
 @dataclass(frozen=True)
 class View:
-    """What a signal may see of one layer when it makes that layer's third factor.
+    """What a signal may see of one layer when it makes that layer's third factor: the layer, the net's structure,
+    whether it is the last hidden layer or the read-out (of a signal that teaches it), the number of steps T, and
 
     Args:
-        layer: the layer.
-        net: the network's structure.
-        last: whether it is the last hidden layer.
-        steps: T.
-        readout: whether it is the read-out, for a signal that teaches it.
         summary: by phase, the time average (rows, *shape) of what its `summary` names.
         every: by phase, what its `every` names at each step, (T, rows, *shape).
         source, source_every: the same of the layer below; empty for the first layer.

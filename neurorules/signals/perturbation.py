@@ -47,9 +47,9 @@ from neurorules.streaming import start_at
 
 Form = Literal["rate_difference", "contrastive", "graded", "dendritic"]
 Mirror = Literal["none", "running", "layers"]
-RATE_KAPPA, SPIKE_KAPPA, GRADED_KAPPA = 0.05, 2.0, 1.0
-"""kappa on rate nets (Dellaferrera & Kreiman 2022); where spike counts must move (measured); where spiking neurons
-compare currents, which carry any size."""
+RATE_KAPPA, SPIKE_KAPPA, MIRRORED_SPIKE_KAPPA, GRADED_KAPPA = 0.05, 2.0, 0.5, 1.0
+"""kappa on rate nets (Dellaferrera & Kreiman 2022); where spike counts must move; the same with a mirrored F, which
+pushes all layers the same way and unsettles deep nets at 2; where currents are compared, which may have any size."""
 SIGN_SCALE = 0.1
 """Further factor of F where the error's sign is projected. Source: public code of Dellaferrera & Kreiman 2022."""
 
@@ -62,7 +62,7 @@ class InputPerturbation(Signal):
         form: what is compared. rate_difference: mean outputs of two passes. contrastive: nothing, the texts of the two
             passes do. graded: mean currents of two passes. dendritic: a current carried beside the spikes.
         kappa: F's entries have deviation kappa sqrt(2 / inputs), > 0; None: .05 on rate nets; on spiking ones 2 where
-            spikes are compared and 1 where currents are.
+            spikes are compared (.5 with a mirrored F), 1 where currents are.
         init: of F: uniform; normal, a product of one matrix a layer; class_means of the inputs seen so far (a control).
         sign: plus for x + F e, minus for x - F e.
         error: whose error travels: the sample's own, or its neighbour's in the batch (a control).
@@ -180,7 +180,9 @@ class InputPerturbation(Signal):
             return self.kappa
         if not net.layers[0].neuron.spiking:
             return RATE_KAPPA
-        return SPIKE_KAPPA if self.form in ("rate_difference", "contrastive") else GRADED_KAPPA
+        if self.form in ("graded", "dendritic"):
+            return GRADED_KAPPA
+        return SPIKE_KAPPA if self.mirror == "none" else MIRRORED_SPIKE_KAPPA
 
     def _moved(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> SignalState:
         """What a trial leaves: the size of the push at the first layer, and the mirrored projection."""

@@ -101,23 +101,17 @@ def run_layer(
         known: what the same sources brought through the same weights before, where they did.
         injected: current added after the normalisation, such as a target's, (B, *shape) or (T, B, *shape).
         masks: dropout masks of the trial.
-        training: whether batch statistics apply, and running ones are to move.
-        summary: what the signal reads of the layer.
+        training, summary: whether batch statistics apply, and running ones are to move; what the signal reads.
     """
-    carry = carry or Carry()
+    carry, masks, pre_mean = carry or Carry(), masks or {}, pre_mean or {}
     entries = [entry for entry in layer.inputs if entry.name in sources]
-    pre = {entry.name: arrive(layer, entry, sources[entry.name], masks or {}) for entry in entries}
-    pre_mean = pre_mean or {}
-    brought, shift = (
-        _feed_forward_current(layer, parameters, entries, pre, pre_mean)
-        if known is None
-        else (known.brought, known.shift)
-    )
-    aside: Tensor | None = None
-    if offset is not None:
-        aside = offset_current(layer, parameters, offset, masks or {})
+    pre = {entry.name: arrive(layer, entry, sources[entry.name], masks) for entry in entries}
+    found = known or _feed_forward_current(layer, parameters, entries, pre, pre_mean)
+    brought, shift = (None, None) if found is None else (found.brought, found.shift)
+    aside = None if offset is None else offset_current(layer, parameters, offset, masks)
+    if offset is not None and aside is not None:
         brought = _add(brought, Series(aside, True))
-        pre |= with_offset(layer, offset, pre, masks or {})
+        pre |= with_offset(layer, offset, pre, masks)
     current = None if brought is None else _normalised(layer, statistics, Current(brought, shift), training)
     drive = Drive(current, None if current is None else parameters[layer.bias], injected)
     loops = [entry for entry in layer.inputs if entry.connection.recurrent]
@@ -182,7 +176,7 @@ class Run(NamedTuple):
 
 def _feed_forward_current(
     layer: Layer, parameters: Parameters, entries: list[Input], pre: dict[str, Series], pre_mean: dict[str, Tensor]
-) -> tuple[Series | None, Tensor | None]:
+) -> Current | None:
     """What the weights bring, and what the inputs' running means would bring: one row of products, (1, *shape)."""
     total: Series | None = None
     shift: Tensor | None = None
@@ -195,7 +189,7 @@ def _feed_forward_current(
             row = entry.connection.current(w, as_row(pre_mean[entry.name], entry))
             shift = row if shift is None else shift + row
         total = _add(total, Series(rows.reshape(*lead, *rows.shape[1:]), arrived.constant))
-    return total, shift
+    return None if total is None else Current(total, shift)
 
 
 def as_row(mean: Tensor, entry: Input) -> Tensor:

@@ -50,14 +50,8 @@ class Pool(Transform):
             spread = functional.interpolate(gradient, scale_factor=float(self.size), mode="nearest")
             missing = [rows.shape[d] - spread.shape[d] for d in (3, 2)]
             return functional.pad(spread, (0, missing[0], 0, missing[1])) / self.size**2
-        # Columns, then rows, the first of equals: the winner is max_pool2d's, the first in the order of reading.
-        lines = self._parts(rows, 3)
-        tall = reduce(torch.maximum, lines)
-        spread = torch.zeros_like(rows)
-        to_tall = torch.zeros_like(tall)
-        _hand_to_first_largest(self._parts(tall, 2), gradient, self._parts(to_tall, 2))
-        _hand_to_first_largest(lines, to_tall, self._parts(spread, 3))
-        return spread
+        _, winners = functional.max_pool2d(rows, self.size, return_indices=True)
+        return functional.max_unpool2d(gradient, winners, [self.size] * 2, output_size=rows.shape[-2:])
 
     def _largest(self, rows: Tensor) -> Tensor:
         """The maximum over rows of a window, then over its columns: exact, and four times max_pool2d on CPUs."""
@@ -67,14 +61,3 @@ class Pool(Transform):
         """Views of the first, second, ... row or column of every window."""
         cells = rows.shape[dim] // self.size
         return rows.narrow(dim, 0, cells * self.size).unfold(dim, self.size, self.size).unbind(-1)
-
-
-def _hand_to_first_largest(parts: tuple[Tensor, ...], gradient: Tensor, into: tuple[Tensor, ...]) -> None:
-    """Give each window's gradient to the first of its largest parts."""
-    rest = gradient
-    for position in range(len(parts) - 1):
-        best_of_later = reduce(torch.maximum, parts[position + 1 :])
-        own = rest * (parts[position] >= best_of_later)
-        into[position].copy_(own)
-        rest = rest - own
-    into[-1].copy_(rest)

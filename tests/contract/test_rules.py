@@ -245,6 +245,23 @@ def test_a_learning_rule_beats_its_frozen_control_by_three_standard_errors(name:
 
 
 @pytest.mark.slow
+def test_the_sign_of_pepitas_projection_decides() -> None:
+    # x + F e moves a sample away from its own class where F holds class means: only against them is that descent.
+    along, against = (
+        digits_runs(f"pepita:form=dendritic:init=class_means:sign={sign}", seeds=2) for sign in ("plus", "minus")
+    )
+    assert max(along) < min(digits_runs("shallow")) - 0.2
+    assert min(against) > max(digits_runs("shallow")) + 0.1
+
+
+@pytest.mark.slow
+def test_pepita_learns_nothing_from_another_samples_error() -> None:
+    own, other = (digits_runs(f"pepita:form=dendritic:init=class_means:sign=minus:error={e}", seeds=2)
+                  for e in ("first", "shuffled"))  # fmt: skip
+    assert min(own) > max(other) + 0.1
+
+
+@pytest.mark.slow
 def test_sigprop_learns_from_one_sample_at_a_time() -> None:
     settings = {"seeds": 2, "epochs": 1, "batch_size": 1, "limit": 700}
     paired = zip(digits_runs("sigprop", **settings), digits_runs("shallow", **settings), strict=True)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from neurorules.compare.papers.pepita import fitted_slowness
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
 from neurorules.series import Series
@@ -305,3 +306,9 @@ def test_few_patterns_for_many_rows_bring_the_same_current_as_the_rows_themselve
     patterns = torch.randn(CLASSES, *SHAPE, generator=generator, dtype=torch.float64)
     offset = Offset(patterns, shares)
     torch.testing.assert_close(offset.rows().flatten(1), shares @ patterns.flatten(1))
+
+
+@pytest.mark.parametrize("slow", [0.03, 0.5, 4.0])
+def test_the_papers_fit_finds_the_slowness_of_its_own_curve(slow: float) -> None:
+    curve = [0.9 * t / (slow + t) for t in range(1, 61)] + [0.9]
+    assert fitted_slowness(curve) == pytest.approx(slow, rel=1e-3)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from neurorules import Learner, Series
+from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
 from neurorules.signals import SIGNALS
+from neurorules.torch_path import trainer
 from neurorules.torch_path.pipeline import LOCKING
+from neurorules.torch_path.trainer import train
 
 STEPS, SAMPLES, CLASSES, BATCHES = 4, 6, 3, 5
 UNLOCKED = (
@@ -133,3 +140,42 @@ def test_a_step_goes_through_the_whole_pipe() -> None:
     for number in range(3):
         assert straight.step(*batch(number, (6,))) == piped.step(*batch(number, (6,)))
     assert_same(straight.state(), piped.state())
+
+
+class Killed(Exception):
+    """What stops a run in the middle of an epoch."""
+
+
+def weights(folder: Path) -> dict[str, Tensor]:
+    return load_file(folder / "weights.safetensors")
+
+
+def test_a_pipelined_run_killed_in_an_epoch_goes_on_to_the_same_bits_as_one_layer_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = TrainConfig(net="10-9-8", steps=3, epochs=2, batch_size=32, limit=200, validation=40)
+    straight = train(config, tmp_path / "straight", quiet=True)
+    piped = replace(config, schedule="pipelined")
+    learned, push = 0, Learner.push
+
+    def push_until_killed(self: Learner, *batch: object) -> dict[str, float] | None:
+        nonlocal learned
+        learned += 1
+        if learned == 8:
+            raise Killed
+        return push(self, *batch)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", -1)
+    monkeypatch.setattr(Learner, "push", push_until_killed)
+    with pytest.raises(Killed):
+        train(piped, tmp_path / "piped", quiet=True)
+    monkeypatch.setattr(Learner, "push", push)
+    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 30)
+    result = train(piped, tmp_path / "piped", quiet=True, resume=True)
+    assert_same(weights(tmp_path / "straight"), weights(tmp_path / "piped"))
+    assert result["test_accuracy"] == straight["test_accuracy"]
+    rows = [(tmp_path / name / "metrics.jsonl").read_text().splitlines() for name in ("straight", "piped")]
+    for one, other in zip(*rows, strict=True):
+        found, expected = json.loads(other), json.loads(one)
+        for name in ("train_loss", "train_accuracy", "validation_accuracy"):
+            assert found[name] == pytest.approx(expected[name], rel=1e-9)

@@ -20,12 +20,19 @@ from neurorules.torch_path.state import to_tensors
 STEPS, SAMPLES, CLASSES = 7, 5, 3
 TOLERANCE = 1e-10
 WINDOWS = (STEPS, 1, 3)
-GLOBAL = ("bptt", "fa")
+AT_ONCE = ("bptt", "fa", "traces_propagation")
+"""Rules whose third factor is made from all steps of a trial at once."""
+OPTIONS = {
+    "sigprop": (
+        "form=voltage", "embedding=class_means", "generator=target_input", "generator=target_loop",
+        "generator=target_input:embedding=class_means", "loss=soft", "predict=neutral",
+    )
+}  # fmt: skip
 LOCAL = tuple(
     rule
     for name in RULES.names()
-    if name not in GLOBAL
-    for rule in ((name, f"{name}:form=voltage", f"{name}:embedding=class_means") if name == "sigprop" else (name,))
+    if name not in AT_ONCE
+    for rule in (name, *(f"{name}:{options}" for options in OPTIONS.get(name, ())))
 )
 NETS = {"dense": ("13-11", (6,)), "conv": ("c4k3-p2-9", (1, 6, 6)), "recurrent": ("r10-8", (6,))}
 
@@ -101,9 +108,9 @@ def test_a_surrogate_that_scans_do_not_sum_learns_alike_too() -> None:
     assert_schedules_agree(model, False)
 
 
-@pytest.mark.parametrize("rule", GLOBAL)
+@pytest.mark.parametrize("rule", AT_ONCE)
 @pytest.mark.parametrize("window", WINDOWS[1:])
-def test_a_rule_that_runs_backwards_in_time_says_that_it_needs_all_steps(rule: str, window: int) -> None:
+def test_a_rule_that_runs_through_time_on_its_own_says_that_it_needs_all_steps(rule: str, window: int) -> None:
     with pytest.raises(UserError, match="every step of a trial at once.*--schedule by_layer"):
         two_trials(build_model(network("dense"), RULES.make(rule)), False, window)
 

@@ -140,7 +140,7 @@ def test_a_read_out_is_a_leaky_integrator_without_threshold(generator: torch.Gen
     assert torch.equal(activity.v.values, before)
 
 
-@pytest.mark.parametrize("text", ["if", "lif", "leaky_readout", "rate", "rate:activation=tanh"])
+@pytest.mark.parametrize("text", ["if", "lif", "leaky_readout", "rate", "rate:leak=0.01", "rate:activation=tanh"])
 def test_psi_of_a_neuron_is_the_derivative_of_its_graded_output(text: str) -> None:
     neuron: Neuron = NEURONS.make(text)
     v = torch.linspace(-2.013, 3.017, 200, dtype=torch.float64).requires_grad_()
@@ -157,7 +157,16 @@ def test_a_rate_neuron_gives_its_activation_in_one_step(generator: torch.Generat
 
 @pytest.mark.parametrize(
     "text",
-    ["lif:beta=1.5", "lif:v_threshold=0", "if:v_threshold=-1", "leaky_readout:beta=-0.1", "lif:reset=never", "lyf"],
+    [
+        "lif:beta=1.5",
+        "lif:v_threshold=0",
+        "if:v_threshold=-1",
+        "leaky_readout:beta=-0.1",
+        "lif:reset=never",
+        "lyf",
+        "rate:leak=1",
+        "rate:activation=tanh:leak=0.1",
+    ],
 )
 def test_a_neuron_that_makes_no_sense_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(UserError) as raised:
