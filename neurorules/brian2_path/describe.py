@@ -95,8 +95,9 @@ class _LayerTexts:
         reads_m = any("m_post" in learning.rule.equation(p).reads for p in texts)
         if reads_m and self.layer.name not in learning.m:
             return ()
+        # A bias stands behind the weights' current: where none comes, it takes no part, and learns nothing.
         own = [p for p in texts if p.parameter == "w" or self._own(p) in self.case.parameters]
-        return tuple(own)
+        return tuple(p for p in own if p.parameter != "b" or self.fed)
 
     def _own(self, plasticity: Plasticity) -> str:
         return f"{self.layer.name}.{plasticity.parameter}"

@@ -15,6 +15,7 @@ from neurorules.language.equations import ELIGIBILITY, Equation, Product
 from neurorules.language.errors import UserError
 from neurorules.language.expressions import Binary, Call, Expression, Name, Number, names_in
 from neurorules.language.rules import Rule
+from neurorules.neurons import NEURONS
 from neurorules.signals import SIGNALS
 from neurorules.surrogates import Surrogate
 
@@ -113,10 +114,13 @@ def lower_neuronal(equation: Equation, place: Place) -> Lowered:
 
 
 def can_lower(rule: Rule) -> bool:
-    """Whether a rule can run in Brian2: its texts have a lowering, and its third factor needs no step to come."""
+    """Whether a rule can run in Brian2: its neurons and texts have a lowering, and no factor needs a step to come."""
     if rule.signal is not None and "history" in SIGNALS.make(rule.signal).needs:
         return False
+    if any(phase.linear for phase in rule.phases):
+        return False
     try:
+        NEURONS.make(rule.defaults.neuron).brian2()
         for plasticity in rule.plasticity:
             place = Place(None, normalised=True, parameter=plasticity.parameter)
             (lower_synaptic if plasticity.parameter == "w" else lower_neuronal)(rule.equation(plasticity), place)

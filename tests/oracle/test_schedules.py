@@ -20,7 +20,7 @@ from neurorules.torch_path.state import to_tensors
 STEPS, SAMPLES, CLASSES = 7, 5, 3
 TOLERANCE = 1e-10
 WINDOWS = (STEPS, 1, 3)
-AT_ONCE = ("bptt", "fa", "traces_propagation")
+AT_ONCE = ("bptt", "fa", "spiking_bsp", "traces_propagation")
 """Rules whose third factor is made from all steps of a trial at once."""
 OPTIONS = {
     "sigprop": (
@@ -31,7 +31,7 @@ OPTIONS = {
 LOCAL = tuple(
     rule
     for name in RULES.names()
-    if name not in AT_ONCE
+    if name not in AT_ONCE and RULES.make(name).defaults.steps > 1
     for rule in (name, *(f"{name}:{options}" for options in OPTIONS.get(name, ())))
 )
 NETS = {"dense": ("13-11", (6,)), "conv": ("c4k3-p2-9", (1, 6, 6)), "recurrent": ("r10-8", (6,))}

@@ -127,8 +127,12 @@ def test_a_bias_has_no_synapse(text: str) -> None:
         lower_neuronal(equation(text, "b"), Place(None, False, parameter="b"))
 
 
-def test_rules_whose_third_factor_runs_backwards_in_time_stay_in_torch() -> None:
-    assert {name for name in RULES.names() if not can_lower(RULES.make(name))} == {"bptt", "fa"}
+def test_rules_that_need_what_brian2_lacks_stay_in_torch() -> None:
+    backwards_in_time, inner_integration = {"bptt", "fa", "spiking_bsp"}, {"bsp"}
+    missing = {name for name in RULES.names() if not can_lower(RULES.make(name))}
+    assert missing == backwards_in_time | inner_integration
+    assert not can_lower(RULES.make("pepita:form=dendritic"))  # a linear phase
+    assert not can_lower(RULES.make("pepita:neurons=rate"))
 
 
 @pytest.mark.parametrize(
