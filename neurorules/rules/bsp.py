@@ -7,7 +7,8 @@ from typing import Literal
 from neurorules.language.rules import Defaults, Plasticity, Rule, Source
 
 PID_RATE = 0.1
-"""Of G1 itself, which is not rescaled as by Adam. Source: validation samples of digits and MNIST."""
+"""Of G1 itself, which is not rescaled as by Adam. Source: validation samples; 1.0 serves digits and fails on MNIST,
+where 0.1 reaches 91.7 % (784-100-10, 3 epochs): the PID form is shown, not tuned."""
 
 
 def backward_signal_propagation(
