@@ -20,7 +20,7 @@ def reproduce(
     paper: Annotated[str, typer.Argument(help="sigprop-spiking, pepita or bsp.")],
     quick: Annotated[bool, typer.Option("--quick", help="Fewer samples and epochs: minutes instead of hours.")] = False,
     seeds: Annotated[int | None, typer.Option(help="Seeds for each row [default: 3, with --quick 1].")] = None,
-    only: Annotated[str | None, typer.Option(help="Rows or tables whose name holds this word.")] = None,
+    only: Annotated[str | None, typer.Option(help="Rows whose table or label holds WORD (or WORD+WORD).")] = None,
     epochs: Annotated[int | None, typer.Option(help="Replaces the rows' own number of epochs.")] = None,
     limit: Annotated[int | None, typer.Option(help="Replaces the rows' own number of training samples.")] = None,
     jobs: Annotated[int, typer.Option(help="Runs at once, each on one thread.")] = 1,

@@ -41,7 +41,7 @@ def reproduce(
     Args:
         paper: its tables.
         seeds: how many of each row.
-        only: rows and tables whose label or title holds this word; all if None.
+        only: rows whose label or table's title holds this word, or each of several words joined by "+"; all if None.
         changed: settings that replace the rows' own, such as epochs.
         jobs, data_dir, force, resume, quiet: as in `compare`.
 
@@ -88,7 +88,8 @@ def _slug(text: str) -> str:
 
 
 def _is_wanted(table: Table, row: Row, only: str | None) -> bool:
-    return only is None or only.lower() in row.label.lower() or only.lower() in table.title.lower()
+    words = [] if only is None else only.lower().split("+")
+    return all(word in row.label.lower() or word in table.title.lower() for word in words)
 
 
 def _configs(row: Row, seeds: int, changed: dict[str, Any]) -> list[SettledConfig]:

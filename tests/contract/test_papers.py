@@ -18,7 +18,13 @@ from neurorules.language.errors import UserError
 from neurorules.rules import RULES
 from neurorules.torch_path.learner import Learner
 
-SHAPES = {"mnist": (1, 28, 28), "fashion_mnist": (1, 28, 28), "cifar10": (3, 32, 32), "cifar100": (3, 32, 32)}
+SHAPES = {
+    "mnist": (1, 28, 28),
+    "fashion_mnist": (1, 28, 28),
+    "nmnist": (2, 34, 34),
+    "cifar10": (3, 32, 32),
+    "cifar100": (3, 32, 32),
+}
 FORMS = [(name, quick) for name in PAPERS.names() for quick in (False, True)]
 
 
@@ -65,7 +71,7 @@ def _tiny() -> Paper:
 
 
 def test_a_row_is_trained_kept_and_found_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    first = reproduce(_tiny(), tmp_path, seeds=2, only="shallow", quiet=True)
+    first = reproduce(_tiny(), tmp_path, seeds=2, only="digits+SHALLOW", quiet=True)
     shallow, ours = first["tables"][0]["rows"]
     assert (shallow["seeds"], ours["seeds"]) == (2, 0)
     assert 0 <= shallow["test_accuracy"] <= 1

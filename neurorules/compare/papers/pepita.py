@@ -49,6 +49,17 @@ SPIKING = {
     "BP surrogate": "bptt",
     "Shallow": "shallow",
 }
+FEW = ("dendritic, mirrored", "DFA", "Shallow")
+ONE_LAYER = TrainConfig(data="mnist", net="1000", epochs=3)
+SMALL_CONV = TrainConfig(data="mnist", net="c16k3-p2-c32k3-p2-128", steps=4, epochs=3, limit=12_000)
+SPIKING_TABLES = {
+    "MNIST, spiking net 1000, integrate-and-fire, T = 8": (ONE_LAYER, tuple(SPIKING)),
+    "MNIST, spiking net 500-500, integrate-and-fire, T = 8": (replace(ONE_LAYER, net="500-500"), tuple(SPIKING)),
+    "MNIST, spiking net 1000, ten epochs": (replace(ONE_LAYER, epochs=10), (*FEW, "BP surrogate")),
+    f"MNIST, 12,000 images, spiking net {SMALL_CONV.net}, T = 4": (SMALL_CONV, FEW),
+    "N-MNIST, spiking net 300": (TrainConfig(data="nmnist", net="300", epochs=3), FEW),
+}
+"""By title: settings of every row, and the rows."""
 
 
 def pepita(quick: bool = False) -> Paper:
@@ -61,7 +72,7 @@ def pepita(quick: bool = False) -> Paper:
     return Paper(
         title="PEPITA: error-driven input modulation (Table 1)",
         source="Dellaferrera, Kreiman 2022",
-        tables=(*tables, *(_spiking(net, quick) for net in ("1000", "500-500"))),
+        tables=(*tables, *(_spiking(config, rows, title, quick) for title, (config, rows) in SPIKING_TABLES.items())),
         notes=(
             "FA and DRTP rows of the paper are recalled, unverified. Its learning curves are test accuracies; ours are "
             "of held-out training samples.",
@@ -89,10 +100,8 @@ def _table(kind: str, data: str, quick: bool) -> Table:
     return Table(f"{TITLES[data]}, {kind} net {base.net}", tuple(rows))
 
 
-def _spiking(net: str, quick: bool) -> Table:
-    base = TrainConfig(data="mnist", net=net, epochs=3)
-    rows = tuple(Row(label, _small(replace(base, rule=rule), quick)) for label, rule in SPIKING.items())
-    return Table(f"MNIST, spiking net {net}, integrate-and-fire, T = 8", rows)
+def _spiking(config: TrainConfig, rows: Sequence[str], title: str, quick: bool) -> Table:
+    return Table(title, tuple(Row(label, _small(replace(config, rule=SPIKING[label]), quick)) for label in rows))
 
 
 def _small(config: TrainConfig, quick: bool) -> TrainConfig:

@@ -14,7 +14,7 @@ RULES = {
     "BP surrogate": "bptt",
     "SP surrogate": "sigprop",
     "SP voltage": "sigprop:form=voltage",
-    "SP surrogate, codes instead of prototypes (control)": "sigprop:targets=codes",
+    "Fixed codes instead of prototypes (control)": "sigprop:targets=codes",
 }
 PUBLISHED = {
     "mnist": {"Shallow": 92.76, "BP surrogate": 99.16, "SP surrogate": 98.99, "SP voltage": 97.37},
