@@ -128,7 +128,7 @@ def _hidden(net: Net, rule: Rule, name: str, size: int, taught: Teaching) -> Uni
     changes = tuple(
         line
         for own, phase in taught.phases.items()
-        for line in lower_texts(rule, "b", own, _gate(phase, "lr_hidden"), neuron)
+        for line in lower_texts(rule, "b", own, _gate(phase, "lr_hidden"), psi=neuron.psi)
     )
     counted = ("spikes : 1",) if neuron.threshold is not None else ()
     return Units(
@@ -160,7 +160,7 @@ def _forward(net: Net, rule: Rule, source: str, target: str, weights: np.ndarray
     changes = tuple(
         line
         for own, phase in taught.phases.items()
-        for line in lower_texts(rule, "w", own, _gate(phase, "lr_hidden"), neuron)
+        for line in lower_texts(rule, "w", own, _gate(phase, "lr_hidden"), psi=neuron.psi)
     )
     return Wires(
         f"{target}_ff",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 
-from neurorules.brian2_path.continuous.neurons import ContinuousNeuron
 from neurorules.brian2_path.lowering import Lowered, Place, lower_neuronal, lower_synaptic
 from neurorules.language.rules import Rule
 
 NAMES = ((r"\bS_(pre|post)\b", r"a_\1"), (r"\bv_(pre|post)\b", r"u_\1"), (r"\bS\b", "a"), (r"\bv\b", "u"))
 
 
-def lower_texts(rule: Rule, parameter: str, phase: str, gate: str, neuron: ContinuousNeuron) -> tuple[str, ...]:
+def lower_texts(rule: Rule, parameter: str, phase: str, gate: str, *, psi: str) -> tuple[str, ...]:
     """Changes of a hidden layer's parameter in one phase, applied to the parameter itself.
 
     Args:
@@ -19,7 +18,7 @@ def lower_texts(rule: Rule, parameter: str, phase: str, gate: str, neuron: Conti
         parameter: "w" or "b".
         phase: of the rule.
         gate: factor of every change: rate, and when it acts.
-        neuron: of the layer.
+        psi: text of psi with {v} for the membrane.
 
     Raises:
         UserError: a text that has no lowering.
@@ -28,7 +27,7 @@ def lower_texts(rule: Rule, parameter: str, phase: str, gate: str, neuron: Conti
     for plasticity in rule.plasticity:
         if (plasticity.parameter, plasticity.role, plasticity.phase) != (parameter, "hidden", phase):
             continue
-        place = Place(None, normalised=False, parameter=parameter, psi=neuron.psi)
+        place = Place(None, normalised=False, parameter=parameter, psi=psi)
         lower = lower_synaptic if parameter == "w" else lower_neuronal
         lines += [_act(line, parameter, gate) for line in _all(lower(rule.equation(plasticity), place))]
     return tuple(lines)
