@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from neurorules.brian2_path.continuous.checks import check_config, neuron_of, warn_of_time
+from neurorules.brian2_path.continuous.choose import machine_for
 from neurorules.brian2_path.continuous.circuit import Circuit
 from neurorules.brian2_path.continuous.layers import POWER, Net, hidden_sizes
-from neurorules.brian2_path.continuous.machine import machine_for
 from neurorules.brian2_path.continuous.plan import Plan
 from neurorules.brian2_path.continuous.report import result_of
 from neurorules.brian2_path.continuous.stream import Stream

@@ -62,7 +62,7 @@ def _ring_units(
         f"int(at > {start - system.h / 2!r})*int(at < {start + (system.steps - 0.5) * system.h!r})" for start in windows
     )
     matrix = system.matrix().tolist()
-    equations = ["dat/dt = 1/ms : 1", f"up = {up} : 1", f"down = {down} : 1", "I_const : 1", "b : 1", "error : 1"]
+    equations = ["dat/dt = 1/ms : 1", "up : 1", "down : 1", "I_const : 1", "b : 1", "error : 1"]
     saturation = f"{system.saturation!r}"
     equations.append(f"drive = {saturation}*tanh((I_const + b)/{saturation}) : 1")
     for one, row in zip(ELEMENTS, matrix, strict=True):
@@ -76,7 +76,8 @@ def _ring_units(
         "dg/dt = down*l_J/ms : 1",
         "a = x_S - 1 : 1",
         "u = drive : 1",
-        f"m = g*(1 - (drive/{saturation})**2) : 1",
+        f"pulled = g*(1 - (drive/{saturation})**2) : 1",
+        "m : 1",
     ]
     hit, miss = rule.targets
     error = f"a - ({hit!r}*int(i == label) + {miss!r}*int(i != label))" if last else "error"
@@ -88,9 +89,11 @@ def _ring_units(
         size,
         (*equations, *(("seen : 1",) if last else ())),
         acts=(
-            *((Act(("seen = a",), JUDGE),) if last else ()),
+            Act(("m = pulled", *(("seen = a",) if last else ())), JUDGE),
             Act(bias, LEARN),
             Act(begin, BEGIN),
+            # Constant during a step: the integration looks at its middle too.
+            Act((f"up = {up}", f"down = {down}"), ARRIVE, order=3, every="step"),
             Act((f"l_S = l_S + {enters}*(({error})*x_S - l_S)",), ARRIVE, order=2, every="step"),
         ),
         streams=("label", "phase", "eta"),
@@ -108,7 +111,7 @@ def _wires(rule: Rule, source: str, target: str, weights: np.ndarray, first: boo
     equations = ["w : 1", "I_const_post = w*a_pre : 1 (summed)"]
     sums = {"I_const_post": (ARRIVE, 0, "presentation" if first else "step")}
     if not first:
-        equations.append("error_pre = w*m_post : 1 (summed)")
+        equations.append("error_pre = w*pulled_post : 1 (summed)")
         sums["error_pre"] = (ARRIVE, 1, "step")
     return Wires(
         f"{target}_ff",
@@ -123,10 +126,17 @@ def _wires(rule: Rule, source: str, target: str, weights: np.ndarray, first: boo
 
 
 NEEDS = frozenset({"output_error", "reverse_circuit", "weight_transport"})
-ENTRY = Plan(
-    bsp,
-    samples_only,
-    needs=NEEDS,
-    lr=0.01,
-    readout_lr=0.01,
-)
+
+
+def plan() -> Plan:
+    """Its circuit, what is presented, and rates it learns well with."""
+    return Plan(
+        bsp,
+        samples_only,
+        needs=NEEDS,
+        lr=0.01,
+        readout_lr=0.01,
+    )
+
+
+ENTRY = plan

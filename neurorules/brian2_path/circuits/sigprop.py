@@ -103,4 +103,9 @@ def _judge(name: str, classes: int) -> Units:
     )
 
 
-ENTRY = Plan(sigprop, samples_and_classes, {"temperature": 0.1}, frozenset({"target", "layer_pool"}))
+def plan() -> Plan:
+    """Its circuit, what is presented, and rates it learns well with."""
+    return Plan(sigprop, samples_and_classes, {"temperature": 0.1}, frozenset({"target", "layer_pool"}))
+
+
+ENTRY = plan
