@@ -23,7 +23,9 @@ CARRIERS = {"final": "{x}", "fixed": "1.0"}
 """What the reverse ring is linearised around: the forward ring's last state, or the fixed point."""
 
 
-def bsp(net: Net, rule: Rule, settings: Settings, random: np.random.Generator) -> Circuit:
+def bsp(
+    net: Net, rule: Rule, settings: Settings, random: np.random.Generator, system: RingSystem | None = None
+) -> Circuit:
     """Method 2 with the causal modes final and fixed; fixed points are 1."""
     mode = str(getattr(SIGNALS.make(rule.signal or ""), "mode", "")).lower()
     if mode not in CARRIERS or len(rule.plasticity) != 4:
@@ -31,7 +33,7 @@ def bsp(net: Net, rule: Rule, settings: Settings, random: np.random.Generator) -
             f"bsp in continuous time learns connections by a reverse ring that runs forward in time: modes "
             f"{' and '.join(CARRIERS)}. Asked for {rule.signal}. Use bsp:mode=final, or --path torch"
         )
-    system = RingSystem()
+    system = system or RingSystem()
     span = system.steps * system.h
     sizes = (*net.hidden, net.classes)
     names = [*(hidden_name(number) for number in range(1, len(net.hidden) + 1)), "readout"]
@@ -134,8 +136,8 @@ def plan() -> Plan:
         bsp,
         samples_only,
         needs=NEEDS,
-        lr=0.01,
-        readout_lr=0.01,
+        lr=0.1,
+        readout_lr=0.1,
     )
 
 

@@ -70,7 +70,7 @@ def plan() -> Plan:
         each_twice,
         {"kappa": 1.0},
         frozenset({"output_error", "fixed_feedback", "second_pass"}),
-        lr=0.01,
+        lr=0.003,
     )
 
 
