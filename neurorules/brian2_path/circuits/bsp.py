@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from neurorules.brian2_path.continuous.circuit import ARRIVE, BEGIN, JUDGE, LEARN, Act, Circuit, Units, Wires
+from neurorules.brian2_path.continuous.circuit import ARRIVE, BEGIN, JUDGE, LEARN, Act, Circuit, Units, When, Wires
 from neurorules.brian2_path.continuous.layers import POWER, SHOWN, Net, hidden_name
 from neurorules.brian2_path.continuous.learning import lower_texts
 from neurorules.brian2_path.continuous.plan import Plan, Settings, samples_only
@@ -111,7 +111,7 @@ def _sum(terms: object) -> str:
 
 def _wires(rule: Rule, source: str, target: str, weights: np.ndarray, first: bool) -> Wires:
     equations = ["w : 1", "I_const_post = w*a_pre : 1 (summed)"]
-    sums = {"I_const_post": (ARRIVE, 0, "presentation" if first else "step")}
+    sums: dict[str, When] = {"I_const_post": (ARRIVE, 0, "presentation" if first else "step")}
     if not first:
         equations.append("error_pre = w*pulled_post : 1 (summed)")
         sums["error_pre"] = (ARRIVE, 1, "step")
@@ -120,7 +120,7 @@ def _wires(rule: Rule, source: str, target: str, weights: np.ndarray, first: boo
         source,
         target,
         tuple(equations),
-        sums=sums,  # type: ignore[arg-type]
+        sums=sums,
         acts=(Act(lower_texts(rule, "w", "input", _gate(target), psi="1.0"), LEARN),),
         start={"w": weights},
         keeps=("w",),
