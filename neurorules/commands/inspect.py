@@ -55,3 +55,5 @@ def cite(
     if equations:
         for text in found["equations"]:
             print(f"  d{text['parameter']} ({text['role']}, phase {text['phase']}) = {text['text']}")
+        if found["continuous"] is not None:
+            print(f"\nIn continuous time (train --path brian2), 64 inputs, 16 rate units:\n{found['continuous']}")

@@ -6,6 +6,8 @@ import inspect
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from neurorules.connections import CONNECTIONS
 from neurorules.datasets import DATASETS
 from neurorules.encoders import ENCODERS
@@ -66,10 +68,12 @@ def _row(kind: str, registry: Registry, name: str) -> dict[str, str]:
 
 
 def paths_of(rule: Rule) -> list[str]:
-    """The simulators a rule can run on."""
+    """What can run a rule: torch, the same steps in Brian2, equations in continuous time (`train --path brian2`)."""
+    from neurorules.brian2_path.circuits import CIRCUITS
     from neurorules.brian2_path.lowering import can_lower
 
-    return ["torch", "brian2"] if can_lower(rule) else ["torch"]
+    lowered = ["brian2"] if can_lower(rule) else []
+    return ["torch", *lowered, *(["continuous"] if rule.name in CIRCUITS.modules else [])]
 
 
 def _options(factory: Any) -> str:
@@ -88,4 +92,24 @@ def citation(text: str) -> dict[str, Any]:
     if not isinstance(rule, Rule):
         raise UserError(f"'{text}' is not a rule")
     equations = [asdict(plasticity) for plasticity in rule.plasticity]
-    return {"rule": rule.name, **asdict(rule.source), "signal": rule.signal, "equations": equations}
+    found = {"rule": rule.name, **asdict(rule.source), "signal": rule.signal, "equations": equations}
+    return {**found, "continuous": continuous_equations(rule)}
+
+
+def continuous_equations(rule: Rule, net: str = "16", inputs: int = 64, classes: int = 10) -> str | None:
+    """The equations a rule learns by in continuous time, of a small net of rate units; None where it has none."""
+    from neurorules.brian2_path.circuits import CIRCUITS
+    from neurorules.brian2_path.continuous.layers import Net, hidden_sizes
+    from neurorules.brian2_path.continuous.neurons import rate
+
+    if rule.name not in CIRCUITS.modules:
+        return None
+    plan = CIRCUITS.make(rule.name)
+    settings = {**plan.settings, "lr_hidden": plan.lr, "lr_readout": plan.readout_lr}
+    try:
+        circuit = plan.make(
+            Net(inputs, hidden_sizes(net), classes, rate(), 1), rule, settings, np.random.default_rng(0)
+        )
+    except UserError:  # a form of the rule that has none
+        return None
+    return str(circuit.show())
