@@ -13,7 +13,8 @@ import numpy as np
 from neurorules.brian2_path.checks import check_config, neuron_of, warn_of_time
 from neurorules.brian2_path.continuous.choose import machine_for
 from neurorules.brian2_path.continuous.circuit import Circuit
-from neurorules.brian2_path.continuous.layers import POWER, Net, hidden_sizes
+from neurorules.brian2_path.continuous.currents import Currents, currents_of
+from neurorules.brian2_path.continuous.layers import Net, hidden_sizes
 from neurorules.brian2_path.continuous.plan import Plan
 from neurorules.brian2_path.continuous.report import result_of
 from neurorules.brian2_path.continuous.stream import Stream
@@ -29,8 +30,6 @@ from neurorules.torch_path.batches import Data, Part, epoch_order, load_data
 
 PRESENTATIONS = 500
 """Of one run of the compiled model: tables in memory stay small, and a stop is heeded soon."""
-STATISTICS = 5000
-"""Training samples that say how far the currents are shifted and scaled."""
 
 
 def settle(config: TrainConfig) -> SettledConfig:
@@ -56,30 +55,6 @@ def settle(config: TrainConfig) -> SettledConfig:
         "batch_size": 1,
     }
     return SettledConfig(**given)
-
-
-@dataclass(frozen=True)
-class Currents:
-    """Samples as currents of one scale: the training samples' mean taken away, and a mean squared length of `POWER`."""
-
-    part: Part
-    mean: np.ndarray
-    scale: float
-
-    def __call__(self, positions: np.ndarray) -> np.ndarray:
-        return (self.part.currents(positions) - self.mean) * self.scale
-
-    def of(self, part: Part) -> Currents:
-        """Other samples, shifted and scaled alike."""
-        return Currents(part, self.mean, self.scale)
-
-
-def currents_of(train: Part) -> Currents:
-    """Shift and scale of the first training samples."""
-    seen = train.currents(np.arange(min(STATISTICS, len(train))))
-    mean = seen.mean(0)
-    length = float(np.square(seen - mean).sum(1).mean())
-    return Currents(train, mean, float(np.sqrt(POWER / length)) if length else 1.0)
 
 
 @dataclass
@@ -113,24 +88,27 @@ def train(
     """
     settled = settle(config)
     data = data or load_data(settled, data_dir)
-    plan, net = check_config(settled), _net(settled, data)
-    warn_of_time(net.neuron)
-    rates = {"lr_hidden": settled.lr or 0.0, "lr_readout": settled.readout_lr or 0.0}
-    settings = {**plan.settings, **rates}
-    random = np.random.default_rng(settled.seed)
-    circuit = plan.make(net, RULES.make(settled.rule), settings, random)
-    currents = currents_of(data.train)
-    folder = None
+    run = prepare(settled, data, quiet)
     if out is not None:
+        # Only now: a mistake in the settings must not leave a folder behind, or replace a run.
         stored = settled.as_dict()
-        folder = RunFolder.resume(out, stored) if resume else RunFolder.create(out, stored, force)
-    stream = Stream(machine_for(circuit), circuit, settings)
-    run = Run(settled, data, plan, circuit, stream, currents, folder, quiet)
-    if folder is not None and resume:
-        run.restore(folder)
+        run.folder = RunFolder.resume(out, stored) if resume else RunFolder.create(out, stored, force)
+        if resume:
+            run.restore(run.folder)
     with polite_stop() as stop:
         run.learn(stop)
         return run.finish()
+
+
+def prepare(config: SettledConfig, data: Data, quiet: bool) -> Run:
+    """A fresh circuit for a configuration and its data, on the fastest machine there is."""
+    plan, net = check_config(config), _net(config, data)
+    warn_of_time(net.neuron)
+    rates = {"lr_hidden": config.lr or 0.0, "lr_readout": config.readout_lr or 0.0}
+    settings = {**plan.settings, **rates}
+    circuit = plan.make(net, RULES.make(config.rule), settings, np.random.default_rng(config.seed))
+    currents = currents_of(data.train)
+    return Run(config, data, plan, circuit, Stream(machine_for(circuit), circuit, settings), currents, quiet)
 
 
 def _net(config: SettledConfig, data: Data) -> Net:
@@ -148,8 +126,8 @@ class Run:
     circuit: Circuit
     stream: Stream
     currents: Currents
-    folder: RunFolder | None
     quiet: bool
+    folder: RunFolder | None = None
     at: Position = field(default_factory=Position)
 
     def learn(self, stop: StopFlag) -> None:
@@ -211,12 +189,17 @@ class Run:
 
     def _evaluate(self, part: Part) -> tuple[float, dict[str, float]]:
         """Accuracy, and spikes a sample by layer."""
-        right, spikes = 0, dict.fromkeys(self._spiking(), 0.0)
-        for start, scores in self.stream.scores(len(part), self.currents.of(part)):
-            right += int((scores.argmax(1) == part.labels[start : start + len(scores)]).sum())
+        scores, spikes = self.answer(part)
+        return float((scores.argmax(1) == part.labels).mean()), spikes
+
+    def answer(self, part: Part) -> tuple[np.ndarray, dict[str, float]]:
+        """Scores (N, C) of samples that are not learned from, and spikes a sample by layer."""
+        found, spikes = [], dict.fromkeys(self._spiking(), 0.0)
+        for scores in self.stream.scores(len(part), self.currents.of(part)):
+            found.append(scores)
             for name in spikes:
                 spikes[name] += float(self.stream.machine.read(f"{name}.spikes").sum())
-        return right / len(part), {name: count / len(part) for name, count in spikes.items()}
+        return np.concatenate(found), {name: count / len(part) for name, count in spikes.items()}
 
     def _spiking(self) -> list[str]:
         return [units.name for units in self.circuit.units if units.threshold is not None]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from neurorules.brian2_path.continuous.circuit import Circuit, Units
+from neurorules.brian2_path.continuous.circuit import Circuit, Units, flat
 from neurorules.brian2_path.continuous.layers import SHOWN
 from neurorules.brian2_path.continuous.machine import Machine
 from neurorules.brian2_path.continuous.plan import Order, samples_only
@@ -53,15 +53,19 @@ class Stream:
             shown = (here.phases == SHOWN) & (here.samples >= 0)
             yield self.machine.recorded("readout", "seen")[: len(shown)][shown]
 
-    def scores(self, samples: int, rows: Rows) -> Iterator[tuple[int, np.ndarray]]:
-        """First position and scores (n, C) of samples in their own order; nothing is learned, nothing kept."""
+    def scores(self, samples: int, rows: Rows) -> Iterator[np.ndarray]:
+        """Scores (n, C) of samples in their own order, run by run; nothing is learned, nothing kept."""
         before = dict(self.values)
         order = samples_only(np.zeros(samples, dtype=np.int64), 1)
-        start = 0
-        for found in self.learn(order, rows, np.zeros(samples)):
-            yield start, found
-            start += len(found)
+        yield from self.learn(order, rows, np.zeros(samples))
         self.values = before
+
+    def load(self, parameters: Mapping[str, np.ndarray]) -> None:
+        """Begin with these parameters, named and shaped as `parameters` gives them."""
+        for name, values in parameters.items():
+            part, variable = name.rsplit(".", 1)
+            wires = part.replace(".ff", "_ff")
+            self.values[f"{wires}.{variable}"] = flat(values) if values.ndim > 1 else values
 
     def kept(self) -> dict[str, np.ndarray]:
         """Everything that is carried from run to run, by "part.variable", flat."""
