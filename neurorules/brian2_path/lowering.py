@@ -30,6 +30,7 @@ class Place:
         late: whether presynaptic spikes arrive one step late (a recurrent connection).
         centred: whether running means of the inputs are taken away, so that `mean_pre` is more than 0.
         parameter: whose change it is.
+        psi: text of psi with {v} for the membrane, where it is not that of a surrogate.
     """
 
     surrogate: Surrogate | None
@@ -37,6 +38,7 @@ class Place:
     late: bool = False
     centred: bool = False
     parameter: str = "w"
+    psi: str | None = None
 
     @property
     def change(self) -> str:
@@ -206,6 +208,8 @@ class _Writer:
     def _call(self, function: str, arguments: list[str]) -> str:
         match function:
             case "psi":
+                if self.place.psi is not None:
+                    return f"({self.place.psi.format(v=arguments[0])})"
                 if self.place.surrogate is None:
                     return "1.0"
                 return psi_text(self.place.surrogate, f"({arguments[0]} - v_threshold{self.suffix})")

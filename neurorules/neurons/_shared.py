@@ -84,7 +84,7 @@ class Brian2Text(NamedTuple):
         state: further variables, which it writes; with `keep` and `admit` among them, it has gates (see `Gates`).
         current: of them, the low-pass filtered one that drives v, of decay `alpha`; None for I itself.
         rests: whether `free`, 0 or 1, says where a spike could come.
-        slope: psi as text of "{v}".
+        slope: psi as text with {v} for the membrane; None for 1.
     """
 
     step: tuple[str, ...]
@@ -93,7 +93,7 @@ class Brian2Text(NamedTuple):
     state: tuple[str, ...] = ()
     current: str | None = None
     rests: bool = False
-    slope: str = "1.0"
+    slope: str | None = None
 
 
 class Neuron(ABC):
