@@ -51,7 +51,11 @@ def _entries(case: Case, layer: Layer) -> tuple[Input, ...]:
 
 def _input_population(case: Case, stimulus: np.ndarray, prefix: str) -> PopulationText:
     traced, codes = _traces(case)
-    return PopulationText(f"{prefix}input", stimulus.shape[-1], traced, codes, "input_fires", tables={"S": stimulus})
+    numbers: dict[str, float | np.ndarray] = {}
+    if case.offset is not None and case.learning is not None and case.learning.online is not None:
+        numbers["aside"] = np.asarray(case.offset, dtype=np.float64).reshape(case.samples, -1)
+    size, tables = stimulus.shape[-1], {"S": stimulus}
+    return PopulationText(f"{prefix}input", size, traced, codes, "input_fires", numbers, tables)
 
 
 def _traces(case: Case) -> tuple[tuple[str, ...], tuple[Code, ...]]:

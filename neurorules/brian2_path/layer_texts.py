@@ -13,7 +13,7 @@ from neurorules.brian2_path.surrogate_texts import psi_text
 from neurorules.brian2_path.wiring import pools_of, wiring_of
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Plasticity
-from neurorules.torch_path.layer import Input, Layer
+from neurorules.torch_path.layer import NETWORK_INPUT, Input, Layer
 
 
 def trace_decay(case: Case) -> float | None:
@@ -31,9 +31,9 @@ class LayerTexts:
         self.fed = any(not entry.connection.recurrent for entry in entries)
         self.norm = self._norm()
         self.decay = trace_decay(case)
+        self.online = None if case.learning is None else case.learning.online
         self.wiring = {entry.name: wiring_of(layer, entry) for entry in entries}
         self.lowered = {p: self._lower(p) for p in self._plasticities()}
-        self.online = None if case.learning is None else case.learning.online
 
     def _norm(self) -> LayerNorm | None:
         if self.layer.normalisation is None or not self.fed:
@@ -154,8 +154,8 @@ class LayerTexts:
         return self.loops or any(text.reads("dv_dw") or text.reads("dv_dI") for text in self.lowered.values())
 
     def _offset(self) -> np.ndarray | None:
-        """Current (B, N) of the case's constant offset through the first connection."""
-        if self.index > 0 or self.case.offset is None:
+        """Current (B, N) of the case's constant offset through the first connection, where its weights stay."""
+        if self.index > 0 or self.case.offset is None or self.online:
             return None
         entry = self.layer.inputs[0]
         if pools_of(self.layer, entry, learning=False):
@@ -227,6 +227,9 @@ class LayerTexts:
         pathways += [Pathway("learn_pre", "pre", rule.on_pre, "learn")] if rule.on_pre else []
         pathways += [Pathway("learn_post", "post", rule.on_post, "learn", 1)] if rule.on_post else []
         codes = []
+        if entry.source == NETWORK_INPUT and self.case.offset is not None and self.online:
+            # The offset goes through weights that change: each step anew.
+            codes.append(Code(("I_in_post += w*aside_pre",), slot, 1))
         if rule.reads("dv_dw"):
             arriving = self._place("w", entry).arriving
             codes.append(Code(self._eligible("dv_dw", "di_dw", arriving, "_post"), "traces", 1))

@@ -33,7 +33,7 @@ class Outcome(NamedTuple):
 
     layers: by name, in order.
     changes: by parameter, the sum of the texts over steps and samples, shaped like the parameter; a parameter that
-        has a row a sample, such as a target's embedding, keeps its rows (B, N). Empty where nothing learns, or online.
+        has a row a sample, such as a target's embedding, keeps its rows. Empty where nothing learns, or online.
     trajectories: of what learned online, its value after each step, (T, *shape); the last alone unless recorded.
     """
 
@@ -145,6 +145,7 @@ def _outcome(case: Case, built: Built, prefix: str) -> Outcome:
         for layer in case.network.layers
     }
     changes: dict[str, np.ndarray] = {}
+    shapes = {layer.name: layer.shape for layer in case.network.layers}
     for connection in built.text.connections:
         if "w_change" in connection.variables:
             changes[connection.parameter] = built.weight_change(connection)
@@ -154,7 +155,11 @@ def _outcome(case: Case, built: Built, prefix: str) -> Outcome:
                 parameter = variable.removesuffix("_change")
                 rows = built.neuron_change(population, parameter)
                 name = f"{population.name.removeprefix(prefix)}.{parameter}"
-                changes[name] = _of_maps(rows.sum(0), case.parameters[name].shape) if parameter == "b" else rows
+                changes[name] = (
+                    _of_maps(rows.sum(0), case.parameters[name].shape)
+                    if parameter == "b"
+                    else (rows.reshape(-1, *shapes[population.name.removeprefix(prefix)]))
+                )
     online = None if case.learning is None else case.learning.online
     return Outcome(layers, {}, _trajectories(built, prefix)) if online else Outcome(layers, changes, {})
 

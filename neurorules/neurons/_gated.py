@@ -114,6 +114,11 @@ class GatedIntegrator(Neuron):
         return self.alpha is not None and self.reset == "zero" and self.reset_delay
 
     @property
+    def scale(self) -> float | Tensor:
+        """The threshold at rest."""
+        return self.v_threshold
+
+    @property
     def current_decay(self) -> float | Tensor:
         """alpha; 0 without a synaptic current."""
         return 0.0 if self.alpha is None else self.alpha

@@ -132,6 +132,11 @@ class Neuron(ABC):
         """The leaky integrator it is, which fused scans run; None where `step` is the only description."""
 
     @property
+    def scale(self) -> float | Tensor:
+        """What changes of its membrane are measured by: the threshold, where it has one."""
+        return 1.0
+
+    @property
     def current_decay(self) -> float | Tensor:
         """Decay of a synaptic current a step, of a neuron with gates; 0 for none."""
         return 0.0
@@ -202,6 +207,11 @@ class LeakyIntegrator(Neuron):
         due = spikes - late
         after = v - due * (theta if self.reset == "subtract" else v)
         return spikes, Observed(v), State(after)
+
+    @property
+    def scale(self) -> float | Tensor:
+        """The threshold."""
+        return self.v_threshold
 
     def psi(self, v: Tensor) -> Tensor:
         return self.surrogate.psi(v - self.v_threshold)
