@@ -7,8 +7,8 @@ from typing import Any
 
 from neurorules.compare.comparison import compare as compare_configs
 from neurorules.compare.comparison import plan
+from neurorules.compare.paths import train as train_config
 from neurorules.language.config import config_from
-from neurorules.torch_path.trainer import train as train_config
 
 
 def train(

@@ -24,6 +24,7 @@ def compare(
     rules: Annotated[str, typer.Option(help="Comma-separated rules with options.")] = "sigprop,bptt,shallow",
     seeds: Annotated[int, typer.Option(help="Seeds for each rule.")] = 1,
     jobs: Annotated[int, typer.Option(help="Runs at once, each on one thread.")] = 1,
+    paths: Annotated[str, typer.Option(help="Comma-separated: torch, brian2.")] = "torch",
     hardware: Annotated[str, typer.Option(help="Comma-separated device models; none for none.")] = "none",
     out: Annotated[Path, typer.Option(help="Folder for the runs and compare.json.")] = Path("runs/compare"),
     data_dir: DataDir = None,
@@ -36,7 +37,7 @@ def compare(
     from neurorules.compare.comparison import compare as run
     from neurorules.compare.table import COLUMNS, cells, rows_of
 
-    configs = plan(config, rules, seeds, hardware)
+    configs = plan(config, rules, seeds, hardware, paths)
     found = run(configs, out, jobs=jobs, data_dir=data_dir, force=force, resume=resume, quiet=json)
     if json:
         print_json(found)

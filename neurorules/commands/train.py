@@ -29,7 +29,7 @@ def train(
     json: Json = False,
 ) -> None:
     """Train a spiking network with one rule."""
-    from neurorules.torch_path.trainer import train as run
+    from neurorules.compare.paths import train as run
 
     if out is None and resume:
         raise UserError("--resume needs the folder of the run to go on with. Give --out DIR")

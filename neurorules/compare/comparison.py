@@ -11,28 +11,30 @@ from typing import Any
 
 import joblib
 
-from neurorules.language.config import SettledConfig, TrainConfig
-from neurorules.language.errors import UserError
+from neurorules.compare.paths import settle, train
+from neurorules.language.config import PathName, SettledConfig, TrainConfig
+from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import parse_list
-from neurorules.rules import RULES
 from neurorules.runs.atomic import write_text
 from neurorules.runs.folder import CONFIG, RESULT, RunFolder
 from neurorules.runs.interrupt import Interrupted
 from neurorules.runs.plain_json import to_json
 from neurorules.runs.progress import track
-from neurorules.torch_path.trainer import train
 
 RESULT_FILE = "compare.json"
 
 
-def plan(config: TrainConfig, rules: str, seeds: int, hardware: str = "none") -> list[SettledConfig]:
-    """One configuration for each rule, hardware and seed.
+def plan(
+    config: TrainConfig, rules: str, seeds: int, hardware: str = "none", paths: str | None = None
+) -> list[SettledConfig]:
+    """One configuration for each rule, path, hardware and seed.
 
     Args:
         config: what all share.
         rules: comma-separated rules with options.
         seeds: seeds 0..seeds-1 beyond the configuration's own.
         hardware: comma-separated device models.
+        paths: comma-separated, torch or brian2; None for the configuration's own.
 
     Raises:
         UserError: no rule, an unknown rule, or fewer than one seed.
@@ -42,13 +44,20 @@ def plan(config: TrainConfig, rules: str, seeds: int, hardware: str = "none") ->
         raise UserError("--rules names no rule. Give a comma-separated list, for example sigprop,bptt,shallow")
     if seeds < 1:
         raise UserError(f"--seeds is {seeds}, must be at least 1")
-    made = {name: RULES.make(name) for name in names}
+    routes = [config.path] if paths is None else [_path(name) for name in parse_list(paths)]
     return [
-        made[name].settle(replace(config, rule=name, hardware=device, seed=config.seed + seed))
+        settle(replace(config, rule=name, path=route, hardware=device, seed=config.seed + seed))
         for name in names
+        for route in routes
         for device in parse_list(hardware)
         for seed in range(seeds)
     ]
+
+
+def _path(name: str) -> PathName:
+    if name == "torch" or name == "brian2":
+        return name
+    raise unknown("path", name, ["torch", "brian2"])
 
 
 def compare(
@@ -119,6 +128,7 @@ def run_all(
 def folder_of(out: Path, config: TrainConfig) -> Path:
     """The run folder of one configuration."""
     name = config.rule if config.hardware == "none" else f"{config.rule}@{config.hardware}"
+    name += "" if config.path == "torch" else f"@{config.path}"
     return out / name.replace(":", "_").replace("/", "_") / f"seed{config.seed}"
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from neurorules.compare.comparison import prepare_folder, run_all
 from neurorules.compare.papers._shared import Paper, Row, Table, Trained
+from neurorules.compare.paths import settle
 from neurorules.compare.table import mean_and_spread
 from neurorules.datasets import open_dataset
 from neurorules.language.config import SettledConfig
 from neurorules.language.errors import UserError
-from neurorules.rules import RULES
 from neurorules.runs.atomic import write_text
 from neurorules.runs.folder import METRICS, RESULT
 from neurorules.runs.plain_json import to_json
@@ -94,8 +94,7 @@ def _is_wanted(table: Table, row: Row, only: str | None) -> bool:
 
 def _configs(row: Row, seeds: int, changed: dict[str, Any]) -> list[SettledConfig]:
     config = replace(row.config, **changed)
-    rule = RULES.make(config.rule)
-    return [rule.settle(replace(config, seed=config.seed + seed)) for seed in range(seeds)]
+    return [settle(replace(config, seed=config.seed + seed)) for seed in range(seeds)]
 
 
 def _why_missing(table: Table, data_dir: Path | None) -> str | None:

@@ -16,6 +16,9 @@ from neurorules.language.rates import rate_schedule
 Init = Literal["torch", "he"]
 """Fresh weights, uniform: torch.nn.Linear's +-1/sqrt(fan-in), or He et al. 2015's +-sqrt(6/fan-in)."""
 
+PathName = Literal["torch", "brian2"]
+"""What runs a network: tensors, step by step; or equations in continuous time."""
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -47,7 +50,7 @@ class TrainConfig:
     limit: int | None = None  # training samples used, validation included
     validation: int | None = None  # training samples held out; None: a tenth, 5,000 at most
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    path: Literal["torch", "brian2"] = "torch"
+    path: PathName = "torch"
     hardware: str = "none"  # device models joined by +
     precision: Literal["float32", "float64", "fast"] = "float32"
     signal: str | None = None  # replaces the rule's learning signal

@@ -45,6 +45,20 @@ class Part:
         raw = torch.from_numpy(np.ascontiguousarray(self.samples[positions]))
         return self.encoder.encode(raw, self.steps, generator), torch.from_numpy(self.labels[positions])
 
+    def currents(self, positions: np.ndarray) -> np.ndarray:
+        """The samples' constant currents, (N, inputs).
+
+        Raises:
+            UserError: the encoder makes spikes.
+        """
+        drive, _ = self.batch(positions, torch.Generator())
+        if not drive.constant:
+            raise UserError(
+                "equations in continuous time take a constant current a sample, and this encoder makes spikes. "
+                "Use --encode constant, or --path torch"
+            )
+        return drive.values.flatten(1).double().numpy()
+
     def in_order(self, size: int, generator: torch.Generator) -> Iterator[tuple[Series, Tensor]]:
         """All samples in their own order."""
         for start in range(0, len(self), size):

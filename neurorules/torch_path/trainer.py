@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from neurorules.language.config import SettledConfig, TrainConfig
-from neurorules.language.errors import UserError
 from neurorules.language.rates import rate_schedule
 from neurorules.rules import RULES
 from neurorules.runs import checkpoint
@@ -78,10 +77,6 @@ def train(
         Diverged: a number is no longer finite; the last checkpoint is kept.
         Interrupted: the user stopped it; the checkpoint is saved.
     """
-    if config.path == "brian2":
-        raise UserError(
-            "--path brian2 cannot train. Train with --path torch, then: neurorules simulate RUN --path brian2"
-        )
     settled = RULES.make(config.rule).settle(config)
     data = data or load_data(settled, data_dir)
     learner = make_learner(settled, data)

@@ -1,0 +1,72 @@
+"""PEPITA's contrastive form in continuous time: every sample is presented twice, the second time with the error on top.
+
+Hebbian in the second presentation and anti-Hebbian in the first: a global signal of two values, and nothing is kept of
+the first but the weights it has changed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from neurorules.brian2_path.continuous.circuit import BEGIN, JUDGE, Act, Circuit, Units, Wires
+from neurorules.brian2_path.continuous.layers import SHOWN, TOLD, Net, Teaching, make_circuit
+from neurorules.brian2_path.continuous.plan import Plan, Settings, each_twice
+from neurorules.language.errors import UserError
+from neurorules.language.rules import Rule
+
+PHASES = {"input": SHOWN, "modulated": TOLD}
+
+
+def pepita(net: Net, rule: Rule, settings: Settings, random: np.random.Generator) -> Circuit:
+    """`pepita:form=contrastive`: dw = -a_post a_pre after a sample, +a_post a_pre after the sample with F e."""
+    if not any(p.phase == "modulated" and "S_post" in p.text for p in rule.plasticity):
+        raise UserError(
+            "pepita in continuous time is the form that keeps nothing between its passes. Use "
+            "pepita:form=contrastive, or --path torch"
+        )
+    error = Units(
+        "error",
+        net.classes,
+        ("now : 1", "a : 1"),
+        acts=(Act((f"a = now*int(done_phase == {SHOWN})",), "tell"),),
+        streams=("phase",),
+    )
+    to_error = Wires(
+        "to_error",
+        "readout",
+        "error",
+        ("now_post = m_pre*int(i == j) : 1 (summed)",),
+        sums={"now_post": (JUDGE, 2, "presentation")},
+    )
+    deviation = math.sqrt(2 / net.inputs)
+    projection = Wires(
+        "projection",
+        "error",
+        "input",
+        ("w : 1", "pushed_post = kappa*w*a_pre : 1 (summed)"),
+        sums={"pushed_post": ("tell", 1, "presentation")},
+        start={"w": random.uniform(-1, 1, (net.inputs, net.classes)) * deviation * math.sqrt(3)},
+        keeps=("w",),
+    )
+    pushed = Units(
+        "input",
+        net.inputs,
+        ("a : 1", "pushed : 1"),
+        acts=(Act((f"a = x_i + pushed*int(phase == {TOLD})",), BEGIN),),
+        streams=("x", "phase"),
+    )
+    circuit = make_circuit(net, rule, (Teaching(phases=PHASES),) * len(net.hidden), settings, random, shared=(error,))
+    units = tuple(pushed if units.name == "input" else units for units in circuit.units)
+    return replace(circuit, units=units, wires=(*circuit.wires, to_error, projection))
+
+
+ENTRY = Plan(
+    pepita,
+    each_twice,
+    {"kappa": 1.0},
+    frozenset({"output_error", "fixed_feedback", "second_pass"}),
+    lr=0.01,
+)

@@ -1,0 +1,60 @@
+"""A circuit run by Brian2's numpy target, where no C++ compiler is: the same numbers, many times slower."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from neurorules.brian2_path.backend import generating, load_brian2
+from neurorules.brian2_path.continuous.circuit import Circuit
+from neurorules.brian2_path.continuous.objects import Objects, build
+
+Numbers = Mapping[str, float | np.ndarray]
+
+
+@dataclass
+class Interpreted:
+    """A circuit in Brian2; objects are made anew for each run.
+
+    Args:
+        circuit: its text.
+    """
+
+    circuit: Circuit
+    objects: Objects | None = field(default=None, init=False)
+
+    def run(self, values: Numbers, tables: Mapping[str, np.ndarray]) -> None:
+        """One run of K presentations (see `standalone.Compiled.run`)."""
+        brian2 = load_brian2()
+        with generating(brian2, "numpy"):
+            self.objects = build(brian2, self.circuit, tables)
+            for name, value in values.items():
+                self._set(name, value)
+            duration = self.circuit.presentations * self.circuit.period_ms + self.circuit.dt_ms
+            self.objects.network.run(duration * brian2.ms, namespace={})
+
+    def read(self, name: str) -> np.ndarray:
+        """A variable "part.variable" as the last run left it, flat."""
+        part, variable = name.split(".")
+        return np.array(getattr(self._built().parts[part], variable)).reshape(-1)
+
+    def recorded(self, units: str, variable: str) -> np.ndarray:
+        """What was recorded, (K, size): a row as each presentation ended."""
+        return np.asarray(getattr(self._built().monitors[units], variable)).T[1:]
+
+    def _set(self, name: str, value: float | np.ndarray) -> None:
+        parts = self._built().parts
+        if name in self.circuit.settings:
+            for part in parts.values():
+                if name in part.variables:
+                    setattr(part, name, value)
+            return
+        owner, variable = name.split(".")
+        setattr(parts[owner], variable, value)
+
+    def _built(self) -> Any:
+        assert self.objects is not None, "nothing has been run"
+        return self.objects

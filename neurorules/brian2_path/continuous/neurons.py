@@ -1,0 +1,124 @@
+"""Units of a circuit: what a membrane does in continuous time, and what a rule's text reads of it.
+
+`a` is a unit's activity and `u` its membrane as learning sees them; a text's S and v stand for these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from neurorules.brian2_path.continuous.circuit import Every
+
+
+@dataclass(frozen=True)
+class ContinuousNeuron:
+    """Texts of one kind of unit; its current is `I_in`, from plastic wires, plus `b` and `I_aside`.
+
+    Args:
+        equations: membrane, activity `a`, membrane as learning sees it `u`.
+        threshold, reset: of a spike; None and () for units that do not spike.
+        on_pre: what a presynaptic spike does; () where activity is transmitted at every step.
+        psi: derivative of the activity by the membrane, with {v} for the membrane.
+        period_ms, dt_ms: length of a presentation, step.
+        slowest_ms, fastest_ms: its time constants.
+        gain: of fresh weights, times He's sqrt(2 / fan-in).
+        refractory_ms: silence after a spike.
+    """
+
+    equations: tuple[str, ...]
+    psi: str
+    period_ms: float
+    dt_ms: float
+    slowest_ms: float
+    fastest_ms: float
+    gain: float
+    threshold: str | None = None
+    reset: tuple[str, ...] = ()
+    on_pre: tuple[str, ...] = ()
+    refractory_ms: float = 0.0
+
+    def carries(self, source_spikes: bool, constant: bool) -> tuple[tuple[str, ...], tuple[str, ...], Every]:
+        """Equations and spike statements of wires that reach such units, and how often they sum.
+
+        Args:
+            source_spikes: whether the source spikes; its activity is summed otherwise.
+            constant: whether the source's activity is constant during a presentation.
+        """
+        every: Every = "presentation" if constant else "step"
+        if source_spikes:
+            return ("w : 1",), self.on_pre, every
+        return ("w : 1", "I_const_post = w*a_pre : 1 (summed)"), (), every
+
+
+def rate(
+    *, tau_ms: float = 2.0, ceiling: float = 2.0, period_ms: float = 10.0, dt_ms: float = 1.0, gain: float = 0.35
+) -> ContinuousNeuron:
+    """tau dv/dt = -v + I, a = clip(v, 0, ceiling).
+
+    Args:
+        tau_ms: time constant of the membrane, > 0.
+        ceiling: highest activity, > 0.
+        period_ms: of a presentation.
+        dt_ms: step.
+        gain: of fresh weights; small ones leave room below the ceiling.
+    """
+    return ContinuousNeuron(
+        equations=(
+            f"dv/dt = (I_const + I_aside + b - v)/({tau_ms!r}*ms) : 1",
+            f"a = clip(v, 0, {ceiling!r}) : 1",
+            "u = v : 1",
+        ),
+        psi=f"int({{v}} > 0)*int({{v}} < {ceiling!r})",
+        period_ms=period_ms,
+        dt_ms=dt_ms,
+        slowest_ms=tau_ms,
+        fastest_ms=tau_ms,
+        gain=gain,
+    )
+
+
+def lif(
+    *,
+    tau_ms: float = 10.0,
+    tau_syn_ms: float = 3.0,
+    tau_trace_ms: float = 12.0,
+    refractory_ms: float = 0.0,
+    k: float = 4.0,
+    period_ms: float = 40.0,
+    dt_ms: float = 1.0,
+    gain: float = 1.5,
+) -> ContinuousNeuron:
+    """tau dv/dt = -v + I, a spike where v > 1 takes 1 away; a: spikes through a low-pass, in spikes a tau_ms.
+
+    Args:
+        tau_ms: time constant of the membrane, > 0.
+        tau_syn_ms: of a presynaptic spike's current.
+        tau_trace_ms: of the activity, and of the membrane that learning sees.
+        refractory_ms: silence after a spike.
+        k: steepness of psi = 1/(1 + k |u - 1|)^2.
+        period_ms: of a presentation.
+        dt_ms: step.
+        gain: of fresh weights, which have to reach the threshold.
+    """
+    return ContinuousNeuron(
+        equations=(
+            f"dv/dt = (I_const + I_in + I_aside + b - v)/({tau_ms!r}*ms) : 1"
+            + (" (unless refractory)" if refractory_ms else ""),
+            f"dI_in/dt = -I_in/({tau_syn_ms!r}*ms) : 1",
+            f"da/dt = -a/({tau_trace_ms!r}*ms) : 1",
+            f"du/dt = (v - u)/({tau_trace_ms!r}*ms) : 1",
+        ),
+        psi=f"1.0/(1.0 + {k!r}*abs({{v}} - 1.0))**2",
+        period_ms=period_ms,
+        dt_ms=dt_ms,
+        slowest_ms=max(tau_ms, tau_trace_ms),
+        fastest_ms=min(tau_ms, tau_syn_ms, tau_trace_ms),
+        gain=gain,
+        threshold="v > 1",
+        reset=("v -= 1", f"a += {tau_ms / tau_trace_ms!r}"),
+        on_pre=(f"I_in_post += w*{tau_ms / tau_syn_ms!r}",),
+        refractory_ms=refractory_ms,
+    )
+
+
+NEURONS = {"rate": rate, "lif": lif}

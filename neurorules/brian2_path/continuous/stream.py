@@ -1,0 +1,121 @@
+"""Samples through a circuit, run after run: tables in, weights carried on, scores out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from neurorules.brian2_path.continuous.circuit import Circuit, Units
+from neurorules.brian2_path.continuous.interpreted import Numbers
+from neurorules.brian2_path.continuous.layers import SHOWN
+from neurorules.brian2_path.continuous.plan import Order, samples_only
+
+Rows = Callable[[np.ndarray], np.ndarray]
+"""From positions of samples to their currents, (N,) -> (N, I)."""
+
+
+class Machine(Protocol):
+    """What runs a circuit: compiled, or by Brian2's numpy target."""
+
+    def run(self, values: Numbers, tables: dict[str, np.ndarray]) -> None:
+        """K presentations."""
+
+    def read(self, name: str) -> np.ndarray:
+        """A variable afterwards."""
+
+    def recorded(self, units: str, variable: str) -> np.ndarray:
+        """What was recorded, a row a presentation."""
+
+
+@dataclass
+class Stream:
+    """A circuit that is being run.
+
+    Args:
+        machine: what runs it.
+        circuit: its text.
+        settings: numbers its equations read; they may change between runs.
+        values: of all that is kept, by "part.variable", flat.
+    """
+
+    machine: Machine
+    circuit: Circuit
+    settings: dict[str, float]
+    values: dict[str, float | np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.values = {**self.circuit.starts(), **self.values}
+
+    def learn(self, order: Order, rows: Rows, eta: np.ndarray) -> Iterator[np.ndarray]:
+        """Present everything in `order`; after each run, scores of the samples it showed, (n, C).
+
+        Args:
+            order: what is presented.
+            rows: currents of samples.
+            eta: factor of every rate, one a presentation.
+        """
+        whole = self.circuit.presentations
+        for start in range(0, len(order.samples), whole):
+            here = Order(*(column[start : start + whole] for column in order))
+            try:
+                self.machine.run({**self.values, **self.settings}, self._tables(here, rows, eta[start : start + whole]))
+            finally:
+                self._carry()
+            shown = (here.phases == SHOWN) & (here.samples >= 0)
+            yield self.machine.recorded("readout", "seen")[: len(shown)][shown]
+
+    def scores(self, samples: int, rows: Rows) -> Iterator[tuple[int, np.ndarray]]:
+        """First position and scores (n, C) of samples in their own order; nothing is learned, nothing kept."""
+        before = dict(self.values)
+        order = samples_only(np.zeros(samples, dtype=np.int64), 1)
+        start = 0
+        for found in self.learn(order, rows, np.zeros(samples)):
+            yield start, found
+            start += len(found)
+        self.values = before
+
+    def kept(self) -> dict[str, np.ndarray]:
+        """Everything that is carried from run to run, by "part.variable", flat."""
+        sizes = {units.name: units.size for units in self.circuit.units}
+        found = {}
+        for part, variable in self.circuit.kept():
+            size = part.size if isinstance(part, Units) else sizes[part.source] * sizes[part.target]
+            name = f"{part.name}.{variable}"
+            found[name] = np.broadcast_to(np.asarray(self.values[name], dtype=np.float64).reshape(-1), (size,)).copy()
+        return found
+
+    def parameters(self) -> dict[str, np.ndarray]:
+        """The same by the names of a network's parameters: "hidden1.ff.w" (O, I), "hidden1.b" (O,)."""
+        sizes = {units.name: units.size for units in self.circuit.units}
+        shapes = {wires.name: (sizes[wires.source], sizes[wires.target]) for wires in self.circuit.wires}
+        found = {}
+        for name, values in self.kept().items():
+            part, variable = name.split(".")
+            whole = values.reshape(shapes[part]).T.copy() if part in shapes else values
+            found[f"{part.removesuffix('_ff')}.ff.{variable}" if part.endswith("_ff") else name] = whole
+        return found
+
+    def _tables(self, order: Order, rows: Rows, eta: np.ndarray) -> dict[str, np.ndarray]:
+        whole, width = self.circuit.presentations, self.circuit.tables["x"]
+        x = np.zeros((whole, width))
+        shown = order.samples >= 0
+        x[: len(shown)][shown] = rows(order.samples[shown])
+        return {
+            "x": x,
+            "label": _filled(order.labels, whole),
+            "phase": _filled(order.phases, whole),
+            "eta": _filled(eta, whole),
+        }
+
+    def _carry(self) -> None:
+        for part, variable in self.circuit.kept():
+            name = f"{part.name}.{variable}"
+            self.values[name] = self.machine.read(name)
+
+
+def _filled(values: np.ndarray, length: int) -> np.ndarray:
+    """As float64, with zeros behind: a run is always K presentations long, and learns nothing in those left over."""
+    return np.concatenate([np.asarray(values, dtype=np.float64), np.zeros(length - len(values))])
