@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from neurorules.brian2_path.continuous.checks import check_config, neuron_of, warn_of_time
+from neurorules.brian2_path.checks import check_config, neuron_of, warn_of_time
+from neurorules.brian2_path.continuous.choose import machine_for
 from neurorules.brian2_path.continuous.circuit import Circuit
 from neurorules.brian2_path.continuous.layers import POWER, Net, hidden_sizes
-from neurorules.brian2_path.continuous.machine import machine_for
 from neurorules.brian2_path.continuous.plan import Plan
 from neurorules.brian2_path.continuous.report import result_of
 from neurorules.brian2_path.continuous.stream import Stream
@@ -196,7 +196,7 @@ class Run:
         accuracy = None
         if self.data.validation is not None:
             accuracy, _ = self._evaluate(self.data.validation)
-        row = {
+        row: dict[str, Any] = {
             "epoch": self.at.epoch + 1,
             "train_loss": None,
             "train_accuracy": self.at.right / self.at.learned,

@@ -55,8 +55,9 @@ def plan(
 
 
 def _path(name: str) -> PathName:
-    if name == "torch" or name == "brian2":
-        return name
+    match name:
+        case "torch" | "brian2":
+            return name
     raise unknown("path", name, ["torch", "brian2"])
 
 

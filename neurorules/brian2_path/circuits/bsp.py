@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from neurorules.brian2_path.continuous.circuit import ARRIVE, BEGIN, JUDGE, LEARN, Act, Circuit, Units, Wires
+from neurorules.brian2_path.continuous.circuit import ARRIVE, BEGIN, JUDGE, LEARN, Act, Circuit, Units, When, Wires
 from neurorules.brian2_path.continuous.layers import POWER, SHOWN, Net, hidden_name
 from neurorules.brian2_path.continuous.learning import lower_texts
 from neurorules.brian2_path.continuous.plan import Plan, Settings, samples_only
@@ -23,7 +23,9 @@ CARRIERS = {"final": "{x}", "fixed": "1.0"}
 """What the reverse ring is linearised around: the forward ring's last state, or the fixed point."""
 
 
-def bsp(net: Net, rule: Rule, settings: Settings, random: np.random.Generator) -> Circuit:
+def bsp(
+    net: Net, rule: Rule, settings: Settings, random: np.random.Generator, system: RingSystem | None = None
+) -> Circuit:
     """Method 2 with the causal modes final and fixed; fixed points are 1."""
     mode = str(getattr(SIGNALS.make(rule.signal or ""), "mode", "")).lower()
     if mode not in CARRIERS or len(rule.plasticity) != 4:
@@ -31,7 +33,7 @@ def bsp(net: Net, rule: Rule, settings: Settings, random: np.random.Generator) -
             f"bsp in continuous time learns connections by a reverse ring that runs forward in time: modes "
             f"{' and '.join(CARRIERS)}. Asked for {rule.signal}. Use bsp:mode=final, or --path torch"
         )
-    system = RingSystem()
+    system = system or RingSystem()
     span = system.steps * system.h
     sizes = (*net.hidden, net.classes)
     names = [*(hidden_name(number) for number in range(1, len(net.hidden) + 1)), "readout"]
@@ -62,7 +64,7 @@ def _ring_units(
         f"int(at > {start - system.h / 2!r})*int(at < {start + (system.steps - 0.5) * system.h!r})" for start in windows
     )
     matrix = system.matrix().tolist()
-    equations = ["dat/dt = 1/ms : 1", f"up = {up} : 1", f"down = {down} : 1", "I_const : 1", "b : 1", "error : 1"]
+    equations = ["dat/dt = 1/ms : 1", "up : 1", "down : 1", "I_const : 1", "b : 1", "error : 1"]
     saturation = f"{system.saturation!r}"
     equations.append(f"drive = {saturation}*tanh((I_const + b)/{saturation}) : 1")
     for one, row in zip(ELEMENTS, matrix, strict=True):
@@ -76,7 +78,8 @@ def _ring_units(
         "dg/dt = down*l_J/ms : 1",
         "a = x_S - 1 : 1",
         "u = drive : 1",
-        f"m = g*(1 - (drive/{saturation})**2) : 1",
+        f"pulled = g*(1 - (drive/{saturation})**2) : 1",
+        "m : 1",
     ]
     hit, miss = rule.targets
     error = f"a - ({hit!r}*int(i == label) + {miss!r}*int(i != label))" if last else "error"
@@ -88,9 +91,11 @@ def _ring_units(
         size,
         (*equations, *(("seen : 1",) if last else ())),
         acts=(
-            *((Act(("seen = a",), JUDGE),) if last else ()),
+            Act(("m = pulled", *(("seen = a",) if last else ())), JUDGE),
             Act(bias, LEARN),
             Act(begin, BEGIN),
+            # Constant during a step: the integration looks at its middle too.
+            Act((f"up = {up}", f"down = {down}"), ARRIVE, order=3, every="step"),
             Act((f"l_S = l_S + {enters}*(({error})*x_S - l_S)",), ARRIVE, order=2, every="step"),
         ),
         streams=("label", "phase", "eta"),
@@ -106,16 +111,16 @@ def _sum(terms: object) -> str:
 
 def _wires(rule: Rule, source: str, target: str, weights: np.ndarray, first: bool) -> Wires:
     equations = ["w : 1", "I_const_post = w*a_pre : 1 (summed)"]
-    sums = {"I_const_post": (ARRIVE, 0, "presentation" if first else "step")}
+    sums: dict[str, When] = {"I_const_post": (ARRIVE, 0, "presentation" if first else "step")}
     if not first:
-        equations.append("error_pre = w*m_post : 1 (summed)")
+        equations.append("error_pre = w*pulled_post : 1 (summed)")
         sums["error_pre"] = (ARRIVE, 1, "step")
     return Wires(
         f"{target}_ff",
         source,
         target,
         tuple(equations),
-        sums=sums,  # type: ignore[arg-type]
+        sums=sums,
         acts=(Act(lower_texts(rule, "w", "input", _gate(target), psi="1.0"), LEARN),),
         start={"w": weights},
         keeps=("w",),
@@ -123,10 +128,17 @@ def _wires(rule: Rule, source: str, target: str, weights: np.ndarray, first: boo
 
 
 NEEDS = frozenset({"output_error", "reverse_circuit", "weight_transport"})
-ENTRY = Plan(
-    bsp,
-    samples_only,
-    needs=NEEDS,
-    lr=0.01,
-    readout_lr=0.01,
-)
+
+
+def plan() -> Plan:
+    """Its circuit, what is presented, and rates it learns well with."""
+    return Plan(
+        bsp,
+        samples_only,
+        needs=NEEDS,
+        lr=0.1,
+        readout_lr=0.1,
+    )
+
+
+ENTRY = plan

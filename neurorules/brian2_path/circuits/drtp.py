@@ -33,4 +33,9 @@ def drtp(net: Net, rule: Rule, settings: Settings, random: np.random.Generator) 
     return make_circuit(net, rule, teaching, settings, random, shared=(label,))
 
 
-ENTRY = Plan(drtp, samples_only, needs=frozenset({"target", "fixed_feedback"}), lr=0.003)
+def plan() -> Plan:
+    """Its circuit, what is presented, and rates it learns well with."""
+    return Plan(drtp, samples_only, needs=frozenset({"target", "fixed_feedback"}), lr=0.003)
+
+
+ENTRY = plan

@@ -39,7 +39,7 @@ def pepita(net: Net, rule: Rule, settings: Settings, random: np.random.Generator
         "readout",
         "error",
         ("now_post = m_pre*int(i == j) : 1 (summed)",),
-        sums={"now_post": (JUDGE, 2, "presentation")},
+        sums={"now_post": (JUDGE, 3, "presentation")},
     )
     deviation = math.sqrt(2 / net.inputs)
     projection = Wires(
@@ -63,10 +63,15 @@ def pepita(net: Net, rule: Rule, settings: Settings, random: np.random.Generator
     return replace(circuit, units=units, wires=(*circuit.wires, to_error, projection))
 
 
-ENTRY = Plan(
-    pepita,
-    each_twice,
-    {"kappa": 1.0},
-    frozenset({"output_error", "fixed_feedback", "second_pass"}),
-    lr=0.01,
-)
+def plan() -> Plan:
+    """Its circuit, what is presented, and rates it learns well with."""
+    return Plan(
+        pepita,
+        each_twice,
+        {"kappa": 1.0},
+        frozenset({"output_error", "fixed_feedback", "second_pass"}),
+        lr=0.003,
+    )
+
+
+ENTRY = plan

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from neurorules.brian2_path.continuous.circuit import ARRIVE, BEGIN, JUDGE, Act, Circuit, Units, Wires
+from neurorules.brian2_path.continuous.circuit import ARRIVE, BEGIN, JUDGE, Act, Circuit, Units, When, Wires
 from neurorules.brian2_path.continuous.layers import SHOWN, TOLD, Net, Teaching, hidden_name, make_circuit
 from neurorules.brian2_path.continuous.plan import Plan, Settings, samples_and_classes
 from neurorules.language.errors import UserError
@@ -53,7 +53,10 @@ def _teach(net: Net, number: int, by_similarity: bool) -> Teaching:
     layer, judge = hidden_name(number), f"judge{number}"
     mean = Act((f"a_mean += 0.01*(a - a_mean)*int(done_phase == {SHOWN})",), "tell")
     remember = Act((f"s += (a_pre - s)*int(done_phase == {TOLD})*int(j == done_label)",), "tell")
-    sums = {"s_mean_pre": (JUDGE, 0, "presentation"), "m_pre": (JUDGE, 3, "presentation")}
+    sums: dict[str, When] = {
+        "s_mean_pre": (JUDGE, 0, "presentation"),
+        "m_pre": (JUDGE, 3, "presentation"),
+    }
     equations = ["s : 1", f"s_mean_pre = s/{float(net.classes)!r} : 1 (summed)"]
     if not by_similarity:
         equations.append("m_pre = int(j == done_label)*(a_pre - s) : 1 (summed)")
@@ -103,4 +106,9 @@ def _judge(name: str, classes: int) -> Units:
     )
 
 
-ENTRY = Plan(sigprop, samples_and_classes, {"temperature": 0.1}, frozenset({"target", "layer_pool"}))
+def plan() -> Plan:
+    """Its circuit, what is presented, and rates it learns well with."""
+    return Plan(sigprop, samples_and_classes, {"temperature": 0.1}, frozenset({"target", "layer_pool"}))
+
+
+ENTRY = plan

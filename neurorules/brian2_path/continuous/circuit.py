@@ -19,6 +19,8 @@ JUDGE, LEARN, BEGIN, ARRIVE = "judge", "learn", "begin", "arrive"
 SLOTS = ("start", JUDGE, LEARN, "tell", BEGIN, ARRIVE, "groups", "thresholds", "synapses", "resets", "record", "end")
 """Order of one step. `judge`, `learn`, `tell` and `begin` act where one presentation ends and the next begins."""
 Every = Literal["step", "presentation"]
+When = tuple[str, int, Every]
+"""Slot, order among what runs in it, rhythm."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class Wires:
     source: str
     target: str
     equations: tuple[str, ...]
-    sums: Mapping[str, tuple[str, int, Every]] = field(default_factory=dict)
+    sums: Mapping[str, When] = field(default_factory=dict)
     on_pre: tuple[str, ...] = ()
     on_post: tuple[str, ...] = ()
     acts: tuple[Act, ...] = ()
@@ -121,7 +123,8 @@ class Circuit:
 
     def kept(self) -> Iterator[tuple[Units | Wires, str]]:
         """Everything that is carried from one run to the next."""
-        for part in (*self.units, *self.wires):
+        parts: tuple[Units | Wires, ...] = (*self.units, *self.wires)
+        for part in parts:
             for variable in part.keeps:
                 yield part, variable
 

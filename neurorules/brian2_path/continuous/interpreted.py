@@ -10,13 +10,12 @@ import numpy as np
 
 from neurorules.brian2_path.backend import generating, load_brian2
 from neurorules.brian2_path.continuous.circuit import Circuit
+from neurorules.brian2_path.continuous.machine import Machine, Numbers
 from neurorules.brian2_path.continuous.objects import Objects, build
-
-Numbers = Mapping[str, float | np.ndarray]
 
 
 @dataclass
-class Interpreted:
+class Interpreted(Machine):
     """A circuit in Brian2; objects are made anew for each run.
 
     Args:
@@ -27,7 +26,6 @@ class Interpreted:
     objects: Objects | None = field(default=None, init=False)
 
     def run(self, values: Numbers, tables: Mapping[str, np.ndarray]) -> None:
-        """One run of K presentations (see `standalone.Compiled.run`)."""
         brian2 = load_brian2()
         with generating(brian2, "numpy"):
             self.objects = build(brian2, self.circuit, tables)
@@ -37,12 +35,10 @@ class Interpreted:
             self.objects.network.run(duration * brian2.ms, namespace={})
 
     def read(self, name: str) -> np.ndarray:
-        """A variable "part.variable" as the last run left it, flat."""
         part, variable = name.split(".")
         return np.array(getattr(self._built().parts[part], variable)).reshape(-1)
 
     def recorded(self, units: str, variable: str) -> np.ndarray:
-        """What was recorded, (K, size): a row as each presentation ended."""
         return np.asarray(getattr(self._built().monitors[units], variable)).T[1:]
 
     def _set(self, name: str, value: float | np.ndarray) -> None:

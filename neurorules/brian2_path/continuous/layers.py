@@ -186,11 +186,12 @@ def _readout(net: Net) -> Units:
             "score = I_const + b : 1",
             "raw = exp(clip(score, -30, 30)) : 1",
             "total : 1",
-            "m = raw/total - int(i == done_label) : 1",
+            "m : 1",
             "seen : 1",
         ),
         acts=(
-            Act(("seen = score",), JUDGE, order=999),
+            # Kept, not computed where it is read: the bias that learns would change it before the weights have learned.
+            Act(("m = raw/total - int(i == done_label)", "seen = score"), JUDGE, order=2),
             Act((f"b += -{_gate(SHOWN, 'lr_readout')}*m",), LEARN),
         ),
         streams=("label", "phase", "eta"),

@@ -1,38 +1,35 @@
-"""What a circuit runs on here: compiled where there is a C++ compiler, else Brian2's numpy target, which says so."""
+"""What runs a circuit, whatever it is made of."""
 
 from __future__ import annotations
 
-import shutil
-import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
-from neurorules.brian2_path.continuous.circuit import Circuit
-from neurorules.brian2_path.continuous.interpreted import Interpreted
-from neurorules.brian2_path.continuous.standalone import compile_circuit
-from neurorules.brian2_path.continuous.stream import Machine
+import numpy as np
 
-SLOWER = 20
-"""Times that the numpy target is slower on a net of 64-60-60. Source: measured, docs/continuous.md."""
+Numbers = Mapping[str, float | np.ndarray]
+"""Variables by "part.variable", flat, and settings by name."""
 
 
-def find_cpp_compiler() -> str | None:
-    """Path of the system's C++ compiler, or None."""
-    return shutil.which("g++") or shutil.which("c++")
+class Machine(ABC):
+    """Runs of K presentations, one after another; between them nothing is kept but what the caller reads."""
 
+    @abstractmethod
+    def run(self, values: Numbers, tables: Mapping[str, np.ndarray]) -> None:
+        """One run.
 
-def machine_for(circuit: Circuit) -> Machine:
-    """The fastest machine that this computer has for a circuit.
+        Args:
+            values: what variables and settings begin with.
+            tables: rows by name, (K, width) or (K,).
 
-    Raises:
-        MissingExtra: brian2 is not installed.
-        UserError: the compiler fails.
-    """
-    if find_cpp_compiler() is not None and shutil.which("make") is not None:
-        return compile_circuit(circuit)
-    warnings.warn(
-        f"neurorules: no C++ compiler was found (g++ and make), so the equations run in Brian2's numpy target, about "
-        f"{SLOWER} times slower, with the same results. Debian, Ubuntu: apt install g++ make; macOS: xcode-select "
-        f"--install",
-        RuntimeWarning,
-        stacklevel=3,
-    )
-    return Interpreted(circuit)
+        Raises:
+            RuntimeError: the model failed.
+        """
+
+    @abstractmethod
+    def read(self, name: str) -> np.ndarray:
+        """A variable "part.variable" as the last run left it, flat."""
+
+    @abstractmethod
+    def recorded(self, units: str, variable: str) -> np.ndarray:
+        """What was recorded, (K, size): a row as each presentation ended."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from neurorules.brian2_path.continuous.circuit import Every
@@ -121,4 +122,4 @@ def lif(
     )
 
 
-NEURONS = {"rate": rate, "lif": lif}
+NEURONS: dict[str, Callable[..., ContinuousNeuron]] = {"rate": rate, "lif": lif}

@@ -22,17 +22,17 @@ import numpy as np
 
 from neurorules.brian2_path.backend import load_brian2
 from neurorules.brian2_path.continuous.circuit import Circuit
+from neurorules.brian2_path.continuous.machine import Machine, Numbers
 from neurorules.brian2_path.continuous.objects import Objects, build
 from neurorules.compile_c import cache_folder
 from neurorules.language.errors import UserError
 
 PROJECT = "project.json"
 PROGRAM = "main"
-Numbers = Mapping[str, float | np.ndarray]
 
 
 @dataclass
-class Compiled:
+class Compiled(Machine):
     """A compiled circuit; runs follow one another, each going on where the one before ended.
 
     Args:
@@ -54,16 +54,6 @@ class Compiled:
         self._given.mkdir()
 
     def run(self, values: Numbers, tables: Mapping[str, np.ndarray]) -> None:
-        """One run of K presentations.
-
-        Args:
-            values: of variables by "part.variable", and settings by name.
-            tables: rows by name, (K, width) or (K,).
-
-        Raises:
-            KeyboardInterrupt: the user stopped it; what it had learned can be read.
-            RuntimeError: the program failed.
-        """
         arguments = [self._argument(name, value) for name, value in self._targets(values)]
         arguments += [self._argument(f"{name}_table.values", rows) for name, rows in tables.items()]
         command = ["./" + PROGRAM, "--results_dir", f"{self._results}{os.sep}", *arguments]
@@ -82,12 +72,10 @@ class Compiled:
             raise RuntimeError(f"the compiled model failed with code {process.returncode}: {said}")
 
     def read(self, name: str) -> np.ndarray:
-        """A variable "part.variable" as the last run left it, flat."""
         told = self._files[name]
         return np.fromfile(self._results / told["file"], dtype=told["dtype"])
 
     def recorded(self, units: str, variable: str) -> np.ndarray:
-        """What was recorded, (K, size): a row as each presentation ended."""
         rows = self.read(f"{units}_record.{variable}").reshape(-1, self._size(units))
         return rows[1:]  # the first was taken before anything was presented
 
@@ -135,6 +123,8 @@ def compile_circuit(circuit: Circuit) -> Compiled:
 def _generate(brian2: ModuleType, circuit: Circuit, project: Path) -> None:
     device_before = brian2.get_device()
     brian2.set_device("cpp_standalone", build_on_run=False)
+    make_before = brian2.prefs["devices.cpp_standalone.extra_make_args_unix"]
+    brian2.prefs["devices.cpp_standalone.extra_make_args_unix"] = [f"-j{os.cpu_count() or 1}"]
     try:
         device = brian2.device
         device.reinit()
@@ -153,6 +143,7 @@ def _generate(brian2: ModuleType, circuit: Circuit, project: Path) -> None:
         (project / PROJECT).write_text(json.dumps(told, indent=1), encoding="utf-8")
         device.reinit()
     finally:
+        brian2.prefs["devices.cpp_standalone.extra_make_args_unix"] = make_before
         brian2.set_device(device_before)
 
 

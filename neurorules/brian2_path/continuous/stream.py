@@ -4,30 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 
 from neurorules.brian2_path.continuous.circuit import Circuit, Units
-from neurorules.brian2_path.continuous.interpreted import Numbers
 from neurorules.brian2_path.continuous.layers import SHOWN
+from neurorules.brian2_path.continuous.machine import Machine
 from neurorules.brian2_path.continuous.plan import Order, samples_only
 
 Rows = Callable[[np.ndarray], np.ndarray]
 """From positions of samples to their currents, (N,) -> (N, I)."""
-
-
-class Machine(Protocol):
-    """What runs a circuit: compiled, or by Brian2's numpy target."""
-
-    def run(self, values: Numbers, tables: dict[str, np.ndarray]) -> None:
-        """K presentations."""
-
-    def read(self, name: str) -> np.ndarray:
-        """A variable afterwards."""
-
-    def recorded(self, units: str, variable: str) -> np.ndarray:
-        """What was recorded, a row a presentation."""
 
 
 @dataclass

@@ -46,7 +46,7 @@ def check_config(config: TrainConfig) -> Plan:
             raise UserError(
                 f"--{setting.replace('_', '-')} {asked} has no meaning with --path brian2: {why}. Leave it out"
             )
-    plan = CIRCUITS.factory(name)
+    plan = CIRCUITS.make(name)
     assert isinstance(plan, Plan)
     return plan
 

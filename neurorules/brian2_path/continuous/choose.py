@@ -1,0 +1,38 @@
+"""What a circuit runs on here: compiled where there is a C++ compiler, else Brian2's numpy target, which says so."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+
+from neurorules.brian2_path.continuous.circuit import Circuit
+from neurorules.brian2_path.continuous.interpreted import Interpreted
+from neurorules.brian2_path.continuous.machine import Machine
+from neurorules.brian2_path.continuous.standalone import compile_circuit
+
+SLOWER = 20
+"""Times that the numpy target is slower on a net of 64-60-60. Source: measured, docs/continuous.md."""
+
+
+def find_cpp_compiler() -> str | None:
+    """Path of the system's C++ compiler, or None."""
+    return shutil.which("g++") or shutil.which("c++")
+
+
+def machine_for(circuit: Circuit) -> Machine:
+    """The fastest machine that this computer has for a circuit.
+
+    Raises:
+        MissingExtra: brian2 is not installed.
+        UserError: the compiler fails.
+    """
+    if find_cpp_compiler() is not None and shutil.which("make") is not None:
+        return compile_circuit(circuit)
+    warnings.warn(
+        f"neurorules: no C++ compiler was found (g++ and make), so the equations run in Brian2's numpy target, about "
+        f"{SLOWER} times slower, with the same results. Debian, Ubuntu: apt install g++ make; macOS: xcode-select "
+        f"--install",
+        RuntimeWarning,
+        stacklevel=3,
+    )
+    return Interpreted(circuit)

@@ -1,0 +1,203 @@
+"""Circuits in continuous time, against a loop written by hand, against each other's machines, against torch's rings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from neurorules.brian2_path.circuits import CIRCUITS
+from neurorules.brian2_path.circuits.bsp import bsp
+from neurorules.brian2_path.continuous.choose import find_cpp_compiler
+from neurorules.brian2_path.continuous.circuit import Circuit
+from neurorules.brian2_path.continuous.interpreted import Interpreted
+from neurorules.brian2_path.continuous.layers import SHOWN, TOLD, Net
+from neurorules.brian2_path.continuous.machine import Machine
+from neurorules.brian2_path.continuous.neurons import lif, rate
+from neurorules.brian2_path.continuous.plan import Order, Plan
+from neurorules.brian2_path.continuous.standalone import compile_circuit
+from neurorules.brian2_path.continuous.stream import Stream
+from neurorules.rings.reference import back, run
+from neurorules.rings.system import NODE_TAPS, Mode, RingSystem
+from neurorules.rules import RULES
+
+INPUTS, HIDDEN, CLASSES, PRESENTATIONS = 6, (5, 4), 3, 12
+CLOSE = {"rtol": 0, "atol": 1e-9}
+needs_compiler = pytest.mark.skipif(find_cpp_compiler() is None, reason="no C++ compiler")
+
+
+def plan_of(rule: str) -> Plan:
+    plan = CIRCUITS.make(rule.partition(":")[0])
+    assert isinstance(plan, Plan)
+    return plan
+
+
+def circuit_of(rule: str, neuron: object = None) -> tuple[Circuit, dict[str, float]]:
+    plan = plan_of(rule)
+    net = Net(INPUTS, HIDDEN, CLASSES, neuron or rate(gain=1.0), PRESENTATIONS)  # type: ignore[arg-type]
+    settings = {**plan.settings, "lr_hidden": 0.1, "lr_readout": 0.2}
+    return plan.make(net, RULES.make(rule), settings, np.random.default_rng(0)), settings
+
+
+def shown(samples: int) -> tuple[Order, np.ndarray]:
+    """Two presentations of classes among those of samples, and the samples."""
+    random = np.random.default_rng(1)
+    phases = np.full(PRESENTATIONS, SHOWN)
+    phases[[0, 1, 2, 7]] = TOLD
+    labels = random.integers(0, CLASSES, PRESENTATIONS)
+    labels[:3] = np.arange(CLASSES)
+    number = np.where(phases == SHOWN, np.cumsum(phases == SHOWN) - 1, -1)
+    return Order(number, labels, phases), random.normal(size=(samples, INPUTS))
+
+
+def learn(machine: Machine, circuit: Circuit, settings: dict[str, float]) -> tuple[Stream, np.ndarray]:
+    order, samples = shown(PRESENTATIONS)
+    stream = Stream(machine, circuit, settings)
+    eta = np.linspace(1, 0.5, PRESENTATIONS)
+    (scores,) = list(stream.learn(order, lambda positions: samples[positions], eta))
+    return stream, scores
+
+
+def by_hand(circuit: Circuit, settings: dict[str, float]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Sigprop's rate units in a loop: exact decay towards each step's current, learning between presentations."""
+    order, samples = shown(PRESENTATIONS)
+    start = {name: np.array(v) for w in circuit.wires for name, v in ((w.name, w.start.get("w")),) if v is not None}
+    w = [start["hidden1_ff"].copy(), start["hidden2_ff"].copy()]
+    out, out_b = start["readout_ff"].copy(), np.zeros(CLASSES)
+    b, v = [np.zeros(n) for n in HIDDEN], [np.zeros(n) for n in HIDDEN]
+    memory, mean = [np.zeros((CLASSES, n)) for n in HIDDEN], [np.zeros(n) for n in HIDDEN]
+    scores, decay = [], np.exp(-1.0 / 2.0)
+    for k, eta in enumerate(np.linspace(1, 0.5, PRESENTATIONS)):
+        told, y = order.phases[k] == TOLD, order.labels[k]
+        x = np.zeros(INPUTS) if told else samples[order.samples[k]]
+        aside = start["embedding"][:, y] if told else 0.0
+        for _ in range(10):
+            a = [np.clip(one, 0, 2) for one in v]
+            for layer, current in enumerate((w[0] @ x + aside + b[0], w[1] @ a[0] + b[1])):
+                v[layer] = current + (v[layer] - current) * decay
+        a = [np.clip(one, 0, 2) for one in v]
+        score = out @ a[1] + out_b
+        scores.append(score)
+        if told:
+            for layer in range(2):
+                memory[layer][y] = a[layer]
+            continue
+        p = np.exp(score) / np.exp(score).sum() - np.eye(CLASSES)[y]
+        below = (x, a[0])
+        for layer in range(2):
+            theirs = memory[layer] - memory[layer].mean(0)
+            ours = a[layer] - mean[layer]
+            lengths, length = np.sqrt((theirs**2).sum(1) + 1e-12), np.sqrt((ours**2).sum() + 1e-12)
+            cosine = theirs @ ours / np.sqrt((theirs**2).sum(1) * (ours**2).sum() + 1e-12)
+            q = np.exp((cosine - 1) / settings["temperature"])
+            blame = q / q.sum() - np.eye(CLASSES)[y]
+            m = (blame / lengths) @ theirs - (blame @ cosine) * ours / length
+            d = eta * settings["lr_hidden"] * m * (v[layer] > 0) * (v[layer] < 2)
+            w[layer] -= np.outer(d, below[layer])
+            b[layer] -= d
+            mean[layer] += 0.01 * (a[layer] - mean[layer])
+        out -= eta * settings["lr_readout"] * np.outer(p, a[1])
+        out_b -= eta * settings["lr_readout"] * p
+    found = {"hidden1.ff.w": w[0], "hidden2.ff.w": w[1], "readout.ff.w": out, "hidden1.b": b[0], "readout.b": out_b}
+    return found, np.array(scores)[order.phases == SHOWN]
+
+
+def test_sigprop_learns_what_a_loop_written_by_hand_learns() -> None:
+    circuit, settings = circuit_of("sigprop")
+    stream, scores = learn(Interpreted(circuit), circuit, settings)
+    expected, expected_scores = by_hand(circuit, settings)
+    found = stream.parameters()
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, err_msg=name, **CLOSE)
+        assert np.abs(values - np.asarray(circuit.starts().get(name, 0.0)).mean()).max() > 1e-4
+    np.testing.assert_allclose(scores, expected_scores, **CLOSE)
+
+
+@needs_compiler
+@pytest.mark.parametrize("neuron", [rate(gain=1.0), lif(gain=6.0)], ids=["rate", "lif"])
+def test_compiled_and_interpreted_circuits_learn_the_same_without_compiling_again(neuron: object) -> None:
+    circuit, settings = circuit_of("sigprop", neuron)
+    compiled = compile_circuit(circuit)
+    before = (compiled.folder / "main").stat().st_mtime_ns
+    for changed in (settings, {**settings, "lr_hidden": 0.03, "temperature": 0.3}):
+        here, scores = learn(compiled, circuit, changed)
+        there, expected = learn(Interpreted(circuit), circuit, changed)
+        for name, values in there.parameters().items():
+            np.testing.assert_allclose(here.parameters()[name], values, err_msg=name, **CLOSE)
+        np.testing.assert_allclose(scores, expected, **CLOSE)
+        spiking = neuron.threshold is not None  # type: ignore[attr-defined]
+        assert not spiking or compiled.read("hidden1.spikes").sum() > 0
+    assert compile_circuit(circuit).folder == compiled.folder
+    assert (compiled.folder / "main").stat().st_mtime_ns == before
+
+
+def test_texts_decide_what_is_compiled_and_numbers_do_not() -> None:
+    circuit, _ = circuit_of("sigprop")
+    other = replace(circuit, settings={**circuit.settings, "lr_hidden": 7.0})
+    assert other.model_hash() == circuit.model_hash()
+    assert circuit_of("sigprop", rate(tau_ms=3.0))[0].model_hash() != circuit.model_hash()
+    assert circuit_of("sigprop:loss=l2")[0].model_hash() != circuit.model_hash()
+
+
+@pytest.mark.parametrize("mode", ["final", "fixed"])
+def test_bsp_changes_weights_as_the_rings_of_the_torch_path_do(mode: str) -> None:
+    rule, fine = f"bsp:mode={mode}", RingSystem(steps=96, h=1.8 / 96)
+    net = Net(INPUTS, (5,), CLASSES, rate(), 1)
+    settings = {"lr_hidden": 0.1, "lr_readout": 0.2}
+    circuit = bsp(net, RULES.make(rule), settings, np.random.default_rng(0), fine)
+    stream = Stream(Interpreted(circuit), circuit, settings)
+    before = stream.parameters()
+    x, label = np.random.default_rng(2).normal(size=INPUTS), 1
+    order = Order(np.zeros(1, dtype=int), np.array([label]), np.array([SHOWN]))
+    list(stream.learn(order, lambda positions: x[None], np.ones(1)))
+    after = stream.parameters()
+    expected = _ring_gradients(before, x, label, Mode[mode.upper()], fine)
+    for name, gradient in expected.items():
+        rate_ = settings["lr_readout" if name.startswith("readout") else "lr_hidden"]
+        change = (before[name] - after[name]) / rate_
+        cosine = (change * gradient).sum() / np.linalg.norm(change) / np.linalg.norm(gradient)
+        # Two integrators of second order, Heun's and the midpoint rule: alike where steps are short.
+        assert cosine > 0.99999, (name, cosine)
+        assert np.linalg.norm(change) == pytest.approx(np.linalg.norm(gradient), rel=1e-3), name
+
+
+def _ring_gradients(
+    weights: dict[str, np.ndarray], x: np.ndarray, label: int, mode: Mode, system: RingSystem
+) -> dict[str, np.ndarray]:
+    w, v = (torch.from_numpy(weights[name]) for name in ("hidden1.ff.w", "readout.ff.w"))
+    below, currents, last = torch.from_numpy(x), [], []
+    signals = [below]
+    for matrix in (w, v):
+        current = matrix @ signals[-1]
+        rest = torch.ones(5, len(current), dtype=torch.float64)
+        state, _ = run(system, _saturated(system, current), rest)
+        currents.append(current)
+        last.append(state)
+        signals.append(state[1] - 1)
+    target = torch.full((CLASSES,), -0.2, dtype=torch.float64)
+    target[label] = 0.6
+    error, found = signals[-1] - target, {}
+    for name, matrix, current, state, signal in reversed(
+        list(zip(("hidden1", "readout"), (w, v), currents, last, signals, strict=False))
+    ):
+        rest = torch.ones_like(state)
+        arrived, _ = back(system, NODE_TAPS, mode, error, _saturated(system, current), rest, state)
+        m = arrived * (1 - (_saturated(system, current) / system.saturation) ** 2)
+        found[f"{name}.ff.w"], found[f"{name}.b"] = torch.outer(m, signal).numpy(), m.numpy()
+        error = matrix.T @ m
+    return found
+
+
+def _saturated(system: RingSystem, current: torch.Tensor) -> torch.Tensor:
+    return system.saturation * torch.tanh(current / system.saturation)
+
+
+def test_a_circuit_shows_its_rules_own_text() -> None:
+    circuit, _ = circuit_of("drtp", lif())
+    text = circuit.show()
+    assert "w += lr_hidden*done_eta*int(done_phase == 0)*(-(m_post*(1.0/(1.0 + 4.0*abs(u_post - 1.0))**2))*a_pre)" in (
+        text.replace(" * ", "*")
+    )
+    assert "dv/dt = (I_const + I_in + I_aside + b - v)/(10.0*ms) : 1" in text

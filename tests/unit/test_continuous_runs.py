@@ -1,0 +1,121 @@
+"""`train --path brian2`: run folders, stops, machines without a compiler, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from neurorules.api import train
+from neurorules.brian2_path import trainer
+from neurorules.brian2_path.continuous import choose
+from neurorules.brian2_path.continuous.circuit import Circuit
+from neurorules.brian2_path.continuous.interpreted import Interpreted
+from neurorules.brian2_path.continuous.plan import samples_and_classes
+from neurorules.cli import run
+from neurorules.runs.folder import RESULT_KEYS, RunFolder
+from neurorules.runs.interrupt import Interrupted, StopFlag
+
+SMALL = {"path": "brian2", "rule": "sigprop", "net": "6", "limit": 60, "epochs": 2, "validation": 20}
+
+
+@pytest.fixture
+def interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Brian2's numpy target and short runs; a test set of a few samples."""
+    monkeypatch.setattr(trainer, "machine_for", Interpreted)
+    monkeypatch.setattr(trainer, "PRESENTATIONS", 30)
+    load = trainer.load_data
+
+    def fewer(*arguments: object) -> object:
+        data = load(*arguments)  # type: ignore[arg-type]
+        test = data.test.__class__(data.test.samples[:20], data.test.labels[:20], data.test.encoder, data.test.steps)
+        return data.__class__(data.source, data.train, data.validation, test)
+
+    monkeypatch.setattr(trainer, "load_data", fewer)
+
+
+@pytest.mark.usefixtures("interpreted")
+def test_a_run_folder_like_any_other_comes_out(tmp_path: Path) -> None:
+    result = train(**SMALL, out=tmp_path / "r")
+    assert set(RESULT_KEYS) <= set(result)
+    folder = RunFolder.finished(tmp_path / "r")
+    assert [row["epoch"] for row in folder.read_metrics()] == [1, 2]
+    weights = folder.load_weights()
+    assert weights["hidden1.ff.w"].shape == (6, 64)
+    assert weights["readout.ff.w"].shape == (10, 6)
+    assert folder.read_result()["path"] == "brian2"
+    again = train(**SMALL)
+    assert again["test_accuracy"] == result["test_accuracy"]
+
+
+@pytest.mark.usefixtures("interpreted")
+def test_a_stopped_run_keeps_what_it_learned_and_goes_on_to_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(**SMALL, out=tmp_path / "whole")
+    asked = iter([False, True])
+    with monkeypatch.context() as stopping:
+        stopping.setattr(StopFlag, "requested", property(lambda flag: next(asked, True)))
+        with pytest.raises(Interrupted, match="What was learned is saved.*--resume"):
+            train(**SMALL, out=tmp_path / "stopped")
+    train(**SMALL, out=tmp_path / "stopped", resume=True)
+    whole, stopped = (RunFolder.finished(tmp_path / name).load_weights() for name in ("whole", "stopped"))
+    for name, values in whole.items():
+        np.testing.assert_array_equal(stopped[name].numpy(), values.numpy(), err_msg=name)
+
+
+def test_without_a_compiler_the_numpy_target_runs_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    circuit = Circuit((), (), {}, 1, 1.0, 1.0)
+    with pytest.warns(RuntimeWarning, match=r"no C\+\+ compiler.*numpy target.*times slower.*apt install g\+\+"):
+        assert isinstance(choose.machine_for(circuit), Interpreted)
+
+
+def test_steps_too_long_for_a_time_constant_are_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    trainer.warn_of_time(trainer.neuron_of("rate:tau_ms=1:dt_ms=1"))
+    assert "fastest time constant 1 ms" in caplog.text
+    caplog.clear()
+    trainer.warn_of_time(trainer.neuron_of("lif:period_ms=10"))
+    assert "samples run into each other" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--rule", "bptt"], "has no equations in continuous time. Rules that have: bsp, drtp"),
+        (["--rule", "sigpro"], "Did you mean 'sigprop'"),
+        (["--net", "c8k3-10"], "dense layers alone"),
+        (["--norm", "streaming"], "--norm streaming has no meaning with --path brian2"),
+        (["--neuron", "rat"], "Did you mean 'rate'"),
+        (["--neuron", "rate:tau=3"], "tau_ms"),
+        (["--encode", "poisson"], "this encoder makes spikes"),
+        (["--rule", "pepita"], "pepita:form=contrastive"),
+        (["--rule", "bsp:mode=exact"], "bsp:mode=final"),
+        (["--rule", "sigprop:loss=cosine"], "label and l2"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(
+    options: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["train", "--path", "brian2", *options, "--out", str(tmp_path / "r")]) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_comparison_takes_both_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["compare", "--rules", "sigprop", "--paths", "torch,brain2", "--out", str(tmp_path / "c")]) == 2
+    assert "Did you mean 'brian2'" in capsys.readouterr().err
+
+
+def test_classes_are_shown_before_the_samples_and_among_them() -> None:
+    order = samples_and_classes(np.arange(10) % 3, 3, every=4)
+    assert order.samples.tolist() == [-1, -1, -1, 0, 1, 2, 3, -1, 4, 5, 6, 7, -1, 8, 9, -1]
+    assert order.labels.tolist() == [0, 1, 2, 0, 1, 2, 0, 0, 1, 2, 0, 1, 1, 2, 0, 2]
+    assert json.dumps(order.phases.tolist()).count("1") == 6
