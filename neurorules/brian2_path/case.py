@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 
 import numpy as np
@@ -35,19 +35,34 @@ class LayerNorm:
 
 
 @dataclass(frozen=True)
+class Online:
+    """Weights and biases change after every step, by plain steps and within the rule's bounds.
+
+    Args:
+        lr: learning rate, >= 0.
+        record: whether they are kept after each step (`Outcome.trajectories`).
+    """
+
+    lr: float
+    record: bool = False
+
+
+@dataclass(frozen=True)
 class Learning:
-    """A rule at work in one phase; weights stay as they are, and changes are gathered.
+    """A rule at work in one phase. Weights stay as they are and changes are gathered, unless `online`.
 
     Args:
         rule: whose texts act.
         phase: which of its phases this run is.
         m: third factor by layer, (B, N) constant or (T, B, N). A layer that it does not name, and whose texts read
             m, does not learn.
+        online: None for weights that stay.
     """
 
     rule: Rule
     phase: str = "input"
     m: Arrays = field(default_factory=dict)
+    online: Online | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +92,8 @@ class Case:
 
     def __post_init__(self) -> None:
         shape = tuple(self.network.input_shape)
+        if self.learning is not None and self.learning.online is not None:
+            self._check_online()
         if self.spikes is None and self.injected is None:
             raise UserError("a run in Brian2 needs input spikes or an injected current, found neither")
         if self.offset is not None and self.spikes is None:
@@ -85,6 +102,24 @@ class Case:
             self.spikes.ndim not in (len(shape) + 1, len(shape) + 2) or self.spikes.shape[-len(shape) :] != shape
         ):
             raise UserError(f"input must be (T, B, *{shape}) or (B, *{shape}), found {self.spikes.shape}")
+
+    def _check_online(self) -> None:
+        if self.samples > 1:
+            raise UserError(
+                f"weights that change while they run belong to one network, and each of the {self.samples} samples "
+                f"would run on a copy of it. Pass one sample at a time"
+            )
+        for layer in self.network.layers:
+            if layer.normalisation is not None:
+                raise UserError(
+                    f"layer '{layer.name}' is normalised by running statistics, which stand still while weights "
+                    f"change. Use --norm none"
+                )
+            if len(layer.shape) > 1:
+                raise UserError(
+                    f"layer '{layer.name}' shares its weights between positions, and each synapse would change its "
+                    f"own. Gather the changes, or use a net of dense layers"
+                )
 
     @property
     def samples(self) -> int:
@@ -110,8 +145,8 @@ class Case:
         if learning is not None:
             shapes = {layer.name: len(layer.shape) for layer in self.network.layers}
             m = {name: _rows(value, shapes[name], start, stop) for name, value in learning.m.items()}
-            learning = Learning(learning.rule, learning.phase, m)
-        return Case(self.network, self.parameters, spikes, offset, injected, self.normalisation, learning)
+            learning = replace(learning, m=m)
+        return replace(self, spikes=spikes, offset=offset, injected=injected, learning=learning)
 
 
 def as_table(values: np.ndarray, size: int, axes: int) -> np.ndarray:

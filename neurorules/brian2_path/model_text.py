@@ -2,8 +2,10 @@
 
 Everything is dimensionless but time: one step is `STEP_MS`. Each layer has slots of its own within a step, so that
 no layer runs late: its input arrives in an accumulator, its step uses and clears it, it fires, and the next layer
-goes on. (`v += w` at a spike would be another network: a hard reset would wipe what arrives with it.) Recurrent
-spikes are delivered after the step, for the next one. Traces move when all layers have fired, and rules act last.
+goes on. (`v += w` at a spike would be another network: a hard reset would wipe what arrives with it.) Traces
+move when all layers have fired, then rules act. Recurrent spikes are delivered last, for the next step.
+
+Pools stand between layers as populations of their own, which send what they pool within the same step.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from typing import Literal
 
 import numpy as np
 
+from neurorules.brian2_path.wiring import Wiring
+
 STEP_MS = 1.0
 """Length of one step in Brian2's time. Rates and decays are a step's, so that nothing else depends on it."""
 
@@ -22,10 +26,13 @@ BRIAN2_SLOTS = ("groups", "thresholds", "synapses", "resets")
 """Brian2's own slots. Its empty state updaters sit there, and nothing of ours."""
 
 
-def slots(layers: int) -> list[str]:
-    """The order of one step, for networks of up to `layers` layers."""
-    inside = [f"{moment}_{index}" for index in range(layers) for moment in ("arrive", "step", "fire", "loop")]
-    return ["start", "stimulus", "input_fires", *inside, "traces", "learn", "record", *BRIAN2_SLOTS, "end"]
+def slots(layers: int, pools: int = 0) -> list[str]:
+    """The order of one step, for networks of up to `layers` layers, with up to `pools` pools before each."""
+    inside = []
+    for layer in range(layers):
+        inside += [f"{moment}_{layer}_{pool}" for pool in range(pools) for moment in ("gather", "pool", "pooled")]
+        inside += [f"{moment}_{layer}" for moment in ("arrive", "step", "fire")]
+    return ["start", "stimulus", "input_fires", *inside, "traces", "learn", "loop", "record", *BRIAN2_SLOTS, "end"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,8 @@ class PopulationText:
         codes: what runs at every step.
         fires: slot in which neurons with S != 0 send it; None where nobody listens.
         tables: variables read from a table (T or 1, B, size), by variable.
+        learned: of the numbers, those that change.
+        recorded: variables.
     """
 
     name: str
@@ -75,27 +84,32 @@ class PopulationText:
     fires: str | None
     numbers: dict[str, float | np.ndarray] = field(default_factory=dict)
     tables: dict[str, np.ndarray] = field(default_factory=dict)
+    learned: tuple[str, ...] = ()
+    recorded: tuple[str, ...] = ()
 
     def equations(self) -> str:
         """Declarations, in Brian2's syntax."""
         state = [f"{name} : 1" for name in (*self.variables, *self.tables)]
-        return "\n".join(state + [f"{name} : 1 (constant)" for name in self.numbers])
+        numbers = [f"{name} : 1" + ("" if name in self.learned else " (constant)") for name in self.numbers]
+        return "\n".join(state + numbers)
 
 
 @dataclass(frozen=True)
 class ConnectionText:
-    """Synapses from each neuron of `source` to each of `target`, within each sample's copy.
+    """Synapses from neurons of `source` to neurons of `target`, within each sample's copy.
 
     Args:
         name: of the Brian2 object.
         source: name of the presynaptic population.
         target: of the postsynaptic one.
         parameter: name of its weights among the network's parameters.
-        weights: (O, I).
+        weights: one a synapse, (n,).
+        wiring: which synapses there are.
         numbers: constants, one a presynaptic neuron (I,).
         variables: state, one a synapse and sample, beside the weight `w`.
         pathways: what spikes do.
         codes: what runs at every step.
+        recorded: variables.
     """
 
     name: str
@@ -103,10 +117,12 @@ class ConnectionText:
     target: str
     parameter: str
     weights: np.ndarray
+    wiring: Wiring
     variables: tuple[str, ...]
     pathways: tuple[Pathway, ...]
     codes: tuple[Code, ...]
     numbers: dict[str, np.ndarray] = field(default_factory=dict)
+    recorded: tuple[str, ...] = ()
 
     def equations(self) -> str:
         """Declarations, in Brian2's syntax."""
@@ -116,19 +132,24 @@ class ConnectionText:
 
 @dataclass(frozen=True)
 class NetworkText:
-    """Populations and connections of one network, for `samples` copies side by side."""
+    """Populations and connections of one network, for `samples` copies side by side.
+
+    Args:
+        layers, pools: how many layers it has, and pools in a row.
+    """
 
     populations: tuple[PopulationText, ...]
     connections: tuple[ConnectionText, ...]
     samples: int
     layers: int
+    pools: int = 0
 
     def show(self) -> str:
         """The whole model, slot by slot, for a person to read."""
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
-        yield f"# one step = {STEP_MS:g} ms; all else dimensionless; slots: {', '.join(slots(self.layers))}"
+        yield f"# one step = {STEP_MS:g} ms; all else dimensionless; slots: {', '.join(slots(self.layers, self.pools))}"
         for population in self.populations:
             yield f"\nNeuronGroup {population.name}: {population.size} neurons x {self.samples} samples"
             yield from (f"    {line}" for line in population.equations().splitlines())
@@ -139,7 +160,8 @@ class NetworkText:
             if population.fires is not None:
                 yield f"  spike, in {population.fires}: S != 0"
         for connection in self.connections:
-            yield f"\nSynapses {connection.name}: {connection.source} -> {connection.target}"
+            count = len(connection.weights)
+            yield f"\nSynapses {connection.name}: {connection.source} -> {connection.target}, {count} a sample"
             yield f"    w = {connection.parameter}, {_brief(connection.weights)}"
             yield from (f"    {line}" for line in connection.equations().splitlines())
             yield from (f"    {name} = {_brief(value)}" for name, value in connection.numbers.items())

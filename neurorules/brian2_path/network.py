@@ -20,7 +20,7 @@ class Built:
         text: what it was built from.
         groups: Brian2's populations by name.
         synapses: Brian2's synapses by name.
-        monitors: of S and v, by name of population; the input has none.
+        monitors: of what each population and connection records, by its name.
     """
 
     text: NetworkText
@@ -37,10 +37,21 @@ class Built:
         values = np.asarray(getattr(self.monitors[population], variable)).T
         return np.ascontiguousarray(values).reshape(values.shape[0], self.text.samples, -1)
 
+    def biases(self, population: PopulationText) -> np.ndarray:
+        """The same of biases, (T, N) or (1, N)."""
+        recorded = "b" in population.recorded
+        kept = self.monitors[population.name].b if recorded else self.groups[population.name].b[:]
+        return np.array(kept).T.reshape(-1, population.size)
+
     def weight_change(self, connection: ConnectionText) -> np.ndarray:
-        """Gathered change of each sample's copy, (B, O, I)."""
+        """Gathered change, summed over samples, shaped like the parameter."""
         values = np.asarray(self.synapses[connection.name].w_change[:])
-        return values.reshape(self.text.samples, *connection.weights.shape)
+        return connection.wiring.gathered(values.reshape(self.text.samples, -1).sum(0))
+
+    def weights(self, connection: ConnectionText) -> np.ndarray:
+        """Weights after each step, (T, *shape), or after the last one, (1, *shape), where they are not recorded."""
+        kept = self.monitors[connection.name].w if connection.recorded else self.synapses[connection.name].w[:]
+        return np.array(kept).T.reshape(-1, *connection.wiring.shape)
 
     def neuron_change(self, population: PopulationText, parameter: str) -> np.ndarray:
         """Gathered change of a parameter of the neurons, of each sample's copy, (B, N)."""
@@ -58,20 +69,22 @@ def build(brian2: ModuleType, texts: Sequence[NetworkText]) -> tuple[Any, list[B
     clock = brian2.Clock(dt=STEP_MS * brian2.ms)
     built = [_build_one(brian2, text, clock) for text in texts]
     network = brian2.Network(*(part for one in built for part in one.objects()))
-    network.schedule = slots(max(text.layers for text in texts))
+    network.schedule = slots(max(text.layers for text in texts), max(text.pools for text in texts))
     return network, built
 
 
 def _build_one(brian2: ModuleType, text: NetworkText, clock: Any) -> Built:
     groups = {p.name: _population(brian2, p, text.samples, clock) for p in text.populations}
     synapses = {c.name: _connection(brian2, c, text.samples, groups, clock) for c in text.connections}
+    parts: list[PopulationText | ConnectionText] = [*text.populations, *text.connections]
     monitors = {
-        p.name: brian2.StateMonitor(
-            groups[p.name], ["S", "v"], record=True, clock=clock, when="record", name=f"{p.name}_record"
+        part.name: brian2.StateMonitor(
+            (groups | synapses)[part.name], list(part.recorded), record=True, clock=clock, when="record",
+            name=f"{part.name}_record",
         )
-        for p in text.populations
-        if "v" in p.variables
-    }
+        for part in parts
+        if part.recorded
+    }  # fmt: skip
     return Built(text, groups, synapses, monitors)
 
 
@@ -114,15 +127,15 @@ def _connection(brian2: ModuleType, text: ConnectionText, samples: int, groups: 
     for pathway in text.pathways:
         found = getattr(synapses, pathway.name)
         found.when, found.order = pathway.slot, pathway.order
-    post, pre = text.weights.shape
-    shape = (samples, post, pre)
-    copy = np.arange(samples)[:, None, None]
-    i = np.broadcast_to(copy * pre + np.arange(pre)[None, None, :], shape).reshape(-1)
-    j = np.broadcast_to(copy * post + np.arange(post)[None, :, None], shape).reshape(-1)
+    sizes = [len(groups[name]) // samples for name in (text.source, text.target)]
+    i, j = (
+        (np.arange(samples)[:, None] * size + ends).reshape(-1)
+        for size, ends in zip(sizes, (text.wiring.pre, text.wiring.post), strict=True)
+    )
     synapses.connect(i=i, j=j)
-    synapses.w = np.broadcast_to(text.weights, shape).reshape(-1)
+    synapses.w = np.tile(text.weights, samples)
     for name, value in text.numbers.items():
-        setattr(synapses, name, np.broadcast_to(value, shape).reshape(-1))
+        setattr(synapses, name, np.tile(value[text.wiring.pre], samples))
     for number, code in enumerate(text.codes):
         synapses.run_regularly(
             "\n".join(code.lines), when=code.slot, order=code.order, name=f"{text.name}_code_{number}"

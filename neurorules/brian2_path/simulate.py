@@ -12,6 +12,7 @@ from neurorules.brian2_path.case import Arrays, Case, LayerNorm, Learning
 from neurorules.brian2_path.describe import describe
 from neurorules.brian2_path.model_text import STEP_MS
 from neurorules.brian2_path.network import Built, build
+from neurorules.brian2_path.wiring import wiring_of
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
 from neurorules.torch_path.network import Network
@@ -32,11 +33,13 @@ class Outcome(NamedTuple):
 
     layers: by name, in order.
     changes: by parameter, the sum of the texts over steps and samples, shaped like the parameter; a parameter that
-        has a row a sample, such as a target's embedding, keeps its rows (B, N). Empty where nothing learns.
+        has a row a sample, such as a target's embedding, keeps its rows. Empty where nothing learns, or online.
+    trajectories: of what learned online, its value after each step, (T, *shape); the last alone unless recorded.
     """
 
     layers: dict[str, Recorded]
     changes: dict[str, np.ndarray]
+    trajectories: dict[str, np.ndarray]
 
 
 def run_together(cases: Sequence[Case], steps: int, *, target: Target = "numpy") -> list[Outcome]:
@@ -86,7 +89,7 @@ def simulate(
         Layer name -> (S, v), (T, B, N) each. Raises as `run_together` does.
     """
     case = Case(network, parameters, spikes, normalisation=normalisation or {})
-    each = sum(parameters[name].size for _, _, name in network.weights())
+    each = sum(len(wiring_of(layer, entry).pre) for layer in network.layers for entry in layer.inputs)
     at_once = max(1, LARGEST_RUN // max(each, 1))
     parts = [
         run_together([case.rows(start, start + at_once)], steps, target=target)[0].layers
@@ -142,15 +145,33 @@ def _outcome(case: Case, built: Built, prefix: str) -> Outcome:
         for layer in case.network.layers
     }
     changes: dict[str, np.ndarray] = {}
+    shapes = {layer.name: layer.shape for layer in case.network.layers}
     for connection in built.text.connections:
         if "w_change" in connection.variables:
-            changes[connection.parameter] = built.weight_change(connection).sum(0)
+            changes[connection.parameter] = built.weight_change(connection)
     for population in built.text.populations:
         for variable in population.variables:
             if variable.endswith("_change"):
                 parameter = variable.removesuffix("_change")
                 rows = built.neuron_change(population, parameter)
-                changes[f"{population.name.removeprefix(prefix)}.{parameter}"] = (
-                    rows.sum(0) if parameter == "b" else rows
+                name = f"{population.name.removeprefix(prefix)}.{parameter}"
+                changes[name] = (
+                    _of_maps(rows.sum(0), case.parameters[name].shape)
+                    if parameter == "b"
+                    else (rows.reshape(-1, *shapes[population.name.removeprefix(prefix)]))
                 )
-    return Outcome(layers, changes)
+    online = None if case.learning is None else case.learning.online
+    return Outcome(layers, {}, _trajectories(built, prefix)) if online else Outcome(layers, changes, {})
+
+
+def _of_maps(neurons: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A value a neuron to one a parameter, which the neurons of a map share."""
+    return neurons.reshape(shape[0], -1).sum(1).reshape(shape)
+
+
+def _trajectories(built: Built, prefix: str) -> dict[str, np.ndarray]:
+    found = {c.parameter: built.weights(c) for c in built.text.connections if "w_change" in c.variables}
+    for population in built.text.populations:
+        if "b" in population.learned:
+            found[f"{population.name.removeprefix(prefix)}.b"] = built.biases(population)
+    return found

@@ -28,6 +28,11 @@ def numbers_of(
 def _norm(model: Model, learned: Learned, layer: Layer, phase: str) -> LayerNorm:
     assert layer.normalisation is not None
     name = model.phase_statistics(phase, layer.name)
+
+    def flat(value: object) -> np.ndarray:
+        """One a neuron, also where the neurons of a map share it."""
+        return np.broadcast_to(_array(value), layer.shape).reshape(-1)
+
     statistics = learned.current.get(name) or first_current_statistics(layer.shape, learned.parameters[layer.bias])
     centre = statistics.mean.value
     _, gain = layer.normalisation.forward(statistics, centre[None], False)
@@ -42,11 +47,11 @@ def _norm(model: Model, learned: Learned, layer: Layer, phase: str) -> LayerNorm
             current = current + _array(entry.connection.current(weights, row[None])[0])
     prefix = f"{phase}.{layer.name}."
     updates = {
-        key.removeprefix(prefix): (_array(u.mean.value), _array(u.product.value))
+        key.removeprefix(prefix): (flat(u.mean.value), flat(u.product.value))
         for key, u in learned.update.items()
         if key.startswith(prefix)
     }
-    return LayerNorm(_array(centre), _array(gain), means, current if means else None, updates)
+    return LayerNorm(flat(centre), flat(gain), means, current.reshape(-1) if means else None, updates)
 
 
 def _array(value: object) -> np.ndarray:

@@ -17,22 +17,50 @@ from neurorules.surrogates import Surrogate
 Reset = Literal["subtract", "zero", "none"]
 
 
+class Gates(NamedTuple):
+    """How a step passes small changes on, its resets held fixed; (B, *shape) each.
+
+    Args:
+        keep: derivative of v by the v of the step before.
+        admit: derivative of v by the current that drives it.
+        fires: 1 where a spike could come, which scales psi; None for everywhere.
+    """
+
+    keep: Tensor
+    admit: Tensor
+    fires: Tensor | None
+
+
 class Observed(NamedTuple):
     """What rules, losses and recorders may read of one step.
 
     Args:
         v: the membrane before the reset, (B, *shape).
         inner: what an inner integration left, for a neuron of T = 1 that has one.
+        gates: of a neuron with a memory that `dynamics` does not describe.
     """
 
     v: Tensor
     inner: Any = None
+    gates: Gates | None = None
 
 
 class State(NamedTuple):
-    """Membrane after the step, and the spike of the step where a reset waits for the next one; (B, *shape) each."""
+    """After a step, (B, *shape) each; None for what a neuron does not have.
+
+    Args:
+        membrane: after the reset.
+        spikes: of the step.
+        current: of the synapses.
+        adaptation: of the threshold.
+        left: refractory steps to come.
+    """
 
     membrane: Tensor
+    spikes: Tensor | None = None
+    current: Tensor | None = None
+    adaptation: Tensor | None = None
+    left: Tensor | None = None
 
 
 class Dynamics(NamedTuple):
@@ -52,12 +80,20 @@ class Brian2Text(NamedTuple):
     Args:
         step: statements in order, all variables dimensionless.
         numbers: of the neurons, scalar or flat, by the names that `step` gives them.
-        surrogate: psi is this one of v - v_threshold; None for psi = 1.
+        surrogate: psi is this one of v - v_threshold; None for `slope`.
+        state: further variables, which it writes; with `keep` and `admit` among them, it has gates (see `Gates`).
+        current: of them, the low-pass filtered one that drives v, of decay `alpha`; None for I itself.
+        rests: whether `free`, 0 or 1, says where a spike could come.
+        slope: psi as text with {v} for the membrane; None for 1.
     """
 
     step: tuple[str, ...]
     numbers: Mapping[str, float | np.ndarray]
     surrogate: Surrogate | None
+    state: tuple[str, ...] = ()
+    current: str | None = None
+    rests: bool = False
+    slope: str | None = None
 
 
 class Neuron(ABC):
@@ -94,6 +130,20 @@ class Neuron(ABC):
     @abstractmethod
     def dynamics(self) -> Dynamics | None:
         """The leaky integrator it is, which fused scans run; None where `step` is the only description."""
+
+    @property
+    def scale(self) -> float | Tensor:
+        """What changes of its membrane are measured by: the threshold, where it has one."""
+        return 1.0
+
+    @property
+    def current_decay(self) -> float | Tensor:
+        """Decay of a synaptic current a step, of a neuron with gates; 0 for none."""
+        return 0.0
+
+    def decays(self) -> tuple[float, ...] | None:
+        """Of a neuron with gates: the low-pass filters in a row that it is while nothing gates it; None elsewhere."""
+        return None
 
     def parameters(self, shape: tuple[int, ...]) -> dict[str, Tensor]:
         """Start of each of its own parameters, for a population of this shape."""
@@ -158,6 +208,11 @@ class LeakyIntegrator(Neuron):
         after = v - due * (theta if self.reset == "subtract" else v)
         return spikes, Observed(v), State(after)
 
+    @property
+    def scale(self) -> float | Tensor:
+        """The threshold."""
+        return self.v_threshold
+
     def psi(self, v: Tensor) -> Tensor:
         return self.surrogate.psi(v - self.v_threshold)
 
@@ -177,16 +232,19 @@ class LeakyIntegrator(Neuron):
             lines += ["u = v"]
         else:
             lines += [f"u = v - (S - late)*{'v_threshold' if self.reset == 'subtract' else 'v'}"]
-        numbers = {"beta": _numbers(self.beta), "v_threshold": _numbers(self.v_threshold)}
+        numbers = {"beta": flat_numbers(self.beta), "v_threshold": flat_numbers(self.v_threshold)}
         return Brian2Text(tuple(lines), numbers, self.surrogate)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> LeakyIntegrator:
-        def place(value: float | Tensor) -> float | Tensor:
-            return value.to(device, dtype) if isinstance(value, Tensor) else value
-
-        return LeakyIntegrator(place(self.beta), place(self.v_threshold), self.reset, self.reset_delay, self.surrogate)
+        beta, theta = placed(self.beta, device, dtype), placed(self.v_threshold, device, dtype)
+        return LeakyIntegrator(beta, theta, self.reset, self.reset_delay, self.surrogate)
 
 
-def _numbers(value: float | Tensor) -> float | np.ndarray:
+def placed(value: float | Tensor, device: torch.device, dtype: torch.dtype) -> float | Tensor:
+    """A number, or one a neuron on a device."""
+    return value.to(device, dtype) if isinstance(value, Tensor) else value
+
+
+def flat_numbers(value: float | Tensor) -> float | np.ndarray:
     """A number, or one a neuron as a flat array in float64."""
     return value.detach().cpu().double().numpy().reshape(-1) if isinstance(value, Tensor) else value

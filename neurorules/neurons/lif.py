@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neurorules.language.errors import UserError
+from neurorules.neurons._gated import GatedIntegrator, check_integrator
 from neurorules.neurons._shared import LeakyIntegrator, Reset
 from neurorules.surrogates import make_surrogate
 
@@ -13,8 +13,9 @@ def leaky_integrate_and_fire(
     v_threshold: float = 1.0,
     reset: Reset = "subtract",
     reset_delay: bool = False,
+    refractory: int = 0,
     surrogate: str = "fast_sigmoid",
-) -> LeakyIntegrator:
+) -> LeakyIntegrator | GatedIntegrator:
     """v[t] = beta v[t-1] + I[t].
 
     Args:
@@ -22,16 +23,17 @@ def leaky_integrate_and_fire(
         v_threshold: threshold, > 0, in units of the current.
         reset: subtract, zero or none.
         reset_delay: the reset acts one step later (snnTorch's default).
+        refractory: steps after a spike in which the membrane is held and cannot spike, >= 0.
         surrogate: name and options, such as "atan:alpha=2".
 
     Raises:
-        UserError: beta outside [0, 1], or v_threshold not positive.
+        UserError: a number out of range.
     """
-    if not 0 <= beta <= 1:
-        raise UserError(f"neuron 'lif': beta is {beta}, must lie in [0, 1]")
-    if v_threshold <= 0:
-        raise UserError(f"neuron 'lif': v_threshold is {v_threshold}, must be > 0")
-    return LeakyIntegrator(beta, v_threshold, reset, reset_delay, make_surrogate(surrogate))
+    check_integrator("lif", v_threshold, refractory, beta=beta)
+    made = make_surrogate(surrogate)
+    if refractory:
+        return GatedIntegrator(beta, v_threshold, reset, reset_delay, made, refractory=refractory)
+    return LeakyIntegrator(beta, v_threshold, reset, reset_delay, made)
 
 
 ENTRY = leaky_integrate_and_fire

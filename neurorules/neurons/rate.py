@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from neurorules.language.errors import UserError
-from neurorules.neurons._shared import Dynamics, Neuron, Observed, State
+from neurorules.neurons._shared import Brian2Text, Dynamics, Neuron, Observed, State
 
 SMALLEST_LENGTH = 1e-6
 """Added to lengths, so that a silent population has one."""
@@ -69,6 +69,15 @@ class Rate(Neuron):
 
     def dynamics(self) -> Dynamics | None:
         return None
+
+    def brian2(self) -> Brian2Text:
+        if self.unit:
+            raise UserError("neuron 'rate:unit=true' divides by its population's length, which no Brian2 text can read")
+        if self.activation == "tanh":
+            return Brian2Text(("v = 1.0*I", "S = tanh(v)"), {}, None, slope="1.0 - tanh({v})**2")
+        above, below = "clip(v, 0.0, inf)", "clip(v, -inf, 0.0)"
+        slope = f"int({{v}} > 0.0)*{1 - self.leak!r} + {self.leak!r}"
+        return Brian2Text(("v = 1.0*I", f"S = {above} + {self.leak!r}*{below}"), {}, None, slope=slope)
 
 
 def _length(values: Tensor) -> Tensor:

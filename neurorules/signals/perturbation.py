@@ -188,8 +188,7 @@ class InputPerturbation(Signal):
         """What a trial leaves: the size of the push at the first layer, and the mirrored projection."""
         after: SignalState = {}
         if "modulated" in view.aside:
-            dynamics = view.layer.neuron.dynamics()
-            push = view.aside["modulated"] / (1.0 if dynamics is None else dynamics.v_threshold)
+            push = view.aside["modulated"] / view.layer.neuron.scale
             after["push"] = state["push"].updated(push.square().mean(), len(push), 1 - KEPT)
         if not view.last or self.mirror == "none":
             return after

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -132,7 +133,7 @@ class PostFactors:
 
     def _value(self, group: Group, norm: NormAdjoint) -> Tensor:
         view = self.view
-        post = value_of(group.post, _post_names(view), view.layer.neuron.psi, norm)
+        post = value_of(group.post, _post_names(view), partial(view.activity.psi, view.layer.neuron), norm)
         if isinstance(post, Tensor):
             return post
         v = view.activity.v.values

@@ -7,12 +7,12 @@ scan where the neuron is a leaky integrator, else step by step. A recurrent laye
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from neurorules.neurons._shared import State
+from neurorules.neurons._shared import Gates, Neuron, State
 from neurorules.normalisations._shared import CurrentStatistics, first_current_statistics
 from neurorules.series import Series
 from neurorules.signals._shared import Offset, Summary
@@ -22,6 +22,7 @@ from neurorules.torch_path.factors import psi_of
 from neurorules.torch_path.layer import Input, Layer, Masks, arrive
 from neurorules.torch_path.network import Parameters
 from neurorules.torch_path.offset import offset_current, with_offset
+from neurorules.torch_path.simulate_steps import Run, run_loop, run_steps
 
 RESETS = {"subtract": kernels.Reset.SUBTRACT, "zero": kernels.Reset.ZERO, "none": kernels.Reset.NONE}
 
@@ -42,6 +43,7 @@ class Activity:
         summary: sum over time of what the signal reads, (B, *shape); None where it reads nothing.
         aside: what an offset added to the raw current, (B, *shape); None without one.
         inner: what the neurons' inner integration left (T = 1).
+        gates: how each step passed small changes on, (T, B, *shape) each, of neurons that have gates.
     """
 
     steps: int
@@ -55,11 +57,17 @@ class Activity:
     summary: Tensor | None
     aside: Tensor | None = None
     inner: Any = None
+    gates: Gates | None = None
 
     @property
     def gain(self) -> Tensor | None:
         """1/sigma of the normalisation; None where there is none."""
         return None if self.current is None else self.current.gain
+
+    def psi(self, neuron: Neuron, v: Tensor) -> Tensor:
+        """The neuron's pseudo-derivative; 0 where no spike could come."""
+        slope = neuron.psi(v)
+        return slope if self.gates is None or self.gates.fires is None else slope * self.gates.fires
 
 
 @dataclass
@@ -117,7 +125,7 @@ def run_layer(
     loops = [entry for entry in layer.inputs if entry.connection.recurrent]
     if loops:
         gain = None if current is None else current.gain
-        run = _run_loop(layer, parameters, loops, drive.values(), steps, carry, gain)
+        run = run_loop(layer, parameters, loops, drive.values(), steps, carry.state, carry.spikes, gain)
         previous = torch.zeros_like(run.spikes[0]) if carry.spikes is None else carry.spikes
         late = Series(torch.cat([previous[None], run.spikes[:-1]]), False)
         for entry in loops:
@@ -128,7 +136,7 @@ def run_layer(
     moments = current.moments(steps, run.scan) if current is not None and training else None
     activity = Activity(
         steps, sources, pre, pre_mean, current, moments, Series(run.v, False),
-        Series(run.spikes, False, run.spike_total), read, aside, run.inner,
+        Series(run.spikes, False, run.spike_total), read, aside, run.inner, run.gates,
     )  # fmt: skip
     return activity, Carry(run.after, run.spikes[-1], carry.traces)
 
@@ -142,7 +150,8 @@ def _summed(summary: Summary, layer: Layer, run: Run, drive: Drive, steps: int) 
             return run.spikes.sum(0)
         case "positive_v":
             return run.v.clamp(min=0).sum(0)
-    return layer.neuron.primitive(run.v).sum(0)
+    graded = layer.neuron.primitive(run.v)
+    return (graded if run.gates is None or run.gates.fires is None else graded * run.gates.fires).sum(0)
 
 
 @dataclass(frozen=True)
@@ -160,18 +169,6 @@ class Drive:
             return self.injected
         assert self.bias is not None
         return _add(Series(self.bias, True), _add(self.injected, self.current.normalised))
-
-
-class Run(NamedTuple):
-    """A population's run: membranes and spikes (T, B, *shape), state after, what a scan summed, what T = 1 left."""
-
-    v: Tensor
-    spikes: Tensor
-    after: State
-    spike_total: Tensor | None = None
-    summary: Tensor | None = None
-    scan: kernels.Scan | None = None
-    inner: Any = None
 
 
 def _feed_forward_current(
@@ -216,7 +213,7 @@ def _run_through_time(
     """All steps in one scan, which applies normalisation and bias on the way and sums what is read over time."""
     dynamics = layer.neuron.dynamics()
     if dynamics is None:
-        return _run_steps(layer, drive.values(), steps, carry)
+        return run_steps(layer.neuron, drive.values(), steps, carry.state)
     if drive.current is None or drive.injected is not None:
         series, affine, moments = drive.values(), kernels.Affine(), False
     else:
@@ -254,39 +251,3 @@ TOTALS = {"positive_v": kernels.Total.POSITIVE_V, "graded": kernels.Total.GRADED
 
 def _flat(value: float | Tensor) -> float | Tensor:
     return value.reshape(-1) if isinstance(value, Tensor) else value
-
-
-def _run_steps(layer: Layer, drive: Series, steps: int, carry: Carry) -> Run:
-    currents = drive.over_time(steps)
-    state = carry.state or layer.neuron.initial(currents[0])
-    if steps == 1:
-        fired, observed, state = layer.neuron.step(state, currents[0])
-        return Run(observed.v[None], fired[None], state, inner=observed.inner)
-    membranes, spikes = [], []
-    for t in range(steps):
-        fired, observed, state = layer.neuron.step(state, currents[t])
-        membranes.append(observed.v)
-        spikes.append(fired)
-    return Run(torch.stack(membranes), torch.stack(spikes), state)
-
-
-def _run_loop(
-    layer: Layer,
-    parameters: Parameters,
-    loops: list[Input],
-    drive: Series,
-    steps: int,
-    carry: Carry,
-    gain: Tensor | None,
-) -> Run:
-    """Step by step, each step fed with the one before; recurrent current shares the feed-forward current's gain."""
-    currents = drive.over_time(steps)
-    state = carry.state or layer.neuron.initial(currents[0])
-    spikes = torch.zeros_like(currents[0]) if carry.spikes is None else carry.spikes
-    membranes, fired = [], []
-    for t in range(steps):
-        late = sum(entry.connection.current(parameters[layer.weight(entry)], spikes) for entry in loops)
-        spikes, observed, state = layer.neuron.step(state, currents[t] + (late if gain is None else late * gain))
-        membranes.append(observed.v)
-        fired.append(spikes)
-    return Run(torch.stack(membranes), torch.stack(fired), state)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 from neurorules.language.errors import UserError
 from neurorules.series import Series
 from neurorules.torch_path import kernels
-from neurorules.torch_path.layer import Input
+from neurorules.torch_path.layer import Input, Layer
 from neurorules.torch_path.local_view import LocalView
-from neurorules.torch_path.simulate import RESETS
+from neurorules.torch_path.simulate import RESETS, Activity
 
 
 def trace(view: LocalView, key: str, spikes: Series, decay: float | Tensor) -> Tensor:
@@ -28,16 +31,59 @@ def trace(view: LocalView, key: str, spikes: Series, decay: float | Tensor) -> T
     return view.traced[key]
 
 
+class MembraneAdjoint(NamedTuple):
+    """Derivatives of a later sum by a step's membrane and by the current that drives it, (B, *shape) each."""
+
+    membrane: Tensor
+    current: Tensor
+
+    @staticmethod
+    def at_rest(like: Tensor) -> MembraneAdjoint:
+        """Behind the last step."""
+        return MembraneAdjoint(torch.zeros_like(like), torch.zeros_like(like))
+
+
+def adjoint_of(layer: Layer, activity: Activity) -> Callable[[MembraneAdjoint, Tensor, int], MembraneAdjoint]:
+    """One step backwards through membrane and synaptic current, resets held fixed: (later, post factor, t) to t.
+
+    R[t] = post[t] + keep[t+1] R[t+1],  Q[t] = admit[t] R[t] + alpha Q[t+1].
+
+    Raises:
+        UserError: a neuron whose state has no known derivative.
+    """
+    gates, dynamics, steps = activity.gates, layer.neuron.dynamics(), activity.steps
+    if gates is not None:
+        known, alpha = gates, layer.neuron.current_decay
+
+        def gated(later: MembraneAdjoint, post: Tensor, t: int) -> MembraneAdjoint:
+            membrane = post + known.keep[t + 1] * later.membrane if t + 1 < steps else post
+            return MembraneAdjoint(membrane, known.admit[t] * membrane + alpha * later.current)
+
+        return gated
+    if dynamics is None:
+        raise UserError(f"neuron of layer '{layer.name}' has no exact derivative in time. Use a local rule")
+    beta, zeroed, spikes = dynamics.beta, dynamics.reset == "zero", activity.S.values
+
+    def leaky(later: MembraneAdjoint, post: Tensor, t: int) -> MembraneAdjoint:
+        found = post + (beta * (1 - spikes[t]) if zeroed else beta) * later.membrane
+        return MembraneAdjoint(found, found)
+
+    return leaky
+
+
 def reverse_scan(view: LocalView, post: Tensor) -> Tensor:
-    """R[t] = post[t] + gate[t+1] R[t+1]: the adjoint of the membrane's own recursion, resets held fixed."""
+    """The adjoint of the membrane's own recursion by its current, resets held fixed: R of R[t] = post[t] + gate R[t+1],
+    or Q of `adjoint_of`."""
     dynamics = view.layer.neuron.dynamics()
     if dynamics is not None and not isinstance(dynamics.beta, Tensor) and dynamics.beta == 0:
         return post  # a membrane without memory
+    steps, v = view.activity.steps, view.activity.v.values
+    if view.activity.gates is not None:
+        return _gated_scan(view, post.expand_as(v))
     if dynamics is None:
         if view.layer.neuron.steps == 1:
             return post
         raise UserError(f"neuron of layer '{view.layer.name}' has no exact eligibility dv_dw. Use S_pre or a trace")
-    steps, v = view.activity.steps, view.activity.v.values
     flat = post.reshape(*post.shape[: post.ndim - len(view.layer.shape)], -1)
     beta = dynamics.beta.reshape(-1) if isinstance(dynamics.beta, Tensor) else dynamics.beta
     reset = RESETS[dynamics.reset]
@@ -45,13 +91,17 @@ def reverse_scan(view: LocalView, post: Tensor) -> Tensor:
     return kernels.reverse_scan(flat, steps, beta, reset, spikes=spikes).reshape(v.shape)
 
 
-def forward_eligibility(view: LocalView, entry: Input, spikes: Series) -> Tensor | None:
-    """Exact eligibility step by step where it is a trace of the presynaptic neuron alone; None where it is not.
+def _gated_scan(view: LocalView, post: Tensor) -> Tensor:
+    step, found = adjoint_of(view.layer, view.activity), torch.empty_like(post)
+    reaches = MembraneAdjoint.at_rest(post[0])
+    for t in reversed(range(view.activity.steps)):
+        reaches = step(reaches, post[t], t)
+        found[t] = reaches.current
+    return found
 
-    Raises:
-        UserError: a layer whose normalisation needs all steps at once.
-    """
-    """`dv_dw` of a window, (T, B, *pre), where leak and reset let it factor into a trace; None where they do not.
+
+def forward_eligibility(view: LocalView, entry: Input, spikes: Series) -> Tensor | None:
+    """`dv_dw` of a window, (T, B, *pre), where leak and reset let it factor into traces; None where they do not.
 
     Raises:
         UserError: the layer is normalised, so that the eligibility needs all steps at once.
@@ -62,44 +112,83 @@ def forward_eligibility(view: LocalView, entry: Input, spikes: Series) -> Tensor
             f"layer '{view.layer.name}' is normalised, and dv_dw runs backwards through its normalisation: it needs "
             f"all steps at once. Use --schedule by_layer, or --norm none"
         )
+    if view.activity.gates is not None:
+        decays = view.layer.neuron.decays()
+        return None if decays is None else _cascade(view, f"dv_dw.{entry.name}", spikes, decays)
     if dynamics is None or (dynamics.reset != "zero" and not isinstance(dynamics.beta, Tensor)):
         return spikes.values if dynamics is None else trace(view, f"dv_dw.{entry.name}", spikes, dynamics.beta)
     return None
 
 
+def _cascade(view: LocalView, key: str, series: Series, decays: tuple[float, ...]) -> Tensor:
+    """Low-pass filters in a row: a synaptic current, then the membrane."""
+    for number, decay in enumerate(decays):
+        series = Series(trace(view, f"{key}.{number}", series, decay), False)
+    return series.values
+
+
 def trace_a_synapse(view: LocalView, entry: Input, post: Tensor) -> Tensor:
     """Exact eligibility step by step where it does not factor: e[t] = gate[t] e[t-1] + S_pre[t], B x O x I numbers."""
-    dynamics = view.layer.neuron.dynamics()
-    if dynamics is None or len(view.layer.shape) > 1:
+    if len(view.layer.shape) > 1:
         raise UserError(f"layer '{view.layer.name}': dv_dw step by step needs a dense layer. Use --schedule by_layer")
-    steps, spikes = view.activity.steps, view.activity.S.values
+    steps = view.activity.steps
     pre = view.activity.pre[entry.name].over_time(steps)
-    factor = post if post.ndim == spikes.ndim else post.expand(steps, *post.shape)
-    key = f"dv_dw.{entry.name}"
-    e = view.carry.traces.get(key, spikes.new_zeros(*spikes.shape[1:], pre.shape[-1]))
-    late = view.carry.traces.get(f"{key}.spikes", torch.zeros_like(spikes[0]))
-    change = e.new_zeros(e.shape[1:])
+    factor = post if post.ndim == view.activity.S.values.ndim else post.expand(steps, *post.shape)
+    key, passing = f"dv_dw.{entry.name}", _Passing(view, synapse=True)
+    like = pre.new_zeros(*view.activity.S.values.shape[1:], pre.shape[-1])
+    change = like.new_zeros(like.shape[1:])
     for t in range(steps):
-        gate = dynamics.beta * (1 - late if dynamics.reset == "zero" else torch.ones_like(late))
-        e = gate[:, :, None] * e + pre[t][:, None, :]
-        change = change + torch.einsum("bo,boi->oi", factor[t], e)
-        late = spikes[t]
-    view.carry.traces[key], view.carry.traces[f"{key}.spikes"] = e, late
+        change = change + torch.einsum("bo,boi->oi", factor[t], passing(key, pre[t][:, None, :].expand_as(like), t))
+    passing.leave(key)
     return change
 
 
 def bias_eligibility(view: LocalView, parameter: str) -> Tensor:
     """Exact eligibility of a constant current, forwards: e[t] = gate[t] e[t-1] + 1; (T, B, *shape)."""
-    dynamics, spikes = view.layer.neuron.dynamics(), view.activity.S.values
-    if dynamics is None:
+    spikes = view.activity.S.values
+    if view.layer.neuron.dynamics() is None and view.activity.gates is None:
         return torch.ones_like(spikes)
-    key = f"dv_dw.{parameter}"
-    e = view.carry.traces.get(key, torch.zeros_like(spikes[0]))
-    late = view.carry.traces.get(f"{key}.spikes", torch.zeros_like(spikes[0]))
-    steps = []
-    for t in range(view.activity.steps):
-        e = dynamics.beta * (e * (1 - late) if dynamics.reset == "zero" else e) + 1
-        late = spikes[t]
-        steps.append(e)
-    view.carry.traces[key], view.carry.traces[f"{key}.spikes"] = e, late
-    return torch.stack(steps)
+    key, passing = f"dv_dw.{parameter}", _Passing(view, synapse=False)
+    found = torch.stack([passing(key, torch.ones_like(spikes[0]), t) for t in range(view.activity.steps)])
+    passing.leave(key)
+    return found
+
+
+class _Passing:
+    """Eligibilities of a window, a step at a time; what they leave to the next window waits among the view's traces.
+
+    e[t] = keep[t] e[t-1] + admit[t] y[t],  y[t] = alpha y[t-1] + what arrives at t.
+
+    Args:
+        synapse: whether an eligibility is one a synapse, (B, O, I), or one a neuron.
+    """
+
+    def __init__(self, view: LocalView, synapse: bool) -> None:
+        self.view, self.synapse = view, synapse
+        self.gates, self.dynamics = view.activity.gates, view.layer.neuron.dynamics()
+        self.alpha, self.late = (
+            self._along(view.layer.neuron.current_decay),
+            torch.zeros_like(view.activity.S.values[0]),
+        )
+
+    def __call__(self, key: str, arriving: Tensor, t: int) -> Tensor:
+        traces = self.view.carry.traces
+        e = traces.get(key, torch.zeros_like(arriving))
+        if self.gates is not None:
+            y = self.alpha * traces.get(f"{key}.current", torch.zeros_like(arriving)) + arriving
+            traces[f"{key}.current"] = y
+            e = self._along(self.gates.keep[t]) * e + self._along(self.gates.admit[t]) * y
+        else:
+            assert self.dynamics is not None
+            late = self.view.activity.S.values[t - 1] if t else traces.get(f"{key}.spikes", self.late)
+            gate = self.dynamics.beta * (1 - late if self.dynamics.reset == "zero" else torch.ones_like(late))
+            e = self._along(gate) * e + arriving
+        traces[key] = e
+        return e
+
+    def leave(self, key: str) -> None:
+        """Keep the last spikes for the next window."""
+        self.view.carry.traces[f"{key}.spikes"] = self.view.activity.S.values[-1]
+
+    def _along(self, value: float | Tensor) -> float | Tensor:
+        return value[..., None] if self.synapse and isinstance(value, Tensor) else value

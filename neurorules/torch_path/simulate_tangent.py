@@ -83,7 +83,7 @@ def psi_total(layer: Layer, activity: Activity) -> Tensor:
     v = activity.v.values
     psi, dynamics = psi_of(layer.neuron), layer.neuron.dynamics()
     if psi is None or dynamics is None or not kernels.serves(v):
-        return layer.neuron.psi(v).sum(0)
+        return activity.psi(layer.neuron, v).sum(0)
     rows, theta = v.reshape(*v.shape[:2], -1), dynamics.v_threshold
     found = kernels.reverse(
         torch.ones_like(rows[0]), activity.steps, 0.0, kernels.Reset.NONE, v=rows,

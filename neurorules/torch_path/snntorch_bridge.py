@@ -18,6 +18,7 @@ from neurorules.connections._shared import Connection, Shape
 from neurorules.connections.conv2d import Conv2d
 from neurorules.connections.dense import Dense
 from neurorules.language.errors import UserError
+from neurorules.neurons._gated import GatedIntegrator
 from neurorules.neurons._shared import LeakyIntegrator, Neuron
 from neurorules.neurons.leaky_readout import LeakyReadout
 from neurorules.neurons.rate import Rate
@@ -25,12 +26,12 @@ from neurorules.torch_path.folding import fold
 from neurorules.torch_path.layer import NETWORK_INPUT, Input, Layer
 from neurorules.torch_path.model import Learned
 from neurorules.torch_path.network import Network
-from neurorules.torch_path.snntorch_layers import to_leaky, to_neuron, to_reader
+from neurorules.torch_path.snntorch_layers import to_leaky, to_neuron, to_reader, to_synaptic
 from neurorules.torch_path.torch_modules import numbers_of, to_connection, to_linear, to_module, to_transform
 from neurorules.transforms._shared import Transform
 from neurorules.transforms.flatten import Flatten
 
-Populations = (snntorch.Leaky, nn.ReLU, nn.Tanh)
+Populations = (snntorch.Leaky, snntorch.Synaptic, nn.ReLU, nn.Tanh)
 
 
 class Block(NamedTuple):
@@ -47,8 +48,8 @@ def from_sequential(net: nn.Sequential, input_shape: Shape | None) -> tuple[Netw
     """The network that a Sequential describes, without normalisation, and its parameters.
 
     Args:
-        net: Linear, Conv2d, MaxPool2d, AvgPool2d, Flatten, Dropout and snntorch.Leaky (or ReLU, Tanh for one step);
-            the last Linear, with the Leaky behind it if any, is the read-out.
+        net: Linear, Conv2d, MaxPool2d, AvgPool2d, Flatten, Dropout and snntorch.Leaky or Synaptic (or ReLU, Tanh for
+            one step); the last Linear, with the Leaky behind it if any, is the read-out.
         input_shape: of one sample at one step; may be None where a Linear comes first.
 
     Returns:
@@ -87,7 +88,8 @@ def to_sequential(network: Network, learned: Learned) -> nn.Sequential:
     """The network as torch and snnTorch layers, in evaluation mode, with normalisation folded into the weights.
 
     Every Leaky keeps its own state: call `snntorch.utils.reset(net)`, then the net once for each step. It returns the
-    read-out's current (memoryless read-out), else (spikes, membrane); class scores are the time average.
+    read-out's current (memoryless read-out), else what its Leaky or Synaptic returns, the membrane last; class scores
+    are the time average.
 
     Raises:
         UserError: recurrent layers, a read-out of all layers, or a neuron that snnTorch has no layer for.
@@ -175,5 +177,7 @@ def _population(layer: Layer, dtype: torch.dtype) -> list[nn.Module]:
         return [nn.ReLU() if neuron.activation == "relu" else nn.Tanh()]
     if isinstance(neuron, LeakyIntegrator | LeakyReadout):
         return [to_leaky(neuron, dtype, last)]
+    if isinstance(neuron, GatedIntegrator):
+        return [to_synaptic(neuron, f"the neuron of layer '{layer.name}'", dtype, last)]
     name = type(neuron).__name__
-    raise UserError(f"snnTorch has no layer for the neuron of '{layer.name}', {name}. Use if or lif neurons")
+    raise UserError(f"snnTorch has no layer for the neuron of '{layer.name}', {name}. Use if, lif or cuba_lif neurons")

@@ -1,4 +1,4 @@
-"""One population at a time between snnTorch's Leaky (or torch's ReLU and Tanh) and this library's neurons."""
+"""One population at a time between layers of snnTorch (or torch's ReLU and Tanh) and this library's neurons."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from neurorules.language.errors import UserError
+from neurorules.neurons._gated import GatedIntegrator
 from neurorules.neurons._shared import LeakyIntegrator, Neuron
 from neurorules.neurons.leaky_readout import LeakyReadout
 from neurorules.neurons.rate import Rate
@@ -62,11 +63,32 @@ def to_leaky(neuron: LeakyIntegrator | LeakyReadout, dtype: torch.dtype, last: b
     )
 
 
+def to_synaptic(neuron: GatedIntegrator, where: str, dtype: torch.dtype, last: bool) -> nn.Module:
+    """An snnTorch Synaptic that keeps its own state; the last one returns (spikes, synaptic current, membrane).
+
+    Raises:
+        UserError: an adaptive threshold or a refractory period, which snnTorch's neurons do not have.
+    """
+    if neuron.alpha is None or neuron.adaptation is not None or neuron.refractory:
+        what = "a refractory period" if neuron.refractory else "an adaptive threshold"
+        raise UserError(f"{where} has {what}, which no layer of snnTorch has. Use if, lif or cuba_lif neurons without")
+    return snntorch.Synaptic(
+        _tensor(neuron.alpha, dtype),
+        _tensor(neuron.beta, dtype),
+        _tensor(neuron.v_threshold, dtype),
+        Spike(neuron.surrogate),
+        init_hidden=True,
+        output=last,
+        reset_mechanism=neuron.reset,
+        reset_delay=neuron.reset_delay,
+    )
+
+
 def to_neuron(module: nn.Module, where: str, shape: Shape) -> Neuron:
     """The neuron that a module of a Sequential is.
 
     Args:
-        module: Leaky, ReLU or Tanh.
+        module: Leaky, Synaptic, ReLU or Tanh.
         where: names the module in messages.
         shape: of the population.
 
@@ -81,7 +103,11 @@ def to_neuron(module: nn.Module, where: str, shape: Shape) -> Neuron:
     if float(torch.as_tensor(threshold).min()) <= 0:
         raise UserError(f"{where} has a threshold that is not positive. Use thresholds > 0")
     reset: Any = module.reset_mechanism
-    return LeakyIntegrator(beta, threshold, reset, bool(module.reset_delay), _surrogate(module, where))
+    delayed, surrogate = bool(module.reset_delay), _surrogate(module, where)
+    if isinstance(module, snntorch.Synaptic):
+        alpha = _number(torch.as_tensor(module.alpha).clamp(0, 1), where, "alpha", shape)
+        return GatedIntegrator(beta, threshold, reset, delayed, surrogate, alpha=alpha)
+    return LeakyIntegrator(beta, threshold, reset, delayed, surrogate)
 
 
 def to_reader(module: nn.Module | None, where: str, shape: Shape) -> Neuron:
@@ -98,8 +124,8 @@ def to_reader(module: nn.Module | None, where: str, shape: Shape) -> Neuron:
     if isinstance(module, nn.ReLU | nn.Tanh):
         raise UserError(f"{where} stands behind the last Linear, whose output gives the class scores. Remove it")
     neuron = to_neuron(module, where, shape)
-    assert isinstance(neuron, LeakyIntegrator)
-    if neuron.reset == "none" and not isinstance(neuron.beta, Tensor):
+    assert isinstance(neuron, LeakyIntegrator | GatedIntegrator)
+    if isinstance(neuron, LeakyIntegrator) and neuron.reset == "none" and not isinstance(neuron.beta, Tensor):
         return LeakyReadout(neuron.beta)
     if neuron.reset != "none" and not neuron.reset_delay:
         raise UserError(
@@ -109,13 +135,16 @@ def to_reader(module: nn.Module | None, where: str, shape: Shape) -> Neuron:
     return neuron
 
 
+LEARNED = ("alpha", "beta", "threshold", "graded_spikes_factor")
+
+
 def refuse_learned_numbers(module: nn.Module, where: str) -> None:
-    """Refuse options of a Leaky that no neuron here has.
+    """Refuse options of a Leaky or Synaptic that no neuron here has.
 
     Raises:
         UserError: one is set.
     """
-    learned = [name for name in ("beta", "threshold", "graded_spikes_factor") if _learns(module, name)]
+    learned = [name for name in LEARNED if _learns(module, name)]
     if learned:
         raise UserError(f"{where} has learn_{learned[0]}=True, but rules learn weights and biases. Set it to False")
     options = [name for name in ("inhibition", "state_quant", "surrogate_disable") if getattr(module, name)]
@@ -126,7 +155,7 @@ def refuse_learned_numbers(module: nn.Module, where: str) -> None:
 
 
 def _learns(module: nn.Module, name: str) -> bool:
-    return isinstance(getattr(module, name), nn.Parameter)
+    return name in dict(module.named_parameters(recurse=False))
 
 
 def _surrogate(module: nn.Module, where: str) -> Surrogate:

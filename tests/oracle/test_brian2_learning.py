@@ -57,30 +57,37 @@ def overheard(model: Model, said: dict[str, dict[str, Series]]) -> Iterator[None
 class Trial:
     """One trial of learning in torch, what its signal said, and the same trial for Brian2."""
 
-    def __init__(self, model: Model, learned: Learned, seed: int = 1) -> None:
+    def __init__(
+        self, model: Model, learned: Learned, seed: int = 1, steps: int = STEPS, samples: int = SAMPLES
+    ) -> None:
         generator = torch.Generator().manual_seed(seed)
-        self.model, self.learned = model, learned
-        self.drive = (torch.rand(STEPS, SAMPLES, INPUTS, generator=generator) < 0.3).double()
-        self.labels = torch.arange(SAMPLES) % model.network.classes
+        self.model, self.learned, self.steps, self.samples = model, learned, steps, samples
+        self.drive = (torch.rand(steps, samples, *model.network.input_shape, generator=generator) < 0.3).double()
+        self.labels = torch.arange(samples) % model.network.classes
         self.said: dict[str, dict[str, Series]] = {}
         with overheard(model, self.said):
-            self.result = learn_trial(model, learned, Series(self.drive, False), STEPS, self.labels, generator)
+            self.result = learn_trial(model, learned, Series(self.drive, False), steps, self.labels, generator)
         output = self.result.activity[-1].v.values.mean(0)
         self.error: Tensor = torch.softmax(output, 1) - one_hot(self.labels, model.network.classes, output)
+
+    def phase_drive(self, phase: str) -> PhaseDrive:
+        """What drives a phase."""
+        drive = PhaseDrive(Series(self.drive, False))
+        if phase == "input":
+            return drive
+        signal = self.model.signal
+        assert signal is not None
+        state = {**self.learned.signal, **signal.observe(self.learned.signal, drive.input, self.labels)}
+        return signal.drive(
+            phase, state, self.learned.parameters, self.model.shape, drive.input, self.error, self.labels
+        )
 
     def case(self, phase: str) -> Case:
         """One phase for Brian2, replayed with the third factors that were known at the end of the trial."""
         parameters, norms = numbers_of(self.model, self.learned, phase)
         m = {name: said[phase].values.numpy() for name, said in self.said.items() if phase in said}
-        m["readout"] = (self.error / STEPS).numpy()
-        drive = PhaseDrive(Series(self.drive, False))
-        if phase != "input":
-            signal = self.model.signal
-            assert signal is not None
-            state = {**self.learned.signal, **signal.observe(self.learned.signal, drive.input, self.labels)}
-            drive = signal.drive(
-                phase, state, self.learned.parameters, self.model.shape, drive.input, self.error, self.labels
-            )
+        m["readout"] = (self.error / self.steps).numpy()
+        drive = self.phase_drive(phase)
         spikes, offset, injected = (
             None if value is None else value.numpy()
             for value in (drive.input and drive.input.values, drive.offset and drive.offset.rows(), drive.injected)
@@ -91,25 +98,31 @@ class Trial:
 
     def replay(self) -> list[Outcome]:
         """Every phase of the rule in one run of Brian2."""
-        return run_together([self.case(phase.name) for phase in self.model.rule.phases], STEPS)
+        return run_together([self.case(phase.name) for phase in self.model.rule.phases], self.steps)
 
     def assert_same_changes(self, outcomes: list[Outcome]) -> None:
         """Every change that torch found, summed over the phases; none of them is zero throughout."""
         assert {name for outcome in outcomes for name in outcome.changes} == set(self.result.gradients)
         for name, gradient in self.result.gradients.items():
-            expected = (-gradient * SAMPLES).numpy()
+            expected = (-gradient * self.samples).numpy()
             change = sum(outcome.changes[name] for outcome in outcomes if name in outcome.changes)
             assert np.abs(expected).max() > 0, name
             np.testing.assert_allclose(change, expected, err_msg=name, **CLOSE)
 
 
-def trial_of(rule: str, *, net: str = "12-8", neuron: str = "lif:beta=0.8", norm: str = "none", **change: str) -> Trial:
-    network = build_network(net, (INPUTS,), 3, neuron=neuron, norm=norm)
+def trial_of(
+    rule: str, *, net: str = "12-8", neuron: str = "lif:beta=0.8", norm: str = "none", steps: int = STEPS,
+    samples: int = SAMPLES, **change: str,
+) -> Trial:  # fmt: skip
+    shape = (1, 6, 7) if "k" in net else (INPUTS,)
+    network = build_network(net, shape, 3, neuron=neuron, norm=norm)
     model = build_model(network, RULES.make(rule), **change)
     learned = fresh(model)
     if norm != "none":
-        learned = Trial(model, learned, seed=2).result.learned  # a trial before, so that its averages are of something
-    return Trial(model, learned)
+        learned = Trial(
+            model, learned, 2, steps, samples
+        ).result.learned  # a trial before, so that its averages are of something
+    return Trial(model, learned, steps=steps, samples=samples)
 
 
 @pytest.mark.parametrize("net", ["12-8", "12-r8"])
@@ -149,6 +162,39 @@ def test_other_rules_change_the_same_weights_with_and_without_normalisation(rule
 @pytest.mark.parametrize("reset", ["subtract", "zero"])
 def test_the_exact_eligibility_of_torch_runs_backwards_and_that_of_brian2_forwards(norm: str, reset: str) -> None:
     trial = trial_of("dfa", neuron=f"lif:reset={reset}", norm=norm, net="12-r8", dw="-m_post * psi(v_post) * dv_dw")
+    trial.assert_same_changes(trial.replay())
+
+
+GATED = (
+    "cuba_lif:alpha=0.6:beta=0.8", "cuba_lif:refractory=1", "alif:kappa=0.4", "alif:refractory=2", "lif:refractory=1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("norm", ["none", "streaming"])
+@pytest.mark.parametrize("reset", ["subtract", "zero:reset_delay=true"])
+@pytest.mark.parametrize("neuron", GATED)
+def test_the_exact_eligibility_runs_through_currents_adaptation_and_refractory_periods(
+    neuron: str, reset: str, norm: str
+) -> None:
+    dw = "-m_post * psi(v_post) * dv_dw"
+    trial = trial_of("dfa", neuron=f"{neuron}:reset={reset}", norm=norm, net="12-r8", dw=dw, steps=60)
+    trial.assert_same_changes(trial.replay())
+
+
+@pytest.mark.parametrize("rule", ["sigprop", "stdp", "pepita:presynaptic=modulated", "dfa"])
+@pytest.mark.parametrize(
+    ("net", "norm"), [("c3k3-p2-c2k3v-8", "none"), ("c3k3s2-8", "streaming"), ("c2k3-a2-8", "none")]
+)
+def test_maps_change_the_same_kernels(rule: str, net: str, norm: str) -> None:
+    trial = trial_of(rule, net=net, neuron="lif:beta=0.8:v_threshold=2", norm=norm, steps=40)
+    trial.assert_same_changes(trial.replay())
+
+
+@pytest.mark.parametrize("norm", ["none", "streaming"])
+@pytest.mark.parametrize("neuron", ["rate", "rate:activation=tanh", "rate:leak=0.1"])
+@pytest.mark.parametrize("rule", ["dfa", "drtp", "sigprop", "pepita:neurons=rate"])
+def test_rate_neurons_change_the_same_weights_in_their_one_step(rule: str, neuron: str, norm: str) -> None:
+    trial = trial_of(rule, neuron=neuron, norm=norm, steps=1)
     trial.assert_same_changes(trial.replay())
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from neurorules.connections.conv2d import Conv2d
+from neurorules.neurons._gated import GatedIntegrator
 from neurorules.neurons._shared import LeakyIntegrator
 from neurorules.neurons.leaky_readout import LeakyReadout
 from neurorules.normalisations._shared import EPSILON
@@ -31,7 +32,7 @@ TOLERANCE = 1e-10
 RESETS = ("subtract", "zero", "none")
 
 
-def spike(neuron: LeakyIntegrator, v: Tensor) -> Tensor:
+def spike(neuron: LeakyIntegrator | GatedIntegrator, v: Tensor) -> Tensor:
     """A step function forwards, the derivative of the surrogate's primitive backwards (its value cancels exactly)."""
     soft = neuron.surrogate.primitive(v - neuron.v_threshold)
     return (v > neuron.v_threshold).to(v.dtype) + (soft - soft.detach())
@@ -57,6 +58,47 @@ def integrate(
             due = torch.zeros_like(late) if neuron.reset_delay else (spikes - late).detach()
             u = v - {"subtract": due * theta, "zero": due * v, "none": 0}[neuron.reset]
         found.append(v)
+        fired.append(spikes)
+    return torch.stack(found), torch.stack(fired)
+
+
+def integrate_gated(
+    neuron: GatedIntegrator, current: Tensor, loop: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor]:
+    """The same with a synaptic current, a moving threshold and a refractory period, written out with booleans."""
+    shape = current[0].shape
+    u, spikes, i, b = (current.new_zeros(shape) for _ in range(4))
+    waits = torch.zeros(shape, dtype=torch.long)
+    found, fired = [], []
+    for here in current:
+        here = here + loop(spikes)
+        before = spikes.detach()
+        if neuron.refractory:
+            late = before if neuron.reset_delay else torch.zeros_like(before)
+        else:
+            adapted = 0 if neuron.adaptation is None else neuron.adaptation.kappa * b
+            late = ((u - adapted).detach() > neuron.v_threshold).to(u.dtype)
+        if neuron.adaptation is not None:
+            b = neuron.adaptation.rho * b + before
+        i = here if neuron.alpha is None else neuron.alpha * i + here
+        theta = neuron.v_threshold
+        match neuron.reset, neuron.alpha:
+            case "subtract", _:
+                v, held = neuron.beta * u + i - late * theta, u - late * theta
+            case "zero", None:
+                v, held = neuron.beta * (u * (1 - late)) + i, u * (1 - late)
+            case "zero", _:
+                v, held = (neuron.beta * u + i) * (1 - late), u * (1 - late)
+            case _:
+                v, held = neuron.beta * u + i, u
+        rests = waits > 0
+        v = torch.where(rests, held, v)
+        seen = v if neuron.adaptation is None else v - neuron.adaptation.kappa * b
+        spikes = torch.where(rests, torch.zeros_like(v), spike(neuron, seen))
+        waits = torch.where(spikes.detach() > 0.5, neuron.refractory, (waits - 1).clamp(min=0))
+        due = torch.zeros_like(late) if neuron.reset_delay else (spikes - late).detach()
+        u = v - {"subtract": due * theta, "zero": due * v, "none": 0}[neuron.reset]
+        found.append(seen)
         fired.append(spikes)
     return torch.stack(found), torch.stack(fired)
 
@@ -105,8 +147,11 @@ def autograd_gradients(
             rows = total.flatten(0, 1)
             total = functional.batch_norm(rows, None, None, training=True, eps=EPSILON).reshape(total.shape)
         neuron = layer.neuron
-        assert isinstance(neuron, LeakyIntegrator | LeakyReadout)
-        v, spikes = integrate(neuron, total + leaves[layer.bias], loop)
+        if isinstance(neuron, GatedIntegrator):
+            v, spikes = integrate_gated(neuron, total + leaves[layer.bias], loop)
+        else:
+            assert isinstance(neuron, LeakyIntegrator | LeakyReadout)
+            v, spikes = integrate(neuron, total + leaves[layer.bias], loop)
         outputs.append(spikes)
     functional.cross_entropy(v.mean(0), labels).backward()
     return {name: leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
@@ -116,7 +161,7 @@ def per_neuron(network: Network, generator: torch.Generator) -> Network:
     """The same network, with a decay and a threshold of its own for each hidden neuron."""
 
     def vary(layer: Layer) -> Layer:
-        if not isinstance(layer.neuron, LeakyIntegrator):
+        if not isinstance(layer.neuron, LeakyIntegrator | GatedIntegrator):
             return layer
         draws = [torch.rand(layer.shape, generator=generator, dtype=torch.float64) for _ in range(2)]
         return replace(layer, neuron=replace(layer.neuron, beta=0.5 + draws[0] / 2, v_threshold=0.5 + draws[1]))
@@ -230,6 +275,44 @@ def test_dv_dw_with_the_exact_signal_is_the_gradient_through_recurrent_connectio
 ) -> None:
     network = dense(net, lif(reset, delay))
     case = Case(per_neuron(network, generator) if own else network)
+    assert_same(case.by_rule(), case.by_autograd())
+
+
+GATED = {
+    "current": "cuba_lif:alpha=0.6:beta=0.8",
+    "current, refractory": "cuba_lif:alpha=0.6:beta=0.8:refractory=1",
+    "adaptive": "alif:beta=0.8:rho=0.9:kappa=0.3",
+    "adaptive, refractory": "alif:beta=0.8:rho=0.9:kappa=0.3:refractory=2",
+    "refractory": "lif:beta=0.8:refractory=1",
+}
+
+
+@pytest.mark.parametrize("net", ["12-9", "r10-8"])
+@pytest.mark.parametrize("delay", [False, True], ids=["at once", "delayed"])
+@pytest.mark.parametrize("reset", RESETS)
+@pytest.mark.parametrize("kind", GATED)
+def test_the_gradient_is_exact_through_synaptic_currents_adaptation_and_refractory_periods(
+    kind: str, reset: str, delay: bool, net: str
+) -> None:
+    case = Case(dense(net, f"{GATED[kind]}:reset={reset}:reset_delay={str(delay).lower()}"))
+    assert_same(case.by_rule(), case.by_autograd())
+
+
+@pytest.mark.parametrize("kind", GATED)
+def test_the_gradient_is_exact_for_maps_and_numbers_of_each_neuron_with_gates(
+    kind: str, generator: torch.Generator
+) -> None:
+    network = build_network("c4k3-p2-c3k3v-9", (2, 9, 8), CLASSES, neuron=f"{GATED[kind]}:reset=zero", norm="none")
+    case = Case(per_neuron(network, generator), gain=4.0)
+    assert_same(case.by_rule(), case.by_autograd())
+
+
+@pytest.mark.parametrize("norm", ["batch", "none"])
+@pytest.mark.parametrize("kind", GATED)
+def test_the_gradient_is_exact_through_batch_normalisation_and_gates(kind: str, norm: str) -> None:
+    reader = "leaky_readout:beta=0.7"
+    network = build_network("12-9", (8,), CLASSES, neuron=GATED[kind], norm=norm, readout_neuron=reader)
+    case = Case(network, constant=True)
     assert_same(case.by_rule(), case.by_autograd())
 
 

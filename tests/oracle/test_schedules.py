@@ -101,6 +101,28 @@ def test_the_exact_eligibility_runs_forwards_as_it_runs_backwards(reset: str, ve
     assert_schedules_agree(model, constant)
 
 
+GATED = ["cuba_lif:alpha=0.6:beta=0.8", "cuba_lif:refractory=1", "alif:rho=0.8:kappa=0.4", "alif:refractory=2"]
+
+
+@pytest.mark.parametrize("reset", ["subtract", "zero:reset_delay=true", "none"])
+@pytest.mark.parametrize("kind", ["dense", "recurrent"])
+@pytest.mark.parametrize("neuron", [*GATED, "if:refractory=1", "lif:refractory=2"])
+def test_neurons_with_gates_learn_alike_in_every_schedule(neuron: str, kind: str, reset: str) -> None:
+    made = network(kind, f"{neuron}:reset={reset}:v_threshold=0.5", norm="none")
+    assert_schedules_agree(build_model(made, RULES.make("sigprop")), False)
+    exact = build_model(made, RULES.make("dfa"), dw="-m_post * psi(v_post) * dv_dw")
+    assert_schedules_agree(exact, False)
+
+
+def test_maps_of_neurons_with_gates_learn_alike_where_no_spike_gates_them() -> None:
+    dw = "-m_post * psi(v_post) * dv_dw"
+    made = network("conv", "cuba_lif:alpha=0.6:beta=0.8", norm="none")
+    assert_schedules_agree(build_model(made, RULES.make("dfa"), dw=dw), False)
+    gated = build_model(network("conv", "cuba_lif:reset=zero", norm="none"), RULES.make("dfa"), dw=dw)
+    with pytest.raises(UserError, match="Use --schedule by_layer"):
+        two_trials(gated, False, 1)
+
+
 def test_a_surrogate_that_scans_do_not_sum_learns_alike_too() -> None:
     made = network("dense")
     layers = [replace(a, neuron=LeakyIntegrator(0.9, 1.0, "subtract", False, Atan())) for a in made.hidden]

@@ -32,7 +32,7 @@ def leaky(beta: float | Tensor = 0.75, **options: object) -> snntorch.Leaky:
 def run(net: nn.Sequential, drive: Tensor) -> tuple[list[Tensor], Tensor]:
     """Spikes of every Leaky over time, and what the last module returns of its membrane (or current)."""
     utils.reset(net)
-    units = [module for module in net if isinstance(module, snntorch.Leaky)]
+    units = [module for module in net if isinstance(module, snntorch.Leaky | snntorch.Synaptic)]
     fired: list[list[Tensor]] = [[] for _ in units]
 
     def keep(into: list[Tensor]) -> Callable[..., None]:
@@ -42,7 +42,7 @@ def run(net: nn.Sequential, drive: Tensor) -> tuple[list[Tensor], Tensor]:
     outputs = []
     for here in drive:
         output = net(here)
-        outputs.append(output[1] if isinstance(output, tuple) else output)
+        outputs.append(output[-1] if isinstance(output, tuple) else output)
     for hook in hooks:
         hook.remove()
     return [torch.stack(spikes) for spikes in fired], torch.stack(outputs)
@@ -95,11 +95,26 @@ def conv_net() -> nn.Sequential:
     )  # fmt: skip
 
 
+def synaptic(alpha: float | Tensor, beta: float, **options: object) -> snntorch.Synaptic:
+    return snntorch.Synaptic(alpha, beta, init_hidden=True, **options)
+
+
+def synaptic_net() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(16, 24), synaptic(0.5, 0.9, reset_mechanism="zero"),
+        nn.Linear(24, 20), synaptic(torch.linspace(0.25, 0.75, 20), 0.75, reset_delay=False, threshold=0.5),
+        nn.Linear(20, CLASSES), synaptic(0.5, 0.75, reset_mechanism="none", output=True),
+    )  # fmt: skip
+
+
 def spiking_end() -> nn.Sequential:
     return nn.Sequential(nn.Linear(16, 24), leaky(), nn.Linear(24, CLASSES), leaky(0.9, output=True))
 
 
-NETS = {"dense": (dense_net, (16,)), "convolution": (conv_net, (2, 20, 12)), "spiking end": (spiking_end, (16,))}
+NETS = {
+    "dense": (dense_net, (16,)), "convolution": (conv_net, (2, 20, 12)), "spiking end": (spiking_end, (16,)),
+    "synaptic currents": (synaptic_net, (16,)),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -242,6 +257,15 @@ def test_rate_networks_of_one_step_are_taken_over(generator: torch.Generator) ->
 def test_a_network_without_counterpart_in_snntorch_is_not_given_back(net: str, readout: str) -> None:
     learner = Learner(net, input_shape=(16,), classes=CLASSES, readout=readout, device="cpu")
     with pytest.raises(UserError, match="torch.nn.Sequential"):
+        learner.to_snntorch()
+
+
+@pytest.mark.parametrize(
+    ("neuron", "words"), [("alif", "an adaptive threshold"), ("cuba_lif:refractory=1", "a refractory period")]
+)
+def test_neurons_without_counterpart_in_snntorch_are_not_given_back(neuron: str, words: str) -> None:
+    learner = Learner("8", input_shape=(16,), classes=CLASSES, neuron=neuron, device="cpu")
+    with pytest.raises(UserError, match=f"'hidden1' has {words}, which no layer of snnTorch has"):
         learner.to_snntorch()
 
 

@@ -132,15 +132,17 @@ def test_rules_that_need_what_brian2_lacks_stay_in_torch() -> None:
     missing = {name for name in RULES.names() if not can_lower(RULES.make(name))}
     assert missing == backwards_in_time | inner_integration
     assert not can_lower(RULES.make("pepita:form=dendritic"))  # a linear phase
-    assert not can_lower(RULES.make("pepita:neurons=rate"))
+    assert can_lower(RULES.make("pepita:neurons=rate"))
 
 
 @pytest.mark.parametrize(
     ("net", "shape", "options", "words"),
     [
-        ("c4k3-8", (1, 6, 6), {}, "'hidden1' is a Conv2d; the Brian2 path runs dense and recurrent"),
-        ("p2-8", (1, 6, 6), {}, "reads its source through Pool"),
-        ("8", (5,), {"neuron": "rate"}, "'Rate' has no Brian2 text"),
+        ("8", (5,), {"neuron": "five_element", "connection": "ring"}, "'FiveElement' has no Brian2 text"),
+        ("8", (5,), {"connection": "ring"}, "'hidden1' is a Ring; the Brian2 path runs dense, recurrent and conv2d"),
+        ("8", (5,), {"neuron": "rate:unit=true"}, "which no Brian2 text can read"),
+        ("c4k3-p2-8", (1, 6, 6), {"neuron": "rate"}, "takes the maximum of what is no spike"),
+        ("c4k3-a2-p2-8", (1, 6, 6), {}, "takes the maximum of what is no spike"),
         ("8", (5,), {"norm": "streaming"}, "its running statistics are missing"),
     ],
 )

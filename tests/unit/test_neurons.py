@@ -10,6 +10,7 @@ from torch import Tensor
 from neurorules.connections.dense import Dense
 from neurorules.language.errors import UserError
 from neurorules.neurons import NEURONS
+from neurorules.neurons._gated import Adaptation, GatedIntegrator
 from neurorules.neurons._shared import LeakyIntegrator, Neuron, Reset
 from neurorules.neurons.leaky_readout import LeakyReadout
 from neurorules.neurons.rate import Rate
@@ -21,6 +22,7 @@ from neurorules.torch_path.simulate import Carry, run_layer
 STEPS, ROWS, SIZE = 40, 6, 8
 RESETS: tuple[Reset, ...] = ("subtract", "zero", "none")
 DTYPES = [torch.float32, torch.float64]
+SPIKING = ("if", "lif", "cuba_lif", "alif")
 DRIVES = {"weak": 0.3, "strong": 3.0}
 
 
@@ -89,6 +91,81 @@ def test_a_leaky_integrator_is_snntorchs_leaky_bit_for_bit(
     assert torch.equal(spikes, their_spikes) and torch.equal(membranes, their_membranes)
 
 
+def by_synaptic(neuron: GatedIntegrator, current: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(spikes, synaptic currents, membranes as snnTorch returns them), from its Synaptic."""
+    numbers = (torch.as_tensor(value, dtype=current.dtype) for value in (neuron.alpha, neuron.beta, neuron.v_threshold))
+    synaptic = snntorch.Synaptic(*numbers, reset_mechanism=neuron.reset, reset_delay=neuron.reset_delay)
+    syn, mem = torch.zeros_like(current[0]), torch.zeros_like(current[0])
+    rows = []
+    for here in current:
+        fired, syn, mem = synaptic(here, syn, mem)
+        rows.append((fired.to(current.dtype), syn, mem))
+    spikes, currents, membranes = (torch.stack(parts) for parts in zip(*rows, strict=True))
+    return spikes, currents, membranes
+
+
+@pytest.mark.parametrize("drive", DRIVES)
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_cuba_lif_is_snntorchs_synaptic_bit_for_bit(
+    kind: tuple[Reset, bool, bool], dtype: torch.dtype, drive: str, generator: torch.Generator
+) -> None:
+    beta, threshold = numbers(kind[2], dtype, generator)
+    alpha = torch.rand(SIZE, generator=generator).to(dtype) if kind[2] else 0.625
+    neuron = GatedIntegrator(beta, threshold, kind[0], kind[1], make_surrogate("atan"), alpha=alpha)
+    current = currents(drive, dtype, generator)
+    state = neuron.initial(current[0])
+    rows = []
+    for here in current:
+        fired, _, state = neuron.step(state, here)
+        rows.append((fired, state.current, state.membrane))
+    found = [torch.stack(parts) for parts in zip(*rows, strict=True)]
+    expected = by_synaptic(neuron, current)
+    assert 0 < float(found[0].mean()) < 1
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("drive", DRIVES)
+def test_gates_that_do_nothing_leave_a_leaky_integrator(
+    kind: tuple[Reset, bool, bool], drive: str, generator: torch.Generator
+) -> None:
+    plain, current = make(kind, torch.float64, generator), currents(drive, torch.float64, generator)
+    own = (plain.beta, plain.v_threshold, plain.reset, plain.reset_delay, plain.surrogate)
+    unmoved = GatedIntegrator(*own, adaptation=Adaptation(0.9, 0.0))
+    assert all(map(torch.equal, by_steps(plain, current), by_steps(unmoved, current)))
+    if plain.reset != "zero" or not plain.reset_delay:  # snnTorch's Synaptic then loses a step's current
+        instant = GatedIntegrator(*own, alpha=0.0)
+        assert all(map(torch.equal, by_steps(plain, current), by_steps(instant, current)))
+
+
+@pytest.mark.parametrize("text", SPIKING)
+@pytest.mark.parametrize("rest", [1, 3])
+@pytest.mark.parametrize("reset", RESETS)
+@pytest.mark.parametrize("delay", [False, True])
+def test_a_refractory_neuron_is_silent_and_held(
+    text: str, rest: int, reset: Reset, delay: bool, generator: torch.Generator
+) -> None:
+    neuron = NEURONS.make(f"{text}:reset={reset}:reset_delay={str(delay).lower()}:refractory={rest}")
+    current = currents("strong", torch.float64, generator).abs()
+    spikes, before, after = by_steps(neuron, current)
+    times = [spikes[:, row, unit].nonzero().flatten() for row in range(ROWS) for unit in range(SIZE)]
+    gaps = torch.cat([fired.diff() for fired in times])
+    assert int(gaps.min()) == rest + 1
+    if rest > 1:  # from the second refractory step on, nothing moves the membrane
+        still = (after[2:] - after[1:-1])[spikes[:-2] > 0]
+        assert len(still) > 10 and not still.any()
+    if reset == "zero" and text != "alif":
+        assert not before[1:][spikes[:-1] > 0].any()
+
+
+def test_a_threshold_rises_with_every_spike_and_falls_back() -> None:
+    neuron = NEURONS.make("alif:beta=0:rho=0.5:kappa=2:v_threshold=1:reset=none")
+    drive = torch.tensor([2.0, 2.5, 3.5, 2.0, 2.0], dtype=torch.float64).reshape(5, 1, 1)
+    spikes, seen, _ = by_steps(neuron, drive)
+    # b = 0, 1, 0.5, 1.25, 0.625: thresholds 1, 3, 2, 3.5, 2.25
+    assert spikes.flatten().tolist() == [1, 0, 1, 0, 0]
+    assert seen.flatten().tolist() == [2, 0.5, 2.5, -0.5, 0.75]
+
+
 def unit_layer(neuron: Neuron) -> Layer:
     """A layer whose current is its input: identity weights, no bias, no normalisation."""
     entry = Input("ff", NETWORK_INPUT, (), Dense(SIZE), (SIZE,), (SIZE,))
@@ -140,7 +217,9 @@ def test_a_read_out_is_a_leaky_integrator_without_threshold(generator: torch.Gen
     assert torch.equal(activity.v.values, before)
 
 
-@pytest.mark.parametrize("text", ["if", "lif", "leaky_readout", "rate", "rate:leak=0.01", "rate:activation=tanh"])
+@pytest.mark.parametrize(
+    "text", ["if", "lif", "cuba_lif", "alif", "leaky_readout", "rate", "rate:leak=0.01", "rate:activation=tanh"]
+)
 def test_psi_of_a_neuron_is_the_derivative_of_its_graded_output(text: str) -> None:
     neuron: Neuron = NEURONS.make(text)
     v = torch.linspace(-2.013, 3.017, 200, dtype=torch.float64).requires_grad_()
@@ -164,6 +243,10 @@ def test_a_rate_neuron_gives_its_activation_in_one_step(generator: torch.Generat
         "leaky_readout:beta=-0.1",
         "lif:reset=never",
         "lyf",
+        "lif:refractory=-1",
+        "cuba_lif:alpha=1.1",
+        "alif:rho=-0.5",
+        "alif:kappa=-1",
         "rate:leak=1",
         "rate:activation=tanh:leak=0.1",
     ],

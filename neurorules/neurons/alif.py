@@ -1,0 +1,47 @@
+"""Leaky integrate-and-fire whose threshold rises with each of its spikes and falls back."""
+
+from __future__ import annotations
+
+from neurorules.language.errors import UserError
+from neurorules.neurons._gated import Adaptation, GatedIntegrator, check_integrator
+from neurorules.neurons._shared import Reset
+from neurorules.surrogates import make_surrogate
+
+
+def adaptive(
+    *,
+    beta: float = 0.9,
+    rho: float = 0.95,
+    kappa: float = 0.2,
+    v_threshold: float = 1.0,
+    reset: Reset = "subtract",
+    reset_delay: bool = False,
+    refractory: int = 0,
+    surrogate: str = "fast_sigmoid",
+) -> GatedIntegrator:
+    """b[t] = rho b[t-1] + S[t-1]; S[t] = 1 where v[t] > v_threshold + kappa b[t]; v[t] = beta v[t-1] + I[t].
+
+    Source: Bellec et al. 2020, "A solution to the learning dilemma", ALIF (2018: "Long short-term memory and learning
+    to learn", there b is scaled by 1 - rho). `subtract` takes v_threshold away, without the adaptation.
+
+    Args:
+        beta: decay of the membrane a step, in [0, 1].
+        rho: decay of the adaptation a step, exp(-dt/tau_a), in [0, 1].
+        kappa: rise of the threshold a spike, >= 0.
+        v_threshold: threshold at rest, > 0.
+        reset, reset_delay, surrogate: as for `lif`.
+        refractory: steps after a spike in which the membrane is held and cannot spike, >= 0; the adaptation goes on.
+
+    Raises:
+        UserError: a number out of range.
+    """
+    check_integrator("alif", v_threshold, refractory, beta=beta, rho=rho)
+    if kappa < 0:
+        raise UserError(f"neuron 'alif': kappa is {kappa}, must be >= 0")
+    made = make_surrogate(surrogate)
+    return GatedIntegrator(
+        beta, v_threshold, reset, reset_delay, made, adaptation=Adaptation(rho, kappa), refractory=refractory
+    )
+
+
+ENTRY = adaptive

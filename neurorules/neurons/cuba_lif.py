@@ -1,0 +1,41 @@
+"""Leaky integrate-and-fire with a synaptic current, with the conventions of snnTorch's Synaptic."""
+
+from __future__ import annotations
+
+from neurorules.neurons._gated import GatedIntegrator, check_integrator
+from neurorules.neurons._shared import Reset
+from neurorules.surrogates import make_surrogate
+
+
+def current_based(
+    *,
+    alpha: float = 0.8,
+    beta: float = 0.9,
+    v_threshold: float = 1.0,
+    reset: Reset = "subtract",
+    reset_delay: bool = False,
+    refractory: int = 0,
+    surrogate: str = "fast_sigmoid",
+) -> GatedIntegrator:
+    """i[t] = alpha i[t-1] + I[t], v[t] = beta v[t-1] + i[t]. A spike resets v alone.
+
+    A delayed reset to zero wipes out the step's current in v too, as in snnTorch 1.0.0.
+
+    Args:
+        alpha: decay of the synaptic current a step, exp(-dt/tau_syn), in [0, 1].
+        beta: decay of the membrane a step, exp(-dt/tau), in [0, 1].
+        v_threshold: threshold, > 0, in units of the current.
+        reset: subtract, zero or none.
+        reset_delay: the reset acts one step later (snnTorch's default).
+        refractory: steps after a spike in which the membrane is held and cannot spike, >= 0; the current goes on.
+        surrogate: name and options, such as "atan:alpha=2".
+
+    Raises:
+        UserError: a number out of range.
+    """
+    check_integrator("cuba_lif", v_threshold, refractory, alpha=alpha, beta=beta)
+    made = make_surrogate(surrogate)
+    return GatedIntegrator(beta, v_threshold, reset, reset_delay, made, alpha=alpha, refractory=refractory)
+
+
+ENTRY = current_based
