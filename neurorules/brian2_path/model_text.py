@@ -43,11 +43,13 @@ class Code:
         lines: in order.
         slot: moment within the step.
         order: among all that runs in the slot.
+        every: steps from one time to the next.
     """
 
     lines: tuple[str, ...]
     slot: str
     order: int = 0
+    every: int = 1
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class PopulationText:
         tables: variables read from a table (T or 1, B, size), by variable.
         learned: of the numbers, those that change.
         recorded: variables.
+        table_steps: steps that a row of a table stands for.
     """
 
     name: str
@@ -86,6 +89,7 @@ class PopulationText:
     tables: dict[str, np.ndarray] = field(default_factory=dict)
     learned: tuple[str, ...] = ()
     recorded: tuple[str, ...] = ()
+    table_steps: int = 1
 
     def equations(self) -> str:
         """Declarations, in Brian2's syntax."""

@@ -90,7 +90,9 @@ def _build_one(brian2: ModuleType, text: NetworkText, clock: Any) -> Built:
 
 def _population(brian2: ModuleType, text: PopulationText, samples: int, clock: Any) -> Any:
     tables = {
-        f"{name}_table": brian2.TimedArray(values.reshape(values.shape[0], -1), dt=clock.dt, name=f"{text.name}_{name}")
+        f"{name}_table": brian2.TimedArray(
+            values.reshape(values.shape[0], -1), dt=text.table_steps * clock.dt, name=f"{text.name}_{name}_table"
+        )
         for name, values in text.tables.items()
     }
     # The step resets its own membrane: what Brian2 calls a reset does nothing.
@@ -106,7 +108,13 @@ def _population(brian2: ModuleType, text: PopulationText, samples: int, clock: A
     for name in text.tables:
         group.run_regularly(f"{name} = {name}_table(t, i)", when="stimulus", name=f"{text.name}_{name}_code")
     for number, code in enumerate(text.codes):
-        group.run_regularly("\n".join(code.lines), when=code.slot, order=code.order, name=f"{text.name}_code_{number}")
+        group.run_regularly(
+            "\n".join(code.lines),
+            dt=None if code.every == 1 else code.every * clock.dt,
+            when=code.slot,
+            order=code.order,
+            name=f"{text.name}_code_{number}",
+        )
     return group
 
 

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from neurorules.brian2_path.compiled import SAMPLES, compile_network, run_compiled
 from neurorules.brian2_path.parity import compare_spikes
+from neurorules.brian2_path.program import find_cpp_compiler
 from neurorules.brian2_path.simulate import show_model, simulate
 from neurorules.brian2_path.trained import numbers_of
 from neurorules.language.errors import UserError
@@ -17,7 +19,9 @@ from neurorules.runs.progress import track
 from neurorules.torch_path.restore import restore
 
 ROWS = 10
-"""Samples run at once: memory stays bounded, and the bar moves."""
+"""Samples run at once where nothing is compiled: memory stays bounded, and the bar moves."""
+REPAYS = 30
+"""Samples from which on compiling the network repays. Source: measured, docs/continuous.md."""
 
 
 def simulate_run(run: Path, samples: int, data_dir: Path | None = None, quiet: bool = False) -> dict[str, Any]:
@@ -46,10 +50,20 @@ def simulate_run(run: Path, samples: int, data_dir: Path | None = None, quiet: b
     parameters, norms = numbers_of(learner.model, seen)
     generator = torch.Generator().manual_seed(restored.config.seed)
     found: dict[str, list[list[np.ndarray]]] = {layer.name: [[], []] for layer in network.hidden}
-    for start in track(range(0, samples, ROWS), "simulating", quiet=quiet):
-        drive, _ = test.batch(np.arange(start, min(start + ROWS, samples)), generator)
+    compiles = samples >= REPAYS and find_cpp_compiler() is not None
+    streamed = None
+    at_once = SAMPLES if compiles else ROWS
+    for start in track(range(0, samples, at_once), "simulating", quiet=quiet):
+        drive, _ = test.batch(np.arange(start, min(start + at_once, samples)), generator)
         here = learner.respond(drive).activity
-        there = simulate(network, parameters, drive.values.double().numpy(), steps, normalisation=norms)
+        spikes = drive.values.double().numpy()
+        if compiles:
+            streamed = streamed or compile_network(
+                network, parameters, steps, constant=drive.constant, normalisation=norms
+            )
+            there = run_compiled(streamed, network, parameters, spikes, normalisation=norms)
+        else:
+            there = simulate(network, parameters, spikes, steps, normalisation=norms)
         for index, layer in enumerate(network.hidden):
             found[layer.name][0].append(here[index].S.values.flatten(2).numpy())
             found[layer.name][1].append(there[layer.name].S)

@@ -6,7 +6,7 @@ import pytest
 
 from neurorules.api import train
 from neurorules.brian2_path.circuits import CIRCUITS
-from neurorules.brian2_path.continuous.choose import find_cpp_compiler
+from neurorules.brian2_path.program import find_cpp_compiler
 from neurorules.rules import RULES
 
 FORMS = {"pepita": "pepita:form=contrastive"}

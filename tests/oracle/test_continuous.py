@@ -10,7 +10,6 @@ import torch
 
 from neurorules.brian2_path.circuits import CIRCUITS
 from neurorules.brian2_path.circuits.bsp import bsp
-from neurorules.brian2_path.continuous.choose import find_cpp_compiler
 from neurorules.brian2_path.continuous.circuit import Circuit
 from neurorules.brian2_path.continuous.interpreted import Interpreted
 from neurorules.brian2_path.continuous.layers import SHOWN, TOLD, Net
@@ -19,6 +18,7 @@ from neurorules.brian2_path.continuous.neurons import lif, rate
 from neurorules.brian2_path.continuous.plan import Order, Plan
 from neurorules.brian2_path.continuous.standalone import compile_circuit
 from neurorules.brian2_path.continuous.stream import Stream
+from neurorules.brian2_path.program import find_cpp_compiler
 from neurorules.rings.reference import back, run
 from neurorules.rings.system import NODE_TAPS, Mode, RingSystem
 from neurorules.rules import RULES
@@ -120,7 +120,7 @@ def test_sigprop_learns_what_a_loop_written_by_hand_learns() -> None:
 def test_compiled_and_interpreted_circuits_learn_the_same_without_compiling_again(neuron: object) -> None:
     circuit, settings = circuit_of("sigprop", neuron)
     compiled = compile_circuit(circuit)
-    before = (compiled.folder / "main").stat().st_mtime_ns
+    before = (compiled.program.folder / "main").stat().st_mtime_ns
     for changed in (settings, {**settings, "lr_hidden": 0.03, "temperature": 0.3}):
         here, scores = learn(compiled, circuit, changed)
         there, expected = learn(Interpreted(circuit), circuit, changed)
@@ -129,8 +129,8 @@ def test_compiled_and_interpreted_circuits_learn_the_same_without_compiling_agai
         np.testing.assert_allclose(scores, expected, **CLOSE)
         spiking = neuron.threshold is not None  # type: ignore[attr-defined]
         assert not spiking or compiled.read("hidden1.spikes").sum() > 0
-    assert compile_circuit(circuit).folder == compiled.folder
-    assert (compiled.folder / "main").stat().st_mtime_ns == before
+    assert compile_circuit(circuit).program.folder == compiled.program.folder
+    assert (compiled.program.folder / "main").stat().st_mtime_ns == before
 
 
 def test_texts_decide_what_is_compiled_and_numbers_do_not() -> None:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 import warnings
 
 from neurorules.brian2_path.continuous.circuit import Circuit
 from neurorules.brian2_path.continuous.interpreted import Interpreted
 from neurorules.brian2_path.continuous.machine import Machine
 from neurorules.brian2_path.continuous.standalone import compile_circuit
+from neurorules.brian2_path.program import find_cpp_compiler
 
 SLOWER = 20
 """Times that the numpy target is slower on a net of 64-60-60. Source: measured, docs/continuous.md."""
-
-
-def find_cpp_compiler() -> str | None:
-    """Path of the system's C++ compiler, or None."""
-    return shutil.which("g++") or shutil.which("c++")
 
 
 def machine_for(circuit: Circuit) -> Machine:
@@ -26,7 +21,7 @@ def machine_for(circuit: Circuit) -> Machine:
         MissingExtra: brian2 is not installed.
         UserError: the compiler fails.
     """
-    if find_cpp_compiler() is not None and shutil.which("make") is not None:
+    if find_cpp_compiler() is not None:
         return compile_circuit(circuit)
     warnings.warn(
         f"neurorules: no C++ compiler was found (g++ and make), so the equations run in Brian2's numpy target, about "

@@ -1,0 +1,156 @@
+"""A model compiled once by Brian2 to a program of its own, kept by a key, and run again with other numbers.
+
+A program reads variables, tables and settings from the command line (Brian2's `run_args`) and writes every variable
+back as a file of plain numbers, also when it is interrupted. Runs need no code generation, and Brian2 not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from neurorules.brian2_path.backend import load_brian2
+from neurorules.compile_c import cache_folder
+from neurorules.language.errors import UserError
+
+PROJECT, PROGRAM = "project.json", "main"
+EXACT = ("-w", "-O3", "-march=native", "-ffp-contract=off")
+"""Compiler flags under which sums round as they are written."""
+
+Owners = Mapping[str, Any]
+"""Brian2's objects by the names their variables are read by."""
+Make = Callable[[ModuleType, Callable[[], None]], Owners]
+"""Builds and runs a network; calls its second argument once all variables have their first values."""
+
+
+def find_cpp_compiler() -> str | None:
+    """Path of the system's C++ compiler, or None; make has to be there too."""
+    return (shutil.which("g++") or shutil.which("c++")) if shutil.which("make") else None
+
+
+@dataclass
+class Program:
+    """A compiled model.
+
+    Args:
+        folder: where it lies.
+        work: a folder of this object's own, for what goes in and comes out.
+    """
+
+    folder: Path
+    work: tempfile.TemporaryDirectory[str] = field(default_factory=tempfile.TemporaryDirectory)
+
+    def __post_init__(self) -> None:
+        told = json.loads((self.folder / PROJECT).read_text(encoding="utf-8"))
+        self.files: dict[str, dict[str, str]] = told["variables"]
+        self._results, self._given = Path(self.work.name, "results"), Path(self.work.name, "given")
+        self._results.mkdir()
+        self._given.mkdir()
+
+    def run(self, values: Mapping[str, float | np.ndarray]) -> None:
+        """Run it.
+
+        Args:
+            values: what variables "part.variable" and tables "NAME_table.values" begin with; others as compiled.
+
+        Raises:
+            RuntimeError: the program failed.
+        """
+        command = ["./" + PROGRAM, "--results_dir", f"{self._results}{os.sep}"]
+        command += [self._argument(name, value) for name, value in values.items()]
+        # In a group of its own: an interrupt reaches this process, which passes it on once and lets it write.
+        with subprocess.Popen(
+            command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+        ) as process:
+            try:
+                _, told = process.communicate()
+            except KeyboardInterrupt:
+                process.send_signal(signal.SIGINT)
+                process.communicate()
+                raise
+        if process.returncode or told.strip():
+            said = told.decode(errors="replace").strip()
+            raise RuntimeError(f"the compiled model failed with code {process.returncode}: {said}")
+
+    def read(self, name: str) -> np.ndarray:
+        """A variable as the last run left it, flat."""
+        told = self.files[name]
+        return np.fromfile(self._results / told["file"], dtype=told["dtype"])
+
+    def _argument(self, name: str, value: float | np.ndarray) -> str:
+        if isinstance(value, np.ndarray) and value.size > 1:
+            path = self._given / f"{name}.dat"
+            np.ascontiguousarray(value, dtype=np.float64).tofile(path)
+            return f"{name}={path}"
+        return f"{name}={float(np.asarray(value).reshape(-1)[0])!r}"
+
+
+def program_of(key: str, make: Make, flags: tuple[str, ...] | None = None) -> Program:
+    """The program of a model: from the cache, or compiled now (10 to 60 s).
+
+    Args:
+        key: says all that is compiled.
+        make: builds the model.
+        flags: of the compiler; Brian2's own if None.
+
+    Raises:
+        MissingExtra: brian2 is not installed.
+        UserError: the compiler fails.
+    """
+    brian2 = load_brian2()
+    folder = cache_folder() / "models" / f"{brian2.__version__}-{key}"
+    if not (folder / PROJECT).exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as place:
+            project = Path(place, "project")
+            _generate(brian2, make, project, flags)
+            shutil.rmtree(folder, ignore_errors=True)  # without its list: cut short
+            os.replace(project, folder)
+    return Program(folder)
+
+
+def _generate(brian2: ModuleType, make: Make, project: Path, flags: tuple[str, ...] | None) -> None:
+    wanted: dict[str, Any] = {"devices.cpp_standalone.extra_make_args_unix": [f"-j{os.cpu_count() or 1}"]}
+    wanted |= {} if flags is None else {"codegen.cpp.extra_compile_args_gcc": list(flags)}
+    before, device_before = {name: brian2.prefs[name] for name in wanted}, brian2.get_device()
+    brian2.set_device("cpp_standalone", build_on_run=False)
+    try:
+        for name, value in wanted.items():
+            brian2.prefs[name] = value
+        device = brian2.device
+        device.reinit()
+        device.activate(build_on_run=False)
+        owners = make(brian2, device.apply_run_args)
+        try:
+            device.build(directory=str(project), compile=True, run=False, with_output=False)
+        except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+            raise UserError(f"the C++ compiler could not compile the model ({error}). Repair g++ and make") from None
+        told = {"variables": _files(device, owners)}
+        (project / PROJECT).write_text(json.dumps(told, indent=1), encoding="utf-8")
+        device.reinit()
+    finally:
+        for name, value in before.items():
+            brian2.prefs[name] = value
+        brian2.set_device(device_before)
+
+
+def _files(device: Any, owners: Owners) -> dict[str, dict[str, str]]:
+    """Where each variable is written: by "part.variable", file and type."""
+    found = {}
+    for owner, part in owners.items():
+        for name, variable in part.variables.items():
+            if variable in device.arrays and variable.owner is not None and variable.owner.name == part.name:
+                kind = np.dtype(variable.dtype).str
+                found[f"{owner}.{name}"] = {"file": device.get_array_filename(variable), "dtype": kind}
+    return found
