@@ -12,8 +12,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -45,16 +46,17 @@ class Program:
 
     Args:
         folder: where it lies.
-        work: a folder of this object's own, for what goes in and comes out.
     """
 
     folder: Path
-    work: tempfile.TemporaryDirectory[str] = field(default_factory=tempfile.TemporaryDirectory)
 
     def __post_init__(self) -> None:
+        # Of this object's own, for what goes in and comes out; gone when it is.
+        work = tempfile.mkdtemp(prefix="neurorules-")
+        weakref.finalize(self, shutil.rmtree, work, ignore_errors=True)
         told = json.loads((self.folder / PROJECT).read_text(encoding="utf-8"))
         self.files: dict[str, dict[str, str]] = told["variables"]
-        self._results, self._given = Path(self.work.name, "results"), Path(self.work.name, "given")
+        self._results, self._given = Path(work, "results"), Path(work, "given")
         self._results.mkdir()
         self._given.mkdir()
 
