@@ -50,7 +50,7 @@ def settle(config: TrainConfig) -> SettledConfig:
         "init": "he",
         "connection": "dense",
         "optimizer": "sgd",
-        "lr": plan.lr if config.lr is None else config.lr,
+        "lr": plan.lr * made.lr_scale if config.lr is None else config.lr,
         "readout_lr": plan.readout_lr if config.readout_lr is None else config.readout_lr,
         "batch_size": 1,
     }
