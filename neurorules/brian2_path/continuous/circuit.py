@@ -110,6 +110,7 @@ class Circuit:
         dt_ms: step of the integration.
         method: how Brian2 integrates.
         settings: numbers that equations read by name and that may change without compiling.
+        scored: units whose recorded variable `seen` holds the class scores.
     """
 
     units: tuple[Units, ...]
@@ -120,6 +121,7 @@ class Circuit:
     dt_ms: float
     method: str = "exponential_euler"
     settings: Mapping[str, float] = field(default_factory=dict)
+    scored: str = "readout"
 
     def kept(self) -> Iterator[tuple[Units | Wires, str]]:
         """Everything that is carried from one run to the next."""
@@ -152,7 +154,7 @@ class Circuit:
     def _lines(self) -> Iterator[str]:
         yield f"# presentations of {self.period_ms:g} ms, step {self.dt_ms:g} ms, integrated by {self.method}"
         yield f"# slots of a step: {', '.join(SLOTS)}"
-        yield "# streams, a row a presentation: " + ", ".join(self.tables)
+        yield "# streams, a row a presentation: " + ", ".join(self.tables) + "; done_NAME: of the one just ended"
         yield from (f"# {name} = {value:g}" for name, value in self.settings.items())
         for units in self.units:
             yield f"\nNeuronGroup {units.name}: {units.size}"
