@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from neurorules.brian2_path.case import Case
-from neurorules.brian2_path.layer_texts import LayerTexts, trace_decay
+from neurorules.brian2_path.history import registers, trace_decay
+from neurorules.brian2_path.layer_texts import LayerTexts
 from neurorules.brian2_path.model_text import Code, ConnectionText, NetworkText, Pathway, PopulationText
 from neurorules.brian2_path.wiring import Wiring, pooled, pools_of
 from neurorules.language.errors import UserError
@@ -59,9 +60,11 @@ def _input_population(case: Case, stimulus: np.ndarray, prefix: str) -> Populati
 
 
 def _traces(case: Case) -> tuple[tuple[str, ...], tuple[Code, ...]]:
-    """Variables and statements of the trace of a population that is no layer."""
-    decay = trace_decay(case)
-    return ((), ()) if decay is None else (("x",), (Code((f"x = {decay!r}*x + S",), "traces"),))
+    """Variables and statements of what a population that is no layer remembers."""
+    decay, (variables, codes) = trace_decay(case), registers(case)
+    if decay is None:
+        return variables, codes
+    return (*variables, "x"), (*codes, Code((f"x = {decay!r}*x + S",), "traces"))
 
 
 def _pools(
