@@ -2,8 +2,8 @@
 
 A suffix says where a name lives: `S_pre` at the presynaptic neuron, `v_post` at the postsynaptic one; a name
 without suffix is the synapse's own parameter or a declared constant. `dv_dw`, the eligibility of the membrane, and
-declared eligibilities stand where a presynaptic factor stands. Non-linear functions, comparisons and divisors take
-one side only, so that every text is a sum of products: on tensors, each product is one matrix product over time x batch.
+declared eligibilities stand where a presynaptic factor stands. Non-linear functions, comparisons and divisors take one
+side only, so that every text is a sum of products: on tensors, each product is one matrix product over time x batch.
 """
 
 from __future__ import annotations

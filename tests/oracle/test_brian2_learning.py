@@ -113,10 +113,10 @@ class Trial:
 
 def trial_of(
     rule: str | Rule, *, net: str = "12-8", neuron: str = "lif:beta=0.8", norm: str = "none", steps: int = STEPS,
-    samples: int = SAMPLES, **change: str,
+    samples: int = SAMPLES, connection: str = "dense", **change: str,
 ) -> Trial:  # fmt: skip
     shape = (1, 6, 7) if "k" in net else (INPUTS,)
-    network = build_network(net, shape, 3, neuron=neuron, norm=norm)
+    network = build_network(net, shape, 3, neuron=neuron, norm=norm, connection=connection)
     model = build_model(network, rule if isinstance(rule, Rule) else RULES.make(rule), **change)
     learned = fresh(model)
     if norm != "none":
