@@ -153,7 +153,10 @@ class Rule:
         lines = [f"{name} = {value:g}" for name, value in self.constants.items()]
         if self.trace_decay is not None:
             lines.append(f"x[t] = {self.trace_decay:g} x[t-1] + S[t], of every neuron")
-        lines += [f"{e.show()}, of every synapse" for e in self.eligibilities]
+        for e in self.eligibilities:
+            products = self.equation(Plasticity("w", e.name)).eligibility(e.name).products
+            kept = "B x O x I" if any(p.post for p in products) else "B x I"
+            lines.append(f"{e.show()}, of every synapse ({kept} numbers a layer where it runs step by step)")
         past = frozenset().union(*(self.equation(p).past for p in self.plasticity))
         lines += sorted({"before(x) = x - S, without this step's own spike" for c in past if c.function == "before"})
         lines += sorted({"delay(a, n)[t] = a[t-n], 0 before the first step" for c in past if c.function == "delay"})

@@ -39,43 +39,47 @@ def change_by_eligibility(view: LocalView, entry: Input, w: Tensor, lingering: L
     Raises:
         UserError: a window shorter than the trial, and synapses that are no matrix.
     """
-    total = torch.zeros_like(w)
+    total, crossing = torch.zeros_like(w), []
+    reaches = _reaches(view, lingering, post)
     for number, group in enumerate(lingering.groups):
-        key = f"{lingering.name}.{number}.{entry.name}"
         pre = pre_value(view, entry, group.pre)
         own = post_value(view, group.post, lambda a: a)
         if set(names_in(group.post)) <= set(view.constants):
-            traced = Series(trace(view, key, pre, lingering.decay), False)
+            traced = Series(trace(view, f"{lingering.name}.{number}.{entry.name}", pre, lingering.decay), False)
             total += correlate(view, entry, w, Series(post.values * own, post.constant), traced)
         else:
-            total += _change(view, entry, w, lingering, key, post, own, pre)
-    return total
-
-
-def _change(
-    view: LocalView, entry: Input, w: Tensor, lingering: Lingering, key: str, post: Series, own: Tensor, pre: Series
-) -> Tensor:  # fmt: skip
-    steps, shape = view.activity.steps, view.layer.shape
-    flat = post.values.reshape(*post.values.shape[: 1 if post.constant else 2], -1)
-    reaches = kernels.reverse_scan(flat, steps, lingering.decay, kernels.Reset.NONE).reshape(steps, -1, *shape)
-    change = correlate(view, entry, w, Series(reaches * own, False), pre)
-    if view.whole:
-        return change
-    if w.shape != (*shape, *entry.pre_shape) or len(shape) > 1:
+            total += correlate(view, entry, w, Series(reaches * own, False), pre)
+            crossing.append((own, pre))
+    if view.whole or not crossing:
+        return total
+    if w.shape != (*view.layer.shape, *entry.pre_shape) or len(view.layer.shape) > 1:
         raise UserError(
             f"layer '{view.layer.name}': the eligibility '{lingering.name}' step by step needs a dense layer. "
             f"Use --schedule by_layer"
         )
-    return change + torch.einsum("bo,boi->oi", lingering.decay * reaches[0], _before(view, lingering, key, own, pre))
+    before = _before(view, entry, lingering, crossing)
+    return total.add_(torch.einsum("bo,boi->oi", lingering.decay * reaches[0], before))
 
 
-def _before(view: LocalView, lingering: Lingering, key: str, own: Tensor, pre: Series) -> Tensor:
+def _reaches(view: LocalView, lingering: Lingering, post: Series) -> Tensor:
+    """R of the module's docstring, (T, B, *shape)."""
+    steps, lead = view.activity.steps, post.values.shape[: 1 if post.constant else 2]
+    found = kernels.reverse_scan(post.values.reshape(*lead, -1), steps, lingering.decay, kernels.Reset.NONE)
+    return found.reshape(steps, -1, *view.layer.shape)
+
+
+def _before(
+    view: LocalView, entry: Input, lingering: Lingering, crossing: list[tuple[Tensor, Series]]
+) -> Tensor:  # fmt: skip
     """What windows before left, (B, O, I); moves on to the next one once a window, however many texts ask."""
-    start, steps = f"{key}.start", view.activity.steps
-    if start not in view.traced:
-        fading = lingering.decay ** torch.arange(steps - 1, -1, -1, dtype=own.dtype, device=own.device)
-        posts, pres = own.expand(view.activity.v.values.shape), pre.over_time(steps)
-        now = torch.einsum("t,tbo,tbi->boi", fading, posts, pres)
-        before = view.traced[start] = view.carry.traces.get(key, torch.zeros_like(now))
+    key, steps = f"{lingering.name}.{entry.name}", view.activity.steps
+    if key not in view.traced:
+        v = view.activity.v.values
+        fading = lingering.decay ** torch.arange(steps - 1, -1, -1, dtype=v.dtype, device=v.device)
+        now = sum(
+            torch.einsum("t,tbo,tbi->boi", fading, own.expand_as(v), pre.over_time(steps)) for own, pre in crossing
+        )
+        assert isinstance(now, Tensor)
+        before = view.traced[key] = view.carry.traces.get(key, torch.zeros_like(now))
         view.carry.traces[key] = now.add_(before, alpha=lingering.decay**steps)
-    return view.traced[start]
+    return view.traced[key]

@@ -248,9 +248,14 @@ def test_a_rule_reads_what_its_eligibilities_read_and_declares_them() -> None:
     rule = replace(tagged("-m_post * e + delay(S_pre, 4)", TAG), trace_decay=0.8)
     assert rule.reads == {"m_post", "e", "v_post", "S_pre"}
     assert rule.declarations == (
-        "gamma = 0.3", "x[t] = 0.8 x[t-1] + S[t], of every neuron", "e[t] = 0.9 e[t-1] + psi(v_post) * S_pre, of every "
-        "synapse", "delay(a, n)[t] = a[t-n], 0 before the first step",
-    )  # fmt: skip
+        "gamma = 0.3",
+        "x[t] = 0.8 x[t-1] + S[t], of every neuron",
+        "e[t] = 0.9 e[t-1] + psi(v_post) * S_pre, of every synapse "
+        "(B x O x I numbers a layer where it runs step by step)",
+        "delay(a, n)[t] = a[t-n], 0 before the first step",
+    )
+    low = tagged("-m_post * e", replace(TAG, text="gamma * S_pre"))
+    assert "of every synapse (B x I numbers" in low.declarations[1]
     assert not rule.equation(rule.plasticity[0]).drifts
     drifting = tagged("m_post * w - e", replace(TAG, text="gamma * v_post"))
     assert drifting.equation(drifting.plasticity[0]).drifts
