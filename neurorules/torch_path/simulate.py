@@ -114,8 +114,7 @@ def run_layer(
     """
     carry, masks, pre_mean = carry or Carry(), masks or {}, pre_mean or {}
     entries = [entry for entry in layer.inputs if entry.name in sources]
-    arrived = {entry.name: arrive(layer, entry, sources[entry.name], masks) for entry in entries}
-    pre = {entry.name: transmitted(entry, arrived[entry.name], steps, carry.traces) for entry in entries}
+    pre = {e.name: transmitted(e, arrive(layer, e, sources[e.name], masks), steps, carry.traces) for e in entries}
     found = known or _feed_forward_current(layer, parameters, entries, pre, pre_mean)
     brought, shift = (None, None) if found is None else (found.brought, found.shift)
     aside = None if offset is None else offset_current(layer, parameters, offset, masks)
