@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from neurorules.brian2_path.case import Case
-from neurorules.brian2_path.layer_texts import LayerTexts, trace_decay
+from neurorules.brian2_path.history import registers, trace_decay
+from neurorules.brian2_path.layer_texts import LayerTexts
 from neurorules.brian2_path.model_text import Code, ConnectionText, NetworkText, Pathway, PopulationText
 from neurorules.brian2_path.wiring import Wiring, pooled, pools_of
+from neurorules.connections._efficacy import VARIABLES
 from neurorules.language.errors import UserError
 from neurorules.torch_path.layer import NETWORK_INPUT, Input, Layer
 from neurorules.transforms.pool import Pool
@@ -59,9 +63,11 @@ def _input_population(case: Case, stimulus: np.ndarray, prefix: str) -> Populati
 
 
 def _traces(case: Case) -> tuple[tuple[str, ...], tuple[Code, ...]]:
-    """Variables and statements of the trace of a population that is no layer."""
-    decay = trace_decay(case)
-    return ((), ()) if decay is None else (("x",), (Code((f"x = {decay!r}*x + S",), "traces"),))
+    """Variables and statements of what a population that is no layer remembers."""
+    decay, (variables, codes) = trace_decay(case), registers(case)
+    if decay is None:
+        return variables, codes
+    return (*variables, "x"), (*codes, Code((f"x = {decay!r}*x + S",), "traces"))
 
 
 def _pools(
@@ -69,7 +75,8 @@ def _pools(
 ) -> tuple[list[PopulationText], list[ConnectionText]]:
     """A population for each pool on an input's way, and what brings the source's spikes there within the step.
 
-    The average of a window is its sum over its size; its maximum, of spikes, is whether any came.
+    The average of a window is its sum over its size; its maximum, of spikes, is whether any came. Short-term plasticity
+    is the last of them: it sends on what its connection transmits.
     """
     relays: list[PopulationText] = []
     links: list[ConnectionText] = []
@@ -83,18 +90,27 @@ def _pools(
             )
         binary = pool.kind == "max"
         name, slot = f"{prefix}{layer.name}_{entry.name}_pool{number}", f"{index}_{number}"
-        wiring = pooled(pool, shape)
-        links.append(_gathering(f"{name}_in", source, name, pool, wiring, f"gather_{slot}"))
+        wiring, each = pooled(pool, shape), f"each {pool.size}x{pool.size} window"
+        links.append(_gathering(f"{name}_in", source, name, each, wiring, f"gather_{slot}"))
         step = Code((_pool_text(pool), "I_in = 0"), f"pool_{slot}")
         cells = int(np.prod(pool.post_shape(shape)))
         relays.append(PopulationText(name, cells, ("S", "I_in", *variables), (step, *codes), f"pooled_{slot}"))
         source = name
+    efficacy = entry.connection.efficacy
+    if efficacy is not None:
+        if index == 0 and case.offset is not None:
+            raise UserError(f"layer '{layer.name}' transmits by what was sent before, and takes no offset beside it")
+        name, slot, cells = f"{prefix}{layer.name}_{entry.name}_sent", f"{index}_{len(relays)}", prod(entry.pre_shape)
+        straight = Wiring(np.arange(cells), np.arange(cells), np.zeros(cells, dtype=int), (1,))
+        links.append(_gathering(f"{name}_in", source, name, "each its own", straight, f"gather_{slot}"))
+        step = Code((*efficacy.brian2(), "I_in = 0"), f"pool_{slot}")
+        own = ("S", "I_in", *VARIABLES, *variables)
+        relays.append(PopulationText(name, cells, own, (step, *codes), f"pooled_{slot}"))
     return relays, links
 
 
-def _gathering(name: str, source: str, target: str, pool: Pool, wiring: Wiring, slot: str) -> ConnectionText:
+def _gathering(name: str, source: str, target: str, parameter: str, wiring: Wiring, slot: str) -> ConnectionText:
     deliver = Pathway("deliver", "pre", ("I_in_post += w*S_pre",), slot)
-    parameter = f"each {pool.size}x{pool.size} window"
     return ConnectionText(name, source, target, parameter, np.ones(len(wiring.pre)), wiring, (), (deliver,), ())
 
 

@@ -7,6 +7,7 @@ from math import prod
 import numpy as np
 
 from neurorules.brian2_path.case import Case, LayerNorm, as_table
+from neurorules.brian2_path.history import registers, trace_decay
 from neurorules.brian2_path.lowering import Lowered, Place, lower_neuronal, lower_synaptic
 from neurorules.brian2_path.model_text import Code, ConnectionText, Pathway, PopulationText
 from neurorules.brian2_path.surrogate_texts import psi_text
@@ -14,11 +15,6 @@ from neurorules.brian2_path.wiring import pools_of, wiring_of
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Plasticity
 from neurorules.torch_path.layer import NETWORK_INPUT, Input, Layer
-
-
-def trace_decay(case: Case) -> float | None:
-    """Decay of the trace x; None where no text reads it."""
-    return None if case.learning is None else case.learning.rule.trace_decay
 
 
 class LayerTexts:
@@ -98,10 +94,12 @@ class LayerTexts:
         variables += ["S_late"] if self._remembers() else []
         variables += ["I_hat"] if self.norm else []
         variables += ["x", "x_late"] if self.decay is not None else []
+        held, moves = registers(self.case)
+        variables += held
         variables += ["dv_dI"] if eligible else []
         variables += ["di_dI"] if eligible and self.neuron.current else []
         before = ("S_late = S",) if self._remembers() else ()
-        codes = [Code((*before, *self._current(), *self.neuron.step), f"step_{self.index}")]
+        codes = [*moves, Code((*before, *self._current(), *self.neuron.step), f"step_{self.index}")]
         if self.decay is not None:
             codes.append(Code(("x_late = x", f"x = {self.decay!r}*x + S"), "traces"))
         if eligible:
@@ -233,11 +231,13 @@ class LayerTexts:
         if rule.reads("dv_dw"):
             arriving = self._place("w", entry).arriving
             codes.append(Code(self._eligible("dv_dw", "di_dw", arriving, "_post"), "traces", 1))
+        codes += [Code(tuple(rule.traces.values()), "traces", 1)] if rule.traces else []
         codes += [Code(rule.every_step, "learn", 2)] if rule.every_step else []
         learns = rule != Lowered()
         codes += [Code(self._applied("w"), "learn", 3)] if learns and self.online else []
         variables = (["w_change"] if learns else []) + (["dv_dw"] if rule.reads("dv_dw") else [])
         variables += ["di_dw"] if rule.reads("dv_dw") and self.neuron.current else []
+        variables += rule.traces
         mean = self._mean(entry)
         numbers = {"mean_in": mean.reshape(-1)} if mean is not None and learns else {}
         return ConnectionText(

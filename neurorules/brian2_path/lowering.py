@@ -8,16 +8,20 @@ traces of that step are known, so that the same sum results as over the tensors 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from neurorules.brian2_path.history import DELAYED
 from neurorules.brian2_path.surrogate_texts import psi_text
 from neurorules.language.equations import ELIGIBILITY, Equation, Product
 from neurorules.language.errors import UserError
-from neurorules.language.expressions import Binary, Call, Expression, Name, Number, names_in
+from neurorules.language.expressions import PAST, Binary, Call, Expression, Name, Number
 from neurorules.language.rules import Rule
 from neurorules.neurons import NEURONS
 from neurorules.signals import SIGNALS
 from neurorules.surrogates import Surrogate
+
+LINGERING = "eligibility_"
+"""Declared eligibilities' variables begin so: their own names, such as e, may be Brian2's."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +62,21 @@ class Place:
 
 @dataclass(frozen=True)
 class Lowered:
-    """Statements of one text: at a presynaptic spike, at a postsynaptic one, at every step."""
+    """Statements of one text: at a presynaptic spike, at a postsynaptic one, at every step.
+
+    traces: of eligibilities that it reads, what moves each on at every step before the rule acts, by variable.
+    """
 
     on_pre: tuple[str, ...] = ()
     on_post: tuple[str, ...] = ()
     every_step: tuple[str, ...] = ()
+    traces: Mapping[str, str] = field(default_factory=dict)
 
     def __add__(self, other: Lowered) -> Lowered:
-        return Lowered(self.on_pre + other.on_pre, self.on_post + other.on_post, self.every_step + other.every_step)
+        return Lowered(
+            self.on_pre + other.on_pre, self.on_post + other.on_post, self.every_step + other.every_step,
+            {**self.traces, **other.traces},
+        )  # fmt: skip
 
     def reads(self, name: str) -> bool:
         """Whether some statement reads a variable."""
@@ -78,13 +89,15 @@ def lower_synaptic(equation: Equation, place: Place) -> Lowered:
     Raises:
         UserError: a name or a use of `dv_dw` that synapses do not carry.
     """
-    lowered = Lowered()
+    lowered, lingering = Lowered(), {Name(name) for name in equation.vocabulary.eligibilities}
     for number, ((pre, weight), products) in enumerate(_groups(equation).items()):
         writer = _Writer(equation, place, "_post", number)
         post = writer.sum(products)
         factors = [_uncentred(factor, place) for factor in pre]
         line = f"{place.change} += " + "*".join([post, *(writer.text(factor) for factor in (*factors, *weight))])
-        if pre == (Name(ELIGIBILITY),):
+        if pre and pre[0] in lingering:
+            lowered += Lowered(every_step=(line,), traces=_lingering(equation, products[0], place))
+        elif pre == (Name(ELIGIBILITY),):
             lowered += Lowered(every_step=(writer.through_norm_of_eligibility(line, weight),))
         elif Name("S_pre") in factors and not place.late:
             lowered += Lowered(on_pre=(line,))
@@ -146,13 +159,22 @@ def _groups(equation: Equation) -> dict[Key, list[Product]]:
     """Products by their presynaptic and weight factors: statistics of a normalised update belong to such a group."""
     groups: dict[Key, list[Product]] = {}
     for product in equation.products:
-        if any(ELIGIBILITY in names_in(factor) for factor in product.pre) and product.pre != (Name(ELIGIBILITY),):
-            raise UserError(
-                f"{equation.owner}: `{product.show()}` uses dv_dw beside or inside something presynaptic. "
-                f"dv_dw is itself the presynaptic factor: let it stand alone in its product"
-            )
+        equation.eligible(product)  # refuses one that does not stand alone
         groups.setdefault((product.pre, product.weight), []).append(product)
     return groups
+
+
+def _lingering(equation: Equation, product: Product, place: Place) -> dict[str, str]:
+    """The declared eligibility that a product reads, as one variable a synapse and what moves it on."""
+    name = equation.eligible(product)
+    assert name is not None
+    text, terms = equation.eligibility(name), []
+    for (pre, _), products in _groups(text).items():
+        writer = _Writer(text, place, "_post", 0)
+        factors = [writer.text(_uncentred(factor, place)) for factor in pre]
+        terms.append("*".join([writer.sum(products), *factors]))
+    variable, decay = f"{LINGERING}{name}", equation.vocabulary.eligibilities[name].decay
+    return {variable: f"{variable} = {float(decay)!r}*{variable} + {' + '.join(terms)}"}
 
 
 @dataclass(frozen=True)
@@ -182,6 +204,8 @@ class _Writer:
                 return repr(value) if value >= 0 else f"({value!r})"
             case Name(text):
                 return self._name(text)
+            case Call(function, arguments) if function in PAST:
+                return self._past(function, arguments)
             case Call(function, arguments):
                 return self._call(function, [self.text(argument) for argument in arguments])
             case Binary("*", Number(-1.0), right):
@@ -201,9 +225,19 @@ class _Writer:
             )
         if name == "mean_pre":
             return "mean_in" if self.place.centred else "0.0"
+        if name in self.equation.vocabulary.eligibilities:
+            return LINGERING + name
         if name in ("S_pre", "x_pre") and self.place.late:
             return f"{name[0]}_late_pre"
         return name.removesuffix("_post") + self.suffix if name.endswith("_post") else name
+
+    def _past(self, function: str, arguments: tuple[Expression, ...]) -> str:
+        match function, arguments:
+            case ("delay", (Name(name), Number(ago))):
+                return f"{name[0]}{DELAYED}{int(ago) + self.place.late}_pre"
+            case (_, (Name(name),)):
+                return f"({self._name(name)} - {self._name(name.replace('x', 'S', 1))})"
+        raise AssertionError(function)
 
     def _call(self, function: str, arguments: list[str]) -> str:
         match function:

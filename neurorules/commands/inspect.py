@@ -55,5 +55,7 @@ def cite(
     if equations:
         for text in found["equations"]:
             print(f"  d{text['parameter']} ({text['role']}, phase {text['phase']}) = {text['text']}")
+        for line in found["declarations"]:
+            print(f"  with {line}")
         if found["continuous"] is not None:
             print(f"\nIn continuous time (train --path brian2), 64 inputs, 16 rate units:\n{found['continuous']}")

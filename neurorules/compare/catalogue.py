@@ -93,6 +93,7 @@ def citation(text: str) -> dict[str, Any]:
         raise UserError(f"'{text}' is not a rule")
     equations = [asdict(plasticity) for plasticity in rule.plasticity]
     found = {"rule": rule.name, **asdict(rule.source), "signal": rule.signal, "equations": equations}
+    found["declarations"] = rule.declarations
     return {**found, "continuous": continuous_equations(rule)}
 
 

@@ -10,6 +10,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
+from neurorules.connections._efficacy import Efficacy
+
 Shape = tuple[int, ...]
 
 
@@ -20,6 +22,11 @@ class Connection(ABC):
     """Whether it reads its own population, one step late."""
     linear: bool = True
     """Whether `carry` is the same whatever the presynaptic activity."""
+
+    @property
+    def efficacy(self) -> Efficacy | None:
+        """How much of a spike is transmitted after those before; None where that is all of it."""
+        return None
 
     @abstractmethod
     def post_shape(self, pre: Shape) -> Shape:

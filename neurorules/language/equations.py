@@ -1,9 +1,9 @@
 """A rule text and its normal form, a sum of products (pre factor x post factor x weight factor).
 
 A suffix says where a name lives: `S_pre` at the presynaptic neuron, `v_post` at the postsynaptic one; a name
-without suffix is the synapse's own parameter or a declared constant. `dv_dw`, the eligibility of the membrane,
-is a presynaptic factor. Non-linear functions, comparisons and divisors take one side only, so that every text
-is a sum of products: on tensors, each product is one matrix product over time x batch.
+without suffix is the synapse's own parameter or a declared constant. `dv_dw`, the eligibility of the membrane, and
+declared eligibilities stand where a presynaptic factor stands. Non-linear functions, comparisons and divisors take one
+side only, so that every text is a sum of products: on tensors, each product is one matrix product over time x batch.
 """
 
 from __future__ import annotations
@@ -13,10 +13,22 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
 
+from neurorules.language.eligibility import Eligibility
 from neurorules.language.errors import UserError, nearest
-from neurorules.language.expressions import Binary, Call, Expression, Name, Number, names_in, parse, show
+from neurorules.language.expressions import (
+    PAST,
+    Binary,
+    Call,
+    Expression,
+    Name,
+    Number,
+    calls_in,
+    names_in,
+    parse,
+    show,
+)
 
-ELIGIBILITY = "dv_dw"
+ELIGIBILITY, WEIGHT = "dv_dw", "w"
 LARGEST_POWER = 8
 """Highest whole power of a mixed expression that is multiplied out; beyond it a text would explode."""
 
@@ -39,25 +51,27 @@ class Vocabulary:
         pre_only: variables that exist at the presynaptic neuron alone, such as `mean`.
         synapse: the parameter's own name.
         constants: declared constants and their values.
+        eligibilities: declared ones, by name.
     """
 
     neuron: frozenset[str]
     post_only: frozenset[str] = frozenset({"m"})
     pre_only: frozenset[str] = frozenset({"mean"})
-    synapse: str = "w"
+    synapse: str = WEIGHT
     constants: Mapping[str, float] = field(default_factory=dict)
+    eligibilities: Mapping[str, Eligibility] = field(default_factory=dict)
 
     def legal(self) -> set[str]:
         """Every legal name, suffixes included."""
         both = {f"{name}_{side}" for name in self.neuron for side in ("pre", "post")}
         one_side = {f"{n}_post" for n in self.post_only} | {f"{n}_pre" for n in self.pre_only}
-        return both | one_side | {self.synapse, ELIGIBILITY} | set(self.constants)
+        return both | one_side | {self.synapse, ELIGIBILITY} | set(self.constants) | set(self.eligibilities)
 
     def side(self, name: str) -> Side | None:
         """The side of a legal name; None for a constant."""
         if name in self.constants:
             return None
-        if name == ELIGIBILITY or name.endswith("_pre"):
+        if name == ELIGIBILITY or name in self.eligibilities or name.endswith("_pre"):
             return Side.PRE
         return Side.POST if name.endswith("_post") else Side.WEIGHT
 
@@ -121,6 +135,11 @@ class Equation:
                 close = nearest(name, legal)
                 hint = f"Did you mean `{close}`?" if close else f"It sees {', '.join(sorted(legal))}"
                 raise UserError(f"{self.owner} reads `{name}`, which no synapse can see. {hint}")
+            if name in self.vocabulary.eligibilities and self.vocabulary.synapse != WEIGHT:
+                raise UserError(
+                    f"{self.owner}: the text '{self.text}' of `{self.vocabulary.synapse}` reads `{name}`, which belongs"
+                    f" to a synapse. Let the text of `{WEIGHT}` read it"
+                )
         return expression
 
     @cached_property
@@ -130,13 +149,54 @@ class Equation:
 
     @cached_property
     def reads(self) -> frozenset[str]:
-        """The names the rule reads; constants are not among them."""
-        return frozenset(names_in(self.expression)) - set(self.vocabulary.constants)
+        """The names the rule reads, those of its eligibilities' texts included; constants are not among them."""
+        own = frozenset(names_in(self.expression)) - set(self.vocabulary.constants)
+        return own.union(*(self.eligibility(name).reads for name in own if name in self.vocabulary.eligibilities))
+
+    @cached_property
+    def past(self) -> frozenset[Call]:
+        """What it asks of the past, its eligibilities' texts included: calls of `before` and `delay`."""
+        own = frozenset(call for call in calls_in(self.expression) if call.function in PAST)
+        return own.union(*(self.eligibility(name).past for name in self.reads & set(self.vocabulary.eligibilities)))
+
+    def eligibility(self, name: str) -> Equation:
+        """The text of a declared eligibility.
+
+        Raises:
+            UserError: it reads what is no activity of the two neurons.
+        """
+        declared = self.vocabulary.eligibilities[name]
+        owner = f"{self.owner}, eligibility '{name}'"
+        found = Equation(declared.text, replace(self.vocabulary, eligibilities={}), owner)
+        called = {f"{call.function}()" for call in calls_in(found.expression) if call.function == "through_norm"}
+        for other in sorted(called | (set(names_in(found.expression)) & {ELIGIBILITY, self.vocabulary.synapse})):
+            raise UserError(
+                f"{owner}: its text '{declared.text}' reads {other}, and may hold presynaptic and postsynaptic factors "
+                f"alone. Move {other} to the text that reads '{name}'"
+            )
+        return found
+
+    def eligible(self, product: Product) -> str | None:
+        """Which eligibility, `dv_dw` or a declared one, is a product's presynaptic factor; None for none.
+
+        Raises:
+            UserError: one is inside a function, in a power, or beside another presynaptic factor.
+        """
+        known = {ELIGIBILITY, *self.vocabulary.eligibilities}
+        for name in (n for factor in product.pre for n in names_in(factor) if n in known):
+            if product.pre != (Name(name),):
+                raise UserError(
+                    f"{self.owner}: `{product.show()}` uses {name} beside or inside something presynaptic. "
+                    f"{name} is itself the presynaptic factor: let it stand alone in its product"
+                )
+            return name
+        return None
 
     @property
     def drifts(self) -> bool:
         """Whether some product can be non-zero in a silent network: it has no spike, trace or third factor."""
         active = {"S_pre", "S_post", "x_pre", "x_post", "m_post", ELIGIBILITY}
+        active |= {name for name in self.vocabulary.eligibilities if not self.eligibility(name).drifts}
         return any(not active & {n for f in p.factors() for n in names_in(f)} for p in self.products)
 
 

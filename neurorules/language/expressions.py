@@ -11,10 +11,18 @@ from neurorules.language.errors import UserError, unknown
 
 FUNCTIONS: Mapping[str, int] = {
     "relu": 1, "abs": 1, "exp": 1, "tanh": 1, "sqrt": 1, "sign": 1,
-    "clip": 3, "min": 2, "max": 2, "psi": 1, "through_norm": 1,
+    "clip": 3, "min": 2, "max": 2, "psi": 1, "through_norm": 1, "before": 1, "delay": 2,
 }  # fmt: skip
 """Legal functions and how many arguments each takes. `psi` is the neuron's own pseudo-derivative of the spike;
-`through_norm` carries a post factor back through the neuron's own normalisation (identity where it has none)."""
+`through_norm` carries a post factor back through the neuron's own normalisation (identity where it has none).
+`before(x_pre)` is the trace without this step's own spike, decay x[t-1], and `delay(S_pre, 3)` what stood there three
+steps ago (0 before the first step)."""
+
+PAST = frozenset({"before", "delay"})
+"""Functions that ask for something of the past. They are not computed from their argument's value at this step, but
+looked up among the names, by their own text."""
+LONGEST_DELAY = 1000
+"""Steps that a delay may reach back: it is kept for every presynaptic neuron."""
 
 COMPARISONS: Mapping[type[ast.cmpop], str] = {ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<="}
 OPERATORS: Mapping[type[ast.operator], str] = {
@@ -98,6 +106,21 @@ def _call(name: str, arguments: tuple[Expression, ...], text: str) -> Call:
         raise unknown(f"function in rule text '{text}':", name, FUNCTIONS)
     if len(arguments) != FUNCTIONS[name]:
         raise UserError(f"rule text '{text}': {name} takes {FUNCTIONS[name]} argument(s), found {len(arguments)}")
+    match name, arguments:
+        case ("before", (Name("x_pre" | "x_post"),)):
+            pass
+        case ("before", _):
+            raise UserError(
+                f"rule text '{text}': before() takes a trace, x_pre or x_post, found {show(arguments[0])}. "
+                f"Write before(x_pre)"
+            )
+        case ("delay", (Name("S_pre" | "x_pre"), Number(n))) if n in range(1, LONGEST_DELAY + 1):
+            pass
+        case ("delay", _):
+            raise UserError(
+                f"rule text '{text}': delay() takes S_pre or x_pre and a whole number of steps, 1 to {LONGEST_DELAY}, "
+                f"found {', '.join(map(show, arguments))}. Write delay(S_pre, 3)"
+            )
     return Call(name, arguments)
 
 
@@ -112,6 +135,18 @@ def names_in(expression: Expression) -> Iterator[str]:
         case Call(_, arguments):
             for argument in arguments:
                 yield from names_in(argument)
+
+
+def calls_in(expression: Expression) -> Iterator[Call]:
+    """Every call an expression makes, repeats included, outer ones first."""
+    match expression:
+        case Binary(_, left, right):
+            yield from calls_in(left)
+            yield from calls_in(right)
+        case Call(_, arguments):
+            yield expression
+            for argument in arguments:
+                yield from calls_in(argument)
 
 
 def show(expression: Expression) -> str:
@@ -134,7 +169,7 @@ def evaluate(expression: Expression, names: Mapping[str, Any], functions: Mappin
 
     Args:
         expression: what to evaluate.
-        names: a value for every name it reads.
+        names: a value for every name it reads, and for every call of `PAST` under its text, such as "before(x_pre)".
         functions: the functions of `FUNCTIONS` that it calls, and the six operators and four comparisons under
             their signs where Python's own would not do (a tensor library's comparisons give booleans).
     """
@@ -143,6 +178,8 @@ def evaluate(expression: Expression, names: Mapping[str, Any], functions: Mappin
             return value
         case Name(text):
             return names[text]
+        case Call(function, _) if function in PAST:
+            return names[show(expression)]
         case Call(function, arguments):
             return functions[function](*(evaluate(argument, names, functions) for argument in arguments))
         case Binary(operator, left, right):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from neurorules.language.config import SETTLED, Init, SettledConfig, TrainConfig
+from neurorules.language.eligibility import Eligibility, check_distinct
 from neurorules.language.equations import Equation, Vocabulary
 
 Role = Literal["hidden", "readout"]
@@ -113,6 +114,7 @@ class Rule:
         predict: where class scores come from.
         constants: declared constants of the texts.
         trace_decay: decay a step, in [0, 1), of the trace `x` where a text reads it.
+        eligibilities: declared traces of its synapses, which texts of weights may read.
         bounds: lowest and highest weight after an update; None for no bounds.
         control: whether it is a control, which is not meant to learn.
         defaults: optimiser and learning rates.
@@ -127,6 +129,7 @@ class Rule:
     predict: Predict = "readout"
     constants: Mapping[str, float] = field(default_factory=dict)
     trace_decay: float | None = None
+    eligibilities: tuple[Eligibility, ...] = ()
     bounds: tuple[float, float] | None = None
     loss: Literal["cross_entropy", "squared"] = "cross_entropy"
     """Of the output y against the label's target: cross-entropy of softmax(y), or |y - target|^2 / 2."""
@@ -139,11 +142,34 @@ class Rule:
     control: bool = False
     defaults: Defaults = Defaults()
 
+    def __post_init__(self) -> None:
+        if self.eligibilities:
+            vocabulary = Vocabulary(NEURON_VARIABLES, READOUT_VARIABLES, constants=self.constants)
+            check_distinct(f"rule '{self.name}'", self.eligibilities, vocabulary.legal() | {"b"})
+
+    @property
+    def declarations(self) -> tuple[str, ...]:
+        """What its texts read beside the neurons' own variables, a line each."""
+        lines = [f"{name} = {value:g}" for name, value in self.constants.items()]
+        if self.trace_decay is not None:
+            lines.append(f"x[t] = {self.trace_decay:g} x[t-1] + S[t], of every neuron")
+        for e in self.eligibilities:
+            products = self.equation(Plasticity("w", e.name)).eligibility(e.name).products
+            kept = "B x O x I" if any(p.post for p in products) else "B x I"
+            lines.append(f"{e.show()}, of every synapse ({kept} numbers a layer where it runs step by step)")
+        past = frozenset().union(*(self.equation(p).past for p in self.plasticity))
+        lines += sorted({"before(x) = x - S, without this step's own spike" for c in past if c.function == "before"})
+        lines += sorted({"delay(a, n)[t] = a[t-n], 0 before the first step" for c in past if c.function == "delay"})
+        return tuple(lines)
+
     def equation(self, plasticity: Plasticity) -> Equation:
         """The checked text of one plasticity."""
         variables = NEURON_VARIABLES if self.trace_decay is not None else NEURON_VARIABLES - {"x"}
         post_only = READOUT_VARIABLES if plasticity.role == "readout" else frozenset({"m"})
-        vocabulary = Vocabulary(variables, post_only, synapse=plasticity.parameter, constants=self.constants)
+        declared = {e.name: e for e in self.eligibilities}
+        vocabulary = Vocabulary(
+            variables, post_only, synapse=plasticity.parameter, constants=self.constants, eligibilities=declared
+        )
         return Equation(plasticity.text, vocabulary, f"rule '{self.name}'")
 
     def settle(self, config: TrainConfig) -> SettledConfig:

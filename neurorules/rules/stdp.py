@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from neurorules.language.rules import DELTA_RULE, Defaults, Plasticity, Rule, Source
 
+SAME_STEP = {"both": "both windows", "neither": "neither window"}
 
-def stdp(*, a_plus: float = 0.01, a_minus: float = 0.012, decay: float = 0.8) -> Rule:
+
+def stdp(
+    *, a_plus: float = 0.01, a_minus: float = 0.012, decay: float = 0.8, same_step: Literal["both", "neither"] = "both"
+) -> Rule:
     """dw = A+ x_pre at a postsynaptic spike, -A- x_post at a presynaptic one.
 
     Args:
         a_plus: potentiation a pair, >= 0.
         a_minus: depression a pair, >= 0.
         decay: of both traces, a step, in [0, 1).
+        same_step: windows that a pair within one step counts for. `both` adds a_plus - a_minus, `neither` nothing.
     """
+    pre, post = ("x_pre", "x_post") if same_step == "both" else ("before(x_pre)", "before(x_post)")
     return Rule(
         name="stdp",
         plasticity=(
-            Plasticity("w", "a_plus * x_pre * S_post - a_minus * S_pre * x_post"),
+            Plasticity("w", f"a_plus * {pre} * S_post - a_minus * S_pre * {post}"),
             *DELTA_RULE,
         ),
         signal=None,
@@ -28,7 +36,7 @@ def stdp(*, a_plus: float = 0.01, a_minus: float = 0.012, decay: float = 0.8) ->
             "S. Song, K. D. Miller, L. F. Abbott",
             2000,
             "Competitive Hebbian learning through spike-timing-dependent synaptic plasticity",
-            ("weights may have either sign", "a pair within one step counts for both windows"),
+            ("weights may have either sign", f"a pair within one step counts for {SAME_STEP[same_step]}"),
         ),
     )
 

@@ -105,7 +105,18 @@ def build_model(network: Network, rule: Rule, signal: str | None = None, dw: str
     if made is not None:
         _check_phases(rule, made, str(chosen))
         made.check(shape_of(network))
+        _check_efficacies(network, rule, made)
     return Model(network, rule, made, compile_rule(rule))
+
+
+def _check_efficacies(network: Network, rule: Rule, signal: Signal) -> None:
+    """Nothing is carried back, or linearised, through a connection that transmits by what was sent before."""
+    dynamic = [layer.name for layer, entry, _ in network.weights() if entry.connection.efficacy is not None]
+    if dynamic and ("above" in signal.needs or any(phase.linear for phase in rule.phases)):
+        raise UserError(
+            f"rule '{rule.name}' carries signals through the connection of layer '{dynamic[0]}', which transmits "
+            f"spikes by those before and carries nothing else. Use --connection dense, or another rule: sigprop, drtp"
+        )
 
 
 def shape_of(network: Network) -> NetShape:

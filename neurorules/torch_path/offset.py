@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from neurorules.language.errors import UserError
 from neurorules.series import Series
 from neurorules.signals._shared import Offset
 from neurorules.torch_path.layer import Layer, Masks, arrive
@@ -12,8 +13,17 @@ from neurorules.torch_path.network import Parameters
 
 
 def offset_current(layer: Layer, parameters: Parameters, offset: Offset, masks: Masks) -> Tensor:
-    """What an offset brings to a layer through its first connection, (B, *shape)."""
+    """What an offset brings to a layer through its first connection, (B, *shape).
+
+    Raises:
+        UserError: a connection that transmits by what was sent before, which a constant activity has no place in.
+    """
     entry = layer.inputs[0]
+    if entry.connection.efficacy is not None:
+        raise UserError(
+            f"layer '{layer.name}' is given a constant activity beside its input, and its connection transmits spikes "
+            f"by those before. Use --connection dense, or a rule that adds nothing to the input"
+        )
     w = parameters[layer.weight(entry)]
     if offset.shares is not None and all(transform.linear for transform in entry.transforms):
         patterns = arrive(layer, entry, Series(offset.patterns, True), masks)

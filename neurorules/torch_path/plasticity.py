@@ -11,25 +11,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neurorules.language.expressions import parse
 from neurorules.language.rules import Plasticity, Rule
 from neurorules.normalisations._shared import UpdateStatistics
 from neurorules.series import Series
 from neurorules.torch_path.layer import Input
+from neurorules.torch_path.lingering import change_by_eligibility
 from neurorules.torch_path.local_view import Gathered, LocalView
 from neurorules.torch_path.post_factors import PostFactors
-from neurorules.torch_path.products import Group, group_products, value_of
-from neurorules.torch_path.simulate import as_row
-from neurorules.torch_path.simulate_eligibility import (
-    bias_eligibility,
-    forward_eligibility,
-    reverse_scan,
-    trace,
-    trace_a_synapse,
-)
-
-CENTRED_SPIKES = parse("S_pre - mean_pre")
-"""The presynaptic factor that is split: the mean of all rows is one row of products, and spikes stay sparse."""
+from neurorules.torch_path.pre_factors import CENTRED_SPIKES, correlate, correlate_mean, pre_factor
+from neurorules.torch_path.products import Group, Lingering, group_products, value_of
+from neurorules.torch_path.simulate_eligibility import bias_eligibility, reverse_scan, trace_a_synapse
 
 
 @dataclass(frozen=True)
@@ -76,9 +67,11 @@ def learn_layer(
 
 def _change_weights(view: LocalView, group: Group, factors: PostFactors, name: str) -> Tensor | None:
     entries = [entry for entry in view.layer.inputs if entry.name in view.activity.pre]
-    pres = [_pre_factor(view, entry, group) for entry in entries]
     if not entries:
         return None
+    if group.lingering is not None:
+        return _change_by_lingering(view, group, group.lingering, entries, factors, name)
+    pres = [pre_factor(view, entry, group) for entry in entries]
     # Where nothing presynaptic varies in time, the post factor's average over time is all that counts, and exact.
     post = factors.of_current(group, name, every=any(pre is None or not pre.constant for pre in pres))
     for entry, pre in zip(entries, pres, strict=True):
@@ -87,54 +80,31 @@ def _change_weights(view: LocalView, group: Group, factors: PostFactors, name: s
         if pre is None:
             change = trace_a_synapse(view, entry, post.values)
         else:
-            change = _correlate(view, entry, w, post, pre)
+            change = correlate(view, entry, w, post, pre)
             if entry.name in view.activity.pre_mean and (group.eligible or group.pre == CENTRED_SPIKES):
-                change = change.sub_(_correlate_mean(view, entry, w, post))  # both are new
-        if group.weight is not None:
-            names = {"w": w, **view.constants}
-            change = change * value_of(group.weight, names, view.layer.neuron.psi, lambda a: a)
-        factors.gathered.add(weights, change)
+                change = change.sub_(correlate_mean(view, entry, w, post))  # both are new
+        factors.gathered.add(weights, _scaled(view, group, w, change))
     return post.values
 
 
-def _pre_factor(view: LocalView, entry: Input, group: Group) -> Series | None:
-    """(T, B, *pre) or constant (B, *pre); None where the eligibility needs a trace a synapse."""
-    spikes = view.activity.pre[entry.name]
-    if group.eligible:
-        return spikes if view.whole else _series(forward_eligibility(view, entry, spikes), entry)
-    if group.pre == CENTRED_SPIKES:
-        return spikes
-    if group.pre is None:
-        return Series(torch.ones_like(spikes.values if spikes.constant else spikes.values[0]), True)
-    names: dict[str, Tensor | float] = {"S_pre": spikes.values, "mean_pre": 0.0, **view.constants}
-    if entry.name in view.activity.pre_mean:
-        names["mean_pre"] = as_row(view.activity.pre_mean[entry.name], entry)
-    if view.trace_decay is not None:
-        names["x_pre"] = trace(view, f"pre.{entry.name}", spikes, view.trace_decay)
-    value = value_of(group.pre, names, view.layer.neuron.psi, lambda a: a)
-    return spikes if value is spikes.values else _series(value, entry)
+def _change_by_lingering(
+    view: LocalView, group: Group, lingering: Lingering, entries: list[Input], factors: PostFactors, name: str
+) -> Tensor:
+    post = factors.of_current(group, name, every=True)
+    for entry in entries:
+        weights = view.layer.weight(entry)
+        w = view.parameters[weights]
+        change = change_by_eligibility(view, entry, w, lingering, post)
+        factors.gathered.add(weights, _scaled(view, group, w, change))
+    return post.values
 
 
-def _series(values: Tensor | None, entry: Input) -> Series | None:
-    return None if values is None else Series(values, values.ndim == len(entry.pre_shape) + 1)
-
-
-def _correlate(view: LocalView, entry: Input, w: Tensor, post: Series, pre: Series) -> Tensor:
-    """Sum over steps and rows; where only one factor varies in time, that one is summed first, which is exact."""
-    steps = view.activity.steps
-    if post.constant and pre.constant:
-        return entry.connection.correlate(w, post.total(steps), pre.values)
-    if post.constant:
-        return entry.connection.correlate(w, post.values, pre.total(steps))
-    if pre.constant:
-        return entry.connection.correlate(w, post.total(steps), pre.values)
-    return entry.connection.correlate(w, post.rows(), pre.rows())
-
-
-def _correlate_mean(view: LocalView, entry: Input, w: Tensor, post: Series) -> Tensor:
-    """What `_correlate` would give for the inputs' running mean at each step and row: one row of products."""
-    total = post.total(view.activity.steps).sum(0, keepdim=True)
-    return entry.connection.correlate(w, total, as_row(view.activity.pre_mean[entry.name], entry))
+def _scaled(view: LocalView, group: Group, w: Tensor, change: Tensor) -> Tensor:
+    """A change times the group's factor of the weight itself."""
+    if group.weight is None:
+        return change
+    names = {"w": w, **view.constants}
+    return change * value_of(group.weight, names, view.layer.neuron.psi, lambda a: a)
 
 
 def _change_neurons(view: LocalView, parameter: str, group: Group, factors: PostFactors, name: str) -> None:

@@ -5,7 +5,7 @@ Both give the same numbers; the general way is the meaning, and the only one on 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from neurorules.language.expressions import PAST, Expression, calls_in, show
 from neurorules.normalisations._shared import UpdateStatistics, first_update_statistics, over_rows
 from neurorules.series import Series
 from neurorules.torch_path import kernels
@@ -133,11 +134,7 @@ class PostFactors:
 
     def _value(self, group: Group, norm: NormAdjoint) -> Tensor:
         view = self.view
-        post = value_of(group.post, _post_names(view), partial(view.activity.psi, view.layer.neuron), norm)
-        if isinstance(post, Tensor):
-            return post
-        v = view.activity.v.values
-        return torch.full(v.shape[1:], post, dtype=v.dtype, device=v.device)
+        return post_value(view, group.post, norm)
 
 
 @dataclass
@@ -174,6 +171,19 @@ class NormAdjoint:
 
 def _flat(value: float | Tensor) -> float | Tensor:
     return value.reshape(-1) if isinstance(value, Tensor) else value
+
+
+def post_value(view: LocalView, expression: Expression, through_norm: Callable[[Tensor], Tensor]) -> Tensor:
+    """A postsynaptic factor, (T, B, *shape) or constant (B, *shape)."""
+    names = _post_names(view)
+    for call in calls_in(expression):
+        if call.function in PAST:  # before(x_post) alone: postsynaptic factors have no delay
+            names[show(call)] = names["x_post"] - names["S_post"]
+    post = value_of(expression, names, partial(view.activity.psi, view.layer.neuron), through_norm)
+    if isinstance(post, Tensor):
+        return post
+    v = view.activity.v.values
+    return torch.full(v.shape[1:], post, dtype=v.dtype, device=v.device)
 
 
 def _post_names(view: LocalView) -> dict[str, Tensor | float]:

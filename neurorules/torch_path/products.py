@@ -10,9 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurorules.language.equations import ELIGIBILITY, Equation, Product
-from neurorules.language.errors import UserError
-from neurorules.language.expressions import Binary, Call, Expression, Name, Number, evaluate, names_in, show
+from neurorules.language.equations import ELIGIBILITY, Equation
+from neurorules.language.expressions import Binary, Call, Expression, Number, evaluate, show
 from neurorules.torch_path.factors import PostForm, recognise
 
 
@@ -26,6 +25,7 @@ class Group:
         weight: None for 1.
         eligible: whether the presynaptic factor is `dv_dw`.
         form: the post factor as fused scans know it; None where they do not.
+        lingering: the declared eligibility that is the presynaptic factor; None for none.
     """
 
     pre: Expression | None
@@ -33,17 +33,33 @@ class Group:
     weight: Expression | None
     eligible: bool
     form: PostForm | None = None
+    lingering: Lingering | None = None
+
+
+@dataclass(frozen=True)
+class Lingering:
+    """A declared eligibility, e[t] = decay e[t-1] + the sum of its groups' products at t.
+
+    Args:
+        name: as texts read it.
+        decay: a step, in [0, 1].
+        groups: of its text.
+    """
+
+    name: str
+    decay: float
+    groups: tuple[Group, ...]
 
 
 def group_products(equation: Equation) -> tuple[Group, ...]:
     """Group a text's products by what they share, so that sums over one side stay sums of that side.
 
     Raises:
-        UserError: `dv_dw` inside a function, in a power, or beside another presynaptic factor.
+        UserError: an eligibility inside a function, in a power, or beside another presynaptic factor.
     """
-    merged: dict[tuple[Expression | None, Expression | None, bool], Expression] = {}
+    merged: dict[tuple[Expression | None, Expression | None, str | None], Expression] = {}
     for product in equation.products:
-        eligible = _is_eligible(product, equation)
+        eligible = equation.eligible(product)
         pre = None if eligible else _multiply(product.pre)
         key = (pre, _multiply(product.weight), eligible)
         post = _multiply((Number(product.coefficient), *product.constant, *product.post))
@@ -51,20 +67,16 @@ def group_products(equation: Equation) -> tuple[Group, ...]:
         merged[key] = Binary("+", merged[key], post) if key in merged else post
     constants = equation.vocabulary.constants
     return tuple(
-        Group(pre, post, weight, eligible, recognise(post, constants))
+        Group(pre, post, weight, eligible == ELIGIBILITY, recognise(post, constants), _lingering(equation, eligible))
         for (pre, weight, eligible), post in merged.items()
     )
 
 
-def _is_eligible(product: Product, equation: Equation) -> bool:
-    if not any(ELIGIBILITY in names_in(factor) for factor in product.pre):
-        return False
-    if product.pre != (Name(ELIGIBILITY),):
-        raise UserError(
-            f"{equation.owner}: `{product.show()}` uses dv_dw beside or inside something presynaptic. "
-            f"dv_dw is itself the presynaptic factor: let it stand alone in its product"
-        )
-    return True
+def _lingering(equation: Equation, name: str | None) -> Lingering | None:
+    if name is None or name == ELIGIBILITY:
+        return None
+    decay = equation.vocabulary.eligibilities[name].decay
+    return Lingering(name, decay, group_products(equation.eligibility(name)))
 
 
 def _multiply(factors: tuple[Expression, ...]) -> Expression | None:

@@ -22,6 +22,7 @@ from neurorules.torch_path.factors import psi_of
 from neurorules.torch_path.layer import Input, Layer, Masks, arrive
 from neurorules.torch_path.network import Parameters
 from neurorules.torch_path.offset import offset_current, with_offset
+from neurorules.torch_path.simulate_efficacy import transmitted
 from neurorules.torch_path.simulate_steps import Run, run_loop, run_steps
 
 RESETS = {"subtract": kernels.Reset.SUBTRACT, "zero": kernels.Reset.ZERO, "none": kernels.Reset.NONE}
@@ -72,7 +73,7 @@ class Activity:
 
 @dataclass
 class Carry:
-    """State of one layer between windows: membrane, and last spikes for what comes one step late."""
+    """State of one layer between windows: membrane, last spikes for what comes one step late, and what fades."""
 
     state: State | None = None
     spikes: Tensor | None = None
@@ -113,7 +114,7 @@ def run_layer(
     """
     carry, masks, pre_mean = carry or Carry(), masks or {}, pre_mean or {}
     entries = [entry for entry in layer.inputs if entry.name in sources]
-    pre = {entry.name: arrive(layer, entry, sources[entry.name], masks) for entry in entries}
+    pre = {e.name: transmitted(e, arrive(layer, e, sources[e.name], masks), steps, carry.traces) for e in entries}
     found = known or _feed_forward_current(layer, parameters, entries, pre, pre_mean)
     brought, shift = (None, None) if found is None else (found.brought, found.shift)
     aside = None if offset is None else offset_current(layer, parameters, offset, masks)

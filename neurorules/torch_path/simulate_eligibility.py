@@ -31,6 +31,24 @@ def trace(view: LocalView, key: str, spikes: Series, decay: float | Tensor) -> T
     return view.traced[key]
 
 
+def delayed(view: LocalView, key: str, series: Series, ago: int) -> Tensor:
+    """What a series was `ago` steps before, 0 before the first; (T, B, *shape).
+
+    Between windows `ago` x B x *shape numbers wait among the view's traces; with a window of all steps, none.
+    """
+    if key in view.traced:
+        return view.traced[key]
+    steps = view.activity.steps
+    values = series.over_time(steps)
+    kept = view.carry.traces.get(key)
+    if kept is None:
+        kept = values.new_zeros(min(ago, steps) if view.whole else ago, *values.shape[1:])
+    if not view.whole:
+        view.carry.traces[key] = torch.cat([kept, values])[-ago:].clone()
+    view.traced[key] = torch.cat([kept[:steps], values[: max(steps - ago, 0)]])
+    return view.traced[key]
+
+
 class MembraneAdjoint(NamedTuple):
     """Derivatives of a later sum by a step's membrane and by the current that drives it, (B, *shape) each."""
 

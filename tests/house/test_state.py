@@ -18,7 +18,13 @@ from neurorules.rules import RULES
 from neurorules.signals import SIGNALS
 
 KINDS = [RULES, SIGNALS, NEURONS, CONNECTIONS, NORMALISATIONS, ENCODERS, DEVICES]
-SIZES = {"dense": {"size": 3}, "recurrent": {"size": 3}, "ring": {"size": 3}, "conv2d": {"channels": 3}}
+SIZES = {
+    "dense": {"size": 3},
+    "recurrent": {"size": 3},
+    "ring": {"size": 3},
+    "dynamic": {"size": 3},
+    "conv2d": {"channels": 3},
+}
 
 
 def entries() -> list[tuple[Registry, str]]:

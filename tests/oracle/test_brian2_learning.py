@@ -13,6 +13,7 @@ from torch import Tensor
 from neurorules.brian2_path.case import Case, Learning
 from neurorules.brian2_path.simulate import Outcome, run_together
 from neurorules.brian2_path.trained import numbers_of
+from neurorules.language.rules import Rule
 from neurorules.rules import RULES
 from neurorules.series import Series
 from neurorules.signals._shared import PhaseDrive, one_hot
@@ -111,12 +112,12 @@ class Trial:
 
 
 def trial_of(
-    rule: str, *, net: str = "12-8", neuron: str = "lif:beta=0.8", norm: str = "none", steps: int = STEPS,
-    samples: int = SAMPLES, **change: str,
+    rule: str | Rule, *, net: str = "12-8", neuron: str = "lif:beta=0.8", norm: str = "none", steps: int = STEPS,
+    samples: int = SAMPLES, connection: str = "dense", **change: str,
 ) -> Trial:  # fmt: skip
     shape = (1, 6, 7) if "k" in net else (INPUTS,)
-    network = build_network(net, shape, 3, neuron=neuron, norm=norm)
-    model = build_model(network, RULES.make(rule), **change)
+    network = build_network(net, shape, 3, neuron=neuron, norm=norm, connection=connection)
+    model = build_model(network, rule if isinstance(rule, Rule) else RULES.make(rule), **change)
     learned = fresh(model)
     if norm != "none":
         learned = Trial(

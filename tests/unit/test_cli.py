@@ -214,6 +214,15 @@ def test_list_names_every_entry(kind: str, capsys: pytest.CaptureFixture[str]) -
     assert entries and all(entry["name"] and entry["what it is"] for entry in entries)
 
 
+def test_a_citation_shows_what_the_texts_declare(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["cite", "stdp:same_step=neither", "--equations"]) == 0
+    told = capsys.readouterr().out
+    assert "a_plus * before(x_pre) * S_post - a_minus * S_pre * before(x_post)" in told
+    assert "  with x[t] = 0.8 x[t-1] + S[t], of every neuron\n" in told
+    assert "  with before(x) = x - S, without this step's own spike\n" in told
+    assert "deviates: a pair within one step counts for neither window" in told
+
+
 def test_a_new_rule_file_is_listed_trains_and_cites(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from neurorules.language.architecture import parse_net
+from neurorules.language.eligibility import Eligibility
 from neurorules.language.equations import Equation, Side, Vocabulary
 from neurorules.language.errors import UserError, nearest
 from neurorules.language.expressions import Binary, Call, Expression, Name, Number, evaluate, names_in, parse, show
 from neurorules.language.options import parse_list, parse_named
+from neurorules.language.rules import Plasticity, Rule, Source
+from neurorules.torch_path.products import group_products
 
 VOCABULARY = Vocabulary(frozenset({"S", "v", "x"}), constants={"theta": 0.7, "A": 1.3})
 FUNCTIONS = {
@@ -35,9 +39,15 @@ def numbers() -> st.SearchStrategy[Expression]:
     return st.sampled_from([0.5, 1.0, 2.0, -1.5]).map(Number)
 
 
+PAST_OF = {"pre": ["before(x_pre)", "delay(S_pre, 3)", "delay(x_pre, 12)"], "post": ["before(x_post)"], "weight": []}
+
+
 def one_sided(names: list[str], depth: int = 2) -> st.SearchStrategy[Expression]:
-    """Any expression of one side, non-linear functions and comparisons included."""
-    leaf = st.one_of(st.sampled_from([*names, "theta", "A"]).map(Name), numbers())
+    """Any expression of one side, non-linear functions, comparisons and the past included."""
+    past = next(PAST_OF[side] for side, own in SIDES.items() if own == names)
+    leaf = st.one_of(
+        st.sampled_from([*names, "theta", "A"]).map(Name), numbers(), *(st.just(parse(text)) for text in past)
+    )
     if depth == 0:
         return leaf
     inner = one_sided(names, depth - 1)
@@ -67,7 +77,8 @@ def rules(depth: int = 3) -> st.SearchStrategy[Expression]:
     )
 
 
-values = st.fixed_dictionaries({name: st.floats(-2, 2) for names in SIDES.values() for name in names})
+READABLE = [name for known in (SIDES, PAST_OF) for names in known.values() for name in names]
+values = st.fixed_dictionaries({name: st.floats(-2, 2) for name in READABLE})
 
 
 @given(rules(), values)
@@ -145,12 +156,109 @@ def test_an_unknown_name_is_refused_with_the_nearest_legal_one() -> None:
         ("S_pre.real", "which rules do not have"),
         ("True * S_pre", "which rules do not have"),
         ("(m_post * S_pre) ** 40", "mixes"),
+        ("before(S_pre)", r"before\(\) takes a trace, x_pre or x_post, found S_pre. Write before\(x_pre\)"),
+        ("before(x_pre, 2)", "before takes 1 argument"),
+        ("delay(S_post, 3)", r"delay\(\) takes S_pre or x_pre and a whole number of steps, 1 to 1000, found S_post, 3"),
+        ("delay(S_pre, 0)", "found S_pre, 0"),
+        ("delay(S_pre, 2.5)", "found S_pre, 2.5"),
+        ("delay(S_pre, -1)", "found S_pre, "),
+        ("delay(S_pre, theta)", "found S_pre, theta"),
+        ("delay(S_pre, 1001)", "found S_pre, 1001"),
+        ("delay(S_pre)", "delay takes 2 argument"),
+        ("delay(before(x_pre), 2)", r"found before\(x_pre\), 2"),
+        ("exp(before(x_pre) * x_post)", "mixes post and pre"),
     ],
 )
 def test_what_is_no_rule_text_is_refused_in_one_line(text: str, message: str) -> None:
     with pytest.raises(UserError, match=message) as refusal:
         _ = Equation(text, VOCABULARY).products
     assert "\n" not in str(refusal.value)
+
+
+TAG = Eligibility("e", 0.9, "psi(v_post) * S_pre")
+
+
+def tagged(text: str, *eligibilities: Eligibility) -> Rule:
+    return Rule(
+        "mine", (Plasticity("w", text),), "dfa", Source("-", 2026, "-"), constants={"gamma": 0.3},
+        eligibilities=eligibilities,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("m_post * e * S_pre", "uses e beside or inside something presynaptic.*let it stand alone"),
+        ("m_post * tanh(e)", "let it stand alone"),
+        ("m_post * e ** 2", "let it stand alone"),
+        ("m_post * e * dv_dw", "let it stand alone"),
+        ("tanh(m_post * e)", "mixes post and pre"),
+        ("m_post * ee", "Did you mean `e`"),
+    ],
+)
+def test_an_eligibility_stands_alone_where_a_presynaptic_factor_stands(text: str, message: str) -> None:
+    rule = tagged(text, TAG)
+    with pytest.raises(UserError, match=message) as refusal:
+        group_products(rule.equation(rule.plasticity[0]))
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("w * S_pre", "reads w, and may hold presynaptic and postsynaptic factors alone. Move w to the text"),
+        ("m_post * dv_dw", "reads dv_dw, and may hold"),
+        ("through_norm(v_post) * S_pre", r"reads through_norm\(\), and may hold"),
+        ("e * S_pre", "eligibility 'e' reads `e`, which no synapse can see"),
+        ("x_pre * S_post", "reads `x_pre`, which no synapse can see"),
+        ("tanh(v_post * S_pre)", "mixes post and pre"),
+    ],
+)
+def test_the_text_of_an_eligibility_holds_activity_alone(text: str, message: str) -> None:
+    rule = tagged("m_post * e", replace(TAG, text=text))
+    with pytest.raises(UserError, match=message):
+        group_products(rule.equation(rule.plasticity[0]))
+
+
+@pytest.mark.parametrize("name", ["E", "2e", "", "for", "e_pre", "psi"])
+def test_an_eligibility_needs_a_name_that_a_text_can_read(name: str) -> None:
+    with pytest.raises(UserError, match="has no name that a text can read"):
+        Eligibility(name, 0.9, "S_pre")
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1.1, math.nan])
+def test_an_eligibility_fades_or_stays(decay: float) -> None:
+    with pytest.raises(UserError, match=r"eligibility 'e' has decay .* a step. Choose one in \[0, 1\]"):
+        Eligibility("e", decay, "S_pre")
+
+
+@pytest.mark.parametrize("name", ["w", "b", "gamma", "dv_dw", "tag"])
+def test_an_eligibility_needs_a_name_of_its_own(name: str) -> None:
+    with pytest.raises(UserError, match=f"declares the eligibility '{name}', but that name is taken"):
+        tagged("m_post * S_pre", replace(TAG, name="tag"), replace(TAG, name=name))
+
+
+def test_a_bias_has_no_eligibility_of_a_synapse() -> None:
+    rule = replace(tagged("m_post * e", TAG), plasticity=(Plasticity("b", "m_post * e"),))
+    with pytest.raises(UserError, match="reads `e`, which belongs to a synapse"):
+        _ = rule.reads
+
+
+def test_a_rule_reads_what_its_eligibilities_read_and_declares_them() -> None:
+    rule = replace(tagged("-m_post * e + delay(S_pre, 4)", TAG), trace_decay=0.8)
+    assert rule.reads == {"m_post", "e", "v_post", "S_pre"}
+    assert rule.declarations == (
+        "gamma = 0.3",
+        "x[t] = 0.8 x[t-1] + S[t], of every neuron",
+        "e[t] = 0.9 e[t-1] + psi(v_post) * S_pre, of every synapse "
+        "(B x O x I numbers a layer where it runs step by step)",
+        "delay(a, n)[t] = a[t-n], 0 before the first step",
+    )
+    low = tagged("-m_post * e", replace(TAG, text="gamma * S_pre"))
+    assert "of every synapse (B x I numbers" in low.declarations[1]
+    assert not rule.equation(rule.plasticity[0]).drifts
+    drifting = tagged("m_post * w - e", replace(TAG, text="gamma * v_post"))
+    assert drifting.equation(drifting.plasticity[0]).drifts
 
 
 def test_a_term_without_activity_drifts() -> None:

@@ -1,0 +1,62 @@
+"""Declared eligibilities: a trace a synapse that remembers for a while what its two neurons did together."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from neurorules.language.errors import UserError
+from neurorules.language.expressions import FUNCTIONS
+
+
+@dataclass(frozen=True)
+class Eligibility:
+    """e[t] = decay e[t-1] + text[t] at every synapse of a layer, from 0 when a trial begins.
+
+    A weight's text reads it by its name, times postsynaptic factors and factors of the weight: `-m_post * e`.
+    With a window of all steps, decay runs backwards over the postsynaptic factor, and nothing is kept a synapse. In
+    shorter windows it is B x O x I numbers a layer, or B x I where the text has no postsynaptic factor.
+
+    Args:
+        name: lower-case, such as "e" or "tag".
+        decay: a step, in [0, 1].
+        text: presynaptic and postsynaptic factors, such as "psi(v_post) * S_pre".
+
+    Raises:
+        UserError: a name that is none, or a decay out of range.
+    """
+
+    name: str
+    decay: float
+    text: str
+
+    def __post_init__(self) -> None:
+        word = re.fullmatch(r"[a-z][a-z0-9_]*", self.name) is not None and not keyword.iskeyword(self.name)
+        if not word or self.name.endswith(("_pre", "_post")) or self.name in FUNCTIONS:
+            raise UserError(
+                f"eligibility '{self.name}' has no name that a text can read. Use lower-case letters, without _pre or "
+                f"_post at the end, and no function's name"
+            )
+        if not 0 <= self.decay <= 1:
+            raise UserError(f"eligibility '{self.name}' has decay {self.decay:g} a step. Choose one in [0, 1]")
+
+    def show(self) -> str:
+        """Its recursion, as a person reads it."""
+        return f"{self.name}[t] = {self.decay:g} {self.name}[t-1] + {self.text}"
+
+
+def check_distinct(owner: str, eligibilities: Iterable[Eligibility], taken: Collection[str]) -> None:
+    """Whether no two of a rule share a name, and none has that of something else.
+
+    Raises:
+        UserError: a name stands for two things.
+    """
+    seen = set(taken)
+    for eligibility in eligibilities:
+        if eligibility.name in seen:
+            raise UserError(
+                f"{owner} declares the eligibility '{eligibility.name}', but that name is taken. Choose another one"
+            )
+        seen.add(eligibility.name)

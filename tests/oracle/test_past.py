@@ -1,0 +1,145 @@
+"""What texts say of the past, before(), delay() and eligibilities: its meaning, in every schedule, on both paths."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_brian2_learning import STEPS, Trial, traced, trial_of
+from test_brian2_online import assert_same_trajectories
+from test_schedules import assert_schedules_agree, network, two_trials
+
+from neurorules.language.eligibility import Eligibility
+from neurorules.language.errors import UserError
+from neurorules.language.rules import DELTA_RULE, Plasticity, Rule, Source
+from neurorules.rules import RULES
+from neurorules.torch_path.model import build_model
+
+CLOSE = {"rtol": 0, "atol": 1e-9}
+
+
+def rule_of(text: str, *eligibilities: Eligibility, trace_decay: float | None = 0.7) -> Rule:
+    """A three-factor rule of one text."""
+    return Rule(
+        "mine", (Plasticity("w", text), Plasticity("b", "-m_post * psi(v_post)"), *DELTA_RULE), "dfa",
+        Source("-", 2026, "-"), trace_decay=trace_decay, eligibilities=eligibilities, constants={"gamma": 0.3},
+    )  # fmt: skip
+
+
+BEFORE = RULES.make("stdp:same_step=neither")
+DELAYED = rule_of("-m_post * psi(v_post) * delay(S_pre, 3) + gamma * S_post * delay(x_pre, 2) * before(x_post)")
+TAG = Eligibility("e", 0.9, "psi(v_post) * S_pre")
+TAGGED = rule_of("-m_post * e", TAG, trace_decay=None)
+SEVERAL = rule_of(
+    "-through_norm(m_post) * e * (1 - gamma * w) + gamma * S_post * low",
+    Eligibility("e", 0.8, "psi(v_post) * delay(S_pre, 2) - gamma * S_post * before(x_pre) + 0.2 * m_post * x_pre"),
+    Eligibility("low", 0.95, "gamma * (S_pre - mean_pre)"),
+)
+ALL = {"before": BEFORE, "delay": DELAYED, "eligibility": TAGGED, "several": SEVERAL}
+RULE = pytest.mark.parametrize("rule", ALL.values(), ids=ALL.keys())
+
+
+@RULE
+@pytest.mark.parametrize("net", ["12-8", "r9-r6"])
+def test_weights_move_alike_in_torch_and_in_brian2(rule: Rule, net: str) -> None:
+    assert_same_trajectories(trial_of(rule, net=net, steps=500, samples=1))
+
+
+@RULE
+@pytest.mark.parametrize("norm", ["none", "streaming"])
+@pytest.mark.parametrize("net", ["12-r8", "c2k3-a2-8"])
+def test_gathered_changes_are_the_same_in_torch_and_in_brian2(rule: Rule, net: str, norm: str) -> None:
+    trial = trial_of(rule, net=net, norm=norm, steps=40)
+    trial.assert_same_changes(trial.replay())
+
+
+@RULE
+@pytest.mark.parametrize("kind", ["dense", "recurrent"])
+@pytest.mark.parametrize("norm", ["none", "streaming"])
+@pytest.mark.parametrize("constant", [False, True], ids=["varying", "constant"])
+def test_every_schedule_learns_the_same(rule: Rule, kind: str, norm: str, constant: bool) -> None:
+    assert_schedules_agree(build_model(network(kind, norm=norm), rule), constant)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [BEFORE, DELAYED, rule_of("-m_post * low", Eligibility("low", 0.9, "gamma * x_pre"))],
+    ids=["before", "delay", "presynaptic eligibility"],
+)
+def test_maps_learn_the_same_in_every_schedule_where_nothing_is_kept_a_synapse(rule: Rule) -> None:
+    assert_schedules_agree(build_model(network("conv"), rule), False)
+
+
+def test_a_map_cannot_keep_an_eligibility_a_synapse_and_says_so() -> None:
+    with pytest.raises(UserError, match="layer 'hidden1': the eligibility 'e' step by step needs a dense layer"):
+        two_trials(build_model(network("conv"), TAGGED), False, 1)
+
+
+def delayed(values: np.ndarray, ago: int) -> np.ndarray:
+    return np.concatenate([np.zeros_like(values[:ago]), values[:-ago]])
+
+
+def hidden(trial: Trial) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Of the first layer: presynaptic and postsynaptic spikes, psi and m over time."""
+    activity, layer = trial.result.activity[0], trial.model.network.layers[0]
+    m = trial.said["hidden1"]["input"].over_time(trial.steps) if trial.said else activity.v.values
+    psi = activity.psi(layer.neuron, activity.v.values)
+    return trial.drive.numpy(), activity.S.values.numpy(), psi.numpy(), m.numpy()
+
+
+def assert_changed(trial: Trial, change: np.ndarray) -> None:
+    found = (-trial.result.gradients["hidden1.ff.w"] * trial.samples).numpy()
+    assert np.abs(found).max() > 1e-3
+    np.testing.assert_allclose(found, change, **CLOSE)
+
+
+def test_before_leaves_pairs_within_one_step_out_of_both_windows() -> None:
+    trial = trial_of(BEFORE)
+    pre, post, _, _ = hidden(trial)
+    lag = np.subtract.outer(np.arange(STEPS), np.arange(STEPS))
+    window = np.where(lag > 0, 0.8 ** np.maximum(lag, 0), 0.0)
+    potentiation = np.einsum("tbo,ts,sbi->oi", post, window, pre, optimize=True)
+    depression = np.einsum("tbo,st,sbi->oi", post, window, pre, optimize=True)
+    assert_changed(trial, 0.01 * potentiation - 0.012 * depression)
+    together = np.einsum("tbo,tbi->oi", post, pre)
+    both = -trial_of("stdp").result.gradients["hidden1.ff.w"].numpy() * trial.samples
+    np.testing.assert_allclose(both - (0.01 * potentiation - 0.012 * depression), -0.002 * together, **CLOSE)
+
+
+def test_delay_is_what_stood_there_so_many_steps_ago() -> None:
+    trial = trial_of(DELAYED)
+    pre, post, psi, m = hidden(trial)
+    change = -np.einsum("tbo,tbi->oi", m * psi, delayed(pre, 3))
+    before = traced(post, 0.7) - post
+    assert_changed(trial, change + 0.3 * np.einsum("tbo,tbi->oi", post * before, delayed(traced(pre, 0.7), 2)))
+
+
+def test_a_delay_longer_than_the_trial_finds_nothing() -> None:
+    rule = rule_of("m_post * delay(S_pre, 900)")
+    assert not trial_of(rule).result.gradients["hidden1.ff.w"].any()
+
+
+def test_an_eligibility_lingers_at_its_synapse() -> None:
+    trial = trial_of(TAGGED)
+    pre, _, psi, m = hidden(trial)
+    e, change = np.zeros((trial.samples, psi.shape[2], pre.shape[2])), 0.0
+    for t in range(trial.steps):
+        e = 0.9 * e + psi[t][:, :, None] * pre[t][:, None, :]
+        change = change - np.einsum("bo,boi->oi", m[t], e)
+    assert_changed(trial, change)
+
+
+def test_an_eligibility_that_two_terms_read_moves_on_once_a_step() -> None:
+    twice = rule_of("-m_post * e + gamma * w * m_post * e", TAG, trace_decay=None)
+    assert_schedules_agree(build_model(network("dense", norm="none"), twice), False)
+    assert_same_trajectories(trial_of(twice, steps=60, samples=1))
+
+
+def test_a_decay_of_none_and_of_all_are_this_step_and_the_whole_past() -> None:
+    trial = trial_of(replace(TAGGED, eligibilities=(replace(TAG, decay=0.0),)))
+    pre, _, psi, m = hidden(trial)
+    assert_changed(trial, -np.einsum("tbo,tbi->oi", m * psi, pre))
+    whole = trial_of(replace(TAGGED, eligibilities=(replace(TAG, decay=1.0),)))
+    later = np.cumsum(m[::-1], 0)[::-1]
+    assert_changed(whole, -np.einsum("tbo,tbi->oi", later * psi, pre))
