@@ -9,7 +9,7 @@ from types import ModuleType
 import numpy as np
 
 from neurorules.brian2_path.continuous.circuit import Circuit
-from neurorules.brian2_path.continuous.machine import Machine, Numbers
+from neurorules.brian2_path.continuous.machine import Machine, Numbers, Spikes
 from neurorules.brian2_path.continuous.objects import build
 from neurorules.brian2_path.program import Owners, Program, program_of
 
@@ -38,6 +38,9 @@ class Compiled(Machine):
         rows = self.read(f"{units}_record.{variable}").reshape(-1, size)
         return rows[1:]  # the first was taken before anything was presented
 
+    def spikes(self, units: str) -> Spikes:
+        return Spikes(self.read(f"{units}_spikes.i"), self.read(f"{units}_spikes.t") * 1000)
+
     def _targets(self, values: Numbers) -> list[tuple[str, float | np.ndarray]]:
         """Settings stand in every part that reads them."""
         found = []
@@ -62,6 +65,7 @@ def compile_circuit(circuit: Circuit) -> Compiled:
         started()
         duration = circuit.presentations * circuit.period_ms + circuit.dt_ms
         objects.network.run(duration * brian2.ms, namespace={})
-        return {**objects.parts, **{f"{name}_record": monitor for name, monitor in objects.monitors.items()}}
+        recorded = {f"{name}_record": monitor for name, monitor in objects.monitors.items()}
+        return {**objects.parts, **recorded, **{f"{name}_spikes": monitor for name, monitor in objects.spikes.items()}}
 
     return Compiled(circuit, program_of(f"circuit-{circuit.model_hash()}", make))
