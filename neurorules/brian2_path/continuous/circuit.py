@@ -57,6 +57,7 @@ class Units:
         keeps: variables that are carried from one run to the next, such as a bias.
         record: variables recorded at `judge`, once a presentation.
         spikes: whether every spike's unit and time are recorded.
+        watch: variables recorded at the end of every step.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Units:
     keeps: tuple[str, ...] = ()
     record: tuple[str, ...] = ()
     spikes: bool = False
+    watch: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,9 @@ class Interpreted(Machine):
     def recorded(self, units: str, variable: str) -> np.ndarray:
         return np.asarray(getattr(self._built().monitors[units], variable)).T[1:]
 
+    def watched(self, units: str, variable: str) -> np.ndarray:
+        return np.asarray(getattr(self._built().watched[units], variable)).T
+
     def spikes(self, units: str) -> Spikes:
         monitor = self._built().spikes[units]
         return Spikes(np.asarray(monitor.i), np.asarray(monitor.t) * 1000)

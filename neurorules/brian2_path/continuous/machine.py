@@ -47,5 +47,9 @@ class Machine(ABC):
         """What was recorded, (K, size): a row as each presentation ended."""
 
     @abstractmethod
+    def watched(self, units: str, variable: str) -> np.ndarray:
+        """What was recorded at every step, (steps, size); the last step is the first after the last presentation."""
+
+    @abstractmethod
     def spikes(self, units: str) -> Spikes:
         """Spikes of units that record them."""

@@ -22,6 +22,7 @@ class Objects:
         tables: timed arrays by name.
         monitors: of recorded units, by name.
         spikes: recorders of spikes, by their units' name.
+        watched: monitors of every step, by their units' name.
     """
 
     network: Any
@@ -29,6 +30,7 @@ class Objects:
     tables: dict[str, Any]
     monitors: dict[str, Any]
     spikes: dict[str, Any]
+    watched: dict[str, Any]
 
 
 def build(brian2: ModuleType, circuit: Circuit, tables: Mapping[str, np.ndarray] | None = None) -> Objects:
@@ -74,9 +76,17 @@ class _Builder:
             for units in self.circuit.units
             if units.spikes
         }
-        network = self.brian2.Network(*parts.values(), *monitors.values(), *spikes.values())
+        watched = {
+            units.name: self.brian2.StateMonitor(
+                parts[units.name], list(units.watch), record=True, clock=self.step, when="end",
+                name=f"{units.name}_watched",
+            )
+            for units in self.circuit.units
+            if units.watch
+        }  # fmt: skip
+        network = self.brian2.Network(*parts.values(), *monitors.values(), *spikes.values(), *watched.values())
         network.schedule = list(SLOTS)
-        return Objects(network, parts, self.tables, monitors, spikes)
+        return Objects(network, parts, self.tables, monitors, spikes, watched)
 
     def _namespace(self, streams: tuple[str, ...]) -> dict[str, Any]:
         return {f"{name}_table": self.tables[name] for name in streams}

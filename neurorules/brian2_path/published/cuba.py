@@ -68,7 +68,7 @@ def cuba(random: np.random.Generator, *, duration_ms: float = 1000.0, size: int 
 
 
 class Firing(NamedTuple):
-    """rate_hz: spikes a unit and second; cv: standard deviation over mean of a unit's intervals, averaged over units."""
+    """rate_hz: spikes a unit and second; cv: standard deviation over mean of a unit's intervals, a mean over units."""
 
     rate_hz: float
     cv: float
