@@ -96,7 +96,7 @@ def main() -> None:
         label = f"input {place + 1}, at {FIRST_MS + APART_MS * place:g} ms"
         grid[0, 2].plot(seconds * np.arange(len(weights)), weights[:, place], color=colour, label=label)
     grid[0, 2].set(title="weights", xlabel="time (s)", ylabel="w (0..1)")
-    grid[0, 2].legend(fontsize=7)
+    grid[0, 2].legend(fontsize=7, loc="center right")
     grid[1, 2].plot([n + 1 for n in first], [when - FIRST_MS for when in first.values()], "o", color="black")
     grid[1, 2].set(xlabel="round", ylabel="first spike after first input (ms)")
     figure.savefig("traces_during_learning.png", dpi=160)

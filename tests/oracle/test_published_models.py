@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from neurorules.brian2_path.backend import generating, load_brian2
 from neurorules.brian2_path.continuous.circuit import Circuit
@@ -16,6 +17,7 @@ from neurorules.brian2_path.continuous.machine import Spikes
 from neurorules.brian2_path.continuous.standalone import compile_circuit
 from neurorules.brian2_path.program import find_cpp_compiler
 from neurorules.brian2_path.published.cuba import cuba, firing
+from neurorules.brian2_path.published.digit_stdp import ETA, PASSES, SETTINGS, DigitNet, assign, classify, digit_net
 from neurorules.brian2_path.published.stdp_window import A_MINUS, A_PLUS, measure, song_rule, stdp_window
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Plasticity
@@ -167,3 +169,51 @@ def test_spikes_and_wires_one_by_one_are_the_same_compiled() -> None:
     for name in ("source", "target"):
         np.testing.assert_array_equal(np.sort(here.spikes(name).units), np.sort(there.spikes(name).units))
         np.testing.assert_allclose(np.sort(here.spikes(name).times_ms), np.sort(there.spikes(name).times_ms), atol=1e-9)
+
+
+def digits_read_out(seed: int, eta: float) -> float:
+    """Accuracy on 597 digits that were neither learned nor used to assign classes."""
+    found = load_digits()
+    order = np.random.default_rng(seed).permutation(len(found.data))
+    pixels, labels = found.data[order] / 16, found.target[order]
+    # Weights differ by seed; the spikes' seed does not, so that one program serves all.
+    circuit = digit_net(64, 100, 300, np.random.default_rng(seed))
+    net = DigitNet(compile_circuit(circuit), circuit, SETTINGS)
+    for _ in range(PASSES):
+        net.learn(pixels[:1200], eta)
+    assigned = assign(net.respond(pixels[:1200]), labels[:1200], 10)
+    answers = classify(net.respond(pixels[1200:]), assigned, 10)
+    w = np.asarray(net.values["learned.w"]).reshape(64, 100)
+    np.testing.assert_allclose(w.sum(0), SETTINGS["w_sum"], rtol=0.05)  # at most a presentation's learning away
+    return float((answers == labels[1200:]).mean())
+
+
+@needs_compiler
+@pytest.mark.slow
+def test_unsupervised_digits_beat_chance_and_frozen_weights() -> None:
+    """Learned without labels, over three seeds: measured 80.4 to 83.2 %, frozen 35.0 to 39.2 %."""
+    learned, frozen = ([digits_read_out(seed, eta) for seed in range(3)] for eta in (ETA, 0.0))
+    assert min(learned) > 0.7
+    assert min(learned) > max(frozen) + 0.15
+
+
+def test_units_take_the_class_they_answer_to_and_silent_ones_none() -> None:
+    counts = np.array([[4.0, 0.0, 0.0], [2.0, 1.0, 0.0], [0.0, 3.0, 0.0], [0.0, 0.0, 0.0]])
+    assigned = assign(counts, np.array([0, 0, 1, 1]), 2)
+    np.testing.assert_array_equal(assigned, [0, 1, -1])
+    np.testing.assert_array_equal(classify(counts, assigned, 2), [0, 0, 1, -1])
+
+
+def test_its_inputs_fire_as_often_as_pixels_say_and_the_same_way_again() -> None:
+    circuit = digit_net(2, 3, 20, np.random.default_rng(0))
+    circuit = replace(circuit, units=tuple(replace(one, spikes=True) for one in circuit.units))
+    x, found = np.tile([1.0, 0.25], (20, 1)), []
+    for _ in range(2):
+        machine = Interpreted(circuit)
+        machine.run({**circuit.starts(), **SETTINGS}, {"x": x, "eta": np.zeros(20)})
+        found.append(machine.spikes("input"))
+    expected = np.array([1.0, 0.25]) * 0.1 * 20 * 100
+    counts = np.bincount(found[0].units, minlength=2)
+    assert (np.abs(counts - expected) < 4 * np.sqrt(expected)).all()
+    for here, there in zip(*found, strict=True):
+        np.testing.assert_array_equal(here, there)
