@@ -37,9 +37,7 @@ def watch(units: tuple[Units, ...], duration_ms: float, dt_ms: float) -> dict[st
     circuit = Circuit(units, (), {}, 1, duration_ms, dt_ms, method="rk4")
     machine = Interpreted(circuit)
     machine.run(circuit.starts(), {})
-    return {
-        one.name: np.concatenate([machine.watched(one.name, name) for name in one.watch], axis=1) for one in units
-    }
+    return {one.name: np.concatenate([machine.watched(one.name, name) for name in one.watch], axis=1) for one in units}
 
 
 def energy(x: np.ndarray) -> np.ndarray:

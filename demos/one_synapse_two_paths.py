@@ -56,9 +56,7 @@ def on_torch(model: Model, learned: Learned, drive: torch.Tensor) -> Traces:
 def on_brian2(model: Model, learned: Learned, drive: torch.Tensor) -> Traces:
     """One Brian2 run of the text's lowering."""
     numbers = {name: value.numpy() for name, value in learned.parameters.items()}
-    case = Case(
-        model.network, numbers, drive.numpy(), learning=Learning(model.rule, online=Online(LR, record=True))
-    )
+    case = Case(model.network, numbers, drive.numpy(), learning=Learning(model.rule, online=Online(LR, record=True)))
     (outcome,) = run_together([case], STEPS)
     layer = outcome.layers["hidden1"]
     return layer.v[:, 0, 0], layer.S[:, 0, 0], outcome.trajectories[NAME][:, 0, 0]

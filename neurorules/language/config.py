@@ -108,6 +108,8 @@ class SettledConfig(TrainConfig):
         return window_of(self.schedule, self.steps)
 
 
+SETTLED = tuple(SettledConfig.__annotations__)
+"""What a rule fills in."""
 PIPELINED = ("pipelined", "pipelined_threads")
 """Schedules in which layers work on different batches at a time, in turn or each in a thread of its own."""
 WHOLE = ("by_layer", *PIPELINED)

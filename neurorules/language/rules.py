@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from neurorules.language.config import Init, SettledConfig, TrainConfig
+from neurorules.language.config import SETTLED, Init, SettledConfig, TrainConfig
 from neurorules.language.equations import Equation, Vocabulary
 
 Role = Literal["hidden", "readout"]
@@ -148,8 +148,7 @@ class Rule:
 
     def settle(self, config: TrainConfig) -> SettledConfig:
         """The configuration, with this rule's own settings where the user left them open."""
-        settled = ("neuron", "readout_neuron", "steps", "norm", "init", "connection")
-        own = {name: getattr(self.defaults, name) for name in settled}
+        own = {name: getattr(self.defaults, name) for name in SETTLED}
         given = config.as_dict()
         return SettledConfig(**{**given, **{name: value for name, value in own.items() if given[name] is None}})
 

@@ -96,7 +96,7 @@ def test_steps_too_long_for_a_time_constant_are_told(
         (["--encode", "poisson"], "this encoder makes spikes"),
         (["--rule", "pepita"], "pepita:form=contrastive"),
         (["--rule", "bsp:mode=exact"], "bsp:mode=final"),
-        (["--rule", "sigprop:loss=cosine"], "label and l2"),
+        (["--rule", "sigprop:loss=cosine"], "loss=label or l2"),
     ],
 )
 def test_mistakes_are_told_in_one_line(

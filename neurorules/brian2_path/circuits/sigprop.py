@@ -17,6 +17,7 @@ from neurorules.brian2_path.continuous.plan import Plan, Settings, samples_and_c
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
 from neurorules.signals import SIGNALS
+from neurorules.signals.prototypes import Prototypes
 
 OURS = "(a_pre - a_mean_pre)"
 THEIRS = "(s - s_mean_pre)"
@@ -24,10 +25,11 @@ SMALL = "1e-12"
 
 
 def sigprop(net: Net, rule: Rule, settings: Settings, random: np.random.Generator) -> Circuit:
-    """Layers that learn from prototypes; `sigprop:loss=l2` is the literal Hebbian form, activity minus target's."""
-    loss = getattr(SIGNALS.make(rule.signal or ""), "loss", None)
-    if loss not in ("label", "l2"):
-        raise UserError(f"sigprop in continuous time has the losses label and l2, asked for {loss}. Use one of them")
+    """Layers that learn from prototypes; `sigprop:loss=l2` is the literal Hebbian form, activity minus target's.
+
+    `predict=prototypes` takes the last layer's likeness to each class as scores, and no read-out.
+    """
+    loss = _loss(rule)
     teaching = [_teach(net, number, loss == "label") for number in range(1, len(net.hidden) + 1)]
     classes = Units(
         "classes",
@@ -46,7 +48,28 @@ def sigprop(net: Net, rule: Rule, settings: Settings, random: np.random.Generato
         keeps=("w",),
     )
     teaching[0] = replace(teaching[0], wires=(*teaching[0].wires, embedding))
-    return make_circuit(net, rule, tuple(teaching), settings, random, shared=(classes,))
+    circuit = make_circuit(net, rule, tuple(teaching), settings, random, shared=(classes,))
+    if rule.predict == "readout":
+        return circuit
+    return replace(circuit, scored=f"judge{len(net.hidden)}")
+
+
+def _loss(rule: Rule) -> str:
+    """The rule's loss, where it is a form that has equations here."""
+    signal = SIGNALS.make(rule.signal or "")
+    assert isinstance(signal, Prototypes)
+    phases = [phase.name for phase in rule.phases]
+    if signal.loss not in ("label", "l2") or signal.generator != "target_only" or signal.search != "all":
+        raise UserError(
+            f"sigprop in continuous time has no loss={signal.loss} with generator={signal.generator} and "
+            f"search={signal.search}. Use loss=label or l2 and predict=readout or prototypes, or --path torch"
+        )
+    if phases != ["input", "target"]:
+        raise UserError(
+            f"sigprop in continuous time has the phases input and target, asked for {', '.join(phases)}. Use "
+            f"targets=pushed and predict=readout or prototypes, or --path torch"
+        )
+    return signal.loss
 
 
 def _teach(net: Net, number: int, by_similarity: bool) -> Teaching:
@@ -100,7 +123,10 @@ def _judge(name: str, classes: int) -> Units:
             f"cosine = dot/sqrt(ours*theirs + {SMALL}) : 1",
             "raw = exp((cosine - 1)/temperature) : 1",
             "blame = raw/total - int(i == done_label) : 1",
+            "seen : 1",
         ),
+        acts=(Act(("seen = cosine",), JUDGE, order=2),),
+        record=("seen",),
         streams=("label", "phase"),
         start={"total": 1.0},
     )

@@ -137,6 +137,7 @@ class Circuit:
         method: how Brian2 integrates.
         settings: numbers that equations read by name and that may change without compiling.
         seed: of `rand()` in equations, the same in every run; None where nothing is random.
+        scored: units whose recorded variable `seen` holds the class scores.
     """
 
     units: tuple[Units, ...]
@@ -148,6 +149,7 @@ class Circuit:
     method: str = "exponential_euler"
     settings: Mapping[str, float] = field(default_factory=dict)
     seed: int | None = None
+    scored: str = "readout"
 
     def kept(self) -> Iterator[tuple[Units | Wires, str]]:
         """Everything that is carried from one run to the next."""
@@ -184,7 +186,7 @@ class Circuit:
     def _lines(self) -> Iterator[str]:
         yield f"# presentations of {self.period_ms:g} ms, step {self.dt_ms:g} ms, integrated by {self.method}"
         yield f"# slots of a step: {', '.join(SLOTS)}"
-        yield "# streams, a row a presentation: " + ", ".join(self.tables)
+        yield "# streams, a row a presentation: " + ", ".join(self.tables) + "; done_NAME: of the one just ended"
         yield from (f"# {name} = {value:g}" for name, value in self.settings.items())
         for units in self.units:
             yield f"\nNeuronGroup {units.name}: {units.size}"

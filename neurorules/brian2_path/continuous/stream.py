@@ -51,7 +51,7 @@ class Stream:
             finally:
                 self._carry()
             shown = (here.phases == SHOWN) & (here.samples >= 0)
-            yield self.machine.recorded("readout", "seen")[: len(shown)][shown]
+            yield self.machine.recorded(self.circuit.scored, "seen")[: len(shown)][shown]
 
     def scores(self, samples: int, rows: Rows) -> Iterator[np.ndarray]:
         """Scores (n, C) of samples in their own order, run by run; nothing is learned, nothing kept."""
