@@ -1,6 +1,8 @@
 """Pair-based STDP in continuous time: units spike, inputs too, and a wire changes at the spikes of its two ends.
 
-Without a label and without competition, so no better than frozen wires: it shows what the text does.
+Without a label and without competition, so no better than frozen wires: it shows what the text does. Digits, 24 units,
+4 epochs, validation samples, three seeds: 52.5 %; the same wires frozen 51.4; `shallow`, whose inputs are currents and
+not the spikes of their positive part alone, 73.0.
 """
 
 from __future__ import annotations
