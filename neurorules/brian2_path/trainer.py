@@ -39,7 +39,7 @@ def settle(config: TrainConfig) -> SettledConfig:
         UserError: a rule without a circuit, or a setting that equations in continuous time have no use for.
     """
     plan = check_config(config)
-    neuron = config.neuron or "rate"
+    neuron = config.neuron or plan.neuron
     made = neuron_of(neuron)
     given = config.as_dict()
     given |= {

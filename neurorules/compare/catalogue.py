@@ -98,10 +98,10 @@ def citation(text: str) -> dict[str, Any]:
 
 
 def continuous_equations(rule: Rule, net: str = "16", inputs: int = 64, classes: int = 10) -> str | None:
-    """The equations a rule learns by in continuous time, of a small net of rate units; None where it has none."""
+    """The equations a rule learns by in continuous time, of a small net of its units; None where it has none."""
     from neurorules.brian2_path.circuits import CIRCUITS
     from neurorules.brian2_path.continuous.layers import Net, hidden_sizes
-    from neurorules.brian2_path.continuous.neurons import rate
+    from neurorules.brian2_path.continuous.neurons import NEURONS
 
     if rule.name not in CIRCUITS.modules:
         return None
@@ -109,7 +109,10 @@ def continuous_equations(rule: Rule, net: str = "16", inputs: int = 64, classes:
     settings = {**plan.settings, "lr_hidden": plan.lr, "lr_readout": plan.readout_lr}
     try:
         circuit = plan.make(
-            Net(inputs, hidden_sizes(net), classes, rate(), 1), rule, settings, np.random.default_rng(0)
+            Net(inputs, hidden_sizes(net), classes, NEURONS[plan.neuron](), 1),
+            rule,
+            settings,
+            np.random.default_rng(0),
         )
     except UserError:  # a form of the rule that has none
         return None

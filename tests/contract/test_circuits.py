@@ -1,16 +1,26 @@
-"""Every rule with equations in continuous time learns: its hidden layers do better than frozen ones."""
+"""Every rule with equations in continuous time learns: those that are told the target do better than frozen layers."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from neurorules.api import train
 from neurorules.brian2_path.circuits import CIRCUITS
+from neurorules.brian2_path.continuous.interpreted import Interpreted
+from neurorules.brian2_path.continuous.layers import Net
+from neurorules.brian2_path.continuous.neurons import NEURONS, rate
+from neurorules.brian2_path.continuous.plan import samples_only
+from neurorules.brian2_path.continuous.stream import Stream
 from neurorules.brian2_path.program import find_cpp_compiler
+from neurorules.language.errors import UserError
 from neurorules.rules import RULES
 
 FORMS = {"pepita": "pepita:form=contrastive"}
-LEARNING = [FORMS.get(name, name) for name in CIRCUITS.names() if not RULES.make(name).control]
+NO_CONTROLS = [name for name in CIRCUITS.names() if not RULES.make(name).control]
+LEARNING = [FORMS.get(name, name) for name in NO_CONTROLS if RULES.make(name).supervised]
+UNSUPERVISED = [name for name in NO_CONTROLS if not RULES.make(name).supervised]
+INPUTS, HIDDEN, CLASSES, SAMPLES = 8, 6, 3, 30
 
 
 def held_out(rule: str) -> float:
@@ -28,3 +38,36 @@ def test_it_beats_the_frozen_control_on_digits(rule: str) -> None:
 @pytest.mark.parametrize("name", CIRCUITS.names())
 def test_it_is_a_rule_of_the_same_name(name: str) -> None:
     assert name in RULES.modules
+
+
+def hidden_weights(name: str, labels: np.ndarray, lr: float) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of the hidden layer before and after some samples."""
+    plan = CIRCUITS.make(name)
+    settings = {**plan.settings, "lr_hidden": lr, "lr_readout": plan.readout_lr}
+    net = Net(INPUTS, (HIDDEN,), CLASSES, NEURONS[plan.neuron](), SAMPLES)
+    circuit = plan.make(net, RULES.make(name), settings, np.random.default_rng(0))
+    stream = Stream(Interpreted(circuit), circuit, settings)
+    before = stream.parameters()["hidden1.ff.w"]
+    drawn = np.random.default_rng(1).normal(size=(SAMPLES, INPUTS))
+    list(stream.learn(samples_only(labels, CLASSES), lambda positions: drawn[positions], np.ones(SAMPLES)))
+    return before, stream.parameters()["hidden1.ff.w"]
+
+
+@pytest.mark.parametrize("name", UNSUPERVISED)
+def test_one_that_is_told_no_target_changes_its_weights_within_bounds_whatever_the_labels(name: str) -> None:
+    """It need not beat frozen layers, as on the torch path; but it acts, and sees no label."""
+    labels = np.random.default_rng(2).integers(0, CLASSES, SAMPLES)
+    before, after = hidden_weights(name, labels, 20.0)
+    low, high = RULES.make(name).bounds
+    assert np.abs(after - before).max() > 0.1
+    assert after.min() >= low
+    assert after.max() <= high
+    np.testing.assert_array_equal(hidden_weights(name, (labels + 1) % CLASSES, 20.0)[1], after)
+    unchanged, still = hidden_weights(name, labels, 0.0)
+    np.testing.assert_array_equal(np.clip(unchanged, low, high), still)
+
+
+def test_stdp_says_that_it_needs_spikes() -> None:
+    net = Net(INPUTS, (HIDDEN,), CLASSES, rate(), SAMPLES)
+    with pytest.raises(UserError, match="--neuron lif"):
+        CIRCUITS.make("stdp").make(net, RULES.make("stdp"), {}, np.random.default_rng(0))

@@ -55,7 +55,8 @@ class Units:
         streams: names of tables it reads: (K,) values shared by all units, or (K, size) as `NAME_i`.
         start: initial values by variable; 0 where none is given.
         keeps: variables that are carried from one run to the next, such as a bias.
-        record: variables recorded at `judge`, once a presentation.
+        record, watch: variables recorded at `judge`, once a presentation, and at the end of every step.
+        spikes: whether every spike's unit and time are recorded.
     """
 
     name: str
@@ -69,11 +70,33 @@ class Units:
     start: Mapping[str, float | np.ndarray] = field(default_factory=dict)
     keeps: tuple[str, ...] = ()
     record: tuple[str, ...] = ()
+    spikes: bool = False
+    watch: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Which units are connected, one wire a pair.
+
+    Args:
+        pre, post: (N,) positions in source and target; N > 0.
+    """
+
+    pre: np.ndarray
+    post: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.pre)
+
+
+def random_pairs(source: int, target: int, probability: float, random: np.random.Generator) -> Pairs:
+    """Every pair of `source` and `target` units with a probability in 0..1, a source's after another's."""
+    return Pairs(*np.nonzero(random.random((source, target)) < probability))
 
 
 @dataclass(frozen=True)
 class Wires:
-    """Connections from every unit of `source` to every unit of `target`, whose streams and settings they read too.
+    """Connections from `source` to `target`, whose streams and settings they read too.
 
     Args:
         name: of the Brian2 object.
@@ -82,8 +105,9 @@ class Wires:
         sums: slot, order and rhythm at which each summed variable is made, by name.
         on_pre, on_post: statements at spikes.
         acts: statements at slots.
-        start: initial values by variable, (post, pre) arrays or numbers.
+        start: initial values by variable: numbers, (post, pre) arrays, or (N,) where `pairs` are given.
         keeps: variables carried from one run to the next: the weights.
+        pairs: which units are connected; None for every unit with every unit.
     """
 
     name: str
@@ -96,6 +120,7 @@ class Wires:
     acts: tuple[Act, ...] = ()
     start: Mapping[str, float | np.ndarray] = field(default_factory=dict)
     keeps: tuple[str, ...] = ()
+    pairs: Pairs | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +135,7 @@ class Circuit:
         dt_ms: step of the integration.
         method: how Brian2 integrates.
         settings: numbers that equations read by name and that may change without compiling.
+        seed: of `rand()` in equations, the same in every run; None where nothing is random.
         scored: units whose recorded variable `seen` holds the class scores.
     """
 
@@ -121,6 +147,7 @@ class Circuit:
     dt_ms: float
     method: str = "exponential_euler"
     settings: Mapping[str, float] = field(default_factory=dict)
+    seed: int | None = None
     scored: str = "readout"
 
     def kept(self) -> Iterator[tuple[Units | Wires, str]]:
@@ -136,6 +163,10 @@ class Circuit:
         told["settings"] = sorted(self.settings)
         for part in (*told["units"], *told["wires"]):
             part["start"] = sorted(part["start"])
+        for wires in told["wires"]:
+            if wires["pairs"] is not None:
+                ends = np.stack([wires["pairs"]["pre"], wires["pairs"]["post"]]).astype(np.int64)
+                wires["pairs"] = hashlib.sha256(ends.tobytes()).hexdigest()
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:20]
 
     def starts(self) -> dict[str, Any]:
@@ -164,7 +195,8 @@ class Circuit:
                 yield from (f"    {line}" for line in units.reset)
             yield from _show_acts(units.acts)
         for wires in self.wires:
-            yield f"\nSynapses {wires.name}: {wires.source} -> {wires.target}"
+            some = "" if wires.pairs is None else f", {len(wires.pairs)} pairs"
+            yield f"\nSynapses {wires.name}: {wires.source} -> {wires.target}{some}"
             yield from (f"    {line}" for line in wires.equations)
             for event, lines in (("pre", wires.on_pre), ("post", wires.on_post)):
                 if lines:
@@ -174,7 +206,7 @@ class Circuit:
 
 
 def flat(values: float | np.ndarray) -> float | np.ndarray:
-    """(post, pre) values in the order of Brian2's all-to-all connections: a source's wires after another's."""
+    """(post, pre) values in the order of Brian2's connections, a source's wires after another's; (N,) stay."""
     return np.ascontiguousarray(values.T).reshape(-1) if isinstance(values, np.ndarray) else values
 
 

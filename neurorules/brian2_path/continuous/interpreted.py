@@ -10,7 +10,7 @@ import numpy as np
 
 from neurorules.brian2_path.backend import generating, load_brian2
 from neurorules.brian2_path.continuous.circuit import Circuit
-from neurorules.brian2_path.continuous.machine import Machine, Numbers
+from neurorules.brian2_path.continuous.machine import Machine, Numbers, Spikes
 from neurorules.brian2_path.continuous.objects import Objects, build
 
 
@@ -40,6 +40,13 @@ class Interpreted(Machine):
 
     def recorded(self, units: str, variable: str) -> np.ndarray:
         return np.asarray(getattr(self._built().monitors[units], variable)).T[1:]
+
+    def watched(self, units: str, variable: str) -> np.ndarray:
+        return np.asarray(getattr(self._built().watched[units], variable)).T
+
+    def spikes(self, units: str) -> Spikes:
+        monitor = self._built().spikes[units]
+        return Spikes(np.asarray(monitor.i), np.asarray(monitor.t) * 1000)
 
     def _set(self, name: str, value: float | np.ndarray) -> None:
         parts = self._built().parts

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 Numbers = Mapping[str, float | np.ndarray]
 """Variables by "part.variable", flat, and settings by name."""
+
+
+class Spikes(NamedTuple):
+    """Spikes in the order of time.
+
+    units: (N,) which fired.
+    times_ms: (N,) start of the step.
+    """
+
+    units: np.ndarray
+    times_ms: np.ndarray
 
 
 class Machine(ABC):
@@ -33,3 +45,11 @@ class Machine(ABC):
     @abstractmethod
     def recorded(self, units: str, variable: str) -> np.ndarray:
         """What was recorded, (K, size): a row as each presentation ended."""
+
+    @abstractmethod
+    def watched(self, units: str, variable: str) -> np.ndarray:
+        """What was recorded at every step, (steps, size); the last step is the first after the last presentation."""
+
+    @abstractmethod
+    def spikes(self, units: str) -> Spikes:
+        """Spikes of units that record them."""

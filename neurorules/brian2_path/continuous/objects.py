@@ -21,12 +21,16 @@ class Objects:
         parts: groups and synapses by name.
         tables: timed arrays by name.
         monitors: of recorded units, by name.
+        spikes: recorders of spikes, by their units' name.
+        watched: monitors of every step, by their units' name.
     """
 
     network: Any
     parts: dict[str, Any]
     tables: dict[str, Any]
     monitors: dict[str, Any]
+    spikes: dict[str, Any]
+    watched: dict[str, Any]
 
 
 def build(brian2: ModuleType, circuit: Circuit, tables: Mapping[str, np.ndarray] | None = None) -> Objects:
@@ -50,6 +54,8 @@ class _Builder:
         }
 
     def build(self) -> Objects:
+        if self.circuit.seed is not None:
+            self.brian2.seed(self.circuit.seed)
         parts = {units.name: self._group(units) for units in self.circuit.units}
         parts |= {wires.name: self._synapses(wires, parts) for wires in self.circuit.wires}
         monitors = {
@@ -65,9 +71,22 @@ class _Builder:
             for units in self.circuit.units
             if units.record
         }
-        network = self.brian2.Network(*parts.values(), *monitors.values())
+        spikes = {
+            units.name: self.brian2.SpikeMonitor(parts[units.name], name=f"{units.name}_spikes")
+            for units in self.circuit.units
+            if units.spikes
+        }
+        watched = {
+            units.name: self.brian2.StateMonitor(
+                parts[units.name], list(units.watch), record=True, clock=self.step, when="end",
+                name=f"{units.name}_watched",
+            )
+            for units in self.circuit.units
+            if units.watch
+        }  # fmt: skip
+        network = self.brian2.Network(*parts.values(), *monitors.values(), *spikes.values(), *watched.values())
         network.schedule = list(SLOTS)
-        return Objects(network, parts, self.tables, monitors)
+        return Objects(network, parts, self.tables, monitors, spikes, watched)
 
     def _namespace(self, streams: tuple[str, ...]) -> dict[str, Any]:
         return {f"{name}_table": self.tables[name] for name in streams}
@@ -115,7 +134,10 @@ class _Builder:
             updater.when, updater.order = slot, order
             updater._clock = self.presentation if every == "presentation" else self.step
         self._add_acts(synapses, wires.name, wires.acts)
-        synapses.connect()
+        if wires.pairs is None:
+            synapses.connect()
+        else:
+            synapses.connect(i=wires.pairs.pre, j=wires.pairs.post)
         return synapses
 
     def _add_acts(self, group: Any, name: str, acts: tuple[Act, ...]) -> None:

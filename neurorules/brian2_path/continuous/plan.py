@@ -42,6 +42,7 @@ class Plan:
         settings: numbers its equations read beside the rates.
         needs: what its third factor needs (see `signals._shared`).
         lr, readout_lr: rates it learns well with.
+        neuron: of the hidden layers where the user names none.
     """
 
     make: Callable[[Net, Rule, Settings, np.random.Generator], Circuit]
@@ -50,6 +51,7 @@ class Plan:
     needs: frozenset[str] = frozenset()
     lr: float = 0.03
     readout_lr: float = 0.005
+    neuron: str = "rate"
 
 
 def samples_only(labels: np.ndarray, classes: int) -> Order:

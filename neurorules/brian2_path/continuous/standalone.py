@@ -9,7 +9,7 @@ from types import ModuleType
 import numpy as np
 
 from neurorules.brian2_path.continuous.circuit import Circuit
-from neurorules.brian2_path.continuous.machine import Machine, Numbers
+from neurorules.brian2_path.continuous.machine import Machine, Numbers, Spikes
 from neurorules.brian2_path.continuous.objects import build
 from neurorules.brian2_path.program import Owners, Program, program_of
 
@@ -34,9 +34,17 @@ class Compiled(Machine):
         return self.program.read(name)
 
     def recorded(self, units: str, variable: str) -> np.ndarray:
+        return self._rows(units, f"record.{variable}")[1:]  # the first was taken before anything was presented
+
+    def watched(self, units: str, variable: str) -> np.ndarray:
+        return self._rows(units, f"watched.{variable}")
+
+    def spikes(self, units: str) -> Spikes:
+        return Spikes(self.read(f"{units}_spikes.i"), self.read(f"{units}_spikes.t") * 1000)
+
+    def _rows(self, units: str, recorded: str) -> np.ndarray:
         size = next(one.size for one in self.circuit.units if one.name == units)
-        rows = self.read(f"{units}_record.{variable}").reshape(-1, size)
-        return rows[1:]  # the first was taken before anything was presented
+        return self.read(f"{units}_{recorded}").reshape(-1, size)
 
     def _targets(self, values: Numbers) -> list[tuple[str, float | np.ndarray]]:
         """Settings stand in every part that reads them."""
@@ -62,6 +70,8 @@ def compile_circuit(circuit: Circuit) -> Compiled:
         started()
         duration = circuit.presentations * circuit.period_ms + circuit.dt_ms
         objects.network.run(duration * brian2.ms, namespace={})
-        return {**objects.parts, **{f"{name}_record": monitor for name, monitor in objects.monitors.items()}}
+        recorders = {"record": objects.monitors, "spikes": objects.spikes, "watched": objects.watched}
+        recorded = {f"{name}_{kind}": one for kind, found in recorders.items() for name, one in found.items()}
+        return {**objects.parts, **recorded}
 
     return Compiled(circuit, program_of(f"circuit-{circuit.model_hash()}", make))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from neurorules.brian2_path.continuous.circuit import Circuit, Units, flat
+from neurorules.brian2_path.continuous.circuit import Circuit, Units, Wires, flat
 from neurorules.brian2_path.continuous.layers import SHOWN
 from neurorules.brian2_path.continuous.machine import Machine
 from neurorules.brian2_path.continuous.plan import Order, samples_only
@@ -72,7 +72,7 @@ class Stream:
         sizes = {units.name: units.size for units in self.circuit.units}
         found = {}
         for part, variable in self.circuit.kept():
-            size = part.size if isinstance(part, Units) else sizes[part.source] * sizes[part.target]
+            size = part.size if isinstance(part, Units) else _wires_of(part, sizes)
             name = f"{part.name}.{variable}"
             found[name] = np.broadcast_to(np.asarray(self.values[name], dtype=np.float64).reshape(-1), (size,)).copy()
         return found
@@ -80,7 +80,11 @@ class Stream:
     def parameters(self) -> dict[str, np.ndarray]:
         """The same by the names of a network's parameters: "hidden1.ff.w" (O, I), "hidden1.b" (O,)."""
         sizes = {units.name: units.size for units in self.circuit.units}
-        shapes = {wires.name: (sizes[wires.source], sizes[wires.target]) for wires in self.circuit.wires}
+        shapes = {
+            wires.name: (sizes[wires.source], sizes[wires.target])
+            for wires in self.circuit.wires
+            if wires.pairs is None
+        }
         found = {}
         for name, values in self.kept().items():
             part, variable = name.split(".")
@@ -104,6 +108,10 @@ class Stream:
         for part, variable in self.circuit.kept():
             name = f"{part.name}.{variable}"
             self.values[name] = self.machine.read(name)
+
+
+def _wires_of(wires: Wires, sizes: Mapping[str, int]) -> int:
+    return sizes[wires.source] * sizes[wires.target] if wires.pairs is None else len(wires.pairs)
 
 
 def _filled(values: np.ndarray, length: int) -> np.ndarray:
