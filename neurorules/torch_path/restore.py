@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from neurorules.language.config import SettledConfig, config_from
+from neurorules.language.errors import UserError
 from neurorules.rules import RULES
 from neurorules.runs.folder import RunFolder
 from neurorules.torch_path.batches import Data, load_data
@@ -34,6 +35,11 @@ def restore(run: Path, data_dir: Path | None = None, **changed: Any) -> Restored
         UserError: no finished run there, or its data cannot be read.
     """
     folder = RunFolder.finished(run)
+    if folder.config().get("path") == "brian2":
+        raise UserError(
+            f"the run in {run} learned in continuous time, and its weights belong to that model. Give a run of "
+            f"--path torch"
+        )
     stored = replace(config_from(folder.config(), str(run)), **changed)
     config = RULES.make(stored.rule).settle(stored)
     data = load_data(config, data_dir)

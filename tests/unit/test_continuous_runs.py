@@ -38,7 +38,7 @@ def interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("interpreted")
-def test_a_run_folder_like_any_other_comes_out(tmp_path: Path) -> None:
+def test_a_run_folder_like_any_other_comes_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = train(**SMALL, out=tmp_path / "r")
     assert set(RESULT_KEYS) <= set(result)
     folder = RunFolder.finished(tmp_path / "r")
@@ -47,6 +47,8 @@ def test_a_run_folder_like_any_other_comes_out(tmp_path: Path) -> None:
     assert weights["hidden1.ff.w"].shape == (6, 64)
     assert weights["readout.ff.w"].shape == (10, 6)
     assert folder.read_result()["path"] == "brian2"
+    assert run(["simulate", str(tmp_path / "r")]) == 2
+    assert "learned in continuous time" in capsys.readouterr().err
     again = train(**SMALL)
     assert again["test_accuracy"] == result["test_accuracy"]
 

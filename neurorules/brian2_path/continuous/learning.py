@@ -28,6 +28,11 @@ def lower_texts(rule: Rule, parameter: str, phase: str, gate: str, *, psi: str) 
     Raises:
         UserError: a text that has no lowering.
     """
+    if rule.eligibilities:
+        raise UserError(
+            f"rule '{rule.name}' declares eligibilities, which circuits in continuous time do not carry. "
+            f"Use --path torch"
+        )
     lines: list[str] = []
     for plasticity in rule.plasticity:
         if (plasticity.parameter, plasticity.role, plasticity.phase) != (parameter, "hidden", phase):
