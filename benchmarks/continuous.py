@@ -59,7 +59,7 @@ def over_steps() -> list[dict[str, Any]]:
 def ours() -> Any:
     """A function that runs DRTP once, compiled."""
     plan, rule = CIRCUITS.make("drtp"), RULES.make("drtp")
-    settings = {**plan.settings, "lr_hidden": plan.lr, "lr_readout": plan.readout_lr}
+    settings = plan.numbers()
     net = Net(INPUTS, (HIDDEN,), CLASSES, rate(), PRESENTATIONS)
     circuit = plan.make(net, rule, settings, np.random.default_rng(0))
     compiled = compile_circuit(circuit)

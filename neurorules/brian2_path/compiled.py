@@ -27,7 +27,7 @@ SAMPLES = 100
 
 
 class Streamed(NamedTuple):
-    """A compiled network for runs of `SAMPLES` samples of T steps."""
+    """A network, its numbers in `text`, for runs of `SAMPLES` samples of T steps."""
 
     text: NetworkText
     program: Program
@@ -42,11 +42,11 @@ def compile_network(
     constant: bool,
     normalisation: Mapping[str, LayerNorm] | None = None,
 ) -> Streamed:
-    """A network's program; other weights and constants need no other one.
+    """A network with its program, which is compiled once for all weights and constants.
 
     Args:
         network: its structure.
-        parameters: weights and biases by full name; their numbers are not compiled in.
+        parameters: weights and biases by full name.
         steps: T of a sample.
         constant: whether the input is the same at each step of a sample.
         normalisation: constants of its normalised layers.
@@ -67,14 +67,7 @@ def compile_network(
     return Streamed(text, program_of(f"network-{_hash(text, steps)}", make, EXACT), steps)
 
 
-def run_compiled(
-    streamed: Streamed,
-    network: Network,
-    parameters: Arrays,
-    samples: np.ndarray,
-    *,
-    normalisation: Mapping[str, LayerNorm] | None = None,
-) -> dict[str, Recorded]:
+def run_compiled(streamed: Streamed, network: Network, samples: np.ndarray) -> dict[str, Recorded]:
     """Run samples through a compiled network.
 
     Args:
@@ -84,7 +77,7 @@ def run_compiled(
         Layer name -> (S, v), (T, B, N) each.
     """
     constant = samples.ndim == len(network.input_shape) + 1
-    text = _text(network, parameters, streamed.steps, constant, normalisation)
+    text = streamed.text
     count = samples.shape[0 if constant else 1]
     values: dict[str, float | np.ndarray] = {"input_S_table.values": _table(samples, constant)}
     for population in text.populations:

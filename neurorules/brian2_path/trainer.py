@@ -104,8 +104,7 @@ def prepare(config: SettledConfig, data: Data, quiet: bool) -> Run:
     """A fresh circuit for a configuration and its data, on the fastest machine there is."""
     plan, net = check_config(config), _net(config, data)
     warn_of_time(net.neuron)
-    rates = {"lr_hidden": config.lr or 0.0, "lr_readout": config.readout_lr or 0.0}
-    settings = {**plan.settings, **rates}
+    settings = plan.numbers(config.lr, config.readout_lr)
     circuit = plan.make(net, RULES.make(config.rule), settings, np.random.default_rng(config.seed))
     currents = currents_of(data.train)
     return Run(config, data, plan, circuit, Stream(machine_for(circuit), circuit, settings), currents, quiet)

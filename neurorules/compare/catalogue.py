@@ -106,12 +106,11 @@ def continuous_equations(rule: Rule, net: str = "16", inputs: int = 64, classes:
     if rule.name not in CIRCUITS.modules:
         return None
     plan = CIRCUITS.make(rule.name)
-    settings = {**plan.settings, "lr_hidden": plan.lr, "lr_readout": plan.readout_lr}
     try:
         circuit = plan.make(
             Net(inputs, hidden_sizes(net), classes, NEURONS[plan.neuron](), 1),
             rule,
-            settings,
+            plan.numbers(),
             np.random.default_rng(0),
         )
     except UserError:  # a form of the rule that has none

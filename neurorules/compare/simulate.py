@@ -61,7 +61,7 @@ def simulate_run(run: Path, samples: int, data_dir: Path | None = None, quiet: b
             streamed = streamed or compile_network(
                 network, parameters, steps, constant=drive.constant, normalisation=norms
             )
-            there = run_compiled(streamed, network, parameters, spikes, normalisation=norms)
+            there = run_compiled(streamed, network, spikes)
         else:
             there = simulate(network, parameters, spikes, steps, normalisation=norms)
         for index, layer in enumerate(network.hidden):

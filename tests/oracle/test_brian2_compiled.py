@@ -21,17 +21,18 @@ def test_samples_after_one_another_are_as_samples_side_by_side(constant: bool) -
     steps, samples = 9, 4
     shape = (samples, 5) if constant else (steps, samples, 5)
     drive = (torch.randint(-128, 512, shape, generator=generator).double() / 256).numpy()
-    streamed = None
+    compiled_at = None
     for seed in range(2):
         start = network.initial_parameters(generator.manual_seed(seed), torch.float64)
         parameters = {name: (value * 512).round().numpy() / 256 for name, value in start.items()}
-        streamed = streamed or compile_network(network, parameters, steps, constant=constant)
-        before = (streamed.program.folder / "main").stat().st_mtime_ns
-        found = run_compiled(streamed, network, parameters, drive)
+        streamed = compile_network(network, parameters, steps, constant=constant)
+        program = streamed.program.folder / "main"
+        compiled_at = compiled_at or program.stat().st_mtime_ns
+        found = run_compiled(streamed, network, drive)
         expected = simulate(network, parameters, drive, steps)
         for name, layer in expected.items():
             np.testing.assert_array_equal(found[name].S, layer.S, err_msg=name)
             np.testing.assert_allclose(found[name].v, layer.v, rtol=0, atol=1e-9)
         assert sum(layer.S.sum() for layer in expected.values()) > 20
-        assert (streamed.program.folder / "main").stat().st_mtime_ns == before
+        assert program.stat().st_mtime_ns == compiled_at
     assert samples < SAMPLES

@@ -7,11 +7,12 @@ is open and holds its state afterwards. So the reverse ring of a layer finds the
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
 from neurorules.brian2_path.continuous.circuit import ARRIVE, BEGIN, JUDGE, LEARN, Act, Circuit, Units, When, Wires
-from neurorules.brian2_path.continuous.layers import POWER, SHOWN, Net, hidden_name
+from neurorules.brian2_path.continuous.layers import POWER, SHOWN, Net, gate, hidden_name, input_units, tables_of
 from neurorules.brian2_path.continuous.learning import lower_texts
 from neurorules.brian2_path.continuous.plan import Plan, Settings, samples_only
 from neurorules.language.errors import UserError
@@ -37,7 +38,7 @@ def bsp(
     span = system.steps * system.h
     sizes = (*net.hidden, net.classes)
     names = [*(hidden_name(number) for number in range(1, len(net.hidden) + 1)), "readout"]
-    units = [Units("input", net.inputs, ("a : 1",), acts=(Act(("a = x_i",), BEGIN),), streams=("x",))]
+    units = [input_units(net)]
     wires: list[Wires] = []
     source, fan_in = "input", net.inputs
     for place, (name, size) in enumerate(zip(names, sizes, strict=True)):
@@ -47,14 +48,13 @@ def bsp(
         weights = random.normal(0.0, 1.0 / math.sqrt(POWER if place == 0 else fan_in), (size, fan_in))
         wires.append(_wires(rule, source, name, weights, first=place == 0))
         source, fan_in = name, size
-    tables = {"x": net.inputs, "label": 0, "phase": 0, "eta": 0}
     return Circuit(
-        tuple(units), tuple(wires), tables, net.presentations, 2 * len(names) * span, system.h, "rk2", settings
+        tuple(units), tuple(wires), tables_of(net), net.presentations, 2 * len(names) * span, system.h, "rk2", settings
     )
 
 
 def _gate(name: str) -> str:
-    return f"{'lr_readout' if name == 'readout' else 'lr_hidden'}*done_eta*int(done_phase == {SHOWN})"
+    return gate(SHOWN, "lr_readout" if name == "readout" else "lr_hidden")
 
 
 def _ring_units(
@@ -105,8 +105,8 @@ def _ring_units(
     )
 
 
-def _sum(terms: object) -> str:
-    return " + ".join(f"{value!r}*{text}" for value, text in terms if value)  # type: ignore[attr-defined]
+def _sum(terms: Iterable[tuple[float, str]]) -> str:
+    return " + ".join(f"{value!r}*{text}" for value, text in terms if value)
 
 
 def _wires(rule: Rule, source: str, target: str, weights: np.ndarray, first: bool) -> Wires:

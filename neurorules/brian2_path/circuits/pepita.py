@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from neurorules.brian2_path.continuous.circuit import BEGIN, JUDGE, Act, Circuit, Units, Wires
+from neurorules.brian2_path.continuous.circuit import BEGIN, JUDGE, TELL, Act, Circuit, Units, Wires
 from neurorules.brian2_path.continuous.layers import SHOWN, TOLD, Net, Teaching, make_circuit
 from neurorules.brian2_path.continuous.plan import Plan, Settings, each_twice
 from neurorules.language.errors import UserError
@@ -31,7 +31,7 @@ def pepita(net: Net, rule: Rule, settings: Settings, random: np.random.Generator
         "error",
         net.classes,
         ("now : 1", "a : 1"),
-        acts=(Act((f"a = now*int(done_phase == {SHOWN})",), "tell"),),
+        acts=(Act((f"a = now*int(done_phase == {SHOWN})",), TELL),),
         streams=("phase",),
     )
     to_error = Wires(
@@ -47,7 +47,7 @@ def pepita(net: Net, rule: Rule, settings: Settings, random: np.random.Generator
         "error",
         "input",
         ("w : 1", "pushed_post = kappa*w*a_pre : 1 (summed)"),
-        sums={"pushed_post": ("tell", 1, "presentation")},
+        sums={"pushed_post": (TELL, 1, "presentation")},
         start={"w": random.uniform(-1, 1, (net.inputs, net.classes)) * deviation * math.sqrt(3)},
         keeps=("w",),
     )

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from neurorules.brian2_path.continuous.circuit import ARRIVE, BEGIN, JUDGE, Act, Circuit, Units, When, Wires
+from neurorules.brian2_path.continuous.circuit import ARRIVE, BEGIN, JUDGE, TELL, Act, Circuit, Units, When, Wires
 from neurorules.brian2_path.continuous.layers import SHOWN, TOLD, Net, Teaching, hidden_name, make_circuit
 from neurorules.brian2_path.continuous.plan import Plan, Settings, samples_and_classes
 from neurorules.language.errors import UserError
@@ -74,8 +74,8 @@ def _loss(rule: Rule) -> str:
 
 def _teach(net: Net, number: int, by_similarity: bool) -> Teaching:
     layer, judge = hidden_name(number), f"judge{number}"
-    mean = Act((f"a_mean += 0.01*(a - a_mean)*int(done_phase == {SHOWN})",), "tell")
-    remember = Act((f"s += (a_pre - s)*int(done_phase == {TOLD})*int(j == done_label)",), "tell")
+    mean = Act((f"a_mean += 0.01*(a - a_mean)*int(done_phase == {SHOWN})",), TELL)
+    remember = Act((f"s += (a_pre - s)*int(done_phase == {TOLD})*int(j == done_label)",), TELL)
     sums: dict[str, When] = {
         "s_mean_pre": (JUDGE, 0, "presentation"),
         "m_pre": (JUDGE, 3, "presentation"),

@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-JUDGE, LEARN, BEGIN, ARRIVE = "judge", "learn", "begin", "arrive"
-SLOTS = ("start", JUDGE, LEARN, "tell", BEGIN, ARRIVE, "groups", "thresholds", "synapses", "resets", "record", "end")
+JUDGE, LEARN, TELL, BEGIN, ARRIVE = "judge", "learn", "tell", "begin", "arrive"
+SLOTS = ("start", JUDGE, LEARN, TELL, BEGIN, ARRIVE, "groups", "thresholds", "synapses", "resets", "record", "end")
 """Order of one step. `judge`, `learn`, `tell` and `begin` act where one presentation ends and the next begins."""
 Every = Literal["step", "presentation"]
 When = tuple[str, int, Every]

@@ -97,7 +97,7 @@ def make_circuit(
         random: of fresh weights.
         shared: parts that the teaching of every layer uses.
     """
-    units = [_input(net), *shared]
+    units = [input_units(net), *shared]
     wires: list[Wires] = []
     source, fan_in = "input", net.inputs
     for number, (size, taught) in enumerate(zip(net.hidden, teaching, strict=True), start=1):
@@ -109,17 +109,29 @@ def make_circuit(
         source, fan_in = name, size
     units.append(_readout(net))
     wires += _to_readout(net, source, fan_in)
-    tables = {"x": net.inputs, "label": 0, "phase": 0, "eta": 0}
     return Circuit(
-        tuple(units), tuple(wires), tables, net.presentations, net.neuron.period_ms, net.neuron.dt_ms, settings=settings
+        tuple(units),
+        tuple(wires),
+        tables_of(net),
+        net.presentations,
+        net.neuron.period_ms,
+        net.neuron.dt_ms,
+        settings=settings,
     )
 
 
-def _input(net: Net) -> Units:
+def tables_of(net: Net) -> dict[str, int]:
+    """Width of what streams in: currents, label, phase and the factor of all rates."""
+    return {"x": net.inputs, "label": 0, "phase": 0, "eta": 0}
+
+
+def input_units(net: Net) -> Units:
+    """Units that hold a sample's currents during its presentation."""
     return Units("input", net.inputs, ("a : 1",), acts=(Act(("a = x_i",), BEGIN),), streams=("x",))
 
 
-def _gate(phase: int, rate: str) -> str:
+def gate(phase: int, rate: str) -> str:
+    """Factor of a change: a setting that is its rate, where the presentation that has ended was of this phase."""
     return f"{rate}*done_eta*int(done_phase == {phase})"
 
 
@@ -128,7 +140,7 @@ def _hidden(net: Net, rule: Rule, name: str, size: int, taught: Teaching) -> Uni
     changes = tuple(
         line
         for own, phase in taught.phases.items()
-        for line in lower_texts(rule, "b", own, _gate(phase, "lr_hidden"), psi=neuron.psi)
+        for line in lower_texts(rule, "b", own, gate(phase, "lr_hidden"), psi=neuron.psi)
     )
     counted = ("spikes : 1",) if neuron.threshold is not None else ()
     return Units(
@@ -160,7 +172,7 @@ def _forward(net: Net, rule: Rule, source: str, target: str, weights: np.ndarray
     changes = tuple(
         line
         for own, phase in taught.phases.items()
-        for line in lower_texts(rule, "w", own, _gate(phase, "lr_hidden"), psi=neuron.psi)
+        for line in lower_texts(rule, "w", own, gate(phase, "lr_hidden"), psi=neuron.psi)
     )
     return Wires(
         f"{target}_ff",
@@ -192,7 +204,7 @@ def _readout(net: Net) -> Units:
         acts=(
             # Kept, not computed where it is read: the bias that learns would change it before the weights have learned.
             Act(("m = raw/total - int(i == done_label)", "seen = score"), JUDGE, order=2),
-            Act((f"b += -{_gate(SHOWN, 'lr_readout')}*m",), LEARN),
+            Act((f"b += -{gate(SHOWN, 'lr_readout')}*m",), LEARN),
         ),
         streams=("label", "phase", "eta"),
         start={"b": 0.0, "total": 1.0},
@@ -208,7 +220,7 @@ def _to_readout(net: Net, source: str, fan_in: int) -> list[Wires]:
         "readout",
         ("w : 1", "I_const_post = w*a_pre : 1 (summed)"),
         sums={"I_const_post": (JUDGE, 0, "presentation")},
-        acts=(Act((f"w += -{_gate(SHOWN, 'lr_readout')}*m_post*a_pre",), LEARN),),
+        acts=(Act((f"w += -{gate(SHOWN, 'lr_readout')}*m_post*a_pre",), LEARN),),
         start={"w": np.zeros((net.classes, fan_in))},
         keeps=("w",),
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from neurorules.brian2_path.continuous.circuit import SLOTS, Act, Circuit, Units, Wires
+from neurorules.brian2_path.continuous.circuit import JUDGE, SLOTS, Act, Circuit, Units, Wires
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class _Builder:
                 list(units.record),
                 record=True,
                 clock=self.presentation,
-                when="judge",
+                when=JUDGE,
                 order=1000,
                 name=f"{units.name}_record",
             )

@@ -53,6 +53,14 @@ class Plan:
     readout_lr: float = 0.005
     neuron: str = "rate"
 
+    def numbers(self, lr: float | None = None, readout_lr: float | None = None) -> dict[str, float]:
+        """All settings of its circuit; rates are its own where none are given."""
+        rates = {
+            "lr_hidden": self.lr if lr is None else lr,
+            "lr_readout": self.readout_lr if readout_lr is None else readout_lr,
+        }
+        return {**self.settings, **rates}
+
 
 def samples_only(labels: np.ndarray, classes: int) -> Order:
     """Every sample once."""
