@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import prod
@@ -30,6 +30,7 @@ from neurorules.torch_path.health import warn_of
 from neurorules.torch_path.learn import check_window
 from neurorules.torch_path.learner import Learner
 from neurorules.torch_path.report import result_of
+from neurorules.torch_path.watch import Watcher
 
 Found = TypeVar("Found")
 CHECKPOINT_SECONDS = 30.0
@@ -60,6 +61,7 @@ def train(
     force: bool = False,
     quiet: bool = False,
     data: Data | None = None,
+    watchers: Sequence[Watcher] = (),
 ) -> dict[str, Any]:
     """Train one network and return its result.
 
@@ -67,10 +69,10 @@ def train(
         config: what to train.
         out: run folder; None keeps nothing.
         data_dir: where data sets lie.
-        resume: go on with the run in `out`, to the same bits as if it had never stopped.
-        force: replace a run in `out`.
+        resume, force: go on with the run in `out`, to the same bits as if it had never stopped; replace it.
         quiet: no progress bar.
         data: the configuration's data where it is loaded already.
+        watchers: look at the learner before the first epoch and after each; their time is not learning time.
 
     Raises:
         UserError: a mistake in the configuration, the data or the folder.
@@ -85,7 +87,7 @@ def train(
         # Only now: a mistake in the settings must not leave a folder behind, or replace a run.
         stored = settled.as_dict()
         folder = RunFolder.resume(out, stored) if resume else RunFolder.create(out, stored, force)
-    run = Run(settled, data, learner, folder, Position(), quiet)
+    run = Run(settled, data, learner, folder, Position(), quiet, tuple(watchers))
     if folder is not None and resume:
         run.restore(folder)
     with polite_stop() as stop, cpu_threads(settled, learner):
@@ -125,6 +127,7 @@ class Run:
     folder: RunFolder | None
     at: Position
     quiet: bool
+    watchers: tuple[Watcher, ...] = ()
     under_way: deque[int] = field(default_factory=deque)
     encoding: torch.Generator = field(init=False)
     saved: float = field(default_factory=time.monotonic)
@@ -142,6 +145,8 @@ class Run:
         total = self.config.epochs * self.batches
         with progress("training", total, self.quiet) as bar:
             bar.advance(self.at.epoch * self.batches + self.at.batch)
+            if self.at.epoch == self.at.batch == 0:
+                self._show(0)
             while self.at.epoch < self.config.epochs:
                 self._learn_epoch(stop, bar)
                 self._close_epoch()
@@ -194,6 +199,10 @@ class Run:
             line += f" The checkpoint is saved. Go on with the same options and: {again}"
         raise Interrupted(line)
 
+    def _show(self, epoch: int) -> None:
+        for watcher in self.watchers:
+            watcher.look(self.learner, self.data, epoch, None if self.folder is None else self.folder.path)
+
     def _close_epoch(self) -> None:
         self._flush()
         samples = len(self.data.train)
@@ -216,6 +225,7 @@ class Run:
         self.at = Position(self.at.epoch + 1, 0, 0.0, 0.0, self.at.seconds, [*self.at.validation, accuracy])
         if self.folder is not None:
             self.folder.append_metrics(row)
+        self._show(self.at.epoch)
         self.save()
 
     def save(self) -> None:
