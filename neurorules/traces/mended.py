@@ -144,8 +144,10 @@ def whole_samples(opened: Opened) -> int:
     if opened.cut is None:
         return many
     many = min([many, *(_rows(file[SAMPLES][name], opened.cut, ROWS_OF_CHUNK) for name in SAMPLE_COLUMNS)])
-    for group in file["layers"].values():
-        for name, data in group.items():
+    layers = file["layers"]
+    for group in (layers[layer] for layer in layers):  # asked by name, what is missing raises
+        for name in group:
+            data = group[name]
             found = _samples_of_blocks(data, opened.cut) if name == SPIKES else _rows(data, opened.cut, 1)
             many = min(many, found)
     return many
@@ -158,8 +160,8 @@ def whole_snapshots(opened: Opened) -> int:
         return many
     group = file[SNAPSHOTS]
     found = [_rows(group[name], opened.cut, ROWS_OF_CHUNK) for name in SNAPSHOT_COLUMNS]
-    kept = group[PARAMETERS].values() if PARAMETERS in group else ()
-    return min([many, *found, *(_rows(data, opened.cut, 1) for data in kept)])
+    kept = group[PARAMETERS] if PARAMETERS in group else ()
+    return min([many, *found, *(_rows(kept[name], opened.cut, 1) for name in kept)])
 
 
 def _samples_of_blocks(group: h5py.Group, cut: int) -> int:
