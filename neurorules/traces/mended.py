@@ -11,6 +11,7 @@ import io
 import os
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -160,7 +161,7 @@ def whole_snapshots(opened: Opened) -> int:
         return many
     group = file[SNAPSHOTS]
     found = [_rows(group[name], opened.cut, ROWS_OF_CHUNK) for name in SNAPSHOT_COLUMNS]
-    kept = group[PARAMETERS] if PARAMETERS in group else ()
+    kept = group.get(PARAMETERS, ())
     return min([many, *found, *(_rows(kept[name], opened.cut, 1) for name in kept)])
 
 
@@ -194,10 +195,8 @@ def _chunks(data: h5py.Dataset) -> Iterator[tuple[int, int]]:
     def note(info: object) -> None:
         found[info.chunk_offset[0] // length] = (info.byte_offset, info.size)  # type: ignore[attr-defined]
 
-    try:
+    with suppress(*UNREADABLE):  # where the list itself is cut off, what came until there is known
         data.id.chunk_iter(note)
-    except UNREADABLE:
-        pass  # the list itself is cut off: what came until here is known
     for number in range(len(found)):
         if number not in found:
             return

@@ -34,8 +34,8 @@ _log = logging.getLogger(__name__)
 
 
 class Sample(NamedTuple):
-    """One recorded sample: its place in the file, in the data set, its class and the network's answer (-1: unknown), and
-    the epochs that the network had learned (-1: not told)."""
+    """One recorded sample: its place in the file and in the data set, its class, the network's answer, and the epochs
+    that the network had learned (-1: not told)."""
 
     position: int
     data_index: int
@@ -213,7 +213,9 @@ class TraceReader:
             raise UserError(f"{self.path} is cut off before its first sample ended. Record it again")
         snapshots = f" and {len(self.snapshots)} of {kept} snapshots" if len(self.snapshots) < kept else ""
         last = f", up to sample {self.samples[-1].data_index} of the data" if self.samples else ""
-        _log.warning(f"{self.path} is cut off: {len(self)} of {recorded} samples{snapshots} are whole{last}; using them")
+        _log.warning(
+            f"{self.path} is cut off: {len(self)} of {recorded} samples{snapshots} are whole{last}; using them"
+        )
 
     def _position(self, sample: int) -> int:
         if not 0 <= sample < len(self):
