@@ -2,12 +2,12 @@
 
     /                              attributes: format, format_version, header (JSON), steps, rule, dt_ms, seed
     /count                         (2,) samples and snapshots that are whole; written last
-    /samples/index|label|prediction|epoch     (n,) int64
-    /layers/LAYER                  attribute: shape
-    /layers/LAYER/S/data           bytes: blocks of spikes, one after the other (`spike_codes`)
-    /layers/LAYER/S/blocks         (blocks, 7) int64: `BLOCK_COLUMNS`
-    /layers/LAYER/VARIABLE         (n, T, N) float32, compressed, with checksums; attribute: unit
-    /snapshots/epoch|samples       (k,) int64: when parameters were kept; epochs done, samples recorded before
+    /samples                       (n, 4) int64; attribute columns: index, label, prediction, epoch
+    /layers/LAYER                  attributes: shape, variables
+    /layers/LAYER/VARIABLE         (n, T, N) float32, compressed, with checksums; attribute: unit; `S` is not among them
+    /spikes/data                   bytes: blocks of spikes of all layers, one after the other (`spike_codes`)
+    /spikes/blocks                 (blocks, 8) int64; attribute columns: `BLOCK_COLUMNS`
+    /snapshots/taken               (k, 2) int64; attribute columns: epochs done, samples recorded before
     /snapshots/parameters/NAME     (k, *shape) float32
 
 Everything that describes data lies before them, and data lie in the order of samples: a file that is cut off still says
@@ -30,9 +30,11 @@ SPIKES = "S"
 EVENTS = {"t": np.int32, "neuron": np.int32, "value": np.float32}
 SAMPLE_COLUMNS = ("index", "label", "prediction", "epoch")
 SNAPSHOT_COLUMNS = ("epoch", "samples")
-BLOCK_COLUMNS = ("first_sample", "samples", "code", "spikes", "marks", "end", "checksum")
-"""Of a block: its first sample, how many, how it is written, spikes, bytes of marks, where its bytes end, CRC-32."""
-COUNT, SAMPLES, SNAPSHOTS, PARAMETERS, DATA, BLOCKS = "count", "samples", "snapshots", "parameters", "data", "blocks"
+BLOCK_COLUMNS = ("layer", "first_sample", "samples", "code", "spikes", "marks", "end", "checksum")
+"""Of a block: its layer's place in the header, first sample and how many, how it is written, spikes, bytes of marks,
+where its bytes end, and their CRC-32."""
+COUNT, SAMPLES, TAKEN, PARAMETERS = "count", "samples", "snapshots/taken", "snapshots/parameters"
+DATA, BLOCKS, VARIABLES = "spikes/data", "spikes/blocks", "variables"
 ROWS_OF_CHUNK = 64
 LEAST_BYTES, MOST_BYTES = 1 << 12, 1 << 18
 """Of a chunk of `data`: it is about what one block takes."""
@@ -54,22 +56,20 @@ def lay_out(
     for key in ("rule", "dt_ms", "seed"):  # readable without our JSON, in any HDF5 viewer
         file.attrs[key] = getattr(header, key)
     file.create_dataset(COUNT, data=np.zeros(2, np.int64))
-    for name in SAMPLE_COLUMNS:
-        whole_numbers(file, f"{SAMPLES}/{name}", ())
+    whole_numbers(file, SAMPLES, SAMPLE_COLUMNS)
+    whole_numbers(file, BLOCKS, BLOCK_COLUMNS)
+    whole_numbers(file, TAKEN, SNAPSHOT_COLUMNS)
     chunk = min(max(1 << (block - 1).bit_length(), LEAST_BYTES), MOST_BYTES)
+    file.create_dataset(DATA, (0,), np.uint8, maxshape=(None,), chunks=(chunk,))
+    file.create_group("layers")
     for layer, shape in header.layers.items():
         group = file.create_group(f"layers/{layer}")
-        group.attrs["shape"] = shape
+        group.attrs["shape"], group.attrs[VARIABLES] = shape, ",".join(variables.get(layer, []))
         for name in variables.get(layer, []):
-            if name == SPIKES:
-                group.create_dataset(f"{SPIKES}/{DATA}", (0,), np.uint8, maxshape=(None,), chunks=(chunk,))
-                whole_numbers(group, f"{SPIKES}/{BLOCKS}", (len(BLOCK_COLUMNS),))
-            else:
+            if name != SPIKES:
                 growing(group, name, (steps, header.neurons(layer))).attrs["unit"] = header.units.get(name, "")
-    for name in SNAPSHOT_COLUMNS:
-        whole_numbers(file, f"{SNAPSHOTS}/{name}", ())
     for name, shape in header.parameters.items():
-        growing(file, f"{SNAPSHOTS}/{PARAMETERS}/{name}", shape)
+        growing(file, f"{PARAMETERS}/{name}", shape)
 
 
 def growing(group: h5py.Group, name: str, row: tuple[int, ...]) -> h5py.Dataset:
@@ -80,16 +80,24 @@ def growing(group: h5py.Group, name: str, row: tuple[int, ...]) -> h5py.Dataset:
     )
 
 
-def whole_numbers(group: h5py.Group, name: str, row: tuple[int, ...]) -> h5py.Dataset:
+def whole_numbers(group: h5py.Group, name: str, columns: tuple[str, ...]) -> None:
     """Rows of whole numbers; not compressed, so that they grow in place, with a checksum."""
-    chunks = (ROWS_OF_CHUNK, *row)
-    return group.create_dataset(name, (0, *row), np.int64, maxshape=(None, *row), chunks=chunks, fletcher32=True)
+    many = len(columns)
+    shape = {"shape": (0, many), "maxshape": (None, many), "chunks": (ROWS_OF_CHUNK, many)}
+    made = group.create_dataset(name, dtype=np.int64, fletcher32=True, **shape)
+    made.attrs["columns"] = ",".join(columns)
 
 
 def put(data: h5py.Dataset, before: int, rows: np.ndarray) -> None:
     """Write rows behind the first `before` ones; what stood there goes."""
-    data.resize(before + len(rows), axis=0)
-    data[before:] = rows
+    found = np.ascontiguousarray(rows, data.dtype)
+    # Straight to the library: h5py's own indexing takes longer than writing a few numbers.
+    data.id.set_extent((before + len(found), *data.shape[1:]))
+    if not found.size:
+        return
+    place = data.id.get_space()
+    place.select_hyperslab((before, *(0 for _ in found.shape[1:])), found.shape)
+    data.id.write(h5py.h5s.create_simple(found.shape), place, found)
 
 
 def put_early(data: h5py.Dataset, before: int, rows: np.ndarray) -> None:

@@ -17,18 +17,7 @@ from typing import Any, NamedTuple
 
 import h5py
 
-from neurorules.traces.layout import (
-    BLOCKS,
-    COUNT,
-    DATA,
-    PARAMETERS,
-    ROWS_OF_CHUNK,
-    SAMPLE_COLUMNS,
-    SAMPLES,
-    SNAPSHOT_COLUMNS,
-    SNAPSHOTS,
-    SPIKES,
-)
+from neurorules.traces.layout import BLOCKS, COUNT, DATA, PARAMETERS, ROWS_OF_CHUNK, SAMPLES, TAKEN
 
 SUPERBLOCK = 48
 """Bytes of a superblock of version 3: flags at 11, end of file at 28, checksum at 44. Source: HDF5 file format 3.0."""
@@ -144,13 +133,11 @@ def whole_samples(opened: Opened) -> int:
     file, many = opened.file, int(opened.file[COUNT][0])
     if opened.cut is None:
         return many
-    many = min([many, *(_rows(file[SAMPLES][name], opened.cut, ROWS_OF_CHUNK) for name in SAMPLE_COLUMNS)])
+    many = min(many, _rows(file[SAMPLES], opened.cut, ROWS_OF_CHUNK), _samples_of_blocks(file, opened.cut))
     layers = file["layers"]
     for group in (layers[layer] for layer in layers):  # asked by name, what is missing raises
         for name in group:
-            data = group[name]
-            found = _samples_of_blocks(data, opened.cut) if name == SPIKES else _rows(data, opened.cut, 1)
-            many = min(many, found)
+            many = min(many, _rows(group[name], opened.cut, 1))
     return many
 
 
@@ -159,22 +146,28 @@ def whole_snapshots(opened: Opened) -> int:
     file, many = opened.file, int(opened.file[COUNT][1])
     if opened.cut is None:
         return many
-    group = file[SNAPSHOTS]
-    found = [_rows(group[name], opened.cut, ROWS_OF_CHUNK) for name in SNAPSHOT_COLUMNS]
-    kept = group.get(PARAMETERS, ())
-    return min([many, *found, *(_rows(kept[name], opened.cut, 1) for name in kept)])
+    kept = file.get(PARAMETERS, ())
+    found = [_rows(kept[name], opened.cut, 1) for name in kept]
+    return min([many, _rows(file[TAKEN], opened.cut, ROWS_OF_CHUNK), *found])
 
 
-def _samples_of_blocks(group: h5py.Group, cut: int) -> int:
-    blocks, data = group[BLOCKS], group[DATA]
+def _samples_of_blocks(file: h5py.File, cut: int) -> int:
+    """Samples whose spikes are there, of every layer: those before the first block that is not."""
+    blocks, data, many = file[BLOCKS], file[DATA], int(file[COUNT][0])
+    if not len(blocks):
+        return many
     known = blocks[: min(len(blocks), _rows(blocks, cut, ROWS_OF_CHUNK))]
     there = 0
     for address, size in _chunks(data):
         there += min(size, max(0, cut - address))
         if address + size > cut:
             break
-    kept = known[known[:, 5] <= there]
-    return int(kept[-1, 0] + kept[-1, 1]) if len(kept) else 0
+    lost = known[known[:, 6] > there]
+    if len(lost):
+        return int(lost[0, 1])
+    if len(known) == len(blocks):
+        return many
+    return int(known[-1, 1]) if len(known) else 0  # blocks of its samples may be among those not known
 
 
 def _rows(data: h5py.Dataset, cut: int, rows_of_chunk: int) -> int:

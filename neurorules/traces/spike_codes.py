@@ -19,11 +19,13 @@ import numpy as np
 
 GAP_TYPES = (np.uint8, np.uint16, np.uint32, np.uint64)
 """By the two bits of `GAP_SIZE`: 0, 1, 2, 3."""
-SPARSE = 1 / 8
-"""Density below which gaps may be shorter than bits: one byte a spike against one bit a place."""
+SPARSE = 1 / 16
+"""Density below which gaps are tried: one byte a spike, where that holds them, against one bit a place."""
 REPAYS = 1 / 32
 """Density below which deflating marks repays: above, it takes ten times as long as packing and saves a third. Source:
 measured, benchmarks/recording.py."""
+CACHED = 1 << 16
+"""Numbers compared at once."""
 FAST = 1
 """Level of zlib."""
 
@@ -53,16 +55,13 @@ def encode(spikes: np.ndarray) -> Block:
     Args:
         spikes: (T, n, N) of any number type, time first as a network leaves them.
     """
-    fires = spikes != 0
-    count = int(np.count_nonzero(fires))
-    plain = count == 0 or int(np.count_nonzero(spikes == 1)) == count
-    flat = np.ascontiguousarray(fires.transpose(1, 0, 2)).reshape(-1)
-    code, marks = _marks(flat, count)
-    if count < REPAYS * flat.size:
+    fires, count, plain = _compare(spikes)
+    code, marks = _marks(fires, count)
+    if count < REPAYS * spikes.size:
         code, marks = _deflated(code, marks, Code.DEFLATED_MARKS)
     if plain:
         return Block(code, count, len(marks), marks)
-    values = np.ascontiguousarray(spikes.transpose(1, 0, 2), np.float32).reshape(-1)[flat].tobytes()
+    values = np.ascontiguousarray(spikes.transpose(1, 0, 2)[fires.transpose(1, 0, 2)], np.float32).tobytes()
     code, values = _deflated(code | Code.VALUES, values, Code.DEFLATED_VALUES)
     return Block(code, count, len(marks), marks + values)
 
@@ -95,14 +94,29 @@ def decode(block: Block, places: int) -> tuple[np.ndarray, np.ndarray]:
     return where, values
 
 
-def _marks(flat: np.ndarray, count: int) -> tuple[int, bytes]:
-    if count < SPARSE * flat.size:
-        where = np.flatnonzero(flat)
+def _compare(spikes: np.ndarray) -> tuple[np.ndarray, int, bool]:
+    """Where there are spikes, (T, n, N), how many, and whether each is 1; in pieces that stay in the cache."""
+    flat = np.ascontiguousarray(spikes).reshape(-1)
+    fires, ones = np.empty(flat.shape, bool), np.empty(min(flat.size, CACHED), bool)
+    count, of_one = 0, 0
+    for start in range(0, flat.size, CACHED):
+        piece, found = flat[start : start + CACHED], fires[start : start + CACHED]
+        count += int(np.count_nonzero(np.not_equal(piece, 0, out=found)))
+        of_one += int(np.count_nonzero(np.equal(piece, 1, out=ones[: piece.size])))
+    return fires.reshape(spikes.shape), count, count == of_one
+
+
+def _marks(fires: np.ndarray, count: int) -> tuple[int, bytes]:
+    by_sample = fires.transpose(1, 0, 2)
+    if count < SPARSE * fires.size:
+        where = np.flatnonzero(np.ascontiguousarray(by_sample))
         gaps = np.diff(where, prepend=0)
         size = int(np.searchsorted([1 << 8, 1 << 16, 1 << 32], int(gaps.max(initial=0)), side="right"))
-        if count << size < flat.size >> 3:
+        if count << size < fires.size >> 3:
             return int(Code.GAPS) | size << 4, gaps.astype(GAP_TYPES[size]).tobytes()
-    return int(Code.BITS), np.packbits(flat).tobytes()
+    if fires.shape[2] % 8 == 0:  # packed first, there is an eighth to turn round
+        return int(Code.BITS), np.packbits(fires, axis=2).transpose(1, 0, 2).tobytes()
+    return int(Code.BITS), np.packbits(np.ascontiguousarray(by_sample)).tobytes()
 
 
 def _deflated(code: int, content: bytes, flag: Code) -> tuple[int, bytes]:

@@ -21,11 +21,10 @@ from neurorules.traces.layout import (
     FORMAT,
     FORMAT_VERSION,
     PARAMETERS,
-    SAMPLE_COLUMNS,
     SAMPLES,
-    SNAPSHOT_COLUMNS,
-    SNAPSHOTS,
     SPIKES,
+    TAKEN,
+    VARIABLES,
 )
 from neurorules.traces.mended import UNREADABLE, open_trace, whole_samples, whole_snapshots
 from neurorules.traces.spike_codes import Block, decode
@@ -61,9 +60,10 @@ class Events(NamedTuple):
 
 
 class _Decoded(NamedTuple):
-    """A block of spikes: its first sample, and its spikes' places and values."""
+    """A block of spikes: its first sample, how many, and its spikes' places and values."""
 
     first: int
+    samples: int
     where: np.ndarray
     values: np.ndarray
 
@@ -94,10 +94,10 @@ class TraceReader:
             self.steps = int(self._file.attrs["steps"])
             recorded, kept = (int(number) for number in self._file[COUNT][:])
             many, snapshots = whole_samples(opened), whole_snapshots(opened)
-            columns = [self._file[SAMPLES][name][:many].tolist() for name in SAMPLE_COLUMNS]
-            self.samples = [Sample(place, *row) for place, row in enumerate(zip(*columns, strict=True))]
-            columns = [self._file[SNAPSHOTS][name][:snapshots].tolist() for name in SNAPSHOT_COLUMNS]
-            self.snapshots = [Snapshot(place, *row) for place, row in enumerate(zip(*columns, strict=True))]
+            rows = self._file[SAMPLES][:many].tolist()
+            self.samples = [Sample(position, *row) for position, row in enumerate(rows)]
+            taken = self._file[TAKEN][:snapshots].tolist()
+            self.snapshots = [Snapshot(position, *row) for position, row in enumerate(taken)]
         self._blocks: dict[str, np.ndarray] = {}
         self._decoded: dict[str, _Decoded] = {}
         if many < recorded or snapshots < kept:
@@ -131,7 +131,8 @@ class TraceReader:
         if layer not in self.header.layers:
             raise unknown(f"layer of {self.path.name}", layer, self.layers)
         with self._damage_told():
-            return list(self._file["layers"][layer])
+            names = str(self._file["layers"][layer].attrs[VARIABLES])
+        return names.split(",") if names else []
 
     def events(self, sample: int, layer: str) -> Events:
         """Spikes of a layer in the sample at position `sample`, with their values.
@@ -159,8 +160,8 @@ class TraceReader:
         self._check_variable(layer, SPIKES)
         with self._damage_told():
             rows = self._table(layer)
-        inside = rows[rows[:, 0] + rows[:, 1] <= len(self)]
-        return int(inside[:, 3].sum())
+        inside = rows[rows[:, 1] + rows[:, 2] <= len(self)]
+        return int(inside[:, 4].sum())
 
     def dense(self, sample: int, layer: str, variable: str) -> np.ndarray:
         """A variable of a layer in one sample, (T, N) float32; `S` is laid out from its events.
@@ -189,7 +190,7 @@ class TraceReader:
         if not 0 <= snapshot < len(self.snapshots):
             raise UserError(f"{self.path.name} has no snapshot {snapshot}, it holds {len(self.snapshots)}, from 0 on")
         with self._damage_told():
-            return np.asarray(self._file[SNAPSHOTS][PARAMETERS][name][snapshot])
+            return np.asarray(self._file[f"{PARAMETERS}/{name}"][snapshot])
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
@@ -227,24 +228,26 @@ class TraceReader:
             raise unknown(f"variable of layer '{layer}' in {self.path.name}", variable, self.variables(layer))
 
     def _table(self, layer: str) -> np.ndarray:
-        if layer not in self._blocks:
-            self._blocks[layer] = np.asarray(self._file["layers"][layer][SPIKES][BLOCKS][:])
+        """The layer's blocks, and where each begins in a column of its own."""
+        if not self._blocks:
+            rows = np.asarray(self._file[BLOCKS][:])
+            rows = np.column_stack([rows, np.concatenate([[0], rows[:, 6]])[: len(rows)]])
+            self._blocks = {name: rows[rows[:, 0] == number] for number, name in enumerate(self.layers)}
         return self._blocks[layer]
 
     def _block(self, layer: str, position: int) -> _Decoded:
         """The block of a sample; the last one read of each layer is kept."""
-        table = self._table(layer)
-        number = int(np.searchsorted(table[:, 0], position, side="right")) - 1
-        first, samples, code, spikes, marks, end, checksum = table[number].tolist()
         known = self._decoded.get(layer)
-        if known is not None and known.first == first:
+        if known is not None and known.first <= position < known.first + known.samples:
             return known
-        start = int(table[number - 1, 5]) if number else 0
-        payload = self._file["layers"][layer][SPIKES][DATA][start:end].tobytes()
+        table = self._table(layer)
+        row = table[int(np.searchsorted(table[:, 1], position, side="right")) - 1]
+        _, first, samples, code, spikes, marks, end, checksum, start = row.tolist()
+        payload = self._file[DATA][start:end].tobytes()
         if zlib.crc32(payload) != checksum:
             raise OSError(f"checksum of the spikes of '{layer}', samples {first} to {first + samples - 1}")
         places = samples * self.steps * self.header.neurons(layer)
-        self._decoded[layer] = _Decoded(first, *decode(Block(code, spikes, marks, payload), places))
+        self._decoded[layer] = _Decoded(first, samples, *decode(Block(code, spikes, marks, payload), places))
         return self._decoded[layer]
 
     @contextmanager

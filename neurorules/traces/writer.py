@@ -18,11 +18,9 @@ from neurorules.traces.layout import (
     DATA,
     EVENTS,
     PARAMETERS,
-    SAMPLE_COLUMNS,
     SAMPLES,
-    SNAPSHOT_COLUMNS,
-    SNAPSHOTS,
     SPIKES,
+    TAKEN,
     lay_out,
     put,
     put_early,
@@ -31,8 +29,8 @@ from neurorules.traces.spike_codes import encode
 
 Layers = Mapping[str, Mapping[str, np.ndarray]]
 
-AT_ONCE = 1 << 18
-"""Bytes of samples that are written together, spikes counted as bits; a file that is cut off loses no more."""
+SPIKES_AT_ONCE, DENSE_AT_ONCE = 1 << 19, 1 << 17
+"""Bytes of samples that are written together, spikes as bits; a file that is cut off loses no more than that."""
 
 
 class TraceWriter:
@@ -60,6 +58,7 @@ class TraceWriter:
         self.steps: int | None = None
         self._variables: dict[str, list[str]] = {}
         self._count = [0, 0]
+        self._written = (0, 0)  # bytes and blocks of spikes
         self._opened: dict[str, h5py.Dataset] = {}
 
     def __enter__(self) -> TraceWriter:
@@ -102,13 +101,12 @@ class TraceWriter:
             self._begin(rows)
         self._check(rows)
         said = np.full(size, -1) if predictions is None else predictions
-        columns = dict(zip(SAMPLE_COLUMNS, (indices, labels, said, np.full(size, epoch)), strict=True))
+        columns = np.stack([np.asarray(c, np.int64) for c in (indices, labels, said, np.full(size, epoch))], axis=1)
         share = self._share(rows, size)
         for start in range(0, size, share):
             here = slice(start, min(start + share, size))
             self._write(
-                {name: np.asarray(values[here]) for name, values in columns.items()},
-                {layer: {name: x[:, here] for name, x in found.items()} for layer, found in rows.items()},
+                columns[here], {layer: {name: x[:, here] for name, x in found.items()} for layer, found in rows.items()}
             )
 
     def snapshot(self, epoch: int, parameters: Mapping[str, np.ndarray]) -> None:
@@ -121,10 +119,9 @@ class TraceWriter:
         if self.steps is None:
             self._begin({})
         before = self._count[1]
-        for name, value in zip(SNAPSHOT_COLUMNS, (epoch, self._count[0]), strict=True):
-            put_early(self._data(f"{SNAPSHOTS}/{name}"), before, np.array([value]))
+        put_early(self._data(TAKEN), before, np.array([[epoch, self._count[0]]]))
         for name in self.header.parameters:
-            put(self._data(f"{SNAPSHOTS}/{PARAMETERS}/{name}"), before, np.asarray(parameters[name], np.float32)[None])
+            put(self._data(f"{PARAMETERS}/{name}"), before, np.asarray(parameters[name])[None])
         self._file.flush()
         self._commit(0, 1)
 
@@ -155,41 +152,48 @@ class TraceWriter:
     def _share(self, rows: Layers, size: int) -> int:
         """Samples to write together."""
         assert self.steps is not None
-        each = sum(
-            self.steps * self.header.neurons(a) * (1 if name == SPIKES else 32) for a in rows for name in rows[a]
-        )
-        return max(1, min(size, 8 * AT_ONCE // max(each, 1)))
+        spikes = sum(self.steps * self.header.neurons(a) for a in rows for name in rows[a] if name == SPIKES)
+        dense = sum(self.steps * self.header.neurons(a) for a in rows for name in rows[a] if name != SPIKES)
+        return max(1, min(size, 8 * SPIKES_AT_ONCE // max(spikes, 1), DENSE_AT_ONCE // max(4 * dense, 1)))
 
     def _begin(self, rows: Layers) -> None:
         self._variables = {layer: sorted(found) for layer, found in rows.items()}
         self.steps = max((len(array) for found in rows.values() for array in found.values()), default=0)
         spikes = [found[SPIKES] for found in rows.values() if SPIKES in found]
         share = self._share(rows, max((x.shape[1] for x in spikes), default=1))
-        block = max((x[:, :share].size // 8 for x in spikes), default=1)
+        block = max(1, sum(x[:, :share].size // 8 for x in spikes))
         lay_out(self._file, self.header, self.steps, self._variables, block)
         self._file.swmr_mode = True
 
-    def _write(self, columns: Mapping[str, np.ndarray], rows: Layers) -> None:
+    def _write(self, columns: np.ndarray, rows: Layers) -> None:
         """Who the samples are, then their data, and last that they are there."""
         before = self._count[0]
-        for name, values in columns.items():
-            put_early(self._data(f"{SAMPLES}/{name}"), before, values)
+        put_early(self._data(SAMPLES), before, columns)
+        self._write_spikes(before, rows)
         for layer, found in rows.items():
             for name, array in found.items():
-                if name == SPIKES:
-                    self._append_spikes(layer, before, array)
-                else:
+                if name != SPIKES:
                     put(self._data(f"layers/{layer}/{name}"), before, array.transpose(1, 0, 2))
         self._file.flush()
-        self._commit(len(columns["index"]), 0)
+        self._commit(len(columns), 0)
 
-    def _append_spikes(self, layer: str, first: int, spikes: np.ndarray) -> None:
-        data, blocks = (self._data(f"layers/{layer}/{SPIKES}/{name}") for name in (DATA, BLOCKS))
-        block, before = encode(spikes), len(data)
-        end, checksum = before + len(block.payload), zlib.crc32(block.payload)
-        row = [first, spikes.shape[1], int(block.code), block.spikes, block.marks, end, checksum]
-        put_early(blocks, len(blocks), np.array([row]))
-        put(data, before, np.frombuffer(block.payload, np.uint8))
+    def _write_spikes(self, first: int, rows: Layers) -> None:
+        """A block a layer, all of them at once."""
+        data, blocks = self._data(DATA), self._data(BLOCKS)
+        end, table, payloads = self._written[0], [], []
+        for number, layer in enumerate(self.header.layers):
+            spikes = rows.get(layer, {}).get(SPIKES)
+            if spikes is None:
+                continue
+            block = encode(spikes)
+            end += len(block.payload)
+            checksum = zlib.crc32(block.payload)
+            table.append([number, first, spikes.shape[1], int(block.code), block.spikes, block.marks, end, checksum])
+            payloads.append(block.payload)
+        if table:
+            put_early(blocks, self._written[1], np.array(table))
+            put(data, self._written[0], np.frombuffer(b"".join(payloads), np.uint8))
+            self._written = (end, self._written[1] + len(table))
 
     def _commit(self, samples: int, snapshots: int) -> None:
         self._count = [self._count[0] + samples, self._count[1] + snapshots]
