@@ -74,6 +74,7 @@ class RecordTraining(Watcher):
             recorder.record(*part.batch(here, generator), here, epoch)
         if recorder.plan.parameters:
             recorder.snapshot(epoch)
+        recorder.flush()
 
     def _recorder(self, learner: Learner, epoch: int, part: PartName, folder: Path | None) -> Recorder:
         if folder is None:

@@ -23,9 +23,19 @@ from neurorules.torch_path.report import versions
 from neurorules.traces.header import TraceHeader
 from neurorules.traces.writer import TraceWriter
 
+FLUSH_SECONDS = 0.5
+"""What a killed process may lose: a flush waits for the disk."""
+
+
+def open_trace(path: Path, header: TraceHeader) -> TraceWriter:
+    """A new trace that is flushed now and then."""
+    return TraceWriter(path, header, FLUSH_SECONDS)
+
 
 class Recorder:
     """Writes what a learner does into a trace file. Use it as a context manager; it changes nothing of the learner.
+
+    A process that is killed leaves all but the last half second; `flush` brings everything to the disk.
 
         with neurorules.Recorder(learner, "traces.h5", variables=["S", "v", "w"]) as recorder:
             learner.step(spikes, labels)
@@ -50,7 +60,7 @@ class Recorder:
         variables: Sequence[str] = ("S",),
         layers: Collection[str] | None = None,
         header: TraceHeader | None = None,
-        opens: Callable[[Path, TraceHeader], TraceWriter] = TraceWriter,
+        opens: Callable[[Path, TraceHeader], TraceWriter] = open_trace,
     ) -> None:
         self.learner, self.path, self._opens = learner, Path(path), opens
         self.plan: RecordPlan = record_plan(learner.model, learner.learned.parameters, variables, layers)
@@ -144,6 +154,11 @@ class Recorder:
             raise ValueError("record samples before the first snapshot: the file's layout depends on them")
         parameters = self.learner.read()
         self._opened({}).snapshot(epoch, parameter_arrays(self.plan, parameters))
+
+    def flush(self) -> None:
+        """Bring what was recorded to the disk now."""
+        if self.writer is not None:
+            self.writer.flush()
 
     def close(self) -> None:
         """Close the file; one without samples is made where nothing was recorded."""

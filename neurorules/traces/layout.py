@@ -35,7 +35,7 @@ BLOCK_COLUMNS = ("layer", "first_sample", "samples", "code", "spikes", "marks", 
 where its bytes end, and their CRC-32."""
 COUNT, SAMPLES, TAKEN, PARAMETERS = "count", "samples", "snapshots/taken", "snapshots/parameters"
 DATA, BLOCKS, VARIABLES = "spikes/data", "spikes/blocks", "variables"
-ROWS_OF_CHUNK = 64
+ROWS_OF_CHUNK = 256
 LEAST_BYTES, MOST_BYTES = 1 << 12, 1 << 18
 """Of a chunk of `data`: it is about what one block takes."""
 

@@ -24,8 +24,6 @@ SPARSE = 1 / 16
 REPAYS = 1 / 32
 """Density below which deflating marks repays: above, it takes ten times as long as packing and saves a third. Source:
 measured, benchmarks/recording.py."""
-CACHED = 1 << 16
-"""Numbers compared at once."""
 FAST = 1
 """Level of zlib."""
 
@@ -53,9 +51,12 @@ def encode(spikes: np.ndarray) -> Block:
     """Write spikes.
 
     Args:
-        spikes: (T, n, N) of any number type, time first as a network leaves them.
+        spikes: (T, n, N) of any number type, time first as a network leaves them; quickest where they are booleans.
     """
-    fires, count, plain = _compare(spikes)
+    graded = spikes.dtype != np.bool_
+    fires = spikes != 0 if graded else spikes
+    count = int(np.count_nonzero(fires))
+    plain = not graded or int(np.count_nonzero(spikes == 1)) == count
     code, marks = _marks(fires, count)
     if count < REPAYS * spikes.size:
         code, marks = _deflated(code, marks, Code.DEFLATED_MARKS)
@@ -94,18 +95,6 @@ def decode(block: Block, places: int) -> tuple[np.ndarray, np.ndarray]:
     return where, values
 
 
-def _compare(spikes: np.ndarray) -> tuple[np.ndarray, int, bool]:
-    """Where there are spikes, (T, n, N), how many, and whether each is 1; in pieces that stay in the cache."""
-    flat = np.ascontiguousarray(spikes).reshape(-1)
-    fires, ones = np.empty(flat.shape, bool), np.empty(min(flat.size, CACHED), bool)
-    count, of_one = 0, 0
-    for start in range(0, flat.size, CACHED):
-        piece, found = flat[start : start + CACHED], fires[start : start + CACHED]
-        count += int(np.count_nonzero(np.not_equal(piece, 0, out=found)))
-        of_one += int(np.count_nonzero(np.equal(piece, 1, out=ones[: piece.size])))
-    return fires.reshape(spikes.shape), count, count == of_one
-
-
 def _marks(fires: np.ndarray, count: int) -> tuple[int, bytes]:
     by_sample = fires.transpose(1, 0, 2)
     if count < SPARSE * fires.size:
@@ -115,7 +104,7 @@ def _marks(fires: np.ndarray, count: int) -> tuple[int, bytes]:
         if count << size < fires.size >> 3:
             return int(Code.GAPS) | size << 4, gaps.astype(GAP_TYPES[size]).tobytes()
     if fires.shape[2] % 8 == 0:  # packed first, there is an eighth to turn round
-        return int(Code.BITS), np.packbits(fires, axis=2).transpose(1, 0, 2).tobytes()
+        return int(Code.BITS), np.ascontiguousarray(np.packbits(fires, axis=2).transpose(1, 0, 2)).tobytes()
     return int(Code.BITS), np.packbits(np.ascontiguousarray(by_sample)).tobytes()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,19 +37,20 @@ SPIKES_AT_ONCE, DENSE_AT_ONCE = 1 << 19, 1 << 17
 class TraceWriter:
     """A trace file being written. Use it as a context manager.
 
-    After each `append` the file on the disk is whole: a process killed later leaves all samples up to there. (HDF5's
-    single-writer mode orders the writes so that one killed in the middle of an `append` loses that one alone.)
+    A process that is killed leaves all samples up to the last `flush`. (HDF5's single-writer mode orders the writes so
+    that this holds at any instant.)
 
     Args:
         path: the new file; one that is there is replaced.
         header: what the file says about itself.
+        flush_seconds: how much of what is appended may wait in memory; 0: each `append` is on the disk at its end.
 
     Raises:
         UserError: the file cannot be made.
     """
 
-    def __init__(self, path: Path, header: TraceHeader) -> None:
-        self.header = header
+    def __init__(self, path: Path, header: TraceHeader, flush_seconds: float = 0.0) -> None:
+        self.header, self._flush_seconds, self._flushed = header, flush_seconds, time.monotonic()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # Version 1.10 of the format is the oldest that knows the single-writer mode.
@@ -122,13 +124,24 @@ class TraceWriter:
         put_early(self._data(TAKEN), before, np.array([[epoch, self._count[0]]]))
         for name in self.header.parameters:
             put(self._data(f"{PARAMETERS}/{name}"), before, np.asarray(parameters[name])[None])
-        self._file.flush()
-        self._commit(0, 1)
+        self._count[1] += 1
+        self.flush()
+
+    def flush(self) -> None:
+        """Bring everything to the disk: the data, and behind them how many samples there are."""
+        if self.steps is not None:
+            self._file.flush()
+            self._data(COUNT)[:] = self._count
+            self._file.flush()
+        self._flushed = time.monotonic()
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
-        if self._file and self.steps is None:
+        if not self._file:
+            return
+        if self.steps is None:
             self._begin({})
+        self.flush()
         self._file.close()
 
     def _flat(self, layer: str, name: str, array: np.ndarray, size: int) -> np.ndarray:
@@ -174,8 +187,9 @@ class TraceWriter:
             for name, array in found.items():
                 if name != SPIKES:
                     put(self._data(f"layers/{layer}/{name}"), before, array.transpose(1, 0, 2))
-        self._file.flush()
-        self._commit(len(columns), 0)
+        self._count[0] += len(columns)
+        if time.monotonic() - self._flushed >= self._flush_seconds:
+            self.flush()
 
     def _write_spikes(self, first: int, rows: Layers) -> None:
         """A block a layer, all of them at once."""
@@ -194,11 +208,6 @@ class TraceWriter:
             put_early(blocks, self._written[1], np.array(table))
             put(data, self._written[0], np.frombuffer(b"".join(payloads), np.uint8))
             self._written = (end, self._written[1] + len(table))
-
-    def _commit(self, samples: int, snapshots: int) -> None:
-        self._count = [self._count[0] + samples, self._count[1] + snapshots]
-        self._data(COUNT)[:] = self._count
-        self._file.flush()
 
     def _data(self, name: str) -> h5py.Dataset:
         """A data set, opened once: opening takes longer than writing a few numbers."""
