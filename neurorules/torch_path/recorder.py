@@ -83,7 +83,7 @@ class Recorder:
         self, spikes: Tensor | Series, labels: Tensor | None = None, indices: Sequence[int] | np.ndarray | None = None,
         epoch: int = -1,
     ) -> Tensor:  # fmt: skip
-        """Run samples without learning from them, and write what happened.
+        """Run samples without learning from them, and write what happened; of a trial where its m is asked for.
 
         Args:
             spikes: (T, B, *input), or a `Series`.
