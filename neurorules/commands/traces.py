@@ -42,8 +42,8 @@ def record(
     json: Json = False,
 ) -> None:
     """Record what a trained network does on samples into a trace file."""
+    from neurorules.compare.record import record_run
     from neurorules.language.options import parse_list
-    from neurorules.torch_path.record import record_run
 
     chosen = None if layers is None else parse_list(layers)
     found = record_run(run, out, samples, parse_list(variables), chosen, part, data_dir, quiet=json)
