@@ -17,7 +17,8 @@ from neurorules.brian2_path.continuous.currents import currents_of
 from neurorules.brian2_path.continuous.interpreted import Interpreted
 from neurorules.brian2_path.continuous.layers import Net, hidden_sizes
 from neurorules.brian2_path.continuous.machine import Machine
-from neurorules.brian2_path.continuous.stream import Stream
+from neurorules.brian2_path.continuous.plan import samples_only
+from neurorules.brian2_path.continuous.stream import Rows, Stream
 from neurorules.brian2_path.trainer import settle
 from neurorules.language.config import SettledConfig, config_from
 from neurorules.language.errors import UserError, unknown
@@ -36,6 +37,8 @@ AT_ONCE = 10
 REPAYS = 100
 """Samples from which on compiling the circuit repays. Source: measured, compiling 10 to 60 s, 0.1 s a sample else."""
 PARAMETERS = ("w", "b")
+TAUGHT = "m"
+"""The third factor, made where a presentation has ended: a sample's stands in the step behind its last one."""
 _DECLARED = re.compile(r"(?:d(\w+)/dt\s*=|(\w+)\s*[:=])")
 
 
@@ -59,7 +62,8 @@ def record_circuit(
     """Record samples of a run in continuous time; arguments are those of `torch_path.record.record_run`.
 
     A step of the trace is one of the integration, `dt_ms` long; variables are read at its end. `S` of units that do not
-    spike is their activity `a`. Samples follow one another as in training, ten from rest at a time.
+    spike is their activity `a`; `m` is one number a sample, made at its end. Samples
+    follow one another as in training, ten from rest at a time.
 
     Raises:
         UserError: no such run, variable, population or samples.
@@ -83,7 +87,8 @@ def record_circuit(
     )  # fmt: skip
     steps, spikes, rows = round(circuit.period_ms / circuit.dt_ms), 0, currents_of(data.train).of(chosen)
     with TraceWriter(out, header) as writer, progress("recording", len(places), quiet) as bar:
-        for said in stream.scores(len(places), lambda k: rows(places[k])) if watched else ():
+        labels = chosen.labels[places]
+        for said in _present(stream, labels, lambda k: rows(places[k]), TAUGHT in variables) if watched else ():
             here = places[len(writer) : len(writer) + len(said)]
             found = dict(_read(stream.machine, watched, (len(said), steps), circuit.dt_ms))
             spikes += sum(int(np.count_nonzero(x["S"])) for x in found.values() if "S" in x)
@@ -93,6 +98,14 @@ def record_circuit(
             writer.snapshot(config.epochs, kept)
         many = len(writer)
     return {"samples": many, "spikes": spikes, "out": str(out)}
+
+
+def _present(stream: Stream, labels: np.ndarray, rows: Rows, taught: bool) -> Iterator[np.ndarray]:
+    """Scores run by run; nothing is learned. Labels are shown where what they make is recorded."""
+    if not taught:
+        yield from stream.scores(len(labels), rows)
+        return
+    yield from stream.learn(samples_only(labels, 0), rows, np.zeros(len(labels)))
 
 
 def _circuit(config: SettledConfig, data: Data, presentations: int) -> tuple[Circuit, dict[str, float]]:
@@ -158,7 +171,10 @@ def _read(
     for one in watched:
         size, found = one.units.size, {}
         for name, variable in one.variables.items():
-            if variable:
+            if variable == TAUGHT:
+                ended = machine.watched(one.units.name, variable)[shape[1] :: shape[1]][: shape[0]]
+                values = np.repeat(ended, shape[1], axis=0)
+            elif variable:
                 values = machine.watched(one.units.name, variable)[:many]
             else:
                 values = np.zeros((many, size), dtype=bool)
