@@ -76,8 +76,7 @@ def learn_trial(
         labels: (B,) class indices.
         generator: draws dropout masks.
         window: steps at a time; T if None.
-        apply: changes the parameters by gradients and returns what the next phase computes with, for a rule with a
-            phase that applies.
+        apply: for a rule with a phase that applies: changes the parameters and returns what the next phase reads.
         probe: what an audit holds or changes on the way (`torch_path.probe`).
 
     Raises:

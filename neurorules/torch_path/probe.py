@@ -1,4 +1,4 @@
-"""What stands between the passes of a trial and its learning step: an audit holds or changes it, to see what depends."""
+"""What stands between a trial's passes and its learning step: an audit holds or changes it, to see what depends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from neurorules.torch_path.plasticity import Text
 from neurorules.torch_path.simulate import Activity
 
 Again = Callable[[int, list[Activity], Tensor | None], Activity]
-"""Runs one layer of a phase again: (index, activity of the layers before it, current (B, *shape) that joins its own)."""
+"""Runs one layer of a phase again: (index, activity of the layers before it, a current (B, *shape) beside its own)."""
 
 
 class Probe(ABC):  # noqa: B024 - each probe changes one thing and leaves the others

@@ -7,6 +7,7 @@ from typing import Any
 
 from neurorules.compare.audit.dependence import entries_of
 from neurorules.compare.audit.facts import facts_of
+from neurorules.compare.audit.needs import needs_of
 from neurorules.compare.audit.problems import problems_of
 from neurorules.compare.audit.rig import CLASSES, NET, ROWS, SHAPE, STEPS, build
 from neurorules.language.errors import UserError
@@ -28,7 +29,7 @@ def audit_rules(
 
     Returns:
         nets: what was audited, and which rules could not be. entries: rule, update_of, perturbed, kind, depends.
-        facts: one a rule (see `facts_of`).
+        facts: one a rule (see `facts_of`), with the needs that were found and those that its signal declares.
 
     Raises:
         UserError: an unknown rule, or none that could be audited.
@@ -44,7 +45,9 @@ def audit_rules(
             continue
         found = entries_of(rig)
         entries += found
-        facts.append(facts_of(rig, found))
+        fact = facts_of(rig, found)
+        declared = rig.model.signal.needs if rig.model.signal is not None else frozenset()
+        facts.append({**fact, "needs": sorted(needs_of(rig, found, fact)), "declared_needs": sorted(declared)})
     if not facts:
         raise UserError(left_out[0] if left_out else "no rule to audit. Name some: --rules sigprop,bptt")
     said = f"net {net} of each rule's own neurons, input {'x'.join(map(str, SHAPE))}, {CLASSES} classes, {ROWS} samples"

@@ -71,10 +71,10 @@ def activity(rig: Rig, index: int, seed: int, **how: Any) -> OtherActivity:
 
 def batches(rig: Rig) -> Iterator[Rig]:
     """The batch as it is, with its first sample replaced, with all others replaced, and with both."""
-    drive, labels = samples(rig.steps, len(rig.labels), 7)
+    other = samples(rig.steps, len(rig.labels), 7)[0].values
     first = torch.arange(len(rig.labels)) == 0
     for rows in (first & False, first, ~first, first | True):
-        values = torch.where(rows.reshape(1, -1, 1, 1, 1), drive.values, rig.drive.values)
+        values = torch.where(rows.reshape(1, -1, 1, 1, 1), other, rig.drive.values)
         mixed = torch.where(rows, (rig.labels + 1) % CLASSES, rig.labels)
         yield replace(rig, drive=Series(values, False), labels=mixed)
 

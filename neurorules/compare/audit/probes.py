@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -135,7 +135,10 @@ def _first(activity: Activity, steps: int) -> Activity:
     """What a layer did in its first steps."""
     if steps >= activity.steps:
         return activity
-    cut: Callable[[Series], Series] = lambda series: series.window(0, steps)  # noqa: E731
+
+    def cut(series: Series) -> Series:
+        return series.window(0, steps)
+
     current, gates = activity.current, activity.gates
     return replace(
         activity,
@@ -145,5 +148,10 @@ def _first(activity: Activity, steps: int) -> Activity:
         current=None if current is None else replace(current, brought=cut(current.brought)),
         v=cut(activity.v),
         S=cut(activity.S),
-        gates=None if gates is None else Gates(*(None if part is None else part[:steps] for part in gates)),
+        gates=None if gates is None else first_gates(gates, steps),
     )
+
+
+def first_gates(gates: Gates, steps: int) -> Gates:
+    """What gated neurons let pass in their first steps."""
+    return Gates(gates.keep[:steps], gates.admit[:steps], None if gates.fires is None else gates.fires[:steps])

@@ -48,10 +48,10 @@ def _said(has: bool, how: str) -> dict[str, Any]:
 def _weight_symmetry(read: Sequence[str]) -> dict[str, Any]:
     if read:
         return _said(True, f"learning reads the forward weights of layers above ({_listed(read)})")
-    return _said(False, "no bit of an update changes when learning reads other weights of the layers above")
+    return _said(False, "when learning reads other weights of the layers above, no bit of an update changes")
 
 
-def _non_local(fact: Mapping[str, Any], answered: Sequence[str], entries: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def _non_local(fact: Mapping[str, Any], answered: Sequence[str], entries: Sequence[Any]) -> dict[str, Any]:
     if fact["error_from_above"]:
         return _said(True, f"hidden layers are told what {_listed(answered)} did")
     if answered:
@@ -62,7 +62,7 @@ def _non_local(fact: Mapping[str, Any], answered: Sequence[str], entries: Iterab
 
 def _frozen(fact: Mapping[str, Any]) -> dict[str, Any]:
     if fact["activity_held"]:
-        return _said(True, "a pass makes updates that depend on what layers above do in it, or after it")
+        return _said(True, "what a pass adds to an update depends on what layers above do in it, or after it")
     return _said(False, "what a pass adds to an update depends on nothing that layers above do in it, or after it")
 
 
