@@ -37,10 +37,6 @@ class Recorder:
 
     A process that is killed leaves all but the last half second; `flush` brings everything to the disk.
 
-        with neurorules.Recorder(learner, "traces.h5", variables=["S", "v", "w"]) as recorder:
-            learner.step(spikes, labels)
-            recorder.record(some_spikes, some_labels)
-
     Args:
         learner: whose.
         path: the new file; one that is there is replaced.
