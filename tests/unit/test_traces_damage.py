@@ -95,7 +95,7 @@ def test_a_file_cut_anywhere_serves_the_samples_before_the_cut(tmp_path: Path, c
     content, path = (tmp_path / "whole.h5").read_bytes(), tmp_path / "cut.h5"
     writer.close()
     random = np.random.default_rng(closed)
-    cuts = sorted({*random.integers(0, len(content), 60).tolist(), 0, 1, 47, 48, 100, len(content) - 1, len(content)})
+    cuts = sorted({*random.integers(0, len(content), 36).tolist(), 0, 1, 47, 48, 100, len(content) - 1, len(content)})
     found = []
     for cut in cuts:
         path.write_bytes(content[:cut])
@@ -124,7 +124,7 @@ def test_a_changed_byte_never_passes_as_data(tmp_path: Path) -> None:
     write(tmp_path / "t.h5")
     content = (tmp_path / "t.h5").read_bytes()
     random, refused = np.random.default_rng(0), 0
-    for place in random.integers(SUPERBLOCK, len(content), 60).tolist():
+    for place in random.integers(SUPERBLOCK, len(content), 40).tolist():
         changed = bytearray(content)
         changed[place] ^= 0xFF
         (tmp_path / "t.h5").write_bytes(changed)
@@ -133,7 +133,7 @@ def test_a_changed_byte_never_passes_as_data(tmp_path: Path) -> None:
                 check(reader)
         except UserError as error:
             refused += "is damaged" in str(error)
-    assert refused > 10
+    assert refused > 6
 
 
 def test_the_checksum_is_that_of_the_library(tmp_path: Path) -> None:
