@@ -1,18 +1,19 @@
-"""The largest resident memory of one run, where the system lets a process forget an earlier run's."""
+"""The largest resident memory of one run while it learns, where a process can forget what it needed before."""
 
 from __future__ import annotations
 
 import ctypes
 import resource
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 class PeakMemory:
-    """Watches the peak from now on; between `pause` and `go_on` nothing counts.
+    """Watches the peak from now on; what runs `aside` does not count.
 
     `of` says what the peak is of: "run", or "process" where an earlier peak cannot be forgotten (other than on Linux).
     """
@@ -21,12 +22,11 @@ class PeakMemory:
         self.of = "run" if _forget() else "process"
         self._before = 0.0
 
-    def pause(self) -> None:
-        """Note the peak so far: what follows is not the run's."""
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Run the block without counting what it needs."""
         self._before = self.mb()
-
-    def go_on(self) -> None:
-        """Count again."""
+        yield
         _forget()
 
     def mb(self) -> float:

@@ -204,17 +204,17 @@ class Run:
     def _show(self, epoch: int) -> None:
         if not self.watchers:
             return
-        self.memory.pause()
-        for watcher in self.watchers:
-            watcher.look(self.learner, self.data, epoch, None if self.folder is None else self.folder.path)
-        self.memory.go_on()
+        with self.memory.aside():
+            for watcher in self.watchers:
+                watcher.look(self.learner, self.data, epoch, None if self.folder is None else self.folder.path)
 
     def _close_epoch(self) -> None:
         self._flush()
         samples = len(self.data.train)
         validation: Evaluation | None = None
         if self.data.validation is not None:
-            validation = evaluate(self.learner, self.data.validation, self.config.seed)
+            with self.memory.aside():
+                validation = evaluate(self.learner, self.data.validation, self.config.seed)
             for line in warn_of(validation):
                 _log.warning(line)
         accuracy = validation.accuracy if validation else None
@@ -256,7 +256,8 @@ class Run:
 
     def finish(self) -> dict[str, Any]:
         """Read the test set, once, and write the result."""
-        test = evaluate(self.learner, self.data.test, self.config.seed)
+        with self.memory.aside():
+            test = evaluate(self.learner, self.data.test, self.config.seed)
         result = result_of(self.config, self.data, self.learner, test, self.at.validation, self.at.seconds, self.memory)
         if self.folder is not None:
             self.folder.save_weights(self.learner.state())

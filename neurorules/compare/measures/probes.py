@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-PENALTIES = (1.0, 10.0, 100.0, 1000.0)
-"""Ridge penalties on standardised features; leave-one-out on the fitted samples chooses."""
+PENALTY = 100.0
+"""Ridge penalty on standardised features, of 512 samples. Source: training samples of MNIST through random layers of 32
+to 3,000 neurons, penalties 1 to 1,000."""
 
 
 def probe_accuracy(
@@ -22,9 +23,9 @@ def probe_accuracy(
     """
     if not len(unseen) or len(np.unique(labels)) < 2:
         return None
-    from sklearn.linear_model import RidgeClassifierCV
+    from sklearn.linear_model import RidgeClassifier
 
     mean, deviation = features.mean(0), features.std(0)
     scale = np.where(deviation > 0, deviation, 1)  # a neuron that never fires says nothing
-    fitted = RidgeClassifierCV(alphas=PENALTIES).fit((features - mean) / scale, labels)
+    fitted = RidgeClassifier(alpha=PENALTY).fit((features - mean) / scale, labels)
     return float(fitted.score((unseen - mean) / scale, unseen_labels))

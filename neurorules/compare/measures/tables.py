@@ -26,9 +26,13 @@ def write_tables(comparison: Mapping[str, Any], out: Path) -> None:
 def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     """Rows as CSV: a column a key, `test_accuracy.mean` for what lies deeper, lists as JSON, nothing for None."""
     flat = [_flat(plain(row)) for row in rows]
-    columns = list(dict.fromkeys(key for row in flat for key in row))
+    names = dict.fromkeys(key for row in flat for key in row)
+    deeper = {name.rpartition(".")[0] for name in names}
+    columns = [name for name in names if name not in deeper]  # None in one row, something deeper in another
+    if not columns:
+        return ""
     file = io.StringIO()
-    writer = csv.DictWriter(file, columns, lineterminator="\n")
+    writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(flat)
     return file.getvalue()
