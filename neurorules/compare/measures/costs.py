@@ -46,7 +46,8 @@ def learning_bytes(
     learns = any(text.plasticity.role == "hidden" for text in model.texts)
     kept = neurons * (steps if "history" in needs else len(_summed(model)) if learns else 0)
     passes = sum(_pass(model, learned, phase, drive, steps, labels, batch_size) for phase in model.rule.phases[1:])
-    return LearningBytes(NUMBER * kept, NUMBER * _sent(model, neurons, times) + passes, NUMBER * _read(model, times))
+    sent = NUMBER * _sent(model, neurons, times) + passes
+    return LearningBytes(float(NUMBER * kept), float(sent), NUMBER * _read(model, times))
 
 
 def _summed(model: Model) -> tuple[str, ...]:
@@ -54,7 +55,7 @@ def _summed(model: Model) -> tuple[str, ...]:
     return ("input",) if model.signal is None else model.signal.phases
 
 
-def _sent(model: Model, neurons: int, times: int) -> float:
+def _sent(model: Model, neurons: int, times: int) -> int:
     """Numbers that reach hidden layers from outside for learning's sake, phases of their own left out."""
     needs = frozenset() if model.signal is None else model.signal.needs
     layers, classes = len(model.network.hidden), model.network.classes
@@ -107,7 +108,7 @@ def _pass(
     share = 1.0 if rows == len(labels) else rows / batch_size
     hidden = model.network.hidden
     bits = {layer.name: steps if layer.neuron.spiking and not phase.linear else 8 * NUMBER for layer in hidden}
-    return share * sum(prod(layer.shape) * bits[layer.name] / 8 for layer in hidden)
+    return share * sum((prod(layer.shape) * bits[layer.name] / 8 for layer in hidden), 0.0)
 
 
 def energy_pJ(hardware: str, spikes: float, synops: float) -> float | None:

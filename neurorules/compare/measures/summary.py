@@ -93,7 +93,7 @@ def _learning_bytes(found: Finished) -> float | None:
     return found.rows[-1]["learning_bytes"]["total"] if found.rows else None
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
+def _mean(values: Sequence[float | int | None]) -> float | None:
     """The mean; None where there is none, or one is missing."""
     known = [value for value in values if value is not None]
     return statistics.fmean(known) if known and len(known) == len(values) else None
