@@ -56,13 +56,7 @@ def pepita(
     chosen = presynaptic or ("modulated" if form == "rate_difference" else "forward")
     pre: Pass = "modulated" if chosen == "modulated" else "input"
     travelling = "contrastive" if form == "time_local" else form
-    options: dict[str, str | float | None] = {
-        "form": travelling,
-        "init": init,
-        "sign": sign,
-        "mirror": mirror,
-        "kappa": kappa,
-    }
+    options: dict[str, object] = {"form": travelling, "init": init, "sign": sign, "mirror": mirror, "kappa": kappa}
     options |= {"error_sign": str(error_sign).lower(), "dense": str(not spiking).lower()}
     phases = [Phase("input", applies=form == "time_local"), Phase("modulated", replay=True, linear=form == "dendritic")]
     if mirror == "running":

@@ -165,7 +165,7 @@ def test_energy_is_what_a_device_says(monkeypatch: pytest.MonkeyPatch) -> None:
         def energy_pJ(self, spikes: float, synops: float) -> float:
             return 10 * spikes + 2 * synops
 
-    assert energy_pJ("none", 3, 4) is None and energy_pJ("fixed_point:bits=6", 3, 4) is None
+    assert energy_pJ("none", 3.0, 4.0) is None and energy_pJ("fixed_point:bits=6", 3.0, 4.0) is None
     real = type(DEVICES).make
     monkeypatch.setattr(type(DEVICES), "make", lambda self, text: Meter() if text == "meter" else real(self, text))
     assert energy_pJ("fixed_point:bits=6+meter", 3.0, 4.0) == 38.0
