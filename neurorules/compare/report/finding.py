@@ -6,7 +6,7 @@ from html import escape
 from typing import NamedTuple
 
 from neurorules.compare.report.markup import code
-from neurorules.compare.report.numbers import average, fixed, interval, percent, plain_number, points
+from neurorules.compare.report.numbers import Number, average, fixed, interval, percent, plain_number, points
 from neurorules.compare.report.reading import (
     GLOBAL_RULE,
     READOUT,
@@ -59,7 +59,7 @@ def find(comparison: Comparison) -> Finding:
     return Finding(headline, [line for line in details if line], _tiles(comparison, best))
 
 
-def _accuracy(row: Row, name: str = "test_accuracy") -> float | None:
+def _accuracy(row: Row, name: str = "test_accuracy") -> Number | None:
     return (row.get(name) or {}).get("mean")
 
 
@@ -75,7 +75,7 @@ def _seeds(row: Row) -> str:
     return "1 seed" if count == 1 else f"{count} seeds"
 
 
-def _bounds(row: Row) -> tuple[float, float] | None:
+def _bounds(row: Row) -> tuple[Number, Number] | None:
     found = row.get("test_accuracy") or {}
     low, high = found.get("low"), found.get("high")
     return None if low is None or high is None else (low, high)
@@ -121,7 +121,8 @@ def _rivals(best: Row, rows: list[Row]) -> str:
 
 
 def _against_controls(comparison: Comparison, best: Row) -> str:
-    beaten, unbeaten = [], []
+    beaten: list[str] = []
+    unbeaten: list[str] = []
     for row in comparison.rules:
         if not is_control(row) or _accuracy(row) is None:
             continue
@@ -145,11 +146,11 @@ def _needs(best: Row) -> str:
     return f"{line} Of backpropagation's four problems it keeps: {', '.join(owned)}."
 
 
-def _last_angles(comparison: Comparison, rule: str) -> dict[str, float]:
+def _last_angles(comparison: Comparison, rule: str) -> dict[str, Number]:
     """Mean angle of the last epoch, by hidden layer."""
     rows = [row for row in comparison.alignment if row["rule"] == rule and row["layer"] != READOUT]
     last = max((row["epoch"] for row in rows), default=0)
-    found: dict[str, float] = {}
+    found: dict[str, Number] = {}
     for layer in sorted({row["layer"] for row in rows}, key=layer_order):
         angle = average([row for row in rows if row["layer"] == layer and row["epoch"] == last], "angle_deg")
         if angle is not None:

@@ -6,21 +6,23 @@ from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
 
+Number = float | int  # JSON knows one kind of number
+
 NONE = "–"
 MINUS = "−"
 
 
-def percent(value: float | None, digits: int = 1) -> str:
+def percent(value: Number | None, digits: int = 1) -> str:
     """A share in percent, without the sign."""
     return NONE if value is None else signed_text(f"{100 * value:.{digits}f}")
 
 
-def points(value: float, digits: int = 1) -> str:
+def points(value: Number, digits: int = 1) -> str:
     """A difference of shares in points, with its sign."""
     return signed_text(f"{100 * value:+.{digits}f}")
 
 
-def plain_number(value: float | None, digits: int = 3) -> str:
+def plain_number(value: Number | None, digits: int = 3) -> str:
     """A number with `digits` significant digits, thousands set apart by thin spaces."""
     if value is None:
         return NONE
@@ -33,7 +35,7 @@ def plain_number(value: float | None, digits: int = 3) -> str:
     return signed_text(f"{value:.{digits}g}")
 
 
-def fixed(value: float | None, digits: int) -> str:
+def fixed(value: Number | None, digits: int) -> str:
     """A number with `digits` places."""
     return NONE if value is None else signed_text(f"{value:.{digits}f}")
 
@@ -43,17 +45,17 @@ def signed_text(text: str) -> str:
     return text.replace("-", MINUS)
 
 
-def average(rows: Sequence[Mapping[str, Any]], name: str) -> float | None:
+def average(rows: Sequence[Mapping[str, Any]], name: str) -> Number | None:
     """Mean of what is there; None where nothing is."""
     values = [row[name] for row in rows if row.get(name) is not None]
     return mean(values) if values else None
 
 
-def clipped(value: float) -> float:
+def clipped(value: Number) -> Number:
     """An accuracy's bound within 0..1, where accuracies live."""
     return min(1.0, max(0.0, value))
 
 
-def interval(low: float, high: float) -> str:
+def interval(low: Number, high: Number) -> str:
     """Both bounds of an accuracy in percent."""
     return f"{percent(clipped(low))} to {percent(clipped(high))}"

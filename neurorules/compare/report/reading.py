@@ -61,9 +61,14 @@ class Comparison:
         """The row of a rule; None where it took no part."""
         return next((row for row in self.rules if row["rule"] == name), None)
 
+    def audited_as(self, name: str) -> str:
+        """The text under which a rule was audited: its own, without the device, path or targets of its runs."""
+        return next((str(run.get("plain_rule") or name) for run in self.runs if run["rule"] == name), name)
+
     def fact(self, name: str) -> Row | None:
         """What the audit measured of a rule; None where it was not audited."""
-        return next((row for row in self.facts if row["rule"] == name), None)
+        audited = self.audited_as(name)
+        return next((row for row in self.facts if row["rule"] == audited), None)
 
 
 def read(found: Mapping[str, Any]) -> Comparison:

@@ -97,7 +97,7 @@ def dash(looks: Mapping[str, Look]) -> Spec:
     return {"field": "rule", "type": "nominal", "legend": None, "scale": scale}
 
 
-def faded(shown: float) -> Spec:
+def faded(shown: float | int) -> Spec:
     """Opacity: `shown`, and next to nothing while the reader points at another rule."""
     return {"condition": {"test": FADED, "value": shown}, "value": 0.07}
 

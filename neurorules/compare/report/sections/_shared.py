@@ -31,7 +31,7 @@ class Section(NamedTuple):
 def by_accuracy(comparison: Comparison) -> list[str]:
     """Rules from the best test accuracy to the least; those without one last."""
 
-    def mean(row: Row) -> float:
+    def mean(row: Row) -> float | int:
         found = (row.get("test_accuracy") or {}).get("mean")
         return -1.0 if found is None else found
 

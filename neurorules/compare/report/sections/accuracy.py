@@ -7,7 +7,7 @@ from typing import Any
 
 from neurorules.compare.report.charts.accuracy import accuracy
 from neurorules.compare.report.markup import Cell, Column, Table, TableRow, figure, table_html
-from neurorules.compare.report.numbers import NONE, clipped, fixed, interval, percent, points
+from neurorules.compare.report.numbers import NONE, Number, clipped, fixed, interval, percent, points
 from neurorules.compare.report.reading import Comparison, Row, is_global
 from neurorules.compare.report.sections._shared import Section, by_accuracy
 from neurorules.compare.report.style import Look
@@ -50,7 +50,7 @@ def accuracy_section(comparison: Comparison, looks: Mapping[str, Look]) -> Secti
     )
 
 
-def _mean(row: Row) -> float | None:
+def _mean(row: Row) -> Number | None:
     return (row.get("test_accuracy") or {}).get("mean")
 
 
@@ -110,5 +110,5 @@ def _cells(row: Row, comparison: Comparison) -> list[Cell]:
     return cells
 
 
-def _points_interval(low: float | None, high: float | None) -> str:
+def _points_interval(low: Number | None, high: Number | None) -> str:
     return NONE if low is None or high is None else f"{points(low)} to {points(high)}"

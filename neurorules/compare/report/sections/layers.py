@@ -18,7 +18,7 @@ from neurorules.compare.report.markup import (
     table_html,
 )
 from neurorules.compare.report.measures import LAYERS, PERCENT, Measure
-from neurorules.compare.report.numbers import average, fixed, percent
+from neurorules.compare.report.numbers import Number, average, fixed, percent
 from neurorules.compare.report.reading import Comparison, layer_order
 from neurorules.compare.report.sections._shared import Section, by_accuracy, measured, offered
 from neurorules.compare.report.style import Look
@@ -77,5 +77,5 @@ def _rows(comparison: Comparison, layers: list[str], measures: list[Measure]) ->
     return found
 
 
-def _cell(measure: Measure, value: float | None) -> Cell:
+def _cell(measure: Measure, value: Number | None) -> Cell:
     return Cell(percent(value) if measure.format == PERCENT else fixed(value, 3), value)

@@ -29,11 +29,16 @@ ALONE = {"label": "label", "other_samples": "other samples", "later_steps": "lat
 def locality_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:
     """The section."""
     order = by_accuracy(comparison)
-    audited = [rule for rule in order if any(row["rule"] == rule for row in comparison.dependences)]
+    known = {row["rule"] for row in comparison.dependences}
+    audited: dict[str, str] = {}  # text as it was audited, and the first of its rows
+    for rule in order:
+        if (text := comparison.audited_as(rule)) in known:
+            audited.setdefault(text, rule)
     if not audited and not comparison.facts:
         return Section("locality", "Locality, measured", "", note("No audit was run for this comparison."))
     body = LEGEND if audited else ""
-    body += f'<div class="grid narrow">{"".join(_matrix(comparison, rule, looks) for rule in audited)}</div>'
+    matrices = "".join(_matrix(comparison, text, rule, looks) for text, rule in audited.items())
+    body += f'<div class="grid narrow">{matrices}</div>'
     if comparison.facts:
         rows = [TableRow(rule, _facts(fact)) for rule in order if (fact := comparison.fact(rule)) is not None]
         body += table_html(Table("facts", "Backward pass and memory, measured", FACTS, rows), looks)
@@ -63,8 +68,8 @@ def _facts(fact: Row) -> list[Cell]:
     ]
 
 
-def _matrix(comparison: Comparison, rule: str, looks: Mapping[str, Look]) -> str:
-    entries = [row for row in comparison.dependences if row["rule"] == rule]
+def _matrix(comparison: Comparison, audited: str, rule: str, looks: Mapping[str, Look]) -> str:
+    entries = [row for row in comparison.dependences if row["rule"] == audited]
     found = {(row["update_of"], row["kind"], row["perturbed"]): bool(row["depends"]) for row in entries}
     layers = sorted({row["update_of"] for row in entries}, key=layer_order)
     columns = [

@@ -71,16 +71,5 @@ def _runs(comparison: Comparison) -> Table:
             Cell(fixed(seconds, 1), seconds),
             *(Cell(NONE if run.get(name) is None else shown_text(run[name])) for name in brought),
         ]
-        rows.append(TableRow(_label(comparison, run), cells))
+        rows.append(TableRow(str(run["rule"]), cells))
     return Table("runs", "Every run, and the settings its rule brings", columns, rows, tall=True)
-
-
-def _label(comparison: Comparison, run: Row) -> str:
-    """The name under which the table of rules holds a run."""
-    rule, control = str(run["rule"]), run.get("control") or ""
-    device = run.get("hardware") or "none"
-    names = [f"{rule} @ {device}", f"{rule} @ {run.get('path')}", f"{rule} ({control})", f"{control}:{rule}", control]
-    known = set(comparison.names)
-    if control not in ("", rule):
-        return next((name for name in names[2:] if name in known), rule)
-    return rule if rule in known else next((name for name in names if name in known), rule)

@@ -23,7 +23,7 @@ NOTES = (
 )
 CONTROLS = (
     "Controls stand there to be beaten: `shallow` learns in its read-out alone, over random hidden layers; `shuffled` "
-    "learns from labels of other samples, so that all it reaches is chance."
+    "teaches hidden layers the targets of other samples while the read-out learns its own."
 )
 
 
