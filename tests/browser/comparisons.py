@@ -203,7 +203,7 @@ def _rule(rule: str, rules: Sequence[str], runs: list[dict[str, Any]]) -> dict[s
 
 
 def _audit(rules: Sequence[str]) -> dict[str, Any]:
-    layers = ["hidden1", "hidden2", "readout"]
+    layers = ["hidden1", "hidden2", "hidden3", "readout"]
     entries = []
     for rule in rules:
         for place, layer in enumerate(layers):

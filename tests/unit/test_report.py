@@ -16,6 +16,7 @@ from vl_convert import vegalite_to_vega
 from neurorules.cli import run
 from neurorules.compare.report.finding import find
 from neurorules.compare.report.page import library, page_of, script_json
+from neurorules.compare.report.pairs import paired
 from neurorules.compare.report.reading import read
 from neurorules.compare.report.sections import sections_of
 from neurorules.compare.report.style import looks_of
@@ -90,11 +91,40 @@ def test_a_rule_with_a_backward_pass_is_not_called_local_once_the_audit_found_on
     assert headline(comparison).startswith("drtp")
 
 
+def reach(comparison: dict[str, Any], rule: str, accuracies: list[float]) -> dict[str, Any]:
+    """The same comparison with other runs of a rule."""
+    for run_ in comparison["runs"]:
+        if run_["rule"] == rule:
+            run_["test_accuracy"] = accuracies[run_["seed"]]
+    return comparison
+
+
+def details(comparison: dict[str, Any]) -> str:
+    """The finding's further sentences."""
+    return text_of(" ".join(find(read(comparison)).details))
+
+
 def test_the_finding_doubts_a_rule_that_does_not_beat_its_controls() -> None:
-    fine = made(["sigprop", "bptt", "shallow"])
-    assert any("ahead of the controls" in line for line in find(read(fine)).details)
-    weak = with_accuracy(fine, "shallow", mean=0.95, low=0.94, high=0.96)
-    assert any("Not shown to be better than the control" in line for line in find(read(weak)).details)
+    comparison = made(["sigprop", "bptt", "shallow"])
+    assert "ahead of the controls: shallow" in details(comparison)
+    own = [run_["test_accuracy"] for run_ in comparison["runs"] if run_["rule"] == "sigprop"]
+    weak = reach(comparison, "shallow", [own[0] + 0.01, own[1] - 0.01, own[2] - 0.002])
+    assert "Not shown to be better than the control shallow" in details(weak)
+
+
+def test_rivals_are_told_apart_seed_by_seed_not_by_overlapping_intervals() -> None:
+    comparison = reach(made(["sigprop", "drtp", "bptt"]), "sigprop", [0.90, 0.93, 0.96])
+    close = reach(comparison, "drtp", [0.89, 0.919, 0.949])  # a point behind in every seed, intervals overlap widely
+    assert "Seed by seed it is ahead of every other rule" in details(close)
+    crossing = reach(comparison, "drtp", [0.93, 0.90, 0.95])
+    assert "not told apart from drtp" in details(crossing)
+
+
+def test_the_paired_interval_is_students() -> None:
+    comparison = read(reach(reach(made(["sigprop", "drtp"]), "sigprop", [0.9, 0.8, 0.7]), "drtp", [0.8, 0.6, 0.4]))
+    pair = paired(comparison, "sigprop", "drtp")
+    # Differences 0.1, 0.2, 0.3: mean 0.2, s = 0.1, t(2 degrees of freedom, 97.5 %) = 4.302653 (any table).
+    assert pair == pytest.approx((0.2, 0.2 - 4.302653 * 0.1 / 3**0.5, 0.2 + 4.302653 * 0.1 / 3**0.5), abs=1e-6)
 
 
 def test_the_tables_hold_the_numbers_of_the_comparison() -> None:
@@ -193,8 +223,8 @@ def test_a_matrix_marks_what_lies_above_a_layer() -> None:
         for start in [page.index(f'<figure class="matrix" data-rule="{rule}"')]
     )
     assert local.count('class="above') == 0
-    # hidden1 reads two layers above, hidden2 one, each by weights and activity; all three read later steps.
-    assert exact.count('class="above') == 2 * 3 + 3
+    # hidden1 reads three layers above, hidden2 two, hidden3 one, by weights and activity; all four read later steps.
+    assert exact.count('class="above') == 2 * 6 + 4
 
 
 def test_an_audit_reaches_the_rows_of_devices_and_paths() -> None:

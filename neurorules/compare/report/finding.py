@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from neurorules.compare.report.markup import code
 from neurorules.compare.report.numbers import Number, average, fixed, interval, percent, plain_number, points
+from neurorules.compare.report.pairs import paired
 from neurorules.compare.report.reading import (
     GLOBAL_RULE,
     READOUT,
@@ -54,7 +55,7 @@ def find(comparison: Comparison) -> Finding:
         return Finding(_reached(only) + "." if only else "Nothing was measured.", [_seed_note(comparison)], [])
     how = "without a backward pass" if local else "though errors travel backward in it"
     headline = f"{_reached(best)} {how}{_gap(best)}"
-    details = [_rivals(best, local or candidates), _against_controls(comparison, best), _needs(best)]
+    details = [_rivals(comparison, best, local or candidates), _against_controls(comparison, best), _needs(best)]
     details += [_agreement(comparison, best), _seed_note(comparison)]
     return Finding(headline, [line for line in details if line], _tiles(comparison, best))
 
@@ -103,32 +104,32 @@ def _gap(row: Row) -> str:
     return f", <b>{size}</b> ({shown})."
 
 
-def _rivals(best: Row, rows: list[Row]) -> str:
-    """Rules whose intervals overlap with the best one's."""
-    own = _bounds(best)
-    if own is None or len(rows) < 2:
+def _is_ahead(comparison: Comparison, best: Row, other: Row) -> bool:
+    """By paired seeds; by the means where the two share no seed."""
+    pair = paired(comparison, best["rule"], other["rule"])
+    return pair.is_ahead if pair is not None else (_accuracy(best) or 0) > (_accuracy(other) or 0)
+
+
+def _rivals(comparison: Comparison, best: Row, rows: list[Row]) -> str:
+    """The other rules of its kind that paired seeds do not put behind it."""
+    others = [row for row in rows if row is not best and _accuracy(row) is not None]
+    if not others or _bounds(best) is None:
         return ""
-    near = [
-        row["rule"]
-        for row in rows
-        if row is not best and (other := _bounds(row)) and other[0] <= own[1] and own[0] <= other[1]
-    ]
+    near = [row["rule"] for row in others if not _is_ahead(comparison, best, row)]
     if not near:
-        return "No interval of another rule without a backward pass overlaps with its own."
+        return "Seed by seed it is ahead of every other rule of its kind; no 95 % interval of a difference holds 0."
     names = ", ".join(code(name) for name in near[:MOST_NAMES])
     names += f" and {len(near) - MOST_NAMES} more" if len(near) > MOST_NAMES else ""
-    return f"Intervals overlap with {names}: these seeds do not put one before the other."
+    return f"Seed by seed it is not told apart from {names}: a 95 % interval of the difference holds 0."
 
 
 def _against_controls(comparison: Comparison, best: Row) -> str:
     beaten: list[str] = []
     unbeaten: list[str] = []
     for row in comparison.rules:
-        if not is_control(row) or _accuracy(row) is None:
-            continue
-        own, other = _bounds(best), _bounds(row)
-        ahead = own[0] > other[1] if own and other else (_accuracy(best) or 0) > (_accuracy(row) or 0)
-        (beaten if ahead else unbeaten).append(f"{code(row['rule'])} ({percent(_accuracy(row))} %)")
+        if is_control(row) and _accuracy(row) is not None:
+            shown = f"{code(row['rule'])} ({percent(_accuracy(row))} %)"
+            (beaten if _is_ahead(comparison, best, row) else unbeaten).append(shown)
     if unbeaten:
         return f"<b>Not shown to be better than the control</b> {', '.join(unbeaten)}: do the hidden layers learn?"
     return f"It is ahead of the controls: {', '.join(beaten)}." if beaten else ""
@@ -185,10 +186,15 @@ def _tiles(comparison: Comparison, best: Row) -> list[Tile]:
     moved, reference = best.get("learning_bytes_per_sample"), comparison.rule(GLOBAL_RULE) or {}
     if moved is not None:
         others = reference.get("learning_bytes_per_sample")
-        below = f"{moved / others:.2g} times {GLOBAL_RULE}'s" if others else "by what it needs"
+        below = f"{_times(moved / others)} {GLOBAL_RULE}'s" if others else "by what it needs"
         tiles.append(Tile(plain_number(moved / 1000), "kB moved to learn a sample", below))
     fact = comparison.fact(best["rule"]) or {}
     if fact.get("memory_growth") is not None:
         below = "4 times the steps, measured"
         tiles.append(Tile(f"× {fact['memory_growth']:.2f}", "memory while learning", below))
     return tiles
+
+
+def _times(ratio: float) -> str:
+    """A ratio in words: 1/80 of, or 2.5 times."""
+    return f"1/{1 / ratio:.0f} of" if 0 < ratio < 0.3 else f"{ratio:.2g} times"

@@ -137,7 +137,8 @@ COSTS = (
         "bytes moved to learn, a sample",
         ".2~s",
         ",.0f",
-        "Bytes read and written for learning, counted from what a rule needs: not a measurement of one machine.",
+        "Bytes that hidden layers keep, are sent and read in order to learn from a sample, counted from what a rule "
+        "needs and from its phases: not a measurement of one machine.",
     ),
     Measure(
         "synops_per_sample",
@@ -149,7 +150,11 @@ COSTS = (
     Measure("spikes_per_sample", "spikes a sample", ".2~s", ",.1f", "Spikes of all hidden layers."),
     Measure("train_seconds", "seconds to train", ".3~g", ",.2f", "Wall time of a run on this machine."),
     Measure(
-        "peak_memory_mb", "peak memory (MB)", ".2~s", ",.0f", "Peak resident memory of the process, libraries included."
+        "peak_memory_mb",
+        "peak memory (MB)",
+        ".2~s",
+        ",.0f",
+        "Largest resident memory of a run while it learns.",
     ),
     Measure("energy_pJ", "energy of a sample (pJ)", ".2~s", ",.0f", "By the device model that the comparison names."),
 )

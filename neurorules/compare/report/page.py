@@ -107,10 +107,12 @@ def _asset(name: str) -> str:
 
 def _summary(comparison: Comparison) -> str:
     settings = comparison.settings
+    controls = sum(is_control(row) for row in comparison.rules)
     parts = [str(settings["data"])] if settings.get("data") else []
     parts += [f"net {settings['net']}"] if settings.get("net") else []
     parts += [_counted(settings["epochs"], "epoch")] if settings.get("epochs") else []
-    parts += [_counted(comparison.seeds, "seed"), _counted(len(comparison.rules), "rule")]
+    parts += [_counted(comparison.seeds, "seed"), _counted(len(comparison.rules) - controls, "rule")]
+    parts += [_counted(controls, "control")] if controls else []
     parts += [comparison.date[:10]] if comparison.date else []
     return " · ".join(parts)
 

@@ -14,7 +14,7 @@ def trade_off(looks: Mapping[str, Look]) -> Spec:
         "field": "value",
         "type": "quantitative",
         "axis": {"labelExpr": "format(datum.value, format)", "title": {"expr": "title"}, "tickCount": 5},
-        "scale": {"zero": False, "nice": True, "padding": 16},
+        "scale": {"zero": True, "nice": True},
     }
     y = {
         "field": "mean",

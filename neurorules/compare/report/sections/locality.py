@@ -13,8 +13,8 @@ from neurorules.compare.report.style import Look
 
 LEAD = (
     "Each matrix is a measurement: one thing was changed, and a square is filled where the layer's update changed by "
-    "any bit. Blue lies at or below the layer, where forward activity reaches anyway; red lies above it, which a "
-    "local rule does not read."
+    "any bit while the forward run was held as it was. Blue lies at or below the layer, where a synapse sees it; red "
+    "lies above it, or outside the sample's own past, and reached the layer by whichever way."
 )
 LEGEND = (
     '<p class="legend"><span><i class="own"></i>depends, at or below the layer</span>'
