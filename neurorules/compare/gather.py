@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from neurorules.compare.audit import audit_rules, problems_of
 from neurorules.compare.controls import control_of, label_of
 from neurorules.compare.measures.lists import alignment_rows, epoch_rows, finished, layer_rows
 from neurorules.compare.measures.summary import rule_rows
 from neurorules.compare.measures.tables import write_tables
+from neurorules.compare.report import write_report
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.runs.atomic import write_text
@@ -40,7 +42,7 @@ def gather(results: Sequence[tuple[Mapping[str, Any], Path]], out: Path, command
     epochs = epoch_rows(done)
     settings, differing = _settings(runs)
     names = dict.fromkeys(run["plain_rule"] for run in runs)
-    audit = audited([run["plain_rule"] for run in runs if run.get("path", "torch") == "torch"])
+    audit = audited(runs)
     found = {
         "format": FORMAT,
         "format_version": VERSION,
@@ -55,28 +57,23 @@ def gather(results: Sequence[tuple[Mapping[str, Any], Path]], out: Path, command
         "alignment": alignment_rows(done),
         "layers": layer_rows(done),
         "epochs": epochs,
-        "rules": rule_rows(done, epochs, lambda rule: problems(rule, audit)),
+        "rules": rule_rows(done, epochs, lambda rule: problems_of(rule, audit)),
         "audit": audit,
     }
     kept: dict[str, Any] = plain(found)
     write_text(out / RESULT_FILE, to_json(kept, indent=2) + "\n")
     write_tables(kept, out)
-    report(kept, out)
+    write_report(kept, out)
     return kept
 
 
-def audited(rules: Sequence[str]) -> dict[str, Any]:
-    """What each rule's update depends on, found by perturbation."""
-    return {}
-
-
-def problems(rule: str, audit: Mapping[str, Any]) -> dict[str, Any]:
-    """Which of backpropagation's four problems a rule has."""
-    return {}
-
-
-def report(comparison: Mapping[str, Any], out: Path) -> None:
-    """The page of a comparison."""
+def audited(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What each rule's update depends on; empty where none can be audited, as in continuous time."""
+    rules = [run["plain_rule"] for run in runs if run.get("path", "torch") == "torch"]
+    try:
+        return audit_rules(rules, signal=runs[0].get("signal"), dw=runs[0].get("dw")) if rules else {}
+    except UserError:
+        return {}
 
 
 def gather_runs(folders: Sequence[Path], out: Path, command: str) -> dict[str, Any]:
