@@ -58,8 +58,9 @@ def test_the_finding_names_the_best_local_rule_and_its_paired_gap() -> None:
     row = comparison["rules"][0]
     row["difference"] |= {"mean": -0.0213, "low": -0.03, "high": -0.0126}
     said = headline(comparison)
-    assert said.startswith(f"sigprop reaches {100 * row['test_accuracy']['mean']:.1f} % on the test set")
-    assert "without a backward pass, 2.1 points below bptt" in said
+    reached = f"{100 * row['test_accuracy']['mean']:.1f} % on the test set"
+    assert said.startswith(f"sigprop, the best of 2 rules without a backward pass, reaches {reached}")
+    assert ", 2.1 points below bptt" in said
     assert "95 % interval −3.0 to −1.3" in said
 
 
