@@ -239,6 +239,21 @@ def test_an_audit_reaches_the_rows_of_devices_and_paths() -> None:
     assert headline(comparison).startswith("sigprop @ loihi")
 
 
+def test_the_control_of_shuffled_targets_shows_no_audit_that_was_not_its_own() -> None:
+    comparison = made(["sigprop", "bptt"])
+    shuffled = "sigprop, shuffled targets"
+    for name in ("runs", "rules"):
+        copies = [
+            {**row, "rule": shuffled, "control": "shuffled"} for row in comparison[name] if row["rule"] == "sigprop"
+        ]
+        comparison[name] = [*copies, *comparison[name]]
+    for run_ in comparison["runs"]:
+        run_["plain_rule"] = run_["rule"].partition(",")[0]
+    page = page_of(read(comparison))
+    locality = page[page.index('<section id="locality"') : page.index('<section id="reading"')]
+    assert 'data-rule="sigprop"' in locality and shuffled not in locality
+
+
 def test_another_format_is_refused_in_one_line() -> None:
     with pytest.raises(UserError, match="version 2.*version none.*--resume"):
         read({"runs": [], "alignment": [], "audit": []})
