@@ -77,6 +77,13 @@ def test_the_finding_says_when_there_is_one_seed_or_no_bptt() -> None:
     assert "bptt took no part" in headline(made(["sigprop"]))
 
 
+def test_a_tie_is_called_a_tie() -> None:
+    comparison = made(["sigprop", "drtp", "bptt"], seeds=1)
+    first, second, _ = comparison["rules"]
+    second["test_accuracy"], second["validation_accuracy"] = first["test_accuracy"], first["validation_accuracy"]
+    assert "level with others as the best of 2 rules" in headline(comparison)
+
+
 def test_the_best_rule_is_chosen_on_validation_samples_not_on_the_test_set() -> None:
     comparison = with_accuracy(made(["sigprop", "drtp", "bptt"]), "drtp", mean=0.999)
     assert headline(comparison).startswith("sigprop")

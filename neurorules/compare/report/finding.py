@@ -54,7 +54,9 @@ def find(comparison: Comparison) -> Finding:
         only = _best(list(comparison.rules))
         return Finding(_reached(only) + "." if only else "Nothing was measured.", [_seed_note(comparison)], [])
     kind = "without a backward pass" if local else "that carry errors backward"
-    among = f", the best of {len(local or candidates)} rules {kind}," if len(local or candidates) > 1 else ""
+    rivals = local or candidates
+    rank = "level with others as the best" if _is_level(best, rivals) else "the best"
+    among = f", {rank} of {len(rivals)} rules {kind}," if len(rivals) > 1 else ""
     alone = "" if among else " without a backward pass" if local else ", with a backward pass"
     headline = f"{_reached(best, among)}{alone}{_gap(best)}"
     details = [_rivals(comparison, best, local or candidates), _against_controls(comparison, best), _needs(best)]
@@ -64,6 +66,12 @@ def find(comparison: Comparison) -> Finding:
 
 def _accuracy(row: Row, name: str = "test_accuracy") -> Number | None:
     return (row.get(name) or {}).get("mean")
+
+
+def _is_level(best: Row, rows: list[Row]) -> bool:
+    """Whether another rule has the same means."""
+    names = ("test_accuracy", "validation_accuracy")
+    return any(row is not best and all(_accuracy(row, a) == _accuracy(best, a) for a in names) for row in rows)
 
 
 def _best(rows: list[Row]) -> Row | None:
