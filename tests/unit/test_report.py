@@ -58,8 +58,9 @@ def test_the_finding_names_the_best_local_rule_and_its_paired_gap() -> None:
     row = comparison["rules"][0]
     row["difference"] |= {"mean": -0.0213, "low": -0.03, "high": -0.0126}
     said = headline(comparison)
-    assert said.startswith(f"sigprop reaches {100 * row['test_accuracy']['mean']:.1f} % on the test set")
-    assert "without a backward pass, 2.1 points below bptt" in said
+    reached = f"{100 * row['test_accuracy']['mean']:.1f} % on the test set"
+    assert said.startswith(f"sigprop, the best of 2 rules without a backward pass, reaches {reached}")
+    assert ", 2.1 points below bptt" in said
     assert "95 % interval −3.0 to −1.3" in said
 
 
@@ -74,6 +75,13 @@ def test_the_finding_says_when_there_is_one_seed_or_no_bptt() -> None:
     assert "run more seeds" in headline(made(["sigprop", "bptt"], seeds=1))
     assert "1 seed, no interval" in headline(made(["sigprop", "bptt"], seeds=1))
     assert "bptt took no part" in headline(made(["sigprop"]))
+
+
+def test_a_tie_is_called_a_tie() -> None:
+    comparison = made(["sigprop", "drtp", "bptt"], seeds=1)
+    first, second, _ = comparison["rules"]
+    second["test_accuracy"], second["validation_accuracy"] = first["test_accuracy"], first["validation_accuracy"]
+    assert "level with others as the best of 2 rules" in headline(comparison)
 
 
 def test_the_best_rule_is_chosen_on_validation_samples_not_on_the_test_set() -> None:
@@ -236,6 +244,21 @@ def test_an_audit_reaches_the_rows_of_devices_and_paths() -> None:
     page = page_of(read(comparison))
     assert '<figure class="matrix" data-rule="sigprop @ loihi"' in page
     assert headline(comparison).startswith("sigprop @ loihi")
+
+
+def test_the_control_of_shuffled_targets_shows_no_audit_that_was_not_its_own() -> None:
+    comparison = made(["sigprop", "bptt"])
+    shuffled = "sigprop, shuffled targets"
+    for name in ("runs", "rules"):
+        copies = [
+            {**row, "rule": shuffled, "control": "shuffled"} for row in comparison[name] if row["rule"] == "sigprop"
+        ]
+        comparison[name] = [*copies, *comparison[name]]
+    for run_ in comparison["runs"]:
+        run_["plain_rule"] = run_["rule"].partition(",")[0]
+    page = page_of(read(comparison))
+    locality = page[page.index('<section id="locality"') : page.index('<section id="reading"')]
+    assert 'data-rule="sigprop"' in locality and shuffled not in locality
 
 
 def test_another_format_is_refused_in_one_line() -> None:

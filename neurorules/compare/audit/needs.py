@@ -98,9 +98,10 @@ def reads_own_readout(rig: Rig, clean: Outcome) -> bool:
 
 
 def pools(rig: Rig, clean: Outcome, index: int) -> bool:
-    """Whether what one neuron of a hidden layer did changes what its neighbours learn."""
+    """Whether what one neuron of a hidden layer did changes what its neighbours learn, which do not hear it."""
     name = f"{rig.rows[index]}.ff.w"
-    if name not in clean.gradients:
+    heard = any(entry.connection.recurrent for entry in rig.model.network.layers[index].inputs)
+    if heard or name not in clean.gradients:
         return False
     told = (run(rig, activity(rig, index, seed, one_neuron=True)).gradients[name] for seed in SEEDS)
     return any(not torch.equal(other[1:], clean.gradients[name][1:]) for other in told)

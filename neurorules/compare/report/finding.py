@@ -53,8 +53,12 @@ def find(comparison: Comparison) -> Finding:
     if best is None:
         only = _best(list(comparison.rules))
         return Finding(_reached(only) + "." if only else "Nothing was measured.", [_seed_note(comparison)], [])
-    how = "without a backward pass" if local else "though errors travel backward in it"
-    headline = f"{_reached(best)} {how}{_gap(best)}"
+    kind = "without a backward pass" if local else "that carry errors backward"
+    rivals = local or candidates
+    rank = "level with others as the best" if _is_level(best, rivals) else "the best"
+    among = f", {rank} of {len(rivals)} rules {kind}," if len(rivals) > 1 else ""
+    alone = "" if among else " without a backward pass" if local else ", with a backward pass"
+    headline = f"{_reached(best, among)}{alone}{_gap(best)}"
     details = [_rivals(comparison, best, local or candidates), _against_controls(comparison, best), _needs(best)]
     details += [_agreement(comparison, best), _seed_note(comparison)]
     return Finding(headline, [line for line in details if line], _tiles(comparison, best))
@@ -62,6 +66,12 @@ def find(comparison: Comparison) -> Finding:
 
 def _accuracy(row: Row, name: str = "test_accuracy") -> Number | None:
     return (row.get(name) or {}).get("mean")
+
+
+def _is_level(best: Row, rows: list[Row]) -> bool:
+    """Whether another rule has the same means."""
+    names = ("test_accuracy", "validation_accuracy")
+    return any(row is not best and all(_accuracy(row, a) == _accuracy(best, a) for a in names) for row in rows)
 
 
 def _best(rows: list[Row]) -> Row | None:
@@ -82,10 +92,10 @@ def _bounds(row: Row) -> tuple[Number, Number] | None:
     return None if low is None or high is None else (low, high)
 
 
-def _reached(row: Row) -> str:
+def _reached(row: Row, among: str = "") -> str:
     bounds = _bounds(row)
     spread = f"95 % interval {interval(*bounds)}, {_seeds(row)}" if bounds else f"{_seeds(row)}, no interval"
-    return f"{code(row['rule'])} reaches <b>{percent(_accuracy(row))} %</b> on the test set ({spread})"
+    return f"{code(row['rule'])}{among} reaches <b>{percent(_accuracy(row))} %</b> on the test set ({spread})"
 
 
 def _gap(row: Row) -> str:

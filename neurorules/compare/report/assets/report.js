@@ -64,7 +64,8 @@
     if (!known.length) return [0, 1];
     const low = Math.min(...known), high = Math.max(...known);
     const pad = (high - low || Math.abs(high) || 1) * 0.06;
-    return [low >= 0 ? Math.max(0, low - pad) : low - pad, high + pad];
+    const most = measure.format.endsWith("%") ? 1 : Infinity; // no share is more than all
+    return [low >= 0 ? Math.max(0, low - pad) : low - pad, Math.min(most, high + pad)];
   }
 
   function paramsOf(chart) {

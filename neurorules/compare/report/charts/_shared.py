@@ -149,7 +149,7 @@ def curves(x: Spec, looks: Mapping[str, Look], by: str, where: str) -> list[Spec
          "encoding": {**encoding, "detail": {"field": "seed"}, "opacity": faded(0.22)}},
         {"transform": means, "mark": {"type": "line", "strokeWidth": 2, "clip": True},
          "encoding": {**encoding, "opacity": faded(1)}},
-        {"transform": means, "mark": {"type": "point", "filled": True, "size": 46, "clip": True},
+        {"transform": means, "mark": {"type": "point", "filled": True, "size": 46},
          "encoding": {"x": x, "y": value_axis(), "color": colour(looks), "shape": shape(looks), "opacity": faded(1)}},
         {"transform": means, "mark": {"type": "point", "filled": True, "size": HIT_SIZE, "opacity": 0.001},
          "encoding": {"x": x, "y": value_axis(), "detail": {"field": "rule"}, "tooltip": tooltip}},

@@ -29,23 +29,38 @@ ALONE = {"label": "label", "other_samples": "other samples", "later_steps": "lat
 def locality_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:
     """The section."""
     order = by_accuracy(comparison)
+    rows_of = audited_rows(comparison, order)
     known = {row["rule"] for row in comparison.dependences}
-    audited: dict[str, str] = {}  # text as it was audited, and the first of its rows
-    for rule in order:
-        if (text := comparison.audited_as(rule)) in known:
-            audited.setdefault(text, rule)
+    audited = {text: rule for text, rule in rows_of.items() if text in known}
     if not audited and not comparison.facts:
         return Section("locality", "Locality, measured", "", note("No audit was run for this comparison."))
     body = LEGEND if audited else ""
     matrices = "".join(_matrix(comparison, text, rule, looks) for text, rule in audited.items())
     body += f'<div class="grid narrow">{matrices}</div>'
     if comparison.facts:
-        rows = [TableRow(rule, _facts(fact)) for rule in order if (fact := comparison.fact(rule)) is not None]
+        rows = [
+            TableRow(rule, _facts(fact)) for rule in rows_of.values() if (fact := comparison.fact(rule)) is not None
+        ]
         body += table_html(Table("facts", "Backward pass and memory, measured", FACTS, rows), looks)
     if comparison.audited:
         body += note(f"Audited on {comparison.audited}.")
     lists = {"audit": comparison.dependences} if comparison.dependences else {}
     return Section("locality", "Locality, measured", LEAD, body, lists=lists)
+
+
+def audited_rows(comparison: Comparison, order: list[str]) -> dict[str, str]:
+    """The row that stands for each text as it was audited: the plain one if there is one, else the first.
+
+    An audit runs in torch, without devices, on the samples' own targets: the control of shuffled targets is another
+    thing, for it reads other samples by design, and no row of an audit is its.
+    """
+    shuffled = {row["rule"] for row in comparison.rules if row.get("control") == "shuffled"}
+    found: dict[str, str] = {}
+    for rule in order:
+        text = comparison.audited_as(rule)
+        if rule not in shuffled and (text not in found or rule == text):
+            found[text] = rule
+    return found
 
 
 FACTS = (
