@@ -45,6 +45,7 @@ def compare(
     from neurorules.compare.comparison import RESULT_FILE, command_line, plan
     from neurorules.compare.comparison import compare as run
     from neurorules.compare.gather import gather_runs
+    from neurorules.compare.report import REPORT_FILE
     from neurorules.compare.table import COLUMNS, cells, rows_of
     from neurorules.language.options import parse_list
 
@@ -68,3 +69,4 @@ def compare(
     print_table(COLUMNS, [cells(row) for row in rows_of(found["runs"])])
     shared = found["settings"]
     print(f"\n{shared['data']}, net {shared['net']}, {shared['epochs']} epochs; {out / RESULT_FILE}")
+    print(f"report: {out / REPORT_FILE}")
