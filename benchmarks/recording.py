@@ -3,9 +3,9 @@
     python benchmarks/recording.py [--repetitions 15] [--threads N] [--density 0.2] [--json]
 
 Milliseconds mean little on a shared machine, so the two sides take turns and the ratio of their medians is printed:
-`respond` (running the net) and `step` (training it), by the clock and by the processor's own time, which others who
-wait for it do not lengthen. Input spikes are recorded as well. Where nobody asks for a
-recording nothing of it is loaded, which is checked.
+`respond` (running the net) and `step` (training it), by the clock and by the processor's own time. All layers are the
+net's own; `with_input` records the input's spikes as well, which the recorder does unless told otherwise. Where nobody
+asks for a recording nothing of it is loaded, which is checked.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ def timed(what: str, sides: tuple[Callable[[], object], ...], repetitions: int) 
     }  # fmt: skip
 
 
-def measure(rule: str, repetitions: int, density: float, folder: Path) -> dict[str, float]:
+def measure(rule: str, repetitions: int, density: float, folder: Path, with_input: bool) -> dict[str, float]:
     """Both ratios of a rule, and what the file takes."""
     from neurorules import Recorder  # not before what is loaded without it has been seen
 
     spikes, labels = batch(density)
     bare, recorded = learner(rule), learner(rule)
     path = folder / "traces.h5"
-    with Recorder(recorded, path, ["S"]) as recorder:
+    with Recorder(recorded, path, ["S"], None if with_input else ["hidden1", "hidden2"]) as recorder:
         run = timed("respond", (lambda: bare.respond(spikes), lambda: recorder.record(spikes)), repetitions)
         train = timed(
             "step", (lambda: bare.step(spikes, labels), lambda: recorder.step(spikes, labels)), repetitions
@@ -90,7 +90,8 @@ def main() -> None:
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for rule in given.rules.split(","):
-            found[rule] = measure(rule, given.repetitions, given.density, Path(folder))
+            for name, with_input in ((rule, False), (f"{rule} with_input", True)):
+                found[name] = measure(rule, given.repetitions, given.density, Path(folder), with_input)
     if given.json:
         print(json.dumps(found))
         return
