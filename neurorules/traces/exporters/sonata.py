@@ -25,6 +25,8 @@ from neurorules.traces.writer import SPIKES
 # Attributes by which a reader knows a SONATA file, and the orders that spikes can have.
 MAGIC, VERSION = np.uint32(0x0A7A), np.array([0, 1], np.uint32)
 SORTING = h5py.enum_dtype({"none": 0, "by_id": 1, "by_time": 2}, basetype="u1")
+
+# Not compressed: libsonata 0.2.2 carries an HDF5 without any filter.
 CHUNK = 1 << 16
 
 
@@ -62,7 +64,7 @@ def _new_file(path: Path) -> h5py.File:
 def _write_spikes(reader: TraceReader, layer: str, axis: Axis, group: h5py.Group) -> None:
     group.attrs.create("sorting", 2, dtype=SORTING)
     columns = {
-        name: group.create_dataset(name, (0,), kind, maxshape=(None,), chunks=(CHUNK,), compression="gzip", shuffle=True)
+        name: group.create_dataset(name, (0,), kind, maxshape=(None,), chunks=(CHUNK,))
         for name, kind in (("timestamps", np.float64), ("node_ids", np.uint64), ("values", np.float32))
     }
     columns["timestamps"].attrs["units"] = "ms"
@@ -78,9 +80,7 @@ def _write_spikes(reader: TraceReader, layer: str, axis: Axis, group: h5py.Group
 def _write_report(reader: TraceReader, layer: str, variable: str, group: h5py.Group) -> None:
     rows, neurons = reader.dense(0, layer, variable).shape
     step = reader.header.dt_ms * reader.steps / rows
-    data = group.create_dataset(
-        "data", (len(reader) * rows, neurons), np.float32, chunks=(rows, neurons), compression="gzip", shuffle=True
-    )
+    data = group.create_dataset("data", (len(reader) * rows, neurons), np.float32)
     data.attrs["units"] = reader.header.units.get(variable, "1")
     for block in reader.dense_blocks(layer, variable):
         first = block.first * rows
