@@ -1,11 +1,11 @@
 """Memory, time and size of exporting many spikes, by format.
 
-    python benchmarks/export_memory.py [--spikes 10000000] [--samples 2000] [--neurons 1000] [--to npz,csv,...] [--json]
+    python benchmarks/export_memory.py [--spikes 10000000] [--samples 2000] [--neurons 1000] [--to npz,...] [--graded]
 
-The trace has T = 50 steps, one layer of spikes and a membrane of 10 neurons. MB is the largest resident set of a process
-that does nothing but import neurorules and export (VmHWM; of Linux); `empty` exports a trace of one spike, and so says
-what the format's library takes alone. NIX stores a train a neuron and sample, 0.02 to 0.05 s each, so it is asked for a
-train a layer and sample.
+The trace has T = 50 steps, one layer of spikes and a membrane of 10 neurons. MB is the largest resident set of a
+process that does nothing but import neurorules and export (VmHWM; of Linux); `empty` exports a trace of one spike, and
+so says what the format's library takes alone. NIX stores a train a neuron and sample, 0.02 to 0.05 s each, so it is
+asked for a train a layer and sample.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ with open("/proc/self/status", encoding="ascii") as file:
 """
 
 
-def write_trace(path: Path, spikes: int, samples: int, neurons: int) -> int:
-    """Write a trace of about so many spikes; returns how many there are."""
+def write_trace(path: Path, spikes: int, samples: int, neurons: int, graded: bool) -> int:
+    """Write a trace of about so many spikes, of value 1 or of other values each; returns how many there are."""
     random = np.random.default_rng(0)
     rate = spikes / (samples * STEPS * neurons)
     if not 0 < rate <= 1:
@@ -51,7 +51,8 @@ def write_trace(path: Path, spikes: int, samples: int, neurons: int) -> int:
             array = random.random((STEPS, neurons), np.float32) < rate
             many += int(array.sum())
             membrane = random.random((STEPS, WATCHED), np.float32)
-            writer.append(sample, sample % 10, {"hidden1": {"S": array}, "watched": {"v": membrane}})
+            values = array * random.random((STEPS, neurons), np.float32) if graded else array
+            writer.append(sample, sample % 10, {"hidden1": {"S": values}, "watched": {"v": membrane}})
     return many
 
 
@@ -76,14 +77,15 @@ def main() -> None:
     parser.add_argument("--neurons", type=int, default=1000)
     formats = ",".join("nix:trains=layer" if name == "nix" else name for name in exporters.names())
     parser.add_argument("--to", default=formats)
+    parser.add_argument("--graded", action="store_true", help="spikes of values between 0 and 1")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         started = time.perf_counter()
-        many = write_trace(folder / "many.h5", asked.spikes, asked.samples, asked.neurons)
+        many = write_trace(folder / "many.h5", asked.spikes, asked.samples, asked.neurons, asked.graded)
         print(f"{many} spikes written in {time.perf_counter() - started:.0f} s", file=sys.stderr)
-        write_trace(folder / "empty.h5", 1, 1, asked.neurons)
+        write_trace(folder / "empty.h5", 1, 1, asked.neurons, asked.graded)
         rows = {}
         for to in asked.to.split(","):
             rows[to] = measure(folder / "many.h5", to, folder)

@@ -48,7 +48,7 @@ def record(
 def export(
     trace: Annotated[Path, typer.Argument(help="A trace file.")],
     to: Annotated[
-        str, typer.Option(help="npz, csv, parquet, nwb, sonata, nix, nirdata or events, with options: `list exporters`.")
+        str, typer.Option(help="npz, csv, parquet, nwb, sonata, nix, nirdata, events; options: `list exporters`.")
     ] = "npz",
     out: Annotated[
         Path | None, typer.Option(help="The new file, or folder for sonata and events; beside the trace by default.")

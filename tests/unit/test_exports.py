@@ -82,7 +82,8 @@ def recorded() -> Contents:
             for name, array in variables.items():
                 flat = array.astype(np.float32).reshape(STEPS, -1)
                 if name == "S":
-                    found = [(sample, int(t), int(n), float(flat[t, n])) for t, n in zip(*np.nonzero(flat), strict=True)]
+                    places = zip(*np.nonzero(flat), strict=True)
+                    found = [(sample, int(t), int(n), float(flat[t, n])) for t, n in places]
                     events[layer] = events.get(layer, []) + found
                 else:
                     dense.setdefault((layer, name), []).append(flat)
@@ -114,7 +115,7 @@ def test_every_format_read_back_equals_the_trace(trace: Path, tmp_path: Path, to
         np.testing.assert_array_equal(found.dense[key], array, strict=True, err_msg=str(key))
     # Nothing but what is said to be written: no temporary file.
     inside = {path.parent for path in written} - {tmp_path}
-    assert {path for path in tmp_path.iterdir()} == {path for path in written if path.parent == tmp_path} | inside
+    assert set(tmp_path.iterdir()) == {path for path in written if path.parent == tmp_path} | inside
 
 
 @pytest.mark.parametrize("to", list(READERS))

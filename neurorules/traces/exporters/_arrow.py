@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from neurorules.runs.atomic import replacing
 from neurorules.traces import writer
-from neurorules.traces.exporters._tables import dense_variables, header_text, sample_columns
+from neurorules.traces.exporters._tables import SAMPLE_FIELDS, dense_variables, header_text, sample_columns
 from neurorules.traces.exporters._time import middle_ms
 from neurorules.traces.store import TraceReader
 
@@ -19,7 +19,7 @@ from neurorules.traces.store import TraceReader
 ROWS, NUMBERS = 1 << 18, 1 << 20
 
 _WORD = pa.dictionary(pa.int32(), pa.string())
-_SAMPLE = [("sample", pa.int32()), ("index", pa.int64()), ("label", pa.int64()), ("prediction", pa.int64())]
+_SAMPLE = [("sample", pa.int32()), *((name, pa.int64()) for name in SAMPLE_FIELDS)]
 _TIME = [("t_step", pa.int32()), ("t_ms", pa.float64())]
 SAMPLES = pa.schema([*_SAMPLE, ("label_name", _WORD), ("prediction_name", _WORD)])
 SPIKES = pa.schema([*_SAMPLE, ("layer", _WORD), ("neuron", pa.int32()), *_TIME, ("value", pa.float32())])

@@ -13,13 +13,24 @@ from neurorules.traces.store import EventBlock, TraceReader
 # A count of 2 to this many is so many spikes within the step; any other value stays one spike with a value.
 MOST = 100
 
+# Spikes looked at together; a block of trains has some times as many.
+BLOCK = 1 << 18
+
 
 class Trains(NamedTuple):
-    """Trains of neurons `first` to `last` - 1, one after the other: (E,) times and values; `counts` how long each is."""
+    """Trains of neurons `first` to `last` - 1, one after the other: (E,) times and values."""
 
     first: int
     last: int
     times: np.ndarray
+    values: np.ndarray
+
+
+class _Spread(NamedTuple):
+    """Counts laid out as spikes: (E,) the event each comes from, its time in steps, and its value."""
+
+    which: np.ndarray
+    steps: np.ndarray
     values: np.ndarray
 
 
@@ -34,7 +45,7 @@ def sizes(reader: TraceReader, layer: str) -> Sizes:
     """How long the trains of a layer are: one pass over its spikes."""
     neurons = reader.header.neurons(layer)
     counts, plain = np.zeros(neurons, np.int64), True
-    for block in reader.event_blocks(layer):
+    for block in reader.event_blocks(layer, BLOCK):
         times = _times_of(block.value)
         counts += np.bincount(block.neuron, times, minlength=neurons).astype(np.int64)
         plain = plain and bool(np.all((times > 1) | (block.value == 1)))
@@ -56,17 +67,18 @@ def trains(reader: TraceReader, layer: str, counts: np.ndarray, axis: Axis, size
 
 
 def _collect(reader: TraceReader, layer: str, axis: Axis, first: int, last: int) -> Trains:
-    neurons, steps, values = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)], [np.zeros(0, np.float32)]
-    for block in reader.event_blocks(layer):
+    neurons, times, values = [np.zeros(0, np.int32)], [np.zeros(0)], [np.zeros(0, np.float32)]
+    for block in reader.event_blocks(layer, BLOCK):
         inside = (block.neuron >= first) & (block.neuron < last)
         found = EventBlock(*(column[inside] for column in block))
-        neurons.append(found.neuron)
-        steps.append(axis.first(found.sample) + found.t)
-        values.append(found.value)
-    # Stable: within a neuron the steps stay in order.
+        spread = _spread(axis.first(found.sample) + found.t, found.value)
+        neurons.append(found.neuron[spread.which])
+        times.append(spread.steps * axis.dt)
+        values.append(spread.values)
+    # Stable: within a neuron the times stay in order.
     order = np.argsort(np.concatenate(neurons), kind="stable")
-    times, spread = _spread(np.concatenate(steps)[order], np.concatenate(values)[order])
-    return Trains(first, last, times * axis.dt, spread)
+    neurons.clear()
+    return Trains(first, last, np.concatenate(times)[order], np.concatenate(values)[order])
 
 
 def _times_of(values: np.ndarray) -> np.ndarray:
@@ -74,10 +86,11 @@ def _times_of(values: np.ndarray) -> np.ndarray:
     return np.where((values == np.floor(values)) & (values >= 2) & (values <= MOST), values, 1).astype(np.int64)
 
 
-def _spread(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Times in steps, and their values: spike j of k within step n stands at n + (j + 1/2) / k."""
+def _spread(steps: np.ndarray, values: np.ndarray) -> _Spread:
+    """Spike j of k within step n stands at n + (j + 1/2) / k."""
     many = _times_of(values)
     which = np.repeat(np.arange(len(steps)), many)
     rank = np.arange(len(which)) - np.repeat(np.cumsum(many) - many, many)
     of_step = many[which]
-    return steps[which] + (rank + 0.5) / of_step, np.where(of_step > 1, 1, values[which]).astype(np.float32)
+    alone = np.where(of_step > 1, np.float32(1), values[which])
+    return _Spread(which, steps[which] + (rank + 0.5) / of_step, alone)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
@@ -55,7 +55,7 @@ def write(reader: TraceReader, path: Path, volts: float, gap: int) -> None:
 def _new_file(reader: TraceReader) -> NWBFile:
     header = header_text(reader)
     # A trace has no date of its own but its file's.
-    recorded = datetime.fromtimestamp(reader.path.stat().st_mtime, tz=timezone.utc)
+    recorded = datetime.fromtimestamp(reader.path.stat().st_mtime, tz=UTC)
     return NWBFile(
         session_description=f"Spiking network trained with the rule {reader.header.rule}, recorded by neurorules",
         identifier=str(uuid5(NAMESPACE_URL, header + recorded.isoformat())),
@@ -129,10 +129,8 @@ def _units(reader: TraceReader, axis: Axis) -> Units | None:
 def _ragged(
     name: str, description: str, blocks: Iterator[np.ndarray], counts: np.ndarray, row: tuple[int, ...] = ()
 ) -> list[VectorData]:
-    """A column of several values a unit, its index before it: hdmf asks no length of a stream whose index it has met."""
-    data = VectorData(
-        name=name, description=description, data=streamed(blocks, (int(counts.sum()), *row), np.float64)
-    )
+    """A column of several values a unit, after its index: hdmf asks no length of a stream whose index it has met."""
+    data = VectorData(name=name, description=description, data=streamed(blocks, (int(counts.sum()), *row), np.float64))
     return [VectorIndex(name=f"{name}_index", target=data, data=np.cumsum(counts)), data]
 
 
@@ -158,7 +156,8 @@ def _series(reader: TraceReader, layer: str, variable: str, axis: Axis, volts: f
         when = {"rate": 1 / step, "starting_time": 0.5 * step}
     for first in range(0, neurons, width):
         last = min(first + width, neurons)
-        about = {"layer": layer, "variable": variable, "first_neuron": first, "rows_per_sample": rows, "unit": unit, "scale": scale}
+        about = {"layer": layer, "variable": variable, "first_neuron": first, "unit": unit, "scale": scale}
+        about["rows_per_sample"] = rows
         yield TimeSeries(
             name=f"{layer}_{variable}" if last - first == neurons else f"{layer}_{variable}_from_{first}",
             description=f"'{variable}' of neurons {first} to {last - 1} of layer '{layer}', a column a neuron.",
@@ -170,8 +169,6 @@ def _series(reader: TraceReader, layer: str, variable: str, axis: Axis, volts: f
         )
 
 
-def _rows(
-    reader: TraceReader, layer: str, variable: str, first: int, last: int, scale: float
-) -> Iterator[np.ndarray]:
+def _rows(reader: TraceReader, layer: str, variable: str, first: int, last: int, scale: float) -> Iterator[np.ndarray]:
     for block in reader.dense_blocks(layer, variable):
         yield block.values[:, :, first:last].astype(np.float64).reshape(-1, last - first) * scale

@@ -12,14 +12,16 @@ from neurorules.runs.atomic import replacing, write_text
 from neurorules.traces.store import Sample, TraceReader
 from neurorules.traces.writer import SPIKES
 
-# The user's word for a field of `Sample`; the position is the row itself.
-_FIELDS = {("index" if field == "data_index" else field): field for field in Sample._fields if field != "position"}
+SAMPLE_FIELDS = {
+    ("index" if field == "data_index" else field): field for field in Sample._fields if field != "position"
+}
+"""A user's word for what is known of a sample -> the field of `Sample`; its position is the row itself."""
 
 
 def sample_columns(reader: TraceReader) -> dict[str, np.ndarray]:
     """(n,) int64 columns index, label, prediction: one entry a sample, in the order of the trace."""
     return {
-        name: np.array([getattr(sample, field) for sample in reader], np.int64) for name, field in _FIELDS.items()
+        name: np.array([getattr(sample, field) for sample in reader], np.int64) for name, field in SAMPLE_FIELDS.items()
     }
 
 

@@ -23,7 +23,7 @@ from neurorules.traces.exporters._time import middle_ms
 from neurorules.traces.store import EventBlock, TraceReader
 from neurorules.traces.writer import SPIKES
 
-# Tonic's fields in Tonic's order; neurons of wide layers and channels of deep ones need more than its 16 bits and 1 bit.
+# Tonic's fields in Tonic's order; wide layers and deep ones need more than its 16 bits and 1 bit.
 EVENT = np.dtype([("x", np.int32), ("y", np.int32), ("t", np.int64), ("p", np.int32), ("value", np.float32)])
 
 
@@ -72,9 +72,7 @@ def _write_events(reader: TraceReader, layer: str, times: np.ndarray, folder: Pa
 
 def _rows(block: EventBlock, times: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     # Axes before the last two, if there are more than one, count on as one.
-    grid = {0: (1, 1, 1), 1: (1, 1, *shape), 2: (1, *shape)}.get(
-        len(shape), (prod(shape[:-2]), *shape[-2:])
-    )
+    grid = {0: (1, 1, 1), 1: (1, 1, *shape), 2: (1, *shape)}.get(len(shape), (prod(shape[:-2]), *shape[-2:]))
     rows = np.empty(len(block.t), EVENT)
     rows["p"], rows["y"], rows["x"] = np.unravel_index(block.neuron, grid)
     rows["t"], rows["value"] = times[block.t], block.value

@@ -1,9 +1,9 @@
 """Neurodata Without Borders: a Units table, a TimeSeries for each other variable, a trials table.
 
-A unit a neuron, with columns `layer` and `neuron`; times in seconds on one axis, sample i from i (T + gap) dt on, spikes
-of step k at (k + 1/2) dt. `resolution` is dt. NWB Inspector objects to equal times in a train, so a count k of 2 to 100
-is k spikes spread evenly within its step: floor(t / resolution) is the step, and the spikes in it are the count. Any
-other value is one spike with an entry in the column `spike_values`, which is left out where all values are 1.
+A unit a neuron, with columns `layer` and `neuron`; times in seconds on one axis, sample i from i (T + gap) dt on,
+spikes of step k at (k + 1/2) dt. `resolution` is dt. NWB Inspector objects to equal times in a train, so a count of 2
+to 100 is as many spikes, spread evenly within its step: floor(t / resolution) is the step, and the spikes in it are the
+count. Any other value is one spike with an entry in the column `spike_values`, left out where all values are 1.
 Membranes (unit "threshold") are in volts, resting at 0: divided by `scale` in the series' comments they are the
 trace's. Trials: sample, index, label,
 prediction, names of both. The header is in `notes`, the subject a simulation's stand-in.
