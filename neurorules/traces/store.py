@@ -43,22 +43,6 @@ class Events(NamedTuple):
     value: np.ndarray
 
 
-class EventBlock(NamedTuple):
-    """Spikes of one layer in consecutive samples, each ordered by step: (E,) sample positions, then as `Events`."""
-
-    sample: np.ndarray
-    t: np.ndarray
-    neuron: np.ndarray
-    value: np.ndarray
-
-
-class DenseBlock(NamedTuple):
-    """A variable in consecutive samples: the position of the first, and (n, T, N) values."""
-
-    first: int
-    values: np.ndarray
-
-
 class TraceReader:
     """A trace file, open to read. Use it as a context manager; iterate over it for its samples.
 
@@ -153,43 +137,6 @@ class TraceReader:
         spikes[events.t, events.neuron] = events.value
         return spikes
 
-    def event_blocks(self, layer: str, size: int = 1 << 20) -> Iterator[EventBlock]:
-        """Spikes of a layer in all samples, in blocks of 1 to `size` spikes; what it holds is a block and a sample.
-
-        Raises:
-            UserError: see `events`.
-        """
-        held: list[EventBlock] = []
-        many = 0
-        for sample in self:
-            events = self.events(sample.position, layer)
-            for first in range(0, len(events.t), size):
-                part = [column[first : first + size] for column in events]
-                if many + len(part[0]) > size:
-                    yield _joined(held)
-                    held, many = [], 0
-                held.append(EventBlock(np.full(len(part[0]), sample.position), *part))
-                many += len(part[0])
-        if held:
-            yield _joined(held)
-
-    def dense_blocks(self, layer: str, variable: str, size: int = 1 << 20) -> Iterator[DenseBlock]:
-        """A variable of a layer in all samples, in blocks of whole samples and at most `size` numbers, if one fits.
-
-        Raises:
-            UserError: see `dense`.
-        """
-        held: list[np.ndarray] = []
-        first = 0
-        for sample in self:
-            values = self.dense(sample.position, layer, variable)
-            if held and (len(held) + 1) * values.size > size:
-                yield DenseBlock(first, np.stack(held))
-                held, first = [], sample.position
-            held.append(values)
-        if held:
-            yield DenseBlock(first, np.stack(held))
-
     def close(self) -> None:
         """Close the file; a second call does nothing."""
         self._file.close()
@@ -210,10 +157,6 @@ class TraceReader:
             yield
         except (OSError, KeyError, ValueError) as error:
             raise UserError(f"{self.path} is damaged or not a trace file ({error}). Record it again") from None
-
-
-def _joined(parts: list[EventBlock]) -> EventBlock:
-    return EventBlock(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 # Superblock of the version that the writer makes: a flag byte, and where the file ended when it was last flushed.

@@ -18,13 +18,14 @@ from export_readers import READERS, Contents
 
 from neurorules.cli import run
 from neurorules.language.errors import MissingExtra, UserError
+from neurorules.traces.blocks import dense_blocks, event_blocks
 from neurorules.traces.exporters import export, exporters
 from neurorules.traces.header import TraceHeader
 from neurorules.traces.store import TraceReader
 from neurorules.traces.writer import TraceWriter
 
 STEPS = 6
-LAYERS = {"input": (2, 3, 2), "hidden1": (7,), "silent": (2,), "read, out": (3,), "hidden1.w": (30, 5)}
+LAYERS = {"input": (2, 3, 2), "hidden1": (7,), "silent": (2,), "read, out": (3,), "hidden1.w": (6, 5)}
 HEADER = TraceHeader(
     rule='sigprop:form="voltage"',
     layers=LAYERS,
@@ -55,7 +56,7 @@ def activity(sample: int) -> dict[str, dict[str, np.ndarray]]:
         found["hidden1"]["S"][[0, -1]] = 1
     found["hidden1"]["v"] = random.normal(size=(STEPS, 7)).astype(np.float32) * np.float32(10.0 ** (10 * sample - 20))
     found["hidden1"]["m"] = random.normal(size=(STEPS, 7)).astype(np.float32)
-    found["hidden1.w"] = {"v": random.normal(size=(STEPS, 30, 5)).astype(np.float32)}
+    found["hidden1.w"] = {"v": random.normal(size=(STEPS, 6, 5)).astype(np.float32)}
     return found
 
 
@@ -127,14 +128,14 @@ def test_a_trace_without_samples_is_exported(tmp_path: Path, to: str) -> None:
 @pytest.mark.parametrize("size", [1, 5, 1000])
 def test_blocks_hold_every_spike_once_in_order_and_no_more_than_asked(trace: Path, size: int) -> None:
     with TraceReader(trace) as reader:
-        blocks = list(reader.event_blocks("input", size))
+        blocks = list(event_blocks(reader, "input", size))
         assert all(1 <= len(block.t) <= size for block in blocks)
         found = [column for block in blocks for column in zip(*(c.tolist() for c in block), strict=True)]
         assert found == recorded().events["input"]
-        values = [block.values for block in reader.dense_blocks("hidden1", "v", size)]
+        values = [block.values for block in dense_blocks(reader, "hidden1", "v", size)]
         assert [len(block) for block in values] == ([1] * 4 if size < 84 else [4])
         np.testing.assert_array_equal(np.concatenate(values), recorded().dense["hidden1", "v"])
-        assert list(reader.event_blocks("silent", size)) == []
+        assert list(event_blocks(reader, "silent", size)) == []
 
 
 @pytest.fixture(scope="module")

@@ -21,8 +21,8 @@ EXPORT_BOTH = """
 import sys
 from pathlib import Path
 from neurorules.traces.exporters import _by_neuron, csv, export
-from neurorules.traces.store import TraceReader
-TraceReader.event_blocks.__defaults__ = (1 << 14,)
+from neurorules.traces import blocks
+blocks.SIZE = 1 << 14
 _by_neuron.trains.__defaults__, _by_neuron.BLOCK = (1 << 19,), 1 << 14
 csv.ROWS = 1 << 14
 if sys.argv[2] == "parquet":

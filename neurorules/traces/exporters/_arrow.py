@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from neurorules.runs.atomic import replacing
 from neurorules.traces import writer
+from neurorules.traces.blocks import dense_blocks, event_blocks
 from neurorules.traces.exporters._tables import SAMPLE_FIELDS, dense_variables, header_text, sample_columns
 from neurorules.traces.exporters._time import middle_ms
 from neurorules.traces.store import TraceReader
@@ -53,7 +54,7 @@ def spikes(reader: TraceReader) -> Iterator[pa.Table]:
     for layer in reader.layers:
         if writer.SPIKES not in reader.variables(layer):
             continue
-        for block in reader.event_blocks(layer, ROWS):
+        for block in event_blocks(reader, layer, ROWS):
             columns = {name: column[block.sample] for name, column in of_sample.items()}
             columns |= {"sample": block.sample, "neuron": block.neuron, "t_step": block.t, "t_ms": middles[block.t]}
             yield _table(SPIKES, {**columns, "layer": _same(layer, len(block.t)), "value": block.value})
@@ -63,7 +64,7 @@ def dense(reader: TraceReader) -> Iterator[pa.Table]:
     """One row a sample, variable and step."""
     for layer in reader.layers:
         for variable in dense_variables(reader, layer):
-            for block in reader.dense_blocks(layer, variable, NUMBERS):
+            for block in dense_blocks(reader, layer, variable, NUMBERS):
                 count, steps, neurons = block.values.shape
                 rows = count * steps
                 yield _table(

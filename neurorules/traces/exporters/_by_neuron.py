@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from neurorules.traces.blocks import EventBlock, event_blocks
 from neurorules.traces.exporters._time import Axis
-from neurorules.traces.store import EventBlock, TraceReader
+from neurorules.traces.store import TraceReader
 
 # A count of 2 to this many is so many spikes within the step; any other value stays one spike with a value.
 MOST = 100
@@ -45,7 +46,7 @@ def sizes(reader: TraceReader, layer: str) -> Sizes:
     """How long the trains of a layer are: one pass over its spikes."""
     neurons = reader.header.neurons(layer)
     counts, plain = np.zeros(neurons, np.int64), True
-    for block in reader.event_blocks(layer, BLOCK):
+    for block in event_blocks(reader, layer, BLOCK):
         times = _times_of(block.value)
         counts += np.bincount(block.neuron, times, minlength=neurons).astype(np.int64)
         plain = plain and bool(np.all((times > 1) | (block.value == 1)))
@@ -68,7 +69,7 @@ def trains(reader: TraceReader, layer: str, counts: np.ndarray, axis: Axis, size
 
 def _collect(reader: TraceReader, layer: str, axis: Axis, first: int, last: int) -> Trains:
     neurons, times, values = [np.zeros(0, np.int32)], [np.zeros(0)], [np.zeros(0, np.float32)]
-    for block in reader.event_blocks(layer, BLOCK):
+    for block in event_blocks(reader, layer, BLOCK):
         inside = (block.neuron >= first) & (block.neuron < last)
         found = EventBlock(*(column[inside] for column in block))
         spread = _spread(axis.first(found.sample) + found.t, found.value)

@@ -14,6 +14,7 @@ from pynwb import NWBHDF5IO, NWBFile, TimeSeries
 from pynwb.file import Subject
 from pynwb.misc import Units
 
+from neurorules.traces.blocks import dense_blocks
 from neurorules.traces.exporters._by_neuron import Sizes, sizes, trains
 from neurorules.traces.exporters._nwb_stream import streamed
 from neurorules.traces.exporters._tables import dense_variables, header_text, sample_columns
@@ -170,5 +171,5 @@ def _series(reader: TraceReader, layer: str, variable: str, axis: Axis, volts: f
 
 
 def _rows(reader: TraceReader, layer: str, variable: str, first: int, last: int, scale: float) -> Iterator[np.ndarray]:
-    for block in reader.dense_blocks(layer, variable):
+    for block in dense_blocks(reader, layer, variable):
         yield block.values[:, :, first:last].astype(np.float64).reshape(-1, last - first) * scale

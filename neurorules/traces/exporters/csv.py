@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from neurorules.runs.atomic import replacing
+from neurorules.traces.blocks import EventBlock, dense_blocks, event_blocks
 from neurorules.traces.exporters._tables import dense_variables, sample_columns, write_header, write_samples
 from neurorules.traces.exporters._time import middle_ms
-from neurorules.traces.store import EventBlock, TraceReader
+from neurorules.traces.store import TraceReader
 from neurorules.traces.writer import SPIKES
 
 # Rows made at once: a row of text takes some 100 bytes, and as much again on its way to the file.
@@ -41,7 +42,7 @@ class Csv:
             for layer in reader.layers:
                 if SPIKES in reader.variables(layer):
                     before, times = _before(reader, layer), _times(reader, reader.steps)
-                    for block in reader.event_blocks(layer, ROWS):
+                    for block in event_blocks(reader, layer, ROWS):
                         file.write(_spikes(block, before, times))
         return written
 
@@ -77,7 +78,7 @@ def _dense(reader: TraceReader) -> Iterator[str]:
     for layer in reader.layers:
         for variable in dense_variables(reader, layer):
             name = _row(layer, variable)
-            for block in reader.dense_blocks(layer, variable, ROWS):
+            for block in dense_blocks(reader, layer, variable, ROWS):
                 times = _times(reader, block.values.shape[1])
                 for sample, rows in enumerate(block.values, block.first):
                     for time, row in zip(times, rows, strict=True):

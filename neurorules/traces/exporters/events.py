@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from neurorules.language.errors import UserError
+from neurorules.traces.blocks import EventBlock, dense_blocks, event_blocks
 from neurorules.traces.exporters._folder import new_folder
 from neurorules.traces.exporters._npy import GrowingNpy
 from neurorules.traces.exporters._tables import dense_variables, write_header, write_samples
 from neurorules.traces.exporters._time import middle_ms
-from neurorules.traces.store import EventBlock, TraceReader
+from neurorules.traces.store import TraceReader
 from neurorules.traces.writer import SPIKES
 
 # Tonic's fields in Tonic's order; wide layers and deep ones need more than its 16 bits and 1 bit.
@@ -63,7 +64,7 @@ def _write_events(reader: TraceReader, layer: str, times: np.ndarray, folder: Pa
     paths = [folder / f"{layer}.npy", folder / f"{layer}.end.npy"]
     many = np.zeros(len(reader), np.int64)
     with GrowingNpy(paths[0], EVENT) as file:
-        for block in reader.event_blocks(layer):
+        for block in event_blocks(reader, layer):
             many += np.bincount(block.sample, minlength=len(reader))
             file.append(_rows(block, times, reader.header.layers[layer]))
     np.save(paths[1], np.cumsum(many))
@@ -82,7 +83,7 @@ def _rows(block: EventBlock, times: np.ndarray, shape: tuple[int, ...]) -> np.nd
 def _write_dense(reader: TraceReader, layer: str, variable: str, folder: Path) -> Path:
     path = folder / f"{layer}.{variable}.npy"
     with GrowingNpy(path, np.float32, reader.dense(0, layer, variable).shape) as file:
-        for block in reader.dense_blocks(layer, variable):
+        for block in dense_blocks(reader, layer, variable):
             file.append(block.values)
     return path
 

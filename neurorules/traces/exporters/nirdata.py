@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 
 from neurorules.runs.atomic import replacing
+from neurorules.traces.blocks import dense_blocks, event_blocks
 from neurorules.traces.exporters._tables import dense_variables, header_text, sample_columns
 from neurorules.traces.exporters._time import seconds
 from neurorules.traces.store import TraceReader
@@ -48,7 +49,7 @@ class NirData:
 def _write_events(reader: TraceReader, layer: str, group: h5py.Group) -> None:
     """A row a sample, as long as the fullest one; where a sample has fewer spikes stand neuron -1 and time inf."""
     many, plain = np.zeros(len(reader), np.int64), True
-    for block in reader.event_blocks(layer):
+    for block in event_blocks(reader, layer):
         many += np.bincount(block.sample, minlength=len(reader))
         plain = plain and bool(np.all(block.value == 1))
     dt = seconds(reader)
@@ -63,7 +64,7 @@ def _write_events(reader: TraceReader, layer: str, group: h5py.Group) -> None:
     data = {name: group.create_dataset(name, shape, kind, fillvalue=fill, **storage)
             for name, (kind, fill) in columns.items()}  # fmt: skip
     filled = np.zeros(len(reader), np.int64)
-    for block in reader.event_blocks(layer):
+    for block in event_blocks(reader, layer):
         found = {"idx": block.neuron, "time": (block.t + 0.5) * dt, "value": block.value}
         samples, begins = np.unique(block.sample, return_index=True)
         for sample, first, last in zip(samples, begins, [*begins[1:], len(block.t)], strict=True):
@@ -78,7 +79,7 @@ def _write_dense(reader: TraceReader, layer: str, variable: str, group: h5py.Gro
     group.attrs.update(__type__="TimeGriddedData", dt=seconds(reader) * reader.steps / row[0])
     storage = {"chunks": (1, *row), "compression": "gzip", "shuffle": True} if min(row) else {}
     data = group.create_dataset("data", (len(reader), *row), np.float32, **storage)
-    for block in reader.dense_blocks(layer, variable):
+    for block in dense_blocks(reader, layer, variable):
         data[block.first : block.first + len(block.values)] = block.values
 
 

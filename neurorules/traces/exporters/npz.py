@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from neurorules.runs.atomic import replacing
+from neurorules.traces.blocks import dense_blocks, event_blocks
 from neurorules.traces.exporters._npy import GrowingNpy
 from neurorules.traces.exporters._tables import dense_variables, sample_columns
 from neurorules.traces.store import TraceReader
@@ -72,7 +73,7 @@ def _events(reader: TraceReader, layer: str, folder: Path) -> Iterator[tuple[str
         files = {
             name: stack.enter_context(GrowingNpy(path, EVENTS.get(name, np.int32))) for name, path in paths.items()
         }
-        for block in reader.event_blocks(layer):
+        for block in event_blocks(reader, layer):
             for name, file in files.items():
                 file.append(getattr(block, name))
     yield from ((f"{layer}/{name}", path) for name, path in paths.items())
@@ -82,7 +83,7 @@ def _dense(reader: TraceReader, layer: str, variable: str, folder: Path) -> Path
     path = folder / "dense.npy"
     row = reader.dense(0, layer, variable).shape if len(reader) else (reader.steps, reader.header.neurons(layer))
     with GrowingNpy(path, np.float32, row) as file:
-        for block in reader.dense_blocks(layer, variable):
+        for block in dense_blocks(reader, layer, variable):
             file.append(block.values)
     return path
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from neurorules.traces.blocks import dense_blocks, event_blocks
 from neurorules.traces.exporters._folder import new_folder
 from neurorules.traces.exporters._tables import dense_variables, write_header, write_samples
 from neurorules.traces.exporters._time import Axis
@@ -69,7 +70,7 @@ def _write_spikes(reader: TraceReader, layer: str, axis: Axis, group: h5py.Group
     }
     columns["timestamps"].attrs["units"] = "ms"
     end = 0
-    for block in reader.event_blocks(layer):
+    for block in event_blocks(reader, layer):
         times = (axis.first(block.sample) + block.t + 0.5) * axis.dt
         for name, rows in (("timestamps", times), ("node_ids", block.neuron), ("values", block.value)):
             columns[name].resize(end + len(rows), axis=0)
@@ -82,7 +83,7 @@ def _write_report(reader: TraceReader, layer: str, variable: str, group: h5py.Gr
     step = reader.header.dt_ms * reader.steps / rows
     data = group.create_dataset("data", (len(reader) * rows, neurons), np.float32)
     data.attrs["units"] = reader.header.units.get(variable, "1")
-    for block in reader.dense_blocks(layer, variable):
+    for block in dense_blocks(reader, layer, variable):
         first = block.first * rows
         data[first : first + len(block.values) * rows] = block.values.reshape(-1, neurons)
     mapping = group.create_group("mapping")
