@@ -26,6 +26,14 @@ from neurorules.traces.writer import SPIKES
 # its recording is cut into series that are not, up to this many; beyond, the guess is the lesser evil.
 MOST_PARTS = 16
 
+TRIALS = {
+    "sample": "place in the trace",
+    "index": "place in the data set",
+    "label": "class, -1 if unknown",
+    "prediction": "class that the network answered, -1 if unknown",
+    "epoch": "epochs that the network had learned, -1 if not told",
+}
+
 # NCBI's entry for no species in particular; archives ask for one.
 UNIDENTIFIED = "http://purl.obolibrary.org/obo/NCBITaxon_32644"
 
@@ -77,9 +85,8 @@ def _add_trials(reader: TraceReader, file: NWBFile, axis: Axis) -> None:
     if not len(reader):
         return
     columns = {"sample": np.arange(len(reader)), **sample_columns(reader)}
-    texts = {"sample": "place in the trace", "index": "place in the data set", "label": "class, -1 if unknown"}
     for name in columns:
-        file.add_trial_column(name, texts.get(name, "class the network answered, -1 if unknown"))
+        file.add_trial_column(name, TRIALS.get(name, name))
     for name in ("label", "prediction"):
         file.add_trial_column(f"{name}_name", f"name of the class in column {name}")
     for row, (start, stop) in enumerate(axis.intervals(len(reader)).tolist()):
