@@ -37,6 +37,13 @@ def rows(sample: Any, t: Any, neuron: Any, value: Any) -> list[tuple[int, int, i
     return sorted(found)
 
 
+def steps_of(times: Any, dt: float) -> np.ndarray:
+    """The steps of times that must stand at the middles of steps."""
+    steps = np.floor(np.asarray(times) / dt)
+    np.testing.assert_allclose(np.asarray(times) / dt - steps, 0.5, atol=1e-6)
+    return steps.astype(int)
+
+
 def read_npz(path: Path) -> Contents:
     with np.load(path) as file:
         header = {"steps": int(file["steps"]), **json.loads(str(file["header"]))}
@@ -58,7 +65,7 @@ def read_csv(path: Path) -> Contents:
     events, dense = defaultdict(list), {}
     for row in _csv(path):
         assert tuple(int(row[name]) for name in ("index", "label", "prediction")) == samples[int(row["sample"])]
-        assert int(float(row["t_ms"]) // header["dt_ms"]) == int(row["t_step"])
+        assert int(steps_of(float(row["t_ms"]), header["dt_ms"])) == int(row["t_step"])
         value = float(np.float32(row["value"]))
         events[row["layer"]].append((int(row["sample"]), int(row["t_step"]), int(row["neuron"]), value))
     if path.with_suffix(".dense.csv").exists():
@@ -79,7 +86,7 @@ def read_parquet(path: Path) -> Contents:
     for name in names:
         assert table[name].to_pylist() == [found[name][sample] for sample in table["sample"].to_pylist()]
     assert [header["classes"][k] if k >= 0 else "unknown" for k in found["label"]] == found["label_name"]
-    assert np.array_equal(np.floor(table["t_ms"].to_numpy() / header["dt_ms"]), table["t_step"].to_numpy())
+    assert np.array_equal(steps_of(table["t_ms"].to_numpy(), header["dt_ms"]), table["t_step"].to_numpy())
     layers = np.array(table["layer"].to_pylist(), dtype=object)
     columns = [table[name].to_numpy() for name in ("sample", "t_step", "neuron", "value")]
     events = {layer: rows(*(column[layers == layer] for column in columns)) for layer in set(layers)}
@@ -123,6 +130,7 @@ def read_nirdata(path: Path) -> Contents:
                 continue
             grid = found.to_time_gridded(dt).data
             assert grid.shape == (len(columns[0]), header["steps"], int(np.prod(header["layers"][layer])))
+            steps_of(found.time[found.idx >= 0], dt)
             valued = isinstance(found, nir.ValuedEventData)
             place = np.nonzero(grid)
             assert len(place[0]) == np.count_nonzero(found.idx >= 0)
@@ -140,7 +148,7 @@ def read_sonata(path: Path) -> Contents:
         for layer in storage.get_population_names():
             assert storage[layer].sorting == "by_time"
             found = storage[layer].get_dict()
-            step = np.floor(found["timestamps"] / header["dt_ms"]).astype(int)
+            step = steps_of(found["timestamps"], header["dt_ms"])
             values = file[f"spikes/{layer}/values"][:]
             events[layer] = rows(step // steps, step % steps, found["node_ids"], values)
     for report in path.glob("*_report.h5"):
@@ -193,7 +201,7 @@ def read_nix(path: Path) -> Contents:
         assert segment.name == f"sample {sample}"
         samples.append(tuple(int(segment.annotations[name]) for name in ("data_index", "label", "prediction")))
         for train in segment.spiketrains:
-            steps = np.floor(train.rescale("ms").magnitude / header["dt_ms"]).astype(int)
+            steps = steps_of(train.rescale("ms").magnitude, header["dt_ms"])
             values = np.ravel(train.array_annotations.get("value", np.ones(len(steps))))
             neurons = np.ravel(train.array_annotations.get("neuron", [train.annotations.get("neuron")] * len(steps)))
             events[train.annotations["layer"]] += rows([sample] * len(steps), steps, neurons, values)
