@@ -29,6 +29,7 @@ from neurorules.torch_path.model import Learned, Model
 from neurorules.torch_path.network import Parameters
 from neurorules.torch_path.output import Output, compare_output
 from neurorules.torch_path.plasticity import learn_layer
+from neurorules.torch_path.probe import Probe
 from neurorules.torch_path.simulate import Activity, Carry
 from neurorules.torch_path.teacher import Teacher, above_of
 from neurorules.torch_path.trial import PhaseRecord, Trial, class_scores, observe_phase
@@ -63,6 +64,7 @@ class TrialResult:
 def learn_trial(
     model: Model, learned: Learned, drive: Series, steps: int, labels: Tensor, generator: torch.Generator,
     window: int | None = None, apply: Callable[[Mapping[str, Tensor]], Parameters] | None = None,
+    probe: Probe | None = None,
 ) -> TrialResult:  # fmt: skip
     """Run one trial and return what it asks to change.
 
@@ -74,8 +76,8 @@ def learn_trial(
         labels: (B,) class indices.
         generator: draws dropout masks.
         window: steps at a time; T if None.
-        apply: changes the parameters by gradients and returns what the next phase computes with, for a rule with a
-            phase that applies.
+        apply: for a rule with a phase that applies: changes the parameters and returns what the next phase reads.
+        probe: what an audit holds or changes on the way (`torch_path.probe`).
 
     Raises:
         UserError: a rule or normalisation that needs all steps at once, with a shorter window.
@@ -86,7 +88,8 @@ def learn_trial(
     check_window(model, window, steps)
     if model.signal is not None:
         learned = replace(learned, signal={**learned.signal, **model.signal.observe(learned.signal, drive, labels)})
-    trial = Trial(model, learned, drive, steps, window, labels, draw_masks(model.network.layers, samples, generator))
+    masks = draw_masks(model.network.layers, samples, generator)
+    trial = Trial(model, learned, drive, steps, window, labels, masks, probe=probe)
     records: dict[str, PhaseRecord] = {}
     output: Output | None = None
     teacher: Teacher | None = None
@@ -169,6 +172,8 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teach
                 change = learn_one(teacher, phase, record, index, activities[index], m, carries[index], whole)
                 sent = teacher.sent(index)
                 handed[index] = change if sent is None else -sent.values
+                if trial.probe is not None:
+                    handed[index] = trial.probe.handed(index, handed[index])
 
 
 def learn_one(
@@ -182,6 +187,8 @@ def learn_one(
         layer, phase.name, activity, m, trial.learned.parameters, trial.model.rule.constants,
         trial.model.rule.trace_decay, carry, whole, output, record.drive.context,
     )  # fmt: skip
+    if trial.probe is not None:
+        trial.probe.learns(view, trial.model.texts, trial.learned.update)
     return learn_layer(view, trial.model.texts, trial.learned.update, teacher.gathered)
 
 
