@@ -47,19 +47,23 @@ def record(
 
 def export(
     trace: Annotated[Path, typer.Argument(help="A trace file.")],
-    to: Annotated[str, typer.Option(help="Format with options, such as npz.")] = "npz",
-    out: Annotated[Path | None, typer.Option(help="The new file; beside the trace by default.")] = None,
+    to: Annotated[
+        str, typer.Option(help="npz, csv, parquet, nwb, sonata, nix, nirdata, events; options: `list exporters`.")
+    ] = "npz",
+    out: Annotated[
+        Path | None, typer.Option(help="The new file, or folder for sonata and events; beside the trace by default.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Write a trace in another format."""
     from neurorules.traces.exporters import export as write
 
     target = out or trace.with_suffix(f".{to.partition(':')[0]}")
-    write(trace, to, target)
+    files = [str(path) for path in write(trace, to, target)]
     if json:
-        print_json({"trace": str(trace), "to": to, "out": str(target)})
+        print_json({"trace": str(trace), "to": to, "out": str(target), "files": files})
     else:
-        print(f"{target} written")
+        print(f"{', '.join(files)} written")
 
 
 def plot(
