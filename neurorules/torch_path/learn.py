@@ -24,7 +24,7 @@ from neurorules.normalisations._shared import (
 from neurorules.series import Series
 from neurorules.streaming import RunningMean, start_at
 from neurorules.torch_path.layer import draw_masks
-from neurorules.torch_path.local_view import Gathered, LocalView
+from neurorules.torch_path.local_view import Gathered, LocalView, Witness
 from neurorules.torch_path.model import Learned, Model
 from neurorules.torch_path.network import Parameters
 from neurorules.torch_path.output import Output, compare_output
@@ -63,6 +63,7 @@ class TrialResult:
 def learn_trial(
     model: Model, learned: Learned, drive: Series, steps: int, labels: Tensor, generator: torch.Generator,
     window: int | None = None, apply: Callable[[Mapping[str, Tensor]], Parameters] | None = None,
+    witness: Witness | None = None,
 ) -> TrialResult:  # fmt: skip
     """Run one trial and return what it asks to change.
 
@@ -76,6 +77,7 @@ def learn_trial(
         window: steps at a time; T if None.
         apply: changes the parameters by gradients and returns what the next phase computes with, for a rule with a
             phase that applies.
+        witness: sees what the texts see.
 
     Raises:
         UserError: a rule or normalisation that needs all steps at once, with a shorter window.
@@ -97,7 +99,8 @@ def learn_trial(
             summed = records[phase.name].output
             assert summed is not None
             output = compare_output(model.rule, summed / steps, labels)
-        teacher = teacher or Teacher(trial, records, output, dict(learned.signal), Gathered(), samples)
+        if teacher is None:
+            teacher = Teacher(trial, records, output, dict(learned.signal), Gathered(), samples, witness=witness)
         teacher.output = output
         if phase.applies:
             trial = teacher.trial = _apply_now(trial, phase, records[phase.name], teacher, apply)
@@ -182,6 +185,8 @@ def learn_one(
         layer, phase.name, activity, m, trial.learned.parameters, trial.model.rule.constants,
         trial.model.rule.trace_decay, carry, whole, output, record.drive.context,
     )  # fmt: skip
+    if teacher.witness is not None:
+        teacher.witness(view)
     return learn_layer(view, trial.model.texts, trial.learned.update, teacher.gathered)
 
 
