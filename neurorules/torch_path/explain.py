@@ -105,7 +105,7 @@ def explain(learner: Learner, drive: Series, labels: Tensor, synapse: Synapse) -
     return Explanation(
         synapse.name, parameter, synapse.weight, rule.name, rule.declarations, weight, 0, int(labels[0]), said, 1.0,
         float(threshold) if synapse.layer.neuron.spiking else None, parts, float(total[synapse.weight]),
-        synapse.strongest(total).name,
+        (synapse.strongest(total) if total[synapse.weight[0]].any() else synapse).name,
     )  # fmt: skip
 
 
@@ -203,9 +203,11 @@ def _variables(view: LocalView, model: Model, synapse: Synapse, texts: list[Text
     reads = {"S_pre", "S_post", "v_post"}.union(*(equation.reads for equation in equations))
     reads |= {"m_post"} if view.m is not None else set()
     steps, shape = view.activity.steps, view.layer.shape
-    centred = synapse.entry.name in view.activity.pre_mean
+    if ELIGIBILITY in reads:
+        reads |= {"mean_pre"}
+    reads -= {"mean_pre"} if synapse.entry.name not in view.activity.pre_mean else set()
     for name in ("S_pre", "mean_pre", "x_pre"):
-        if name in reads and (centred or name != "mean_pre"):
+        if name in reads:
             value = pre_value(view, synapse.entry, Name(name)).over_time(steps)
             yield name, _at(value.expand(steps, view.activity.v.values.shape[1], *synapse.entry.pre_shape), synapse.pre)
     for name in ("S_post", "v_post", "x_post", "m_post", "p_post", "y_post"):

@@ -70,7 +70,7 @@ class Explanation:
         v_threshold: of the postsynaptic neuron; None where it sends no spikes.
         parts: by phase.
         gradient: of the weight as the trial gave it; minus the sum of dw.
-        strongest: the synapse of the same postsynaptic neuron that this trial moves most.
+        strongest: the synapse of the same postsynaptic neuron that this trial moves most; itself where none moves.
     """
 
     synapse: str
