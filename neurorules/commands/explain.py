@@ -36,6 +36,10 @@ def explain(
     """Show why one weight would move if the network learned from one sample, step by step. Nothing is changed."""
     from neurorules.torch_path.explain import explain_run
 
+    if out is not None:
+        from neurorules.traces.plots._shared import check_format
+
+        check_format(out)
     found = explain_run(run, synapse, sample, data_dir)
     if out is not None:
         from neurorules.traces.plots._explanation import draw_explanation

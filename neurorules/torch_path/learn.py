@@ -73,11 +73,10 @@ def learn_trial(
         drive: samples, (T, B, *input) or constant (B, *input).
         steps: T.
         labels: (B,) class indices.
-        generator: draws dropout masks.
+        generator, witness: draws dropout masks; sees what the texts see.
         window: steps at a time; T if None.
         apply: changes the parameters by gradients and returns what the next phase computes with, for a rule with a
             phase that applies.
-        witness: sees what the texts see.
 
     Raises:
         UserError: a rule or normalisation that needs all steps at once, with a shorter window.

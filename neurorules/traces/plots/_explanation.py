@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from neurorules.traces.explanation import Explanation, PhasePart
+from neurorules.traces.plots._membrane import FEW_STEPS, voltage
 from neurorules.traces.plots._shared import (
     BLUE,
     FAINT,
@@ -24,10 +25,8 @@ from neurorules.traces.plots._shared import (
     save,
     time_axis,
 )
-from neurorules.traces.plots.voltage import voltage
 
-WIDTH, ROW, CHARACTERS = 5.4, 1.0, 78  # inches a phase and a row; of a text, a line
-FEW_STEPS = 60
+WIDTH, ROW, CHARACTERS = 5.4, 1.0, 66  # inches a phase and a row; of a text, a line
 
 
 def draw_explanation(found: Explanation, out: Path) -> Figure:
@@ -49,8 +48,10 @@ def explanation_figure(found: Explanation) -> Figure:
     rows = [draw for draw, wanted in ROWS.items() if any(wanted <= set(part.variables) for part in found.parts)]
     texts = [_text(part, CHARACTERS if not single else round(CHARACTERS * 1.3)) for part in found.parts]
     lines = max(text.count("\n") for text in texts)
-    figure = new_figure(wide, ROW * len(rows) + 1.3 + 0.16 * lines, _heading(found))
-    grid = figure.subplots(len(rows), len(found.parts), sharex=True, sharey="row", squeeze=False)
+    figure = new_figure(wide, ROW * len(rows) + 1.15 + 0.16 * lines, _heading(found))
+    grid = figure.subplots(len(rows), len(found.parts), sharex=True, squeeze=False)
+    for axis in grid[-1, 1:]:
+        axis.sharey(grid[-1, 0])  # what phases do to the weight is compared; their membranes need not be
     for axes, draw in zip(grid, rows, strict=True):
         for axis, part in zip(axes, found.parts, strict=True):
             draw(axis, part, found)
@@ -78,7 +79,7 @@ def _heading(found: Explanation) -> str:
 
 def _text(part: PhasePart, characters: int) -> str:
     rows = part.variables["v_post"].shape[1]
-    which = f" (strong: row {part.row} of {rows}; dw: all rows)" if rows > 1 else ""
+    which = f" (strong: row {part.row} of {rows}; dw: all of them)" if rows > 1 else ""
     texts = [line for text in part.texts for line in wrap(f"dw = {text}", characters, subsequent_indent="     ")]
     return "\n".join([f"phase {part.phase}{which}", *texts])
 

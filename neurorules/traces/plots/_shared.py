@@ -6,6 +6,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,7 @@ INPUT = "input"
 SIGNED = "RdBu_r"
 """Colours of signed numbers, white at 0. ColorBrewer's, safe for colour-blind readers."""
 LABEL, TITLE = 8, 9  # points
+LETTERS = 12.0  # of a title, an inch
 
 
 class Picture(ABC):
@@ -151,10 +153,16 @@ def save(figure: Figure, out: Path) -> None:
 
 
 def new_figure(width: float, height: float, title: str) -> Figure:
-    """An empty figure, inches, with a line above all panels."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    figure.suptitle(title, fontsize=TITLE + 1, x=0.01, ha="left")
+    """An empty figure, inches, with a title above all panels, in as many lines as it takes."""
+    lines = [piece for line in title.splitlines() for piece in wrap(line, int(width * LETTERS)) or [""]]
+    figure = Figure(figsize=(width, height + 0.17 * (len(lines) - 1)), layout="constrained")
+    figure.suptitle("\n".join(lines), fontsize=TITLE + 1, x=0.01, ha="left")
     return figure
+
+
+def counted(number: int, thing: str) -> str:
+    """Such as "1 neuron", "2 neurons"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def layer_colours(layers: Iterable[str]) -> dict[str, str]:

@@ -17,6 +17,7 @@ from neurorules.traces.plots._shared import (
     TITLE,
     TracePicture,
     check_format,
+    counted,
     layer_colours,
     new_figure,
     plain_array,
@@ -152,6 +153,9 @@ def _band(
     middle = bottom + BAND * (neuron + 0.5) / neurons
     # A mark is as high as its neuron's place, but in a large population no lower than can be seen.
     half = BAND * max(0.42 / neurons, 0.011)
+    if not len(t):
+        axis.text(0.5, bottom + BAND / 2, "no spikes", transform=axis.get_yaxis_transform(), ha="center", va="center",
+                  fontsize=LABEL, color=colour, alpha=0.7)  # fmt: skip
     axis.vlines(t, middle - half, middle + half, colors=colour, linewidth=_mark_width(steps))
 
 
@@ -159,7 +163,7 @@ def _dress(axis: Axes, neurons: Mapping[str, int], steps: int, labelled: bool) -
     time_axis(axis, steps, None, labelled=False)
     axis.set_ylim(-GAP, len(neurons) * (BAND + GAP))
     middles = [number * (BAND + GAP) + BAND / 2 for number in range(len(neurons))]
-    names = [f"{name}\n{count} neuron{'' if count == 1 else 's'}".lstrip() for name, count in neurons.items()]
+    names = [f"{name}\n{counted(count, 'neuron')}".lstrip() for name, count in neurons.items()]
     axis.set_yticks(middles, names, fontsize=LABEL)
     axis.tick_params(axis="y", length=0, labelleft=labelled)
     axis.tick_params(axis="x", labelsize=LABEL)

@@ -18,6 +18,7 @@ from neurorules.traces.plots._shared import (
     LABEL,
     TITLE,
     TracePicture,
+    counted,
     dress,
     layer_colours,
     new_figure,
@@ -39,8 +40,8 @@ class Rates(TracePicture):
             raise UserError(f"{reader.path.name} holds no spikes. Record them: --variables {SPIKES}")
         chosen = list(range(len(reader)) if samples is None else samples)
         trial = reader.steps * reader.header.dt_ms / 1000.0  # s
-        of_samples = f"{len(chosen)} sample{'' if len(chosen) == 1 else 's'} of {reader.steps} steps"
-        heading = f"Firing rates over {of_samples}, rule {reader.header.rule}"
+        seen = f"{counted(len(chosen), 'sample')} of {counted(reader.steps, 'step')}"
+        heading = f"Firing rates over {seen}, rule {reader.header.rule}"
         figure = new_figure(7.2, 1.5 * len(layers) + 0.9, heading)
         axes = figure.subplots(len(layers), 1, sharex=True, squeeze=False)[:, 0]
         colours = layer_colours(reader.layers)
@@ -50,8 +51,9 @@ class Rates(TracePicture):
                 spikes += np.bincount(reader.events(sample, layer).neuron, minlength=len(spikes))
             found, one = spikes / (len(chosen) * trial), 1 / (len(chosen) * trial)
             rates(axis, found, one, colours[layer])
-            count = f"{len(spikes)} neuron{'' if len(spikes) == 1 else 's'}"
-            axis.set_title(f"{layer}, {count}", loc="left", fontsize=TITLE, color=colours[layer])
+            axis.set_title(
+                f"{layer}, {counted(len(spikes), 'neuron')}", loc="left", fontsize=TITLE, color=colours[layer]
+            )
             axis.label_outer()
         unit = f"mean firing rate (Hz; 1 step = {reader.header.dt_ms:g} ms)"
         axes[-1].set_xlabel(unit, fontsize=LABEL)
@@ -73,6 +75,7 @@ def rates(axis: Axes, rate: Any, one_spike: float | None = None, colour: str = B
         width = one_spike * max(1, np.ceil(top / one_spike / MOST_BINS))
     edges = np.arange(-0.5, np.ceil(top / width) + 1) * width
     axis.hist(found, edges.tolist(), color=colour, alpha=0.75, edgecolor="white", linewidth=0.4)
+    axis.set_ylim(0, 1.3 * axis.get_ylim()[1])
     axis.axvline(found.mean(), color=INK, linewidth=1.0, linestyle=(0, (4, 3)))
     silent = int((found == 0).sum())
     told = f"mean {found.mean():.3g} Hz\nsilent: {silent} ({silent / len(found):.0%})"

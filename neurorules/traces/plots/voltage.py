@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 
 from neurorules.language.errors import UserError
 from neurorules.traces.header import TraceHeader
+from neurorules.traces.plots._membrane import FEW_STEPS, voltage
 from neurorules.traces.plots._shared import (
     BLUE,
     FAINT,
-    GREY,
     INK,
     LABEL,
     RED,
@@ -32,7 +32,7 @@ from neurorules.traces.plots._shared import (
 from neurorules.traces.store import TraceReader
 from neurorules.traces.writer import SPIKES
 
-MEMBRANE, MOST_SAMPLES, FEW_STEPS = "v", 3, 60
+MEMBRANE, MOST_SAMPLES = "v", 3
 
 
 @dataclass(frozen=True)
@@ -82,38 +82,6 @@ class Voltage(TracePicture):
         return [int(firing[int(place)]) for place in places]
 
 
-def voltage(
-    axis: Axes, v: Any, spikes: Any = None, v_threshold: float | None = 1.0, *, colour: str = BLUE,
-    dt_ms: float | None = None,
-) -> Axes:  # fmt: skip
-    """Draw the membrane of one neuron, in thresholds, its threshold dashed, its spikes marked.
-
-    Args:
-        axis: where to draw.
-        v: (T,) array or tensor, such as snnTorch's `mem[:, sample, neuron]`.
-        spikes: (T,), not 0 where it fires; None for none.
-        v_threshold: what v is measured by, > 0; None for a neuron without one.
-        dt_ms: length of a step.
-
-    Raises:
-        UserError: another shape.
-    """
-    membrane = plain_array(v)
-    fired = np.zeros(membrane.shape, bool) if spikes is None else plain_array(spikes) != 0
-    if membrane.ndim != 1 or fired.shape != membrane.shape:
-        raise UserError(f"v has shape {membrane.shape}, spikes {fired.shape}. Give one neuron's, (T,) each")
-    steps, scaled = np.arange(len(membrane)), membrane / (v_threshold or 1.0)
-    axis.axhline(0, color=FAINT, linewidth=0.6, zorder=0)
-    if v_threshold is not None:
-        axis.axhline(1, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1, label="threshold")
-    few = len(membrane) <= FEW_STEPS
-    axis.plot(steps, scaled, color=colour, linewidth=1.1, marker="o" if few else "", markersize=2.2, zorder=2)
-    axis.plot(steps[fired], scaled[fired], "o", color=INK, markersize=4.5, zorder=3, label="spike")
-    axis.margins(y=0.15)
-    time_axis(dress(axis), len(membrane), dt_ms)
-    return axis
-
-
 def readout(axis: Axes, v: Any, label: int = -1, said: int = -1, names: Sequence[str] = ()) -> Axes:
     """Draw the membranes of a read-out: the sample's class blue, another one that the network says red, the rest faint.
 
@@ -126,7 +94,7 @@ def readout(axis: Axes, v: Any, label: int = -1, said: int = -1, names: Sequence
     membranes = plain_array(v)
     axis.axhline(0, color=FAINT, linewidth=0.6, zorder=0)
     marker = "o" if len(membranes) <= FEW_STEPS else ""
-    for number, membrane in enumerate(membranes.T):
+    for number, membrane in enumerate(membranes.swapaxes(0, 1)):
         if number not in (label, said):
             axis.plot(membrane, color=FAINT, linewidth=0.8, zorder=1)
     known = {said: ("read as", RED), label: ("class", BLUE)}  # the class where both are one
@@ -166,3 +134,4 @@ def threshold_of(header: TraceHeader) -> float | None:
 
 
 ENTRY = Voltage
+__all__ = ["ENTRY", "Voltage", "readout", "voltage"]

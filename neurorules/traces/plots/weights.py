@@ -16,6 +16,7 @@ from neurorules.traces.plots._shared import (
     SIGNED,
     TITLE,
     RunPicture,
+    counted,
     new_figure,
     one_run,
     plain_array,
@@ -64,11 +65,11 @@ def weights(axis: Axes, w: Any) -> Axes:
     if matrix.ndim not in (2, 4):
         raise UserError(f"weights of shape {matrix.shape} are no matrix. Give (O, I), or a kernel (O, C, k, k)")
     kernel = matrix.ndim == 4
-    inputs = "x".join(map(str, matrix.shape[1:])) + (" kernel" if kernel else " inputs")
+    inputs = "x".join(map(str, matrix.shape[1:])) + " kernel" if kernel else counted(matrix.shape[1], "input")
     matrix = matrix.reshape(len(matrix), -1)
     largest = float(np.percentile(np.abs(matrix), BRIGHTEST)) or 1.0
     image = axis.imshow(matrix, SIGNED, vmin=-largest, vmax=largest, aspect="auto", interpolation="nearest")
-    axis.set_ylabel(f"{len(matrix)} {'maps' if kernel else 'neurons'}", fontsize=LABEL)
+    axis.set_ylabel(counted(len(matrix), "map" if kernel else "neuron"), fontsize=LABEL)
     axis.set_xlabel(inputs, fontsize=LABEL)
     for along, count in ((axis.xaxis, matrix.shape[1]), (axis.yaxis, len(matrix))):
         along.set_ticks(sorted({0, count - 1}))
