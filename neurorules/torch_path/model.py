@@ -72,11 +72,7 @@ class Model:
 
     def reads_m(self, role: str, phase: str) -> bool:
         """Whether texts of a role read the third factor in a phase."""
-        return any(
-            "m_post" in self.rule.equation(t.plasticity).reads
-            for t in self.texts_of(phase)
-            if t.plasticity.role == role
-        )
+        return any(text.reads_m for text in self.texts_of(phase) if text.plasticity.role == role)
 
     def phase_statistics(self, phase: str, layer: str) -> str:
         """Name of the current statistics that a layer uses in a phase."""

@@ -25,10 +25,11 @@ from neurorules.torch_path.simulate_eligibility import bias_eligibility, reverse
 
 @dataclass(frozen=True)
 class Text:
-    """One plasticity with its groups of products."""
+    """One plasticity with its groups of products, and whether they read the third factor."""
 
     plasticity: Plasticity
     groups: tuple[Group, ...]
+    reads_m: bool
 
 
 def compile_rule(rule: Rule) -> tuple[Text, ...]:
@@ -37,7 +38,8 @@ def compile_rule(rule: Rule) -> tuple[Text, ...]:
     Raises:
         UserError: a text that is not legal.
     """
-    return tuple(Text(p, group_products(rule.equation(p))) for p in rule.plasticity)
+    equations = ((p, rule.equation(p)) for p in rule.plasticity)
+    return tuple(Text(p, group_products(equation), "m_post" in equation.reads) for p, equation in equations)
 
 
 def learn_layer(
