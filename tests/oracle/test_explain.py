@@ -101,6 +101,14 @@ def test_the_steps_add_up_in_a_loop_and_under_other_normalisations(rule: str) ->
         explained(made(rule, "8-7", norm=norm), "hidden2:3:4", rows=3)
 
 
+def test_the_steps_add_up_through_synapses_that_tire_dropout_and_a_read_out_of_all_layers() -> None:
+    learner = made("local_readout", "8-d0.3-7", connection="dynamic", readout="all")
+    for synapse in ("hidden2:3:4", "readout.hidden1:2:5", "readout.hidden2:0:6"):
+        assert explained(learner, synapse).synapse == synapse
+    with pytest.raises(UserError, match="layer 'readout' has the inputs hidden1, hidden2. Name one: readout.hidden1"):
+        find_synapse(learner.model.network, "readout:0:0")
+
+
 @pytest.mark.parametrize("neuron", ["lif:beta=0.8:reset=zero", "cuba_lif:refractory=2", "alif"])
 def test_the_eligibility_shown_is_the_membranes_own(neuron: str) -> None:
     # Forwards in time, dw = sum of post factor x eligibility; the machine runs the same sum backwards.
