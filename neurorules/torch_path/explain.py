@@ -7,7 +7,7 @@ spike, and its postsynaptic factor is what that spike still does to the membrane
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +26,25 @@ from neurorules.torch_path.model import Model
 from neurorules.torch_path.plasticity import Text
 from neurorules.torch_path.post_factors import PostFactors, post_value
 from neurorules.torch_path.pre_factors import CENTRED_SPIKES, pre_value
+from neurorules.torch_path.probe import Probe
 from neurorules.torch_path.products import Group, Lingering, value_of
 from neurorules.torch_path.restore import restore
 from neurorules.torch_path.simulate import Carry
 from neurorules.torch_path.simulate_eligibility import eligibility_of, trace
 from neurorules.torch_path.synapse import Synapse, find_synapse
 from neurorules.traces.explanation import Explanation, PhasePart, Term
+
+
+@dataclass(frozen=True)
+class Views(Probe):
+    """Keeps what the texts of one layer see, phase by phase."""
+
+    layer: str
+    seen: list[LocalView] = field(default_factory=list)
+
+    def learns(self, view: LocalView, texts: tuple[Text, ...], statistics: Mapping[str, UpdateStatistics]) -> None:
+        if view.layer.name == self.layer:
+            self.seen.append(replace(view, carry=Carry(), traced={}))
 
 
 def explain_run(run: Path, synapse: str, sample: int = 0, data_dir: Path | None = None) -> Explanation:
@@ -69,12 +82,8 @@ def explain(learner: Learner, drive: Series, labels: Tensor, synapse: Synapse) -
         UserError: a weight that the rule does not teach.
     """
     parameter = synapse.layer.weight(synapse.entry)
-    views: list[LocalView] = []
+    views = Views(synapse.layer.name)
     gradients: list[Mapping[str, Tensor]] = []
-
-    def witness(view: LocalView) -> None:
-        if view.layer.name == synapse.layer.name:
-            views.append(replace(view, carry=Carry(), traced={}))
 
     def apply(changes: Mapping[str, Tensor]) -> dict[str, Tensor]:
         gradients.append(changes)
@@ -88,9 +97,9 @@ def explain(learner: Learner, drive: Series, labels: Tensor, synapse: Synapse) -
         said = int(learner.scores(given)[0].argmax())
         generator = torch.Generator(learner.device).manual_seed(learner.seed)
         trial = learn_trial(
-            learner.model, before, given, steps, labels.to(learner.device), generator, None, apply, witness
+            learner.model, before, given, steps, labels.to(learner.device), generator, None, apply, views
         )
-        found = (_part(view, learner.model, synapse, before.update, int(labels[0]), len(labels)) for view in views)
+        found = (_part(view, learner.model, synapse, before.update, int(labels[0]), len(labels)) for view in views.seen)
         parts = tuple(part for part in found if part is not None)
     gradients.append(trial.gradients)
     moved = [g[parameter] for g in gradients if parameter in g]

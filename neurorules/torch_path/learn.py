@@ -24,11 +24,12 @@ from neurorules.normalisations._shared import (
 from neurorules.series import Series
 from neurorules.streaming import RunningMean, start_at
 from neurorules.torch_path.layer import draw_masks
-from neurorules.torch_path.local_view import Gathered, LocalView, Witness
+from neurorules.torch_path.local_view import Gathered, LocalView
 from neurorules.torch_path.model import Learned, Model
 from neurorules.torch_path.network import Parameters
 from neurorules.torch_path.output import Output, compare_output
 from neurorules.torch_path.plasticity import learn_layer
+from neurorules.torch_path.probe import Probe
 from neurorules.torch_path.simulate import Activity, Carry
 from neurorules.torch_path.teacher import Teacher, above_of
 from neurorules.torch_path.trial import PhaseRecord, Trial, class_scores, observe_phase
@@ -63,7 +64,7 @@ class TrialResult:
 def learn_trial(
     model: Model, learned: Learned, drive: Series, steps: int, labels: Tensor, generator: torch.Generator,
     window: int | None = None, apply: Callable[[Mapping[str, Tensor]], Parameters] | None = None,
-    witness: Witness | None = None,
+    probe: Probe | None = None,
 ) -> TrialResult:  # fmt: skip
     """Run one trial and return what it asks to change.
 
@@ -73,10 +74,10 @@ def learn_trial(
         drive: samples, (T, B, *input) or constant (B, *input).
         steps: T.
         labels: (B,) class indices.
-        generator, witness: draws dropout masks; sees what the texts see.
+        generator: draws dropout masks.
         window: steps at a time; T if None.
-        apply: changes the parameters by gradients and returns what the next phase computes with, for a rule with a
-            phase that applies.
+        apply: for a rule with a phase that applies: changes the parameters and returns what the next phase reads.
+        probe: looks on, or holds or changes something on the way (`torch_path.probe`).
 
     Raises:
         UserError: a rule or normalisation that needs all steps at once, with a shorter window.
@@ -87,7 +88,8 @@ def learn_trial(
     check_window(model, window, steps)
     if model.signal is not None:
         learned = replace(learned, signal={**learned.signal, **model.signal.observe(learned.signal, drive, labels)})
-    trial = Trial(model, learned, drive, steps, window, labels, draw_masks(model.network.layers, samples, generator))
+    masks = draw_masks(model.network.layers, samples, generator)
+    trial = Trial(model, learned, drive, steps, window, labels, masks, probe=probe)
     records: dict[str, PhaseRecord] = {}
     output: Output | None = None
     teacher: Teacher | None = None
@@ -98,8 +100,7 @@ def learn_trial(
             summed = records[phase.name].output
             assert summed is not None
             output = compare_output(model.rule, summed / steps, labels)
-        if teacher is None:
-            teacher = Teacher(trial, records, output, dict(learned.signal), Gathered(), samples, witness=witness)
+        teacher = teacher or Teacher(trial, records, output, dict(learned.signal), Gathered(), samples)
         teacher.output = output
         if phase.applies:
             trial = teacher.trial = _apply_now(trial, phase, records[phase.name], teacher, apply)
@@ -171,6 +172,8 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teach
                 change = learn_one(teacher, phase, record, index, activities[index], m, carries[index], whole)
                 sent = teacher.sent(index)
                 handed[index] = change if sent is None else -sent.values
+                if trial.probe is not None:
+                    handed[index] = trial.probe.handed(index, handed[index])
 
 
 def learn_one(
@@ -184,8 +187,8 @@ def learn_one(
         layer, phase.name, activity, m, trial.learned.parameters, trial.model.rule.constants,
         trial.model.rule.trace_decay, carry, whole, output, record.drive.context,
     )  # fmt: skip
-    if teacher.witness is not None:
-        teacher.witness(view)
+    if trial.probe is not None:
+        trial.probe.learns(view, trial.model.texts, trial.learned.update)
     return learn_layer(view, trial.model.texts, trial.learned.update, teacher.gathered)
 
 

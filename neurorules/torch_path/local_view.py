@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -69,7 +69,3 @@ class LocalView:
     output: Output | None = None
     context: Tensor | None = None
     traced: dict[str, Tensor] = field(default_factory=dict)
-
-
-Witness = Callable[[LocalView], None]
-"""Sees what each layer's texts are about to see, phase by phase; it changes nothing."""

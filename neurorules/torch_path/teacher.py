@@ -10,7 +10,7 @@ from torch import Tensor
 from neurorules.series import Series
 from neurorules.signals._shared import Every, SignalState, ThirdFactor, View
 from neurorules.torch_path.layer import NETWORK_INPUT, carry_back
-from neurorules.torch_path.local_view import Gathered, Witness
+from neurorules.torch_path.local_view import Gathered
 from neurorules.torch_path.output import Output
 from neurorules.torch_path.simulate import Activity
 from neurorules.torch_path.simulate_backwards import through_own_loop
@@ -21,8 +21,7 @@ from neurorules.torch_path.trial import PhaseRecord, Trial
 class Teacher:
     """Asks the signal for each layer's third factor, once a trial, and keeps what it answers.
 
-    Without an `output`, as where a layer learns before the batch has left the network, the read-out has none. Who wants
-    to see what the texts see brings a `witness`.
+    Without an `output`, as where a layer learns before the batch has left the network, the read-out has none.
     """
 
     trial: Trial
@@ -34,7 +33,6 @@ class Teacher:
     gradients: dict[str, Tensor] = field(default_factory=dict)
     known: dict[str, ThirdFactor] = field(default_factory=dict)
     third_factors: dict[str, Series] = field(default_factory=dict)
-    witness: Witness | None = None
 
     def third_factor(self, index: int, phase: str, above: Callable[..., Series] | None) -> Series | None:
         """m of one layer in one phase; None where the phase has none."""
