@@ -86,15 +86,16 @@ def learn_trial(
     samples = drive.values.shape[0 if drive.constant else 1]
     window = window or steps
     check_window(model, window, steps)
+    told = model.told(labels)
     if model.signal is not None:
-        learned = replace(learned, signal={**learned.signal, **model.signal.observe(learned.signal, drive, labels)})
+        learned = replace(learned, signal={**learned.signal, **model.signal.observe(learned.signal, drive, told)})
     masks = draw_masks(model.network.layers, samples, generator)
-    trial = Trial(model, learned, drive, steps, window, labels, masks, probe=probe)
+    trial = Trial(model, learned, drive, steps, window, told, masks, probe=probe)
     records: dict[str, PhaseRecord] = {}
     output: Output | None = None
     teacher: Teacher | None = None
     for phase in model.rule.phases:
-        error = None if output is None else output.m
+        error = None if output is None else model.told(output.m)
         records[phase.name] = observe_phase(trial, phase, error, training=True, before=records.get("input"))
         if output is None or phase.name == model.rule.error_phase:
             summed = records[phase.name].output

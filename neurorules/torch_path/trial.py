@@ -57,7 +57,7 @@ class Trial:
         drive: the samples, (T, B, *input) or constant (B, *input).
         steps: T.
         window: steps at a time, T for `by_layer`, 1 for `by_step`.
-        labels: (B,) class indices; None at inference.
+        labels: (B,) class indices that hidden layers are told; None at inference.
         masks: dropout masks.
         applied: whether a phase has changed the parameters since the phase "input" ran.
         probe: what an audit holds or changes between the passes and learning; it needs a window of all steps.

@@ -222,7 +222,7 @@ print(json.dumps([train(config, quiet=True, data=data)["test_accuracy"] for conf
 
 
 @cache
-def digits_runs(rule: str, seeds: int = 5, **settings: int) -> list[float]:
+def digits_runs(rule: str, seeds: int = 5, **settings: int | str) -> list[float]:
     """Test accuracy on real digits, seed by seed, on a net whose frozen layers lose much.
 
     In a process of its own: the checks of every call that hold in tests would make training ten times slower.
@@ -257,8 +257,8 @@ def test_the_sign_of_pepitas_projection_decides() -> None:
 
 @pytest.mark.slow
 def test_pepita_learns_nothing_from_another_samples_error() -> None:
-    own, other = (digits_runs(f"pepita:form=dendritic:init=class_means:sign=minus:error={e}", seeds=2)
-                  for e in ("first", "shuffled"))  # fmt: skip
+    rule = "pepita:form=dendritic:init=class_means:sign=minus"
+    own, other = digits_runs(rule, seeds=2), digits_runs(rule, seeds=2, epochs=6, batch_size=32, targets="shuffled")
     assert min(own) > max(other) + 0.1
 
 
