@@ -67,25 +67,27 @@ def export(
 
 
 def plot(
-    trace: Annotated[Path, typer.Argument(help="A trace file.")],
-    out: Annotated[Path, typer.Option(help="The picture: .png, .svg or .pdf.")] = Path("raster.png"),
+    what: Annotated[list[Path], typer.Argument(help="A trace file; for weights, fields and curves run folders.")],
+    kind: Annotated[
+        str, typer.Option(help="raster, voltage, rates; weights, fields, curves; with options (see: list plots).")
+    ] = "raster",
+    out: Annotated[Path | None, typer.Option(help="The picture: .png, .svg or .pdf; KIND.png by default.")] = None,
     samples: Annotated[
-        str | None, typer.Option(help="Comma-separated places in the trace; the first six by default.")
+        str | None, typer.Option(help="Comma-separated places in the trace; as many as fit by default.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Draw a raster of recorded spikes."""
+    """Draw recorded traces, or what runs have learned."""
     from neurorules.language.options import convert, parse_list
-    from neurorules.traces.plots.raster import plot_raster
-    from neurorules.traces.store import TraceReader
+    from neurorules.traces.plots import plot as draw
 
     chosen = None if samples is None else [convert("--samples", int, place) for place in parse_list(samples)]
-    with TraceReader(trace) as reader:
-        plot_raster(reader, out, chosen)
+    target = out or Path(f"{kind.partition(':')[0]}.png")
+    draw(what, kind, target, chosen)
     if json:
-        print_json({"trace": str(trace), "out": str(out)})
+        print_json({"what": [str(path) for path in what], "kind": kind, "out": str(target)})
     else:
-        print(f"{out} drawn")
+        print(f"{target} drawn")
 
 
 def simulate(
