@@ -77,7 +77,7 @@ def learn_trial(
         generator: draws dropout masks.
         window: steps at a time; T if None.
         apply: for a rule with a phase that applies: changes the parameters and returns what the next phase reads.
-        probe: what an audit holds or changes on the way (`torch_path.probe`).
+        probe: looks on, or holds or changes something on the way (`torch_path.probe`).
 
     Raises:
         UserError: a rule or normalisation that needs all steps at once, with a shorter window.

@@ -144,10 +144,9 @@ class Learner:
         """`step` for those who look into it: all that the trial found, and the labels on its device."""
         with torch.no_grad(), matrix_precision(self.fast):
             drive, steps, labels = self._checked(spikes, labels)
-            window = window_of(self.schedule, steps)
             trial = learn_trial(
-                self.model, self.seen(), drive, steps, labels, self.generator, window,
-                lambda gradients: self._apply_and_read(gradients, fraction),
+                self.model, self.seen(), drive, steps, labels, self.generator, window_of(self.schedule, steps),
+                lambda gradients: self.apply_and_read(gradients, fraction),
             )  # fmt: skip
             check_finite(trial.gradients, self.model.network, trial.scores)
             self._apply(trial.gradients, fraction)
@@ -278,7 +277,8 @@ class Learner:
             self.learned.parameters[name] = stored.clone()
         return state
 
-    def _apply_and_read(self, gradients: Mapping[str, Tensor], fraction: float) -> dict[str, Tensor]:
+    def apply_and_read(self, gradients: Mapping[str, Tensor], fraction: float = 1.0) -> dict[str, Tensor]:
+        """Change the parameters by one step of the optimiser; what a trial computes with from then on."""
         check_finite(gradients, self.model.network)
         self._apply(gradients, fraction)
         return self.read()
