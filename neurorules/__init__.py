@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from neurorules.series import Series
     from neurorules.torch_path.learner import Learner
     from neurorules.torch_path.network import Network, build_network
+    from neurorules.torch_path.recorder import Recorder
 
-__all__ = ["Learner", "Network", "Series", "build_network", "compare", "train"]
+__all__ = ["Learner", "Network", "Recorder", "Series", "build_network", "compare", "train"]
 
 _HOMES = {
     "Learner": "neurorules.torch_path.learner",
     "Network": "neurorules.torch_path.network",
+    "Recorder": "neurorules.torch_path.recorder",
     "Series": "neurorules.series",
     "build_network": "neurorules.torch_path.network",
     "compare": "neurorules.api",

@@ -23,22 +23,30 @@ Samples = Annotated[int, typer.Option(help="Test samples, from the first on.")]
 
 def record(
     run: RunFolder,
-    samples: Samples = 10,
+    samples: Annotated[
+        str, typer.Option(help="How many, from the first on, or their places from 0 on: 10, or 3,7,20-30.")
+    ] = "10",
     variables: Annotated[
         str,
         typer.Option(
-            help="Comma-separated: S spikes, v membrane before reset, m third factor; forward, reverse, G1 of BSP."
+            help="Comma-separated: S spikes, v membrane before reset, x trace of the spikes, m third factor; w "
+            "weights, b biases; at each synapse dv_dw, declared eligibilities, G1; forward, reverse of BSP."
         ),
     ] = "S,v",
+    layers: Annotated[
+        str | None, typer.Option(help="Comma-separated, such as input,hidden1 or hidden1.ff; all by default.")
+    ] = None,
+    part: Annotated[Literal["test", "validation", "train"], typer.Option(help="Samples of the data set.")] = "test",
     out: Annotated[Path, typer.Option(help="The trace file, HDF5.")] = Path("traces.h5"),
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Record spikes and membranes of test samples into a trace file."""
+    """Record what a trained network does on samples into a trace file."""
+    from neurorules.compare.record import record_run
     from neurorules.language.options import parse_list
-    from neurorules.torch_path.record import record_run
 
-    found = record_run(run, out, samples, parse_list(variables), data_dir, quiet=json)
+    chosen = None if layers is None else parse_list(layers)
+    found = record_run(run, out, samples, parse_list(variables), chosen, part, data_dir, quiet=json)
     if json:
         print_json(found)
     else:

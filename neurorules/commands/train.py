@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +12,9 @@ from neurorules.commands.output import print_json
 from neurorules.commands.settings import DataDir, Force, Json, Resume, with_settings
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
+
+if TYPE_CHECKING:
+    from neurorules.torch_path.record_training import RecordTraining
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,6 +28,14 @@ def train(
     config: TrainConfig,
     out: Annotated[Path | None, typer.Option(help="Run folder; by default a new one below runs/.")] = None,
     data_dir: DataDir = None,
+    record: Annotated[
+        str | None,
+        typer.Option(help="Write these variables into RUN/traces.h5 after each epoch, such as S,v,w (see: record)."),
+    ] = None,
+    record_samples: Annotated[
+        str, typer.Option(help="Validation samples to record, training samples where none are held out: 10, or 0-9,20.")
+    ] = "10",
+    record_layers: Annotated[str | None, typer.Option(help="Layers to record; all by default.")] = None,
     resume: Resume = False,
     force: Force = False,
     json: Json = False,
@@ -34,7 +46,12 @@ def train(
     if out is None and resume:
         raise UserError("--resume needs the folder of the run to go on with. Give --out DIR")
     folder = out or free_folder(Path("runs") / config.rule.replace(":", "_"))
-    result = run(config, folder, data_dir=data_dir, resume=resume, force=force, quiet=json)
+    with ExitStack() as open_files:
+        watchers = []
+        if record is not None:
+            recording = _recording(config, folder if resume else None, record, record_samples, record_layers)
+            watchers.append(open_files.enter_context(recording))
+        result = run(config, folder, data_dir=data_dir, resume=resume, force=force, quiet=json, watchers=watchers)
     if json:
         print_json(result)
         return
@@ -43,6 +60,21 @@ def train(
     print(f"{config.rule} on {config.data}: test {100 * result['test_accuracy']:.2f} %{held}")
     cost = f"{result['train_seconds']:.1f} s of learning, {result['spikes_per_sample']:.0f} spikes a sample"
     print(f"{cost}, run in {folder}")
+
+
+def _recording(
+    config: TrainConfig, resumed: Path | None, variables: str, samples: str, layers: str | None
+) -> RecordTraining:
+    if config.path != "torch":
+        raise UserError(
+            f"--record looks at --path torch between epochs, and this is --path {config.path}. Record the trained run: "
+            f"neurorules record RUN"
+        )
+    from neurorules.language.options import parse_list
+    from neurorules.torch_path.record_training import RecordTraining
+
+    chosen = None if layers is None else parse_list(layers)
+    return RecordTraining(parse_list(variables), samples, chosen, resumed)
 
 
 def free_folder(wanted: Path) -> Path:

@@ -19,7 +19,7 @@ from neurorules.torch_path import kernels
 from neurorules.torch_path.checks import check_device, check_drive, check_finite, check_labels, check_precision
 from neurorules.torch_path.device_chain import chain
 from neurorules.torch_path.layer import draw_masks
-from neurorules.torch_path.learn import learn_trial
+from neurorules.torch_path.learn import TrialResult, learn_trial
 from neurorules.torch_path.model import Learned, Model, build_model, initialise, place
 from neurorules.torch_path.network import Network, settled_network
 from neurorules.torch_path.observe import Response, respond
@@ -137,17 +137,21 @@ class Learner:
         """
         if self.pipe is not None:
             return [found for found in (self.push(spikes, labels, fraction), *self.flush()) if found is not None][-1]
+        trial, labels = self.learn(spikes, labels, fraction)
+        return metrics_of(trial.scores, labels, trial.spikes)
+
+    def learn(self, spikes: Tensor | Series, labels: Tensor, fraction: float = 1.0) -> tuple[TrialResult, Tensor]:
+        """`step` for those who look into it: all that the trial found, and the labels on its device."""
         with torch.no_grad(), matrix_precision(self.fast):
             drive, steps, labels = self._checked(spikes, labels)
-            window = window_of(self.schedule, steps)
             trial = learn_trial(
-                self.model, self.seen(), drive, steps, labels, self.generator, window,
+                self.model, self.seen(), drive, steps, labels, self.generator, window_of(self.schedule, steps),
                 lambda gradients: self.apply_and_read(gradients, fraction),
             )  # fmt: skip
             check_finite(trial.gradients, self.model.network, trial.scores)
             self._apply(trial.gradients, fraction)
             self.learned = replace(trial.learned, parameters=self.learned.parameters)
-            return metrics_of(trial.scores, labels, trial.spikes)
+            return trial, labels
 
     def _checked(self, spikes: Tensor | Series, labels: Tensor) -> tuple[Series, int, Tensor]:
         drive, steps = check_drive(spikes, self.model.network, self.steps, self.device, self.dtype)

@@ -1,149 +1,114 @@
-"""Recording what a trained network does on test samples, and what it would learn from them."""
+"""Recording what a trained network does on samples of its data, and what it would learn from them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from neurorules.language.errors import UserError, unknown
+from neurorules.language.errors import UserError
 from neurorules.runs.progress import track
-from neurorules.series import Series
-from neurorules.torch_path.learn import learn_trial
-from neurorules.torch_path.learner import Learner
-from neurorules.torch_path.model import Model
+from neurorules.torch_path.batches import Data, Part
+from neurorules.torch_path.record_plan import INPUT
+from neurorules.torch_path.recorder import Recorder
 from neurorules.torch_path.report import versions
-from neurorules.torch_path.restore import Restored, restore
-from neurorules.torch_path.simulate import Activity
+from neurorules.torch_path.restore import restore
 from neurorules.traces.header import TraceHeader
-from neurorules.traces.writer import TraceWriter
+from neurorules.traces.store import TraceReader
 
-VARIABLES = {
-    "S": "spikes, or a graded output",
-    "v": "membrane before reset",
-    "forward": "the forward signal: the same as S, stored densely",
-    "m": "third factor, as the texts read it",
-    "reverse": "what the rule's reverse circuit sends to the layers below",
-    "G1": "reverse times forward signal at each connection, by step",
-}
-"""What can be recorded. The last three are those of a trial in which the network would learn from the sample."""
-LEARNING = frozenset({"m", "reverse", "G1"})
+PartName = Literal["test", "validation", "train"]
 ROWS = 32
 """Samples run at once."""
-
-
-class Seen(NamedTuple):
-    """What a batch brought: predicted classes, activity by layer, third factors and reverse signals by layer's name."""
-
-    said: Tensor
-    activity: list[Activity]
-    m: dict[str, Series]
-    sent: dict[str, Series]
+LARGE = 2**30
+"""Bytes of a recording, before it is compressed, that deserve a word."""
+_log = logging.getLogger(__name__)
 
 
 def record_run(
-    run: Path, out: Path, samples: int, variables: list[str], data_dir: Path | None = None, quiet: bool = False
-) -> dict[str, Any]:
-    """Record the first test samples of a run's data.
+    run: Path, out: Path, samples: str, variables: Sequence[str], layers: Collection[str] | None = None,
+    part: PartName = "test", data_dir: Path | None = None, quiet: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    """Record samples of a run's data.
 
     Args:
         run: folder of a finished run.
         out: trace file to write.
-        samples: how many, >= 1.
-        variables: of `VARIABLES`.
+        samples: how many from the first on, or their places: see `sample_places`.
+        variables, layers: see `record_plan`.
+        part: of the data set.
 
     Returns:
-        samples, spikes, and the trace file's path.
+        samples, spikes of its layers, and the trace file's path.
 
     Raises:
-        UserError: no such run or variable, a variable that its rule does not have, or fewer test samples than asked.
+        UserError: no such run, variable or layer, a variable that its rule does not have, or no such samples.
     """
-    for variable in variables:
-        if variable not in VARIABLES:
-            raise unknown("variable", variable, VARIABLES)
     restored = restore(run, data_dir)
-    _check_signal(restored.learner.model, variables)
-    test = restored.data.test
-    if not 1 <= samples <= len(test):
-        raise UserError(f"--samples is {samples}, the test set holds {len(test)}. Ask for 1 to {len(test)}")
-    generator = torch.Generator().manual_seed(restored.config.seed)
-    spikes = 0.0
-    with TraceWriter(out, _header(restored, "G1" in variables)) as writer:
-        for start in track(range(0, samples, ROWS), "recording", quiet=quiet):
-            positions = np.arange(start, min(start + ROWS, samples))
-            drive, labels = test.batch(positions, generator)
-            seen = _see(restored.learner, drive, labels, bool(LEARNING & set(variables)))
-            for row, position in enumerate(positions):
-                found = _row(restored.learner, seen, row, variables)
-                spikes += sum(float(x["S"].sum()) for x in found.values() if "S" in x)
-                writer.append(int(position), int(labels[row]), found, int(seen.said[row]))
-    return {"samples": samples, "spikes": int(spikes), "out": str(out)}
+    learner, config = restored.learner, restored.config
+    chosen = part_of(restored.data, part)
+    places = sample_places(samples, len(chosen), "--samples", part)
+    asked = {"variables": list(variables), "layers": layers and sorted(layers), "samples": samples, "part": part}
+    stored = config.as_dict()
+    header = TraceHeader(config.rule, {}, seed=config.seed, config=stored, versions=versions(), recording=asked)
+    generator = torch.Generator().manual_seed(config.seed)
+    with Recorder(learner, out, variables, layers, header) as recorder:
+        total = len(places) * recorder.plan.sample_bytes(learner.learned.parameters, config.steps)
+        if total > LARGE:
+            _log.warning(f"recording about {total / 1e9:.1f} GB, before compression")
+        rows = ROWS if recorder.plan.samples else len(places)
+        for start in track(range(0, len(places) if recorder.plan.samples else 0, rows), "recording", quiet=quiet):
+            here = places[start : start + rows]
+            recorder.record(*chosen.batch(here, generator), here, config.epochs)
+        if recorder.plan.parameters:
+            recorder.snapshot(config.epochs)
+    with TraceReader(out) as reader:
+        own = [layer for layer in reader.layers if layer != INPUT and "S" in reader.variables(layer)]
+        spikes = sum(reader.count(layer) for layer in own)
+    return {"samples": len(reader), "spikes": spikes, "out": str(out)}
 
 
-def _check_signal(model: Model, variables: list[str]) -> None:
-    asked = sorted(LEARNING & set(variables))
-    if asked and model.signal is None:
-        raise UserError(f"rule '{model.rule.name}' has no learning signal, so no '{asked[0]}'. Record S or v")
-    if "reverse" in asked and model.signal is not None and "reverse_circuit" not in model.signal.needs:
-        raise UserError(f"rule '{model.rule.name}' has no reverse circuit. Record m, its third factor, instead")
+def part_of(data: Data, name: PartName) -> Part:
+    """A part of the data set.
 
-
-def _see(learner: Learner, drive: Series, labels: Tensor, learning: bool) -> Seen:
-    response = learner.respond(drive)
-    said = response.scores.argmax(1).cpu()
-    if not learning:
-        return Seen(said, response.activity, {}, {})
-    steps = response.activity[-1].steps
-    given = Series(drive.values.to(learner.device, learner.dtype), drive.constant)
-    with torch.no_grad():
-        trial = learn_trial(
-            learner.model, learner.seen(), given, steps, labels.to(learner.device), learner.generator
-        )  # nothing of it is applied
-    return Seen(said, trial.activity, trial.third_factors, trial.sent)
-
-
-def _row(learner: Learner, seen: Seen, row: int, variables: list[str]) -> dict[str, dict[str, np.ndarray]]:
-    """One sample's arrays (T, ...) by layer, and by connection for G1."""
-    found: dict[str, dict[str, np.ndarray]] = {}
-    for layer, activity in zip(learner.model.network.layers, seen.activity, strict=True):
-        steps = activity.steps
-        values = {"S": activity.S, "v": activity.v, "forward": activity.S}
-        values |= {"m": seen.m[layer.name]} if layer.name in seen.m else {}
-        values |= {"reverse": seen.sent[layer.name]} if layer.name in seen.sent else {}
-        wanted = [v for v in variables if v in values and (layer.role == "hidden" or v != "S")]
-        found[layer.name] = {v: values[v].over_time(steps)[:, row].cpu().numpy() for v in wanted}
-    if "G1" in variables:
-        found |= {name: {"G1": value} for name, value in _products(learner, seen, row)}
+    Raises:
+        UserError: validation samples of a run that holds none out.
+    """
+    found = {"test": data.test, "validation": data.validation, "train": data.train}[name]
+    if found is None:
+        raise UserError("the run holds no validation samples out. Record its --part test or train")
     return found
 
 
-def _products(learner: Learner, seen: Seen, row: int) -> Iterator[tuple[str, np.ndarray]]:
-    """G1 of one sample: what a connection's update is made of at each step, before normalisation and optimiser."""
-    parameters = learner.read()
-    for layer, activity in zip(learner.model.network.layers, seen.activity, strict=True):
-        for entry in layer.inputs:
-            if layer.name not in seen.m:
-                continue
-            reverse = seen.m[layer.name].over_time(activity.steps)[:, row]
-            forward = activity.pre[entry.name].over_time(activity.steps)[:, row]
-            weights = parameters[layer.weight(entry)]
-            rows = [
-                entry.connection.correlate(weights, r[None], f[None]) for r, f in zip(reverse, forward, strict=True)
-            ]
-            yield f"{layer.name}.{entry.name}", torch.stack(rows).cpu().numpy()
+def sample_places(text: str, size: int, option: str, part: str) -> np.ndarray:
+    """Places in a part of the data set: "10" is the first ten, "3,7,20-30" or "3," are places, counted from 0.
 
+    Args:
+        text: as the user wrote it.
+        size: samples that there are.
+        option, part: how the error names them.
 
-def _header(restored: Restored, connections: bool) -> TraceHeader:
-    layers = {layer.name: layer.shape for layer in restored.learner.model.network.layers}
-    if connections:
-        parameters = restored.learner.learned.parameters
-        for layer, entry, name in restored.learner.model.network.weights():
-            layers[f"{layer.name}.{entry.name}"] = tuple(parameters[name].shape)
-    return TraceHeader(
-        restored.config.rule, layers, units={"v": "threshold"}, seed=restored.config.seed,
-        config=restored.config.as_dict(), versions=versions(),
-    )  # fmt: skip
+    Raises:
+        UserError: no such text, or samples that are not there.
+    """
+    there = f"the {part} set holds {size}"
+    if re.fullmatch(r"\s*\d+\s*", text):
+        if not 1 <= int(text) <= size:
+            raise UserError(f"{option} is {text}, {there}. Ask for 1 to {size}")
+        return np.arange(int(text))
+    found: list[int] = []
+    for piece in filter(None, (piece.strip() for piece in text.split(","))):
+        match = re.fullmatch(r"(\d+)(?:\s*-\s*(\d+))?", piece)
+        if match is None:
+            raise UserError(f"{option} is '{text}', and '{piece}' is no place. Write 10, or 3,7,20-30")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not first <= last < size:
+            raise UserError(f"{option} asks for {piece}, {there}. Ask for places from 0 to {size - 1}, in order")
+        found += range(first, last + 1)
+    if not found:
+        raise UserError(f"{option} is '{text}', which names no sample. Write 10, or 3,7,20-30")
+    return np.array(found)

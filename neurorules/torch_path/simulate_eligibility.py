@@ -161,6 +161,25 @@ def trace_a_synapse(view: LocalView, entry: Input, post: Tensor) -> Tensor:
     return change
 
 
+def eligibility_over_time(view: LocalView, entry: Input) -> Tensor:
+    """`dv_dw` of every synapse after every step, (T, B, O, I), resets and running averages held fixed: for recorders.
+
+    Raises:
+        UserError: maps, whose synapses are no matrix, and connections that are not linear.
+    """
+    if len(view.layer.shape) > 1 or not entry.connection.linear:
+        raise UserError(f"dv_dw of layer '{view.layer.name}' has no matrix of synapses to record. Record m and S")
+    steps, pre = view.activity.steps, view.activity.pre[entry.name].over_time(view.activity.steps)
+    if entry.name in view.activity.pre_mean:
+        pre = pre - view.activity.pre_mean[entry.name]
+    arriving = pre[:, :, None, :].expand(*view.activity.S.values.shape, pre.shape[-1])
+    if view.layer.neuron.dynamics() is not None or view.activity.gates is not None:
+        passing = _Passing(view, synapse=True)
+        arriving = torch.stack([passing(f"dv_dw.{entry.name}", arriving[t], t) for t in range(steps)])
+    gain = view.activity.gain
+    return arriving if gain is None else arriving * gain[:, None]
+
+
 def bias_eligibility(view: LocalView, parameter: str) -> Tensor:
     """Exact eligibility of a constant current, forwards: e[t] = gate[t] e[t-1] + 1; (T, B, *shape)."""
     return eligibility_of(view, f"dv_dw.{parameter}", torch.ones_like(view.activity.S.values))

@@ -17,13 +17,16 @@ class TraceHeader:
 
     Args:
         rule: the learning rule, as the user wrote it.
-        layers: layer name -> shape of its population, input first, such as {"input": (1, 8, 8), "hidden1": (64,)}.
+        layers: layer name -> shape of its population, input first, such as {"input": (1, 8, 8), "hidden1": (64,)};
+            connections have the shape of their weights, such as {"hidden1.ff": (64, 64)}.
         dt_ms: length of one time step, ms, > 0.
         units: variable -> unit, such as {"v": "threshold"}; a variable without one is a pure number.
         seed: the seed of the run.
         config: the run's whole configuration.
         versions: package -> version.
         classes: names of the classes; empty where a label is its own name.
+        parameters: name -> shape of what snapshots keep, such as {"hidden1.ff.w": (64, 64)}.
+        recording: what was asked for: variables, layers, samples, part of the data set.
     """
 
     rule: str
@@ -34,6 +37,8 @@ class TraceHeader:
     config: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
+    parameters: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    recording: Mapping[str, Any] = field(default_factory=dict)
 
     def neurons(self, layer: str) -> int:
         """How many neurons a layer has."""
@@ -53,6 +58,7 @@ class TraceHeader:
     def from_text(cls, text: str) -> TraceHeader:
         """Read what `to_text` wrote; keys of later versions are left out."""
         values = {key: value for key, value in json.loads(text).items() if key in cls.__dataclass_fields__}
-        values["layers"] = {name: tuple(shape) for name, shape in values["layers"].items()}
+        for key in ("layers", "parameters"):
+            values[key] = {name: tuple(shape) for name, shape in values.get(key, {}).items()}
         values["classes"] = tuple(values.get("classes", ()))
         return cls(**values)

@@ -1,8 +1,10 @@
-"""Writes a trace file, sample by sample; see `store` for its layout."""
+"""Writes a trace file, a batch of samples at a time; see `layout` for what stands in it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -11,40 +13,55 @@ import numpy as np
 
 from neurorules.language.errors import UserError
 from neurorules.traces.header import TraceHeader
-
-FORMAT, FORMAT_VERSION = "neurorules-trace", 1
-SPIKES = "S"
-
-# Event columns: step, neuron, and the spike's value (1, or a count or grade where the neuron has one).
-EVENTS = {"t": np.int32, "neuron": np.int32, "value": np.float32}
+from neurorules.traces.layout import (
+    BLOCKS,
+    COUNT,
+    DATA,
+    EVENTS,
+    PARAMETERS,
+    SAMPLES,
+    SPIKES,
+    TAKEN,
+    lay_out,
+    put,
+    put_early,
+)
+from neurorules.traces.spike_codes import encode
 
 Layers = Mapping[str, Mapping[str, np.ndarray]]
+
+SPIKES_AT_ONCE, DENSE_AT_ONCE = 1 << 19, 1 << 17
+"""Bytes of samples that are written together, spikes as bits; a file that is cut off loses no more than that."""
 
 
 class TraceWriter:
     """A trace file being written. Use it as a context manager.
 
-    After each `append` the file on the disk is whole: a process killed later leaves all samples up to there. (HDF5's
-    single-writer mode orders the writes so that one killed in the middle of an `append` loses that sample alone.)
+    A process that is killed leaves all samples up to the last `flush`. (HDF5's single-writer mode orders the writes so
+    that this holds at any instant.)
 
     Args:
         path: the new file; one that is there is replaced.
         header: what the file says about itself.
+        flush_seconds: how much of what is appended may wait in memory; 0: each `append` is on the disk at its end.
 
     Raises:
         UserError: the file cannot be made.
     """
 
-    def __init__(self, path: Path, header: TraceHeader) -> None:
-        self.header = header
+    def __init__(self, path: Path, header: TraceHeader, flush_seconds: float = 0.0) -> None:
+        self.header, self._flush_seconds, self._flushed = header, flush_seconds, time.monotonic()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # Version 1.10 of the format is the oldest that knows the single-writer mode.
             self._file = h5py.File(path, "w", libver=("v110", "v110"))
         except OSError as error:
             raise UserError(f"cannot write the trace {path} ({error})") from None
-        self._steps: int | None = None
+        self.steps: int | None = None
         self._variables: dict[str, list[str]] = {}
+        self._count = [0, 0]
+        self._written = (0, 0)  # bytes and blocks of spikes
+        self._opened: dict[str, h5py.Dataset] = {}
 
     def __enter__(self) -> TraceWriter:
         return self
@@ -54,105 +71,149 @@ class TraceWriter:
     ) -> None:
         self.close()
 
-    def append(self, sample_index: int, label: int, layers: Layers, prediction: int = -1) -> None:
-        """Add one sample.
+    def __len__(self) -> int:
+        return self._count[0]
+
+    def append(
+        self, sample_index: int, label: int, layers: Layers, prediction: int = -1, epoch: int = -1
+    ) -> None:  # fmt: skip
+        """Add one sample; see `append_batch`. Its arrays are (T, N) or (T, *shape)."""
+        batch = {layer: {n: np.asarray(x)[:, None] for n, x in found.items()} for layer, found in layers.items()}
+        self.append_batch([sample_index], [label], batch, [prediction], epoch)
+
+    def append_batch(
+        self, indices: Sequence[int] | np.ndarray, labels: Sequence[int] | np.ndarray, layers: Layers,
+        predictions: Sequence[int] | np.ndarray | None = None, epoch: int = -1,
+    ) -> None:  # fmt: skip
+        """Add samples.
 
         Args:
-            sample_index: its place in the data set.
-            label: its class, or -1.
-            layers: layer -> variable -> array (T, N) or (T, *shape); `S` is stored as events, all else densely.
-            prediction: the class the network said, or -1.
+            indices: their places in the data set, (B,).
+            labels: their classes, or -1.
+            layers: layer -> variable -> array (T, B, N) or (T, B, *shape); `S` is stored as spikes, all else densely.
+            predictions: the classes the network said, or -1.
+            epoch: epochs that the network has learned, or -1.
 
         Raises:
-            ValueError: other layers, variables or T than the first sample's, or not the shape the header declares.
+            ValueError: other layers, variables or T than the first ones', or not the shape the header declares.
         """
-        rows = {
-            layer: {name: self._flat(layer, name, x) for name, x in found.items()} for layer, found in layers.items()
-        }
+        size = len(indices)
+        rows = {a: {name: self._flat(a, name, x, size) for name, x in found.items()} for a, found in layers.items()}
+        if self.steps is None:
+            self._begin(rows)
+        self._check(rows)
+        said = np.full(size, -1) if predictions is None else predictions
+        columns = np.stack([np.asarray(c, np.int64) for c in (indices, labels, said, np.full(size, epoch))], axis=1)
+        share = self._share(rows, size)
+        for start in range(0, size, share):
+            here = slice(start, min(start + share, size))
+            self._write(
+                columns[here], {layer: {name: x[:, here] for name, x in found.items()} for layer, found in rows.items()}
+            )
+
+    def snapshot(self, epoch: int, parameters: Mapping[str, np.ndarray]) -> None:
+        """Keep parameters as they are now; all that the header declares.
+
+        Args:
+            epoch: epochs done, or -1.
+            parameters: by name, shaped as declared.
+        """
+        if self.steps is None:
+            self._begin({})
+        before = self._count[1]
+        put_early(self._data(TAKEN), before, np.array([[epoch, self._count[0]]]))
+        for name in self.header.parameters:
+            put(self._data(f"{PARAMETERS}/{name}"), before, np.asarray(parameters[name])[None])
+        self._count[1] += 1
+        self.flush()
+
+    def flush(self) -> None:
+        """Bring everything to the disk: the data, and behind them how many samples there are."""
+        if self.steps is not None:
+            self._file.flush()
+            self._data(COUNT)[:] = self._count
+            self._file.flush()
+        self._flushed = time.monotonic()
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        if not self._file:
+            return
+        if self.steps is None:
+            self._begin({})
+        self.flush()
+        self._file.close()
+
+    def _flat(self, layer: str, name: str, array: np.ndarray, size: int) -> np.ndarray:
+        if layer not in self.header.layers:
+            raise ValueError(f"layer '{layer}' is not declared in the header: {', '.join(self.header.layers)}")
+        rows = np.asarray(array)
+        rows = rows.reshape(len(rows), size, -1)
+        if rows.shape[2] != self.header.neurons(layer):
+            raise ValueError(f"'{name}' of '{layer}' has {rows.shape[2]} neurons, not {self.header.neurons(layer)}")
+        return rows
+
+    def _check(self, rows: Layers) -> None:
         variables = {layer: sorted(found) for layer, found in rows.items()}
-        if self._steps is None:
-            self._begin(rows, variables)
         if variables != self._variables:
             raise ValueError(f"the sample holds {variables}, the first one held {self._variables}")
         for layer, found in rows.items():
             for name, array in found.items():
-                if len(array) != self._steps:
-                    raise ValueError(
-                        f"'{name}' of '{layer}' has {len(array)} steps, the first sample had {self._steps}"
-                    )
-        for layer, found in rows.items():
-            group = self._file["layers"][layer]
-            for name, array in found.items():
-                if name == SPIKES:
-                    _append_events(group["events"], array)
-                else:
-                    _append(group[name], array[None])
-        # The labels count the samples: they go last, when the sample's data are on the disk.
-        self._file.flush()
-        for name, value in (("index", sample_index), ("prediction", prediction), ("label", label)):
-            _append(self._file["samples"][name], np.array([value]))
-        self._file.flush()
+                if len(array) != self.steps:
+                    raise ValueError(f"'{name}' of '{layer}' has {len(array)} steps, the first sample had {self.steps}")
 
-    def close(self) -> None:
-        """Close the file; a second call does nothing."""
-        if self._file and self._steps is None:
-            self._begin({}, {})
-        self._file.close()
+    def _share(self, rows: Layers, size: int) -> int:
+        """Samples to write together."""
+        assert self.steps is not None
+        spikes = sum(self.steps * self.header.neurons(a) for a in rows for name in rows[a] if name == SPIKES)
+        dense = sum(self.steps * self.header.neurons(a) for a in rows for name in rows[a] if name != SPIKES)
+        return max(1, min(size, 8 * SPIKES_AT_ONCE // max(spikes, 1), DENSE_AT_ONCE // max(4 * dense, 1)))
 
-    def _flat(self, layer: str, name: str, array: np.ndarray) -> np.ndarray:
-        if layer not in self.header.layers:
-            raise ValueError(f"layer '{layer}' is not declared in the header: {', '.join(self.header.layers)}")
-        rows = np.asarray(array, dtype=np.float32).reshape(len(array), -1)
-        if rows.shape[1] != self.header.neurons(layer):
-            raise ValueError(f"'{name}' of '{layer}' has {rows.shape[1]} neurons, not {self.header.neurons(layer)}")
-        return rows
-
-    def _begin(self, rows: Layers, variables: dict[str, list[str]]) -> None:
-        """Lay out all data sets: none can be added once the single-writer mode is on."""
-        self._variables = variables
-        self._steps = max((len(array) for found in rows.values() for array in found.values()), default=0)
-        self._file.attrs.update(
-            format=FORMAT, format_version=FORMAT_VERSION, header=self.header.to_text(), steps=self._steps
-        )
-        for key in ("rule", "dt_ms", "seed"):  # readable without our JSON, in any HDF5 viewer
-            self._file.attrs[key] = getattr(self.header, key)
-        for name in ("index", "label", "prediction"):
-            _count(self._file, f"samples/{name}")
-        for layer, shape in self.header.layers.items():
-            group = self._file.create_group(f"layers/{layer}")
-            group.attrs["shape"] = shape
-            for name in variables.get(layer, []):
-                if name == SPIKES:
-                    many = int(np.count_nonzero(rows[layer][name]))
-                    for column, kind in EVENTS.items():
-                        _growing(group, f"events/{column}", (), kind, chunk=min(max(many, 256), 1 << 16))
-                    _count(group, "events/end")
-                else:
-                    row = (self._steps, self.header.neurons(layer))
-                    _growing(group, name, row, np.float32, chunk=1).attrs["unit"] = self.header.units.get(name, "")
+    def _begin(self, rows: Layers) -> None:
+        self._variables = {layer: sorted(found) for layer, found in rows.items()}
+        self.steps = max((len(array) for found in rows.values() for array in found.values()), default=0)
+        spikes = [found[SPIKES] for found in rows.values() if SPIKES in found]
+        share = self._share(rows, max((x.shape[1] for x in spikes), default=1))
+        block = max(1, sum(x[:, :share].size // 8 for x in spikes))
+        lay_out(self._file, self.header, self.steps, self._variables, block)
         self._file.swmr_mode = True
 
+    def _write(self, columns: np.ndarray, rows: Layers) -> None:
+        """Who the samples are, then their data, and last that they are there."""
+        before = self._count[0]
+        put_early(self._data(SAMPLES), before, columns)
+        self._write_spikes(before, rows)
+        for layer, found in rows.items():
+            for name, array in found.items():
+                if name != SPIKES:
+                    put(self._data(f"layers/{layer}/{name}"), before, array.transpose(1, 0, 2))
+        self._count[0] += len(columns)
+        if time.monotonic() - self._flushed >= self._flush_seconds:
+            self.flush()
 
-def _growing(group: h5py.Group, name: str, row: tuple[int, ...], kind: type, chunk: int) -> h5py.Dataset:
-    # A chunk is about what one sample brings: a compressed chunk that is written again leaves its old space unused.
-    shape = {"shape": (0, *row), "maxshape": (None, *row), "chunks": (chunk, *(max(1, length) for length in row))}
-    return group.create_dataset(name, dtype=kind, compression="gzip", shuffle=True, fletcher32=True, **shape)
+    def _write_spikes(self, first: int, rows: Layers) -> None:
+        """A block a layer, all of them at once."""
+        data, blocks = self._data(DATA), self._data(BLOCKS)
+        end, table, payloads = self._written[0], [], []
+        for number, layer in enumerate(self.header.layers):
+            spikes = rows.get(layer, {}).get(SPIKES)
+            if spikes is None:
+                continue
+            block = encode(spikes)
+            end += len(block.payload)
+            checksum = zlib.crc32(block.payload)
+            table.append([number, first, spikes.shape[1], int(block.code), block.spikes, block.marks, end, checksum])
+            payloads.append(block.payload)
+        if table:
+            put_early(blocks, self._written[1], np.array(table))
+            put(data, self._written[0], np.frombuffer(b"".join(payloads), np.uint8))
+            self._written = (end, self._written[1] + len(table))
+
+    def _data(self, name: str) -> h5py.Dataset:
+        """A data set, opened once: opening takes longer than writing a few numbers."""
+        if name not in self._opened:
+            self._opened[name] = self._file[name]
+        return self._opened[name]
 
 
-def _count(group: h5py.Group, name: str) -> h5py.Dataset:
-    """A column of whole numbers, one a sample; not compressed, so that it grows in place."""
-    return group.create_dataset(name, (0,), np.int64, maxshape=(None,), chunks=(256,), fletcher32=True)
-
-
-def _append(data: h5py.Dataset, rows: np.ndarray) -> None:
-    before = len(data)
-    data.resize(before + len(rows), axis=0)
-    data[before:] = rows
-
-
-def _append_events(group: h5py.Group, spikes: np.ndarray) -> None:
-    steps, neurons = np.nonzero(spikes)
-    before = int(group["end"][-1]) if len(group["end"]) else 0
-    for column, rows in (("t", steps), ("neuron", neurons), ("value", spikes[steps, neurons])):
-        _append(group[column], rows)
-    _append(group["end"], np.array([before + len(steps)]))
+__all__ = ["EVENTS", "SPIKES", "Layers", "TraceWriter"]

@@ -1,0 +1,93 @@
+"""A trace that is written on: what an interrupted run recorded up to an epoch is kept, and more follows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurorules.language.errors import UserError
+from neurorules.runs.plain_json import plain
+from neurorules.traces.header import TraceHeader
+from neurorules.traces.store import Sample, TraceReader
+from neurorules.traces.writer import TraceWriter
+
+TOGETHER = 16
+"""Samples copied at once."""
+
+
+def continue_trace(path: Path, header: TraceHeader, epoch: int) -> TraceWriter:
+    """Open a trace to write on from an epoch; what it holds of that epoch and later ones goes.
+
+    The file that was there stays whole until its copy can take its place.
+
+    Args:
+        path: the trace; a new one is begun where there is none, or `epoch` is 0.
+        header: of the new file; it must ask for what the old one holds.
+        epoch: the first that is still to come.
+
+    Raises:
+        UserError: the trace holds something else, or is damaged.
+    """
+    if epoch <= 0 or not path.is_file():
+        return TraceWriter(path, header)
+    copy = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    with TraceReader(path) as old:
+        check_same(old, header.recording)
+        writer = TraceWriter(copy, header)
+        _copy(old, writer, epoch)
+    os.replace(copy, path)
+    return writer
+
+
+def check_same(old: TraceReader, asked: Mapping[str, Any]) -> None:
+    """Whether a trace holds what is asked for.
+
+    Raises:
+        UserError: it does not; each difference is named.
+    """
+    stored, wanted = old.header.recording, plain(asked)
+    differing = [key for key in {**stored, **wanted} if stored.get(key) != wanted.get(key)]
+    if differing:
+        what = "; ".join(f"{key} {stored.get(key)}, asked {wanted.get(key)}" for key in differing)
+        raise UserError(f"{old.path} was begun with another recording: {what}. Ask for the same one, or move the file")
+
+
+def _copy(old: TraceReader, writer: TraceWriter, epoch: int) -> None:
+    kept = [sample for sample in old if sample.epoch < epoch]
+    snapshots = [snapshot for snapshot in old.snapshots if snapshot.epoch < epoch]
+    for batch in _batches(kept, {snapshot.samples for snapshot in snapshots}):
+        layers = {
+            layer: {
+                name: np.stack([old.dense(sample.position, layer, name) for sample in batch], axis=1)
+                for name in old.variables(layer)
+            }
+            for layer in old.layers
+        }
+        columns = ([getattr(s, name) for s in batch] for name in ("data_index", "label", "prediction"))
+        indices, labels, said = columns
+        writer.append_batch(indices, labels, layers, said, batch[0].epoch)
+        while snapshots and snapshots[0].samples <= len(writer):
+            _copy_snapshot(old, writer, snapshots.pop(0).position)
+    for snapshot in snapshots:
+        _copy_snapshot(old, writer, snapshot.position)
+
+
+def _copy_snapshot(old: TraceReader, writer: TraceWriter, position: int) -> None:
+    parameters = {name: old.parameter(position, name) for name in old.header.parameters}
+    writer.snapshot(old.snapshots[position].epoch, parameters)
+
+
+def _batches(samples: list[Sample], ends: set[int]) -> Iterator[list[Sample]]:
+    """Some samples at a time, of one epoch, up to a snapshot."""
+    batch: list[Sample] = []
+    for sample in samples:
+        if batch and (len(batch) == TOGETHER or sample.epoch != batch[0].epoch or sample.position in ends):
+            yield batch
+            batch = []
+        batch.append(sample)
+    if batch:
+        yield batch

@@ -1,0 +1,83 @@
+"""Recording a run in continuous time: what stands in the trace is what its equations did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from neurorules.api import train
+from neurorules.brian2_path import trainer
+from neurorules.brian2_path.continuous.interpreted import Interpreted
+from neurorules.cli import run
+from neurorules.runs.folder import RunFolder
+from neurorules.torch_path.batches import load_data
+from neurorules.traces.store import TraceReader
+
+SMALL = {"path": "brian2", "net": "8-6", "limit": 60, "epochs": 1, "validation": 20}
+
+
+@pytest.fixture(params=["rate", "lif"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A short run of DRTP on Brian2's numpy target, a few test samples."""
+    monkeypatch.setattr(trainer, "machine_for", Interpreted)
+    monkeypatch.setattr(trainer, "PRESENTATIONS", 30)
+
+    def fewer(*arguments: object) -> object:
+        data = load_data(*arguments)  # type: ignore[arg-type]
+        test = data.test.__class__(data.test.samples[:20], data.test.labels[:20], data.test.encoder, data.test.steps)
+        return data.__class__(data.source, data.train, data.validation, test)
+
+    monkeypatch.setattr(trainer, "load_data", fewer)
+    train(**SMALL, rule="drtp", neuron=request.param, out=tmp_path / "r")
+    return tmp_path / "r"
+
+
+def test_what_is_recorded_obeys_the_equations(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trace, lif = folder / "t.h5", "lif" in RunFolder.finished(folder).config()["neuron"]
+    command = ["record", str(folder), "--samples", "2,5,9-17", "--variables", "S,v,a,m,I_const,b,w"]
+    assert run([*command, "--out", str(trace)]) == 0
+    weights = RunFolder.finished(folder).load_weights()
+    with TraceReader(trace) as reader:
+        assert [sample.data_index for sample in reader] == [2, 5, *range(9, 18)]
+        assert reader.steps == (40 if lif else 10) and reader.header.dt_ms == 1.0
+        assert {"S", "v", "a", "m", "I_const"} <= set(reader.variables("hidden1"))
+        for name in ("hidden1.ff.w", "hidden2.b"):
+            np.testing.assert_array_equal(reader.parameter(0, name), weights[name].float().numpy())
+        feedback = weights["feedback1.w"].numpy()
+        spikes = 0
+        for sample in reader:
+            found = {v: reader.dense(sample.position, "hidden1", v) for v in reader.variables("hidden1")}
+            # m of DRTP is minus the label's projection, of this very sample.
+            np.testing.assert_allclose(found["m"], np.tile(-feedback[:, sample.label], (reader.steps, 1)), rtol=1e-5)
+            spikes += int(found["S"].sum())
+            _check_steps(found, weights["hidden1.b"].numpy(), lif)
+        assert spikes
+
+
+def _check_steps(found: dict[str, np.ndarray], bias: np.ndarray, lif: bool) -> None:
+    """Every step of a sample but its first follows from the one before, integrated exactly."""
+    v, current = found["v"], found["I_const"][1:] + bias
+    if not lif:
+        np.testing.assert_array_equal(found["S"], found["a"])
+        expected = current + (v[:-1] - current) * np.exp(-1 / 2.0)
+        np.testing.assert_allclose(v[1:], expected, rtol=1e-4, atol=1e-5)
+        return
+    expected = current + (v[:-1] - current) * np.exp(-1 / 10.0)
+    fired = (expected > 1).astype(np.float32)
+    sure = np.abs(expected - 1) > 1e-4
+    np.testing.assert_array_equal(found["S"][1:][sure], fired[sure])
+    np.testing.assert_allclose(v[1:], expected - found["S"][1:], rtol=1e-4, atol=1e-5)
+
+
+def test_unknown_names_are_answered_with_the_nearest(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for option, says in [
+        (["--variables", "I_cons"], "Did you mean 'I_const'"),
+        (["--layers", "hiden1"], "unknown layer 'hiden1'. Did you mean 'hidden1'"),
+        (["--layers", "readout", "--variables", "v"], "no population asked for has v"),
+        (["--samples", "5000"], "--samples is 5000, the test set holds"),
+    ]:
+        capsys.readouterr()
+        assert run(["record", str(folder), *option, "--out", str(folder / "t.h5")]) == 2
+        assert says in capsys.readouterr().err
