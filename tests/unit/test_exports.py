@@ -125,6 +125,25 @@ def test_a_trace_without_samples_is_exported(tmp_path: Path, to: str) -> None:
     assert out.exists()
 
 
+@pytest.mark.parametrize("to", ["csv", "sonata"])
+def test_weights_at_some_times_stand_beside_the_export(tmp_path: Path, to: str) -> None:
+    weights = np.random.default_rng(0).normal(size=(3, 4, 2)).astype(np.float32)
+    header = TraceHeader("x", {"a": (2,)}, parameters={"a.ff.w": (4, 2)})
+    with TraceWriter(tmp_path / "t.h5", header) as writer:
+        for epoch, value in enumerate(weights):
+            writer.append(0, 0, {"a": {"S": np.ones((2, 2))}}, epoch=epoch)
+            writer.snapshot(epoch, {"a.ff.w": value})
+    out = out_for(tmp_path, to)
+    beside = out / "snapshots.npz" if to == "sonata" else tmp_path / "new.snapshots.npz"
+    assert export(tmp_path / "t.h5", to, out)[-1] == beside
+    with np.load(beside) as file:
+        assert sorted(file.files) == ["a.ff.w", "epoch", "samples"]
+        np.testing.assert_array_equal(file["a.ff.w"], weights, strict=True)
+        assert (file["epoch"].tolist(), file["samples"].tolist()) == ([0, 1, 2], [1, 2, 3])
+    samples = out / "samples.csv" if to == "sonata" else tmp_path / "new.samples.csv"
+    assert [row.split(",")[4] for row in samples.read_text().splitlines()] == ["epoch", "0", "1", "2"]
+
+
 @pytest.mark.parametrize("size", [1, 5, 1000])
 def test_blocks_hold_every_spike_once_in_order_and_no_more_than_asked(trace: Path, size: int) -> None:
     with TraceReader(trace) as reader:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from neurorules.language.errors import UserError
 from neurorules.language.registry import Registry
+from neurorules.traces.exporters._snapshots import write_snapshots
 from neurorules.traces.store import TraceReader
 
 exporters = Registry("exporter", "neurorules.traces.exporters")
@@ -44,6 +45,10 @@ def export(trace: Path, to: str, out: Path) -> list[Path]:
             raise UserError(f"--out {out} is the trace itself. Name another file")
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
-            return exporter(reader, out)
+            written = exporter(reader, out)
+            if reader.snapshots:
+                beside = out / "snapshots.npz" if out.is_dir() else out.with_suffix(".snapshots.npz")
+                written.append(write_snapshots(reader, beside))
+            return written
         except OSError as error:
             raise UserError(f"cannot write {out} ({error}). Name another file with --out") from None

@@ -1,0 +1,32 @@
+"""Parameters kept at some times: no format has a place for weights that change, so they stand beside each export."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from neurorules.runs.atomic import replacing
+from neurorules.traces.exporters._npy import GrowingNpy
+from neurorules.traces.store import TraceReader
+
+
+def write_snapshots(reader: TraceReader, path: Path) -> Path:
+    """Write .npz: `epoch` and `samples` (recorded before it), (n,), and each parameter by name, (n, *shape) float32."""
+    with (
+        replacing(path) as temporary,
+        tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}.") as folder,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+    ):
+        laid = Path(folder) / "array.npy"
+        for column in ("epoch", "samples"):
+            np.save(laid, np.array([getattr(snapshot, column) for snapshot in reader.snapshots], np.int64))
+            archive.write(laid, f"{column}.npy")
+        for name, shape in reader.header.parameters.items():
+            with GrowingNpy(laid, np.float32, shape) as file:
+                for snapshot in reader.snapshots:
+                    file.append(reader.parameter(snapshot.position, name)[None])
+            archive.write(laid, f"{name}.npy")
+    return path
