@@ -20,8 +20,11 @@ import pynwb
 Dense = dict[tuple[str, str], np.ndarray]
 
 
+OF_A_SAMPLE = ("index", "label", "prediction", "epoch")
+
+
 class Contents(NamedTuple):
-    """A trace: header with T; rows (index, label, prediction); rows (sample, t, neuron, value); arrays (n, T, N)."""
+    """A trace: header with T; rows of samples; rows (sample, t, neuron, value); arrays (n, T, N)."""
 
     header: dict[str, Any]
     samples: list[tuple[int, ...]]
@@ -47,7 +50,7 @@ def steps_of(times: Any, dt: float) -> np.ndarray:
 def read_npz(path: Path) -> Contents:
     with np.load(path) as file:
         header = {"steps": int(file["steps"]), **json.loads(str(file["header"]))}
-        columns = [file[f"samples/{name}"].tolist() for name in ("index", "label", "prediction")]
+        columns = [file[f"samples/{name}"].tolist() for name in OF_A_SAMPLE]
         events, dense = {}, {}
         for layer in header["layers"]:
             if f"{layer}/t" in file:
@@ -64,7 +67,7 @@ def read_csv(path: Path) -> Contents:
     samples = _csv_samples(path.with_suffix(".samples.csv"), header)
     events, dense = defaultdict(list), {}
     for row in _csv(path):
-        assert tuple(int(row[name]) for name in ("index", "label", "prediction")) == samples[int(row["sample"])]
+        assert tuple(int(row[name]) for name in OF_A_SAMPLE) == samples[int(row["sample"])]
         assert int(steps_of(float(row["t_ms"]), header["dt_ms"])) == int(row["t_step"])
         value = float(np.float32(row["value"]))
         events[row["layer"]].append((int(row["sample"]), int(row["t_step"]), int(row["neuron"]), value))
@@ -80,10 +83,9 @@ def read_csv(path: Path) -> Contents:
 def read_parquet(path: Path) -> Contents:
     table = pq.read_table(path)
     header = json.loads(table.schema.metadata[b"neurorules"])
-    names = ("index", "label", "prediction")
     found = pq.read_table(path.with_suffix(".samples.parquet")).to_pydict()
-    samples = list(zip(*(found[name] for name in names), strict=True))
-    for name in names:
+    samples = list(zip(*(found[name] for name in OF_A_SAMPLE), strict=True))
+    for name in OF_A_SAMPLE:
         assert table[name].to_pylist() == [found[name][sample] for sample in table["sample"].to_pylist()]
     assert [header["classes"][k] if k >= 0 else "unknown" for k in found["label"]] == found["label_name"]
     assert np.array_equal(steps_of(table["t_ms"].to_numpy(), header["dt_ms"]), table["t_step"].to_numpy())
@@ -119,7 +121,7 @@ def read_events(path: Path) -> Contents:
 def read_nirdata(path: Path) -> Contents:
     with h5py.File(path) as file:
         header = json.loads(file["trace/header"].asstr()[()])
-        columns = [file[f"samples/{name}"][:].tolist() for name in ("index", "label", "prediction")]
+        columns = [file[f"samples/{name}"][:].tolist() for name in OF_A_SAMPLE]
     dt = header["dt_ms"] / 1000
     events, dense = {}, {}
     for layer, node in nir.read_data(path).nodes.items():
@@ -164,7 +166,7 @@ def read_nwb(path: Path) -> Contents:
         file = io.read()
         header = json.loads(file.notes)
         trials = file.trials
-        samples = list(zip(*(trials[name][:].tolist() for name in ("index", "label", "prediction")), strict=True))
+        samples = list(zip(*(trials[name][:].tolist() for name in OF_A_SAMPLE), strict=True))
         dt = file.units.resolution
         begins = np.round(trials["start_time"][:] / dt).astype(int)
         assert np.array_equal(np.round(trials["stop_time"][:] / dt) - begins, np.full(len(begins), header["steps"]))
@@ -199,7 +201,7 @@ def read_nix(path: Path) -> Contents:
     samples, events, dense = [], defaultdict(list), defaultdict(list)
     for sample, segment in enumerate(block.segments):
         assert segment.name == f"sample {sample}"
-        samples.append(tuple(int(segment.annotations[name]) for name in ("data_index", "label", "prediction")))
+        samples.append(tuple(int(segment.annotations[name]) for name in ("data_index", "label", "prediction", "epoch")))
         for train in segment.spiketrains:
             steps = steps_of(train.rescale("ms").magnitude, header["dt_ms"])
             values = np.ravel(train.array_annotations.get("value", np.ones(len(steps))))
@@ -230,7 +232,7 @@ def _csv_samples(path: Path, header: dict[str, Any]) -> list[tuple[int, ...]]:
     for row in found:
         label = int(row["label"])
         assert row["label_name"] == (header["classes"][label] if label >= 0 else "unknown")
-    return [tuple(int(row[name]) for name in ("index", "label", "prediction")) for row in found]
+    return [tuple(int(row[name]) for name in OF_A_SAMPLE) for row in found]
 
 
 def _stacked(found: list[tuple[int, int, list[float]]], samples: int) -> np.ndarray:

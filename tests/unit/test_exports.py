@@ -36,7 +36,7 @@ HEADER = TraceHeader(
     versions={"torch": "2.13.0"},
     classes=("zéro", "一, two", 'q"uote'),
 )
-SAMPLES = [(7, -1, 2), (3, 0, -1), (100_000, 1, 1), (0, 2, 0)]
+SAMPLES = [(7, -1, 2, -1), (3, 0, -1, 0), (100_000, 1, 1, 1), (0, 2, 0, 12)]
 VARIANTS = ["npz:compress=false", "parquet:compression=none", "nwb:gap_steps=3:volts_per_threshold=0.013",
             "nix:trains=layer"]  # fmt: skip
 
@@ -63,8 +63,8 @@ def activity(sample: int) -> dict[str, dict[str, np.ndarray]]:
 def write(path: Path, samples: int = len(SAMPLES), header: TraceHeader = HEADER) -> Path:
     """A trace of nasty samples."""
     with TraceWriter(path, header) as writer:
-        for number, (index, label, prediction) in enumerate(SAMPLES[:samples]):
-            writer.append(index, label, activity(number), prediction)
+        for number, (index, label, prediction, epoch) in enumerate(SAMPLES[:samples]):
+            writer.append(index, label, activity(number), prediction, epoch)
     return path
 
 

@@ -19,7 +19,7 @@ SAMPLE_FIELDS = {
 
 
 def sample_columns(reader: TraceReader) -> dict[str, np.ndarray]:
-    """(n,) int64 columns index, label, prediction: one entry a sample, in the order of the trace."""
+    """(n,) int64 columns index, label, prediction, epoch: one entry a sample, in the order of the trace."""
     return {
         name: np.array([getattr(sample, field) for sample in reader], np.int64) for name, field in SAMPLE_FIELDS.items()
     }
@@ -38,7 +38,7 @@ def dense_variables(reader: TraceReader, layer: str) -> list[str]:
 
 
 def write_samples(reader: TraceReader, path: Path) -> Path:
-    """Write the samples as CSV: sample, index, label, prediction, and the names of the last two classes."""
+    """Write the samples as CSV: sample, index, label, prediction, epoch, and the names of both classes."""
     columns = sample_columns(reader)
     names = [[reader.header.label_name(int(label)) for label in columns[key]] for key in ("label", "prediction")]
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:

@@ -4,7 +4,7 @@ Keys, for n samples of T steps:
 
     header                        () text: the trace's header as JSON
     steps                         () T
-    samples/index|label|prediction              (n,) int64
+    samples/index|label|prediction|epoch         (n,) int64
     LAYER/t|neuron|value|sample   (E,) one entry a spike; `sample` is the position in `samples/...`
     LAYER/VARIABLE                (n, T, N) float32, all variables but the spikes
 """
