@@ -15,12 +15,13 @@ FULL := .venv/.full-installed
 .PHONY: run test lint bench clean help
 .DELETE_ON_ERROR:
 
-run: $(CORE)  ## train, compare, record, export and plot on the bundled digits (core packages only)
+run: $(CORE)  ## record, export, plot, compare on the bundled digits, and a report of it (core packages only)
 	$(BIN)/neurorules compare --rules sigprop,bptt,shallow --data digits --net $(NET) \
 		--epochs 15 --batch-size 32 --seeds 3 --out $(RUN) --force
 	$(BIN)/neurorules record $(RUN)/sigprop/seed0 --samples 10 --variables S,v --out $(RUN)/traces.h5
 	$(BIN)/neurorules export $(RUN)/traces.h5 --to npz --out $(RUN)/traces.npz
 	$(BIN)/neurorules plot $(RUN)/traces.h5 --out $(RUN)/raster.png
+	@echo "The report, open it in a browser: $(CURDIR)/$(RUN)/report.html"
 
 test: $(FULL)  ## run the tests (JOBS=2 workers; all extras are installed)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal

@@ -78,8 +78,9 @@ class Prototypes(Signal):
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        """The label, and what the generator reads beside it."""
-        return NEEDS_OF[self.generator]
+        """The label, what the generator reads beside it, and the batch whose samples move the class means it pushes."""
+        means = self.embedding == "class_means" and self.targets == "pushed"
+        return NEEDS_OF[self.generator] | ({"batch_pool"} if means else frozenset())
 
     @property
     def phases(self) -> tuple[str, ...]:  # type: ignore[override]
