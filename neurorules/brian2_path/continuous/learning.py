@@ -7,11 +7,10 @@ import re
 from typing import NamedTuple
 
 from neurorules.brian2_path.lowering import Lowered, Place, lower_neuronal, lower_synaptic
+from neurorules.brian2_path.scale import STEP_MS
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
 
-STEP_MS = 1.0
-"""What a step of a rule's declared decay lasts, so that its traces have a time constant."""
 NAMES = ((r"\bS_(pre|post)\b", r"a_\1"), (r"\bv_(pre|post)\b", r"u_\1"), (r"\bS\b", "a"), (r"\bv\b", "u"))
 
 

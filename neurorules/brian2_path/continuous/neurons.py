@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from neurorules.brian2_path.continuous.circuit import Every
+from neurorules.brian2_path.scale import SCALE
 
 LIF_LR = 7.0
 """Currents are a few thresholds and activities small, so steps may be larger. Source: validation samples of
@@ -53,8 +54,8 @@ class ContinuousNeuron:
         """
         every: Every = "presentation" if constant else "step"
         if source_spikes:
-            return ("w : 1",), self.on_pre, every
-        return ("w : 1", "I_const_post = w*a_pre : 1 (summed)"), (), every
+            return ("w : 1", SCALE.charge()), self.on_pre, every
+        return ("w : 1", SCALE.charge(), "I_const_post = w*a_pre : 1 (summed)"), (), every
 
 
 def rate(
@@ -74,6 +75,8 @@ def rate(
             f"dv/dt = (I_const + I_aside + b - v)/({tau_ms!r}*ms) : 1",
             f"a = clip(v, 0, {ceiling!r}) : 1",
             "u = v : 1",
+            SCALE.voltage(),
+            SCALE.current("(I_const + I_aside + b)", tau_ms),
         ),
         psi=f"int({{v}} > 0)*int({{v}} < {ceiling!r})",
         period_ms=period_ms,
@@ -114,6 +117,8 @@ def lif(
             f"dI_in/dt = -I_in/({tau_syn_ms!r}*ms) : 1",
             f"da/dt = -a/({tau_trace_ms!r}*ms) : 1",
             f"du/dt = (v - u)/({tau_trace_ms!r}*ms) : 1",
+            SCALE.voltage(),
+            SCALE.current("(I_const + I_in + I_aside + b)", tau_ms),
         ),
         psi=f"1.0/(1.0 + {k!r}*abs({{v}} - 1.0))**2",
         period_ms=period_ms,
