@@ -7,8 +7,8 @@ records beside them carries units, as subexpressions that cost nothing until the
     I_m = I * threshold * capacitance / time  : amp       time: a step, or the membrane's time constant
     Q_w = w * threshold * capacitance         : coulomb   what one spike brings through a synapse
 
-A step v = beta v + I is a leak and a pulse of charge I C threshold; of a membrane tau dv/dt = -v + I, C threshold/tau is
-the current that holds it at the threshold. So a weight is the same charge in both models.
+A step v = beta v + I is a leak and a pulse of charge I C threshold; a membrane tau dv/dt = -v + I is held at the
+threshold by C threshold/tau. So a weight is the same charge in both models.
 """
 
 from __future__ import annotations

@@ -2,11 +2,15 @@
 
 Hebbian in the second presentation and anti-Hebbian in the first: a global signal of two values, and nothing is kept of
 the first but the weights it has changed.
+
+F e is a current and no presynaptic activity, as on the torch path. Counted as activity, it adds W F e (F e)^T to a
+change: weights of the first layer grow along F whatever the sample, and little is learned.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -54,13 +58,22 @@ def pepita(net: Net, rule: Rule, settings: Settings, random: np.random.Generator
     pushed = Units(
         "input",
         net.inputs,
-        ("a : 1", "pushed : 1"),
-        acts=(Act((f"a = x_i + pushed*int(phase == {TOLD})",), BEGIN),),
+        ("a : 1", "own : 1", "pushed : 1"),
+        acts=(Act(("own = x_i", f"a = own + pushed*int(phase == {TOLD})"), BEGIN),),
         streams=("x", "phase"),
     )
     circuit = make_circuit(net, rule, (Teaching(phases=PHASES),) * len(net.hidden), settings, random, shared=(error,))
     units = tuple(pushed if units.name == "input" else units for units in circuit.units)
-    return replace(circuit, units=units, wires=(*circuit.wires, to_error, projection))
+    wires = (_from_own(one) if one.source == "input" else one for one in circuit.wires)
+    return replace(circuit, units=units, wires=(*wires, to_error, projection))
+
+
+def _from_own(wires: Wires) -> Wires:
+    """The same wires, which learn from the sample alone."""
+    acts = (
+        replace(act, lines=tuple(re.sub(r"\ba_pre\b", "own_pre", line) for line in act.lines)) for act in wires.acts
+    )
+    return replace(wires, acts=tuple(acts))
 
 
 def plan() -> Plan:
