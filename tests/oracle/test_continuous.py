@@ -67,7 +67,7 @@ class ByHand:
     def __init__(self, circuit: Circuit, settings: dict[str, float]) -> None:
         start = {w.name: np.array(w.start["w"]) for w in circuit.wires if "w" in w.start}
         self.w = [start["hidden1_ff"].copy(), start["hidden2_ff"].copy()]
-        self.out, self.embedding = start["readout_ff"].copy(), start["embedding"]
+        self.out, self.embedding = start["readout_ff"].copy(), start.get("embedding")
         self.out_b, self.sent = np.zeros(CLASSES), np.zeros(CLASSES)
         self.b, self.v, self.mean = ([np.zeros(n) for n in HIDDEN] for _ in range(3))
         self.memory = [np.zeros((CLASSES, n)) for n in HIDDEN]
@@ -161,6 +161,26 @@ def test_sigprop_learns_what_a_loop_written_by_hand_learns(form: str) -> None:
         np.testing.assert_allclose(found[name], values, err_msg=name, **CLOSE)
         assert np.abs(values - np.asarray(circuit.starts().get(name, 0.0)).mean()).max() > 1e-4
     np.testing.assert_allclose(scores, expected_scores, **CLOSE)
+
+
+def test_pepita_learns_from_the_sample_alone_in_both_of_its_presentations() -> None:
+    circuit, settings = circuit_of("pepita:form=contrastive")
+    labels, samples = shown(PRESENTATIONS)[0].labels[: PRESENTATIONS // 2], shown(PRESENTATIONS)[1]
+    order = plan_of("pepita").order(labels, CLASSES)
+    stream, scores = learn(Interpreted(circuit), circuit, settings, order, samples)
+    net, error = ByHand(circuit, settings), np.zeros(CLASSES)
+    projection = next(np.array(w.start["w"]) for w in circuit.wires if w.name == "projection")
+    for k, eta in enumerate(np.linspace(1, 0.5, PRESENTATIONS)):
+        told, x = order.phases[k] == TOLD, samples[order.samples[k]]
+        a = net.present(x + told * settings["kappa"] * projection @ error, np.zeros(HIDDEN[0]))
+        error = net.hear(a[1], order.labels[k])
+        if not told:
+            net.learn_readout(error, a[1], eta)
+        for layer, below in enumerate((x, a[0])):
+            net.w[layer] += (1 if told else -1) * eta * settings["lr_hidden"] * np.outer(a[layer], below)
+    for name, values in net.found().items():
+        np.testing.assert_allclose(stream.parameters()[name], values, err_msg=name, **CLOSE)
+    np.testing.assert_allclose(scores, np.array(net.scores)[order.phases == SHOWN], **CLOSE)
 
 
 @needs_compiler
