@@ -78,11 +78,11 @@ NEEDS = frozenset({"target", "layer_pool"})
 LOOP = {"needs": NEEDS | {"output_error", "second_pass"}}
 FORMS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("label", "target_only"): {},
-    ("l2", "target_only"): {"lr": 0.01, "readout_lr": 0.02},
+    ("l2", "target_only"): {"lr": 0.006, "readout_lr": 0.02},
     ("label", "target_loop"): LOOP
     | {"order": each_then_target, "lr": 0.06, "settings": {"temperature": 0.1, "renewal": 0.2}},
     ("l2", "target_loop"): LOOP
-    | {"order": each_then_target, "lr": 0.01, "readout_lr": 0.02, "settings": {"temperature": 0.1, "renewal": 0.2}},
+    | {"order": each_then_target, "lr": 0.006, "readout_lr": 0.02, "settings": {"temperature": 0.1, "renewal": 0.2}},
     (CONTRAST, "target_loop"): {
         "needs": frozenset({"output_error", "fixed_feedback", "second_pass"}),
         "order": each_twice,

@@ -57,8 +57,7 @@ class Units:
         streams: names of tables it reads: (K,) values shared by all units, or (K, size) as `NAME_i`.
         start: initial values by variable; 0 where none is given.
         keeps: variables that are carried from one run to the next, such as a bias.
-        record, watch: variables recorded at `judge`, once a presentation, and at the end of every step; those with
-            units in volt, ampere, coulomb.
+        record, watch: recorded at `judge`, once a presentation, and at each step's end; with units, in volt and ampere.
         spikes: whether every spike's unit and time are recorded.
     """
 
