@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from neurorules.compare.comparison import command_line, plan
 from neurorules.compare.comparison import compare as compare_configs
-from neurorules.compare.comparison import plan
 from neurorules.compare.paths import train as train_config
 from neurorules.language.config import config_from
 
@@ -48,7 +48,9 @@ def compare(
     *,
     seeds: int = 1,
     jobs: int = 1,
+    dask: str | None = None,
     hardware: str = "none",
+    controls: str = "shallow,shuffled",
     data_dir: str | Path | None = None,
     force: bool = False,
     resume: bool = False,
@@ -59,8 +61,9 @@ def compare(
 
     Args:
         rules: comma-separated, with options, such as "sigprop,sigprop:form=voltage,bptt".
-        out: folder for the runs and `compare.json`.
-        seeds: how many.  jobs: processes at once.  hardware: comma-separated device models.
+        out: folder for the runs, `compare.json` and its CSV files.
+        seeds: how many.  jobs, dask: processes at once, or a scheduler.  hardware: comma-separated device models.
+        controls: comma-separated: shallow, shuffled; or none.
         data_dir, force, resume, quiet: as in `train`.
         settings: as in `train`, for all runs.
 
@@ -68,5 +71,9 @@ def compare(
         UserError: anything unknown, or `out` holds another comparison.
     """
     where = None if data_dir is None else Path(data_dir)
-    configs = plan(config_from(settings, "compare(...)"), rules, seeds, hardware)
-    return compare_configs(configs, Path(out), jobs=jobs, data_dir=where, force=force, resume=resume, quiet=quiet)
+    config = config_from(settings, "compare(...)")
+    command = command_line(config, Path(out), rules=rules, seeds=seeds, hardware=hardware, controls=controls)
+    return compare_configs(
+        plan(config, rules, seeds, hardware, None, controls), Path(out), jobs=jobs, dask=dask, data_dir=where,
+        force=force, resume=resume, quiet=quiet, command=command,
+    )  # fmt: skip

@@ -19,6 +19,7 @@ FIXED = {
     "optimizer": ("sgd", "a synapse changes at once"),
     "signal": (None, "a circuit has its own"),
     "dw": (None, "a circuit takes its rule's texts"),
+    "targets": ("own", "a presentation stands alone"),
     "hardware": ("none", "device models act on tensors"),
     "readout": ("last", "the read-out sees the last hidden layer"),
 }

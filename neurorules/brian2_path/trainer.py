@@ -22,7 +22,7 @@ from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.rates import rate_schedule
 from neurorules.rules import RULES
 from neurorules.runs import checkpoint
-from neurorules.runs.folder import RunFolder
+from neurorules.runs.folder import RunFolder, open_run
 from neurorules.runs.interrupt import Interrupted, StopFlag, polite_stop
 from neurorules.runs.progress import progress
 from neurorules.runs.tensors import from_arrays, to_arrays
@@ -91,8 +91,7 @@ def train(
     run = prepare(settled, data, quiet)
     if out is not None:
         # Only now: a mistake in the settings must not leave a folder behind, or replace a run.
-        stored = settled.as_dict()
-        run.folder = RunFolder.resume(out, stored) if resume else RunFolder.create(out, stored, force)
+        run.folder = open_run(out, settled, resume, force)
         if resume:
             run.restore(run.folder)
     with polite_stop() as stop:

@@ -44,7 +44,7 @@ def causal_distance(
     chosen = target or default
     found = ranking(given, chosen, time)
     if out is not None:
-        from neurorules.traces.plots.causal import draw_graph
+        from neurorules.traces.plots._causal import draw_graph
 
         draw_graph(given, chosen, out)
     if json:

@@ -23,24 +23,50 @@ def compare(
     config: TrainConfig,
     rules: Annotated[str, typer.Option(help="Comma-separated rules with options.")] = "sigprop,bptt,shallow",
     seeds: Annotated[int, typer.Option(help="Seeds for each rule.")] = 1,
+    controls: Annotated[
+        str, typer.Option(help="Rows beside the rules, comma-separated: shallow, shuffled (targets); none for none.")
+    ] = "shallow,shuffled",
     jobs: Annotated[int, typer.Option(help="Runs at once, each on one thread.")] = 1,
+    dask: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler that shares out the runs; its workers see --out.")
+    ] = None,
     paths: Annotated[str, typer.Option(help="Comma-separated: torch, brian2.")] = "torch",
     hardware: Annotated[str, typer.Option(help="Comma-separated device models; none for none.")] = "none",
-    out: Annotated[Path, typer.Option(help="Folder for the runs and compare.json.")] = Path("runs/compare"),
+    runs: Annotated[
+        str | None, typer.Option(help="Train nothing: compare these finished runs, comma-separated folders.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the runs, compare.json and CSV files.")] = Path("runs/compare"),
     data_dir: DataDir = None,
     resume: Resume = False,
     force: Force = False,
     json: Json = False,
 ) -> None:
     """Train several rules on the same net, data order and initial weights, and put them side by side."""
-    from neurorules.compare.comparison import RESULT_FILE, plan
+    from neurorules.compare.comparison import RESULT_FILE, command_line, plan
     from neurorules.compare.comparison import compare as run
+    from neurorules.compare.gather import gather_runs
+    from neurorules.compare.report import REPORT_FILE
     from neurorules.compare.table import COLUMNS, cells, rows_of
+    from neurorules.language.options import parse_list
 
-    configs = plan(config, rules, seeds, hardware, paths)
-    found = run(configs, out, jobs=jobs, data_dir=data_dir, force=force, resume=resume, quiet=json)
+    if runs is not None:
+        folders = [Path(name) for name in parse_list(runs)]
+        found = gather_runs(folders, out, command_line(TrainConfig(), out, runs=runs))
+    else:
+        configs = plan(config, rules, seeds, hardware, paths, controls)
+        command = command_line(
+            config, out, rules=rules, seeds=seeds, controls=controls, jobs=None if jobs == 1 else jobs, dask=dask,
+            paths=None if paths == "torch" else paths, hardware=None if hardware == "none" else hardware,
+            data_dir=data_dir,
+        )  # fmt: skip
+        found = run(
+            configs, out, jobs=jobs, dask=dask, data_dir=data_dir, force=force, resume=resume, quiet=json,
+            command=command,
+        )  # fmt: skip
     if json:
         print_json(found)
         return
     print_table(COLUMNS, [cells(row) for row in rows_of(found["runs"])])
-    print(f"\n{config.data}, net {config.net}, {config.epochs} epochs, {seeds} seed(s); {out / RESULT_FILE}")
+    shared = found["settings"]
+    print(f"\n{shared['data']}, net {shared['net']}, {shared['epochs']} epochs; {out / RESULT_FILE}")
+    print(f"report: {out / REPORT_FILE}")

@@ -20,8 +20,8 @@ def list_entries(
     kind: Annotated[
         str,
         typer.Argument(
-            help="rules, signals, neurons, connections, normalisations, encoders, datasets, hardware, surrogates "
-            "or exporters."
+            help="rules, signals, neurons, connections, normalisations, encoders, datasets, hardware, surrogates, "
+            "exporters or plots."
         ),
     ],
     json: Json = False,

@@ -44,6 +44,7 @@ HELP = {
     "precision": "float32, float64 or fast.",
     "signal": "Replaces the rule's learning signal (see: list signals).",
     "dw": "Replaces the text of the hidden weights, such as '-m_post * psi(v_post) * S_pre'.",
+    "targets": "own; or shuffled, a control: hidden layers are taught what is right for another sample of the batch.",
     "threads": "CPU threads; by default as many as the work repays.",
 }
 

@@ -47,41 +47,47 @@ def record(
 
 def export(
     trace: Annotated[Path, typer.Argument(help="A trace file.")],
-    to: Annotated[str, typer.Option(help="Format with options, such as npz.")] = "npz",
-    out: Annotated[Path | None, typer.Option(help="The new file; beside the trace by default.")] = None,
+    to: Annotated[
+        str, typer.Option(help="npz, csv, parquet, nwb, sonata, nix, nirdata, events; options: `list exporters`.")
+    ] = "npz",
+    out: Annotated[
+        Path | None, typer.Option(help="The new file, or folder for sonata and events; beside the trace by default.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Write a trace in another format."""
     from neurorules.traces.exporters import export as write
 
     target = out or trace.with_suffix(f".{to.partition(':')[0]}")
-    write(trace, to, target)
+    files = [str(path) for path in write(trace, to, target)]
     if json:
-        print_json({"trace": str(trace), "to": to, "out": str(target)})
+        print_json({"trace": str(trace), "to": to, "out": str(target), "files": files})
     else:
-        print(f"{target} written")
+        print(f"{', '.join(files)} written")
 
 
 def plot(
-    trace: Annotated[Path, typer.Argument(help="A trace file.")],
-    out: Annotated[Path, typer.Option(help="The picture: .png, .svg or .pdf.")] = Path("raster.png"),
+    what: Annotated[list[Path], typer.Argument(help="A trace file; for weights, fields and curves run folders.")],
+    kind: Annotated[
+        str, typer.Option(help="raster, voltage, rates; weights, fields, curves; with options (see: list plots).")
+    ] = "raster",
+    out: Annotated[Path | None, typer.Option(help="The picture: .png, .svg or .pdf; KIND.png by default.")] = None,
     samples: Annotated[
-        str | None, typer.Option(help="Comma-separated places in the trace; the first six by default.")
+        str | None, typer.Option(help="Comma-separated places in the trace; as many as fit by default.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Draw a raster of recorded spikes."""
+    """Draw recorded traces, or what runs have learned."""
     from neurorules.language.options import convert, parse_list
-    from neurorules.traces.plots.raster import plot_raster
-    from neurorules.traces.store import TraceReader
+    from neurorules.traces.plots import plot as draw
 
     chosen = None if samples is None else [convert("--samples", int, place) for place in parse_list(samples)]
-    with TraceReader(trace) as reader:
-        plot_raster(reader, out, chosen)
+    target = out or Path(f"{kind.partition(':')[0]}.png")
+    draw(what, kind, target, chosen)
     if json:
-        print_json({"trace": str(trace), "out": str(out)})
+        print_json({"what": [str(path) for path in what], "kind": kind, "out": str(target)})
     else:
-        print(f"{out} drawn")
+        print(f"{target} drawn")
 
 
 def simulate(

@@ -21,6 +21,7 @@ from neurorules.rules import RULES
 from neurorules.signals import SIGNALS
 from neurorules.surrogates import SURROGATES
 from neurorules.traces.exporters import exporters
+from neurorules.traces.plots import PLOTS
 
 KINDS: dict[str, Registry] = {
     "rules": RULES,
@@ -32,6 +33,7 @@ KINDS: dict[str, Registry] = {
     "datasets": DATASETS,
     "hardware": DEVICES,
     "exporters": exporters,
+    "plots": PLOTS,
 }
 
 

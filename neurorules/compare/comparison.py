@@ -3,41 +3,51 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import joblib
 
+from neurorules.compare.controls import controls_of
+from neurorules.compare.gather import RESULT_FILE, gather
+from neurorules.compare.measures import watch
 from neurorules.compare.paths import settle, train
 from neurorules.language.config import PathName, SettledConfig, TrainConfig
-from neurorules.language.errors import UserError, unknown
+from neurorules.language.errors import MissingExtra, UserError, unknown
 from neurorules.language.options import parse_list
-from neurorules.runs.atomic import write_text
 from neurorules.runs.folder import CONFIG, RESULT, RunFolder
 from neurorules.runs.interrupt import Interrupted
-from neurorules.runs.plain_json import to_json
+from neurorules.runs.plain_json import plain, read_json, to_json
 from neurorules.runs.progress import track
 
-RESULT_FILE = "compare.json"
+__all__ = ["RESULT_FILE", "compare", "plan"]
 
 
 def plan(
-    config: TrainConfig, rules: str, seeds: int, hardware: str = "none", paths: str | None = None
+    config: TrainConfig,
+    rules: str,
+    seeds: int,
+    hardware: str = "none",
+    paths: str | None = None,
+    controls: str = "none",
 ) -> list[SettledConfig]:
-    """One configuration for each rule, path, hardware and seed.
+    """One configuration for each rule, path, hardware and seed; controls come last.
 
     Args:
         config: what all share.
         rules: comma-separated rules with options.
-        seeds: seeds 0..seeds-1 beyond the configuration's own.
+        seeds: how many, from the configuration's own on.
         hardware: comma-separated device models.
         paths: comma-separated, torch or brian2; None for the configuration's own.
+        controls: comma-separated, or none (see `controls.controls_of`).
 
     Raises:
-        UserError: no rule, an unknown rule, or fewer than one seed.
+        UserError: no rule, an unknown rule or control, or fewer than one seed.
     """
     names = parse_list(rules)
     if not names:
@@ -45,10 +55,11 @@ def plan(
     if seeds < 1:
         raise UserError(f"--seeds is {seeds}, must be at least 1")
     routes = [config.path] if paths is None else [_path(name) for name in parse_list(paths)]
+    rows = [replace(config, rule=name, path=route) for name in names for route in routes]
+    rows += [row for route in routes for row in controls_of(replace(config, path=route), names, controls)]
     return [
-        settle(replace(config, rule=name, path=route, hardware=device, seed=config.seed + seed))
-        for name in names
-        for route in routes
+        settle(replace(row, hardware=device, seed=config.seed + seed))
+        for row in rows
         for device in parse_list(hardware)
         for seed in range(seeds)
     ]
@@ -61,36 +72,56 @@ def _path(name: str) -> PathName:
     raise unknown("path", name, ["torch", "brian2"])
 
 
+def command_line(config: TrainConfig, out: Path, **options: Any) -> str:
+    """The shell line that makes a comparison again: what differs from the defaults.
+
+    Args:
+        config: what all runs share.
+        out: folder of the comparison.
+        options: of the command itself, by name; None where not given.
+    """
+    own = TrainConfig().as_dict()
+    given = {name: value for name, value in config.as_dict().items() if value != own[name] and name not in options}
+    words = ["neurorules", "compare"]
+    for name, value in {**options, **given, "out": out}.items():
+        if value is not None:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join(words)
+
+
 def compare(
     configs: Sequence[SettledConfig],
     out: Path,
     *,
     jobs: int = 1,
+    dask: str | None = None,
     data_dir: Path | None = None,
     force: bool = False,
     resume: bool = False,
     quiet: bool = False,
+    command: str = "",
 ) -> dict[str, Any]:
-    """Train all configurations into folders below `out`, and write `compare.json`.
+    """Train all configurations into folders below `out`, measure them, and write `compare.json` and its CSV files.
 
     Args:
         configs: from `plan`.
         out: folder of the comparison.
-        jobs: processes at once; each then runs on one thread.
+        jobs, dask: processes at once, or a Dask scheduler whose workers see `out`; each run then has one thread.
         data_dir: where data sets lie.
         force: replace an older comparison in `out`.
         resume: keep finished runs of the same configuration, go on with interrupted ones.
         quiet: no progress bars.
+        command: the line that makes it again.
 
     Raises:
-        UserError: `out` holds a comparison, or a run in it was begun with other options.
+        UserError: `out` holds a comparison, or one that was begun with other settings.
     """
     tasks = [(config, folder_of(out, config)) for config in configs]
     prepare_folder(out, [folder for _, folder in tasks], force, resume, "*/*")
-    runs = run_all(tasks, out, jobs=jobs, data_dir=data_dir, quiet=quiet, command="compare")
-    found = {"runs": runs, "alignment": [], "audit": []}
-    write_text(out / RESULT_FILE, to_json(found, indent=2) + "\n")
-    return found
+    results = run_all(
+        tasks, out, jobs=jobs, dask=dask, data_dir=data_dir, quiet=quiet, command="compare", measured=True
+    )  # fmt: skip
+    return gather([(result, folder) for result, (_, folder) in zip(results, tasks, strict=True)], out, command)
 
 
 def run_all(
@@ -101,6 +132,8 @@ def run_all(
     data_dir: Path | None,
     quiet: bool,
     command: str,
+    dask: str | None = None,
+    measured: bool = False,
 ) -> list[dict[str, Any]]:
     """Train every configuration into its folder; the results in order.
 
@@ -108,17 +141,25 @@ def run_all(
         tasks: configurations and their run folders.
         out: the folder above them, as the user knows it.
         jobs: processes at once; each then runs on one thread.
+        dask: address of a Dask scheduler that shares out the runs instead.
         command: that goes on with it after a stop.
+        measured: whether a watcher measures every epoch.
 
     Raises:
+        UserError: runs that were begun with other settings.
         Interrupted: the user stopped it; finished runs and checkpoints are kept.
     """
-    if jobs > 1:
+    apart = jobs > 1 or dask is not None
+    if apart:
         tasks = [(replace(config, threads=config.threads or 1), folder) for config, folder in tasks]
-    calls = (joblib.delayed(run_one)(config, folder, data_dir, quiet or jobs > 1) for config, folder in tasks)
-    pool = joblib.Parallel(n_jobs=jobs, return_as="generator")
+    check_settings(tasks, out)
+    calls = (joblib.delayed(run_one)(config, folder, data_dir, quiet or apart, measured) for config, folder in tasks)
     try:
-        return list(track(pool(calls), "training", len(tasks), quiet))
+        with workers(dask):
+            if dask is not None:  # its backend hands back all results at once
+                return list(joblib.Parallel(n_jobs=-1)(calls))
+            pool = joblib.Parallel(n_jobs=jobs, return_as="generator")
+            return list(track(pool(calls), "training", len(tasks), quiet))
     except (Interrupted, KeyboardInterrupt):
         raise Interrupted(
             f"stopped. Finished runs and checkpoints are kept in {out}. "
@@ -126,9 +167,53 @@ def run_all(
         ) from None
 
 
+@contextmanager
+def workers(dask: str | None) -> Iterator[None]:
+    """Inside the block joblib hands its calls to the cluster of a Dask scheduler; to nobody new where there is none.
+
+    Raises:
+        MissingExtra: dask is not installed.
+        UserError: nobody answers at the address.
+    """
+    if dask is None:
+        yield
+        return
+    try:
+        from dask.distributed import Client
+    except ImportError:
+        raise MissingExtra("--dask", "distributed", "sweep") from None
+    try:
+        client = Client(dask, timeout="10s")
+    except (OSError, ValueError) as error:
+        raise UserError(f"no Dask scheduler answers at --dask {dask} ({error}). Start one: dask scheduler") from None
+    with client, joblib.parallel_config(backend="dask"):
+        yield
+
+
+def check_settings(tasks: Sequence[tuple[SettledConfig, Path]], out: Path) -> None:
+    """Whether runs that stand already were begun with the settings asked for; told before anything is trained.
+
+    Raises:
+        UserError: they were not; every setting is named with both values.
+    """
+    differing: dict[str, str] = {}
+    for config, folder in tasks:
+        if (folder / CONFIG).exists():
+            stored, asked = {**TrainConfig().as_dict(), **read_json(folder / CONFIG)}, plain(config.as_dict())
+            for name, value in asked.items():
+                if stored.get(name) != value:
+                    differing.setdefault(name, f"{name} is {to_json(stored.get(name))}, asked {to_json(value)}")
+    if differing:
+        raise UserError(
+            f"the runs in {out} were begun with other settings: {'; '.join(differing.values())}. Ask for the same "
+            f"ones, or give another --out"
+        )
+
+
 def folder_of(out: Path, config: TrainConfig) -> Path:
     """The run folder of one configuration."""
-    name = config.rule if config.hardware == "none" else f"{config.rule}@{config.hardware}"
+    name = config.rule if config.targets == "own" else f"{config.rule}@{config.targets}_targets"
+    name += "" if config.hardware == "none" else f"@{config.hardware}"
     name += "" if config.path == "torch" else f"@{config.path}"
     return out / name.replace(":", "_").replace("/", "_") / f"seed{config.seed}"
 
@@ -149,15 +234,20 @@ def prepare_folder(out: Path, folders: Sequence[Path], force: bool, resume: bool
     if force and not resume:
         for folder in older:
             RunFolder(folder).remove()
+            watch.remove(folder)
             if not any(folder.iterdir()):
                 shutil.rmtree(folder)
     out.mkdir(parents=True, exist_ok=True)
 
 
-def run_one(config: SettledConfig, folder: Path, data_dir: Path | None, quiet: bool) -> dict[str, Any]:
+def run_one(
+    config: SettledConfig, folder: Path, data_dir: Path | None, quiet: bool, measured: bool = False
+) -> dict[str, Any]:
     """One run: its stored result where it is finished, else trained, from its checkpoint where there is one."""
     if (folder / RESULT).exists():
-        RunFolder.resume(folder, config.as_dict())
         return dict(json.loads((folder / RESULT).read_text(encoding="utf-8")))
     begun = (folder / CONFIG).exists()
-    return train(config, folder, data_dir=data_dir, resume=begun, quiet=quiet)
+    watchers = [watch.Measures(config.batch_size)] if measured and config.path == "torch" else []
+    result = train(config, folder, data_dir=data_dir, resume=begun, quiet=quiet, watchers=watchers)
+    watch.close(folder)
+    return result

@@ -33,11 +33,10 @@ class Row:
 
 
 def rows_of(runs: Sequence[dict[str, Any]]) -> list[Row]:
-    """Gather runs by rule and device, in the order they first appear."""
+    """Gather runs of `compare.json` by their label, in the order they first appear."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for run in runs:
-        name = run["rule"] if run.get("hardware", "none") == "none" else f"{run['rule']} @ {run['hardware']}"
-        groups.setdefault(name, []).append(run)
+        groups.setdefault(run["rule"], []).append(run)
     return [_row(name, group) for name, group in groups.items()]
 
 

@@ -16,6 +16,8 @@ from neurorules.language.rates import rate_schedule
 Init = Literal["torch", "he"]
 """Fresh weights, uniform: torch.nn.Linear's +-1/sqrt(fan-in), or He et al. 2015's +-sqrt(6/fan-in)."""
 
+Targets = Literal["own", "shuffled"]
+"""What hidden layers are taught: the sample's own label and error, or those of its neighbour in the batch."""
 PathName = Literal["torch", "brian2"]
 """What runs a network: tensors, step by step; or equations in continuous time."""
 
@@ -55,6 +57,7 @@ class TrainConfig:
     precision: Literal["float32", "float64", "fast"] = "float32"
     signal: str | None = None  # replaces the rule's learning signal
     dw: str | None = None  # replaces the text of the hidden weights
+    targets: Targets = "own"  # of the hidden layers; shuffled: a control, only the read-out is taught truly
     threads: int | None = None  # of the CPU
 
     def __post_init__(self) -> None:
@@ -67,6 +70,11 @@ class TrainConfig:
                 raise UserError(f"--{name.replace('_', '-')} is {value}, must not be negative")
         if self.limit is not None and self.limit < 2:
             raise UserError(f"--limit is {self.limit}, must be at least 2")
+        if self.targets == "shuffled" and self.batch_size < 2:
+            raise UserError(
+                "--targets shuffled takes a sample's targets from its neighbour in the batch, and --batch-size is 1. "
+                "Use at least 2"
+            )
         rate_schedule(self.lr_schedule)
         check_schedule(self.schedule)
 

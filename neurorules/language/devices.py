@@ -40,3 +40,12 @@ class Device(Protocol):
     def on_update(self, state: dict[str, Any], name: str, w: Any, dw: Any) -> tuple[Any, dict[str, Any]]:
         """(stored weights after a change `dw` was asked for, state)."""
         ...
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """A device model that also says what a sample costs."""
+
+    def energy_pJ(self, spikes: float, synops: float) -> float:
+        """Energy of one sample in pJ from its hidden spikes and synaptic operations; the device cites its source."""
+        ...

@@ -30,7 +30,7 @@ def pepita(
     kappa: float | None = None,
     init: Literal["uniform", "normal", "class_means"] = "uniform",
     sign: Literal["plus", "minus"] = "plus",
-    error: Literal["first", "second", "shuffled"] = "first",
+    error: Literal["first", "second"] = "first",
     error_sign: bool = False,
     presynaptic: Literal["modulated", "forward"] | None = None,
     mirror: Literal["none", "running", "layers"] = "none",
@@ -45,7 +45,7 @@ def pepita(
         neurons: the nets whose settings are the default: spiking, or the paper's own, of rate neurons.
         kappa: size of F (see `signals.perturbation`).
         init, sign: of F; x + F e, or x - F e.
-        error: of which pass the read-out learns; shuffled: hidden layers learn from another sample's (a control).
+        error: of which pass the read-out learns.
         error_sign: the error's sign alone is projected.
         presynaptic: the pass whose presynaptic activity counts; None: the paper's, modulated, for rate_difference,
             forward for graded and dendritic.
@@ -56,8 +56,7 @@ def pepita(
     chosen = presynaptic or ("modulated" if form == "rate_difference" else "forward")
     pre: Pass = "modulated" if chosen == "modulated" else "input"
     travelling = "contrastive" if form == "time_local" else form
-    own = "shuffled" if error == "shuffled" else "own"
-    options = {"form": travelling, "init": init, "sign": sign, "error": own, "mirror": mirror, "kappa": kappa}
+    options: dict[str, object] = {"form": travelling, "init": init, "sign": sign, "mirror": mirror, "kappa": kappa}
     options |= {"error_sign": str(error_sign).lower(), "dense": str(not spiking).lower()}
     phases = [Phase("input", applies=form == "time_local"), Phase("modulated", replay=True, linear=form == "dendritic")]
     if mirror == "running":

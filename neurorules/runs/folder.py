@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.runs import checkpoint
 from neurorules.runs.atomic import remove_leftovers, write_text
@@ -60,18 +61,25 @@ class RunFolder:
         return folder
 
     @classmethod
-    def resume(cls, path: Path, config: Mapping[str, Any], may_differ: Collection[str] = ()) -> RunFolder:
+    def resume(
+        cls,
+        path: Path,
+        config: Mapping[str, Any],
+        may_differ: Collection[str] = (),
+        defaults: Mapping[str, Any] | None = None,
+    ) -> RunFolder:
         """Open a run to go on with it.
 
         Args:
             config: the configuration asked for; it must equal the stored one.
             may_differ: top-level keys that may have another value now, such as "epochs"; the new value is stored.
+            defaults: of keys that a run of an earlier version did not know.
 
         Raises:
             UserError: there is no run, or a key differs; each is named with both values.
         """
         folder = cls(path)
-        stored, asked = folder.config(), plain(config)
+        stored, asked = {**plain(defaults or {}), **folder.config()}, plain(config)
         differing = {key for key in {**stored, **asked} if stored.get(key) != asked.get(key)}
         forbidden = sorted(differing - set(may_differ))
         if forbidden:
@@ -168,3 +176,10 @@ class RunFolder:
         for name in RUN_FILES:
             (self.path / name).unlink(missing_ok=True)
         remove_leftovers(self.path, RUN_FILES)
+
+
+def open_run(path: Path, config: TrainConfig, resume: bool, force: bool) -> RunFolder:
+    """The folder of a run that begins, or goes on; one of an earlier version has the defaults of newer settings."""
+    if resume:
+        return RunFolder.resume(path, config.as_dict(), defaults=TrainConfig().as_dict())
+    return RunFolder.create(path, config.as_dict(), force)

@@ -65,7 +65,6 @@ class InputPerturbation(Signal):
             spikes are compared (.5 with a mirrored F), 1 where currents are.
         init: of F: uniform; normal, a product of one matrix a layer; class_means of the inputs seen so far (a control).
         sign: plus for x + F e, minus for x - F e.
-        error: whose error travels: the sample's own, or its neighbour's in the batch (a control).
         error_sign: the error's sign alone, F a tenth.
         dense: F e counts as presynaptic activity of the first layer, where the input is no train of events.
         mirror: F turns towards -(W_L ... W_1)^T by noise through the net (running) or through each layer (layers).
@@ -75,7 +74,6 @@ class InputPerturbation(Signal):
     kappa: float | None = None
     init: ProjectionInit = "uniform"
     sign: Literal["plus", "minus"] = "plus"
-    error: Literal["own", "shuffled"] = "own"
     error_sign: bool = False
     dense: bool = False
     mirror: Mirror = "none"
@@ -85,7 +83,7 @@ class InputPerturbation(Signal):
         """What its options ask for."""
         found = {"target", "output_error", "second_pass"}
         found |= {"fixed_feedback"} if self.mirror == "none" else {"noise_phase"}
-        return frozenset(found | ({"batch_pool"} if self.error == "shuffled" else set()))
+        return frozenset(found)
 
     @property
     def phases(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -155,9 +153,7 @@ class InputPerturbation(Signal):
             rows = sample.values if sample.constant else sample.values[0]
             return PhaseDrive(None, Offset(noise_like(rows, state["seed"], state["trial"])))
         assert output_error is not None
-        error = output_error.roll(1, 0) if self.error == "shuffled" else output_error
-        if self.error_sign:
-            error = SIGN_SCALE * error.sign()
+        error = SIGN_SCALE * output_error.sign() if self.error_sign else output_error
         return PhaseDrive(sample, Offset(state["projection"], error if self.sign == "plus" else -error, self.dense))
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:

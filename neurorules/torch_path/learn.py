@@ -29,6 +29,7 @@ from neurorules.torch_path.model import Learned, Model
 from neurorules.torch_path.network import Parameters
 from neurorules.torch_path.output import Output, compare_output
 from neurorules.torch_path.plasticity import learn_layer
+from neurorules.torch_path.probe import Probe
 from neurorules.torch_path.simulate import Activity, Carry
 from neurorules.torch_path.teacher import Teacher, above_of
 from neurorules.torch_path.trial import PhaseRecord, Trial, class_scores, observe_phase
@@ -63,6 +64,7 @@ class TrialResult:
 def learn_trial(
     model: Model, learned: Learned, drive: Series, steps: int, labels: Tensor, generator: torch.Generator,
     window: int | None = None, apply: Callable[[Mapping[str, Tensor]], Parameters] | None = None,
+    probe: Probe | None = None,
 ) -> TrialResult:  # fmt: skip
     """Run one trial and return what it asks to change.
 
@@ -74,8 +76,8 @@ def learn_trial(
         labels: (B,) class indices.
         generator: draws dropout masks.
         window: steps at a time; T if None.
-        apply: changes the parameters by gradients and returns what the next phase computes with, for a rule with a
-            phase that applies.
+        apply: for a rule with a phase that applies: changes the parameters and returns what the next phase reads.
+        probe: looks on, or holds or changes something on the way (`torch_path.probe`).
 
     Raises:
         UserError: a rule or normalisation that needs all steps at once, with a shorter window.
@@ -84,14 +86,16 @@ def learn_trial(
     samples = drive.values.shape[0 if drive.constant else 1]
     window = window or steps
     check_window(model, window, steps)
+    told = model.told(labels)
     if model.signal is not None:
-        learned = replace(learned, signal={**learned.signal, **model.signal.observe(learned.signal, drive, labels)})
-    trial = Trial(model, learned, drive, steps, window, labels, draw_masks(model.network.layers, samples, generator))
+        learned = replace(learned, signal={**learned.signal, **model.signal.observe(learned.signal, drive, told)})
+    masks = draw_masks(model.network.layers, samples, generator)
+    trial = Trial(model, learned, drive, steps, window, told, masks, probe=probe)
     records: dict[str, PhaseRecord] = {}
     output: Output | None = None
     teacher: Teacher | None = None
     for phase in model.rule.phases:
-        error = None if output is None else output.m
+        error = None if output is None else model.told(output.m)
         records[phase.name] = observe_phase(trial, phase, error, training=True, before=records.get("input"))
         if output is None or phase.name == model.rule.error_phase:
             summed = records[phase.name].output
@@ -169,6 +173,8 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teach
                 change = learn_one(teacher, phase, record, index, activities[index], m, carries[index], whole)
                 sent = teacher.sent(index)
                 handed[index] = change if sent is None else -sent.values
+                if trial.probe is not None:
+                    handed[index] = trial.probe.handed(index, handed[index])
 
 
 def learn_one(
@@ -182,6 +188,8 @@ def learn_one(
         layer, phase.name, activity, m, trial.learned.parameters, trial.model.rule.constants,
         trial.model.rule.trace_decay, carry, whole, output, record.drive.context,
     )  # fmt: skip
+    if trial.probe is not None:
+        trial.probe.learns(view, trial.model.texts, trial.learned.update)
     return learn_layer(view, trial.model.texts, trial.learned.update, teacher.gathered)
 
 

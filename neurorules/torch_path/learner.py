@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurorules.language.config import PIPELINED, Init, check_schedule, window_of
+from neurorules.language.config import PIPELINED, Init, Targets, check_schedule, window_of
 from neurorules.language.devices import Device
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
@@ -69,6 +69,7 @@ class Learner:
         precision: str = "float32",
         signal: str | None = None,
         dw: str | None = None,
+        targets: Targets = "own",
         hardware: str = "none",
     ) -> None:
         self.device = check_device(device)
@@ -90,7 +91,7 @@ class Learner:
         if classes is not None and classes != net.classes:
             raise UserError(f"the net has {net.classes} outputs, and classes is {classes}. Make them the same")
         network = net.on(self.device, self.dtype)
-        self.model: Model = build_model(network, made, signal, dw)
+        self.model: Model = build_model(network, made, signal, dw, targets)
         self.steps, self.schedule, self.seed = steps or own.steps, schedule, seed
         self.learned: Learned = initialise(self.model, seed, self.device, self.dtype, init or own.init)
         for name, value in given.items():
@@ -141,7 +142,7 @@ class Learner:
             window = window_of(self.schedule, steps)
             trial = learn_trial(
                 self.model, self.seen(), drive, steps, labels, self.generator, window,
-                lambda gradients: self._apply_and_read(gradients, fraction),
+                lambda gradients: self.apply_and_read(gradients, fraction),
             )  # fmt: skip
             check_finite(trial.gradients, self.model.network, trial.scores)
             self._apply(trial.gradients, fraction)
@@ -165,7 +166,7 @@ class Learner:
         with torch.no_grad(), matrix_precision(self.fast):
             drive, steps, labels = self._checked(spikes, labels)
             signal, network = self.model.signal, self.model.network
-            seen = {} if signal is None else signal.observe(self.learned.signal, drive, labels)
+            seen = {} if signal is None else signal.observe(self.learned.signal, drive, self.model.told(labels))
             self.learned = replace(self.learned, signal={**self.learned.signal, **seen})
             masks = draw_masks(network.layers, len(labels), self.generator)
             self.pipe.slots[0] = Parcel(drive, steps, labels, masks, fraction, seen)
@@ -272,7 +273,8 @@ class Learner:
             self.learned.parameters[name] = stored.clone()
         return state
 
-    def _apply_and_read(self, gradients: Mapping[str, Tensor], fraction: float) -> dict[str, Tensor]:
+    def apply_and_read(self, gradients: Mapping[str, Tensor], fraction: float = 1.0) -> dict[str, Tensor]:
+        """Change the parameters by one step of the optimiser; what a trial computes with from then on."""
         check_finite(gradients, self.model.network)
         self._apply(gradients, fraction)
         return self.read()

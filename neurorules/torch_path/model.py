@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurorules.language.config import Init
+from neurorules.language.config import Init, Targets
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Plasticity, Rule
 from neurorules.normalisations._shared import CurrentStatistics, UpdateStatistics
@@ -47,6 +47,11 @@ class Model:
     rule: Rule
     signal: Signal | None
     texts: tuple[Text, ...]
+    targets: Targets = "own"
+
+    def told(self, values: Tensor) -> Tensor:
+        """What hidden layers are told of labels or errors (B, ...): their own, or those of the sample before."""
+        return values if self.targets == "own" else values.roll(1, 0)
 
     def bound(self, parameters: Parameters) -> Model:
         """The same model, its neurons running with their own parameters."""
@@ -80,7 +85,9 @@ class Model:
         return f"{phase if own else 'input'}.{layer}"
 
 
-def build_model(network: Network, rule: Rule, signal: str | None = None, dw: str | None = None) -> Model:
+def build_model(
+    network: Network, rule: Rule, signal: str | None = None, dw: str | None = None, targets: Targets = "own"
+) -> Model:
     """Put a rule on a network.
 
     Args:
@@ -88,9 +95,10 @@ def build_model(network: Network, rule: Rule, signal: str | None = None, dw: str
         rule: its texts and phases.
         signal: replaces the rule's own learning signal.
         dw: replaces the text of the hidden weights in the phase "input".
+        targets: of the hidden layers.
 
     Raises:
-        UserError: an illegal text, or a signal that the rule's phases do not serve.
+        UserError: an illegal text, a signal that the rule's phases do not serve, or targets it does not have.
     """
     if dw is not None:
         rule = _with_text(rule, dw)
@@ -102,7 +110,22 @@ def build_model(network: Network, rule: Rule, signal: str | None = None, dw: str
         _check_phases(rule, made, str(chosen))
         made.check(shape_of(network))
         _check_efficacies(network, rule, made)
-    return Model(network, rule, made, compile_rule(rule))
+    locked = None if targets == "own" else why_not_shuffled(made)
+    if locked is not None:
+        raise UserError(
+            f"--targets shuffled cannot be done with rule '{rule.name}': its hidden layers {locked}. "
+            f"Use a rule that teaches them by labels or errors of their own, such as sigprop or dfa"
+        )
+    return Model(network, rule, made, compile_rule(rule), targets)
+
+
+def why_not_shuffled(signal: Signal | None) -> str | None:
+    """Why hidden layers cannot be taught another sample's targets while the read-out has its own; None if they can."""
+    if signal is None or not signal.needs & {"target", "output_error"}:
+        return "are not taught at all"
+    if "above" in signal.needs or signal.teaches_readout:
+        return "learn from what the read-out's own error becomes on its way down"
+    return None
 
 
 def _check_efficacies(network: Network, rule: Rule, signal: Signal) -> None:

@@ -102,8 +102,9 @@ def run_stage(model: Model, learned: Learned, index: int, parcel: Parcel) -> Sta
     layer = model.network.layers[index]
     state = {**learned.signal, **parcel.signal}
     trial = Trial(
-        model, replace(learned, signal=state), parcel.drive, parcel.steps, parcel.steps, parcel.labels, parcel.masks
-    )
+        model, replace(learned, signal=state), parcel.drive, parcel.steps, parcel.steps, model.told(parcel.labels),
+        parcel.masks,
+    )  # fmt: skip
     for phase in model.rule.phases:
         if index == 0:
             parcel.records[phase.name] = PhaseRecord(trial.phase_drive(phase, None))

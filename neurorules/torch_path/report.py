@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import platform
-import resource
-import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
 
 from neurorules.language.config import SettledConfig
+from neurorules.runs.memory import PeakMemory
 from neurorules.torch_path.batches import Data
 from neurorules.torch_path.evaluate import Evaluation
 from neurorules.torch_path.learner import Learner
@@ -26,6 +25,7 @@ def result_of(
     test: Evaluation,
     validation: list[float | None],
     seconds: float,
+    memory: PeakMemory,
 ) -> dict[str, Any]:
     """The result of a run; accuracies in 0..1, times in seconds, memory in MB."""
     samples = len(data.train)
@@ -39,7 +39,8 @@ def result_of(
         "validation_accuracy": validation[-1] if validation else None,
         "train_seconds": seconds,
         "samples_per_second": samples * config.epochs / seconds if seconds else None,
-        "peak_memory_mb": peak_memory_mb(),
+        "peak_memory_mb": memory.mb(),
+        "peak_memory_of": memory.of,
         "parameters": count_parameters(learner.learned.parameters),
         "spikes_per_sample": test.spikes_per_sample,
         "synops_per_sample": test.synops_per_sample,
@@ -57,17 +58,13 @@ def needs_of(learner: Learner) -> list[str]:
     """What the rule's signal needs, and what normalisation and neurons add."""
     signal = learner.model.signal
     needs = set() if signal is None else set(signal.needs)
+    if learner.model.targets == "shuffled":
+        needs.add("batch_pool")
     if any(a.normalisation is not None and a.normalisation.reads_batch for a in learner.model.network.layers):
         needs.add("batch_pool")
     if any(a.neuron.pools_layer for a in learner.model.network.layers):
         needs.add("layer_pool")
     return sorted(needs)
-
-
-def peak_memory_mb() -> float:
-    """Largest resident memory of this process so far."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
 def versions() -> dict[str, str]:

@@ -163,11 +163,15 @@ def trace_a_synapse(view: LocalView, entry: Input, post: Tensor) -> Tensor:
 
 def bias_eligibility(view: LocalView, parameter: str) -> Tensor:
     """Exact eligibility of a constant current, forwards: e[t] = gate[t] e[t-1] + 1; (T, B, *shape)."""
-    spikes = view.activity.S.values
+    return eligibility_of(view, f"dv_dw.{parameter}", torch.ones_like(view.activity.S.values))
+
+
+def eligibility_of(view: LocalView, key: str, arriving: Tensor) -> Tensor:
+    """Exact eligibility of what arrives at each neuron: e[t] = gate[t] e[t-1] + arriving[t], (T, B, *shape)."""
     if view.layer.neuron.dynamics() is None and view.activity.gates is None:
-        return torch.ones_like(spikes)
-    key, passing = f"dv_dw.{parameter}", _Passing(view, synapse=False)
-    found = torch.stack([passing(key, torch.ones_like(spikes[0]), t) for t in range(view.activity.steps)])
+        return arriving  # a neuron without memory
+    passing = _Passing(view, synapse=False)
+    found = torch.stack([passing(key, arriving[t], t) for t in range(view.activity.steps)])
     passing.leave(key)
     return found
 

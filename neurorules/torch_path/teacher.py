@@ -60,6 +60,7 @@ class Teacher:
         model = self.trial.model
         signal, layer = model.signal, model.network.layers[index]
         assert signal is not None
+        error = None if self.output is None or "output_error" not in signal.needs else self.output.m
         below = next((entry.source for entry in layer.inputs if not entry.connection.recurrent), NETWORK_INPUT)
         view = View(
             layer=model.shape.layers[index],
@@ -76,7 +77,7 @@ class Teacher:
             inner={p: r.activity[index].inner for p, r in self.records.items() if r.activity},
             gain=next((r.activity[index].gain for r in self.records.values() if r.activity), None),
             labels=self.trial.labels if "target" in signal.needs else None,
-            output_error=self.output.m if "output_error" in signal.needs and self.output is not None else None,
+            output_error=error if error is None or layer.role == "readout" else model.told(error),
             above=above if "above" in signal.needs else None,
             weights=self.trial.learned.parameters if "weight_transport" in signal.needs else None,
         )

@@ -19,8 +19,9 @@ from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.rates import rate_schedule
 from neurorules.rules import RULES
 from neurorules.runs import checkpoint
-from neurorules.runs.folder import RunFolder
+from neurorules.runs.folder import RunFolder, open_run
 from neurorules.runs.interrupt import Interrupted, StopFlag, polite_stop
+from neurorules.runs.memory import PeakMemory
 from neurorules.runs.progress import Bar, progress
 from neurorules.series import Series
 from neurorules.torch_path.batches import Data, epoch_order, load_data
@@ -79,15 +80,15 @@ def train(
         Diverged: a number is no longer finite; the last checkpoint is kept.
         Interrupted: the user stopped it; the checkpoint is saved.
     """
+    memory = PeakMemory()
     settled = RULES.make(config.rule).settle(config)
     data = data or load_data(settled, data_dir)
     learner = make_learner(settled, data)
     folder = None
     if out is not None:
         # Only now: a mistake in the settings must not leave a folder behind, or replace a run.
-        stored = settled.as_dict()
-        folder = RunFolder.resume(out, stored) if resume else RunFolder.create(out, stored, force)
-    run = Run(settled, data, learner, folder, Position(), quiet, tuple(watchers))
+        folder = open_run(out, settled, resume, force)
+    run = Run(settled, data, learner, folder, Position(), quiet, memory, tuple(watchers))
     if folder is not None and resume:
         run.restore(folder)
     with polite_stop() as stop, cpu_threads(settled, learner):
@@ -127,6 +128,7 @@ class Run:
     folder: RunFolder | None
     at: Position
     quiet: bool
+    memory: PeakMemory = field(default_factory=PeakMemory)
     watchers: tuple[Watcher, ...] = ()
     under_way: deque[int] = field(default_factory=deque)
     encoding: torch.Generator = field(init=False)
@@ -200,15 +202,19 @@ class Run:
         raise Interrupted(line)
 
     def _show(self, epoch: int) -> None:
-        for watcher in self.watchers:
-            watcher.look(self.learner, self.data, epoch, None if self.folder is None else self.folder.path)
+        if not self.watchers:
+            return
+        with self.memory.aside():
+            for watcher in self.watchers:
+                watcher.look(self.learner, self.data, epoch, None if self.folder is None else self.folder.path)
 
     def _close_epoch(self) -> None:
         self._flush()
         samples = len(self.data.train)
         validation: Evaluation | None = None
         if self.data.validation is not None:
-            validation = evaluate(self.learner, self.data.validation, self.config.seed)
+            with self.memory.aside():
+                validation = evaluate(self.learner, self.data.validation, self.config.seed)
             for line in warn_of(validation):
                 _log.warning(line)
         accuracy = validation.accuracy if validation else None
@@ -250,8 +256,9 @@ class Run:
 
     def finish(self) -> dict[str, Any]:
         """Read the test set, once, and write the result."""
-        test = evaluate(self.learner, self.data.test, self.config.seed)
-        result = result_of(self.config, self.data, self.learner, test, self.at.validation, self.at.seconds)
+        with self.memory.aside():
+            test = evaluate(self.learner, self.data.test, self.config.seed)
+        result = result_of(self.config, self.data, self.learner, test, self.at.validation, self.at.seconds, self.memory)
         if self.folder is not None:
             self.folder.save_weights(self.learner.state())
             self.folder.write_result(result)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 from torch import Tensor
 
@@ -15,6 +15,8 @@ from neurorules.signals._shared import PhaseDrive
 from neurorules.torch_path.current import Current
 from neurorules.torch_path.layer import NETWORK_INPUT, Layer, Masks
 from neurorules.torch_path.model import Learned, Model
+from neurorules.torch_path.network import Parameters
+from neurorules.torch_path.probe import Probe
 from neurorules.torch_path.simulate import Activity, Carry, run_layer
 from neurorules.torch_path.simulate_tangent import Reference, psi_total, run_tangent
 
@@ -55,9 +57,10 @@ class Trial:
         drive: the samples, (T, B, *input) or constant (B, *input).
         steps: T.
         window: steps at a time, T for `by_layer`, 1 for `by_step`.
-        labels: (B,) class indices; None at inference.
+        labels: (B,) class indices that hidden layers are told; None at inference.
         masks: dropout masks.
         applied: whether a phase has changed the parameters since the phase "input" ran.
+        probe: what an audit holds or changes between the passes and learning; it needs a window of all steps.
     """
 
     model: Model
@@ -68,6 +71,12 @@ class Trial:
     labels: Tensor | None
     masks: Masks
     applied: bool = False
+    probe: Probe | None = None
+
+    @property
+    def forward(self) -> Parameters:
+        """The parameters that the passes compute with; learning reads those that are `learned`."""
+        return self.learned.parameters if self.probe is None else self.probe.forward(self.learned.parameters)
 
     @cached_property
     def linearised(self) -> int:
@@ -80,10 +89,11 @@ class Trial:
         """What drives a phase."""
         if phase.name == "input" or self.model.signal is None:
             return PhaseDrive(self.drive)
-        return self.model.signal.drive(
+        drive = self.model.signal.drive(
             phase.name, self.learned.signal, self.learned.parameters, self.model.shape, self.drive, output_error,
             self.labels,
         )  # fmt: skip
+        return drive if self.probe is None else self.probe.drive(phase.name, drive)
 
     def windows(
         self, phase: Phase, drive: PhaseDrive, training: bool, known: Current | None = None
@@ -102,20 +112,34 @@ class Trial:
                     phase, drive, index, done, carries[index], start, stop, training, None if index else known
                 )
                 done.append(activity)
+            if self.probe is not None:
+                done = self.probe.recorded(phase.name, done, partial(self._again, phase, drive, start, stop, training))
             yield start, done
+
+    def _again(
+        self, phase: Phase, drive: PhaseDrive, start: int, stop: int, training: bool,
+        index: int, done: list[Activity], added: Tensor | None,
+    ) -> Activity:  # fmt: skip
+        shift = None if added is None else Series(added, True)
+        return self.run(phase, drive, index, done, Carry(), start, stop, training, None, shift)[0]
 
     def run(
         self, phase: Phase, drive: PhaseDrive, index: int, done: list[Activity], carry: Carry, start: int, stop: int,
-        training: bool, known: Current | None = None,
+        training: bool, known: Current | None = None, added: Series | None = None,
     ) -> tuple[Activity, Carry]:  # fmt: skip
-        """Run one layer over the steps from `start` to `stop` of a phase; `done` holds the layers before it."""
+        """Run one layer over the steps from `start` to `stop` of a phase; `done` holds the layers before it.
+
+        `added` is a current that joins what is injected.
+        """
         layer, signal = self.model.network.layers[index], self.model.signal
         # Masks are the samples' own: class prototypes, which are other rows, run without dropout.
         masks = self.masks if training and (phase.name == "input" or phase.replay) else None
         sources, injected = self._sources(layer, index, drive, done, start, stop)
+        if added is not None:
+            injected = added if injected is None else Series(injected.values + added.values, True)
         name = self.model.phase_statistics(phase.name, layer.name)
         return run_layer(
-            layer, self.learned.parameters, self.learned.current.get(name), sources, stop - start,
+            layer, self.forward, self.learned.current.get(name), sources, stop - start,
             pre_mean=self._pre_means(layer, name, sources), carry=carry,
             injected=injected, offset=None if index else drive.offset, known=known,
             masks=masks, training=training,
@@ -200,7 +224,7 @@ def _observe_tangent(trial: Trial, record: PhaseRecord, before: PhaseRecord) -> 
         )
         for layer, layer_activity in zip(network.layers, before.activity, strict=True)
     ]
-    found = run_tangent(layers, trial.learned.parameters, references, record.drive, trial.masks)
+    found = run_tangent(layers, trial.forward, references, record.drive, trial.masks)
     for layer, current in zip(layers, found, strict=True):
         if layer.role == "readout":
             record.output = current * steps

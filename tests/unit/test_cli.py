@@ -75,6 +75,9 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["compare", "--rules", ""], ["--rules"]),
         (["compare", "--rules", "sigprop,bpt"], ["bpt", "bptt"]),
         (["compare", "--seeds", "0"], ["--seeds is 0"]),
+        (["compare", "--controls", "shalow"], ["unknown control 'shalow'", "shallow"]),
+        (["train", "--rule", "bptt", "--targets", "shuffled"], ["bptt", "read-out's own error", "sigprop"]),
+        (["train", "--targets", "shuffled", "--batch-size", "1"], ["--targets shuffled", "--batch-size is 1"]),
         (["list", "ruels"], ["ruels", "rules"]),
         (["cite", "sigprp"], ["sigprp", "sigprop"]),
         (["record", "nowhere"], ["nowhere"]),
@@ -180,7 +183,8 @@ def test_compare_writes_its_runs_and_goes_on_where_it_was(tmp_path: Path, capsys
     arguments = ["compare", *SMALL, "--rules", "sigprop,shallow", "--seeds", "2", "--out", str(tmp_path / "c")]
     assert run([*arguments, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert [(r["rule"], r["seed"]) for r in found["runs"]] == [(n, s) for n in ("sigprop", "shallow") for s in (0, 1)]
+    rows = ("sigprop", "shallow", "sigprop, shuffled targets")
+    assert [(r["rule"], r["seed"]) for r in found["runs"]] == [(n, s) for n in rows for s in (0, 1)]
     assert {"runs", "alignment", "audit"} <= set(json.loads((tmp_path / "c" / "compare.json").read_text()))
     assert "--resume" in fails(capsys, *arguments)
     (tmp_path / "c" / "shallow" / "seed1" / "result.json").unlink()

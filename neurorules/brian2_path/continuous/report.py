@@ -9,8 +9,9 @@ import numpy as np
 
 from neurorules.brian2_path.continuous.circuit import Circuit
 from neurorules.language.config import SettledConfig
+from neurorules.runs.memory import peak_memory_mb
 from neurorules.torch_path.batches import Data
-from neurorules.torch_path.report import peak_memory_mb, versions
+from neurorules.torch_path.report import versions
 
 
 def result_of(
@@ -40,6 +41,7 @@ def result_of(
         "train_seconds": seconds,
         "samples_per_second": samples * config.epochs / seconds if seconds else None,
         "peak_memory_mb": peak_memory_mb(),
+        "peak_memory_of": "process",
         "parameters": sum(values.size for values in parameters.values()),
         "spikes_per_sample": sum(spikes.values()),
         "synops_per_sample": sum(count * reached[name] for name, count in spikes.items()),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from neurorules.compare.papers._shared import Paper, Published, Row, Table, Trained
-from neurorules.language.config import TrainConfig
+from neurorules.language.config import Targets, TrainConfig
 
 PUBLISHED = {
     ("dense", "mnist"): {"BP": (98.63, 0.03), "FA": (98.42, 0.07), "DRTP": (95.10, 0.10), "PEPITA": (98.01, 0.09)},
@@ -42,13 +42,15 @@ SPIKING = {
     "graded, mirrored": "pepita:form=graded:mirror=running",
     "rate difference": "pepita",
     "contrastive": "pepita:form=contrastive",
-    "dendritic, error shuffled (control)": "pepita:form=dendritic:error=shuffled",
+    "dendritic, error shuffled (control)": "pepita:form=dendritic",
     "dendritic, F = -class means": "pepita:form=dendritic:init=class_means:sign=minus",
     "dendritic, F = +class means (sign test)": "pepita:form=dendritic:init=class_means:sign=plus",
     "DFA": "dfa",
     "BP surrogate": "bptt",
     "Shallow": "shallow",
 }
+SHUFFLED = ("dendritic, error shuffled (control)",)
+"""Rows whose hidden layers learn from another sample's error."""
 FEW = ("dendritic, mirrored", "DFA", "Shallow")
 ONE_LAYER = TrainConfig(data="mnist", net="1000", epochs=3)
 SMALL_CONV = TrainConfig(data="mnist", net="c16k3-p2-c32k3-p2-128", steps=4, epochs=3, limit=12_000)
@@ -101,7 +103,11 @@ def _table(kind: str, data: str, quick: bool) -> Table:
 
 
 def _spiking(config: TrainConfig, rows: Sequence[str], title: str, quick: bool) -> Table:
-    return Table(title, tuple(Row(label, _small(replace(config, rule=SPIKING[label]), quick)) for label in rows))
+    def settings(label: str) -> TrainConfig:
+        targets: Targets = "shuffled" if label in SHUFFLED else "own"
+        return _small(replace(config, rule=SPIKING[label], targets=targets), quick)
+
+    return Table(title, tuple(Row(label, settings(label)) for label in rows))
 
 
 def _small(config: TrainConfig, quick: bool) -> TrainConfig:

@@ -3,6 +3,7 @@
 Keys, for n samples of T steps:
 
     header                        () text: the trace's header as JSON
+    steps                         () T
     samples/index|label|prediction              (n,) int64
     LAYER/t|neuron|value|sample   (E,) one entry a spike; `sample` is the position in `samples/...`
     LAYER/VARIABLE                (n, T, N) float32, all variables but the spikes
@@ -10,13 +11,19 @@ Keys, for n samples of T steps:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from neurorules.runs.atomic import replacing
+from neurorules.traces.blocks import dense_blocks, event_blocks
+from neurorules.traces.exporters._npy import GrowingNpy
+from neurorules.traces.exporters._tables import dense_variables, sample_columns
 from neurorules.traces.store import TraceReader
 from neurorules.traces.writer import EVENTS, SPIKES
 
@@ -31,31 +38,54 @@ class Npz:
 
     compress: bool = True
 
-    def __call__(self, reader: TraceReader, out: Path) -> None:
+    def __call__(self, reader: TraceReader, out: Path) -> list[Path]:
         """Write all of `reader` to the file `out`."""
-        arrays: dict[str, np.ndarray] = {"header": np.array(reader.header.to_text())}
-        for key, field in (("index", "data_index"), ("label", "label"), ("prediction", "prediction")):
-            arrays[f"samples/{key}"] = np.array([getattr(sample, field) for sample in reader], np.int64)
-        for layer in reader.layers:
-            for variable in reader.variables(layer):
-                if variable == SPIKES:
-                    arrays |= {f"{layer}/{key}": column for key, column in _events(reader, layer).items()}
-                else:
-                    rows = [reader.dense(sample.position, layer, variable) for sample in reader]
-                    empty = (0, reader.steps, reader.header.neurons(layer))
-                    arrays[f"{layer}/{variable}"] = np.stack(rows) if rows else np.zeros(empty, np.float32)
-        save: Callable[..., None] = np.savez_compressed if self.compress else np.savez
-        with replacing(out) as temporary, temporary.open("wb") as file:
-            save(file, **arrays)
+        method = zipfile.ZIP_DEFLATED if self.compress else zipfile.ZIP_STORED
+        with (
+            replacing(out) as temporary,
+            # The arrays' lengths stand before them, so each array is laid down once before it is packed.
+            tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.stem}.") as folder,
+            zipfile.ZipFile(temporary, "w", method, compresslevel=1 if self.compress else None) as archive,
+        ):
+            for key, path in _arrays(reader, Path(folder)):
+                archive.write(path, f"{key}.npy")
+                path.unlink()
+        return [out]
 
 
-def _events(reader: TraceReader, layer: str) -> dict[str, np.ndarray]:
-    found = [reader.events(sample.position, layer) for sample in reader]
-    columns = {
-        name: np.concatenate([getattr(events, name) for events in found] or [np.zeros(0, kind)])
-        for name, kind in EVENTS.items()
-    }
-    return {**columns, "sample": np.repeat(np.arange(len(found), dtype=np.int32), [len(events.t) for events in found])}
+def _arrays(reader: TraceReader, folder: Path) -> Iterator[tuple[str, Path]]:
+    whole = {"header": np.array(reader.header.to_text()), "steps": np.array(reader.steps)}
+    whole |= {f"samples/{key}": column for key, column in sample_columns(reader).items()}
+    for number, (key, array) in enumerate(whole.items()):
+        path = folder / f"{number}.npy"
+        np.save(path, array)
+        yield key, path
+    for layer in reader.layers:
+        if SPIKES in reader.variables(layer):
+            yield from _events(reader, layer, folder)
+        for variable in dense_variables(reader, layer):
+            yield f"{layer}/{variable}", _dense(reader, layer, variable, folder)
+
+
+def _events(reader: TraceReader, layer: str, folder: Path) -> Iterator[tuple[str, Path]]:
+    paths = {name: folder / f"{name}.npy" for name in (*EVENTS, "sample")}
+    with ExitStack() as stack:
+        files = {
+            name: stack.enter_context(GrowingNpy(path, EVENTS.get(name, np.int32))) for name, path in paths.items()
+        }
+        for block in event_blocks(reader, layer):
+            for name, file in files.items():
+                file.append(getattr(block, name))
+    yield from ((f"{layer}/{name}", path) for name, path in paths.items())
+
+
+def _dense(reader: TraceReader, layer: str, variable: str, folder: Path) -> Path:
+    path = folder / "dense.npy"
+    row = reader.dense(0, layer, variable).shape if len(reader) else (reader.steps, reader.header.neurons(layer))
+    with GrowingNpy(path, np.float32, row) as file:
+        for block in dense_blocks(reader, layer, variable):
+            file.append(block.values)
+    return path
 
 
 ENTRY = Npz

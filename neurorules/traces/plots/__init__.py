@@ -1,1 +1,32 @@
-"""Pictures of traces. Each function draws on the axis it is given and returns it; none touches global state."""
+"""Pictures of traces and runs: one file here is one kind, `--kind NAME`.
+
+Each has a function for your own figures, which draws on the axis it is given and returns it; none touches global state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from neurorules.language.registry import Registry
+
+PLOTS = Registry("plot", "neurorules.traces.plots")
+
+
+def plot(paths: Sequence[Path], kind: str, out: Path, samples: Sequence[int] | None = None) -> None:
+    """Draw a picture of files, and save it.
+
+    Args:
+        paths: a trace file, or run folders, as the kind asks.
+        kind: with options, such as "voltage:neurons=5".
+        out: the new file, `.png`, `.svg` or `.pdf`.
+        samples: places in a trace; None: as many as fit.
+
+    Raises:
+        UserError: an unknown kind or format, or files that do not hold what is to be drawn.
+    """
+    from neurorules.traces.plots._shared import Picture, check_format, save  # matplotlib is slow to load
+
+    check_format(out)
+    picture: Picture = PLOTS.make(kind)
+    save(picture.figure(paths, samples), out)

@@ -2,26 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from matplotlib import rc_context
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from neurorules.language.errors import UserError, unknown
-from neurorules.runs.atomic import replacing
+from neurorules.language.errors import UserError
+from neurorules.traces.plots._shared import (
+    LABEL,
+    TITLE,
+    TracePicture,
+    check_format,
+    counted,
+    layer_colours,
+    new_figure,
+    plain_array,
+    save,
+    time_axis,
+    title,
+    title_colour,
+)
 from neurorules.traces.store import TraceReader
 from neurorules.traces.writer import SPIKES
 
-FORMATS = ("pdf", "png", "svg")
-
-# Okabe and Ito (2008), Color Universal Design: told apart by every kind of colour vision. Input first.
-COLOURS = ("#4D4D4D", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
-
 BAND, GAP = 1.0, 0.09  # heights on the axis: a layer's band, and the space between two
 MOST_PANELS = 12
+
+
+@dataclass(frozen=True)
+class Raster(TracePicture):
+    """Spikes of each layer, a panel a sample."""
+
+    def of_trace(self, reader: TraceReader, samples: Sequence[int] | None) -> Figure:
+        chosen = list(range(min(len(reader), MOST_PANELS)) if samples is None else samples)
+        columns = _columns(len(chosen))
+        rows = -(-len(chosen) // columns)
+        bands = sum(SPIKES in reader.variables(layer) for layer in reader.layers)
+        width, height = {1: 7.2, 2: 4.6}.get(columns, 3.2), max(1.8, 0.9 * bands) + 0.7
+        heading = f"Spikes of each layer, rule {reader.header.rule}"
+        figure = new_figure(width * columns + 0.8, height * rows + 0.5, heading)
+        panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+        for number, axis in enumerate(panels.flat):
+            if number < len(chosen):
+                draw_raster(axis, reader, chosen[number], labelled=number % columns == 0)
+            else:
+                axis.set_visible(False)
+        for axis in panels.flat[max(0, len(chosen) - columns) : len(chosen)]:
+            time_axis(axis, reader.steps, reader.header.dt_ms)
+            axis.tick_params(labelbottom=True)
+        return figure
+
+
+def raster(axis: Axes, spikes: Any, sample: int = 0, dt_ms: float | None = None) -> Axes:
+    """Draw spikes that are at hand, such as snnTorch's: each layer a band of the same height, neuron 0 at the bottom.
+
+    Args:
+        axis: where to draw.
+        spikes: an array or tensor (T, N) or (T, B, N), or several by name, `{"hidden": spk1, "output": spk2}`;
+            whatever is not 0 is a spike. Maps (T, B, C, H, W) are drawn flat.
+        sample: of B.
+        dt_ms: length of a step.
+
+    Raises:
+        UserError: another shape, or no such sample.
+    """
+    layers = spikes if isinstance(spikes, Mapping) else {"": spikes}
+    flat = {name: _one_sample(name, plain_array(values), sample) for name, values in layers.items()}
+    if not flat:
+        raise UserError("no layer was given to draw. Hand over spikes, (T, N) or (T, B, N)")
+    steps = max(len(values) for values in flat.values())
+    for number, (values, colour) in enumerate(zip(flat.values(), _colours(flat), strict=True)):
+        t, neuron = np.nonzero(values)
+        _band(axis, number, colour, t, neuron, values.shape[1], steps)
+    _dress(axis, {name: values.shape[1] for name, values in flat.items()}, steps, True)
+    time_axis(axis, steps, dt_ms)
+    return axis
+
+
+def _one_sample(name: str, values: np.ndarray, sample: int) -> np.ndarray:
+    if values.ndim not in (2, 3, 5):
+        raise UserError(
+            f"the spikes{f' of {name}' if name else ''} have shape {values.shape}. Give (T, N) or (T, B, N)"
+        )
+    if values.ndim == 2:
+        return values
+    if not 0 <= sample < values.shape[1]:
+        raise UserError(f"there is no sample {sample}, the spikes hold {values.shape[1]}, counted from 0")
+    return values[:, sample].reshape(len(values), -1)
 
 
 def draw_raster(axis: Axes, reader: TraceReader, sample: int, labelled: bool = True) -> Axes:
@@ -41,27 +112,12 @@ def draw_raster(axis: Axes, reader: TraceReader, sample: int, labelled: bool = T
     layers = [layer for layer in reader.layers if SPIKES in reader.variables(layer)]
     if not layers:
         raise UserError(f"{reader.path.name} holds no spikes. Record them: --variables {SPIKES}")
-    for number, layer in enumerate(layers):
-        bottom, colour = number * (BAND + GAP), COLOURS[number % len(COLOURS)]
-        events, neurons = reader.events(sample, layer), reader.header.neurons(layer)
-        axis.axhspan(bottom, bottom + BAND, color=colour, alpha=0.07, linewidth=0)
-        middle = bottom + BAND * (events.neuron + 0.5) / neurons
-        # A mark is as high as its neuron's place, but in a large population no lower than can be seen.
-        half = BAND * max(0.42 / neurons, 0.011)
-        axis.vlines(events.t, middle - half, middle + half, colors=colour, linewidth=_mark_width(reader.steps))
-    _dress(axis, reader, layers, labelled)
-    axis.set_title(title(reader, sample), loc="left", fontsize=9, color=_title_colour(reader, sample))
+    for number, (layer, colour) in enumerate(zip(layers, _colours(layers), strict=True)):
+        events = reader.events(sample, layer)
+        _band(axis, number, colour, events.t, events.neuron, reader.header.neurons(layer), reader.steps)
+    _dress(axis, {layer: reader.header.neurons(layer) for layer in layers}, reader.steps, labelled)
+    axis.set_title(title(reader, sample), loc="left", fontsize=TITLE, color=title_colour(reader, sample))
     return axis
-
-
-def title(reader: TraceReader, sample: int) -> str:
-    """One line: which sample, its class, what the network said."""
-    found = reader.samples[sample]
-    line = f"sample {found.data_index}, class {reader.header.label_name(found.label)}"
-    if found.prediction < 0:
-        return line
-    mark = "\N{CHECK MARK}" if found.prediction == found.label else "\N{BALLOT X}"
-    return f"{line}, read as {reader.header.label_name(found.prediction)} {mark}"
 
 
 def plot_raster(reader: TraceReader, out: Path, samples: Sequence[int] | None = None) -> Figure:
@@ -75,44 +131,45 @@ def plot_raster(reader: TraceReader, out: Path, samples: Sequence[int] | None = 
     Raises:
         UserError: another format, an empty trace, or no such sample.
     """
-    if out.suffix.lower().lstrip(".") not in FORMATS:
-        raise unknown("picture format", out.suffix.lstrip("."), FORMATS)
-    chosen = list(range(min(len(reader), MOST_PANELS)) if samples is None else samples)
-    if not chosen:
+    check_format(out)
+    if not len(reader):
         raise UserError(f"{reader.path.name} holds no sample to draw")
-    columns = _columns(len(chosen))
-    rows = -(-len(chosen) // columns)
-    bands = sum(SPIKES in reader.variables(layer) for layer in reader.layers)
-    width, height = {1: 7.2, 2: 4.6}.get(columns, 3.2), max(1.8, 0.9 * bands) + 0.7
-    figure = Figure(figsize=(width * columns + 0.8, height * rows + 0.5), layout="constrained")
-    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    for number, axis in enumerate(panels.flat):
-        if number < len(chosen):
-            draw_raster(axis, reader, chosen[number], labelled=number % columns == 0)
-        else:
-            axis.set_visible(False)
-    for axis in panels.flat[max(0, len(chosen) - columns) : len(chosen)]:
-        axis.set_xlabel(f"time step  (1 step = {reader.header.dt_ms:g} ms)", fontsize=8)
-        axis.tick_params(labelbottom=True)
-    figure.suptitle(f"Spikes of each layer, rule {reader.header.rule}", fontsize=10, x=0.01, ha="left")
-    # The same trace gives the same file: SVG names its parts at random unless told otherwise.
-    with replacing(out) as temporary, rc_context({"svg.hashsalt": "neurorules"}):
-        figure.savefig(temporary, dpi=160, metadata=_no_date(out))
+    figure = Raster().of_trace(reader, samples)
+    save(figure, out)
     return figure
 
 
-def _dress(axis: Axes, reader: TraceReader, layers: list[str], labelled: bool) -> None:
-    axis.set_xlim(-0.5, max(reader.steps - 0.5, 0.5))
-    axis.set_ylim(-GAP, len(layers) * (BAND + GAP))
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-    middles = [number * (BAND + GAP) + BAND / 2 for number in range(len(layers))]
-    names = [f"{layer}\n{reader.header.neurons(layer)} neurons" for layer in layers]
-    axis.set_yticks(middles, names, fontsize=8)
+def _colours(layers: Collection[str]) -> list[str]:
+    known = layer_colours(layers)
+    return [known[layer] for layer in layers]
+
+
+def _band(
+    axis: Axes, number: int, colour: str, t: np.ndarray, neuron: np.ndarray, neurons: int, steps: int
+) -> None:  # fmt: skip
+    """Draw one layer's spikes in its place from below."""
+    bottom = number * (BAND + GAP)
+    axis.axhspan(bottom, bottom + BAND, color=colour, alpha=0.07, linewidth=0)
+    middle = bottom + BAND * (neuron + 0.5) / neurons
+    # A mark is as high as its neuron's place, but in a large population no lower than can be seen.
+    half = BAND * max(0.42 / neurons, 0.011)
+    if not len(t):
+        axis.text(0.5, bottom + BAND / 2, "no spikes", transform=axis.get_yaxis_transform(), ha="center", va="center",
+                  fontsize=LABEL, color=colour, alpha=0.7)  # fmt: skip
+    axis.vlines(t, middle - half, middle + half, colors=colour, linewidth=_mark_width(steps))
+
+
+def _dress(axis: Axes, neurons: Mapping[str, int], steps: int, labelled: bool) -> None:
+    time_axis(axis, steps, None, labelled=False)
+    axis.set_ylim(-GAP, len(neurons) * (BAND + GAP))
+    middles = [number * (BAND + GAP) + BAND / 2 for number in range(len(neurons))]
+    names = [f"{name}\n{counted(count, 'neuron')}".lstrip() for name, count in neurons.items()]
+    axis.set_yticks(middles, names, fontsize=LABEL)
     axis.tick_params(axis="y", length=0, labelleft=labelled)
-    axis.tick_params(axis="x", labelsize=8)
+    axis.tick_params(axis="x", labelsize=LABEL)
     if labelled:
-        for number, text in enumerate(axis.get_yticklabels()):
-            text.set_color(COLOURS[number % len(COLOURS)])
+        for text, colour in zip(axis.get_yticklabels(), _colours(neurons), strict=True):
+            text.set_color(colour)
     axis.spines[["top", "right", "left"]].set_visible(False)
 
 
@@ -128,10 +185,4 @@ def _mark_width(steps: int) -> float:
     return min(2.2, max(0.6, 50.0 / steps))
 
 
-def _title_colour(reader: TraceReader, sample: int) -> str:
-    found = reader.samples[sample]
-    return "#D55E00" if found.prediction >= 0 and found.prediction != found.label else "#222222"
-
-
-def _no_date(out: Path) -> dict[str, None]:
-    return {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(out.suffix.lower(), {})
+ENTRY = Raster

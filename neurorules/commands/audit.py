@@ -1,0 +1,56 @@
+"""`neurorules audit`: what the updates of a rule depend on, measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from neurorules.commands.output import print_json, print_table
+from neurorules.commands.settings import Json
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("audit")(audit)
+
+
+def audit(
+    rules: Annotated[
+        str | None, typer.Option(help="Comma-separated rules with options; all of the registry by default.")
+    ] = None,
+    net: Annotated[str, typer.Option(help="Hidden layers of the small net; its input is 6 x 6.")] = "12-10-8",
+    norm: Annotated[str | None, typer.Option(help="streaming, batch or none; by default the rule's own.")] = None,
+    signal: Annotated[str | None, typer.Option(help="Replaces the rules' learning signal.")] = None,
+    dw: Annotated[str | None, typer.Option(help="Replaces the text of the hidden weights.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Draw the matrices: .png, .svg or .pdf.")] = None,
+    json: Json = False,
+) -> None:
+    """Measure which weights, activities and labels each layer's update depends on: one thing changed at a time."""
+    from neurorules.compare.audit import audit_rules, problems_of
+    from neurorules.compare.audit.matrix import COLUMNS, LEGEND, TITLES, as_text, matrices, table_rows
+    from neurorules.compare.audit.picture import check_picture, draw_audit
+    from neurorules.language.options import parse_list
+    from neurorules.rules import RULES
+
+    if out is not None:
+        check_picture(out)
+    found = audit_rules(RULES.names() if rules is None else parse_list(rules), net, norm, signal, dw)
+    if out is not None:
+        draw_audit(found, out)
+    problems = {fact["rule"]: problems_of(fact["rule"], found) for fact in found["facts"]}
+    if json:
+        print_json({**found, "problems": problems, "out": None if out is None else str(out)})
+        return
+    for matrix in matrices(found):
+        print(as_text(matrix))
+        for name, problem in problems[matrix.rule].items():
+            print(f"  {TITLES[name]:18} {'yes' if problem['has'] else 'no':4} {problem['how']}")
+        print(f"  {'needs':18} {matrix.needs}\n")
+    print(f"{LEGEND}\n")
+    print_table(COLUMNS, table_rows(found, problems))
+    print()
+    print(found["nets"])
+    if out is not None:
+        print(f"{out} drawn")

@@ -1,0 +1,78 @@
+"""`neurorules explain`: why one weight moved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from neurorules.commands.output import print_json, print_table
+from neurorules.commands.settings import DataDir, Json
+
+if TYPE_CHECKING:
+    from neurorules.traces.explanation import Explanation, PhasePart
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("explain")(explain)
+
+
+def explain(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    synapse: Annotated[
+        str,
+        typer.Option(
+            help="LAYER:POST:PRE, such as hidden1:3:10. A neuron of maps is its number, or channel.row.column: "
+            "hidden1:2.5.5:0.4.6. One of several inputs: hidden1.rec:3:10."
+        ),
+    ],
+    sample: Annotated[int, typer.Option(help="Test sample, counted from 0, as in recorded traces.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Draw it: .png, .svg or .pdf.")] = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Show why one weight would move if the network learned from one sample, step by step. Nothing is changed."""
+    from neurorules.torch_path.explain import explain_run
+
+    if out is not None:
+        from neurorules.traces.plots._shared import check_format
+
+        check_format(out)
+    found = explain_run(run, synapse, sample, data_dir)
+    if out is not None:
+        from neurorules.traces.plots._explanation import draw_explanation
+
+        draw_explanation(found, out)
+    if json:
+        print_json({**found.as_dict(), "run": str(run), "out": None if out is None else str(out)})
+        return
+    _tell(found)
+    if out is not None:
+        print(f"{out} drawn")
+
+
+def _tell(found: Explanation) -> None:
+    print(f"{found.synapse}, rule {found.rule}: w = {found.weight:.6g}")
+    print(f"sample {found.sample}, class {found.label}, read as {found.said}: dw = {found.total:+.6g} (-gradient)\n")
+    for part in found.parts:
+        for text in part.texts:
+            print(f"phase {part.phase}: dw = {text}")
+        print_table(["phase", "step", *part.variables, "dw", "so far"], _rows(part))
+        rows = part.variables["v_post"].shape[1]
+        if rows > 1:
+            print(f"(row {part.row} of {rows}; dw is the sum over all of them)")
+        print()
+    for line in found.declarations:
+        print(f"with {line}")
+    if not found.total and found.strongest == found.synapse:
+        print(f"no weight of neuron {found.synapse.split(':')[1]} moved: its factors are 0. Try another --sample")
+    elif not found.total:
+        print(f"this weight did not move. What moved most of those of its neuron: --synapse {found.strongest}")
+
+
+def _rows(part: PhasePart) -> list[list[str]]:
+    columns = [values[:, part.row] for values in part.variables.values()]
+    moved = zip(*columns, part.dw, part.dw.cumsum(), strict=True)
+    return [[part.phase, str(place), *(f"{value:.4g}" for value in row)] for place, row in enumerate(moved)]

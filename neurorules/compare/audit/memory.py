@@ -1,0 +1,55 @@
+"""Bytes alive while something runs: every storage that torch makes is followed until nobody holds it."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+
+class LiveBytes(TorchDispatchMode):
+    """Sums the storages made while it is on, and keeps the largest sum. What was there before does not count."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.alive, self.peak = 0, 0
+        self.known: dict[int, int] = {}
+
+    def __torch_dispatch__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        for value in tree_leaves((args, kwargs)):
+            if isinstance(value, Tensor):
+                self._follow(value, counts=False)
+        found = func(*args, **kwargs)
+        for value in tree_leaves(found):
+            if isinstance(value, Tensor):
+                self._follow(value, counts=True)
+        self.peak = max(self.peak, self.alive)
+        return found
+
+    def _follow(self, value: Tensor, counts: bool) -> None:
+        storage = value.untyped_storage()
+        key = storage._cdata
+        if key not in self.known:
+            size = storage.nbytes() if counts else 0
+            self.known[key] = size
+            self.alive += size
+            weakref.finalize(storage, self._forget, key)
+
+    def _forget(self, key: int) -> None:
+        self.alive -= self.known.pop(key, 0)
+
+
+def peak_bytes(work: Callable[[], object]) -> int:
+    """Most bytes of new tensors that are alive at once while some work is done."""
+    counter = LiveBytes()
+    with torch.no_grad(), counter:
+        work()
+    return counter.peak

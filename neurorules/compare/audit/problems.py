@@ -1,0 +1,89 @@
+"""The four problems of backpropagation that PEPITA's authors name, and which of them a rule has: by measurement.
+
+Source of the list: Dellaferrera & Kreiman 2022.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+Problems = dict[str, dict[str, Any]]
+
+
+def problems_of(rule: str, audit: Mapping[str, Any]) -> Problems:
+    """Weight symmetry, non-local signals, frozen activity, update locking: whether a rule has each, and how it shows.
+
+    Args:
+        rule: its text, as it was audited.
+        audit: what `audit_rules` answered.
+
+    Returns:
+        By problem: has, how (a sentence) and measured. Empty for a rule that was not audited.
+    """
+    fact = next((fact for fact in audit.get("facts", ()) if fact["rule"] == rule), None)
+    if fact is None:
+        return {}
+    entries = [entry for entry in audit["entries"] if entry["rule"] == rule and entry["update_of"] != "readout"]
+    layers = list(dict.fromkeys(entry["perturbed"] for entry in entries if entry["kind"] == "weights"))
+    symmetric = _above(entries, layers, "weights")
+    answered = _above(entries, layers, "activity")
+    if not any(entry["depends"] for entry in entries):
+        return {name: _said(False, "hidden layers do not learn") for name in PROBLEMS}
+    return {
+        "weight_symmetry": _weight_symmetry(symmetric),
+        "non_local_signals": _non_local(fact, answered, entries),
+        "frozen_activity": _frozen(fact),
+        "update_locking": _locking(fact, answered),
+    }
+
+
+PROBLEMS = ("weight_symmetry", "non_local_signals", "frozen_activity", "update_locking")
+
+
+def _said(has: bool, how: str) -> dict[str, Any]:
+    return {"has": has, "how": how, "measured": True}
+
+
+def _weight_symmetry(read: Sequence[str]) -> dict[str, Any]:
+    if read:
+        return _said(True, f"learning reads the forward weights of layers above ({_listed(read)})")
+    return _said(False, "when learning reads other weights of the layers above, no bit of an update changes")
+
+
+def _non_local(fact: Mapping[str, Any], answered: Sequence[str], entries: Sequence[Any]) -> dict[str, Any]:
+    if fact["error_from_above"]:
+        return _said(True, f"hidden layers are told what {_listed(answered)} did")
+    if answered:
+        return _said(False, f"what {_listed(answered)} did reaches a layer only as activity of a later pass")
+    told = any(entry["kind"] == "label" and entry["depends"] for entry in entries)
+    return _said(False, "of the rest of the net a layer learns " + ("the label alone" if told else "nothing"))
+
+
+def _frozen(fact: Mapping[str, Any]) -> dict[str, Any]:
+    if fact["activity_held"]:
+        return _said(True, "what a pass adds to an update depends on what layers above do in it, or after it")
+    return _said(False, "what a pass adds to an update depends on nothing that layers above do in it, or after it")
+
+
+def _locking(fact: Mapping[str, Any], answered: Sequence[str]) -> dict[str, Any]:
+    if fact["waits_for_above"]:
+        return _said(True, f"a layer cannot learn before {_listed(answered) or 'layers above'} saw the batch")
+    return _said(False, "made before the next layer has seen the batch, every update is the same to the bit")
+
+
+def _above(entries: Iterable[Mapping[str, Any]], layers: Sequence[str], kind: str) -> list[str]:
+    """Layers above some layer whose update depends on them."""
+    order = {layer: number for number, layer in enumerate(layers)}
+    found = {
+        entry["perturbed"]
+        for entry in entries
+        if entry["kind"] == kind and entry["depends"] and order[entry["perturbed"]] > order[entry["update_of"]]
+    }
+    return sorted(found, key=order.__getitem__)
+
+
+def _listed(layers: Sequence[str]) -> str:
+    """hidden2, hidden3 and readout."""
+    named = ["the read-out" if layer == "readout" else layer for layer in layers]
+    return " and ".join(filter(None, [", ".join(named[:-1]), *named[-1:]]))

@@ -1,0 +1,143 @@
+"""`compare.json` from finished runs: what they share, what differs, the lists, the rows of rules."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from neurorules.compare.audit import audit_rules, problems_of
+from neurorules.compare.controls import control_of, label_of
+from neurorules.compare.measures.lists import alignment_rows, epoch_rows, finished, layer_rows
+from neurorules.compare.measures.summary import rule_rows
+from neurorules.compare.measures.tables import write_tables
+from neurorules.compare.report import write_report
+from neurorules.language.config import TrainConfig
+from neurorules.language.errors import UserError
+from neurorules.runs.atomic import write_text
+from neurorules.runs.folder import RunFolder
+from neurorules.runs.plain_json import plain, to_json
+
+RESULT_FILE = "compare.json"
+FORMAT, VERSION = "neurorules-compare", 2
+AXES = ("rule", "seed", "targets", "hardware", "path")
+"""Settings that tell rows apart; the others are shared, or a rule brings its own."""
+SHARED = ("data", "data_checksum", "net", "readout", "epochs", "train_samples", "validation_samples", "test_samples")
+"""What runs must have in common to stand in one table."""
+
+
+def gather(results: Sequence[tuple[Mapping[str, Any], Path]], out: Path, command: str) -> dict[str, Any]:
+    """Write `compare.json` and its CSV files into `out`, and return what the first holds.
+
+    Args:
+        results: of finished runs, and their folders, in the order of the table.
+        out: folder of the comparison.
+        command: the line that makes it again.
+    """
+    runs = [{**r, "rule": label_of(r), "plain_rule": r["rule"], "control": control_of(r)} for r, _ in results]
+    done = [finished(run, folder) for run, (_, folder) in zip(runs, results, strict=True)]
+    epochs = epoch_rows(done)
+    settings, differing = _settings(runs)
+    names = dict.fromkeys(run["plain_rule"] for run in runs)
+    audit = audited(runs)
+    found = {
+        "format": FORMAT,
+        "format_version": VERSION,
+        "title": f"{', '.join(names)} on {runs[0]['data']}, net {runs[0]['net']}",
+        "command": command,
+        "date": datetime.now(UTC).date().isoformat(),
+        "versions": runs[0]["versions"],
+        "machine": machine(runs),
+        "settings": settings,
+        "differing": differing,
+        "runs": runs,
+        "alignment": alignment_rows(done),
+        "layers": layer_rows(done),
+        "epochs": epochs,
+        "rules": rule_rows(done, epochs, lambda rule: problems_of(rule, audit)),
+        "audit": audit,
+    }
+    kept: dict[str, Any] = plain(found)
+    write_text(out / RESULT_FILE, to_json(kept, indent=2) + "\n")
+    write_tables(kept, out)
+    write_report(kept, out)
+    return kept
+
+
+def audited(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What each rule's update depends on; empty where none can be audited, as in continuous time."""
+    rules = [run["plain_rule"] for run in runs if run.get("path", "torch") == "torch"]
+    try:
+        return audit_rules(rules, signal=runs[0].get("signal"), dw=runs[0].get("dw")) if rules else {}
+    except UserError:
+        return {}
+
+
+def gather_runs(folders: Sequence[Path], out: Path, command: str) -> dict[str, Any]:
+    """Put finished runs, wherever they lie, into one comparison in `out`.
+
+    Raises:
+        UserError: no finished run in a folder, runs that cannot be compared (the settings are named), the same rule
+            and seed twice, or a comparison of other runs in `out`.
+    """
+    results = [RunFolder.finished(folder).read_result() for folder in folders]
+    check_comparable(results, folders)
+    seen: dict[tuple[str, int], Path] = {}
+    for result, folder in zip(results, folders, strict=True):
+        key = (label_of(result), result["seed"])
+        if key in seen:
+            raise UserError(
+                f"{seen[key]} and {folder} are both {key[0]} with seed {key[1]}: a table counts a seed once. "
+                f"Leave one out"
+            )
+        seen[key] = folder
+    if (out / RESULT_FILE).exists():
+        raise UserError(f"{out} holds another comparison. Give another --out")
+    out.mkdir(parents=True, exist_ok=True)
+    return gather(list(zip(results, folders, strict=True)), out, command)
+
+
+def check_comparable(results: Sequence[Mapping[str, Any]], folders: Sequence[Path]) -> None:
+    """Whether runs share data, net and epochs.
+
+    Raises:
+        UserError: they do not; each setting is named with both values.
+    """
+    first = results[0]
+    for result, folder in zip(results[1:], folders[1:], strict=True):
+        differing = [key for key in SHARED if result.get(key) != first.get(key)]
+        if differing:
+            texts = (f"{key} is {to_json(first.get(key))} and {to_json(result.get(key))}" for key in differing)
+            raise UserError(
+                f"{folders[0]} and {folder} cannot be compared: {'; '.join(texts)}. Give runs that share these"
+            )
+
+
+def _settings(runs: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[str]]:
+    """Settings that all runs share, and the names of those that differ, what tells rows apart left out."""
+    names = [name for name in TrainConfig().as_dict() if name not in ("rule", "seed")]
+    shared = {name: runs[0].get(name) for name in names if all(r.get(name) == runs[0].get(name) for r in runs)}
+    return shared, [name for name in names if name not in shared and name not in AXES]
+
+
+def machine(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the runs ran on; threads of the run that had most."""
+    threads = [run["threads"] for run in runs if isinstance(run.get("threads"), int)]
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": max(threads) if threads else None,
+        "system": f"{platform.system()} {platform.release()}",
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())

@@ -1,0 +1,99 @@
+"""One row a rule: means over seeds with intervals, differences to the exact gradient seed by seed, costs."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from neurorules.compare.measures.costs import energy_pJ
+from neurorules.compare.measures.lists import Finished, is_exact
+from neurorules.compare.measures.statistics import described, paired_difference
+
+REACHED = (0.9, 0.95, 0.97)
+"""Validation accuracies whose epochs and seconds are counted."""
+
+
+def rule_rows(
+    runs: Sequence[Finished], epochs: Sequence[Mapping[str, Any]], problems: Callable[[str], Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """`rules` of `compare.json`, in the order rules first appear.
+
+    Args:
+        runs: all of a comparison.
+        epochs: its rows of epochs.
+        problems: the four problems of a rule, from its text.
+    """
+    groups: dict[str, list[Finished]] = {}
+    for found in runs:
+        groups.setdefault(found.run["rule"], []).append(found)
+    return [_row(name, group, _exact_of(group, groups), epochs, problems) for name, group in groups.items()]
+
+
+def _exact_of(group: list[Finished], groups: Mapping[str, list[Finished]]) -> list[Finished]:
+    """The runs of `bptt`, on the same device if there are such; empty for itself and without."""
+    if is_exact(group[0].run):
+        return []
+    rows = [other for other in groups.values() if is_exact(other[0].run)]
+    same = [other for other in rows if other[0].run.get("hardware") == group[0].run.get("hardware")]
+    return next(iter([*same, *rows]), [])
+
+
+def _row(
+    name: str, group: list[Finished], exact: list[Finished], epochs: Sequence[Mapping[str, Any]],
+    problems: Callable[[str], Mapping[str, Any]],
+) -> dict[str, Any]:  # fmt: skip
+    runs = [found.run for found in group]
+    difference = paired_difference(_test(group), _test(exact))
+    validation = [run["validation_accuracy"] for run in runs]
+    curves = [[row for row in epochs if row["rule"] == name and row["seed"] == run["seed"]] for run in runs]
+    return {
+        "rule": name,
+        "control": runs[0]["control"],
+        "seeds": len(runs),
+        "test_accuracy": described([run["test_accuracy"] for run in runs]),
+        "validation_accuracy": described(validation) if all(a is not None for a in validation) else None,
+        "difference": None if difference is None else {"to": exact[0].run["rule"], **difference},
+        "epochs_to": {str(a): reached(curves, a, "epoch") for a in REACHED},
+        "seconds_to": {str(a): reached(curves, a, "train_seconds") for a in REACHED},
+        "train_seconds": statistics.fmean(run["train_seconds"] for run in runs),
+        "peak_memory_mb": _mean([r["peak_memory_mb"] if r.get("peak_memory_of") == "run" else None for r in runs]),
+        "spikes_per_sample": statistics.fmean(run["spikes_per_sample"] for run in runs),
+        "synops_per_sample": statistics.fmean(run["synops_per_sample"] for run in runs),
+        "learning_bytes_per_sample": _mean([_learning_bytes(found) for found in group]),
+        "energy_pJ": _mean(
+            [energy_pJ(r.get("hardware", "none"), r["spikes_per_sample"], r["synops_per_sample"]) for r in runs]
+        ),
+        "needs": list(runs[0]["needs"]),
+        "problems": dict(problems(runs[0]["plain_rule"])),
+    }
+
+
+def reached(curves: Sequence[Sequence[Mapping[str, Any]]], accuracy: float, what: str) -> float | None:
+    """Mean over seeds of what stands in the first row of that validation accuracy; None where a seed has none.
+
+    Args:
+        curves: rows of epochs, seed by seed.
+        accuracy: in 0..1.
+        what: "epoch" or "train_seconds".
+    """
+    firsts = [
+        next((row[what] for row in rows if row["validation_accuracy"] is not None
+              and row["validation_accuracy"] >= accuracy), None)
+        for rows in curves
+    ]  # fmt: skip
+    return _mean(firsts)
+
+
+def _test(group: Sequence[Finished]) -> dict[int, float]:
+    return {found.run["seed"]: found.run["test_accuracy"] for found in group}
+
+
+def _learning_bytes(found: Finished) -> float | None:
+    return found.rows[-1]["learning_bytes"]["total"] if found.rows else None
+
+
+def _mean(values: Sequence[float | int | None]) -> float | None:
+    """The mean; None where there is none, or one is missing."""
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if known and len(known) == len(values) else None

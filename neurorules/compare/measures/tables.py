@@ -1,0 +1,49 @@
+"""The lists of a comparison as CSV files, one each, for whoever has a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from neurorules.runs.atomic import write_text
+from neurorules.runs.plain_json import plain
+
+LISTS = ("runs", "alignment", "layers", "epochs", "rules")
+
+
+def write_tables(comparison: Mapping[str, Any], out: Path) -> None:
+    """Write `runs.csv`, `alignment.csv`, `layers.csv`, `epochs.csv`, `rules.csv` and `audit.csv` into `out`."""
+    for name in LISTS:
+        write_text(out / f"{name}.csv", as_csv(comparison[name]))
+    audit = comparison["audit"]
+    write_text(out / "audit.csv", as_csv(audit.get("entries", []) if isinstance(audit, Mapping) else []))
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as CSV: a column a key, `test_accuracy.mean` for what lies deeper, lists as JSON, nothing for None."""
+    flat = [_flat(plain(row)) for row in rows]
+    names = dict.fromkeys(key for row in flat for key in row)
+    deeper = {name.rpartition(".")[0] for name in names}
+    columns = [name for name in names if name not in deeper]  # None in one row, something deeper in another
+    if not columns:
+        return ""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
+    return file.getvalue()
+
+
+def _flat(row: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in row.items():
+        name = f"{before}{key}"
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{name}.")
+        else:
+            found[name] = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
+    return found

@@ -1,0 +1,165 @@
+"""The watcher of a comparison: measures of every layer before the first epoch and after each, kept in the run's folder.
+
+`measures/epochs.jsonl` holds a line an epoch, `measures/features0003.npz` what CKA needs, and the weights of the last
+epochs stand beside them. A run that was killed shows an epoch again: its lines and files, and later ones, are replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurorules.compare.measures.alignment import (
+    by_layer,
+    compare_updates,
+    exact_model,
+    exact_state,
+    probe_trial,
+    probed,
+)
+from neurorules.compare.measures.costs import learning_bytes
+from neurorules.compare.measures.layers import Look, look_at, weight_change
+from neurorules.compare.measures.probe_samples import Probe, probe_of
+from neurorules.compare.measures.similarity import reduced
+from neurorules.runs.atomic import replacing, write_text
+from neurorules.runs.plain_json import to_json
+from neurorules.runs.tensors import load_tensors, save_tensors
+from neurorules.series import Series
+from neurorules.torch_path.batches import Data
+from neurorules.torch_path.checks import check_drive
+from neurorules.torch_path.learner import Learner
+from neurorules.torch_path.model import Learned
+from neurorules.torch_path.precision import matrix_precision
+from neurorules.torch_path.watch import Watcher
+
+FOLDER, LINES = "measures", "epochs.jsonl"
+WARM = 5
+"""Trials that fill running averages before the first epoch is measured; fresh ones normalise nothing yet."""
+KEPT = 2
+"""Epochs whose weights are kept: a damaged checkpoint takes a run back by more than one."""
+
+
+@dataclass
+class Measures(Watcher):
+    """Measures one run.
+
+    Args:
+        batch_size: of its trials, which share some of the bytes of learning.
+    """
+
+    batch_size: int = 128
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    weights: dict[int, dict[str, Tensor]] = field(default_factory=dict)
+    probe: Probe | None = None
+
+    def look(self, learner: Learner, data: Data, epoch: int, folder: Path | None) -> None:
+        self.probe = self.probe or probe_of(data)
+        home = None if folder is None else folder / FOLDER
+        if home is not None:
+            self.rows = read_rows(home)
+            self.weights = {epoch - 1: _stored_weights(home, epoch - 1)}
+        with torch.no_grad(), matrix_precision(learner.fast):
+            learned = learner.seen() if epoch else _warmed(learner, self.probe)
+            row: dict[str, Any] = {"epoch": epoch, "alignment": _alignment(learner, learned, self.probe)}
+            looks = look_at(learner, learned, self.probe)
+            now = {n: learned.parameters[n].detach().cpu().clone() for _, _, n in learner.model.network.weights()}
+            changes = weight_change(learner.model.network, self.weights.get(epoch - 1, {}), now)
+            row["layers"] = {name: {**found.measures, "weight_change": changes[name]} for name, found in looks.items()}
+            row["learning_bytes"] = _bytes(learner, learned, self.probe, self.batch_size)
+        self.rows = [*(r for r in self.rows if r["epoch"] < epoch), row]
+        self.weights = {epoch: now}
+        if home is not None:
+            _store(home, epoch, looks, now, self.rows)
+
+
+def read_rows(home: Path) -> list[dict[str, Any]]:
+    """The lines of a run's folder of measures, oldest first; none where it was not watched."""
+    path = home / LINES
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def read_features(home: Path, epoch: int) -> dict[str, np.ndarray]:
+    """By layer, what CKA needs of an epoch; empty where it was not kept."""
+    path = _features(home, epoch)
+    if not path.exists():
+        return {}
+    with np.load(path, allow_pickle=False) as found:
+        return {name: found[name] for name in found.files}
+
+
+def close(run: Path) -> None:
+    """Remove what only a run under way needs: the weights of its last epochs."""
+    for path in (run / FOLDER).glob("weights*"):
+        path.unlink()
+
+
+def remove(run: Path) -> None:
+    """Remove the measures of a run."""
+    shutil.rmtree(run / FOLDER, ignore_errors=True)
+
+
+def _features(home: Path, epoch: int) -> Path:
+    return home / f"features{epoch:04d}.npz"
+
+
+def _weights(home: Path, epoch: int) -> Path:
+    return home / f"weights{epoch:04d}.safetensors"
+
+
+def _stored_weights(home: Path, epoch: int) -> dict[str, Tensor]:
+    path = _weights(home, epoch)
+    return load_tensors(path)[0] if path.exists() else {}
+
+
+def _store(home: Path, epoch: int, looks: dict[str, Look], now: dict[str, Tensor], rows: list[dict[str, Any]]) -> None:
+    home.mkdir(exist_ok=True)
+    for path in (*home.glob("features*.npz"), *home.glob("weights*.safetensors")):
+        number = int(path.stem.removeprefix("features").removeprefix("weights"))
+        if number > epoch or (path.suffix != ".npz" and number < epoch - KEPT):
+            path.unlink()
+    save_tensors(_weights(home, epoch), now)
+    with replacing(_features(home, epoch)) as path:
+        np.savez_compressed(path, **{name: reduced(found.features) for name, found in looks.items()})  # type: ignore[arg-type]
+    write_text(home / LINES, "".join(to_json(row) + "\n" for row in rows))
+
+
+def _warmed(learner: Learner, probe: Probe) -> Learned:
+    """The state before the first epoch, its running averages moved by trials that leave the parameters alone."""
+    learned = learner.seen()
+    drive, steps, labels = _ready(learner, *probe.update_batch())
+    for _ in range(WARM):
+        found = probe_trial(learner.model, learned, drive, steps, labels)
+        learned = replace(found.learned, parameters=learned.parameters)
+    return learned
+
+
+def _alignment(learner: Learner, learned: Learned, probe: Probe) -> dict[str, dict[str, float | None]]:
+    """By layer that the rule changes, its update against `bptt`'s; empty where there is no such thing."""
+    model = probed(learner.model)
+    exact = exact_model(model)
+    if exact is None:
+        return {}
+    batch = _ready(learner, *probe.update_batch())
+    here = by_layer(model.network, probe_trial(model, learned, *batch).gradients)
+    there = by_layer(model.network, probe_trial(exact, exact_state(learned), *batch).gradients)
+    return {name: compare_updates(here[name], there[name]) for name in there if name in here}
+
+
+def _bytes(learner: Learner, learned: Learned, probe: Probe, batch_size: int) -> dict[str, float]:
+    few = probe.seen[: learner.model.network.classes + 1]
+    batch = _ready(learner, *probe.part.batch(few, torch.Generator()))
+    found = learning_bytes(learner.model, learned, *batch, batch_size)
+    return {**found._asdict(), "total": found.total}
+
+
+def _ready(learner: Learner, drive: Series, labels: Tensor) -> tuple[Series, int, Tensor]:
+    """Samples on the learner's device, and their number of steps."""
+    series, steps = check_drive(drive, learner.model.network, learner.steps, learner.device, learner.dtype)
+    return series, steps, labels.to(learner.device)

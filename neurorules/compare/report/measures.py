@@ -1,0 +1,160 @@
+"""The measures that charts offer: how to name, format and read each."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+PERCENT, DEGREES, RATIO = ".0%", ".0f", ".2~f"
+
+
+class Measure(NamedTuple):
+    """A column of a list in `compare.json`.
+
+    Args:
+        name: the column.
+        title: on the axis.
+        format, exact: d3 formats of the axis and of a tooltip.
+        about: one sentence for the reader.
+        reference: a value worth a line; None for none.
+        span: bounds that the axis keeps whatever is measured; None where the data decide.
+    """
+
+    name: str
+    title: str
+    format: str
+    exact: str
+    about: str
+    reference: float | None = None
+    span: tuple[float, float] | None = None
+
+
+ALIGNMENT = (
+    Measure(
+        "angle_deg",
+        "angle to BPTT's update (°)",
+        DEGREES,
+        ".1f",
+        "Angle between the rule's update and BPTT's, from the same weights on the same batch. "
+        "0° is the same direction, 90° (dashed) is chance, above it works against the loss.",
+        90.0,
+        (0, 100),
+    ),
+    Measure(
+        "cosine",
+        "cosine with BPTT's update",
+        RATIO,
+        ".3f",
+        "Cosine between the rule's update and BPTT's. 1 is the same direction, 0 (dashed) chance.",
+        0.0,
+        (0, 1),
+    ),
+    Measure(
+        "norm_ratio",
+        "length over BPTT's",
+        RATIO,
+        ".3f",
+        "Length of the rule's update over the length of BPTT's, before any optimiser; dashed: equal.",
+        1.0,
+        None,
+    ),
+    Measure(
+        "sign_agreement",
+        "weights moved the same way",
+        PERCENT,
+        ".1%",
+        "Share of weights that both would move in the same direction; a coin gives 50 % (dashed).",
+        0.5,
+        (0, 1),
+    ),
+)
+
+LAYERS = (
+    Measure("firing_rate", "spikes a neuron and step", RATIO, ".3f", "Mean spikes of a neuron in a step.", None, None),
+    Measure(
+        "dead",
+        "dead neurons",
+        PERCENT,
+        ".1%",
+        "Share of neurons that never fired on the probe samples.",
+        None,
+        (0, 0.1),
+    ),
+    Measure(
+        "saturated", "saturated neurons", PERCENT, ".1%", "Share of neurons that fired at every step.", None, (0, 0.1)
+    ),
+    Measure(
+        "weight_change",
+        "relative weight change",
+        RATIO,
+        ".3f",
+        "How far the weights moved since the epoch before, relative to their length.",
+        None,
+        None,
+    ),
+    Measure(
+        "cka",
+        "linear CKA with BPTT's net",
+        RATIO,
+        ".3f",
+        "How alike the layer's representation is to that of the net trained by BPTT with the same seed: 1 is the "
+        "same up to rotation and scale.",
+        None,
+        (0, 1),
+    ),
+    Measure(
+        "probe_accuracy",
+        "linear probe's accuracy",
+        PERCENT,
+        ".1%",
+        "Accuracy of a linear classifier on this layer's activity: what the layer knows of the classes.",
+        None,
+        None,
+    ),
+)
+
+LEARNING = (
+    Measure(
+        "validation_accuracy",
+        "validation accuracy",
+        PERCENT,
+        ".2%",
+        "Accuracy on held-out training samples after each epoch. Choices are made on these; the test set is read "
+        "once, at the end.",
+    ),
+    Measure("train_accuracy", "training accuracy", PERCENT, ".2%", "Accuracy on the training samples, as they came."),
+    Measure(
+        "train_loss",
+        "training loss",
+        RATIO,
+        ".4f",
+        "Loss the read-out reports on the training samples; rules may minimise different losses.",
+    ),
+)
+
+COSTS = (
+    Measure(
+        "learning_bytes_per_sample",
+        "bytes moved to learn, a sample",
+        ".2~s",
+        ",.0f",
+        "Bytes that hidden layers keep, are sent and read in order to learn from a sample, counted from what a rule "
+        "needs and from its phases: not a measurement of one machine.",
+    ),
+    Measure(
+        "synops_per_sample",
+        "synaptic operations a sample",
+        ".2~s",
+        ",.0f",
+        "Spikes times the synapses they reach, in the forward run of a test sample.",
+    ),
+    Measure("spikes_per_sample", "spikes a sample", ".2~s", ",.1f", "Spikes of all hidden layers."),
+    Measure("train_seconds", "seconds to train", ".3~g", ",.2f", "Wall time of a run on this machine."),
+    Measure(
+        "peak_memory_mb",
+        "peak memory (MB)",
+        ".2~s",
+        ",.0f",
+        "Largest resident memory of a run while it learns.",
+    ),
+    Measure("energy_pJ", "energy of a sample (pJ)", ".2~s", ",.0f", "By the device model that the comparison names."),
+)

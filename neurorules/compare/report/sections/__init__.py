@@ -1,0 +1,37 @@
+"""The sections of the page, in the order a reader meets them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from neurorules.compare.report.reading import Comparison
+from neurorules.compare.report.sections._shared import Section
+from neurorules.compare.report.sections.accuracy import accuracy_section
+from neurorules.compare.report.sections.alignment import alignment_section
+from neurorules.compare.report.sections.cost import cost_section
+from neurorules.compare.report.sections.layers import layers_section
+from neurorules.compare.report.sections.learning import learning_section
+from neurorules.compare.report.sections.locality import locality_section
+from neurorules.compare.report.sections.making import making_section
+from neurorules.compare.report.sections.needs import needs_section
+from neurorules.compare.report.sections.notes import notes_section
+from neurorules.compare.report.style import Look
+
+__all__ = ["Section", "sections_of"]
+
+ORDER = (
+    accuracy_section,
+    learning_section,
+    alignment_section,
+    layers_section,
+    cost_section,
+    needs_section,
+    locality_section,
+    notes_section,
+    making_section,
+)
+
+
+def sections_of(comparison: Comparison, looks: Mapping[str, Look]) -> list[Section]:
+    """All sections; one that has nothing to show says so."""
+    return [section(comparison, looks) for section in ORDER]

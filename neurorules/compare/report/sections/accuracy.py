@@ -1,0 +1,114 @@
+"""How well each rule reads the test set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from neurorules.compare.report.charts.accuracy import accuracy
+from neurorules.compare.report.markup import Cell, Column, Table, TableRow, figure, table_html
+from neurorules.compare.report.numbers import NONE, Number, clipped, fixed, interval, percent, points
+from neurorules.compare.report.reading import Comparison, Row, is_global
+from neurorules.compare.report.sections._shared import Section, by_accuracy
+from neurorules.compare.report.style import Look
+
+LEAD = (
+    "Every dot is a seed, the filled mark their mean, the bar the mean's 95 % confidence interval. "
+    "The dashed line is BPTT's mean."
+)
+
+COLUMNS = (
+    Column("test %", "mean over seeds, last epoch", True),
+    Column("95 % interval", "Student's t over seeds"),
+    Column("spread", "standard deviation over seeds (n - 1), points", True),
+    Column("seeds", "", True),
+    Column("validation %", "mean over seeds, last epoch", True),
+    Column("to BPTT", "mean difference of the same seeds, points", True),
+    Column("its 95 % interval", "Student's t over the paired differences"),
+)
+
+
+def accuracy_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:
+    """The section."""
+    order = by_accuracy(comparison)
+    found = {row["rule"]: row for row in comparison.rules}
+    reference = next((row["rule"] for row in comparison.rules if is_global(row)), None)
+    table = Table(
+        "accuracy",
+        "Test accuracy by rule",
+        [*COLUMNS, *_targets(comparison)],
+        [TableRow(name, _cells(found[name], comparison)) for name in order],
+    )
+    rows = [_drawn(found[name]) for name in order if _mean(found[name]) is not None]
+    return Section(
+        "accuracy",
+        "Accuracy",
+        LEAD,
+        figure("accuracy", "Test accuracy", wide=True) + table_html(table, looks),
+        {"accuracy": accuracy(looks, order, reference)},
+        {"accuracy": rows},
+    )
+
+
+def _mean(row: Row) -> Number | None:
+    return (row.get("test_accuracy") or {}).get("mean")
+
+
+def _drawn(row: Row) -> dict[str, Any]:
+    test = row["test_accuracy"]
+    low, high = test.get("low"), test.get("high")
+    known = low is not None and high is not None
+    return {
+        "rule": row["rule"],
+        "mean": test["mean"],
+        "low": clipped(low) if known else None,
+        "high": clipped(high) if known else None,
+        "interval": f"{interval(low, high)} %" if known else "none: one seed",
+        "values": test.get("values") or [test["mean"]],
+        "seeds": row.get("seeds") or 1,
+    }
+
+
+def _targets(comparison: Comparison) -> list[Column]:
+    """Columns for epochs and seconds to an accuracy that any rule reached."""
+    return [
+        Column(f"{what} to {percent(float(target), 0)} %", "mean over seeds, on validation samples", True)
+        for target in _reached(comparison)
+        for what in ("epochs", "seconds")
+    ]
+
+
+def _reached(comparison: Comparison) -> list[str]:
+    found = {
+        target
+        for row in comparison.rules
+        for target, epochs in (row.get("epochs_to") or {}).items()
+        if epochs is not None
+    }
+    return sorted(found, key=float)
+
+
+def _cells(row: Row, comparison: Comparison) -> list[Cell]:
+    test, validation = row.get("test_accuracy") or {}, row.get("validation_accuracy") or {}
+    difference = row.get("difference") or {}
+    mean, low, high = test.get("mean"), test.get("low"), test.get("high")
+    gap, gap_low, gap_high = difference.get("mean"), difference.get("low"), difference.get("high")
+    seeds = row.get("seeds") or 1
+    cells = [
+        Cell(percent(mean, 2), mean),
+        Cell(NONE if low is None or high is None else interval(low, high), low, mark="tight"),
+        Cell(percent(test.get("spread"), 2) if seeds > 1 else NONE, test.get("spread") if seeds > 1 else None),
+        Cell(str(seeds), seeds),
+        Cell(percent(validation.get("mean"), 2), validation.get("mean")),
+        Cell(NONE if gap is None else points(gap, 2), gap),
+        Cell(_points_interval(gap_low, gap_high), gap_low, mark="tight"),
+    ]
+    for target in _reached(comparison):
+        epochs = (row.get("epochs_to") or {}).get(target)
+        seconds = (row.get("seconds_to") or {}).get(target)
+        cells += [Cell(fixed(epochs, 1), epochs), Cell(fixed(seconds, 1), seconds)]
+    return cells
+
+
+def _points_interval(low: Number | None, high: Number | None) -> str:
+    return NONE if low is None or high is None else f"{points(low)} to {points(high)}"

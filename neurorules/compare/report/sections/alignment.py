@@ -1,0 +1,92 @@
+"""Where a rule's updates agree with BPTT's: by layer, and over time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from neurorules.compare.report.charts.by_depth import by_depth
+from neurorules.compare.report.charts.over_epochs import over_epochs
+from neurorules.compare.report.markup import (
+    Cell,
+    Column,
+    Table,
+    TableRow,
+    choice,
+    figure,
+    note,
+    small_multiples,
+    table_html,
+)
+from neurorules.compare.report.measures import ALIGNMENT
+from neurorules.compare.report.numbers import average, fixed, percent
+from neurorules.compare.report.reading import Comparison, layer_order
+from neurorules.compare.report.sections._shared import Section, by_accuracy, measured, offered
+from neurorules.compare.report.style import Look
+
+LEAD = (
+    "At each epoch's weights, the update a rule asks for beside the one BPTT asks for, on the same batch, before the "
+    "optimiser. Epoch 0 is before training. Following the gradient is one way to learn, not the only one: a rule may "
+    "stand at a wide angle and learn well."
+)
+ABSENT = (
+    "Not measured in this comparison: it needs the torch path, and rules that learn from the same weights as BPTT can."
+)
+COLUMNS = (
+    Column("angle at first °", "before training, mean over seeds", True),
+    Column("angle at last °", "after the last epoch, mean over seeds", True),
+    Column("cosine", "after the last epoch", True),
+    Column("length over BPTT's", "after the last epoch, before the optimiser", True),
+    Column("same sign %", "weights moved the same way; 50 is chance", True),
+)
+
+
+def alignment_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:
+    """The section."""
+    rows = comparison.alignment
+    measures = measured(rows, ALIGNMENT)
+    if not measures:
+        return Section("alignment", "Agreement with BPTT", "", note(ABSENT))
+    layers = sorted({row["layer"] for row in rows}, key=layer_order)
+    body = choice("alignment", "Show", [(m.name, m.title) for m in measures])
+    body += figure("alignment_by_depth", "By layer, after the last epoch", group="alignment", wide=True)
+    body += small_multiples("alignment_over_epochs", layers, group="alignment")
+    table = Table("alignment", "Agreement with BPTT by rule and layer", COLUMNS, _rows(comparison, layers), tall=True)
+    return Section(
+        "alignment",
+        "Agreement with BPTT",
+        LEAD,
+        body + table_html(table, looks),
+        {
+            "alignment_by_depth": by_depth(
+                "alignment", "Lines: agreement with BPTT by layer, a line a rule.", looks, layers
+            ),
+            "alignment_over_epochs": over_epochs(
+                "alignment", "Lines: agreement with BPTT in one layer over the epochs, a line a rule.", looks
+            ),
+        },
+        {"alignment": rows},
+        {"alignment": offered(measures)},
+    )
+
+
+def _rows(comparison: Comparison, layers: list[str]) -> list[TableRow]:
+    found = []
+    for rule in by_accuracy(comparison):
+        for layer in layers:
+            own = [row for row in comparison.alignment if row["rule"] == rule and row["layer"] == layer]
+            if not own:
+                continue
+            first, last = min(row["epoch"] for row in own), max(row["epoch"] for row in own)
+            begin = [row for row in own if row["epoch"] == first]
+            end = [row for row in own if row["epoch"] == last]
+            angles = average(begin, "angle_deg"), average(end, "angle_deg")
+            cosine, ratio, signs = (average(end, name) for name in ("cosine", "norm_ratio", "sign_agreement"))
+            cells = [
+                Cell(fixed(angles[0], 1), angles[0]),
+                Cell(fixed(angles[1], 1), angles[1]),
+                Cell(fixed(cosine, 3), cosine),
+                Cell(fixed(ratio, 2), ratio),
+                Cell(percent(signs), signs),
+            ]
+            found.append(TableRow(rule, cells, layer))
+    return found

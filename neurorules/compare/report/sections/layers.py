@@ -1,0 +1,81 @@
+"""What the layers do: how much they fire, how they change, what they know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from neurorules.compare.report.charts.by_depth import by_depth
+from neurorules.compare.report.charts.over_epochs import over_epochs
+from neurorules.compare.report.markup import (
+    Cell,
+    Column,
+    Table,
+    TableRow,
+    choice,
+    figure,
+    note,
+    small_multiples,
+    table_html,
+)
+from neurorules.compare.report.measures import LAYERS, PERCENT, Measure
+from neurorules.compare.report.numbers import Number, average, fixed, percent
+from neurorules.compare.report.reading import Comparison, layer_order
+from neurorules.compare.report.sections._shared import Section, by_accuracy, measured, offered
+from neurorules.compare.report.style import Look
+
+LEAD = "Firing, dead and saturated neurons, movement of the weights, likeness to BPTT's net, and a linear probe."
+
+
+def layers_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:
+    """The section."""
+    rows = comparison.layers
+    measures = measured(rows, LAYERS)
+    if not measures:
+        return Section("inside", "Inside the layers", "", note("Not measured in this comparison."))
+    layers = sorted({row["layer"] for row in rows}, key=layer_order)
+    body = choice("inside", "Show", [(m.name, m.title) for m in measures])
+    body += figure("inside_by_depth", "By layer, after the last epoch", group="inside", wide=True)
+    body += small_multiples("inside_over_epochs", layers, group="inside")
+    columns = [Column(_head(measure), measure.about, True) for measure in measures]
+    table = Table(
+        "layers",
+        "Layers after the last epoch, mean over seeds",
+        columns,
+        _rows(comparison, layers, measures),
+        tall=True,
+    )
+    return Section(
+        "inside",
+        "Inside the layers",
+        LEAD,
+        body + table_html(table, looks),
+        {
+            "inside_by_depth": by_depth("layers", "Lines: a measure by layer, a line a rule.", looks, layers),
+            "inside_over_epochs": over_epochs(
+                "layers", "Lines: a measure of one layer over the epochs, a line a rule.", looks
+            ),
+        },
+        {"layers": rows},
+        {"inside": offered(measures)},
+    )
+
+
+def _head(measure: Measure) -> str:
+    return f"{measure.title} %" if measure.format == PERCENT else measure.title
+
+
+def _rows(comparison: Comparison, layers: list[str], measures: list[Measure]) -> list[TableRow]:
+    found = []
+    for rule in by_accuracy(comparison):
+        for layer in layers:
+            own = [row for row in comparison.layers if row["rule"] == rule and row["layer"] == layer]
+            last = max((row["epoch"] for row in own), default=0)
+            end = [row for row in own if row["epoch"] == last]
+            if end:
+                cells = [_cell(measure, average(end, measure.name)) for measure in measures]
+                found.append(TableRow(rule, cells, layer))
+    return found
+
+
+def _cell(measure: Measure, value: Number | None) -> Cell:
+    return Cell(percent(value) if measure.format == PERCENT else fixed(value, 3), value)

@@ -1,0 +1,131 @@
+"""What an update depends on, found by changing one thing at a time: a matrix a rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+
+from neurorules.compare.report.markup import Cell, Column, Table, TableRow, note, rule_name, table_html
+from neurorules.compare.report.numbers import NONE
+from neurorules.compare.report.reading import READOUT, Comparison, Row, layer_order
+from neurorules.compare.report.sections._shared import Section, by_accuracy
+from neurorules.compare.report.style import Look
+
+LEAD = (
+    "Each matrix is a measurement: one thing was changed, and a square is filled where the layer's update changed by "
+    "any bit while the forward run was held as it was. Blue lies at or below the layer, where a synapse sees it; red "
+    "lies above it, or outside the sample's own past, and reached the layer by whichever way."
+)
+LEGEND = (
+    '<p class="legend"><span><i class="own"></i>depends, at or below the layer</span>'
+    '<span><i class="above"></i>depends, above the layer or outside the sample\'s past</span>'
+    '<span><i class="signal"></i>depends on the label</span><span><i></i>no bit changed</span></p>'
+)
+START = ' class="start"'
+KINDS = {"weights": "weights of", "activity": "activity of", "label": "", "other_samples": "", "later_steps": ""}
+ALONE = {"label": "label", "other_samples": "other samples", "later_steps": "later steps"}
+
+
+def locality_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:
+    """The section."""
+    order = by_accuracy(comparison)
+    rows_of = audited_rows(comparison, order)
+    known = {row["rule"] for row in comparison.dependences}
+    audited = {text: rule for text, rule in rows_of.items() if text in known}
+    if not audited and not comparison.facts:
+        return Section("locality", "Locality, measured", "", note("No audit was run for this comparison."))
+    body = LEGEND if audited else ""
+    matrices = "".join(_matrix(comparison, text, rule, looks) for text, rule in audited.items())
+    body += f'<div class="grid narrow">{matrices}</div>'
+    if comparison.facts:
+        rows = [
+            TableRow(rule, _facts(fact)) for rule in rows_of.values() if (fact := comparison.fact(rule)) is not None
+        ]
+        body += table_html(Table("facts", "Backward pass and memory, measured", FACTS, rows), looks)
+    if comparison.audited:
+        body += note(f"Audited on {comparison.audited}.")
+    lists = {"audit": comparison.dependences} if comparison.dependences else {}
+    return Section("locality", "Locality, measured", LEAD, body, lists=lists)
+
+
+def audited_rows(comparison: Comparison, order: list[str]) -> dict[str, str]:
+    """The row that stands for each text as it was audited: the plain one if there is one, else the first.
+
+    An audit runs in torch, without devices, on the samples' own targets: the control of shuffled targets is another
+    thing, for it reads other samples by design, and no row of an audit is its.
+    """
+    shuffled = {row["rule"] for row in comparison.rules if row.get("control") == "shuffled"}
+    found: dict[str, str] = {}
+    for rule in order:
+        text = comparison.audited_as(rule)
+        if rule not in shuffled and (text not in found or rule == text):
+            found[text] = rule
+    return found
+
+
+FACTS = (
+    Column("backward pass", "whether anything travels from a layer to the one below while learning"),
+    Column("through layers"),
+    Column("memory, 4 times the steps", "bytes alive while learning step by step: at 4 T over at T", True),
+    Column("schedule"),
+)
+
+
+def _facts(fact: Row) -> list[Cell]:
+    backward, growth = fact.get("backward_pass"), fact.get("memory_growth")
+    said = NONE if backward is None else "yes" if backward else "none"
+    constant = "" if growth is None else "constant in T" if growth < 1.05 else "grows with T"
+    return [
+        Cell(said, mark="" if backward is None else "yes" if backward else "no"),
+        Cell(", ".join(fact.get("backward_through") or []) or NONE),
+        Cell(NONE if growth is None else f"× {growth:.2f}", growth, constant),
+        Cell(str(fact.get("schedule_used") or NONE).replace("_", " ")),
+    ]
+
+
+def _matrix(comparison: Comparison, audited: str, rule: str, looks: Mapping[str, Look]) -> str:
+    entries = [row for row in comparison.dependences if row["rule"] == audited]
+    found = {(row["update_of"], row["kind"], row["perturbed"]): bool(row["depends"]) for row in entries}
+    layers = sorted({row["update_of"] for row in entries}, key=layer_order)
+    columns = [
+        (kind, perturbed)
+        for kind in KINDS
+        for perturbed in sorted({row["perturbed"] for row in entries if row["kind"] == kind}, key=layer_order)
+    ]
+    groups = "".join(
+        f'<th scope="colgroup" class="start" colspan="{count}">{escape(KINDS[kind])}</th>'
+        for kind in KINDS
+        if (count := sum(column[0] == kind for column in columns))
+    )
+    starts = {next(column for column in columns if column[0] == kind) for kind, _ in columns}
+    heads = "".join(
+        f'<th scope="col"{START * ((kind, name) in starts)}><span>{escape(ALONE.get(kind, name))}</span></th>'
+        for kind, name in columns
+    )
+    body = "".join(
+        f'<tr><th scope="row">{escape(layer)}</th>'
+        + "".join(
+            _square(layer, column, found.get((layer, *column)), " start" * (column in starts)) for column in columns
+        )
+        + "</tr>"
+        for layer in reversed(layers)
+    )
+    return (
+        f'<figure class="matrix" data-rule="{escape(rule)}"><figcaption>{rule_name(rule, looks)}</figcaption>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="what the updates of {escape(rule)} depend on">'
+        f"<table><thead><tr><td></td>{groups}</tr><tr><th scope='col' class='corner'>update of</th>{heads}</tr></thead>"
+        f"<tbody>{body}</tbody></table></div></figure>"
+    )
+
+
+def _square(layer: str, column: tuple[str, str], depends: bool | None, start: str) -> str:
+    kind, perturbed = column
+    if depends is None:
+        return f'<td class="unknown{start}"><span class="unseen">not tried</span></td>'
+    if not depends:
+        return f'<td class="free{start}"><span class="unseen">no</span></td>'
+    above = kind in ("weights", "activity") and layer_order(perturbed) > layer_order(layer) and layer != READOUT
+    outside = kind in ("other_samples", "later_steps")
+    mark = "above" if above or outside else "signal" if kind == "label" else "own"
+    title = f"the update of {layer} changes with {KINDS[kind]} {ALONE.get(kind, perturbed)}".replace("  ", " ")
+    return f'<td class="{mark}{start}" title="{escape(title)}"><span class="unseen">yes</span></td>'

@@ -1,0 +1,75 @@
+"""How the page was made, and its numbers as files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from neurorules.compare.report.markup import Cell, Column, Table, TableRow, facts_html, shown_text, table_html
+from neurorules.compare.report.numbers import NONE, fixed, percent
+from neurorules.compare.report.reading import Comparison, Row
+from neurorules.compare.report.sections._shared import Section
+from neurorules.compare.report.style import Look
+from neurorules.runs.plain_json import to_json
+
+RESULTS = ("test_accuracy", "validation_accuracy", "train_seconds")
+FILES = ("rules", "runs", "epochs", "alignment", "layers", "audit")
+
+
+def making_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:
+    """The section."""
+    runs = [flat(run) for run in comparison.runs]
+    rules = [flat(rule) for rule in comparison.rules]
+    files = "".join(f'<button type="button" data-file="{name}">{name}.csv</button>' for name in FILES)
+    body = f'<div class="command"><pre><code>{escape(comparison.command)}</code></pre>'
+    body += '<button type="button" data-copy-command>Copy</button></div>' if comparison.command else "</div>"
+    body += f'<p class="files"><span>All numbers as CSV:</span> {files}</p>'
+    body += '<div class="facts">'
+    body += facts_html("Versions", comparison.versions)
+    body += facts_html("Machine", {**comparison.machine, "date": comparison.date})
+    body += "</div>"
+    if comparison.runs:
+        body += table_html(_runs(comparison), looks)
+    return Section(
+        "making",
+        "How it was made",
+        "The command makes this comparison again; on the same machine with the same threads, to the bit.",
+        body,
+        lists={"runs": runs, "rules": rules},
+    )
+
+
+def flat(row: Row, prefix: str = "") -> dict[str, Any]:
+    """A row without depth: nested names joined by a full stop, lists as JSON."""
+    found: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = to_json(value) if isinstance(value, list | tuple) else value
+    return found
+
+
+def _runs(comparison: Comparison) -> Table:
+    """A row a run, with the settings that each rule brings along."""
+    brought: Sequence[str] = comparison.differing
+    columns = [
+        Column("seed", "", True),
+        Column("test %", "", True),
+        Column("validation %", "", True),
+        Column("seconds", "", True),
+        *(Column(name.replace("_", " "), "each rule brings its own") for name in brought),
+    ]
+    rows = []
+    for run in comparison.runs:
+        test, validation, seconds = (run.get(name) for name in RESULTS)
+        cells = [
+            Cell(str(run.get("seed", NONE)), run.get("seed")),
+            Cell(percent(test, 2), test),
+            Cell(percent(validation, 2), validation),
+            Cell(fixed(seconds, 1), seconds),
+            *(Cell(NONE if run.get(name) is None else shown_text(run[name])) for name in brought),
+        ]
+        rows.append(TableRow(str(run["rule"]), cells))
+    return Table("runs", "Every run, and the settings its rule brings", columns, rows, tall=True)

@@ -1,0 +1,111 @@
+"""Why one weight moved in one trial, as arrays: made by the torch path, drawn by `plots`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Term:
+    """One product of a text at the synapse.
+
+    Args:
+        pre: presynaptic factor as written; "1" for none.
+        post: postsynaptic factor as written, its coefficients included.
+        pre_factor, post_factor: their values at the synapse's two neurons, (T, R) for R rows of the phase. Beside
+            `dv_dw` the postsynaptic one is what a current at t still does, leak, reset and normalisation included.
+        weight_factor: a factor of the weight itself; 1 for none.
+        dw: change at each step, summed over rows (and over the positions of a shared kernel), (T,).
+    """
+
+    pre: str
+    post: str
+    pre_factor: np.ndarray
+    post_factor: np.ndarray
+    weight_factor: float
+    dw: np.ndarray
+
+
+@dataclass(frozen=True)
+class PhasePart:
+    """What one phase did to the weight.
+
+    Args:
+        phase: its name.
+        texts: of the weight in this phase.
+        row: the row to look at, of the R that the phase runs: the sample, or its class's prototype.
+        variables: what the texts read, and spikes and membrane in any case, by name, (T, R) each.
+        terms: products of the texts.
+        own: of a shared kernel, what the named pair of neurons alone contributes, (T,); None elsewhere.
+    """
+
+    phase: str
+    texts: tuple[str, ...]
+    row: int
+    variables: Mapping[str, np.ndarray]
+    terms: tuple[Term, ...]
+    own: np.ndarray | None = None
+
+    @property
+    def dw(self) -> np.ndarray:
+        """Change at each step, all terms together, (T,)."""
+        return np.asarray(sum((term.dw for term in self.terms), np.zeros(len(self.variables["v_post"]))))
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why one weight moved in one trial, before the optimiser.
+
+    Args:
+        synapse: LAYER:POST:PRE, in full.
+        parameter: name of the weights, and `index` in them.
+        rule, declarations: the rule, and what its texts read beside the neurons' own variables.
+        weight: its value before the trial.
+        sample, label, said: place of the sample, its class, and the class that the network gave before the trial.
+        dt_ms: length of a step.
+        v_threshold: of the postsynaptic neuron; None where it sends no spikes.
+        parts: by phase.
+        gradient: of the weight as the trial gave it; minus the sum of dw.
+        strongest: the synapse of the same postsynaptic neuron that this trial moves most; itself where none moves.
+    """
+
+    synapse: str
+    parameter: str
+    index: tuple[int, ...]
+    rule: str
+    declarations: tuple[str, ...]
+    weight: float
+    sample: int
+    label: int
+    said: int
+    dt_ms: float
+    v_threshold: float | None
+    parts: tuple[PhasePart, ...]
+    gradient: float
+    strongest: str
+
+    @property
+    def total(self) -> float:
+        """Sum of dw over steps and phases."""
+        return float(sum(part.dw.sum() for part in self.parts))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything by name, arrays as nested lists."""
+        return {**_plain(self), "dw_sum": self.total}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Explanation | PhasePart | Term):
+        found = {name: _plain(item) for name, item in vars(value).items()}
+        if isinstance(value, PhasePart):
+            found |= {"dw": value.dw.tolist(), "dw_cumulative": value.dw.cumsum().tolist()}
+        return found
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value

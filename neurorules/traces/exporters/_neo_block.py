@@ -1,0 +1,110 @@
+"""A trace as Neo's objects; imported only where neo and nixio are there."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import neo
+import numpy as np
+import quantities as pq
+from neo.io import NixIO
+
+from neurorules.runs.progress import track
+from neurorules.traces.exporters._tables import dense_variables, header_text, sample_columns
+from neurorules.traces.store import Events, Sample, TraceReader
+from neurorules.traces.writer import SPIKES
+
+# So many objects take nixio some minutes.
+MANY = 5000
+
+
+def write(reader: TraceReader, path: Path, millivolts: float, by_layer: bool) -> None:
+    """Write all of a trace; see `nix` for what goes where.
+
+    Args:
+        reader: the trace.
+        path: the file.
+        millivolts: from rest to threshold.
+        by_layer: whether a layer's spikes are one train.
+    """
+    spiking = [layer for layer in reader.layers if SPIKES in reader.variables(layer)]
+    objects = len(reader) * sum(reader.header.neurons(layer) for layer in spiking)
+    if objects > MANY and not by_layer:
+        logging.getLogger("neurorules").warning(
+            f"{objects} spike trains: NIX takes 0.02 to 0.05 s for each. Quicker: --to nix:trains=layer"
+        )
+    io = NixIO(path, mode="ow")
+    try:
+        io.write_block(_Recording(reader, millivolts, by_layer))
+    finally:
+        io.close()
+
+
+class _Recording(neo.Block):
+    """A block whose segments are made when they are asked for, one at a time: a recording need not fit in memory."""
+
+    def __init__(self, reader: TraceReader, millivolts: float, by_layer: bool) -> None:
+        super().__init__(name="neurorules", description=f"rule {reader.header.rule}", header=header_text(reader))
+        self._reader, self._millivolts, self._by_layer = reader, millivolts, by_layer
+
+    @property
+    def segments(self) -> Iterator[neo.Segment]:
+        """A segment a sample."""
+        reader = self._reader
+        columns = sample_columns(reader)
+        for sample in track(reader.samples, "sample"):
+            about = {name: int(column[sample.position]) for name, column in columns.items()}
+            # `index` is a field of Neo's own, which NIX does not keep.
+            about["data_index"] = about.pop("index")
+            names = {f"{key}_name": reader.header.label_name(about[key]) for key in ("label", "prediction")}
+            segment = neo.Segment(name=f"sample {sample.position}", **about, **names)
+            for layer in reader.layers:
+                if SPIKES in reader.variables(layer):
+                    segment.spiketrains.extend(self._trains(sample, layer))
+                for variable in dense_variables(reader, layer):
+                    segment.analogsignals.append(self._signal(sample, layer, variable))
+            yield segment
+
+    def _trains(self, sample: Sample, layer: str) -> list[neo.SpikeTrain]:
+        events = self._reader.events(sample.position, layer)
+        if self._by_layer:
+            return [self._train(layer, events, {"layer": layer}, {"neuron": events.neuron})]
+        neurons = self._reader.header.neurons(layer)
+        order = np.argsort(events.neuron, kind="stable")
+        cuts = np.cumsum(np.bincount(events.neuron, minlength=neurons))[:-1]
+        return [
+            self._train(f"{layer} {neuron}", Events(*(c[rows] for c in events)), {"layer": layer, "neuron": neuron}, {})
+            for neuron, rows in enumerate(np.split(order, cuts))
+        ]
+
+    def _train(
+        self, name: str, events: Events, about: dict[str, str | int], columns: dict[str, np.ndarray]
+    ) -> neo.SpikeTrain:
+        if np.any(events.value != 1):
+            columns = {**columns, "value": events.value.astype(np.float64)}
+        dt = self._reader.header.dt_ms
+        return neo.SpikeTrain(
+            (events.t + 0.5) * dt,
+            units=pq.ms,
+            t_start=0 * pq.ms,
+            t_stop=self._reader.steps * dt * pq.ms,
+            name=name,
+            array_annotations={key: column for key, column in columns.items() if len(column)},
+            **about,
+        )
+
+    def _signal(self, sample: Sample, layer: str, variable: str) -> neo.AnalogSignal:
+        values = self._reader.dense(sample.position, layer, variable).astype(np.float64)
+        volts = self._reader.header.units.get(variable) == "threshold"
+        step = self._reader.header.dt_ms * self._reader.steps / len(values)
+        return neo.AnalogSignal(
+            values * self._millivolts if volts else values,
+            units=pq.mV if volts else pq.dimensionless,
+            sampling_period=step * pq.ms,
+            t_start=0.5 * step * pq.ms,
+            name=f"{layer} {variable}",
+            layer=layer,
+            variable=variable,
+        )

@@ -1,0 +1,46 @@
+"""NumPy's .npy file of an array whose length is known only when it ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.lib import format as npy
+
+
+class GrowingNpy:
+    """An .npy file that rows are appended to. Use it as a context manager.
+
+    Args:
+        path: the new file.
+        kind: dtype of the array.
+        row: shape of one row, () for a column of numbers.
+    """
+
+    def __init__(self, path: Path, kind: np.dtype | type, row: tuple[int, ...] = ()) -> None:
+        self.kind, self.row, self.length = np.dtype(kind), row, 0
+        self._file = path.open("wb")
+        self._write_header()
+
+    def __enter__(self) -> GrowingNpy:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._file:
+            self._file.seek(0)
+            self._write_header()
+
+    def append(self, rows: np.ndarray) -> None:
+        """Add rows (n, *row)."""
+        self._file.write(np.ascontiguousarray(rows, self.kind).tobytes())
+        self.length += len(rows)
+
+    def _write_header(self) -> None:
+        # NumPy leaves room for the first axis to grow, so the last header is as long as the first.
+        npy.write_array_header_1_0(
+            self._file,
+            {"descr": npy.dtype_to_descr(self.kind), "fortran_order": False, "shape": (self.length, *self.row)},
+        )

@@ -1,0 +1,51 @@
+"""Steps as times. What happens in step k stands at the middle of it, t = (k + 1/2) dt, in every format.
+
+So no rounding can move a spike into a neighbouring step: k = floor(t / dt), and a bin of width dt holds its own spikes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurorules.traces.store import TraceReader
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of time on which the samples follow each other.
+
+    Args:
+        steps: T, steps a sample.
+        gap: steps between two samples in which nothing is observed.
+        dt: length of a step, in the unit of all times.
+    """
+
+    steps: int
+    gap: int
+    dt: float
+
+    def first(self, sample: np.ndarray) -> np.ndarray:
+        """The step on the axis with which samples begin."""
+        return sample.astype(np.int64) * (self.steps + self.gap)
+
+    def intervals(self, samples: int) -> np.ndarray:
+        """(n, 2) begin and end of each sample."""
+        first = self.first(np.arange(samples))
+        return np.stack([first, first + self.steps], axis=1) * self.dt
+
+    def observed(self, samples: int) -> np.ndarray:
+        """(k, 2) begin and end of the stretches observed: one where no gap parts the samples."""
+        intervals = self.intervals(samples)
+        return intervals if self.gap or not samples else np.array([[intervals[0, 0], intervals[-1, 1]]])
+
+
+def seconds(reader: TraceReader) -> float:
+    """The length of a step in seconds; dt_ms / 1000 is the double nearest to what a user would write."""
+    return reader.header.dt_ms / 1000
+
+
+def middle_ms(reader: TraceReader, rows: int) -> np.ndarray:
+    """(rows,) middles in ms, since a sample's begin, of the rows that a variable has; a row a step if rows = T."""
+    return (np.arange(rows) + 0.5) * (reader.header.dt_ms * (reader.steps / rows if rows else 1.0))

@@ -1,0 +1,89 @@
+"""CSV, one row a spike: sample, index, label, prediction, layer, neuron, t_step, t_ms, value.
+
+Beside `spikes.csv` stand `spikes.samples.csv` (one row a sample, class names too), `spikes.dense.csv` where more than
+spikes was recorded (one row a number) and `spikes.json` (layers and shapes, T, dt, units, configuration).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from neurorules.runs.atomic import replacing
+from neurorules.traces.blocks import EventBlock, dense_blocks, event_blocks
+from neurorules.traces.exporters._tables import dense_variables, sample_columns, write_header, write_samples
+from neurorules.traces.exporters._time import middle_ms
+from neurorules.traces.store import TraceReader
+from neurorules.traces.writer import SPIKES
+
+# Rows made at once: a row of text takes some 100 bytes, and as much again on its way to the file.
+ROWS = 1 << 17
+
+
+@dataclass(frozen=True)
+class Csv:
+    """Write CSV."""
+
+    def __call__(self, reader: TraceReader, out: Path) -> list[Path]:
+        """Write the spikes of `reader` to the file `out`, and all else to files beside it."""
+        written = [out, write_samples(reader, out.with_suffix(".samples.csv"))]
+        written.append(write_header(reader, out.with_suffix(".json")))
+        if any(dense_variables(reader, layer) for layer in reader.layers):
+            written.append(out.with_suffix(".dense.csv"))
+            with replacing(written[-1]) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+                file.writelines(_dense(reader))
+        with replacing(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+            file.write(_row("sample", *sample_columns(reader), "layer", "neuron", "t_step", "t_ms", "value") + "\n")
+            for layer in reader.layers:
+                if SPIKES in reader.variables(layer):
+                    before, times = _before(reader, layer), _times(reader, reader.steps)
+                    for block in event_blocks(reader, layer, ROWS):
+                        file.write(_spikes(block, before, times))
+        return written
+
+
+def _row(*fields: str) -> str:
+    """Fields as CSV, quoted where they must be."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(fields)
+    return text.getvalue()
+
+
+def _before(reader: TraceReader, layer: str) -> list[str]:
+    """By sample: what stands before a spike's neuron."""
+    columns = [column.tolist() for column in sample_columns(reader).values()]
+    rows = enumerate(zip(*columns, strict=True))
+    return [",".join(map(str, (sample, *row, _row(layer)))) for sample, row in rows]
+
+
+def _times(reader: TraceReader, rows: int) -> list[str]:
+    return [f"{row},{ms!r}" for row, ms in enumerate(middle_ms(reader, rows).tolist())]
+
+
+def _spikes(block: EventBlock, before: list[str], times: list[str]) -> str:
+    # A float32 as text is the shortest one that gives it back; there are few different values.
+    different, which = np.unique(block.value, return_inverse=True)
+    values = [str(value) for value in different]
+    columns = (block.sample.tolist(), block.neuron.tolist(), block.t.tolist(), which.tolist())
+    return "".join(f"{before[s]},{n},{times[t]},{values[v]}\n" for s, n, t, v in zip(*columns, strict=True))
+
+
+def _dense(reader: TraceReader) -> Iterator[str]:
+    yield "sample,layer,variable,neuron,t_step,t_ms,value\n"
+    for layer in reader.layers:
+        for variable in dense_variables(reader, layer):
+            name = _row(layer, variable)
+            for block in dense_blocks(reader, layer, variable, ROWS):
+                times = _times(reader, block.values.shape[1])
+                for sample, rows in enumerate(block.values, block.first):
+                    for time, row in zip(times, rows, strict=True):
+                        values = enumerate(map(str, row))
+                        yield "".join(f"{sample},{name},{neuron},{time},{value}\n" for neuron, value in values)
+
+
+ENTRY = Csv

@@ -1,0 +1,91 @@
+"""Event arrays as Tonic uses them: NumPy structured arrays with the fields x, y, t (microseconds), p.
+
+A folder with one `LAYER.npy` a layer, the spikes of all samples one after the other, and `LAYER.end.npy`, where each
+sample's end: `events = numpy.load("hidden1.npy", mmap_mode="r")[end[i - 1]:end[i]]` is what Tonic's transforms take.
+A layer of shape (C, H, W) has p = channel, y = row, x = column; one of shape (N,) has x = neuron, y = p = 0. The field
+`value` holds counts and grades. Other variables are `LAYER.VARIABLE.npy`, (n, T, N); `samples.csv` has labels and
+predictions, `trace.json` the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from neurorules.language.errors import UserError
+from neurorules.traces.blocks import EventBlock, dense_blocks, event_blocks
+from neurorules.traces.exporters._folder import new_folder
+from neurorules.traces.exporters._npy import GrowingNpy
+from neurorules.traces.exporters._tables import dense_variables, write_header, write_samples
+from neurorules.traces.exporters._time import middle_ms
+from neurorules.traces.store import TraceReader
+from neurorules.traces.writer import SPIKES
+
+# Tonic's fields in Tonic's order; wide layers and deep ones need more than its 16 bits and 1 bit.
+EVENT = np.dtype([("x", np.int32), ("y", np.int32), ("t", np.int64), ("p", np.int32), ("value", np.float32)])
+
+
+@dataclass(frozen=True)
+class EventArrays:
+    """Write event arrays."""
+
+    def __call__(self, reader: TraceReader, out: Path) -> list[Path]:
+        """Write all of `reader` to the folder `out`.
+
+        Raises:
+            UserError: steps that whole microseconds cannot tell apart.
+        """
+        times = _microseconds(reader)
+        with new_folder(out) as folder:
+            written = [write_samples(reader, folder / "samples.csv"), write_header(reader, folder / "trace.json")]
+            for layer in reader.layers:
+                if SPIKES in reader.variables(layer):
+                    written += _write_events(reader, layer, times, folder)
+                for variable in dense_variables(reader, layer):
+                    written.append(_write_dense(reader, layer, variable, folder))
+        return [out, *(out / path.name for path in written)]
+
+
+def _microseconds(reader: TraceReader) -> np.ndarray:
+    """(T,) the middles of the steps, rounded down: that of a step of 1 us lies between two microseconds."""
+    times = np.floor(middle_ms(reader, reader.steps) * 1000).astype(np.int64)
+    if np.any(np.floor(times / (reader.header.dt_ms * 1000)) != np.arange(reader.steps)):
+        raise UserError(
+            f"the steps of {reader.path.name} are {reader.header.dt_ms} ms long, and events are dated in whole "
+            "microseconds, which cannot tell them apart. Export to parquet or npz"
+        )
+    return times
+
+
+def _write_events(reader: TraceReader, layer: str, times: np.ndarray, folder: Path) -> list[Path]:
+    paths = [folder / f"{layer}.npy", folder / f"{layer}.end.npy"]
+    many = np.zeros(len(reader), np.int64)
+    with GrowingNpy(paths[0], EVENT) as file:
+        for block in event_blocks(reader, layer):
+            many += np.bincount(block.sample, minlength=len(reader))
+            file.append(_rows(block, times, reader.header.layers[layer]))
+    np.save(paths[1], np.cumsum(many))
+    return paths
+
+
+def _rows(block: EventBlock, times: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    # Axes before the last two, if there are more than one, count on as one.
+    grid = {0: (1, 1, 1), 1: (1, 1, *shape), 2: (1, *shape)}.get(len(shape), (prod(shape[:-2]), *shape[-2:]))
+    rows = np.empty(len(block.t), EVENT)
+    rows["p"], rows["y"], rows["x"] = np.unravel_index(block.neuron, grid)
+    rows["t"], rows["value"] = times[block.t], block.value
+    return rows
+
+
+def _write_dense(reader: TraceReader, layer: str, variable: str, folder: Path) -> Path:
+    path = folder / f"{layer}.{variable}.npy"
+    with GrowingNpy(path, np.float32, reader.dense(0, layer, variable).shape) as file:
+        for block in dense_blocks(reader, layer, variable):
+            file.append(block.values)
+    return path
+
+
+ENTRY = EventArrays

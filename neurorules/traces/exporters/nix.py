@@ -1,0 +1,52 @@
+"""NIX, through Neo: what Elephant and Neo's own tools read with `neo.io.NixIO(path).read_block()`.
+
+One Block; a Segment a sample, with its data_index, label and prediction as annotations; in it a SpikeTrain a neuron,
+from 0 to T dt, spikes of step k at (k + 1/2) dt, with `layer` and `neuron` as annotations and an array annotation
+`value` where a spike is not 1. Membranes are AnalogSignals in mV, other variables dimensionless. The block's annotation
+`header` is the trace's. nixio makes an object of every train and of every neuron's signal, 0.02 to 0.05 s and 20 kB
+each: `nix:trains=layer` writes one train a layer and sample, with each spike's neuron as an array annotation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from neurorules.language.errors import UserError
+from neurorules.runs.atomic import replacing
+from neurorules.traces.exporters._extra import require
+from neurorules.traces.store import TraceReader
+
+
+@dataclass(frozen=True)
+class Nix:
+    """Write NIX.
+
+    Args:
+        volts_per_threshold: how many volts lie between rest and threshold, > 0.
+        trains: a spike train for each neuron, or one for each layer.
+    """
+
+    volts_per_threshold: float = 0.02
+    trains: Literal["neuron", "layer"] = "neuron"
+
+    def __post_init__(self) -> None:
+        if not self.volts_per_threshold > 0:
+            raise UserError(f"volts_per_threshold is {self.volts_per_threshold}. Give a number above 0, such as 0.02")
+
+    def __call__(self, reader: TraceReader, out: Path) -> list[Path]:
+        """Write all of `reader` to the file `out`.
+
+        Raises:
+            MissingExtra: neo or nixio is not installed.
+        """
+        require("nix", "neo", "neo", "nixio")
+        from neurorules.traces.exporters import _neo_block
+
+        with replacing(out) as temporary:
+            _neo_block.write(reader, temporary, 1000 * self.volts_per_threshold, self.trains == "layer")
+        return [out]
+
+
+ENTRY = Nix

@@ -1,0 +1,55 @@
+"""Neurodata Without Borders: a Units table, a TimeSeries for each other variable, a trials table.
+
+A unit a neuron, with columns `layer` and `neuron`; times in seconds on one axis, sample i from i (T + gap) dt on,
+spikes of step k at (k + 1/2) dt. `resolution` is dt. NWB Inspector objects to equal times in a train, so a count of 2
+to 100 is as many spikes, spread evenly within its step: floor(t / resolution) is the step, and the spikes in it are the
+count. Any other value is one spike with an entry in the column `spike_values`, left out where all values are 1.
+Membranes (unit "threshold") are in volts, resting at 0: divided by `scale` in the series' comments they are the
+trace's. Trials: sample, index, label,
+prediction, names of both. The header is in `notes`, the subject a simulation's stand-in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from neurorules.language.errors import UserError
+from neurorules.runs.atomic import replacing
+from neurorules.traces.exporters._extra import require
+from neurorules.traces.store import TraceReader
+
+
+@dataclass(frozen=True)
+class Nwb:
+    """Write NWB.
+
+    Args:
+        volts_per_threshold: how many volts lie between rest and threshold, > 0.
+        gap_steps: steps between two samples in which nothing is observed, >= 0.
+    """
+
+    volts_per_threshold: float = 0.02
+    gap_steps: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.volts_per_threshold > 0:
+            raise UserError(f"volts_per_threshold is {self.volts_per_threshold}. Give a number above 0, such as 0.02")
+        if self.gap_steps < 0:
+            raise UserError(f"gap_steps is {self.gap_steps}. Give a whole number from 0 on")
+
+    def __call__(self, reader: TraceReader, out: Path) -> list[Path]:
+        """Write all of `reader` to the file `out`.
+
+        Raises:
+            MissingExtra: pynwb is not installed.
+        """
+        require("nwb", "nwb", "pynwb")
+        from neurorules.traces.exporters import _nwb_file
+
+        with replacing(out) as temporary:
+            _nwb_file.write(reader, temporary, self.volts_per_threshold, self.gap_steps)
+        return [out]
+
+
+ENTRY = Nwb

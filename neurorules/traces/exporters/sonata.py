@@ -1,0 +1,98 @@
+"""SONATA, the format of the Blue Brain Project and the Allen Institute: a folder that libsonata and bmtk read.
+
+`spikes.h5` has a population a layer: timestamps in ms, node_ids, sorted by time. Each other variable is a report,
+`v_report.h5`, a row a step. Samples follow each other: sample i is the time from i T dt to (i + 1) T dt. What SONATA
+has no name for stands beside its own: `/spikes/LAYER/values` (counts and grades), `samples.csv` (labels, predictions)
+and `trace.json`.
+
+Source: SONATA developer guide, output file formats (Dai et al. 2020, doi:10.1371/journal.pcbi.1007696).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from neurorules.traces.blocks import dense_blocks, event_blocks
+from neurorules.traces.exporters._folder import new_folder
+from neurorules.traces.exporters._tables import dense_variables, write_header, write_samples
+from neurorules.traces.exporters._time import Axis
+from neurorules.traces.store import TraceReader
+from neurorules.traces.writer import SPIKES
+
+# Attributes by which a reader knows a SONATA file, and the orders that spikes can have.
+MAGIC, VERSION = np.uint32(0x0A7A), np.array([0, 1], np.uint32)
+SORTING = h5py.enum_dtype({"none": 0, "by_id": 1, "by_time": 2}, basetype="u1")
+
+# Not compressed: libsonata 0.2.2 carries an HDF5 without any filter.
+CHUNK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Sonata:
+    """Write SONATA spikes and reports."""
+
+    def __call__(self, reader: TraceReader, out: Path) -> list[Path]:
+        """Write all of `reader` to the folder `out`."""
+        axis = Axis(reader.steps, 0, reader.header.dt_ms)
+        reports = sorted({name for layer in reader.layers for name in dense_variables(reader, layer)})
+        with new_folder(out) as folder:
+            written = [write_samples(reader, folder / "samples.csv"), write_header(reader, folder / "trace.json")]
+            with _new_file(folder / "spikes.h5") as file:
+                spikes = file.create_group("spikes")
+                for layer in reader.layers:
+                    if SPIKES in reader.variables(layer):
+                        _write_spikes(reader, layer, axis, spikes.create_group(layer))
+            for variable in reports:
+                written.append(folder / f"{variable}_report.h5")
+                with _new_file(written[-1]) as file:
+                    report = file.create_group("report")
+                    for layer in reader.layers:
+                        if variable in reader.variables(layer):
+                            _write_report(reader, layer, variable, report.create_group(layer))
+        return [out, out / "spikes.h5", *(out / path.name for path in written)]
+
+
+def _new_file(path: Path) -> h5py.File:
+    file = h5py.File(path, "w")
+    file.attrs["magic"], file.attrs["version"] = MAGIC, VERSION
+    return file
+
+
+def _write_spikes(reader: TraceReader, layer: str, axis: Axis, group: h5py.Group) -> None:
+    group.attrs.create("sorting", 2, dtype=SORTING)
+    columns = {
+        name: group.create_dataset(name, (0,), kind, maxshape=(None,), chunks=(CHUNK,))
+        for name, kind in (("timestamps", np.float64), ("node_ids", np.uint64), ("values", np.float32))
+    }
+    columns["timestamps"].attrs["units"] = "ms"
+    end = 0
+    for block in event_blocks(reader, layer):
+        times = (axis.first(block.sample) + block.t + 0.5) * axis.dt
+        for name, rows in (("timestamps", times), ("node_ids", block.neuron), ("values", block.value)):
+            columns[name].resize(end + len(rows), axis=0)
+            columns[name][end:] = rows
+        end += len(times)
+
+
+def _write_report(reader: TraceReader, layer: str, variable: str, group: h5py.Group) -> None:
+    rows, neurons = reader.dense(0, layer, variable).shape
+    step = reader.header.dt_ms * reader.steps / rows
+    data = group.create_dataset("data", (len(reader) * rows, neurons), np.float32)
+    data.attrs["units"] = reader.header.units.get(variable, "1")
+    for block in dense_blocks(reader, layer, variable):
+        first = block.first * rows
+        data[first : first + len(block.values) * rows] = block.values.reshape(-1, neurons)
+    mapping = group.create_group("mapping")
+    mapping["node_ids"] = np.arange(neurons, dtype=np.uint64)
+    mapping["node_ids"].attrs["sorted"] = np.uint8(1)
+    mapping["index_pointers"] = np.arange(neurons + 1, dtype=np.uint64)
+    mapping["element_ids"] = np.zeros(neurons, np.uint32)
+    mapping["time"] = np.array([0.5 * step, (len(reader) * rows + 0.5) * step, step])
+    mapping["time"].attrs["units"] = "ms"
+
+
+ENTRY = Sonata

@@ -1,0 +1,210 @@
+"""What all pictures share: colours, axes, files, and how they are asked for."""
+
+from __future__ import annotations
+
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, MaxNLocator
+
+from neurorules.language.errors import UserError, unknown
+from neurorules.runs.atomic import replacing
+from neurorules.traces.store import TraceReader
+
+if TYPE_CHECKING:
+    from neurorules.runs.folder import RunFolder
+
+FORMATS = ("pdf", "png", "svg")
+
+# Okabe and Ito (2008), Color Universal Design: told apart by every kind of colour vision. Input first.
+COLOURS = ("#4D4D4D", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+GREY, BLUE, RED, GREEN = COLOURS[:4]
+INK, FAINT = "#222222", "#B8B8B8"
+INPUT = "input"
+SIGNED = "RdBu_r"
+"""Colours of signed numbers, white at 0. ColorBrewer's, safe for colour-blind readers."""
+LABEL, TITLE = 8, 9  # points
+LETTERS = 12.0  # of a title, an inch
+
+
+class Picture(ABC):
+    """One kind of picture. Frozen: its fields are the user's options."""
+
+    @abstractmethod
+    def figure(self, paths: Sequence[Path], samples: Sequence[int] | None) -> Figure:
+        """The picture of files.
+
+        Args:
+            paths: a trace file, or run folders.
+            samples: places in a trace; None: as many as fit.
+
+        Raises:
+            UserError: files that do not hold what is to be drawn.
+        """
+
+
+class TracePicture(Picture):
+    """A picture of one trace file."""
+
+    @abstractmethod
+    def of_trace(self, reader: TraceReader, samples: Sequence[int] | None) -> Figure:
+        """The picture of an open trace."""
+
+    def figure(self, paths: Sequence[Path], samples: Sequence[int] | None) -> Figure:
+        if len(paths) != 1:
+            raise UserError(f"{len(paths)} files were given, and one trace is drawn at a time. Give one")
+        if paths[0].is_dir():
+            raise UserError(
+                f"{paths[0]} is a folder, and this picture is made from a trace file. Record one: "
+                f"neurorules record {paths[0]} --out traces.h5, or draw the run: --kind curves, weights or fields"
+            )
+        with TraceReader(paths[0]) as reader:
+            if not len(reader):
+                raise UserError(f"{reader.path.name} holds no sample to draw")
+            return self.of_trace(reader, samples)
+
+
+class RunPicture(Picture):
+    """A picture of run folders."""
+
+    @abstractmethod
+    def of_runs(self, runs: Mapping[str, RunFolder]) -> Figure:
+        """The picture of runs, by a name for each."""
+
+    def figure(self, paths: Sequence[Path], samples: Sequence[int] | None) -> Figure:
+        from neurorules.runs.folder import RunFolder
+
+        if samples is not None:
+            raise UserError("--samples are those of a trace, and this picture is made from run folders. Leave it out")
+        for path in paths:
+            if path.is_file():
+                raise UserError(
+                    f"{path} is a file, and this picture is made from the folder of a run. Give what train --out made, "
+                    f"or draw the trace: --kind raster, voltage or rates"
+                )
+        return self.of_runs({name: RunFolder(path) for name, path in zip(_names(paths), paths, strict=True)})
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Folder names; whole paths where two share one."""
+    short = [path.resolve().name for path in paths]
+    return short if len(set(short)) == len(short) else [str(path) for path in paths]
+
+
+def one_run(runs: Mapping[str, RunFolder]) -> tuple[str, RunFolder]:
+    """The only run.
+
+    Raises:
+        UserError: there are several.
+    """
+    if len(runs) != 1:
+        raise UserError(f"{len(runs)} runs were given, and the weights of one are drawn at a time. Give one")
+    return next(iter(runs.items()))
+
+
+def weights_of(run: RunFolder) -> dict[str, np.ndarray]:
+    """Matrices and kernels of a finished run, by connection, `hidden1.ff`.
+
+    Raises:
+        UserError: no finished run, or none that has such weights.
+    """
+    run = type(run).finished(run.path)
+    prefix, suffix = "parameters/", ".w"
+    tensors = {name: plain_array(value) for name, value in run.load_weights().items() if name.startswith(prefix)}
+    found = {name[len(prefix) : -len(suffix)]: w for name, w in tensors.items()
+             if name.endswith(suffix) and w.ndim in (2, 4)}  # fmt: skip
+    if not found:
+        raise UserError(f"the run in {run.path} has no weight matrices or kernels to draw")
+    return dict(sorted(found.items(), key=lambda item: (item[0].startswith("readout"), item[0])))
+
+
+def check_format(out: Path) -> None:
+    """Whether a picture can be saved under a name.
+
+    Raises:
+        UserError: another format than `FORMATS`.
+    """
+    if out.suffix.lower().lstrip(".") not in FORMATS:
+        raise unknown("picture format", out.suffix.lstrip("."), FORMATS)
+
+
+def save(figure: Figure, out: Path) -> None:
+    """Write a picture, whole or not at all; the same picture gives the same file.
+
+    Raises:
+        UserError: another format, or a file that cannot be written.
+    """
+    check_format(out)
+    no_date = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(out.suffix.lower(), {})
+    try:
+        # SVG names its parts at random unless told otherwise.
+        with replacing(out) as temporary, rc_context({"svg.hashsalt": "neurorules"}):
+            figure.savefig(temporary, dpi=160, metadata=no_date)
+    except OSError as error:
+        raise UserError(f"cannot write the picture {out} ({error})") from None
+
+
+def new_figure(width: float, height: float, title: str) -> Figure:
+    """An empty figure, inches, with a title above all panels, in as many lines as it takes."""
+    lines = [piece for line in title.splitlines() for piece in wrap(line, int(width * LETTERS)) or [""]]
+    figure = Figure(figsize=(width, height + 0.17 * (len(lines) - 1)), layout="constrained")
+    figure.suptitle("\n".join(lines), fontsize=TITLE + 1, x=0.01, ha="left")
+    return figure
+
+
+def counted(number: int, thing: str) -> str:
+    """Such as "1 neuron", "2 neurons"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def layer_colours(layers: Iterable[str]) -> dict[str, str]:
+    """A colour a layer, the same in every picture; grey is the input's."""
+    others = [name for name in layers if name != INPUT]
+    return {INPUT: GREY} | {name: COLOURS[1 + n % (len(COLOURS) - 1)] for n, name in enumerate(others)}
+
+
+def plain_array(values: Any) -> np.ndarray:
+    """An array of whatever holds numbers, tensors of any device that carry gradients among them."""
+    torch = sys.modules.get("torch")  # whoever holds a tensor has imported it
+    if torch is not None and isinstance(values, torch.Tensor):
+        values = values.detach().cpu()
+    return np.asarray(values)
+
+
+def time_axis(axis: Axes, steps: int, dt_ms: float | None, labelled: bool = True) -> None:
+    """Whole steps along x, from 0; `dt_ms` says what one is."""
+    axis.set_xlim(*((-0.5, steps - 0.5) if steps > 1 else (-1.5, 1.5)))
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]) if steps > 1 else FixedLocator([0]))
+    if labelled:
+        axis.set_xlabel("time step" if dt_ms is None else f"time step  (1 step = {dt_ms:g} ms)", fontsize=LABEL)
+
+
+def dress(axis: Axes) -> Axes:
+    """No box, small numbers."""
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.tick_params(labelsize=LABEL)
+    return axis
+
+
+def title(reader: TraceReader, sample: int) -> str:
+    """One line: which sample, its class, what the network said."""
+    found = reader.samples[sample]
+    line = f"sample {found.data_index}, class {reader.header.label_name(found.label)}"
+    if found.prediction < 0:
+        return line
+    mark = "\N{CHECK MARK}" if found.prediction == found.label else "\N{BALLOT X}"
+    return f"{line}, read as {reader.header.label_name(found.prediction)} {mark}"
+
+
+def title_colour(reader: TraceReader, sample: int) -> str:
+    """Of the line above a sample: another one where the network was wrong."""
+    found = reader.samples[sample]
+    return RED if found.prediction >= 0 and found.prediction != found.label else INK

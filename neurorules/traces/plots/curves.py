@@ -1,0 +1,74 @@
+"""Learning curves of one or several runs: training and validation accuracy by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from neurorules.language.errors import UserError
+from neurorules.traces.plots._shared import COLOURS, GREY, LABEL, RunPicture, dress, new_figure
+
+if TYPE_CHECKING:
+    from neurorules.runs.folder import RunFolder
+
+STYLES = ("-", "--", ":")
+"""Seven colours, then the next style."""
+FEW_EPOCHS = 30
+LINE: dict[str, Any] = {"linewidth": 1.6, "markersize": 3.5}
+FAINT_LINE: dict[str, Any] = {"linewidth": 0.9, "markersize": 3.5, "alpha": 0.45}
+
+
+@dataclass(frozen=True)
+class Curves(RunPicture):
+    """Validation accuracy by epoch, training accuracy faint beside it; runs may still be learning."""
+
+    def of_runs(self, runs: Mapping[str, RunFolder]) -> Figure:
+        figure = new_figure(7.2, 4.2 + 0.16 * max(0, len(runs) - 14), "Accuracy while learning")
+        rules = {name: str(run.config().get("rule", "?")) for name, run in runs.items()}
+        rows = {
+            name if name.startswith(rules[name]) else f"{name} ({rules[name]})": run.read_metrics()
+            for name, run in runs.items()
+        }
+        for name, run in runs.items():
+            if not run.read_metrics():
+                raise UserError(f"the run in {run.path} has finished no epoch ({name}). Draw it later")
+        curves(figure.subplots(), rows)
+        return figure
+
+
+def curves(axis: Axes, runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Axes:
+    """Draw accuracies by epoch, a colour a run: validation strong, training faint.
+
+    Args:
+        axis: where to draw.
+        runs: by name, a row an epoch with `epoch`, `validation_accuracy` (None for none) and `train_accuracy`, in 0..1.
+    """
+    for number, (name, rows) in enumerate(runs.items()):
+        colour, style = COLOURS[(number + 1) % len(COLOURS)], STYLES[number // len(COLOURS) % len(STYLES)]
+        epochs = np.array([row["epoch"] for row in rows])
+        trained = "o" if len(rows) == 1 else ""
+        axis.plot(epochs, _percent(rows, "train_accuracy"), style, color=colour, marker=trained, **FAINT_LINE)
+        held = "o" if len(rows) <= FEW_EPOCHS else ""
+        axis.plot(epochs, _percent(rows, "validation_accuracy"), style, color=colour, label=name, marker=held, **LINE)
+    axis.plot([], [], "-", color=GREY, label="validation", marker="o", **LINE)
+    axis.plot([], [], "-", color=GREY, label="training", **FAINT_LINE)
+    axis.legend(fontsize=LABEL, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
+    axis.set_xlabel("epoch", fontsize=LABEL)
+    axis.set_ylabel("accuracy (%)", fontsize=LABEL)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.grid(axis="y", color="#E6E6E6", linewidth=0.6)
+    axis.set_axisbelow(True)
+    return dress(axis)
+
+
+def _percent(rows: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
+    return np.array([np.nan if row.get(name) is None else 100 * row[name] for row in rows], float)
+
+
+ENTRY = Curves

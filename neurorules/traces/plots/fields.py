@@ -1,0 +1,136 @@
+"""Receptive fields: what each neuron of the first layer weighs in the input, and the kernels of convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isqrt, prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from neurorules.language.errors import UserError, unknown
+from neurorules.traces.plots._shared import SIGNED, TITLE, RunPicture, new_figure, one_run, plain_array, weights_of
+
+if TYPE_CHECKING:
+    from neurorules.runs.folder import RunFolder
+
+CHANNELS = (1, 3, 2)
+"""Of square inputs whose shape is not given: grey, colour, on and off events."""
+FIRST, COLOUR = "hidden1.ff", 3
+PIXELS, GAP, FRAME = 80, 3, 0.75  # a tile's height at least, and the space beside it, pixels; the grey around it
+
+
+@dataclass(frozen=True)
+class Fields(RunPicture):
+    """Each tile one neuron, or one map of a convolution, in colours scaled by its own largest weight.
+
+    Args:
+        layer: such as hidden1; by default the first layer and every convolution.
+        count: most tiles, the strongest ones, >= 1.
+        shape: of the input, such as 1x28x28; by default square maps of 1, 3 or 2 channels.
+    """
+
+    layer: str | None = None
+    count: int = 64
+    shape: str | None = None
+
+    def of_runs(self, runs: Mapping[str, RunFolder]) -> Figure:
+        if self.count < 1:
+            raise UserError(f"plot 'fields': count is {self.count}, must be at least 1")
+        name, run = one_run(runs)
+        found = self._drawable(run)
+        heading = f"Receptive fields of {name}, rule {run.config().get('rule', '?')}"
+        figure = new_figure(4.5 * len(found) + 0.2, 4.9, heading)
+        for axis, (connection, w) in zip(figure.subplots(1, len(found), squeeze=False)[0], found.items(), strict=True):
+            kept = strongest(w, self.count)
+            fields(axis, w[kept])
+            size = "x".join(map(str, w.shape[1:]))
+            many = f"{len(w)} fields" if len(kept) == len(w) else f"{len(kept)} strongest of {len(w)} fields"
+            axis.set_title(f"{connection.removesuffix('.ff')}: {many}, {size}", loc="left", fontsize=TITLE)
+        return figure
+
+    def _drawable(self, run: RunFolder) -> dict[str, np.ndarray]:
+        """Fields (O, C, H, W) by connection."""
+        found = {name: w for name, w in weights_of(run).items() if w.ndim == 4 or name == FIRST}
+        if self.layer is not None:
+            found = {name: w for name, w in found.items() if self.layer in (name, name.partition(".")[0])}
+            if not found:
+                known = sorted({name.partition(".")[0] for name in weights_of(run)})
+                if self.layer not in known:
+                    raise unknown("layer", self.layer, known)
+                raise UserError(f"layer '{self.layer}' does not read the input. Fields are hidden1's and convolutions'")
+        return {name: w if w.ndim == 4 else w.reshape(-1, *self._input(w.shape[1])) for name, w in found.items()}
+
+    def _input(self, inputs: int) -> tuple[int, ...]:
+        """(C, H, W) of the input."""
+        if self.shape is not None:
+            pieces = self.shape.split("x")
+            given = tuple(int(piece) for piece in pieces if piece.isdecimal())
+            if len(given) != 3 or len(pieces) != 3 or prod(given) != inputs:
+                raise UserError(f"shape={self.shape} is no CxHxW of {inputs} inputs. Write one such as 1x28x28")
+            return given
+        for channels in CHANNELS:
+            side = isqrt(inputs // channels)
+            if channels * side**2 == inputs:
+                return (channels, side, side)
+        raise UserError(f"the {inputs} inputs are no square maps. Say what they are: --kind fields:shape=CxHxW")
+
+
+def strongest(w: np.ndarray, count: int) -> np.ndarray:
+    """Places of the fields of largest norm, (count,), strongest first; in their own order where all fit."""
+    if len(w) <= count:
+        return np.arange(len(w))
+    return np.argsort(-np.linalg.norm(w.reshape(len(w), -1), axis=1), kind="stable")[:count]
+
+
+def fields(axis: Axes, w: Any) -> Axes:
+    """Draw receptive fields or kernels as tiles: positive red, negative blue, 0 white; three channels in colour.
+
+    Args:
+        axis: where to draw.
+        w: (O, H, W), or (O, C, H, W), array or tensor; the channels of a tile stand side by side.
+
+    Raises:
+        UserError: another shape.
+    """
+    tiles = plain_array(w)
+    if tiles.ndim not in (3, 4) or 0 in tiles.shape:
+        raise UserError(f"fields of shape {tiles.shape} cannot be drawn. Give (O, H, W) or (O, C, H, W)")
+    image = _mosaic(_painted(tiles if tiles.ndim == 4 else tiles[:, None]))
+    axis.imshow(image, interpolation="nearest")
+    axis.set_axis_off()
+    axis.set_anchor("NW")
+    return axis
+
+
+def _painted(tiles: np.ndarray) -> np.ndarray:
+    """RGB of each tile, (O, H, W, 3), its largest weight in full colour."""
+    largest = np.abs(tiles).max(axis=(1, 2, 3), keepdims=True)
+    scaled = tiles / np.where(largest == 0, 1.0, largest)
+    if tiles.shape[1] == COLOUR:
+        finer = max(1, round(PIXELS / tiles.shape[2]))
+        return ((scaled.transpose(0, 2, 3, 1) + 1) / 2).repeat(finer, 1).repeat(finer, 2)
+    finer = max(1, round(PIXELS / tiles.shape[2]))
+    colours = colormaps[SIGNED]((scaled + 1) / 2)[..., :3].repeat(finer, 2).repeat(finer, 3)
+    beside = np.pad(colours, ((0, 0), (0, 0), (0, 0), (0, GAP), (0, 0)), constant_values=1.0)
+    return np.concatenate(list(beside.swapaxes(0, 1)), axis=2)[:, :, :-GAP]
+
+
+def _mosaic(tiles: np.ndarray) -> np.ndarray:
+    """Tiles (O, H, W, 3) with a thin frame each, in rows, as square a picture as they make."""
+    framed = np.pad(tiles, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=FRAME)
+    count, height, width = (n + gap for n, gap in zip(framed.shape[:3], (0, 2 * GAP, 2 * GAP), strict=True))
+    columns = min(range(1, count + 1), key=lambda n: abs(np.log(n * width / (-(-count // n) * height))))
+    rows = -(-count // columns)
+    canvas = np.ones((rows * height - 2 * GAP, columns * width - 2 * GAP, 3))
+    for number, tile in enumerate(framed):
+        y, x = number // columns * height, number % columns * width
+        canvas[y : y + tile.shape[0], x : x + tile.shape[1]] = tile
+    return canvas
+
+
+ENTRY = Fields
