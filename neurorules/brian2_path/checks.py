@@ -49,7 +49,7 @@ def check_config(config: TrainConfig) -> Plan:
             )
     plan = CIRCUITS.make(name)
     assert isinstance(plan, Plan)
-    return plan
+    return plan.of(RULES.make(config.rule))
 
 
 def neuron_of(text: str) -> ContinuousNeuron:

@@ -16,9 +16,10 @@ import numpy as np
 
 from neurorules.brian2_path.case import Arrays, Case, LayerNorm
 from neurorules.brian2_path.describe import describe
-from neurorules.brian2_path.model_text import STEP_MS, Code, NetworkText, PopulationText
+from neurorules.brian2_path.model_text import Code, NetworkText, PopulationText
 from neurorules.brian2_path.network import build
 from neurorules.brian2_path.program import EXACT, Owners, Program, program_of
+from neurorules.brian2_path.scale import STEP_MS
 from neurorules.brian2_path.simulate import Recorded
 from neurorules.torch_path.network import Network
 

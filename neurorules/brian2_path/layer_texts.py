@@ -10,6 +10,7 @@ from neurorules.brian2_path.case import Case, LayerNorm, as_table
 from neurorules.brian2_path.history import registers, trace_decay
 from neurorules.brian2_path.lowering import Lowered, Place, lower_neuronal, lower_synaptic
 from neurorules.brian2_path.model_text import Code, ConnectionText, Pathway, PopulationText
+from neurorules.brian2_path.scale import SCALE
 from neurorules.brian2_path.surrogate_texts import psi_text
 from neurorules.brian2_path.wiring import pools_of, wiring_of
 from neurorules.language.errors import UserError
@@ -121,6 +122,8 @@ class LayerTexts:
             tables,
             learned,
             ("S", "v", *(learned if self.online and self.online.record else ())),
+            # What drives the membrane: the synaptic current, where there is one.
+            shown=(SCALE.voltage(), SCALE.current(self.neuron.current or "I")),
         )
 
     def _applied(self, parameter: str) -> tuple[str, ...]:
@@ -214,6 +217,10 @@ class LayerTexts:
         gate = f"beta{suffix}*(1.0 - S_late{suffix})" if dynamics.reset == "zero" else f"beta{suffix}"
         return (f"{name} = {gate}*{name} + {arriving}",)
 
+    def _charge(self) -> str:
+        """Of one spike, in thresholds: a synaptic current goes on after its step."""
+        return "w" if self.neuron.current is None else "w/(1.0 - alpha_post)"
+
     def connection(self, entry: Input, source: str, prefix: str) -> ConnectionText:
         """One of the layer's inputs, from the population `source`."""
         rule = Lowered()
@@ -243,5 +250,5 @@ class LayerTexts:
         return ConnectionText(
             f"{prefix}{self.layer.name}_{entry.name}", source, prefix + self.layer.name, self.layer.weight(entry),
             self._weights(entry), self.wiring[entry.name], tuple(variables), tuple(pathways), tuple(codes), numbers,
-            ("w",) if learns and self.online and self.online.record else (),
+            ("w",) if learns and self.online and self.online.record else (), (SCALE.charge(self._charge()),),
         )  # fmt: skip

@@ -1,6 +1,7 @@
 """A network as the texts Brian2 is given: readable, printable, and complete before Brian2 is imported.
 
-Everything is dimensionless but time: one step is `STEP_MS`. Each layer has slots of its own within a step, so that
+State variables are dimensionless, one step is `STEP_MS`, and membranes, currents and weights stand beside them with
+units as well (`scale.py`). Each layer has slots of its own within a step, so that
 no layer runs late: its input arrives in an accumulator, its step uses and clears it, it fires, and the next layer
 goes on. (`v += w` at a spike would be another network: a hard reset would wipe what arrives with it.) Traces
 move when all layers have fired, then rules act. Recurrent spikes are delivered last, for the next step.
@@ -16,11 +17,8 @@ from typing import Literal
 
 import numpy as np
 
+from neurorules.brian2_path.scale import SCALE, STEP_MS
 from neurorules.brian2_path.wiring import Wiring
-
-STEP_MS = 1.0
-"""Length of one step in Brian2's time. Rates and decays are a step's, so that nothing else depends on it."""
-
 
 BRIAN2_SLOTS = ("groups", "thresholds", "synapses", "resets")
 """Brian2's own slots. Its empty state updaters sit there, and nothing of ours."""
@@ -78,6 +76,7 @@ class PopulationText:
         learned: of the numbers, those that change.
         recorded: variables.
         table_steps: steps that a row of a table stands for.
+        shown: equations of the same with units.
     """
 
     name: str
@@ -90,12 +89,13 @@ class PopulationText:
     learned: tuple[str, ...] = ()
     recorded: tuple[str, ...] = ()
     table_steps: int = 1
+    shown: tuple[str, ...] = ()
 
     def equations(self) -> str:
         """Declarations, in Brian2's syntax."""
         state = [f"{name} : 1" for name in (*self.variables, *self.tables)]
         numbers = [f"{name} : 1" + ("" if name in self.learned else " (constant)") for name in self.numbers]
-        return "\n".join(state + numbers)
+        return "\n".join([*state, *numbers, *self.shown])
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,7 @@ class ConnectionText:
         pathways: what spikes do.
         codes: what runs at every step.
         recorded: variables.
+        shown: equations of the same with units.
     """
 
     name: str
@@ -127,11 +128,12 @@ class ConnectionText:
     codes: tuple[Code, ...]
     numbers: dict[str, np.ndarray] = field(default_factory=dict)
     recorded: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
 
     def equations(self) -> str:
         """Declarations, in Brian2's syntax."""
         state = [f"{name} : 1" for name in ("w", *self.variables)]
-        return "\n".join(state + [f"{name} : 1 (constant)" for name in self.numbers])
+        return "\n".join([*state, *(f"{name} : 1 (constant)" for name in self.numbers), *self.shown])
 
 
 @dataclass(frozen=True)
@@ -153,11 +155,12 @@ class NetworkText:
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
-        yield f"# one step = {STEP_MS:g} ms; all else dimensionless; slots: {', '.join(slots(self.layers, self.pools))}"
+        yield f"# one step = {STEP_MS:g} ms; slots: {', '.join(slots(self.layers, self.pools))}"
+        yield SCALE.header()
         for population in self.populations:
             yield f"\nNeuronGroup {population.name}: {population.size} neurons x {self.samples} samples"
             yield from (f"    {line}" for line in population.equations().splitlines())
-            yield from (f"    {name} = {_brief(value)}" for name, value in population.numbers.items())
+            yield from (f"    {_number(name, value)}" for name, value in population.numbers.items())
             for name in population.tables:
                 yield f"  every step, in stimulus:\n    {name} = {name}_table(t, i)"
             yield from _show_codes(population.codes)
@@ -179,6 +182,11 @@ def _show_codes(codes: tuple[Code, ...]) -> Iterator[str]:
     for code in codes:
         yield f"  every step, in {code.slot}, order {code.order}:"
         yield from (f"    {line}" for line in code.lines)
+
+
+def _number(name: str, value: float | np.ndarray) -> str:
+    told = SCALE.told(name, value)
+    return f"{name} = {_brief(value)}" + (f"  # {told}" if told else "")
 
 
 def _brief(value: float | np.ndarray) -> str:

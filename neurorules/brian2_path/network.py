@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from neurorules.brian2_path.model_text import STEP_MS, ConnectionText, NetworkText, PopulationText, slots
+from neurorules.brian2_path.model_text import ConnectionText, NetworkText, PopulationText, slots
+from neurorules.brian2_path.scale import STEP_MS
 
 
 @dataclass(frozen=True)

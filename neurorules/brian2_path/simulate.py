@@ -10,8 +10,8 @@ import numpy as np
 from neurorules.brian2_path.backend import Target, generating, load_brian2
 from neurorules.brian2_path.case import Arrays, Case, LayerNorm, Learning
 from neurorules.brian2_path.describe import describe
-from neurorules.brian2_path.model_text import STEP_MS
 from neurorules.brian2_path.network import Built, build
+from neurorules.brian2_path.scale import STEP_MS
 from neurorules.brian2_path.wiring import wiring_of
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule

@@ -14,7 +14,7 @@ from neurorules.brian2_path.checks import check_config, neuron_of, warn_of_time
 from neurorules.brian2_path.continuous.choose import machine_for
 from neurorules.brian2_path.continuous.circuit import Circuit
 from neurorules.brian2_path.continuous.currents import Currents, currents_of
-from neurorules.brian2_path.continuous.layers import Net, hidden_sizes
+from neurorules.brian2_path.continuous.layers import Net, hidden_sizes, recurrent_layers
 from neurorules.brian2_path.continuous.plan import Plan
 from neurorules.brian2_path.continuous.report import result_of
 from neurorules.brian2_path.continuous.stream import Stream
@@ -111,7 +111,8 @@ def prepare(config: SettledConfig, data: Data, quiet: bool) -> Run:
 
 def _net(config: SettledConfig, data: Data) -> Net:
     inputs = int(np.prod(data.source.shape))
-    return Net(inputs, hidden_sizes(config.net), data.source.classes, neuron_of(config.neuron), PRESENTATIONS)
+    sizes, loops = hidden_sizes(config.net), recurrent_layers(config.net)
+    return Net(inputs, sizes, data.source.classes, neuron_of(config.neuron), PRESENTATIONS, loops)
 
 
 @dataclass

@@ -107,8 +107,8 @@ def continuous_equations(rule: Rule, net: str = "16", inputs: int = 64, classes:
 
     if rule.name not in CIRCUITS.modules:
         return None
-    plan = CIRCUITS.make(rule.name)
     try:
+        plan = CIRCUITS.make(rule.name).of(rule)
         circuit = plan.make(
             Net(inputs, hidden_sizes(net), classes, NEURONS[plan.neuron](), 1),
             rule,

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from neurorules.language.errors import UserError
 
-Loss = Literal["label", "max_all", "max_one", "top_k", "soft", "l2", "cosine"]
+Loss = Literal["label", "max_all", "max_one", "top_k", "soft", "l2", "cosine", "contrastive_hebbian"]
 FROM_BELOW = frozenset({"max_all", "max_one", "top_k", "soft"})
 """Losses whose positives are read from the target stream one layer down, and from no label."""
 CONTRASTIVE = FROM_BELOW | {"label"}
@@ -70,9 +70,10 @@ class Similarity:
     Args:
         loss: label (v1: rows of the sample's class), max_all (v9: all rows nearest to its own target, seen one layer
             down), max_one (v14: the first of them), top_k (v15: the k nearest), soft (softmax of minus their
-            distance), l2 (squared distance to its own row), or cosine (1 - cosine with it).
+            distance), l2 (squared distance to its own row), cosine (1 - cosine with it), or contrastive_hebbian (half
+            of |h|^2 - |t|^2: Hebbian in the target's phase, anti-Hebbian in the sample's; Movellan 1991).
         centred: whether a running mean is taken from h, and the mean row from t.
-        normalised: whether rows are brought to length 1.
+        normalised: whether rows are brought to length 1; not those of contrastive_hebbian, which compares lengths.
         k: of top_k.
     """
 
@@ -125,12 +126,12 @@ class Similarity:
             h, t: (..., B, N) and (..., R, N).
             centre: what is taken from h where `centred`, (N,); held fixed.
             rows: the target rows.
-            positives: Y, as `positives` gives it; not read by l2 and cosine.
-            tau: temperature, > 0; not read by l2 and cosine.
+            positives: Y, as `positives` gives it; read by the losses with other rows alone.
+            tau: temperature, > 0; likewise.
         """
         if self.centred:
             h, t = h - centre, t - t.mean(-2, keepdim=True)
-        if not (self.normalised or self.loss == "cosine"):
+        if self.loss == "contrastive_hebbian" or not (self.normalised or self.loss == "cosine"):
             loss, to_h, to_t = self._derive(h, t, rows, positives, tau)
         else:
             (u, h_norm), (w, t_norm) = unit(h), unit(t)
@@ -147,6 +148,8 @@ class Similarity:
         own = w.index_select(-2, rows.own)
         if self.loss == "l2":
             loss, to_u, to_own = (u - own).square().sum(-1), 2 * (u - own), 2 * (own - u)
+        elif self.loss == "contrastive_hebbian":
+            loss, to_u, to_own = (u.square() - own.square()).sum(-1) / 2, u, -own
         else:
             loss, to_u, to_own = 1 - (u * own).sum(-1), -own, -u
         return Compared(loss, to_u, torch.zeros_like(w).index_add(-2, rows.own, to_own))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -13,26 +17,61 @@ from neurorules.brian2_path.continuous.neurons import NEURONS, rate
 from neurorules.brian2_path.continuous.plan import samples_only
 from neurorules.brian2_path.continuous.stream import Stream
 from neurorules.brian2_path.program import find_cpp_compiler
+from neurorules.language.eligibility import Eligibility
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
+from neurorules.runs.folder import RunFolder
 
 FORMS = {"pepita": "pepita:form=contrastive"}
+MORE_FORMS = [
+    "sigprop:loss=l2",
+    "sigprop:generator=target_loop",
+    "sigprop:loss=contrastive_hebbian:generator=target_loop",
+]
 NO_CONTROLS = [name for name in CIRCUITS.names() if not RULES.make(name).control]
 LEARNING = [FORMS.get(name, name) for name in NO_CONTROLS if RULES.make(name).supervised]
 UNSUPERVISED = [name for name in NO_CONTROLS if not RULES.make(name).supervised]
 INPUTS, HIDDEN, CLASSES, SAMPLES = 8, 6, 3, 30
 
 
-def held_out(rule: str) -> float:
+@functools.cache
+def held_out(rule: str, neuron: str | None = None, net: str = "24") -> float:
     """Validation accuracy on the digits."""
-    found = train(rule=rule, path="brian2", net="24", epochs=4, validation=300)
+    found = train(rule=rule, path="brian2", net=net, neuron=neuron, epochs=4, validation=300)
     return float(found["validation_accuracy"])
 
 
 @pytest.mark.skipif(find_cpp_compiler() is None, reason="no C++ compiler")
-@pytest.mark.parametrize("rule", LEARNING)
+@pytest.mark.parametrize("rule", [*LEARNING, *MORE_FORMS])
 def test_it_beats_the_frozen_control_on_digits(rule: str) -> None:
     assert held_out(rule) > held_out("shallow") + 0.03
+
+
+@pytest.mark.skipif(find_cpp_compiler() is None, reason="no C++ compiler")
+def test_sigprop_beats_the_frozen_control_with_adaptive_units_that_read_themselves() -> None:
+    assert held_out("sigprop", "alif", "r24") > held_out("shallow") + 0.03
+
+
+def alike_for_all_classes(rule: str, out: Path) -> float:
+    """Share of the second layer's units whose target stands at the ceiling for every class, after one epoch."""
+    train(rule=rule, path="brian2", net="60-60", epochs=1, out=out)
+    targets = RunFolder.finished(out).load_weights()["memory2.s"].numpy()  # (classes, units)
+    return float((targets.min(0) > 1.99).mean())
+
+
+@pytest.mark.skipif(find_cpp_compiler() is None, reason="no C++ compiler")
+def test_without_its_units_means_the_hebbian_form_makes_all_classes_alike(tmp_path: Path) -> None:
+    assert alike_for_all_classes("sigprop:loss=l2:centred=false", tmp_path / "literal") > 0.25
+    assert alike_for_all_classes("sigprop:loss=l2", tmp_path / "centred") < 0.05
+
+
+@pytest.mark.parametrize("rule", [FORMS.get(name, name) for name in CIRCUITS.names()])
+def test_declared_eligibilities_are_refused_by_name(rule: str) -> None:
+    plan, made = CIRCUITS.make(rule.partition(":")[0]), RULES.make(rule)
+    remembering = replace(made, eligibilities=(Eligibility("e", 0.9, "psi(v_post) * S_pre"),))
+    net = Net(INPUTS, (HIDDEN,), CLASSES, NEURONS[plan.neuron](), SAMPLES)
+    with pytest.raises(UserError, match=f"'{made.name}' declares eligibilities.*--path torch"):
+        plan.make(net, remembering, plan.numbers(), np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("name", CIRCUITS.names())

@@ -31,7 +31,7 @@ needs_compiler = pytest.mark.skipif(find_cpp_compiler() is None, reason="no C++ 
 def plan_of(rule: str) -> Plan:
     plan = CIRCUITS.make(rule.partition(":")[0])
     assert isinstance(plan, Plan)
-    return plan
+    return plan.of(RULES.make(rule))
 
 
 def circuit_of(rule: str, neuron: object = None) -> tuple[Circuit, dict[str, float]]:
@@ -52,67 +52,135 @@ def shown(samples: int) -> tuple[Order, np.ndarray]:
     return Order(number, labels, phases), random.normal(size=(samples, INPUTS))
 
 
-def learn(machine: Machine, circuit: Circuit, settings: dict[str, float]) -> tuple[Stream, np.ndarray]:
-    order, samples = shown(PRESENTATIONS)
+def learn(
+    machine: Machine, circuit: Circuit, settings: dict[str, float], order: Order, samples: np.ndarray
+) -> tuple[Stream, np.ndarray]:
     stream = Stream(machine, circuit, settings)
     eta = np.linspace(1, 0.5, PRESENTATIONS)
     (scores,) = list(stream.learn(order, lambda positions: samples[positions], eta))
     return stream, scores
 
 
-def by_hand(circuit: Circuit, settings: dict[str, float]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+class ByHand:
     """Sigprop's rate units in a loop: exact decay towards each step's current, learning between presentations."""
-    order, samples = shown(PRESENTATIONS)
-    start = {name: np.array(v) for w in circuit.wires for name, v in ((w.name, w.start.get("w")),) if v is not None}
-    w = [start["hidden1_ff"].copy(), start["hidden2_ff"].copy()]
-    out, out_b = start["readout_ff"].copy(), np.zeros(CLASSES)
-    b, v = [np.zeros(n) for n in HIDDEN], [np.zeros(n) for n in HIDDEN]
-    memory, mean = [np.zeros((CLASSES, n)) for n in HIDDEN], [np.zeros(n) for n in HIDDEN]
-    scores, decay = [], np.exp(-1.0 / 2.0)
+
+    def __init__(self, circuit: Circuit, settings: dict[str, float]) -> None:
+        start = {w.name: np.array(w.start["w"]) for w in circuit.wires if "w" in w.start}
+        self.w = [start["hidden1_ff"].copy(), start["hidden2_ff"].copy()]
+        self.out, self.embedding = start["readout_ff"].copy(), start.get("embedding")
+        self.out_b, self.sent = np.zeros(CLASSES), np.zeros(CLASSES)
+        self.b, self.v, self.mean = ([np.zeros(n) for n in HIDDEN] for _ in range(3))
+        self.memory = [np.zeros((CLASSES, n)) for n in HIDDEN]
+        self.settings, self.scores = settings, []
+
+    def present(self, x: np.ndarray, aside: np.ndarray) -> list[np.ndarray]:
+        for _ in range(10):
+            a = [np.clip(one, 0, 2) for one in self.v]
+            for layer, current in enumerate((self.w[0] @ x + aside + self.b[0], self.w[1] @ a[0] + self.b[1])):
+                self.v[layer] = current + (self.v[layer] - current) * np.exp(-1.0 / 2.0)
+        return [np.clip(one, 0, 2) for one in self.v]
+
+    def hear(self, a: np.ndarray, y: int) -> np.ndarray:
+        """The read-out's error."""
+        score = self.out @ a + self.out_b
+        self.scores.append(score)
+        return np.exp(score) / np.exp(score).sum() - np.eye(CLASSES)[y]
+
+    def change(self, layer: int, m: np.ndarray, below: np.ndarray, eta: float) -> None:
+        d = eta * self.settings["lr_hidden"] * m * (self.v[layer] > 0) * (self.v[layer] < 2)
+        self.w[layer] -= np.outer(d, below)
+        self.b[layer] -= d
+
+    def learn_readout(self, p: np.ndarray, a: np.ndarray, eta: float) -> None:
+        self.out -= eta * self.settings["lr_readout"] * np.outer(p, a)
+        self.out_b -= eta * self.settings["lr_readout"] * p
+
+    def compared(self, form: str, layer: int, a: np.ndarray, y: int) -> np.ndarray:
+        """m of a layer that remembers targets."""
+        theirs, ours = self.memory[layer] - self.memory[layer].mean(0), a - self.mean[layer]
+        if "l2" in form:
+            return a - self.memory[layer][y] if "centred=false" in form else ours - theirs[y]
+        lengths, length = np.sqrt((theirs**2).sum(1) + 1e-12), np.sqrt((ours**2).sum() + 1e-12)
+        cosine = theirs @ ours / np.sqrt((theirs**2).sum(1) * (ours**2).sum() + 1e-12)
+        q = np.exp((cosine - 1) / self.settings["temperature"])
+        blame = q / q.sum() - np.eye(CLASSES)[y]
+        return (blame / lengths) @ theirs - (blame @ cosine) * ours / length
+
+    def found(self) -> dict[str, np.ndarray]:
+        found = {"hidden1.ff.w": self.w[0], "hidden2.ff.w": self.w[1], "readout.ff.w": self.out}
+        return found | {"hidden1.b": self.b[0], "hidden2.b": self.b[1], "readout.b": self.out_b}
+
+
+def by_hand(
+    form: str, circuit: Circuit, settings: dict[str, float], order: Order, samples: np.ndarray
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """All presentations in order: changed parameters, and scores of the samples."""
+    net, error = ByHand(circuit, settings), np.zeros(CLASSES)
+    contrasts, loops = "contrastive" in form, "target_loop" in form
     for k, eta in enumerate(np.linspace(1, 0.5, PRESENTATIONS)):
         told, y = order.phases[k] == TOLD, order.labels[k]
-        x = np.zeros(INPUTS) if told else samples[order.samples[k]]
-        aside = start["embedding"][:, y] if told else 0.0
-        for _ in range(10):
-            a = [np.clip(one, 0, 2) for one in v]
-            for layer, current in enumerate((w[0] @ x + aside + b[0], w[1] @ a[0] + b[1])):
-                v[layer] = current + (v[layer] - current) * decay
-        a = [np.clip(one, 0, 2) for one in v]
-        score = out @ a[1] + out_b
-        scores.append(score)
-        if told:
-            for layer in range(2):
-                memory[layer][y] = a[layer]
-            continue
-        p = np.exp(score) / np.exp(score).sum() - np.eye(CLASSES)[y]
-        below = (x, a[0])
-        for layer in range(2):
-            theirs = memory[layer] - memory[layer].mean(0)
-            ours = a[layer] - mean[layer]
-            lengths, length = np.sqrt((theirs**2).sum(1) + 1e-12), np.sqrt((ours**2).sum() + 1e-12)
-            cosine = theirs @ ours / np.sqrt((theirs**2).sum(1) * (ours**2).sum() + 1e-12)
-            q = np.exp((cosine - 1) / settings["temperature"])
-            blame = q / q.sum() - np.eye(CLASSES)[y]
-            m = (blame / lengths) @ theirs - (blame @ cosine) * ours / length
-            d = eta * settings["lr_hidden"] * m * (v[layer] > 0) * (v[layer] < 2)
-            w[layer] -= np.outer(d, below[layer])
-            b[layer] -= d
-            mean[layer] += 0.01 * (a[layer] - mean[layer])
-        out -= eta * settings["lr_readout"] * np.outer(p, a[1])
-        out_b -= eta * settings["lr_readout"] * p
-    found = {"hidden1.ff.w": w[0], "hidden2.ff.w": w[1], "readout.ff.w": out, "hidden1.b": b[0], "readout.b": out_b}
-    return found, np.array(scores)[order.phases == SHOWN]
+        x = samples[order.samples[k]] if order.samples[k] >= 0 else np.zeros(INPUTS)
+        entering = np.eye(CLASSES)[y]
+        if loops:
+            entering = -error * settings["push"] if contrasts else -error / np.sqrt((error**2).sum() + 1e-12)
+        a = net.present(x, net.embedding @ entering if told else np.zeros(HIDDEN[0]))
+        error = net.hear(a[1], y)
+        if not told:
+            net.learn_readout(error, a[1], eta)
+        for layer, below in enumerate((x, a[0])):
+            if contrasts:
+                net.change(layer, -a[layer] if told else a[layer], below, eta)
+            elif not told:
+                net.change(layer, net.compared(form, layer, a[layer], y), below, eta)
+                net.mean[layer] += 0.01 * (a[layer] - net.mean[layer])
+            else:
+                net.memory[layer][y] += settings["renewal"] * (a[layer] - net.memory[layer][y])
+    return net.found(), np.array(net.scores)[order.phases == SHOWN]
 
 
-def test_sigprop_learns_what_a_loop_written_by_hand_learns() -> None:
-    circuit, settings = circuit_of("sigprop")
-    stream, scores = learn(Interpreted(circuit), circuit, settings)
-    expected, expected_scores = by_hand(circuit, settings)
+FORMS = [
+    "sigprop",
+    "sigprop:loss=l2",
+    "sigprop:loss=l2:centred=false",
+    "sigprop:generator=target_loop",
+    "sigprop:loss=l2:generator=target_loop",
+    "sigprop:loss=contrastive_hebbian:generator=target_loop",
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_sigprop_learns_what_a_loop_written_by_hand_learns(form: str) -> None:
+    circuit, settings = circuit_of(form)
+    order, samples = shown(PRESENTATIONS)
+    if "target_loop" in form:
+        order = plan_of(form).order(order.labels[: PRESENTATIONS // 2], CLASSES)
+    stream, scores = learn(Interpreted(circuit), circuit, settings, order, samples)
+    expected, expected_scores = by_hand(form, circuit, settings, order, samples)
     found = stream.parameters()
     for name, values in expected.items():
         np.testing.assert_allclose(found[name], values, err_msg=name, **CLOSE)
         assert np.abs(values - np.asarray(circuit.starts().get(name, 0.0)).mean()).max() > 1e-4
     np.testing.assert_allclose(scores, expected_scores, **CLOSE)
+
+
+def test_pepita_learns_from_the_sample_alone_in_both_of_its_presentations() -> None:
+    circuit, settings = circuit_of("pepita:form=contrastive")
+    labels, samples = shown(PRESENTATIONS)[0].labels[: PRESENTATIONS // 2], shown(PRESENTATIONS)[1]
+    order = plan_of("pepita").order(labels, CLASSES)
+    stream, scores = learn(Interpreted(circuit), circuit, settings, order, samples)
+    net, error = ByHand(circuit, settings), np.zeros(CLASSES)
+    projection = next(np.array(w.start["w"]) for w in circuit.wires if w.name == "projection")
+    for k, eta in enumerate(np.linspace(1, 0.5, PRESENTATIONS)):
+        told, x = order.phases[k] == TOLD, samples[order.samples[k]]
+        a = net.present(x + told * settings["kappa"] * projection @ error, np.zeros(HIDDEN[0]))
+        error = net.hear(a[1], order.labels[k])
+        if not told:
+            net.learn_readout(error, a[1], eta)
+        for layer, below in enumerate((x, a[0])):
+            net.w[layer] += (1 if told else -1) * eta * settings["lr_hidden"] * np.outer(a[layer], below)
+    for name, values in net.found().items():
+        np.testing.assert_allclose(stream.parameters()[name], values, err_msg=name, **CLOSE)
+    np.testing.assert_allclose(scores, np.array(net.scores)[order.phases == SHOWN], **CLOSE)
 
 
 @needs_compiler
@@ -122,8 +190,8 @@ def test_compiled_and_interpreted_circuits_learn_the_same_without_compiling_agai
     compiled = compile_circuit(circuit)
     before = (compiled.program.folder / "main").stat().st_mtime_ns
     for changed in (settings, {**settings, "lr_hidden": 0.03, "temperature": 0.3}):
-        here, scores = learn(compiled, circuit, changed)
-        there, expected = learn(Interpreted(circuit), circuit, changed)
+        here, scores = learn(compiled, circuit, changed, *shown(PRESENTATIONS))
+        there, expected = learn(Interpreted(circuit), circuit, changed, *shown(PRESENTATIONS))
         for name, values in there.parameters().items():
             np.testing.assert_allclose(here.parameters()[name], values, err_msg=name, **CLOSE)
         np.testing.assert_allclose(scores, expected, **CLOSE)

@@ -91,7 +91,9 @@ def test_steps_too_long_for_a_time_constant_are_told(
     [
         (["--rule", "bptt"], "has no equations in continuous time. Rules that have: bsp, drtp"),
         (["--rule", "sigpro"], "Did you mean 'sigprop'"),
-        (["--net", "c8k3-10"], "dense layers alone"),
+        (["--net", "c8k3-10"], "dense and recurrent layers, no convolutions"),
+        (["--rule", "bsp", "--net", "r10"], "bsp in continuous time has no recurrent layers"),
+        (["--rule", "sigprop:loss=contrastive_hebbian"], "generator=target_loop"),
         (["--norm", "streaming"], "--norm streaming has no meaning with --path brian2"),
         (["--neuron", "rat"], "Did you mean 'rate'"),
         (["--neuron", "rate:tau=3"], "tau_ms"),

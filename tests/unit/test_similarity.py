@@ -39,6 +39,8 @@ def written_out(how: Similarity, h: Tensor, t: Tensor, centre: Tensor, rows: Row
     own = t[..., rows.own, :]
     if how.loss == "cosine":
         return 1 - functional.cosine_similarity(h, own, dim=-1)
+    if how.loss == "contrastive_hebbian":
+        return (h.pow(2) - own.pow(2)).sum(-1) / 2
     if how.normalised:
         h, t, own = (functional.normalize(a, dim=-1) for a in (h, t, own))
     if how.loss == "l2":

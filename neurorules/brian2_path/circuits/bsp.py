@@ -34,6 +34,10 @@ def bsp(
             f"bsp in continuous time learns connections by a reverse ring that runs forward in time: modes "
             f"{' and '.join(CARRIERS)}. Asked for {rule.signal}. Use bsp:mode=final, or --path torch"
         )
+    if any(net.recurrent):
+        raise UserError(
+            "bsp in continuous time has no recurrent layers. Write sizes alone, such as 100, or use another rule"
+        )
     system = system or RingSystem()
     span = system.steps * system.h
     sizes = (*net.hidden, net.classes)

@@ -1,140 +1,110 @@
-"""Signal propagation in continuous time: a phase of samples and a phase of classes through the same units.
+"""Signal propagation in continuous time: a phase of samples and a phase of targets through the same units.
 
-When a class is presented, its current enters the first hidden layer and travels on; each unit keeps how active it
+When a target is presented, its current enters the first hidden layer and travels on; each unit keeps how active it
 was, one number a class. When a sample has been presented, a layer compares its activity with these and changes its
 weights at once. Nothing is stored of a sample, and no weight is read backwards.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from neurorules.brian2_path.continuous.circuit import ARRIVE, BEGIN, JUDGE, TELL, Act, Circuit, Units, When, Wires
-from neurorules.brian2_path.continuous.layers import SHOWN, TOLD, Net, Teaching, hidden_name, make_circuit
-from neurorules.brian2_path.continuous.plan import Plan, Settings, samples_and_classes
+from neurorules.brian2_path.circuits._memory import remembered
+from neurorules.brian2_path.circuits._targets import embedding, pushing_error, returned_error, shown_classes
+from neurorules.brian2_path.continuous.circuit import JUDGE, Act, Circuit
+from neurorules.brian2_path.continuous.layers import SHOWN, TOLD, Net, Teaching, make_circuit
+from neurorules.brian2_path.continuous.plan import Plan, Settings, each_then_target, each_twice, samples_and_classes
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
 from neurorules.signals import SIGNALS
 from neurorules.signals.prototypes import Prototypes
 
-OURS = "(a_pre - a_mean_pre)"
-THEIRS = "(s - s_mean_pre)"
-SMALL = "1e-12"
+CONTRAST = "contrastive_hebbian"
+"""The form that keeps nothing between its presentations."""
 
 
 def sigprop(net: Net, rule: Rule, settings: Settings, random: np.random.Generator) -> Circuit:
-    """Layers that learn from prototypes; `sigprop:loss=l2` is the literal Hebbian form, activity minus target's.
+    """Layers that learn from targets which travel through their own weights.
 
-    `predict=prototypes` takes the last layer's likeness to each class as scores, and no read-out.
+    loss=label tells classes apart. loss=l2 is the Hebbian form: the target's activity minus the sample's, each less the
+    unit's own mean, its stabiliser; centred=false leaves that out. generator=target_loop closes a single loop: a sample
+    is followed by what the read-out's error sends into the first layer. loss=contrastive_hebbian leaves the sample on
+    meanwhile, and is Hebbian then, anti-Hebbian before. predict=prototypes scores by the last layer's likeness to each
+    class, without a read-out.
     """
-    loss = _loss(rule)
-    teaching = [_teach(net, number, loss == "label") for number in range(1, len(net.hidden) + 1)]
-    classes = Units(
-        "classes",
-        net.classes,
-        ("a : 1",),
-        acts=(Act((f"a = int(i == label)*int(phase == {TOLD})",), BEGIN),),
-        streams=("label", "phase"),
-    )
-    embedding = Wires(
-        "embedding",
-        "classes",
-        hidden_name(1),
-        ("w : 1", "I_aside_post = w*a_pre : 1 (summed)"),
-        sums={"I_aside_post": (ARRIVE, 0, "presentation")},
-        start={"w": random.normal(0.0, 1.0, (net.hidden[0], net.classes))},
-        keeps=("w",),
-    )
-    teaching[0] = replace(teaching[0], wires=(*teaching[0].wires, embedding))
+    signal = _signal(rule)
+    if signal.loss == CONTRAST:
+        teaching = [_contrasted() for _ in net.hidden]
+        classes, loop = pushing_error(net)
+    else:
+        teaching = [remembered(net, number, signal) for number in range(1, len(net.hidden) + 1)]
+        classes, loop = returned_error(net) if signal.generator == "target_loop" else (shown_classes(net), ())
+    teaching[0] = replace(teaching[0], wires=(*teaching[0].wires, embedding(net, random)))
     circuit = make_circuit(net, rule, tuple(teaching), settings, random, shared=(classes,))
-    if rule.predict == "readout":
-        return circuit
-    return replace(circuit, scored=f"judge{len(net.hidden)}")
+    circuit = replace(circuit, wires=(*circuit.wires, *loop))
+    return circuit if rule.predict == "readout" else replace(circuit, scored=f"judge{len(net.hidden)}")
 
 
-def _loss(rule: Rule) -> str:
-    """The rule's loss, where it is a form that has equations here."""
+def _contrasted() -> Teaching:
+    """m is the activity, up in the second presentation of a sample and down in the first: a signal for all alike."""
+    sign = f"(int(done_phase == {SHOWN}) - int(done_phase == {TOLD}))"
+    return Teaching(("m : 1",), acts=(Act((f"m = a*{sign}",), JUDGE),), phases={"input": SHOWN, "target": TOLD})
+
+
+def _signal(rule: Rule) -> Prototypes:
+    """The rule's signal, where it is a form that has equations here."""
     signal = SIGNALS.make(rule.signal or "")
     assert isinstance(signal, Prototypes)
     phases = [phase.name for phase in rule.phases]
-    if signal.loss not in ("label", "l2") or signal.generator != "target_only" or signal.search != "all":
+    if (signal.loss, signal.generator) not in FORMS or signal.search != "all":
         raise UserError(
             f"sigprop in continuous time has no loss={signal.loss} with generator={signal.generator} and "
-            f"search={signal.search}. Use loss=label or l2 and predict=readout or prototypes, or --path torch"
+            f"search={signal.search}. Use loss=label or l2 (with generator=target_only or target_loop) or "
+            f"loss={CONTRAST}:generator=target_loop, and predict=readout or prototypes, or --path torch"
         )
     if phases != ["input", "target"]:
         raise UserError(
             f"sigprop in continuous time has the phases input and target, asked for {', '.join(phases)}. Use "
             f"targets=pushed and predict=readout or prototypes, or --path torch"
         )
-    return signal.loss
+    return signal
 
 
-def _teach(net: Net, number: int, by_similarity: bool) -> Teaching:
-    layer, judge = hidden_name(number), f"judge{number}"
-    mean = Act((f"a_mean += 0.01*(a - a_mean)*int(done_phase == {SHOWN})",), TELL)
-    remember = Act((f"s += (a_pre - s)*int(done_phase == {TOLD})*int(j == done_label)",), TELL)
-    sums: dict[str, When] = {
-        "s_mean_pre": (JUDGE, 0, "presentation"),
-        "m_pre": (JUDGE, 3, "presentation"),
-    }
-    equations = ["s : 1", f"s_mean_pre = s/{float(net.classes)!r} : 1 (summed)"]
-    if not by_similarity:
-        equations.append("m_pre = int(j == done_label)*(a_pre - s) : 1 (summed)")
-    else:
-        equations += [
-            f"dot_post = {OURS}*{THEIRS} : 1 (summed)",
-            f"ours_post = {OURS}**2 : 1 (summed)",
-            f"theirs_post = {THEIRS}**2 : 1 (summed)",
-            f"m_pre = blame_post*({THEIRS}/sqrt(theirs_post + {SMALL})"
-            f" - cosine_post*{OURS}/sqrt(ours_post + {SMALL})) : 1 (summed)",
-        ]
-        sums |= {f"{name}_post": (JUDGE, 1, "presentation") for name in ("dot", "ours", "theirs")}
-    memory = Wires(
-        f"memory{number}", layer, judge, tuple(equations), sums=sums, acts=(remember,),
-        start={"s": 0.0}, keeps=("s",),
-    )  # fmt: skip
-    softmax = Wires(
-        f"compare{number}", judge, judge, ("total_post = raw_pre : 1 (summed)",),
-        sums={"total_post": (JUDGE, 2, "presentation")},
-    )  # fmt: skip
-    return Teaching(
-        equations=("m : 1", "a_mean : 1", "s_mean : 1"),
-        units=(_judge(judge, net.classes),),
-        wires=(memory, softmax),
-        acts=(mean,),
-        start={"a_mean": 0.0},
-        keeps=("a_mean",),
-    )
-
-
-def _judge(name: str, classes: int) -> Units:
-    """One unit a class: how like a layer's activity is to the class's, and how much of the blame it takes."""
-    return Units(
-        name,
-        classes,
-        (
-            "dot : 1",
-            "ours : 1",
-            "theirs : 1",
-            "total : 1",
-            f"cosine = dot/sqrt(ours*theirs + {SMALL}) : 1",
-            "raw = exp((cosine - 1)/temperature) : 1",
-            "blame = raw/total - int(i == done_label) : 1",
-            "seen : 1",
-        ),
-        acts=(Act(("seen = cosine",), JUDGE, order=2),),
-        record=("seen",),
-        streams=("label", "phase"),
-        start={"total": 1.0},
-    )
+NEEDS = frozenset({"target", "layer_pool"})
+LOOP = {"needs": NEEDS | {"output_error", "second_pass"}}
+FORMS: Mapping[tuple[str, str], Mapping[str, Any]] = {
+    ("label", "target_only"): {},
+    ("l2", "target_only"): {"lr": 0.006, "readout_lr": 0.02},
+    ("label", "target_loop"): LOOP
+    | {"order": each_then_target, "lr": 0.06, "settings": {"temperature": 0.1, "renewal": 0.2}},
+    ("l2", "target_loop"): LOOP
+    | {"order": each_then_target, "lr": 0.006, "readout_lr": 0.02, "settings": {"temperature": 0.1, "renewal": 0.2}},
+    (CONTRAST, "target_loop"): {
+        "needs": frozenset({"output_error", "fixed_feedback", "second_pass"}),
+        "order": each_twice,
+        "lr": 0.01,
+        "readout_lr": 0.02,
+        "settings": {"push": 0.3},
+    },
+}
+"""By loss and generator: what is presented, and rates. Source: validation samples of the digits, seeds 0 to 2."""
 
 
 def plan() -> Plan:
-    """Its circuit, what is presented, and rates it learns well with."""
-    return Plan(sigprop, samples_and_classes, {"temperature": 0.1}, frozenset({"target", "layer_pool"}))
+    """Its circuit, what is presented, and rates it learns well with.
+
+    `renewal` is the share of the way to what was just presented that a remembered class moves.
+    """
+
+    def form(rule: Rule) -> Mapping[str, Any]:
+        signal = _signal(rule)
+        return FORMS[signal.loss, signal.generator]
+
+    return Plan(sigprop, samples_and_classes, {"temperature": 0.1, "renewal": 1.0}, NEEDS, forms=form)
 
 
 ENTRY = plan

@@ -15,6 +15,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from neurorules.brian2_path.scale import SCALE
+
 JUDGE, LEARN, TELL, BEGIN, ARRIVE = "judge", "learn", "tell", "begin", "arrive"
 SLOTS = ("start", JUDGE, LEARN, TELL, BEGIN, ARRIVE, "groups", "thresholds", "synapses", "resets", "record", "end")
 """Order of one step. `judge`, `learn`, `tell` and `begin` act where one presentation ends and the next begins."""
@@ -55,7 +57,7 @@ class Units:
         streams: names of tables it reads: (K,) values shared by all units, or (K, size) as `NAME_i`.
         start: initial values by variable; 0 where none is given.
         keeps: variables that are carried from one run to the next, such as a bias.
-        record, watch: variables recorded at `judge`, once a presentation, and at the end of every step.
+        record, watch: recorded at `judge`, once a presentation, and at each step's end; with units, in volt and ampere.
         spikes: whether every spike's unit and time are recorded.
     """
 
@@ -184,6 +186,7 @@ class Circuit:
 
     def _lines(self) -> Iterator[str]:
         yield f"# presentations of {self.period_ms:g} ms, step {self.dt_ms:g} ms, integrated by {self.method}"
+        yield SCALE.header()
         yield f"# slots of a step: {', '.join(SLOTS)}"
         yield "# streams, a row a presentation: " + ", ".join(self.tables) + "; done_NAME: of the one just ended"
         yield from (f"# {name} = {value:g}" for name, value in self.settings.items())

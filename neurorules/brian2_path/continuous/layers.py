@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from neurorules.language.rules import Rule
 
 POWER = 50.0
 """Mean squared length of a sample's current. Equal for every data set, so that rates of learning carry over."""
+LOOP_GAIN = 0.5
+"""Of fresh recurrent weights beside those from below: what goes round in a layer decays."""
 SHOWN, TOLD = 0, 1
 """Phases of a presentation: a sample; or what a rule shows beside it."""
 
@@ -29,6 +31,7 @@ class Net:
         inputs, hidden, classes: sizes.
         neuron: of the hidden layers.
         presentations: of one run.
+        recurrent: whether each hidden layer also reads itself; () where none does.
     """
 
     inputs: int
@@ -36,6 +39,11 @@ class Net:
     classes: int
     neuron: ContinuousNeuron
     presentations: int
+    recurrent: tuple[bool, ...] = ()
+
+    def loops(self, number: int) -> bool:
+        """Whether hidden layer `number`, from 1, reads itself."""
+        return bool(self.recurrent) and self.recurrent[number - 1]
 
 
 @dataclass(frozen=True)
@@ -60,18 +68,23 @@ class Teaching:
 
 
 def hidden_sizes(text: str) -> tuple[int, ...]:
-    """Sizes of a net of dense layers, such as "256-256".
+    """Sizes of a net of dense layers, some of them recurrent, such as "256-r128".
 
     Raises:
-        UserError: something else than dense layers.
+        UserError: something else than such layers.
     """
     net = parse_net(text)
-    if net.last or any(a.kernel is not None or a.recurrent or a.normalised or a.before for a in net.layers):
+    if net.last or any(a.kernel is not None or a.normalised or a.before for a in net.layers):
         raise UserError(
-            f"net '{text}': circuits in continuous time have dense layers alone. Write sizes, such as 256-256, or use "
-            f"--path torch"
+            f"net '{text}': circuits in continuous time have dense and recurrent layers, no convolutions, pools, "
+            f"dropout or normalisation. Write sizes, such as 256-256 or 256-r128, or use --path torch"
         )
     return tuple(spec.size for spec in net.layers)
+
+
+def recurrent_layers(text: str) -> tuple[bool, ...]:
+    """Which layers of such a net read themselves."""
+    return tuple(spec.recurrent for spec in parse_net(text).layers)
 
 
 def hidden_name(number: int) -> str:
@@ -102,10 +115,13 @@ def make_circuit(
     source, fan_in = "input", net.inputs
     for number, (size, taught) in enumerate(zip(net.hidden, teaching, strict=True), start=1):
         name = hidden_name(number)
-        units += [_hidden(net, rule, name, size, taught), *taught.units]
+        units += [_hidden(net, rule, name, size, taught, net.loops(number)), *taught.units]
         power = POWER if number == 1 else fan_in
         weights = random.normal(0.0, net.neuron.gain * math.sqrt(2.0 / power), (size, fan_in))
         wires += [_forward(net, rule, source, name, weights, taught), *taught.wires]
+        if net.loops(number):
+            loop = random.normal(0.0, LOOP_GAIN * net.neuron.gain * math.sqrt(2.0 / size), (size, size))
+            wires.append(_recurrent(net, rule, name, loop, taught))
         source, fan_in = name, size
     units.append(_readout(net))
     wires += _to_readout(net, source, fan_in)
@@ -135,7 +151,7 @@ def gate(phase: int, rate: str) -> str:
     return f"{rate}*done_eta*int(done_phase == {phase})"
 
 
-def _hidden(net: Net, rule: Rule, name: str, size: int, taught: Teaching) -> Units:
+def _hidden(net: Net, rule: Rule, name: str, size: int, taught: Teaching, loops: bool) -> Units:
     neuron = net.neuron
     changes = tuple(
         line
@@ -147,7 +163,7 @@ def _hidden(net: Net, rule: Rule, name: str, size: int, taught: Teaching) -> Uni
         name,
         size,
         (
-            *neuron.equations,
+            *(neuron.reads_itself() if loops else neuron.equations),
             "I_const : 1",
             "I_aside : 1",
             "b : 1",
@@ -169,11 +185,7 @@ def _forward(net: Net, rule: Rule, source: str, target: str, weights: np.ndarray
     constant = source == "input"
     spiking = neuron.threshold is not None and not constant
     equations, on_pre, every = neuron.carries(spiking, constant)
-    changes = tuple(
-        line
-        for own, phase in taught.phases.items()
-        for line in lower_texts(rule, "w", own, gate(phase, "lr_hidden"), psi=neuron.psi)
-    )
+    changes = _changes(net, rule, taught)
     return Wires(
         f"{target}_ff",
         source,
@@ -184,6 +196,23 @@ def _forward(net: Net, rule: Rule, source: str, target: str, weights: np.ndarray
         acts=(Act(changes, LEARN),) if changes else (),
         start={"w": weights},
         keeps=("w",),
+    )
+
+
+def _recurrent(net: Net, rule: Rule, name: str, weights: np.ndarray, taught: Teaching) -> Wires:
+    """A layer to itself, by the same texts; activity takes effect in the next step."""
+    forward = _forward(net, rule, name, name, weights, taught)
+    equations = tuple(line.replace("I_const_post", "I_loop_post") for line in forward.equations)
+    sums = {"I_loop_post": forward.sums["I_const_post"]} if forward.sums else {}
+    return replace(forward, name=f"{name}_rec", equations=equations, sums=sums)
+
+
+def _changes(net: Net, rule: Rule, taught: Teaching) -> tuple[str, ...]:
+    """What a rule changes of weights."""
+    return tuple(
+        line
+        for own, phase in taught.phases.items()
+        for line in lower_texts(rule, "w", own, gate(phase, "lr_hidden"), psi=net.neuron.psi)
     )
 
 

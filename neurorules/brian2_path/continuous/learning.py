@@ -7,11 +7,10 @@ import re
 from typing import NamedTuple
 
 from neurorules.brian2_path.lowering import Lowered, Place, lower_neuronal, lower_synaptic
+from neurorules.brian2_path.scale import STEP_MS
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
 
-STEP_MS = 1.0
-"""What a step of a rule's declared decay lasts, so that its traces have a time constant."""
 NAMES = ((r"\bS_(pre|post)\b", r"a_\1"), (r"\bv_(pre|post)\b", r"u_\1"), (r"\bS\b", "a"), (r"\bv\b", "u"))
 
 
@@ -28,11 +27,7 @@ def lower_texts(rule: Rule, parameter: str, phase: str, gate: str, *, psi: str) 
     Raises:
         UserError: a text that has no lowering.
     """
-    if rule.eligibilities:
-        raise UserError(
-            f"rule '{rule.name}' declares eligibilities, which circuits in continuous time do not carry. "
-            f"Use --path torch"
-        )
+    _refuse_eligibilities(rule)
     lines: list[str] = []
     for plasticity in rule.plasticity:
         if (plasticity.parameter, plasticity.role, plasticity.phase) != (parameter, "hidden", phase):
@@ -41,6 +36,14 @@ def lower_texts(rule: Rule, parameter: str, phase: str, gate: str, *, psi: str) 
         lower = lower_synaptic if parameter == "w" else lower_neuronal
         lines += [_act(line, parameter, gate) for line in _all(lower(rule.equation(plasticity), place))]
     return tuple(lines)
+
+
+def _refuse_eligibilities(rule: Rule) -> None:
+    if rule.eligibilities:
+        raise UserError(
+            f"rule '{rule.name}' declares eligibilities, which circuits in continuous time do not carry. "
+            f"Use --path torch"
+        )
 
 
 def _all(lowered: Lowered) -> tuple[str, ...]:
@@ -74,6 +77,7 @@ def lower_events(rule: Rule, gate: str) -> AtSpikes:
     Raises:
         UserError: a text that acts between spikes too, or has no lowering.
     """
+    _refuse_eligibilities(rule)
     on_pre: list[str] = []
     on_post: list[str] = []
     for plasticity in rule.plasticity:

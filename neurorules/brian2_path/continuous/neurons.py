@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from neurorules.brian2_path.continuous.circuit import Every
+from neurorules.brian2_path.scale import SCALE
 
 LIF_LR = 7.0
 """Currents are a few thresholds and activities small, so steps may be larger. Source: validation samples of
@@ -53,8 +55,14 @@ class ContinuousNeuron:
         """
         every: Every = "presentation" if constant else "step"
         if source_spikes:
-            return ("w : 1",), self.on_pre, every
-        return ("w : 1", "I_const_post = w*a_pre : 1 (summed)"), (), every
+            return ("w : 1", SCALE.charge()), self.on_pre, every
+        return ("w : 1", SCALE.charge(), "I_const_post = w*a_pre : 1 (summed)"), (), every
+
+    def reads_itself(self) -> tuple[str, ...]:
+        """Equations of units that a recurrent connection reaches: `I_loop` too, where they do not spike."""
+        if self.threshold is not None:
+            return self.equations
+        return (*(line.replace("I_aside", "I_aside + I_loop") for line in self.equations), "I_loop : 1")
 
 
 def rate(
@@ -74,6 +82,8 @@ def rate(
             f"dv/dt = (I_const + I_aside + b - v)/({tau_ms!r}*ms) : 1",
             f"a = clip(v, 0, {ceiling!r}) : 1",
             "u = v : 1",
+            SCALE.voltage(),
+            SCALE.current("(I_const + I_aside + b)", tau_ms),
         ),
         psi=f"int({{v}} > 0)*int({{v}} < {ceiling!r})",
         period_ms=period_ms,
@@ -107,26 +117,118 @@ def lif(
         dt_ms: step.
         gain: of fresh weights, which have to reach the threshold.
     """
+    times = Times(tau_ms, tau_syn_ms, tau_trace_ms, refractory_ms, period_ms, dt_ms)
+    return _spiking(times, k, gain, drive="I_const + I_in + I_aside + b")
+
+
+def cuba_lif(
+    *,
+    tau_ms: float = 10.0,
+    tau_syn_ms: float = 5.0,
+    tau_trace_ms: float = 12.0,
+    refractory_ms: float = 0.0,
+    k: float = 4.0,
+    period_ms: float = 40.0,
+    dt_ms: float = 1.0,
+    gain: float = 1.5,
+) -> ContinuousNeuron:
+    """As `lif`, but everything that drives it passes the synapse: tau_syn dI_in/dt = -I_in + I, also what is constant.
+
+    Args:
+        tau_syn_ms: time constant of the synaptic current, > 0.
+        tau_ms, tau_trace_ms, refractory_ms, k, period_ms, dt_ms, gain: as for `lif`.
+    """
+    times = Times(tau_ms, tau_syn_ms, tau_trace_ms, refractory_ms, period_ms, dt_ms)
+    return _spiking(times, k, gain, drive="I_in", arriving="I_const + I_aside + b")
+
+
+def alif(
+    *,
+    tau_ms: float = 10.0,
+    tau_syn_ms: float = 3.0,
+    tau_trace_ms: float = 12.0,
+    tau_adaptation_ms: float = 20.0,
+    rise: float = 0.2,
+    refractory_ms: float = 0.0,
+    k: float = 4.0,
+    period_ms: float = 40.0,
+    dt_ms: float = 1.0,
+    gain: float = 1.5,
+) -> ContinuousNeuron:
+    """As `lif`, with a threshold 1 + theta: a spike raises theta, which decays; learning sees v - theta.
+
+    Args:
+        tau_adaptation_ms: time constant of theta, > 0.
+        rise: of theta at a spike, >= 0.
+        tau_ms, tau_syn_ms, tau_trace_ms, refractory_ms, k, period_ms, dt_ms, gain: as for `lif`.
+    """
+    times = Times(tau_ms, tau_syn_ms, tau_trace_ms, refractory_ms, period_ms, dt_ms)
+    adaptation = Adaptation(tau_adaptation_ms, rise)
+    return _spiking(times, k, gain, drive="I_const + I_in + I_aside + b", adaptation=adaptation)
+
+
+class Times(NamedTuple):
+    """In ms, as `lif` describes them."""
+
+    membrane: float
+    synapse: float
+    trace: float
+    refractory: float
+    period: float
+    dt: float
+
+
+class Adaptation(NamedTuple):
+    """Of a threshold: time constant, rise a spike."""
+
+    tau_ms: float
+    rise: float
+
+
+def _spiking(
+    times: Times,
+    k: float,
+    gain: float,
+    *,
+    drive: str,
+    arriving: str | None = None,
+    adaptation: Adaptation | None = None,
+) -> ContinuousNeuron:
+    """A unit that spikes: `drive` moves its membrane, I_in decays towards `arriving`, or 0."""
+    tau, fall = times.membrane, "-I_in" if arriving is None else f"({arriving} - I_in)"
+    constants = [tau, times.synapse, times.trace]
+    seen, threshold, reset = "v", "1", ["v -= 1", f"a += {tau / times.trace!r}"]
+    adapting: tuple[str, ...] = ()
+    if adaptation is not None:
+        constants.append(adaptation.tau_ms)
+        seen, threshold = "v - theta", "1 + theta"
+        adapting = (
+            f"dtheta/dt = -theta/({adaptation.tau_ms!r}*ms) : 1",
+            SCALE.voltage(f"({threshold})", "V_threshold"),
+        )
+        reset.append(f"theta += {adaptation.rise!r}")
     return ContinuousNeuron(
         equations=(
-            f"dv/dt = (I_const + I_in + I_aside + b - v)/({tau_ms!r}*ms) : 1"
-            + (" (unless refractory)" if refractory_ms else ""),
-            f"dI_in/dt = -I_in/({tau_syn_ms!r}*ms) : 1",
-            f"da/dt = -a/({tau_trace_ms!r}*ms) : 1",
-            f"du/dt = (v - u)/({tau_trace_ms!r}*ms) : 1",
+            f"dv/dt = ({drive} - v)/({tau!r}*ms) : 1" + (" (unless refractory)" if times.refractory else ""),
+            f"dI_in/dt = {fall}/({times.synapse!r}*ms) : 1",
+            f"da/dt = -a/({times.trace!r}*ms) : 1",
+            f"du/dt = ({seen} - u)/({times.trace!r}*ms) : 1",
+            SCALE.voltage(),
+            SCALE.current(f"({drive})", tau),
+            *adapting,
         ),
         psi=f"1.0/(1.0 + {k!r}*abs({{v}} - 1.0))**2",
-        period_ms=period_ms,
-        dt_ms=dt_ms,
-        slowest_ms=max(tau_ms, tau_trace_ms),
-        fastest_ms=min(tau_ms, tau_syn_ms, tau_trace_ms),
+        period_ms=times.period,
+        dt_ms=times.dt,
+        slowest_ms=max(constants),
+        fastest_ms=min(constants),
         gain=gain,
         lr_scale=LIF_LR,
-        threshold="v > 1",
-        reset=("v -= 1", f"a += {tau_ms / tau_trace_ms!r}"),
-        on_pre=(f"I_in_post += w*{tau_ms / tau_syn_ms!r}",),
-        refractory_ms=refractory_ms,
+        threshold=f"v > {threshold}",
+        reset=tuple(reset),
+        on_pre=(f"I_in_post += w*{tau / times.synapse!r}",),
+        refractory_ms=times.refractory,
     )
 
 
-NEURONS: dict[str, Callable[..., ContinuousNeuron]] = {"rate": rate, "lif": lif}
+NEURONS: dict[str, Callable[..., ContinuousNeuron]] = {"rate": rate, "lif": lif, "cuba_lif": cuba_lif, "alif": alif}

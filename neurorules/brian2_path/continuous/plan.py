@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,6 +43,7 @@ class Plan:
         needs: what its third factor needs (see `signals._shared`).
         lr, readout_lr: rates it learns well with.
         neuron: of the hidden layers where the user names none.
+        forms: which of these fields a form of the rule changes, and to what; None for none.
     """
 
     make: Callable[[Net, Rule, Settings, np.random.Generator], Circuit]
@@ -52,6 +53,11 @@ class Plan:
     lr: float = 0.03
     readout_lr: float = 0.005
     neuron: str = "rate"
+    forms: Callable[[Rule], Mapping[str, Any]] | None = None
+
+    def of(self, rule: Rule) -> Plan:
+        """The plan of one form of its rule."""
+        return self if self.forms is None else replace(self, **self.forms(rule))
 
     def numbers(self, lr: float | None = None, readout_lr: float | None = None) -> dict[str, float]:
         """All settings of its circuit; rates are its own where none are given."""
@@ -76,6 +82,12 @@ def samples_and_classes(labels: np.ndarray, classes: int, every: int = 4) -> Ord
         shown.append(np.stack([here, labels[here], np.full(len(here), SHOWN)], 1))
         shown.append(np.array([[-1, number % classes, TOLD]]))
     return Order(*np.concatenate(shown).T)
+
+
+def each_then_target(labels: np.ndarray, classes: int) -> Order:
+    """Every sample, and then what its answer sends back to the first layer, without the sample."""
+    samples = np.stack([np.arange(len(labels)), np.full(len(labels), -1)], 1).reshape(-1)
+    return Order(samples, np.repeat(labels, 2), np.tile([SHOWN, TOLD], len(labels)))
 
 
 def each_twice(labels: np.ndarray, classes: int) -> Order:

@@ -27,7 +27,10 @@ def result_of(
     """The result of a run; accuracies in 0..1, spikes a sample and layer, times in seconds, memory in MB."""
     samples = len(data.train)
     sizes = {units.name: units.size for units in circuit.units}
-    reached = {wires.source: sizes[wires.target] for wires in circuit.wires if wires.name == f"{wires.target}_ff"}
+    reached = dict.fromkeys(sizes, 0)
+    for wires in circuit.wires:
+        if wires.name in (f"{wires.target}_ff", f"{wires.target}_rec"):
+            reached[wires.source] += sizes[wires.target]
     return {
         **config.as_dict(),
         "train_samples": samples,

@@ -12,6 +12,8 @@ from neurorules.brian2_path.continuous.layers import SHOWN
 from neurorules.brian2_path.continuous.machine import Machine
 from neurorules.brian2_path.continuous.plan import Order, samples_only
 
+ENTRIES = ("ff", "rec")
+"""Names of a layer's inputs, at the end of their wires'."""
 Rows = Callable[[np.ndarray], np.ndarray]
 """From positions of samples to their currents, (N,) -> (N, I)."""
 
@@ -64,7 +66,7 @@ class Stream:
         """Begin with these parameters, named and shaped as `parameters` gives them."""
         for name, values in parameters.items():
             part, variable = name.rsplit(".", 1)
-            wires = part.replace(".ff", "_ff")
+            wires = part.replace(".", "_")
             self.values[f"{wires}.{variable}"] = flat(values) if values.ndim > 1 else values
 
     def kept(self) -> dict[str, np.ndarray]:
@@ -89,7 +91,8 @@ class Stream:
         for name, values in self.kept().items():
             part, variable = name.split(".")
             whole = values.reshape(shapes[part]).T.copy() if part in shapes else values
-            found[f"{part.removesuffix('_ff')}.ff.{variable}" if part.endswith("_ff") else name] = whole
+            layer, _, entry = part.rpartition("_")
+            found[f"{layer}.{entry}.{variable}" if entry in ENTRIES else name] = whole
         return found
 
     def _tables(self, order: Order, rows: Rows, eta: np.ndarray) -> dict[str, np.ndarray]:
