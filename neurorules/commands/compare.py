@@ -42,10 +42,10 @@ def compare(
     json: Json = False,
 ) -> None:
     """Train several rules on the same net, data order and initial weights, and put them side by side."""
-    from neurorules.compare.comparison import RESULT_FILE, command_line, plan
+    from neurorules.compare.comparison import command_line, plan
     from neurorules.compare.comparison import compare as run
     from neurorules.compare.gather import gather_runs
-    from neurorules.compare.report import REPORT_FILE
+    from neurorules.compare.report import COMPARISON_FILE, REPORT_FILE
     from neurorules.compare.table import COLUMNS, cells, rows_of
     from neurorules.language.options import parse_list
 
@@ -68,5 +68,5 @@ def compare(
         return
     print_table(COLUMNS, [cells(row) for row in rows_of(found["runs"])])
     shared = found["settings"]
-    print(f"\n{shared['data']}, net {shared['net']}, {shared['epochs']} epochs; {out / RESULT_FILE}")
+    print(f"\n{shared['data']}, net {shared['net']}, {shared['epochs']} epochs; {out / COMPARISON_FILE}")
     print(f"report: {out / REPORT_FILE}")

@@ -14,7 +14,7 @@ from typing import Any
 import joblib
 
 from neurorules.compare.controls import controls_of
-from neurorules.compare.gather import RESULT_FILE, gather
+from neurorules.compare.gather import gather
 from neurorules.compare.measures import watch
 from neurorules.compare.paths import settle, train
 from neurorules.language.config import PathName, SettledConfig, TrainConfig
@@ -24,8 +24,6 @@ from neurorules.runs.folder import CONFIG, RESULT, RunFolder
 from neurorules.runs.interrupt import Interrupted
 from neurorules.runs.plain_json import plain, read_json, to_json
 from neurorules.runs.progress import track
-
-__all__ = ["RESULT_FILE", "compare", "plan"]
 
 
 def plan(

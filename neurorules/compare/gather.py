@@ -14,14 +14,13 @@ from neurorules.compare.controls import control_of, label_of
 from neurorules.compare.measures.lists import alignment_rows, epoch_rows, finished, layer_rows
 from neurorules.compare.measures.summary import rule_rows
 from neurorules.compare.measures.tables import write_tables
-from neurorules.compare.report import write_report
+from neurorules.compare.report import COMPARISON_FILE, write_report
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.runs.atomic import write_text
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.plain_json import plain, to_json
 
-RESULT_FILE = "compare.json"
 FORMAT, VERSION = "neurorules-compare", 2
 AXES = ("rule", "seed", "targets", "hardware", "path")
 """Settings that tell rows apart; the others are shared, or a rule brings its own."""
@@ -61,7 +60,7 @@ def gather(results: Sequence[tuple[Mapping[str, Any], Path]], out: Path, command
         "audit": audit,
     }
     kept: dict[str, Any] = plain(found)
-    write_text(out / RESULT_FILE, to_json(kept, indent=2) + "\n")
+    write_text(out / COMPARISON_FILE, to_json(kept, indent=2) + "\n")
     write_tables(kept, out)
     write_report(kept, out)
     return kept
@@ -94,7 +93,7 @@ def gather_runs(folders: Sequence[Path], out: Path, command: str) -> dict[str, A
                 f"Leave one out"
             )
         seen[key] = folder
-    if (out / RESULT_FILE).exists():
+    if (out / COMPARISON_FILE).exists():
         raise UserError(f"{out} holds another comparison. Give another --out")
     out.mkdir(parents=True, exist_ok=True)
     return gather(list(zip(results, folders, strict=True)), out, command)

@@ -232,7 +232,8 @@ def test_a_matrix_marks_what_lies_above_a_layer() -> None:
     )
     assert local.count('class="above') == 0
     # hidden1 reads three layers above, hidden2 two, hidden3 one, by weights and activity; all four read later steps.
-    assert exact.count('class="above') == 2 * 6 + 4
+    assert exact.count('class="above') == 2 * 6
+    assert exact.count('class="late') == 4
 
 
 def test_an_audit_reaches_the_rows_of_devices_and_paths() -> None:

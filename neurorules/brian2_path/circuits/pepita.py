@@ -81,7 +81,7 @@ def _from_own(wires: Wires) -> Wires:
 
 
 KAPPA = 5.0
-"""Size of F e: at 1 and lr 0.006 units fall silent, at 8 weights grow without bound.
+"""Size of F e: at 1 and lr 0.006 units are nearly silent, at 8 weights grow without bound.
 Source: validation samples of the digits, seeds 0 to 2."""
 
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from statistics import fmean, stdev
 from typing import NamedTuple
 
-from scipy.special import stdtrit
-
+from neurorules.compare.measures.statistics import paired_difference
 from neurorules.compare.report.reading import Comparison
-
-TAIL = 0.975  # of Student's t: both tails together leave out 5 %
 
 
 class Pair(NamedTuple):
@@ -27,15 +23,8 @@ class Pair(NamedTuple):
 
 def paired(comparison: Comparison, here: str, there: str) -> Pair | None:
     """here - there; None where they share no seed."""
-    one, other = _by_seed(comparison, here), _by_seed(comparison, there)
-    differences = [one[seed] - other[seed] for seed in sorted(one.keys() & other.keys())]
-    if not differences:
-        return None
-    mean, count = fmean(differences), len(differences)
-    if count < 2:
-        return Pair(mean, None, None)
-    reach = float(stdtrit(count - 1, TAIL)) * stdev(differences) / count**0.5
-    return Pair(mean, mean - reach, mean + reach)
+    found = paired_difference(_by_seed(comparison, here), _by_seed(comparison, there))
+    return None if found is None else Pair(found["mean"], found["low"], found["high"])
 
 
 def _by_seed(comparison: Comparison, rule: str) -> dict[int, float]:

@@ -14,15 +14,17 @@ from neurorules.compare.report.style import Look
 LEAD = (
     "Each matrix is a measurement: one thing was changed, and a square is filled where the layer's update changed by "
     "any bit while the forward run was held as it was. Blue lies at or below the layer, where a synapse sees it; red "
-    "lies above it, or outside the sample's own past, and reached the layer by whichever way."
+    "lies above it, or in another sample, and reached the layer by whichever way; violet comes later in the trial."
 )
 LEGEND = (
     '<p class="legend"><span><i class="own"></i>depends, at or below the layer</span>'
-    '<span><i class="above"></i>depends, above the layer or outside the sample\'s past</span>'
-    '<span><i class="signal"></i>depends on the label</span><span><i></i>no bit changed</span></p>'
+    '<span><i class="above"></i>depends, above the layer or in another sample</span>'
+    '<span><i class="signal"></i>depends on the label</span><span><i class="late"></i>depends on later steps</span>'
+    "<span><i></i>no bit changed</span></p>"
 )
 START = ' class="start"'
 KINDS = {"weights": "weights of", "activity": "activity of", "label": "", "other_samples": "", "later_steps": ""}
+MARKS = {"label": "signal", "other_samples": "above", "later_steps": "late"}
 ALONE = {"label": "label", "other_samples": "other samples", "later_steps": "later steps"}
 
 
@@ -125,7 +127,6 @@ def _square(layer: str, column: tuple[str, str], depends: bool | None, start: st
     if not depends:
         return f'<td class="free{start}"><span class="unseen">no</span></td>'
     above = kind in ("weights", "activity") and layer_order(perturbed) > layer_order(layer) and layer != READOUT
-    outside = kind in ("other_samples", "later_steps")
-    mark = "above" if above or outside else "signal" if kind == "label" else "own"
+    mark = "above" if above else MARKS.get(kind, "own")
     title = f"the update of {layer} changes with {KINDS[kind]} {ALONE.get(kind, perturbed)}".replace("  ", " ")
     return f'<td class="{mark}{start}" title="{escape(title)}"><span class="unseen">yes</span></td>'
