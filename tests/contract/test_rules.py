@@ -164,13 +164,16 @@ AUDITED = [*NAMES, "sigprop:embedding=class_means"]
 """Every rule as it comes, and an option that changes what its signal needs."""
 
 
+Audit = dict[str, list[dict[str, Any]]]
+
+
 @cache
-def audit() -> dict[str, list[dict[str, Any]]]:
+def audit() -> Audit:
     """The locality audit of every rule, in a process of its own: in tests, the checks of every call are slow."""
     command = [sys.executable, "-m", "neurorules", "audit", "--rules", ",".join(AUDITED), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
-    answer: dict[str, list[dict[str, Any]]] = json.loads(done.stdout)
+    answer: Audit = json.loads(done.stdout)
     return answer
 
 
@@ -182,20 +185,28 @@ NOT_FOUND = {"weight_sign", "noise_phase"}
 
 @pytest.mark.parametrize("name", AUDITED)
 def test_what_a_rule_declares_is_what_perturbation_finds(name: str) -> None:
+    check_declared(name, audit())
+
+
+def check_declared(name: str, found: Audit) -> None:
     rule = RULES.make(name)
-    fact = next(fact for fact in audit()["facts"] if fact["rule"] == name)
+    fact = next(fact for fact in found["facts"] if fact["rule"] == name)
     assert set(fact["needs"]) - ALSO_FOUND.get(name, set()) == needs_of(rule) - NOT_FOUND
-    later = [e["depends"] for e in audit()["entries"] if e["rule"] == name and e["kind"] == "later_steps"]
+    later = [e["depends"] for e in found["entries"] if e["rule"] == name and e["kind"] == "later_steps"]
     if rule.signal is not None and later:
         assert any(later[:-1]) == (SIGNALS.make(rule.signal).known != "step")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_rule_that_declares_nothing_from_above_reads_nothing_from_above(name: str) -> None:
+    check_reach(name, audit())
+
+
+def check_reach(name: str, found: Audit) -> None:
     order = {layer: number for number, layer in enumerate(("hidden1", "hidden2", "hidden3", "readout"))}
     above = {
         (entry["kind"], entry["perturbed"])
-        for entry in audit()["entries"]
+        for entry in found["entries"]
         if entry["rule"] == name and entry["kind"] in ("weights", "activity") and entry["depends"]
         if order[entry["perturbed"]] > order[entry["update_of"]]
     }
