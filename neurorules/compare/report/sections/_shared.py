@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from neurorules.compare.report.charts._shared import Spec
@@ -36,6 +36,22 @@ def by_accuracy(comparison: Comparison) -> list[str]:
         return -1.0 if found is None else found
 
     return [row["rule"] for row in sorted(comparison.rules, key=mean, reverse=True)]
+
+
+def by_rule_and_layer(
+    comparison: Comparison, rows: Sequence[Row], layers: Sequence[str]
+) -> Iterator[tuple[str, str, list[Row]]]:
+    """Each rule and layer that has rows, in the order of a table, with them."""
+    for rule in by_accuracy(comparison):
+        for layer in layers:
+            own = [row for row in rows if row["rule"] == rule and row["layer"] == layer]
+            if own:
+                yield rule, layer, own
+
+
+def at_epoch(rows: Sequence[Row], epoch: int) -> list[Row]:
+    """The rows of one epoch, a seed each."""
+    return [row for row in rows if row["epoch"] == epoch]
 
 
 def measured(rows: Sequence[Row], measures: Sequence[Measure]) -> list[Measure]:

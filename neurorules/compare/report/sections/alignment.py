@@ -20,7 +20,7 @@ from neurorules.compare.report.markup import (
 from neurorules.compare.report.measures import ALIGNMENT
 from neurorules.compare.report.numbers import average, fixed, percent
 from neurorules.compare.report.reading import Comparison, layer_order
-from neurorules.compare.report.sections._shared import Section, by_accuracy, measured, offered
+from neurorules.compare.report.sections._shared import Section, at_epoch, by_rule_and_layer, measured, offered
 from neurorules.compare.report.style import Look
 
 LEAD = (
@@ -71,22 +71,17 @@ def alignment_section(comparison: Comparison, looks: Mapping[str, Look]) -> Sect
 
 def _rows(comparison: Comparison, layers: list[str]) -> list[TableRow]:
     found = []
-    for rule in by_accuracy(comparison):
-        for layer in layers:
-            own = [row for row in comparison.alignment if row["rule"] == rule and row["layer"] == layer]
-            if not own:
-                continue
-            first, last = min(row["epoch"] for row in own), max(row["epoch"] for row in own)
-            begin = [row for row in own if row["epoch"] == first]
-            end = [row for row in own if row["epoch"] == last]
-            angles = average(begin, "angle_deg"), average(end, "angle_deg")
-            cosine, ratio, signs = (average(end, name) for name in ("cosine", "norm_ratio", "sign_agreement"))
-            cells = [
-                Cell(fixed(angles[0], 1), angles[0]),
-                Cell(fixed(angles[1], 1), angles[1]),
-                Cell(fixed(cosine, 3), cosine),
-                Cell(fixed(ratio, 2), ratio),
-                Cell(percent(signs), signs),
-            ]
-            found.append(TableRow(rule, cells, layer))
+    for rule, layer, own in by_rule_and_layer(comparison, comparison.alignment, layers):
+        epochs = [row["epoch"] for row in own]
+        begin, end = at_epoch(own, min(epochs)), at_epoch(own, max(epochs))
+        angles = average(begin, "angle_deg"), average(end, "angle_deg")
+        cosine, ratio, signs = (average(end, name) for name in ("cosine", "norm_ratio", "sign_agreement"))
+        cells = [
+            Cell(fixed(angles[0], 1), angles[0]),
+            Cell(fixed(angles[1], 1), angles[1]),
+            Cell(fixed(cosine, 3), cosine),
+            Cell(fixed(ratio, 2), ratio),
+            Cell(percent(signs), signs),
+        ]
+        found.append(TableRow(rule, cells, layer))
     return found

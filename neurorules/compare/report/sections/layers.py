@@ -20,7 +20,7 @@ from neurorules.compare.report.markup import (
 from neurorules.compare.report.measures import LAYERS, PERCENT, Measure
 from neurorules.compare.report.numbers import Number, average, fixed, percent
 from neurorules.compare.report.reading import Comparison, layer_order
-from neurorules.compare.report.sections._shared import Section, by_accuracy, measured, offered
+from neurorules.compare.report.sections._shared import Section, at_epoch, by_rule_and_layer, measured, offered
 from neurorules.compare.report.style import Look
 
 LEAD = "Firing, dead and saturated neurons, movement of the weights, likeness to BPTT's net, and a linear probe."
@@ -66,14 +66,9 @@ def _head(measure: Measure) -> str:
 
 def _rows(comparison: Comparison, layers: list[str], measures: list[Measure]) -> list[TableRow]:
     found = []
-    for rule in by_accuracy(comparison):
-        for layer in layers:
-            own = [row for row in comparison.layers if row["rule"] == rule and row["layer"] == layer]
-            last = max((row["epoch"] for row in own), default=0)
-            end = [row for row in own if row["epoch"] == last]
-            if end:
-                cells = [_cell(measure, average(end, measure.name)) for measure in measures]
-                found.append(TableRow(rule, cells, layer))
+    for rule, layer, own in by_rule_and_layer(comparison, comparison.layers, layers):
+        end = at_epoch(own, max(row["epoch"] for row in own))
+        found.append(TableRow(rule, [_cell(measure, average(end, measure.name)) for measure in measures], layer))
     return found
 
 
