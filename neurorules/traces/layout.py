@@ -98,10 +98,3 @@ def put(data: h5py.Dataset, before: int, rows: np.ndarray) -> None:
     place = data.id.get_space()
     place.select_hyperslab((before, *(0 for _ in found.shape[1:])), found.shape)
     data.id.write(h5py.h5s.create_simple(found.shape), place, found)
-
-
-def put_early(data: h5py.Dataset, before: int, rows: np.ndarray) -> None:
-    """The same of what describes data: a new chunk finds its place in the file before the data it speaks of."""
-    put(data, before, rows)
-    if (before - 1) // ROWS_OF_CHUNK != (before + len(rows) - 1) // ROWS_OF_CHUNK:
-        data.flush()

@@ -24,7 +24,6 @@ from neurorules.traces.layout import (
     TAKEN,
     lay_out,
     put,
-    put_early,
 )
 from neurorules.traces.spike_codes import encode
 
@@ -53,8 +52,9 @@ class TraceWriter:
         self.header, self._flush_seconds, self._flushed = header, flush_seconds, time.monotonic()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Version 1.10 of the format is the oldest that knows the single-writer mode.
-            self._file = h5py.File(path, "w", libver=("v110", "v110"))
+            # Version 1.10 of the format is the oldest that knows the single-writer mode. Without a cache of chunks each
+            # row finds its place in the file when it is appended, whenever it is flushed: data lie in order of samples.
+            self._file = h5py.File(path, "w", libver=("v110", "v110"), rdcc_nbytes=0)
         except OSError as error:
             raise UserError(f"cannot write the trace {path} ({error})") from None
         self.steps: int | None = None
@@ -121,7 +121,7 @@ class TraceWriter:
         if self.steps is None:
             self._begin({})
         before = self._count[1]
-        put_early(self._data(TAKEN), before, np.array([[epoch, self._count[0]]]))
+        put(self._data(TAKEN), before, np.array([[epoch, self._count[0]]]))
         for name in self.header.parameters:
             put(self._data(f"{PARAMETERS}/{name}"), before, np.asarray(parameters[name])[None])
         self._count[1] += 1
@@ -181,7 +181,7 @@ class TraceWriter:
     def _write(self, columns: np.ndarray, rows: Layers) -> None:
         """Who the samples are, then their data, and last that they are there."""
         before = self._count[0]
-        put_early(self._data(SAMPLES), before, columns)
+        put(self._data(SAMPLES), before, columns)
         self._write_spikes(before, rows)
         for layer, found in rows.items():
             for name, array in found.items():
@@ -205,7 +205,7 @@ class TraceWriter:
             table.append([number, first, spikes.shape[1], int(block.code), block.spikes, block.marks, end, checksum])
             payloads.append(block.payload)
         if table:
-            put_early(blocks, self._written[1], np.array(table))
+            put(blocks, self._written[1], np.array(table))
             put(data, self._written[0], np.frombuffer(b"".join(payloads), np.uint8))
             self._written = (end, self._written[1] + len(table))
 

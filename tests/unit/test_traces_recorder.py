@@ -264,9 +264,11 @@ def test_an_epoch_shown_twice_after_a_kill_is_written_once(tmp_path: Path, capsy
     assert not list(killed.glob(".*tmp*"))
 
 
+@pytest.mark.parametrize("flush_seconds", [0.0, 1e9])  # however fast the machine is
 def test_export_and_plot_use_what_is_left_of_a_cut_trace(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, flush_seconds: float
 ) -> None:
+    monkeypatch.setattr("neurorules.torch_path.recorder.FLUSH_SECONDS", flush_seconds)
     trace = tmp_path / "t.h5"
     with Recorder(make(), trace, ["S", "v"]) as recorder:
         recorder.record(*batch(), np.arange(SAMPLES))
