@@ -60,9 +60,6 @@ def population_arrays(plan: RecordPlan, seen: Seen) -> Arrays:
         # A read-out has no spikes of its own: what it sends is its membrane.
         wanted = [v for v in plan.population if v in values and (layer.role == "hidden" or v != "S")]
         found[layer.name] = {v: _array(values[v], steps) for v in wanted}
-        if "S" in wanted and layer.neuron.spiking and layer.neuron.dynamics() is not None:
-            # A leaky integrator spikes or does not: nobody has to look for grades among its spikes.
-            found[layer.name]["S"] = found[layer.name]["S"] != 0
     return found
 
 

@@ -92,7 +92,7 @@ def put(data: h5py.Dataset, before: int, rows: np.ndarray) -> None:
     """Write rows behind the first `before` ones; what stood there goes."""
     found = np.ascontiguousarray(rows, data.dtype)
     # Straight to the library: h5py's own indexing takes longer than writing a few numbers.
-    data.id.set_extent((before + len(found), *data.shape[1:]))
+    data.id.set_extent((before + len(found), *found.shape[1:]))
     if not found.size:
         return
     place = data.id.get_space()

@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from neurorules.traces.spike_bits import Packed, gaps, pack
+
 GAP_TYPES = (np.uint8, np.uint16, np.uint32, np.uint64)
 """By the two bits of `GAP_SIZE`: 0, 1, 2, 3."""
 SPARSE = 1 / 16
@@ -51,20 +53,18 @@ def encode(spikes: np.ndarray) -> Block:
     """Write spikes.
 
     Args:
-        spikes: (T, n, N) of any number type, time first as a network leaves them; quickest where they are booleans.
+        spikes: (T, n, N) of any number type, time first as a network leaves them.
     """
-    graded = spikes.dtype != np.bool_
-    fires = spikes != 0 if graded else spikes
-    count = int(np.count_nonzero(fires))
-    plain = not graded or int(np.count_nonzero(spikes == 1)) == count
-    code, marks = _marks(fires, count)
-    if count < REPAYS * spikes.size:
+    packed = pack(spikes)
+    code, marks = _marks(packed, spikes.size)
+    if packed.spikes < REPAYS * spikes.size:
         code, marks = _deflated(code, marks, Code.DEFLATED_MARKS)
-    if plain:
-        return Block(code, count, len(marks), marks)
-    values = np.ascontiguousarray(spikes.transpose(1, 0, 2)[fires.transpose(1, 0, 2)], np.float32).tobytes()
+    if packed.plain:
+        return Block(code, packed.spikes, len(marks), marks)
+    turned = spikes.transpose(1, 0, 2)
+    values = np.ascontiguousarray(turned[turned != 0], np.float32).tobytes()
     code, values = _deflated(code | Code.VALUES, values, Code.DEFLATED_VALUES)
-    return Block(code, count, len(marks), marks + values)
+    return Block(code, packed.spikes, len(marks), marks + values)
 
 
 def decode(block: Block, places: int) -> tuple[np.ndarray, np.ndarray]:
@@ -95,17 +95,13 @@ def decode(block: Block, places: int) -> tuple[np.ndarray, np.ndarray]:
     return where, values
 
 
-def _marks(fires: np.ndarray, count: int) -> tuple[int, bytes]:
-    by_sample = fires.transpose(1, 0, 2)
-    if count < SPARSE * fires.size:
-        where = np.flatnonzero(np.ascontiguousarray(by_sample))
-        gaps = np.diff(where, prepend=0)
-        size = int(np.searchsorted([1 << 8, 1 << 16, 1 << 32], int(gaps.max(initial=0)), side="right"))
-        if count << size < fires.size >> 3:
-            return int(Code.GAPS) | size << 4, gaps.astype(GAP_TYPES[size]).tobytes()
-    if fires.shape[2] % 8 == 0:  # packed first, there is an eighth to turn round
-        return int(Code.BITS), np.ascontiguousarray(np.packbits(fires, axis=2).transpose(1, 0, 2)).tobytes()
-    return int(Code.BITS), np.packbits(np.ascontiguousarray(by_sample)).tobytes()
+def _marks(packed: Packed, places: int) -> tuple[int, bytes]:
+    if packed.spikes < SPARSE * places:
+        found = gaps(packed, places)
+        size = int(np.searchsorted([1 << 8, 1 << 16, 1 << 32], int(found.max(initial=0)), side="right"))
+        if packed.spikes << size < places >> 3:
+            return int(Code.GAPS) | size << 4, found.astype(GAP_TYPES[size]).tobytes()
+    return int(Code.BITS), packed.bits.tobytes()
 
 
 def _deflated(code: int, content: bytes, flag: Code) -> tuple[int, bytes]:
