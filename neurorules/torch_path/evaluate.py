@@ -17,7 +17,10 @@ ROWS = 500
 
 
 class Evaluation(NamedTuple):
-    """Accuracy in 0..1; hidden spikes and synaptic operations a sample (a spike times the synapses it reaches)."""
+    """Accuracy in 0..1; hidden spikes and synaptic operations a sample; mean output and share of silent neurons by layer.
+
+    A synaptic operation is a spike that reaches a synapse; of neurons that do not spike, an output that is not 0.
+    """
 
     accuracy: float
     spikes_per_sample: float
@@ -34,23 +37,26 @@ def evaluate(learner: Learner, part: Part, seed: int = 0) -> Evaluation:
     """
     generator = torch.Generator().manual_seed(seed)
     layers = learner.model.network.layers
-    right, totals = 0, [0.0] * len(layers)
+    right, totals, sent = 0, [0.0] * len(layers), [0.0] * len(layers)
     reached: list[Tensor | None] = [None] * len(layers)
     for drive, labels in part.in_order(ROWS, generator):
         response = learner.respond(drive)
         right += int((response.scores.argmax(1).cpu() == labels).sum())
         for index, activity in enumerate(response.activity[:-1]):
-            spikes = activity.S.values
-            totals[index] += float(spikes.sum())
-            fired = spikes.sum((0, 1)) != 0  # graded outputs have two signs
+            output = activity.S.values
+            total, sends = float(output.sum()), output != 0
+            totals[index] += total
+            sent[index] += total if layers[index].neuron.spiking else int(sends.count_nonzero())
+            fired = sends.flatten(0, 1).any(0)
             known = reached[index]
             reached[index] = fired if known is None else known | fired
     samples = len(part)
     hidden = learner.model.network.hidden
     rates = {a.name: totals[i] / (samples * part.steps * prod(a.shape)) for i, a in enumerate(hidden)}
     silent = {a.name: 1 - float(r.float().mean()) for a, r in zip(hidden, reached, strict=False) if r is not None}
-    synops = sum(totals[i] * _fan_out(layers, i) for i in range(len(hidden)))
-    return Evaluation(right / samples, sum(totals) / samples, synops / samples, rates, silent)
+    spikes = sum(totals[i] for i, layer in enumerate(hidden) if layer.neuron.spiking)
+    synops = sum(sent[i] * _fan_out(layers, i) for i in range(len(hidden)))
+    return Evaluation(right / samples, spikes / samples, synops / samples, rates, silent)
 
 
 def _fan_out(layers: tuple[Layer, ...], source: int) -> float:
