@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,8 @@ from neurorules.language.errors import UserError
 from neurorules.runs.atomic import write_text
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.plain_json import plain, to_json
+
+_log = logging.getLogger(__name__)
 
 FORMAT, VERSION = "neurorules-compare", 2
 AXES = ("rule", "seed", "targets", "hardware", "path")
@@ -71,7 +74,8 @@ def audited(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     rules = [run["plain_rule"] for run in runs if run.get("path", "torch") == "torch"]
     try:
         return audit_rules(rules, signal=runs[0].get("signal"), dw=runs[0].get("dw")) if rules else {}
-    except UserError:
+    except UserError as refused:
+        _log.warning("the report says nothing of what updates depend on: %s", refused)
         return {}
 
 

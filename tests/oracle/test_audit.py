@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from neurorules.compare.audit.matrix import matrices
 from neurorules.compare.audit.memory import peak_bytes
 from neurorules.compare.audit.needs import needs_of
 from neurorules.compare.audit.rig import build, differ, run, with_parameters
+from neurorules.compare.gather import audited as audited_of
 from neurorules.language.errors import UserError
 from neurorules.series import Series
 from neurorules.signals._shared import SignalState, ThirdFactor, View, constant_in_time
@@ -289,3 +291,10 @@ def test_its_answer_holds_what_a_matrix_needs() -> None:
 
 def test_every_parameter_of_a_warm_net_learns() -> None:
     assert all(value.any() for value in run(rig_of("bptt")).gradients.values())
+
+
+def test_runs_of_which_none_can_be_audited_say_why(caplog: pytest.LogCaptureFixture) -> None:
+    runs = [{"plain_rule": "drtp", "dw": "nonsense +", "signal": None}]
+    with caplog.at_level(logging.WARNING):
+        assert audited_of(runs) == {}
+    assert "says nothing of what updates depend on: " in caplog.text and "nonsense" in caplog.text
