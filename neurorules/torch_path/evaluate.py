@@ -17,7 +17,7 @@ ROWS = 500
 
 
 class Evaluation(NamedTuple):
-    """Accuracy in 0..1; hidden spikes and synaptic operations a sample; mean output and silent neurons (share) by layer.
+    """Accuracy in 0..1; hidden spikes and synaptic operations a sample; mean output and share of silent by layer.
 
     A synaptic operation is a spike that reaches a synapse; of neurons that do not spike, an output that is not 0.
     """
