@@ -23,7 +23,7 @@ from neurorules.torch_path.learn import TrialResult, learn_trial
 from neurorules.torch_path.model import Learned, Model, build_model, initialise, place
 from neurorules.torch_path.network import Network, settled_network
 from neurorules.torch_path.observe import Response, respond
-from neurorules.torch_path.optimiser import Optimiser
+from neurorules.torch_path.optimiser import optimiser_of
 from neurorules.torch_path.output import metrics_of
 from neurorules.torch_path.pipeline import Parcel, Pipe, merged
 from neurorules.torch_path.precision import matrix_precision
@@ -99,26 +99,10 @@ class Learner:
         self.generator = torch.Generator(self.device).manual_seed(seed + 2_000_003)
         self.hardware: Device | None = None if hardware == "none" else chain(hardware)
         self.hardware_state = self._program()
-        self.optimiser = self._optimiser(optimizer, lr, readout_lr, weight_decay)
+        self.optimiser = optimiser_of(self.model, self.learned.parameters, optimizer, lr, readout_lr, weight_decay)
         self.pipe: Pipe | None = None
         if schedule in PIPELINED:
             self.pipe = Pipe(self.model, schedule == "pipelined_threads", self.hardware is not None)
-
-    def _optimiser(
-        self, optimizer: str | None, lr: float | None, readout_lr: float | None, weight_decay: float
-    ) -> Optimiser:
-        defaults = self.model.rule.defaults
-        hidden = defaults.lr if lr is None else lr
-        reading = defaults.readout_lr if readout_lr is None else readout_lr
-        readers = ("readout.", *(f"{layer.name}.local_" for layer in self.model.network.hidden))
-        own = {*self.model.network.parameter_names(), *(n for n in self.learned.parameters if n.startswith(readers))}
-        rates = {name: hidden if name in own else defaults.signal_lr for name in self.learned.parameters}
-        rates |= {name: reading for name in self.learned.parameters if name.startswith(readers)}
-        kinds = {
-            name: optimizer or (defaults.readout_optimizer if name.startswith(readers) else defaults.optimizer)
-            for name in self.learned.parameters
-        }
-        return Optimiser(self.learned.parameters, kinds, rates, weight_decay)
 
     def step(self, spikes: Tensor | Series, labels: Tensor, fraction: float = 1.0) -> dict[str, float]:
         """Learn from one batch.

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from neurorules.language.errors import unknown
 from neurorules.language.options import convert_options, parse_named
+from neurorules.torch_path.model import Model
 from neurorules.torch_path.network import Parameters
 from neurorules.torch_path.pid import Pid, pid_gains
 
@@ -86,6 +87,33 @@ class Optimiser:
             here = self.parameters[name]
             kept = value.clone() if key == "step" else value.to(here.device, here.dtype).clone()
             self.torch[self.kinds[name]].state[here][key] = kept
+
+
+def optimiser_of(
+    model: Model, parameters: Parameters, optimizer: str | None = None, lr: float | None = None,
+    readout_lr: float | None = None, weight_decay: float = 0.0,
+) -> Optimiser:  # fmt: skip
+    """A model's optimiser: whatever reads out, of a layer of its own too, learns by the read-out's kind and rate.
+
+    Args:
+        model: its rule says what is not said here.
+        parameters: all that the model learns, its signal's own among them.
+        optimizer: kind of all parameters.
+        lr: learning rate of the hidden layers.
+        readout_lr: learning rate of what reads out.
+        weight_decay: L2, >= 0.
+    """
+    defaults, network = model.rule.defaults, model.network
+    hidden = defaults.lr if lr is None else lr
+    reading = defaults.readout_lr if readout_lr is None else readout_lr
+    readers = ("readout.", *(f"{layer.name}.local_" for layer in network.hidden))
+    own = set(network.parameter_names())
+    kinds, rates = {}, {}
+    for name in parameters:
+        reads = name.startswith(readers)
+        kinds[name] = optimizer or (defaults.readout_optimizer if reads else defaults.optimizer)
+        rates[name] = reading if reads else hidden if name in own else defaults.signal_lr
+    return Optimiser(parameters, kinds, rates, weight_decay)
 
 
 def _without_options() -> None:
