@@ -47,13 +47,13 @@ def pepita(
         init, sign: of F; x + F e, or x - F e.
         error: of which pass the read-out learns.
         error_sign: the error's sign alone is projected.
-        presynaptic: the pass whose presynaptic activity counts; None: the paper's, modulated, for rate_difference,
-            forward for graded and dendritic.
+        presynaptic: the pass whose presynaptic activity counts; None: the paper's, modulated, for rate_difference on
+            the paper's own nets; else forward: what moves spikes moves deep nets too far to learn from.
         mirror: how F learns to oppose the forward weights.
         bias: whether biases learn; the paper has none.
     """
     spiking = neurons == "spiking"
-    chosen = presynaptic or ("modulated" if form == "rate_difference" else "forward")
+    chosen = presynaptic or ("modulated" if form == "rate_difference" and not spiking else "forward")
     pre: Pass = "modulated" if chosen == "modulated" else "input"
     travelling = "contrastive" if form == "time_local" else form
     options: dict[str, object] = {"form": travelling, "init": init, "sign": sign, "mirror": mirror, "kappa": kappa}
@@ -75,7 +75,8 @@ def pepita(
             (
                 "spiking nets: mean spike counts stand for rates; F e reaches the first layer as a constant current "
                 "beside the same spikes, and is no presynaptic activity",
-                "spiking nets: F is 40 times the paper's, which moves too few spikes (option kappa)",
+                "spiking nets: F is 40 times the paper's, which moves too few spikes (option kappa), so presynaptic is "
+                "the first pass's activity (option presynaptic)",
                 "contrastive, time_local, init=normal and mirror=layers: R. F. Srinivasan et al. 2024",
                 "graded, dendritic and mirror=running are ours",
             ),
