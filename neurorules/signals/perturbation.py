@@ -47,9 +47,11 @@ from neurorules.streaming import start_at
 
 Form = Literal["rate_difference", "contrastive", "graded", "dendritic"]
 Mirror = Literal["none", "running", "layers"]
-RATE_KAPPA, SPIKE_KAPPA, MIRRORED_SPIKE_KAPPA, GRADED_KAPPA = 0.05, 2.0, 0.5, 1.0
-"""kappa on rate nets (Dellaferrera & Kreiman 2022); where spike counts must move; the same with a mirrored F, which
-pushes all layers the same way and unsettles deep nets at 2; where currents are compared, which may have any size."""
+RATE_KAPPA, SPIKE_KAPPA, CAREFUL_SPIKE_KAPPA, GRADED_KAPPA = 0.05, 2.0, 0.5, 1.0
+"""kappa on rate nets (Dellaferrera & Kreiman 2022); where spike counts must move; the same where a push grows on its
+way, with a mirrored F, which pushes all layers the same way, and in nets deeper than `FEW_LAYERS`: what learns from a
+pass pushed too far learns the wrong task; where currents are compared, which may have any size."""
+FEW_LAYERS = 2
 SIGN_SCALE = 0.1
 """Further factor of F where the error's sign is projected. Source: public code of Dellaferrera & Kreiman 2022."""
 
@@ -62,7 +64,7 @@ class InputPerturbation(Signal):
         form: what is compared. rate_difference: mean outputs of two passes. contrastive: nothing, the texts of the two
             passes do. graded: mean currents of two passes. dendritic: a current carried beside the spikes.
         kappa: F's entries have deviation kappa sqrt(2 / inputs), > 0; None: .05 on rate nets; on spiking ones 2 where
-            spikes are compared (.5 with a mirrored F), 1 where currents are.
+            spikes are compared (.5 with a mirrored F, and from three hidden layers on), 1 where currents are.
         init: of F: uniform; normal, a product of one matrix a layer; class_means of the inputs seen so far (a control).
         sign: plus for x + F e, minus for x - F e.
         error_sign: the error's sign alone, F a tenth.
@@ -178,7 +180,8 @@ class InputPerturbation(Signal):
             return RATE_KAPPA
         if self.form in ("graded", "dendritic"):
             return GRADED_KAPPA
-        return SPIKE_KAPPA if self.mirror == "none" else MIRRORED_SPIKE_KAPPA
+        deep = len(net.hidden) > FEW_LAYERS
+        return CAREFUL_SPIKE_KAPPA if deep or self.mirror != "none" else SPIKE_KAPPA
 
     def _moved(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> SignalState:
         """What a trial leaves: the size of the push at the first layer, and the mirrored projection."""
