@@ -75,8 +75,8 @@ def pepita(
             (
                 "spiking nets: mean spike counts stand for rates; F e reaches the first layer as a constant current "
                 "beside the same spikes, and is no presynaptic activity",
-                "spiking nets: F is 40 times the paper's, which moves too few spikes, and 10 times where there are three "
-                "hidden layers or more (option kappa)",
+                "spiking nets: F is 40 times the paper's, which moves too few spikes, and 10 times where there are "
+                "three hidden layers or more (option kappa)",
                 "contrastive, time_local, init=normal and mirror=layers: R. F. Srinivasan et al. 2024",
                 "graded, dendritic and mirror=running are ours",
             ),
