@@ -225,6 +225,27 @@ def test_without_a_perturbation_hidden_layers_stay(form: str) -> None:
     torch.testing.assert_close(found["hidden1.ff.w"], torch.zeros_like(found["hidden1.ff.w"]), rtol=0, atol=1e-15)
 
 
+@pytest.mark.parametrize(
+    ("options", "net", "kappa"),
+    [
+        (":neurons=rate", "9-7-6", 0.05),
+        ("", "9-7", 2.0),
+        ("", "9-7-6", 0.5),
+        (":form=contrastive", "9-7-6", 0.5),
+        (":mirror=running", "9", 0.5),
+        (":form=graded", "9-7-6", 1.0),
+        (":kappa=3", "9-7-6", 3.0),
+    ],
+)
+def test_the_size_of_f_is_the_nets(options: str, net: str, kappa: float) -> None:
+    given = RATE if "rate" in options else {}
+    _, learned = made(f"pepita{options}", net, **given)
+    projection = learned.signal["projection"]
+    expected = kappa * (2 / projection[0].numel()) ** 0.5
+    bound = expected * 3**0.5  # of a uniform draw of that deviation
+    assert 0.9 * bound < float(projection.abs().max()) <= bound * (1 + 1e-6)
+
+
 def phases_of(drive: Series) -> tuple[Trial, dict[str, object]]:
     model, learned = warmed("pepita:kappa=5", "9-7")
     labels = torch.zeros(ROWS, dtype=torch.int64)
