@@ -64,6 +64,14 @@ def test_the_finding_names_the_best_local_rule_and_its_paired_gap() -> None:
     assert "95 % interval −3.0 to −1.3" in said
 
 
+def test_a_small_gap_is_not_shown_as_none() -> None:
+    comparison = made(["sigprop", "bptt"])
+    comparison["rules"][0]["difference"] |= {"mean": 0.0004, "low": 0.00006, "high": 0.0008}
+    found = find(read(comparison))
+    assert "0.04 points above bptt (paired difference +0.04 points, 95 % interval +0.01 to +0.08)" in headline(comparison)
+    assert "+0.04" in [tile.number for tile in found.tiles]
+
+
 def test_the_finding_claims_nothing_where_the_interval_holds_zero() -> None:
     comparison = made(["sigprop", "bptt"])
     comparison["rules"][0]["difference"] |= {"mean": -0.004, "low": -0.011, "high": 0.003}

@@ -6,7 +6,16 @@ from html import escape
 from typing import NamedTuple
 
 from neurorules.compare.report.markup import code
-from neurorules.compare.report.numbers import Number, average, fixed, interval, percent, plain_number, points
+from neurorules.compare.report.numbers import (
+    Number,
+    average,
+    digits_of_points,
+    fixed,
+    interval,
+    percent,
+    plain_number,
+    points,
+)
 from neurorules.compare.report.pairs import paired
 from neurorules.compare.report.reading import (
     GLOBAL_RULE,
@@ -105,10 +114,12 @@ def _gap(row: Row) -> str:
         return f"; {code(GLOBAL_RULE)} took no part, so how far this is from global learning stays open."
     other = code(difference.get("to") or GLOBAL_RULE)
     side = "below" if mean < 0 else "above"
-    size = f"{abs(100 * mean):.1f} points {side} {other}"
+    digits = digits_of_points(mean, low, high)
+    size = f"{abs(100 * mean):.{digits}f} points {side} {other}"
     if low is None or high is None:
         return f": {size}, seen once. A difference without an interval may be luck; run more seeds."
-    shown = f"paired difference {points(mean)} points, 95 % interval {points(low)} to {points(high)}"
+    bounds = f"{points(low, digits)} to {points(high, digits)}"
+    shown = f"paired difference {points(mean, digits)} points, 95 % interval {bounds}"
     if low <= 0 <= high:
         return f". These seeds do not tell it apart from {other} ({shown})."
     return f", <b>{size}</b> ({shown})."
@@ -184,10 +195,13 @@ def _seed_note(comparison: Comparison) -> str:
 def _tiles(comparison: Comparison, best: Row) -> list[Tile]:
     tiles = [Tile(f"{percent(_accuracy(best))} %", "test accuracy", str(best["rule"]))]
     difference = best.get("difference") or {}
-    if difference.get("mean") is not None:
+    if (mean := difference.get("mean")) is not None:
         low, high = difference.get("low"), difference.get("high")
-        below = "one seed" if low is None or high is None else f"{points(low)} to {points(high)}, paired"
-        tiles.append(Tile(points(difference["mean"]), f"points to {difference.get('to') or GLOBAL_RULE}", below))
+        digits = digits_of_points(mean, low, high)
+        below = "one seed"
+        if low is not None and high is not None:
+            below = f"{points(low, digits)} to {points(high, digits)}, paired"
+        tiles.append(Tile(points(mean, digits), f"points to {difference.get('to') or GLOBAL_RULE}", below))
     angles = _last_angles(comparison, best["rule"])
     if angles:
         low_angle, high_angle = min(angles.values()), max(angles.values())

@@ -22,6 +22,11 @@ def points(value: Number, digits: int = 1) -> str:
     return signed_text(f"{100 * value:+.{digits}f}")
 
 
+def digits_of_points(*values: Number | None) -> int:
+    """Places that several differences are shown with: two where one would show some of them as nothing."""
+    return 2 if any(value and abs(100 * value) < 0.05 for value in values) else 1
+
+
 def plain_number(value: Number | None, digits: int = 3) -> str:
     """A number with `digits` significant digits, thousands set apart by thin spaces."""
     if value is None:

@@ -111,4 +111,4 @@ def _cells(row: Row, comparison: Comparison) -> list[Cell]:
 
 
 def _points_interval(low: Number | None, high: Number | None) -> str:
-    return NONE if low is None or high is None else f"{points(low)} to {points(high)}"
+    return NONE if low is None or high is None else f"{points(low, 2)} to {points(high, 2)}"
