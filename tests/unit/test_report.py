@@ -67,9 +67,9 @@ def test_the_finding_names_the_best_local_rule_and_its_paired_gap() -> None:
 def test_a_small_gap_is_not_shown_as_none() -> None:
     comparison = made(["sigprop", "bptt"])
     comparison["rules"][0]["difference"] |= {"mean": 0.0004, "low": 0.00006, "high": 0.0008}
-    found = find(read(comparison))
-    assert "0.04 points above bptt (paired difference +0.04 points, 95 % interval +0.01 to +0.08)" in headline(comparison)
-    assert "+0.04" in [tile.number for tile in found.tiles]
+    assert "0.04 points above bptt (paired difference +0.04 points, " in headline(comparison)
+    assert "95 % interval +0.01 to +0.08)" in headline(comparison)
+    assert "+0.04" in [tile.number for tile in find(read(comparison)).tiles]
 
 
 def test_the_finding_claims_nothing_where_the_interval_holds_zero() -> None:
