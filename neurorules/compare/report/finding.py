@@ -15,6 +15,7 @@ from neurorules.compare.report.numbers import (
     percent,
     plain_number,
     points,
+    points_interval,
 )
 from neurorules.compare.report.pairs import paired
 from neurorules.compare.report.reading import (
@@ -118,7 +119,7 @@ def _gap(row: Row) -> str:
     size = f"{abs(100 * mean):.{digits}f} points {side} {other}"
     if low is None or high is None:
         return f": {size}, seen once. A difference without an interval may be luck; run more seeds."
-    bounds = f"{points(low, digits)} to {points(high, digits)}"
+    bounds = points_interval(low, high, digits)
     shown = f"paired difference {points(mean, digits)} points, 95 % interval {bounds}"
     if low <= 0 <= high:
         return f". These seeds do not tell it apart from {other} ({shown})."
@@ -198,9 +199,7 @@ def _tiles(comparison: Comparison, best: Row) -> list[Tile]:
     if (mean := difference.get("mean")) is not None:
         low, high = difference.get("low"), difference.get("high")
         digits = digits_of_points(mean, low, high)
-        below = "one seed"
-        if low is not None and high is not None:
-            below = f"{points(low, digits)} to {points(high, digits)}, paired"
+        below = "one seed" if low is None or high is None else f"{points_interval(low, high, digits)}, paired"
         tiles.append(Tile(points(mean, digits), f"points to {difference.get('to') or GLOBAL_RULE}", below))
     angles = _last_angles(comparison, best["rule"])
     if angles:

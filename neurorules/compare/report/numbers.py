@@ -22,6 +22,11 @@ def points(value: Number, digits: int = 1) -> str:
     return signed_text(f"{100 * value:+.{digits}f}")
 
 
+def points_interval(low: Number | None, high: Number | None, digits: int = 1) -> str:
+    """Both bounds of a difference in points; a dash where there are none."""
+    return NONE if low is None or high is None else f"{points(low, digits)} to {points(high, digits)}"
+
+
 def digits_of_points(*values: Number | None) -> int:
     """Places that several differences are shown with: two where one would show some of them as nothing."""
     return 2 if any(value and abs(100 * value) < 0.05 for value in values) else 1

@@ -7,7 +7,7 @@ from typing import Any
 
 from neurorules.compare.report.charts.accuracy import accuracy
 from neurorules.compare.report.markup import Cell, Column, Table, TableRow, figure, table_html
-from neurorules.compare.report.numbers import NONE, Number, clipped, fixed, interval, percent, points
+from neurorules.compare.report.numbers import NONE, Number, clipped, fixed, interval, percent, points, points_interval
 from neurorules.compare.report.reading import Comparison, Row, is_global
 from neurorules.compare.report.sections._shared import Section, by_accuracy
 from neurorules.compare.report.style import Look
@@ -101,14 +101,10 @@ def _cells(row: Row, comparison: Comparison) -> list[Cell]:
         Cell(str(seeds), seeds),
         Cell(percent(validation.get("mean"), 2), validation.get("mean")),
         Cell(NONE if gap is None else points(gap, 2), gap),
-        Cell(_points_interval(gap_low, gap_high), gap_low, mark="tight"),
+        Cell(points_interval(gap_low, gap_high, 2), gap_low, mark="tight"),
     ]
     for target in _reached(comparison):
         epochs = (row.get("epochs_to") or {}).get(target)
         seconds = (row.get("seconds_to") or {}).get(target)
         cells += [Cell(fixed(epochs, 1), epochs), Cell(fixed(seconds, 1), seconds)]
     return cells
-
-
-def _points_interval(low: Number | None, high: Number | None) -> str:
-    return NONE if low is None or high is None else f"{points(low, 2)} to {points(high, 2)}"
