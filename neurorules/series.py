@@ -32,5 +32,15 @@ class Series(NamedTuple):
     def total(self, steps: int) -> Tensor:
         """Sum over time, (B, *shape)."""
         if self.constant:
-            return self.values * steps
-        return self.values.sum(0) if self.summed is None else self.summed
+            return self.values if steps == 1 else self.values * steps
+        return summed_over_time(self.values) if self.summed is None else self.summed
+
+
+def summed_over_time(values: Tensor) -> Tensor:
+    """Sum over time of (T, B, *shape); where T = 1 a view of it."""
+    return values[0] if len(values) == 1 else values.sum(0)
+
+
+def per_step(total: Tensor, steps: int) -> Tensor:
+    """A sum over time as an average; where T = 1 itself."""
+    return total if steps == 1 else total / steps

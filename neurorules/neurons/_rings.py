@@ -15,9 +15,16 @@ from neurorules.rings import Mode, RingSystem, fixed_points, reverse_nodes, run_
 
 
 class RingState(NamedTuple):
-    """What a run leaves for the reverse circuit: the drive (B, *shape), and the final state (B, 5, *shape)."""
+    """What a run leaves for the reverse circuit.
+
+    Args:
+        drive: (B, *shape).
+        rest: the fixed point x* as it was, (5, N).
+        final: state, (B, 5, *shape).
+    """
 
     drive: Tensor
+    rest: Tensor
     final: Tensor
 
 
@@ -45,12 +52,12 @@ class FiveElement(Neuron):
         return self.system.steps
 
     def initial(self, current: Tensor) -> State:
-        return State(torch.zeros_like(current))
+        return State(current.new_zeros(()).expand_as(current))  # a ring starts at rest each step
 
     def step(self, state: State, current: Tensor) -> tuple[Tensor, Observed, State]:
         drive, rest = self._flat(current)
         out, final = run_nodes(self.system, drive, rest)
-        inner = RingState(current, final.reshape(-1, 5, *current.shape[1:]))
+        inner = RingState(current, rest, final.reshape(-1, 5, *current.shape[1:]))
         return out.reshape(current.shape), Observed(current, inner), state
 
     def psi(self, v: Tensor) -> Tensor:
@@ -84,9 +91,9 @@ class FiveElement(Neuron):
         Returns:
             What arrives at the drive, (B, *shape); the gradient of `log_rest` (5, *shape), summed over rows.
         """
-        drive, rest = self._flat(inner.drive)
-        given = error.reshape(drive.shape), drive, rest, inner.final.reshape(-1, 5, drive.shape[1])
-        arrived, sums = reverse_nodes(self.system, mode, *given, learn)
+        size = inner.rest.shape[1]
+        drive, final = inner.drive.reshape(-1, size), inner.final.reshape(-1, 5, size)
+        arrived, sums = reverse_nodes(self.system, mode, error.reshape(drive.shape), drive, inner.rest, final, learn)
         return arrived.reshape(error.shape), None if sums is None else sums.reshape(5, *error.shape[1:])
 
     def _flat(self, current: Tensor) -> tuple[Tensor, Tensor]:

@@ -43,7 +43,7 @@ class Rate(Neuron):
             raise UserError("neuron 'rate': tanh has no leak. Use activation=relu")
 
     def initial(self, current: Tensor) -> State:
-        return State(torch.zeros_like(current))
+        return State(current.new_zeros(()).expand_as(current))  # nothing is kept
 
     def step(self, state: State, current: Tensor) -> tuple[Tensor, Observed, State]:
         return self.primitive(current), Observed(current), state

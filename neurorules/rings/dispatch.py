@@ -44,7 +44,7 @@ def reverse_nodes(
     Returns:
         What arrives at the drives before saturation (R, N); gradient of ln x* (5, N), summed over rows, if asked for.
     """
-    slope, drive = system.saturation_slope(drive), system.saturated(drive)
+    drive, slope = system.saturated_with_slope(drive)
     if native.serves(drive):
         given = [x.contiguous() for x in (error, drive, rest, final)]
         arrived, gathered = native.nodes_back(system, NODE_TAPS, mode, given[0], given[1], given[2], given[3], sums)
@@ -76,7 +76,7 @@ def run_edges(system: RingSystem, drive: Tensor, rest: Tensor) -> Tensor:
 
 def reverse_edges(system: RingSystem, mode: Mode, error: Tensor, drive: Tensor, rest: Tensor) -> Tensor:
     """The reverse circuit of connections' rings: error (R, O) to what arrives at their drives (R, I)."""
-    slope, drive = system.saturation_slope(drive), system.saturated(drive)
+    drive, slope = system.saturated_with_slope(drive)
     if native.serves(drive):
         return slope * native.edges_back(
             system, EDGE_TAPS, mode, error.contiguous(), drive.contiguous(), rest.contiguous()

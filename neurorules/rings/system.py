@@ -76,9 +76,10 @@ class RingSystem:
         """The drive that reaches J."""
         return self.saturation * torch.tanh(drive / self.saturation)
 
-    def saturation_slope(self, drive: Tensor) -> Tensor:
-        """Derivative of `saturated`."""
-        return 1 - torch.tanh(drive / self.saturation).square()
+    def saturated_with_slope(self, drive: Tensor) -> tuple[Tensor, Tensor]:
+        """The drive that reaches J, and its derivative by the drive before saturation."""
+        share = torch.tanh(drive / self.saturation)
+        return self.saturation * share, 1 - share.square()
 
     def matrix(self) -> Tensor:
         """A (5, 5), float64."""

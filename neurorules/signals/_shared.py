@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from neurorules.neurons._shared import Neuron
-from neurorules.series import Series
+from neurorules.series import Series, per_step
 
 SignalState = dict[str, Any]
 """Tensors and running averages a signal keeps, by name; part of every checkpoint."""
@@ -222,4 +222,4 @@ def one_hot(labels: Tensor, classes: int, like: Tensor) -> Tensor:
 
 def constant_in_time(gradient: Tensor, steps: int) -> Series:
     """The third factor of a loss on a time average: the derivative by the average, spread over the steps."""
-    return Series(gradient / steps, True)
+    return Series(per_step(gradient, steps), True)

@@ -188,7 +188,8 @@ class InputPerturbation(Signal):
         after: SignalState = {}
         if "modulated" in view.aside:
             push = view.aside["modulated"] / view.layer.neuron.scale
-            after["push"] = state["push"].updated(push.square().mean(), len(push), 1 - KEPT)
+            mean_square = torch.linalg.vector_norm(push).square() / push.numel()
+            after["push"] = state["push"].updated(mean_square, len(push), 1 - KEPT)
         if not view.last or self.mirror == "none":
             return after
         against = -1.0 if self.sign == "plus" else 1.0

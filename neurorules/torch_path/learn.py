@@ -21,7 +21,7 @@ from neurorules.normalisations._shared import (
     first_current_statistics,
     first_update_statistics,
 )
-from neurorules.series import Series
+from neurorules.series import Series, per_step
 from neurorules.streaming import RunningMean, start_at
 from neurorules.torch_path.layer import draw_masks
 from neurorules.torch_path.local_view import Gathered, LocalView
@@ -100,7 +100,7 @@ def learn_trial(
         if output is None or phase.name == model.rule.error_phase:
             summed = records[phase.name].output
             assert summed is not None
-            output = compare_output(model.rule, summed / steps, labels)
+            output = compare_output(model.rule, per_step(summed, steps), labels)
         teacher = teacher or Teacher(trial, records, output, dict(learned.signal), Gathered(), samples)
         teacher.output = output
         if phase.applies:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from neurorules.language.rules import Rule
+from neurorules.series import per_step
 from neurorules.signals._shared import one_hot
 
 
@@ -21,7 +22,7 @@ class Output(NamedTuple):
 
     def spread(self, steps: int) -> Output:
         """The same over the steps of a trial: a text's value is summed over them."""
-        return Output(self.p / steps, self.y / steps, self.m / steps)
+        return Output(*(per_step(value, steps) for value in (self.p, self.y, self.m)))
 
 
 def compare_output(rule: Rule, output: Tensor, labels: Tensor) -> Output:

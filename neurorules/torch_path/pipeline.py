@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from neurorules.language.errors import UserError
-from neurorules.series import Series
+from neurorules.series import Series, per_step
 from neurorules.signals._shared import NEEDS, SignalState
 from neurorules.torch_path.layer import Masks
 from neurorules.torch_path.learn import gradients_of, learn_one, moved
@@ -132,7 +132,7 @@ def _teacher(trial: Trial, parcel: Parcel, readout: bool, state: SignalState) ->
     if readout:
         summed = parcel.records[trial.model.rule.error_phase].output
         assert summed is not None
-        output = compare_output(trial.model.rule, summed / trial.steps, parcel.labels)
+        output = compare_output(trial.model.rule, per_step(summed, trial.steps), parcel.labels)
     return Teacher(trial, parcel.records, output, dict(state), Gathered(), len(parcel.labels))
 
 

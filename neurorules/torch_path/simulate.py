@@ -14,7 +14,7 @@ from torch import Tensor
 
 from neurorules.neurons._shared import Gates, Neuron, State
 from neurorules.normalisations._shared import CurrentStatistics, first_current_statistics
-from neurorules.series import Series
+from neurorules.series import Series, summed_over_time
 from neurorules.signals._shared import Offset, Summary
 from neurorules.torch_path import kernels
 from neurorules.torch_path.current import Current
@@ -148,11 +148,12 @@ def _summed(summary: Summary, layer: Layer, run: Run, drive: Drive, steps: int) 
         case "current":
             return drive.values().total(steps)
         case "spikes":
-            return run.spikes.sum(0)
+            return summed_over_time(run.spikes)
         case "positive_v":
-            return run.v.clamp(min=0).sum(0)
+            return summed_over_time(run.v.clamp(min=0))
     graded = layer.neuron.primitive(run.v)
-    return (graded if run.gates is None or run.gates.fires is None else graded * run.gates.fires).sum(0)
+    fires = None if run.gates is None else run.gates.fires
+    return summed_over_time(graded if fires is None else graded * fires)
 
 
 @dataclass(frozen=True)

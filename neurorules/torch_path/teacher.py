@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from neurorules.series import Series
+from neurorules.series import Series, per_step
 from neurorules.signals._shared import Every, SignalState, ThirdFactor, View
 from neurorules.torch_path.layer import NETWORK_INPUT, carry_back
 from neurorules.torch_path.local_view import Gathered
@@ -49,7 +49,7 @@ class Teacher:
     def _third_factor(self, index: int, phase: str, above: Callable[..., Series] | None) -> Series | None:
         model, layer = self.trial.model, self.trial.model.network.layers[index]
         if layer.role == "readout" and not (model.signal is not None and model.signal.teaches_readout):
-            return None if self.output is None else Series(self.output.m / self.trial.steps, True)
+            return None if self.output is None else Series(per_step(self.output.m, self.trial.steps), True)
         if model.signal is None:
             return None
         if layer.name not in self.known:
@@ -88,11 +88,12 @@ class Teacher:
 
     def _summary(self, index: int) -> dict[str, Tensor]:
         name = self.trial.model.network.layers[index].name
-        return {p: r.summary[name] / self.trial.steps for p, r in self.records.items() if name in r.summary}
+        return {p: per_step(r.summary[name], self.trial.steps) for p, r in self.records.items() if name in r.summary}
 
     def _responses(self) -> dict[str, Tensor]:
         rule, steps = self.trial.model.rule, self.trial.steps
-        return {p: r.output / steps for p, r in self.records.items() if r.output is not None and rule.phase(p).linear}
+        outputs = {p: r.output for p, r in self.records.items() if rule.phase(p).linear}
+        return {p: per_step(output, steps) for p, output in outputs.items() if output is not None}
 
     def _every(self, index: int, what: Every | None) -> dict[str, Tensor]:
         if what is None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from neurorules.language.rules import Phase
 from neurorules.normalisations._shared import over_rows
-from neurorules.series import Series
+from neurorules.series import Series, per_step
 from neurorules.signals._shared import PhaseDrive
 from neurorules.torch_path.current import Current
 from neurorules.torch_path.layer import NETWORK_INPUT, Layer, Masks
@@ -218,7 +218,7 @@ def _observe_tangent(trial: Trial, record: PhaseRecord, before: PhaseRecord) -> 
     layers = network.layers if response else network.hidden
     references = [
         Reference(
-            before.psi[layer.name] / steps if layer.name in before.psi else None,
+            per_step(before.psi[layer.name], steps) if layer.name in before.psi else None,
             before.sent.get(layer.name, layer_activity.v.values),
             layer_activity.gain,
         )
@@ -262,7 +262,7 @@ def class_scores(model: Model, learned: Learned, records: dict[str, PhaseRecord]
     if model.rule.predict == "readout" or model.signal is None:
         output = records[model.rule.score_phase].output
         assert output is not None
-        return output / steps
+        return per_step(output, steps)
     last = model.network.hidden[-1]
-    summary = {phase: record.summary[last.name] / steps for phase, record in records.items() if record.summary}
+    summary = {phase: per_step(record.summary[last.name], steps) for phase, record in records.items() if record.summary}
     return model.signal.scores(learned.signal, learned.parameters, model.shape.layers[-2], summary)
