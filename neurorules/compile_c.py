@@ -83,10 +83,12 @@ def load_or_compile(compiler: str, sources: tuple[Path, ...], flags: tuple[str, 
     return ctypes.CDLL(str(path))
 
 
-def load(compiler: str | None, sources: tuple[Path, ...], flags: tuple[str, ...]) -> ctypes.CDLL | None:
-    """The kernels of `sources`, or None after one warning where they cannot be had."""
+def load(
+    compiler: str | None, sources: tuple[Path, ...], flags: tuple[str, ...], instead: str = "neurons run in plain torch"
+) -> ctypes.CDLL | None:
+    """The kernels of `sources`, or None where they cannot be had, after one warning: what happens `instead`."""
     if compiler is None:
-        _warn("no C compiler was found")
+        _warn("no C compiler was found", instead)
         return None
     try:
         try:
@@ -95,16 +97,16 @@ def load(compiler: str | None, sources: tuple[Path, ...], flags: tuple[str, ...]
             with tempfile.TemporaryDirectory() as private:
                 return load_or_compile(compiler, sources, flags, Path(private))
     except subprocess.CalledProcessError as failure:
-        _warn(f"{compiler} failed: {(failure.stderr or '').strip().splitlines()[:1]}")
+        _warn(f"{compiler} failed: {(failure.stderr or '').strip().splitlines()[:1]}", instead)
     except (OSError, subprocess.SubprocessError) as failure:
-        _warn(f"{compiler}: {failure}")
+        _warn(f"{compiler}: {failure}", instead)
     return None
 
 
-def _warn(reason: str) -> None:
+def _warn(reason: str, instead: str) -> None:
     advice = "Install a C compiler (Debian, Ubuntu: apt install gcc libc6-dev; macOS: xcode-select --install)."
     warnings.warn(
-        f"neurorules: {reason}, so neurons run in plain torch, slower but with the same results. {advice}",
+        f"neurorules: {reason}, so {instead}, slower but with the same results. {advice}",
         RuntimeWarning,
         stacklevel=4,
     )

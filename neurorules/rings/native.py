@@ -34,7 +34,7 @@ class _System(ctypes.Structure):
 @functools.cache
 def library() -> ctypes.CDLL | None:
     """The compiled rings, or None after one warning where they cannot be had. Asked once a process."""
-    return compile_c.load(compile_c.find_compiler(), SOURCES, FLAGS)
+    return compile_c.load(compile_c.find_compiler(), SOURCES, FLAGS, instead="rings run in plain torch")
 
 
 def serves(tensor: Tensor) -> bool:

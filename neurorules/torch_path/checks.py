@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -76,14 +77,16 @@ def check_finite(gradients: Mapping[str, Tensor], network: Network, scores: Tens
     Raises:
         Diverged: a change or a score is not finite; the layer and the likely causes are named.
     """
-    names = list(gradients)
-    norms = list(torch._foreach_norm([gradients[name] for name in names])) if names else []
-    if scores is not None:
-        norms.append(scores.abs().max())
-    wrong = (~torch.isfinite(torch.stack(norms))).nonzero().flatten().tolist()
+    asked = [*gradients.items(), *([] if scores is None else [("readout.output", scores)])]
+    if not asked:
+        return
+    sizes = torch.stack(torch._foreach_norm([values for _, values in asked]))
+    if math.isfinite(float(sizes.sum())):  # one number to wait for
+        return
+    wrong = (~torch.isfinite(sizes)).nonzero().flatten().tolist()
     if not wrong:
         return
-    name = names[wrong[0]] if wrong[0] < len(names) else "readout.output"
+    name = asked[wrong[0]][0]
     layer = name.split(".", 1)[0]
     steadier = next((a.neuron.steadier for a in network.layers if a.name == layer), "or a smaller signal")
     raise Diverged(
@@ -116,7 +119,9 @@ def check_labels(labels: Tensor, drive: Series, classes: int, device: torch.devi
         )
     if labels.is_floating_point() or labels.dtype == torch.bool:
         raise UserError(f"labels are {labels.dtype}, must be whole numbers. Use labels.long()")
-    if int(labels.min()) < 0 or int(labels.max()) >= classes:
-        found = f"{int(labels.min())}..{int(labels.max())}"
-        raise UserError(f"labels run {found}, the network has {classes} classes: they must lie in 0..{classes - 1}")
+    low, high = torch.stack(labels.aminmax()).tolist()
+    if low < 0 or high >= classes:
+        raise UserError(
+            f"labels run {low}..{high}, the network has {classes} classes: they must lie in 0..{classes - 1}"
+        )
     return labels.to(device, torch.int64)

@@ -29,7 +29,10 @@ def library() -> ctypes.CDLL | None:
     from neurorules import compile_c  # brings torch, which no reader of traces needs
 
     compiler = compile_c.find_compiler()
-    if compiler is None or (found := compile_c.load(compiler, (SOURCE,), compile_c.FLAGS)) is None:
+    if compiler is None:  # whoever made the spikes has said so
+        return None
+    found = compile_c.load(compiler, (SOURCE,), compile_c.FLAGS, instead="numpy packs recorded spikes")
+    if found is None:
         return None
     for dtype in COMPILED_TYPES:
         found[f"pack_{dtype.name}"].restype = ctypes.c_int64

@@ -12,6 +12,7 @@ import snntorch
 import torch
 
 from neurorules.neurons._shared import LeakyIntegrator, State
+from neurorules.rings import native
 from neurorules.surrogates import Boxcar
 from neurorules.torch_path.kernels import (
     HAVE_PRIMITIVE,
@@ -303,6 +304,18 @@ def test_without_a_compiler_one_warning_names_the_remedy_and_results_stay(genera
             assert_same(result, expected)
     finally:
         build.library.cache_clear()
+
+
+def test_the_warning_says_which_loop_runs_without_it(monkeypatch):
+    monkeypatch.setattr(native.compile_c, "find_compiler", lambda: None)
+    native.library.cache_clear()
+    try:
+        with pytest.warns(
+            RuntimeWarning, match=r"no C compiler.* so rings run in plain torch.*apt install gcc"
+        ):
+            assert native.library() is None
+    finally:
+        native.library.cache_clear()
 
 
 def test_a_compiler_that_fails_is_named_in_the_warning(monkeypatch, tmp_path):
