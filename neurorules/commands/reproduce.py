@@ -17,7 +17,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def reproduce(
-    paper: Annotated[str, typer.Argument(help="sigprop-spiking, pepita or bsp.")],
+    paper: Annotated[str, typer.Argument(help="sigprop-spiking, sigprop-vgg8b, pepita or bsp.")],
     quick: Annotated[bool, typer.Option("--quick", help="Fewer samples and epochs: minutes instead of hours.")] = False,
     seeds: Annotated[int | None, typer.Option(help="Seeds for each row [default: 3, with --quick 1].")] = None,
     only: Annotated[str | None, typer.Option(help="Rows whose table or label holds WORD (or WORD+WORD).")] = None,
