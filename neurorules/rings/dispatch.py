@@ -44,14 +44,12 @@ def reverse_nodes(
     Returns:
         What arrives at the drives before saturation (R, N); gradient of ln x* (5, N), summed over rows, if asked for.
     """
-    drive, slope = system.saturated_with_slope(drive)
+    drive = system.saturated(drive)
     if native.serves(drive):
         given = [x.contiguous() for x in (error, drive, rest, final)]
-        arrived, gathered = native.nodes_back(system, NODE_TAPS, mode, given[0], given[1], given[2], given[3], sums)
-    else:
-        arrived, every = reference.back(system, NODE_TAPS, mode, error, drive, rest[:, None], final.movedim(1, 0), sums)
-        gathered = None if every is None or not sums else every.sum(1)
-    return arrived * slope, gathered
+        return native.nodes_back(system, NODE_TAPS, mode, given[0], given[1], given[2], given[3], sums)
+    arrived, every = reference.back(system, NODE_TAPS, mode, error, drive, rest[:, None], final.movedim(1, 0), sums)
+    return arrived * system.saturation_slope(drive), None if every is None or not sums else every.sum(1)
 
 
 def run_edges(system: RingSystem, drive: Tensor, rest: Tensor) -> Tensor:
@@ -76,13 +74,11 @@ def run_edges(system: RingSystem, drive: Tensor, rest: Tensor) -> Tensor:
 
 def reverse_edges(system: RingSystem, mode: Mode, error: Tensor, drive: Tensor, rest: Tensor) -> Tensor:
     """The reverse circuit of connections' rings: error (R, O) to what arrives at their drives (R, I)."""
-    drive, slope = system.saturated_with_slope(drive)
+    drive = system.saturated(drive)
     if native.serves(drive):
-        return slope * native.edges_back(
-            system, EDGE_TAPS, mode, error.contiguous(), drive.contiguous(), rest.contiguous()
-        )
+        return native.edges_back(system, EDGE_TAPS, mode, error.contiguous(), drive.contiguous(), rest.contiguous())
     pieces = [_back(system, mode, error, drive, rest, some, False)[0].sum(2) for some in _pieces(drive, rest)]
-    return slope * torch.cat(pieces, 1)
+    return system.saturation_slope(drive) * torch.cat(pieces, 1)
 
 
 def fixed_point_gradient(system: RingSystem, mode: Mode, error: Tensor, drive: Tensor, rest: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ class _System(ctypes.Structure):
     """Field for field `System` of rings.c."""
 
     _fields_ = [
-        *((name, c_double) for name in ("k2", "k3", "h")),
+        *((name, c_double) for name in ("k2", "k3", "h", "saturation")),
         ("taps", c_double * 5),
         ("steps", c_int64),
         ("mode", c_int32),
@@ -45,9 +45,8 @@ def serves(tensor: Tensor) -> bool:
 def _call(
     name: str, system: RingSystem, taps: Sequence[float], mode: Mode, tensors: Sequence[Tensor | None], *sizes: int
 ) -> None:
-    given = _System(
-        system.k2, system.k3, system.h, (c_double * 5)(*taps), system.steps, int(mode), torch.get_num_threads()
-    )
+    numbers = (system.k2, system.k3, system.h, system.saturation, (c_double * 5)(*taps), system.steps)
+    given = _System(*numbers, int(mode), torch.get_num_threads())
     compiled, first = library(), tensors[0]
     assert compiled is not None and first is not None
     addresses = (c_void_p(None if x is None else x.data_ptr()) for x in tensors)
@@ -66,7 +65,7 @@ def nodes_back(
     system: RingSystem, taps: Sequence[float], mode: Mode, error: Tensor, drive: Tensor, rest: Tensor, final: Tensor,
     sums: bool,
 ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
-    """Error (R, N) -> what arrives at the drives (R, N), gradient of ln x* (5, N) where `sums`."""
+    """Error (R, N) -> what arrives at the drives before saturation (R, N), gradient of ln x* (5, N) where `sums`."""
     rows, size = drive.shape
     arrived = torch.empty_like(drive)
     gathered = drive.new_empty(5, size) if sums else None
@@ -95,7 +94,7 @@ def edges_sums(
 def edges_back(
     system: RingSystem, taps: Sequence[float], mode: Mode, error: Tensor, drive: Tensor, rest: Tensor
 ) -> Tensor:
-    """Error (R, O) -> what arrives at the drives, (R, I)."""
+    """Error (R, O) -> what arrives at the drives before saturation, (R, I)."""
     (rows, pre), post = drive.shape, rest.shape[2]
     arrived = torch.empty_like(drive)
     _call("edges_back", system, taps, mode, (error, drive, rest, arrived), rows, pre, post)

@@ -16,7 +16,7 @@ enum { EXACT = 0, FINAL = 1, FIXED = 2, LEAD = 3, DISCRETE = 4 }; /* Mode */
 
 /* Field for field `_System` of native.py. */
 typedef struct {
-    double k2, k3, h;
+    double k2, k3, h, saturation;
     double taps[VARIABLES]; /* output = sum of taps x displacement */
     int64_t steps;
     int32_t mode, threads;

@@ -205,6 +205,13 @@ INLINE VEC NAME(back_of_mode)(const System *s, VEC e, VEC u, const VEC *rest, co
     }
 }
 
+/* What arrives at a saturated drive, as seen before its saturation u = S tanh(. / S). */
+INLINE VEC NAME(unsaturated)(const System *s, VEC arrived, VEC u)
+{
+    const VEC share = u * (REAL)(1 / s->saturation);
+    return arrived - arrived * (share * share);
+}
+
 INLINE void NAME(load_five)(VEC *to, const REAL *from, int64_t stride, int n)
 {
     for (int i = 0; i < 5; i++)
@@ -244,7 +251,7 @@ void NAME(nodes_back)(const System *s, const REAL *error, const REAL *drive, con
             VEC e = NAME(load)(error + row * size + at, n), u = NAME(load)(drive + row * size + at, n);
             VEC g = sums ? NAME(back_of_mode)(s, e, u, r, x, path, gathered)
                          : NAME(back_of_mode)(s, e, u, r, x, path, 0);
-            NAME(store)(arrived + row * size + at, g, n);
+            NAME(store)(arrived + row * size + at, NAME(unsaturated)(s, g, u), n);
         }
         for (int i = 0; i < 5 && sums; i++)
             NAME(store)(sums + i * size + at, gathered[i], n);
@@ -305,10 +312,11 @@ void NAME(edges_back)(const System *s, const REAL *error, const REAL *drive, con
     for (int64_t row = 0; row < rows; row++) {
         VEC path[10 * s->steps];
         for (int64_t i = 0; i < pre; i++) {
+            const VEC u = (VEC){} + drive[row * pre + i];
             REAL sum = 0;
             for (int64_t at = 0; at < post; at += WIDTH) {
                 int n = post - at < WIDTH ? (int)(post - at) : WIDTH;
-                VEC r[5], x[5] = {}, u = (VEC){} + drive[row * pre + i];
+                VEC r[5], x[5] = {};
                 NAME(load_five)(r, rest + i * post + at, pre * post, n);
                 if (s->mode != EXACT && s->mode != DISCRETE)
                     NAME(run)(s, u, r, x, 0);
@@ -316,7 +324,7 @@ void NAME(edges_back)(const System *s, const REAL *error, const REAL *drive, con
                 for (int k = 0; k < n; k++)
                     sum += g[k];
             }
-            arrived[row * pre + i] = sum;
+            arrived[row * pre + i] = NAME(unsaturated)(s, (VEC){} + sum, u)[0];
         }
     }
 }

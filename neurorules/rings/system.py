@@ -76,10 +76,9 @@ class RingSystem:
         """The drive that reaches J."""
         return self.saturation * torch.tanh(drive / self.saturation)
 
-    def saturated_with_slope(self, drive: Tensor) -> tuple[Tensor, Tensor]:
-        """The drive that reaches J, and its derivative by the drive before saturation."""
-        share = torch.tanh(drive / self.saturation)
-        return self.saturation * share, 1 - share.square()
+    def saturation_slope(self, saturated: Tensor) -> Tensor:
+        """Derivative of `saturated` by the drive, at what it gave."""
+        return 1 - (saturated / self.saturation).square()
 
     def matrix(self) -> Tensor:
         """A (5, 5), float64."""

@@ -216,8 +216,8 @@ class Signal(ABC):
 
 
 def one_hot(labels: Tensor, classes: int, like: Tensor) -> Tensor:
-    """(B,) class indices to (B, classes)."""
-    return torch.nn.functional.one_hot(labels, classes).to(like.dtype)
+    """(B,) class indices to (B, classes), of the type of `like`."""
+    return like.new_zeros(len(labels), classes).scatter_(1, labels[:, None], 1.0)
 
 
 def constant_in_time(gradient: Tensor, steps: int) -> Series:

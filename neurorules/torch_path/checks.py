@@ -63,8 +63,8 @@ def check_drive(
     if 0 in shape:
         raise UserError(f"the input has shape {shape}: it holds no step or no sample")
     values = series.values.to(device, dtype)
-    extremes = torch.stack(values.aminmax())  # NaN wins both; no tensor of the input's size is made
-    if not torch.isfinite(extremes).all():
+    # NaN wins both; no tensor of the input's size is made
+    if not all(map(math.isfinite, torch.stack(values.aminmax()).tolist())):
         raise UserError("the input holds NaN or infinite values. Clean it before the step")
     steps = steps if series.constant else shape[0]
     check_steps(network, steps)

@@ -138,7 +138,9 @@ def moved(teacher: Teacher, before: Learned) -> Learned:
 
 def _averaged(gathered: Gathered, samples: int) -> dict[str, Tensor]:
     """Gradients from the changes gathered so far, which start again from nothing."""
-    gradients = {name: change.div_(-samples) for name, change in gathered.changes.items()}
+    gradients = dict(gathered.changes)
+    if gradients:
+        torch._foreach_div_(list(gradients.values()), -samples)
     gathered.changes.clear()
     return gradients
 

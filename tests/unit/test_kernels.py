@@ -310,9 +310,7 @@ def test_the_warning_says_which_loop_runs_without_it(monkeypatch):
     monkeypatch.setattr(native.compile_c, "find_compiler", lambda: None)
     native.library.cache_clear()
     try:
-        with pytest.warns(
-            RuntimeWarning, match=r"no C compiler.* so rings run in plain torch.*apt install gcc"
-        ):
+        with pytest.warns(RuntimeWarning, match=r"no C compiler.* so rings run in plain torch.*apt install gcc"):
             assert native.library() is None
     finally:
         native.library.cache_clear()
