@@ -126,4 +126,6 @@ def _change_neurons(view: LocalView, parameter: str, group: Group, factors: Post
         total = total.sum(0) if total.ndim == 2 else total.sum((0, 2, 3)).reshape(-1, 1, 1)
     elif view.context is not None:
         total = torch.tensordot(view.context.T, total, 1)
+    else:
+        total = total.clone()  # of one step it may be a view, and what is gathered is changed in place
     factors.gathered.add(changed, total)
