@@ -1,9 +1,10 @@
-"""From gradients to new parameters: torch's own optimisers, and a learning rate that may fall."""
+"""From gradients to new parameters, each by its kind and at its rate."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, get_args
+from functools import partial
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
@@ -12,14 +13,24 @@ from neurorules.language.errors import unknown
 from neurorules.language.options import convert_options, parse_named
 from neurorules.torch_path.model import Model
 from neurorules.torch_path.network import Parameters
-from neurorules.torch_path.pid import Pid, pid_gains
+from neurorules.torch_path.pid import pid, pid_gains
+from neurorules.torch_path.updates import Member, Update, adam, sgd
 
 Kind = Literal["none", "sgd", "momentum", "adam", "pid"]
 MOMENTUM = 0.9
 
 
+class Group(NamedTuple):
+    """Names of parameters that are changed together, how, at which rate and with which decay."""
+
+    names: tuple[str, ...]
+    update: Update
+    rate: float
+    decay: float
+
+
 class Optimiser:
-    """Torch's optimisers by kind, parameters of one rate in a group; parameters are changed in place.
+    """Parameters by kind, those of one rate in a group; they are changed in place.
 
     Args:
         parameters: by name, "<layer>.<...>".
@@ -34,59 +45,52 @@ class Optimiser:
     def __init__(
         self, parameters: Parameters, kinds: Mapping[str, str], rates: Mapping[str, float], weight_decay: float = 0.0
     ) -> None:
-        for kind in set(kinds.values()):
-            name, options = parse_named(kind)
-            if name not in get_args(Kind):
-                raise unknown("optimizer", name, get_args(Kind))
-            convert_options(f"optimizer '{name}'", pid_gains if name == "pid" else _without_options, options)
+        updates = {kind: update_of(kind) for kind in sorted(set(kinds.values()))}
         self.parameters = parameters
-        self.kinds = dict(kinds)
-        self.rates = {name: 1.0 if kinds[name] == "none" else rates[name] for name in parameters}
-        self.weight_decay = weight_decay
-        self.torch = {kind: self._of_kind(kind) for kind in sorted(set(kinds.values()))}
+        self.kept: dict[str, dict[str, Tensor]] = {name: {} for name in parameters}
+        members: dict[tuple[str, float, float], list[str]] = {}
+        for name in parameters:
+            rate = 1.0 if kinds[name] == "none" else rates[name]
+            decay = weight_decay if name.endswith(".w") else 0.0
+            members.setdefault((kinds[name], rate, decay), []).append(name)
+        self.groups = [Group(tuple(names), updates[kind], *numbers) for (kind, *numbers), names in members.items()]
 
-    def _of_kind(self, kind: str) -> torch.optim.Optimizer:
-        members: dict[tuple[float, float], list[Tensor]] = {}
-        for name, parameter in self.parameters.items():
-            if self.kinds[name] == kind:
-                decay = self.weight_decay if name.endswith(".w") else 0.0
-                members.setdefault((self.rates[name], decay), []).append(parameter)
-        groups = [
-            {"params": tensors, "lr": rate, "rate": rate, "weight_decay": decay}
-            for (rate, decay), tensors in members.items()
-        ]
-        name, options = parse_named(kind)
-        if name == "pid":
-            return Pid(groups, pid_gains(**convert_options("optimizer 'pid'", pid_gains, options)))
-        if kind == "adam":
-            return torch.optim.Adam(groups, fused=True)
-        return torch.optim.SGD(groups, momentum=MOMENTUM if kind == "momentum" else 0.0)
-
+    @torch.no_grad()
     def step(self, gradients: Mapping[str, Tensor], fraction: float = 1.0) -> None:
         """Change the parameters that have a gradient, at `fraction` of their learning rates."""
-        for name, parameter in self.parameters.items():
-            parameter.grad = gradients.get(name)
-        for optimiser in self.torch.values():
-            for group in optimiser.param_groups:
-                group["lr"] = group["rate"] * fraction
-            optimiser.step()
+        for group in self.groups:
+            members = [Member(self.parameters[n], gradients[n], self.kept[n]) for n in group.names if n in gradients]
+            if members:
+                group.update(members, group.rate * fraction, group.decay)
 
     def state(self) -> dict[str, Tensor]:
         """Momenta and counts, by "<parameter>/<quantity>"."""
-        found: dict[str, Tensor] = {}
-        for name, parameter in self.parameters.items():
-            for key, value in self.torch[self.kinds[name]].state.get(parameter, {}).items():
-                if value is not None:
-                    found[f"{name}/{key}"] = torch.as_tensor(value)
-        return found
+        return {f"{name}/{key}": value for name, kept in self.kept.items() for key, value in kept.items()}
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Take over what `state` gave."""
         for path, value in state.items():
             name, key = path.rsplit("/", 1)
             here = self.parameters[name]
-            kept = value.clone() if key == "step" else value.to(here.device, here.dtype).clone()
-            self.torch[self.kinds[name]].state[here][key] = kept
+            dtype = value.dtype if key == "step" else here.dtype
+            self.kept[name][key] = value.to(here.device, dtype, copy=True)
+
+
+def update_of(kind: str) -> Update:
+    """What changes parameters of a kind.
+
+    Raises:
+        UserError: unknown kind, or options it does not have.
+    """
+    name, options = parse_named(kind)
+    if name not in get_args(Kind):
+        raise unknown("optimizer", name, get_args(Kind))
+    given = convert_options(f"optimizer '{name}'", pid_gains if name == "pid" else _without_options, options)
+    if name == "pid":
+        return partial(pid, gains=pid_gains(**given))
+    if name == "adam":
+        return adam
+    return partial(sgd, momentum=MOMENTUM if name == "momentum" else 0.0)
 
 
 def optimiser_of(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
-
-import torch
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from neurorules.language.errors import UserError
+from neurorules.torch_path.updates import Member
 
 
 class Gains(NamedTuple):
@@ -34,28 +33,15 @@ def pid_gains(*, kp: float = 1.0, ki: float = 0.1, kd: float = 0.1, keep: float 
     return Gains(kp, ki, kd, keep)
 
 
-class Pid(torch.optim.Optimizer):
-    """dK = -lr (kp G + ki sum G + kd (G - G before)).
+def pid(members: Sequence[Member], rate: float, decay: float, gains: Gains) -> None:
+    """dK = -rate (kp G + ki sum G + kd (G - G before)).
 
     Source: our reading of the distributed PID control of Jiang 2024 (arXiv 2411.14468), whose law is not public.
     """
-
-    def __init__(self, groups: Iterable[Mapping[str, Any]], gains: Gains) -> None:
-        super().__init__([dict(group) for group in groups], {"lr": 1.0, "weight_decay": 0.0})
-        self.gains = gains
-
-    @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Change every parameter that has a gradient."""
-        kp, ki, kd, keep = self.gains
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                gradient = parameter.grad.add(parameter, alpha=group["weight_decay"])
-                state = self.state[parameter]
-                before = state.get("before", gradient)
-                state["sum"] = state["sum"].mul_(keep).add_(gradient) if "sum" in state else gradient.clone()
-                moved = kp * gradient + ki * state["sum"] + kd * (gradient - before)
-                state["before"] = gradient
-                parameter.add_(moved, alpha=-group["lr"])
+    for parameter, plain, kept in members:
+        gradient = plain.add(parameter, alpha=decay)
+        before = kept.get("before", gradient)
+        kept["sum"] = kept["sum"].mul_(gains.keep).add_(gradient) if "sum" in kept else gradient.clone()
+        moved = gains.kp * gradient + gains.ki * kept["sum"] + gains.kd * (gradient - before)
+        kept["before"] = gradient
+        parameter.add_(moved, alpha=-rate)

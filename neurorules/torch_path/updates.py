@@ -1,0 +1,55 @@
+"""How an optimiser's kinds change parameters: torch's own functions, without the classes around them.
+
+The classes import torch's compiler when the first one is made, over a second a process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.optim.adam import adam as torch_adam
+from torch.optim.sgd import sgd as torch_sgd
+
+BETAS, EPS = (0.9, 0.999), 1e-8
+"""Of Adam. Source: Kingma & Ba 2015, torch's defaults."""
+
+
+class Member(NamedTuple):
+    """A parameter, its gradient, and what its kind keeps of it between updates, by torch's names."""
+
+    parameter: Tensor
+    gradient: Tensor
+    kept: dict[str, Tensor]
+
+
+Update = Callable[[Sequence[Member], float, float], None]
+"""Changes parameters in place, at a learning rate and with an L2 decay."""
+
+
+def sgd(members: Sequence[Member], rate: float, decay: float, momentum: float = 0.0) -> None:
+    """w <- w - rate b, b <- momentum b + gradient."""
+    buffers = [member.kept.get("momentum_buffer") for member in members]
+    torch_sgd(
+        [member.parameter for member in members], [member.gradient for member in members], buffers, lr=rate,
+        weight_decay=decay, momentum=momentum, dampening=0.0, nesterov=False, maximize=False,
+    )  # fmt: skip
+    for member, buffer in zip(members, buffers, strict=True):
+        if buffer is not None:
+            member.kept["momentum_buffer"] = buffer
+
+
+def adam(members: Sequence[Member], rate: float, decay: float) -> None:
+    """Kingma & Ba 2015."""
+    for parameter, _, kept in members:
+        if not kept:
+            kept["step"] = torch.zeros((), device=parameter.device)
+            kept["exp_avg"], kept["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+    parameters, gradients, _ = zip(*members, strict=True)
+    means, squares, counts = ([m.kept[key] for m in members] for key in ("exp_avg", "exp_avg_sq", "step"))
+    torch_adam(
+        list(parameters), list(gradients), means, squares, [], counts, fused=True, amsgrad=False, beta1=BETAS[0],
+        beta2=BETAS[1], lr=rate, weight_decay=decay, eps=EPS, maximize=False,
+    )  # fmt: skip
