@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from neurorules.neurons._shared import Dynamics, Neuron, Observed, State
+from neurorules.neurons._shared import Dynamics, Neuron, Observed, State, no_state
 from neurorules.rings import Mode, RingSystem, fixed_points, reverse_nodes, run_nodes
 
 
@@ -52,7 +52,7 @@ class FiveElement(Neuron):
         return self.system.steps
 
     def initial(self, current: Tensor) -> State:
-        return State(current.new_zeros(()).expand_as(current))  # a ring starts at rest each step
+        return no_state(current)  # a ring starts at rest each step
 
     def step(self, state: State, current: Tensor) -> tuple[Tensor, Observed, State]:
         drive, rest = self._flat(current)

@@ -63,6 +63,11 @@ class State(NamedTuple):
     left: Tensor | None = None
 
 
+def no_state(current: Tensor) -> State:
+    """Of neurons that keep nothing from step to step: a membrane of 0, (B, *shape), which takes no memory."""
+    return State(current.new_zeros(()).expand_as(current))
+
+
 class Dynamics(NamedTuple):
     """Numbers of a leaky integrator: decay beta in [0, 1] a step and threshold, scalar or one a neuron; the reset."""
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from neurorules.language.errors import UserError
-from neurorules.neurons._shared import Brian2Text, Dynamics, Neuron, Observed, State
+from neurorules.neurons._shared import Brian2Text, Dynamics, Neuron, Observed, State, no_state
 
 SMALLEST_LENGTH = 1e-6
 """Added to lengths, so that a silent population has one."""
@@ -43,7 +43,7 @@ class Rate(Neuron):
             raise UserError("neuron 'rate': tanh has no leak. Use activation=relu")
 
     def initial(self, current: Tensor) -> State:
-        return State(current.new_zeros(()).expand_as(current))  # nothing is kept
+        return no_state(current)
 
     def step(self, state: State, current: Tensor) -> tuple[Tensor, Observed, State]:
         return self.primitive(current), Observed(current), state

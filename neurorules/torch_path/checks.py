@@ -77,16 +77,17 @@ def check_finite(gradients: Mapping[str, Tensor], network: Network, scores: Tens
     Raises:
         Diverged: a change or a score is not finite; the layer and the likely causes are named.
     """
-    asked = [*gradients.items(), *([] if scores is None else [("readout.output", scores)])]
-    if not asked:
+    names = list(gradients)
+    sizes = list(torch._foreach_norm([gradients[name] for name in names])) if names else []
+    if scores is not None:
+        names.append("readout.output")
+        sizes.append(scores.abs().max())
+    if not sizes or math.isfinite(float(torch.stack(sizes).sum())):  # one number to wait for
         return
-    sizes = torch.stack(torch._foreach_norm([values for _, values in asked]))
-    if math.isfinite(float(sizes.sum())):  # one number to wait for
+    wrong = [name for name, size in zip(names, sizes, strict=True) if not math.isfinite(float(size))]
+    if not wrong:  # finite numbers whose sum is not
         return
-    wrong = (~torch.isfinite(sizes)).nonzero().flatten().tolist()
-    if not wrong:
-        return
-    name = asked[wrong[0]][0]
+    name = wrong[0]
     layer = name.split(".", 1)[0]
     steadier = next((a.neuron.steadier for a in network.layers if a.name == layer), "or a smaller signal")
     raise Diverged(

@@ -8,14 +8,16 @@ from neurorules.language.config import TrainConfig
 NET = "c32k3-p2-c64k3-p2-256"
 """Two of {conv 3x3, normalisation, integrate-and-fire, max-pool}, one dense layer, the classifier. The paper's widths
 are not known to us. No hidden layer learns for sigprop's read-out, which sees T + 1 levels a neuron: hence 256."""
-WIDE = "c32k3-p2-c64k3-p2-1024"
+WIDE = "SP surrogate, dense layer of 1024"
+NETS = {WIDE: "c32k3-p2-c64k3-p2-1024"}
+"""Rows of another net than the table's."""
 
 RULES = {
     "Shallow": "shallow",
     "BP surrogate": "bptt",
     "SP surrogate": "sigprop",
     "SP voltage": "sigprop:form=voltage",
-    "SP surrogate, dense layer of 1024": "sigprop",
+    WIDE: "sigprop",
     "Fixed codes instead of prototypes (control)": "sigprop:targets=codes",
 }
 PUBLISHED = {
@@ -23,8 +25,6 @@ PUBLISHED = {
     "fashion_mnist": {"Shallow": 83.58, "BP surrogate": 93.30, "SP surrogate": 90.49, "SP voltage": 89.32},
 }
 """Test accuracy in percent: 100 minus the errors that a replication's report copied from the paper's Section VI."""
-NETS = {"SP surrogate, dense layer of 1024": WIDE}
-"""Rows of another net than the table's."""
 TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 
 
