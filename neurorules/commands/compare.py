@@ -23,6 +23,9 @@ def compare(
     config: TrainConfig,
     rules: Annotated[str, typer.Option(help="Comma-separated rules with options.")] = "sigprop,bptt,shallow",
     seeds: Annotated[int, typer.Option(help="Seeds for each rule.")] = 1,
+    folds: Annotated[
+        int | None, typer.Option(help="Cross-validate: as many runs, each tests another part of --data (nmnist).")
+    ] = None,
     controls: Annotated[
         str, typer.Option(help="Rows beside the rules, comma-separated: shallow, shuffled (targets); none for none.")
     ] = "shallow,shuffled",
@@ -53,11 +56,11 @@ def compare(
         folders = [Path(name) for name in parse_list(runs)]
         found = gather_runs(folders, out, command_line(TrainConfig(), out, runs=runs))
     else:
-        configs = plan(config, rules, seeds, hardware, paths, controls)
+        configs = plan(config, rules, seeds, hardware, paths, controls, folds)
         command = command_line(
-            config, out, rules=rules, seeds=seeds, controls=controls, jobs=None if jobs == 1 else jobs, dask=dask,
-            paths=None if paths == "torch" else paths, hardware=None if hardware == "none" else hardware,
-            data_dir=data_dir,
+            config, out, rules=rules, seeds=seeds, folds=folds, controls=controls, jobs=None if jobs == 1 else jobs,
+            dask=dask, paths=None if paths == "torch" else paths,
+            hardware=None if hardware == "none" else hardware, data_dir=data_dir,
         )  # fmt: skip
         found = run(
             configs, out, jobs=jobs, dask=dask, data_dir=data_dir, force=force, resume=resume, quiet=json,

@@ -14,6 +14,7 @@ from typing import Any
 import joblib
 
 from neurorules.compare.controls import controls_of
+from neurorules.compare.folds import in_folds, seeds_of
 from neurorules.compare.gather import gather
 from neurorules.compare.measures import watch
 from neurorules.compare.paths import settle, train
@@ -33,6 +34,7 @@ def plan(
     hardware: str = "none",
     paths: str | None = None,
     controls: str = "none",
+    folds: int | None = None,
 ) -> list[SettledConfig]:
     """One configuration for each rule, path, hardware and seed; controls come last.
 
@@ -43,24 +45,28 @@ def plan(
         hardware: comma-separated device models.
         paths: comma-separated, torch or brian2; None for the configuration's own.
         controls: comma-separated, or none (see `controls.controls_of`).
+        folds: cross-validate with so many; seeds then count the folds. None: the data's own parts.
 
     Raises:
-        UserError: no rule, an unknown rule or control, or fewer than one seed.
+        UserError: no rule, an unknown rule or control, fewer than one seed, seeds beside folds, or data without folds.
     """
     names = parse_list(rules)
     if not names:
         raise UserError("--rules names no rule. Give a comma-separated list, for example sigprop,bptt,shallow")
     if seeds < 1:
         raise UserError(f"--seeds is {seeds}, must be at least 1")
+    if folds is not None:
+        seeds = seeds_of(folds, seeds)
     routes = [config.path] if paths is None else [_path(name) for name in parse_list(paths)]
     rows = [replace(config, rule=name, path=route) for name in names for route in routes]
     rows += [row for route in routes for row in controls_of(replace(config, path=route), names, controls)]
-    return [
+    planned = [
         settle(replace(row, hardware=device, seed=config.seed + seed))
         for row in rows
         for device in parse_list(hardware)
         for seed in range(seeds)
     ]
+    return planned if folds is None else in_folds(planned, folds, config.seed)
 
 
 def _path(name: str) -> PathName:

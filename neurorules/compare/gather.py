@@ -12,6 +12,7 @@ from typing import Any
 
 from neurorules.compare.audit import audit_rules, problems_of
 from neurorules.compare.controls import control_of, label_of
+from neurorules.compare.folds import without_fold
 from neurorules.compare.measures.lists import alignment_rows, epoch_rows, finished, layer_rows
 from neurorules.compare.measures.summary import rule_rows
 from neurorules.compare.measures.tables import write_tables
@@ -48,7 +49,7 @@ def gather(results: Sequence[tuple[Mapping[str, Any], Path]], out: Path, command
     found = {
         "format": FORMAT,
         "format_version": VERSION,
-        "title": f"{', '.join(names)} on {runs[0]['data']}, net {runs[0]['net']}",
+        "title": f"{', '.join(names)} on {settings['data']}, net {runs[0]['net']}",
         "command": command,
         "date": datetime.now(UTC).date().isoformat(),
         "versions": runs[0]["versions"],
@@ -109,6 +110,7 @@ def check_comparable(results: Sequence[Mapping[str, Any]], folders: Sequence[Pat
     Raises:
         UserError: they do not; each setting is named with both values.
     """
+    results = [{**result, "data": without_fold(result["data"])} for result in results]
     first = results[0]
     for result, folder in zip(results[1:], folders[1:], strict=True):
         differing = [key for key in SHARED if result.get(key) != first.get(key)]
@@ -121,6 +123,7 @@ def check_comparable(results: Sequence[Mapping[str, Any]], folders: Sequence[Pat
 
 def _settings(runs: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[str]]:
     """Settings that all runs share, and the names of those that differ, what tells rows apart left out."""
+    runs = [{**run, "data": without_fold(run["data"])} for run in runs]
     names = [name for name in TrainConfig().as_dict() if name not in ("rule", "seed")]
     shared = {name: runs[0].get(name) for name in names if all(r.get(name) == runs[0].get(name) for r in runs)}
     return shared, [name for name in names if name not in shared and name not in AXES]

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from neurorules.compare.folds import overlap_of
 from neurorules.compare.measures.costs import energy_pJ
 from neurorules.compare.measures.lists import Finished, is_exact
 from neurorules.compare.measures.statistics import described, paired_difference
@@ -44,15 +45,16 @@ def _row(
     problems: Callable[[str], Mapping[str, Any]],
 ) -> dict[str, Any]:  # fmt: skip
     runs = [found.run for found in group]
-    difference = paired_difference(_test(group), _test(exact))
+    overlap = overlap_of(runs[0])
+    difference = paired_difference(_test(group), _test(exact), overlap)
     validation = [run["validation_accuracy"] for run in runs]
     curves = [[row for row in epochs if row["rule"] == name and row["seed"] == run["seed"]] for run in runs]
     return {
         "rule": name,
         "control": runs[0]["control"],
         "seeds": len(runs),
-        "test_accuracy": described([run["test_accuracy"] for run in runs]),
-        "validation_accuracy": described(validation) if all(a is not None for a in validation) else None,
+        "test_accuracy": described([run["test_accuracy"] for run in runs], overlap),
+        "validation_accuracy": described(validation, overlap) if all(a is not None for a in validation) else None,
         "difference": None if difference is None else {"to": exact[0].run["rule"], **difference},
         "epochs_to": {str(a): reached(curves, a, "epoch") for a in REACHED},
         "seconds_to": {str(a): reached(curves, a, "train_seconds") for a in REACHED},
