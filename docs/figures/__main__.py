@@ -44,7 +44,9 @@ def main(arguments: list[str]) -> int:
             path.write_text(made, encoding="utf-8")
             print(f"{name}: written again")
     unused = sorted({path.stem for path in FOLDER.glob("*.json")} - {"prose", *opened()})
-    faults += [f"docs/results/data/{name}.json: no page shows these results. Show them, or remove the file" for name in unused]
+    faults += [
+        f"docs/results/data/{name}.json: no page shows these results. Show them, or remove the file" for name in unused
+    ]
     print("\n".join(faults), file=sys.stderr, end="\n" if faults else "")
     return 1 if faults else 0
 

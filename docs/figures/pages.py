@@ -12,9 +12,9 @@ has those of the first file. A column may come from files of its own, under a he
 
 Numbers within sentences are listed in `prose.json`, for each page: `results`, sentences whose `{}` stand for stored
 values (a file, a row, a column's head, and which number of the cell; or `minus` and two of these); `documented`,
-sentences whose numbers were measured at commit a441bd05d3a3 or before and whose runs were not kept; `settings`, sentences whose
-numbers are no results of ours: options, equations, papers' numbers. Every number of a page that looks like a
-measurement must stand in one of them.
+sentences whose numbers were measured at commit a441bd05d3a3 or before and whose runs were not kept; `settings`,
+sentences whose numbers are no results of ours: options, equations, papers' numbers. Every number of a page that looks
+like a measurement must stand in one of them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ MARKED = re.compile(
 )
 CODE = re.compile(r"^```.*?^```|^(?: {4}|\t)[^\n]*$|`[^`\n]*`|<!--.*?-->|\]\([^)]*\)", re.S | re.M)
 UNITS = r"%|points?\b|degrees|°|s\b|ms\b|MB|kB|GB|pJ|times\b|seconds|minutes"
-MEASUREMENT = re.compile(rf"(?<![\w.])[-+]?(?:\d[\d,]*\.\d+|\.\d+)(?!\w|\.\d)|(?<![\w.])\d(?:[\d,]*\d)?(?= ?(?:{UNITS}))")
+MEASUREMENT = re.compile(
+    rf"(?<![\w.])[-+]?(?:\d[\d,]*\.\d+|\.\d+)(?!\w|\.\d)|(?<![\w.])\d(?:[\d,]*\d)?(?= ?(?:{UNITS}))"
+)
 
 
 def with_tables(page: str, text: str) -> str:
@@ -166,6 +168,7 @@ def unvouched(page: str, text: str, prose: Prose) -> Iterator[str]:
             lines.setdefault(text.count("\n", 0, found.start()) + 1, []).append(found[0])
     for line, numbers in lines.items():
         yield (
-            f"{page}:{line}: nothing vouches for {', '.join(numbers)}. Put the sentence into docs/results/data/prose.json: "
-            "under results with its stored values, under settings where it is no result, else under documented"
+            f"{page}:{line}: nothing vouches for {', '.join(numbers)}. Put the sentence into "
+            "docs/results/data/prose.json: under results with its stored values, under settings where it is no result, "
+            "else under documented"
         )

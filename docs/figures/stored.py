@@ -13,7 +13,6 @@ import statistics
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ PAIRED = re.compile(r"to `(?P<row>.+)`, paired, 95 %")
 KEPT = ("command", "commit", "date", "machine", "note")
 
 Run = dict[str, Any]
+_FILES: dict[str, Stored] = {}
 
 
 class FigureError(Exception):
@@ -77,7 +77,7 @@ class OfRuns(Stored):
         return [run for run in self.runs if run["row"] == label]
 
     def _paired(self, label: str, other: str) -> list[float]:
-        """Bounds of the mean difference of two rows, seed by seed, in points; none for a row and itself, or one seed."""
+        """Bounds of the mean difference of two rows, paired by seed, in points; none without two seeds, or of a row."""
         here, there = ({run["seed"]: run for run in self._of(name)} for name in (label, other))
         seeds = sorted(here.keys() & there.keys())
         if label == other or len(seeds) < 2:
@@ -111,36 +111,34 @@ class OfPage(Stored):
         return [float(found.replace(",", "")) for found in NUMBER.findall(self.text(label, head) or "")]
 
 
-_OPENED: set[str] = set()
-
-
 def opened() -> frozenset[str]:
-    """Names of the files that were asked for so far."""
-    return frozenset(_OPENED)
+    """Names of the files that were read so far."""
+    return frozenset(_FILES)
 
 
-@cache
 def stored(name: str) -> Stored:
     """The file of that name.
 
     Raises:
         FigureError: there is none, or it does not say where its results come from.
     """
+    if name in _FILES:
+        return _FILES[name]
     path = FOLDER / f"{name}.json"
-    _OPENED.add(name)
     if not path.is_file():
         raise FigureError(f"{path} is missing: a page shows results of '{name}'")
     content = json.loads(path.read_text(encoding="utf-8"))
     missing = [key for key in KEPT if key not in content]
     if missing:
         raise FigureError(f"{path} lacks {', '.join(missing)}")
-    return OfRuns(content["runs"]) if "runs" in content else OfPage(content["columns"], content["rows"])
+    _FILES[name] = OfRuns(content["runs"]) if "runs" in content else OfPage(content["columns"], content["rows"])
+    return _FILES[name]
 
 
 def _mean(field: str, factor: float = 1.0) -> Callable[[Sequence[Run]], list[float]]:
     def numbers(runs: Sequence[Run]) -> list[float]:
-        values = [run.get(field) for run in runs]
-        return [] if None in values else [factor * statistics.fmean(values)]
+        values = [run[field] for run in runs if run.get(field) is not None]
+        return [factor * statistics.fmean(values)] if len(values) == len(runs) else []
 
     return numbers
 
