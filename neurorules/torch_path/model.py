@@ -98,8 +98,10 @@ def build_model(
         targets: of the hidden layers.
 
     Raises:
-        UserError: an illegal text, a signal that the rule's phases do not serve, or targets it does not have.
+        UserError: an illegal text, a signal that the rule's phases do not serve, targets it does not have, or a
+            signal or text for a control.
     """
+    rule.check_control(signal, dw)
     if dw is not None:
         rule = _with_text(rule, dw)
     chosen = rule.signal if signal is None else signal
