@@ -18,7 +18,7 @@ from neurorules.compare.controls import with_controls
 from neurorules.compare.gather import gather
 from neurorules.compare.measures import watch
 from neurorules.compare.paths import settle, train
-from neurorules.compare.rows import folder_name, name_of, parse_rows
+from neurorules.compare.rows import check_words, folder_name, name_of, parse_rows
 from neurorules.datasets import open_dataset
 from neurorules.language.config import PathName, SettledConfig, TrainConfig, config_from
 from neurorules.language.errors import MissingExtra, UserError, unknown
@@ -72,6 +72,8 @@ def plan(
         for device in parse_list(hardware)
         for seed in range(seeds)
     ]
+    for run in runs:
+        check_words(run)
     planned = [Planned(name_of(run.as_dict(), config), run) for run in dict.fromkeys(runs)]
     check_folders(planned)
     return planned

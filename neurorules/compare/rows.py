@@ -9,10 +9,16 @@ from dataclasses import fields, replace
 from typing import Any
 
 from neurorules.compare.paths import settle
-from neurorules.language.config import TrainConfig, config_from
+from neurorules.encoders import ENCODERS
+from neurorules.language.config import SettledConfig, TrainConfig, config_from
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import parse_list, parse_named
+from neurorules.language.rules import Plasticity
+from neurorules.neurons import NEURONS
+from neurorules.normalisations import NORMALISATIONS
 from neurorules.rules import RULES
+from neurorules.signals import SIGNALS
+from neurorules.torch_path.optimiser import update_of
 
 SHARED = ("rule", "data", "net", "readout", "limit", "validation", "seed", "device", "path", "hardware", "threads")
 """Settings that no row has of its own: a row is its rule; the others are what makes rows comparable, or an axis."""
@@ -99,6 +105,26 @@ def is_reference(run: Mapping[str, Any]) -> bool:
     """Whether a run is of the rule that others are compared with, its signal and text its own."""
     rule = str(run.get("plain_rule") or run["rule"])
     return parse_named(rule)[0] == GLOBAL_RULE and run.get("signal") is None and run.get("dw") is None
+
+
+def check_words(config: SettledConfig) -> None:
+    """Whether the parts that a row names exist, so that a mistake in its text is told before another row is trained.
+
+    Raises:
+        UserError: an unknown signal, neuron, normalisation, encoder or optimizer, an option it does not take, or a text
+            that is none.
+    """
+    if config.path != "torch":
+        return  # settled by a plan, which has looked at all of it
+    made = [(SIGNALS, config.signal), (ENCODERS, config.encode), (NEURONS, config.neuron)]
+    made += [(NEURONS, config.readout_neuron), (NORMALISATIONS, None if config.norm == "none" else config.norm)]
+    for registry, text in made:
+        if text is not None:
+            registry.make(text)
+    for kind in (config.optimizer, config.readout_optimizer):
+        update_of(kind)
+    if config.dw is not None:
+        RULES.make(config.rule).equation(Plasticity("w", config.dw))
 
 
 def name_of(run: Mapping[str, Any], shared: TrainConfig) -> str:

@@ -181,7 +181,11 @@ class RunFolder:
 
 
 def open_run(
-    path: Path, config: TrainConfig, resume: bool, force: bool, settle: Callable[[TrainConfig], TrainConfig]
+    path: Path,
+    config: TrainConfig,
+    resume: bool,
+    force: bool,
+    settle: Callable[[TrainConfig], TrainConfig] = lambda stored: stored,
 ) -> RunFolder:
     """The folder of a run that begins, or goes on.
 
@@ -189,7 +193,7 @@ def open_run(
         path: the folder.
         config: what is asked for, settled.
         resume, force: go on with the run in `path`; replace it.
-        settle: fills in what a run of an earlier version left open, or did not know.
+        settle: fills in what a run of an earlier version left open; settings that it did not know have their defaults.
 
     Raises:
         UserError: see `RunFolder.create` and `RunFolder.resume`.
