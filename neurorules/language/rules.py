@@ -9,6 +9,7 @@ from typing import Literal
 from neurorules.language.config import SETTLED, Init, SettledConfig, TrainConfig
 from neurorules.language.eligibility import Eligibility, check_distinct
 from neurorules.language.equations import Equation, Vocabulary
+from neurorules.language.errors import UserError
 
 Role = Literal["hidden", "readout"]
 Predict = Literal["readout", "prototypes", "local_readouts"]
@@ -173,10 +174,37 @@ class Rule:
         return Equation(plasticity.text, vocabulary, f"rule '{self.name}'")
 
     def settle(self, config: TrainConfig) -> SettledConfig:
-        """The configuration, with this rule's own settings where the user left them open."""
+        """The configuration, with this rule's own settings where the user left them open.
+
+        The read-out follows an optimizer that the user names. Changes without an optimizer are applied as they are,
+        at rate 1.
+
+        Raises:
+            UserError: a learning signal or a text for a control, whose hidden layers do not learn.
+        """
+        self.check_control(config.signal, config.dw)
         own = {name: getattr(self.defaults, name) for name in SETTLED}
         given = config.as_dict()
-        return SettledConfig(**{**given, **{name: value for name, value in own.items() if given[name] is None}})
+        given["readout_optimizer"] = given["readout_optimizer"] or given["optimizer"]
+        settled = {**given, **{name: value for name, value in own.items() if given[name] is None}}
+        if settled["optimizer"] == "none":
+            settled |= {"lr": 1.0, "signal_lr": 1.0}
+        if settled["readout_optimizer"] == "none":
+            settled["readout_lr"] = 1.0
+        return SettledConfig(**settled)
+
+    def check_control(self, signal: str | None, dw: str | None) -> None:
+        """Whether nothing is asked of a control that would make its hidden layers learn.
+
+        Raises:
+            UserError: a learning signal or a text of hidden weights.
+        """
+        option = "--signal" if signal is not None else "--dw"
+        if self.control and (signal is not None or dw is not None):
+            raise UserError(
+                f"{option} makes hidden layers learn, and rule '{self.name}' is the control in which they stay as they "
+                f"were drawn. Leave {option} out, or give it to a rule that learns: --rule dfa"
+            )
 
     def phase(self, name: str) -> Phase:
         """The phase of that name."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from neurorules.compare.measures.similarity import linear_cka
 from neurorules.compare.measures.watch import FOLDER, read_features, read_rows
+from neurorules.compare.rows import is_reference
 from neurorules.runs.folder import RunFolder
 
 LAYER_KEYS = ("firing_rate", "dead", "saturated", "weight_change", "cka", "probe_accuracy")
@@ -70,8 +71,8 @@ def epoch_rows(runs: Sequence[Finished]) -> list[dict[str, Any]]:
 
 
 def is_exact(run: Mapping[str, Any]) -> bool:
-    """Whether a run is of the rule that others are compared with, `bptt` with any options."""
-    return str(run["plain_rule"]).partition(":")[0] == "bptt" and run.get("path", "torch") == "torch"
+    """Whether a run is of the rule that others are compared with, `bptt` with any options, as torch runs it."""
+    return is_reference(run) and run.get("path", "torch") == "torch"
 
 
 def exact_run(found: Finished, runs: Sequence[Finished]) -> Finished | None:
