@@ -45,6 +45,7 @@ class Activity:
         aside: what an offset added to the raw current, (B, *shape); None without one.
         inner: what the neurons' inner integration left (T = 1).
         gates: how each step passed small changes on, (T, B, *shape) each, of neurons that have gates.
+        kept: dropout's mask of the neurons' own output, (B, *shape); None where nothing drops them.
     """
 
     steps: int
@@ -59,6 +60,7 @@ class Activity:
     aside: Tensor | None = None
     inner: Any = None
     gates: Gates | None = None
+    kept: Tensor | None = None
 
     @property
     def gain(self) -> Tensor | None:
