@@ -17,9 +17,9 @@ Statistics = Literal["moving", "held"]
 NEURON_VARIABLES = frozenset({"S", "v", "x"})
 """What a text may read of a neuron: spikes, membrane before reset, a declared low-pass trace of the spikes.
 
-Beside these, `m_post` is the third factor, `kept_post` dropout's mask of the neuron's own output (0 where it is dropped
-for the trial, 1/(1-p) where it is not, 1 without dropout), and `mean_pre` the presynaptic neuron's running mean of its own spikes,
-which a layer whose normalisation centres its inputs takes away (0 elsewhere)."""
+Beside these, `m_post` is the third factor; `kept_post` is dropout's mask of the neuron's own output: 0 where it is
+dropped for the trial, 1/(1-p) where it is not, 1 without dropout; `mean_pre` is the presynaptic neuron's running mean
+of its own spikes, which a layer whose normalisation centres its inputs takes away (0 elsewhere)."""
 HIDDEN_VARIABLES = frozenset({"m", "kept"})
 """What a hidden layer's text may read of the postsynaptic neuron alone."""
 READOUT_VARIABLES = frozenset({"m", "p", "y"})

@@ -48,13 +48,11 @@ def pepita(
         neurons: the nets whose settings are the default: spiking, or the paper's own, of rate neurons.
         kappa: size of F (see `signals.perturbation`).
         init, sign: of F; x + F e, or x - F e.
-        error: of which pass the read-out learns.
-        error_sign: the error's sign alone is projected.
+        error, error_sign: of which pass the read-out learns; the error's sign alone is projected.
         presynaptic: the pass whose presynaptic activity counts; None: the paper's, modulated, for rate_difference,
             forward for graded and dendritic.
         mirror: how F learns to oppose the forward weights.
-        dropped: whether units that dropout silences stay as they are, as in the paper, or learn from what they would
-            have said.
+        dropped: whether units that dropout silences stay, as in the paper, or learn from what they would have said.
         bias: whether biases learn; the paper has none.
     """
     spiking = neurons == "spiking"
@@ -78,15 +76,29 @@ def pepita(
             "G. Dellaferrera, G. Kreiman",
             2022,
             "Error-driven input modulation: solving the credit assignment problem without a backward pass",
-            (
-                "spiking nets: mean spike counts stand for rates; F e reaches the first layer as a constant current "
-                "beside the same spikes, and is no presynaptic activity",
-                "spiking nets: F is 40 times the paper's, which moves too few spikes, and 10 times where there are "
-                "three hidden layers or more (option kappa)",
-                "contrastive, time_local, init=normal and mirror=layers: R. F. Srinivasan et al. 2024",
-                "graded, dendritic and mirror=running are ours",
-            ),
+            _deviations(dropped == "learn", bias),
         ),
+    )
+
+
+def _deviations(dropped_learn: bool, bias: bool) -> tuple[str, ...]:
+    """What is not the paper's: what options chose, and what holds for all of them."""
+    chosen = ["a unit that dropout silences learns from what it would have said (dropped=learn)"] * dropped_learn
+    chosen += ["biases learn; the paper's nets have none"] * bias
+    return (
+        *chosen,
+        "spiking nets: mean spike counts stand for rates; F e reaches the first layer as a constant current beside the "
+        "same spikes, and is no presynaptic activity",
+        "spiking nets: F is 40 times the paper's, which moves too few spikes, and 10 times where there are three hidden "
+        "layers or more or F is mirrored; 20 times where currents are compared (option kappa)",
+        "spiking nets: Adam, and streaming normalisation; the paper has momentum, and no normalisation",
+        "maps: a weight's change is the sum over positions; the authors' code takes their mean, and the other sign of F "
+        "for convolutions",
+        "error=first: the read-out learns from the first pass's error, as the paper says; the authors' code for dense "
+        "nets takes the second's",
+        "the authors' dense code multiplies a difference by the dropout mask once more; ours does not",
+        "contrastive, time_local, init=normal and mirror=layers: R. F. Srinivasan et al. 2024",
+        "graded, dendritic and mirror=running are ours",
     )
 
 

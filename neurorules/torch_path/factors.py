@@ -4,7 +4,8 @@ Rule texts are evaluated by `products.value_of` in general. Most are of one form
 
     outer * through_norm(inner * m_post * h(v_post))    or    outer * m_post * h(v_post)
 
-with h = psi, (v > 0) or 1, and with or without kept_post beside m_post. Those are recognised here, once, when a rule is compiled.
+with h = psi, (v > 0) or 1, and with or without kept_post beside m_post. Those are recognised here, once, when a rule is
+compiled.
 """
 
 from __future__ import annotations

@@ -40,8 +40,8 @@ class PostFactors:
         view: what the texts see.
         statistics: running ones of updates, by name.
         gathered: takes this window's.
-        totals: sums over time that scans have made, by whether they read `kept_post`, factor of the membrane, and whether they
-            ran backwards.
+        totals: sums over time that scans have made, by whether they read `kept_post`, by factor of the membrane, and by
+            whether they ran backwards.
     """
 
     view: LocalView

@@ -78,7 +78,7 @@ def group_products(equation: Equation, statistics: Statistics = "moving") -> tup
             recognise(post, constants),
             _lingering(equation, eligible),
             statistics,
-        )  # fmt: skip
+        )
         for (pre, weight, eligible), post in merged.items()
     )
 

@@ -7,6 +7,7 @@ from math import prod
 
 import pytest
 import torch
+from test_gradients import assert_same, autograd_gradients
 from torch import Tensor
 from torch.nn import functional
 
@@ -18,7 +19,6 @@ from neurorules.torch_path.layer import Layer, draw_masks
 from neurorules.torch_path.learn import TrialResult, learn_trial
 from neurorules.torch_path.model import Learned, Model, build_model, initialise
 from neurorules.torch_path.network import build_network
-from test_gradients import assert_same, autograd_gradients
 
 STEPS, SAMPLES, CLASSES = 6, 5, 3
 NETS = {"12-9": (8,), "c4k3-p2-c3k3v-9": (2, 9, 8), "r10-r8": (8,), "12-r8-6": (8,), "14-d0.3-9-d0.2": (8,)}
