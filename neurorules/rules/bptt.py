@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from neurorules.language.rules import DELTA_RULE, Rule, Source, Statistics
-from neurorules.rules._surrogate import Presynaptic, surrogate_texts
+from neurorules.rules._surrogate import SPIKE, Presynaptic, surrogate_texts
 
 
 def backpropagation(
@@ -40,13 +40,16 @@ def backpropagation(
             "E. O. Neftci, H. Mostafa, F. Zenke",
             2019,
             "Surrogate gradient learning in spiking neural networks",
-            (
-                "resets are held fixed, as in snnTorch",
-                "under streaming normalisation the update is centred and decorrelated by running averages: no exact "
-                "gradient (that is statistics=held), but the better opponent",
-            ),
+            _deviations(statistics, presynaptic),
         ),
     )
+
+
+def _deviations(statistics: Statistics, presynaptic: Presynaptic) -> tuple[str, ...]:
+    centred = "under streaming normalisation the update is centred and decorrelated by running averages, which trains "
+    chosen = [centred + "better; the exact gradient is statistics=held"] if statistics == "moving" else []
+    chosen += [f"{SPIKE}: errors travel through space alone"] if presynaptic == "spike" else []
+    return (*chosen, "resets are held fixed, as in snnTorch", "by default Adam and integrate-and-fire neurons")
 
 
 ENTRY = backpropagation

@@ -87,15 +87,15 @@ def _deviations(dropped_learn: bool, bias: bool) -> tuple[str, ...]:
     chosen += ["biases learn; the paper's nets have none"] * bias
     return (
         *chosen,
-        "spiking nets: mean spike counts stand for rates; F e reaches the first layer as a constant current beside the "
-        "same spikes, and is no presynaptic activity",
-        "spiking nets: F is 40 times the paper's, which moves too few spikes, and 10 times where there are three hidden "
-        "layers or more or F is mirrored; 20 times where currents are compared (option kappa)",
+        "spiking nets: mean spike counts stand for rates; F e reaches the first layer as a constant current beside "
+        "the same spikes, and is no presynaptic activity",
+        "spiking nets: F is 40 times the paper's, which moves too few spikes, and 10 times where there are three "
+        "hidden layers or more or F is mirrored; 20 times where currents are compared (option kappa)",
         "spiking nets: Adam, and streaming normalisation; the paper has momentum, and no normalisation",
-        "maps: a weight's change is the sum over positions; the authors' code takes their mean, and the other sign of F "
-        "for convolutions",
-        "error=first: the read-out learns from the first pass's error, as the paper says; the authors' code for dense "
-        "nets takes the second's",
+        "maps: a weight's change is the sum over positions; the authors' code takes their mean, and the other sign of "
+        "F for convolutions",
+        "error=first: the read-out learns from the first pass's error, as the paper says; the authors' code for "
+        "dense nets takes the second's",
         "the authors' dense code multiplies a difference by the dropout mask once more; ours does not",
         "contrastive, time_local, init=normal and mirror=layers: R. F. Srinivasan et al. 2024",
         "graded, dendritic and mirror=running are ours",

@@ -15,7 +15,7 @@ READOUT_LR = 1e-2
 """Hidden layers do not learn for the read-out's sake, so it has to follow them alone, and faster. Source: validation
 samples of MNIST, convolutions +0.2 to +0.3 over 3e-3 in both forms, dense nets no loss."""
 DEVIATIONS = (
-    "each hidden layer has one loss a trial, on averages over its steps; the paper leaves open whether "
+    "each hidden layer has one loss a trial, on averages over its steps; its sources do not say whether "
     "each step has one",
     "the target stream has a row a class, not a row a sample; target_only sends the same row for every "
     "sample of a class",
@@ -28,7 +28,8 @@ DEVIATIONS = (
     "the surrogate is the neuron's, a fast sigmoid unless --neuron if:surrogate=atan, which replications "
     "of the paper's spiking nets have",
     "the voltage form rectifies the voltage in the loss",
-    "the update keeps the current step's presynaptic spike only; the paper leaves the membrane's past open",
+    "the update keeps the current step's presynaptic spike only; its sources do not say what of "
+    "the membrane's past counts",
     "S_1's rows enter as a constant current behind the first layer's normalisation, without a bias d_1",
     "streaming normalisation, centred on both sides of the synapse; replications have batch normalisation "
     "(--norm batch)",
