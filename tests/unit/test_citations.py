@@ -11,16 +11,17 @@ from neurorules.rules import RULES
 LONGEST = 100
 SAID = {
     "sigprop": (
-        "one loss a trial", "a row a class", "cross-entropy", "cosine", "temperature", "4 x 4", "surrogate", "rectifies",
-        "presynaptic spike", "constant current", "streaming normalisation", "biases", "dropout", "Adam", "target_loop",
+        "one loss a trial", "a row a class", "cross-entropy", "cosine", "temperature", "4 x 4", "surrogate",
+        "rectifies", "presynaptic spike", "constant current", "streaming normalisation", "biases", "dropout", "Adam",
+        "target_loop",
     ),
     "pepita": ("mean spike counts", "40 times", "20 times", "streaming normalisation", "sum over positions", "mask"),
     "dfa": ("psi stands for", "spike of the step", "feedback is normal", "streaming normalisation"),
-    "drtp": ("psi stands for", "spike of the step", "-B y*", "feedback is normal", "softmax", "streaming normalisation"),
+    "drtp": ("psi stands for", "spike of the step", "-B y*", "feedback is normal", "softmax", "streaming"),
     "fa": ("psi stands for", "back through time", "feedback is normal", "streaming normalisation"),
     "bptt": ("resets are held", "statistics=held", "decorrelated"),
     "bsp": ("RECONSTRUCTION", "predator-prey", "saturated", "T = 1.8", "squared error", "mode=final", "Adam"),
-    "spiking_bsp": ("RECONSTRUCTION", "signed integrate-and-fire", "psi of the forward", "threshold", "weight transport"),
+    "spiking_bsp": ("RECONSTRUCTION", "signed integrate-and-fire", "psi of the", "threshold", "weight transport"),
     "local_readout": ("cross-entropy", "readouts=fixed", "low-pass", "burn-in", "streaming normalisation"),
     "traces_propagation": ("prototypes", "cosine", "temperature", "averaged", "arctangent", "decay=0.5", "streaming"),
     "stdp": ("either sign", "one step", "1.05"),
