@@ -1,7 +1,7 @@
 """Tiny spiking nets in plain numpy, for the oracles of learning signals: no normalisation, and no code of the product.
 
 Rows of activity are (T, B, N). A hidden neuron integrates, v[t] = beta kept[t-1] + I[t], and fires above 1; a reset to
-zero keeps v (1 - s), one by subtraction takes the threshold off. The read-out has no memory, and its mean over time gives the scores.
+zero keeps v (1 - s), one by subtraction takes the threshold off. The read-out has no memory; its mean gives the scores.
 """
 
 from __future__ import annotations

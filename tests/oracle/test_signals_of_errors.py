@@ -107,10 +107,8 @@ def test_a_local_read_out_of_maps_reads_averages_over_four_by_four_windows() -> 
     random = np.random.default_rng(1)
     found = hand.trial((random.random((STEPS, SAMPLES, 1, 6, 9)) < 0.5) * 2.0, LABELS)
     rate, g = found.activity[0].S.values.numpy().mean(0), hand.parameter("hidden1.local_w")
-    windows = [
-        [(6 * i // 4, -(-6 * (i + 1) // 4), 9 * j // 4, -(-9 * (j + 1) // 4)) for j in range(4)] for i in range(4)
-    ]
-    flat = [(c, *windows[i][j]) for c in range(2) for i in range(4) for j in range(4)]
+    rows, columns = ([(n * i // 4, -(-n * (i + 1) // 4)) for i in range(4)] for n in (6, 9))
+    flat = [(c, *row, *column) for c in range(2) for row in rows for column in columns]
     features = np.stack([rate[:, c, top:end, left:right].mean((1, 2)) for c, top, end, left, right in flat], 1)
     e = softmax(features @ g.T + hand.parameter("hidden1.local_b")) - np.eye(CLASSES)[LABELS]
     m = np.zeros((SAMPLES, 2, 6, 9))
