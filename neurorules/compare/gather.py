@@ -27,7 +27,7 @@ from neurorules.runs.plain_json import plain, to_json
 
 _log = logging.getLogger(__name__)
 
-FORMAT, VERSION = "neurorules-compare", 2
+FORMAT, VERSION = "neurorules-compare", 3
 AXES = ("rule", "seed", "targets", "hardware", "path")
 """Settings that tell rows apart; the others are shared, or a rule brings its own."""
 SHARED = ("data", "data_checksum", "net", "readout", "epochs", "train_samples", "validation_samples", "test_samples")

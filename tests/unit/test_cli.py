@@ -243,7 +243,7 @@ def test_a_citation_shows_what_the_texts_declare(capsys: pytest.CaptureFixture[s
     assert "a_plus * before(x_pre) * S_post - a_minus * S_pre * before(x_post)" in told
     assert "  with x[t] = 0.8 x[t-1] + S[t], of every neuron\n" in told
     assert "  with before(x) = x - S, without this step's own spike\n" in told
-    assert "deviates: a pair within one step counts for neither window" in told
+    assert "\n- a pair within one step counts for neither window\n" in told
 
 
 def test_a_new_rule_file_is_listed_trains_and_cites(

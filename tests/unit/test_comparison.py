@@ -48,7 +48,7 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 def test_every_list_has_its_rows(comparison: Path) -> None:
     found = read(comparison)
-    assert (found["format"], found["format_version"]) == ("neurorules-compare", 2)
+    assert (found["format"], found["format_version"]) == ("neurorules-compare", 3)
     labels = [
         "sigprop", "bptt", "shallow@readout_lr=0.01", "shallow@readout_lr=0.003", "sigprop, shuffled targets"
     ]  # fmt: skip
@@ -62,7 +62,9 @@ def test_every_list_has_its_rows(comparison: Path) -> None:
     assert len(found["alignment"]) == 3 * 8 + 2 * 4
     for row in found["alignment"]:
         if row["rule"] == "bptt":
-            assert row["cosine"] >= 1 - 1e-6 and row["angle_deg"] < 0.1
+            # Streaming normalisation: BPTT's own update is centred and decorrelated, and so no exact gradient.
+            assert row["signal_angle_deg"] < 0.1
+            assert (row["angle_deg"] < 0.1) == (row["layer"] == "readout") and 0 < row["cosine"] <= 1
     exact = [row["cka"] for row in found["layers"] if row["rule"] == "bptt"]
     other = [row["cka"] for row in found["layers"] if row["rule"] == "sigprop" and row["epoch"] == 1]
     assert all(cka == pytest.approx(1, abs=1e-5) for cka in exact) and all(cka < 0.9999 for cka in other)

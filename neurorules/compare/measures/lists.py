@@ -36,7 +36,7 @@ def finished(run: Mapping[str, Any], folder: Path) -> Finished:
 
 
 def alignment_rows(runs: Sequence[Finished]) -> list[dict[str, Any]]:
-    """rule, seed, layer, epoch, cosine, angle_deg, norm_ratio, sign_agreement."""
+    """rule, seed, layer, epoch, cosine, angle_deg, norm_ratio, sign_agreement, signal_angle_deg."""
     return [
         {**found.key, "layer": layer, "epoch": row["epoch"], **measures}
         for found in runs
@@ -46,7 +46,7 @@ def alignment_rows(runs: Sequence[Finished]) -> list[dict[str, Any]]:
 
 
 def layer_rows(runs: Sequence[Finished]) -> list[dict[str, Any]]:
-    """rule, seed, layer, epoch, and `LAYER_KEYS`; cka with the exact gradient's run of the same seed and epoch."""
+    """rule, seed, layer, epoch, and `LAYER_KEYS`; cka with `bptt`'s run of the same seed and epoch."""
     made = []
     for found in runs:
         exact = exact_run(found, runs)

@@ -200,7 +200,7 @@ def _agreement(comparison: Comparison, best: Row) -> str:
     if not angles:
         return ""
     shown = ", ".join(f"{fixed(angle, 0)}° in {escape(layer)}" for layer, angle in angles.items())
-    return f"After the last epoch its update stands at {shown} to BPTT's (90° is chance)."
+    return f"After the last epoch its update stands at {shown} to the gradient (90° is chance)."
 
 
 def _seed_note(comparison: Comparison) -> str:
@@ -219,7 +219,7 @@ def _tiles(comparison: Comparison, best: Row) -> list[Tile]:
     if angles:
         low_angle, high_angle = min(angles.values()), max(angles.values())
         number = fixed(low_angle, 0) if round(low_angle) == round(high_angle) else f"{low_angle:.0f}–{high_angle:.0f}"
-        tiles.append(Tile(f"{number}°", "to BPTT's update", "hidden layers, last epoch; 90° is chance"))
+        tiles.append(Tile(f"{number}°", "to the gradient", "hidden layers, last epoch; 90° is chance"))
     moved, reference = best.get("learning_bytes_per_sample"), comparison.reference
     if moved is not None:
         others = reference.get("learning_bytes_per_sample")

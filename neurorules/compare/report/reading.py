@@ -11,7 +11,7 @@ from neurorules.language.errors import UserError
 
 COMPARISON_FILE = "compare.json"
 REPORT_FILE = "report.html"
-FORMAT, VERSION = "neurorules-compare", 2
+FORMAT, VERSION = "neurorules-compare", 3
 
 GLOBAL_RULE, FLOOR_RULE = "bptt", "shallow"
 READOUT = "readout"
@@ -24,7 +24,7 @@ BACKWARD_NEEDS = frozenset({"above", "weight_transport"})
 
 @dataclass(frozen=True)
 class Comparison:
-    """The content of a `compare.json` of version 2; lists are empty and numbers None where nothing was measured."""
+    """The content of a `compare.json` of version 3; lists are empty and numbers None where nothing was measured."""
 
     title: str
     command: str
