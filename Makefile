@@ -12,7 +12,7 @@ CORE := .venv/.core-installed
 FULL := .venv/.full-installed
 
 .DEFAULT_GOAL := help
-.PHONY: run test lint bench clean help
+.PHONY: run test lint bench figures figures-check figures-run clean help
 .DELETE_ON_ERROR:
 
 run: $(CORE)  ## record, export, plot, compare on the bundled digits, and a report of it (core packages only)
@@ -35,12 +35,22 @@ lint: $(FULL)  ## ruff, formatting, types, and the floors of the house
 bench: $(FULL)  ## a training step beside snnTorch and bare products
 	$(BIN)/python benchmarks/training_step.py
 
+figures: $(CORE)  ## write every figure of README.md and docs/ again from the results in docs/results/data
+	$(BIN)/python docs/figures
+
+figures-check: $(CORE)  ## fail where a page differs from the stored results (make test does this too)
+	$(BIN)/python docs/figures --check
+
+figures-run: run  ## run `make run`, keep its results, and write them into README.md
+	$(BIN)/python docs/figures/store.py $(RUN) make-run
+	$(BIN)/python docs/figures
+
 clean:  ## remove .venv, caches and built files; run folders stay
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "neurorules needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 2; }

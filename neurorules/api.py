@@ -47,6 +47,7 @@ def compare(
     out: str | Path,
     *,
     seeds: int = 1,
+    folds: int | None = None,
     jobs: int = 1,
     dask: str | None = None,
     hardware: str = "none",
@@ -62,7 +63,8 @@ def compare(
     Args:
         rules: comma-separated, with options, such as "sigprop,sigprop:form=voltage,bptt".
         out: folder for the runs, `compare.json` and its CSV files.
-        seeds: how many.  jobs, dask: processes at once, or a scheduler.  hardware: comma-separated device models.
+        seeds: how many.  folds: cross-validate with so many instead, where the data set comes in folds.
+        jobs, dask: processes at once, or a scheduler.  hardware: comma-separated device models.
         controls: comma-separated: shallow, shuffled; or none.
         data_dir, force, resume, quiet: as in `train`.
         settings: as in `train`, for all runs.
@@ -72,8 +74,10 @@ def compare(
     """
     where = None if data_dir is None else Path(data_dir)
     config = config_from(settings, "compare(...)")
-    command = command_line(config, Path(out), rules=rules, seeds=seeds, hardware=hardware, controls=controls)
+    command = command_line(
+        config, Path(out), rules=rules, seeds=seeds, folds=folds, hardware=hardware, controls=controls
+    )
     return compare_configs(
-        plan(config, rules, seeds, hardware, None, controls), Path(out), jobs=jobs, dask=dask, data_dir=where,
+        plan(config, rules, seeds, hardware, None, controls, folds), Path(out), jobs=jobs, dask=dask, data_dir=where,
         force=force, resume=resume, quiet=quiet, command=command,
     )  # fmt: skip

@@ -17,6 +17,8 @@ FIXED = {
     "connection": ("dense", "wires reach every unit"),
     "readout_neuron": ("leaky_readout", "the read-out has neurons of its own"),
     "optimizer": ("sgd", "a synapse changes at once"),
+    "readout_optimizer": ("sgd", "a synapse changes at once"),
+    "signal_lr": (None, "a circuit's signal has no parameters that learn"),
     "signal": (None, "a circuit has its own"),
     "dw": (None, "a circuit takes its rule's texts"),
     "targets": ("own", "a presentation stands alone"),

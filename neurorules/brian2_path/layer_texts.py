@@ -63,11 +63,14 @@ class LayerTexts:
     def _own(self, plasticity: Plasticity) -> str:
         return f"{self.layer.name}.{plasticity.parameter}"
 
-    def _place(self, parameter: str, entry: Input | None = None) -> Place:
+    def _place(self, plasticity: Plasticity, entry: Input | None = None) -> Place:
         """Where a text acts: at one of the layer's inputs, or at its neurons."""
         late = entry is not None and entry.connection.recurrent
-        psi = self._psi("_post" if parameter == "w" else "")
-        return Place(self.neuron.surrogate, self.norm is not None, late, self._mean(entry) is not None, parameter, psi)
+        psi = self._psi("_post" if plasticity.parameter == "w" else "")
+        return Place(
+            self.neuron.surrogate, self.norm is not None, late, self._mean(entry) is not None, plasticity.parameter,
+            psi, plasticity.statistics,
+        )  # fmt: skip
 
     def _psi(self, suffix: str) -> str | None:
         """psi as text of the membrane {v}, where it is not simply the surrogate's."""
@@ -82,7 +85,7 @@ class LayerTexts:
     def _lower(self, plasticity: Plasticity, entry: Input | None = None) -> Lowered:
         assert self.case.learning is not None
         lower = lower_synaptic if plasticity.parameter == "w" else lower_neuronal
-        return lower(self.case.learning.rule.equation(plasticity), self._place(plasticity.parameter, entry))
+        return lower(self.case.learning.rule.equation(plasticity), self._place(plasticity, entry))
 
     def population(self, prefix: str) -> PopulationText:
         """The layer's neurons."""
@@ -192,7 +195,7 @@ class LayerTexts:
             nothing = (np.zeros_like(self.norm.gain),) * 2
             for plasticity, text in self.lowered.items():
                 for group in range(len(text.on_pre + text.on_post + text.every_step)):
-                    place = self._place(plasticity.parameter)
+                    place = self._place(plasticity)
                     pair = self.norm.updates.get(f"{plasticity.parameter}.{group}", nothing)
                     names = [place.statistic(quantity, group) for quantity in ("d_mean", "d_product")]
                     numbers |= {name: value for name, value in zip(names, pair, strict=True) if text.reads(name)}
@@ -236,7 +239,7 @@ class LayerTexts:
             # The offset goes through weights that change: each step anew.
             codes.append(Code(("I_in_post += w*aside_pre",), slot, 1))
         if rule.reads("dv_dw"):
-            arriving = self._place("w", entry).arriving
+            arriving = self._place(next(p for p in self.lowered if p.parameter == "w"), entry).arriving
             codes.append(Code(self._eligible("dv_dw", "di_dw", arriving, "_post"), "traces", 1))
         codes += [Code(tuple(rule.traces.values()), "traces", 1)] if rule.traces else []
         codes += [Code(rule.every_step, "learn", 2)] if rule.every_step else []

@@ -15,7 +15,7 @@ from neurorules.brian2_path.surrogate_texts import psi_text
 from neurorules.language.equations import ELIGIBILITY, Equation, Product
 from neurorules.language.errors import UserError
 from neurorules.language.expressions import PAST, Binary, Call, Expression, Name, Number
-from neurorules.language.rules import Rule
+from neurorules.language.rules import Rule, Statistics
 from neurorules.neurons import NEURONS
 from neurorules.signals import SIGNALS
 from neurorules.surrogates import Surrogate
@@ -35,6 +35,7 @@ class Place:
         centred: whether running means of the inputs are taken away, so that `mean_pre` is more than 0.
         parameter: whose change it is.
         psi: text of psi with {v} for the membrane, where it is not that of a surrogate.
+        statistics: of the way back through the normalisation (`Plasticity.statistics`).
     """
 
     surrogate: Surrogate | None
@@ -43,6 +44,7 @@ class Place:
     centred: bool = False
     parameter: str = "w"
     psi: str | None = None
+    statistics: Statistics = "moving"
 
     @property
     def change(self) -> str:
@@ -223,6 +225,8 @@ class _Writer:
             raise UserError(
                 f"{self.equation.owner} reads `v_pre`, but connections carry spikes and traces, not membranes"
             )
+        if name == "kept_post":
+            return "1.0"  # a layer that learns has no dropout here (`wiring`)
         if name == "mean_pre":
             return "mean_in" if self.place.centred else "0.0"
         if name in self.equation.vocabulary.eligibilities:
@@ -260,6 +264,8 @@ class _Writer:
     def _through_norm(self, post: str) -> str:
         if not self.place.normalised:
             return post
+        if self.place.statistics == "held":
+            return f"({post}*gain{self.suffix})"
         mean, product = self._expected()
         return f"(({post} - {mean} - {product})*gain{self.suffix})"
 
@@ -275,7 +281,9 @@ class _Writer:
         """
         if not self.place.normalised:
             return line
-        mean, product = self._expected()
         change, value = line.split(" += ")
+        if self.place.statistics == "held":
+            return f"{change} += gain{self.suffix}*{value}"
+        mean, product = self._expected()
         scale = "*".join([f"gain{self.suffix}", *(self.text(factor) for factor in weight)])
         return f"{change} += gain{self.suffix}*{value} - ({mean} + {product})*{scale}*{self.place.arriving}"

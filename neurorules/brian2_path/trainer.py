@@ -26,7 +26,7 @@ from neurorules.runs.folder import RunFolder, open_run
 from neurorules.runs.interrupt import Interrupted, StopFlag, polite_stop
 from neurorules.runs.progress import progress
 from neurorules.runs.tensors import from_arrays, to_arrays
-from neurorules.torch_path.batches import Data, Part, epoch_order, load_data
+from neurorules.torch_path.batches import Data, Part, epoch_order, load_data, settled_by_data
 
 PRESENTATIONS = 500
 """Of one run of the compiled model: tables in memory stay small, and a stop is heeded soon."""
@@ -50,6 +50,8 @@ def settle(config: TrainConfig) -> SettledConfig:
         "init": "he",
         "connection": "dense",
         "optimizer": "sgd",
+        "readout_optimizer": "sgd",
+        "signal_lr": None,
         "lr": plan.lr * made.lr_scale if config.lr is None else config.lr,
         "readout_lr": plan.readout_lr if config.readout_lr is None else config.readout_lr,
         "batch_size": 1,
@@ -88,10 +90,12 @@ def train(
     """
     settled = settle(config)
     data = data or load_data(settled, data_dir)
+    settled = settled_by_data(settled, data.source)
     run = prepare(settled, data, quiet)
     if out is not None:
         # Only now: a mistake in the settings must not leave a folder behind, or replace a run.
-        run.folder = open_run(out, settled, resume, force)
+        source = data.source
+        run.folder = open_run(out, settled, resume, force, lambda stored: settled_by_data(settle(stored), source))
         if resume:
             run.restore(run.folder)
     with polite_stop() as stop:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from neurorules.commands.output import print_json, print_table
-from neurorules.commands.settings import DataDir, Force, Json, Resume, with_settings
+from neurorules.commands.settings import DataDir, Force, Json, Resume, Rules, with_settings
 from neurorules.language.config import TrainConfig
 
 
@@ -21,8 +21,11 @@ def add_to(app: typer.Typer) -> None:
 def compare(
     *,
     config: TrainConfig,
-    rules: Annotated[str, typer.Option(help="Comma-separated rules with options.")] = "sigprop,bptt,shallow",
+    rules: Rules = "sigprop,bptt,shallow",
     seeds: Annotated[int, typer.Option(help="Seeds for each rule.")] = 1,
+    folds: Annotated[
+        int | None, typer.Option(help="Cross-validate: as many runs, each tests another part of --data (nmnist).")
+    ] = None,
     controls: Annotated[
         str, typer.Option(help="Rows beside the rules, comma-separated: shallow, shuffled (targets); none for none.")
     ] = "shallow,shuffled",
@@ -45,28 +48,35 @@ def compare(
     from neurorules.compare.comparison import command_line, plan
     from neurorules.compare.comparison import compare as run
     from neurorules.compare.gather import gather_runs
-    from neurorules.compare.report import COMPARISON_FILE, REPORT_FILE
-    from neurorules.compare.table import COLUMNS, cells, rows_of
     from neurorules.language.options import parse_list
 
     if runs is not None:
         folders = [Path(name) for name in parse_list(runs)]
         found = gather_runs(folders, out, command_line(TrainConfig(), out, runs=runs))
     else:
-        configs = plan(config, rules, seeds, hardware, paths, controls)
+        planned = plan(config, rules, seeds, hardware, paths, controls, folds)
         command = command_line(
-            config, out, rules=rules, seeds=seeds, controls=controls, jobs=None if jobs == 1 else jobs, dask=dask,
-            paths=None if paths == "torch" else paths, hardware=None if hardware == "none" else hardware,
-            data_dir=data_dir,
+            config, out, rules=rules, seeds=seeds, folds=folds, controls=controls, jobs=None if jobs == 1 else jobs,
+            dask=dask, paths=None if paths == "torch" else paths,
+            hardware=None if hardware == "none" else hardware, data_dir=data_dir,
         )  # fmt: skip
         found = run(
-            configs, out, jobs=jobs, dask=dask, data_dir=data_dir, force=force, resume=resume, quiet=json,
+            planned, out, jobs=jobs, dask=dask, data_dir=data_dir, force=force, resume=resume, quiet=json,
             command=command,
         )  # fmt: skip
     if json:
         print_json(found)
-        return
+    else:
+        _show(found, out)
+
+
+def _show(found: dict[str, Any], out: Path) -> None:
+    """The table of a comparison, and where its files are."""
+    from neurorules.compare.report import COMPARISON_FILE, REPORT_FILE
+    from neurorules.compare.table import COLUMNS, cells, rows_of
+
     print_table(COLUMNS, [cells(row) for row in rows_of(found["runs"])])
     shared = found["settings"]
-    print(f"\n{shared['data']}, net {shared['net']}, {shared['epochs']} epochs; {out / COMPARISON_FILE}")
+    epochs = f", {shared['epochs']} epochs" if "epochs" in shared else ""
+    print(f"\n{shared['data']}, net {shared['net']}{epochs}; {out / COMPARISON_FILE}")
     print(f"report: {out / REPORT_FILE}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Annotated
 
 import typer
@@ -9,11 +10,18 @@ import typer
 from neurorules.commands.output import print_json, print_table
 from neurorules.commands.settings import Json
 
+WIDTH = 100
+
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command("list")(list_entries)
     app.command("cite")(cite)
+
+
+def _wrapped(text: str, mark: str = "") -> str:
+    """A sentence on lines of a width that is read at ease, those after the first set in by the mark's width."""
+    return textwrap.fill(text, WIDTH, initial_indent=mark, subsequent_indent=" " * len(mark), break_on_hyphens=False)
 
 
 def list_entries(
@@ -49,10 +57,12 @@ def cite(
     if json:
         print_json(found)
         return
-    print(f"{found['authors']} ({found['year']}). {found['title']}.")
-    for deviation in found["deviations"]:
-        print(f"  deviates: {deviation}")
+    print(_wrapped(f"{found['authors']} ({found['year']}). {found['title']}."))
+    if found["deviations"]:
+        print("\nWhat is not the paper's here:")
+        print("\n".join(_wrapped(deviation, "- ") for deviation in found["deviations"]))
     if equations:
+        print()
         for text in found["equations"]:
             print(f"  d{text['parameter']} ({text['role']}, phase {text['phase']}) = {text['text']}")
         for line in found["declarations"]:

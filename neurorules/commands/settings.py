@@ -26,8 +26,10 @@ HELP = {
     "epochs": "Passes over the training samples.",
     "batch_size": "Samples a trial.",
     "optimizer": "none, sgd, momentum or adam; by default the rule's own.",
+    "readout_optimizer": "Of the read-out; by default --optimizer where that is given, else the rule's own.",
     "lr": "Learning rate of the hidden layers; by default the rule's own.",
     "readout_lr": "Learning rate of the read-out; by default the rule's own.",
+    "signal_lr": "Learning rate of the learning signal's own parameters; by default the rule's own.",
     "lr_schedule": "cosine (to 0), constant, or steps:at=60-90:factor=0.1 (epochs).",
     "weight_decay": "L2 decay of the weights.",
     "norm": "Normalisation of hidden layers: streaming, batch or none; by default the rule's own.",
@@ -42,12 +44,21 @@ HELP = {
     "path": "torch or brian2.",
     "hardware": "Device model to learn under, several joined by + (see: list hardware).",
     "precision": "float32, float64 or fast.",
-    "signal": "Replaces the rule's learning signal (see: list signals).",
-    "dw": "Replaces the text of the hidden weights, such as '-m_post * psi(v_post) * S_pre'.",
+    "signal": "Replaces the rule's learning signal (see: list signals). In a comparison several, comma-separated, make "
+    "rows of each rule; bptt and controls keep their own.",
+    "dw": "Replaces the text of the hidden weights, such as '-m_post * psi(v_post) * S_pre'. In a comparison bptt and "
+    "controls keep their own.",
     "targets": "own; or shuffled, a control: hidden layers are taught what is right for another sample of the batch.",
     "threads": "CPU threads; by default as many as the work repays.",
 }
 
+Rules = Annotated[
+    str,
+    typer.Option(
+        help="Comma-separated rules, with options, each behind a colon, and settings of their training, each behind "
+        "an @: sigprop:form=voltage@lr=0.01,bptt@lr=0.001."
+    ),
+]
 DataDir = Annotated[Path | None, typer.Option(help="Where data sets lie; else NEURORULES_DATA, else a cache folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what stands in --out.")]

@@ -8,22 +8,38 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import joblib
 
-from neurorules.compare.controls import controls_of
+from neurorules.compare.controls import with_controls
+from neurorules.compare.folds import in_folds, seeds_of
 from neurorules.compare.gather import gather
 from neurorules.compare.measures import watch
 from neurorules.compare.paths import settle, train
-from neurorules.language.config import PathName, SettledConfig, TrainConfig
+from neurorules.compare.rows import check_words, folder_name, name_of, parse_rows
+from neurorules.datasets import open_dataset
+from neurorules.language.config import PathName, SettledConfig, TrainConfig, config_from
 from neurorules.language.errors import MissingExtra, UserError, unknown
 from neurorules.language.options import parse_list
 from neurorules.runs.folder import CONFIG, RESULT, RunFolder
 from neurorules.runs.interrupt import Interrupted
-from neurorules.runs.plain_json import plain, read_json, to_json
+from neurorules.runs.plain_json import plain, to_json
 from neurorules.runs.progress import track
+from neurorules.torch_path.batches import settled_by_data
+
+
+class Planned(NamedTuple):
+    """One run of a comparison: the name of its row, and its configuration."""
+
+    row: str
+    config: SettledConfig
+
+    def folder(self, out: Path) -> Path:
+        """Where it is kept below the folder of the comparison: one row and seed, one folder."""
+        return out / folder_name(self.row) / f"seed{self.config.seed}"
 
 
 def plan(
@@ -33,34 +49,55 @@ def plan(
     hardware: str = "none",
     paths: str | None = None,
     controls: str = "none",
-) -> list[SettledConfig]:
-    """One configuration for each rule, path, hardware and seed; controls come last.
+    folds: int | None = None,
+) -> list[Planned]:
+    """One run for each row, path, hardware and seed; controls come last. A row that stands twice is run once.
 
     Args:
-        config: what all share.
-        rules: comma-separated rules with options.
+        config: what all share; its signal may be several, comma-separated, which are rows of their own.
+        rules: comma-separated rules with options and settings of their own (see `rows.parse_row`).
         seeds: how many, from the configuration's own on.
         hardware: comma-separated device models.
         paths: comma-separated, torch or brian2; None for the configuration's own.
-        controls: comma-separated, or none (see `controls.controls_of`).
+        controls: comma-separated, or none (see `controls.with_controls`).
+        folds: cross-validate with so many; seeds then count the folds. None: the data's own parts.
 
     Raises:
-        UserError: no rule, an unknown rule or control, or fewer than one seed.
+        UserError: no rule, an unknown rule or control, fewer than one seed, two rows that would share a folder, seeds
+            beside folds, or data without folds.
     """
-    names = parse_list(rules)
-    if not names:
-        raise UserError("--rules names no rule. Give a comma-separated list, for example sigprop,bptt,shallow")
     if seeds < 1:
         raise UserError(f"--seeds is {seeds}, must be at least 1")
+    if folds is not None:
+        seeds = seeds_of(folds, seeds)
     routes = [config.path] if paths is None else [_path(name) for name in parse_list(paths)]
-    rows = [replace(config, rule=name, path=route) for name in names for route in routes]
-    rows += [row for route in routes for row in controls_of(replace(config, path=route), names, controls)]
-    return [
+    rows = [replace(row, path=route) for row in parse_rows(rules, config) for route in routes]
+    runs = [
         settle(replace(row, hardware=device, seed=config.seed + seed))
-        for row in rows
+        for row in with_controls(rows, config, controls)
         for device in parse_list(hardware)
         for seed in range(seeds)
     ]
+    runs = runs if folds is None else in_folds(runs, folds, config.seed)
+    for run in runs:
+        check_words(run)
+    planned = [Planned(name_of(run.as_dict(), config), run) for run in dict.fromkeys(runs)]
+    check_folders(planned)
+    return planned
+
+
+def check_folders(planned: Sequence[Planned]) -> None:
+    """Whether every run has a folder of its own.
+
+    Raises:
+        UserError: two rows would share one.
+    """
+    rows: dict[Path, str] = {}
+    for run in planned:
+        folder = run.folder(Path())
+        if folder in rows:
+            raise UserError(f"rows '{rows[folder]}' and '{run.row}' would share the folder {folder}. Leave one out")
+        rows[folder] = run.row
 
 
 def _path(name: str) -> PathName:
@@ -88,7 +125,7 @@ def command_line(config: TrainConfig, out: Path, **options: Any) -> str:
 
 
 def compare(
-    configs: Sequence[SettledConfig],
+    planned: Sequence[Planned],
     out: Path,
     *,
     jobs: int = 1,
@@ -102,7 +139,7 @@ def compare(
     """Train all configurations into folders below `out`, measure them, and write `compare.json` and its CSV files.
 
     Args:
-        configs: from `plan`.
+        planned: from `plan`.
         out: folder of the comparison.
         jobs, dask: processes at once, or a Dask scheduler whose workers see `out`; each run then has one thread.
         data_dir: where data sets lie.
@@ -114,12 +151,13 @@ def compare(
     Raises:
         UserError: `out` holds a comparison, or one that was begun with other settings.
     """
-    tasks = [(config, folder_of(out, config)) for config in configs]
+    tasks = [(run.config, run.folder(out)) for run in planned]
     prepare_folder(out, [folder for _, folder in tasks], force, resume, "*/*")
     results = run_all(
         tasks, out, jobs=jobs, dask=dask, data_dir=data_dir, quiet=quiet, command="compare", measured=True
     )  # fmt: skip
-    return gather([(result, folder) for result, (_, folder) in zip(results, tasks, strict=True)], out, command)
+    done = [(run.row, result, run.folder(out)) for run, result in zip(planned, results, strict=True)]
+    return gather(done, out, command)
 
 
 def run_all(
@@ -150,7 +188,7 @@ def run_all(
     apart = jobs > 1 or dask is not None
     if apart:
         tasks = [(replace(config, threads=config.threads or 1), folder) for config, folder in tasks]
-    check_settings(tasks, out)
+    check_settings(tasks, out, data_dir)
     calls = (joblib.delayed(run_one)(config, folder, data_dir, quiet or apart, measured) for config, folder in tasks)
     try:
         with workers(dask):
@@ -188,32 +226,32 @@ def workers(dask: str | None) -> Iterator[None]:
         yield
 
 
-def check_settings(tasks: Sequence[tuple[SettledConfig, Path]], out: Path) -> None:
+def check_settings(tasks: Sequence[tuple[SettledConfig, Path]], out: Path, data_dir: Path | None) -> None:
     """Whether runs that stand already were begun with the settings asked for; told before anything is trained.
+
+    What a run of an earlier version left open is what its rule says. Where only one side says what the data set
+    decides, the data set is asked.
 
     Raises:
         UserError: they were not; every setting is named with both values.
     """
     differing: dict[str, str] = {}
+    source = cache(lambda data: open_dataset(data, data_dir))
     for config, folder in tasks:
-        if (folder / CONFIG).exists():
-            stored, asked = {**TrainConfig().as_dict(), **read_json(folder / CONFIG)}, plain(config.as_dict())
-            for name, value in asked.items():
-                if stored.get(name) != value:
-                    differing.setdefault(name, f"{name} is {to_json(stored.get(name))}, asked {to_json(value)}")
+        if not (folder / CONFIG).exists():
+            continue
+        stored, asked = settle(config_from(RunFolder(folder).config(), str(folder / CONFIG))), config
+        if stored.data == asked.data and any(getattr(stored, a) != getattr(asked, a) for a in ("encode", "validation")):
+            stored, asked = (settled_by_data(one, source(one.data)) for one in (stored, asked))
+        wanted = plain(asked.as_dict())
+        for name, value in plain(stored.as_dict()).items():
+            if wanted[name] != value:
+                differing.setdefault(name, f"{name} is {to_json(value)}, asked {to_json(wanted[name])}")
     if differing:
         raise UserError(
             f"the runs in {out} were begun with other settings: {'; '.join(differing.values())}. Ask for the same "
             f"ones, or give another --out"
         )
-
-
-def folder_of(out: Path, config: TrainConfig) -> Path:
-    """The run folder of one configuration."""
-    name = config.rule if config.targets == "own" else f"{config.rule}@{config.targets}_targets"
-    name += "" if config.hardware == "none" else f"@{config.hardware}"
-    name += "" if config.path == "torch" else f"@{config.path}"
-    return out / name.replace(":", "_").replace("/", "_") / f"seed{config.seed}"
 
 
 def prepare_folder(out: Path, folders: Sequence[Path], force: bool, resume: bool, depth: str) -> None:

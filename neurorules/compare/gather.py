@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from neurorules.compare.audit import audit_rules, problems_of
-from neurorules.compare.controls import control_of, label_of
+from neurorules.compare.controls import control_of
+from neurorules.compare.folds import without_fold
 from neurorules.compare.measures.lists import alignment_rows, epoch_rows, finished, layer_rows
 from neurorules.compare.measures.summary import rule_rows
 from neurorules.compare.measures.tables import write_tables
+from neurorules.compare.paths import settle
 from neurorules.compare.report import COMPARISON_FILE, write_report
-from neurorules.language.config import TrainConfig
+from neurorules.compare.rows import name_of, shared_by
+from neurorules.language.config import TrainConfig, config_from
 from neurorules.language.errors import UserError
 from neurorules.runs.atomic import write_text
 from neurorules.runs.folder import RunFolder
@@ -24,23 +27,23 @@ from neurorules.runs.plain_json import plain, to_json
 
 _log = logging.getLogger(__name__)
 
-FORMAT, VERSION = "neurorules-compare", 2
+FORMAT, VERSION = "neurorules-compare", 3
 AXES = ("rule", "seed", "targets", "hardware", "path")
 """Settings that tell rows apart; the others are shared, or a rule brings its own."""
 SHARED = ("data", "data_checksum", "net", "readout", "epochs", "train_samples", "validation_samples", "test_samples")
 """What runs must have in common to stand in one table."""
 
 
-def gather(results: Sequence[tuple[Mapping[str, Any], Path]], out: Path, command: str) -> dict[str, Any]:
+def gather(results: Sequence[tuple[str, Mapping[str, Any], Path]], out: Path, command: str) -> dict[str, Any]:
     """Write `compare.json` and its CSV files into `out`, and return what the first holds.
 
     Args:
-        results: of finished runs, and their folders, in the order of the table.
+        results: the names of finished runs' rows, the results, and their folders, in the order of the table.
         out: folder of the comparison.
         command: the line that makes it again.
     """
-    runs = [{**r, "rule": label_of(r), "plain_rule": r["rule"], "control": control_of(r)} for r, _ in results]
-    done = [finished(run, folder) for run, (_, folder) in zip(runs, results, strict=True)]
+    runs = [{**completed(r), "rule": row, "plain_rule": r["rule"], "control": control_of(r)} for row, r, _ in results]
+    done = [finished(run, folder) for run, (_, _, folder) in zip(runs, results, strict=True)]
     epochs = epoch_rows(done)
     settings, differing = _settings(runs)
     names = dict.fromkeys(run["plain_rule"] for run in runs)
@@ -48,7 +51,7 @@ def gather(results: Sequence[tuple[Mapping[str, Any], Path]], out: Path, command
     found = {
         "format": FORMAT,
         "format_version": VERSION,
-        "title": f"{', '.join(names)} on {runs[0]['data']}, net {runs[0]['net']}",
+        "title": f"{', '.join(names)} on {settings['data']}, net {runs[0]['net']}",
         "command": command,
         "date": datetime.now(UTC).date().isoformat(),
         "versions": runs[0]["versions"],
@@ -86,11 +89,13 @@ def gather_runs(folders: Sequence[Path], out: Path, command: str) -> dict[str, A
         UserError: no finished run in a folder, runs that cannot be compared (the settings are named), the same rule
             and seed twice, or a comparison of other runs in `out`.
     """
-    results = [RunFolder.finished(folder).read_result() for folder in folders]
+    results = [completed(RunFolder.finished(folder).read_result()) for folder in folders]
     check_comparable(results, folders)
+    shared = shared_by(results)
+    names = [name_of(result, shared) for result in results]
     seen: dict[tuple[str, int], Path] = {}
-    for result, folder in zip(results, folders, strict=True):
-        key = (label_of(result), result["seed"])
+    for name, result, folder in zip(names, results, folders, strict=True):
+        key = (name, result["seed"])
         if key in seen:
             raise UserError(
                 f"{seen[key]} and {folder} are both {key[0]} with seed {key[1]}: a table counts a seed once. "
@@ -100,7 +105,14 @@ def gather_runs(folders: Sequence[Path], out: Path, command: str) -> dict[str, A
     if (out / COMPARISON_FILE).exists():
         raise UserError(f"{out} holds another comparison. Give another --out")
     out.mkdir(parents=True, exist_ok=True)
-    return gather(list(zip(results, folders, strict=True)), out, command)
+    return gather(list(zip(names, results, folders, strict=True)), out, command)
+
+
+def completed(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A result with what its rule decided where a run of an earlier version held nothing."""
+    given = {name: result[name] for name in TrainConfig().as_dict() if name in result and name != "device"}
+    settled = settle(config_from(given, "a result")).as_dict()
+    return {**result, **{name: value for name, value in settled.items() if result.get(name) is None}}
 
 
 def check_comparable(results: Sequence[Mapping[str, Any]], folders: Sequence[Path]) -> None:
@@ -109,6 +121,7 @@ def check_comparable(results: Sequence[Mapping[str, Any]], folders: Sequence[Pat
     Raises:
         UserError: they do not; each setting is named with both values.
     """
+    results = [{**result, "data": without_fold(result["data"])} for result in results]
     first = results[0]
     for result, folder in zip(results[1:], folders[1:], strict=True):
         differing = [key for key in SHARED if result.get(key) != first.get(key)]
@@ -121,6 +134,7 @@ def check_comparable(results: Sequence[Mapping[str, Any]], folders: Sequence[Pat
 
 def _settings(runs: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[str]]:
     """Settings that all runs share, and the names of those that differ, what tells rows apart left out."""
+    runs = [{**run, "data": without_fold(run["data"])} for run in runs]
     names = [name for name in TrainConfig().as_dict() if name not in ("rule", "seed")]
     shared = {name: runs[0].get(name) for name in names if all(r.get(name) == runs[0].get(name) for r in runs)}
     return shared, [name for name in names if name not in shared and name not in AXES]

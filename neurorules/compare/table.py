@@ -14,6 +14,7 @@ class Row:
 
     Args:
         rule: name with options, and the device where there is one.
+        rates: learning rates of hidden layers (None for a control, whose layers learn nothing), and of the read-out.
         seeds: how many.
         test, test_spread: mean and standard deviation (n-1) of the test accuracy, in 0..1; spread 0 for one seed.
         validation: mean, None where nothing was held out.
@@ -23,6 +24,7 @@ class Row:
     """
 
     rule: str
+    rates: tuple[float | None, float | None]
     seeds: int
     test: float
     test_spread: float
@@ -50,6 +52,7 @@ def _row(name: str, group: list[dict[str, Any]]) -> Row:
     validation = [run["validation_accuracy"] for run in group if run["validation_accuracy"] is not None]
     return Row(
         name,
+        (None if group[0]["control"] == "shallow" else group[0]["lr"], group[0]["readout_lr"]),
         len(group),
         *mean_and_spread(test),
         statistics.mean(validation) if validation else None,
@@ -59,7 +62,16 @@ def _row(name: str, group: list[dict[str, Any]]) -> Row:
     )
 
 
-COLUMNS = ("rule", "test %", "validation %", "spikes a sample", "seconds", "what the signal needs")
+COLUMNS = (
+    "rule",
+    "rate",
+    "read-out rate",
+    "test %",
+    "validation %",
+    "spikes a sample",
+    "seconds",
+    "what the signal needs",
+)
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -67,7 +79,16 @@ def cells(row: Row) -> tuple[str, ...]:
     spread = f" ± {100 * row.test_spread:.2f}" if row.seeds > 1 else ""
     validation = "-" if row.validation is None else f"{100 * row.validation:.2f}"
     needs = ", ".join(need.replace("_", " ") for need in row.needs) or "nothing"
-    return (row.rule, f"{100 * row.test:.2f}{spread}", validation, f"{row.spikes:.0f}", f"{row.seconds:.1f}", needs)
+    rates = ["-" if rate is None else f"{rate:g}" for rate in row.rates]
+    return (
+        row.rule,
+        *rates,
+        f"{100 * row.test:.2f}{spread}",
+        validation,
+        f"{row.spikes:.0f}",
+        f"{row.seconds:.1f}",
+        needs,
+    )
 
 
 def as_markdown(rows: Sequence[Row]) -> str:

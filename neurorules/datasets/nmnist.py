@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from neurorules.datasets._files import given_path, search_folders
+from neurorules.datasets._folds import Fold, cross_validated
 from neurorules.datasets._shared import DataSet, Recordings, content_checksum
 from neurorules.language.errors import UserError
 
@@ -47,22 +48,31 @@ class NMnist:
 
     Read from Train/<digit>/<index>.bin and Test/<digit>/<index>.bin, or from Train.zip and Test.zip as they are.
 
+    A subset has few recordings to test, so they may take turns: `nmnist:folds=5:fold=0` tests a fifth of all of
+    them, those of Train and Test together, and learns from the others. Every recording is tested in exactly one fold;
+    folds are of one size and hold every class alike; recordings of one index never stand in two folds.
+
     Args:
         path: the folder; `none` seeks `nmnist` in --data-dir, NEURORULES_DATA and the cache folder.
+        folds: how many folds; `none` keeps the published parts.
+        fold: which of them is tested, from 0; compare --folds runs through all of them.
     """
 
     path: str | None = None
+    folds: int | None = None
+    fold: int | None = None
 
     def load(self, data_dir: Path | None = None) -> DataSet:
         """Read all recordings.
 
         Raises:
-            UserError: no such files (there is no stable link to download them from), or a broken one.
+            UserError: no such files (there is no stable link to download them from), a broken one, or no such fold.
         """
+        fold = Fold.of_options("nmnist", self.fold, self.folds)
         folder = self._folder(data_dir)
-        train, train_labels = read_part(folder, "Train")
-        test, test_labels = read_part(folder, "Test")
-        return DataSet(
+        train, train_labels, train_numbers = read_part(folder, "Train")
+        test, test_labels, test_numbers = read_part(folder, "Test")
+        data = DataSet(
             name="nmnist" if self.path is None else folder.resolve().name,
             kind="events",
             shape=SENSOR,
@@ -76,6 +86,7 @@ class NMnist:
             ).hexdigest(),
             default_encoder="frames",
         )
+        return data if fold is None else cross_validated(data, train_numbers, test_numbers, fold)
 
     def _folder(self, data_dir: Path | None) -> Path:
         folders = [given_path("nmnist", self.path, data_dir)] if self.path else search_folders("nmnist", data_dir)
@@ -89,8 +100,8 @@ class NMnist:
         )
 
 
-def read_part(folder: Path, part: str) -> tuple[Recordings, np.ndarray]:
-    """All recordings of `part` ("Train" or "Test"), sorted by index, and their labels (N,) int64.
+def read_part(folder: Path, part: str) -> tuple[Recordings, np.ndarray, np.ndarray]:
+    """All recordings of `part` ("Train" or "Test"), sorted by index; their labels and their indices, both (N,) int64.
 
     Raises:
         UserError: missing, empty or broken files.
@@ -113,7 +124,8 @@ def read_part(folder: Path, part: str) -> tuple[Recordings, np.ndarray]:
             recordings = _read_all(source, entries, where)
         except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
             raise UserError(f"nmnist: {where} cannot be read ({error}). Fetch it again") from None
-    return recordings, np.array([entry.digit for entry in entries], dtype=np.int64)
+    labels, numbers = ([entry.digit for entry in entries], [entry.number for entry in entries])
+    return recordings, np.array(labels, dtype=np.int64), np.array(numbers, dtype=np.int64)
 
 
 def decode_events(content: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -26,7 +26,8 @@ PathName = Literal["torch", "brian2"]
 class TrainConfig:
     """Everything that decides what a run computes: equal configurations on one machine give equal bits.
 
-    None stands for what the rule (`language.rules.Defaults`), the data set or the machine decides.
+    None stands for what the rule (`language.rules.Defaults`), the data set or the machine decides; a run folder holds
+    what they decided.
     """
 
     rule: str = "sigprop"  # name and options, `name:key=value`, here and below
@@ -40,8 +41,10 @@ class TrainConfig:
     epochs: int = 3  # passes over the training samples, >= 1
     batch_size: int = 128  # samples a trial, >= 1
     optimizer: str | None = None  # none, sgd, momentum or adam
-    lr: float | None = None  # of the hidden layers, >= 0
+    readout_optimizer: str | None = None  # of what reads out; None: optimizer where that is given, else the rule's
+    lr: float | None = None  # of the hidden layers, >= 0; 1 where the optimizer is none
     readout_lr: float | None = None
+    signal_lr: float | None = None  # of the learning signal's own parameters
     lr_schedule: str = "cosine"  # how learning rates fall (see `language.rates`)
     weight_decay: float = 0.0  # L2, of weights, >= 0
     norm: str | None = None  # normalisation of hidden layers, or none
@@ -64,7 +67,7 @@ class TrainConfig:
         for name in ("steps", "epochs", "batch_size", "threads"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise UserError(f"--{name.replace('_', '-')} is {getattr(self, name)}, must be at least 1")
-        for name in ("lr", "readout_lr", "validation", "weight_decay"):
+        for name in ("lr", "readout_lr", "signal_lr", "validation", "weight_decay"):
             value = getattr(self, name)
             if value is not None and value < 0:
                 raise UserError(f"--{name.replace('_', '-')} is {value}, must not be negative")
@@ -109,6 +112,11 @@ class SettledConfig(TrainConfig):
     norm: str = "streaming"
     init: Init = "torch"
     connection: str = "dense"
+    optimizer: str = "adam"
+    readout_optimizer: str = "adam"
+    lr: float = 3e-3
+    readout_lr: float = 3e-3
+    signal_lr: float | None = 1e-2  # None where a signal has no parameters, as in continuous time
 
     @property
     def window(self) -> int:

@@ -32,8 +32,15 @@ def parse_named(text: str) -> tuple[str, dict[str, str]]:
 
 
 def parse_list(text: str) -> list[str]:
-    """Split a comma-separated list of things; empty pieces are dropped."""
-    return [piece.strip() for piece in text.split(",") if piece.strip()]
+    """Split a comma-separated list of things; empty pieces are dropped, commas between brackets separate nothing."""
+    pieces, depth = [""], 0
+    for sign in text:
+        depth += (sign == "(") - (sign == ")")
+        if sign == "," and depth <= 0:
+            pieces.append("")
+        else:
+            pieces[-1] += sign
+    return [piece.strip() for piece in pieces if piece.strip()]
 
 
 def option_types(factory: Callable[..., Any]) -> dict[str, Any]:

@@ -9,15 +9,20 @@ from typing import Literal
 from neurorules.language.config import SETTLED, Init, SettledConfig, TrainConfig
 from neurorules.language.eligibility import Eligibility, check_distinct
 from neurorules.language.equations import Equation, Vocabulary
+from neurorules.language.errors import UserError
 
 Role = Literal["hidden", "readout"]
 Predict = Literal["readout", "prototypes", "local_readouts"]
+Statistics = Literal["moving", "held"]
 
 NEURON_VARIABLES = frozenset({"S", "v", "x"})
 """What a text may read of a neuron: spikes, membrane before reset, a declared low-pass trace of the spikes.
 
-Beside these, `m_post` is the third factor, and `mean_pre` the presynaptic neuron's running mean of its own spikes,
-which a layer whose normalisation centres its inputs takes away (0 elsewhere)."""
+Beside these, `m_post` is the third factor; `kept_post` is dropout's mask of the neuron's own output: 0 where it is
+dropped for the trial, 1/(1-p) where it is not, 1 without dropout; `mean_pre` is the presynaptic neuron's running mean
+of its own spikes, which a layer whose normalisation centres its inputs takes away (0 elsewhere)."""
+HIDDEN_VARIABLES = frozenset({"m", "kept"})
+"""What a hidden layer's text may read of the postsynaptic neuron alone."""
 READOUT_VARIABLES = frozenset({"m", "p", "y"})
 """What a read-out's text may read of its own output: error, prediction and target; constant through a trial."""
 
@@ -51,6 +56,9 @@ class Plasticity:
         role: the layers it holds for.
         phase: the pass it reads.
         populations: the layers it holds for: all, or flat ones only (dense and recurrent, no maps).
+        statistics: what `through_norm` (and `dv_dw`, which implies it) makes of a post factor d. moving: mean and
+            deviation of the normalisation follow the weights, and d goes back through them, by averages E of this
+            neuron's: (d - E[d] - I^ E[d I^]) / sigma. held: they are constants of the trial: d / sigma.
     """
 
     parameter: str
@@ -58,6 +66,7 @@ class Plasticity:
     role: Role = "hidden"
     phase: str = "input"
     populations: Literal["all", "flat"] = "all"
+    statistics: Statistics = "moving"
 
 
 @dataclass(frozen=True)
@@ -144,7 +153,7 @@ class Rule:
 
     def __post_init__(self) -> None:
         if self.eligibilities:
-            vocabulary = Vocabulary(NEURON_VARIABLES, READOUT_VARIABLES, constants=self.constants)
+            vocabulary = Vocabulary(NEURON_VARIABLES, HIDDEN_VARIABLES | READOUT_VARIABLES, constants=self.constants)
             check_distinct(f"rule '{self.name}'", self.eligibilities, vocabulary.legal() | {"b"})
 
     @property
@@ -165,7 +174,7 @@ class Rule:
     def equation(self, plasticity: Plasticity) -> Equation:
         """The checked text of one plasticity."""
         variables = NEURON_VARIABLES if self.trace_decay is not None else NEURON_VARIABLES - {"x"}
-        post_only = READOUT_VARIABLES if plasticity.role == "readout" else frozenset({"m"})
+        post_only = READOUT_VARIABLES if plasticity.role == "readout" else HIDDEN_VARIABLES
         declared = {e.name: e for e in self.eligibilities}
         vocabulary = Vocabulary(
             variables, post_only, synapse=plasticity.parameter, constants=self.constants, eligibilities=declared
@@ -173,10 +182,37 @@ class Rule:
         return Equation(plasticity.text, vocabulary, f"rule '{self.name}'")
 
     def settle(self, config: TrainConfig) -> SettledConfig:
-        """The configuration, with this rule's own settings where the user left them open."""
+        """The configuration, with this rule's own settings where the user left them open.
+
+        The read-out follows an optimizer that the user names. Changes without an optimizer are applied as they are,
+        at rate 1.
+
+        Raises:
+            UserError: a learning signal or a text for a control, whose hidden layers do not learn.
+        """
+        self.check_control(config.signal, config.dw)
         own = {name: getattr(self.defaults, name) for name in SETTLED}
         given = config.as_dict()
-        return SettledConfig(**{**given, **{name: value for name, value in own.items() if given[name] is None}})
+        given["readout_optimizer"] = given["readout_optimizer"] or given["optimizer"]
+        settled = {**given, **{name: value for name, value in own.items() if given[name] is None}}
+        if settled["optimizer"] == "none":
+            settled |= {"lr": 1.0, "signal_lr": 1.0}
+        if settled["readout_optimizer"] == "none":
+            settled["readout_lr"] = 1.0
+        return SettledConfig(**settled)
+
+    def check_control(self, signal: str | None, dw: str | None) -> None:
+        """Whether nothing is asked of a control that would make its hidden layers learn.
+
+        Raises:
+            UserError: a learning signal or a text of hidden weights.
+        """
+        option = "--signal" if signal is not None else "--dw"
+        if self.control and (signal is not None or dw is not None):
+            raise UserError(
+                f"{option} makes hidden layers learn, and rule '{self.name}' is the control in which they stay as they "
+                f"were drawn. Leave {option} out, or give it to a rule that learns: --rule dfa"
+            )
 
     def phase(self, name: str) -> Phase:
         """The phase of that name."""

@@ -4,33 +4,52 @@ from __future__ import annotations
 
 from typing import Literal
 
-from neurorules.language.rules import DELTA_RULE, Plasticity, Rule, Source
+from neurorules.language.rules import DELTA_RULE, Rule, Source, Statistics
+from neurorules.rules._surrogate import SPIKE, Presynaptic, surrogate_texts
 
 
-def backpropagation(*, loss: Literal["cross_entropy", "squared"] = "cross_entropy", bias: bool = True) -> Rule:
+def backpropagation(
+    *,
+    loss: Literal["cross_entropy", "squared"] = "cross_entropy",
+    bias: bool = True,
+    statistics: Statistics = "moving",
+    presynaptic: Presynaptic = "eligibility",
+) -> Rule:
     """Backpropagation through time with surrogate gradients: the global rule that local ones are compared with.
+
+    Without normalisation it is the exact gradient. With batch normalisation, statistics=moving is the exact gradient,
+    through the batch's mean and deviation. With streaming normalisation no gradient is both exact and moving, for its
+    averages are constants of a trial: statistics=held is the exact one; moving, the default, centres and decorrelates
+    each layer's update by running averages, as batch normalisation would by the batch's, and trains better.
 
     Args:
         loss: cross_entropy of the scores' softmax, or squared: of the scores, with targets 1 and 0.
         bias: whether biases learn; without, it stands beside papers whose nets have none.
+        statistics: of the normalisation on the way back: moving with the weights, or held (see `Plasticity`).
+        presynaptic: eligibility, the gradient through time; or spike, through space alone (SLTT, Meng et al. 2023).
     """
-    texts = (
-        Plasticity("w", "-m_post * psi(v_post) * dv_dw"),
-        Plasticity("b", "-m_post * psi(v_post) * dv_dw"),
-        *DELTA_RULE,
-    )
     return Rule(
         name="bptt",
-        plasticity=tuple(text for text in texts if bias or text.parameter != "b"),
+        plasticity=(
+            *surrogate_texts(presynaptic, statistics, bias),
+            *(p for p in DELTA_RULE if bias or p.parameter != "b"),
+        ),
         signal="bptt",
         loss=loss,
         source=Source(
             "E. O. Neftci, H. Mostafa, F. Zenke",
             2019,
             "Surrogate gradient learning in spiking neural networks",
-            ("resets are held fixed, as in snnTorch",),
+            _deviations(statistics, presynaptic),
         ),
     )
+
+
+def _deviations(statistics: Statistics, presynaptic: Presynaptic) -> tuple[str, ...]:
+    centred = "under streaming normalisation the update is centred and decorrelated by running averages, which trains "
+    chosen = [centred + "better; the exact gradient is statistics=held"] if statistics == "moving" else []
+    chosen += [f"{SPIKE}: errors travel through space alone"] if presynaptic == "spike" else []
+    return (*chosen, "resets are held fixed, as in snnTorch", "by default Adam and integrate-and-fire neurons")
 
 
 ENTRY = backpropagation

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from neurorules.language.rules import DELTA_RULE, Plasticity, Rule, Source
+from neurorules.language.rules import DELTA_RULE, Rule, Source
+from neurorules.rules._surrogate import SPIKE, Presynaptic, surrogate_texts
 
 
-def direct_feedback_alignment() -> Rule:
-    """Direct feedback alignment: every layer sees the output error through a fixed random matrix."""
+def direct_feedback_alignment(*, presynaptic: Presynaptic = "spike") -> Rule:
+    """Direct feedback alignment: every layer sees the output error through a fixed random matrix.
+
+    Args:
+        presynaptic: the spike of the step, or the eligibility of the membrane, as in `bptt` and `fa`.
+    """
     return Rule(
         name="dfa",
-        plasticity=(
-            Plasticity("w", "-through_norm(m_post * psi(v_post)) * (S_pre - mean_pre)"),
-            Plasticity("b", "-m_post * psi(v_post)"),
-            *DELTA_RULE,
-        ),
+        plasticity=(*surrogate_texts(presynaptic), *DELTA_RULE),
         signal="dfa",
         source=Source(
             "A. Nokland",
             2016,
             "Direct feedback alignment provides learning in deep neural networks",
-            ("spiking neurons: psi stands for the derivative of the output",),
+            (
+                "spiking neurons: psi stands for the derivative of the output, mean spikes over the trial for rates",
+                *((SPIKE,) if presynaptic == "spike" else ()),
+                "the feedback is normal, of variance one over the layer's size; the paper draws it uniformly",
+                "by default Adam, and the update is centred and decorrelated by streaming normalisation (--norm none)",
+            ),
         ),
     )
 

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from neurorules.language.rules import DELTA_RULE, Plasticity, Rule, Source
+from neurorules.language.rules import DELTA_RULE, Rule, Source
+from neurorules.rules._surrogate import SPIKE, Presynaptic, surrogate_texts
 
 
-def direct_random_target_projection() -> Rule:
-    """Direct random target projection: every layer sees the label through a fixed random matrix."""
+def direct_random_target_projection(*, presynaptic: Presynaptic = "spike") -> Rule:
+    """Direct random target projection: every layer sees the label through a fixed random matrix.
+
+    Args:
+        presynaptic: the spike of the step, or the eligibility of the membrane, as in `bptt` and `fa`.
+    """
     return Rule(
         name="drtp",
-        plasticity=(
-            Plasticity("w", "-through_norm(m_post * psi(v_post)) * (S_pre - mean_pre)"),
-            Plasticity("b", "-m_post * psi(v_post)"),
-            *DELTA_RULE,
-        ),
+        plasticity=(*surrogate_texts(presynaptic), *DELTA_RULE),
         signal="drtp",
         source=Source(
             "C. Frenkel, M. Lefebvre, D. Bol",
             2021,
             "Learning without feedback: fixed random learning signals allow for feedforward training of "
             "deep neural networks",
-            ("spiking neurons: psi stands for the derivative of the output",),
+            (
+                "spiking neurons: psi stands for the derivative of the output, mean spikes over the trial for rates",
+                *((SPIKE,) if presynaptic == "spike" else ()),
+                "descends -B y*; the authors' code descends +B y*. B is symmetric about zero, so that the sign is free",
+                "the feedback is normal, of variance one over the layer's size; theirs is uniform (Kaiming)",
+                "softmax and cross-entropy at the output, where theirs has sigmoids and binary cross-entropy",
+                "by default Adam (theirs: Nesterov), and the update is centred and decorrelated by streaming "
+                "normalisation (--norm none)",
+            ),
         ),
     )
 

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from neurorules.language.rules import DELTA_RULE, Plasticity, Rule, Source
+from neurorules.language.rules import DELTA_RULE, Rule, Source
+from neurorules.rules._surrogate import SPIKE, Presynaptic, surrogate_texts
 
 
-def feedback_alignment() -> Rule:
-    """Feedback alignment through time: backpropagation with fixed random feedback weights."""
+def feedback_alignment(*, presynaptic: Presynaptic = "eligibility") -> Rule:
+    """Feedback alignment through time: backpropagation with fixed random feedback weights.
+
+    Args:
+        presynaptic: the eligibility of the membrane, as in `bptt`, or the spike of the step, as in `dfa` and `drtp`.
+    """
     return Rule(
         name="fa",
-        plasticity=(
-            Plasticity("w", "-m_post * psi(v_post) * dv_dw"),
-            Plasticity("b", "-m_post * psi(v_post) * dv_dw"),
-            *DELTA_RULE,
-        ),
+        plasticity=(*surrogate_texts(presynaptic), *DELTA_RULE),
         signal="fa",
         source=Source(
             "T. P. Lillicrap, D. Cownden, D. B. Tweed, C. J. Akerman",
             2016,
             "Random synaptic feedback weights support error backpropagation for deep learning",
-            ("spiking neurons: psi stands for the derivative of the output",),
+            (
+                "spiking neurons: psi stands for the derivative of the output",
+                SPIKE
+                if presynaptic == "spike"
+                else "the error also travels back through time, in each neuron's own membrane (presynaptic=spike: not)",
+                "a layer's recurrent weights have random feedback as well",
+                "the feedback is normal, of variance one over its fan-in",
+                "by default Adam, and the update is centred and decorrelated by streaming normalisation (--norm none)",
+            ),
         ),
     )
 

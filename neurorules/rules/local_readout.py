@@ -28,6 +28,15 @@ def local_readout(*, readouts: Literal["learned", "fixed"] = "learned") -> Rule:
             (
                 "cross-entropy on the trial's mean spikes instead of a smooth L1 loss at each step",
                 "the presynaptic factor is the spike of the step, not a double low-pass trace",
+                *(
+                    ("read-outs learn by their own delta rule, from 0; the paper's stay random (readouts=fixed)",)
+                    if readouts == "learned"
+                    else ()
+                ),
+                "one update a trial; the paper learns at every step after a burn-in",
+                "maps are averaged to 4 x 4 at most before they are read",
+                "integrate-and-fire neurons by default, psi that of their surrogate; the paper's neurons leak",
+                "by default Adam, and the update is centred and decorrelated by streaming normalisation (--norm none)",
             ),
         ),
     )

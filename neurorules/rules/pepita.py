@@ -10,11 +10,13 @@ Form = Literal["rate_difference", "contrastive", "time_local", "graded", "dendri
 Pass = Literal["input", "modulated"]
 
 HIDDEN: dict[str, str] = {
-    "rate_difference": "-through_norm(m_post) * (S_pre - mean_pre)",
-    "graded": "-through_norm(m_post * psi(v_post)) * (S_pre - mean_pre)",
-    "dendritic": "-through_norm(m_post * psi(v_post)) * (S_pre - mean_pre)",
+    "rate_difference": "m_post",
+    "graded": "m_post * psi(v_post)",
+    "dendritic": "m_post * psi(v_post)",
 }
-"""Texts of hidden weights that read m: r - r^err, I - I^err, and minus the dendritic current."""
+"""Post factors that read m: r - r^err, I - I^err, and minus the dendritic current."""
+KEPT = "kept_post * "
+"""A dropped unit does not learn, and a kept one as much as it is heard: the paper's h is what dropout leaves."""
 RATE_NETS = Defaults(
     lr=0.1, readout_lr=0.1, optimizer="momentum", readout_optimizer="momentum", neuron="rate", steps=1, norm="none",
     init="he",
@@ -34,6 +36,7 @@ def pepita(
     error_sign: bool = False,
     presynaptic: Literal["modulated", "forward"] | None = None,
     mirror: Literal["none", "running", "layers"] = "none",
+    dropped: Literal["stay", "learn"] = "stay",
     bias: bool = False,
 ) -> Rule:
     """PEPITA. Hidden layers: dW_l = -(h_l - h_l^err) h_{l-1}^err^T, with x^err = x + F e; read-out: -e h_{L-1}^err^T.
@@ -45,16 +48,17 @@ def pepita(
         neurons: the nets whose settings are the default: spiking, or the paper's own, of rate neurons.
         kappa: size of F (see `signals.perturbation`).
         init, sign: of F; x + F e, or x - F e.
-        error: of which pass the read-out learns.
-        error_sign: the error's sign alone is projected.
+        error, error_sign: of which pass the read-out learns; the error's sign alone is projected.
         presynaptic: the pass whose presynaptic activity counts; None: the paper's, modulated, for rate_difference,
             forward for graded and dendritic.
         mirror: how F learns to oppose the forward weights.
+        dropped: whether units that dropout silences stay, as in the paper, or learn from what they would have said.
         bias: whether biases learn; the paper has none.
     """
     spiking = neurons == "spiking"
     chosen = presynaptic or ("modulated" if form == "rate_difference" else "forward")
     pre: Pass = "modulated" if chosen == "modulated" else "input"
+    kept = KEPT if dropped == "stay" else ""
     travelling = "contrastive" if form == "time_local" else form
     options: dict[str, object] = {"form": travelling, "init": init, "sign": sign, "mirror": mirror, "kappa": kappa}
     options |= {"error_sign": str(error_sign).lower(), "dense": str(not spiking).lower()}
@@ -63,7 +67,7 @@ def pepita(
         phases.append(Phase("noise", linear=True))
     return Rule(
         name="pepita",
-        plasticity=_contrast(bias) if travelling == "contrastive" else _compare(HIDDEN[form], pre, bias),
+        plasticity=_contrast(kept, bias) if travelling == "contrastive" else _compare(kept + HIDDEN[form], pre, bias),
         signal="perturbation" + "".join(f":{k}={v}" for k, v in options.items() if v is not None),
         phases=tuple(phases),
         error_phase="modulated" if error == "second" else "input",
@@ -72,37 +76,50 @@ def pepita(
             "G. Dellaferrera, G. Kreiman",
             2022,
             "Error-driven input modulation: solving the credit assignment problem without a backward pass",
-            (
-                "spiking nets: mean spike counts stand for rates; F e reaches the first layer as a constant current "
-                "beside the same spikes, and is no presynaptic activity",
-                "spiking nets: F is 40 times the paper's, which moves too few spikes, and 10 times where there are "
-                "three hidden layers or more (option kappa)",
-                "contrastive, time_local, init=normal and mirror=layers: R. F. Srinivasan et al. 2024",
-                "graded, dendritic and mirror=running are ours",
-            ),
+            _deviations(dropped == "learn", bias),
         ),
     )
 
 
-def _compare(hidden: str, phase: Pass, bias: bool) -> tuple[Plasticity, ...]:
+def _deviations(dropped_learn: bool, bias: bool) -> tuple[str, ...]:
+    """What is not the paper's: what options chose, and what holds for all of them."""
+    chosen = ["a unit that dropout silences learns from what it would have said (dropped=learn)"] * dropped_learn
+    chosen += ["biases learn; the paper's nets have none"] * bias
+    return (
+        *chosen,
+        "spiking nets: mean spike counts stand for rates; F e reaches the first layer as a constant current beside "
+        "the same spikes, and is no presynaptic activity",
+        "spiking nets: F is 40 times the paper's, which moves too few spikes, and 10 times where there are three "
+        "hidden layers or more or F is mirrored; 20 times where currents are compared (option kappa)",
+        "spiking nets: Adam, and streaming normalisation; the paper has momentum, and no normalisation",
+        "maps: a weight's change is the sum over positions; the authors' code takes their mean, and the other sign of "
+        "F for convolutions",
+        "error=first: the read-out learns from the first pass's error, as the paper says; the authors' code for "
+        "dense nets takes the second's",
+        "the authors' dense code multiplies a difference by the dropout mask once more; ours does not",
+        "contrastive, time_local, init=normal and mirror=layers: R. F. Srinivasan et al. 2024",
+        "graded, dendritic and mirror=running are ours",
+    )
+
+
+def _compare(post: str, phase: Pass, bias: bool) -> tuple[Plasticity, ...]:
     """Texts that read a third factor, in the pass whose presynaptic activity counts."""
     texts = [
-        Plasticity("w", hidden, phase=phase),
+        Plasticity("w", f"-through_norm({post}) * (S_pre - mean_pre)", phase=phase),
         Plasticity("w", "-m_post * dv_dw", role="readout", phase=phase),
     ]
     if bias:
-        graded = " * psi(v_post)" if "psi" in hidden else ""
-        texts.append(Plasticity("b", f"-m_post{graded}", phase=phase))
+        texts.append(Plasticity("b", f"-{post}", phase=phase))
         texts.append(Plasticity("b", "-m_post * dv_dw", role="readout", phase=phase))
     return tuple(texts)
 
 
-def _contrast(bias: bool) -> tuple[Plasticity, ...]:
+def _contrast(kept: str, bias: bool) -> tuple[Plasticity, ...]:
     """One Hebbian term a pass, anti-Hebbian in the first: nothing is kept between them."""
     texts = []
     for parameter, factor in (("w", " * (S_pre - mean_pre)"), *((("b", ""),) if bias else ())):
-        texts.append(Plasticity(parameter, f"-S_post{factor}"))
-        texts.append(Plasticity(parameter, f"S_post{factor}", phase="modulated"))
+        texts.append(Plasticity(parameter, f"-{kept}S_post{factor}"))
+        texts.append(Plasticity(parameter, f"{kept}S_post{factor}", phase="modulated"))
         reading = factor or " * dv_dw"
         texts.append(Plasticity(parameter, f"-p_post{reading}", role="readout"))
         texts.append(Plasticity(parameter, f"y_post{reading}", role="readout", phase="modulated"))

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from neurorules.language.rules import DELTA_RULE, Rule, Source
 
 
-def shallow() -> Rule:
-    """Frozen hidden layers. A rule that does not beat this does not learn."""
+def shallow(
+    *, loss: Literal["cross_entropy", "squared"] = "cross_entropy", high: float = 1.0, low: float = 0.0
+) -> Rule:
+    """Frozen hidden layers. A rule that does not beat this does not learn.
+
+    Args:
+        loss: of the read-out: cross_entropy of the scores' softmax, or squared.
+        high, low: for the squared loss, the target of the label's output, and of the others.
+    """
     return Rule(
         name="shallow",
         plasticity=DELTA_RULE,
         signal=None,
+        loss=loss,
+        targets=(high, low),
         source=Source("B. Widrow, M. E. Hoff", 1960, "Adaptive switching circuits (the read-out's delta rule)"),
         control=True,
     )

@@ -35,6 +35,8 @@ def spiking_bsp(*, burst: int = 4, reach: float = 8.0) -> Rule:
                 "A RECONSTRUCTION carried over to spikes: the paper has no spiking form",
                 "signed integrate-and-fire units stand for the reversed rings (cf. Thiele et al. 2019, SpikeGrad)",
                 "psi of the forward membrane, averaged over time, gates them",
+                "a unit's threshold follows the running size of what it hears (options burst, reach)",
+                "the forward net, its loss and its optimiser are those of the other spiking rules here",
                 "the reverse signal reads the forward connections backwards (weight transport)",
             ),
         ),

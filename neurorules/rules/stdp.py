@@ -36,7 +36,13 @@ def stdp(
             "S. Song, K. D. Miller, L. F. Abbott",
             2000,
             "Competitive Hebbian learning through spike-timing-dependent synaptic plasticity",
-            ("weights may have either sign", f"a pair within one step counts for {SAME_STEP[same_step]}"),
+            (
+                "weights may have either sign, within -1 and 1; the paper's conductances lie within 0 and a maximum",
+                f"a pair within one step counts for {SAME_STEP[same_step]}",
+                "a_minus / a_plus is 1.2 by default; the paper has 1.05",
+                "neurons, input and read-out are those of a classifier; the paper's neuron hears Poisson trains",
+                "a trial's change is the sum over its steps, averaged over the batch",
+            ),
         ),
     )
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from neurorules.language.config import TrainConfig
+from neurorules.language.config import TrainConfig, config_from
 from neurorules.language.errors import UserError
 from neurorules.runs import checkpoint
 from neurorules.runs.atomic import remove_leftovers, write_text
@@ -26,6 +26,7 @@ RESULT_KEYS = (
     *("rule", "data", "net", "neuron", "steps", "seed", "epochs", "train_samples", "test_samples"),
     *("test_accuracy", "validation_accuracy", "train_seconds", "samples_per_second", "peak_memory_mb"),
     *("spikes_per_sample", "synops_per_sample", "needs", "versions"),
+    *("lr", "readout_lr", "optimizer", "readout_optimizer", "encode"),
 )
 
 
@@ -73,13 +74,14 @@ class RunFolder:
         Args:
             config: the configuration asked for; it must equal the stored one.
             may_differ: top-level keys that may have another value now, such as "epochs"; the new value is stored.
-            defaults: of keys that a run of an earlier version did not know.
+            defaults: of keys that a run of an earlier version did not know, or held as null.
 
         Raises:
             UserError: there is no run, or a key differs; each is named with both values.
         """
         folder = cls(path)
-        stored, asked = {**plain(defaults or {}), **folder.config()}, plain(config)
+        kept = {key: value for key, value in folder.config().items() if value is not None}
+        stored, asked = {**plain(defaults or {}), **kept}, plain(config)
         differing = {key for key in {**stored, **asked} if stored.get(key) != asked.get(key)}
         forbidden = sorted(differing - set(may_differ))
         if forbidden:
@@ -178,8 +180,25 @@ class RunFolder:
         remove_leftovers(self.path, RUN_FILES)
 
 
-def open_run(path: Path, config: TrainConfig, resume: bool, force: bool) -> RunFolder:
-    """The folder of a run that begins, or goes on; one of an earlier version has the defaults of newer settings."""
+def open_run(
+    path: Path,
+    config: TrainConfig,
+    resume: bool,
+    force: bool,
+    settle: Callable[[TrainConfig], TrainConfig] = lambda stored: stored,
+) -> RunFolder:
+    """The folder of a run that begins, or goes on.
+
+    Args:
+        path: the folder.
+        config: what is asked for, settled.
+        resume, force: go on with the run in `path`; replace it.
+        settle: fills in what a run of an earlier version left open; settings that it did not know have their defaults.
+
+    Raises:
+        UserError: see `RunFolder.create` and `RunFolder.resume`.
+    """
     if resume:
-        return RunFolder.resume(path, config.as_dict(), defaults=TrainConfig().as_dict())
+        stored = settle(config_from(RunFolder(path).config(), str(path / CONFIG)))
+        return RunFolder.resume(path, config.as_dict(), defaults=stored.as_dict())
     return RunFolder.create(path, config.as_dict(), force)

@@ -1,4 +1,4 @@
-"""Feedback alignment: as the exact gradient, but carried down through fixed random weights."""
+"""Feedback alignment: as backpropagation, but carried down through fixed random weights."""
 
 from __future__ import annotations
 

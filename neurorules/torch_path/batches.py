@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,13 @@ class Data:
     test: Part
 
 
+def settled_by_data(config: SettledConfig, source: DataSet) -> SettledConfig:
+    """The configuration with what the data set decides where the user left it open: encoder, samples held out."""
+    samples = min(config.limit or len(source.train_labels), len(source.train_labels))
+    held = min(LARGEST_VALIDATION, samples // 10) if config.validation is None else config.validation
+    return replace(config, encode=config.encode or source.default_encoder, validation=held)
+
+
 def load_data(config: SettledConfig, data_dir: Path | None) -> Data:
     """Open, split and encode the data set of a configuration.
 
@@ -87,13 +94,12 @@ def load_data(config: SettledConfig, data_dir: Path | None) -> Data:
     source = open_dataset(config.data, data_dir)
     order = np.random.default_rng(len(source.train_labels)).permutation(len(source.train_labels))
     order = order[: config.limit] if config.limit is not None else order
-    held = config.validation
-    if held is None:
-        held = min(LARGEST_VALIDATION, len(order) // 10)
+    settled = settled_by_data(config, source)
+    held = settled.validation or 0
     if held >= len(order):
         raise UserError(f"--validation {held} leaves nothing to train on: {len(order)} samples. Hold out fewer")
     kept, out = np.sort(order[: len(order) - held]), np.sort(order[len(order) - held :])
-    encoder = open_encoder(config.encode or source.default_encoder, source.kind).fit(source.train[kept])
+    encoder = open_encoder(settled.encode or source.default_encoder, source.kind).fit(source.train[kept])
 
     def part(samples: Any, labels: np.ndarray) -> Part:
         cache = cache_folder() / "frames"

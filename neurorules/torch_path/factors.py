@@ -4,7 +4,8 @@ Rule texts are evaluated by `products.value_of` in general. Most are of one form
 
     outer * through_norm(inner * m_post * h(v_post))    or    outer * m_post * h(v_post)
 
-with h = psi, (v > 0) or 1. Those are recognised here, once, when a rule is compiled.
+with h = psi, (v > 0) or 1, and with or without kept_post beside m_post. Those are recognised here, once, when a rule is
+compiled.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ MEMBRANE: Mapping[Expression, Literal["psi", "positive"]] = {
     Binary(">", Name("v_post"), Number(0.0)): "positive",
 }
 """Factors of the membrane that scans know."""
+KEPT = Name("kept_post")
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,14 @@ class PostForm:
         outer, inner: constants.
         factor: of the membrane; "one" for none.
         through: whether the text itself names through_norm.
+        kept: whether dropout's mask, kept_post, stands beside m_post.
     """
 
     outer: float
     inner: float
     factor: Literal["psi", "positive", "one"]
     through: bool
+    kept: bool = False
 
     def psi(self, neuron: Neuron) -> Psi | None:
         """inner * factor as the scans' psi; None where they do not know the neuron's."""
@@ -62,12 +66,12 @@ def recognise(expression: Expression, constants: Mapping[str, float]) -> PostFor
     calls = [f for f in factors if isinstance(f, Call) and f.function == "through_norm"]
     if not calls:
         inside = _inside(factors, constants)
-        return None if inside is None else PostForm(inside[0], 1.0, inside[1], False)
+        return None if inside is None else PostForm(inside[0], 1.0, inside[1], False, inside[2])
     outer = _number([f for f in factors if f is not calls[0]], constants)
     inside = _inside(list(_flatten(calls[0].arguments[0])), constants)
     if outer is None or inside is None:
         return None
-    return PostForm(outer, inside[0], inside[1], True)
+    return PostForm(outer, inside[0], inside[1], True, inside[2])
 
 
 def _flatten(expression: Expression) -> Iterator[Expression]:
@@ -92,14 +96,14 @@ def _number(factors: list[Expression], constants: Mapping[str, float]) -> float 
 
 def _inside(
     factors: list[Expression], constants: Mapping[str, float]
-) -> tuple[float, Literal["psi", "positive", "one"]] | None:
-    membrane = [f for f in factors if f in MEMBRANE]
-    if factors.count(Name("m_post")) != 1 or len(membrane) > 1:
+) -> tuple[float, Literal["psi", "positive", "one"], bool] | None:
+    membrane, masks = [f for f in factors if f in MEMBRANE], factors.count(KEPT)
+    if factors.count(Name("m_post")) != 1 or len(membrane) > 1 or masks > 1:
         return None
-    number = _number([f for f in factors if f not in MEMBRANE and f != Name("m_post")], constants)
+    number = _number([f for f in factors if f not in (*MEMBRANE, Name("m_post"), KEPT)], constants)
     if number is None:
         return None
-    return number, MEMBRANE[membrane[0]] if membrane else "one"
+    return number, MEMBRANE[membrane[0]] if membrane else "one", masks == 1
 
 
 def psi_of(neuron: Neuron) -> Psi | None:

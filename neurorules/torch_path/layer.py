@@ -139,4 +139,32 @@ def draw_masks(layers: tuple[Layer, ...], batch: int, generator: torch.Generator
     return masks
 
 
-__all__ = ["NETWORK_INPUT", "Input", "Layer", "Masks", "arrive", "carry_back", "draw_masks", "repeat_over_time"]
+def kept_of(layers: tuple[Layer, ...], index: int, masks: Masks) -> Tensor | None:
+    """Dropout's mask of a layer's own output, (B, *shape): what its readers hear of it; None where nothing drops it.
+
+    Dropout behind a pool drops the pool's output, which is no neuron's own. Where several layers read this one, each
+    through a mask of its own, it is their mean.
+    """
+    entries = [(layer, e) for layer in layers for e in layer.inputs if e.source == index and not e.connection.recurrent]
+    heard = [_kept_by(layer, entry, layers[index].shape, masks) for layer, entry in entries]
+    drawn = [mask for mask in heard if mask is not None]
+    if not drawn or len(heard) == 1:
+        return drawn[0] if drawn else None
+    return torch.stack([torch.ones_like(drawn[0]) if mask is None else mask for mask in heard]).mean(0)
+
+
+def _kept_by(layer: Layer, entry: Input, shape: Shape, masks: Masks) -> Tensor | None:
+    """What one reader's masks make of the source's output, neuron by neuron."""
+    total: Tensor | None = None
+    for position, transform in enumerate(entry.transforms):
+        if not transform.by_neuron:
+            break
+        mask = masks.get(mask_name(layer, entry, position))
+        if mask is not None:
+            total = mask if total is None else total.reshape(mask.shape) * mask
+    return None if total is None else total.reshape(-1, *shape)
+
+
+__all__ = [
+    "NETWORK_INPUT", "Input", "Layer", "Masks", "arrive", "carry_back", "draw_masks", "kept_of", "repeat_over_time",
+]  # fmt: skip

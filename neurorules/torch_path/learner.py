@@ -60,8 +60,10 @@ class Learner:
         connection: str | None = None,
         readout: str = "last",
         optimizer: str | None = None,
+        readout_optimizer: str | None = None,
         lr: float | None = None,
         readout_lr: float | None = None,
+        signal_lr: float | None = None,
         weight_decay: float = 0.0,
         schedule: str = "by_layer",
         seed: int = 0,
@@ -99,10 +101,10 @@ class Learner:
         self.generator = torch.Generator(self.device).manual_seed(seed + 2_000_003)
         self.hardware: Device | None = None if hardware == "none" else chain(hardware)
         self.hardware_state = self._program()
-        self.optimiser = optimiser_of(self.model, self.learned.parameters, optimizer, lr, readout_lr, weight_decay)
-        self.pipe: Pipe | None = None
-        if schedule in PIPELINED:
-            self.pipe = Pipe(self.model, schedule == "pipelined_threads", self.hardware is not None)
+        rates = (optimizer, lr, readout_lr, weight_decay, readout_optimizer, signal_lr)
+        self.optimiser = optimiser_of(self.model, self.learned.parameters, *rates)
+        threaded, on_hardware = schedule == "pipelined_threads", self.hardware is not None
+        self.pipe = Pipe(self.model, threaded, on_hardware) if schedule in PIPELINED else None
 
     def step(self, spikes: Tensor | Series, labels: Tensor, fraction: float = 1.0) -> dict[str, float]:
         """Learn from one batch.

@@ -98,8 +98,10 @@ def build_model(
         targets: of the hidden layers.
 
     Raises:
-        UserError: an illegal text, a signal that the rule's phases do not serve, or targets it does not have.
+        UserError: an illegal text, a signal that the rule's phases do not serve, or that does not serve the rule's,
+            targets it does not have, or a signal or text for a control.
     """
+    rule.check_control(signal, dw)
     if dw is not None:
         rule = _with_text(rule, dw)
     chosen = rule.signal if signal is None else signal
@@ -107,6 +109,8 @@ def build_model(
     if made is None and "m_post" in rule.hidden_reads:
         raise UserError(f"rule '{rule.name}' reads m_post, which needs a learning signal. Name one: --signal dfa")
     if made is not None:
+        if signal is not None:
+            rule = _without_phases(rule, made, signal)
         _check_phases(rule, made, str(chosen))
         made.check(shape_of(network))
         _check_efficacies(network, rule, made)
@@ -160,6 +164,25 @@ def _check_phases(rule: Rule, signal: Signal, name: str) -> None:
             f"signal '{name}' needs the phase {sorted(missing)}, which rule '{rule.name}' does not run "
             f"(it runs {sorted(have)}). Use a signal without that phase, or the rule the signal belongs to"
         )
+
+
+def _without_phases(rule: Rule, signal: Signal, name: str) -> Rule:
+    """The rule without the passes that belong to its own signal, and that a signal without passes does not drive.
+
+    Raises:
+        UserError: the rule learns nothing, or reads nothing out, without them.
+    """
+    others = [phase.name for phase in rule.phases if phase.name != "input"]
+    if not others or type(signal).drive is not Signal.drive:
+        return rule
+    kept = tuple(text for text in rule.plasticity if text.phase == "input")
+    needed = {rule.error_phase, rule.score_phase} != {"input"} or rule.predict == "prototypes"
+    if needed or not {"hidden", "readout"} <= {text.role for text in kept}:
+        raise UserError(
+            f"rule '{rule.name}' does not work without its phase '{others[0]}', which signal '{name}' does not drive. "
+            f"Leave --signal out, or give it to another rule, such as dfa or sigprop"
+        )
+    return replace(rule, plasticity=kept, phases=tuple(phase for phase in rule.phases if phase.name == "input"))
 
 
 def _with_text(rule: Rule, dw: str) -> Rule:

@@ -95,28 +95,33 @@ def update_of(kind: str) -> Update:
 
 def optimiser_of(
     model: Model, parameters: Parameters, optimizer: str | None = None, lr: float | None = None,
-    readout_lr: float | None = None, weight_decay: float = 0.0,
+    readout_lr: float | None = None, weight_decay: float = 0.0, readout_optimizer: str | None = None,
+    signal_lr: float | None = None,
 ) -> Optimiser:  # fmt: skip
     """A model's optimiser: whatever reads out, of a layer of its own too, learns by the read-out's kind and rate.
 
     Args:
         model: its rule says what is not said here.
         parameters: all that the model learns, its signal's own among them.
-        optimizer: kind of all parameters.
+        optimizer: kind of all parameters, but of what reads out where that has a kind of its own.
         lr: learning rate of the hidden layers.
         readout_lr: learning rate of what reads out.
         weight_decay: L2, >= 0.
+        readout_optimizer: kind of what reads out.
+        signal_lr: learning rate of the signal's own parameters.
     """
     defaults, network = model.rule.defaults, model.network
     hidden = defaults.lr if lr is None else lr
     reading = defaults.readout_lr if readout_lr is None else readout_lr
+    signalling = defaults.signal_lr if signal_lr is None else signal_lr
     readers = ("readout.", *(f"{layer.name}.local_" for layer in network.hidden))
     own = set(network.parameter_names())
     kinds, rates = {}, {}
     for name in parameters:
         reads = name.startswith(readers)
-        kinds[name] = optimizer or (defaults.readout_optimizer if reads else defaults.optimizer)
-        rates[name] = reading if reads else hidden if name in own else defaults.signal_lr
+        kind = (readout_optimizer or optimizer or defaults.readout_optimizer) if reads else optimizer
+        kinds[name] = kind or defaults.optimizer
+        rates[name] = reading if reads else hidden if name in own else signalling
     return Optimiser(parameters, kinds, rates, weight_decay)
 
 

@@ -39,7 +39,9 @@ def compile_rule(rule: Rule) -> tuple[Text, ...]:
         UserError: a text that is not legal.
     """
     equations = ((p, rule.equation(p)) for p in rule.plasticity)
-    return tuple(Text(p, group_products(equation), "m_post" in equation.reads) for p, equation in equations)
+    return tuple(
+        Text(p, group_products(equation, p.statistics), "m_post" in equation.reads) for p, equation in equations
+    )
 
 
 def learn_layer(

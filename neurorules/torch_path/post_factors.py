@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from neurorules.language.expressions import PAST, Expression, calls_in, show
+from neurorules.language.rules import Statistics
 from neurorules.normalisations._shared import UpdateStatistics, first_update_statistics, over_rows
 from neurorules.series import Series
 from neurorules.torch_path import kernels
@@ -39,13 +40,14 @@ class PostFactors:
         view: what the texts see.
         statistics: running ones of updates, by name.
         gathered: takes this window's.
-        totals: sums over time that scans have made, by factor of the membrane and whether they ran backwards.
+        totals: sums over time that scans have made, by whether they read `kept_post`, by factor of the membrane, and by
+            whether they ran backwards.
     """
 
     view: LocalView
     statistics: Mapping[str, UpdateStatistics]
     gathered: Gathered
-    totals: dict[tuple[str, bool], Total] = field(default_factory=dict)
+    totals: dict[tuple[bool, str, bool], Total] = field(default_factory=dict)
 
     def of_current(self, group: Group, name: str, every: bool) -> Series:
         """Post factor with respect to the current that the weights bring.
@@ -58,7 +60,7 @@ class PostFactors:
         found = self._fused(group, name, every)
         if found is not None:
             return found
-        norm = NormAdjoint(self.view, self.statistics.get(name), self.gathered, name)
+        norm = self._norm(group, name)
         post = self._value(group, norm)
         if group.eligible and self.view.whole:
             post = norm(reverse_scan(self.view, post))
@@ -66,7 +68,7 @@ class PostFactors:
 
     def of_neurons(self, group: Group, name: str) -> Series:
         """Post factor with respect to what reaches the neurons behind the normalisation, forwards in time."""
-        post = self._value(group, NormAdjoint(self.view, self.statistics.get(name), self.gathered, name))
+        post = self._value(group, self._norm(group, name))
         return Series(post, post.ndim == len(self.view.layer.shape) + 1)
 
     def total_of_neurons(self, group: Group) -> Tensor | None:
@@ -74,9 +76,10 @@ class PostFactors:
         form, back = group.form, group.eligible
         if form is None or form.through or (back and not self.view.whole):
             return None
-        if (form.factor, back) not in self.totals and self._scan(group, every=False) is None:
+        key = form.kept, form.factor, back
+        if key not in self.totals and self._scan(group, every=False) is None:
             return None
-        total = self.totals[form.factor, back]
+        total = self.totals[key]
         return total.values * (form.outer * total.scale)
 
     def _fused(self, group: Group, name: str, every: bool) -> Series | None:
@@ -86,13 +89,13 @@ class PostFactors:
             return None
         through = None
         if activity.gain is not None and (back or form.through):
-            through = self._through(name)
+            through = self._through(name, group.statistics)
             if through is None:
                 return None
         found = self._scan(group, every, through)
         if found is None or found.every_total is None or found.total is None:
             return None
-        if found.product is not None:
+        if found.product is not None and group.statistics == "moving":
             mean, product = (over_rows(value.reshape(-1, *layer.shape)) for value in (found.total, found.product))
             self.gathered.add_update(name, mean, product, activity.steps)
         total = found.every_total.reshape(-1, *layer.shape)
@@ -100,12 +103,16 @@ class PostFactors:
             return Series(total / activity.steps, True)
         return Series(found.every.reshape(activity.steps, -1, *layer.shape), False, total)
 
-    def _through(self, name: str) -> kernels.Through | None:
+    def _norm(self, group: Group, name: str) -> NormAdjoint:
+        return NormAdjoint(self.view, self.statistics.get(name), self.gathered, name, group.statistics)
+
+    def _through(self, name: str, statistics: Statistics) -> kernels.Through | None:
         """The way through the layer's normalisation; None for one that reads the batch."""
         layer, current = self.view.layer, self.view.activity.current
         if current is None or layer.normalisation is None or layer.normalisation.reads_batch:
             return None
-        known = self.statistics.get(name) or first_update_statistics(layer.shape, current.brought.values)
+        known = self.statistics.get(name) if statistics == "moving" else None
+        known = known or first_update_statistics(layer.shape, current.brought.values)
         brought = current.brought.values
         lead = brought.shape[: 1 if current.brought.constant else 2]
         mean_d, mean_product = (flat(value.value, layer.shape) for value in known)
@@ -122,14 +129,17 @@ class PostFactors:
         outer, inner = form.outer, form.inner
         if back:  # statistics are those of the whole text, its constant included
             outer, inner, psi = 1.0, form.outer, psi._replace(scale=form.outer * psi.scale)
-        lead = view.m.values.shape[: 1 if view.m.constant else 2]
+        m = view.m.values
+        if form.kept and view.activity.kept is not None:
+            m = m * view.activity.kept
+        lead = m.shape[: 1 if view.m.constant else 2]
         found = kernels.reverse(
-            view.m.values.reshape(*lead, -1), view.activity.steps, _flat(dynamics.beta) if back else 0.0,
+            m.reshape(*lead, -1), view.activity.steps, _flat(dynamics.beta) if back else 0.0,
             RESETS[dynamics.reset] if back else kernels.Reset.NONE, v=v.reshape(*v.shape[:2], -1),
             v_threshold=_flat(dynamics.v_threshold), psi=psi, through=through, outer=outer, every=every,
         )  # fmt: skip
         if inner and found.total is not None:
-            self.totals[form.factor, back] = Total(found.total.reshape(-1, *view.layer.shape), 1 / inner)
+            self.totals[form.kept, form.factor, back] = Total(found.total.reshape(-1, *view.layer.shape), 1 / inner)
         return found
 
     def _value(self, group: Group, norm: NormAdjoint) -> Tensor:
@@ -145,12 +155,15 @@ class NormAdjoint:
     statistics: UpdateStatistics | None
     gathered: Gathered
     name: str
+    way: Statistics = "moving"
 
     def __call__(self, post: Tensor) -> Tensor:
         """(T, B, *shape) or constant (B, *shape) in; with respect to the raw current out."""
         activity, layer = self.view.activity, self.view.layer
         if activity.gain is None or layer.normalisation is None:
             return post
+        if self.way == "held":
+            return post * activity.gain
         lead = len(layer.shape) + 1
         assert activity.current is not None
         normalised = activity.current.normalised.values
@@ -189,6 +202,7 @@ def post_value(view: LocalView, expression: Expression, through_norm: Callable[[
 def _post_names(view: LocalView) -> dict[str, Tensor | float]:
     names: dict[str, Tensor | float] = dict(view.constants)
     names["S_post"], names["v_post"] = view.activity.S.values, view.activity.v.values
+    names["kept_post"] = 1.0 if view.activity.kept is None else view.activity.kept
     if view.m is not None:
         names["m_post"] = view.m.values
     if view.output is not None:

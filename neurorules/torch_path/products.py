@@ -12,6 +12,7 @@ from torch import Tensor
 
 from neurorules.language.equations import ELIGIBILITY, Equation
 from neurorules.language.expressions import Binary, Call, Expression, Number, evaluate, show
+from neurorules.language.rules import Statistics
 from neurorules.torch_path.factors import PostForm, recognise
 
 
@@ -26,6 +27,7 @@ class Group:
         eligible: whether the presynaptic factor is `dv_dw`.
         form: the post factor as fused scans know it; None where they do not.
         lingering: the declared eligibility that is the presynaptic factor; None for none.
+        statistics: of the way back through the normalisation (`Plasticity.statistics`).
     """
 
     pre: Expression | None
@@ -34,6 +36,7 @@ class Group:
     eligible: bool
     form: PostForm | None = None
     lingering: Lingering | None = None
+    statistics: Statistics = "moving"
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Lingering:
     groups: tuple[Group, ...]
 
 
-def group_products(equation: Equation) -> tuple[Group, ...]:
+def group_products(equation: Equation, statistics: Statistics = "moving") -> tuple[Group, ...]:
     """Group a text's products by what they share, so that sums over one side stay sums of that side.
 
     Raises:
@@ -67,7 +70,15 @@ def group_products(equation: Equation) -> tuple[Group, ...]:
         merged[key] = Binary("+", merged[key], post) if key in merged else post
     constants = equation.vocabulary.constants
     return tuple(
-        Group(pre, post, weight, eligible == ELIGIBILITY, recognise(post, constants), _lingering(equation, eligible))
+        Group(
+            pre,
+            post,
+            weight,
+            eligible == ELIGIBILITY,
+            recognise(post, constants),
+            _lingering(equation, eligible),
+            statistics,
+        )
         for (pre, weight, eligible), post in merged.items()
     )
 

@@ -43,8 +43,8 @@ class Activity:
         S: spikes, or the graded output of a rate neuron.
         summary: sum over time of what the signal reads, (B, *shape); None where it reads nothing.
         aside: what an offset added to the raw current, (B, *shape); None without one.
-        inner: what the neurons' inner integration left (T = 1).
-        gates: how each step passed small changes on, (T, B, *shape) each, of neurons that have gates.
+        inner, gates: of neurons that have one, what their inner integration left, and how steps passed changes on.
+        kept: dropout's mask of the neurons' own output, (B, *shape); None where nothing drops them.
     """
 
     steps: int
@@ -59,6 +59,7 @@ class Activity:
     aside: Tensor | None = None
     inner: Any = None
     gates: Gates | None = None
+    kept: Tensor | None = None
 
     @property
     def gain(self) -> Tensor | None:

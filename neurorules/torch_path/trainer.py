@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from neurorules.datasets._shared import DataSet
 from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.rates import rate_schedule
 from neurorules.rules import RULES
@@ -24,7 +25,7 @@ from neurorules.runs.interrupt import Interrupted, StopFlag, polite_stop
 from neurorules.runs.memory import PeakMemory
 from neurorules.runs.progress import Bar, progress
 from neurorules.series import Series
-from neurorules.torch_path.batches import Data, epoch_order, load_data
+from neurorules.torch_path.batches import Data, epoch_order, load_data, settled_by_data
 from neurorules.torch_path.checks import Diverged, check_steps
 from neurorules.torch_path.evaluate import Evaluation, evaluate
 from neurorules.torch_path.health import warn_of
@@ -83,17 +84,23 @@ def train(
     memory = PeakMemory()
     settled = RULES.make(config.rule).settle(config)
     data = data or load_data(settled, data_dir)
+    settled = settled_by_data(settled, data.source)
     learner = make_learner(settled, data)
     folder = None
     if out is not None:
         # Only now: a mistake in the settings must not leave a folder behind, or replace a run.
-        folder = open_run(out, settled, resume, force)
+        folder = open_run(out, settled, resume, force, lambda stored: settle(stored, data.source))
     run = Run(settled, data, learner, folder, Position(), quiet, memory, tuple(watchers))
     if folder is not None and resume:
         run.restore(folder)
     with polite_stop() as stop, cpu_threads(settled, learner):
         run.learn(stop)
         return run.finish()
+
+
+def settle(config: TrainConfig, source: DataSet) -> SettledConfig:
+    """The configuration with what its rule and its data set fill in where the user left it open."""
+    return settled_by_data(RULES.make(config.rule).settle(config), source)
 
 
 @contextmanager

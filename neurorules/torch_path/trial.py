@@ -13,7 +13,7 @@ from neurorules.normalisations._shared import over_rows
 from neurorules.series import Series, per_step
 from neurorules.signals._shared import PhaseDrive
 from neurorules.torch_path.current import Current
-from neurorules.torch_path.layer import NETWORK_INPUT, Layer, Masks
+from neurorules.torch_path.layer import NETWORK_INPUT, Layer, Masks, kept_of
 from neurorules.torch_path.model import Learned, Model
 from neurorules.torch_path.network import Parameters
 from neurorules.torch_path.probe import Probe
@@ -138,13 +138,16 @@ class Trial:
         if added is not None:
             injected = added if injected is None else Series(injected.values + added.values, True)
         name = self.model.phase_statistics(phase.name, layer.name)
-        return run_layer(
+        activity, after = run_layer(
             layer, self.forward, self.learned.current.get(name), sources, stop - start,
             pre_mean=self._pre_means(layer, name, sources), carry=carry,
             injected=injected, offset=None if index else drive.offset, known=known,
             masks=masks, training=training,
             summary=signal.summary if signal is not None and layer.role == "hidden" else None,
         )  # fmt: skip
+        if masks:
+            activity.kept = kept_of(self.model.network.layers, index, masks)
+        return activity, after
 
     def _pre_means(self, layer: Layer, name: str, sources: dict[str, Series]) -> dict[str, Tensor]:
         return {

@@ -17,6 +17,8 @@ class Transform(ABC):
 
     linear: bool = False
     """Whether it is one linear map, the same for every row."""
+    by_neuron: bool = False
+    """Whether each neuron's output stays its own: scaled, or at another place, and never joined with others'."""
 
     @abstractmethod
     def post_shape(self, pre: Shape) -> Shape:

@@ -23,6 +23,7 @@ class Dropout(Transform):
     """
 
     p: float
+    by_neuron = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.p < 1:

@@ -15,6 +15,7 @@ class Flatten(Transform):
     """(R, C, H, W) to (R, C H W)."""
 
     linear = True
+    by_neuron = True
 
     def post_shape(self, pre: Shape) -> Shape:
         return (prod(pre),)

@@ -49,7 +49,7 @@ def made(
     ]
     return {
         "format": "neurorules-compare",
-        "format_version": 2,
+        "format_version": 3,
         "title": "Rules on digits",
         "command": f"neurorules compare --rules {','.join(rules)} --seeds {seeds} --epochs {epochs} --net 64-64-64",
         "date": "2026-11-21T15:00:00+00:00",
@@ -132,6 +132,7 @@ def _angle(rule: str, seed: int, depth: int, layer: str, epoch: int, epochs: int
         "angle_deg": angle,
         "norm_ratio": 1.0 if final == 0.0 else 1.6 + 0.4 * _wave(rule, layer),
         "sign_agreement": 1.0 - angle / 180.0,
+        "signal_angle_deg": 0.8 * angle,
     }
 
 

@@ -213,7 +213,7 @@ def test_the_lists_are_saved_as_csv(opened: Open) -> None:
         page.click('[data-file="alignment"]')
     text = Path(waiting.value.path()).read_text(encoding="utf-8").splitlines()
     assert waiting.value.suggested_filename == "alignment.csv"
-    assert text[0] == "rule,seed,layer,epoch,cosine,angle_deg,norm_ratio,sign_agreement"
+    assert text[0] == "rule,seed,layer,epoch,cosine,angle_deg,norm_ratio,sign_agreement,signal_angle_deg"
     assert len(text) == 1 + len(RULES) * 2 * 3 * 5  # seeds, layers, epochs with 0
 
 

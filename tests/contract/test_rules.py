@@ -223,27 +223,33 @@ def test_no_default_rule_uses_a_statistic_of_the_batch(name: str) -> None:
 
 TRAINING = """
 import json, sys
+from dataclasses import replace
+from neurorules.compare.controls import frozen_beside
+from neurorules.compare.paths import settle
 from neurorules.language.config import TrainConfig
 from neurorules.rules import RULES
 from neurorules.torch_path.batches import load_data
 from neurorules.torch_path.trainer import train
-rule, seeds, settings = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])
+rule, seeds, settings, control = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3]), json.loads(sys.argv[4])
 RULES.modules.setdefault(rule.partition(":")[0], rule)
-asked = [TrainConfig(rule=rule, net="32-32-32", validation=0, seed=seed, **settings) for seed in range(seeds)]
-configs = [RULES.make(rule).settle(config) for config in asked]
+shared = TrainConfig(net="32-32-32", validation=0, **settings)
+row = replace(shared, rule=rule)
+if control:
+    [row] = frozen_beside([row], shared)
+configs = [settle(replace(row, seed=seed)) for seed in range(seeds)]
 data = load_data(configs[0], None)
 print(json.dumps([train(config, quiet=True, data=data)["test_accuracy"] for config in configs]))
 """
 
 
 @cache
-def digits_runs(rule: str, seeds: int = 5, **settings: int | str) -> list[float]:
-    """Test accuracy on real digits, seed by seed, on a net whose frozen layers lose much.
+def digits_runs(rule: str, seeds: int = 5, control: bool = False, **settings: int | str) -> list[float]:
+    """Test accuracy on real digits, seed by seed, on a net whose frozen layers lose much; of a rule, or of its control.
 
     In a process of its own: the checks of every call that hold in tests would make training ten times slower.
     """
     given = json.dumps(settings or {"epochs": 6, "batch_size": 32})
-    command = [sys.executable, "-c", TRAINING, rule, str(seeds), given]
+    command = [sys.executable, "-c", TRAINING, rule, str(seeds), given, json.dumps(control)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     return [float(accuracy) for accuracy in json.loads(done.stdout)]
@@ -255,7 +261,7 @@ LEARNING = [n for n in NAMES if RULES.make(n).supervised and not RULES.make(n).c
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*LEARNING, "sigprop:form=voltage"])
 def test_a_learning_rule_beats_its_frozen_control_by_three_standard_errors(name: str) -> None:
-    paired = [a - b for a, b in zip(digits_runs(name), digits_runs("shallow"), strict=True)]
+    paired = [a - b for a, b in zip(digits_runs(name), digits_runs(name, control=True), strict=True)]
     error = statistics.stdev(paired) / len(paired) ** 0.5
     assert statistics.mean(paired) > 3 * error > 0
 
@@ -266,8 +272,9 @@ def test_the_sign_of_pepitas_projection_decides() -> None:
     along, against = (
         digits_runs(f"pepita:form=dendritic:init=class_means:sign={sign}", seeds=2) for sign in ("plus", "minus")
     )
-    assert max(along) < min(digits_runs("shallow")) - 0.2
-    assert min(against) > max(digits_runs("shallow")) + 0.1
+    frozen = digits_runs("pepita", control=True)
+    assert max(along) < min(frozen) - 0.2
+    assert min(against) > max(frozen) + 0.1
 
 
 @pytest.mark.slow
@@ -280,7 +287,8 @@ def test_pepita_learns_nothing_from_another_samples_error() -> None:
 @pytest.mark.slow
 def test_sigprop_learns_from_one_sample_at_a_time() -> None:
     settings = {"seeds": 2, "epochs": 1, "batch_size": 1, "limit": 700}
-    paired = zip(digits_runs("sigprop", **settings), digits_runs("shallow", **settings), strict=True)
+    frozen = digits_runs("sigprop", control=True, **settings)
+    paired = zip(digits_runs("sigprop", **settings), frozen, strict=True)
     assert min(learned - frozen for learned, frozen in paired) > 0.1
 
 

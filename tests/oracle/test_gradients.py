@@ -126,9 +126,21 @@ def current_of(layer: Layer, index: int, weights: Tensor, rows: Tensor) -> Tenso
 
 
 def autograd_gradients(
-    network: Network, parameters: dict[str, Tensor], drive: Tensor, labels: Tensor, masks: dict[str, Tensor]
+    network: Network,
+    parameters: dict[str, Tensor],
+    drive: Tensor,
+    labels: Tensor,
+    masks: dict[str, Tensor],
+    normalise: Callable[[Layer, Tensor], tuple[Tensor, Tensor | float]] | None = None,
+    means: dict[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:
-    """Gradients of the cross-entropy of the time-averaged read-out membrane, averaged over samples."""
+    """Gradients of the cross-entropy of the time-averaged read-out membrane, averaged over samples.
+
+    Args:
+        normalise: (layer, current) to the normalised current and the gain of what the layer sends itself; batch
+            normalisation by torch if None.
+        means: by layer and input, what is taken away from the input of a connection.
+    """
     leaves = {name: value.clone().requires_grad_() for name, value in parameters.items()}
     outputs = [drive]
     v = drive
@@ -140,10 +152,15 @@ def autograd_gradients(
             if entry.connection.recurrent:
                 loop = lambda late, w=w: functional.linear(late, w)  # noqa: E731
                 continue
-            here = current_of(layer, index, w, transformed(layer, index, outputs[entry.source + 1], masks))
+            rows = transformed(layer, index, outputs[entry.source + 1], masks)
+            rows = rows - means.get(f"{layer.name}.{entry.name}", 0) if means else rows
+            here = current_of(layer, index, w, rows)
             total = here if total is None else total + here
         assert total is not None
-        if layer.normalisation is not None:
+        if layer.normalisation is not None and normalise is not None:
+            total, gain = normalise(layer, total)
+            loop = lambda late, loop=loop, gain=gain: gain * loop(late)  # noqa: E731
+        elif layer.normalisation is not None:
             rows = total.flatten(0, 1)
             total = functional.batch_norm(rows, None, None, training=True, eps=EPSILON).reshape(total.shape)
         neuron = layer.neuron

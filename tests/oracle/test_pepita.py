@@ -16,6 +16,7 @@ from neurorules.rules import RULES
 from neurorules.series import Series
 from neurorules.signals._shared import NetShape, Offset, PhaseDrive, SignalState
 from neurorules.signals.perturbation import InputPerturbation
+from neurorules.torch_path import kernels
 from neurorules.torch_path.layer import Masks, draw_masks
 from neurorules.torch_path.learn import TrialResult, learn_trial
 from neurorules.torch_path.learner import Learner
@@ -64,7 +65,10 @@ def warmed(rule: str, net: str, steps: int = STEPS, **settings: str) -> tuple[Mo
 
 
 class Paper:
-    """Two hidden layers of rectified units, no biases: section "the rule" of the paper, row by row."""
+    """Two hidden layers of rectified units, no biases: section "the rule" of the paper, row by row.
+
+    A dropped unit is silent for its readers and for its own difference: h is what dropout leaves of an activity.
+    """
 
     def __init__(self, learned: Learned, masks: Masks, sign: float = 1.0) -> None:
         self.w = [learned.parameters[f"{name}.ff.w"] for name in ("hidden1", "hidden2", "readout")]
@@ -76,15 +80,15 @@ class Paper:
         first = torch.relu(x @ self.w[0].T)
         second = torch.relu((first * self.masks[0]) @ self.w[1].T)
         read = [x, first * self.masks[0], second * self.masks[1]]
-        self.activity = [first, second]
+        self.undropped = [first, second]
         return read, torch.softmax(read[2] @ self.w[2].T, 1)
 
     def passes(self, x: Tensor, y: Tensor) -> None:
         self.clean, self.p = self.forward(x)
-        self.h = self.activity
+        self.h, self.alive = self.clean[1:], self.undropped
         self.e = self.p - y
         self.err, self.p_err = self.forward(x + self.e @ self.projection)
-        self.h_err = self.activity
+        self.h_err, self.alive_err = self.err[1:], self.undropped
 
 
 def paper_of(rule: str, sign: float = 1.0) -> tuple[Paper, dict[str, Tensor], Tensor]:
@@ -102,6 +106,68 @@ def assert_gradients(found: Mapping[str, Tensor], expected: list[Tensor]) -> Non
     assert set(found) == set(names)
     for name, value in zip(names, expected, strict=True):
         torch.testing.assert_close(found[name], value / ROWS, rtol=1e-9, atol=1e-14)
+
+
+def test_a_dropped_unit_does_not_learn() -> None:
+    model, learned = made("pepita:neurons=rate:kappa=2", "40-d0.5", **RATE)
+    drive = Series(images()[0].values[:1], True)
+    masks = draw_masks(model.network.layers, 1, torch.Generator().manual_seed(4))
+    dropped = masks["readout.ff.0"][0] == 0
+    found = trial(model, learned, drive, torch.tensor([1]), 1).gradients["hidden1.ff.w"]
+    assert 10 < int(dropped.sum()) < 30
+    assert not found[dropped].any() and found[~dropped].abs().sum(1).count_nonzero() > 5
+
+
+def test_with_dropped_learn_a_units_own_difference_knows_no_dropout() -> None:
+    paper, found, _ = paper_of("pepita:neurons=rate:kappa=2:dropped=learn")
+    pairs = zip(paper.alive, paper.alive_err, paper.err, strict=False)
+    assert_gradients(found, [*((h - h_err).T @ pre for h, h_err, pre in pairs), paper.e.T @ paper.err[2]])
+
+
+@pytest.mark.parametrize("net", ["c3k3-d0.5-p2-8", "c3k3-d0.4-8"])
+def test_dropped_units_of_maps_do_not_learn_either(net: str) -> None:
+    model, learned = made("pepita:neurons=rate:kappa=2", net, **RATE)
+    drive, labels = images()
+    x = drive.values
+    masks = draw_masks(model.network.layers, ROWS, torch.Generator().manual_seed(4))
+    mask = masks["hidden2.ff.0"]
+    assert mask.shape[1:] == (3, 6, 6)
+    found = trial(model, learned, drive, labels, 1)
+    e = torch.softmax(found.scores, 1) - torch.nn.functional.one_hot(labels, CLASSES).double()
+    pushed = x + torch.tensordot(e, learned.signal["projection"], 1)
+    w = learned.parameters["hidden1.ff.w"]
+    h, h_err = (torch.relu(torch.nn.functional.conv2d(rows, w, padding=1)) * mask for rows in (x, pushed))
+    expected = torch.nn.grad.conv2d_weight(pushed, w.shape, h - h_err, padding=1)
+    torch.testing.assert_close(found.gradients["hidden1.ff.w"], expected / ROWS, rtol=1e-9, atol=1e-13)
+
+
+def test_dropout_behind_a_pool_drops_the_pools_output_and_no_unit() -> None:
+    model, learned = made("pepita:neurons=rate:kappa=2", "c3k3-p2-d0.5-8", **RATE)
+    other = build_model(model.network, RULES.make("pepita:neurons=rate:kappa=2:dropped=learn"))
+    mine, theirs = (trial(each, learned, *images(), 1).gradients for each in (model, other))
+    assert torch.equal(mine["hidden1.ff.w"], theirs["hidden1.ff.w"])
+
+
+@pytest.mark.parametrize("form", ["rate_difference", "contrastive", "graded", "dendritic", "time_local"])
+def test_without_dropout_the_two_are_one(form: str) -> None:
+    learners = [
+        Learner("9-7", f"pepita:form={form}:dropped={kind}", input_shape=SHAPE, classes=CLASSES, precision="float64")
+        for kind in ("stay", "learn")
+    ]
+    for learner in learners:
+        learner.step(*images())
+    assert all(torch.equal(v, learners[1].learned.parameters[n]) for n, v in learners[0].learned.parameters.items())
+
+
+@pytest.mark.parametrize("form", ["rate_difference", "contrastive", "graded", "dendritic"])
+@pytest.mark.parametrize("norm", ["none", "streaming"])
+def test_dropped_units_stay_with_and_without_fused_scans(form: str, norm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, learned = made(f"pepita:kappa=5:form={form}:bias=true", "9-d0.4-7-d0.4", norm=norm, neuron="lif")
+    fused = trial(model, learned, *events(), STEPS).gradients
+    monkeypatch.setattr(kernels, "serves", lambda _: False)
+    plain = trial(model, learned, *events(), STEPS).gradients
+    assert fused["hidden1.ff.w"].abs().max() > 1e-6
+    torch.testing.assert_close(plain, fused, rtol=1e-9, atol=1e-13)
 
 
 @pytest.mark.parametrize("sign", ["plus", "minus"])

@@ -76,6 +76,25 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["compare", "--rules", "sigprop,bpt"], ["bpt", "bptt"]),
         (["compare", "--seeds", "0"], ["--seeds is 0"]),
         (["compare", "--controls", "shalow"], ["unknown control 'shalow'", "shallow"]),
+        (["compare", "--rules", "sigprop@lrr=0.1"], ["setting", "'lrr'", "'lr'"]),
+        (["compare", "--rules", "sigprop@lr=0.1@lr=0.2"], ["'lr' stands twice"]),
+        (["compare", "--rules", "sigprop@lr"], ["'@lr'", "@setting=value"]),
+        (["compare", "--rules", "sigprop@lr="], ["'@lr='", "@setting=value"]),
+        (["compare", "--rules", "sigprop@=1"], ["'@=1'", "@setting=value"]),
+        (["compare", "--rules", "sigprop@@lr=1"], ["'@'", "@setting=value"]),
+        (["compare", "--rules", "@lr=0.1"], ["names no rule"]),
+        (["compare", "--rules", "sigprop@lr=fast"], ["'lr'", "'fast'", "number"]),
+        (["compare", "--rules", "sigprop@lr=-1"], ["lr is -1"]),
+        (["compare", "--rules", "sigprop@net=10"], ["net", "whole comparison"]),
+        (["compare", "--rules", "sigprp@lr=0.1"], ["sigprp", "sigprop"]),
+        (["compare", "--rules", "bptt,shallow", "--signal", "dfa"], ["--signal", "bptt@signal"]),
+        (["compare", "--rules", "bptt", "--dw", "-S_pre"], ["--dw", "bptt@dw"]),
+        (["compare", "--rules", "sigprop", "--signal", "dfa,drpt"], ["drpt", "drtp"]),
+        (["compare", "--rules", "shallow@signal=dfa"], ["shallow", "--signal"]),
+        (["train", "--rule", "shallow", "--signal", "dfa"], ["--signal", "shallow", "control"]),
+        (["train", "--rule", "shallow", "--dw", "-m_post * S_pre"], ["--dw", "shallow", "control"]),
+        (["train", "--signal-lr", "-1"], ["--signal-lr is -1"]),
+        (["train", "--readout-optimizer", "adm"], ["adm", "adam"]),
         (["train", "--rule", "bptt", "--targets", "shuffled"], ["bptt", "read-out's own error", "sigprop"]),
         (["train", "--targets", "shuffled", "--batch-size", "1"], ["--targets shuffled", "--batch-size is 1"]),
         (["list", "ruels"], ["ruels", "rules"]),
@@ -183,11 +202,11 @@ def test_compare_writes_its_runs_and_goes_on_where_it_was(tmp_path: Path, capsys
     arguments = ["compare", *SMALL, "--rules", "sigprop,shallow", "--seeds", "2", "--out", str(tmp_path / "c")]
     assert run([*arguments, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    rows = ("sigprop", "shallow", "sigprop, shuffled targets")
+    rows = ("sigprop", "shallow@readout_lr=0.01", "sigprop, shuffled targets")
     assert [(r["rule"], r["seed"]) for r in found["runs"]] == [(n, s) for n in rows for s in (0, 1)]
     assert {"runs", "alignment", "audit"} <= set(json.loads((tmp_path / "c" / "compare.json").read_text()))
     assert "--resume" in fails(capsys, *arguments)
-    (tmp_path / "c" / "shallow" / "seed1" / "result.json").unlink()
+    (tmp_path / "c" / "shallow@readout_lr=0.01" / "seed1" / "result.json").unlink()
     assert run([*arguments, "--resume", "--json"]) == 0
     again = json.loads(capsys.readouterr().out)
     assert [r["test_accuracy"] for r in again["runs"]] == [r["test_accuracy"] for r in found["runs"]]
@@ -224,7 +243,7 @@ def test_a_citation_shows_what_the_texts_declare(capsys: pytest.CaptureFixture[s
     assert "a_plus * before(x_pre) * S_post - a_minus * S_pre * before(x_post)" in told
     assert "  with x[t] = 0.8 x[t-1] + S[t], of every neuron\n" in told
     assert "  with before(x) = x - S, without this step's own spike\n" in told
-    assert "deviates: a pair within one step counts for neither window" in told
+    assert "\n- a pair within one step counts for neither window\n" in told
 
 
 def test_a_new_rule_file_is_listed_trains_and_cites(

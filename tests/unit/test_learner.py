@@ -193,3 +193,26 @@ def test_metrics_are_plain_numbers_in_their_ranges() -> None:
     assert set(metrics) == {"loss", "accuracy", "spikes.hidden1", "spikes.hidden2"}
     assert all(type(value) is float for value in metrics.values())
     assert metrics["loss"] >= 0 and 0 <= metrics["accuracy"] <= 1 and metrics["spikes.hidden1"] > 0
+
+
+def test_a_signal_without_passes_learns_by_the_rules_text_of_the_input_alone() -> None:
+    # sigprop's text of the pass "input" is the text below; its pass "target" belongs to its own signal.
+    text = "-through_norm(m_post * psi(v_post)) * (S_pre - mean_pre)"
+    settings = {"input_shape": (6,), "classes": 3, "steps": 4, "precision": "float64"}
+    swapped = Learner("5-4", "sigprop:bias=none", signal="dfa", readout_lr=3e-3, **settings)
+    written = Learner("5-4", "dfa", dw=text, **settings)
+    for name, value in written.learned.parameters.items():
+        assert torch.equal(swapped.learned.parameters[name], value)
+    generator = torch.Generator().manual_seed(1)
+    spikes = (torch.rand(4, 7, 6, generator=generator) < 0.5).double()
+    labels = torch.randint(0, 3, (7,), generator=generator)
+    for learner in (swapped, written):
+        learner.step(spikes, labels)
+    for name in ("hidden1.ff.w", "hidden2.ff.w", "readout.ff.w"):
+        assert torch.equal(swapped.learned.parameters[name], written.learned.parameters[name]), name
+
+
+@pytest.mark.parametrize("rule", ["sigprop:predict=prototypes", "sigprop:predict=neutral", "pepita"])
+def test_a_rule_that_needs_its_own_signals_passes_refuses_a_signal_without(rule: str) -> None:
+    with pytest.raises(UserError, match="does not work without its phase .*'dfa' does not drive"):
+        Learner("5", rule, signal="dfa", input_shape=(6,), classes=3)

@@ -271,10 +271,10 @@ def test_the_control_of_shuffled_targets_shows_no_audit_that_was_not_its_own() -
 
 
 def test_another_format_is_refused_in_one_line() -> None:
-    with pytest.raises(UserError, match="version 2.*version none.*--resume"):
+    with pytest.raises(UserError, match="version 3.*version none.*--resume"):
         read({"runs": [], "alignment": [], "audit": []})
     with pytest.raises(UserError, match="holds no rule"):
-        read({"format": "neurorules-compare", "format_version": 2, "rules": []})
+        read({"format": "neurorules-compare", "format_version": 3, "rules": []})
 
 
 def test_the_command_writes_the_page_of_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

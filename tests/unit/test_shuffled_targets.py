@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from neurorules.compare.controls import control_of, controls_of, label_of
+from neurorules.compare.controls import control_of, with_controls
+from neurorules.compare.rows import name_of, parse_rows
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
@@ -96,22 +97,23 @@ def test_one_sample_has_no_neighbour() -> None:
 def test_controls_join_what_is_not_there_yet() -> None:
     config = TrainConfig()
 
-    def added(rules: list[str], controls: str = "shallow,shuffled", **settings: object) -> list[tuple[str, str]]:
+    def added(rules: str, controls: str = "shallow,shuffled", **settings: object) -> list[tuple[str, str]]:
         given = replace(config, **settings)  # type: ignore[arg-type]
-        return [(c.rule, c.targets) for c in controls_of(given, rules, controls)]
+        rows = parse_rows(rules, given)
+        return [(c.rule, c.targets) for c in with_controls(rows, given, controls) if c not in rows]
 
-    assert added(["bptt", "dfa", "sigprop"]) == [("shallow", "own"), ("dfa", "shuffled")]
-    assert added(["sigprop:form=voltage", "shallow"]) == [("sigprop:form=voltage", "shuffled")]
-    assert added(["bptt", "fa"]) == [("shallow", "own")]
-    assert added(["sigprop"], "none") == [] and added(["sigprop"], "shallow") == [("shallow", "own")]
-    assert added(["sigprop"], path="brian2") == [] and added(["dfa"], batch_size=1) == [("shallow", "own")]
-    assert added(["sigprop"], targets="shuffled") == [("shallow", "own")]
+    assert added("bptt,dfa,fa") == [("shallow", "own"), ("dfa", "shuffled")]
+    assert added("sigprop:form=voltage,shallow@readout_lr=0.1") == [("sigprop:form=voltage", "shuffled")]
+    assert added("bptt,fa") == [("shallow", "own")]
+    assert added("sigprop", "none") == [] and added("sigprop", "shallow") == [("shallow", "own")]
+    assert added("sigprop", path="brian2") == [] and added("dfa", batch_size=1) == [("shallow", "own")]
+    assert added("sigprop", targets="shuffled") == [("shallow", "own")]
     with pytest.raises(UserError, match="shufled.*shuffled"):
-        added(["sigprop"], "shufled")
+        added("sigprop", "shufled")
 
 
 def test_rows_say_what_is_not_the_usual() -> None:
-    run = {"rule": "sigprop", "targets": "shuffled", "hardware": "fixed_point", "path": "torch"}
-    assert label_of(run) == "sigprop, shuffled targets @ fixed_point" and control_of(run) == "shuffled"
-    assert label_of({"rule": "bsp", "path": "brian2"}) == "bsp @ brian2" and control_of({"rule": "bsp"}) == ""
+    run, shared = {"rule": "sigprop", "targets": "shuffled", "hardware": "fixed_point", "path": "torch"}, TrainConfig()
+    assert name_of(run, shared) == "sigprop, shuffled targets @ fixed_point" and control_of(run) == "shuffled"
+    assert name_of({"rule": "bsp", "path": "brian2"}, shared) == "bsp @ brian2" and control_of({"rule": "bsp"}) == ""
     assert control_of({"rule": "shallow", "targets": "own"}) == "shallow"

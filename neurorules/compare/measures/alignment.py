@@ -1,4 +1,9 @@
-"""A rule's update beside that of exact backpropagation through time: same weights, same samples, same loss."""
+"""A rule's update beside the exact gradient, and beside `bptt`'s: same weights, same samples, same loss.
+
+Two questions, two numbers. How far is what the rule asks for from the gradient of the loss? There the other side is the
+exact gradient, in which running averages are constants of the trial. And how far is the rule's *signal* from `bptt`'s?
+There both sides go back through the normalisation alike, centred and decorrelated, so that one signal is one update.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,7 @@ import torch
 from torch import Tensor
 
 from neurorules.language.errors import UserError
+from neurorules.language.rules import Statistics
 from neurorules.normalisations._shared import (
     CurrentStatistics,
     Normalisation,
@@ -31,8 +37,8 @@ DRAWS = 7_000_003
 class ProbeNormalisation(Normalisation):
     """Forwards by the running averages as they are; backwards with E[d] and E[d I^] over the samples at hand.
 
-    Running averages of an update belong to the rule that made them, and lag. Both sides take those of the probe's
-    samples instead, so that two rules with one signal have one update, and an angle tells of the signal.
+    Running averages of an update belong to the rule that made them, and lag. For the angle of signals both sides take
+    those of the probe's samples instead, so that two rules with one signal have one update.
 
     Args:
         centres_inputs: as the normalisation it stands for.
@@ -59,13 +65,25 @@ def probed(model: Model) -> Model:
     return replace(model, network=replace(model.network, layers=layers))
 
 
-def exact_model(model: Model) -> Model | None:
+def bptt_model(model: Model, statistics: Statistics) -> Model | None:
     """`bptt` on the same network for the same loss; None where nothing can be carried back through the network."""
-    exact = replace(RULES.make("bptt"), loss=model.rule.loss, targets=model.rule.targets)
+    rule = replace(RULES.make(f"bptt:statistics={statistics}"), loss=model.rule.loss, targets=model.rule.targets)
     try:
-        return build_model(model.network, exact)
+        return build_model(model.network, rule)
     except UserError:
         return None
+
+
+def exact_model(model: Model) -> Model | None:
+    """The exact gradient on the same network; None where there is none.
+
+    Statistics are held: running averages are constants of a trial, and so is the gain of what a layer sends itself.
+    Those of batch normalisation alone are functions of the weights, and the gradient goes through them.
+    """
+    layers = [layer for layer in model.network.layers if layer.normalisation is not None]
+    batch = all(layer.normalisation is not None and layer.normalisation.reads_batch for layer in layers)
+    loops = any(entry.connection.recurrent for layer in layers for entry in layer.inputs)
+    return bptt_model(model, "moving" if batch and not loops else "held")
 
 
 def exact_state(learned: Learned) -> Learned:
@@ -99,6 +117,38 @@ def by_layer(network: Network, gradients: Mapping[str, Tensor]) -> dict[str, Ten
         if name in gradients:
             found.setdefault(layer.name, []).append(gradients[name].double().flatten())
     return {name: torch.cat(parts) for name, parts in found.items()}
+
+
+def agreement(
+    model: Model, learned: Learned, drive: Series, steps: int, labels: Tensor
+) -> dict[str, dict[str, float | None]]:
+    """By layer that the rule changes: its update against the exact gradient, and the angle of its signal to `bptt`'s.
+
+    Empty where nothing can be carried back through the network.
+
+    Args:
+        model, learned: as they are; nothing is changed.
+        drive: (T, B, *input) or constant (B, *input).
+        steps: T.
+        labels: (B,) class indices.
+    """
+    alike, exact = probed(model), exact_model(model)
+    other = bptt_model(alike, "moving")
+    if exact is None or other is None:
+        return {}
+    batch, known = (drive, steps, labels), exact_state(learned)
+    here, there, signal, bptts = (
+        by_layer(model.network, probe_trial(each, state, *batch).gradients)
+        for each, state in ((model, learned), (exact, known), (alike, learned), (other, known))
+    )
+    return {
+        name: {
+            **compare_updates(here[name], there[name]),
+            "signal_angle_deg": compare_updates(signal[name], bptts[name])["angle_deg"],
+        }
+        for name in there
+        if name in here
+    }
 
 
 def compare_updates(here: Tensor, exact: Tensor) -> dict[str, float | None]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from neurorules.compare.measures.similarity import linear_cka
 from neurorules.compare.measures.watch import FOLDER, read_features, read_rows
+from neurorules.compare.rows import is_reference
 from neurorules.runs.folder import RunFolder
 
 LAYER_KEYS = ("firing_rate", "dead", "saturated", "weight_change", "cka", "probe_accuracy")
@@ -35,7 +36,7 @@ def finished(run: Mapping[str, Any], folder: Path) -> Finished:
 
 
 def alignment_rows(runs: Sequence[Finished]) -> list[dict[str, Any]]:
-    """rule, seed, layer, epoch, cosine, angle_deg, norm_ratio, sign_agreement."""
+    """rule, seed, layer, epoch, cosine, angle_deg, norm_ratio, sign_agreement, signal_angle_deg."""
     return [
         {**found.key, "layer": layer, "epoch": row["epoch"], **measures}
         for found in runs
@@ -45,7 +46,7 @@ def alignment_rows(runs: Sequence[Finished]) -> list[dict[str, Any]]:
 
 
 def layer_rows(runs: Sequence[Finished]) -> list[dict[str, Any]]:
-    """rule, seed, layer, epoch, and `LAYER_KEYS`; cka with the exact gradient's run of the same seed and epoch."""
+    """rule, seed, layer, epoch, and `LAYER_KEYS`; cka with `bptt`'s run of the same seed and epoch."""
     made = []
     for found in runs:
         exact = exact_run(found, runs)
@@ -70,8 +71,8 @@ def epoch_rows(runs: Sequence[Finished]) -> list[dict[str, Any]]:
 
 
 def is_exact(run: Mapping[str, Any]) -> bool:
-    """Whether a run is of the rule that others are compared with, `bptt` with any options."""
-    return str(run["plain_rule"]).partition(":")[0] == "bptt" and run.get("path", "torch") == "torch"
+    """Whether a run is of the rule that others are compared with, `bptt` with any options, as torch runs it."""
+    return is_reference(run) and run.get("path", "torch") == "torch"
 
 
 def exact_run(found: Finished, runs: Sequence[Finished]) -> Finished | None:

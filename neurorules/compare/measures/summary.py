@@ -6,10 +6,14 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from neurorules.compare.controls import beside
+from neurorules.compare.folds import overlap_of
 from neurorules.compare.measures.costs import energy_pJ
 from neurorules.compare.measures.lists import Finished, is_exact
 from neurorules.compare.measures.statistics import described, paired_difference
 
+SETTINGS = ("lr", "readout_lr", "signal_lr", "optimizer", "readout_optimizer", "signal", "dw")
+"""What a row says of how it learned, beside its name."""
 REACHED = (0.9, 0.95, 0.97)
 """Validation accuracies whose epochs and seconds are counted."""
 
@@ -27,7 +31,8 @@ def rule_rows(
     groups: dict[str, list[Finished]] = {}
     for found in runs:
         groups.setdefault(found.run["rule"], []).append(found)
-    return [_row(name, group, _exact_of(group, groups), epochs, problems) for name, group in groups.items()]
+    others = [group[0].run for group in groups.values()]
+    return [_row(name, group, _exact_of(group, groups), epochs, problems, others) for name, group in groups.items()]
 
 
 def _exact_of(group: list[Finished], groups: Mapping[str, list[Finished]]) -> list[Finished]:
@@ -41,18 +46,21 @@ def _exact_of(group: list[Finished], groups: Mapping[str, list[Finished]]) -> li
 
 def _row(
     name: str, group: list[Finished], exact: list[Finished], epochs: Sequence[Mapping[str, Any]],
-    problems: Callable[[str], Mapping[str, Any]],
+    problems: Callable[[str], Mapping[str, Any]], others: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:  # fmt: skip
     runs = [found.run for found in group]
-    difference = paired_difference(_test(group), _test(exact))
+    overlap = overlap_of(runs[0])
+    difference = paired_difference(_test(group), _test(exact), overlap)
     validation = [run["validation_accuracy"] for run in runs]
     curves = [[row for row in epochs if row["rule"] == name and row["seed"] == run["seed"]] for run in runs]
     return {
         "rule": name,
         "control": runs[0]["control"],
+        "controls": beside(runs[0], others),
+        **{name: runs[0].get(name) for name in SETTINGS},
         "seeds": len(runs),
-        "test_accuracy": described([run["test_accuracy"] for run in runs]),
-        "validation_accuracy": described(validation) if all(a is not None for a in validation) else None,
+        "test_accuracy": described([run["test_accuracy"] for run in runs], overlap),
+        "validation_accuracy": described(validation, overlap) if all(a is not None for a in validation) else None,
         "difference": None if difference is None else {"to": exact[0].run["rule"], **difference},
         "epochs_to": {str(a): reached(curves, a, "epoch") for a in REACHED},
         "seconds_to": {str(a): reached(curves, a, "train_seconds") for a in REACHED},

@@ -16,14 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurorules.compare.measures.alignment import (
-    by_layer,
-    compare_updates,
-    exact_model,
-    exact_state,
-    probe_trial,
-    probed,
-)
+from neurorules.compare.measures.alignment import agreement, probe_trial
 from neurorules.compare.measures.costs import learning_bytes
 from neurorules.compare.measures.layers import Look, look_at, weight_change
 from neurorules.compare.measures.probe_samples import Probe, probe_of
@@ -67,7 +60,8 @@ class Measures(Watcher):
             self.weights = {epoch - 1: _stored_weights(home, epoch - 1)}
         with torch.no_grad(), matrix_precision(learner.fast):
             learned = learner.seen() if epoch else _warmed(learner, self.probe)
-            row: dict[str, Any] = {"epoch": epoch, "alignment": _alignment(learner, learned, self.probe)}
+            batch = _ready(learner, *self.probe.update_batch())
+            row: dict[str, Any] = {"epoch": epoch, "alignment": agreement(learner.model, learned, *batch)}
             looks = look_at(learner, learned, self.probe)
             now = {n: learned.parameters[n].detach().cpu().clone() for _, _, n in learner.model.network.weights()}
             changes = weight_change(learner.model.network, self.weights.get(epoch - 1, {}), now)
@@ -138,18 +132,6 @@ def _warmed(learner: Learner, probe: Probe) -> Learned:
         found = probe_trial(learner.model, learned, drive, steps, labels)
         learned = replace(found.learned, parameters=learned.parameters)
     return learned
-
-
-def _alignment(learner: Learner, learned: Learned, probe: Probe) -> dict[str, dict[str, float | None]]:
-    """By layer that the rule changes, its update against `bptt`'s; empty where there is no such thing."""
-    model = probed(learner.model)
-    exact = exact_model(model)
-    if exact is None:
-        return {}
-    batch = _ready(learner, *probe.update_batch())
-    here = by_layer(model.network, probe_trial(model, learned, *batch).gradients)
-    there = by_layer(model.network, probe_trial(exact, exact_state(learned), *batch).gradients)
-    return {name: compare_updates(here[name], there[name]) for name in there if name in here}
 
 
 def _bytes(learner: Learner, learned: Learned, probe: Probe, batch_size: int) -> dict[str, float]:

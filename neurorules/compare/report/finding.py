@@ -69,7 +69,8 @@ def find(comparison: Comparison) -> Finding:
     among = f", {rank} of {len(rivals)} rules {kind}," if len(rivals) > 1 else ""
     alone = "" if among else " without a backward pass" if local else ", with a backward pass"
     headline = f"{_reached(best, among)}{alone}{_gap(best)}"
-    details = [_rivals(comparison, best, local or candidates), _against_controls(comparison, best), _needs(best)]
+    details = [_rivals(comparison, best, local or candidates), _against_controls(comparison, best)]
+    details += [_others_against_controls(comparison, best), _needs(best)]
     details += [_agreement(comparison, best), _seed_note(comparison)]
     return Finding(headline, [line for line in details if line], _tiles(comparison, best))
 
@@ -146,15 +147,28 @@ def _rivals(comparison: Comparison, best: Row, rows: list[Row]) -> str:
 
 
 def _against_controls(comparison: Comparison, best: Row) -> str:
-    beaten: list[str] = []
-    unbeaten: list[str] = []
-    for row in comparison.rules:
-        if is_control(row) and _accuracy(row) is not None:
-            shown = f"{code(row['rule'])} ({percent(_accuracy(row))} %)"
-            (beaten if _is_ahead(comparison, best, row) else unbeaten).append(shown)
+    controls = [row for row in comparison.controls_of(best) if _accuracy(row) is not None]
+    unbeaten = _unbeaten(comparison, best)
     if unbeaten:
-        return f"<b>Not shown to be better than the control</b> {', '.join(unbeaten)}: do the hidden layers learn?"
-    return f"It is ahead of the controls: {', '.join(beaten)}." if beaten else ""
+        return f"<b>Not shown to be better than the control</b> {_shown(unbeaten)}: do the hidden layers learn?"
+    return f"It is ahead of the controls: {_shown(controls)}." if controls else ""
+
+
+def _others_against_controls(comparison: Comparison, best: Row) -> str:
+    """The other rules that their own controls match."""
+    others = [row for row in comparison.rules if row is not best and not is_control(row)]
+    found = {row["rule"]: _unbeaten(comparison, row) for row in others if _accuracy(row) is not None}
+    lines = [f"{code(rule)} than {_shown(controls)}" for rule, controls in found.items() if controls]
+    return f"<b>Not shown to be better than the control</b>: {'; '.join(lines)}." if lines else ""
+
+
+def _unbeaten(comparison: Comparison, rule: Row) -> list[Row]:
+    controls = (row for row in comparison.controls_of(rule) if _accuracy(row) is not None)
+    return [row for row in controls if not _is_ahead(comparison, rule, row)]
+
+
+def _shown(controls: list[Row]) -> str:
+    return ", ".join(f"{code(row['rule'])} ({percent(_accuracy(row))} %)" for row in controls)
 
 
 def _needs(best: Row) -> str:
@@ -186,7 +200,7 @@ def _agreement(comparison: Comparison, best: Row) -> str:
     if not angles:
         return ""
     shown = ", ".join(f"{fixed(angle, 0)}° in {escape(layer)}" for layer, angle in angles.items())
-    return f"After the last epoch its update stands at {shown} to BPTT's (90° is chance)."
+    return f"After the last epoch its update stands at {shown} to the gradient (90° is chance)."
 
 
 def _seed_note(comparison: Comparison) -> str:
@@ -205,8 +219,8 @@ def _tiles(comparison: Comparison, best: Row) -> list[Tile]:
     if angles:
         low_angle, high_angle = min(angles.values()), max(angles.values())
         number = fixed(low_angle, 0) if round(low_angle) == round(high_angle) else f"{low_angle:.0f}–{high_angle:.0f}"
-        tiles.append(Tile(f"{number}°", "to BPTT's update", "hidden layers, last epoch; 90° is chance"))
-    moved, reference = best.get("learning_bytes_per_sample"), comparison.rule(GLOBAL_RULE) or {}
+        tiles.append(Tile(f"{number}°", "to the gradient", "hidden layers, last epoch; 90° is chance"))
+    moved, reference = best.get("learning_bytes_per_sample"), comparison.reference
     if moved is not None:
         others = reference.get("learning_bytes_per_sample")
         below = f"{_times(moved / others)} {GLOBAL_RULE}'s" if others else "by what it needs"

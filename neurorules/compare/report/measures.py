@@ -31,29 +31,39 @@ class Measure(NamedTuple):
 ALIGNMENT = (
     Measure(
         "angle_deg",
-        "angle to BPTT's update (°)",
+        "angle to the gradient (°)",
         DEGREES,
         ".1f",
-        "Angle between the rule's update and BPTT's, from the same weights on the same batch. "
+        "Angle between the rule's update and the exact gradient, from the same weights on the same batch. "
         "0° is the same direction, 90° (dashed) is chance, above it works against the loss.",
         90.0,
         (0, 100),
     ),
     Measure(
+        "signal_angle_deg",
+        "angle of the signal to BPTT's (°)",
+        DEGREES,
+        ".1f",
+        "The same angle to the update BPTT trains with, where both are centred and decorrelated by the same "
+        "normalisation: what the rule's learning signal makes of it alone. BPTT with itself is 0°.",
+        90.0,
+        (0, 100),
+    ),
+    Measure(
         "cosine",
-        "cosine with BPTT's update",
+        "cosine with the gradient",
         RATIO,
         ".3f",
-        "Cosine between the rule's update and BPTT's. 1 is the same direction, 0 (dashed) chance.",
+        "Cosine between the rule's update and the exact gradient. 1 is the same direction, 0 (dashed) chance.",
         0.0,
         (0, 1),
     ),
     Measure(
         "norm_ratio",
-        "length over BPTT's",
+        "length over the gradient's",
         RATIO,
         ".3f",
-        "Length of the rule's update over the length of BPTT's, before any optimiser; dashed: equal.",
+        "Length of the rule's update over the length of the exact gradient, before any optimiser; dashed: equal.",
         1.0,
         None,
     ),

@@ -12,7 +12,7 @@ from typing import Any
 
 from neurorules.compare.report.finding import Finding, find
 from neurorules.compare.report.markup import code, facts_html, rule_name
-from neurorules.compare.report.reading import REPORT_FILE, Comparison, is_control, read
+from neurorules.compare.report.reading import REPORT_FILE, Comparison, is_control, rates_of, read
 from neurorules.compare.report.sections import Section, sections_of
 from neurorules.compare.report.style import looks_of
 from neurorules.runs.atomic import write_text
@@ -56,7 +56,8 @@ def page_of(comparison: Comparison) -> str:
             "title": escape(comparison.title),
             "style": _asset("report.css"),
             "summary": escape(_summary(comparison)),
-            "settings": facts_html("Settings that all runs share", comparison.settings, "settings"),
+            "settings": rates_html(comparison)
+            + facts_html("Settings that all runs share", comparison.settings, "settings"),
             "finding": _finding_html(find(comparison)),
             "rules": _chips("rule", {name: rule_name(name, looks) for name in _chip_order(comparison)}),
             "layers": _layer_chips(comparison),
@@ -115,6 +116,18 @@ def _summary(comparison: Comparison) -> str:
     parts += [_counted(controls, "control")] if controls else []
     parts += [comparison.date[:10]] if comparison.date else []
     return " · ".join(parts)
+
+
+def rates_html(comparison: Comparison) -> str:
+    """The learning rates of every row in one line, equal ones together."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for row in comparison.rules:
+        hidden, reading = rates_of(row)
+        if reading is not None:
+            shown = ("frozen" if hidden is None else f"{hidden:g}", f"{reading:g}")
+            groups.setdefault(shown, []).append(code(row["rule"]))
+    parts = [f"{', '.join(rules)}: {hidden} and {reading}" for (hidden, reading), rules in groups.items()]
+    return f'<p class="summary">Learning rates of hidden layers and read-out: {"; ".join(parts)}</p>' if parts else ""
 
 
 def _counted(number: int, thing: str) -> str:

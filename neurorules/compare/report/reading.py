@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from neurorules.compare.report.numbers import Number
 from neurorules.language.errors import UserError
 
 COMPARISON_FILE = "compare.json"
 REPORT_FILE = "report.html"
-FORMAT, VERSION = "neurorules-compare", 2
+FORMAT, VERSION = "neurorules-compare", 3
 
 GLOBAL_RULE, FLOOR_RULE = "bptt", "shallow"
 READOUT = "readout"
@@ -23,7 +24,7 @@ BACKWARD_NEEDS = frozenset({"above", "weight_transport"})
 
 @dataclass(frozen=True)
 class Comparison:
-    """The content of a `compare.json` of version 2; lists are empty and numbers None where nothing was measured."""
+    """The content of a `compare.json` of version 3; lists are empty and numbers None where nothing was measured."""
 
     title: str
     command: str
@@ -60,6 +61,16 @@ class Comparison:
     def rule(self, name: str) -> Row | None:
         """The row of a rule; None where it took no part."""
         return next((row for row in self.rules if row["rule"] == name), None)
+
+    @property
+    def reference(self) -> Row:
+        """The first row of backpropagation through time; empty where it took no part."""
+        return next((row for row in self.rules if is_global(row)), {})
+
+    def controls_of(self, rule: Row) -> list[Row]:
+        """The controls that a rule is held against: its own, all where a comparison does not say which these are."""
+        own = rule.get("controls")
+        return [row for row in self.rules if is_control(row) and (own is None or row["rule"] in own)]
 
     def audited_as(self, name: str) -> str:
         """The text under which a rule was audited: its own, without the device, path or targets of its runs."""
@@ -128,8 +139,14 @@ def is_control(rule: Row) -> bool:
 
 
 def is_global(rule: Row) -> bool:
-    """Whether it is backpropagation through time itself."""
-    return base_name(rule) == GLOBAL_RULE
+    """Whether it is backpropagation through time itself, with the signal and the text of its own."""
+    return base_name(rule) == GLOBAL_RULE and rule.get("signal") is None and rule.get("dw") is None
+
+
+def rates_of(rule: Row) -> tuple[Number | None, Number | None]:
+    """Learning rates of hidden layers and read-out; None where nothing learns, or a comparison does not say."""
+    frozen = is_control(rule) and base_name(rule) == FLOOR_RULE
+    return None if frozen else rule.get("lr"), rule.get("readout_lr")
 
 
 def base_name(rule: Row) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from neurorules.compare.report.charts.accuracy import accuracy
 from neurorules.compare.report.markup import Cell, Column, Table, TableRow, figure, table_html
 from neurorules.compare.report.numbers import NONE, Number, clipped, fixed, interval, percent, points, points_interval
-from neurorules.compare.report.reading import Comparison, Row, is_global
+from neurorules.compare.report.reading import Comparison, Row, is_global, rates_of
 from neurorules.compare.report.sections._shared import Section, by_accuracy
 from neurorules.compare.report.style import Look
 
@@ -18,6 +18,10 @@ LEAD = (
 )
 
 COLUMNS = (
+    Column("rate", "learning rate of the hidden layers; none where they stay as they were drawn", True),
+    Column(
+        "read-out rate", "learning rate of the read-out, which a control takes from the rule it stands beside", True
+    ),
     Column("test %", "mean over seeds, last epoch", True),
     Column("95 % interval", "Student's t over seeds"),
     Column("spread", "standard deviation over seeds (n - 1), points", True),
@@ -95,6 +99,7 @@ def _cells(row: Row, comparison: Comparison) -> list[Cell]:
     gap, gap_low, gap_high = difference.get("mean"), difference.get("low"), difference.get("high")
     seeds = row.get("seeds") or 1
     cells = [
+        *(Cell(NONE if rate is None else f"{rate:g}", rate) for rate in rates_of(row)),
         Cell(percent(mean, 2), mean),
         Cell(NONE if low is None or high is None else interval(low, high), low, mark="tight"),
         Cell(percent(test.get("spread"), 2) if seeds > 1 else NONE, test.get("spread") if seeds > 1 else None),

@@ -1,4 +1,4 @@
-"""Where a rule's updates agree with BPTT's: by layer, and over time."""
+"""Where a rule's updates agree with the exact gradient, and its signal with BPTT's: by layer, and over time."""
 
 from __future__ import annotations
 
@@ -23,19 +23,23 @@ from neurorules.compare.report.reading import Comparison, layer_order
 from neurorules.compare.report.sections._shared import Section, at_epoch, by_rule_and_layer, measured, offered
 from neurorules.compare.report.style import Look
 
+TITLE = "Agreement with the gradient"
 LEAD = (
-    "At each epoch's weights, the update a rule asks for beside the one BPTT asks for, on the same batch, before the "
-    "optimiser. Epoch 0 is before training. Following the gradient is one way to learn, not the only one: a rule may "
-    "stand at a wide angle and learn well."
+    "At each epoch's weights, the update a rule asks for beside the exact gradient of the loss on one batch, before "
+    "the optimiser; running averages of a normalisation are constants there. BPTT's own update is centred and "
+    "decorrelated as every rule's is, and stands at an angle to the gradient under streaming normalisation; the angle "
+    "of the signal is to that update, both sides normalised alike. Epoch 0 is before training. Following the gradient "
+    "is one way to learn, not the only one: a rule may stand at a wide angle and learn well."
 )
 ABSENT = (
-    "Not measured in this comparison: it needs the torch path, and rules that learn from the same weights as BPTT can."
+    "Not measured in this comparison: it needs the torch path, and nets that a gradient can be carried back through."
 )
 COLUMNS = (
-    Column("angle at first °", "before training, mean over seeds", True),
-    Column("angle at last °", "after the last epoch, mean over seeds", True),
-    Column("cosine", "after the last epoch", True),
-    Column("length over BPTT's", "after the last epoch, before the optimiser", True),
+    Column("angle at first °", "to the exact gradient before training, mean over seeds", True),
+    Column("angle at last °", "to the exact gradient after the last epoch, mean over seeds", True),
+    Column("signal at last °", "angle to BPTT's own update, both normalised alike; after the last epoch", True),
+    Column("cosine", "with the exact gradient, after the last epoch", True),
+    Column("length over gradient's", "after the last epoch, before the optimiser", True),
     Column("same sign %", "weights moved the same way; 50 is chance", True),
 )
 
@@ -45,23 +49,23 @@ def alignment_section(comparison: Comparison, looks: Mapping[str, Look]) -> Sect
     rows = comparison.alignment
     measures = measured(rows, ALIGNMENT)
     if not measures:
-        return Section("alignment", "Agreement with BPTT", "", note(ABSENT))
+        return Section("alignment", TITLE, "", note(ABSENT))
     layers = sorted({row["layer"] for row in rows}, key=layer_order)
     body = choice("alignment", "Show", [(m.name, m.title) for m in measures])
     body += figure("alignment_by_depth", "By layer, after the last epoch", group="alignment", wide=True)
     body += small_multiples("alignment_over_epochs", layers, group="alignment")
-    table = Table("alignment", "Agreement with BPTT by rule and layer", COLUMNS, _rows(comparison, layers), tall=True)
+    table = Table("alignment", f"{TITLE} by rule and layer", COLUMNS, _rows(comparison, layers), tall=True)
     return Section(
         "alignment",
-        "Agreement with BPTT",
+        TITLE,
         LEAD,
         body + table_html(table, looks),
         {
             "alignment_by_depth": by_depth(
-                "alignment", "Lines: agreement with BPTT by layer, a line a rule.", looks, layers
+                "alignment", "Lines: agreement with the gradient by layer, a line a rule.", looks, layers
             ),
             "alignment_over_epochs": over_epochs(
-                "alignment", "Lines: agreement with BPTT in one layer over the epochs, a line a rule.", looks
+                "alignment", "Lines: agreement with the gradient in one layer over the epochs, a line a rule.", looks
             ),
         },
         {"alignment": rows},
@@ -75,10 +79,12 @@ def _rows(comparison: Comparison, layers: list[str]) -> list[TableRow]:
         epochs = [row["epoch"] for row in own]
         begin, end = at_epoch(own, min(epochs)), at_epoch(own, max(epochs))
         angles = average(begin, "angle_deg"), average(end, "angle_deg")
-        cosine, ratio, signs = (average(end, name) for name in ("cosine", "norm_ratio", "sign_agreement"))
+        others = ("signal_angle_deg", "cosine", "norm_ratio", "sign_agreement")
+        signal, cosine, ratio, signs = (average(end, name) for name in others)
         cells = [
             Cell(fixed(angles[0], 1), angles[0]),
             Cell(fixed(angles[1], 1), angles[1]),
+            Cell(fixed(signal, 1), signal),
             Cell(fixed(cosine, 3), cosine),
             Cell(fixed(ratio, 2), ratio),
             Cell(percent(signs), signs),

@@ -1,0 +1,84 @@
+"""`python docs/figures/store.py COMPARISON NAME` keeps a comparison's results as docs/results/data/NAME.json.
+
+COMPARISON is the folder that `neurorules compare` made. Kept are its command, its date and machine, the commit of this
+checkout, and for each run what the pages show. `--commit` names another commit, where the runs were made by one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from stored import FOLDER, Run
+
+FIELDS = ("seed", "test_accuracy", "validation_accuracy", "train_seconds", "spikes_per_sample", "needs")
+SETTLED = ("optimizer", "lr", "readout_lr", "readout_optimizer", "norm", "neuron", "steps", "epochs", "data")
+COUNTS = ("train_samples", "validation_samples", "test_samples")
+
+
+def main() -> None:
+    """Store one comparison."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("comparison", type=Path, help="folder with compare.json")
+    parser.add_argument("name", help="of the stored file")
+    parser.add_argument("--note", default="", help="what a reader must know of these runs")
+    parser.add_argument("--commit", default=None, help="that made the runs; the one checked out where left out")
+    asked = parser.parse_args()
+    found = json.loads((asked.comparison / "compare.json").read_text(encoding="utf-8"))
+    content = {
+        "command": found["command"],
+        "commit": asked.commit or checked_out(),
+        "date": found["date"],
+        "machine": {**found["machine"], "torch": found["versions"].get("torch")},
+        "note": asked.note,
+        "runs": [record(run, found) for run in found["runs"]],
+    }
+    write(asked.name, content)
+
+
+def write(name: str, content: dict[str, Any]) -> None:
+    """Write a stored file: one line for each run or row, so that a change of one is one line."""
+    lines = [f"{json.dumps(key)}: {one_a_line(value)}" for key, value in content.items()]
+    (FOLDER / f"{name}.json").write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+
+
+def one_a_line(value: Any) -> str:
+    """JSON of a value; a list of lists or mappings has a line for each."""
+    if isinstance(value, list) and value and not isinstance(value[0], str):
+        return "[\n  " + ",\n  ".join(json.dumps(item, ensure_ascii=False) for item in value) + "\n]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def record(run: Run, comparison: dict[str, Any]) -> Run:
+    """What is kept of one run: its row, its numbers, its settled settings, and measures after the last epoch."""
+    kept = {"row": run["rule"], **{name: run.get(name) for name in (*FIELDS, *SETTLED, *COUNTS)}}
+    if ":fold=" in str(run["data"]):
+        kept["overlap"] = run["test_samples"] / run["train_samples"]
+    own = [row for row in comparison["rules"] if row["rule"] == run["rule"]]
+    kept["learning_bytes_per_sample"] = own[0]["learning_bytes_per_sample"] if own else None
+    for measure, source in (("angle_deg", "alignment"), ("cka", "layers")):
+        rows = [row for row in comparison[source] if (row["rule"], row["seed"]) == (run["rule"], run["seed"])]
+        last = [row for row in rows if row["epoch"] == run["epochs"] and row["layer"] != "readout"]
+        if last and all(row[measure] is not None for row in last):
+            kept[measure] = [row[measure] for row in last]
+    return kept
+
+
+def checked_out() -> str:
+    """The commit of this checkout, marked where files differ from it.
+
+    Raises:
+        SystemExit: this is no checkout.
+    """
+    words = ["git", "-C", str(FOLDER), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit("this folder is no git checkout: name the commit that made the runs with --commit")
+    return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    main()

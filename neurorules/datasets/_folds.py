@@ -1,0 +1,127 @@
+"""Cross-validation: a set in equal folds, one of which is tested while the others are learned from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from neurorules.datasets._shared import DataSet, Recordings
+from neurorules.language.errors import UserError
+
+DEAL_SEED = 0
+FEWEST_FOLDS = 2
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold of several.
+
+    Args:
+        fold: which one is tested, 0 .. folds - 1.
+        folds: how many there are, >= 2.
+    """
+
+    fold: int
+    folds: int
+
+    @classmethod
+    def of_options(cls, data: str, fold: int | None, folds: int | None) -> Fold | None:
+        """The fold that a user's two options name; None where neither is given.
+
+        Args:
+            data: name of the data set, for errors.
+            fold, folds: the options as given.
+
+        Raises:
+            UserError: one without the other, fewer than two folds, or a fold that is not among them.
+        """
+        if fold is None and folds is None:
+            return None
+        if fold is None or folds is None:
+            given, missing = ("folds", "fold") if fold is None else ("fold", "folds")
+            raise UserError(
+                f"data '{data}' is given {given} without {missing}. Write {data}:folds=5:fold=0, "
+                "or let compare --folds 5 run through all of them"
+            )
+        if folds < FEWEST_FOLDS:
+            raise UserError(f"data '{data}' is given folds={folds}, must be at least {FEWEST_FOLDS}")
+        if not 0 <= fold < folds:
+            raise UserError(f"data '{data}' is given fold={fold} of folds={folds}. Give 0 to {folds - 1}")
+        return cls(fold, folds)
+
+
+def deal(numbers: np.ndarray, labels: np.ndarray, folds: int) -> np.ndarray:
+    """The fold of each sample, (N,) int64: samples of one number share a fold, classes and sizes are spread evenly.
+
+    Numbers are put in order by how many samples they have and by these samples' labels, in a random order (of a fixed
+    seed) where those agree, and dealt out to the folds in turn. So folds differ by one number for each count of
+    samples, and every class is shared evenly as far as its samples have numbers of their own.
+
+    Args:
+        numbers: (N,) whole numbers that name what must stay together.
+        labels: (N,) the samples' classes.
+        folds: how many.
+
+    Raises:
+        UserError: fewer numbers than folds.
+    """
+    different, place = np.unique(numbers, return_inverse=True)
+    if len(different) < folds:
+        raise UserError(f"folds={folds} are more than the {len(different)} recordings there are. Ask for fewer")
+    together: list[list[int]] = [[] for _ in different]
+    for position, label in zip(place, labels, strict=True):
+        together[position].append(int(label))
+    random = np.random.RandomState(DEAL_SEED)  # NumPy promises this older stream never to change, unlike default_rng's
+    drawn = random.permutation(len(different))
+    order = sorted(range(len(different)), key=lambda one: (len(together[one]), together[one], drawn[one]))
+    dealt = np.empty(len(different), dtype=np.int64)
+    dealt[order] = np.arange(len(different)) % folds
+    return dealt[place]
+
+
+def cross_validated(data: DataSet, train_numbers: np.ndarray, test_numbers: np.ndarray, fold: Fold) -> DataSet:
+    """The data set whose test part is one fold of all recordings, and whose training part is all the others.
+
+    Args:
+        data: recordings in their published parts.
+        train_numbers, test_numbers: what names each recording; equal numbers of the two parts stay together.
+        fold: which one is tested.
+
+    Raises:
+        UserError: more folds than numbers.
+        TypeError: the samples are no recordings.
+    """
+    train, test = data.train, data.test
+    if not (isinstance(train, Recordings) and isinstance(test, Recordings)):
+        raise TypeError("folds are made of recordings")
+    numbers = np.concatenate([train_numbers, test_numbers])
+    labels = np.concatenate([data.train_labels, data.test_labels])
+    tested = deal(numbers, labels, fold.folds) == fold.fold
+    in_train, in_test = tested[: len(train_numbers)], tested[len(train_numbers) :]
+
+    def part(of_train: np.ndarray, of_test: np.ndarray) -> Recordings:
+        return _joined(train.subset(np.flatnonzero(of_train)), test.subset(np.flatnonzero(of_test)))
+
+    return replace(
+        data,
+        train=part(~in_train, ~in_test),
+        train_labels=labels[~tested],
+        test=part(in_train, in_test),
+        test_labels=labels[tested],
+        checksum=hashlib.sha256(f"{data.checksum}, {fold.folds} folds".encode()).hexdigest(),
+    )
+
+
+def _joined(first: Recordings, second: Recordings) -> Recordings:
+    """The recordings of both, those of the first before those of the second."""
+    return Recordings(
+        x=np.concatenate([first.x, second.x]),
+        y=np.concatenate([first.y, second.y]),
+        polarity=np.concatenate([first.polarity, second.polarity]),
+        t_us=np.concatenate([first.t_us, second.t_us]),
+        offsets=np.concatenate([first.offsets, first.events + second.offsets[1:]]),
+        sensor=first.sensor,
+        checksum=hashlib.sha256(f"{first.checksum}{second.checksum}".encode()).hexdigest(),
+    )

@@ -1,0 +1,156 @@
+"""Every figure of the documents comes from a stored result: pages that differ, or show what nobody stored, fail."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sources import ROOT
+
+PAGES = ("README.md", "docs/results/mnist.md", "docs/results/comparison.md")
+
+
+def figures(root: Path, *arguments: str, script: str = "") -> subprocess.CompletedProcess[str]:
+    """The script of a checkout, or of a copy of one."""
+    words = [sys.executable, str(root / "docs" / "figures" / script), *arguments]
+    return subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The pages, the stored results and the script in a folder of their own."""
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "results").glob("*.md")]:
+        target = tmp_path / page.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(page, target)
+    for folder in ("docs/figures", "docs/results/data"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def change(path: Path, old: str, new: str) -> str:
+    """Replace the first place of a text in a file; the text of the file before."""
+    text = path.read_text(encoding="utf-8")
+    assert old in text, f"{path.name} holds no {old!r}"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return text
+
+
+def a_cell(page: Path) -> str:
+    """Some figure of the page's first made table that is a mean with its spread."""
+    table = page.read_text(encoding="utf-8").partition("<!-- figures:")[2].partition("<!-- end -->")[0]
+    return next(cell.strip() for cell in table.split("|") if " ± " in cell)
+
+
+def test_every_page_shows_what_is_stored_and_nothing_else() -> None:
+    done = figures(ROOT, "--check")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_figure_of_a_table_that_was_changed_by_hand_is_told_and_written_back(copy: Path, page: str) -> None:
+    cell = a_cell(copy / page)
+    right = change(copy / page, cell, f"9{cell[1:]}" if cell[0] != "9" else f"8{cell[1:]}")
+    done = figures(copy, "--check")
+    assert done.returncode == 1 and f"{page}:" in done.stderr and cell in done.stderr and "make figures" in done.stderr
+    assert figures(copy).returncode == 0 and (copy / page).read_text(encoding="utf-8") == right
+
+
+def test_a_figure_within_a_sentence_that_was_changed_by_hand_is_told_and_written_back(copy: Path) -> None:
+    page = copy / "docs/results/comparison.md"
+    text = page.read_text(encoding="utf-8")
+    shown = text.partition("After one epoch sigprop is at ")[2][:2]
+    right = change(page, f"After one epoch sigprop is at {shown}", "After one epoch sigprop is at 12")
+    done = figures(copy, "--check")
+    assert done.returncode == 1 and "docs/results/comparison.md:" in done.stderr
+    assert figures(copy).returncode == 0 and page.read_text(encoding="utf-8") == right
+
+
+def test_a_result_that_changed_changes_every_page_that_shows_it(copy: Path) -> None:
+    path = copy / "docs/results/data/mnist-deep.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for run in content["runs"]:
+        run["test_accuracy"] -= 0.3 * (run["row"] == "sigprop")
+    path.write_text(json.dumps(content), encoding="utf-8")
+    done = figures(copy, "--check")
+    assert done.returncode == 1
+    assert all(f"{page}:" in done.stderr for page in ("README.md", "docs/results/comparison.md"))
+
+
+def test_a_number_that_nobody_stored_is_told_with_its_line(copy: Path) -> None:
+    change(copy / "docs/hardware.md", "## What it costs\n", "## What it costs\nIt reaches 99.9 % everywhere.\n")
+    done = figures(copy, "--check")
+    assert done.returncode == 1 and "docs/hardware.md" in done.stderr and "nothing vouches for 99.9" in done.stderr
+
+
+def test_a_table_that_no_marker_makes_is_told(copy: Path) -> None:
+    change(
+        copy / "docs/results/README.md",
+        "\nEvery table",
+        "\n| rule | test % |\n| --- | --- |\n| mine | 99.9 |\n\nEvery table",
+    )
+    done = figures(copy, "--check")
+    assert done.returncode == 1 and "docs/results/README.md" in done.stderr and "99.9" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("page", "old", "new", "words"),
+    [
+        ("docs/results/bsp.md", "figures: bsp-spiking", "figures: bsp-spikes", "bsp-spikes.json is missing"),
+        ("docs/results/comparison.md", "rows: local_readout |", "rows: readout |", "no stored row is called readout"),
+        ("docs/results/comparison.md", "After one epoch sigprop", "After an epoch sigprop", "stands there 0 times"),
+        ("docs/results/data/bsp-spiking.json", '"commit"', '"comit"', "lacks commit"),
+        ("docs/results/data/prose.json", '"Frozen layers give {}', '"Frozen layers {}, {}', "stands there 0 times"),
+    ],
+)
+def test_what_cannot_be_made_is_told_in_one_line(copy: Path, page: str, old: str, new: str, words: str) -> None:
+    change(copy / page, old, new)
+    done = figures(copy, "--check")
+    assert done.returncode == 1 and words in done.stderr and "Traceback" not in done.stderr
+
+
+def test_results_that_no_page_shows_are_told(copy: Path) -> None:
+    shutil.copy(copy / "docs/results/data/bsp-spiking.json", copy / "docs/results/data/forgotten.json")
+    done = figures(copy, "--check")
+    assert done.returncode == 1 and "forgotten.json: no page shows these results" in done.stderr
+
+
+def test_a_comparison_that_is_stored_becomes_the_table_of_its_marker(copy: Path, tmp_path: Path) -> None:
+    asked = [
+        "--rules",
+        "shallow",
+        "--controls",
+        "none",
+        "--net",
+        "6-5",
+        "--steps",
+        "2",
+        "--epochs",
+        "1",
+        "--seeds",
+        "2",
+    ]
+    words = [sys.executable, "-m", "neurorules", "compare", *asked, "--out", str(tmp_path / "c"), "--json"]
+    found = json.loads(subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT).stdout)
+    done = figures(copy, str(tmp_path / "c"), "tiny", "--commit", "abc", "--note", "a test", script="store.py")
+    assert done.returncode == 0, done.stderr
+    kept = json.loads((copy / "docs/results/data/tiny.json").read_text(encoding="utf-8"))
+    assert (kept["command"], kept["commit"], kept["note"]) == (found["command"], "abc", "a test")
+    assert kept["date"] == found["date"] and kept["machine"]["cores"] == found["machine"]["cores"]
+    runs, tests = kept["runs"], [100 * run["test_accuracy"] for run in found["runs"]]
+    assert [(run["row"], run["seed"], run["test_samples"]) for run in runs] == [
+        ("shallow", seed, 360) for seed in (0, 1)
+    ]
+    change(
+        copy / "docs/hardware.md",
+        "## What it costs\n",
+        "<!-- figures: tiny\ncolumns: rule | test % | seeds -->\n<!-- end -->\n## What it costs\n",
+    )
+    assert figures(copy).returncode == 0
+    mean, half = sum(tests) / 2, abs(tests[0] - tests[1])
+    row = f"| shallow | {mean:.2f} ± {half / 2**0.5:.2f} | 2 |\n"
+    assert row in (copy / "docs/hardware.md").read_text(encoding="utf-8")

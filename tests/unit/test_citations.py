@@ -1,0 +1,66 @@
+"""What `neurorules cite` says of a rule: the paper, and every choice that is not the paper's."""
+
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner
+
+from neurorules.cli import app
+from neurorules.rules import RULES
+
+LONGEST = 100
+SAID = {
+    "sigprop": (
+        "one loss a trial", "a row a class", "cross-entropy", "cosine", "temperature", "4 x 4", "surrogate",
+        "rectifies", "presynaptic spike", "constant current", "streaming normalisation", "biases", "dropout", "Adam",
+        "target_loop",
+    ),
+    "pepita": ("mean spike counts", "40 times", "20 times", "streaming normalisation", "sum over positions", "mask"),
+    "dfa": ("psi stands for", "spike of the step", "feedback is normal", "streaming normalisation"),
+    "drtp": ("psi stands for", "spike of the step", "-B y*", "feedback is normal", "softmax", "streaming"),
+    "fa": ("psi stands for", "back through time", "feedback is normal", "streaming normalisation"),
+    "bptt": ("resets are held", "statistics=held", "decorrelated"),
+    "bsp": ("RECONSTRUCTION", "predator-prey", "saturated", "T = 1.8", "squared error", "mode=final", "Adam"),
+    "spiking_bsp": ("RECONSTRUCTION", "signed integrate-and-fire", "psi of the", "threshold", "weight transport"),
+    "local_readout": ("cross-entropy", "readouts=fixed", "low-pass", "burn-in", "streaming normalisation"),
+    "traces_propagation": ("prototypes", "cosine", "temperature", "averaged", "arctangent", "decay=0.5", "streaming"),
+    "stdp": ("either sign", "one step", "1.05"),
+}  # fmt: skip
+"""By rule, a word of each choice that its specification does not give."""
+
+
+def told(rule: str, *options: str) -> str:
+    found = CliRunner().invoke(app, ["cite", rule, *options])
+    assert found.exit_code == 0, found.output
+    return found.output
+
+
+@pytest.mark.parametrize("rule", SAID)
+def test_every_choice_that_is_not_the_papers_is_declared(rule: str) -> None:
+    text = " ".join(told(rule).split())
+    assert [word for word in SAID[rule] if word not in text] == []
+
+
+@pytest.mark.parametrize("rule", RULES.names())
+def test_a_citation_is_read_without_a_wide_terminal(rule: str) -> None:
+    lines = told(rule).splitlines()
+    source = RULES.make(rule).source
+    assert lines[0].startswith(source.authors) and max(map(len, lines)) <= LONGEST
+    assert sum(line.startswith("- ") for line in lines) == len(source.deviations)
+    assert not any(choice.endswith(".") or len(choice) > 2 * LONGEST for choice in source.deviations)
+
+
+@pytest.mark.parametrize(
+    ("rule", "says", "unsaid"),
+    [
+        ("pepita:dropped=learn", "a unit that dropout silences learns", ""),
+        ("pepita", "mean spike counts", "a unit that dropout silences learns"),
+        ("dfa:presynaptic=eligibility", "psi stands for", "spike of the step"),
+        ("fa:presynaptic=spike", "spike of the step", "back through time"),
+        ("bptt:statistics=held", "resets are held", "decorrelated"),
+        ("local_readout:readouts=fixed", "low-pass", "read-outs learn"),
+    ],
+)
+def test_a_citation_is_of_the_options_that_were_chosen(rule: str, says: str, unsaid: str) -> None:
+    text = " ".join(told(rule).split())
+    assert says in text and not (unsaid and unsaid in text)
