@@ -145,9 +145,10 @@ class Prototypes(Signal):
         assert labels is not None
         return enter(self.generator, context_of(self.generator, labels, output_error, rows), rows, sample)
 
-    def observe(self, state: SignalState, sample: Series, labels: Tensor) -> SignalState:
+    def observe(self, state: SignalState, sample: Series, labels: Tensor | None) -> SignalState:
         if "class_means" not in state:
             return {}
+        assert labels is not None
         means, mass = state["class_means"], state["class_mass"]
         mean_input = sample.values if sample.constant else sample.values.mean(0)
         members = one_hot(labels, means.shape[0], means)

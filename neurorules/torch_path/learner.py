@@ -16,6 +16,7 @@ from neurorules.language.rules import Rule
 from neurorules.rules import RULES
 from neurorules.series import Series
 from neurorules.torch_path import kernels
+from neurorules.torch_path.allowance import measures, observe
 from neurorules.torch_path.checks import check_device, check_drive, check_finite, check_labels, check_precision
 from neurorules.torch_path.device_chain import chain
 from neurorules.torch_path.layer import draw_masks
@@ -153,10 +154,9 @@ class Learner:
             return self.step(spikes, labels, fraction)
         with torch.no_grad(), matrix_precision(self.fast):
             drive, steps, labels = self._checked(spikes, labels)
-            signal, network = self.model.signal, self.model.network
-            seen = {} if signal is None else signal.observe(self.learned.signal, drive, self.model.told(labels))
+            seen = observe(self.model, self.learned.signal, drive, self.model.told(labels))
             self.learned = replace(self.learned, signal={**self.learned.signal, **seen})
-            masks = draw_masks(network.layers, len(labels), self.generator)
+            masks = draw_masks(self.model.network.layers, len(labels), self.generator)
             self.pipe.slots[0] = Parcel(drive, steps, labels, masks, fraction, seen)
             return self._tick(self.pipe)
 
@@ -197,11 +197,8 @@ class Learner:
 
     def measures(self) -> dict[str, float]:
         """What the signal reports of itself, such as the angle between its feedback and the weights."""
-        signal = self.model.signal
-        if signal is None:
-            return {}
         with torch.no_grad():
-            return signal.measures(self.learned.signal, self.read(), self.model.shape)
+            return measures(self.model, self.learned.signal, self.read())
 
     def seen(self) -> Learned:
         """Everything learned, the parameters as a trial sees them."""
