@@ -88,6 +88,16 @@ class InputPerturbation(Signal):
         return frozenset(found)
 
     @property
+    def moves(self) -> Mapping[str, str]:  # type: ignore[override]
+        """F, where it follows a mirror or class means, and what it is made of."""
+        if self.init == "class_means":
+            return {"class_means": "mean input of each class", "projection": "the same, of F's size"}
+        if self.mirror == "none":
+            return {}
+        matrices = {"feedback.*": "mirrors of the forward weights, layer by layer", "mirror": "of their product"}
+        return {"trial": "count", "projection": "follows the mirror", **matrices}
+
+    @property
     def phases(self) -> tuple[str, ...]:  # type: ignore[override]
         """Noise through the whole net is a phase of its own."""
         return ("input", "modulated", "noise") if self.mirror == "running" else ("input", "modulated")

@@ -83,6 +83,12 @@ class Prototypes(Signal):
         return NEEDS_OF[self.generator] | ({"batch_pool"} if means else frozenset())
 
     @property
+    def moves(self) -> Mapping[str, str]:  # type: ignore[override]
+        """The classes' mean inputs, where they are the embedding."""
+        means = {"class_means": "sum of each class's inputs, which fades", "class_mass": "what it is divided by"}
+        return means if self.embedding == "class_means" else {}
+
+    @property
     def phases(self) -> tuple[str, ...]:  # type: ignore[override]
         """The target stream is a phase of its own where targets are pushed."""
         return ("input", "target") if self.targets == "pushed" else ("input",)

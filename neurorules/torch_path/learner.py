@@ -28,6 +28,7 @@ from neurorules.torch_path.optimiser import optimiser_of
 from neurorules.torch_path.output import metrics_of
 from neurorules.torch_path.pipeline import Parcel, Pipe, merged
 from neurorules.torch_path.precision import matrix_precision
+from neurorules.torch_path.probe import Probe
 from neurorules.torch_path.state import from_tensors, to_tensors
 
 
@@ -101,6 +102,7 @@ class Learner:
         self.hardware: Device | None = None if hardware == "none" else chain(hardware)
         self.hardware_state = self._program()
         self.optimiser = optimiser_of(self.model, self.learned.parameters, optimizer, lr, readout_lr, weight_decay)
+        self.probe: Probe | None = None
         self.pipe: Pipe | None = None
         if schedule in PIPELINED:
             self.pipe = Pipe(self.model, schedule == "pipelined_threads", self.hardware is not None)
@@ -131,7 +133,7 @@ class Learner:
             drive, steps, labels = self._checked(spikes, labels)
             trial = learn_trial(
                 self.model, self.seen(), drive, steps, labels, self.generator, window_of(self.schedule, steps),
-                lambda gradients: self.apply_and_read(gradients, fraction),
+                lambda gradients: self.apply_and_read(gradients, fraction), self.probe,
             )  # fmt: skip
             check_finite(trial.gradients, self.model.network, trial.scores)
             self._apply(trial.gradients, fraction)
