@@ -24,7 +24,7 @@ SignalState = dict[str, Any]
 NEEDS: Mapping[str, str] = {
     "target": "the label of the sample",
     "output_error": "the error at the output",
-    "fixed_feedback": "random weights from the output, fixed",
+    "fixed_feedback": "random weights from the output or the label, fixed",
     "second_pass": "a second pass through the network",
     "weight_transport": "the forward weights of the layer above, read backwards",
     "weight_sign": "the signs of the forward weights of the layer above",

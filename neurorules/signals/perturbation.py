@@ -84,8 +84,9 @@ class InputPerturbation(Signal):
     def needs(self) -> frozenset[str]:  # type: ignore[override]
         """What its options ask for."""
         found = {"target", "output_error", "second_pass"}
-        found |= {"fixed_feedback"} if self.mirror == "none" else {"noise_phase"}
-        return frozenset(found)
+        if self.init == "class_means":
+            return frozenset(found | {"batch_pool"})
+        return frozenset(found | ({"fixed_feedback"} if self.mirror == "none" else {"noise_phase"}))
 
     @property
     def moves(self) -> Mapping[str, str]:  # type: ignore[override]

@@ -78,9 +78,11 @@ class Prototypes(Signal):
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        """The label, what the generator reads beside it, and the batch whose samples move the class means it pushes."""
-        means = self.embedding == "class_means" and self.targets == "pushed"
-        return NEEDS_OF[self.generator] | ({"batch_pool"} if means else frozenset())
+        """The label, what the generator reads beside it; fixed random rows of classes, where codes or the embedding are
+        such; the batch whose samples move the class means that are pushed, where they are the embedding."""
+        if self.targets == "codes" or self.embedding == "fixed":
+            return NEEDS_OF[self.generator] | {"fixed_feedback"}
+        return NEEDS_OF[self.generator] | ({"batch_pool"} if self.embedding == "class_means" else frozenset())
 
     @property
     def moves(self) -> Mapping[str, str]:  # type: ignore[override]

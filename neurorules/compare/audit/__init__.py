@@ -51,17 +51,16 @@ def audit_settings(asked: Mapping[str, Settings]) -> dict[str, Any]:
     Returns:
         nets: what was audited. left_out: by name, why it could not be audited. entries: rule (the name), update_of,
         perturbed, kind, depends, for one trial. later: the same for trials behind it. facts: one for each (see
-        `facts_of`), with the settings, the needs that were found and those that its signal declares, and the tensors
-        of its signal's state that moved though it does not say so.
+        `facts_of`), with the settings, the needs that were found and those that its signal declares, the tensors of
+        its signal's state that moved though it does not say so (state_moves), and whether the same trial from the same
+        state asked for another change (hidden_memory): something is kept where no checkpoint finds it.
     """
     found = dict(zip(asked, measured(list(asked.values())), strict=True))
     done = {name: answer for name, answer in found.items() if "refused" not in answer}
     left_out = {name: answer["refused"] for name, answer in found.items() if "refused" in answer}
     nets = ", ".join(dict.fromkeys(settings.net for settings in asked.values()))
-    said = (
-        f"net {nets} of each rule's own neurons, input {'x'.join(map(str, SHAPE))}, {CLASSES} classes, {ROWS} samples"
-    )
-    said += f", up to {STEPS} steps, float64, warmed up"
+    said = f"net {nets} of each rule's own neurons, input {'x'.join(map(str, SHAPE))}, {CLASSES} classes, "
+    said += f"{ROWS} samples, up to {STEPS} steps, float64, warmed up"
     if left_out:
         said += "; not audited: " + "; ".join(f"{name}: {why}" for name, why in left_out.items())
     return {

@@ -1,6 +1,6 @@
-"""The audit in a fresh process: nothing that the caller's process holds can hide what a signal reads, or be read by it.
+"""The audit in a fresh process: nothing in the caller's can hide what a signal reads, or be read by it.
 
-`measured` asks; the process it starts runs this module, measures each settings in a copy of itself, and answers in JSON.
+`measured` asks; the process it starts measures each settings in a copy of itself, and answers in JSON.
 """
 
 from __future__ import annotations
@@ -14,7 +14,15 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
+import torch
+
 from neurorules.compare.audit.apart import apart
+from neurorules.compare.audit.dependence import entries_of
+from neurorules.compare.audit.facts import facts_of
+from neurorules.compare.audit.memory import peak_bytes
+from neurorules.compare.audit.needs import needs_of, needs_over_time
+from neurorules.compare.audit.over_time import over_time
+from neurorules.compare.audit.rig import built, differ, run
 from neurorules.compare.audit.settings import Settings
 from neurorules.connections import CONNECTIONS
 from neurorules.language.errors import UserError
@@ -57,9 +65,8 @@ def _asked(question: dict[str, Any]) -> list[dict[str, Any]]:
 
 def answer() -> None:
     """In the fresh process: read the question, measure, and print the answer as the last line."""
-    import torch
-
     torch.set_num_threads(1)
+    peak_bytes(lambda: torch.zeros(1) + 1)  # what torch imports for it, the copies of this process then have
     question = json.load(sys.stdin)
     for kind, modules in question["modules"].items():
         REGISTRIES[kind].modules.update(modules)
@@ -77,14 +84,9 @@ def _measured(settings: Settings) -> dict[str, Any]:
 
 def measure(settings: Settings) -> dict[str, Any]:
     """Everything that is measured of one settings, in this process."""
-    from neurorules.compare.audit.dependence import entries_of
-    from neurorules.compare.audit.facts import facts_of
-    from neurorules.compare.audit.needs import needs_of, needs_over_time
-    from neurorules.compare.audit.over_time import over_time
-    from neurorules.compare.audit.rig import built
-
     rig = built(settings)
     through = over_time(settings)
+    forgets = not differ(run(rig).gradients, run(rig).gradients)
     entries = entries_of(rig)
     shown = {(e["update_of"], e["kind"], e["perturbed"]) for e in through.at_once if e["depends"]}
     entries = [{**e, "depends": e["depends"] or (e["update_of"], e["kind"], e["perturbed"]) in shown} for e in entries]
@@ -94,4 +96,5 @@ def measure(settings: Settings) -> dict[str, Any]:
         needs -= {"weight_transport"}
     declared = frozenset() if rig.model.signal is None else rig.model.signal.needs
     facts |= {"needs": sorted(needs), "declared_needs": sorted(declared), "state_moves": through.state_moves}
+    facts["hidden_memory"] = not forgets
     return {"entries": entries, "later": through.later, "facts": facts}

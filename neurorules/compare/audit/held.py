@@ -120,12 +120,16 @@ class OtherWeights(Quiet):
         return {**parameters, **{name: value.tensor() for name, value in self.true.items()}}
 
 
-def with_other_memory(learner: Noted, layer: str, generator: torch.Generator) -> None:
-    """Disturb what the optimiser and the running averages of updates keep of a layer, in place where it is."""
+def disturb_momenta(learner: Noted, layer: str, generator: torch.Generator) -> None:
+    """Change, in place, what the optimiser keeps of a layer's parameters."""
     for name, values in learner.optimiser.kept.items():
         for key, value in values.items():
             if name.startswith(f"{layer}.") and key != "step":
-                value.add_(noise_like(value, generator) * (1e-6 + value.abs().mean()))
+                value.mul_(0.5 + noise_like(value, generator).abs())  # mean squares stay positive
+
+
+def disturb_averages(learner: Noted, layer: str, generator: torch.Generator) -> None:
+    """Change what is kept of a layer's updates: their running means."""
     moved = dict(learner.learned.update)
     for name, statistics in moved.items():
         if name.split(".")[1] == layer:

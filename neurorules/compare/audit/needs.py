@@ -66,8 +66,10 @@ def needs_over_time(found: OverTime, rows: Sequence[str]) -> frozenset[str]:
             and (e["perturbed"] not in rows or is_above(rows, e))
         }  # fmt: skip
 
-    read = depends(found.at_once, "weights") | depends(found.later, "weights")
-    told = depends(found.at_once, "memory") | depends(found.later, "memory")
+    both = [*found.at_once, *found.later]
+    # Momenta are shaped like the weights, and as far away.
+    read = depends(both, "weights") | depends(both, "optimiser")
+    told = depends(both, "averages")
     # What an answer to noise carries on, a noise phase carries: it is the net's activity, of all layers and samples.
     told |= set() if found.noise else depends(found.later, "activity")
     shown = {
@@ -141,12 +143,14 @@ def reads_own_readout(rig: Rig, clean: Outcome) -> bool:
 
 def pools(rig: Rig, clean: Outcome, index: int) -> bool:
     """Whether what one neuron of a hidden layer did changes what its neighbours learn, which do not hear it."""
-    name = f"{rig.rows[index]}.ff.w"
-    heard = any(entry.connection.recurrent for entry in rig.model.network.layers[index].inputs)
+    inputs, name = rig.model.network.layers[index].inputs, f"{rig.rows[index]}.ff.w"
+    heard = any(entry.connection.recurrent for entry in inputs)
     if heard or name not in clean.gradients:
         return False
     told = (run(rig, activity(rig, index, seed, one_neuron=True)).gradients[name] for seed in SEEDS)
-    return any(not torch.equal(other[1:], clean.gradients[name][1:]) for other in told)
+    neurons = clean.gradients[name].ndim - len(inputs[0].pre_shape) - 1  # the axis that counts them
+    others = clean.gradients[name].movedim(neurons, 0)[1:]
+    return any(not torch.equal(other.movedim(neurons, 0)[1:], others) for other in told)
 
 
 def disturbed(tensors: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:

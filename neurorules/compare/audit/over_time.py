@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from neurorules.compare.audit.apart import apart
-from neurorules.compare.audit.held import Noted, OtherWeights, noise_like, with_other_memory
+from neurorules.compare.audit.held import Noted, OtherWeights, disturb_averages, disturb_momenta, noise_like
 from neurorules.compare.audit.probes import OtherActivity, Quiet
 from neurorules.compare.audit.settings import CLASSES, ROWS, SHAPE, Settings
 from neurorules.streaming import RunningMean
@@ -28,6 +28,9 @@ WARM, LATER = 21, 2
 """Trials before the one that is disturbed, one more than a mirror waits before it is believed; and trials behind it."""
 ROUNDING = 1e-9
 """Share of a state below which a difference of averages over samples is rounding."""
+
+AT_ONCE = ("weights", "optimiser", "averages")
+"""Kinds of which the disturbed trial counts as well; of the others `dependence` tells more."""
 
 Gradients = Mapping[str, np.ndarray]
 Entry = dict[str, Any]
@@ -54,7 +57,8 @@ class Arm:
     Args:
         weights: noise on parameters that everything but the passes reads.
         factors: whether it multiplies.
-        memory: the layer whose momenta and averages of updates are disturbed.
+        optimiser: the layer of whose parameters the optimiser keeps other momenta.
+        averages: the layer whose running averages of updates are others.
         probe: what learning is told instead.
         labels: whether the labels are others.
         samples: rows that are other samples.
@@ -63,7 +67,8 @@ class Arm:
 
     weights: Mapping[str, Tensor] | None = None
     factors: bool = False
-    memory: str | None = None
+    optimiser: str | None = None
+    averages: str | None = None
     probe: Quiet | None = None
     labels: bool = False
     samples: Tensor | None = None
@@ -81,8 +86,8 @@ class OverTime(NamedTuple):
     """What was found.
 
     Args:
-        at_once: entries of the disturbed trial: `weights`, and `memory` of other layers.
-        later: entries of the trials behind it, by the same kinds and `activity`, `label`, `other_samples`.
+        at_once: entries of the disturbed trial, of the kinds weights, optimiser and averages.
+        later: entries of the trials behind it, of the same kinds and activity, label, noise and other_samples.
         only_signs: layers whose weights are read by their signs alone.
         noise: whether an update depends on what the net answered to noise, then or later.
         state_moves: tensors of the signal's state that changed and that its `moves` do not name.
@@ -118,18 +123,19 @@ def over_time(settings: Settings) -> OverTime:
         rows = [(row, depends(found, to, row)) for row in of]
         at_once.extend(_entry(settings.rule, row, perturbed, kind, now) for row, (now, _) in rows)
         later.extend(_entry(settings.rule, row, perturbed, kind, then) for row, (_, then) in rows)
-        return any(now or then for _, both in rows for now, then in [both])
+        return any(now or then for _, (now, then) in rows)
 
     only_signs = []
-    for index, layer in enumerate(layers):
-        below = [name for name in hidden[:index] if name != layer.name]
+    for index, layer in list(enumerate(layers))[1:]:  # under the first layer lies none that learns
+        below = hidden[:index]
         noise = weight_noise(learner, layer.name, index)
-        if note("weights", layer.name, read(Arm(weights=noise)), clean, [a.name for a in layers]) and below:
+        if note("weights", layer.name, read(Arm(weights=noise)), clean, [*below, layer.name]):
             sizes = {name: value.abs().add(0.5) for name, value in noise.items()}
             same = read(Arm(weights=sizes, factors=True))
             if not any(any(depends(same, clean, row)) for row in below):
                 only_signs.append(layer.name)
-        note("memory", layer.name, read(Arm(memory=layer.name)), clean, [n for n in hidden if n != layer.name])
+        note("optimiser", layer.name, read(Arm(optimiser=layer.name)), clean, below)
+        note("averages", layer.name, read(Arm(averages=layer.name)), clean, below)
         told = OtherActivity(layers=layers, index=index, seed=100 + index)
         note("activity", layer.name, read(Arm(probe=told)), clean, below)
     note("label", "label", read(Arm(labels=True)), clean, hidden)
@@ -143,7 +149,7 @@ def over_time(settings: Settings) -> OverTime:
         for row in hidden
     )
     moved = apart(partial(moved_state, learner, fixed, steps))
-    return OverTime([e for e in at_once if e["kind"] in ("weights", "memory")], later, only_signs, noisy, moved)
+    return OverTime([e for e in at_once if e["kind"] in AT_ONCE], later, only_signs, noisy, moved)
 
 
 def learner_of(settings: Settings) -> Noted:
@@ -167,8 +173,10 @@ def run(learner: Noted, steps: int, arm: Arm) -> Read:
     if arm.weights is not None:
         learner.probe = OtherWeights(arm.weights, arm.factors)
         learner.probe.put(learner.learned.parameters)
-    if arm.memory is not None:
-        with_other_memory(learner, arm.memory, torch.Generator().manual_seed(3))
+    if arm.optimiser is not None:
+        disturb_momenta(learner, arm.optimiser, torch.Generator().manual_seed(3))
+    if arm.averages is not None:
+        disturb_averages(learner, arm.averages, torch.Generator().manual_seed(3))
     first = learner.trial(drive, labels)
     averages = {n: v.value.numpy().copy() for n, v in learner.learned.signal.items() if isinstance(v, RunningMean)}
     learner.probe = None
