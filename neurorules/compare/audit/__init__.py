@@ -55,14 +55,14 @@ def audit_settings(asked: Mapping[str, Settings]) -> dict[str, Any]:
         its signal's state that moved though it does not say so (state_moves), and whether the same trial from the same
         state asked for another change (hidden_memory): something is kept where no checkpoint finds it.
     """
+    if not asked:
+        return {"nets": "", "left_out": {}, "entries": [], "later": [], "facts": []}
     found = dict(zip(asked, measured(list(asked.values())), strict=True))
     done = {name: answer for name, answer in found.items() if "refused" not in answer}
     left_out = {name: answer["refused"] for name, answer in found.items() if "refused" in answer}
     nets = ", ".join(dict.fromkeys(settings.net for settings in asked.values()))
     said = f"net {nets} of each rule's own neurons, input {'x'.join(map(str, SHAPE))}, {CLASSES} classes, "
     said += f"{ROWS} samples, up to {STEPS} steps, float64, warmed up"
-    if left_out:
-        said += "; not audited: " + "; ".join(f"{name}: {why}" for name, why in left_out.items())
     return {
         "nets": said,
         "left_out": left_out,

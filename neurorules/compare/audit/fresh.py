@@ -21,7 +21,7 @@ from neurorules.compare.audit.dependence import entries_of
 from neurorules.compare.audit.facts import facts_of
 from neurorules.compare.audit.memory import peak_bytes
 from neurorules.compare.audit.needs import needs_of, needs_over_time
-from neurorules.compare.audit.over_time import over_time
+from neurorules.compare.audit.over_time import check_schedule, learner_of, over_time
 from neurorules.compare.audit.rig import built, differ, run
 from neurorules.compare.audit.settings import Settings
 from neurorules.connections import CONNECTIONS
@@ -31,6 +31,7 @@ from neurorules.neurons import NEURONS
 from neurorules.normalisations import NORMALISATIONS
 from neurorules.rules import RULES
 from neurorules.signals import SIGNALS
+from neurorules.torch_path.report import needs_of as needs_of_learner
 
 REGISTRIES: dict[str, Registry] = {
     registry.kind: registry for registry in (RULES, SIGNALS, NEURONS, CONNECTIONS, NORMALISATIONS)
@@ -85,6 +86,7 @@ def _measured(settings: Settings) -> dict[str, Any]:
 def measure(settings: Settings) -> dict[str, Any]:
     """Everything that is measured of one settings, in this process."""
     rig = built(settings)
+    check_schedule(settings)
     through = over_time(settings)
     forgets = not differ(run(rig).gradients, run(rig).gradients)
     entries = entries_of(rig)
@@ -94,7 +96,7 @@ def measure(settings: Settings) -> dict[str, Any]:
     needs = needs_of(rig, entries, facts) | needs_over_time(through, rig.rows)
     if "weight_sign" in needs:
         needs -= {"weight_transport"}
-    declared = frozenset() if rig.model.signal is None else rig.model.signal.needs
+    declared = needs_of_learner(learner_of(settings))
     facts |= {"needs": sorted(needs), "declared_needs": sorted(declared), "state_moves": through.state_moves}
     facts["hidden_memory"] = not forgets
     return {"entries": entries, "later": through.later, "facts": facts}

@@ -9,7 +9,7 @@ module, by anything that lives on.
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ from neurorules.compare.audit.apart import apart
 from neurorules.compare.audit.held import Noted, OtherWeights, disturb_averages, disturb_momenta, noise_like
 from neurorules.compare.audit.probes import OtherActivity, Quiet
 from neurorules.compare.audit.settings import CLASSES, ROWS, SHAPE, Settings
+from neurorules.language.errors import UserError
 from neurorules.streaming import RunningMean
 
 WARM, LATER = 21, 2
@@ -31,6 +32,9 @@ ROUNDING = 1e-9
 
 AT_ONCE = ("weights", "optimiser", "averages")
 """Kinds of which the disturbed trial counts as well; of the others `dependence` tells more."""
+
+SAME = 1e-7
+"""Difference of weights up to which two schedules learn the same: their sums round differently."""
 
 Gradients = Mapping[str, np.ndarray]
 Entry = dict[str, Any]
@@ -46,7 +50,7 @@ class Read(NamedTuple):
     """
 
     first: Gradients
-    later: list[Gradients]
+    later: Sequence[Gradients]
     averages: dict[str, np.ndarray]
 
 
@@ -117,7 +121,8 @@ def over_time(settings: Settings) -> OverTime:
         return apart(partial(run, learner, steps, arm))
 
     clean = read(Arm())
-    at_once, later = [], []
+    at_once: list[Entry] = []
+    later: list[Entry] = []
 
     def note(kind: str, perturbed: str, found: Read, to: Read, of: Iterable[str]) -> bool:
         rows = [(row, depends(found, to, row)) for row in of]
@@ -152,12 +157,32 @@ def over_time(settings: Settings) -> OverTime:
     return OverTime([e for e in at_once if e["kind"] in AT_ONCE], later, only_signs, noisy, moved)
 
 
-def learner_of(settings: Settings) -> Noted:
-    """A fresh learner in float64 of these settings."""
+def learner_of(settings: Settings, **how: Any) -> Noted:
+    """A fresh learner in float64 of these settings; by layer, unless `how` says otherwise."""
     return Noted(
         rule=settings.rule, input_shape=SHAPE, classes=CLASSES, steps=settings.steps(), seed=1, device="cpu",
-        precision="float64", **settings.settled(),
+        precision="float64", **settings.settled(), **how,
     )  # fmt: skip
+
+
+def check_schedule(settings: Settings) -> None:
+    """Whether a schedule learns what is audited, which is the schedule by_layer.
+
+    Raises:
+        UserError: after some trials the weights are others by more than rounding.
+    """
+    if settings.schedule == "by_layer":
+        return
+    plain = {"optimizer": "sgd", "lr": 0.1, "readout_lr": 0.1}  # Adam would blow rounding up
+    own, audited = learner_of(settings, schedule=settings.schedule, **plain), learner_of(settings, **plain)
+    for number in range(LATER):
+        for learner in (own, audited):
+            learner.step(*batch(settings.steps(), 100 + number))
+    for name, value in audited.learned.parameters.items():
+        if not torch.allclose(own.learned.parameters[name], value, rtol=SAME, atol=SAME):
+            raise UserError(
+                f"schedule {settings.schedule} learns another {name} than by_layer, which is what is audited"
+            )
 
 
 def run(learner: Noted, steps: int, arm: Arm) -> Read:

@@ -27,12 +27,14 @@ class Settings:
     targets: Targets = "own"
     signal: str | None = None
     dw: str | None = None
+    schedule: str = "by_layer"
 
     def settled(self) -> dict[str, Any]:
         """The same by name, with what the rule decides filled in; the rule itself left out."""
         own = RULES.make(self.rule).defaults
         given = {name: value for name, value in asdict(self).items() if name != "rule"}
         mine = {name: getattr(own, name) for name in ("norm", "neuron", "readout_neuron", "connection", "init")}
+        del given["schedule"]
         return given | {name: value for name, value in mine.items() if given[name] is None}
 
     def steps(self) -> int:
