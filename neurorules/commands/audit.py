@@ -52,5 +52,7 @@ def audit(
     print_table(COLUMNS, table_rows(found, problems))
     print()
     print(found["nets"])
+    for rule, why in found["left_out"].items():
+        print(f"not audited: {rule}: {why}")
     if out is not None:
         print(f"{out} drawn")

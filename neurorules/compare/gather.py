@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from neurorules.compare.audit import audit_rules, problems_of
+from neurorules.compare.audit import audit_settings, problems_of, settings_of
+from neurorules.compare.audit.settings import Settings
 from neurorules.compare.controls import control_of
 from neurorules.compare.folds import without_fold
 from neurorules.compare.measures.lists import alignment_rows, epoch_rows, finished, layer_rows
@@ -73,13 +74,32 @@ def gather(results: Sequence[tuple[str, Mapping[str, Any], Path]], out: Path, co
 
 
 def audited(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What each rule's update depends on; empty where none can be audited, as in continuous time."""
-    rules = [run["plain_rule"] for run in runs if run.get("path", "torch") == "torch"]
-    try:
-        return audit_rules(rules, signal=runs[0].get("signal"), dw=runs[0].get("dw")) if rules else {}
-    except UserError as refused:
-        _log.warning("the report says nothing of what updates depend on: %s", refused)
-        return {}
+    """What the updates of each row depend on, with the settings of its own runs; see `audit.audit_settings`.
+
+    A row that cannot be audited stands in `left_out` with the reason.
+    """
+    asked: dict[str, Settings] = {}
+    left_out: dict[str, str] = {}
+    for run in runs:
+        name, why = run["rule"], why_not_audited(run)
+        if why is None and asked.setdefault(name, settings_of(run)) != settings_of(run):
+            why = "its runs differ in settings that an audit holds fixed"
+        if why is not None:
+            left_out[name] = why
+    found = audit_settings({name: settings for name, settings in asked.items() if name not in left_out})
+    found["left_out"] = {**left_out, **found["left_out"]}
+    for name, why in found["left_out"].items():
+        _log.warning("the report says nothing of what updates depend on in row '%s': %s", name, why)
+    return found
+
+
+def why_not_audited(run: Mapping[str, Any]) -> str | None:
+    """Why an audit cannot measure a run as it was trained; None where it can."""
+    if run.get("path", "torch") != "torch":
+        return "learning in continuous time cannot be disturbed by the audit"
+    if run.get("hardware", "none") != "none":
+        return "the audit runs without device models"
+    return None
 
 
 def gather_runs(folders: Sequence[Path], out: Path, command: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Source: Akrout et al. 2019; for PEPITA's projection, Srinivasan et al. 2024.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -35,12 +35,14 @@ def moved_mirror(mirror: Tensor, noise: Tensor, response: Tensor) -> Tensor:
     return KEPT * mirror + (1 - KEPT) * correlation
 
 
-def moved_feedback(layer: LayerShape, state: SignalState, parameters: Mapping[str, Tensor], rows: int) -> Tensor:
+def moved_feedback(
+    layer: LayerShape, state: SignalState, answer_of: Callable[[str, Tensor], Tensor], rows: int
+) -> Tensor:
     """B_l <- B_l + rate (mean(n^T h(W_l n)) - decay B_l), noise n into one layer alone, its batch mean taken away."""
-    matrix, w = state[f"feedback.{layer.name}"], parameters[next(iter(layer.weights))]
+    matrix = state[f"feedback.{layer.name}"]
     noise = noise_like(matrix.new_empty(rows, matrix.shape[0]), state["seed"], state["trial"]) * NOISE
     noise = noise - noise.mean(0)
-    answer = layer.neuron.primitive(noise @ w.T)
+    answer = answer_of(layer.name, noise)
     return matrix + RATE * (noise.T @ answer / rows - DECAY * matrix)
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -23,7 +24,7 @@ SignalState = dict[str, Any]
 NEEDS: Mapping[str, str] = {
     "target": "the label of the sample",
     "output_error": "the error at the output",
-    "fixed_feedback": "random weights from the output, fixed",
+    "fixed_feedback": "random weights from the output or the label, fixed",
     "second_pass": "a second pass through the network",
     "weight_transport": "the forward weights of the layer above, read backwards",
     "weight_sign": "the signs of the forward weights of the layer above",
@@ -98,6 +99,12 @@ Every = Literal["spikes", "v"]
 """What a signal may read at every step: the neurons' output, or their membrane before reset."""
 
 
+class Above(Protocol):
+    """What reaches a layer's spikes from above, through weights by name or through the forward ones (see `View`)."""
+
+    def __call__(self, weights_of: Callable[[str], Tensor] | None = None) -> Series: ...
+
+
 @dataclass(frozen=True)
 class View:
     """What a signal may see of one layer when it makes that layer's third factor: the layer, the net's structure,
@@ -111,10 +118,19 @@ class View:
         response: by linear phase, the read-out's response, (rows, classes), where `reads_response` is declared.
         inner: by phase, what the neurons' inner integration left, where there is one (neurons of T = 1).
         gain: 1/sigma of the layer's normalisation, (N,) or (C, 1, 1); None where it has none.
-        labels: (B,) class indices; None unless "target" is declared.
-        output_error: (B, classes), derivative of the rule's loss by the output; None unless declared.
-        above: from the consuming connections' backward weights, what reaches this layer's spikes; None unless declared.
-        weights: the forward weights, by full name; None unless "weight_transport" is declared.
+
+    and what the signal's `needs` buy, None where they do not (`torch_path.allowance`):
+
+        labels: (B,) class indices, for "target".
+        output_error: (B, classes), derivative of the rule's loss by the output, for "output_error".
+        above: for "above", what reaches this layer's spikes from the layers that read it: through the weights by name
+            that it is given, or through the forward weights themselves where it is given none and "weight_transport"
+            is declared.
+        weights: copies of the forward weights of the layers that read this one, and of its own loops, by full name; for
+            "weight_transport".
+        signs: the signs of the same weights, -1, 0 or 1; for "weight_sign".
+        answer: what a layer, by name, answers to noise (rows, *pre) into it alone: f(W n), (rows, *shape), for
+            "noise_phase".
     """
 
     layer: LayerShape
@@ -132,8 +148,10 @@ class View:
     gain: Tensor | None
     labels: Tensor | None
     output_error: Tensor | None
-    above: Callable[[Callable[[str], Tensor]], Series] | None
+    above: Above | None
     weights: Mapping[str, Tensor] | None
+    signs: Mapping[str, Tensor] | None
+    answer: Callable[[str, Tensor], Tensor] | None
 
 
 class ThirdFactor(NamedTuple):
@@ -154,9 +172,15 @@ class ThirdFactor(NamedTuple):
 
 
 class Signal(ABC):
-    """A source of third factors. Frozen: everything that changes is in its state or its parameters."""
+    """A source of third factors. Frozen: everything that changes is in its state or its parameters.
+
+    It is handed its own parameters and state, and what its `needs` buy; all of it as copies (`torch_path.allowance`).
+    """
 
     needs: frozenset[str]
+    moves: Mapping[str, str] = MappingProxyType({})
+    """Tensors of its state that change while the net learns, by name or pattern (`*.code`), and what each is. Running
+    means need no word here; every other tensor is fixed, and the audit holds it to its bits."""
     known: Literal["step", "phase", "trial"] = "trial"
     """When m is known: at each step, at the end of a phase, or at the end of the trial."""
     phases: tuple[str, ...] = ("input",)
@@ -189,7 +213,7 @@ class Signal(ABC):
         """Parameters that the optimiser learns, named "<layer>.<name>"."""
         return {}
 
-    def observe(self, state: SignalState, sample: Series, labels: Tensor) -> SignalState:
+    def observe(self, state: SignalState, sample: Series, labels: Tensor | None) -> SignalState:
         """What changes in its state because it saw these samples, before anything runs."""
         return {}
 
@@ -201,7 +225,10 @@ class Signal(ABC):
         raise LookupError(f"{type(self).__name__} drives no phase '{phase}'")
 
     def measures(self, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape) -> dict[str, float]:
-        """Figures worth keeping after each epoch, by name and unit, such as feedback_angle_deg."""
+        """Figures worth keeping after each epoch, by name and unit, such as feedback_angle_deg.
+
+        It teaches nothing, so it is handed copies of all parameters, and gives numbers alone.
+        """
         return {}
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:

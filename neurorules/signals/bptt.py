@@ -23,8 +23,8 @@ class BackpropagationThroughTime(Signal):
     varies = True
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        assert view.above is not None and view.weights is not None
-        asked = view.above(view.weights.__getitem__)
+        assert view.above is not None
+        asked = view.above()
         return ThirdFactor({"input": Series(-asked.values, asked.constant)}, {}, {})
 
 

@@ -32,8 +32,13 @@ class LocalReadout(Signal):
     """
 
     readouts: str = "learned"
-    needs = frozenset({"target", "local_readout", "layer_pool"})
     summary = "spikes"
+
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override]
+        """The label, the read-outs, and that they are random where they do not learn."""
+        found = {"target", "local_readout", "layer_pool"}
+        return frozenset(found | {"fixed_feedback"} if self.readouts == "fixed" else found)
 
     def parameters(self, net: NetShape, generator: torch.Generator) -> dict[str, Tensor]:
         if self.readouts == "fixed":

@@ -84,8 +84,19 @@ class InputPerturbation(Signal):
     def needs(self) -> frozenset[str]:  # type: ignore[override]
         """What its options ask for."""
         found = {"target", "output_error", "second_pass"}
-        found |= {"fixed_feedback"} if self.mirror == "none" else {"noise_phase"}
-        return frozenset(found)
+        if self.init == "class_means":
+            return frozenset(found | {"batch_pool"})
+        return frozenset(found | ({"fixed_feedback"} if self.mirror == "none" else {"noise_phase"}))
+
+    @property
+    def moves(self) -> Mapping[str, str]:  # type: ignore[override]
+        """F, where it follows a mirror or class means, and what it is made of."""
+        if self.init == "class_means":
+            return {"class_means": "mean input of each class", "projection": "the same, of F's size"}
+        if self.mirror == "none":
+            return {}
+        matrices = {"feedback.*": "mirrors of the forward weights, layer by layer", "mirror": "of their product"}
+        return {"trial": "count", "projection": "follows the mirror", **matrices}
 
     @property
     def phases(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -136,11 +147,12 @@ class InputPerturbation(Signal):
             state["class_means"] = torch.zeros_like(state["projection"])
         return state
 
-    def observe(self, state: SignalState, sample: Series, labels: Tensor) -> SignalState:
+    def observe(self, state: SignalState, sample: Series, labels: Tensor | None) -> SignalState:
         if self.mirror != "none":
             return {"trial": state["trial"] + 1}
         if self.init != "class_means":
             return {}
+        assert labels is not None
         members = one_hot(labels, len(state["class_means"]), state["class_means"])
         mean_input = sample.values if sample.constant else sample.values.mean(0)
         centred = members - members.mean(0)
@@ -159,7 +171,7 @@ class InputPerturbation(Signal):
         return PhaseDrive(sample, Offset(state["projection"], error if self.sign == "plus" else -error, self.dense))
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        after = self._moved(state, parameters, view)
+        after = self._moved(state, view)
         if self.form == "contrastive":
             return ThirdFactor({}, {}, after)
         moved = view.summary["modulated"]
@@ -183,7 +195,7 @@ class InputPerturbation(Signal):
         deep = len(net.hidden) > FEW_LAYERS
         return CAREFUL_SPIKE_KAPPA if deep or self.mirror != "none" else SPIKE_KAPPA
 
-    def _moved(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> SignalState:
+    def _moved(self, state: SignalState, view: View) -> SignalState:
         """What a trial leaves: the size of the push at the first layer, and the mirrored projection."""
         after: SignalState = {}
         if "modulated" in view.aside:
@@ -194,9 +206,9 @@ class InputPerturbation(Signal):
             return after
         against = -1.0 if self.sign == "plus" else 1.0
         if self.mirror == "layers":
-            assert view.output_error is not None
+            assert view.output_error is not None and view.answer is not None
             rows = len(view.output_error)
-            moved = {f"feedback.{a.name}": moved_feedback(a, state, parameters, rows) for a in view.net.layers}
+            moved = {f"feedback.{a.name}": moved_feedback(a, state, view.answer, rows) for a in view.net.layers}
             feedback, direction = rescaled_feedback(view.net, moved, self._kappa(view.net))
             return {**after, **feedback, "projection": against * direction}
         answer = view.response["noise"]

@@ -78,9 +78,17 @@ class Prototypes(Signal):
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        """The label, what the generator reads beside it, and the batch whose samples move the class means it pushes."""
-        means = self.embedding == "class_means" and self.targets == "pushed"
-        return NEEDS_OF[self.generator] | ({"batch_pool"} if means else frozenset())
+        """The label, what the generator reads beside it; fixed random rows of classes, where codes or the embedding are
+        such; the batch whose samples move the class means that are pushed, where they are the embedding."""
+        if self.targets == "codes" or self.embedding == "fixed":
+            return NEEDS_OF[self.generator] | {"fixed_feedback"}
+        return NEEDS_OF[self.generator] | ({"batch_pool"} if self.embedding == "class_means" else frozenset())
+
+    @property
+    def moves(self) -> Mapping[str, str]:  # type: ignore[override]
+        """The classes' mean inputs, where they are the embedding."""
+        means = {"class_means": "sum of each class's inputs, which fades", "class_mass": "what it is divided by"}
+        return means if self.embedding == "class_means" else {}
 
     @property
     def phases(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -145,9 +153,10 @@ class Prototypes(Signal):
         assert labels is not None
         return enter(self.generator, context_of(self.generator, labels, output_error, rows), rows, sample)
 
-    def observe(self, state: SignalState, sample: Series, labels: Tensor) -> SignalState:
+    def observe(self, state: SignalState, sample: Series, labels: Tensor | None) -> SignalState:
         if "class_means" not in state:
             return {}
+        assert labels is not None
         means, mass = state["class_means"], state["class_mass"]
         mean_input = sample.values if sample.constant else sample.values.mean(0)
         members = one_hot(labels, means.shape[0], means)

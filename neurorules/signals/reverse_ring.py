@@ -59,8 +59,8 @@ class ReverseRing(Signal):
                 )
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        assert view.output_error is not None and view.above is not None and view.weights is not None
-        error = view.output_error if view.readout else -view.above(view.weights.__getitem__).values
+        assert view.output_error is not None and view.above is not None
+        error = view.output_error if view.readout else -view.above().values
         neuron = view.layer.neuron
         assert isinstance(neuron, FiveElement)
         error = error.reshape(view.output_error.shape[0], *view.layer.shape)

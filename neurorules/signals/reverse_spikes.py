@@ -58,7 +58,7 @@ class ReverseSpikes(Signal):
         return {f"reverse_spikes_per_sample.{name}": count for name, count in counts.items()}
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        assert view.output_error is not None and view.above is not None and view.weights is not None
+        assert view.output_error is not None and view.above is not None
         steps, samples, name = view.steps, view.output_error.shape[0], view.layer.name
         moved: SignalState = {}
         if view.readout:
@@ -66,7 +66,7 @@ class ReverseSpikes(Signal):
             width = torch.ones_like(current[0, 0])
         else:
             psi = view.layer.neuron.psi(view.every["input"]).mean(0)
-            current = -view.above(view.weights.__getitem__).over_time(steps) * psi
+            current = -view.above().over_time(steps) * psi
             before: RunningMean = state[f"{name}.heard"]
             width = self.reach * before.value
             moved[f"{name}.heard"] = before.updated(current.sum(0).abs().mean(0), samples, RATE)

@@ -52,7 +52,7 @@ class TargetTraces(Signal):
     cosine: bool = True
     tau: float | None = None
     k: int = 6
-    needs = frozenset({"target", "layer_pool"})
+    needs = frozenset({"target", "layer_pool", "fixed_feedback"})
     known = "step"
     phases = ("input", "target")
     every = "spikes"

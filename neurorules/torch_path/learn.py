@@ -23,15 +23,16 @@ from neurorules.normalisations._shared import (
 )
 from neurorules.series import Series, per_step
 from neurorules.streaming import RunningMean, start_at
+from neurorules.torch_path.allowance import carrier, observe
 from neurorules.torch_path.layer import draw_masks
-from neurorules.torch_path.local_view import Gathered, LocalView
+from neurorules.torch_path.local_view import Gathered, LocalView, own_statistics
 from neurorules.torch_path.model import Learned, Model
 from neurorules.torch_path.network import Parameters
 from neurorules.torch_path.output import Output, compare_output
 from neurorules.torch_path.plasticity import learn_layer
 from neurorules.torch_path.probe import Probe
 from neurorules.torch_path.simulate import Activity, Carry
-from neurorules.torch_path.teacher import Teacher, above_of
+from neurorules.torch_path.teacher import Teacher
 from neurorules.torch_path.trial import PhaseRecord, Trial, class_scores, observe_phase
 
 STATISTICS_RATE = 0.1
@@ -87,8 +88,7 @@ def learn_trial(
     window = window or steps
     check_window(model, window, steps)
     told = model.told(labels)
-    if model.signal is not None:
-        learned = replace(learned, signal={**learned.signal, **model.signal.observe(learned.signal, drive, told)})
+    learned = replace(learned, signal={**learned.signal, **observe(model, learned.signal, drive, told)})
     masks = draw_masks(model.network.layers, samples, generator)
     trial = Trial(model, learned, drive, steps, window, told, masks, probe=probe)
     records: dict[str, PhaseRecord] = {}
@@ -166,7 +166,7 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teach
     for start, activities in runs:
         handed: dict[int, Tensor | None] = {}
         for index in reversed(range(len(layers))):
-            above = above_of(trial, index, activities, handed)
+            above = carrier(layers, index, activities[index], trial.masks, handed)
             # A phase that applies its changes runs before the signal has seen all phases: the read-out alone is taught.
             asks = trial.model.asks_hidden(phase.name) and not phase.applies
             m = teacher.third_factor(index, phase.name, above) if asks or layers[index].role == "readout" else None
@@ -190,9 +190,10 @@ def learn_one(
         layer, phase.name, activity, m, trial.learned.parameters, trial.model.rule.constants,
         trial.model.rule.trace_decay, carry, whole, output, record.drive.context,
     )  # fmt: skip
+    statistics = own_statistics(layer, trial.learned.update)
     if trial.probe is not None:
-        trial.probe.learns(view, trial.model.texts, trial.learned.update)
-    return learn_layer(view, trial.model.texts, trial.learned.update, teacher.gathered)
+        trial.probe.learns(view, trial.model.texts, statistics)
+    return learn_layer(view, trial.model.texts, statistics, teacher.gathered)
 
 
 def check_window(model: Model, window: int, steps: int) -> None:

@@ -16,6 +16,7 @@ from neurorules.language.rules import Rule
 from neurorules.rules import RULES
 from neurorules.series import Series
 from neurorules.torch_path import kernels
+from neurorules.torch_path.allowance import measures, observe
 from neurorules.torch_path.checks import check_device, check_drive, check_finite, check_labels, check_precision
 from neurorules.torch_path.device_chain import chain
 from neurorules.torch_path.layer import draw_masks
@@ -27,6 +28,7 @@ from neurorules.torch_path.optimiser import optimiser_of
 from neurorules.torch_path.output import metrics_of
 from neurorules.torch_path.pipeline import Parcel, Pipe, merged
 from neurorules.torch_path.precision import matrix_precision
+from neurorules.torch_path.probe import Probe
 from neurorules.torch_path.state import from_tensors, to_tensors
 
 
@@ -105,6 +107,7 @@ class Learner:
         self.optimiser = optimiser_of(self.model, self.learned.parameters, *rates)
         threaded, on_hardware = schedule == "pipelined_threads", self.hardware is not None
         self.pipe = Pipe(self.model, threaded, on_hardware) if schedule in PIPELINED else None
+        self.probe: Probe | None = None
 
     def step(self, spikes: Tensor | Series, labels: Tensor, fraction: float = 1.0) -> dict[str, float]:
         """Learn from one batch.
@@ -132,7 +135,7 @@ class Learner:
             drive, steps, labels = self._checked(spikes, labels)
             trial = learn_trial(
                 self.model, self.seen(), drive, steps, labels, self.generator, window_of(self.schedule, steps),
-                lambda gradients: self.apply_and_read(gradients, fraction),
+                lambda gradients: self.apply_and_read(gradients, fraction), self.probe,
             )  # fmt: skip
             check_finite(trial.gradients, self.model.network, trial.scores)
             self._apply(trial.gradients, fraction)
@@ -155,10 +158,9 @@ class Learner:
             return self.step(spikes, labels, fraction)
         with torch.no_grad(), matrix_precision(self.fast):
             drive, steps, labels = self._checked(spikes, labels)
-            signal, network = self.model.signal, self.model.network
-            seen = {} if signal is None else signal.observe(self.learned.signal, drive, self.model.told(labels))
+            seen = observe(self.model, self.learned.signal, drive, self.model.told(labels))
             self.learned = replace(self.learned, signal={**self.learned.signal, **seen})
-            masks = draw_masks(network.layers, len(labels), self.generator)
+            masks = draw_masks(self.model.network.layers, len(labels), self.generator)
             self.pipe.slots[0] = Parcel(drive, steps, labels, masks, fraction, seen)
             return self._tick(self.pipe)
 
@@ -199,11 +201,8 @@ class Learner:
 
     def measures(self) -> dict[str, float]:
         """What the signal reports of itself, such as the angle between its feedback and the weights."""
-        signal = self.model.signal
-        if signal is None:
-            return {}
         with torch.no_grad():
-            return signal.measures(self.learned.signal, self.read(), self.model.shape)
+            return measures(self.model, self.learned.signal, self.read())
 
     def seen(self) -> Learned:
         """Everything learned, the parameters as a trial sees them."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from torch import Tensor
 
+from neurorules.normalisations._shared import UpdateStatistics
 from neurorules.series import Series
 from neurorules.torch_path.layer import Layer
-from neurorules.torch_path.network import Parameters
 from neurorules.torch_path.output import Output
 from neurorules.torch_path.simulate import Activity, Carry
 
@@ -42,12 +43,15 @@ class Gathered:
 class LocalView:
     """Everything one layer's texts can see in one phase and window, and nothing else.
 
+    Whatever parameters are handed in, the view keeps those of its own layer, read-only: there is no name in it, and no
+    way from it, that leads to another layer's.
+
     Args:
         layer: whose parameters change.
         phase: name of the phase.
         activity: of this layer in this phase.
         m: third factor; None for rules without one.
-        parameters: the layer's own parameters (texts may read the weight).
+        parameters: the layer's own, by full name (texts may read the weight); those of other layers are left out.
         constants: of the rule.
         trace_decay: of the trace `x`, None where no text reads it.
         carry: state of the traces between windows.
@@ -61,7 +65,7 @@ class LocalView:
     phase: str
     activity: Activity
     m: Series | None
-    parameters: Parameters
+    parameters: Mapping[str, Tensor]
     constants: Mapping[str, float]
     trace_decay: float | None
     carry: Carry
@@ -69,3 +73,12 @@ class LocalView:
     output: Output | None = None
     context: Tensor | None = None
     traced: dict[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        own = {name: value for name, value in self.parameters.items() if name.startswith(f"{self.layer.name}.")}
+        object.__setattr__(self, "parameters", MappingProxyType(own))
+
+
+def own_statistics(layer: Layer, statistics: Mapping[str, UpdateStatistics]) -> dict[str, UpdateStatistics]:
+    """One layer's running statistics of its updates, of all that are kept by "phase.layer.parameter.group"."""
+    return {name: value for name, value in statistics.items() if name.split(".")[1] == layer.name}

@@ -41,13 +41,21 @@ class Learned:
 
 @dataclass(frozen=True)
 class Model:
-    """A network, a rule, a signal. Frozen: what changes is in `Learned`."""
+    """A network, a rule, a signal. Frozen: what changes is in `Learned`.
+
+    Args:
+        network: its neurons run with their own parameters where it is bound.
+        rule, signal, texts: what teaches it.
+        targets: of the hidden layers.
+        unbound: the structure of a bound network, whose neurons hold no parameters; None where it is not bound.
+    """
 
     network: Network
     rule: Rule
     signal: Signal | None
     texts: tuple[Text, ...]
     targets: Targets = "own"
+    unbound: NetShape | None = None
 
     def told(self, values: Tensor) -> Tensor:
         """What hidden layers are told of labels or errors (B, ...): their own, or those of the sample before."""
@@ -56,12 +64,17 @@ class Model:
     def bound(self, parameters: Parameters) -> Model:
         """The same model, its neurons running with their own parameters."""
         network = self.network.bound(parameters)
-        return self if network is self.network else replace(self, network=network)
+        return self if network is self.network else replace(self, network=network, unbound=self.shape)
 
     @cached_property
     def shape(self) -> NetShape:
-        """The network as the signal sees it."""
-        return shape_of(self.network)
+        """The network as the signal sees it, without any parameter."""
+        return self.unbound or shape_of(self.network)
+
+    @cached_property
+    def parameter_names(self) -> frozenset[str]:
+        """Names of the network's parameters; every other is the signal's own."""
+        return frozenset(self.network.parameter_names())
 
     def texts_of(self, phase: str) -> tuple[Text, ...]:
         """The texts that hold in one phase."""
@@ -195,12 +208,26 @@ def initialise(model: Model, seed: int, device: torch.device, dtype: torch.dtype
     net_generator = torch.Generator().manual_seed(seed)
     signal_generator = torch.Generator().manual_seed(seed + 1_000_003)
     parameters = model.network.initial_parameters(net_generator, torch.float64, init)
-    state: SignalState = {}
-    if model.signal is not None:
-        parameters |= model.signal.parameters(model.shape, signal_generator)
-        state = model.signal.initial(model.shape, signal_generator)
-    learned = Learned(parameters, signal=state)
-    return place(learned, device, dtype)
+    own, state = _first_state(model, signal_generator)
+    return place(Learned(parameters | own, signal=state), device, dtype)
+
+
+def _first_state(model: Model, generator: torch.Generator) -> tuple[Parameters, SignalState]:
+    """The signal's own parameters and state; it is shown the net's structure, and nothing that learns.
+
+    Raises:
+        UserError: a parameter of the signal's that has the name of one of the network's.
+    """
+    signal = model.signal
+    if signal is None:
+        return {}, {}
+    parameters = signal.parameters(model.shape, generator)
+    taken = sorted(model.parameter_names & parameters.keys())
+    if taken:
+        raise UserError(
+            f"signal '{type(signal).__name__}' calls a parameter of its own '{taken[0]}', which is the net's. Rename it"
+        )
+    return parameters, signal.initial(model.shape, generator)
 
 
 def place(learned: Learned, device: torch.device, dtype: torch.dtype) -> Learned:

@@ -33,6 +33,10 @@ class Probe(ABC):  # noqa: B024 - each probe changes one thing and leaves the ot
         """What learning is told that the layers did in a phase, which they have run through already."""
         return done
 
+    def answered(self, response: Tensor) -> Tensor:
+        """What the network, or a layer, answered to noise."""
+        return response
+
     def handed(self, index: int, post: Tensor | None) -> Tensor | None:
         """What a layer's learning hands to those below: its post factor with respect to its current."""
         return post

@@ -1,4 +1,4 @@
-"""Between signal and texts: the third factor of each layer, and what a signal from above is handed."""
+"""Between signal and texts: what each layer did is shown to the signal, and its third factor is kept."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from torch import Tensor
 
 from neurorules.series import Series, per_step
 from neurorules.signals._shared import Every, SignalState, ThirdFactor, View
-from neurorules.torch_path.layer import NETWORK_INPUT, carry_back
+from neurorules.torch_path.allowance import Purchase, layer_shape, third_factor
+from neurorules.torch_path.layer import NETWORK_INPUT
 from neurorules.torch_path.local_view import Gathered
 from neurorules.torch_path.output import Output
-from neurorules.torch_path.simulate import Activity
-from neurorules.torch_path.simulate_backwards import through_own_loop
 from neurorules.torch_path.trial import PhaseRecord, Trial
+
+Carried = Callable[[Callable[[str], Tensor]], Series]
+"""What the layers above hand down, as a function of the weights that it is carried through (`allowance.carrier`)."""
 
 
 @dataclass
@@ -34,9 +36,9 @@ class Teacher:
     known: dict[str, ThirdFactor] = field(default_factory=dict)
     third_factors: dict[str, Series] = field(default_factory=dict)
 
-    def third_factor(self, index: int, phase: str, above: Callable[..., Series] | None) -> Series | None:
+    def third_factor(self, index: int, phase: str, carried: Carried | None) -> Series | None:
         """m of one layer in one phase; None where the phase has none."""
-        m = self._third_factor(index, phase, above)
+        m = self._third_factor(index, phase, carried)
         if m is not None and phase == "input":
             self.third_factors[self.trial.model.network.layers[index].name] = m
         return m
@@ -46,24 +48,29 @@ class Teacher:
         known = self.known.get(self.trial.model.network.layers[index].name)
         return None if known is None else known.sent
 
-    def _third_factor(self, index: int, phase: str, above: Callable[..., Series] | None) -> Series | None:
+    def _third_factor(self, index: int, phase: str, carried: Carried | None) -> Series | None:
         model, layer = self.trial.model, self.trial.model.network.layers[index]
         if layer.role == "readout" and not (model.signal is not None and model.signal.teaches_readout):
             return None if self.output is None else Series(per_step(self.output.m, self.trial.steps), True)
         if model.signal is None:
             return None
         if layer.name not in self.known:
-            self.known[layer.name] = self._ask(index, above)
+            self.known[layer.name] = self._ask(index, carried)
         return self.known[layer.name].m.get(phase)
 
-    def _ask(self, index: int, above: Callable[..., Series] | None) -> ThirdFactor:
+    def _ask(self, index: int, carried: Carried | None) -> ThirdFactor:
         model = self.trial.model
         signal, layer = model.signal, model.network.layers[index]
         assert signal is not None
-        error = None if self.output is None or "output_error" not in signal.needs else self.output.m
+        error = None if self.output is None else self.output.m
         below = next((entry.source for entry in layer.inputs if not entry.connection.recurrent), NETWORK_INPUT)
+        parameters = self.trial.learned.parameters
+        purchase = Purchase(
+            model, parameters, index, self.trial.labels,
+            error if error is None or layer.role == "readout" else model.told(error), carried, self._answer,
+        )  # fmt: skip
         view = View(
-            layer=model.shape.layers[index],
+            layer=layer_shape(model, index, parameters),
             net=model.shape,
             last=index == len(model.network.hidden) - 1,
             steps=self.trial.steps,
@@ -76,12 +83,9 @@ class Teacher:
             response=self._responses(),
             inner={p: r.activity[index].inner for p, r in self.records.items() if r.activity},
             gain=next((r.activity[index].gain for r in self.records.values() if r.activity), None),
-            labels=self.trial.labels if "target" in signal.needs else None,
-            output_error=error if error is None or layer.role == "readout" else model.told(error),
-            above=above if "above" in signal.needs else None,
-            weights=self.trial.learned.parameters if "weight_transport" in signal.needs else None,
+            **purchase.goods,
         )
-        answer = signal.third_factor(self.state, self.trial.learned.parameters, view)
+        answer = third_factor(model, parameters, self.state, view)
         self.state = {**self.state, **answer.state}
         self.gradients |= {name: g / self.samples for name, g in answer.gradients.items()}
         return answer
@@ -93,7 +97,17 @@ class Teacher:
     def _responses(self) -> dict[str, Tensor]:
         rule, steps = self.trial.model.rule, self.trial.steps
         outputs = {p: r.output for p, r in self.records.items() if rule.phase(p).linear}
-        return {p: per_step(output, steps) for p, output in outputs.items() if output is not None}
+        return {p: self._heard(per_step(output, steps)) for p, output in outputs.items() if output is not None}
+
+    def _answer(self, name: str, noise: Tensor) -> Tensor:
+        """What a layer answers to noise (rows, *pre) into it alone: the graded output of its weights' current."""
+        layer = next(layer for layer in self.trial.model.network.layers if layer.name == name)
+        entry = layer.inputs[0]
+        current = entry.connection.current(self.trial.forward[layer.weight(entry)], noise)
+        return self._heard(layer.neuron.primitive(current))
+
+    def _heard(self, response: Tensor) -> Tensor:
+        return response if self.trial.probe is None else self.trial.probe.answered(response)
 
     def _every(self, index: int, what: Every | None) -> dict[str, Tensor]:
         if what is None:
@@ -110,38 +124,7 @@ class Teacher:
             self.visit(index)
 
     def visit(self, index: int) -> None:
-        """The same for one layer."""
+        """Let the signal see one layer whose texts did not ask."""
         name = self.trial.model.network.layers[index].name
         if name not in self.known:
             self.known[name] = self._ask(index, None)
-
-
-def above_of(
-    trial: Trial, index: int, activities: list[Activity], handed: dict[int, Tensor | None]
-) -> Callable[[Callable[[str], Tensor]], Series]:
-    """The function that a signal from above asks: what the layers that read a layer carry back to its spikes.
-
-    Args:
-        trial: the batch.
-        index: of the layer.
-        activities: of all layers.
-        handed: by layer, its post factor with respect to its current; made already for those above.
-    """
-    layers = trial.model.network.layers
-
-    def carry(weights_of: Callable[[str], Tensor]) -> Series:
-        total: Tensor | None = None
-        for later in range(index + 1, len(layers)):
-            for entry in layers[later].inputs:
-                post = handed.get(later)
-                if entry.source != index or entry.connection.recurrent or post is None:
-                    continue
-                series = Series(post, post.ndim == len(layers[later].shape) + 1)
-                weights = weights_of(layers[later].weight(entry))
-                back = carry_back(layers[later], entry, weights, series, activities[index].S, trial.masks)
-                total = back.values if total is None else total + back.values
-        assert total is not None, "a layer that nothing reads"
-        total = through_own_loop(layers[index], activities[index], total, weights_of)
-        return Series(total, total.ndim == len(layers[index].shape) + 1)
-
-    return carry

@@ -12,6 +12,7 @@ from neurorules.language.rules import Phase
 from neurorules.normalisations._shared import over_rows
 from neurorules.series import Series, per_step
 from neurorules.signals._shared import PhaseDrive
+from neurorules.torch_path import allowance
 from neurorules.torch_path.current import Current
 from neurorules.torch_path.layer import NETWORK_INPUT, Layer, Masks, kept_of
 from neurorules.torch_path.model import Learned, Model
@@ -89,10 +90,7 @@ class Trial:
         """What drives a phase."""
         if phase.name == "input" or self.model.signal is None:
             return PhaseDrive(self.drive)
-        drive = self.model.signal.drive(
-            phase.name, self.learned.signal, self.learned.parameters, self.model.shape, self.drive, output_error,
-            self.labels,
-        )  # fmt: skip
+        drive = allowance.drive(self.model, self.learned, phase.name, self.drive, output_error, self.labels)
         return drive if self.probe is None else self.probe.drive(phase.name, drive)
 
     def windows(
@@ -268,4 +266,4 @@ def class_scores(model: Model, learned: Learned, records: dict[str, PhaseRecord]
         return per_step(output, steps)
     last = model.network.hidden[-1]
     summary = {phase: per_step(record.summary[last.name], steps) for phase, record in records.items() if record.summary}
-    return model.signal.scores(learned.signal, learned.parameters, model.shape.layers[-2], summary)
+    return allowance.scores(model, learned, summary)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from neurorules.compare.audit.dependence import entries_of
-from neurorules.compare.audit.facts import facts_of
-from neurorules.compare.audit.needs import needs_of
+from neurorules.compare.audit.fresh import measured
 from neurorules.compare.audit.problems import problems_of
-from neurorules.compare.audit.rig import CLASSES, NET, ROWS, SHAPE, STEPS, build
+from neurorules.compare.audit.settings import CLASSES, NET, ROWS, SHAPE, STEPS, Settings, settings_of
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
 
-__all__ = ["audit_rules", "problems_of"]
+__all__ = ["audit_rules", "audit_settings", "problems_of", "settings_of"]
 
 
 def audit_rules(
@@ -28,30 +27,48 @@ def audit_rules(
         signal, dw: replace every rule's learning signal, and its text of the hidden weights.
 
     Returns:
-        nets: what was audited, and which rules could not be. entries: rule, update_of, perturbed, kind, depends.
-        facts: one a rule (see `facts_of`), with the needs that were found and those that its signal declares.
+        What `audit_settings` returns, by the rules' texts.
 
     Raises:
         UserError: an unknown rule, or none that could be audited.
     """
-    rules = list(dict.fromkeys(rules))
-    entries, facts, left_out = [], [], []
     for rule in rules:
         RULES.make(rule)
-        try:
-            rig = build(rule, net, norm, signal, dw)
-        except UserError as error:
-            left_out.append(f"{rule}: {error}")
-            continue
-        found = entries_of(rig)
-        entries += found
-        fact = facts_of(rig, found)
-        declared = rig.model.signal.needs if rig.model.signal is not None else frozenset()
-        facts.append({**fact, "needs": sorted(needs_of(rig, found, fact)), "declared_needs": sorted(declared)})
-    if not facts:
-        raise UserError(left_out[0] if left_out else "no rule to audit. Name some: --rules sigprop,bptt")
-    said = f"net {net} of each rule's own neurons, input {'x'.join(map(str, SHAPE))}, {CLASSES} classes, {ROWS} samples"
-    said += f", up to {STEPS} steps, float64, warmed up"
-    if left_out:
-        said += "; not audited: " + "; ".join(left_out)
-    return {"nets": said, "entries": entries, "facts": facts}
+    if not rules:
+        raise UserError("no rule to audit. Name some: --rules sigprop,bptt")
+    found = audit_settings({rule: Settings(rule, net, norm, signal=signal, dw=dw) for rule in rules})
+    if not found["facts"]:
+        raise UserError(next(f"{rule}: {said}" for rule, said in found["left_out"].items()))
+    return found
+
+
+def audit_settings(asked: Mapping[str, Settings]) -> dict[str, Any]:
+    """Audit settings on a small net, in a fresh process.
+
+    Args:
+        asked: by the name under which each is reported.
+
+    Returns:
+        nets: what was audited. left_out: by name, why it could not be audited. entries: rule (the name), update_of,
+        perturbed, kind, depends, for one trial. later: the same for trials behind it. facts: one for each (see
+        `facts_of`), with the settings, the needs that were found and those that its signal declares, the tensors of
+        its signal's state that moved though it does not say so (state_moves), and whether the same trial from the same
+        state asked for another change (hidden_memory): something is kept where no checkpoint finds it.
+    """
+    if not asked:
+        return {"nets": "", "left_out": {}, "entries": [], "later": [], "facts": []}
+    found = dict(zip(asked, measured(list(asked.values())), strict=True))
+    done = {name: answer for name, answer in found.items() if "refused" not in answer}
+    left_out = {name: answer["refused"] for name, answer in found.items() if "refused" in answer}
+    nets = ", ".join(dict.fromkeys(settings.net for settings in asked.values()))
+    said = f"net {nets} of each rule's own neurons, input {'x'.join(map(str, SHAPE))}, {CLASSES} classes, "
+    said += f"{ROWS} samples, up to {STEPS} steps, float64, warmed up"
+    return {
+        "nets": said,
+        "left_out": left_out,
+        "entries": [{**e, "rule": name} for name, answer in done.items() for e in answer["entries"]],
+        "later": [{**e, "rule": name} for name, answer in done.items() for e in answer["later"]],
+        "facts": [
+            {**answer["facts"], "rule": name, "settings": asdict(asked[name])} for name, answer in done.items()
+        ],
+    }  # fmt: skip

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from neurorules.compare.audit.probes import HeldWeights, OtherActivity, Parts, Quiet
-from neurorules.compare.audit.rig import CLASSES, Outcome, Rig, differ, run, samples, with_parameters
+from neurorules.compare.audit.rig import Outcome, Rig, differ, run, samples, with_parameters
+from neurorules.compare.audit.settings import CLASSES
 from neurorules.series import Series
 
 SEEDS = (0, 1)

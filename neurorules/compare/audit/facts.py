@@ -15,6 +15,7 @@ from neurorules.compare.audit.probes import OtherActivity, OtherSignal, Parts, Q
 from neurorules.compare.audit.rig import Rig, differ, run
 from neurorules.language.errors import UserError
 from neurorules.series import Series
+from neurorules.torch_path.allowance import observe
 from neurorules.torch_path.layer import draw_masks
 from neurorules.torch_path.learn import check_window
 from neurorules.torch_path.pipeline import Parcel, check_pipelined, run_stage
@@ -109,8 +110,8 @@ def learns_before_above(rig: Rig) -> bool:
         return False
     clean = run(rig)
     masks = draw_masks(rig.model.network.layers, len(rig.labels), torch.Generator().manual_seed(0))
-    signal, learned = rig.model.signal, rig.learned
-    seen = {} if signal is None else signal.observe(learned.signal, rig.drive, rig.labels)
+    learned = rig.learned
+    seen = observe(rig.model, learned.signal, rig.drive, rig.model.told(rig.labels))
     learned = replace(learned, signal={**learned.signal, **seen})
     parcel = Parcel(rig.drive, rig.steps, rig.labels, masks, 1.0, seen)
     with torch.no_grad():

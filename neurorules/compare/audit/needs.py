@@ -1,8 +1,12 @@
-"""What a rule needs, measured: each word of `signals.NEEDS` that shows when the right thing is perturbed."""
+"""What a rule needs, measured: each word of `signals.NEEDS` that shows when the right thing is perturbed.
+
+`needs_of` reads one trial, `needs_over_time` what one trial leaves for those behind it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatch
 from typing import Any
 
 import torch
@@ -10,16 +14,10 @@ from torch import Tensor
 
 from neurorules.compare.audit.dependence import SEEDS, Entry, activity
 from neurorules.compare.audit.facts import hands_down, is_above
+from neurorules.compare.audit.over_time import OverTime
 from neurorules.compare.audit.probes import Quiet
 from neurorules.compare.audit.rig import Outcome, Rig, differ, run, with_parameters, with_signal
 from neurorules.signals._shared import PhaseDrive
-
-MEASURED = (
-    "target", "output_error", "fixed_feedback", "second_pass", "weight_transport", "reverse_circuit", "above",
-    "local_readout", "layer_pool", "batch_pool", "history",
-)  # fmt: skip
-"""Needs that are measured. `weight_sign` would show as `weight_transport`; `noise_phase` moves the feedback of later
-trials, and an audit looks at one."""
 
 
 def needs_of(rig: Rig, entries: Sequence[Entry], facts: Mapping[str, Any]) -> frozenset[str]:
@@ -44,7 +42,7 @@ def needs_of(rig: Rig, entries: Sequence[Entry], facts: Mapping[str, Any]) -> fr
         "second_pass": drives_by_output(rig, probe.drives),
         "weight_transport": any(e["kind"] == "weights" and e["depends"] and is_above(rig.rows, e) for e in entries),
         "reverse_circuit": bool(clean.result.sent),
-        "above": any(hands_down(rig, index) for index in range(1, len(rig.rows))),
+        "above": any(hands_down(rig, index) for index in range(1, len(rig.rows))) or hears_above(rig, entries),
         "local_readout": reads_own_readout(rig, clean),
         "layer_pool": any(pools(rig, clean, index) for index in range(len(rig.hidden))),
         "batch_pool": depends("other_samples"),
@@ -53,9 +51,55 @@ def needs_of(rig: Rig, entries: Sequence[Entry], facts: Mapping[str, Any]) -> fr
     return frozenset(name for name, found in shown.items() if found)
 
 
+def needs_over_time(found: OverTime, rows: Sequence[str]) -> frozenset[str]:
+    """The needs that hidden layers' updates show where one trial is disturbed and the trials behind it are read.
+
+    Args:
+        found: of the rule.
+        rows: all layers, the read-out last.
+    """
+
+    def depends(entries: Sequence[Entry], kind: str) -> set[str]:
+        return {
+            e["perturbed"] for e in entries
+            if e["depends"] and e["kind"] == kind and e["update_of"] != rows[-1]
+            and (e["perturbed"] not in rows or is_above(rows, e))
+        }  # fmt: skip
+
+    both = [*found.at_once, *found.later]
+    # Momenta are shaped like the weights, and as far away.
+    read = depends(both, "weights") | depends(both, "optimiser")
+    told = depends(both, "averages")
+    # What an answer to noise carries on, a noise phase carries: it is the net's activity, of all layers and samples.
+    told |= set() if found.noise else depends(found.later, "activity")
+    shown = {
+        "weight_transport": bool(read - set(found.only_signs)),
+        "weight_sign": bool(read) and read <= set(found.only_signs),
+        "above": bool(told - {rows[-1]}),
+        "output_error": rows[-1] in told,
+        "target": bool(depends(found.later, "label")),
+        "batch_pool": bool(depends(found.later, "other_samples")),
+        "noise_phase": found.noise,
+    }
+    return frozenset(name for name, has in shown.items() if has)
+
+
+def hears_above(rig: Rig, entries: Sequence[Entry]) -> bool:
+    """Whether a layer is told what another hidden layer above it did."""
+    return any(
+        e["depends"] and e["kind"] == "activity" and e["perturbed"] != rig.rows[-1] and is_above(rig.rows, e)
+        for e in entries
+    )
+
+
 def reads_own_state(rig: Rig, clean: Outcome) -> bool:
-    """Whether hidden updates depend on fixed tensors of the signal (its running averages are none)."""
-    fixed = {n: v for n, v in rig.learned.signal.items() if isinstance(v, Tensor) and v.is_floating_point()}
+    """Whether hidden updates depend on fixed tensors of the signal: neither running averages nor what it says moves."""
+    moves = {} if rig.model.signal is None else rig.model.signal.moves
+    fixed = {
+        name: value for name, value in rig.learned.signal.items()
+        if isinstance(value, Tensor) and value.is_floating_point()
+        and not any(fnmatch(name, pattern) for pattern in moves)
+    }  # fmt: skip
     return any(
         differ(clean.of(layer), run(with_signal(rig, disturbed(fixed, seed))).of(layer))
         for seed in SEEDS
@@ -99,12 +143,14 @@ def reads_own_readout(rig: Rig, clean: Outcome) -> bool:
 
 def pools(rig: Rig, clean: Outcome, index: int) -> bool:
     """Whether what one neuron of a hidden layer did changes what its neighbours learn, which do not hear it."""
-    name = f"{rig.rows[index]}.ff.w"
-    heard = any(entry.connection.recurrent for entry in rig.model.network.layers[index].inputs)
+    inputs, name = rig.model.network.layers[index].inputs, f"{rig.rows[index]}.ff.w"
+    heard = any(entry.connection.recurrent for entry in inputs)
     if heard or name not in clean.gradients:
         return False
     told = (run(rig, activity(rig, index, seed, one_neuron=True)).gradients[name] for seed in SEEDS)
-    return any(not torch.equal(other[1:], clean.gradients[name][1:]) for other in told)
+    neurons = clean.gradients[name].ndim - len(inputs[0].pre_shape) - 1  # the axis that counts them
+    others = clean.gradients[name].movedim(neurons, 0)[1:]
+    return any(not torch.equal(other.movedim(neurons, 0)[1:], others) for other in told)
 
 
 def disturbed(tensors: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:

@@ -15,12 +15,16 @@ def problems_of(rule: str, audit: Mapping[str, Any]) -> Problems:
     """Weight symmetry, non-local signals, frozen activity, update locking: whether a rule has each, and how it shows.
 
     Args:
-        rule: its text, as it was audited.
-        audit: what `audit_rules` answered.
+        rule: the name under which it was audited.
+        audit: what `audit_settings` answered.
 
     Returns:
-        By problem: has, how (a sentence) and measured. Empty for a rule that was not audited.
+        By problem: has, how (a sentence) and measured. Where it could not be audited, has is None and how the reason;
+        empty for a rule of which the audit knows nothing.
     """
+    if rule in audit.get("left_out", {}):
+        why = audit["left_out"][rule]
+        return {name: {"has": None, "how": f"not audited: {why}", "measured": False} for name in PROBLEMS}
     fact = next((fact for fact in audit.get("facts", ()) if fact["rule"] == rule), None)
     if fact is None:
         return {}

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from neurorules.compare.audit.probes import Quiet
+from neurorules.compare.audit.settings import CLASSES, NET, ROWS, SHAPE, Settings
+from neurorules.language.config import Init
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
 from neurorules.series import Series
@@ -16,7 +18,6 @@ from neurorules.torch_path.learn import TrialResult, learn_trial
 from neurorules.torch_path.model import Learned, Model, build_model, initialise
 from neurorules.torch_path.network import Parameters, build_network
 
-NET, SHAPE, CLASSES, STEPS, ROWS = "12-10-8", (1, 6, 6), 3, 12, 16
 TRIALS, RATE = 20, 0.05
 """Trials that warm a net up, so that its read-out has left its start and running averages have seen something; and the
 share of each gradient that they take."""
@@ -84,40 +85,40 @@ class _Applied:
         return self.parameters | {name: self.parameters[name] + change for name, change in moved.items()}
 
 
-def build(
-    rule: str, net: str = NET, norm: str | None = None, signal: str | None = None, dw: str | None = None,
-    rows: int = ROWS, steps: int = STEPS,
-) -> Rig:  # fmt: skip
-    """A rule on a small net of the neurons and connections it brings, warmed up.
+def build(rule: str, net: str = NET, norm: str | None = None, signal: str | None = None, dw: str | None = None) -> Rig:
+    """A rule on a small net of the neurons and connections it brings (see `built`)."""
+    return built(Settings(rule, net, norm, signal=signal, dw=dw))
+
+
+def built(settings: Settings) -> Rig:
+    """What is audited, on its small net, warmed up.
 
     Raises:
         UserError: an unknown rule, a net that it does not take, or one with a silent layer, of which nothing shows.
     """
-    made = RULES.make(rule)
-    own = made.defaults
-    network = build_network(
-        net, SHAPE, CLASSES, neuron=own.neuron, readout_neuron=own.readout_neuron, norm=norm or own.norm,
-        connection=own.connection,
-    )  # fmt: skip
-    model = build_model(network, made, signal, dw)
-    steps = min(steps, own.steps) if own.steps == 1 else steps
-    found = warmed(rule, model, steps, rows, RATE)
+    made, parts = RULES.make(settings.rule), settings.settled()
+    net, init = parts.pop("net"), parts.pop("init")
+    signal, dw, targets = (parts.pop(name) for name in ("signal", "dw", "targets"))
+    network = build_network(net, SHAPE, CLASSES, **parts)
+    model = build_model(network, made, signal, dw, targets)
+    steps = settings.steps()
+    found = warmed(settings.rule, model, steps, RATE, init)
     # A rule may silence so small a net while it learns; the net as it was drawn then stands in.
-    found = found if not silent(found) else warmed(rule, model, steps, rows, 0.0)
+    found = found if not silent(found) else warmed(settings.rule, model, steps, 0.0, init)
     if silent(found):
         raise UserError(f"layer '{silent(found)[0]}' of the audited net {net} is silent, so nothing shows. Widen it")
     return found
 
 
-def warmed(rule: str, model: Model, steps: int, rows: int, rate: float) -> Rig:
+def warmed(rule: str, model: Model, steps: int, rate: float, init: Init) -> Rig:
     """A model after some trials, each followed by a gradient step of this rate."""
     with torch.no_grad():
-        learned = initialise(model, 1, torch.device("cpu"), torch.float64)
+        learned = initialise(model, 1, torch.device("cpu"), torch.float64, init)
         for number in range(TRIALS):
-            outcome = run(Rig(rule, model, learned, steps, *samples(steps, rows, 10 + number)))
+            outcome = run(Rig(rule, model, learned, steps, *samples(steps, ROWS, 10 + number)))
             learned = outcome.result.learned
             learned.parameters |= {n: learned.parameters[n] - rate * g for n, g in outcome.gradients.items()}
-        return Rig(rule, model, learned, steps, *samples(steps, rows, 0))
+        return Rig(rule, model, learned, steps, *samples(steps, ROWS, 0))
 
 
 def silent(rig: Rig) -> list[str]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from neurorules.language.devices import DEVICES, Metered
 from neurorules.language.rules import Phase
 from neurorules.series import Series
+from neurorules.torch_path import allowance
 from neurorules.torch_path.model import Learned, Model
 
 NUMBER = 4
@@ -97,7 +98,7 @@ def _pass(
     if model.signal is None:
         return 0.0
     error = drive.values.new_zeros(len(labels), model.network.classes)
-    found = model.signal.drive(phase.name, learned.signal, learned.parameters, model.shape, drive, error, labels)
+    found = allowance.drive(model, learned, phase.name, drive, error, labels)
     if found.input is not None:
         rows = found.input.values.shape[0 if found.input.constant else 1]
     elif found.injected is not None:

@@ -26,7 +26,7 @@ def rule_rows(
     Args:
         runs: all of a comparison.
         epochs: its rows of epochs.
-        problems: the four problems of a rule, from its text.
+        problems: the four problems of a row, from its name.
     """
     groups: dict[str, list[Finished]] = {}
     for found in runs:
@@ -73,7 +73,7 @@ def _row(
             [energy_pJ(r.get("hardware", "none"), r["spikes_per_sample"], r["synops_per_sample"]) for r in runs]
         ),
         "needs": list(runs[0]["needs"]),
-        "problems": dict(problems(runs[0]["plain_rule"])),
+        "problems": dict(problems(name)),
     }
 
 

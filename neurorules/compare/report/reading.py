@@ -41,6 +41,7 @@ class Comparison:
     audited: str
     dependences: Sequence[Row]
     facts: Sequence[Row]
+    left_out: Row
 
     @property
     def names(self) -> list[str]:
@@ -73,7 +74,9 @@ class Comparison:
         return [row for row in self.rules if is_control(row) and (own is None or row["rule"] in own)]
 
     def audited_as(self, name: str) -> str:
-        """The text under which a rule was audited: its own, without the device, path or targets of its runs."""
+        """The name under which a row was audited: its own; in older comparisons its rule's, whatever its runs were."""
+        if name in self.left_out or any(row["rule"] == name for row in self.facts):
+            return name
         return next((str(run.get("plain_rule") or name) for run in self.runs if run["rule"] == name), name)
 
     def fact(self, name: str) -> Row | None:
@@ -118,6 +121,7 @@ def read(found: Mapping[str, Any]) -> Comparison:
         audited=audit.get("nets") or "",
         dependences=audit.get("entries") or [],
         facts=audit.get("facts") or [],
+        left_out=audit.get("left_out") or {},
     )
 
 

@@ -46,6 +46,9 @@ def locality_section(comparison: Comparison, looks: Mapping[str, Look]) -> Secti
         body += table_html(Table("facts", "Backward pass and memory, measured", FACTS, rows), looks)
     if comparison.audited:
         body += note(f"Audited on {comparison.audited}.")
+    if comparison.left_out:
+        why = "; ".join(f"{name}, {reason}" for name, reason in comparison.left_out.items())
+        body += note(f"Not audited: {why}.")
     lists = {"audit": comparison.dependences} if comparison.dependences else {}
     return Section("locality", "Locality, measured", LEAD, body, lists=lists)
 

@@ -48,7 +48,7 @@ def _problems(row: Row) -> list[Cell]:
 
 def _problem(found: Row | None) -> Cell:
     if not found or found.get("has") is None:
-        return Cell(NONE, mark="words")
+        return Cell(NONE, note=(found or {}).get("how") or "", mark="words")
     source = "measured" if found.get("measured") else "derived"
     how = found.get("how") or ""
     mark = "words yes" if found["has"] else "words no"
