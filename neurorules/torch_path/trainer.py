@@ -249,8 +249,10 @@ class Run:
         if found is None:
             folder.truncate_metrics(0)
             return
-        self.learner.load(found.tensors)
-        self.encoding.set_state(found.tensors["encoding"])
+        tensors = dict(found.tensors)
+        encoding = tensors.pop("encoding")
+        self.learner.load(tensors)
+        self.encoding.set_state(encoding)
         self.at = Position(**found.state)
         folder.truncate_metrics(self.at.epoch)
 
