@@ -206,11 +206,11 @@ class Run:
     def save(self) -> None:
         """Write a checkpoint, where the run has a folder."""
         if self.folder is not None:
-            checkpoint.save(self.folder.path, from_arrays(self.stream.kept()), vars(self.at))
+            checkpoint.save(self.folder.path, from_arrays(self.stream.kept()), vars(self.at), self.folder.config())
 
     def restore(self, folder: RunFolder) -> None:
         """Go back to the last whole checkpoint; from the start where there is none."""
-        found = checkpoint.load(folder.path)
+        found = checkpoint.load(folder.path, folder.config())
         if found is None:
             folder.truncate_metrics(0)
             return

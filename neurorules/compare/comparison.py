@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import shutil
 from collections.abc import Iterator, Sequence
@@ -243,7 +242,7 @@ def run_one(
 ) -> dict[str, Any]:
     """One run: its stored result where it is finished, else trained, from its checkpoint where there is one."""
     if (folder / RESULT).exists():
-        return dict(json.loads((folder / RESULT).read_text(encoding="utf-8")))
+        return RunFolder.finished(folder).read_result()
     begun = (folder / CONFIG).exists()
     watchers = [watch.Measures(config.batch_size)] if measured and config.path == "torch" else []
     result = train(config, folder, data_dir=data_dir, resume=begun, quiet=quiet, watchers=watchers)

@@ -1,4 +1,4 @@
-"""Whether a module is what its class says and no more: whatever else it does would be lost, so it is refused by name."""
+"""Whether a module is what its class says and no more: whatever else it does would be lost, and is refused by name."""
 
 from __future__ import annotations
 

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from neurorules.torch_path.precision import matrix_precision
+
 
 class Setting(NamedTuple):
     """A setting of the whole process: how it is read, how it is written, and what a fresh process has."""
@@ -26,27 +28,6 @@ SMALLEST = 5e-324
 """The smallest float64, which a processor that flushes denormals takes for 0. torch has no other way to ask."""
 
 
-def _rounding() -> Any:
-    """torch's word for how float32 products round, or the backends' own where they were set one by one."""
-    try:
-        return torch.get_float32_matmul_precision()
-    except RuntimeError:  # they disagree, and the one word is refused
-        return [(backend, backend.fp32_precision) for backend in _backends()]
-
-
-def _round(value: Any) -> None:
-    if isinstance(value, str):
-        torch.set_float32_matmul_precision(value)
-        return
-    for backend, own in value:
-        backend.fp32_precision = own
-
-
-def _backends() -> list[Any]:
-    return [torch.backends.mkldnn.matmul, torch.backends.cuda.matmul]  # type: ignore[attr-defined]
-
-
-ROUNDING = Setting(_rounding, _round, "highest")
 SETTINGS = (
     Setting(torch.get_default_dtype, torch.set_default_dtype, torch.float32),
     Setting(torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode, 0),
@@ -60,12 +41,12 @@ def own_session(fast: bool = False) -> Iterator[None]:
     """Run the block in a session of ours: no gradients, and none of the user's settings; all of them come back.
 
     Args:
-        fast: lets float32 products round like bfloat16 or TF32 where the processor gains by it: on CUDA's tensor cores
-            and on CPUs with matrix units. Others compute in float32 all the same.
+        fast: whether float32 products may round (see `matrix_precision`).
     """
     with ExitStack() as back:
-        for setting in (*SETTINGS, ROUNDING._replace(fresh="medium" if fast else "highest")):
+        for setting in SETTINGS:
             _refresh(setting, back)
+        back.enter_context(matrix_precision(fast))
         back.enter_context(own_thread())
         yield
 

@@ -241,11 +241,11 @@ class Run:
             return
         self._flush()
         tensors = {**self.learner.state(), "encoding": self.encoding.get_state()}
-        checkpoint.save(self.folder.path, tensors, vars(self.at))
+        checkpoint.save(self.folder.path, tensors, vars(self.at), self.folder.config())
 
     def restore(self, folder: RunFolder) -> None:
         """Go back to the last whole checkpoint; from the start where there is none."""
-        found = checkpoint.load(folder.path)
+        found = checkpoint.load(folder.path, folder.config())
         if found is None:
             folder.truncate_metrics(0)
             return
