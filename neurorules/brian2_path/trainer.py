@@ -17,7 +17,7 @@ from neurorules.brian2_path.continuous.currents import Currents, currents_of
 from neurorules.brian2_path.continuous.layers import Net, hidden_sizes, recurrent_layers
 from neurorules.brian2_path.continuous.plan import Plan
 from neurorules.brian2_path.continuous.report import result_of
-from neurorules.brian2_path.continuous.stream import Stream
+from neurorules.brian2_path.continuous.stream import Stream, check_arrays
 from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.rates import rate_schedule
 from neurorules.rules import RULES
@@ -214,7 +214,9 @@ class Run:
         if found is None:
             folder.truncate_metrics(0)
             return
-        self.stream.values |= to_arrays(found.tensors)
+        kept = to_arrays(found.tensors)
+        check_arrays(kept, self.stream.kept(), "checkpoint's numbers")
+        self.stream.values |= kept
         self.at = Position(**found.state)
         folder.truncate_metrics(self.at.epoch)
 

@@ -19,6 +19,7 @@ from neurorules.compare.paths import settle, train
 from neurorules.language.config import PathName, SettledConfig, TrainConfig
 from neurorules.language.errors import MissingExtra, UserError, unknown
 from neurorules.language.options import parse_list
+from neurorules.runs.allocator import keep_freed_memory
 from neurorules.runs.folder import CONFIG, RESULT, RunFolder
 from neurorules.runs.interrupt import Interrupted
 from neurorules.runs.plain_json import plain, read_json, to_json
@@ -150,7 +151,8 @@ def run_all(
     if apart:
         tasks = [(replace(config, threads=config.threads or 1), folder) for config, folder in tasks]
     check_settings(tasks, out)
-    calls = (joblib.delayed(run_one)(config, folder, data_dir, quiet or apart, measured) for config, folder in tasks)
+    run = run_apart if jobs > 1 and dask is None else run_one
+    calls = (joblib.delayed(run)(config, folder, data_dir, quiet or apart, measured) for config, folder in tasks)
     try:
         with workers(dask):
             if dask is not None:  # its backend hands back all results at once
@@ -235,6 +237,14 @@ def prepare_folder(out: Path, folders: Sequence[Path], force: bool, resume: bool
             if not any(folder.iterdir()):
                 shutil.rmtree(folder)
     out.mkdir(parents=True, exist_ok=True)
+
+
+def run_apart(
+    config: SettledConfig, folder: Path, data_dir: Path | None, quiet: bool, measured: bool = False
+) -> dict[str, Any]:
+    """`run_one` in a process that does nothing else."""
+    keep_freed_memory()
+    return run_one(config, folder, data_dir, quiet, measured)
 
 
 def run_one(
