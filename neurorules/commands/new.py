@@ -20,7 +20,9 @@ def add_to(app: typer.Typer) -> None:
 
 def new_rule(
     name: Annotated[str, typer.Argument(help="Name of the rule: lower-case letters, digits, underscores.")],
-    folder: Annotated[Path | None, typer.Option(help="Folder of rules, made where it is missing; neurorules' own by default.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Folder of rules, made where it is missing; neurorules' own by default.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Write a commented rule file: in neurorules' own folder it is listed and under test as soon as it exists."""

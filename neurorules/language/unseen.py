@@ -26,7 +26,7 @@ def hint_for(name: str, vocabulary: Vocabulary) -> str:
             "It is a low-pass trace of the spikes, and this rule declares none. Declare it with the rule, "
             "trace_decay=0.9, or read S_pre or S_post"
         )
-    if (stem in ("p", "y") and side == "post" or name in ("p", "y")) and stem not in vocabulary.post_only:
+    if ((stem in ("p", "y") and side == "post") or name in ("p", "y")) and stem not in vocabulary.post_only:
         return "Prediction and target belong to the read-out's own text, role='readout'. Read m_post, the third factor"
     if name.lower() in RATES:
         return "A text holds no learning rate: the optimiser does. Leave it out, and use --lr"

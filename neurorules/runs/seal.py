@@ -14,6 +14,9 @@ from neurorules.runs.plain_json import plain
 SEAL = "sha256"
 """Key of the digests in `result.json`, and in the texts beside the tensors of a checkpoint or of weights."""
 
+OF_THE_MACHINE = ("device", "threads")
+"""Settings of which a result says what the machine made of them."""
+
 
 def digest_of_config(config: Mapping[str, Any]) -> str:
     """Of the settings, however they are written down."""
@@ -66,7 +69,7 @@ def check_seal(folder: Path, result: Mapping[str, Any], config: Mapping[str, Any
     seal = result.get(SEAL)
     if not isinstance(seal, Mapping):  # of a version that wrote none: its result repeats the settings
         for name, value in config.items():
-            if name in result and result[name] != value:
+            if name not in OF_THE_MACHINE and name in result and result[name] != value:
                 raise UserError(
                     f"{folder / 'config.json'} says that {name} is {json.dumps(value)}, and the run was done with "
                     f"{json.dumps(result[name])}: it was edited. Restore it, or train again with --force"

@@ -11,8 +11,13 @@ from torch import Tensor
 from neurorules.language.errors import UserError
 from neurorules.series import Series
 
+Spikes = Any
+"""What drives a network: `Series`, or (T, B, *input) numbers as `to_series` reads them."""
+Labels = Any
+"""What samples are: class indices or one-hot rows as `to_labels` reads them."""
 
-def to_series(spikes: Any) -> Series:
+
+def to_series(spikes: Spikes) -> Series:
     """The drive as a series of a dense tensor, on the device where it lies.
 
     Raises:
@@ -23,7 +28,7 @@ def to_series(spikes: Any) -> Series:
     return Series(_to_tensor(spikes, "the input", "Give a tensor or an array of shape (T, B, *input)"), False)
 
 
-def to_labels(labels: Any, samples: int, classes: int) -> Tensor:
+def to_labels(labels: Labels, samples: int, classes: int) -> Tensor:
     """The labels as a tensor, (B,) where they can be read so: a list of whole numbers, a column (B, 1), one-hot rows.
 
     Raises:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from neurorules.language.errors import UserError, unknown
 from neurorules.series import Series
-from neurorules.torch_path.arguments import to_labels, to_series
+from neurorules.torch_path.arguments import Labels, Spikes, to_labels, to_series
 from neurorules.torch_path.network import Network
 
 
@@ -19,10 +18,6 @@ class Diverged(UserError):
     """A training's numbers are no longer finite. Nothing of the trial that found it has been applied."""
 
 
-Spikes = Tensor | np.ndarray | Series
-"""What drives a network, as a user may hand it over."""
-Labels = Tensor | np.ndarray | Sequence[int]
-"""Class indices as a user may hand them over."""
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64, "fast": torch.float32}
 
 

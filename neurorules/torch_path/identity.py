@@ -56,7 +56,8 @@ def _words(learner: Learner) -> dict[str, str]:
         "rule": own.pop("name").strip("'"), "signal": _text(model.signal), "targets": model.targets,
         "input shape": _text(model.network.input_shape), "layers": " ".join(a.name for a in model.network.layers),
     }  # fmt: skip
-    words |= {f"layer '{layer.name}'": _text(layer) for layer in model.network.layers}
+    for layer in model.network.layers:
+        words |= {f"{name} of layer '{layer.name}'": text for name, text in _settings(layer) if name != "name"}
     words |= {f"rule's {name}": value for name, value in own.items()}
     words["hardware"] = _text(learner.hardware)
     words[OPTIMISER] = ", ".join(f"{kind} for {name}" for name, kind in learner.optimiser.kinds.items())

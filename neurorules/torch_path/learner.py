@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,16 +16,9 @@ from neurorules.language.rules import Rule
 from neurorules.rules import RULES
 from neurorules.runs.interrupt import interrupts_wait
 from neurorules.series import Series
+from neurorules.torch_path.arguments import Labels, Spikes
 from neurorules.torch_path.check_state import check_state
-from neurorules.torch_path.checks import (
-    Labels,
-    Spikes,
-    check_device,
-    check_drive,
-    check_finite,
-    check_labels,
-    check_precision,
-)
+from neurorules.torch_path.checks import check_device, check_drive, check_finite, check_labels, check_precision
 from neurorules.torch_path.device_chain import chain
 from neurorules.torch_path.identity import IDENTITY, identity
 from neurorules.torch_path.layer import draw_masks
@@ -60,7 +54,7 @@ class Learner:
     @own_session()
     def __init__(
         self,
-        net: Network | str | torch.nn.Module,
+        net: Network | str | torch.nn.Module | Any,
         rule: str = "sigprop",
         *,
         input_shape: tuple[int, ...] | None = None,
@@ -263,7 +257,7 @@ class Learner:
             found = to_tensors(self.learned) | self.store.state()
             return found | {"generator": self.generator.get_state(), IDENTITY: identity(self)}
 
-    def load(self, state: Mapping[str, Tensor], weights_only: bool = False) -> None:
+    def load(self, state: Mapping[str, Tensor] | Any, weights_only: bool = False) -> None:
         """Take over what `state` gave, all of it or nothing; with `weights_only`, all but optimiser and generator.
 
         Raises:

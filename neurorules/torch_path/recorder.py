@@ -14,8 +14,8 @@ from torch import Tensor
 from neurorules.language.config import PIPELINED, window_of
 from neurorules.language.errors import UserError
 from neurorules.series import Series
-from neurorules.torch_path.arguments import to_series
-from neurorules.torch_path.checks import Labels, Spikes, check_drive, check_labels
+from neurorules.torch_path.arguments import Labels, Spikes, to_series
+from neurorules.torch_path.checks import check_drive, check_labels
 from neurorules.torch_path.learn import TrialResult, learn_trial
 from neurorules.torch_path.learner import Learner
 from neurorules.torch_path.output import metrics_of
