@@ -18,6 +18,8 @@ from statistics import median
 import torch
 from systems import ours, poisson, snntorch_step, systems
 
+from neurorules.runs.allocator import keep_freed_memory
+
 STEPS, BATCH, LONG = 25, 128, 400
 BY_STEP, PEER = "sigprop by_step", "snnTorch BPTT"
 
@@ -96,6 +98,7 @@ def main() -> None:
     parser.add_argument("--grow", nargs=2, metavar=("SYSTEM", "T"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
+    keep_freed_memory()
     if asked.grow:
         print(grow(asked.grow[0], int(asked.grow[1])))
         return

@@ -11,6 +11,7 @@ import typer
 
 from neurorules.commands import audit, causal, compare, explain, inspect, new, report, reproduce, traces, train
 from neurorules.language.errors import UserError, nearest
+from neurorules.runs.allocator import keep_freed_memory
 
 app = typer.Typer(
     name="neurorules",
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0, 2 for a user's mistake, 130 where the user stopped it."""
     logging.basicConfig(level=logging.WARNING, format="neurorules: %(message)s", stream=sys.stderr, force=True)
     logging.captureWarnings(True)
+    keep_freed_memory()
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 

@@ -17,7 +17,7 @@ from neurorules.brian2_path.continuous.currents import Currents, currents_of
 from neurorules.brian2_path.continuous.layers import Net, hidden_sizes, recurrent_layers
 from neurorules.brian2_path.continuous.plan import Plan
 from neurorules.brian2_path.continuous.report import result_of
-from neurorules.brian2_path.continuous.stream import Stream
+from neurorules.brian2_path.continuous.stream import Stream, check_arrays
 from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.rates import rate_schedule
 from neurorules.rules import RULES
@@ -210,15 +210,17 @@ class Run:
     def save(self) -> None:
         """Write a checkpoint, where the run has a folder."""
         if self.folder is not None:
-            checkpoint.save(self.folder.path, from_arrays(self.stream.kept()), vars(self.at))
+            checkpoint.save(self.folder.path, from_arrays(self.stream.kept()), vars(self.at), self.folder.config())
 
     def restore(self, folder: RunFolder) -> None:
         """Go back to the last whole checkpoint; from the start where there is none."""
-        found = checkpoint.load(folder.path)
+        found = checkpoint.load(folder.path, folder.config())
         if found is None:
             folder.truncate_metrics(0)
             return
-        self.stream.values |= to_arrays(found.tensors)
+        kept = to_arrays(found.tensors)
+        check_arrays(kept, self.stream.kept(), "checkpoint's numbers")
+        self.stream.values |= kept
         self.at = Position(**found.state)
         folder.truncate_metrics(self.at.epoch)
 

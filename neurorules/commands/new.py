@@ -20,15 +20,22 @@ def add_to(app: typer.Typer) -> None:
 
 def new_rule(
     name: Annotated[str, typer.Argument(help="Name of the rule: lower-case letters, digits, underscores.")],
-    folder: Annotated[Path | None, typer.Option(help="Folder of rules; neurorules' own by default.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Folder of rules, made where it is missing; neurorules' own by default.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Write a commented rule file: it is listed, on the command line and under test as soon as it exists."""
+    """Write a commented rule file: in neurorules' own folder it is listed and under test as soon as it exists."""
     from neurorules.rules import RULES
-    from neurorules.rules._template import write_rule
+    from neurorules.rules._template import package_of, write_rule
 
     path = write_rule(name, folder, RULES)
+    listed = RULES.lists(path)
     if json:
-        print_json({"rule": name, "file": str(path)})
-    else:
+        print_json({"rule": name, "file": str(path), "listed": listed})
+    elif listed:
         print(f"{path} written. Try: neurorules train --rule {name}")
+    else:
+        print(f"{path} written. Rules are listed from neurorules' own folder and from installed packages that name")
+        print("theirs. Put these lines into the package's pyproject.toml and install it, pip install -e .")
+        print(f'[project.entry-points."neurorules.rules"]\n{name} = "{package_of(path)}"')

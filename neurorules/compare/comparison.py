@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import shutil
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,7 @@ from neurorules.datasets import open_dataset
 from neurorules.language.config import PathName, SettledConfig, TrainConfig, config_from
 from neurorules.language.errors import MissingExtra, UserError, unknown
 from neurorules.language.options import parse_list
+from neurorules.runs.allocator import keep_freed_memory
 from neurorules.runs.folder import CONFIG, RESULT, RunFolder
 from neurorules.runs.interrupt import Interrupted
 from neurorules.runs.plain_json import plain, to_json
@@ -189,7 +189,8 @@ def run_all(
     if apart:
         tasks = [(replace(config, threads=config.threads or 1), folder) for config, folder in tasks]
     check_settings(tasks, out, data_dir)
-    calls = (joblib.delayed(run_one)(config, folder, data_dir, quiet or apart, measured) for config, folder in tasks)
+    run = run_apart if jobs > 1 and dask is None else run_one
+    calls = (joblib.delayed(run)(config, folder, data_dir, quiet or apart, measured) for config, folder in tasks)
     try:
         with workers(dask):
             if dask is not None:  # its backend hands back all results at once
@@ -276,12 +277,20 @@ def prepare_folder(out: Path, folders: Sequence[Path], force: bool, resume: bool
     out.mkdir(parents=True, exist_ok=True)
 
 
+def run_apart(
+    config: SettledConfig, folder: Path, data_dir: Path | None, quiet: bool, measured: bool = False
+) -> dict[str, Any]:
+    """`run_one` in a process that does nothing else."""
+    keep_freed_memory()
+    return run_one(config, folder, data_dir, quiet, measured)
+
+
 def run_one(
     config: SettledConfig, folder: Path, data_dir: Path | None, quiet: bool, measured: bool = False
 ) -> dict[str, Any]:
     """One run: its stored result where it is finished, else trained, from its checkpoint where there is one."""
     if (folder / RESULT).exists():
-        return dict(json.loads((folder / RESULT).read_text(encoding="utf-8")))
+        return RunFolder.finished(folder).read_result()
     begun = (folder / CONFIG).exists()
     watchers = [watch.Measures(config.batch_size)] if measured and config.path == "torch" else []
     result = train(config, folder, data_dir=data_dir, resume=begun, quiet=quiet, watchers=watchers)

@@ -17,7 +17,7 @@ from neurorules.datasets import open_dataset
 from neurorules.language.config import SettledConfig
 from neurorules.language.errors import UserError
 from neurorules.runs.atomic import write_text
-from neurorules.runs.folder import METRICS, RESULT
+from neurorules.runs.folder import METRICS, RESULT, RunFolder
 from neurorules.runs.plain_json import to_json
 
 RESULT_FILE = "reproduce.json"
@@ -121,7 +121,7 @@ def _trained(out: Path, table: Table, row: Row) -> list[Trained]:
     for folder in sorted(home.glob("seed*"), key=lambda path: int(path.name.removeprefix("seed"))):
         if (folder / RESULT).exists():
             lines = (folder / METRICS).read_text(encoding="utf-8").splitlines()
-            result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+            result = RunFolder.finished(folder).read_result()
             found.append(Trained(result, [json.loads(line) for line in lines]))
     return found
 

@@ -14,7 +14,7 @@ from enum import Enum
 from functools import cached_property
 
 from neurorules.language.eligibility import Eligibility
-from neurorules.language.errors import UserError, nearest
+from neurorules.language.errors import UserError
 from neurorules.language.expressions import (
     PAST,
     Binary,
@@ -27,6 +27,7 @@ from neurorules.language.expressions import (
     parse,
     show,
 )
+from neurorules.language.unseen import hint_for
 
 ELIGIBILITY, WEIGHT = "dv_dw", "w"
 LARGEST_POWER = 8
@@ -132,8 +133,7 @@ class Equation:
         legal = self.vocabulary.legal()
         for name in names_in(expression):
             if name not in legal:
-                close = nearest(name, legal)
-                hint = f"Did you mean `{close}`?" if close else f"It sees {', '.join(sorted(legal))}"
+                hint = hint_for(name, self.vocabulary)
                 raise UserError(f"{self.owner} reads `{name}`, which no synapse can see. {hint}")
             if name in self.vocabulary.eligibilities and self.vocabulary.synapse != WEIGHT:
                 raise UserError(

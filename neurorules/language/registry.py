@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import entry_points
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -47,6 +48,13 @@ class Registry:
                 if not info.name.startswith("_"):
                     found.setdefault(entry_name(info.name), f"{package}.{info.name}")
         return dict(sorted(found.items()))
+
+    def lists(self, path: Path) -> bool:
+        """Whether a file lies in a folder whose files are entries."""
+        packages = {home for module in self.modules.values() if (home := module.rpartition(".")[0])}
+        specs = (importlib.util.find_spec(package) for package in packages)
+        folders = [Path(place) for spec in specs if spec for place in spec.submodule_search_locations or ()]
+        return any(folder.resolve() == path.resolve().parent for folder in folders)
 
     def names(self) -> list[str]:
         """All entry names."""

@@ -18,6 +18,7 @@ import torch
 
 from neurorules.language.errors import UserError
 from neurorules.runs.plain_json import to_json
+from neurorules.runs.seal import check_config, digest_of_config
 from neurorules.runs.tensors import load_tensors, save_tensors
 
 CURRENT = "checkpoint.safetensors"
@@ -36,39 +37,58 @@ class Checkpoint(NamedTuple):
     state: dict[str, Any]
 
 
-def save(folder: Path, tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> None:
+def save(
+    folder: Path, tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any], config: Mapping[str, Any] | None = None
+) -> None:
     """Write a checkpoint into `folder`; the last one becomes the previous one.
 
     Args:
         folder: an existing run folder.
         tensors: any shapes and types; a `torch.Generator` goes in as its uint8 state.
         state: values that JSON can hold, such as the epoch. Numbers that are not finite come back as None.
+        config: settings of the run, which the checkpoint then belongs to.
     """
     text = to_json(state)
+    belongs = {} if config is None else {"config": digest_of_config(config)}
     incoming, current = folder / _INCOMING, folder / CURRENT
-    save_tensors(incoming, tensors, {"state": text, "sha256": _digest(tensors, text)})
+    digest = _digest(tensors, text + belongs.get("config", ""))
+    save_tensors(incoming, tensors, {"state": text, "sha256": digest, **belongs})
     if current.exists():
         os.replace(current, folder / PREVIOUS)
     os.replace(incoming, current)
 
 
-def load(folder: Path) -> Checkpoint | None:
+def load(folder: Path, config: Mapping[str, Any] | None = None) -> Checkpoint | None:
     """The newest whole checkpoint of `folder`, on the CPU; None where there is none.
 
     A damaged one is named in one warning line and set aside as `checkpoint.damaged.safetensors`, so that it can never
     take the place of a whole one.
+
+    Args:
+        folder: of the run.
+        config: settings that the checkpoint must belong to, if it says to which it belongs.
+
+    Raises:
+        UserError: it belongs to other settings, or a folder stands where it should.
     """
     # A whole incoming file is newer than the current one: its process was stopped before it changed the names.
     for name in (_INCOMING, CURRENT, PREVIOUS):
         path = folder / name
         if not path.exists():
             continue
+        if not path.is_file():
+            raise UserError(f"{path} is no file. Remove it; the checkpoint before it is then used")
         try:
-            return read(path)
+            found, belongs = _read(path)
+            break
         except UserError as error:
             os.replace(path, folder / DAMAGED)
             _log.warning("%s. Looking for the one before it; the damaged file is now %s", error, DAMAGED)
-    return None
+    else:
+        return None
+    if config is not None:
+        check_config(path, belongs, config)
+    return found
 
 
 def read(path: Path) -> Checkpoint:
@@ -77,11 +97,16 @@ def read(path: Path) -> Checkpoint:
     Raises:
         UserError: the file is missing, cut short, or not what was written.
     """
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[Checkpoint, str | None]:
+    """A checkpoint, and the digest of the configuration that it belongs to, if it says so."""
     tensors, texts = load_tensors(path)
-    text = texts.get("state", "")
-    if texts.get("sha256") != _digest(tensors, text):
+    text, belongs = texts.get("state", ""), texts.get("config")
+    if texts.get("sha256") != _digest(tensors, text + (belongs or "")):
         raise UserError(f"{path} is damaged, its content does not match its hash")
-    return Checkpoint(tensors, json.loads(text))
+    return Checkpoint(tensors, json.loads(text)), belongs
 
 
 def _digest(tensors: Mapping[str, torch.Tensor], text: str) -> str:

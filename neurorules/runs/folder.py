@@ -16,6 +16,7 @@ from neurorules.language.errors import UserError
 from neurorules.runs import checkpoint
 from neurorules.runs.atomic import remove_leftovers, write_text
 from neurorules.runs.plain_json import plain, read_json, to_json
+from neurorules.runs.seal import SEAL, check_config, check_seal, digest_of_config, digest_of_file
 from neurorules.runs.tensors import load_tensors, save_tensors
 
 CONFIG, METRICS, RESULT, WEIGHTS = "config.json", "metrics.jsonl", "result.json", "weights.safetensors"
@@ -91,7 +92,12 @@ class RunFolder:
             )
         remove_leftovers(path, RUN_FILES)
         if differing:
-            write_text(path / CONFIG, to_json({**stored, **asked}, indent=2) + "\n")
+            # A checkpoint belongs to one configuration: it goes along to the new one.
+            begun = checkpoint.load(path, folder.config())
+            settled = {**stored, **asked}
+            write_text(path / CONFIG, to_json(settled, indent=2) + "\n")
+            if begun is not None:
+                checkpoint.save(path, *begun, settled)
         return folder
 
     @classmethod
@@ -99,12 +105,14 @@ class RunFolder:
         """Open a finished run to read it.
 
         Raises:
-            UserError: there is no run in `path`, or it has not finished.
+            UserError: there is no run in `path`, it has not finished, or its configuration or weights are not those
+                that it finished with.
         """
         folder = cls(path)
-        folder.config()
+        config = folder.config()
         if not ((path / RESULT).exists() and (path / WEIGHTS).exists()):
             raise UserError(f"the run in {path} has not finished. Go on with it first: train ... --resume")
+        check_seal(path, dict(_object(path / RESULT)), config, WEIGHTS)
         return folder
 
     def config(self) -> dict[str, Any]:
@@ -117,7 +125,7 @@ class RunFolder:
             below = sorted(str(found.parent) for found in self.path.glob(f"*/{CONFIG}"))
             hint = f"Runs below it: {', '.join(below)}" if below else "A run folder is what train --out DIR makes"
             raise UserError(f"there is no run in {self.path}, {CONFIG} is missing. {hint}")
-        return dict(read_json(self.path / CONFIG))
+        return _object(self.path / CONFIG)
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Add one line, one epoch, to `metrics.jsonl`; it is on the disk when this returns."""
@@ -159,25 +167,41 @@ class RunFolder:
         missing = [key for key in RESULT_KEYS if key not in result]
         if missing:
             raise ValueError(f"the result lacks {', '.join(missing)}")
-        write_text(self.path / RESULT, to_json(result, indent=2) + "\n")
+        seal = {"config": digest_of_config(self.config()), "weights": digest_of_file(self.path / WEIGHTS)}
+        write_text(self.path / RESULT, to_json({**result, SEAL: seal}, indent=2) + "\n")
 
     def read_result(self) -> dict[str, Any]:
-        """The result of a finished run."""
-        return dict(read_json(self.path / RESULT))
+        """The result of a finished run, without what binds the files to each other."""
+        result = _object(self.path / RESULT)
+        result.pop(SEAL, None)
+        return result
 
     def save_weights(self, tensors: Mapping[str, torch.Tensor]) -> None:
         """Write `weights.safetensors`: everything that learned, by name."""
-        save_tensors(self.path / WEIGHTS, tensors)
+        save_tensors(self.path / WEIGHTS, tensors, {SEAL: digest_of_config(self.config())})
 
     def load_weights(self) -> dict[str, torch.Tensor]:
-        """Read `weights.safetensors`, on the CPU."""
-        return load_tensors(self.path / WEIGHTS)[0]
+        """Read `weights.safetensors`, on the CPU.
+
+        Raises:
+            UserError: the file is missing or damaged, or belongs to another configuration.
+        """
+        tensors, texts = load_tensors(self.path / WEIGHTS)
+        check_config(self.path / WEIGHTS, texts.get(SEAL), self.config())
+        return tensors
 
     def remove(self) -> None:
         """Remove the files of the run, and nothing else; the configuration goes last."""
         for name in RUN_FILES:
             (self.path / name).unlink(missing_ok=True)
         remove_leftovers(self.path, RUN_FILES)
+
+
+def _object(path: Path) -> dict[str, Any]:
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is damaged, it holds no names and values. Restore it, or train again with --force")
+    return content
 
 
 def open_run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -55,3 +55,28 @@ def polite_stop() -> Iterator[StopFlag]:
         for number, handler in before.items():
             # None stands for a handler that was not set from Python and cannot be given back.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+@contextmanager
+def interrupts_wait() -> Iterator[Callable[[], None]]:
+    """From the call of what it yields to the end of the block, a Ctrl-C waits: what is written there is written whole.
+
+    It then does what it would have done. Only the main thread is ever interrupted: elsewhere the call changes nothing.
+    """
+    before: list[Callable[[int, FrameType | None], object]] = []
+    waiting: list[tuple[int, FrameType | None]] = []
+
+    def hold() -> None:
+        handler = signal.getsignal(signal.SIGINT)
+        if before or not callable(handler) or threading.current_thread() is not threading.main_thread():
+            return
+        before.append(handler)
+        signal.signal(signal.SIGINT, lambda number, frame: waiting.append((number, frame)))
+
+    try:
+        yield hold
+    finally:
+        for handler in before:
+            signal.signal(signal.SIGINT, handler)
+            for number, frame in waiting:
+                handler(number, frame)

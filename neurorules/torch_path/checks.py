@@ -10,6 +10,7 @@ from torch import Tensor
 
 from neurorules.language.errors import UserError, unknown
 from neurorules.series import Series
+from neurorules.torch_path.arguments import Labels, Spikes, to_labels, to_series
 from neurorules.torch_path.network import Network
 
 
@@ -47,14 +48,14 @@ def check_precision(name: str) -> torch.dtype:
 
 
 def check_drive(
-    spikes: Tensor | Series, network: Network, steps: int, device: torch.device, dtype: torch.dtype
+    spikes: Spikes, network: Network, steps: int, device: torch.device, dtype: torch.dtype
 ) -> tuple[Series, int]:
     """The drive on the device, and its number of steps.
 
     Raises:
         UserError: a shape that is not (T, B, *input), values that are not finite, or a T that a neuron cannot take.
     """
-    series = spikes if isinstance(spikes, Series) else Series(spikes, False)
+    series = to_series(spikes)
     lead, expected = (1, "B") if series.constant else (2, "T, B")
     shape = tuple(series.values.shape)
     if len(shape) < lead or shape[lead:] != network.input_shape:
@@ -107,22 +108,25 @@ def check_steps(network: Network, steps: int) -> None:
             raise UserError(f"layer '{layer.name}' has rate neurons, which run 1 step, asked {steps}. Use --steps 1")
 
 
-def check_labels(labels: Tensor, drive: Series, classes: int, device: torch.device) -> Tensor:
+def check_labels(labels: Labels, drive: Series, classes: int, device: torch.device) -> Tensor:
     """The labels on the device.
 
     Raises:
         UserError: a shape that is not (B,), values that are not whole numbers, or labels out of range.
     """
     samples = drive.values.shape[0 if drive.constant else 1]
+    labels = to_labels(labels, samples, classes)
     if tuple(labels.shape) != (samples,):
         raise UserError(
-            f"labels have shape {tuple(labels.shape)}, the input holds {samples} samples. Give ({samples},)"
+            f"labels have shape {tuple(labels.shape)}, the input holds {samples} samples. Give ({samples},) class "
+            f"indices, or one-hot rows ({samples}, {classes})"
         )
     if labels.is_floating_point() or labels.dtype == torch.bool:
-        raise UserError(f"labels are {labels.dtype}, must be whole numbers. Use labels.long()")
+        raise UserError(f"labels are {labels.dtype}, must be whole numbers, class indices. Use labels.long()")
+    labels = labels.to(torch.int64)
     low, high = torch.stack(labels.aminmax()).tolist()
     if low < 0 or high >= classes:
         raise UserError(
             f"labels run {low}..{high}, the network has {classes} classes: they must lie in 0..{classes - 1}"
         )
-    return labels.to(device, torch.int64)
+    return labels.to(device)

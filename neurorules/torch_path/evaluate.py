@@ -11,6 +11,7 @@ from torch import Tensor
 from neurorules.torch_path.batches import Part
 from neurorules.torch_path.layer import Layer
 from neurorules.torch_path.learner import Learner
+from neurorules.torch_path.session import own_session
 
 ROWS = 500
 """Samples run at once."""
@@ -29,6 +30,7 @@ class Evaluation(NamedTuple):
     silent: dict[str, float]
 
 
+@own_session()
 def evaluate(learner: Learner, part: Part, seed: int = 0) -> Evaluation:
     """Run all samples of a part once.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,11 +14,14 @@ from neurorules.language.devices import Device
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
 from neurorules.rules import RULES
+from neurorules.runs.interrupt import interrupts_wait
 from neurorules.series import Series
-from neurorules.torch_path import kernels
 from neurorules.torch_path.allowance import measures, observe
+from neurorules.torch_path.arguments import Labels, Spikes
+from neurorules.torch_path.check_state import check_state
 from neurorules.torch_path.checks import check_device, check_drive, check_finite, check_labels, check_precision
 from neurorules.torch_path.device_chain import chain
+from neurorules.torch_path.identity import IDENTITY, identity
 from neurorules.torch_path.layer import draw_masks
 from neurorules.torch_path.learn import TrialResult, learn_trial
 from neurorules.torch_path.model import Learned, Model, build_model, initialise, place
@@ -27,16 +30,19 @@ from neurorules.torch_path.observe import Response, respond
 from neurorules.torch_path.optimiser import optimiser_of
 from neurorules.torch_path.output import metrics_of
 from neurorules.torch_path.pipeline import Parcel, Pipe, merged
-from neurorules.torch_path.precision import matrix_precision
 from neurorules.torch_path.probe import Probe
+from neurorules.torch_path.session import own_session
 from neurorules.torch_path.state import from_tensors, to_tensors
+from neurorules.torch_path.store import Store
+from neurorules.torch_path.whole_step import whole_step
 
 
 class Learner:
     """Trains one network with one rule. Keyword settings are `TrainConfig`'s, where they have the same name.
 
     Args:
-        net: a `Network`, a text such as "800-800", or a `torch.nn.Sequential` of torch and snnTorch layers.
+        net: a `Network`, a text such as "800-800", or a `torch.nn.Sequential` of torch and snnTorch layers, whose
+            parameters with requires_grad=False stay as they are.
         rule: name and options, such as "sigprop:form=voltage".
         input_shape: of one sample at one step, (C, H, W) or (N,); not needed for a `Network`.
         classes: number of classes, >= 2; not needed for a `Network` or a Sequential.
@@ -47,9 +53,10 @@ class Learner:
         UserError: anything unknown, or a net that does not fit.
     """
 
+    @own_session()
     def __init__(
         self,
-        net: Network | str | torch.nn.Sequential,
+        net: Network | str | torch.nn.Module | Any,
         rule: str = "sigprop",
         *,
         input_shape: tuple[int, ...] | None = None,
@@ -80,15 +87,14 @@ class Learner:
         self.dtype = check_precision(precision)
         check_schedule(schedule)
         self.fast = precision == "fast"
-        if self.device.type == "cpu":
-            kernels.keep_freed_memory()
         made: Rule = RULES.make(rule)
         own = made.defaults
         given: dict[str, Tensor] = {}
-        if isinstance(net, torch.nn.Sequential):
-            from neurorules.torch_path.snntorch_bridge import from_sequential
+        frozen: frozenset[str] = frozenset()
+        if not isinstance(net, Network | str):
+            from neurorules.torch_path.snntorch_bridge import from_module
 
-            net, given = from_sequential(net, input_shape)
+            net, given, frozen = from_module(net, input_shape, steps or own.steps)
         elif isinstance(net, str):
             asked = {"neuron": neuron, "readout_neuron": readout_neuron, "norm": norm, "connection": connection}
             net = settled_network(net, input_shape, classes, own, readout, asked)
@@ -101,20 +107,22 @@ class Learner:
         for name, value in given.items():
             self.learned.parameters[name] = value.to(self.device, self.dtype).clone()
         self.generator = torch.Generator(self.device).manual_seed(seed + 2_000_003)
-        self.hardware: Device | None = None if hardware == "none" else chain(hardware)
-        self.hardware_state = self._program()
         rates = (optimizer, lr, readout_lr, weight_decay, readout_optimizer, signal_lr)
         self.optimiser = optimiser_of(self.model, self.learned.parameters, *rates)
+        self.hardware: Device | None = None if hardware == "none" else chain(hardware)
+        bounds = self.model.rule.bounds
+        self.store = Store(self.learned.parameters, self.optimiser, bounds, frozen, self.hardware, seed)
         threaded, on_hardware = schedule == "pipelined_threads", self.hardware is not None
         self.pipe = Pipe(self.model, threaded, on_hardware) if schedule in PIPELINED else None
         self.probe: Probe | None = None
 
-    def step(self, spikes: Tensor | Series, labels: Tensor, fraction: float = 1.0) -> dict[str, float]:
+    def step(self, spikes: Spikes, labels: Labels, fraction: float = 1.0) -> dict[str, float]:
         """Learn from one batch.
 
         Args:
-            spikes: (T, B, *input) spikes or currents, or a `Series` that is constant over `steps`.
-            labels: (B,) class indices.
+            spikes: (T, B, *input) spikes or currents of any real type, a tensor (dense or sparse) or an array; or a
+                `Series` that is constant over `steps`.
+            labels: (B,) class indices, a tensor, array or list of whole numbers; or one-hot rows (B, classes).
             fraction: of the learning rate.
 
         Returns:
@@ -125,28 +133,32 @@ class Learner:
             Diverged: the trial's changes are not finite; none of them has been applied.
         """
         if self.pipe is not None:
-            return [found for found in (self.push(spikes, labels, fraction), *self.flush()) if found is not None][-1]
+            with whole_step(self, every_weight=True):
+                found = [self.push(spikes, labels, fraction), *self.flush()]
+            return [metrics for metrics in found if metrics is not None][-1]
         trial, labels = self.learn(spikes, labels, fraction)
         return metrics_of(trial.scores, labels, trial.spikes)
 
-    def learn(self, spikes: Tensor | Series, labels: Tensor, fraction: float = 1.0) -> tuple[TrialResult, Tensor]:
+    def learn(self, spikes: Spikes, labels: Labels, fraction: float = 1.0) -> tuple[TrialResult, Tensor]:
         """`step` for those who look into it: all that the trial found, and the labels on its device."""
-        with torch.no_grad(), matrix_precision(self.fast):
+        applies = any(phase.applies for phase in self.model.rule.phases)
+        with whole_step(self, every_weight=applies) as hold:
             drive, steps, labels = self._checked(spikes, labels)
             trial = learn_trial(
                 self.model, self.seen(), drive, steps, labels, self.generator, window_of(self.schedule, steps),
                 lambda gradients: self.apply_and_read(gradients, fraction), self.probe,
             )  # fmt: skip
             check_finite(trial.gradients, self.model.network, trial.scores)
-            self._apply(trial.gradients, fraction)
+            hold()
+            self.store.change([(trial.gradients, fraction)])
             self.learned = replace(trial.learned, parameters=self.learned.parameters)
             return trial, labels
 
-    def _checked(self, spikes: Tensor | Series, labels: Tensor) -> tuple[Series, int, Tensor]:
+    def _checked(self, spikes: Spikes, labels: Labels) -> tuple[Series, int, Tensor]:
         drive, steps = check_drive(spikes, self.model.network, self.steps, self.device, self.dtype)
         return drive, steps, check_labels(labels, drive, self.model.network.classes, self.device)
 
-    def push(self, spikes: Tensor | Series, labels: Tensor, fraction: float = 1.0) -> dict[str, float] | None:
+    def push(self, spikes: Spikes, labels: Labels, fraction: float = 1.0) -> dict[str, float] | None:
         """Learn from batches in a pipeline: the first layer learns this one, each other layer the one before it.
 
         Arguments and errors are those of `step`.
@@ -156,34 +168,45 @@ class Learner:
         """
         if self.pipe is None:
             return self.step(spikes, labels, fraction)
-        with torch.no_grad(), matrix_precision(self.fast):
+        with whole_step(self) as hold:
             drive, steps, labels = self._checked(spikes, labels)
             seen = observe(self.model, self.learned.signal, drive, self.model.told(labels))
             self.learned = replace(self.learned, signal={**self.learned.signal, **seen})
             masks = draw_masks(self.model.network.layers, len(labels), self.generator)
-            self.pipe.slots[0] = Parcel(drive, steps, labels, masks, fraction, seen)
-            return self._tick(self.pipe)
+            parcel = Parcel(drive, steps, labels, masks, fraction, seen)
+            return self._tick(self.pipe, [parcel, *self.pipe.slots[1:]], hold)
 
     def flush(self) -> list[dict[str, float]]:
         """Let the batches under way be learned to the end, without new ones: what `step` returns of each, in order."""
         found: list[dict[str, float] | None] = []
-        with torch.no_grad(), matrix_precision(self.fast):
-            while self.pipe is not None and self.pipe.under_way:
-                found.append(self._tick(self.pipe))
+        while self.pipe is not None and self.pipe.under_way:
+            with whole_step(self) as hold:
+                found.append(self._tick(self.pipe, self.pipe.slots, hold))
         return [metrics for metrics in found if metrics is not None]
 
-    def _tick(self, pipe: Pipe) -> dict[str, float] | None:
-        found = pipe.work(self.seen())
-        for parcel, stage in found:
+    def discard(self) -> int:
+        """Forget the batches under way in a pipeline, such as one that cannot be learned to the end.
+
+        Returns:
+            How many there were. Layers keep what they have learned from them.
+        """
+        if self.pipe is None:
+            return 0
+        under_way, self.pipe.slots = self.pipe.under_way, [None] * len(self.pipe.slots)
+        return under_way
+
+    def _tick(self, pipe: Pipe, slots: list[Parcel | None], hold: Callable[[], None]) -> dict[str, float] | None:
+        stages = pipe.work(self.seen(), slots)
+        for stage in stages:
             if stage.gradients:
-                check_finite(stage.gradients, self.model.network, parcel.scores)
-        for parcel, stage in found:
-            self._apply(stage.gradients, parcel.fraction)
-        self.learned = merged(self.learned, [stage for _, stage in found])
-        done = pipe.move()
+                check_finite(stage.gradients, self.model.network, stage.parcel.scores)
+        hold()
+        self.store.change([(stage.gradients, stage.parcel.fraction) for stage in stages])
+        self.learned = merged(self.learned, stages)
+        done = pipe.move(slots, stages)
         return None if done is None or done.scores is None else metrics_of(done.scores, done.labels, done.spikes)
 
-    def respond(self, spikes: Tensor | Series) -> Response:
+    def respond(self, spikes: Spikes) -> Response:
         """Run a batch without learning: class scores and the activity of every layer.
 
         Raises:
@@ -191,17 +214,17 @@ class Learner:
         """
         if self.pipe is not None:
             self.pipe.check_empty()
-        with torch.no_grad(), matrix_precision(self.fast):
+        with own_session(self.fast):
             drive, steps = check_drive(spikes, self.model.network, self.steps, self.device, self.dtype)
             return respond(self.model, self.seen(), drive, steps)
 
-    def scores(self, spikes: Tensor | Series) -> Tensor:
+    def scores(self, spikes: Spikes) -> Tensor:
         """Class scores (B, classes) of a batch."""
         return self.respond(spikes).scores
 
     def measures(self) -> dict[str, float]:
         """What the signal reports of itself, such as the angle between its feedback and the weights."""
-        with torch.no_grad():
+        with own_session():
             return measures(self.model, self.learned.signal, self.read())
 
     def seen(self) -> Learned:
@@ -210,13 +233,9 @@ class Learner:
 
     def read(self) -> dict[str, Tensor]:
         """The parameters a trial computes with: as the hardware shows them."""
-        if self.hardware is None:
-            return self.learned.parameters
-        return {
-            name: self.hardware.on_read(self.hardware_state, name, w) if name.endswith(".w") else w
-            for name, w in self.learned.parameters.items()
-        }
+        return self.store.read()
 
+    @own_session()
     def to_snntorch(self) -> torch.nn.Sequential:
         """The trained network as torch and snnTorch layers.
 
@@ -225,7 +244,7 @@ class Learner:
         """
         from neurorules.torch_path.snntorch_bridge import to_sequential
 
-        return to_sequential(self.model.network, self.learned)
+        return to_sequential(self.model.network, self.learned, self.store.frozen)
 
     def state(self) -> dict[str, Tensor]:
         """Everything needed to go on: parameters, statistics, optimiser, generator, hardware.
@@ -235,51 +254,31 @@ class Learner:
         """
         if self.pipe is not None:
             self.pipe.check_empty()
-        found = to_tensors(self.learned)
-        found |= {f"optimiser/{name}": value.clone() for name, value in self.optimiser.state().items()}
-        found |= {f"hardware/{name}": value.clone() for name, value in self.hardware_state.items()}
-        found["generator"] = self.generator.get_state().clone()
-        return found
+        with own_session():
+            found = to_tensors(self.learned) | self.store.state()
+            return found | {"generator": self.generator.get_state(), IDENTITY: identity(self)}
 
-    def load(self, state: Mapping[str, Tensor], weights_only: bool = False) -> None:
-        """Take over what `state` gave, in place; with `weights_only`, all but optimiser and generator."""
-        found = place(from_tensors(state), self.device, self.dtype)
-        for name, value in found.parameters.items():
-            self.learned.parameters[name].copy_(value)
-        self.learned = replace(found, parameters=self.learned.parameters)
-        self.hardware_state = {k[9:]: v.to(self.device) for k, v in state.items() if k.startswith("hardware/")}
-        if not weights_only:
-            self.optimiser.load({k[10:]: v for k, v in state.items() if k.startswith("optimiser/")})
-            self.generator.set_state(state["generator"])
+    def load(self, state: Mapping[str, Tensor] | Any, weights_only: bool = False) -> None:
+        """Take over what `state` gave, all of it or nothing; with `weights_only`, all but optimiser and generator.
 
-    def _program(self) -> dict[str, Any]:
-        if self.hardware is None:
-            return {}
-        shapes = {name: tuple(w.shape) for name, w in self.learned.parameters.items() if name.endswith(".w")}
-        state = self.hardware.init(shapes, self.seed)
-        for name in shapes:
-            stored, state = self.hardware.on_parameters(state, name, self.learned.parameters[name])
-            self.learned.parameters[name] = stored.clone()
-        return state
+        Raises:
+            UserError: a state of another learner (net, rule, signal, optimiser, hardware), with something missing, too
+                much, of another shape or type, or not finite; or batches are under way in a pipeline.
+        """
+        if self.pipe is not None:
+            self.pipe.check_empty()
+        with own_session(), interrupts_wait() as hold:
+            check_state(self, state, weights_only)
+            found = place(from_tensors(state), self.device, self.dtype)
+            hold()
+            self.store.load(found.parameters, state, weights_only)
+            self.learned = replace(found, parameters=self.learned.parameters)
+            if not weights_only:
+                self.generator.set_state(state["generator"].cpu())
 
     def apply_and_read(self, gradients: Mapping[str, Tensor], fraction: float = 1.0) -> dict[str, Tensor]:
         """Change the parameters by one step of the optimiser; what a trial computes with from then on."""
-        check_finite(gradients, self.model.network)
-        self._apply(gradients, fraction)
-        return self.read()
-
-    def _apply(self, gradients: Mapping[str, Tensor], fraction: float) -> None:
-        bounds = self.model.rule.bounds
-        before = {}
-        if self.hardware is not None:
-            before = {name: self.learned.parameters[name].clone() for name in gradients if name.endswith(".w")}
-        self.optimiser.step(gradients, fraction)
-        if bounds is not None:
-            for name in gradients:
-                if name.startswith("hidden"):
-                    self.learned.parameters[name].clamp_(*bounds)
-        for name, old in before.items():
-            asked = self.learned.parameters[name] - old
-            assert self.hardware is not None
-            stored, self.hardware_state = self.hardware.on_update(self.hardware_state, name, old, asked)
-            self.learned.parameters[name].copy_(stored)
+        with own_session(self.fast):
+            check_finite(gradients, self.model.network)
+            self.store.change([(gradients, fraction)])
+            return self.store.read()

@@ -58,8 +58,19 @@ class Model:
     unbound: NetShape | None = None
 
     def told(self, values: Tensor) -> Tensor:
-        """What hidden layers are told of labels or errors (B, ...): their own, or those of the sample before."""
-        return values if self.targets == "own" else values.roll(1, 0)
+        """What hidden layers are told of labels or errors (B, ...): their own, or those of the sample before.
+
+        Raises:
+            UserError: one sample alone, which has no other before it.
+        """
+        if self.targets == "own":
+            return values
+        if len(values) < 2:
+            raise UserError(
+                "targets='shuffled' tells hidden layers of the sample before in the batch, and this batch holds one "
+                "sample. Give at least 2, or use targets='own'"
+            )
+        return values.roll(1, 0)
 
     def bound(self, parameters: Parameters) -> Model:
         """The same model, its neurons running with their own parameters."""

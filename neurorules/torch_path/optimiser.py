@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Literal, NamedTuple, get_args
 
@@ -28,9 +28,21 @@ class Group(NamedTuple):
     rate: float
     decay: float
 
+    @property
+    def fused(self) -> bool:
+        """Whether all of it is changed by one call, which either comes back or has changed nothing."""
+        return self.update is adam
+
+
+class Earlier(NamedTuple):
+    """What parameters were, and what was kept of each, before something changed them."""
+
+    parameters: dict[str, Tensor]
+    kept: dict[str, dict[str, Tensor]]
+
 
 class Optimiser:
-    """Parameters by kind, those of one rate in a group; they are changed in place.
+    """Parameters by kind, those of one rate in a group; they are changed in place, all of them or none.
 
     Args:
         parameters: by name, "<layer>.<...>".
@@ -45,6 +57,7 @@ class Optimiser:
     def __init__(
         self, parameters: Parameters, kinds: Mapping[str, str], rates: Mapping[str, float], weight_decay: float = 0.0
     ) -> None:
+        self.kinds = dict(kinds)
         updates = {kind: update_of(kind) for kind in sorted(set(kinds.values()))}
         self.parameters = parameters
         self.kept: dict[str, dict[str, Tensor]] = {name: {} for name in parameters}
@@ -58,17 +71,61 @@ class Optimiser:
     @torch.no_grad()
     def step(self, gradients: Mapping[str, Tensor], fraction: float = 1.0) -> None:
         """Change the parameters that have a gradient, at `fraction` of their learning rates."""
-        for group in self.groups:
-            members = [Member(self.parameters[n], gradients[n], self.kept[n]) for n in group.names if n in gradients]
-            if members:
+        self.step_together([(gradients, fraction)])
+
+    @torch.no_grad()
+    def step_together(self, parts: Sequence[tuple[Mapping[str, Tensor], float]]) -> None:
+        """Change the parameters of several (gradients, fraction); where one cannot be, none is."""
+        work = [
+            (group, names, gradients, fraction)
+            for gradients, fraction in parts
+            for group in self.groups
+            if (names := [name for name in group.names if name in gradients])
+        ]
+        # The largest group comes last: one call of a fused kernel is whole in itself, and needs no copies.
+        work.sort(key=lambda one: (one[0].fused, sum(self.parameters[name].numel() for name in one[1])))
+        last = work[-1][1] if work and work[-1][0].fused else []
+        earlier = self.copy([name for _, names, *_ in work if names is not last for name in names])
+        earlier.kept.update({name: dict(self.kept[name]) for name in last})
+        try:
+            for group, names, gradients, fraction in work:
+                members = [Member(self.parameters[name], gradients[name], self.kept[name]) for name in names]
                 group.update(members, group.rate * fraction, group.decay)
+        except BaseException:
+            self.put_back(earlier)
+            raise
+
+    def copy(self, names: Iterable[str]) -> Earlier:
+        """Copies of parameters and of what is kept of them."""
+        listed = list(names)
+        kept = {name: {key: value.clone() for key, value in self.kept[name].items()} for name in listed}
+        return Earlier({name: self.parameters[name].clone() for name in listed}, kept)
+
+    @torch.no_grad()
+    def put_back(self, earlier: Earlier) -> None:
+        """Undo all that has happened since `copy`."""
+        for name, value in earlier.parameters.items():
+            self.parameters[name].copy_(value)
+        self.kept.update(earlier.kept)
+
+    def keeps(self, names: Iterable[str]) -> dict[str, Tensor]:
+        """What `state` holds once the parameters of these names have changed: the names and shapes, no numbers."""
+        chosen = set(names)
+        kept: dict[str, dict[str, Tensor]] = {}
+        for group in self.groups:
+            nothing = {name: torch.zeros_like(self.parameters[name]) for name in group.names if name in chosen}
+            kept |= {name: {} for name in nothing}
+            if nothing:
+                group.update([Member(n, torch.zeros_like(n), kept[name]) for name, n in nothing.items()], 0.0, 0.0)
+        return _flat(kept)
 
     def state(self) -> dict[str, Tensor]:
         """Momenta and counts, by "<parameter>/<quantity>"."""
-        return {f"{name}/{key}": value for name, kept in self.kept.items() for key, value in kept.items()}
+        return _flat(self.kept)
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Take over what `state` gave."""
+        """Take over what `state` gave, in place of what is kept."""
+        self.kept = {name: {} for name in self.parameters}
         for path, value in state.items():
             name, key = path.rsplit("/", 1)
             here = self.parameters[name]
@@ -123,6 +180,10 @@ def optimiser_of(
         kinds[name] = kind or defaults.optimizer
         rates[name] = reading if reads else hidden if name in own else signalling
     return Optimiser(parameters, kinds, rates, weight_decay)
+
+
+def _flat(kept: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    return {f"{name}/{key}": value for name, own in kept.items() for key, value in own.items()}
 
 
 def _without_options() -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from neurorules.language.rules import Rule
 from neurorules.series import per_step
 from neurorules.signals._shared import one_hot
+from neurorules.torch_path.session import own_session
 
 
 class Output(NamedTuple):
@@ -42,6 +43,7 @@ def compare_output(rule: Rule, output: Tensor, labels: Tensor) -> Output:
     return Output(output, target, output - target)
 
 
+@own_session()
 def metrics_of(scores: Tensor, labels: Tensor, spikes: Mapping[str, Tensor]) -> dict[str, float]:
     """Cross-entropy of the scores (B, classes), accuracy in 0..1, and spikes a sample by layer."""
     loss = torch.nn.functional.cross_entropy(scores, labels)

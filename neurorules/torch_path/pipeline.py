@@ -9,12 +9,11 @@ is refused. Source: Kohan, Rietman & Siegelmann 2023 (layers learn in parallel, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 from neurorules.language.errors import UserError
@@ -25,6 +24,7 @@ from neurorules.torch_path.learn import gradients_of, learn_one, moved
 from neurorules.torch_path.local_view import Gathered
 from neurorules.torch_path.model import Learned, Model
 from neurorules.torch_path.output import compare_output
+from neurorules.torch_path.session import own_thread
 from neurorules.torch_path.simulate import Activity, Carry
 from neurorules.torch_path.teacher import Teacher
 from neurorules.torch_path.trial import PhaseRecord, Trial, add_sums, class_scores
@@ -61,10 +61,22 @@ class Parcel:
     spikes: dict[str, Tensor] = field(default_factory=dict)
     scores: Tensor | None = None
 
+    def copy(self) -> Parcel:
+        """The same batch with records of its own; a stage that fails leaves this one as it was."""
+        own = {
+            phase: replace(
+                record, summary=dict(record.summary), psi=dict(record.psi), sent=dict(record.sent), currents={}, pre={}
+            )
+            for phase, record in self.records.items()
+        }
+        return replace(self, records=own, spikes=dict(self.spikes))
+
 
 class Stage(NamedTuple):
-    """What one layer found: its gradients, and everything learned with its own averages and signal state moved."""
+    """What one layer found: the batch as it goes on, the layer's gradients, and everything learned, with its own
+    averages and signal state moved."""
 
+    parcel: Parcel
     gradients: dict[str, Tensor]
     learned: Learned
 
@@ -90,14 +102,15 @@ def check_pipelined(model: Model, hardware: bool = False) -> None:
 
 
 def run_stage(model: Model, learned: Learned, index: int, parcel: Parcel) -> Stage:
-    """Run one layer on a batch, in every phase, and evaluate its texts; nothing is changed but the parcel.
+    """Run one layer on a batch, in every phase, and evaluate its texts; nothing is changed.
 
     Args:
         model: network, rule, signal.
         learned: parameters and state as they are.
         index: of the layer.
-        parcel: has been in all layers below; moves on.
+        parcel: has been in all layers below.
     """
+    parcel = parcel.copy()
     model = model.bound(learned.parameters)
     layer = model.network.layers[index]
     state = {**learned.signal, **parcel.signal}
@@ -109,7 +122,6 @@ def run_stage(model: Model, learned: Learned, index: int, parcel: Parcel) -> Sta
         if index == 0:
             parcel.records[phase.name] = PhaseRecord(trial.phase_drive(phase, None))
         record = parcel.records[phase.name]
-        record.currents, record.pre = {}, {}
         activity, _ = trial.run(phase, record.drive, index, record.activity, Carry(), 0, parcel.steps, training=True)
         add_sums(record, layer, activity)
         record.activity = [*record.activity, activity]
@@ -124,7 +136,7 @@ def run_stage(model: Model, learned: Learned, index: int, parcel: Parcel) -> Sta
     _hand_over(trial, parcel, index)
     after = moved(teacher, learned)
     kept = {name: value for name, value in after.signal.items() if name not in parcel.signal}
-    return Stage(gradients_of(teacher), replace(after, signal=kept))
+    return Stage(parcel, gradients_of(teacher), replace(after, signal=kept))
 
 
 def _teacher(trial: Trial, parcel: Parcel, readout: bool, state: SignalState) -> Teacher:
@@ -187,26 +199,29 @@ class Pipe:
         if self.under_way:
             raise UserError(
                 f"{self.under_way} batches are still under way, and layers have learned different numbers of them. "
-                f"Call flush() first"
+                f"Call flush() first, or discard() to forget them"
             )
 
-    def work(self, learned: Learned) -> list[tuple[Parcel, Stage]]:
+    def work(self, learned: Learned, slots: Sequence[Parcel | None]) -> list[Stage]:
         """Every stage works on the batch that stands before it, at once: what each found, the last layer first."""
-        busy = [(index, parcel) for index, parcel in enumerate(self.slots) if parcel is not None][::-1]
+        busy = [(index, parcel) for index, parcel in enumerate(slots) if parcel is not None][::-1]
 
-        def one(index: int, parcel: Parcel) -> tuple[Parcel, Stage]:
-            with torch.no_grad():  # a setting of each thread's own
-                return parcel, run_stage(self.model, learned, index, parcel)
+        def one(index: int, parcel: Parcel) -> Stage:
+            with own_thread():
+                return run_stage(self.model, learned, index, parcel)
 
         if self.pool is None or len(busy) == 1:
             return [one(*job) for job in busy]
-        return [future.result() for future in [self.pool.submit(one, *job) for job in busy]]
+        futures = [self.pool.submit(one, *job) for job in busy]
+        wait(futures)  # also those beside one that failed: nobody works on what is being put back
+        return [future.result() for future in futures]
 
-    def move(self) -> Parcel | None:
+    def move(self, slots: Sequence[Parcel | None], stages: Sequence[Stage]) -> Parcel | None:
         """Every batch goes on to the next layer; the one that leaves the last layer returns."""
-        leaving = self.slots[-1]
-        self.slots = [None, *self.slots[:-1]]
-        return leaving
+        done = iter(stages[::-1])
+        behind = [None if parcel is None else next(done).parcel for parcel in slots]
+        self.slots = [None, *behind[:-1]]
+        return behind[-1]
 
 
 def merged(before: Learned, found: list[Stage]) -> Learned:

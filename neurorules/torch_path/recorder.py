@@ -14,12 +14,15 @@ from torch import Tensor
 from neurorules.language.config import PIPELINED, window_of
 from neurorules.language.errors import UserError
 from neurorules.series import Series
+from neurorules.torch_path.arguments import Labels, Spikes, to_series
+from neurorules.torch_path.checks import check_drive, check_labels
 from neurorules.torch_path.learn import TrialResult, learn_trial
 from neurorules.torch_path.learner import Learner
 from neurorules.torch_path.output import metrics_of
 from neurorules.torch_path.record_plan import RecordPlan, record_plan
 from neurorules.torch_path.record_rows import Seen, many_rows, parameter_arrays, population_arrays, synapse_arrays
 from neurorules.torch_path.report import versions
+from neurorules.torch_path.session import own_session
 from neurorules.traces.header import TraceHeader
 from neurorules.traces.writer import TraceWriter
 
@@ -76,14 +79,13 @@ class Recorder:
         self.close()
 
     def record(
-        self, spikes: Tensor | Series, labels: Tensor | None = None, indices: Sequence[int] | np.ndarray | None = None,
+        self, spikes: Spikes, labels: Labels | None = None, indices: Sequence[int] | np.ndarray | None = None,
         epoch: int = -1,
     ) -> Tensor:  # fmt: skip
         """Run samples without learning from them, and write what happened; of a trial where its m is asked for.
 
         Args:
-            spikes: (T, B, *input), or a `Series`.
-            labels: (B,) class indices; needed for what only a trial has, such as m.
+            spikes, labels: as in `Learner.step`; labels are needed for what only a trial has, such as m.
             indices: the samples' places in the data set; counted on by default.
             epoch: epochs done, or -1.
 
@@ -93,38 +95,40 @@ class Recorder:
         Raises:
             UserError: wrong shapes, no labels where they are needed, or a sample too large.
         """
-        learner, drive = self.learner, spikes if isinstance(spikes, Series) else Series(spikes, False)
+        learner, drive = self.learner, to_series(spikes)
         response = learner.respond(drive)
         said, steps = response.scores.argmax(1).cpu(), response.activity[-1].steps
         seen = Seen(drive, said, response.activity, {}, {}, learner.read())
+        network = learner.model.network
+        taught = None if labels is None else check_labels(labels, drive, network.classes, learner.device)
         if self.plan.learns:
-            if labels is None:
+            if taught is None:
                 raise UserError("what a sample would teach (m, reverse, G1) needs its label. Hand over labels")
-            given = Series(drive.values.to(learner.device, learner.dtype), drive.constant)
+            given, _ = check_drive(drive, network, learner.steps, learner.device, learner.dtype)
             generator = torch.Generator(learner.device).manual_seed(learner.seed)  # the learner's own stays as it is
-            with torch.no_grad():
+            with own_session(learner.fast):
                 trial = learn_trial(
                     learner.model,
                     learner.seen(),
                     given,
                     steps,
-                    labels.to(learner.device),
+                    taught,
                     generator,
                     apply=lambda _: learner.read(),
                 )  # nothing of it is applied
             seen = seen._replace(activity=trial.activity, m=trial.third_factors, sent=trial.sent)
-        self._write(seen, labels, indices, epoch)
+        self._write(seen, taught, indices, epoch)
         return said
 
     def step(
-        self, spikes: Tensor | Series, labels: Tensor, fraction: float = 1.0, epoch: int = -1
+        self, spikes: Spikes, labels: Labels, fraction: float = 1.0, epoch: int = -1
     ) -> dict[str, float]:  # fmt: skip
         """Learn from one batch, as `learner.step` does, and write what that step itself saw: nothing runs twice.
 
         Raises:
             UserError: a schedule that keeps no step of the trial, or what `learner.step` refuses.
         """
-        drive = spikes if isinstance(spikes, Series) else Series(spikes, False)
+        drive = to_series(spikes)
         steps = self.learner.steps if drive.constant else len(drive.values)
         if self.learner.schedule in PIPELINED or window_of(self.learner.schedule, steps) < steps:
             raise UserError(

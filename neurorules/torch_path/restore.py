@@ -12,6 +12,7 @@ from neurorules.rules import RULES
 from neurorules.runs.folder import RunFolder
 from neurorules.torch_path.batches import Data, load_data
 from neurorules.torch_path.learner import Learner
+from neurorules.torch_path.session import own_session
 from neurorules.torch_path.trainer import make_learner
 
 
@@ -23,6 +24,7 @@ class Restored(NamedTuple):
     learner: Learner
 
 
+@own_session()
 def restore(run: Path, data_dir: Path | None = None, **changed: Any) -> Restored:
     """Load a finished run.
 
@@ -32,7 +34,7 @@ def restore(run: Path, data_dir: Path | None = None, **changed: Any) -> Restored
         changed: settings to run it with instead of its own, such as device="cpu" or precision="float64".
 
     Raises:
-        UserError: no finished run there, or its data cannot be read.
+        UserError: no finished run there, its files do not belong together, or its data cannot be read.
     """
     folder = RunFolder.finished(run)
     if folder.config().get("path") == "brian2":
@@ -44,5 +46,8 @@ def restore(run: Path, data_dir: Path | None = None, **changed: Any) -> Restored
     config = RULES.make(stored.rule).settle(stored)
     data = load_data(config, data_dir)
     learner = make_learner(config, data)
-    learner.load(folder.load_weights(), weights_only=True)
+    try:
+        learner.load(folder.load_weights(), weights_only=True)
+    except UserError as error:
+        raise UserError(f"the weights in {run} cannot be taken over: {error}") from None
     return Restored(config, data, learner)

@@ -25,6 +25,7 @@ from neurorules.neurons.rate import Rate
 from neurorules.torch_path.folding import fold
 from neurorules.torch_path.layer import NETWORK_INPUT, Input, Layer
 from neurorules.torch_path.model import Learned
+from neurorules.torch_path.module_checks import STATEFUL, WEIGHTED, check_plain, unwrapped
 from neurorules.torch_path.network import Network
 from neurorules.torch_path.snntorch_layers import to_leaky, to_neuron, to_reader, to_synaptic
 from neurorules.torch_path.torch_modules import numbers_of, to_connection, to_linear, to_module, to_transform
@@ -42,6 +43,43 @@ class Block(NamedTuple):
     linear_at: str
     population: nn.Module | None
     population_at: str
+
+
+def from_module(
+    net: object, input_shape: Shape | None, steps: int
+) -> tuple[Network, dict[str, Tensor], frozenset[str]]:
+    """The network that a Sequential describes, also one that is compiled or wrapped; see `from_sequential`.
+
+    Args:
+        net: what a user hands over as a net.
+        input_shape: of one sample at one step.
+        steps: that the network is to run.
+
+    Returns:
+        Network, its parameters by name, and the names of those with requires_grad=False.
+
+    Raises:
+        UserError: it is no Sequential, or one that cannot be represented or run.
+    """
+    module = unwrapped(net) if isinstance(net, nn.Module) else net
+    if not isinstance(module, nn.Sequential):
+        raise UserError(
+            f"a net is a text such as '800-800', a Network, or a torch.nn.Sequential of torch and snnTorch layers, and "
+            f"this is a {type(module).__name__}. Put its layers into a torch.nn.Sequential, in the order they run"
+        )
+    network, given = from_sequential(module, input_shape)
+    rate = next((where for where, one in _modules(module) if isinstance(one, nn.ReLU | nn.Tanh)), None)
+    if rate is not None and steps != 1:
+        raise UserError(
+            f"{rate} sends rates, which run 1 step, and this learner runs {steps}. Use steps=1, or a snntorch.Leaky in "
+            f"its place"
+        )
+    linears = [one for _, one in _modules(module) if isinstance(one, nn.Linear | nn.Conv2d)]
+    frozen: set[str] = set()
+    for layer, linear in zip(network.layers, linears, strict=True):
+        named = {layer.weight(layer.inputs[0]): linear.weight, layer.bias: linear.bias}
+        frozen |= {name for name, value in named.items() if value is not None and not value.requires_grad}
+    return network, given, frozenset(frozen)
 
 
 def from_sequential(net: nn.Sequential, input_shape: Shape | None) -> tuple[Network, dict[str, Tensor]]:
@@ -84,12 +122,12 @@ def from_sequential(net: nn.Sequential, input_shape: Shape | None) -> tuple[Netw
     return Network(tuple(layers), input_shape, shape[0]), given
 
 
-def to_sequential(network: Network, learned: Learned) -> nn.Sequential:
+def to_sequential(network: Network, learned: Learned, frozen: frozenset[str] = frozenset()) -> nn.Sequential:
     """The network as torch and snnTorch layers, in evaluation mode, with normalisation folded into the weights.
 
     Every Leaky keeps its own state: call `snntorch.utils.reset(net)`, then the net once for each step. It returns the
     read-out's current (memoryless read-out), else what its Leaky or Synaptic returns, the membrane last; class scores
-    are the time average.
+    are the time average. Parameters whose names are `frozen` have requires_grad=False.
 
     Raises:
         UserError: recurrent layers, a read-out of all layers, or a neuron that snnTorch has no layer for.
@@ -103,17 +141,25 @@ def to_sequential(network: Network, learned: Learned) -> nn.Sequential:
         modules += [to_module(transform) for transform in entry.transforms]
         weights, bias = fold(layer, learned)
         w = weights[entry.name]
-        modules += to_linear(entry.connection, w, bias)
+        made = to_linear(entry.connection, w, bias)
+        for name, value in made[0].named_parameters():
+            value.requires_grad_((layer.weight(entry) if name == "weight" else layer.bias) not in frozen)
+        modules += made
         modules += _population(layer, w.dtype)
     return nn.Sequential(*modules).to(bias.device).eval()
 
 
 def _modules(net: nn.Sequential, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
-    for index, module in enumerate(net):
+    check_plain(net, f"layer {prefix.rstrip('.')} (Sequential)" if prefix else "the Sequential")
+    for index, wrapped in enumerate(net):
+        module = unwrapped(wrapped)
         if isinstance(module, nn.Sequential):
             yield from _modules(module, f"{prefix}{index}.")
-        elif not isinstance(module, nn.Identity):
-            yield f"layer {prefix}{index} ({type(module).__name__})", module
+        else:
+            where = f"layer {prefix}{index} ({type(module).__name__})"
+            check_plain(module, where)
+            if not isinstance(module, nn.Identity):
+                yield where, module
 
 
 def _blocks(net: nn.Sequential) -> list[Block]:
@@ -122,12 +168,10 @@ def _blocks(net: nn.Sequential) -> list[Block]:
     open_linear: tuple[str, nn.Module] | None = None
     seen: set[int] = set()
     for where, module in _modules(net):
+        _check_shared(module, where, seen)
         if isinstance(module, nn.Linear | nn.Conv2d):
             if open_linear is not None:
                 raise UserError(f"{where} follows {open_linear[0]} with no Leaky between. Put one there")
-            if id(module) in seen:
-                raise UserError(f"{where} stands there twice, and weights cannot be shared. Use a module of its own")
-            seen.add(id(module))
             open_linear = (where, module)
         elif isinstance(module, Populations):
             if open_linear is None:
@@ -144,6 +188,19 @@ def _blocks(net: nn.Sequential) -> list[Block]:
     elif before:
         raise UserError(f"{before[0][0]} stands behind the read-out. Remove it, or end with a Linear")
     return blocks
+
+
+def _check_shared(module: nn.Module, where: str, seen: set[int]) -> None:
+    """Whether what a module keeps, weights or a membrane, belongs to it alone."""
+    if not isinstance(module, STATEFUL):
+        return
+    if id(module) in seen:
+        what = "weights" if isinstance(module, WEIGHTED) else "membranes"
+        raise UserError(f"{where} stands there twice, and {what} cannot be shared. Use a module of its own")
+    own = {id(module), *(id(value) for value in module.parameters())}
+    if own & seen:
+        raise UserError(f"{where} shares its weights with a layer before it. Give it parameters of its own")
+    seen |= own
 
 
 def _entry(block: Block, source: int, shape: Shape) -> Input:

@@ -32,6 +32,7 @@ from neurorules.torch_path.health import warn_of
 from neurorules.torch_path.learn import check_window
 from neurorules.torch_path.learner import Learner
 from neurorules.torch_path.report import result_of
+from neurorules.torch_path.session import own_session
 from neurorules.torch_path.watch import Watcher
 
 Found = TypeVar("Found")
@@ -54,6 +55,7 @@ class Position:
     validation: list[float | None] = field(default_factory=list)
 
 
+@own_session()
 def train(
     config: TrainConfig,
     out: Path | None = None,
@@ -147,7 +149,14 @@ class Run:
     @property
     def batches(self) -> int:
         """Trials an epoch."""
-        return -(-len(self.data.train) // self.config.batch_size)
+        whole, rest = divmod(len(self.data.train), self.config.batch_size)
+        # A last sample alone has no other whose targets it could be told: it joins the batch before.
+        return whole + (rest > (self.config.targets == "shuffled" and whole > 0))
+
+    def place(self, batch: int) -> slice:
+        """Where a batch's samples stand in the order of its epoch."""
+        size = self.config.batch_size
+        return slice(batch * size, None if batch == self.batches - 1 else (batch + 1) * size)
 
     def learn(self, stop: StopFlag) -> None:
         """All epochs from where the run is."""
@@ -162,17 +171,17 @@ class Run:
 
     def _learn_epoch(self, stop: StopFlag, bar: Bar) -> None:
         order = epoch_order(self.config.seed, self.at.epoch, len(self.data.train))
-        size, rate = self.config.batch_size, rate_schedule(self.config.lr_schedule)
+        rate = rate_schedule(self.config.lr_schedule)
         while self.at.batch < self.batches:
             started = time.perf_counter()
-            chosen = order[self.at.batch * size : (self.at.batch + 1) * size]
+            chosen = order[self.place(self.at.batch)]
             drive, labels = self.data.train.batch(chosen, self.encoding)
             fraction = rate(self.at.epoch + self.at.batch / self.batches, self.config.epochs)
             self.under_way.append(len(labels))
             self._learn(drive, labels, fraction)
             self.at.batch += 1
             self.at.seconds += time.perf_counter() - started
-            seen = min(self.at.batch * size, len(self.data.train)) - sum(self.under_way)
+            seen = len(order[: self.place(self.at.batch - 1).stop]) - sum(self.under_way)
             bar.advance(note=f"epoch {self.at.epoch + 1}, accuracy {self.at.accuracy / max(seen, 1):.3f}")
             if stop.requested:
                 self._interrupt()
@@ -248,16 +257,18 @@ class Run:
             return
         self._flush()
         tensors = {**self.learner.state(), "encoding": self.encoding.get_state()}
-        checkpoint.save(self.folder.path, tensors, vars(self.at))
+        checkpoint.save(self.folder.path, tensors, vars(self.at), self.folder.config())
 
     def restore(self, folder: RunFolder) -> None:
         """Go back to the last whole checkpoint; from the start where there is none."""
-        found = checkpoint.load(folder.path)
+        found = checkpoint.load(folder.path, folder.config())
         if found is None:
             folder.truncate_metrics(0)
             return
-        self.learner.load(found.tensors)
-        self.encoding.set_state(found.tensors["encoding"])
+        tensors = dict(found.tensors)
+        encoding = tensors.pop("encoding")
+        self.learner.load(tensors)
+        self.encoding.set_state(encoding)
         self.at = Position(**found.state)
         folder.truncate_metrics(self.at.epoch)
 

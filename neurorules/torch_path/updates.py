@@ -45,7 +45,7 @@ def adam(members: Sequence[Member], rate: float, decay: float) -> None:
     """Kingma & Ba 2015."""
     for parameter, _, kept in members:
         if not kept:
-            kept["step"] = torch.zeros((), device=parameter.device)
+            kept["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)
             kept["exp_avg"], kept["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
     parameters, gradients, _ = zip(*members, strict=True)
     means, squares, counts = ([m.kept[key] for m in members] for key in ("exp_avg", "exp_avg_sq", "step"))

@@ -11,6 +11,7 @@ from neurorules.brian2_path.continuous.circuit import Circuit, Units, Wires, fla
 from neurorules.brian2_path.continuous.layers import SHOWN
 from neurorules.brian2_path.continuous.machine import Machine
 from neurorules.brian2_path.continuous.plan import Order, samples_only
+from neurorules.language.errors import UserError
 
 ENTRIES = ("ff", "rec")
 """Names of a layer's inputs, at the end of their wires'."""
@@ -63,7 +64,12 @@ class Stream:
         self.values = before
 
     def load(self, parameters: Mapping[str, np.ndarray]) -> None:
-        """Begin with these parameters, named and shaped as `parameters` gives them."""
+        """Begin with these parameters, named and shaped as `parameters` gives them.
+
+        Raises:
+            UserError: one is missing, of another shape, or not finite.
+        """
+        check_arrays(parameters, self.parameters(), "weights")
         for name, values in parameters.items():
             part, variable = name.rsplit(".", 1)
             wires = part.replace(".", "_")
@@ -111,6 +117,28 @@ class Stream:
         for part, variable in self.circuit.kept():
             name = f"{part.name}.{variable}"
             self.values[name] = self.machine.read(name)
+
+
+def check_arrays(given: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], what: str) -> None:
+    """Whether stored numbers fit a circuit.
+
+    Args:
+        given, expected: by name; only shapes of what is expected are read.
+        what: they are, for the message.
+
+    Raises:
+        UserError: one is missing, of another shape, or not finite.
+    """
+    for name, values in expected.items():
+        if name not in given or given[name].shape != values.shape:
+            shape = given[name].shape if name in given else "none"
+            raise UserError(
+                f"the {what} are of another run: '{name}' has shape {shape}, this one's has {values.shape}. Restore "
+                f"the file, or train again with --force"
+            )
+    for name, values in given.items():
+        if values.dtype.kind != "f" or not np.isfinite(values).all():
+            raise UserError(f"the {what} are damaged: '{name}' holds what is no finite number. Restore the file")
 
 
 def _wires_of(wires: Wires, sizes: Mapping[str, int]) -> int:

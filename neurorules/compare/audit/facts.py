@@ -115,10 +115,12 @@ def learns_before_above(rig: Rig) -> bool:
     learned = replace(learned, signal={**learned.signal, **seen})
     parcel = Parcel(rig.drive, rig.steps, rig.labels, masks, 1.0, seen)
     with torch.no_grad():
-        return not any(
-            differ(clean.of(layer), run_stage(rig.model, learned, index, parcel).gradients)
-            for index, layer in enumerate(rig.hidden)
-        )
+        for index, layer in enumerate(rig.hidden):
+            stage = run_stage(rig.model, learned, index, parcel)
+            if differ(clean.of(layer), stage.gradients):
+                return False
+            parcel = stage.parcel
+    return True
 
 
 def memory_growth(rig: Rig) -> tuple[float | None, str]:

@@ -29,7 +29,7 @@ from neurorules.torch_path.batches import Data
 from neurorules.torch_path.checks import check_drive
 from neurorules.torch_path.learner import Learner
 from neurorules.torch_path.model import Learned
-from neurorules.torch_path.precision import matrix_precision
+from neurorules.torch_path.session import own_session
 from neurorules.torch_path.watch import Watcher
 
 FOLDER, LINES = "measures", "epochs.jsonl"
@@ -58,7 +58,7 @@ class Measures(Watcher):
         if home is not None:
             self.rows = read_rows(home)
             self.weights = {epoch - 1: _stored_weights(home, epoch - 1)}
-        with torch.no_grad(), matrix_precision(learner.fast):
+        with own_session(learner.fast):
             learned = learner.seen() if epoch else _warmed(learner, self.probe)
             batch = _ready(learner, *self.probe.update_batch())
             row: dict[str, Any] = {"epoch": epoch, "alignment": agreement(learner.model, learned, *batch)}

@@ -11,7 +11,6 @@ Plain C through ctypes: 2.7 s to compile once, then 1.7 ms for 25 steps of 128 x
 slower, 2 s at each start, a second OpenMP runtime in the process. A torch C++ extension: 34 s to compile an empty one.
 """
 
-from .allocator import keep_freed_memory
 from .contract import HAVE_PRIMITIVE, Affine, Psi, PsiShape, Reset, Reverse, Scan, Through, Total
 from .dispatch import compiled, reverse, reverse_scan, reverse_total, scan, serves
 
@@ -26,7 +25,6 @@ __all__ = [
     "Through",
     "Total",
     "compiled",
-    "keep_freed_memory",
     "reverse",
     "reverse_scan",
     "reverse_total",

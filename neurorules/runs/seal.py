@@ -1,0 +1,83 @@
+"""What binds the files of a run to each other: digests of its configuration and of its weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from neurorules.language.errors import UserError
+from neurorules.runs.plain_json import plain
+
+SEAL = "sha256"
+"""Key of the digests in `result.json`, and in the texts beside the tensors of a checkpoint or of weights."""
+
+OF_THE_MACHINE = ("device", "threads")
+"""Settings of which a result says what the machine made of them."""
+
+
+def digest_of_config(config: Mapping[str, Any]) -> str:
+    """Of the settings, however they are written down."""
+    return hashlib.sha256(json.dumps(plain(config), sort_keys=True).encode()).hexdigest()
+
+
+def digest_of_file(path: Path) -> str:
+    """Of every byte.
+
+    Raises:
+        UserError: there is no such file, or it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}). Restore it, or train again with --force") from None
+
+
+def check_config(path: Path, digest: str | None, config: Mapping[str, Any]) -> None:
+    """Whether a file belongs to a configuration; one of a version that wrote no digest may.
+
+    Args:
+        path: the file, for the message.
+        digest: what it says of its configuration.
+        config: of its folder.
+
+    Raises:
+        UserError: it belongs to another.
+    """
+    if digest is not None and digest != digest_of_config(config):
+        raise UserError(
+            f"{path} belongs to another configuration than {path.parent / 'config.json'}: one of the two was edited, "
+            f"or comes from another run. Restore it, or train again with --force"
+        )
+
+
+def check_seal(folder: Path, result: Mapping[str, Any], config: Mapping[str, Any], weights: str) -> None:
+    """Whether configuration and weights are those that a result was written with.
+
+    Args:
+        folder: of the run.
+        result: what `result.json` holds.
+        config: what `config.json` holds.
+        weights: name of the file of weights.
+
+    Raises:
+        UserError: they are not; the file, or the setting, is named.
+    """
+    seal = result.get(SEAL)
+    if not isinstance(seal, Mapping):  # of a version that wrote none: its result repeats the settings
+        for name, value in config.items():
+            if name not in OF_THE_MACHINE and name in result and result[name] != value:
+                raise UserError(
+                    f"{folder / 'config.json'} says that {name} is {json.dumps(value)}, and the run was done with "
+                    f"{json.dumps(result[name])}: it was edited. Restore it, or train again with --force"
+                )
+        return
+    check_config(folder / "result.json", seal.get("config"), config)
+    if seal.get("weights") != digest_of_file(folder / weights):
+        raise UserError(
+            f"{folder / weights} is not what this run has learned: it was edited, damaged, or comes from another run. "
+            f"Restore it, or train again with --force"
+        )

@@ -1,0 +1,147 @@
+"""Whether a module is what its class says and no more: whatever else it does would be lost, and is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import snntorch
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from neurorules.language.errors import UserError
+
+WEIGHTS = frozenset({"weight", "bias"})
+LEAKY = frozenset({"threshold", "graded_spikes_factor", "reset_mechanism_val", "V", "beta", "mem"})
+PARTS: dict[type[nn.Module], frozenset[str]] = {
+    nn.Linear: WEIGHTS,
+    nn.Conv2d: WEIGHTS,
+    snntorch.Leaky: LEAKY,
+    snntorch.Synaptic: LEAKY | {"alpha", "syn"},
+    **dict.fromkeys(
+        (nn.ReLU, nn.Tanh, nn.MaxPool2d, nn.AvgPool2d, nn.Flatten, nn.Dropout, nn.Identity), frozenset[str]()
+    ),
+}
+"""Every class that has a counterpart here, and the parameters and buffers that it has of its own."""
+SAME = frozenset(
+    {"__init__", "__doc__", "__module__", "__qualname__", "__annotations__", "__dict__", "__weakref__", "__repr__"}
+) | {"__parameters__", "__firstlineno__", "__static_attributes__", "__constants__", "__orig_bases__", "extra_repr"}
+"""What a subclass may say anew without computing anything else."""
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+STATEFUL = (nn.Linear, nn.Conv2d, snntorch.Leaky, snntorch.Synaptic)
+WEIGHTED = (nn.Linear, nn.Conv2d)
+
+
+def unwrapped(module: nn.Module) -> nn.Module:
+    """The module inside torch.compile's and the data-parallel wrappers, which compute what it computes."""
+    while True:
+        inner = module._modules.get("_orig_mod")
+        if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            check_no_hooks(module, f"the {type(module).__name__} around the net")
+            inner = module._modules.get("module")
+        if inner is None:
+            return module
+        module = inner
+
+
+def check_plain(module: nn.Module, where: str) -> None:
+    """Whether a module does what its class does, and nothing else; a class that has no counterpart here passes.
+
+    Args:
+        module: of a Sequential, or the Sequential itself.
+        where: names it in messages.
+
+    Raises:
+        UserError: it does more: what, and what can be done.
+    """
+    known = next((base for base in (*PARTS, nn.Sequential) if isinstance(module, base)), None)
+    if known is None:
+        return
+    check_no_hooks(module, where)
+    own = (name for base in _above(type(module), known) for name in vars(base))
+    methods = {name for name in own if name not in SAME and hasattr(known, name)}
+    methods |= {name for name in vars(module) if callable(getattr(known, name, None))}
+    if methods:
+        raise UserError(
+            f"{where} is a {known.__name__} with {_listed(methods)} of its own, which would not run here. Use "
+            f"{known.__module__.split('.')[0]}'s {known.__name__} itself"
+        )
+    if known is not nn.Sequential:
+        beside = {*module._parameters, *module._buffers, *module._modules} - PARTS[known]
+    else:
+        beside = {*module._parameters, *module._buffers}
+    if beside:
+        raise UserError(
+            f"{where} holds {_listed(beside)}, which a {known.__name__} has not and nothing here would read. Remove it"
+        )
+    if isinstance(module, WEIGHTED):
+        _check_weights(module, where)
+
+
+def check_no_hooks(module: nn.Module, where: str) -> None:
+    """Whether nothing else is called where a module runs.
+
+    Raises:
+        UserError: something is; pruning and weight or spectral normalisation are told by their names.
+    """
+    if parametrize.is_parametrized(module):
+        names = getattr(module, "parametrizations", {})
+        raise UserError(
+            f"{where} has a parametrisation of {_listed(names)}, which would not be learned here. Remove it first: "
+            f"torch.nn.utils.parametrize.remove_parametrizations(module, '{next(iter(names), 'weight')}')"
+        )
+    hooks = [hook for kind in HOOKS for hook in getattr(module, kind).values()]
+    for hook in hooks:
+        name = getattr(hook, "_tensor_name", None)
+        if name is not None:
+            raise UserError(
+                f"{where} is pruned ('{name}'), and what is pruned would learn again here. Make it final first, "
+                f"torch.nn.utils.prune.remove(module, '{name}'): its zeros are then weights like others"
+            )
+        if type(hook).__name__ in ("WeightNorm", "SpectralNorm"):
+            raise UserError(
+                f"{where} has a {type(hook).__name__}, which would not be learned here. Remove it first: "
+                f"torch.nn.utils.remove_{'weight' if type(hook).__name__ == 'WeightNorm' else 'spectral'}_norm(module)"
+            )
+    if hooks:
+        name = getattr(hooks[0], "__name__", type(hooks[0]).__name__)
+        raise UserError(f"{where} has the hook '{name}', which nothing here would call. Remove it from the module")
+
+
+def _above(given: type, known: type) -> Iterable[type]:
+    """The classes that a subclass adds to a known one."""
+    return given.__mro__[: given.__mro__.index(known)]
+
+
+def _check_weights(module: nn.Module, where: str) -> None:
+    for name in ("weight", "bias"):
+        value = getattr(module, name)
+        if not isinstance(value, Tensor):
+            continue
+        if torch.nn.parameter.is_lazy(value):
+            raise UserError(f"{where} has no weights yet. Run the net once on a sample before")
+        if type(value) not in (Tensor, nn.Parameter) or value.layout != torch.strided or value.is_meta:
+            raise UserError(f"{where} has a {name} that is no plain tensor. Give it dense numbers")
+        if not value.is_floating_point() or value.is_quantized:
+            raise UserError(f"{where} has a {name} of {value.dtype}. Give it float32 or float64")
+        if value._backward_hooks:
+            raise UserError(f"{where} has a hook on its {name}, which nothing here would call. Remove it")
+        if not bool(value.isfinite().all()):
+            raise UserError(f"{where} has a {name} that holds NaN or infinite values. Give it finite ones")
+    shape = _shape_of(module)
+    if tuple(module.weight.shape) != shape:  # type: ignore[arg-type, union-attr]
+        given = tuple(module.weight.shape)  # type: ignore[arg-type, union-attr]
+        raise UserError(f"{where} says that its weight has shape {shape}, and it has {given}. Make them the same")
+    if module.bias is not None and tuple(module.bias.shape) != shape[:1]:  # type: ignore[arg-type, union-attr]
+        raise UserError(f"{where} has a bias of shape {tuple(module.bias.shape)}, must be {shape[:1]}")  # type: ignore[arg-type, union-attr]
+
+
+def _shape_of(module: nn.Module) -> tuple[int, ...]:
+    if isinstance(module, nn.Linear):
+        return module.out_features, module.in_features
+    assert isinstance(module, nn.Conv2d)
+    return module.out_channels, module.in_channels // module.groups, *module.kernel_size
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in sorted(names))
