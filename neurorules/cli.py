@@ -1,11 +1,16 @@
-"""The command line: one application, one way to fail (a plain line on stderr, exit 2), one way to be stopped (130)."""
+"""The command line: one application, one way to fail (a plain line on stderr, exit 2), one way to be stopped (130).
+
+What the operating system and memory refuse is told in a line as well; any other error is a fault of this program, and
+shows where it happened.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
 from collections.abc import Sequence
-from typing import Any
+from importlib import metadata
+from typing import Annotated, Any
 
 import typer
 
@@ -14,8 +19,6 @@ from neurorules.language.errors import UserError, nearest
 
 app = typer.Typer(
     name="neurorules",
-    help="Train spiking networks with local, voltage-based learning rules, and compare them with global ones.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -28,6 +31,19 @@ for part in (train, compare, report, audit, reproduce, traces, explain, inspect,
     part.add_to(app)
 
 
+@app.callback(invoke_without_command=True)
+def options(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+) -> None:
+    """Train spiking networks with local, voltage-based learning rules, and compare them with global ones."""
+    if version:
+        print(f"neurorules {_version()}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit(2)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0, 2 for a user's mistake, 130 where the user stopped it."""
     logging.basicConfig(level=logging.WARNING, format="neurorules: %(message)s", stream=sys.stderr, force=True)
@@ -37,10 +53,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command; the exit code."""
+    from neurorules.runs.failures import told
     from neurorules.runs.interrupt import Interrupted
 
+    command = typer.main.get_command(app)
     try:
-        code = typer.main.get_command(app).main(arguments, prog_name="neurorules", standalone_mode=False)
+        # Not by way of typer's own `main`: it would take an interrupt, and with it the line that resumes the run.
+        with command.make_context("neurorules", arguments) as context:
+            command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
     except UserError as error:
         return _say(str(error), 2)
     except UsageError as error:
@@ -51,7 +73,19 @@ def run(arguments: list[str]) -> int:
         return _say("stopped", 130)
     except BrokenPipeError:
         return 0
-    return code if isinstance(code, int) else 0
+    except Exception as error:
+        line = told(error)
+        if line is None:
+            raise
+        return _say(line, 2)
+    return 0
+
+
+def _version() -> str:
+    try:
+        return metadata.version("neurorules")
+    except metadata.PackageNotFoundError:
+        return "of a copy that is not installed"
 
 
 def _say(line: str, code: int) -> int:

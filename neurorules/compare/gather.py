@@ -20,6 +20,7 @@ from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.runs.atomic import write_text
 from neurorules.runs.folder import RunFolder
+from neurorules.runs.lock import owned_folder
 from neurorules.runs.plain_json import plain, to_json
 
 _log = logging.getLogger(__name__)
@@ -99,8 +100,8 @@ def gather_runs(folders: Sequence[Path], out: Path, command: str) -> dict[str, A
         seen[key] = folder
     if (out / COMPARISON_FILE).exists():
         raise UserError(f"{out} holds another comparison. Give another --out")
-    out.mkdir(parents=True, exist_ok=True)
-    return gather(list(zip(results, folders, strict=True)), out, command)
+    with owned_folder(out):
+        return gather(list(zip(results, folders, strict=True)), out, command)
 
 
 def check_comparable(results: Sequence[Mapping[str, Any]], folders: Sequence[Path]) -> None:

@@ -18,6 +18,7 @@ from neurorules.language.config import SettledConfig
 from neurorules.language.errors import UserError
 from neurorules.runs.atomic import write_text
 from neurorules.runs.folder import METRICS, RESULT
+from neurorules.runs.lock import owned_folder
 from neurorules.runs.plain_json import to_json
 
 RESULT_FILE = "reproduce.json"
@@ -65,17 +66,18 @@ def reproduce(
         if table.title not in missing
         for config in _configs(row, seeds, changed or {})
     ]
-    prepare_folder(out, [folder for _, folder in tasks], force, resume, "*/*/*")
-    run_all(tasks, out, jobs=jobs, data_dir=data_dir, quiet=quiet, command="reproduce")
-    found = {
-        "title": paper.title,
-        "source": paper.source,
-        "notes": list(paper.notes),
-        "measures": list(paper.measures),
-        "tables": [_gather(paper, table, out, missing.get(table.title)) for table in paper.tables],
-    }
-    write_text(out / RESULT_FILE, to_json(found, indent=2) + "\n")
-    return found
+    with owned_folder(out):
+        prepare_folder(out, [folder for _, folder in tasks], force, resume, "*/*/*")
+        run_all(tasks, out, jobs=jobs, data_dir=data_dir, quiet=quiet, command="reproduce")
+        found = {
+            "title": paper.title,
+            "source": paper.source,
+            "notes": list(paper.notes),
+            "measures": list(paper.measures),
+            "tables": [_gather(paper, table, out, missing.get(table.title)) for table in paper.tables],
+        }
+        write_text(out / RESULT_FILE, to_json(found, indent=2) + "\n")
+        return found
 
 
 def folder_of(out: Path, table: Table, row: Row, seed: int) -> Path:

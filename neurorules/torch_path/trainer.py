@@ -6,7 +6,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -19,7 +19,8 @@ from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.rates import rate_schedule
 from neurorules.rules import RULES
 from neurorules.runs import checkpoint
-from neurorules.runs.folder import RunFolder, open_run
+from neurorules.runs.beginning import has_begun, own_run
+from neurorules.runs.folder import RunFolder
 from neurorules.runs.interrupt import Interrupted, StopFlag, polite_stop
 from neurorules.runs.memory import PeakMemory
 from neurorules.runs.progress import Bar, progress
@@ -84,16 +85,16 @@ def train(
     settled = RULES.make(config.rule).settle(config)
     data = data or load_data(settled, data_dir)
     learner = make_learner(settled, data)
-    folder = None
-    if out is not None:
-        # Only now: a mistake in the settings must not leave a folder behind, or replace a run.
-        folder = open_run(out, settled, resume, force)
-    run = Run(settled, data, learner, folder, Position(), quiet, memory, tuple(watchers))
-    if folder is not None and resume:
-        run.restore(folder)
-    with polite_stop() as stop, cpu_threads(settled, learner):
-        run.learn(stop)
-        return run.finish()
+    run = Run(settled, data, learner, None, Position(), quiet, memory, tuple(watchers))
+    with ExitStack() as held:
+        if out is not None:
+            # Only now: a mistake in the settings must not leave a folder behind, or replace a run.
+            run.folder = held.enter_context(own_run(out, settled, resume, force))
+            if resume:
+                run.restore(run.folder)
+        with polite_stop() as stop, cpu_threads(settled, learner):
+            run.learn(stop)
+            return run.finish()
 
 
 @contextmanager
@@ -190,7 +191,8 @@ class Run:
         try:
             return learn()
         except Diverged as found:
-            kept = "" if self.folder is None else f" The last checkpoint is kept in {self.folder.path}"
+            begun = self.folder is not None and has_begun(self.folder.path)
+            kept = f" The last checkpoint is kept in {self.folder.path}" if self.folder and begun else ""
             raise Diverged(f"epoch {self.at.epoch + 1}, trial {self.at.batch + 1}: {found}.{kept}") from None
 
     def _interrupt(self) -> None:

@@ -15,6 +15,7 @@ from typing import Literal
 
 from neurorules.language.errors import UserError
 from neurorules.runs.atomic import replacing
+from neurorules.runs.hdf5 import hdf5_writing
 from neurorules.traces.exporters._extra import require
 from neurorules.traces.store import TraceReader
 
@@ -44,7 +45,7 @@ class Nix:
         require("nix", "neo", "neo", "nixio")
         from neurorules.traces.exporters import _neo_block
 
-        with replacing(out) as temporary:
+        with replacing(out) as temporary, hdf5_writing(temporary):
             _neo_block.write(reader, temporary, 1000 * self.volts_per_threshold, self.trains == "layer")
         return [out]
 

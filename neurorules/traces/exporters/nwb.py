@@ -16,6 +16,7 @@ from pathlib import Path
 
 from neurorules.language.errors import UserError
 from neurorules.runs.atomic import replacing
+from neurorules.runs.hdf5 import hdf5_writing
 from neurorules.traces.exporters._extra import require
 from neurorules.traces.store import TraceReader
 
@@ -47,7 +48,7 @@ class Nwb:
         require("nwb", "nwb", "pynwb")
         from neurorules.traces.exporters import _nwb_file
 
-        with replacing(out) as temporary:
+        with replacing(out) as temporary, hdf5_writing(temporary):
             _nwb_file.write(reader, temporary, self.volts_per_threshold, self.gap_steps)
         return [out]
 

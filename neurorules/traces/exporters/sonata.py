@@ -16,6 +16,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from neurorules.runs.hdf5 import hdf5_writing
 from neurorules.traces.blocks import dense_blocks, event_blocks
 from neurorules.traces.exporters._folder import new_folder
 from neurorules.traces.exporters._tables import dense_variables, write_header, write_samples
@@ -41,14 +42,14 @@ class Sonata:
         reports = sorted({name for layer in reader.layers for name in dense_variables(reader, layer)})
         with new_folder(out) as folder:
             written = [write_samples(reader, folder / "samples.csv"), write_header(reader, folder / "trace.json")]
-            with _new_file(folder / "spikes.h5") as file:
+            with hdf5_writing(folder / "spikes.h5"), _new_file(folder / "spikes.h5") as file:
                 spikes = file.create_group("spikes")
                 for layer in reader.layers:
                     if SPIKES in reader.variables(layer):
                         _write_spikes(reader, layer, axis, spikes.create_group(layer))
             for variable in reports:
                 written.append(folder / f"{variable}_report.h5")
-                with _new_file(written[-1]) as file:
+                with hdf5_writing(written[-1]), _new_file(written[-1]) as file:
                     report = file.create_group("report")
                     for layer in reader.layers:
                         if variable in reader.variables(layer):
