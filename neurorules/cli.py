@@ -24,6 +24,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+LONGEST = 200
+"""Letters of a word in a line of refusal; the middle of a longer one is left out."""
+
 # The base of all usage errors: typer brings a click of its own since 0.2x, so the class is found through typer.
 UsageError: Any = typer.BadParameter.__mro__[2]
 
@@ -53,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command; the exit code."""
-    from neurorules.runs.failures import told
+    from neurorules.disk.failures import told
     from neurorules.runs.interrupt import Interrupted
 
     command = typer.main.get_command(app)
@@ -89,7 +92,8 @@ def _version() -> str:
 
 
 def _say(line: str, code: int) -> int:
-    print(f"neurorules: {' '.join(line.split())}", file=sys.stderr)
+    words = (word if len(word) <= LONGEST else f"{word[: LONGEST // 2]}...{word[-9:]}" for word in line.split())
+    print(f"neurorules: {' '.join(words)}", file=sys.stderr)
     return code
 
 

@@ -9,6 +9,15 @@ import typer
 from neurorules.commands.output import print_json, print_table
 from neurorules.commands.settings import Json
 
+WIDEST = 100
+"""Letters of a line of a list."""
+SHORT = {"rules": ["name", "what it is", "signal"], "signals": ["name", "what it is", "options"]}
+"""Columns of lists that have more than fit beside each other; --json has all."""
+MORE = {
+    "rules": "\nOptions, needs and equations of one: neurorules cite RULE --equations",
+    "signals": "\nWhat each needs: neurorules list signals --json",
+}
+
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
@@ -33,8 +42,10 @@ def list_entries(
     if json:
         print_json({kind: entries})
         return
-    columns = list(entries[0]) if entries else ["name"]
-    print_table(columns, [[str(entry[column]) for column in columns] for entry in entries])
+    columns = SHORT.get(kind, list(entries[0]) if entries else ["name"])
+    print_table(columns, [[str(entry[column]) for column in columns] for entry in entries], WIDEST)
+    if kind in SHORT:
+        print(MORE[kind])
 
 
 def cite(
@@ -43,13 +54,16 @@ def cite(
     json: Json = False,
 ) -> None:
     """Say which paper a rule comes from, how ours deviates, and what its equations are."""
-    from neurorules.compare.catalogue import citation
+    from neurorules.compare.catalogue import catalogue, citation
 
     found = citation(rule)
     if json:
         print_json(found)
         return
     print(f"{found['authors']} ({found['year']}). {found['title']}.")
+    about = next(entry for entry in catalogue("rules") if entry["name"] == found["rule"])
+    print(f"  options: {about['options']}")
+    print(f"  signal: {about['signal']}; needs: {about['needs']}; runs in: {about['paths']}")
     for deviation in found["deviations"]:
         print(f"  deviates: {deviation}")
     if equations:

@@ -22,8 +22,8 @@ def report(
 ) -> None:
     """Write a comparison's report.html again: one page that needs no network."""
     from neurorules.compare.report import COMPARISON_FILE, REPORT_FILE, write_report
+    from neurorules.disk.lock import owned_folder
     from neurorules.language.errors import UserError
-    from neurorules.runs.lock import owned_folder
     from neurorules.runs.plain_json import read_json
 
     found = read_json(folder / COMPARISON_FILE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,12 +15,12 @@ from neurorules.compare.controls import controls_of
 from neurorules.compare.gather import gather
 from neurorules.compare.measures import watch
 from neurorules.compare.paths import settle, train
+from neurorules.disk.lock import owned_folder
 from neurorules.language.config import PathName, SettledConfig, TrainConfig
 from neurorules.language.errors import MissingExtra, UserError, unknown
 from neurorules.language.options import parse_list
 from neurorules.runs.folder import CONFIG, RESULT, RunFolder
 from neurorules.runs.interrupt import Interrupted
-from neurorules.runs.lock import owned_folder
 from neurorules.runs.plain_json import plain, read_json, to_json
 from neurorules.runs.progress import track
 
@@ -250,7 +249,7 @@ def run_one(
 ) -> dict[str, Any]:
     """One run: its stored result where it is finished, else trained, from its checkpoint where there is one."""
     if (folder / RESULT).exists():
-        return dict(json.loads((folder / RESULT).read_text(encoding="utf-8")))
+        return RunFolder(folder).read_result()
     begun = (folder / CONFIG).exists()
     watchers = [watch.Measures(config.batch_size)] if measured and config.path == "torch" else []
     result = train(config, folder, data_dir=data_dir, resume=begun, quiet=quiet, watchers=watchers)

@@ -16,11 +16,11 @@ from neurorules.compare.measures.lists import alignment_rows, epoch_rows, finish
 from neurorules.compare.measures.summary import rule_rows
 from neurorules.compare.measures.tables import write_tables
 from neurorules.compare.report import COMPARISON_FILE, write_report
+from neurorules.disk.lock import owned_folder
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.runs.atomic import write_text
 from neurorules.runs.folder import RunFolder
-from neurorules.runs.lock import owned_folder
 from neurorules.runs.plain_json import plain, to_json
 
 _log = logging.getLogger(__name__)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,11 +13,11 @@ from neurorules.compare.papers._shared import Paper, Row, Table, Trained
 from neurorules.compare.paths import settle
 from neurorules.compare.table import mean_and_spread
 from neurorules.datasets import open_dataset
+from neurorules.disk.lock import owned_folder
 from neurorules.language.config import SettledConfig
 from neurorules.language.errors import UserError
 from neurorules.runs.atomic import write_text
-from neurorules.runs.folder import METRICS, RESULT
-from neurorules.runs.lock import owned_folder
+from neurorules.runs.folder import RESULT, RunFolder
 from neurorules.runs.plain_json import to_json
 
 RESULT_FILE = "reproduce.json"
@@ -122,9 +121,8 @@ def _trained(out: Path, table: Table, row: Row) -> list[Trained]:
     found = []
     for folder in sorted(home.glob("seed*"), key=lambda path: int(path.name.removeprefix("seed"))):
         if (folder / RESULT).exists():
-            lines = (folder / METRICS).read_text(encoding="utf-8").splitlines()
-            result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-            found.append(Trained(result, [json.loads(line) for line in lines]))
+            run = RunFolder(folder)
+            found.append(Trained(run.read_result(), run.read_metrics()))
     return found
 
 

@@ -1,4 +1,4 @@
-"""How a run begins and ends: its folder is owned, what fails before it has begun leaves no trace, nothing older is lost.
+"""How a run begins: its folder is owned, one that fails before it has begun leaves no trace, nothing older is lost.
 
 A run has begun once it has kept something: a checkpoint, a row of metrics, a result.
 """
@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from neurorules.disk.lock import owned_folder
 from neurorules.language.config import TrainConfig
 from neurorules.runs.atomic import remove_leftovers
 from neurorules.runs.folder import CONFIG, RUN_FILES, RunFolder, open_run
-from neurorules.runs.lock import owned_folder
 
 ASIDE = ".replaced"
 """Folder in a run folder that keeps the files of the run that `force` replaces, until the new one has begun."""

@@ -139,9 +139,15 @@ class RunFolder:
             return []
         *lines, _cut_short = path.read_text(encoding="utf-8", errors="replace").split("\n")
         try:
-            return [json.loads(line) for line in lines]
-        except ValueError as error:
+            rows = [json.loads(line) for line in lines]
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{path} is damaged ({error}). Remove the line, or begin again with --force") from None
+        for number, row in enumerate(rows, 1):
+            if not isinstance(row, dict) or not isinstance(row.get("epoch"), int):
+                raise UserError(
+                    f"{path} is damaged: line {number} is no row of an epoch. Remove it, or begin again with --force"
+                )
+        return rows
 
     def truncate_metrics(self, epochs: int) -> None:
         """Keep the first `epochs` rows: what a resumed run does to agree with its checkpoint."""
@@ -160,8 +166,16 @@ class RunFolder:
         write_text(self.path / RESULT, to_json(result, indent=2) + "\n")
 
     def read_result(self) -> dict[str, Any]:
-        """The result of a finished run."""
-        return dict(read_json(self.path / RESULT))
+        """The result of a finished run.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        found = read_json(self.path / RESULT)
+        if not isinstance(found, dict) or (missing := [key for key in RESULT_KEYS if key not in found]):
+            lacks = f" it lacks {', '.join(missing)}" if isinstance(found, dict) else " it holds no names and values"
+            raise UserError(f"{self.path / RESULT} is damaged:{lacks}. Train the run again with --force")
+        return found
 
     def save_weights(self, tensors: Mapping[str, torch.Tensor]) -> None:
         """Write `weights.safetensors`: everything that learned, by name."""

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from neurorules.disk.lock import owned_file
 from neurorules.language.errors import UserError
 from neurorules.runs.atomic import replacing
 from neurorules.runs.folder import CONFIG, RESULT, RUN_FILES, WEIGHTS
-from neurorules.runs.lock import owned_file
 
 TRACES = "traces.h5"
 """Name of the trace that a run writes into its folder while it learns."""
@@ -135,7 +135,7 @@ def _of_hdf5(path: Path) -> str:
     """By the attributes of the root, in which each format on HDF5 names itself."""
     import h5py
 
-    from neurorules.runs.hdf5 import UNREADABLE
+    from neurorules.disk.hdf5 import UNREADABLE
 
     try:
         with h5py.File(path, "r", locking=False) as file:

@@ -28,6 +28,8 @@ from neurorules.series import Series
 from neurorules.torch_path.batches import Data, epoch_order, load_data
 from neurorules.torch_path.checks import Diverged, check_steps
 from neurorules.torch_path.evaluate import Evaluation, evaluate
+from neurorules.torch_path.foresight import check_trial
+from neurorules.torch_path.forks import check_threads
 from neurorules.torch_path.health import warn_of
 from neurorules.torch_path.learn import check_window
 from neurorules.torch_path.learner import Learner
@@ -103,6 +105,7 @@ def cpu_threads(config: SettledConfig, learner: Learner) -> Iterator[None]:
     before = torch.get_num_threads()
     widest = max(prod(layer.shape) * layer.neuron.work for layer in learner.model.network.layers)
     work = config.batch_size * config.steps * widest
+    check_threads(config.threads or 1)
     torch.set_num_threads(config.threads or (before if work >= WORK_FOR_THREADS else 1))
     try:
         yield
@@ -116,6 +119,7 @@ def make_learner(config: SettledConfig, data: Data) -> Learner:
     learner = Learner(config.net, input_shape=shape, classes=classes, **config.learner_settings())
     check_steps(learner.model.network, config.steps)
     check_window(learner.model, config.window, config.steps)
+    check_trial(learner.model.network, config.window, min(config.batch_size, len(data.train)), learner.dtype)
     return learner
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import h5py
 
-from neurorules.runs.hdf5 import UNREADABLE
+from neurorules.disk.hdf5 import UNREADABLE
 from neurorules.traces.layout import BLOCKS, COUNT, DATA, PARAMETERS, ROWS_OF_CHUNK, SAMPLES, TAKEN
 
 SUPERBLOCK = 48

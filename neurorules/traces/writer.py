@@ -13,9 +13,9 @@ from types import TracebackType
 import h5py
 import numpy as np
 
-from neurorules.runs.failures import cannot_write
-from neurorules.runs.hdf5 import hdf5_writing, let_go
-from neurorules.runs.lock import owned_file
+from neurorules.disk.failures import cannot_write
+from neurorules.disk.hdf5 import hdf5_writing, let_go
+from neurorules.disk.lock import owned_file
 from neurorules.runs.outputs import A_TRACE, check_kind
 from neurorules.traces.header import TraceHeader
 from neurorules.traces.layout import (

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from neurorules.disk.failures import cannot_write
+from neurorules.disk.lock import owned_file
 from neurorules.language.errors import UserError
 from neurorules.language.registry import Registry
-from neurorules.runs.failures import cannot_write
-from neurorules.runs.lock import owned_file
 from neurorules.runs.outputs import check_output
 from neurorules.traces.exporters._folder import staged
 from neurorules.traces.exporters._snapshots import write_snapshots

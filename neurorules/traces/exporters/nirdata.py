@@ -13,8 +13,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from neurorules.disk.hdf5 import hdf5_writing
 from neurorules.runs.atomic import replacing
-from neurorules.runs.hdf5 import hdf5_writing
 from neurorules.traces.blocks import dense_blocks, event_blocks
 from neurorules.traces.exporters._tables import dense_variables, header_text, sample_columns
 from neurorules.traces.exporters._time import seconds

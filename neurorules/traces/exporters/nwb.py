@@ -14,9 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from neurorules.disk.hdf5 import hdf5_writing
 from neurorules.language.errors import UserError
 from neurorules.runs.atomic import replacing
-from neurorules.runs.hdf5 import hdf5_writing
 from neurorules.traces.exporters._extra import require
 from neurorules.traces.store import TraceReader
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from neurorules.runs.hdf5 import hdf5_writing
+from neurorules.disk.hdf5 import hdf5_writing
 from neurorules.traces.blocks import dense_blocks, event_blocks
 from neurorules.traces.exporters._folder import new_folder
 from neurorules.traces.exporters._tables import dense_variables, write_header, write_samples

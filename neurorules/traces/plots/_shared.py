@@ -15,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
+from neurorules.disk.failures import cannot_write
 from neurorules.language.errors import UserError, unknown
-from neurorules.runs.failures import cannot_write
 from neurorules.runs.outputs import check_output, output
 from neurorules.traces.store import TraceReader
 
@@ -34,7 +34,7 @@ SIGNED = "RdBu_r"
 """Colours of signed numbers, white at 0. ColorBrewer's, safe for colour-blind readers."""
 LABEL, TITLE = 8, 9  # points
 LETTERS = 12.0  # of a title, an inch
-DPI = 160  # of pictures that are made of dots, and of dots in those that are not
+DPI, FINE = 160, 300  # of pictures that are made of dots; of the dots in those that are not
 
 
 class Picture(ABC):
@@ -147,6 +147,7 @@ def save(figure: Figure, out: Path, dpi: int = DPI) -> None:
     """
     check_format(out)
     no_date = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(out.suffix.lower(), {})
+    dpi = max(dpi, FINE) if no_date else dpi
     try:
         # SVG names its parts at random unless told otherwise.
         with output(out) as temporary, rc_context({"svg.hashsalt": "neurorules"}):

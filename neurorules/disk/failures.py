@@ -6,6 +6,7 @@ import errno
 import os
 import re
 
+from neurorules.disk.space import gigabytes
 from neurorules.language.errors import UserError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -22,7 +23,7 @@ ADVICE = {
     errno.ENOTDIR: "A part of that path is a file: name another place",
     errno.EISDIR: "A folder stands there: name a file",
     errno.EEXIST: "A file or link stands there: name another place",
-    errno.ENOENT: "Check the path",
+    errno.ENOENT: "A part of that path is missing and cannot be made: name another place",
     errno.ENOTEMPTY: "Empty it, or name another place",
     errno.EMFILE: "Raise the limit of open files (ulimit -n), or use fewer --jobs",
     errno.ENFILE: "Close some programs, or use fewer --jobs",
@@ -37,7 +38,7 @@ ALLOCATION = re.compile(
     re.IGNORECASE,
 )
 """What torch and NumPy write where memory cannot be had."""
-ASKED = re.compile(r"allocate (\d+) bytes|[Uu]nable to allocate ([\d.]+ \w+)|[Tt]ried to allocate ([\d.]+ \w+)")
+ASKED = re.compile(r"allocate (\d+) bytes|allocate ([\d.]+ \w+)")
 
 
 def told(error: BaseException) -> str | None:
@@ -45,7 +46,9 @@ def told(error: BaseException) -> str | None:
     if isinstance(error, MemoryError):
         return f"there is not enough memory{_how_much(error)}. {LESS_MEMORY}"
     if isinstance(error, RecursionError):
-        return "something given is nested too deeply or too long to be read. Make it shorter: a text, a file of settings"
+        return (
+            "something given is nested too deeply or too long to be read. Make it shorter: a text, a file of settings"
+        )
     if isinstance(error, OSError):
         return _of_system(error)
     if isinstance(error, RuntimeError | ValueError) and ALLOCATION.search(str(error)):
@@ -87,4 +90,4 @@ def _how_much(error: BaseException) -> str:
     if found is None:
         return ""
     size = next(group for group in found.groups() if group is not None)
-    return f": {int(size) / 1e9:.1f} GB were asked for at once" if size.isdecimal() else f": {size} were asked for"
+    return f": {gigabytes(int(size)) if size.isdecimal() else size} were asked for at once"

@@ -33,8 +33,10 @@ def owned_folder(path: Path) -> Iterator[None]:
     Raises:
         UserError: another process owns it, or a file stands there.
     """
+    if path.is_symlink() and not path.exists():
+        raise UserError(f"{path} is a link that leads nowhere. Give another --out")
     if path.exists() and not path.is_dir():
-        raise UserError(f"{path} is a file, and a folder is needed. Give another --out")
+        raise UserError(f"{path} is a file, a run needs a folder. Give another --out")
     with _made(path), _held(path / LOCK, path):
         yield
 
