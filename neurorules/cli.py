@@ -19,6 +19,7 @@ from neurorules.language.errors import UserError, nearest
 
 app = typer.Typer(
     name="neurorules",
+    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -34,17 +35,21 @@ for part in (train, compare, report, audit, reproduce, traces, explain, inspect,
     part.add_to(app)
 
 
-@app.callback(invoke_without_command=True)
-def options(
-    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
-) -> None:
-    """Train spiking networks with local, voltage-based learning rules, and compare them with global ones."""
-    if version:
+def show_version(asked: bool) -> bool:
+    """Print the version and end, where it is asked for."""
+    if asked:
         print(f"neurorules {_version()}")
         raise typer.Exit
-    if context.invoked_subcommand is None:
-        print(context.get_help())
-        raise typer.Exit(2)
+    return asked
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Train spiking networks with local, voltage-based learning rules, and compare them with global ones."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
