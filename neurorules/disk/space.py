@@ -34,6 +34,8 @@ def reserve(descriptor: int, offset: int, size: int, path: Path) -> None:
     Raises:
         OSError: there is none.
     """
+    if not size:
+        return
     free = shutil.disk_usage(path.parent).free
     if size > free:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
@@ -42,7 +44,7 @@ def reserve(descriptor: int, offset: int, size: int, path: Path) -> None:
     except AttributeError:  # macOS
         _write_zeros(descriptor, offset, size)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS) or not size:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):
             raise OSError(error.errno, os.strerror(error.errno or 0), str(path)) from None
         _write_zeros(descriptor, offset, size)
 
@@ -52,6 +54,6 @@ def _write_zeros(descriptor: int, offset: int, size: int) -> None:
         os.pwrite(descriptor, bytes(min(ZEROS, size - start)), offset + start)
 
 
-def gigabytes(size: float) -> str:
+def gigabytes(size: int) -> str:
     """A size as people write it."""
     return f"{size / 1e9:,.1f} GB" if size >= 1e8 else f"{size / 1e6:,.1f} MB"

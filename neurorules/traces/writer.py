@@ -16,6 +16,7 @@ import numpy as np
 from neurorules.disk.failures import cannot_write
 from neurorules.disk.hdf5 import hdf5_writing, let_go
 from neurorules.disk.lock import owned_file
+from neurorules.disk.space import reserve
 from neurorules.runs.outputs import A_TRACE, check_kind
 from neurorules.traces.header import TraceHeader
 from neurorules.traces.layout import (
@@ -36,6 +37,10 @@ Layers = Mapping[str, Mapping[str, np.ndarray]]
 
 SPIKES_AT_ONCE, DENSE_AT_ONCE = 1 << 19, 1 << 17
 """Bytes of samples that are written together, spikes as bits; a file that is cut off loses no more than that."""
+
+
+MARGIN, A_SET = 1 << 16, 1 << 12
+"""Bytes that HDF5 may take for what describes the data: in a write, and when a data set is made."""
 
 
 class TraceWriter:
@@ -64,8 +69,11 @@ class TraceWriter:
             self._name = self._place  # by which HDF5 knows it
             # Version 1.10 of the format is the oldest that knows the single-writer mode. Without a cache of chunks each
             # row finds its place in the file when it is appended, whenever it is flushed: data lie in order of samples.
-            with hdf5_writing(self._name):
+            try:
                 self._file = h5py.File(self._place, "w", libver=("v110", "v110"), rdcc_nbytes=0)
+            except OSError:
+                self._place.unlink(missing_ok=True)
+                raise
         except BaseException as error:
             self._held.close()
             if isinstance(error, OSError):
@@ -73,7 +81,7 @@ class TraceWriter:
             raise
         self.steps: int | None = None
         self._variables: dict[str, list[str]] = {}
-        self._count = [0, 0]
+        self._count, self._room = [0, 0], 0
         self._written = (0, 0)  # bytes and blocks of spikes
         self._opened: dict[str, h5py.Dataset] = {}
 
@@ -122,7 +130,7 @@ class TraceWriter:
         said = np.full(size, -1) if predictions is None else predictions
         columns = np.stack([np.asarray(c, np.int64) for c in (indices, labels, said, np.full(size, epoch))], axis=1)
         share = self._share(rows, size)
-        with self._writing():
+        with self._writing(sum(x.nbytes for found in rows.values() for x in found.values()) + columns.nbytes):
             for start in range(0, size, share):
                 here = slice(start, min(start + share, size))
                 share_of_rows = {a: {name: x[:, here] for name, x in found.items()} for a, found in rows.items()}
@@ -138,7 +146,7 @@ class TraceWriter:
         if self.steps is None:
             self._begin({})
         before = self._count[1]
-        with self._writing():
+        with self._writing(sum(np.asarray(parameters[name]).nbytes for name in self.header.parameters)):
             put(self._data(TAKEN), before, np.array([[epoch, self._count[0]]]))
             for name in self.header.parameters:
                 put(self._data(f"{PARAMETERS}/{name}"), before, np.asarray(parameters[name])[None])
@@ -147,7 +155,7 @@ class TraceWriter:
 
     def flush(self) -> None:
         """Bring everything to the disk: the data, and behind them how many samples there are."""
-        with self._writing():
+        with self._writing(0):
             self._flush()
 
     def close(self) -> None:
@@ -161,9 +169,11 @@ class TraceWriter:
             return
         if self.steps is None:
             self._begin({})
-        with self._writing():
+        with self._writing(0):
             self._flush()
+            end = self._file.id.get_filesize()
             self._file.close()
+            os.truncate(self._place, end)
             self.take_place()
         self._held.close()
 
@@ -180,10 +190,17 @@ class TraceWriter:
         self._held.close()
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Where the disk fails, the file is closed as it is: what was flushed can be read, and nothing more comes."""
+    def _writing(self, size: int) -> Iterator[None]:
+        """Room for so many bytes, and what describes them, is taken before they are written.
+
+        Where there is none, the file is closed as it is: what was flushed can be read, and nothing more comes.
+        """
         try:
             with hdf5_writing(self._name):
+                need = self._file.id.get_filesize() + size + MARGIN
+                if need > self._room:
+                    reserve(self._file.id.get_vfd_handle(), self._room, need - self._room, self._place)
+                    self._room = need
                 yield
         except OSError:
             if self._place != self.path:
@@ -229,7 +246,7 @@ class TraceWriter:
         spikes = [found[SPIKES] for found in rows.values() if SPIKES in found]
         share = self._share(rows, max((x.shape[1] for x in spikes), default=1))
         block = max(1, sum(x[:, :share].size // 8 for x in spikes))
-        with self._writing():
+        with self._writing(len(self.header.to_text()) + A_SET * sum(map(len, self._variables.values()))):
             lay_out(self._file, self.header, self.steps, self._variables, block)
             self._file.swmr_mode = True
 

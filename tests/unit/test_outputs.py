@@ -138,11 +138,16 @@ def test_a_picture_replaces_pictures_of_its_format_only(
         assert out.read_bytes() == before
     (tmp_path / "folder.png").mkdir()
     assert "is a folder. Name a file" in refused(capsys, *arguments, "--out", tmp_path / "folder.png")
-    out.unlink()
-    done(*arguments, "--out", out)
-    done(*arguments, "--out", out)
-    assert kind_of(out) == "a PNG picture"
     assert sorted(os.listdir(tmp_path)) == ["folder.png", "x.png"]
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_a_picture_may_be_drawn_again(suffix: str, tmp_path: Path) -> None:
+    out = tmp_path / f"graph.{suffix}"
+    done("causal-distance", "--out", out)
+    first = kind_of(out)
+    done("causal-distance", "--out", out)
+    assert kind_of(out) == first != UNKNOWN and os.listdir(tmp_path) == [out.name]
 
 
 @pytest.mark.parametrize("command", ["record", *EXPORTS])

@@ -171,7 +171,17 @@ def test_two_writers_of_one_trace_are_one_too_many(tmp_path: Path) -> None:
 @pytest.fixture
 def training(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that trains into the folder `run`, for longer than anybody waits."""
-    command = [sys.executable, "-m", "neurorules", "train", *SMALL, "--epochs", "100000", "--out", str(tmp_path / "run")]
+    command = [
+        sys.executable,
+        "-m",
+        "neurorules",
+        "train",
+        *SMALL,
+        "--epochs",
+        "100000",
+        "--out",
+        str(tmp_path / "run"),
+    ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         yield process
         process.kill()

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from neurorules.disk.hdf5 import hdf5_writing
 from neurorules.language.errors import UserError
 from neurorules.runs.atomic import replacing
 from neurorules.traces.exporters._extra import require
@@ -45,7 +44,7 @@ class Nix:
         require("nix", "neo", "neo", "nixio")
         from neurorules.traces.exporters import _neo_block
 
-        with replacing(out) as temporary, hdf5_writing(temporary):
+        with replacing(out) as temporary:
             _neo_block.write(reader, temporary, 1000 * self.volts_per_threshold, self.trains == "layer")
         return [out]
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from neurorules.disk.hdf5 import hdf5_writing
 from neurorules.language.errors import UserError
 from neurorules.runs.atomic import replacing
 from neurorules.traces.exporters._extra import require
@@ -48,7 +47,7 @@ class Nwb:
         require("nwb", "nwb", "pynwb")
         from neurorules.traces.exporters import _nwb_file
 
-        with replacing(out) as temporary, hdf5_writing(temporary):
+        with replacing(out) as temporary:
             _nwb_file.write(reader, temporary, self.volts_per_threshold, self.gap_steps)
         return [out]
 

@@ -17,13 +17,14 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from neurorules.disk.failures import cannot_write
 from neurorules.language.errors import UserError, unknown
-from neurorules.runs.outputs import check_output, output
+from neurorules.runs.outputs import check_kind, check_output, output
 from neurorules.traces.store import TraceReader
 
 if TYPE_CHECKING:
     from neurorules.runs.folder import RunFolder
 
-FORMATS = ("pdf", "png", "svg")
+FORMATS = {"pdf": "a PDF document", "png": "a PNG picture", "svg": "an SVG picture"}
+"""Of pictures, and what each file is (`runs.outputs.kind_of`)."""
 
 # Okabe and Ito (2008), Color Universal Design: told apart by every kind of colour vision. Input first.
 COLOURS = ("#4D4D4D", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
@@ -134,9 +135,11 @@ def check_format(out: Path) -> None:
     Raises:
         UserError: another format than `FORMATS`, or a place that it may not be written to.
     """
-    if out.suffix.lower().lstrip(".") not in FORMATS:
+    kind = FORMATS.get(out.suffix.lower().lstrip("."))
+    if kind is None:
         raise unknown("picture format", out.suffix.lstrip("."), FORMATS)
     check_output(out)
+    check_kind(out, kind)
 
 
 def save(figure: Figure, out: Path, dpi: int = DPI) -> None:
