@@ -1,11 +1,16 @@
-"""The command line: one application, one way to fail (a plain line on stderr, exit 2), one way to be stopped (130)."""
+"""The command line: one application, one way to fail (a plain line on stderr, exit 2), one way to be stopped (130).
+
+What the operating system and memory refuse is told in a line as well; any other error is a fault of this program, and
+shows where it happened.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
 from collections.abc import Sequence
-from typing import Any
+from importlib import metadata
+from typing import Annotated, Any
 
 import typer
 
@@ -15,18 +20,37 @@ from neurorules.runs.allocator import keep_freed_memory
 
 app = typer.Typer(
     name="neurorules",
-    help="Train spiking networks with local, voltage-based learning rules, and compare them with global ones.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
+LONGEST = 200
+"""Letters of a word in a line of refusal; the middle of a longer one is left out."""
+
 # The base of all usage errors: typer brings a click of its own since 0.2x, so the class is found through typer.
 UsageError: Any = typer.BadParameter.__mro__[2]
 
 for part in (train, compare, report, audit, reproduce, traces, explain, inspect, causal, new):
     part.add_to(app)
+
+
+def show_version(asked: bool) -> bool:
+    """Print the version and end, where it is asked for."""
+    if asked:
+        print(f"neurorules {_version()}")
+        raise typer.Exit
+    return asked
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Train spiking networks with local, voltage-based learning rules, and compare them with global ones."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -39,10 +63,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command; the exit code."""
+    from neurorules.disk.failures import told
     from neurorules.runs.interrupt import Interrupted
 
+    command = typer.main.get_command(app)
     try:
-        code = typer.main.get_command(app).main(arguments, prog_name="neurorules", standalone_mode=False)
+        # Not by way of typer's own `main`: it would take an interrupt, and with it the line that resumes the run.
+        with command.make_context("neurorules", arguments) as context:
+            command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
     except UserError as error:
         return _say(str(error), 2)
     except UsageError as error:
@@ -53,11 +83,24 @@ def run(arguments: list[str]) -> int:
         return _say("stopped", 130)
     except BrokenPipeError:
         return 0
-    return code if isinstance(code, int) else 0
+    except Exception as error:
+        line = told(error)
+        if line is None:
+            raise
+        return _say(line, 2)
+    return 0
+
+
+def _version() -> str:
+    try:
+        return metadata.version("neurorules")
+    except metadata.PackageNotFoundError:
+        return "of a copy that is not installed"
 
 
 def _say(line: str, code: int) -> int:
-    print(f"neurorules: {' '.join(line.split())}", file=sys.stderr)
+    words = (word if len(word) <= LONGEST else f"{word[: LONGEST // 2]}...{word[-9:]}" for word in line.split())
+    print(f"neurorules: {' '.join(words)}", file=sys.stderr)
     return code
 
 

@@ -1,13 +1,13 @@
 """Compiles C kernels on first use and loads them; later processes load the stored file.
 
-The stored file is named after its sources, its flags and the processor. It is written under another name and moved
-into place, so processes may compile at the same time. It names no OpenMP runtime: torch's own, already in the process,
-serves it.
+The stored file is named after its sources, its flags, the processor and its own content (`disk.kept`): half a library
+would kill whoever loads it. It names no OpenMP runtime: torch's own, already in the process, serves it.
 """
 
 from __future__ import annotations
 
 import ctypes
+import functools
 import hashlib
 import os
 import platform
@@ -18,6 +18,8 @@ import warnings
 from pathlib import Path
 
 import torch  # noqa: F401  brings the OpenMP runtime that the kernels are bound to
+
+from neurorules.disk.kept import kept
 
 FLAGS = ("-O3", "-march=native", "-std=gnu11", "-fPIC", "-fno-math-errno", "-fno-trapping-math")
 
@@ -33,7 +35,7 @@ def cache_folder() -> Path:
     return Path(chosen) if chosen else Path.home() / ".cache" / "neurorules"
 
 
-def _processor() -> str:
+def processor() -> str:
     """What -march=native may depend on: a home folder can be shared by unlike machines."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -53,16 +55,13 @@ def _openmp_flags() -> tuple[str, ...]:
 
 
 def _compile(compiler: str, flags: tuple[str, ...], source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        compiled, linked = Path(folder, "kernels.o"), Path(folder, target.name)
-        # Two steps: -fopenmp when linking would tie the file to an OpenMP runtime of the compiler's own.
-        for command in (
-            [compiler, *flags, "-c", str(source), "-o", str(compiled)],
-            [compiler, "-shared", str(compiled), "-o", str(linked)],
-        ):
-            subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
-        os.replace(linked, target)
+    compiled = target.with_suffix(".o")
+    # Two steps: -fopenmp when linking would tie the file to an OpenMP runtime of the compiler's own.
+    for command in (
+        [compiler, *flags, "-c", str(source), "-o", str(compiled)],
+        [compiler, "-shared", str(compiled), "-o", str(target)],
+    ):
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
 
 
 def load_or_compile(compiler: str, sources: tuple[Path, ...], flags: tuple[str, ...], folder: Path) -> ctypes.CDLL:
@@ -72,14 +71,11 @@ def load_or_compile(compiler: str, sources: tuple[Path, ...], flags: tuple[str, 
         OSError, subprocess.SubprocessError: they cannot be compiled, written or loaded.
     """
     flags = flags + _openmp_flags()
-    key = hashlib.sha256("\0".join([compiler, *flags, _processor()]).encode())
+    key = hashlib.sha256("\0".join([compiler, *flags, processor()]).encode())
     for source in sources:
         key.update(source.read_bytes())
-    path = folder / f"{sources[0].stem}-{key.hexdigest()[:20]}.so"
-    try:
-        return ctypes.CDLL(str(path))
-    except OSError:  # absent, or damaged
-        _compile(compiler, flags, sources[0], path)
+    stem = f"{sources[0].stem}-{key.hexdigest()[:20]}"
+    path = kept(folder, stem, ".so", lambda target: _compile(compiler, flags, sources[0], target))
     return ctypes.CDLL(str(path))
 
 
@@ -93,7 +89,8 @@ def load(
     try:
         try:
             return load_or_compile(compiler, sources, flags, cache_folder())
-        except OSError:  # a home that is read-only, full, or not to be executed from: compile for this process alone
+        except OSError as failure:  # a home that is read-only, full, or not to be executed from
+            _say_unkept(str(cache_folder()), failure.strerror or str(failure))
             with tempfile.TemporaryDirectory() as private:
                 return load_or_compile(compiler, sources, flags, Path(private))
     except subprocess.CalledProcessError as failure:
@@ -101,6 +98,17 @@ def load(
     except (OSError, subprocess.SubprocessError) as failure:
         _warn(f"{compiler}: {failure}", instead)
     return None
+
+
+@functools.cache
+def _say_unkept(folder: str, reason: str) -> None:
+    """Say once that a process compiles for itself alone."""
+    warnings.warn(
+        f"neurorules: compiled kernels cannot be kept in {folder} ({reason}), so each process compiles its own. Name "
+        f"another folder with the environment's NEURORULES_CACHE",
+        RuntimeWarning,
+        stacklevel=4,
+    )
 
 
 def _warn(reason: str, instead: str) -> None:

@@ -6,7 +6,9 @@ back as a file of plain numbers, also when it is interrupted. Runs need no code 
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import os
 import shutil
 import signal
@@ -22,12 +24,15 @@ from typing import Any
 import numpy as np
 
 from neurorules.brian2_path.backend import load_brian2
-from neurorules.compile_c import cache_folder
+from neurorules.compile_c import cache_folder, processor
+from neurorules.disk.kept import kept
 from neurorules.language.errors import UserError
 
 PROJECT, PROGRAM = "project.json", "main"
 EXACT = ("-w", "-O3", "-march=native", "-ffp-contract=off")
 """Compiler flags under which sums round as they are written."""
+
+_log = logging.getLogger(__name__)
 
 Owners = Mapping[str, Any]
 """Brian2's objects by the names their variables are read by."""
@@ -111,15 +116,33 @@ def program_of(key: str, make: Make, flags: tuple[str, ...] | None = None) -> Pr
         UserError: the compiler fails.
     """
     brian2 = load_brian2()
-    folder = cache_folder() / "models" / f"{brian2.__version__}-{key}"
-    if not (folder / PROJECT).exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as place:
+    machine = hashlib.sha256(processor().encode()).hexdigest()[:8]  # a home folder can be shared by unlike machines
+
+    def compile_to(target: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=target.parent) as place:
             project = Path(place, "project")
             _generate(brian2, make, project, flags)
-            shutil.rmtree(folder, ignore_errors=True)  # without its list: cut short
-            os.replace(project, folder)
-    return Program(folder)
+            _keep_what_runs(project, target)
+
+    folder = cache_folder() / "models"
+    try:
+        return Program(kept(folder, f"{brian2.__version__}-{machine}-{key}", "", compile_to))
+    except OSError as error:
+        other = "Name another folder with the environment's NEURORULES_CACHE"
+        _log.warning(f"compiled models cannot be kept in {folder} ({error.strerror}): each is compiled anew. {other}")
+    private = tempfile.mkdtemp(prefix="neurorules-")
+    compile_to(Path(private, "model"))
+    program = Program(Path(private, "model"))
+    weakref.finalize(program, shutil.rmtree, private, ignore_errors=True)
+    return program
+
+
+def _keep_what_runs(project: Path, target: Path) -> None:
+    """Of a compiled project its program, what that reads, and the list of what it writes."""
+    target.mkdir()
+    for name in (PROGRAM, PROJECT, "static_arrays"):
+        if (project / name).exists():
+            shutil.move(project / name, target / name)
 
 
 def _generate(brian2: ModuleType, make: Make, project: Path, flags: tuple[str, ...] | None) -> None:

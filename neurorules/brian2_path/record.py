@@ -24,10 +24,11 @@ from neurorules.language.config import SettledConfig, config_from
 from neurorules.language.errors import UserError, unknown
 from neurorules.rules import RULES
 from neurorules.runs.folder import RunFolder
+from neurorules.runs.outputs import check_output
 from neurorules.runs.progress import progress
 from neurorules.runs.tensors import to_arrays
 from neurorules.torch_path.batches import Data, load_data
-from neurorules.torch_path.record import PartName, part_of, sample_places
+from neurorules.torch_path.record import PartName, part_of, sample_places, whole_or_none
 from neurorules.torch_path.report import versions
 from neurorules.traces.header import TraceHeader
 from neurorules.traces.writer import TraceWriter
@@ -69,6 +70,7 @@ def record_circuit(
         UserError: no such run, variable, population or samples.
         MissingExtra: brian2 is not installed.
     """
+    check_output(out)
     folder = RunFolder.finished(run)
     config = settle(config_from(folder.config(), str(run)))
     data = load_data(config, data_dir)
@@ -86,7 +88,11 @@ def record_circuit(
         config=config.as_dict(), versions=versions(), parameters={n: w.shape for n, w in kept.items()}, recording=asked,
     )  # fmt: skip
     steps, spikes, rows = round(circuit.period_ms / circuit.dt_ms), 0, currents_of(data.train).of(chosen)
-    with TraceWriter(out, header) as writer, progress("recording", len(places), quiet) as bar:
+    with (
+        TraceWriter(out, header) as writer,
+        whole_or_none(writer),
+        progress("recording", len(places), quiet) as bar,
+    ):
         labels = chosen.labels[places]
         for said in _present(stream, labels, lambda k: rows(places[k]), TAUGHT in variables) if watched else ():
             here = places[len(writer) : len(writer) + len(said)]

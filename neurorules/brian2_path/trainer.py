@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.rates import rate_schedule
 from neurorules.rules import RULES
 from neurorules.runs import checkpoint
-from neurorules.runs.folder import RunFolder, open_run
+from neurorules.runs.beginning import own_run
+from neurorules.runs.folder import RunFolder
 from neurorules.runs.interrupt import Interrupted, StopFlag, polite_stop
 from neurorules.runs.progress import progress
 from neurorules.runs.tensors import from_arrays, to_arrays
@@ -92,15 +94,17 @@ def train(
     data = data or load_data(settled, data_dir)
     settled = settled_by_data(settled, data.source)
     run = prepare(settled, data, quiet)
-    if out is not None:
-        # Only now: a mistake in the settings must not leave a folder behind, or replace a run.
-        source = data.source
-        run.folder = open_run(out, settled, resume, force, lambda stored: settled_by_data(settle(stored), source))
-        if resume:
-            run.restore(run.folder)
-    with polite_stop() as stop:
-        run.learn(stop)
-        return run.finish()
+    source = data.source
+    with ExitStack() as held:
+        if out is not None:
+            # Only now: a mistake in the settings must not leave a folder behind, or replace a run.
+            own = own_run(out, settled, resume, force, lambda stored: settled_by_data(settle(stored), source))
+            run.folder = held.enter_context(own)
+            if resume:
+                run.restore(run.folder)
+        with polite_stop() as stop:
+            run.learn(stop)
+            return run.finish()
 
 
 def prepare(config: SettledConfig, data: Data, quiet: bool) -> Run:

@@ -30,12 +30,14 @@ def audit(
     """Measure which weights, activities and labels each layer's update depends on: one thing changed at a time."""
     from neurorules.compare.audit import audit_rules, problems_of
     from neurorules.compare.audit.matrix import COLUMNS, LEGEND, TITLES, as_text, matrices, table_rows
-    from neurorules.compare.audit.picture import check_picture, draw_audit
+    from neurorules.compare.audit.picture import draw_audit
     from neurorules.language.options import parse_list
     from neurorules.rules import RULES
 
     if out is not None:
-        check_picture(out)
+        from neurorules.traces.plots._shared import check_format
+
+        check_format(out)
     found = audit_rules(RULES.names() if rules is None else parse_list(rules), net, norm, signal, dw)
     if out is not None:
         draw_audit(found, out)

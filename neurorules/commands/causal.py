@@ -39,6 +39,10 @@ def causal_distance(
     """Rank a system's parameters by their causal distance to one of its variables (BSP, a reconstruction)."""
     from neurorules.causal import ranking
 
+    if out is not None:
+        from neurorules.traces.plots._shared import check_format
+
+        check_format(out)
     given, regime = _system(system, layers, weight)
     default = ("J" if layers == 1 else f"S{layers}") if regime is not None else given.variables[-1]
     chosen = target or default

@@ -10,7 +10,14 @@ import typer
 from neurorules.commands.output import print_json, print_table
 from neurorules.commands.settings import Json
 
-WIDTH = 100
+WIDEST = 100
+"""Letters of a line of a list."""
+SHORT = {"rules": ["name", "what it is", "signal"], "signals": ["name", "what it is", "options"]}
+"""Columns of lists that have more than fit beside each other; --json has all."""
+MORE = {
+    "rules": "\nOptions, needs and equations of one: neurorules cite RULE --equations",
+    "signals": "\nWhat each needs: neurorules list signals --json",
+}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -21,7 +28,7 @@ def add_to(app: typer.Typer) -> None:
 
 def _wrapped(text: str, mark: str = "") -> str:
     """A sentence on lines of a width that is read at ease, those after the first set in by the mark's width."""
-    return textwrap.fill(text, WIDTH, initial_indent=mark, subsequent_indent=" " * len(mark), break_on_hyphens=False)
+    return textwrap.fill(text, WIDEST, initial_indent=mark, subsequent_indent=" " * len(mark), break_on_hyphens=False)
 
 
 def list_entries(
@@ -41,8 +48,10 @@ def list_entries(
     if json:
         print_json({kind: entries})
         return
-    columns = list(entries[0]) if entries else ["name"]
-    print_table(columns, [[str(entry[column]) for column in columns] for entry in entries])
+    columns = SHORT.get(kind, list(entries[0]) if entries else ["name"])
+    print_table(columns, [[str(entry[column]) for column in columns] for entry in entries], WIDEST)
+    if kind in SHORT:
+        print(MORE[kind])
 
 
 def cite(
@@ -51,13 +60,16 @@ def cite(
     json: Json = False,
 ) -> None:
     """Say which paper a rule comes from, how ours deviates, and what its equations are."""
-    from neurorules.compare.catalogue import citation
+    from neurorules.compare.catalogue import catalogue, citation
 
     found = citation(rule)
     if json:
         print_json(found)
         return
     print(_wrapped(f"{found['authors']} ({found['year']}). {found['title']}."))
+    about = next(entry for entry in catalogue("rules") if entry["name"] == found["rule"])
+    print(_wrapped(about["options"], "  options: "))
+    print(_wrapped(f"{about['signal']}; needs: {about['needs']}; runs in: {about['paths']}", "  signal: "))
     if found["deviations"]:
         print("\nWhat is not the paper's here:")
         print("\n".join(_wrapped(deviation, "- ") for deviation in found["deviations"]))

@@ -16,16 +16,18 @@ def print_json(value: Any) -> None:
     print(to_json(value))
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table that fits the terminal; whole where stdout is no terminal."""
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], widest: int | None = None) -> None:
+    """A table that fits the terminal; where stdout is no terminal, whole, or as wide as `widest` letters."""
     console = Console()
-    if not console.is_terminal:
+    if widest is not None:
+        console = Console(width=min(console.width, widest) if console.is_terminal else widest)
+    elif not console.is_terminal:
         console = Console(
             width=max(120, sum(max(len(row[i]) for row in [columns, *rows]) + 3 for i in range(len(columns))))
         )
     table = Table(box=None, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == "name")
     for row in rows:
         table.add_row(*row)
     console.print(table, markup=False)

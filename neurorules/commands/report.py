@@ -22,13 +22,15 @@ def report(
 ) -> None:
     """Write a comparison's report.html again: one page that needs no network."""
     from neurorules.compare.report import COMPARISON_FILE, REPORT_FILE, write_report
+    from neurorules.disk.lock import owned_folder
     from neurorules.language.errors import UserError
     from neurorules.runs.plain_json import read_json
 
     found = read_json(folder / COMPARISON_FILE)
     if not isinstance(found, dict):
         raise UserError(f"{folder / COMPARISON_FILE} is not a comparison. Make it again: neurorules compare --out")
-    write_report(found, folder)
+    with owned_folder(folder):
+        write_report(found, folder)
     if json:
         print_json({"comparison": str(folder / COMPARISON_FILE), "out": str(folder / REPORT_FILE)})
     else:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -20,6 +19,7 @@ from neurorules.compare.measures import watch
 from neurorules.compare.paths import settle, train
 from neurorules.compare.rows import check_words, folder_name, name_of, parse_rows
 from neurorules.datasets import open_dataset
+from neurorules.disk.lock import owned_folder
 from neurorules.language.config import PathName, SettledConfig, TrainConfig, config_from
 from neurorules.language.errors import MissingExtra, UserError, unknown
 from neurorules.language.options import parse_list
@@ -152,12 +152,13 @@ def compare(
         UserError: `out` holds a comparison, or one that was begun with other settings.
     """
     tasks = [(run.config, run.folder(out)) for run in planned]
-    prepare_folder(out, [folder for _, folder in tasks], force, resume, "*/*")
-    results = run_all(
-        tasks, out, jobs=jobs, dask=dask, data_dir=data_dir, quiet=quiet, command="compare", measured=True
-    )  # fmt: skip
-    done = [(run.row, result, run.folder(out)) for run, result in zip(planned, results, strict=True)]
-    return gather(done, out, command)
+    with owned_folder(out):
+        prepare_folder(out, [folder for _, folder in tasks], force, resume, "*/*")
+        results = run_all(
+            tasks, out, jobs=jobs, dask=dask, data_dir=data_dir, quiet=quiet, command="compare", measured=True
+        )  # fmt: skip
+        done = [(run.row, result, run.folder(out)) for run, result in zip(planned, results, strict=True)]
+        return gather(done, out, command)
 
 
 def run_all(
@@ -197,7 +198,7 @@ def run_all(
                 return list(joblib.Parallel(n_jobs=-1)(calls))
             pool = joblib.Parallel(n_jobs=jobs, return_as="generator")
             return list(track(pool(calls), "training", len(tasks), quiet))
-    except (Interrupted, KeyboardInterrupt):
+    except KeyboardInterrupt:
         raise Interrupted(
             f"stopped. Finished runs and checkpoints are kept in {out}. "
             f"Go on with the same options and: neurorules {command} --out {out} --resume"
@@ -263,18 +264,24 @@ def prepare_folder(out: Path, folders: Sequence[Path], force: bool, resume: bool
         folders: of the runs that are to be made.
         force, resume: replace what stands there, go on with it.
         depth: pattern of run folders below `out`.
+
+    Raises:
+        UserError: it holds other runs, or a run that is to be replaced is being written.
     """
     standing = [folder for folder in folders if (folder / CONFIG).exists()]
     older = sorted(found.parent for found in out.glob(f"{depth}/{CONFIG}"))
     if (standing or older) and not (force or resume):
         raise UserError(f"{out} holds other runs. Add --force to replace them, --resume to go on with them")
     if force and not resume:
+        with ExitStack() as owned:
+            for folder in older:  # all of them before the first is touched: one may be training
+                owned.enter_context(owned_folder(folder))
+            for folder in older:
+                RunFolder(folder).remove()
+                watch.remove(folder)
         for folder in older:
-            RunFolder(folder).remove()
-            watch.remove(folder)
             if not any(folder.iterdir()):
-                shutil.rmtree(folder)
-    out.mkdir(parents=True, exist_ok=True)
+                folder.rmdir()
 
 
 def run_apart(

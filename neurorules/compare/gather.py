@@ -20,6 +20,7 @@ from neurorules.compare.measures.tables import write_tables
 from neurorules.compare.paths import settle
 from neurorules.compare.report import COMPARISON_FILE, write_report
 from neurorules.compare.rows import name_of, shared_by
+from neurorules.disk.lock import owned_folder
 from neurorules.language.config import TrainConfig, config_from
 from neurorules.language.errors import UserError
 from neurorules.runs.atomic import write_text
@@ -124,8 +125,8 @@ def gather_runs(folders: Sequence[Path], out: Path, command: str) -> dict[str, A
         seen[key] = folder
     if (out / COMPARISON_FILE).exists():
         raise UserError(f"{out} holds another comparison. Give another --out")
-    out.mkdir(parents=True, exist_ok=True)
-    return gather(list(zip(names, results, folders, strict=True)), out, command)
+    with owned_folder(out):
+        return gather(list(zip(names, results, folders, strict=True)), out, command)
 
 
 def completed(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,10 +13,11 @@ from neurorules.compare.papers._shared import Paper, Row, Table, Trained
 from neurorules.compare.paths import settle
 from neurorules.compare.table import mean_and_spread
 from neurorules.datasets import open_dataset
+from neurorules.disk.lock import owned_folder
 from neurorules.language.config import SettledConfig
 from neurorules.language.errors import UserError
 from neurorules.runs.atomic import write_text
-from neurorules.runs.folder import METRICS, RESULT, RunFolder
+from neurorules.runs.folder import RESULT, RunFolder
 from neurorules.runs.plain_json import to_json
 
 RESULT_FILE = "reproduce.json"
@@ -65,17 +65,18 @@ def reproduce(
         if table.title not in missing
         for config in _configs(row, seeds, changed or {})
     ]
-    prepare_folder(out, [folder for _, folder in tasks], force, resume, "*/*/*")
-    run_all(tasks, out, jobs=jobs, data_dir=data_dir, quiet=quiet, command="reproduce")
-    found = {
-        "title": paper.title,
-        "source": paper.source,
-        "notes": list(paper.notes),
-        "measures": list(paper.measures),
-        "tables": [_gather(paper, table, out, missing.get(table.title)) for table in paper.tables],
-    }
-    write_text(out / RESULT_FILE, to_json(found, indent=2) + "\n")
-    return found
+    with owned_folder(out):
+        prepare_folder(out, [folder for _, folder in tasks], force, resume, "*/*/*")
+        run_all(tasks, out, jobs=jobs, data_dir=data_dir, quiet=quiet, command="reproduce")
+        found = {
+            "title": paper.title,
+            "source": paper.source,
+            "notes": list(paper.notes),
+            "measures": list(paper.measures),
+            "tables": [_gather(paper, table, out, missing.get(table.title)) for table in paper.tables],
+        }
+        write_text(out / RESULT_FILE, to_json(found, indent=2) + "\n")
+        return found
 
 
 def folder_of(out: Path, table: Table, row: Row, seed: int) -> Path:
@@ -120,9 +121,8 @@ def _trained(out: Path, table: Table, row: Row) -> list[Trained]:
     found = []
     for folder in sorted(home.glob("seed*"), key=lambda path: int(path.name.removeprefix("seed"))):
         if (folder / RESULT).exists():
-            lines = (folder / METRICS).read_text(encoding="utf-8").splitlines()
-            result = RunFolder.finished(folder).read_result()
-            found.append(Trained(result, [json.loads(line) for line in lines]))
+            run = RunFolder.finished(folder)
+            found.append(Trained(run.read_result(), run.read_metrics()))
     return found
 
 

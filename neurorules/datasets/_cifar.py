@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from neurorules.datasets._arrays import image_set
-from neurorules.datasets._files import download, download_folder, md5_of, search_folders
+from neurorules.datasets._files import download, download_folder, fetch_again_where_damaged, md5_of, search_folders
 from neurorules.datasets._shared import DataSet
 from neurorules.language.errors import UserError
 
@@ -38,6 +38,8 @@ def load_archive(name: str, archive: Archive, data_dir: Path | None) -> DataSet:
         UserError: the archive is missing and cannot be downloaded, or is not the published one.
     """
     path = _find(name, archive, data_dir)
+    if path.parent == download_folder(name):
+        fetch_again_where_damaged(URL + archive.file, path, archive.md5)
     found = md5_of(path)
     if found != archive.md5:
         raise UserError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import logging
 import os
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from neurorules.datasets._shared import cache_folder
 from neurorules.language.errors import UserError
 
+log = logging.getLogger(__name__)
 TIMEOUT_S = 10.0  # of one network operation: a machine without network must say so quickly
 
 
@@ -63,6 +65,17 @@ def md5_of(path: Path) -> str:
     """Hex MD5 of a file (an identity check of published files, not a protection)."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def fetch_again_where_damaged(url: str, target: Path, md5: str) -> None:
+    """Fetch a file of the cache once more, after a line that says so, where it is not what was published.
+
+    Raises:
+        UserError: it cannot be fetched.
+    """
+    if target.is_file() and md5_of(target) != md5:
+        log.warning(f"{target} is damaged: fetching it again")
+        download(url, target, md5)
 
 
 def download(url: str, target: Path, md5: str) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from neurorules.datasets._arrays import image_set
-from neurorules.datasets._files import download, download_folder, md5_of, search_folders
+from neurorules.datasets._files import download, download_folder, fetch_again_where_damaged, md5_of, search_folders
 from neurorules.datasets._shared import DataSet
 from neurorules.language.errors import UserError
 
@@ -91,6 +91,8 @@ def load_official(name: str, url: str, md5: dict[str, str], data_dir: Path | Non
                     f"Download {url}{path.name} and put it there"
                 )
             download(url + path.name, path, md5[key])
+        if folder == download_folder(name):
+            fetch_again_where_damaged(url + path.name, path, md5[key])
         found = md5_of(path)
         if found != md5[key]:
             raise UserError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import tarfile
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from PIL import Image
 
 from neurorules.datasets._files import md5_of
 from neurorules.datasets._shared import cache_folder
+from neurorules.disk.kept import kept
 from neurorules.language.errors import UserError
-from neurorules.runs.atomic import replacing
 
+log = logging.getLogger(__name__)
 SPLITS = ("train", "test")
 
 
@@ -27,14 +29,21 @@ def read_jpeg_archive(path: Path, classes: tuple[str, ...]) -> dict[str, np.ndar
     Raises:
         UserError: it cannot be read, or holds no pictures of these classes.
     """
-    kept = cache_folder() / "decoded" / f"{md5_of(path)}.npz"
-    if kept.is_file():
-        with np.load(kept) as arrays:
-            return dict(arrays)
-    decoded = _decode(path, classes)
-    with replacing(kept) as temporary:
-        np.savez(temporary, **decoded)  # type: ignore[arg-type]
-    return decoded
+    decoded: dict[str, np.ndarray] = {}
+
+    def make(target: Path) -> None:
+        decoded.update(_decode(path, classes))
+        np.savez(target, **decoded)  # type: ignore[arg-type]
+
+    try:
+        stored = kept(cache_folder() / "decoded", md5_of(path), ".npz", make)
+    except OSError as error:
+        log.warning(f"decoded pictures cannot be kept in {cache_folder()} ({error.strerror}): each run decodes its own")
+        return decoded or _decode(path, classes)
+    if decoded:
+        return decoded
+    with np.load(stored, allow_pickle=False) as arrays:
+        return dict(arrays)
 
 
 def _decode(path: Path, classes: tuple[str, ...]) -> dict[str, np.ndarray]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from neurorules.disk.failures import FULL
+from neurorules.disk.kept import kept
+from neurorules.disk.space import gigabytes, mapped_array
 from neurorules.encoders._shared import EventArrays
 from neurorules.language.errors import UserError
 
 CHUNK_CELLS = 1 << 22  # counted at a time: 32 MB of counters
 COUNTERS = (np.uint8, np.int16, np.int32)  # the narrowest that holds every count is stored; torch reads all three
+
+log = logging.getLogger(__name__)
 
 Binning = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(microseconds since the recording's first event, the recording's length in microseconds), both (E,) -> bins (E,)"""
@@ -70,44 +75,30 @@ def build_frames(events: EventArrays, steps: int, binning: Binning, keep_us: flo
     raise UserError("frames: a pixel has more than 2,147,483,647 events in one step. Use more --steps")
 
 
-def kept_on_disk(path: Path, shape: tuple[int, ...], build: Callable[[MakeArray], np.ndarray]) -> np.ndarray:
-    """The array in the .npy file `path`, memory-mapped and read-only; built first where the file is not there.
+def kept_on_disk(
+    folder: Path, stem: str, shape: tuple[int, ...], build: Callable[[MakeArray], np.ndarray]
+) -> np.ndarray:
+    """An array kept in a folder, memory-mapped and read-only; built first where it is missing or damaged.
 
-    It is written under another name and renamed when whole, so processes that build it at once do not meet: the last
-    one's equal file stays, and an earlier reader keeps the one it opened.
+    Where the folder cannot be written, the array is made in memory, after a line that says so.
 
     Raises:
-        UserError: the cache folder cannot be written.
+        UserError: the disk is full.
     """
-    frames = _open(path, shape)
-    if frames is not None:
+
+    def make(path: Path) -> None:
+        build(lambda dtype: mapped_array(path, dtype, shape))
+
+    try:
+        frames: np.ndarray = np.load(kept(folder, stem, ".npy", make), mmap_mode="r", allow_pickle=False)
         return frames
-    partial: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
-        os.close(handle)
-        partial = Path(name)
-        build(lambda dtype: np.lib.format.open_memmap(name, mode="w+", dtype=dtype, shape=shape))
-        os.replace(partial, path)
     except OSError as error:
-        raise UserError(
-            f"frames cannot be kept in {path.parent} ({error.strerror}). "
-            "Free some space there, or name another folder with the environment's NEURORULES_CACHE"
-        ) from None
-    finally:
-        if partial is not None:
-            partial.unlink(missing_ok=True)
-    frames = _open(path, shape)
-    if frames is None:
-        raise UserError(f"frames in {path} cannot be read back. Remove the file and try again")
-    return frames
-
-
-def _open(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
-    """The stored array, or None where there is none of this shape (a damaged file is built anew)."""
-    try:
-        frames: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    return frames if frames.shape == shape else None
+        reason, size = error.strerror or str(error), math.prod(shape)
+        if error.errno in FULL:
+            raise UserError(
+                f"frames cannot be kept in {folder} ({reason}): they take at least {gigabytes(size)}. Free some space "
+                "there, name another folder with the environment's NEURORULES_CACHE, or use fewer --steps"
+            ) from None
+    other = "Name another folder with the environment's NEURORULES_CACHE"
+    log.warning(f"frames cannot be kept in {folder} ({reason}): they are made in memory for this process. {other}")
+    return build(lambda dtype: np.empty(shape, dtype))

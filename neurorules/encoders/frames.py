@@ -69,7 +69,7 @@ class Frames:
         """Frames (N, T, 2, H, W) of counts: a memory-mapped file in the folder `cache`, or in memory without one.
 
         Raises:
-            UserError: no events, no step, or a cache folder that cannot be written.
+            UserError: no events, no step, or no room for them on the disk.
             MissingExtra: `denoise_us` without tonic.
         """
         events = _as_events(samples)
@@ -83,7 +83,7 @@ class Frames:
 
         if cache is None:
             return counts(lambda dtype: np.empty(shape, dtype))
-        return kept_on_disk(cache / f"frames-{self._key(events, steps)}.npy", shape, counts)
+        return kept_on_disk(cache, f"frames-{self._key(events, steps)}", shape, counts)
 
     def encode(self, batch: torch.Tensor, steps: int, generator: torch.Generator) -> Series:
         """(B, T, 2, H, W) counts to (T, B, 2, H, W) float32; nothing is drawn.

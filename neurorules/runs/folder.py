@@ -22,13 +22,14 @@ from neurorules.runs.tensors import load_tensors, save_tensors
 CONFIG, METRICS, RESULT, WEIGHTS = "config.json", "metrics.jsonl", "result.json", "weights.safetensors"
 RUN_FILES = (RESULT, WEIGHTS, METRICS, *checkpoint.FILES, CONFIG)
 
-# What `result.json` holds at least; others may add keys.
-RESULT_KEYS = (
+FIRST_KEYS = (
     *("rule", "data", "net", "neuron", "steps", "seed", "epochs", "train_samples", "test_samples"),
     *("test_accuracy", "validation_accuracy", "train_seconds", "samples_per_second", "peak_memory_mb"),
     *("spikes_per_sample", "synops_per_sample", "needs", "versions"),
-    *("lr", "readout_lr", "optimizer", "readout_optimizer", "encode"),
 )
+"""What `result.json` has held from the first version on; a file that lacks one of them is damaged."""
+RESULT_KEYS = (*FIRST_KEYS, "lr", "readout_lr", "optimizer", "readout_optimizer", "encode")
+"""What `result.json` holds at least when it is written; others may add keys."""
 
 
 @dataclass(frozen=True)
@@ -149,9 +150,15 @@ class RunFolder:
             return []
         *lines, _cut_short = path.read_text(encoding="utf-8", errors="replace").split("\n")
         try:
-            return [json.loads(line) for line in lines]
-        except ValueError as error:
+            rows = [json.loads(line) for line in lines]
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{path} is damaged ({error}). Remove the line, or begin again with --force") from None
+        for number, row in enumerate(rows, 1):
+            if not isinstance(row, dict) or not isinstance(row.get("epoch"), int):
+                raise UserError(
+                    f"{path} is damaged: line {number} is no row of an epoch. Remove it, or begin again with --force"
+                )
+        return rows
 
     def truncate_metrics(self, epochs: int) -> None:
         """Keep the first `epochs` rows: what a resumed run does to agree with its checkpoint."""
@@ -171,9 +178,17 @@ class RunFolder:
         write_text(self.path / RESULT, to_json({**result, SEAL: seal}, indent=2) + "\n")
 
     def read_result(self) -> dict[str, Any]:
-        """The result of a finished run, without what binds the files to each other."""
+        """The result of a finished run, without what binds the files to each other.
+
+        Raises:
+            UserError: the file is damaged.
+        """
         result = _object(self.path / RESULT)
         result.pop(SEAL, None)
+        missing = [key for key in FIRST_KEYS if key not in result]
+        if missing:
+            lacks = ", ".join(missing)
+            raise UserError(f"{self.path / RESULT} is damaged: it lacks {lacks}. Train the run again with --force")
         return result
 
     def save_weights(self, tensors: Mapping[str, torch.Tensor]) -> None:

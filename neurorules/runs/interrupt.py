@@ -11,8 +11,11 @@ from types import FrameType
 EXIT_CODE = 130
 
 
-class Interrupted(Exception):
-    """The user stopped a run and its checkpoint is saved; the text is the line that resumes it. Exit code 130."""
+class Interrupted(KeyboardInterrupt):
+    """The user stopped a run and its checkpoint is saved; the text is the line that resumes it. Exit code 130.
+
+    It is a KeyboardInterrupt, as the user pressed the key: a loop over runs that goes on after any error ends here.
+    """
 
 
 class StopFlag:

@@ -1,14 +1,19 @@
-"""The largest resident memory of one run while it learns, where a process can forget what it needed before."""
+"""The largest resident memory of one run while it learns, and how much memory there is for what is to come."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from neurorules.disk.space import gigabytes
+from neurorules.language.errors import UserError
+
+MEMORY, GROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -43,6 +48,40 @@ def _forget() -> bool:
     except OSError:
         return False
     return True
+
+
+def check_room(what: str, needed: int, advice: str) -> None:
+    """Whether so many bytes can be had.
+
+    Args:
+        what: needs them, such as "a net of 3 parameters".
+        needed: the least it takes.
+        advice: what to do instead, a sentence without its full stop.
+
+    Raises:
+        UserError: they cannot.
+    """
+    there = available_bytes()
+    if there is not None and needed > there:
+        raise UserError(
+            f"{what} takes at least {gigabytes(needed)} of memory, and there are {gigabytes(there)}. {advice}"
+        )
+
+
+def available_bytes() -> int | None:
+    """Memory that a process could still take, swap included; None where the system does not say."""
+    try:
+        told = dict(line.split(":", 1) for line in MEMORY.read_text(encoding="ascii").splitlines())
+        free = sum(int(told[name].split()[0]) for name in ("MemAvailable", "SwapFree")) * 2**10
+    except (OSError, KeyError, ValueError):
+        try:
+            return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        except (OSError, ValueError):
+            return None
+    with suppress(OSError, ValueError):  # of a container; "max" where it has none of its own
+        most, used = ((GROUP / name).read_text(encoding="ascii") for name in ("memory.max", "memory.current"))
+        free = min(free, int(most) - int(used))
+    return max(free, 0)
 
 
 def peak_memory_mb() -> float:

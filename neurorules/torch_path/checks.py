@@ -11,6 +11,7 @@ from torch import Tensor
 from neurorules.language.errors import UserError, unknown
 from neurorules.series import Series
 from neurorules.torch_path.arguments import Labels, Spikes, to_labels, to_series
+from neurorules.torch_path.forks import one_thread_in_forks
 from neurorules.torch_path.network import Network
 
 
@@ -55,6 +56,8 @@ def check_drive(
     Raises:
         UserError: a shape that is not (T, B, *input), values that are not finite, or a T that a neuron cannot take.
     """
+    if torch.get_num_threads() > 1:
+        one_thread_in_forks()
     series = to_series(spikes)
     lead, expected = (1, "B") if series.constant else (2, "T, B")
     shape = tuple(series.values.shape)

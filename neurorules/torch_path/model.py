@@ -16,6 +16,7 @@ from neurorules.normalisations._shared import CurrentStatistics, UpdateStatistic
 from neurorules.signals import SIGNALS
 from neurorules.signals._shared import LayerShape, NetShape, Signal, SignalState
 from neurorules.streaming import RunningMean
+from neurorules.torch_path.foresight import check_parameters
 from neurorules.torch_path.network import Network, Parameters
 from neurorules.torch_path.plasticity import Text, compile_rule
 
@@ -215,7 +216,12 @@ def _with_text(rule: Rule, dw: str) -> Rule:
 
 
 def initialise(model: Model, seed: int, device: torch.device, dtype: torch.dtype, init: Init = "torch") -> Learned:
-    """Fresh parameters and state from one seed; network and signal draw from generators of their own."""
+    """Fresh parameters and state from one seed; network and signal draw from generators of their own.
+
+    Raises:
+        UserError: there is not enough memory for them.
+    """
+    check_parameters(model.network, dtype)
     net_generator = torch.Generator().manual_seed(seed)
     signal_generator = torch.Generator().manual_seed(seed + 1_000_003)
     parameters = model.network.initial_parameters(net_generator, torch.float64, init)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 
 from neurorules.language.errors import UserError
+from neurorules.runs.outputs import check_output
 from neurorules.runs.progress import track
 from neurorules.torch_path.batches import Data, Part
 from neurorules.torch_path.record_plan import INPUT
@@ -20,6 +22,7 @@ from neurorules.torch_path.report import versions
 from neurorules.torch_path.restore import restore
 from neurorules.traces.header import TraceHeader
 from neurorules.traces.store import TraceReader
+from neurorules.traces.writer import TraceWriter
 
 PartName = Literal["test", "validation", "train"]
 ROWS = 32
@@ -48,6 +51,7 @@ def record_run(
     Raises:
         UserError: no such run, variable or layer, a variable that its rule does not have, or no such samples.
     """
+    check_output(out)
     restored = restore(run, data_dir)
     learner, config = restored.learner, restored.config
     chosen = part_of(restored.data, part)
@@ -56,7 +60,7 @@ def record_run(
     stored = config.as_dict()
     header = TraceHeader(config.rule, {}, seed=config.seed, config=stored, versions=versions(), recording=asked)
     generator = torch.Generator().manual_seed(config.seed)
-    with Recorder(learner, out, variables, layers, header) as recorder:
+    with Recorder(learner, out, variables, layers, header) as recorder, whole_or_none(recorder):
         total = len(places) * recorder.plan.sample_bytes(learner.learned.parameters, config.steps)
         if total > LARGE:
             _log.warning(f"recording about {total / 1e9:.1f} GB, before compression")
@@ -70,6 +74,16 @@ def record_run(
         own = [layer for layer in reader.layers if layer != INPUT and "S" in reader.variables(layer)]
         spikes = sum(reader.count(layer) for layer in own)
     return {"samples": len(reader), "spikes": spikes, "out": str(out)}
+
+
+@contextmanager
+def whole_or_none(recording: Recorder | TraceWriter) -> Iterator[None]:
+    """Remove the recording where the block fails; where the user stops it, what is recorded stays."""
+    try:
+        yield
+    except Exception:
+        recording.discard()
+        raise
 
 
 def part_of(data: Data, name: PartName) -> Part:

@@ -11,6 +11,7 @@ import torch
 
 from neurorules.language.errors import UserError
 from neurorules.runs.folder import RunFolder
+from neurorules.runs.outputs import TRACES
 from neurorules.torch_path.batches import Data
 from neurorules.torch_path.learner import Learner
 from neurorules.torch_path.record import ROWS, PartName, part_of, sample_places
@@ -21,9 +22,6 @@ from neurorules.traces.continued import check_same, continue_trace
 from neurorules.traces.header import TraceHeader
 from neurorules.traces.store import TraceReader
 from neurorules.traces.writer import TraceWriter
-
-TRACES = "traces.h5"
-"""Name of the trace in a run's folder."""
 
 
 class RecordTraining(Watcher):

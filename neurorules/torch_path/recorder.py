@@ -76,7 +76,8 @@ class Recorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if error is None or self.writer is not None:
+            self.close()
 
     def record(
         self, spikes: Spikes, labels: Labels | None = None, indices: Sequence[int] | np.ndarray | None = None,
@@ -163,6 +164,11 @@ class Recorder:
     def close(self) -> None:
         """Close the file; one without samples is made where nothing was recorded."""
         self._opened(self.plan.shapes(self.learner.learned.parameters, True)).close()
+
+    def discard(self) -> None:
+        """Remove what was recorded; a trace that stood there before stays."""
+        if self.writer is not None:
+            self.writer.discard()
 
     def _opened(self, layers: Mapping[str, tuple[int, ...]]) -> TraceWriter:
         if self.writer is None:

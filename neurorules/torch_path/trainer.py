@@ -6,7 +6,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -20,7 +20,8 @@ from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.rates import rate_schedule
 from neurorules.rules import RULES
 from neurorules.runs import checkpoint
-from neurorules.runs.folder import RunFolder, open_run
+from neurorules.runs.beginning import has_begun, own_run
+from neurorules.runs.folder import RunFolder
 from neurorules.runs.interrupt import Interrupted, StopFlag, polite_stop
 from neurorules.runs.memory import PeakMemory
 from neurorules.runs.progress import Bar, progress
@@ -28,6 +29,8 @@ from neurorules.series import Series
 from neurorules.torch_path.batches import Data, epoch_order, load_data, settled_by_data
 from neurorules.torch_path.checks import Diverged, check_steps
 from neurorules.torch_path.evaluate import Evaluation, evaluate
+from neurorules.torch_path.foresight import check_trial
+from neurorules.torch_path.forks import check_threads
 from neurorules.torch_path.health import warn_of
 from neurorules.torch_path.learn import check_window
 from neurorules.torch_path.learner import Learner
@@ -88,16 +91,17 @@ def train(
     data = data or load_data(settled, data_dir)
     settled = settled_by_data(settled, data.source)
     learner = make_learner(settled, data)
-    folder = None
-    if out is not None:
-        # Only now: a mistake in the settings must not leave a folder behind, or replace a run.
-        folder = open_run(out, settled, resume, force, lambda stored: settle(stored, data.source))
-    run = Run(settled, data, learner, folder, Position(), quiet, memory, tuple(watchers))
-    if folder is not None and resume:
-        run.restore(folder)
-    with polite_stop() as stop, cpu_threads(settled, learner):
-        run.learn(stop)
-        return run.finish()
+    run = Run(settled, data, learner, None, Position(), quiet, memory, tuple(watchers))
+    with ExitStack() as held:
+        if out is not None:
+            # Only now: a mistake in the settings must not leave a folder behind, or replace a run.
+            own = own_run(out, settled, resume, force, lambda stored: settle(stored, data.source))
+            run.folder = held.enter_context(own)
+            if resume:
+                run.restore(run.folder)
+        with polite_stop() as stop, cpu_threads(settled, learner):
+            run.learn(stop)
+            return run.finish()
 
 
 def settle(config: TrainConfig, source: DataSet) -> SettledConfig:
@@ -111,6 +115,7 @@ def cpu_threads(config: SettledConfig, learner: Learner) -> Iterator[None]:
     before = torch.get_num_threads()
     widest = max(prod(layer.shape) * layer.neuron.work for layer in learner.model.network.layers)
     work = config.batch_size * config.steps * widest
+    check_threads(config.threads or 1)
     torch.set_num_threads(config.threads or (before if work >= WORK_FOR_THREADS else 1))
     try:
         yield
@@ -124,6 +129,7 @@ def make_learner(config: SettledConfig, data: Data) -> Learner:
     learner = Learner(config.net, input_shape=shape, classes=classes, **config.learner_settings())
     check_steps(learner.model.network, config.steps)
     check_window(learner.model, config.window, config.steps)
+    check_trial(learner.model.network, config.window, min(config.batch_size, len(data.train)), learner.dtype)
     return learner
 
 
@@ -206,7 +212,8 @@ class Run:
         try:
             return learn()
         except Diverged as found:
-            kept = "" if self.folder is None else f" The last checkpoint is kept in {self.folder.path}"
+            begun = self.folder is not None and has_begun(self.folder.path)
+            kept = f" The last checkpoint is kept in {self.folder.path}" if self.folder and begun else ""
             raise Diverged(f"epoch {self.at.epoch + 1}, trial {self.at.batch + 1}: {found}.{kept}") from None
 
     def _interrupt(self) -> None:

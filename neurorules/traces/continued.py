@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from neurorules.language.errors import UserError
+from neurorules.runs.outputs import A_TRACE, check_kind
 from neurorules.runs.plain_json import plain
 from neurorules.traces.header import TraceHeader
 from neurorules.traces.store import Sample, TraceReader
@@ -32,14 +32,16 @@ def continue_trace(path: Path, header: TraceHeader, epoch: int) -> TraceWriter:
     Raises:
         UserError: the trace holds something else, or is damaged.
     """
-    if epoch <= 0 or not path.is_file():
+    if epoch <= 0 and path.exists():  # of a run that is replaced, or began and kept nothing
+        check_kind(path, A_TRACE)
+        path.unlink()
+    if not path.is_file():
         return TraceWriter(path, header)
-    copy = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     with TraceReader(path) as old:
         check_same(old, header.recording)
-        writer = TraceWriter(copy, header)
+        writer = TraceWriter(path, header)
         _copy(old, writer, epoch)
-    os.replace(copy, path)
+        writer.take_place()
     return writer
 
 

@@ -17,13 +17,12 @@ from typing import Any, NamedTuple
 
 import h5py
 
+from neurorules.disk.hdf5 import UNREADABLE
 from neurorules.traces.layout import BLOCKS, COUNT, DATA, PARAMETERS, ROWS_OF_CHUNK, SAMPLES, TAKEN
 
 SUPERBLOCK = 48
 """Bytes of a superblock of version 3: flags at 11, end of file at 28, checksum at 44. Source: HDF5 file format 3.0."""
 FLAGS, END, CHECKSUM = 11, slice(28, 36), slice(44, 48)
-UNREADABLE = (OSError, RuntimeError, KeyError, ValueError)
-"""What h5py raises where a file is damaged."""
 BEHIND = 1 << 30
 """Zeros shown behind a file that was never closed: how long it has been is not known."""
 

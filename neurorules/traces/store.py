@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -77,6 +77,8 @@ class TraceReader:
     Args:
         path: the file.
 
+    `before_reading` is called before a sample is read, and may raise to end it.
+
     Raises:
         UserError: the file is missing, damaged, or not a trace.
     """
@@ -98,6 +100,7 @@ class TraceReader:
             self.samples = [Sample(position, *row) for position, row in enumerate(rows)]
             taken = self._file[TAKEN][:snapshots].tolist()
             self.snapshots = [Snapshot(position, *row) for position, row in enumerate(taken)]
+        self.before_reading: Callable[[], None] | None = None
         self._blocks: dict[str, np.ndarray] = {}
         self._decoded: dict[str, _Decoded] = {}
         if many < recorded or snapshots < kept:
@@ -219,6 +222,8 @@ class TraceReader:
         )
 
     def _position(self, sample: int) -> int:
+        if self.before_reading is not None:
+            self.before_reading()
         if not 0 <= sample < len(self):
             raise UserError(f"{self.path.name} has no sample {sample}, it holds {len(self)}, counted from 0")
         return sample

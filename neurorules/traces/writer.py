@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 
 import h5py
 import numpy as np
 
-from neurorules.language.errors import UserError
+from neurorules.disk.failures import cannot_write
+from neurorules.disk.hdf5 import hdf5_writing, let_go
+from neurorules.disk.lock import owned_file
+from neurorules.disk.space import reserve
+from neurorules.runs.outputs import A_TRACE, check_kind
 from neurorules.traces.header import TraceHeader
 from neurorules.traces.layout import (
     BLOCKS,
@@ -33,33 +39,49 @@ SPIKES_AT_ONCE, DENSE_AT_ONCE = 1 << 19, 1 << 17
 """Bytes of samples that are written together, spikes as bits; a file that is cut off loses no more than that."""
 
 
+MARGIN, A_SET = 1 << 16, 1 << 12
+"""Bytes that HDF5 may take for what describes the data: in a write, and when a data set is made."""
+
+
 class TraceWriter:
     """A trace file being written. Use it as a context manager.
 
     A process that is killed leaves all samples up to the last `flush`. (HDF5's single-writer mode orders the writes so
-    that this holds at any instant.)
+    that this holds at any instant.) A trace that stands there already stays until the new one is closed. The file is
+    owned while it is written.
 
     Args:
-        path: the new file; one that is there is replaced.
+        path: the new file; a trace that is there is replaced.
         header: what the file says about itself.
         flush_seconds: how much of what is appended may wait in memory; 0: each `append` is on the disk at its end.
 
     Raises:
-        UserError: the file cannot be made.
+        UserError: the file cannot be made, is written by another process, or something else stands there.
     """
 
     def __init__(self, path: Path, header: TraceHeader, flush_seconds: float = 0.0) -> None:
         self.header, self._flush_seconds, self._flushed = header, flush_seconds, time.monotonic()
+        self.path, self._held = path, ExitStack()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            self._held.enter_context(owned_file(path))
+            check_kind(path, A_TRACE)
+            self._place = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}") if path.exists() else path
+            self._name = self._place  # by which HDF5 knows it
             # Version 1.10 of the format is the oldest that knows the single-writer mode. Without a cache of chunks each
             # row finds its place in the file when it is appended, whenever it is flushed: data lie in order of samples.
-            self._file = h5py.File(path, "w", libver=("v110", "v110"), rdcc_nbytes=0)
-        except OSError as error:
-            raise UserError(f"cannot write the trace {path} ({error})") from None
+            try:
+                self._file = h5py.File(self._place, "w", libver=("v110", "v110"), rdcc_nbytes=0)
+            except OSError:
+                self._place.unlink(missing_ok=True)
+                raise
+        except BaseException as error:
+            self._held.close()
+            if isinstance(error, OSError):
+                raise cannot_write(f"the trace {path}", error) from None
+            raise
         self.steps: int | None = None
         self._variables: dict[str, list[str]] = {}
-        self._count = [0, 0]
+        self._count, self._room = [0, 0], 0
         self._written = (0, 0)  # bytes and blocks of spikes
         self._opened: dict[str, h5py.Dataset] = {}
 
@@ -69,7 +91,10 @@ class TraceWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if isinstance(error, OSError) and self._place != self.path:
+            self.discard()
+        else:
+            self.close()
 
     def __len__(self) -> int:
         return self._count[0]
@@ -105,11 +130,11 @@ class TraceWriter:
         said = np.full(size, -1) if predictions is None else predictions
         columns = np.stack([np.asarray(c, np.int64) for c in (indices, labels, said, np.full(size, epoch))], axis=1)
         share = self._share(rows, size)
-        for start in range(0, size, share):
-            here = slice(start, min(start + share, size))
-            self._write(
-                columns[here], {layer: {name: x[:, here] for name, x in found.items()} for layer, found in rows.items()}
-            )
+        with self._writing(sum(x.nbytes for found in rows.values() for x in found.values()) + columns.nbytes):
+            for start in range(0, size, share):
+                here = slice(start, min(start + share, size))
+                share_of_rows = {a: {name: x[:, here] for name, x in found.items()} for a, found in rows.items()}
+                self._write(columns[here], share_of_rows)
 
     def snapshot(self, epoch: int, parameters: Mapping[str, np.ndarray]) -> None:
         """Keep parameters as they are now; all that the header declares.
@@ -121,28 +146,74 @@ class TraceWriter:
         if self.steps is None:
             self._begin({})
         before = self._count[1]
-        put(self._data(TAKEN), before, np.array([[epoch, self._count[0]]]))
-        for name in self.header.parameters:
-            put(self._data(f"{PARAMETERS}/{name}"), before, np.asarray(parameters[name])[None])
-        self._count[1] += 1
-        self.flush()
+        with self._writing(sum(np.asarray(parameters[name]).nbytes for name in self.header.parameters)):
+            put(self._data(TAKEN), before, np.array([[epoch, self._count[0]]]))
+            for name in self.header.parameters:
+                put(self._data(f"{PARAMETERS}/{name}"), before, np.asarray(parameters[name])[None])
+            self._count[1] += 1
+            self._flush()
 
     def flush(self) -> None:
         """Bring everything to the disk: the data, and behind them how many samples there are."""
+        with self._writing(0):
+            self._flush()
+
+    def close(self) -> None:
+        """Close the file, which takes its place now; a second call does nothing.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if not self._file:
+            self._held.close()
+            return
+        if self.steps is None:
+            self._begin({})
+        with self._writing(0):
+            self._flush()
+            end = self._file.id.get_filesize()
+            self._file.close()
+            os.truncate(self._place, end)
+            self.take_place()
+        self._held.close()
+
+    def take_place(self) -> None:
+        """Stand where the trace belongs from now on, in the place of one that stood there."""
+        if self._place != self.path:
+            os.replace(self._place, self.path)
+            self._place = self.path
+
+    def discard(self) -> None:
+        """Close the file and remove it; what stood in its place before stays."""
+        let_go(self._name)
+        self._place.unlink(missing_ok=True)
+        self._held.close()
+
+    @contextmanager
+    def _writing(self, size: int) -> Iterator[None]:
+        """Room for so many bytes, and what describes them, is taken before they are written.
+
+        Where there is none, the file is closed as it is: what was flushed can be read, and nothing more comes.
+        """
+        try:
+            with hdf5_writing(self._name):
+                need = self._file.id.get_filesize() + size + MARGIN
+                if need > self._room:
+                    reserve(self._file.id.get_vfd_handle(), self._room, need - self._room, self._place)
+                    self._room = need
+                yield
+        except OSError:
+            if self._place != self.path:
+                self._place.unlink(missing_ok=True)
+            self._held.close()
+            raise
+
+    def _flush(self) -> None:
         if self.steps is not None:
             self._file.flush()
             self._data(COUNT)[:] = self._count
             self._file.flush()
         self._flushed = time.monotonic()
-
-    def close(self) -> None:
-        """Close the file; a second call does nothing."""
-        if not self._file:
-            return
-        if self.steps is None:
-            self._begin({})
-        self.flush()
-        self._file.close()
 
     def _flat(self, layer: str, name: str, array: np.ndarray, size: int) -> np.ndarray:
         if layer not in self.header.layers:
@@ -175,8 +246,9 @@ class TraceWriter:
         spikes = [found[SPIKES] for found in rows.values() if SPIKES in found]
         share = self._share(rows, max((x.shape[1] for x in spikes), default=1))
         block = max(1, sum(x[:, :share].size // 8 for x in spikes))
-        lay_out(self._file, self.header, self.steps, self._variables, block)
-        self._file.swmr_mode = True
+        with self._writing(len(self.header.to_text()) + A_SET * sum(map(len, self._variables.values()))):
+            lay_out(self._file, self.header, self.steps, self._variables, block)
+            self._file.swmr_mode = True
 
     def _write(self, columns: np.ndarray, rows: Layers) -> None:
         """Who the samples are, then their data, and last that they are there."""
@@ -189,7 +261,7 @@ class TraceWriter:
                     put(self._data(f"layers/{layer}/{name}"), before, array.transpose(1, 0, 2))
         self._count[0] += len(columns)
         if time.monotonic() - self._flushed >= self._flush_seconds:
-            self.flush()
+            self._flush()
 
     def _write_spikes(self, first: int, rows: Layers) -> None:
         """A block a layer, all of them at once."""

@@ -274,7 +274,7 @@ def test_the_command_prints_draws_and_answers(tmp_path: Path, capsys: pytest.Cap
     assert "  needs              above, output_error, reverse_circuit, target, weight_transport\n" in text
     assert out.read_bytes().startswith(b"\x89PNG")
     assert command(["audit", "--rules", "bsp", "--out", str(tmp_path / "a.gif")]) == 2
-    assert "no picture that can be drawn" in capsys.readouterr().err
+    assert "unknown picture format" in capsys.readouterr().err
     assert command(["audit", "--rules", "sigprob"]) == 2
     assert "sigprop" in capsys.readouterr().err
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurorules.compare.audit.matrix import ALONE, Mark, Matrix, matrices, short_name
-from neurorules.language.errors import UserError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +33,7 @@ HEAD = (
     "What the update of each layer depends on, one thing changed at a time\n"
     "weights: as learning reads them, all passes held; activity: as learning is told of it"
 )
-FORMATS = (".png", ".svg", ".pdf")
+DPI = 130
 ACROSS, CELL = 3, 0.28
 """Matrices beside each other; size of a cell in inches."""
 
@@ -90,10 +89,13 @@ def draw_audit(audit: Mapping[str, Any], out: Path) -> None:
     Raises:
         UserError: a format that is not drawn, or a file that cannot be written.
     """
-    check_picture(out)
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
+
+    from neurorules.traces.plots._shared import check_format, save
+
+    check_format(out)
 
     drawn = list(matrices(audit))
     across = min(ACROSS, len(drawn))
@@ -120,17 +122,4 @@ def draw_audit(audit: Mapping[str, Any], out: Path) -> None:
         fontsize=8,
         frameon=False,
     )
-    try:
-        figure.savefig(out, dpi=130)
-    except OSError as error:
-        raise UserError(f"cannot write the picture {out} ({error})") from None
-
-
-def check_picture(out: Path) -> None:
-    """Whether a picture of this name can be drawn.
-
-    Raises:
-        UserError: a format that is not drawn.
-    """
-    if out.suffix not in FORMATS:
-        raise UserError(f"--out {out} is no picture that can be drawn. Use one of {', '.join(FORMATS)}")
+    save(figure, out, DPI)

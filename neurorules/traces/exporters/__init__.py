@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from neurorules.disk.failures import cannot_write
+from neurorules.disk.lock import owned_file
 from neurorules.language.errors import UserError
 from neurorules.language.registry import Registry
+from neurorules.runs.outputs import check_output
+from neurorules.traces.exporters._folder import staged
 from neurorules.traces.exporters._snapshots import write_snapshots
 from neurorules.traces.store import TraceReader
 
@@ -37,18 +41,21 @@ def export(trace: Path, to: str, out: Path) -> list[Path]:
         The files written, the main one first.
 
     Raises:
-        UserError: unknown format or option, a missing package, a damaged trace, or a place that cannot be written.
+        UserError: unknown format or option, a missing package, a damaged trace, a place that cannot be written, or
+            where something of another kind stands.
     """
     exporter: Exporter = exporters.make(to)
     with TraceReader(trace) as reader:
         if out.exists() and out.samefile(trace):
             raise UserError(f"--out {out} is the trace itself. Name another file")
+        if not out.is_dir():
+            check_output(out)
         try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            written = exporter(reader, out)
-            if reader.snapshots:
-                beside = out / "snapshots.npz" if out.is_dir() else out.with_suffix(".snapshots.npz")
-                written.append(write_snapshots(reader, beside))
-            return written
+            with owned_file(out), staged(out) as new:
+                written = exporter(reader, new)
+                if reader.snapshots:
+                    beside = new / "snapshots.npz" if new.is_dir() else new.with_suffix(".snapshots.npz")
+                    written.append(write_snapshots(reader, beside))
+            return [out.parent / path.relative_to(new.parent) for path in written]
         except OSError as error:
-            raise UserError(f"cannot write {out} ({error}). Name another file with --out") from None
+            raise cannot_write(str(out), error) from None

@@ -1,4 +1,4 @@
-"""A folder that is there whole, or not at all."""
+"""Files and folders that are there whole, or not at all."""
 
 from __future__ import annotations
 
@@ -10,6 +10,40 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from neurorules.language.errors import UserError
+from neurorules.runs.outputs import check_kind, check_output, kind_of
+
+
+def check_free(path: Path) -> None:
+    """Whether a folder may be made at a place.
+
+    Raises:
+        UserError: `path` is a file, or a folder with something in it.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise UserError(f"{path} is there already, and this format is a folder. Remove it, or name another with --out")
+
+
+@contextmanager
+def staged(out: Path) -> Iterator[Path]:
+    """A place of the same name in a temporary folder: what is made there takes its place beside `out`, all or nothing.
+
+    Raises:
+        UserError: something of another kind stands where one of the new files or folders belongs.
+    """
+    folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.stem}.", suffix=".tmp"))
+    try:
+        yield folder / out.name
+        made = {one: out.parent / one.name for one in sorted(folder.iterdir())}
+        for one, place in made.items():
+            if one.is_dir():
+                check_free(place)
+            else:
+                check_output(place)
+                check_kind(place, kind_of(one))
+        for one, place in made.items():
+            os.replace(one, place)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -19,8 +53,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     Raises:
         UserError: `path` is a file, or a folder with something in it.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise UserError(f"{path} is there already, and this format is a folder. Remove it, or name another with --out")
+    check_free(path)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
     try:
         yield temporary

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import h5py
 import neo
+import nixio
 import numpy as np
 import quantities as pq
 from neo.io import NixIO
 
+from neurorules.disk.hdf5 import PatientFile
 from neurorules.runs.progress import track
+from neurorules.traces.exporters._hdf5 import patient_file
 from neurorules.traces.exporters._tables import dense_variables, header_text, sample_columns
 from neurorules.traces.store import Events, Sample, TraceReader
 from neurorules.traces.writer import SPIKES
@@ -35,11 +40,29 @@ def write(reader: TraceReader, path: Path, millivolts: float, by_layer: bool) ->
         logging.getLogger("neurorules").warning(
             f"{objects} spike trains: NIX takes 0.02 to 0.05 s for each. Quicker: --to nix:trains=layer"
         )
-    io = NixIO(path, mode="ow")
+    with patient_file(path, reader) as file, _opening(file):
+        io = NixIO(path, mode="ow")
+        try:
+            io.write_block(_Recording(reader, millivolts, by_layer))
+        finally:
+            io.close()
+
+
+@contextmanager
+def _opening(file: PatientFile) -> Iterator[None]:
+    """Inside the block nixio, which opens files by name only, writes into a file that is open."""
+
+    def access() -> h5py.h5p.PropFAID:
+        made = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+        made.set_fileobj_driver(h5py.h5fd.fileobj_driver, file)
+        return made
+
+    before = nixio.file.make_fapl
+    nixio.file.make_fapl = access
     try:
-        io.write_block(_Recording(reader, millivolts, by_layer))
+        yield
     finally:
-        io.close()
+        nixio.file.make_fapl = before
 
 
 class _Recording(neo.Block):

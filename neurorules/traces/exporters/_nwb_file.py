@@ -16,6 +16,7 @@ from pynwb.misc import Units
 
 from neurorules.traces.blocks import dense_blocks
 from neurorules.traces.exporters._by_neuron import Sizes, sizes, trains
+from neurorules.traces.exporters._hdf5 import hdf5_file
 from neurorules.traces.exporters._nwb_stream import streamed
 from neurorules.traces.exporters._tables import dense_variables, header_text, sample_columns
 from neurorules.traces.exporters._time import Axis, seconds
@@ -57,7 +58,7 @@ def write(reader: TraceReader, path: Path, volts: float, gap: int) -> None:
         for variable in dense_variables(reader, layer):
             for series in _series(reader, layer, variable, axis, volts):
                 file.add_acquisition(series)
-    with NWBHDF5IO(path, "w") as io:
+    with hdf5_file(path, reader) as opened, NWBHDF5IO(file=opened, mode="w") as io:
         io.write(file)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from neurorules.traces.blocks import dense_blocks, event_blocks
 from neurorules.traces.exporters._folder import new_folder
+from neurorules.traces.exporters._hdf5 import hdf5_file
 from neurorules.traces.exporters._tables import dense_variables, write_header, write_samples
 from neurorules.traces.exporters._time import Axis
 from neurorules.traces.store import TraceReader
@@ -41,14 +42,16 @@ class Sonata:
         reports = sorted({name for layer in reader.layers for name in dense_variables(reader, layer)})
         with new_folder(out) as folder:
             written = [write_samples(reader, folder / "samples.csv"), write_header(reader, folder / "trace.json")]
-            with _new_file(folder / "spikes.h5") as file:
+            with hdf5_file(folder / "spikes.h5", reader) as file:
+                _mark(file)
                 spikes = file.create_group("spikes")
                 for layer in reader.layers:
                     if SPIKES in reader.variables(layer):
                         _write_spikes(reader, layer, axis, spikes.create_group(layer))
             for variable in reports:
                 written.append(folder / f"{variable}_report.h5")
-                with _new_file(written[-1]) as file:
+                with hdf5_file(written[-1], reader) as file:
+                    _mark(file)
                     report = file.create_group("report")
                     for layer in reader.layers:
                         if variable in reader.variables(layer):
@@ -56,10 +59,8 @@ class Sonata:
         return [out, out / "spikes.h5", *(out / path.name for path in written)]
 
 
-def _new_file(path: Path) -> h5py.File:
-    file = h5py.File(path, "w")
+def _mark(file: h5py.File) -> None:
     file.attrs["magic"], file.attrs["version"] = MAGIC, VERSION
-    return file
 
 
 def _write_spikes(reader: TraceReader, layer: str, axis: Axis, group: h5py.Group) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from neurorules.causal import CoupledSystem, distances_to
-from neurorules.language.errors import UserError
+from neurorules.traces.plots._shared import check_format, save
 
 PALETTE = ("#b40426", "#e7745b", "#dddddd", "#8caffe", "#3b4cc0")
-FORMATS = (".png", ".svg", ".pdf")
 RING = 5
 
 
@@ -20,10 +20,7 @@ def draw_graph(system: CoupledSystem, target: str, out: Path) -> None:
     Raises:
         UserError: an unknown variable, a format that is not drawn, or a file that cannot be written.
     """
-    if out.suffix not in FORMATS:
-        raise UserError(f"--out {out} is no picture that can be drawn. Use one of {', '.join(FORMATS)}")
-    from matplotlib.figure import Figure
-
+    check_format(out)
     lengths, places = distances_to(system, target), _places(len(system.variables))
     figure = Figure(figsize=(2.0 + 2.6 * max(1, len(places) // RING), 3.4), layout="constrained")
     axes = figure.subplots()
@@ -51,10 +48,7 @@ def draw_graph(system: CoupledSystem, target: str, out: Path) -> None:
     axes.set_aspect("equal")
     axes.margins(0.2)
     axes.set_axis_off()
-    try:
-        figure.savefig(out, dpi=160)
-    except OSError as error:
-        raise UserError(f"cannot write the picture {out} ({error})") from None
+    save(figure, out)
 
 
 def _places(count: int) -> list[tuple[float, float]]:

@@ -15,14 +15,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
+from neurorules.disk.failures import cannot_write
 from neurorules.language.errors import UserError, unknown
-from neurorules.runs.atomic import replacing
+from neurorules.runs.outputs import check_kind, check_output, output
 from neurorules.traces.store import TraceReader
 
 if TYPE_CHECKING:
     from neurorules.runs.folder import RunFolder
 
-FORMATS = ("pdf", "png", "svg")
+FORMATS = {"pdf": "a PDF document", "png": "a PNG picture", "svg": "an SVG picture"}
+"""Of pictures, and what each file is (`runs.outputs.kind_of`)."""
 
 # Okabe and Ito (2008), Color Universal Design: told apart by every kind of colour vision. Input first.
 COLOURS = ("#4D4D4D", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
@@ -33,6 +35,7 @@ SIGNED = "RdBu_r"
 """Colours of signed numbers, white at 0. ColorBrewer's, safe for colour-blind readers."""
 LABEL, TITLE = 8, 9  # points
 LETTERS = 12.0  # of a title, an inch
+DPI, FINE = 160, 300  # of pictures that are made of dots; of the dots in those that are not
 
 
 class Picture(ABC):
@@ -130,26 +133,30 @@ def check_format(out: Path) -> None:
     """Whether a picture can be saved under a name.
 
     Raises:
-        UserError: another format than `FORMATS`.
+        UserError: another format than `FORMATS`, or a place that it may not be written to.
     """
-    if out.suffix.lower().lstrip(".") not in FORMATS:
+    kind = FORMATS.get(out.suffix.lower().lstrip("."))
+    if kind is None:
         raise unknown("picture format", out.suffix.lstrip("."), FORMATS)
+    check_output(out)
+    check_kind(out, kind)
 
 
-def save(figure: Figure, out: Path) -> None:
+def save(figure: Figure, out: Path, dpi: int = DPI) -> None:
     """Write a picture, whole or not at all; the same picture gives the same file.
 
     Raises:
-        UserError: another format, or a file that cannot be written.
+        UserError: another format, a file that cannot be written, or one of another kind that stands there.
     """
     check_format(out)
     no_date = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(out.suffix.lower(), {})
+    dpi = max(dpi, FINE) if no_date else dpi
     try:
         # SVG names its parts at random unless told otherwise.
-        with replacing(out) as temporary, rc_context({"svg.hashsalt": "neurorules"}):
-            figure.savefig(temporary, dpi=160, metadata=no_date)
+        with output(out) as temporary, rc_context({"svg.hashsalt": "neurorules"}):
+            figure.savefig(temporary, dpi=dpi, metadata=no_date)
     except OSError as error:
-        raise UserError(f"cannot write the picture {out} ({error})") from None
+        raise cannot_write(f"the picture {out}", error) from None
 
 
 def new_figure(width: float, height: float, title: str) -> Figure:

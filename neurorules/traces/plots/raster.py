@@ -31,6 +31,8 @@ from neurorules.traces.writer import SPIKES
 
 BAND, GAP = 1.0, 0.09  # heights on the axis: a layer's band, and the space between two
 MOST_PANELS = 12
+MOST_MARKS = 2000
+"""Spikes of a band that are lines of a vector picture, 140 bytes each; more of them are dots in it."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,8 @@ def _band(
     if not len(t):
         axis.text(0.5, bottom + BAND / 2, "no spikes", transform=axis.get_yaxis_transform(), ha="center", va="center",
                   fontsize=LABEL, color=colour, alpha=0.7)  # fmt: skip
-    axis.vlines(t, middle - half, middle + half, colors=colour, linewidth=_mark_width(steps))
+    marks = axis.vlines(t, middle - half, middle + half, colors=colour, linewidth=_mark_width(steps))
+    marks.set_rasterized(len(t) > MOST_MARKS)
 
 
 def _dress(axis: Axes, neurons: Mapping[str, int], steps: int, labelled: bool) -> None:

@@ -1,0 +1,152 @@
+"""Whether a file that a user names with --out may be written over what stands there: only over one of its own kind."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from neurorules.disk.lock import owned_file
+from neurorules.language.errors import UserError
+from neurorules.runs.atomic import replacing
+from neurorules.runs.folder import CONFIG, RESULT, RUN_FILES, WEIGHTS
+
+TRACES = "traces.h5"
+"""Name of the trace that a run writes into its folder while it learns."""
+TRACE_MARK, A_TRACE = b"neurorules-trace", "a recorded trace"
+"""A trace names itself near its beginning, so that one whose writer was killed is told from other files too."""
+MAGIC = {
+    b"\x89PNG": "a PNG picture",
+    b"%PDF": "a PDF document",
+    b"\x89HDF": "an HDF5 file",
+    b"PK\x03\x04": "an archive",
+    b"PAR1": "a Parquet file",
+    b"\x93NUMPY": "a NumPy array",
+    b"\x1f\x8b": "a gzip file",
+    b"\0\0\x08": "an idx file of data",
+}
+"""First bytes of a file, and what it is."""
+UNKNOWN = "a file of another kind"
+ENOUGH = 1 << 16
+"""Bytes of a text that are looked at."""
+
+
+@contextmanager
+def output(path: Path) -> Iterator[Path]:
+    """A temporary file that takes the place of the file a user named, when the block ends well; see `check_output`.
+
+    Raises:
+        UserError: what stands there is of another kind, or is being written.
+    """
+    check_output(path)
+    with owned_file(path), replacing(path) as temporary:
+        yield temporary
+        check_kind(path, kind_of(temporary))
+
+
+def check_output(path: Path) -> None:
+    """Whether a place may be written to at all, told before any work is done.
+
+    Raises:
+        UserError: a folder, a device, a link that leads nowhere, or a file of a run stands there.
+    """
+    if path.is_symlink() and not path.exists():
+        raise UserError(f"--out {path} is a link that leads nowhere. Name another file")
+    if path.is_dir():
+        raise UserError(f"--out {path} is a folder. Name a file")
+    if path.exists() and not path.is_file():
+        raise UserError(f"--out {path} is no ordinary file. Name another one")
+    real = Path(os.path.realpath(path))
+    own = (*RUN_FILES, TRACES) if real.exists() else RUN_FILES
+    if real.name in own and any((real.parent / name).exists() for name in (CONFIG, RESULT, WEIGHTS)):
+        raise UserError(f"--out {path} is a file of the run in {real.parent}. Name another file")
+
+
+def check_kind(path: Path, kind: str) -> None:
+    """Whether a file of a kind (see `kind_of`) may stand at a place.
+
+    Raises:
+        UserError: what stands there is of another kind.
+    """
+    if not path.exists() or not path.stat().st_size:
+        return
+    old = kind_of(path)
+    if old == UNKNOWN or old != kind:
+        raise UserError(f"{path} is {old}, and {kind} would replace it. Name another file, or remove that one")
+
+
+def kind_of(path: Path) -> str:
+    """What a file is, by what stands in it, in words; files that may replace each other have the same."""
+    with path.open("rb") as file:
+        head = file.read(ENOUGH)
+    found = next((name for magic, name in MAGIC.items() if head.startswith(magic)), None)
+    if found == "an archive":
+        return _of_archive(path)
+    if found == "an HDF5 file":
+        return A_TRACE if TRACE_MARK in head else _of_hdf5(path)
+    if found == "a Parquet file":
+        return _of_parquet(path)
+    if found is not None:
+        return found
+    if head[8:10] in (b'{"', b"{}"):
+        return "a file of tensors"
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 4:
+            return UNKNOWN
+        text = head[: error.start].decode("utf-8")
+    return _of_text(path, text.lstrip())
+
+
+def _of_text(path: Path, text: str) -> str:
+    if text.startswith(("<?xml", "<svg")) and "<svg" in text:
+        return "an SVG picture"
+    if text.startswith("{"):
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError):
+            return UNKNOWN
+        return f"JSON of {', '.join(sorted(found))}" if isinstance(found, dict) else UNKNOWN
+    first = text.split("\n", 1)[0].strip()
+    columns = first.split(",")
+    named = len(columns) > 1 and all(column.replace("_", "").isidentifier() for column in columns)
+    return f"a table of {first}" if named else UNKNOWN
+
+
+def _of_archive(path: Path) -> str:
+    """An archive of arrays by the names of those that every one of its kind has."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+    except (zipfile.BadZipFile, OSError, NotImplementedError):
+        return UNKNOWN
+    if {"header.npy", "steps.npy"} <= names:
+        return "an exported trace"
+    if {"epoch.npy", "samples.npy"} <= names:
+        return "exported snapshots"
+    return "an archive of other content"
+
+
+def _of_hdf5(path: Path) -> str:
+    """By the attributes of the root, in which each format on HDF5 names itself."""
+    import h5py
+
+    from neurorules.disk.hdf5 import UNREADABLE
+
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            marks = [str(file.attrs[name]) for name in ("format", "__type__", "neurodata_type") if name in file.attrs]
+            return f"an HDF5 file of {', '.join(marks) or 'other content'}"
+    except UNREADABLE:
+        return UNKNOWN
+
+
+def _of_parquet(path: Path) -> str:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - ENOUGH))
+        ours = b"neurorules" in file.read()
+    return "an exported Parquet table" if ours else "a Parquet file of other content"
