@@ -20,6 +20,7 @@ from neurorules.compare.paths import settle, train
 from neurorules.language.config import PathName, SettledConfig, TrainConfig
 from neurorules.language.errors import MissingExtra, UserError, unknown
 from neurorules.language.options import parse_list
+from neurorules.language.ranges import Count, check_range
 from neurorules.runs.folder import CONFIG, RESULT, RunFolder
 from neurorules.runs.interrupt import Interrupted
 from neurorules.runs.plain_json import plain, read_json, to_json
@@ -50,8 +51,7 @@ def plan(
     names = parse_list(rules)
     if not names:
         raise UserError("--rules names no rule. Give a comma-separated list, for example sigprop,bptt,shallow")
-    if seeds < 1:
-        raise UserError(f"--seeds is {seeds}, must be at least 1")
+    check_range("--seeds", seeds, Count)
     routes = [config.path] if paths is None else [_path(name) for name in parse_list(paths)]
     rows = [replace(config, rule=name, path=route) for name in names for route in routes]
     rows += [row for route in routes for row in controls_of(replace(config, path=route), names, controls)]
@@ -147,6 +147,7 @@ def run_all(
         UserError: runs that were begun with other settings.
         Interrupted: the user stopped it; finished runs and checkpoints are kept.
     """
+    check_range("--jobs", jobs, Count)
     apart = jobs > 1 or dask is not None
     if apart:
         tasks = [(replace(config, threads=config.threads or 1), folder) for config, folder in tasks]
@@ -156,7 +157,7 @@ def run_all(
         with workers(dask):
             if dask is not None:  # its backend hands back all results at once
                 return list(joblib.Parallel(n_jobs=-1)(calls))
-            pool = joblib.Parallel(n_jobs=jobs, return_as="generator")
+            pool = joblib.Parallel(n_jobs=min(jobs, max(1, len(tasks))), return_as="generator")
             return list(track(pool(calls), "training", len(tasks), quiet))
     except (Interrupted, KeyboardInterrupt):
         raise Interrupted(

@@ -9,11 +9,13 @@ from neurorules.datasets._files import given_path
 from neurorules.datasets._idx import load_idx_files
 from neurorules.datasets._shared import DataSet
 from neurorules.language.errors import UserError
+from neurorules.language.ranges import Classes, ranged
 
 PART_WORDS = {"train": ("train",), "test": ("t10k", "test")}
 CONTENT_WORDS = {"x": "images", "y": "labels"}
 
 
+@ranged("data set 'idx'")
 @dataclass(frozen=True)
 class IdxFolder:
     """A folder with four idx files, gzipped or not: training images and labels, test images and labels.
@@ -28,7 +30,7 @@ class IdxFolder:
     """
 
     path: str = ""
-    classes: int | None = None
+    classes: Classes | None = None
 
     def load(self, data_dir: Path | None = None) -> DataSet:
         """Read the folder; a relative path that is not here is sought in `data_dir`.

@@ -13,10 +13,12 @@ from neurorules.datasets._arrays import Channels, image_set
 from neurorules.datasets._files import given_path
 from neurorules.datasets._shared import DataSet
 from neurorules.language.errors import UserError
+from neurorules.language.ranges import Classes, ranged
 
 NEEDED = ("x_train", "y_train", "x_test", "y_test")
 
 
+@ranged("data set 'npz'")
 @dataclass(frozen=True)
 class NpzFile:
     """An .npz file with x_train, y_train, x_test, y_test; other arrays in it are left alone.
@@ -32,7 +34,7 @@ class NpzFile:
     """
 
     path: str = ""
-    classes: int | None = None
+    classes: Classes | None = None
     channels: Channels = "auto"
 
     def load(self, data_dir: Path | None = None) -> DataSet:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from neurorules.language.errors import UserError
+from neurorules.language.ranges import Count, Positive, ranged
 from neurorules.language.rules import DELTA_RULE, Defaults, Phase, Plasticity, Rule, Source
 from neurorules.signals._generators import Generator
 from neurorules.signals._similarity import Loss
@@ -16,6 +17,7 @@ READOUT_LR = 1e-2
 samples of MNIST, convolutions +0.2 to +0.3 over 3e-3 in both forms, dense nets no loss."""
 
 
+@ranged("rule 'sigprop'")
 def sigprop(
     *,
     form: Literal["surrogate", "voltage"] = "surrogate",
@@ -25,8 +27,8 @@ def sigprop(
     loss: Loss = "label",
     centred: bool = True,
     normalised: bool = True,
-    k: int = 6,
-    tau: float | None = None,
+    k: Count = 6,
+    tau: Positive | None = None,
     predict: Literal["readout", "prototypes", "subset", "neutral"] = "readout",
     bias: Literal["dense", "all", "none"] = "dense",
 ) -> Rule:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from math import prod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,19 +29,18 @@ from neurorules.torch_path.health import warn_of
 from neurorules.torch_path.learn import check_window
 from neurorules.torch_path.learner import Learner
 from neurorules.torch_path.report import result_of
+from neurorules.torch_path.threads import check_threads, running_on, threads_of
 from neurorules.torch_path.watch import Watcher
 
 Found = TypeVar("Found")
 CHECKPOINT_SECONDS = 30.0
-WORK_FOR_THREADS = 2**17
-"""Neuron steps of a layer and trial that repay a second thread. Source: measured, benchmarks/."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass
 class Position:
-    """Where a run is: epoch and batch to do next, sums of this epoch so far, seconds spent learning."""
+    """Where a run is: epoch and batch to do next, sums of this epoch so far, seconds spent learning; its threads."""
 
     epoch: int = 0
     batch: int = 0
@@ -51,6 +48,7 @@ class Position:
     accuracy: float = 0.0
     seconds: float = 0.0
     validation: list[float | None] = field(default_factory=list)
+    threads: int | None = None
 
 
 def train(
@@ -82,6 +80,8 @@ def train(
     """
     memory = PeakMemory()
     settled = RULES.make(config.rule).settle(config)
+    if not resume:
+        check_threads(settled.threads)
     data = data or load_data(settled, data_dir)
     learner = make_learner(settled, data)
     folder = None
@@ -91,22 +91,10 @@ def train(
     run = Run(settled, data, learner, folder, Position(), quiet, memory, tuple(watchers))
     if folder is not None and resume:
         run.restore(folder)
-    with polite_stop() as stop, cpu_threads(settled, learner):
+    run.at.threads = threads_of(settled, learner.model.network, run.at.threads)
+    with polite_stop() as stop, running_on(run.at.threads):
         run.learn(stop)
         return run.finish()
-
-
-@contextmanager
-def cpu_threads(config: SettledConfig, learner: Learner) -> Iterator[None]:
-    """Run the block with the configuration's number of threads; a small net runs on one, where waking costs more."""
-    before = torch.get_num_threads()
-    widest = max(prod(layer.shape) * layer.neuron.work for layer in learner.model.network.layers)
-    work = config.batch_size * config.steps * widest
-    torch.set_num_threads(config.threads or (before if work >= WORK_FOR_THREADS else 1))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def make_learner(config: SettledConfig, data: Data) -> Learner:
@@ -228,7 +216,8 @@ class Run:
             "train_seconds": self.at.seconds,
             "measures": self.learner.measures(),
         }
-        self.at = Position(self.at.epoch + 1, 0, 0.0, 0.0, self.at.seconds, [*self.at.validation, accuracy])
+        validated = [*self.at.validation, accuracy]
+        self.at = replace(self.at, epoch=self.at.epoch + 1, batch=0, loss=0.0, accuracy=0.0, validation=validated)
         if self.folder is not None:
             self.folder.append_metrics(row)
         self._show(self.at.epoch)
