@@ -47,13 +47,16 @@ class Range:
         # Written so that a comparison with not-a-number, which is false, puts it outside.
         return (value > low or (with_low and value == low)) and (value < high or (with_high and value == high))
 
-    def words(self, kind: str) -> str:
-        """What to give, such as "a number above 0 and at most 1".
+    def words(self, kind: str, value: Any) -> str:
+        """What to give instead of a value, such as "a number above 0 and at most 1".
 
         Args:
             kind: such as "number" or "whole number".
+            value: what was given; only one that is too large is told of the largest whole number.
         """
         (low, high), (with_low, with_high) = self.bounds, self.closed
+        if high == LARGEST and not (isinstance(value, int | float) and value > high):
+            high = math.inf
         if with_low and with_high and math.isfinite(high - low):
             return f"a {kind} in [{low:.10g}, {high:.10g}]"
         limits = []
@@ -124,7 +127,7 @@ def check_range(name: str, value: Any, kind: Any) -> None:
         fits = finite = False
     if not fits:
         word = "whole number" if type_ is int else "number"
-        raise UserError(f"{name} is {value!s:.40}. Give {range_.words(word if finite else f'finite {word}')}")
+        raise UserError(f"{name} is {value!s:.40}. Give {range_.words(word if finite else f'finite {word}', value)}")
 
 
 def check_ranges(owner: str, factory: Callable[..., Any], values: Mapping[str, Any]) -> None:
