@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from neurorules.datasets._damage import is_hidden
 from neurorules.datasets._files import given_path
 from neurorules.datasets._idx import load_idx_files
 from neurorules.datasets._shared import DataSet
@@ -51,12 +52,13 @@ def _pick(folder: Path, kind: str, part: str) -> Path:
     found = sorted(
         path
         for path in folder.iterdir()
-        if path.is_file() and word in path.name.lower() and any(sign in path.name.lower() for sign in PART_WORDS[part])
+        if not is_hidden(path.name) and path.is_file() and word in path.name.lower()
+        if any(sign in path.name.lower() for sign in PART_WORDS[part])
     )
     asked = f"named like *{PART_WORDS[part][0]}*{word}*"
     if not found:
         raise UserError(f"idx: {folder} holds no file {asked}. Put the idx file there under such a name")
-    if len({path.name.removesuffix(".gz") for path in found}) > 1:
+    if len({path.name.lower().removesuffix(".gz") for path in found}) > 1:
         names = " and ".join(path.name for path in found[:2])
         raise UserError(f"idx: {folder} holds more than one file {asked}: {names}. Keep one set in a folder")
     return found[0]

@@ -146,10 +146,10 @@ class Equation:
     @cached_property
     def products(self) -> tuple[Product, ...]:
         """The normal form; products of coefficient 0 are dropped. What numbers alone give is finite."""
-        products = tuple(p for p in _expand(self.expression, self) if p.coefficient != 0.0)
+        products = _expand(self.expression, self)
         for number in (n for p in products for n in (Number(p.coefficient), *p.constant)):
             check_number(self.owner, self.text, number, self.vocabulary.constants)
-        return products
+        return tuple(p for p in products if p.coefficient != 0.0)
 
     @cached_property
     def reads(self) -> frozenset[str]:

@@ -207,8 +207,9 @@ def test_an_eligibility_has_a_decay(decay: float) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["nan*S_pre", "inf*S_pre", "1e999*S_pre", "-1e999*S_pre", "1e39*S_pre", "1e30*1e30*S_pre", "S_pre/0", "S_pre*(0 / 0)",
-     "(-8)**0.5*S_pre", "2**5000*S_pre", "sqrt(-1)*S_pre", "exp(1000)*S_pre", "1" + "0" * 400 + "*S_pre",
+    ["nan*S_pre", "inf*S_pre", "1e999*S_pre", "-1e999*S_pre", "1e39*S_pre", "1e30*1e30*S_pre", "S_pre/0",
+     "S_pre*(0/0)", "(-8)**0.5*S_pre", "2**5000*S_pre", "sqrt(-1)*S_pre", "exp(999)*S_pre",
+     "1" + "0" * 400 + "*S_pre",
      "1" + "0" * 5000 + "*S_pre", "S_pre*\0"],
 )  # fmt: skip
 def test_a_text_computes_with_finite_numbers_alone(text: str) -> None:
