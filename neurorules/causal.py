@@ -13,11 +13,15 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from math import factorial
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
 from neurorules.language.errors import UserError, unknown
+from neurorules.language.ranges import Number, Positive, Range, check_range
+
+Layers = Annotated[int, Range("[1, 100]")]
+"""Of a chain of rings: its matrices are full."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +109,7 @@ def ranking(system: CoupledSystem, target: str, time: float) -> list[Influence]:
     Raises:
         UserError: an unknown variable, or a time that is not positive.
     """
-    if not time > 0:
-        raise UserError(f"--time is {time:g}, must be > 0")
+    check_range("--time", time, Positive)
     found = [influence(system, name, target, time) for name in system.parameters]
     return sorted(found, key=lambda a: (a.distance is None, a.distance, -a.strength, a.source))
 
@@ -117,13 +120,14 @@ def ring_chain(k2: float, k3: float, rest: np.ndarray, layers: int = 1, weight: 
     Args:
         k2, k3: of every ring.
         rest: x* (5,), > 0, of every ring.
-        layers: how many, >= 1.
+        layers: how many, 1 to 100.
+        weight: of the connections between them.
 
     Raises:
-        UserError: no ring at all.
+        UserError: a number out of range.
     """
-    if layers < 1:
-        raise UserError(f"--layers is {layers}, must be at least 1")
+    check_range("--layers", layers, Layers)
+    check_range("--weight", weight, Number)
     names = [f"{element}{'' if layers == 1 else number}" for number in range(1, layers + 1) for element in "JSMHT"]
     size = 5 * layers
     coupling, parameters = np.zeros((size, size)), {}

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from neurorules.language.errors import unknown
 from neurorules.language.options import convert_options, parse_named
+from neurorules.language.ranges import NonNegative, Positive, ranged
 
 
 class Surrogate(ABC):
@@ -29,11 +30,12 @@ class Surrogate(ABC):
         """A function whose derivative is `psi`; only its shape matters, not its constant."""
 
 
+@ranged("surrogate 'boxcar'")
 @dataclass(frozen=True)
 class Boxcar(Surrogate):
     """Voltage window: psi = 1/(2 width) where |x| <= width, else 0. Source: Kaiser et al. 2020 (DECOLLE)."""
 
-    width: float = 0.5
+    width: Positive = 0.5
 
     def psi(self, x: Tensor) -> Tensor:
         return (x.abs() <= self.width).to(x.dtype) / (2 * self.width)
@@ -42,12 +44,13 @@ class Boxcar(Surrogate):
         return (x / self.width).clamp(-1, 1) / 2
 
 
+@ranged("surrogate 'triangle'")
 @dataclass(frozen=True)
 class Triangle(Surrogate):
     """psi = height max(0, 1 - |x|/width). Source: Bellec et al. 2018, with height 0.3 and width v_threshold."""
 
-    height: float = 0.3
-    width: float = 1.0
+    height: Positive = 0.3
+    width: Positive = 1.0
 
     def psi(self, x: Tensor) -> Tensor:
         return self.height * (1 - x.abs() / self.width).clamp(min=0)
@@ -57,12 +60,13 @@ class Triangle(Surrogate):
         return self.height * self.width * (y - y * y.abs() / 2)
 
 
+@ranged("surrogate 'piecewise_linear'")
 @dataclass(frozen=True)
 class PiecewiseLinear(Surrogate):
     """psi = 1/(2 width) where |x| <= width, else leak. Source: SpikingJelly, piecewise leaky ReLU (Fang 2023)."""
 
-    width: float = 1.0
-    leak: float = 0.01
+    width: Positive = 1.0
+    leak: NonNegative = 0.01
 
     def psi(self, x: Tensor) -> Tensor:
         inside = (x.abs() <= self.width).to(x.dtype)
@@ -73,11 +77,12 @@ class PiecewiseLinear(Surrogate):
         return inside / (2 * self.width) + self.leak * (x - inside)
 
 
+@ranged("surrogate 'fast_sigmoid'")
 @dataclass(frozen=True)
 class FastSigmoid(Surrogate):
     """psi = 1/(1 + k|x|)^2, f = x/(1 + k|x|). Source: Zenke & Ganguli 2018, as in snnTorch (slope k = 25 there)."""
 
-    k: float = 2.0
+    k: NonNegative = 2.0
 
     def psi(self, x: Tensor) -> Tensor:
         return (1 + self.k * x.abs()).pow(-2)
@@ -86,11 +91,12 @@ class FastSigmoid(Surrogate):
         return x / (1 + self.k * x.abs())
 
 
+@ranged("surrogate 'atan'")
 @dataclass(frozen=True)
 class Atan(Surrogate):
     """psi = (alpha/2)/(1 + (pi/2 alpha x)^2), f = arctan(pi/2 alpha x)/pi. Source: Fang et al. 2021, as in snnTorch."""
 
-    alpha: float = 2.0
+    alpha: Positive = 2.0
 
     def psi(self, x: Tensor) -> Tensor:
         return (self.alpha / 2) / (1 + (math.pi / 2 * self.alpha * x).square())

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor
 
 from hardware_models.mismatch import log_normal_gain
 from hardware_models.rounding import nearest, saturate, short_step, stochastic
-from neurorules.language.errors import UserError
+from neurorules.language.ranges import NonNegative, Positive, Range, Whole, ranged
 
-FEWEST_BITS, MOST_BITS = 2, 16
 STEP_MANTISSA_BITS = 8
 """With codes of at most 15 bits and a sign, code times step is exact in float32 (24 bits)."""
 SEED_OFFSET = 4_000_037
@@ -22,6 +21,7 @@ READ_PJ_A_BIT, ADD_PJ_A_BIT = 10 / 64, 0.03 / 8
 """At 45 nm: 64 bits from a memory of 8 KB take 10 pJ, adding 8 bits 0.03 pJ. Source: M. Horowitz, ISSCC 2014."""
 
 
+@ranged("device 'fixed_point'")
 @dataclass(frozen=True)
 class FixedPoint:
     """stored = step * code, code in -2^(b-1) .. 2^(b-1) - 1;  read = stored * gain.
@@ -40,25 +40,14 @@ class FixedPoint:
         UserError: a value outside its range.
     """
 
-    bits: int = 8
-    cv: float = 0.1
+    bits: Annotated[int, Range("[2, 16]")] = 8
+    cv: NonNegative = 0.1
     mismatch: Literal["synapse", "neuron"] = "synapse"
     rounding: Literal["stochastic", "nearest"] = "stochastic"
-    range: float | None = None
-    headroom: float = 4.0
+    range: Positive | None = None
+    headroom: Positive = 4.0
     power_of_two: bool = False
-    chip: int | None = None
-
-    def __post_init__(self) -> None:
-        if not FEWEST_BITS <= self.bits <= MOST_BITS:
-            _refuse("bits", self.bits, f"must lie in {FEWEST_BITS}..{MOST_BITS}")
-        if not 0 <= self.cv < math.inf:
-            _refuse("cv", self.cv, "must be 0 or more. For a spread of 20 % write cv=0.2")
-        for name, value in (("range", self.range), ("headroom", self.headroom)):
-            if value is not None and not 0 < value < math.inf:
-                _refuse(name, value, "must be above 0")
-        if self.chip is not None and self.chip < 0:
-            _refuse("chip", self.chip, "must be 0 or more")
+    chip: Whole | None = None
 
     def init(self, shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Any]:
         """The gains of one chip, "<connection>/gain" (none with cv=0), and the "generator" that rounding draws from."""
@@ -107,10 +96,6 @@ class FixedPoint:
             largest = self.headroom * (peak if peak > 0 else 1 / math.sqrt(w[0].numel()))
         step = largest / (2 ** (self.bits - 1) - 1)
         return short_step(step, 1 if self.power_of_two else STEP_MANTISSA_BITS)
-
-
-def _refuse(option: str, value: int | float, why: str) -> NoReturn:
-    raise UserError(f"device 'fixed_point': {option} is {value:g}, {why}")
 
 
 ENTRY = FixedPoint

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from neurorules.brian2_path.backend import load_brian2
+from neurorules.brian2_path.backend import load_brian2, session, standalone_device
 from neurorules.compile_c import cache_folder, processor
 from neurorules.disk.kept import kept
 from neurorules.language.errors import UserError
@@ -148,14 +148,8 @@ def _keep_what_runs(project: Path, target: Path) -> None:
 def _generate(brian2: ModuleType, make: Make, project: Path, flags: tuple[str, ...] | None) -> None:
     wanted: dict[str, Any] = {"devices.cpp_standalone.extra_make_args_unix": [f"-j{os.cpu_count() or 1}"]}
     wanted |= {} if flags is None else {"codegen.cpp.extra_compile_args_gcc": list(flags)}
-    before, device_before = {name: brian2.prefs[name] for name in wanted}, brian2.get_device()
-    brian2.set_device("cpp_standalone", build_on_run=False)
-    try:
-        for name, value in wanted.items():
-            brian2.prefs[name] = value
-        device = brian2.device
-        device.reinit()
-        device.activate(build_on_run=False)
+    device = standalone_device()
+    with session(brian2, device, wanted):
         owners = make(brian2, device.apply_run_args)
         try:
             device.build(directory=str(project), compile=True, run=False, with_output=False)
@@ -163,11 +157,6 @@ def _generate(brian2: ModuleType, make: Make, project: Path, flags: tuple[str, .
             raise UserError(f"the C++ compiler could not compile the model ({error}). Repair g++ and make") from None
         told = {"variables": _files(device, owners)}
         (project / PROJECT).write_text(json.dumps(told, indent=1), encoding="utf-8")
-        device.reinit()
-    finally:
-        for name, value in before.items():
-            brian2.prefs[name] = value
-        brian2.set_device(device_before)
 
 
 def _files(device: Any, owners: Owners) -> dict[str, dict[str, str]]:

@@ -23,6 +23,7 @@ from neurorules.disk.lock import owned_folder
 from neurorules.language.config import PathName, SettledConfig, TrainConfig, config_from
 from neurorules.language.errors import MissingExtra, UserError, unknown
 from neurorules.language.options import parse_list
+from neurorules.language.ranges import Count, check_range
 from neurorules.runs.allocator import keep_freed_memory
 from neurorules.runs.folder import CONFIG, RESULT, RunFolder
 from neurorules.runs.interrupt import Interrupted
@@ -66,8 +67,7 @@ def plan(
         UserError: no rule, an unknown rule or control, fewer than one seed, two rows that would share a folder, seeds
             beside folds, or data without folds.
     """
-    if seeds < 1:
-        raise UserError(f"--seeds is {seeds}, must be at least 1")
+    check_range("--seeds", seeds, Count)
     if folds is not None:
         seeds = seeds_of(folds, seeds)
     routes = [config.path] if paths is None else [_path(name) for name in parse_list(paths)]
@@ -186,6 +186,7 @@ def run_all(
         UserError: runs that were begun with other settings.
         Interrupted: the user stopped it; finished runs and checkpoints are kept.
     """
+    check_range("--jobs", jobs, Count)
     apart = jobs > 1 or dask is not None
     if apart:
         tasks = [(replace(config, threads=config.threads or 1), folder) for config, folder in tasks]
@@ -196,7 +197,7 @@ def run_all(
         with workers(dask):
             if dask is not None:  # its backend hands back all results at once
                 return list(joblib.Parallel(n_jobs=-1)(calls))
-            pool = joblib.Parallel(n_jobs=jobs, return_as="generator")
+            pool = joblib.Parallel(n_jobs=min(jobs, max(1, len(tasks))), return_as="generator")
             return list(track(pool(calls), "training", len(tasks), quiet))
     except KeyboardInterrupt:
         raise Interrupted(

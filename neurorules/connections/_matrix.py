@@ -10,6 +10,7 @@ from torch import Tensor
 from neurorules.connections._multiply import times_transposed
 from neurorules.connections._shared import Connection, Shape, uniform
 from neurorules.language.errors import UserError
+from neurorules.language.ranges import Count
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Matrix(Connection):
         size: number of postsynaptic neurons O, >= 1.
     """
 
-    size: int
+    size: Count
 
     def post_shape(self, pre: Shape) -> Shape:
         if len(pre) != 1:

@@ -12,8 +12,10 @@ from torch.nn import functional, grad
 from neurorules.connections._rounded import rounded
 from neurorules.connections._shared import Connection, Shape, uniform
 from neurorules.language.errors import UserError
+from neurorules.language.ranges import Count, ranged
 
 
+@ranged("connection 'conv2d'")
 @dataclass(frozen=True)
 class Conv2d(Connection):
     """I = K * s over maps (C, H, W); K of shape (O, C, kernel, kernel).
@@ -25,9 +27,9 @@ class Conv2d(Connection):
         padding: "same" (kernel // 2 zeros around) or "valid" (none).
     """
 
-    channels: int
-    kernel: int = 3
-    stride: int = 1
+    channels: Count
+    kernel: Count = 3
+    stride: Count = 1
     padding: Literal["same", "valid"] = "same"
 
     @property

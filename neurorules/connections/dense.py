@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from neurorules.connections._matrix import Matrix
+from neurorules.language.ranges import ranged
 
 
+@ranged("connection 'dense'")
 @dataclass(frozen=True)
 class Dense(Matrix):
     """I = W s, W of shape (O, I).

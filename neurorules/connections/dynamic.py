@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 from neurorules.connections._efficacy import Efficacy
 from neurorules.connections._matrix import Matrix
-from neurorules.language.errors import UserError
+from neurorules.language.ranges import NonNegative, Positive, Range, ranged
 
 
+@ranged("connection 'dynamic'")
 @dataclass(frozen=True)
 class Dynamic(Matrix):
     """I = W (s u R / U), W of shape (O, I): short-term depression and facilitation (Tsodyks & Markram 1997).
@@ -24,18 +26,9 @@ class Dynamic(Matrix):
         facilitation: time constant of the release u in steps, >= 0; 0 for none, u = U.
     """
 
-    release: float = 0.5
-    recovery: float = 10.0
-    facilitation: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name, value, fits, range_ in (
-            ("release", self.release, 0 < self.release <= 1, "in (0, 1]"),
-            ("recovery", self.recovery, 0 < self.recovery < math.inf, "> 0 steps"),
-            ("facilitation", self.facilitation, 0 <= self.facilitation < math.inf, ">= 0 steps"),
-        ):
-            if not fits:
-                raise UserError(f"connection 'dynamic': {name} is {value:g}. Choose one {range_}")
+    release: Annotated[float, Range("(0, 1]")] = 0.5
+    recovery: Positive = 10.0
+    facilitation: NonNegative = 0.0
 
     @property
     def efficacy(self) -> Efficacy:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from neurorules.connections._matrix import Matrix
+from neurorules.language.ranges import ranged
 
 
+@ranged("connection 'recurrent'")
 @dataclass(frozen=True)
 class Recurrent(Matrix):
     """I[t] = W s[t-1], W of shape (N, N) over the same population.

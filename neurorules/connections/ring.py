@@ -10,9 +10,11 @@ from torch import Tensor
 
 from neurorules.connections._shared import Connection, Shape
 from neurorules.language.errors import UserError
-from neurorules.rings import Mode, RingSystem, fixed_point_gradient, fixed_points, reverse_edges, run_edges
+from neurorules.language.ranges import Count, NonNegative, Positive, ranged
+from neurorules.rings import Mode, RingSteps, RingSystem, fixed_point_gradient, fixed_points, reverse_edges, run_edges
 
 
+@ranged("connection 'ring'")
 @dataclass(frozen=True)
 class Ring(Connection):
     """I_n = gain / sqrt(fan-in) * sum_m o_nm, o = (x_S - x*_S) + (x_T - x*_T) of a ring driven by s_m for T = steps h.
@@ -29,15 +31,15 @@ class Ring(Connection):
         k2, k3, steps, h, saturation: of the rings.
     """
 
-    size: int
+    size: Count
     mode: Literal["exact", "final", "fixed", "lead", "discrete"] = "final"
-    gain: float = 6.0
-    spread: float = 0.2
-    k2: float = 0.5
-    k3: float = 1.0
-    steps: int = 6
-    h: float = 0.3
-    saturation: float = 3.0
+    gain: Positive = 6.0
+    spread: NonNegative = 0.2
+    k2: NonNegative = 0.5
+    k3: Positive = 1.0
+    steps: RingSteps = 6
+    h: Positive = 0.3
+    saturation: Positive = 3.0
     linear = False
 
     @property

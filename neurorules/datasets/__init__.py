@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from neurorules.datasets._damage import is_hidden, reading
+from neurorules.datasets._files import expanded
 from neurorules.datasets._shared import DataSet
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.registry import Registry
@@ -23,19 +25,24 @@ def open_dataset(text: str, data_dir: Path | None = None) -> DataSet:
         UserError: unknown name (the nearest one is offered), missing or broken files.
     """
     name = text.strip().split(":", 1)[0]
+    if not name:
+        raise unknown("dataset", text, DATASETS.names())
     if name.replace("-", "_") in DATASETS.modules:
         entry = DATASETS.make(text)
     else:
-        path = Path(text.strip()).expanduser()
+        path = expanded(text.strip())
         if not path.exists() and not _looks_like_path(text):
             raise unknown("dataset", name or text, DATASETS.names())
         entry = DATASETS.factory(_format_of(path))(path=str(path))
-    data: DataSet = entry.load(data_dir)
+    try:
+        data: DataSet = entry.load(data_dir)
+    except OSError as error:
+        raise UserError(f"data '{text}' cannot be read ({error}). Check the path and its permissions") from None
     return data
 
 
 def _looks_like_path(text: str) -> bool:
-    return any(sign in text for sign in ("/", "\\", "~")) or text.strip().endswith(".npz")
+    return any(sign in text for sign in ("/", "\\", "~")) or text.strip().lower().endswith(".npz")
 
 
 def _format_of(path: Path) -> str:
@@ -47,10 +54,11 @@ def _format_of(path: Path) -> str:
     if not path.exists():
         raise UserError(f"data '{path}': there is no such file or folder. Check the path")
     if path.is_file():
-        if path.suffix == ".npz":
+        if path.suffix.lower() == ".npz":
             return "npz"
         raise UserError(f"data '{path}': the file is no .npz. Give one, or a folder of idx files or recordings")
-    names = [child.name.lower() for child in path.iterdir()]
+    with reading(f"data '{path}'", "Check the path and its permissions"):
+        names = [child.name.lower() for child in path.iterdir() if not is_hidden(child.name)]
     if {"train", "test", "train.zip", "test.zip"} & set(names):
         return "nmnist"
     if any("images" in name or "labels" in name for name in names):

@@ -40,6 +40,18 @@ def search_folders(name: str, data_dir: Path | None) -> list[Path]:
     return [*given_folders, download_folder(name)]
 
 
+def expanded(path: str) -> Path:
+    """A path, with the user's folder for a leading `~`.
+
+    Raises:
+        UserError: `~NAME` of a user that is not there.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise UserError(f"'{path}': there is no such user's folder. Check the path") from None
+
+
 def given_path(entry: str, path: str, data_dir: Path | None) -> Path:
     """The path a user gave as an option; a relative one that is not here is sought in `data_dir`.
 
@@ -48,7 +60,7 @@ def given_path(entry: str, path: str, data_dir: Path | None) -> Path:
     """
     if not path:
         raise UserError(f"data '{entry}' needs a path. Write {entry}:path=PATH")
-    found = Path(path).expanduser()
+    found = expanded(path)
     if not found.exists() and data_dir is not None:
         found = data_dir.expanduser() / found
     if not found.exists():

@@ -9,17 +9,22 @@ from __future__ import annotations
 import gzip
 import math
 import struct
-import zlib
+from io import BufferedIOBase
 from pathlib import Path
 
 import numpy as np
 
 from neurorules.datasets._arrays import image_set
+from neurorules.datasets._damage import reading
 from neurorules.datasets._files import download, download_folder, fetch_again_where_damaged, md5_of, search_folders
 from neurorules.datasets._shared import DataSet
 from neurorules.language.errors import UserError
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+GZIP = b"\x1f\x8b"
+LARGEST_RATIO = 1100  # deflate packs at most 1032 bytes into one; the rest is for short files
+MOST_DIMENSIONS = 4
+PIECE = 1 << 20  # unpacked at a time
 
 OFFICIAL_FILES = {
     "x_train": "train-images-idx3-ubyte.gz",
@@ -32,35 +37,51 @@ OFFICIAL_FILES = {
 def read_idx(path: Path) -> np.ndarray:
     """The array of one idx file, gzipped or not (its first bytes tell), in the machine's byte order.
 
+    The header is read first, and no more than it asks for is unpacked.
+
     Raises:
         UserError: unreadable, broken gzip, wrong magic number, or a length that is not what the header says.
     """
-    try:
-        content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(f"{path}: the gzip file is broken ({error}). Fetch it again") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions") from None
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES or content[3] == 0:
-        begin = content[:4].hex(" ") or "nothing"
+    with reading(str(path), "Fetch it again"):
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            if file.read(2) == GZIP:
+                broken = reading(f"{path}: the gzip file is broken and", "Fetch it again")
+                with broken, gzip.open(path) as unpacked:
+                    return _read_open(unpacked, path, size * LARGEST_RATIO)
+            file.seek(0)
+            return _read_open(file, path, size)
+
+
+def _read_open(file: BufferedIOBase, path: Path, most: int) -> np.ndarray:
+    """The array of an open file that can hold `most` bytes."""
+    begin = file.read(4)
+    if len(begin) < 4 or begin[:2] != b"\0\0" or begin[2] not in TYPES or begin[3] == 0:
         raise UserError(
-            f"{path}: is no idx file: it begins with {begin}, not with 00 00 08 and the number of dimensions. "
-            "Check that it is the right file"
+            f"{path}: is no idx file: it begins with {begin.hex(' ') or 'nothing'}, not with 00 00 08 and the number "
+            f"of dimensions. Check that it is the right file"
         )
-    kind, dimensions = np.dtype(TYPES[content[2]]), content[3]
-    header = 4 + 4 * dimensions
-    if len(content) < header:
-        raise UserError(f"{path}: is cut short inside its header, at {len(content)} of {header} bytes. Fetch it again")
-    shape = struct.unpack(f">{dimensions}I", content[4:header])
-    expected = header + math.prod(shape) * kind.itemsize
-    if len(content) != expected:
-        state = "is cut short" if len(content) < expected else "is too long"
-        raise UserError(
-            f"{path}: {state}: {len(content)} bytes, but its header {shape} asks for {expected}. Fetch it again"
-        )
-    return np.frombuffer(content, dtype=kind, offset=header).reshape(shape).astype(kind.newbyteorder("="), copy=False)
+    kind, dimensions = np.dtype(TYPES[begin[2]]), begin[3]
+    sizes = file.read(4 * dimensions)
+    if len(sizes) < 4 * dimensions:
+        have, header = 4 + len(sizes), 4 + 4 * dimensions
+        raise UserError(f"{path}: is cut short inside its header, at {have} of {header} bytes. Fetch it again")
+    shape = struct.unpack(f">{dimensions}I", sizes)
+    expected = math.prod(shape) * kind.itemsize
+    asked = f"{expected} bytes of values, which its header {shape} asks for"
+    if expected > most:
+        raise UserError(f"{path}: is cut short: it cannot hold the {asked}. Fetch it again")
+    if dimensions > MOST_DIMENSIONS:
+        raise UserError(f"{path}: has {dimensions} dimensions. Give images or labels")
+    values = np.empty(expected, np.uint8)
+    have = 0
+    while have < expected and (count := file.readinto(memoryview(values)[have : have + PIECE])):
+        have += count
+    if have < expected:
+        raise UserError(f"{path}: is cut short: it holds {have} of the {asked}. Fetch it again")
+    if file.read(1):
+        raise UserError(f"{path}: is too long: it holds more than the {asked}. Fetch it again")
+    return values.view(kind).reshape(shape).astype(kind.newbyteorder("="), copy=False)
 
 
 def load_idx_files(name: str, files: dict[str, Path], classes: int | None) -> DataSet:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from neurorules.datasets._damage import is_hidden, reading
 from neurorules.datasets._files import md5_of
 from neurorules.datasets._shared import cache_folder
 from neurorules.disk.kept import kept
@@ -48,18 +49,19 @@ def read_jpeg_archive(path: Path, classes: tuple[str, ...]) -> dict[str, np.ndar
 
 def _decode(path: Path, classes: tuple[str, ...]) -> dict[str, np.ndarray]:
     found: dict[str, list[tuple[str, int, np.ndarray]]] = {split: [] for split in SPLITS}
-    try:
-        with tarfile.open(path) as archive:
-            for member in archive:
-                *_, split, label, file = ("", "", *member.name.split("/"))
-                if split not in SPLITS or label not in classes or not file.endswith(".jpg"):
-                    continue
-                content = archive.extractfile(member)
-                assert content is not None
-                with Image.open(io.BytesIO(content.read())) as picture:
-                    found[split].append((member.name, classes.index(label), np.asarray(picture.convert("RGB"))))
-    except (OSError, tarfile.TarError) as error:
-        raise UserError(f"{path}: cannot be read ({error}). Fetch it again") from None
+    with reading(str(path), "Fetch it again"), tarfile.open(path) as archive:
+        for member in archive:
+            *_, split, label, file = ("", "", *member.name.split("/"))
+            hidden = is_hidden(member.name.removeprefix("./"))
+            if split not in SPLITS or label not in classes or not file.endswith(".jpg") or hidden:
+                continue
+            content = archive.extractfile(member)
+            assert content is not None
+            with Image.open(io.BytesIO(content.read())) as picture:
+                found[split].append((member.name, classes.index(label), np.asarray(picture.convert("RGB"))))
+    sizes = {image.shape for pictures in found.values() for _, _, image in pictures}
+    if len(sizes) > 1:
+        raise UserError(f"{path}: holds pictures of different sizes: {sorted(sizes)}. Bring them to one size")
     if not all(found.values()):
         raise UserError(f"{path}: holds no pictures <split>/<class>/<number>.jpg. Check that it is the right file")
     arrays: dict[str, np.ndarray] = {}

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from neurorules.datasets._damage import is_hidden
 from neurorules.datasets._files import given_path
 from neurorules.datasets._idx import load_idx_files
 from neurorules.datasets._shared import DataSet
 from neurorules.language.errors import UserError
+from neurorules.language.ranges import Classes, ranged
 
 PART_WORDS = {"train": ("train",), "test": ("t10k", "test")}
 CONTENT_WORDS = {"x": "images", "y": "labels"}
 
 
+@ranged("data set 'idx'")
 @dataclass(frozen=True)
 class IdxFolder:
     """A folder with four idx files, gzipped or not: training images and labels, test images and labels.
@@ -28,7 +31,7 @@ class IdxFolder:
     """
 
     path: str = ""
-    classes: int | None = None
+    classes: Classes | None = None
 
     def load(self, data_dir: Path | None = None) -> DataSet:
         """Read the folder; a relative path that is not here is sought in `data_dir`.
@@ -49,12 +52,13 @@ def _pick(folder: Path, kind: str, part: str) -> Path:
     found = sorted(
         path
         for path in folder.iterdir()
-        if path.is_file() and word in path.name.lower() and any(sign in path.name.lower() for sign in PART_WORDS[part])
+        if not is_hidden(path.name) and path.is_file() and word in path.name.lower()
+        if any(sign in path.name.lower() for sign in PART_WORDS[part])
     )
     asked = f"named like *{PART_WORDS[part][0]}*{word}*"
     if not found:
         raise UserError(f"idx: {folder} holds no file {asked}. Put the idx file there under such a name")
-    if len({path.name.removesuffix(".gz") for path in found}) > 1:
+    if len({path.name.lower().removesuffix(".gz") for path in found}) > 1:
         names = " and ".join(path.name for path in found[:2])
         raise UserError(f"idx: {folder} holds more than one file {asked}: {names}. Keep one set in a folder")
     return found[0]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from neurorules.datasets._damage import is_hidden, reading
 from neurorules.datasets._files import given_path, search_folders
 from neurorules.datasets._folds import Fold, cross_validated
 from neurorules.datasets._shared import DataSet, Recordings, content_checksum
@@ -22,7 +22,10 @@ from neurorules.language.errors import UserError
 SENSOR = (2, 34, 34)  # polarities (off, on), rows, columns
 EVENT_BYTES = 5
 CHUNK_BYTES = 1 << 26  # decoded at a time: keeps the whole set's reading within a few hundred MB above its result
-NAME = re.compile(r"(?:^|/)(\d+)/(\d+)\.bin$")
+NAME = re.compile(r"(?:^|/)([0-9]{1,9})/([0-9]{1,9})\.bin$", re.IGNORECASE)
+OVERFLOW_ROW, OVERFLOW_US = 240, 2**13
+"""A row that marks no event but that the clock ran over: what follows is so much later. Source: Orchard's reader,
+github.com/gorchard/event-Python, and tonic's."""
 PAGE = "https://www.garrickorchard.com/datasets/n-mnist"
 
 
@@ -91,7 +94,7 @@ class NMnist:
     def _folder(self, data_dir: Path | None) -> Path:
         folders = [given_path("nmnist", self.path, data_dir)] if self.path else search_folders("nmnist", data_dir)
         for folder in folders:
-            if any((folder / name).exists() for name in ("Train", "Train.zip", "Test", "Test.zip")):
+            if any(_named(folder, name) for name in ("Train", "Train.zip", "Test", "Test.zip")):
                 return folder
         raise UserError(
             f"nmnist: no Train.zip or Train/ in {', '.join(str(folder) for folder in folders)}. "
@@ -107,25 +110,29 @@ def read_part(folder: Path, part: str) -> tuple[Recordings, np.ndarray, np.ndarr
         UserError: missing, empty or broken files.
     """
     with _open(folder, part) as (source, where):
-        try:
-            entries = sorted(source.entries())
-            if not entries:
-                raise UserError(f"nmnist: {where} holds no recordings <digit>/<index>.bin. Unpack {part}.zip there")
-            for entry in entries:
-                if entry.digit > 9:
-                    raise UserError(
-                        f"nmnist: {where}, {entry.name}: label {entry.digit} is out of range. Labels must be 0..9"
-                    )
-                if entry.size % EVENT_BYTES:
-                    raise UserError(
-                        f"nmnist: {where}, {entry.name}: {entry.size} bytes are no whole number of events of 5 bytes. "
-                        "Fetch the file again"
-                    )
-            recordings = _read_all(source, entries, where)
-        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
-            raise UserError(f"nmnist: {where} cannot be read ({error}). Fetch it again") from None
+        entries = sorted(source.entries())
+        if not entries:
+            raise UserError(f"nmnist: {where} holds no recordings <digit>/<index>.bin. Unpack {part}.zip there")
+        _check(entries, where)
+        recordings = _read_all(source, entries, where)
     labels, numbers = ([entry.digit for entry in entries], [entry.number for entry in entries])
     return recordings, np.array(labels, dtype=np.int64), np.array(numbers, dtype=np.int64)
+
+
+def _check(entries: list[_Entry], where: str) -> None:
+    """Refuse what is no digit, no whole number of events, or there twice."""
+    seen: dict[tuple[int, int], str] = {}
+    for entry in entries:
+        if entry.digit > 9:
+            raise UserError(f"nmnist: {where}, {entry.name}: label {entry.digit} is out of range. Labels must be 0..9")
+        if entry.size % EVENT_BYTES:
+            raise UserError(
+                f"nmnist: {where}, {entry.name}: {entry.size} bytes are no whole number of events of 5 bytes. "
+                "Fetch the file again"
+            )
+        other = seen.setdefault((entry.digit, entry.number), entry.name)
+        if other != entry.name:
+            raise UserError(f"nmnist: {where} holds one recording twice: {other} and {entry.name}. Keep one of them")
 
 
 def decode_events(content: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -154,15 +161,34 @@ def _read_all(source: _Source, entries: list[_Entry], where: str) -> Recordings:
         if len(content) != (end - begin) * EVENT_BYTES:
             raise UserError(f"nmnist: {where} changed while it was read. Try again")
         x[begin:end], y[begin:end], polarity[begin:end], t_us[begin:end] = decode_events(content)
+    names = [entry.name for entry in entries]
+    if (y == OVERFLOW_ROW).any():
+        x, y, polarity, t_us, offsets = _without_marks(x, y, polarity, t_us, offsets, where, names)
     outside = (x >= SENSOR[2]) | (y >= SENSOR[1])
     if outside.any():
         event = int(np.argmax(outside))
-        name = entries[int(np.searchsorted(offsets, event, side="right")) - 1].name
+        name = names[int(np.searchsorted(offsets, event, side="right")) - 1]
         raise UserError(
             f"nmnist: {where}, {name}: an event at x={x[event]}, y={y[event]} lies outside the 34 x 34 sensor. "
             "Give N-MNIST recordings (5 bytes an event)"
         )
     return Recordings(x, y, polarity, t_us, offsets, SENSOR, content_checksum(x, y, polarity, t_us, offsets))
+
+
+def _without_marks(
+    x: np.ndarray, y: np.ndarray, polarity: np.ndarray, t_us: np.ndarray, offsets: np.ndarray, where: str,
+    names: list[str],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """Events and offsets without the marks, each event later by the marks before it in its recording."""
+    marks = y == OVERFLOW_ROW
+    passed = np.concatenate([[0], np.cumsum(marks)])
+    in_recording = passed[1:] - np.repeat(passed[offsets[:-1]], np.diff(offsets))
+    later = t_us + in_recording * OVERFLOW_US
+    if later.max(initial=0) > np.iinfo(np.int32).max:
+        name = names[int(np.searchsorted(offsets, int(np.argmax(later)), side="right")) - 1]
+        raise UserError(f"nmnist: {where}, {name}: lasts longer than 2^31 us. Give N-MNIST recordings")
+    kept = ~marks
+    return x[kept], y[kept], polarity[kept], later[kept].astype(np.int32), offsets - passed[offsets]
 
 
 class _Folder:
@@ -172,8 +198,8 @@ class _Folder:
     def entries(self) -> list[_Entry]:
         return [
             _Entry(int(match[2]), int(match[1]), path.stat().st_size, path.relative_to(self.root).as_posix())
-            for path in self.root.glob("*/*.bin")
-            if (match := NAME.search(path.as_posix()))
+            for path in self.root.glob("*/*")
+            if (match := NAME.search(path.as_posix())) and path.is_file()
         ]
 
     def read(self, name: str) -> bytes:
@@ -188,7 +214,7 @@ class _Zip:
         return [
             _Entry(int(match[2]), int(match[1]), info.file_size, info.filename)
             for info in self.archive.infolist()
-            if (match := NAME.search(info.filename)) and not info.filename.startswith("__MACOSX")
+            if (match := NAME.search(info.filename)) and not is_hidden(info.filename)
         ]
 
     def read(self, name: str) -> bytes:
@@ -198,18 +224,22 @@ class _Zip:
 @contextmanager
 def _open(folder: Path, part: str) -> Iterator[tuple[_Source, str]]:
     """The unpacked folder where there is one, else the zip file; and how errors name it."""
-    unpacked, packed = folder / part, folder / f"{part}.zip"
-    if unpacked.is_dir():
-        yield _Folder(unpacked), str(unpacked)
-    elif packed.is_file():
-        try:
-            archive = zipfile.ZipFile(packed)
-        except (OSError, zipfile.BadZipFile) as error:
-            raise UserError(f"nmnist: {packed} cannot be read ({error}). Fetch it again") from None
-        with archive:
+    unpacked, packed = _named(folder, part), _named(folder, f"{part}.zip")
+    if unpacked is not None and unpacked.is_dir():
+        with reading(f"nmnist: {unpacked}", "Fetch it again"):
+            yield _Folder(unpacked), str(unpacked)
+    elif packed is not None and packed.is_file():
+        with reading(f"nmnist: {packed}", "Fetch it again"), zipfile.ZipFile(packed) as archive:
             yield _Zip(archive), str(packed)
     else:
         raise UserError(f"nmnist: {folder} holds neither {part}/ nor {part}.zip. Put one of them there")
+
+
+def _named(folder: Path, name: str) -> Path | None:
+    """What lies in a folder under a name, in capitals or not; None where nothing does."""
+    if (folder / name).exists():
+        return folder / name
+    return next((p for p in sorted(folder.glob("*")) if p.name.lower() == name.lower() and p.exists()), None)
 
 
 ENTRY = NMnist

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from neurorules.datasets._arrays import Channels, image_set
+from neurorules.datasets._damage import reading
 from neurorules.datasets._files import given_path
+from neurorules.datasets._npy import names_in, read_npy
 from neurorules.datasets._shared import DataSet
 from neurorules.language.errors import UserError
+from neurorules.language.ranges import Classes, ranged
 
 NEEDED = ("x_train", "y_train", "x_test", "y_test")
 
 
+@ranged("data set 'npz'")
 @dataclass(frozen=True)
 class NpzFile:
     """An .npz file with x_train, y_train, x_test, y_test; other arrays in it are left alone.
@@ -32,7 +35,7 @@ class NpzFile:
     """
 
     path: str = ""
-    classes: int | None = None
+    classes: Classes | None = None
     channels: Channels = "auto"
 
     def load(self, data_dir: Path | None = None) -> DataSet:
@@ -48,22 +51,20 @@ class NpzFile:
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
-    """The four arrays; nothing is unpickled."""
-    try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise UserError(f"npz: {path} holds one bare array. Save {', '.join(NEEDED)} with numpy.savez")
-        with archive:
-            missing = [key for key in NEEDED if key not in archive.files]
+    """The four arrays."""
+    with reading(f"npz: {path}", "Save it again with numpy.savez"):
+        with path.open("rb") as file:
+            if file.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX:
+                raise UserError(f"npz: {path} holds one bare array. Save {', '.join(NEEDED)} with numpy.savez")
+        with zipfile.ZipFile(path) as archive:
+            found = names_in(archive)
+            missing = [key for key in NEEDED if key not in found]
             if missing:
-                found = ", ".join(archive.files) or "nothing"
                 raise UserError(
-                    f"npz: {path} holds no {', '.join(missing)} (found: {found}). Save the arrays under these names"
+                    f"npz: {path} holds no {', '.join(missing)} (found: {', '.join(found) or 'nothing'}). "
+                    f"Save the arrays under these names"
                 )
-            return {key: archive[key] for key in NEEDED}
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"npz: {path} cannot be read ({reason}). Save it again with numpy.savez") from None
+            return {key: read_npy(archive, key, f"npz: {path}, {key}") for key in NEEDED}
 
 
 ENTRY = NpzFile

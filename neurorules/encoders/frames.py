@@ -18,14 +18,17 @@ from neurorules.encoders._denoise import denoised
 from neurorules.encoders._framing import Binning, MakeArray, build_frames, elapsed_us, kept_on_disk
 from neurorules.encoders._shared import EventArrays, with_statistics
 from neurorules.language.errors import UserError
+from neurorules.language.ranges import NonNegative, Whole, ranged
 from neurorules.series import Series
 
 VERSION = 1  # raise it when the same options begin to give other frames: old files in the cache are then left alone
+SHORTEST_BIN_MS = 1e-3  # events are timed in whole microseconds
 FIT_CHUNK = 4096  # recordings looked at together, to spare memory
 
 log = logging.getLogger(__name__)
 
 
+@ranged("encoder 'frames'")
 @dataclass(frozen=True)
 class Frames:
     """Counts of events, by default in T equal bins from each recording's first event to its last.
@@ -39,18 +42,16 @@ class Frames:
         denoise_us: drop events without a neighbour so near in time (tonic's Denoise; slow, done once). 0: none.
     """
 
-    bin_ms: float = 0.0
-    first_ms: float = 0.0
+    bin_ms: NonNegative = 0.0
+    first_ms: NonNegative = 0.0
     clip: bool = False
-    denoise_us: int = 0
+    denoise_us: Whole = 0
     statistics: Mapping[str, float] = field(default_factory=dict, init=False, hash=False)
     accepts: ClassVar[frozenset[str]] = frozenset({"events"})
 
     def __post_init__(self) -> None:
-        for name in ("bin_ms", "first_ms", "denoise_us"):
-            value = getattr(self, name)
-            if not 0 <= value < math.inf or (name == "bin_ms" and 0 < value < 1e-3):
-                raise UserError(f"encoder 'frames': {name}={value:g} is no length of time. Give 0, or more than 0.001")
+        if 0 < self.bin_ms < SHORTEST_BIN_MS:
+            raise UserError(f"encoder 'frames': bin_ms is {self.bin_ms}. Give 0, or a number of at least 0.001")
 
     def fit(self, train: EventArrays | np.ndarray) -> Frames:
         """The encoder with the number of events in the training recordings, and of those that `first_ms` leaves out."""

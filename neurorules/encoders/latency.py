@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
 
 from neurorules.encoders._shared import as_image_array, brightness, check_unit_range, with_statistics
-from neurorules.language.errors import UserError
+from neurorules.language.ranges import Positive, Range, ranged
 from neurorules.series import Series
 
 EPSILON = 1e-7  # keeps the logarithm finite for a pixel at the threshold (snnTorch's default `epsilon`)
 
 
+@ranged("encoder 'latency'")
 @dataclass(frozen=True)
 class Latency:
     """Time to the first spike of a pixel x, in steps from 0; a pixel below `threshold` stays silent.
@@ -36,17 +36,11 @@ class Latency:
     """
 
     form: Literal["linear", "log"] = "linear"
-    threshold: float = 0.01
+    threshold: Annotated[float, Range("(0, 1)")] = 0.01
     normalise: bool = True
-    tau: float = 1.0
+    tau: Positive = 1.0
     statistics: Mapping[str, float] = field(default_factory=dict, init=False, hash=False)
     accepts: ClassVar[frozenset[str]] = frozenset({"images"})
-
-    def __post_init__(self) -> None:
-        if not 0.0 < self.threshold < 1.0:
-            raise UserError(f"encoder 'latency': threshold={self.threshold:g} is not between 0 and 1. Try 0.01")
-        if not 0.0 < self.tau < math.inf:
-            raise UserError(f"encoder 'latency': tau={self.tau:g} is no time constant. Give steps above 0")
 
     def fit(self, train: np.ndarray) -> Latency:
         """The encoder as it is, once the training pixels are seen to lie in 0..1.

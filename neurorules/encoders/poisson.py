@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
 
 from neurorules.encoders._shared import as_image_array, brightness, check_unit_range, with_statistics
-from neurorules.language.errors import UserError
+from neurorules.language.ranges import Range, ranged
 from neurorules.series import Series
 
 
+@ranged("encoder 'poisson'")
 @dataclass(frozen=True)
 class Poisson:
     """P(spike) = max_rate * pixel, drawn afresh at each step: a Bernoulli train, Poisson's in the limit of short steps.
@@ -23,13 +24,9 @@ class Poisson:
         max_rate: spikes a step of a pixel of full brightness, above 0 and at most 1.
     """
 
-    max_rate: float = 1.0
+    max_rate: Annotated[float, Range("(0, 1]")] = 1.0
     statistics: Mapping[str, float] = field(default_factory=dict, init=False, hash=False)
     accepts: ClassVar[frozenset[str]] = frozenset({"images"})
-
-    def __post_init__(self) -> None:
-        if not 0.0 < self.max_rate <= 1.0:
-            raise UserError(f"encoder 'poisson': max_rate={self.max_rate:g} is no rate. Give one above 0 and at most 1")
 
     def fit(self, train: np.ndarray) -> Poisson:
         """The encoder as it is, once the training pixels are seen to lie in 0..1.

@@ -12,10 +12,11 @@ GRAMMAR = (
     "Join with '-': 400 dense, c32k5 convolution (c32k5v valid, c32k5s2 stride 2), r128 recurrent, "
     "n normalisation, p2 or a2 max or average pooling, d0.1 dropout"
 )
+# Sizes of more than nine digits come from a slip of the keyboard, and are no layers.
 LAYER = re.compile(
-    r"(?P<recurrent>r)?(?P<size>\d+)|c(?P<maps>\d+)k(?P<kernel>\d+)(?P<valid>v)?(?:s(?P<stride>\d+))?(?P<late>v)?"
+    r"(?P<recurrent>r)?(?P<size>\d{1,9})|c(?P<maps>\d{1,9})k(?P<kernel>\d{1,9})(?P<valid>v)?(?:s(?P<stride>\d{1,9}))?(?P<late>v)?"
 )
-AFTER = re.compile(r"(?P<pool>[pa])(?P<side>\d+)|d(?P<dropout>0?\.\d+|0)")
+AFTER = re.compile(r"(?P<pool>[pa])(?P<side>\d{1,9})|d(?P<dropout>0?\.\d+|0)")
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import convert
+from neurorules.language.ranges import LARGEST, Count, NonNegative, Range, Steps, Whole, check_ranges
 from neurorules.language.rates import rate_schedule
 
 Init = Literal["torch", "he"]
@@ -35,25 +37,25 @@ class TrainConfig:
     net: str = "64-64"  # hidden layers (see `language.architecture`)
     neuron: str | None = None
     readout_neuron: str | None = None
-    steps: int | None = None  # time steps T a sample, >= 1
+    steps: Steps | None = None  # time steps T a sample, >= 1
     connection: str | None = None  # between flat populations
     encode: str | None = None
-    epochs: int = 3  # passes over the training samples, >= 1
-    batch_size: int = 128  # samples a trial, >= 1
+    epochs: Count = 3  # passes over the training samples, >= 1
+    batch_size: Count = 128  # samples a trial, >= 1
     optimizer: str | None = None  # none, sgd, momentum or adam
     readout_optimizer: str | None = None  # of what reads out; None: optimizer where that is given, else the rule's
-    lr: float | None = None  # of the hidden layers, >= 0; 1 where the optimizer is none
-    readout_lr: float | None = None
-    signal_lr: float | None = None  # of the learning signal's own parameters
+    lr: NonNegative | None = None  # of the hidden layers, >= 0; 1 where the optimizer is none
+    readout_lr: NonNegative | None = None
+    signal_lr: NonNegative | None = None  # of the learning signal's own parameters
     lr_schedule: str = "cosine"  # how learning rates fall (see `language.rates`)
-    weight_decay: float = 0.0  # L2, of weights, >= 0
+    weight_decay: NonNegative = 0.0  # L2, of weights, >= 0
     norm: str | None = None  # normalisation of hidden layers, or none
     init: Init | None = None
     readout: Literal["last", "all"] = "last"  # hidden layers that the read-out sees
     schedule: str = "by_layer"  # by_layer, pipelined, pipelined_threads, by_step, or a number of steps at a time
-    seed: int = 0  # of weights, data order and every draw
-    limit: int | None = None  # training samples used, validation included
-    validation: int | None = None  # training samples held out; None: a tenth, 5,000 at most
+    seed: Whole = 0  # of weights, data order and every draw
+    limit: Annotated[int, Range(f"[2, {LARGEST}]")] | None = None  # training samples used, validation included
+    validation: Whole | None = None  # training samples held out; None: a tenth, 5,000 at most
     device: Literal["auto", "cpu", "cuda"] = "auto"
     path: PathName = "torch"
     hardware: str = "none"  # device models joined by +
@@ -61,18 +63,10 @@ class TrainConfig:
     signal: str | None = None  # replaces the rule's learning signal
     dw: str | None = None  # replaces the text of the hidden weights
     targets: Targets = "own"  # of the hidden layers; shuffled: a control, only the read-out is taught truly
-    threads: int | None = None  # of the CPU
+    threads: Count | None = None  # of the CPU
 
     def __post_init__(self) -> None:
-        for name in ("steps", "epochs", "batch_size", "threads"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise UserError(f"--{name.replace('_', '-')} is {getattr(self, name)}, must be at least 1")
-        for name in ("lr", "readout_lr", "signal_lr", "validation", "weight_decay"):
-            value = getattr(self, name)
-            if value is not None and value < 0:
-                raise UserError(f"--{name.replace('_', '-')} is {value}, must not be negative")
-        if self.limit is not None and self.limit < 2:
-            raise UserError(f"--limit is {self.limit}, must be at least 2")
+        check_numbers(vars(self))
         if self.targets == "shuffled" and self.batch_size < 2:
             raise UserError(
                 "--targets shuffled takes a sample's targets from its neighbour in the batch, and --batch-size is 1. "
@@ -108,7 +102,7 @@ class SettledConfig(TrainConfig):
 
     neuron: str = "if"
     readout_neuron: str = "leaky_readout"
-    steps: int = 8
+    steps: Steps = 8
     norm: str = "streaming"
     init: Init = "torch"
     connection: str = "dense"
@@ -132,13 +126,22 @@ WHOLE = ("by_layer", *PIPELINED)
 """Schedules in which a layer takes all steps of a trial at once."""
 
 
+def check_numbers(settings: Mapping[str, Any]) -> None:
+    """Whether the numbers among the settings by name lie in their ranges; None is left out.
+
+    Raises:
+        UserError: one does not.
+    """
+    check_ranges("", TrainConfig, settings)
+
+
 def check_schedule(text: str) -> None:
     """Whether a schedule is one.
 
     Raises:
         UserError: neither a word that stands for one nor a whole number from 1.
     """
-    if text not in (*WHOLE, "by_step") and not (text.isdecimal() and int(text) >= 1):
+    if text not in (*WHOLE, "by_step") and re.fullmatch(r"0*[1-9][0-9]{,8}", text) is None:
         raise UserError(
             f"schedule '{text}' is unknown. Use by_layer, pipelined, by_step, or a number of steps such as 10"
         )

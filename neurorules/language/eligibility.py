@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from neurorules.language.errors import UserError
 from neurorules.language.expressions import FUNCTIONS
+from neurorules.language.ranges import Fraction, check_ranges
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Eligibility:
     """
 
     name: str
-    decay: float
+    decay: Fraction
     text: str
 
     def __post_init__(self) -> None:
@@ -39,8 +40,7 @@ class Eligibility:
                 f"eligibility '{self.name}' has no name that a text can read. Use lower-case letters, without _pre or "
                 f"_post at the end, and no function's name"
             )
-        if not 0 <= self.decay <= 1:
-            raise UserError(f"eligibility '{self.name}' has decay {self.decay:g} a step. Choose one in [0, 1]")
+        check_ranges(f"eligibility '{self.name}'", Eligibility, vars(self))
 
     def show(self) -> str:
         """Its recursion, as a person reads it."""

@@ -27,6 +27,7 @@ from neurorules.language.expressions import (
     parse,
     show,
 )
+from neurorules.language.numbers import check_number
 from neurorules.language.unseen import hint_for
 
 ELIGIBILITY, WEIGHT = "dv_dw", "w"
@@ -144,8 +145,11 @@ class Equation:
 
     @cached_property
     def products(self) -> tuple[Product, ...]:
-        """The normal form; products of coefficient 0 are dropped."""
-        return tuple(p for p in _expand(self.expression, self) if p.coefficient != 0.0)
+        """The normal form; products of coefficient 0 are dropped. What numbers alone give is finite."""
+        products = _expand(self.expression, self)
+        for number in (n for p in products for n in (Number(p.coefficient), *p.constant)):
+            check_number(self.owner, self.text, number, self.vocabulary.constants)
+        return tuple(p for p in products if p.coefficient != 0.0)
 
     @cached_property
     def reads(self) -> frozenset[str]:

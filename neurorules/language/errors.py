@@ -9,6 +9,9 @@ from collections.abc import Iterable
 class UserError(Exception):
     """A mistake of the user, told in one plain line. The command line exits with 2."""
 
+    def __init__(self, line: str) -> None:
+        super().__init__(" ".join(line.splitlines()))  # a path may hold anything
+
 
 class MissingExtra(UserError):
     """A part needs a package of an optional extra that is not installed."""

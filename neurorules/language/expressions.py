@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,9 @@ PAST = frozenset({"before", "delay"})
 looked up among the names, by their own text."""
 LONGEST_DELAY = 1000
 """Steps that a delay may reach back: it is kept for every presynaptic neuron."""
+
+LARGEST_NUMBER = 3.4e38
+"""Of float32, in which rules are computed."""
 
 COMPARISONS: Mapping[type[ast.cmpop], str] = {ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<="}
 OPERATORS: Mapping[type[ast.operator], str] = {
@@ -72,8 +76,9 @@ def parse(text: str) -> Expression:
     """
     try:
         tree = ast.parse(text.strip(), mode="eval")
-    except SyntaxError as error:
-        raise UserError(f"rule text '{text}' is not an expression ({error.msg}). Write products and sums") from None
+    except (SyntaxError, ValueError) as error:
+        why = str(error).partition(" (<unknown>")[0].partition(";")[0]
+        raise UserError(f"rule text '{text:.80}' is not an expression ({why}). Write products and sums") from None
     return _convert(tree.body, text)
 
 
@@ -82,7 +87,7 @@ def _convert(node: ast.expr, text: str) -> Expression:
         case ast.Constant(value=bool()):
             pass
         case ast.Constant(value=int() | float() as value):
-            return Number(float(value))
+            return _number(value, text)
         case ast.Name(id=name):
             return Name(name)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
@@ -99,6 +104,16 @@ def _convert(node: ast.expr, text: str) -> Expression:
         f"rule text '{text}' uses `{ast.unparse(node)}`, which rules do not have. "
         f"Use names, numbers, + - * / **, one comparison, and {', '.join(FUNCTIONS)}"
     )
+
+
+def _number(value: int | float, text: str) -> Number:
+    try:
+        found = float(value)
+    except OverflowError:  # of a whole number with hundreds of digits
+        found = math.inf
+    if not abs(found) <= LARGEST_NUMBER:
+        raise UserError(f"rule text '{text:.80}' holds a number too large to compute with. Use a finite one")
+    return Number(found)
 
 
 def _call(name: str, arguments: tuple[Expression, ...], text: str) -> Call:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import types
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from neurorules.language.errors import UserError, unknown
+from neurorules.language.ranges import check_ranges, hints_of
 
 
 def parse_named(text: str) -> tuple[str, dict[str, str]]:
@@ -43,14 +43,6 @@ def parse_list(text: str) -> list[str]:
     return [piece.strip() for piece in pieces if piece.strip()]
 
 
-def option_types(factory: Callable[..., Any]) -> dict[str, Any]:
-    """The options a dataclass or function takes, with their annotated types."""
-    target = factory.__init__ if inspect.isclass(factory) else factory
-    hints = get_type_hints(target)
-    names = list(inspect.signature(factory).parameters)
-    return {name: hints.get(name, str) for name in names}
-
-
 def convert_options(owner: str, factory: Callable[..., Any], raw: Mapping[str, str]) -> dict[str, Any]:
     """Convert raw option texts to the types that `factory` declares.
 
@@ -60,14 +52,16 @@ def convert_options(owner: str, factory: Callable[..., Any], raw: Mapping[str, s
         raw: option texts as written.
 
     Raises:
-        UserError: an option it does not take (nearest name offered), or a value of the wrong type.
+        UserError: an option it does not take (nearest name offered), a value of the wrong type, or a number outside
+            the range that is declared beside it.
     """
-    accepted = option_types(factory)
+    accepted = hints_of(factory)
     values: dict[str, Any] = {}
     for key, text in raw.items():
         if key not in accepted:
             raise unknown(f"option of {owner}", key, accepted)
         values[key] = convert(f"{owner}, option '{key}'", accepted[key], text)
+    check_ranges(owner, factory, values)
     return values
 
 
@@ -75,9 +69,11 @@ def convert(where: str, kind: Any, text: str) -> Any:
     """One option text as a value of the annotated type `kind`.
 
     Raises:
-        UserError: the text is not such a value.
+        UserError: the text is not such a value; not-a-number is none, and infinity only where a range holds it.
     """
     origin = get_origin(kind)
+    if origin is Annotated:
+        return convert(where, get_args(kind)[0], text)
     if origin in (Union, types.UnionType):
         kinds = [k for k in get_args(kind) if k is not type(None)]
         if text == "none" and type(None) in get_args(kind) and kinds[0] is not str:
@@ -96,5 +92,5 @@ def convert(where: str, kind: Any, text: str) -> Any:
             return kind(text)
         except ValueError:
             word = "a whole number" if kind is int else "a number"
-            raise UserError(f"{where}: '{text}' is not {word}") from None
+            raise UserError(f"{where}: '{text:.40}' is not {word}") from None
     return text

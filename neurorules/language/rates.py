@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import convert_options, parse_named
+from neurorules.language.ranges import NonNegative, ranged
 
 RateSchedule = Callable[[float, int], float]
 """Fraction of the learning rate at a time in epochs, of so many epochs in all."""
@@ -35,7 +36,8 @@ def constant() -> RateSchedule:
     return lambda epoch, epochs: 1.0
 
 
-def steps(*, at: str, factor: float = 0.1) -> RateSchedule:
+@ranged("learning rate schedule 'steps'")
+def steps(*, at: str, factor: NonNegative = 0.1) -> RateSchedule:
     """Times `factor` when each of the epochs `at` (joined by -) is over.
 
     Raises:

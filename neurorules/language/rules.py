@@ -10,6 +10,7 @@ from neurorules.language.config import SETTLED, Init, SettledConfig, TrainConfig
 from neurorules.language.eligibility import Eligibility, check_distinct
 from neurorules.language.equations import Equation, Vocabulary
 from neurorules.language.errors import UserError
+from neurorules.language.ranges import BelowOne, NonNegative, Number, Steps, check_range, check_ranges
 
 Role = Literal["hidden", "readout"]
 Predict = Literal["readout", "prototypes", "local_readouts"]
@@ -91,14 +92,14 @@ class Defaults:
         neuron, readout_neuron, steps, norm, init, connection: as in `TrainConfig`.
     """
 
-    lr: float = 3e-3
-    readout_lr: float = 3e-3
-    signal_lr: float = 1e-2
+    lr: NonNegative = 3e-3
+    readout_lr: NonNegative = 3e-3
+    signal_lr: NonNegative = 1e-2
     optimizer: str = "adam"
     readout_optimizer: str = "adam"
     neuron: str = "if"
     readout_neuron: str = "leaky_readout"
-    steps: int = 8
+    steps: Steps = 8
     norm: str = "streaming"
     init: Init = "torch"
     connection: str = "dense"
@@ -137,7 +138,7 @@ class Rule:
     phases: tuple[Phase, ...] = (Phase("input"),)
     predict: Predict = "readout"
     constants: Mapping[str, float] = field(default_factory=dict)
-    trace_decay: float | None = None
+    trace_decay: BelowOne | None = None
     eligibilities: tuple[Eligibility, ...] = ()
     bounds: tuple[float, float] | None = None
     loss: Literal["cross_entropy", "squared"] = "cross_entropy"
@@ -152,9 +153,18 @@ class Rule:
     defaults: Defaults = Defaults()
 
     def __post_init__(self) -> None:
+        owner = f"rule '{self.name}'"
+        check_ranges(owner, Rule, vars(self))
+        check_ranges(f"{owner}, defaults", Defaults, vars(self.defaults))
+        numbers = {"target": self.targets, **{name: (value,) for name, value in self.constants.items()}}
+        for name, values in numbers.items():
+            for value in values:
+                check_range(f"{owner}: {name}", value, Number)
+        if self.bounds is not None and not self.bounds[0] <= self.bounds[1]:
+            raise UserError(f"{owner}: bounds are {self.bounds}. Give the lowest weight, then the highest")
         if self.eligibilities:
             vocabulary = Vocabulary(NEURON_VARIABLES, HIDDEN_VARIABLES | READOUT_VARIABLES, constants=self.constants)
-            check_distinct(f"rule '{self.name}'", self.eligibilities, vocabulary.legal() | {"b"})
+            check_distinct(owner, self.eligibilities, vocabulary.legal() | {"b"})
 
     @property
     def declarations(self) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from neurorules.language.errors import UserError
 from neurorules.neurons._shared import Brian2Text, Dynamics, Gates, Neuron, Observed, Reset, State, flat_numbers, placed
 from neurorules.surrogates import Surrogate
 
@@ -197,22 +196,3 @@ class GatedIntegrator(Neuron):
         alpha = self.alpha if self.alpha is None else placed(self.alpha, device, dtype)
         beta, theta = placed(self.beta, device, dtype), placed(self.v_threshold, device, dtype)
         return replace(self, alpha=alpha, beta=beta, v_threshold=theta)
-
-
-def check_integrator(kind: str, v_threshold: float, refractory: int, **decays: float) -> None:
-    """Refuse numbers that make no sense.
-
-    Args:
-        kind: name of the neuron, for the message.
-        decays: a step, by name, in [0, 1].
-
-    Raises:
-        UserError: one out of range.
-    """
-    for name, value in decays.items():
-        if not 0 <= value <= 1:
-            raise UserError(f"neuron '{kind}': {name} is {value}, must lie in [0, 1]")
-    if v_threshold <= 0:
-        raise UserError(f"neuron '{kind}': v_threshold is {v_threshold}, must be > 0")
-    if refractory < 0:
-        raise UserError(f"neuron '{kind}': refractory is {refractory} steps, must be >= 0")

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from neurorules.language.errors import UserError
-from neurorules.neurons._gated import Adaptation, GatedIntegrator, check_integrator
+from neurorules.language.ranges import Fraction, NonNegative, Positive, Whole, ranged
+from neurorules.neurons._gated import Adaptation, GatedIntegrator
 from neurorules.neurons._shared import Reset
 from neurorules.surrogates import make_surrogate
 
 
+@ranged("neuron 'alif'")
 def adaptive(
     *,
-    beta: float = 0.9,
-    rho: float = 0.95,
-    kappa: float = 0.2,
-    v_threshold: float = 1.0,
+    beta: Fraction = 0.9,
+    rho: Fraction = 0.95,
+    kappa: NonNegative = 0.2,
+    v_threshold: Positive = 1.0,
     reset: Reset = "subtract",
     reset_delay: bool = False,
-    refractory: int = 0,
+    refractory: Whole = 0,
     surrogate: str = "fast_sigmoid",
 ) -> GatedIntegrator:
     """b[t] = rho b[t-1] + S[t-1]; S[t] = 1 where v[t] > v_threshold + kappa b[t]; v[t] = beta v[t-1] + I[t].
@@ -35,9 +36,6 @@ def adaptive(
     Raises:
         UserError: a number out of range.
     """
-    check_integrator("alif", v_threshold, refractory, beta=beta, rho=rho)
-    if kappa < 0:
-        raise UserError(f"neuron 'alif': kappa is {kappa}, must be >= 0")
     made = make_surrogate(surrogate)
     return GatedIntegrator(
         beta, v_threshold, reset, reset_delay, made, adaptation=Adaptation(rho, kappa), refractory=refractory

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from neurorules.neurons._gated import GatedIntegrator, check_integrator
+from neurorules.language.ranges import Fraction, Positive, Whole, ranged
+from neurorules.neurons._gated import GatedIntegrator
 from neurorules.neurons._shared import Reset
 from neurorules.surrogates import make_surrogate
 
 
+@ranged("neuron 'cuba_lif'")
 def current_based(
     *,
-    alpha: float = 0.8,
-    beta: float = 0.9,
-    v_threshold: float = 1.0,
+    alpha: Fraction = 0.8,
+    beta: Fraction = 0.9,
+    v_threshold: Positive = 1.0,
     reset: Reset = "subtract",
     reset_delay: bool = False,
-    refractory: int = 0,
+    refractory: Whole = 0,
     surrogate: str = "fast_sigmoid",
 ) -> GatedIntegrator:
     """i[t] = alpha i[t-1] + I[t], v[t] = beta v[t-1] + i[t]. A spike resets v alone.
@@ -33,7 +35,6 @@ def current_based(
     Raises:
         UserError: a number out of range.
     """
-    check_integrator("cuba_lif", v_threshold, refractory, alpha=alpha, beta=beta)
     made = make_surrogate(surrogate)
     return GatedIntegrator(beta, v_threshold, reset, reset_delay, made, alpha=alpha, refractory=refractory)
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from neurorules.language.ranges import NonNegative, Positive, ranged
 from neurorules.neurons._rings import FiveElement
-from neurorules.rings import RingSystem
+from neurorules.rings import RingSteps, RingSystem
 
 
+@ranged("neuron 'five_element'")
 def five_element(
-    *, k2: float = 0.5, k3: float = 1.0, steps: int = 12, h: float = 0.15, saturation: float = 3.0
+    *,
+    k2: NonNegative = 0.5,
+    k3: Positive = 1.0,
+    steps: RingSteps = 12,
+    h: Positive = 0.15,
+    saturation: Positive = 3.0,
 ) -> FiveElement:
     """A ring of five predator-prey variables around a fixed point; the signal is the displacement of one of them.
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from neurorules.neurons._gated import GatedIntegrator, check_integrator
+from neurorules.language.ranges import Positive, Whole, ranged
+from neurorules.neurons._gated import GatedIntegrator
 from neurorules.neurons._shared import LeakyIntegrator, Reset
 from neurorules.surrogates import make_surrogate
 
 
+@ranged("neuron 'if'")
 def integrate_and_fire(
     *,
-    v_threshold: float = 1.0,
+    v_threshold: Positive = 1.0,
     reset: Reset = "zero",
     reset_delay: bool = False,
-    refractory: int = 0,
+    refractory: Whole = 0,
     surrogate: str = "fast_sigmoid",
 ) -> LeakyIntegrator | GatedIntegrator:
     """v[t] = v[t-1] + I[t].
@@ -27,7 +29,6 @@ def integrate_and_fire(
     Raises:
         UserError: a number out of range.
     """
-    check_integrator("if", v_threshold, refractory)
     made = make_surrogate(surrogate)
     if refractory:
         return GatedIntegrator(1.0, v_threshold, reset, reset_delay, made, refractory=refractory)

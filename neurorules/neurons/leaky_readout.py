@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neurorules.language.errors import UserError
+from neurorules.language.ranges import Fraction, ranged
 from neurorules.neurons._shared import Brian2Text, Dynamics, Neuron, Observed, State
 
 
+@ranged("neuron 'leaky_readout'")
 @dataclass(frozen=True)
 class LeakyReadout(Neuron):
     """v[t] = beta v[t-1] + I[t]; the output is v itself.
@@ -22,12 +23,8 @@ class LeakyReadout(Neuron):
         UserError: beta outside [0, 1].
     """
 
-    beta: float = 0.0
+    beta: Fraction = 0.0
     spiking = False
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.beta <= 1:
-            raise UserError(f"neuron 'leaky_readout': beta is {self.beta}, must lie in [0, 1]")
 
     def initial(self, current: Tensor) -> State:
         return State(torch.zeros_like(current))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from neurorules.neurons._gated import GatedIntegrator, check_integrator
+from neurorules.language.ranges import Fraction, Positive, Whole, ranged
+from neurorules.neurons._gated import GatedIntegrator
 from neurorules.neurons._shared import LeakyIntegrator, Reset
 from neurorules.surrogates import make_surrogate
 
 
+@ranged("neuron 'lif'")
 def leaky_integrate_and_fire(
     *,
-    beta: float = 0.9,
-    v_threshold: float = 1.0,
+    beta: Fraction = 0.9,
+    v_threshold: Positive = 1.0,
     reset: Reset = "subtract",
     reset_delay: bool = False,
-    refractory: int = 0,
+    refractory: Whole = 0,
     surrogate: str = "fast_sigmoid",
 ) -> LeakyIntegrator | GatedIntegrator:
     """v[t] = beta v[t-1] + I[t].
@@ -29,7 +31,6 @@ def leaky_integrate_and_fire(
     Raises:
         UserError: a number out of range.
     """
-    check_integrator("lif", v_threshold, refractory, beta=beta)
     made = make_surrogate(surrogate)
     if refractory:
         return GatedIntegrator(beta, v_threshold, reset, reset_delay, made, refractory=refractory)

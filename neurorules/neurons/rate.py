@@ -10,12 +10,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from neurorules.language.errors import UserError
+from neurorules.language.ranges import BelowOne, ranged
 from neurorules.neurons._shared import Brian2Text, Dynamics, Neuron, Observed, State, no_state
 
 SMALLEST_LENGTH = 1e-6
 """Added to lengths, so that a silent population has one."""
 
 
+@ranged("neuron 'rate'")
 @dataclass(frozen=True)
 class Rate(Neuron):
     """s = relu(I) or tanh(I), v = I; T = 1 and no state.
@@ -32,13 +34,11 @@ class Rate(Neuron):
 
     activation: Literal["relu", "tanh"] = "relu"
     unit: bool = False
-    leak: float = 0.0
+    leak: BelowOne = 0.0
     spiking = False
     steps = 1
 
     def __post_init__(self) -> None:
-        if not 0 <= self.leak < 1:
-            raise UserError(f"neuron 'rate': leak is {self.leak}, must lie in [0, 1)")
         if self.leak and self.activation == "tanh":
             raise UserError("neuron 'rate': tanh has no leak. Use activation=relu")
 

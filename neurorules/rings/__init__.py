@@ -10,6 +10,7 @@ from neurorules.rings.dispatch import fixed_point_gradient, reverse_edges, rever
 from neurorules.rings.system import (
     ELEMENTS,
     Mode,
+    RingSteps,
     RingSystem,
     coupling_matrix,
     energy,
@@ -21,6 +22,7 @@ from neurorules.rings.system import (
 __all__ = [
     "ELEMENTS",
     "Mode",
+    "RingSteps",
     "RingSystem",
     "coupling_matrix",
     "energy",

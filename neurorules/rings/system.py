@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from neurorules.language.errors import UserError
+from neurorules.language.ranges import NonNegative, Positive, Range, ranged
 
 ELEMENTS = ("J", "S", "M", "H", "T")
 """Metal, water, wood, fire, earth: each feeds on the one before it, J on T."""
@@ -21,7 +22,8 @@ NODE_TAPS = (0.0, 1.0, 0.0, 0.0, 0.0)
 """A neuron's output: the displacement of S."""
 EDGE_TAPS = (0.0, 1.0, 0.0, 0.0, 1.0)
 """A connection's output: those of S, which J feeds, and T, which J eats: together a signed weight."""
-MOST_STEPS = 1024
+RingSteps = Annotated[int, Range("[1, 1024]")]
+"""Heun steps of one run."""
 LOG_REST = (-1.5, 1.0)
 
 
@@ -40,6 +42,7 @@ class Mode(IntEnum):
     DISCRETE = 4
 
 
+@ranged("five-element ring")
 @dataclass(frozen=True)
 class RingSystem:
     """dx_i/dt = x_i (k1_i - k2 x_i + k3 x_{i-1} - k3 x_{i+1} + u_i), with k1 = -A x*: x* is a fixed point at will.
@@ -57,20 +60,11 @@ class RingSystem:
         UserError: a number out of range.
     """
 
-    k2: float = 0.5
-    k3: float = 1.0
-    steps: int = 12
-    h: float = 0.15
-    saturation: float = 3.0
-
-    def __post_init__(self) -> None:
-        for name in ("k3", "h", "saturation"):
-            if not getattr(self, name) > 0:
-                raise UserError(f"five-element ring: {name} is {getattr(self, name)}, must be > 0")
-        if not self.k2 >= 0:
-            raise UserError(f"five-element ring: k2 is {self.k2}, must not be negative")
-        if not 1 <= self.steps <= MOST_STEPS:
-            raise UserError(f"five-element ring: steps is {self.steps}, must be 1 to {MOST_STEPS}")
+    k2: NonNegative = 0.5
+    k3: Positive = 1.0
+    steps: RingSteps = 12
+    h: Positive = 0.15
+    saturation: Positive = 3.0
 
     def saturated(self, drive: Tensor) -> Tensor:
         """The drive that reaches J."""

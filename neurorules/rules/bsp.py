@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from neurorules.language.ranges import NonNegative, ranged
 from neurorules.language.rules import Defaults, Plasticity, Rule, Source
 
 PID_RATE = 0.1
@@ -11,13 +12,14 @@ PID_RATE = 0.1
 where 0.1 reaches 91.7 % (784-100-10, 3 epochs): the PID form is shown, not tuned."""
 
 
+@ranged("rule 'bsp'")
 def backward_signal_propagation(
     *,
     mode: Literal["exact", "final", "fixed", "lead", "discrete"] = "final",
     method: Literal["connections", "fixed_points", "both", "nodes"] = "connections",
-    kp: float | None = None,
-    ki: float = 0.1,
-    kd: float = 0.1,
+    kp: NonNegative | None = None,
+    ki: NonNegative = 0.1,
+    kd: NonNegative = 0.1,
 ) -> Rule:
     """Backward Signal Propagation: a reconstruction, for the papers' equations are not public (`rings.system`).
 

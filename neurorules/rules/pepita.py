@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from neurorules.language.ranges import Positive, ranged
 from neurorules.language.rules import Defaults, Phase, Plasticity, Rule, Source
 
 Form = Literal["rate_difference", "contrastive", "time_local", "graded", "dendritic"]
@@ -25,11 +26,12 @@ RATE_NETS = Defaults(
 SPIKING_NETS = Defaults(lr=1e-3, readout_lr=3e-3)
 
 
+@ranged("rule 'pepita'")
 def pepita(
     *,
     form: Form = "rate_difference",
     neurons: Literal["spiking", "rate"] = "spiking",
-    kappa: float | None = None,
+    kappa: Positive | None = None,
     init: Literal["uniform", "normal", "class_means"] = "uniform",
     sign: Literal["plus", "minus"] = "plus",
     error: Literal["first", "second"] = "first",

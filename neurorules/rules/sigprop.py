@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from neurorules.language.errors import UserError
+from neurorules.language.ranges import Count, Positive, ranged
 from neurorules.language.rules import DELTA_RULE, Defaults, Phase, Plasticity, Rule, Source
 from neurorules.signals._generators import Generator
 from neurorules.signals._similarity import Loss
@@ -40,6 +41,7 @@ DEVIATIONS = (
 )
 
 
+@ranged("rule 'sigprop'")
 def sigprop(
     *,
     form: Literal["surrogate", "voltage"] = "surrogate",
@@ -49,8 +51,8 @@ def sigprop(
     loss: Loss = "label",
     centred: bool = True,
     normalised: bool = True,
-    k: int = 6,
-    tau: float | None = None,
+    k: Count = 6,
+    tau: Positive | None = None,
     predict: Literal["readout", "prototypes", "subset", "neutral"] = "readout",
     bias: Literal["dense", "all", "none"] = "dense",
 ) -> Rule:

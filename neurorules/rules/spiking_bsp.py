@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from neurorules.language.ranges import Count, Positive, ranged
 from neurorules.language.rules import Defaults, Plasticity, Rule, Source
 
 
-def spiking_bsp(*, burst: int = 4, reach: float = 8.0) -> Rule:
+@ranged("rule 'spiking_bsp'")
+def spiking_bsp(*, burst: Count = 4, reach: Positive = 8.0) -> Rule:
     """Forward and reverse signals of BSP (a reconstruction) as spikes; G1 = reverse spike count x forward spikes.
 
     What we chose, and why. Forward: any spiking neuron, so that the rule stands beside `bptt` and `shallow` on the

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import Literal
 
+from neurorules.language.ranges import BelowOne, NonNegative, ranged
 from neurorules.language.rules import DELTA_RULE, Defaults, Plasticity, Rule, Source
 
 SAME_STEP = {"both": "both windows", "neither": "neither window"}
 
 
+@ranged("rule 'stdp'")
 def stdp(
-    *, a_plus: float = 0.01, a_minus: float = 0.012, decay: float = 0.8, same_step: Literal["both", "neither"] = "both"
+    *,
+    a_plus: NonNegative = 0.01,
+    a_minus: NonNegative = 0.012,
+    decay: BelowOne = 0.8,
+    same_step: Literal["both", "neither"] = "both",
 ) -> Rule:
     """dw = A+ x_pre at a postsynaptic spike, -A- x_post at a presynaptic one.
 

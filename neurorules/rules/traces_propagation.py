@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from neurorules.language.ranges import BelowOne, Count, Positive, ranged
 from neurorules.language.rules import DELTA_RULE, Defaults, Phase, Plasticity, Rule, Source
 from neurorules.signals._similarity import Loss
 
 
+@ranged("rule 'traces_propagation'")
 def traces_propagation(
-    *, decay: float = 0.5, loss: Loss = "soft", cosine: bool = True, tau: float | None = None, k: int = 6
+    *, decay: BelowOne = 0.5, loss: Loss = "soft", cosine: bool = True, tau: Positive | None = None, k: Count = 6
 ) -> Rule:
     """Traces Propagation: the options are those of the signal `target_traces`."""
     texts = tuple(

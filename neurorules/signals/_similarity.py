@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from neurorules.language.errors import UserError
+from neurorules.language.ranges import Count, ranged
 
 Loss = Literal["label", "max_all", "max_one", "top_k", "soft", "l2", "cosine", "contrastive_hebbian"]
 FROM_BELOW = frozenset({"max_all", "max_one", "top_k", "soft"})
@@ -63,6 +64,7 @@ class Compared(NamedTuple):
     to_t: Tensor
 
 
+@ranged("loss 'top_k'")
 @dataclass(frozen=True)
 class Similarity:
     """A loss between two streams.
@@ -80,11 +82,7 @@ class Similarity:
     loss: Loss = "label"
     centred: bool = True
     normalised: bool = True
-    k: int = 6
-
-    def __post_init__(self) -> None:
-        if self.k < 1:
-            raise UserError(f"loss 'top_k': k is {self.k}, must be at least 1")
+    k: Count = 6
 
     def positives(self, rows: Rows, below: Tensor, tau: float) -> Tensor:
         """Y (..., B, R); rows of max_all and top_k sum to the number of their positives, as in the library.

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from neurorules.language.errors import UserError
+from neurorules.language.ranges import Positive, ranged
 from neurorules.series import Series
 from neurorules.signals._mirroring import (
     KEPT,
@@ -56,6 +57,7 @@ SIGN_SCALE = 0.1
 """Further factor of F where the error's sign is projected. Source: public code of Dellaferrera & Kreiman 2022."""
 
 
+@ranged("signal 'perturbation'")
 @dataclass(frozen=True)
 class InputPerturbation(Signal):
     """x^err = x + F e; m_l is what that changes in layer l, the other way round. Source: Dellaferrera & Kreiman 2022.
@@ -73,7 +75,7 @@ class InputPerturbation(Signal):
     """
 
     form: Form = "rate_difference"
-    kappa: float | None = None
+    kappa: Positive | None = None
     init: ProjectionInit = "uniform"
     sign: Literal["plus", "minus"] = "plus"
     error_sign: bool = False

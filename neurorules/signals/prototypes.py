@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from neurorules.language.errors import UserError
+from neurorules.language.ranges import Count, Positive, ranged
 from neurorules.series import Series
 from neurorules.signals._class_tree import class_tree, subset_scores
 from neurorules.signals._features import feature_count, from_features, to_features
@@ -40,6 +41,7 @@ LARGEST_TAU = 0.3
 """Temperature of small layers. Source: measured on digits, nets of 24 to 64 neurons a layer."""
 
 
+@ranged("signal 'prototypes'")
 @dataclass(frozen=True)
 class Prototypes(Signal):
     """l = CE(cos(a_h - mean, a_t - mean over rows) / tau, label); m = its derivative, for both streams.
@@ -57,19 +59,17 @@ class Prototypes(Signal):
     """
 
     form: Literal["surrogate", "voltage"] = "surrogate"
-    tau: float | None = None
+    tau: Positive | None = None
     targets: Literal["pushed", "codes"] = "pushed"
     embedding: Literal["fixed", "learned", "class_means"] = "learned"
     generator: Generator = "target_only"
     loss: Loss = "label"
     centred: bool = True
     normalised: bool = True
-    k: int = 6
+    k: Count = 6
     search: Literal["all", "subset"] = "all"
 
     def __post_init__(self) -> None:
-        if self.tau is not None and self.tau <= 0:
-            raise UserError(f"signal 'prototypes': tau is {self.tau}, must be > 0")
         if self.targets == "codes" and (self.generator != "target_only" or self.loss in FROM_BELOW):
             raise UserError(
                 f"targets=codes has one fixed row a class and layer: generator={self.generator} and loss={self.loss} "

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neurorules.language.errors import UserError
+from neurorules.language.ranges import Count, Positive, ranged
 from neurorules.neurons._signed import signed_spikes
 from neurorules.series import Series
 from neurorules.signals._shared import NetShape, Signal, SignalState, ThirdFactor, View, constant_in_time
@@ -20,6 +20,7 @@ FIRST, SMALLEST = 1e-4, 1e-9
 """What a unit takes for the size of what it hears before it has heard anything; the least threshold."""
 
 
+@ranged("signal 'reverse_spikes'")
 @dataclass(frozen=True)
 class ReverseSpikes(Signal):
     """After the forward run, T steps in which signed spikes travel back, each worth its unit's threshold.
@@ -37,16 +38,12 @@ class ReverseSpikes(Signal):
         UserError: one that is too small.
     """
 
-    burst: int = 4
-    reach: float = 8.0
+    burst: Count = 4
+    reach: Positive = 8.0
     needs = frozenset({"target", "output_error", "weight_transport", "above", "reverse_circuit", "history"})
     every = "v"
     varies = True
     teaches_readout = True
-
-    def __post_init__(self) -> None:
-        if self.burst < 1 or not self.reach > 0:
-            raise UserError(f"signal 'reverse_spikes': burst={self.burst} must be >= 1, reach={self.reach:g} > 0")
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
         like = torch.zeros((), dtype=torch.float64)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neurorules.language.errors import UserError
+from neurorules.language.ranges import BelowOne, Count, Positive, ranged
 from neurorules.series import Series
 from neurorules.signals._features import feature_count, from_features, to_features
 from neurorules.signals._shared import NetShape, PhaseDrive, Signal, SignalState, ThirdFactor, View
@@ -28,6 +28,7 @@ SHARPER = 3
 """Traces of a step are told apart more sharply than averages over a trial. Source: validation samples of MNIST."""
 
 
+@ranged("signal 'target_traces'")
 @dataclass(frozen=True)
 class TargetTraces(Signal):
     """m_i[t] = dl_i[t]/dx_i[t] for both streams: a spike counts in the trace of its own step, and no earlier one.
@@ -47,22 +48,16 @@ class TargetTraces(Signal):
         UserError: a decay outside [0, 1), or tau not positive.
     """
 
-    decay: float = 0.5
+    decay: BelowOne = 0.5
     loss: Loss = "soft"
     cosine: bool = True
-    tau: float | None = None
-    k: int = 6
+    tau: Positive | None = None
+    k: Count = 6
     needs = frozenset({"target", "layer_pool", "fixed_feedback"})
     known = "step"
     phases = ("input", "target")
     every = "spikes"
     varies = True
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.decay < 1:
-            raise UserError(f"signal 'target_traces': decay is {self.decay}, must lie in [0, 1)")
-        if self.tau is not None and self.tau <= 0:
-            raise UserError(f"signal 'target_traces': tau is {self.tau}, must be > 0")
 
     @property
     def similarity(self) -> Similarity:

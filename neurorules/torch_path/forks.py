@@ -28,7 +28,7 @@ def _begin_child() -> None:
     _forked.set()
 
 
-def check_threads(threads: int) -> None:
+def check_forked(threads: int) -> None:
     """Whether this process can compute on so many threads.
 
     Raises:

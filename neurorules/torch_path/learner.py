@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurorules.language.config import PIPELINED, Init, Targets, check_schedule, window_of
+from neurorules.language.config import PIPELINED, Init, Targets, check_numbers, check_schedule, window_of
 from neurorules.language.devices import Device
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
@@ -86,6 +86,7 @@ class Learner:
         self.device = check_device(device)
         self.dtype = check_precision(precision)
         check_schedule(schedule)
+        check_numbers({"steps": steps, "lr": lr, "readout_lr": readout_lr, "weight_decay": weight_decay, "seed": seed})
         self.fast = precision == "fast"
         made: Rule = RULES.make(rule)
         own = made.defaults

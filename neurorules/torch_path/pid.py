@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from neurorules.language.errors import UserError
+from neurorules.language.ranges import Fraction, NonNegative, ranged
 from neurorules.torch_path.updates import Member
 
 
@@ -18,7 +18,8 @@ class Gains(NamedTuple):
     keep: float
 
 
-def pid_gains(*, kp: float = 1.0, ki: float = 0.1, kd: float = 0.1, keep: float = 0.9) -> Gains:
+@ranged("optimizer 'pid'")
+def pid_gains(*, kp: NonNegative = 1.0, ki: NonNegative = 0.1, kd: NonNegative = 0.1, keep: Fraction = 0.9) -> Gains:
     """The options of `pid`.
 
     Args:
@@ -28,8 +29,6 @@ def pid_gains(*, kp: float = 1.0, ki: float = 0.1, kd: float = 0.1, keep: float 
     Raises:
         UserError: one out of range.
     """
-    if min(kp, ki, kd) < 0 or not 0 <= keep <= 1:
-        raise UserError(f"optimizer 'pid': kp={kp:g}, ki={ki:g}, kd={kd:g} must not be negative, keep={keep:g} in 0..1")
     return Gains(kp, ki, kd, keep)
 
 

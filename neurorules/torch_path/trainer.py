@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from math import prod
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,25 +29,23 @@ from neurorules.torch_path.batches import Data, epoch_order, load_data, settled_
 from neurorules.torch_path.checks import Diverged, check_steps
 from neurorules.torch_path.evaluate import Evaluation, evaluate
 from neurorules.torch_path.foresight import check_trial
-from neurorules.torch_path.forks import check_threads
 from neurorules.torch_path.health import warn_of
 from neurorules.torch_path.learn import check_window
 from neurorules.torch_path.learner import Learner
 from neurorules.torch_path.report import result_of
 from neurorules.torch_path.session import own_session
+from neurorules.torch_path.threads import check_threads, running_on, threads_of
 from neurorules.torch_path.watch import Watcher
 
 Found = TypeVar("Found")
 CHECKPOINT_SECONDS = 30.0
-WORK_FOR_THREADS = 2**17
-"""Neuron steps of a layer and trial that repay a second thread. Source: measured, benchmarks/."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass
 class Position:
-    """Where a run is: epoch and batch to do next, sums of this epoch so far, seconds spent learning."""
+    """Where a run is: epoch and batch to do next, sums of this epoch so far, seconds spent learning; its threads."""
 
     epoch: int = 0
     batch: int = 0
@@ -56,6 +53,7 @@ class Position:
     accuracy: float = 0.0
     seconds: float = 0.0
     validation: list[float | None] = field(default_factory=list)
+    threads: int | None = None
 
 
 @own_session()
@@ -88,6 +86,8 @@ def train(
     """
     memory = PeakMemory()
     settled = RULES.make(config.rule).settle(config)
+    if not resume:
+        check_threads(settled.threads)
     data = data or load_data(settled, data_dir)
     settled = settled_by_data(settled, data.source)
     learner = make_learner(settled, data)
@@ -99,7 +99,8 @@ def train(
             run.folder = held.enter_context(own)
             if resume:
                 run.restore(run.folder)
-        with polite_stop() as stop, cpu_threads(settled, learner):
+        run.at.threads = threads_of(settled, learner.model.network, run.at.threads)
+        with polite_stop() as stop, running_on(run.at.threads):
             run.learn(stop)
             return run.finish()
 
@@ -107,20 +108,6 @@ def train(
 def settle(config: TrainConfig, source: DataSet) -> SettledConfig:
     """The configuration with what its rule and its data set fill in where the user left it open."""
     return settled_by_data(RULES.make(config.rule).settle(config), source)
-
-
-@contextmanager
-def cpu_threads(config: SettledConfig, learner: Learner) -> Iterator[None]:
-    """Run the block with the configuration's number of threads; a small net runs on one, where waking costs more."""
-    before = torch.get_num_threads()
-    widest = max(prod(layer.shape) * layer.neuron.work for layer in learner.model.network.layers)
-    work = config.batch_size * config.steps * widest
-    check_threads(config.threads or 1)
-    torch.set_num_threads(config.threads or (before if work >= WORK_FOR_THREADS else 1))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def make_learner(config: SettledConfig, data: Data) -> Learner:
@@ -251,7 +238,8 @@ class Run:
             "train_seconds": self.at.seconds,
             "measures": self.learner.measures(),
         }
-        self.at = Position(self.at.epoch + 1, 0, 0.0, 0.0, self.at.seconds, [*self.at.validation, accuracy])
+        validated = [*self.at.validation, accuracy]
+        self.at = replace(self.at, epoch=self.at.epoch + 1, batch=0, loss=0.0, accuracy=0.0, validation=validated)
         if self.folder is not None:
             self.folder.append_metrics(row)
         self._show(self.at.epoch)

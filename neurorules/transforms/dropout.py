@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neurorules.language.errors import UserError
+from neurorules.language.ranges import BelowOne, ranged
 from neurorules.transforms._shared import Shape, Transform, repeat_over_time
 
 
+@ranged("dropout")
 @dataclass(frozen=True)
 class Dropout(Transform):
     """A neuron is silent for a trial with probability p; the others are scaled by 1/(1-p).
@@ -22,12 +23,8 @@ class Dropout(Transform):
         UserError: p outside [0, 1).
     """
 
-    p: float
+    p: BelowOne
     by_neuron = True
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.p < 1:
-            raise UserError(f"dropout probability is {self.p}, must lie in [0, 1)")
 
     def post_shape(self, pre: Shape) -> Shape:
         return pre

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from neurorules.language.errors import UserError
+from neurorules.language.ranges import LARGEST, Range, ranged
 from neurorules.transforms._shared import Shape, Transform
 
 
+@ranged("pooling")
 @dataclass(frozen=True)
 class Pool(Transform):
     """Non-overlapping windows of side `size`; what does not fill a window is dropped.
@@ -23,7 +25,7 @@ class Pool(Transform):
         kind: max or average.
     """
 
-    size: int
+    size: Annotated[int, Range(f"[2, {LARGEST}]")]
     kind: Literal["max", "average"]
 
     @property

@@ -138,11 +138,11 @@ def test_a_constant_activity_beside_its_input_is_refused() -> None:
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        ("release=0", r"release is 0. Choose one in \(0, 1\]"),
-        ("release=1.5", r"release is 1.5. Choose one in"),
-        ("recovery=0", "recovery is 0. Choose one > 0 steps"),
+        ("release=0", r"release is 0.0. Give a number above 0 and at most 1"),
+        ("release=1.5", "release is 1.5. Give a number"),
+        ("recovery=0", "recovery is 0.0. Give a number above 0"),
         ("recovery=inf", "recovery is inf"),
-        ("facilitation=-1", "facilitation is -1. Choose one >= 0 steps"),
+        ("facilitation=-1", "facilitation is -1.0. Give a number of at least 0"),
         ("releas=0.5", "Did you mean 'release'"),
     ],
 )

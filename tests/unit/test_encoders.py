@@ -93,11 +93,12 @@ def test_samples_that_are_no_images_are_refused(text):
         ("poisson:max_rate=0", "above 0 and at most 1"),
         ("poisson:max_rate=1.5", "above 0 and at most 1"),
         ("poisson:max_rate=nan", "above 0 and at most 1"),
-        ("latency:threshold=0", "not between 0 and 1"),
+        ("latency:threshold=0", "above 0 and below 1"),
         ("latency:tau=-1", "above 0"),
         ("latency:form=lin", "Did you mean 'linear'"),
-        ("frames:bin_ms=-1", "no length of time"),
-        ("frames:first_ms=inf", "no length of time"),
+        ("frames:bin_ms=-1", "bin_ms is -1.0. Give a number of at least 0"),
+        ("frames:bin_ms=0.0005", "Give 0, or a number of at least 0.001"),
+        ("frames:first_ms=inf", "first_ms is inf. Give a finite number"),
     ],
 )
 def test_options_out_of_range_are_refused(text, words):

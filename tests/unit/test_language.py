@@ -228,7 +228,7 @@ def test_an_eligibility_needs_a_name_that_a_text_can_read(name: str) -> None:
 
 @pytest.mark.parametrize("decay", [-0.1, 1.1, math.nan])
 def test_an_eligibility_fades_or_stays(decay: float) -> None:
-    with pytest.raises(UserError, match=r"eligibility 'e' has decay .* a step. Choose one in \[0, 1\]"):
+    with pytest.raises(UserError, match=r"eligibility 'e': decay is .*\. Give a (finite )?number in \[0, 1\]"):
         Eligibility("e", decay, "S_pre")
 
 

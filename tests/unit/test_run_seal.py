@@ -199,7 +199,8 @@ HEADERS = {
     "a header longer than the file": (1 << 40).to_bytes(8, "little") + b"{}",
     "no JSON": (8).to_bytes(8, "little") + b"notjson!",
     "a list": (2).to_bytes(8, "little") + b"[]",
-    "a type that is none": (57).to_bytes(8, "little") + b'{"w":{"dtype":"X9","shape":[1],"data_offsets":[0,4]}}    1234',
+    "a type that is none": (57).to_bytes(8, "little")
+    + b'{"w":{"dtype":"X9","shape":[1],"data_offsets":[0,4]}}    1234',
     "three bytes": b"abc",
     "zeros": bytes(64),
 }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from neurorules.brian2_path.backend import generating, load_brian2
+from neurorules.brian2_path.backend import interpreting, load_brian2, runtime_device
 from neurorules.brian2_path.continuous.circuit import Circuit
 from neurorules.brian2_path.continuous.machine import Machine, Numbers, Spikes
 from neurorules.brian2_path.continuous.objects import Objects, build
@@ -24,10 +25,12 @@ class Interpreted(Machine):
 
     circuit: Circuit
     objects: Objects | None = field(default=None, init=False)
+    device: Any = field(default=None, init=False)
 
     def run(self, values: Numbers, tables: Mapping[str, np.ndarray]) -> None:
         brian2 = load_brian2()
-        with generating(brian2, "numpy"):
+        self.device = runtime_device()
+        with interpreting(brian2, self.device):
             self.objects = build(brian2, self.circuit, tables)
             for name, value in values.items():
                 self._set(name, value)
@@ -36,20 +39,25 @@ class Interpreted(Machine):
 
     def read(self, name: str) -> np.ndarray:
         part, variable = name.split(".")
-        return np.array(getattr(self._built().parts[part], variable)).reshape(-1)
+        with self._session() as objects:
+            return np.array(getattr(objects.parts[part], variable)).reshape(-1)
 
     def recorded(self, units: str, variable: str) -> np.ndarray:
-        return np.asarray(getattr(self._built().monitors[units], variable)).T[1:]
+        with self._session() as objects:
+            return np.array(getattr(objects.monitors[units], variable)).T[1:]
 
     def watched(self, units: str, variable: str) -> np.ndarray:
-        return np.asarray(getattr(self._built().watched[units], variable)).T
+        with self._session() as objects:
+            return np.array(getattr(objects.watched[units], variable)).T
 
     def spikes(self, units: str) -> Spikes:
-        monitor = self._built().spikes[units]
-        return Spikes(np.asarray(monitor.i), np.asarray(monitor.t) * 1000)
+        with self._session() as objects:
+            monitor = objects.spikes[units]
+            return Spikes(np.array(monitor.i), np.array(monitor.t) * 1000)
 
     def _set(self, name: str, value: float | np.ndarray) -> None:
-        parts = self._built().parts
+        assert self.objects is not None
+        parts = self.objects.parts
         if name in self.circuit.settings:
             for part in parts.values():
                 if name in part.variables:
@@ -58,6 +66,9 @@ class Interpreted(Machine):
         owner, variable = name.split(".")
         setattr(parts[owner], variable, value)
 
-    def _built(self) -> Any:
+    @contextmanager
+    def _session(self) -> Iterator[Objects]:
+        """What the last run left, on its own device."""
         assert self.objects is not None, "nothing has been run"
-        return self.objects
+        with interpreting(load_brian2(), self.device):
+            yield self.objects

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from neurorules.brian2_path.continuous.circuit import Every
 from neurorules.brian2_path.scale import SCALE
+from neurorules.language.ranges import NonNegative, Positive, ranged
 
 LIF_LR = 7.0
 """Currents are a few thresholds and activities small, so steps may be larger. Source: validation samples of
@@ -65,8 +66,14 @@ class ContinuousNeuron:
         return (*(line.replace("I_aside", "I_aside + I_loop") for line in self.equations), "I_loop : 1")
 
 
+@ranged("neuron 'rate' in continuous time")
 def rate(
-    *, tau_ms: float = 2.0, ceiling: float = 2.0, period_ms: float = 10.0, dt_ms: float = 1.0, gain: float = 0.35
+    *,
+    tau_ms: Positive = 2.0,
+    ceiling: Positive = 2.0,
+    period_ms: Positive = 10.0,
+    dt_ms: Positive = 1.0,
+    gain: Positive = 0.35,
 ) -> ContinuousNeuron:
     """tau dv/dt = -v + I, a = clip(v, 0, ceiling).
 
@@ -94,16 +101,17 @@ def rate(
     )
 
 
+@ranged("neuron 'lif' in continuous time")
 def lif(
     *,
-    tau_ms: float = 10.0,
-    tau_syn_ms: float = 3.0,
-    tau_trace_ms: float = 12.0,
-    refractory_ms: float = 0.0,
-    k: float = 4.0,
-    period_ms: float = 40.0,
-    dt_ms: float = 1.0,
-    gain: float = 1.5,
+    tau_ms: Positive = 10.0,
+    tau_syn_ms: Positive = 3.0,
+    tau_trace_ms: Positive = 12.0,
+    refractory_ms: NonNegative = 0.0,
+    k: NonNegative = 4.0,
+    period_ms: Positive = 40.0,
+    dt_ms: Positive = 1.0,
+    gain: Positive = 1.5,
 ) -> ContinuousNeuron:
     """tau dv/dt = -v + I, a spike where v > 1 takes 1 away; a: spikes through a low-pass, in spikes a tau_ms.
 
@@ -121,16 +129,17 @@ def lif(
     return _spiking(times, k, gain, drive="I_const + I_in + I_aside + b")
 
 
+@ranged("neuron 'cuba_lif' in continuous time")
 def cuba_lif(
     *,
-    tau_ms: float = 10.0,
-    tau_syn_ms: float = 5.0,
-    tau_trace_ms: float = 12.0,
-    refractory_ms: float = 0.0,
-    k: float = 4.0,
-    period_ms: float = 40.0,
-    dt_ms: float = 1.0,
-    gain: float = 1.5,
+    tau_ms: Positive = 10.0,
+    tau_syn_ms: Positive = 5.0,
+    tau_trace_ms: Positive = 12.0,
+    refractory_ms: NonNegative = 0.0,
+    k: NonNegative = 4.0,
+    period_ms: Positive = 40.0,
+    dt_ms: Positive = 1.0,
+    gain: Positive = 1.5,
 ) -> ContinuousNeuron:
     """As `lif`, but everything that drives it passes the synapse: tau_syn dI_in/dt = -I_in + I, also what is constant.
 
@@ -142,18 +151,19 @@ def cuba_lif(
     return _spiking(times, k, gain, drive="I_in", arriving="I_const + I_aside + b")
 
 
+@ranged("neuron 'alif' in continuous time")
 def alif(
     *,
-    tau_ms: float = 10.0,
-    tau_syn_ms: float = 3.0,
-    tau_trace_ms: float = 12.0,
-    tau_adaptation_ms: float = 20.0,
-    rise: float = 0.2,
-    refractory_ms: float = 0.0,
-    k: float = 4.0,
-    period_ms: float = 40.0,
-    dt_ms: float = 1.0,
-    gain: float = 1.5,
+    tau_ms: Positive = 10.0,
+    tau_syn_ms: Positive = 3.0,
+    tau_trace_ms: Positive = 12.0,
+    tau_adaptation_ms: Positive = 20.0,
+    rise: NonNegative = 0.2,
+    refractory_ms: NonNegative = 0.0,
+    k: NonNegative = 4.0,
+    period_ms: Positive = 40.0,
+    dt_ms: Positive = 1.0,
+    gain: Positive = 1.5,
 ) -> ContinuousNeuron:
     """As `lif`, with a threshold 1 + theta: a spike raises theta, which decays; learning sees v - theta.
 

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from neurorules.language.errors import UserError
+from neurorules.language.ranges import Positive, ranged
 from neurorules.runs.atomic import replacing
 from neurorules.traces.exporters._extra import require
 from neurorules.traces.store import TraceReader
 
 
+@ranged("exporter 'nix'")
 @dataclass(frozen=True)
 class Nix:
     """Write NIX.
@@ -28,12 +29,8 @@ class Nix:
         trains: a spike train for each neuron, or one for each layer.
     """
 
-    volts_per_threshold: float = 0.02
+    volts_per_threshold: Positive = 0.02
     trains: Literal["neuron", "layer"] = "neuron"
-
-    def __post_init__(self) -> None:
-        if not self.volts_per_threshold > 0:
-            raise UserError(f"volts_per_threshold is {self.volts_per_threshold}. Give a number above 0, such as 0.02")
 
     def __call__(self, reader: TraceReader, out: Path) -> list[Path]:
         """Write all of `reader` to the file `out`.

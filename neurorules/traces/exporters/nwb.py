@@ -14,12 +14,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from neurorules.language.errors import UserError
+from neurorules.language.ranges import Positive, Whole, ranged
 from neurorules.runs.atomic import replacing
 from neurorules.traces.exporters._extra import require
 from neurorules.traces.store import TraceReader
 
 
+@ranged("exporter 'nwb'")
 @dataclass(frozen=True)
 class Nwb:
     """Write NWB.
@@ -29,14 +30,8 @@ class Nwb:
         gap_steps: steps between two samples in which nothing is observed, >= 0.
     """
 
-    volts_per_threshold: float = 0.02
-    gap_steps: int = 0
-
-    def __post_init__(self) -> None:
-        if not self.volts_per_threshold > 0:
-            raise UserError(f"volts_per_threshold is {self.volts_per_threshold}. Give a number above 0, such as 0.02")
-        if self.gap_steps < 0:
-            raise UserError(f"gap_steps is {self.gap_steps}. Give a whole number from 0 on")
+    volts_per_threshold: Positive = 0.02
+    gap_steps: Whole = 0
 
     def __call__(self, reader: TraceReader, out: Path) -> list[Path]:
         """Write all of `reader` to the file `out`.

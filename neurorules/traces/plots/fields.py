@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from neurorules.language.errors import UserError, unknown
+from neurorules.language.ranges import Count, ranged
 from neurorules.traces.plots._shared import SIGNED, TITLE, RunPicture, new_figure, one_run, plain_array, weights_of
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ FIRST, COLOUR = "hidden1.ff", 3
 PIXELS, GAP, FRAME = 80, 3, 0.75  # a tile's height at least, and the space beside it, pixels; the grey around it
 
 
+@ranged("plot 'fields'")
 @dataclass(frozen=True)
 class Fields(RunPicture):
     """Each tile one neuron, or one map of a convolution, in colours scaled by its own largest weight.
@@ -35,12 +37,10 @@ class Fields(RunPicture):
     """
 
     layer: str | None = None
-    count: int = 64
+    count: Count = 64
     shape: str | None = None
 
     def of_runs(self, runs: Mapping[str, RunFolder]) -> Figure:
-        if self.count < 1:
-            raise UserError(f"plot 'fields': count is {self.count}, must be at least 1")
         name, run = one_run(runs)
         found = self._drawable(run)
         heading = f"Receptive fields of {name}, rule {run.config().get('rule', '?')}"

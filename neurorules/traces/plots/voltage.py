@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from neurorules.language.errors import UserError
+from neurorules.language.ranges import Count, ranged
 from neurorules.traces.header import TraceHeader
 from neurorules.traces.plots._membrane import FEW_STEPS, voltage
 from neurorules.traces.plots._shared import (
@@ -35,6 +36,7 @@ from neurorules.traces.writer import SPIKES
 MEMBRANE, MOST_SAMPLES = "v", 3
 
 
+@ranged("plot 'voltage'")
 @dataclass(frozen=True)
 class Voltage(TracePicture):
     """Membranes before reset, of a few of each layer's neurons, chosen from busy to quiet in the first sample drawn.
@@ -43,11 +45,9 @@ class Voltage(TracePicture):
         neurons: how many of each layer, >= 1.
     """
 
-    neurons: int = 2
+    neurons: Count = 2
 
     def of_trace(self, reader: TraceReader, samples: Sequence[int] | None) -> Figure:
-        if self.neurons < 1:
-            raise UserError(f"plot 'voltage': neurons is {self.neurons}, must be at least 1")
         layers = [layer for layer in reader.layers if MEMBRANE in reader.variables(layer)]
         if not layers:
             raise UserError(f"{reader.path.name} holds no membranes. Record them: --variables {SPIKES},{MEMBRANE}")

@@ -1,0 +1,59 @@
+"""One array of an .npz file, its header read and checked before anything is unpacked; nothing is unpickled."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from io import BufferedIOBase
+
+import numpy as np
+
+from neurorules.language.errors import UserError
+
+HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+"""By version. Version 3 is for structured arrays with names beyond ASCII, which are no numbers."""
+SUFFIX = ".npy"
+
+
+def names_in(archive: zipfile.ZipFile) -> list[str]:
+    """The names of the arrays."""
+    return [name.removesuffix(SUFFIX) for name in archive.namelist()]
+
+
+def read_npy(archive: zipfile.ZipFile, name: str, where: str) -> np.ndarray:
+    """The array `name` of an archive.
+
+    Args:
+        archive: an open .npz file.
+        name: without suffix.
+        where: how errors name the array.
+
+    Raises:
+        UserError: it is no array of numbers, or its length is not what its header says.
+    """
+    info = archive.getinfo(name + SUFFIX if name + SUFFIX in archive.namelist() else name)
+    with archive.open(info) as file:
+        shape, fortran, kind = _header(file, where)
+        header = file.tell()
+        expected = header + math.prod(shape) * kind.itemsize
+        if info.file_size != expected:
+            state = "is cut short" if info.file_size < expected else "is too long"
+            raise UserError(
+                f"{where}: {state}: {info.file_size} bytes, but its header {shape} {kind} asks for {expected}. "
+                f"Save it again with numpy.savez"
+            )
+        values = np.frombuffer(file.read(expected - header), dtype=kind)
+    return values.reshape(shape, order="F" if fortran else "C")
+
+
+def _header(file: BufferedIOBase, where: str) -> tuple[tuple[int, ...], bool, np.dtype]:
+    version = np.lib.format.read_magic(file)
+    if version not in HEADERS:
+        raise UserError(f"{where}: holds no plain numbers. Save it as uint8 or float32")
+    shape, fortran, kind = HEADERS[version](file)
+    if kind.hasobject:
+        raise UserError(
+            f"{where}: cannot be read: it holds Python objects, which would have to be unpickled. "
+            f"Save it as uint8 or float32"
+        )
+    return shape, fortran, kind

@@ -1,0 +1,174 @@
+"""Ranges of numbers, written beside their types: `tau: Annotated[float, Range("(0, inf)")]`, or a name for it.
+
+Whatever a user may give as a number has one, and not-a-number lies in none. `ranged` holds a factory's own callers to
+them, `check_ranges` whoever has values by name.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, is_dataclass
+from functools import cache, cached_property, wraps
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from neurorules.language.errors import UserError
+
+LARGEST = 2**31 - 1
+"""Of whole numbers: what 32 bits hold, so that counts and seeds mean the same to every library below."""
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Range:
+    """The numbers that an option may be.
+
+    Args:
+        interval: in the notation of mathematics, such as "[0, 1)"; infinity itself belongs to "[0, inf]" alone.
+    """
+
+    interval: str
+
+    @cached_property
+    def bounds(self) -> tuple[float, float]:
+        """The lowest and the highest number."""
+        low, high = self.interval[1:-1].split(",")
+        return float(low), float(high)
+
+    @cached_property
+    def closed(self) -> tuple[bool, bool]:
+        """Whether each of them belongs to the range."""
+        return self.interval[0] == "[", self.interval[-1] == "]"
+
+    def __contains__(self, value: Any) -> bool:
+        (low, high), (with_low, with_high) = self.bounds, self.closed
+        # Written so that a comparison with not-a-number, which is false, puts it outside.
+        return (value > low or (with_low and value == low)) and (value < high or (with_high and value == high))
+
+    def words(self, kind: str, value: Any) -> str:
+        """What to give instead of a value, such as "a number above 0 and at most 1".
+
+        Args:
+            kind: such as "number" or "whole number".
+            value: what was given; only one that is too large is told of the largest whole number.
+        """
+        (low, high), (with_low, with_high) = self.bounds, self.closed
+        if high == LARGEST and not (isinstance(value, int | float) and value > high):
+            high = math.inf
+        if with_low and with_high and math.isfinite(high - low):
+            return f"a {kind} in [{low:.10g}, {high:.10g}]"
+        limits = []
+        if math.isfinite(low):
+            limits.append(f"{'of at least' if with_low else 'above'} {low:.10g}")
+        if math.isfinite(high):
+            limits.append(f"{'at most' if with_high else 'below'} {high:.10g}")
+        return f"a {kind} {' and '.join(limits)}".strip()
+
+
+FINITE = Range("(-inf, inf)")
+Number = Annotated[float, FINITE]
+NonNegative = Annotated[float, Range("[0, inf)")]
+Positive = Annotated[float, Range("(0, inf)")]
+Fraction = Annotated[float, Range("[0, 1]")]
+BelowOne = Annotated[float, Range("[0, 1)")]
+"""Of a decay that forgets, or of a probability that leaves something."""
+Count = Annotated[int, Range(f"[1, {LARGEST}]")]
+Whole = Annotated[int, Range(f"[0, {LARGEST}]")]
+"""A whole number from 0 on: a seed, a place, a count that may be none."""
+Classes = Annotated[int, Range(f"[2, {LARGEST}]")]
+Steps = Annotated[int, Range("[1, 1000000]")]
+"""Time steps of a sample: more of them come from a slip of the keyboard."""
+
+
+@cache
+def hints_of(factory: Callable[..., Any]) -> dict[str, Any]:
+    """The annotated types of what a dataclass, class or function takes, ranges included; text where nothing is said."""
+    target = factory.__init__ if inspect.isclass(factory) and not is_dataclass(factory) else factory
+    hints = get_type_hints(target, include_extras=True)
+    return {name: hints.get(name, str) for name in inspect.signature(factory).parameters}
+
+
+@cache
+def declared(kind: Any) -> tuple[type, Range] | None:
+    """Type and range of an annotation such as `Annotated[int, Range("[1, 9]")] | None`; None where it has none.
+
+    A plain `float` stands for any finite number.
+    """
+    if kind is float:
+        return float, FINITE
+    if get_origin(kind) is Annotated:
+        base, *extras = get_args(kind)
+        return next(((base, extra) for extra in extras if isinstance(extra, Range)), None)
+    alternatives = get_args(kind) if get_origin(kind) in (Union, UnionType) else ()
+    return next((found for part in alternatives if (found := declared(part)) is not None), None)
+
+
+def check_range(name: str, value: Any, kind: Any) -> None:
+    """Whether a number lies in its range.
+
+    Args:
+        name: how the error names it, such as "--lr" or "neuron 'lif': beta".
+        value: what was given; None where that may be left open.
+        kind: the annotated type, such as `Positive`.
+
+    Raises:
+        UserError: it does not, or is no number.
+    """
+    found = declared(kind)
+    if found is None or (value is None and NoneType in get_args(kind)):
+        return
+    type_, range_ = found
+    try:
+        fits = value in range_ and (type_ is not int or value == int(value))
+        finite = math.isfinite(value)
+    except (TypeError, ValueError, OverflowError):
+        fits = finite = False
+    if not fits:
+        word = "whole number" if type_ is int else "number"
+        raise UserError(f"{name} is {value!s:.40}. Give {range_.words(word if finite else f'finite {word}', value)}")
+
+
+def check_ranges(owner: str, factory: Callable[..., Any], values: Mapping[str, Any]) -> None:
+    """Whether the numbers among the values by name lie in the ranges that a factory declares; None is left out.
+
+    Args:
+        owner: how errors name the thing, such as "neuron 'lif'"; empty for settings of a run, named as options.
+
+    Raises:
+        UserError: one does not.
+    """
+    for name, kind in hints_of(factory).items():
+        if name in values:
+            check_range(f"{owner}: {name}" if owner else f"--{name.replace('_', '-')}", values[name], kind)
+
+
+def ranged(owner: str) -> Callable[[F], F]:
+    """Hold whoever calls a function, or makes a dataclass, to the ranges that it declares.
+
+    Args:
+        owner: how errors name the thing, such as "neuron 'lif'".
+
+    Raises:
+        UserError: on a call with a number outside its range.
+    """
+
+    def decorate(factory: F) -> F:
+        if not inspect.isclass(factory):
+            return _checked(owner, factory, factory, 0)
+        factory.__init__ = _checked(owner, factory, factory.__init__, 1)  # type: ignore[method-assign]
+        return factory
+
+    return decorate
+
+
+def _checked(owner: str, declares: Callable[..., Any], call: Any, leading: int) -> Any:
+    names = tuple(inspect.signature(call).parameters)[leading:]
+
+    @wraps(call)
+    def checked(*args: Any, **given: Any) -> Any:
+        check_ranges(owner, declares, {**dict(zip(names, args[leading:], strict=False)), **given})
+        return call(*args, **given)
+
+    return checked
