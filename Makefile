@@ -12,7 +12,7 @@ CORE := .venv/.core-installed
 FULL := .venv/.full-installed
 
 .DEFAULT_GOAL := help
-.PHONY: run test lint bench figures figures-check figures-run clean help
+.PHONY: run test mutants lint bench figures figures-check figures-run clean help
 .DELETE_ON_ERROR:
 
 run: $(CORE)  ## record, export, plot, compare on the bundled digits, and a report of it (core packages only)
@@ -25,6 +25,9 @@ run: $(CORE)  ## record, export, plot, compare on the bundled digits, and a repo
 
 test: $(FULL)  ## run the tests (JOBS=2 workers; all extras are installed)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+mutants: $(FULL)  ## break the code on purpose, break by break: do the tests see it? (ONLY=exports: one subject; 95 % must be seen)
+	$(BIN)/python tests/mutants/mutant_round.py --jobs $(JOBS) $(if $(ONLY),--only '$(ONLY)')
 
 lint: $(FULL)  ## ruff, formatting, types, and the floors of the house
 	$(BIN)/ruff check .

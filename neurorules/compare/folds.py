@@ -11,7 +11,7 @@ from neurorules.datasets import DATASETS
 from neurorules.datasets._folds import FEWEST_FOLDS
 from neurorules.language.config import SettledConfig
 from neurorules.language.errors import UserError
-from neurorules.language.options import option_types
+from neurorules.language.ranges import hints_of
 
 FOLD = re.compile(r":fold=\d+")
 
@@ -56,7 +56,7 @@ def check_folds(data: str) -> None:
         UserError: it does not, or its fold is named already; those that do are named.
     """
     name, *options = data.strip().split(":")
-    able = [other for other in DATASETS.names() if "folds" in option_types(DATASETS.factory(other))]
+    able = [other for other in DATASETS.names() if "folds" in hints_of(DATASETS.factory(other))]
     if name.replace("-", "_") not in able:
         raise UserError(
             f"--folds needs a data set that comes in folds, and '{data}' does not. These do: {', '.join(able)}. "
