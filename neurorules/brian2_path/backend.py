@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
 from typing import Any, Literal
 
@@ -84,9 +84,16 @@ def session(brian2: ModuleType, device: Any, preferences: Mapping[str, Any]) -> 
         devices.previous_devices[:] = previous
 
 
-def interpreting(brian2: ModuleType, device: Any, target: Target = "numpy") -> Any:
-    """A session that runs code generated for `target`; an interrupt ends it at once, and leaves no half of a run."""
-    return session(brian2, device, {"codegen.target": target, "core.stop_on_keyboard_interrupt": False})
+def generating(brian2: ModuleType, target: Target, device: Any | None = None) -> AbstractContextManager[None]:
+    """A session that runs code generated for `target`; an interrupt ends it at once, and leaves no half of a run.
+
+    Args:
+        brian2: the package.
+        target: what is generated.
+        device: from `runtime_device`, where what was made on it is read again; a new one if None.
+    """
+    preferences = {"codegen.target": target, "core.stop_on_keyboard_interrupt": False}
+    return session(brian2, device or runtime_device(), preferences)
 
 
 def _devices() -> ModuleType:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurorules.brian2_path.backend import interpreting, load_brian2, runtime_device, session, standalone_device
+from neurorules.brian2_path.backend import generating, load_brian2, runtime_device, session, standalone_device
 from neurorules.brian2_path.continuous.circuit import Circuit
 from neurorules.brian2_path.continuous.interpreted import Interpreted
 from neurorules.brian2_path.program import find_cpp_compiler
@@ -131,7 +131,7 @@ def test_preferences_of_the_users_machine_hold_inside() -> None:
     before = brian2.prefs["codegen.cpp.include_dirs"]
     brian2.prefs["codegen.cpp.include_dirs"] = ["/somewhere"]
     try:
-        with interpreting(brian2, runtime_device()):
+        with generating(brian2, "numpy"):
             assert brian2.prefs["codegen.cpp.include_dirs"] == ["/somewhere"]
             assert brian2.prefs["codegen.target"] == "numpy"
     finally:
