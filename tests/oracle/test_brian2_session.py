@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -117,13 +118,15 @@ def test_an_error_inside_leaves_the_session_as_it_was(
 def test_an_interrupt_ends_a_run_of_ours_and_gives_no_half_of_it(users_session: tuple[Any, Any]) -> None:
     before = state()
     handler = signal.getsignal(signal.SIGINT)
-    timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            ours(steps=200_000)
-    finally:
-        timer.cancel()
+
+    def interrupt() -> None:
+        while not brian2.Network._globally_running:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        ours(steps=200_000)
     assert state() == before and signal.getsignal(signal.SIGINT) is handler
 
 
