@@ -76,12 +76,12 @@ def session(brian2: ModuleType, device: Any, preferences: Mapping[str, Any]) -> 
         _prefer(prefs, {**_defaults(prefs), **preferences})
         yield
     finally:
-        _prefer(prefs, preferred)
-        np.random.set_state(random)  # noqa: NPY002
-        network._globally_stopped, network._globally_running = flags
         devices.active_device = active
         devices.all_devices.update(known)
         devices.previous_devices[:] = previous
+        network._globally_stopped, network._globally_running = flags
+        np.random.set_state(random)  # noqa: NPY002
+        _prefer(prefs, preferred)
 
 
 def generating(brian2: ModuleType, target: Target, device: Any | None = None) -> AbstractContextManager[None]:

@@ -20,7 +20,7 @@ from neurorules.compare.paths import settle, train
 from neurorules.language.config import PathName, SettledConfig, TrainConfig
 from neurorules.language.errors import MissingExtra, UserError, unknown
 from neurorules.language.options import parse_list
-from neurorules.language.ranges import Count, check_range
+from neurorules.language.ranges import Count, Seeds, check_range
 from neurorules.runs.folder import CONFIG, RESULT, RunFolder
 from neurorules.runs.interrupt import Interrupted
 from neurorules.runs.plain_json import plain, read_json, to_json
@@ -51,7 +51,7 @@ def plan(
     names = parse_list(rules)
     if not names:
         raise UserError("--rules names no rule. Give a comma-separated list, for example sigprop,bptt,shallow")
-    check_range("--seeds", seeds, Count)
+    check_range("--seeds", seeds, Seeds)
     routes = [config.path] if paths is None else [_path(name) for name in parse_list(paths)]
     rows = [replace(config, rule=name, path=route) for name in names for route in routes]
     rows += [row for route in routes for row in controls_of(replace(config, path=route), names, controls)]

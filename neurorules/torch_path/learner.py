@@ -12,6 +12,7 @@ from torch import Tensor
 from neurorules.language.config import PIPELINED, Init, Targets, check_numbers, check_schedule, window_of
 from neurorules.language.devices import Device
 from neurorules.language.errors import UserError
+from neurorules.language.ranges import NonNegative, check_range
 from neurorules.language.rules import Rule
 from neurorules.rules import RULES
 from neurorules.series import Series
@@ -111,7 +112,7 @@ class Learner:
         Args:
             spikes: (T, B, *input) spikes or currents, or a `Series` that is constant over `steps`.
             labels: (B,) class indices.
-            fraction: of the learning rate.
+            fraction: of the learning rate, >= 0.
 
         Returns:
             loss (cross-entropy of the scores), accuracy in 0..1, and spikes a sample by layer.
@@ -127,6 +128,7 @@ class Learner:
 
     def learn(self, spikes: Tensor | Series, labels: Tensor, fraction: float = 1.0) -> tuple[TrialResult, Tensor]:
         """`step` for those who look into it: all that the trial found, and the labels on its device."""
+        check_range("fraction", fraction, NonNegative)
         with torch.no_grad(), matrix_precision(self.fast):
             drive, steps, labels = self._checked(spikes, labels)
             trial = learn_trial(
@@ -152,6 +154,7 @@ class Learner:
         """
         if self.pipe is None:
             return self.step(spikes, labels, fraction)
+        check_range("fraction", fraction, NonNegative)
         with torch.no_grad(), matrix_precision(self.fast):
             drive, steps, labels = self._checked(spikes, labels)
             signal, network = self.model.signal, self.model.network
