@@ -96,7 +96,7 @@ def generating(brian2: ModuleType, target: Target, device: Any | None = None) ->
     return session(brian2, device or runtime_device(), preferences)
 
 
-def _devices() -> ModuleType:
+def _devices() -> Any:
     """Brian2's module of devices, whose name in its package stands for the active device."""
     return importlib.import_module("brian2.devices.device")
 
