@@ -57,7 +57,7 @@ class Range:
         (low, high), (with_low, with_high) = self.bounds, self.closed
         if high == LARGEST and not (isinstance(value, int | float) and value > high):
             high = math.inf
-        if with_low and with_high and math.isfinite(high - low):
+        if with_low and with_high and math.isfinite(high - low) and not kind.endswith("whole number"):
             return f"a {kind} in [{low:.10g}, {high:.10g}]"
         limits = []
         if math.isfinite(low):
