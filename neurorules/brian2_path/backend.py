@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
 from typing import Any, Literal
 
@@ -76,20 +76,27 @@ def session(brian2: ModuleType, device: Any, preferences: Mapping[str, Any]) -> 
         _prefer(prefs, {**_defaults(prefs), **preferences})
         yield
     finally:
-        _prefer(prefs, preferred)
-        np.random.set_state(random)  # noqa: NPY002
-        network._globally_stopped, network._globally_running = flags
         devices.active_device = active
         devices.all_devices.update(known)
         devices.previous_devices[:] = previous
+        network._globally_stopped, network._globally_running = flags
+        np.random.set_state(random)  # noqa: NPY002
+        _prefer(prefs, preferred)
 
 
-def interpreting(brian2: ModuleType, device: Any, target: Target = "numpy") -> Any:
-    """A session that runs code generated for `target`; an interrupt ends it at once, and leaves no half of a run."""
-    return session(brian2, device, {"codegen.target": target, "core.stop_on_keyboard_interrupt": False})
+def generating(brian2: ModuleType, target: Target, device: Any | None = None) -> AbstractContextManager[None]:
+    """A session that runs code generated for `target`; an interrupt ends it at once, and leaves no half of a run.
+
+    Args:
+        brian2: the package.
+        target: what is generated.
+        device: from `runtime_device`, where what was made on it is read again; a new one if None.
+    """
+    preferences = {"codegen.target": target, "core.stop_on_keyboard_interrupt": False}
+    return session(brian2, device or runtime_device(), preferences)
 
 
-def _devices() -> ModuleType:
+def _devices() -> Any:
     """Brian2's module of devices, whose name in its package stands for the active device."""
     return importlib.import_module("brian2.devices.device")
 

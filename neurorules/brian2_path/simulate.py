@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neurorules.brian2_path.backend import Target, interpreting, load_brian2, runtime_device
+from neurorules.brian2_path.backend import Target, generating, load_brian2
 from neurorules.brian2_path.case import Arrays, Case, LayerNorm, Learning
 from neurorules.brian2_path.describe import describe
 from neurorules.brian2_path.network import Built, build
@@ -59,7 +59,7 @@ def run_together(cases: Sequence[Case], steps: int, *, target: Target = "numpy")
         _check_steps(case, steps)
     prefixes = [""] if len(cases) == 1 else [f"case{number}_" for number in range(len(cases))]
     texts = [describe(case, prefix) for case, prefix in zip(cases, prefixes, strict=True)]
-    with interpreting(brian2, runtime_device(), target):
+    with generating(brian2, target):
         network, built = build(brian2, texts)
         # An empty namespace: names are never looked up in the frames of whoever called.
         network.run(steps * STEP_MS * brian2.ms, namespace={})

@@ -23,7 +23,7 @@ from neurorules.disk.lock import owned_folder
 from neurorules.language.config import PathName, SettledConfig, TrainConfig, config_from
 from neurorules.language.errors import MissingExtra, UserError, unknown
 from neurorules.language.options import parse_list
-from neurorules.language.ranges import Count, check_range
+from neurorules.language.ranges import Seeds, check_range
 from neurorules.runs.allocator import keep_freed_memory
 from neurorules.runs.folder import CONFIG, RESULT, RunFolder
 from neurorules.runs.interrupt import Interrupted
@@ -67,7 +67,7 @@ def plan(
         UserError: no rule, an unknown rule or control, fewer than one seed, two rows that would share a folder, seeds
             beside folds, or data without folds.
     """
-    check_range("--seeds", seeds, Count)
+    check_range("--seeds", seeds, Seeds)
     if folds is not None:
         seeds = seeds_of(folds, seeds)
     routes = [config.path] if paths is None else [_path(name) for name in parse_list(paths)]

@@ -16,7 +16,7 @@ from neurorules.datasets import open_dataset
 from neurorules.disk.lock import owned_folder
 from neurorules.language.config import SettledConfig
 from neurorules.language.errors import UserError
-from neurorules.language.ranges import Count, check_range
+from neurorules.language.ranges import Seeds, check_range
 from neurorules.runs.atomic import write_text
 from neurorules.runs.folder import RESULT, RunFolder
 from neurorules.runs.plain_json import to_json
@@ -53,7 +53,7 @@ def reproduce(
     Raises:
         UserError: no row of that name, or `out` holds other runs.
     """
-    check_range("--seeds", seeds, Count)
+    check_range("--seeds", seeds, Seeds)
     wanted = [(table, row) for table in paper.tables for row in table.rows if _is_wanted(table, row, only)]
     if not wanted:
         labels = ", ".join(dict.fromkeys(row.label for table in paper.tables for row in table.rows))

@@ -33,4 +33,5 @@ def reading(what: str, advice: str) -> Iterator[None]:
 
 def is_hidden(name: str) -> bool:
     """Whether a path is what systems leave beside files: `._x`, `.DS_Store`, or anything below `__MACOSX`."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+    parts = [part for part in name.split("/") if part != "."]
+    return any(part.startswith(".") or part == "__MACOSX" for part in parts)

@@ -75,7 +75,7 @@ def _read_open(file: BufferedIOBase, path: Path, most: int) -> np.ndarray:
         raise UserError(f"{path}: has {dimensions} dimensions. Give images or labels")
     values = np.empty(expected, np.uint8)
     have = 0
-    while have < expected and (count := file.readinto(memoryview(values)[have : have + PIECE])):
+    while have < expected and (count := file.readinto(values[have : have + PIECE].data)):
         have += count
     if have < expected:
         raise UserError(f"{path}: is cut short: it holds {have} of the {asked}. Fetch it again")

@@ -52,8 +52,7 @@ def _decode(path: Path, classes: tuple[str, ...]) -> dict[str, np.ndarray]:
     with reading(str(path), "Fetch it again"), tarfile.open(path) as archive:
         for member in archive:
             *_, split, label, file = ("", "", *member.name.split("/"))
-            hidden = is_hidden(member.name.removeprefix("./"))
-            if split not in SPLITS or label not in classes or not file.endswith(".jpg") or hidden:
+            if split not in SPLITS or label not in classes or not file.endswith(".jpg") or is_hidden(member.name):
                 continue
             content = archive.extractfile(member)
             assert content is not None

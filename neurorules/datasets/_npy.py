@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zipfile
-from io import BufferedIOBase
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +46,7 @@ def read_npy(archive: zipfile.ZipFile, name: str, where: str) -> np.ndarray:
     return values.reshape(shape, order="F" if fortran else "C")
 
 
-def _header(file: BufferedIOBase, where: str) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _header(file: Any, where: str) -> tuple[tuple[int, ...], bool, np.dtype]:
     version = np.lib.format.read_magic(file)
     if version not in HEADERS:
         raise UserError(f"{where}: holds no plain numbers. Save it as uint8 or float32")

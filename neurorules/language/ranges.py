@@ -57,7 +57,7 @@ class Range:
         (low, high), (with_low, with_high) = self.bounds, self.closed
         if high == LARGEST and not (isinstance(value, int | float) and value > high):
             high = math.inf
-        if with_low and with_high and math.isfinite(high - low):
+        if with_low and with_high and math.isfinite(high - low) and not kind.endswith("whole number"):
             return f"a {kind} in [{low:.10g}, {high:.10g}]"
         limits = []
         if math.isfinite(low):
@@ -77,6 +77,8 @@ BelowOne = Annotated[float, Range("[0, 1)")]
 Count = Annotated[int, Range(f"[1, {LARGEST}]")]
 Whole = Annotated[int, Range(f"[0, {LARGEST}]")]
 """A whole number from 0 on: a seed, a place, a count that may be none."""
+Seeds = Annotated[int, Range("[1, 10000]")]
+"""How many seeds a comparison runs: more of them come from a slip of the keyboard."""
 Classes = Annotated[int, Range(f"[2, {LARGEST}]")]
 Steps = Annotated[int, Range("[1, 1000000]")]
 """Time steps of a sample: more of them come from a slip of the keyboard."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from neurorules.language.config import PIPELINED, Init, Targets, check_numbers, check_schedule, window_of
 from neurorules.language.devices import Device
 from neurorules.language.errors import UserError
+from neurorules.language.ranges import NonNegative, check_range
 from neurorules.language.rules import Rule
 from neurorules.rules import RULES
 from neurorules.runs.interrupt import interrupts_wait
@@ -124,7 +125,7 @@ class Learner:
             spikes: (T, B, *input) spikes or currents of any real type, a tensor (dense or sparse) or an array; or a
                 `Series` that is constant over `steps`.
             labels: (B,) class indices, a tensor, array or list of whole numbers; or one-hot rows (B, classes).
-            fraction: of the learning rate.
+            fraction: of the learning rate, >= 0.
 
         Returns:
             loss (cross-entropy of the scores), accuracy in 0..1, and spikes a sample by layer.
@@ -142,6 +143,7 @@ class Learner:
 
     def learn(self, spikes: Spikes, labels: Labels, fraction: float = 1.0) -> tuple[TrialResult, Tensor]:
         """`step` for those who look into it: all that the trial found, and the labels on its device."""
+        check_range("fraction", fraction, NonNegative)
         applies = any(phase.applies for phase in self.model.rule.phases)
         with whole_step(self, every_weight=applies) as hold:
             drive, steps, labels = self._checked(spikes, labels)
@@ -169,6 +171,7 @@ class Learner:
         """
         if self.pipe is None:
             return self.step(spikes, labels, fraction)
+        check_range("fraction", fraction, NonNegative)
         with whole_step(self) as hold:
             drive, steps, labels = self._checked(spikes, labels)
             seen = observe(self.model, self.learned.signal, drive, self.model.told(labels))

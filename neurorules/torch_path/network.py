@@ -16,6 +16,7 @@ from neurorules.language.architecture import AfterSpec, LayerSpec, parse_net
 from neurorules.language.config import Init
 from neurorules.language.errors import UserError
 from neurorules.language.options import convert_options, parse_named
+from neurorules.language.ranges import Classes, check_range
 from neurorules.language.rules import Defaults
 from neurorules.neurons import NEURONS
 from neurorules.neurons._shared import Neuron
@@ -126,6 +127,7 @@ def build_network(
     Raises:
         UserError: a text that is not understood, or a net that does not fit the data.
     """
+    check_range("classes", classes, Classes)
     spec = parse_net(net)
     unit: Neuron = NEURONS.make(neuron)
     layers: list[Layer] = []

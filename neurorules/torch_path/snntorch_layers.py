@@ -51,7 +51,10 @@ class Spike:
 def to_leaky(neuron: LeakyIntegrator | LeakyReadout, dtype: torch.dtype, last: bool) -> nn.Module:
     """An snnTorch Leaky that keeps its own state; the last one of a network returns (spikes, membrane)."""
     if isinstance(neuron, LeakyReadout):
-        return snntorch.Leaky(_tensor(neuron.beta, dtype), init_hidden=True, output=last, reset_mechanism="none")
+        # Its spikes are not read; snnTorch's own function for them could not be stored with the module.
+        return snntorch.Leaky(
+            _tensor(neuron.beta, dtype), spike_grad=Spike(Atan()), init_hidden=True, output=last, reset_mechanism="none"
+        )
     return snntorch.Leaky(
         _tensor(neuron.beta, dtype),
         _tensor(neuron.v_threshold, dtype),

@@ -11,6 +11,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import pytest
+import torch
 
 import neurorules
 from neurorules.brian2_path.continuous.neurons import NEURONS as CONTINUOUS
@@ -243,3 +244,18 @@ def test_infinity_is_taken_where_a_range_holds_it() -> None:
     assert mine(tau=math.inf) == math.inf
     assert convert_options("neuron 'mine'", mine, {"tau": "inf"}) == {"tau": math.inf}
     refuses(lambda: mine(tau=math.nan), "neuron 'mine': tau is nan")
+
+
+@pytest.mark.parametrize("fraction", [math.nan, math.inf, -0.1])
+@pytest.mark.parametrize("schedule", ["by_layer", "pipelined"])
+def test_a_step_takes_a_share_of_the_rate_that_is_one(fraction: float, schedule: str) -> None:
+    learner = Learner("4", rule="drtp", input_shape=(3,), classes=2, schedule=schedule)
+    before = {name: value.clone() for name, value in learner.learned.parameters.items()}
+    refuses(lambda: learner.push(torch.ones(2, 5, 3), torch.tensor([0, 1, 0, 1, 0]), fraction), "fraction is")
+    refuses(lambda: learner.step(torch.ones(2, 5, 3), torch.tensor([0, 1, 0, 1, 0]), fraction), "fraction is")
+    assert all(torch.equal(value, learner.learned.parameters[name]) for name, value in before.items())
+
+
+@pytest.mark.parametrize("classes", [-1, 0, 1, 2**40])
+def test_a_net_tells_two_classes_apart_or_more(classes: int) -> None:
+    refuses(lambda: neurorules.build_network("4", (3,), classes), f"classes is {classes}")

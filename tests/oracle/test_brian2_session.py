@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurorules.brian2_path.backend import interpreting, load_brian2, runtime_device, session, standalone_device
+from neurorules.brian2_path.backend import generating, load_brian2, runtime_device, session, standalone_device
 from neurorules.brian2_path.continuous.circuit import Circuit
 from neurorules.brian2_path.continuous.interpreted import Interpreted
 from neurorules.brian2_path.program import find_cpp_compiler
@@ -117,13 +118,15 @@ def test_an_error_inside_leaves_the_session_as_it_was(
 def test_an_interrupt_ends_a_run_of_ours_and_gives_no_half_of_it(users_session: tuple[Any, Any]) -> None:
     before = state()
     handler = signal.getsignal(signal.SIGINT)
-    timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            ours(steps=200_000)
-    finally:
-        timer.cancel()
+
+    def interrupt() -> None:
+        while not brian2.Network._globally_running:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        ours(steps=200_000)
     assert state() == before and signal.getsignal(signal.SIGINT) is handler
 
 
@@ -131,7 +134,7 @@ def test_preferences_of_the_users_machine_hold_inside() -> None:
     before = brian2.prefs["codegen.cpp.include_dirs"]
     brian2.prefs["codegen.cpp.include_dirs"] = ["/somewhere"]
     try:
-        with interpreting(brian2, runtime_device()):
+        with generating(brian2, "numpy"):
             assert brian2.prefs["codegen.cpp.include_dirs"] == ["/somewhere"]
             assert brian2.prefs["codegen.target"] == "numpy"
     finally:

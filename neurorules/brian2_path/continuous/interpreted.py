@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from neurorules.brian2_path.backend import interpreting, load_brian2, runtime_device
+from neurorules.brian2_path.backend import generating, load_brian2, runtime_device
 from neurorules.brian2_path.continuous.circuit import Circuit
 from neurorules.brian2_path.continuous.machine import Machine, Numbers, Spikes
 from neurorules.brian2_path.continuous.objects import Objects, build
@@ -30,7 +30,7 @@ class Interpreted(Machine):
     def run(self, values: Numbers, tables: Mapping[str, np.ndarray]) -> None:
         brian2 = load_brian2()
         self.device = runtime_device()
-        with interpreting(brian2, self.device):
+        with generating(brian2, "numpy", self.device):
             self.objects = build(brian2, self.circuit, tables)
             for name, value in values.items():
                 self._set(name, value)
@@ -70,5 +70,5 @@ class Interpreted(Machine):
     def _session(self) -> Iterator[Objects]:
         """What the last run left, on its own device."""
         assert self.objects is not None, "nothing has been run"
-        with interpreting(load_brian2(), self.device):
+        with generating(load_brian2(), "numpy", self.device):
             yield self.objects

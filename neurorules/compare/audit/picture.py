@@ -89,6 +89,9 @@ def draw_audit(audit: Mapping[str, Any], out: Path) -> None:
     Raises:
         UserError: a format that is not drawn, or a file that cannot be written.
     """
+    from neurorules.traces.plots._backend import load_matplotlib
+
+    load_matplotlib()
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from neurorules.language.registry import Registry
+from neurorules.traces.plots._backend import load_matplotlib
 
+load_matplotlib()  # before any file here imports it
 PLOTS = Registry("plot", "neurorules.traces.plots")
 
 
@@ -25,7 +27,7 @@ def plot(paths: Sequence[Path], kind: str, out: Path, samples: Sequence[int] | N
     Raises:
         UserError: an unknown kind or format, or files that do not hold what is to be drawn.
     """
-    from neurorules.traces.plots._shared import Picture, check_format, save  # matplotlib is slow to load
+    from neurorules.traces.plots._shared import Picture, check_format, save  # its parts are slow to load
 
     check_format(out)
     picture: Picture = PLOTS.make(kind)

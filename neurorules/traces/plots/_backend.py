@@ -1,0 +1,27 @@
+"""matplotlib, loaded whatever backend the environment asks for: our pictures are files and need none."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+
+
+def load_matplotlib() -> None:
+    """Import matplotlib where that has not been done.
+
+    It reads MPLBACKEND while it is imported, and fails where that names a backend which is not installed here: a
+    notebook leaves its own, `module://matplotlib_inline.backend_inline`, to every program that is started from it. A
+    backend that is there is taken, so that the user's own figures are shown as asked.
+    """
+    if "matplotlib" in sys.modules:
+        return
+    asked = os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib
+    finally:
+        if asked is not None:
+            os.environ["MPLBACKEND"] = asked
+    if asked:
+        with suppress(ValueError):  # no such backend here
+            matplotlib.rcParams["backend"] = asked
