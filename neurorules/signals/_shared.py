@@ -10,7 +10,7 @@ from abc import ABC
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -99,10 +99,8 @@ Every = Literal["spikes", "v"]
 """What a signal may read at every step: the neurons' output, or their membrane before reset."""
 
 
-class Above(Protocol):
-    """What reaches a layer's spikes from above, through weights by name or through the forward ones (see `View`)."""
-
-    def __call__(self, weights_of: Callable[[str], Tensor] | None = None) -> Series: ...
+Above = Callable[..., Series]
+"""Of a function from a name to weights, or of nothing: what reaches a layer's spikes from above (see `View`)."""
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def needs_of(rig: Rig, entries: Sequence[Entry], facts: Mapping[str, Any]) -> fr
     shown = {
         "target": depends("label"),
         "output_error": depends("activity", rig.rows[-1]),
-        "fixed_feedback": reads_own_state(rig, clean),
+        "fixed_feedback": reads_own_state(rig, clean, facts.get("state_moves", ())),
         "second_pass": drives_by_output(rig, probe.drives),
         "weight_transport": any(e["kind"] == "weights" and e["depends"] and is_above(rig.rows, e) for e in entries),
         "reverse_circuit": bool(clean.result.sent),
@@ -92,12 +92,17 @@ def hears_above(rig: Rig, entries: Sequence[Entry]) -> bool:
     )
 
 
-def reads_own_state(rig: Rig, clean: Outcome) -> bool:
-    """Whether hidden updates depend on fixed tensors of the signal: neither running averages nor what it says moves."""
+def reads_own_state(rig: Rig, clean: Outcome, moved: Sequence[str]) -> bool:
+    """Whether hidden updates depend on fixed tensors of the signal: neither running averages nor what it says moves.
+
+    Args:
+        rig, clean: a trial, and what it asked for.
+        moved: tensors that were found to move, and are no fixed ones either.
+    """
     moves = {} if rig.model.signal is None else rig.model.signal.moves
     fixed = {
         name: value for name, value in rig.learned.signal.items()
-        if isinstance(value, Tensor) and value.is_floating_point()
+        if isinstance(value, Tensor) and value.is_floating_point() and name not in moved
         and not any(fnmatch(name, pattern) for pattern in moves)
     }  # fmt: skip
     return any(
