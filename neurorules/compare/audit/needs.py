@@ -148,14 +148,16 @@ def reads_own_readout(rig: Rig, clean: Outcome) -> bool:
 
 def pools(rig: Rig, clean: Outcome, index: int) -> bool:
     """Whether what one neuron of a hidden layer did changes what its neighbours learn, which do not hear it."""
-    inputs, name = rig.model.network.layers[index].inputs, f"{rig.rows[index]}.ff.w"
-    heard = any(entry.connection.recurrent for entry in inputs)
+    layer, name = rig.model.network.layers[index], f"{rig.rows[index]}.ff.w"
+    heard = any(entry.connection.recurrent for entry in layer.inputs)
     if heard or name not in clean.gradients:
         return False
     told = (run(rig, activity(rig, index, seed, one_neuron=True)).gradients[name] for seed in SEEDS)
-    neurons = clean.gradients[name].ndim - len(inputs[0].pre_shape) - 1  # the axis that counts them
-    others = clean.gradients[name].movedim(neurons, 0)[1:]
-    return any(not torch.equal(other.movedim(neurons, 0)[1:], others) for other in told)
+    w, entry = rig.learned.parameters[name], layer.inputs[0]
+    first = w.new_zeros(1, *layer.shape)
+    first[:, 0] = 1
+    others = entry.connection.correlate(w, first, w.new_ones(1, *entry.pre_shape)) == 0  # synapses of the neighbours
+    return any(not torch.equal(other[others], clean.gradients[name][others]) for other in told)
 
 
 def disturbed(tensors: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
