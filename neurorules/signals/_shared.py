@@ -10,7 +10,7 @@ from abc import ABC
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -99,10 +99,8 @@ Every = Literal["spikes", "v"]
 """What a signal may read at every step: the neurons' output, or their membrane before reset."""
 
 
-class Above(Protocol):
-    """What reaches a layer's spikes from above, through weights by name or through the forward ones (see `View`)."""
-
-    def __call__(self, weights_of: Callable[[str], Tensor] | None = None) -> Series: ...
+Above = Callable[..., Series]
+"""Of a function from a name to weights, or of nothing: what reaches a layer's spikes from above (see `View`)."""
 
 
 @dataclass(frozen=True)
@@ -118,19 +116,10 @@ class View:
         response: by linear phase, the read-out's response, (rows, classes), where `reads_response` is declared.
         inner: by phase, what the neurons' inner integration left, where there is one (neurons of T = 1).
         gain: 1/sigma of the layer's normalisation, (N,) or (C, 1, 1); None where it has none.
-
-    and what the signal's `needs` buy, None where they do not (`torch_path.allowance`):
-
-        labels: (B,) class indices, for "target".
-        output_error: (B, classes), derivative of the rule's loss by the output, for "output_error".
-        above: for "above", what reaches this layer's spikes from the layers that read it: through the weights by name
-            that it is given, or through the forward weights themselves where it is given none and "weight_transport"
-            is declared.
-        weights: copies of the forward weights of the layers that read this one, and of its own loops, by full name; for
-            "weight_transport".
-        signs: the signs of the same weights, -1, 0 or 1; for "weight_sign".
-        answer: what a layer, by name, answers to noise (rows, *pre) into it alone: f(W n), (rows, *shape), for
-            "noise_phase".
+        labels, output_error: (B,) and (B, classes). These and what follows are None unless `needs` buy them.
+        above: what reaches this layer's spikes from above, through weights by name or, given none, the forward ones.
+        weights, signs: copies of the forward weights of those layers and of its own loops, by full name; their signs.
+        answer: what a layer, by name, answers to noise (rows, *pre) into it alone: f(W n), (rows, *shape).
     """
 
     layer: LayerShape

@@ -41,10 +41,7 @@ class Gathered:
 
 @dataclass(frozen=True)
 class LocalView:
-    """Everything one layer's texts can see in one phase and window, and nothing else.
-
-    Whatever parameters are handed in, the view keeps those of its own layer, read-only: there is no name in it, and no
-    way from it, that leads to another layer's.
+    """Everything one layer's texts can see in one phase and window, and nothing else: no way leads to another layer.
 
     Args:
         layer: whose parameters change.

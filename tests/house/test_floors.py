@@ -11,8 +11,18 @@ from sources import ROOT, Source, sources, under
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 LAYERS = next(contract["layers"] for contract in CONTRACTS if contract["type"] == "layers")
 
-# Signals that are global learning by declaration.
-MAY_USE_AUTOGRAD = {"neurorules.signals.bptt"}
+LEARNS = tuple(
+    f"neurorules.{name}"
+    for name in (
+        "torch_path", "rules", "signals", "neurons", "normalisations", "connections", "transforms", "surrogates",
+        "rings", "series", "streaming",
+    )
+)  # fmt: skip
+"""Everything that takes part in a training step of the torch path."""
+MAY_NAME_GRADIENTS = {
+    "neurorules/torch_path/snntorch_layers.py": "snnTorch layers handed to the user, who may train them by gradients",
+    "neurorules/connections/_multiply.py": "asks whether such a user records, and then leaves the product to torch",
+}
 
 
 def registries() -> set[str]:
@@ -46,11 +56,17 @@ def test_files_of_a_registry_never_import_each_other(folder: str) -> None:
     assert not wrong, wrong
 
 
+ASKS_FOR_GRADIENTS = (
+    "autograd", "func", "backward", "requires_grad_", "grad", "retain_grad", "enable_grad", "set_grad_enabled",
+    "register_hook", "vjp", "jvp",
+)  # fmt: skip
+
+
 def uses_autograd(source: Source) -> list[str]:
     """Places where a file asks torch for gradients."""
     found = [name for name in source.imports if name.startswith(("torch.autograd", "torch.func", "functorch"))]
     for node in ast.walk(source.tree):
-        if isinstance(node, ast.Attribute) and node.attr in ("autograd", "func", "backward", "requires_grad_", "grad"):
+        if isinstance(node, ast.Attribute) and node.attr in ASKS_FOR_GRADIENTS:
             if node.attr in ("autograd", "func") and ast.unparse(node.value) != "torch":
                 continue
             found.append(f"line {node.lineno}: {ast.unparse(node)}")
@@ -61,12 +77,9 @@ def uses_autograd(source: Source) -> list[str]:
     return found
 
 
-def test_no_gradient_is_taken_where_learning_is_local() -> None:
-    local = [
-        source for source in under("neurorules.rules", "neurorules.signals") if source.module not in MAY_USE_AUTOGRAD
-    ]
-    wrong = {source.name: found for source in local if (found := uses_autograd(source))}
-    assert not wrong, wrong
+def test_no_gradient_is_taken_anywhere_on_the_torch_path() -> None:
+    wrong = {source.name: found for source in under(*LEARNS) if (found := uses_autograd(source))}
+    assert wrong.keys() == MAY_NAME_GRADIENTS.keys(), wrong
 
 
 def test_only_the_brian2_path_and_texts_beside_neurons_import_brian2() -> None:
@@ -85,4 +98,19 @@ def test_the_brian2_path_imports_no_torch_itself() -> None:
         for source in under("neurorules.brian2_path")
         if any(name.split(".")[0] in ("torch", "snntorch") for name in source.imports)
     ]
+    assert not wrong, wrong
+
+
+HANDED = ("observe", "drive", "third_factor", "measures", "scores")
+
+
+def test_signals_are_asked_in_the_one_place_that_decides_what_they_get() -> None:
+    wrong = [
+        f"{source.name}, line {node.lineno}"
+        for source in under("neurorules", "hardware_models")
+        if source.module != "neurorules.torch_path.allowance"
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in HANDED
+        and ast.unparse(node.func.value).endswith("signal")
+    ]  # fmt: skip
     assert not wrong, wrong

@@ -26,8 +26,7 @@ from neurorules.compare.audit.rig import build, differ, run, with_parameters
 from neurorules.compare.gather import audited as audited_of
 from neurorules.language.errors import UserError
 from neurorules.series import Series
-from neurorules.signals._shared import SignalState, ThirdFactor, View, constant_in_time
-from neurorules.signals.dfa import DirectFeedback
+from neurorules.signals._shared import SignalState, ThirdFactor, View
 from neurorules.signals.drtp import TargetProjection
 
 rig_of = cache(build)
@@ -108,18 +107,6 @@ def test_an_audit_finds_what_a_rules_equations_read(rule: str) -> None:
 
 
 @dataclass(frozen=True)
-class ReadsWeights(DirectFeedback):
-    """Says it has fixed feedback, and takes the read-out's weights."""
-
-    def third_factor(self, state: SignalState, parameters: Any, view: View) -> ThirdFactor:
-        assert view.output_error is not None
-        if not view.last:
-            return super().third_factor(state, parameters, view)
-        told = view.output_error @ parameters["readout.ff.w"]
-        return ThirdFactor({"input": constant_in_time(told, view.steps)}, {}, {})
-
-
-@dataclass(frozen=True)
 class ReadsBatch(TargetProjection):
     """Compares each sample with the mean of the batch, and does not say so."""
 
@@ -144,7 +131,6 @@ class ReadsNeighbours(TargetProjection):
 @pytest.mark.parametrize(
     ("rule", "cheat", "hides"),
     [
-        ("dfa", ReadsWeights(), {"weight_transport"}),
         ("drtp", ReadsBatch(), {"batch_pool"}),
         ("drtp", ReadsNeighbours(), {"layer_pool"}),
     ],
@@ -258,7 +244,7 @@ def test_a_silent_net_is_refused() -> None:
 def test_a_rule_that_does_not_take_a_net_is_left_out_and_named() -> None:
     answer = audit(("drtp", "bsp"), "--net", "c3k3-10")
     assert [fact["rule"] for fact in answer["facts"]] == ["drtp"]
-    assert "not audited: bsp: BSP lacks" in answer["nets"]
+    assert answer["left_out"]["bsp"].startswith("BSP lacks")
     with pytest.raises(UserError, match="BSP lacks"):
         audit_rules(["bsp"], net="c3k3-10")
     with pytest.raises(UserError, match="no rule to audit"):
@@ -281,7 +267,10 @@ def test_the_command_prints_draws_and_answers(tmp_path: Path, capsys: pytest.Cap
 
 def test_its_answer_holds_what_a_matrix_needs() -> None:
     answer = audit(RULES_HERE)
-    assert set(answer) == {"nets", "entries", "facts", "problems", "out"}
+    assert set(answer) == {"nets", "left_out", "entries", "later", "facts", "problems", "out"}
+    assert {entry["kind"] for entry in answer["later"]} == {
+        "weights", "optimiser", "averages", "activity", "label", "noise", "other_samples"
+    }  # fmt: skip
     assert all(set(entry) == {"rule", "update_of", "perturbed", "kind", "depends"} for entry in answer["entries"])
     drawn = {matrix.rule: matrix for matrix in matrices(answer)}
     assert list(drawn) == list(RULES_HERE)
@@ -293,8 +282,50 @@ def test_every_parameter_of_a_warm_net_learns() -> None:
     assert all(value.any() for value in run(rig_of("bptt")).gradients.values())
 
 
-def test_runs_of_which_none_can_be_audited_say_why(caplog: pytest.LogCaptureFixture) -> None:
-    runs = [{"plain_rule": "drtp", "dw": "nonsense +", "signal": None}]
+def run_of(rule: str = "drtp", **settings: Any) -> dict[str, Any]:
+    """A finished run, as a comparison gathers it."""
+    return {"rule": rule, "plain_rule": "drtp", **settings}
+
+
+def test_a_row_is_audited_with_the_settings_of_its_runs() -> None:
+    shuffled, batch = "drtp, shuffled targets", "drtp with batch normalisation"
+    found = audited_of(
+        [
+            run_of(norm="streaming", targets="own"),
+            run_of(shuffled, targets="shuffled"),
+            run_of(batch, norm="batch", readout="all", signal="dfa"),
+            run_of("drtp by step", schedule="by_step", neuron="lif"),
+        ]
+    )
+    entries = {name: [e for e in found["entries"] if e["rule"] == name] for name in ("drtp", shuffled, batch)}
+    assert alone(entries["drtp"], "other_samples") == "...."
+    assert alone(entries[shuffled], "other_samples") == "###."  # the read-out is taught truly
+    assert alone(entries[batch], "other_samples") == "####"
+    facts = {fact["rule"]: fact for fact in found["facts"]}
+    assert facts[batch]["settings"]["norm"] == "batch" and facts[batch]["settings"]["signal"] == "dfa"
+    assert "output_error" in facts[batch]["needs"] and "batch_pool" in facts[batch]["declared_needs"]
+    assert facts["drtp by step"]["settings"]["schedule"] == "by_step" and found["left_out"] == {}
+
+
+def test_a_row_that_cannot_be_audited_has_a_reason_and_no_measurement(caplog: pytest.LogCaptureFixture) -> None:
+    runs = [
+        run_of("in time", path="brian2"),
+        run_of("on a chip", hardware="loihi"),
+        run_of("of two kinds", norm="batch"),
+        run_of("of two kinds", norm="none"),
+        run_of("nonsense", dw="nonsense +"),
+    ]
     with caplog.at_level(logging.WARNING):
-        assert audited_of(runs) == {}
-    assert "says nothing of what updates depend on: " in caplog.text and "nonsense" in caplog.text
+        found = audited_of(runs)
+    reasons = {
+        "in time": "continuous time",
+        "on a chip": "device models",
+        "of two kinds": "differ",
+        "nonsense": "nonsense",
+    }
+    assert found["facts"] == [] and found["entries"] == [] and found["left_out"].keys() == reasons.keys()
+    for name, word in reasons.items():
+        assert word in found["left_out"][name] and f"'{name}'" in caplog.text
+        problems = problems_of(name, found)
+        assert len(problems) == 4
+        assert all(p["has"] is None and p["measured"] is False and word in p["how"] for p in problems.values())

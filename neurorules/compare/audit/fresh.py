@@ -92,11 +92,10 @@ def measure(settings: Settings) -> dict[str, Any]:
     entries = entries_of(rig)
     shown = {(e["update_of"], e["kind"], e["perturbed"]) for e in through.at_once if e["depends"]}
     entries = [{**e, "depends": e["depends"] or (e["update_of"], e["kind"], e["perturbed"]) in shown} for e in entries]
-    facts = facts_of(rig, entries)
+    facts = {**facts_of(rig, entries), "state_moves": through.state_moves, "hidden_memory": not forgets}
     needs = needs_of(rig, entries, facts) | needs_over_time(through, rig.rows)
     if "weight_sign" in needs:
         needs -= {"weight_transport"}
     declared = needs_of_learner(learner_of(settings))
-    facts |= {"needs": sorted(needs), "declared_needs": sorted(declared), "state_moves": through.state_moves}
-    facts["hidden_memory"] = not forgets
+    facts |= {"needs": sorted(needs), "declared_needs": sorted(declared)}
     return {"entries": entries, "later": through.later, "facts": facts}

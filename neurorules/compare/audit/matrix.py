@@ -103,6 +103,10 @@ def needs_line(fact: Mapping[str, Any]) -> str:
         parts.append(f"not declared: {', '.join(sorted(found - declared))}")
     if declared - found:
         parts.append(f"declared, not found: {', '.join(sorted(declared - found))}")
+    if fact.get("state_moves"):
+        parts.append(f"moved, though its signal does not say so: {', '.join(fact['state_moves'])}")
+    if fact.get("hidden_memory"):
+        parts.append("keeps something outside its state")
     return "; ".join(parts)
 
 

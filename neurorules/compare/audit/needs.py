@@ -38,7 +38,7 @@ def needs_of(rig: Rig, entries: Sequence[Entry], facts: Mapping[str, Any]) -> fr
     shown = {
         "target": depends("label"),
         "output_error": depends("activity", rig.rows[-1]),
-        "fixed_feedback": reads_own_state(rig, clean),
+        "fixed_feedback": reads_own_state(rig, clean, facts.get("state_moves", ())),
         "second_pass": drives_by_output(rig, probe.drives),
         "weight_transport": any(e["kind"] == "weights" and e["depends"] and is_above(rig.rows, e) for e in entries),
         "reverse_circuit": bool(clean.result.sent),
@@ -92,12 +92,17 @@ def hears_above(rig: Rig, entries: Sequence[Entry]) -> bool:
     )
 
 
-def reads_own_state(rig: Rig, clean: Outcome) -> bool:
-    """Whether hidden updates depend on fixed tensors of the signal: neither running averages nor what it says moves."""
+def reads_own_state(rig: Rig, clean: Outcome, moved: Sequence[str]) -> bool:
+    """Whether hidden updates depend on fixed tensors of the signal: neither running averages nor what it says moves.
+
+    Args:
+        rig, clean: a trial, and what it asked for.
+        moved: tensors that were found to move, and are no fixed ones either.
+    """
     moves = {} if rig.model.signal is None else rig.model.signal.moves
     fixed = {
         name: value for name, value in rig.learned.signal.items()
-        if isinstance(value, Tensor) and value.is_floating_point()
+        if isinstance(value, Tensor) and value.is_floating_point() and name not in moved
         and not any(fnmatch(name, pattern) for pattern in moves)
     }  # fmt: skip
     return any(
@@ -143,14 +148,16 @@ def reads_own_readout(rig: Rig, clean: Outcome) -> bool:
 
 def pools(rig: Rig, clean: Outcome, index: int) -> bool:
     """Whether what one neuron of a hidden layer did changes what its neighbours learn, which do not hear it."""
-    inputs, name = rig.model.network.layers[index].inputs, f"{rig.rows[index]}.ff.w"
-    heard = any(entry.connection.recurrent for entry in inputs)
+    layer, name = rig.model.network.layers[index], f"{rig.rows[index]}.ff.w"
+    heard = any(entry.connection.recurrent for entry in layer.inputs)
     if heard or name not in clean.gradients:
         return False
     told = (run(rig, activity(rig, index, seed, one_neuron=True)).gradients[name] for seed in SEEDS)
-    neurons = clean.gradients[name].ndim - len(inputs[0].pre_shape) - 1  # the axis that counts them
-    others = clean.gradients[name].movedim(neurons, 0)[1:]
-    return any(not torch.equal(other.movedim(neurons, 0)[1:], others) for other in told)
+    w, entry = rig.learned.parameters[name], layer.inputs[0]
+    first = w.new_zeros(1, *layer.shape)
+    first[:, 0] = 1
+    others = entry.connection.correlate(w, first, w.new_ones(1, *entry.pre_shape)) == 0  # synapses of the neighbours
+    return any(not torch.equal(other[others], clean.gradients[name][others]) for other in told)
 
 
 def disturbed(tensors: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
