@@ -178,8 +178,10 @@ def _searched(config: TrainConfig, rules: str, space: Space, method: Method) -> 
             found.setdefault(settle(one), one)
     searched = []
     for number, (settled, row) in enumerate(found.items()):
-        check_words(settled)
         own = space_of(row, space, RULES.make(row.rule).control)
+        words: list[dict[str, Any]] = [{name: word} for name, dimension in own.items() for word in dimension.words]
+        for changed in ({}, *words):
+            check_words(settle(replace(row, **changed)))
         proposals = proposals_of(method, own, config.seed + 1000 * number)
         searched.append(Searched(row, name_of(settled.as_dict(), config), own, proposals))
     return searched

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from typing import get_args, get_type_hints
+from typing import ClassVar, get_args, get_type_hints
 
 from neurorules.compare.rows import OWN
 from neurorules.language.config import TrainConfig, config_from
@@ -34,6 +34,8 @@ class Range:
     high: float
     log: bool = False
     whole: bool = False
+    words: ClassVar[tuple[Value, ...]] = ()
+    """Values whose names can be checked before they are tried."""
 
     def at(self, share: float) -> Value:
         """The number at a share, in 0..1, of the way from low to high."""
@@ -60,6 +62,11 @@ class Choice:
     """A few values, such as names of normalisations."""
 
     values: tuple[Value, ...]
+
+    @property
+    def words(self) -> tuple[Value, ...]:
+        """Values whose names can be checked before they are tried."""
+        return self.values
 
     def at(self, share: float) -> Value:
         """The value at a share in 0..1 of the list."""
