@@ -60,7 +60,7 @@ def compare(
     """Train every rule with every seed on the same net, data order and initial weights.
 
     Args:
-        rules: comma-separated, with options, such as "sigprop,sigprop:form=voltage,bptt".
+        rules: comma-separated, with options and settings of their own, such as "sigprop:form=voltage,bptt@lr=0.001".
         out: folder for the runs, `compare.json` and its CSV files.
         seeds: how many.  jobs, dask: processes at once, or a scheduler.  hardware: comma-separated device models.
         controls: comma-separated: shallow, shuffled; or none.

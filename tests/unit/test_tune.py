@@ -22,6 +22,7 @@ from neurorules.compare.tuning.proposals import best_method, proposals_of
 from neurorules.compare.tuning.space import SPACE, Choice, Range, parse_space
 from neurorules.datasets import open_dataset
 from neurorules.datasets._shared import DataSet
+from neurorules.encoders import open_encoder
 from neurorules.language.config import TrainConfig
 from neurorules.torch_path import batches, trainer
 from neurorules.torch_path.checks import Diverged
@@ -45,6 +46,24 @@ class Forbidden(np.ndarray):
     __array_function__ = __array_ufunc__
 
 
+class Watchful:
+    """An encoder that fails where it is handed samples that nobody may look at."""
+
+    def __init__(self, encoder: Any) -> None:
+        self.encoder = encoder
+
+    def fit(self, samples: Any) -> Watchful:
+        assert not isinstance(samples, Forbidden), "an encoder was fitted to test samples"
+        return Watchful(self.encoder.fit(samples))
+
+    def prepare(self, samples: Any, *arguments: Any) -> Any:
+        assert not isinstance(samples, Forbidden), "a test sample was prepared"
+        return self.encoder.prepare(samples, *arguments)
+
+    def encode(self, *arguments: Any) -> Any:
+        return self.encoder.encode(*arguments)
+
+
 def without_test_samples(text: str, data_dir: Path | None = None) -> DataSet:
     found = open_dataset(text, data_dir)
     return replace(found, test=found.test.view(Forbidden), test_labels=found.test_labels.view(Forbidden))
@@ -53,6 +72,7 @@ def without_test_samples(text: str, data_dir: Path | None = None) -> DataSet:
 @pytest.mark.parametrize("path", ["torch", pytest.param("brian2", marks=pytest.mark.slow)])
 def test_no_test_sample_is_read(path: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "open_dataset", without_test_samples)
+    monkeypatch.setattr(batches, "open_encoder", lambda text, kind: Watchful(open_encoder(text, kind)))
     config = replace(CONFIG, path=path, steps=None if path == "brian2" else 2, limit=30, validation=10, batch_size=10)
     if path == "brian2":
         pytest.importorskip("brian2")
@@ -73,7 +93,7 @@ def test_an_accuracy_is_that_of_the_last_epoch_on_held_out_samples() -> None:
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole search of three rules."""
     out = tmp_path_factory.mktemp("tune") / "whole"
-    tune(CONFIG, "sigprop,bptt@batch_size=40,shallow", out, trials=4, seeds=2, quiet=True)
+    tune(CONFIG, "sigprop,bptt@batch_size=40,shallow", out, trials=3, seeds=2, quiet=True)
     return out
 
 
@@ -91,11 +111,11 @@ def test_every_rule_has_the_same_budget_and_begins_with_its_own_settings(searche
         "shallow@batch_size=40@readout_lr=0.003",
     ]
     for name, rows in trials.items():
-        assert len(rows) == 4 and [len(row["accuracies"]) for row in rows] == [2] * 4 and rows[0]["settings"] == {}
+        assert len(rows) == 3 and [len(row["accuracies"]) for row in rows] == [2] * 3 and rows[0]["settings"] == {}
         searching = {"readout_lr"} if name.startswith("shallow") else {"lr", "readout_lr"}
         assert all(set(row["settings"]) == searching for row in rows[1:])
         assert all(1e-4 <= value <= 1e-1 for row in rows[1:] for value in row["settings"].values())
-        assert len({json.dumps(row["settings"]) for row in rows}) == 4
+        assert len({json.dumps(row["settings"]) for row in rows}) == 3
         for row in rows:
             assert row["validation_accuracy"] == pytest.approx(np.mean(row["accuracies"]))
     own = [trials[row["row"]][0]["validation_accuracy"] for row in found["chosen"]]
@@ -123,7 +143,7 @@ def test_a_search_that_was_stopped_goes_on_as_if_it_never_was(
     rules, whole = "sigprop,bptt@batch_size=40,shallow", read(searched)
     if method == "random":
         monkeypatch.setitem(sys.modules, "optuna", None)
-        whole = tune(CONFIG, rules, tmp_path / "random", trials=4, seeds=2, quiet=True)
+        whole = tune(CONFIG, rules, tmp_path / "random", trials=3, seeds=2, quiet=True)
     assert whole["method"] == method == best_method()
     whole = json.loads(json.dumps(whole))
     part = {key: value for key, value in whole.items() if key not in ("chosen", "rules", "command")}
@@ -134,7 +154,7 @@ def test_a_search_that_was_stopped_goes_on_as_if_it_never_was(
         CONFIG,
         rules,
         tmp_path / "part",
-        trials=4,
+        trials=3,
         seeds=2,
         resume=True,
         quiet=True,
@@ -147,7 +167,7 @@ def test_a_search_does_not_go_on_with_other_options_or_over_another(
     searched: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = (searched / "tune.json").read_bytes()
-    asked = ["tune", *SMALL, "--threads", "1", "--trials", "4", "--seeds", "2", "--out", str(searched)]
+    asked = ["tune", *SMALL, "--threads", "1", "--trials", "3", "--seeds", "2", "--out", str(searched)]
     rules = ["--rules", "sigprop,bptt@batch_size=40,shallow"]
     for arguments, words in (
         ([*asked, *rules], "--resume"),

@@ -98,16 +98,12 @@ def tune(
 
     Args:
         config: what all rules share.
-        rules: comma-separated, as for `compare` (see `compare.rows.parse_row`).
-        out: folder of the search.
-        trials, seeds: of each rule, its own settings the first trial; of each trial.
-        space: what is searched (see `space.parse_space`).
-        jobs: rules at once.
+        rules: comma-separated (see `compare.rows.parse_row`).  out: folder of the search.
+        trials, seeds: of each rule; of each trial.  space: see `space.parse_space`.  jobs: rules at once.
         data_dir, force, resume, quiet: as in `compare`.
 
     Returns:
-        What `tune.json` holds: `rules`, the chosen rows as one text for `compare --rules`; `command`, that comparison;
-        `chosen`, a row a rule; `trials`, all of them; and what was asked.
+        What `tune.json` holds: `rules`, the chosen rows for `compare --rules`; `command`, `chosen`, `trials`, `asked`.
 
     Raises:
         UserError: anything unknown, nothing held out, or `out` holds another search.
