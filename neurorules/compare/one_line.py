@@ -31,7 +31,7 @@ def compare(
     """Train every rule with every seed on the same net, data order and initial weights.
 
     Args:
-        rules: comma-separated, with options, such as "sigprop,sigprop:form=voltage,bptt".
+        rules: comma-separated, with options and settings of their own, such as "sigprop:form=voltage,bptt@lr=0.001".
         out: folder for the runs, `compare.json` and its CSV files.
         seeds: how many.
         folds: cross-validate with so many instead of seeds, where the data set comes in folds.
