@@ -174,7 +174,7 @@ def signed(current: Array, threshold: Array | float, burst: int) -> Array:
 def test_reverse_spikes_are_gated_by_the_mean_slope_and_worth_their_units_threshold(
     options: str, burst: int, reach: float
 ) -> None:
-    """Top: e / T a step, range 1. Below: (W^T spikes) x mean psi, range reach x what is heard. m = sum of spikes / T."""
+    """Top: e / T a step, range 1. Below: (W^T spikes) x mean psi, range reach x what is heard. m = their mean."""
     hand = Hand(f"spiking_bsp{options}")
     heard = {name: np.full(len(hand.weights(name)), 1e-4) for name in hand.names}
     for trial in range(4):
