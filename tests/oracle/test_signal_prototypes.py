@@ -27,9 +27,14 @@ from torch import Tensor
 GRADED: dict[str, Callable[[Array], Array]] = {
     "surrogate": lambda v: (v - 1) / (1 + 2 * np.abs(v - 1)),
     "voltage": lambda v: np.maximum(v, 0),
+    "raw_voltage": lambda v: v,
 }
-"""What is averaged over a trial: f(v), whose derivative is the default psi, or the rectified membrane."""
-SLOPE: dict[str, Callable[[Array], Array]] = {"surrogate": psi, "voltage": lambda v: (v > 0) * 1.0}
+"""What is averaged over a trial: f(v), whose derivative is the default psi, the rectified membrane, or the membrane."""
+SLOPE: dict[str, Callable[[Array], Array]] = {
+    "surrogate": psi,
+    "voltage": lambda v: (v > 0) * 1.0,
+    "raw_voltage": np.ones_like,
+}
 TINY = 1e-6
 """Added to a row's length."""
 
@@ -175,7 +180,15 @@ class Sigprop(Hand):
 
 
 OPTIONS = [
-    *("", ":form=voltage", ":centred=False", ":normalised=False", ":centred=False:normalised=False", ":tau=0.15"),
+    *(
+        "",
+        ":form=voltage",
+        ":form=raw_voltage",
+        ":centred=False",
+        ":normalised=False",
+        ":centred=False:normalised=False",
+        ":tau=0.15",
+    ),
     *(f":loss={loss}" for loss in ("max_all", "max_one", "soft", "l2", "cosine", "contrastive_hebbian")),
     *(":loss=top_k:k=2", ":loss=soft:normalised=False", ":loss=l2:normalised=False", ":embedding=fixed"),
     *(":embedding=class_means", ":targets=codes", ":targets=codes:form=voltage", ":generator=target_input"),
