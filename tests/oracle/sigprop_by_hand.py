@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -98,8 +99,8 @@ def slopes(
 class Sigprop(Hand):
     """The rule's hidden layers by hand, over several trials whose centres move."""
 
-    def __init__(self, options: str, net: str = "5-4") -> None:
-        super().__init__(f"sigprop{options}", net)
+    def __init__(self, options: str, net: str = "5-4", **others: Any) -> None:
+        super().__init__(f"sigprop{options}", net, **others)
         given = dict(part.split("=") for part in options.split(":")[1:])
         self.form, self.loss = given.get("form", "surrogate"), given.get("loss", "label")
         self.generator, self.embedding = given.get("generator", "target_only"), given.get("embedding", "learned")

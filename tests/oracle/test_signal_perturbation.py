@@ -54,7 +54,7 @@ def test_the_rate_difference_is_what_the_pushed_input_changes_the_other_way_roun
     options: str, size: float, signs: bool
 ) -> None:
     """Dellaferrera & Kreiman 2022: dW_l = (h_l - h_l^err) h_{l-1}^err^T, h rates; events stay the presynaptic ones."""
-    hand = Hand(f"pepita{STRONG}{'0' if signs else ''}{options}")
+    hand = Hand(f"pepita{STRONG}{options}")
     passes, found = Passes(hand, X, LABELS, size, signs), hand.trial(X, LABELS)
     for layer, name in enumerate(hand.names):
         assert_gradients(found, {f"{name}.ff.w": product(passes.differences[layer], passes.second.pre[layer])})
