@@ -73,6 +73,7 @@ def test_every_step_compares_traces_and_a_spike_counts_in_the_trace_of_its_own_s
     one = traced(np.ones((STEPS, 1)), decay)[:, 0]
     for trial in range(3):
         x, labels = batch(trial)
+        seen = hand.age() if trial == 2 else trial * SAMPLES
         found = hand.trial(x, labels)
         first, target = hand.run(x), hand.run(None, injected=hand.state("embedding"))
         below = np.eye(CLASSES) * one[:, None, None]
@@ -89,7 +90,7 @@ def test_every_step_compares_traces_and_a_spike_counts_in_the_trace_of_its_own_s
             np.testing.assert_allclose(got, m[0], rtol=0, atol=1e-10, err_msg=f"m of {name} in trial {trial}")
             assert np.abs(m[0]).max() > 1e-3
             assert_changes(hand, found.gradients, name, layer, (first, target), m)
-            centres[layer] = moved(centres[layer], trial * SAMPLES, h.mean(1).sum(0) / one.sum())
+            centres[layer] = moved(centres[layer], seen, h.mean(1).sum(0) / one.sum())
             below = t
         hand.learned = replace(found.learned, parameters=hand.learned.parameters)
         for name, centre in zip(hand.names, centres, strict=True):

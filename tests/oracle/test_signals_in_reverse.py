@@ -179,6 +179,7 @@ def test_reverse_spikes_are_gated_by_the_mean_slope_and_worth_their_units_thresh
     heard = {name: np.full(len(hand.weights(name)), 1e-4) for name in hand.names}
     for trial in range(4):
         x, labels = batch(trial)
+        seen = hand.age() if trial == 3 else trial * SAMPLES
         run, found = hand.run(x), hand.trial(x, labels)
         e = error_of(run.output, labels)
         threshold: Array | float = 1 / (STEPS * burst)
@@ -196,7 +197,7 @@ def test_reverse_spikes_are_gated_by_the_mean_slope_and_worth_their_units_thresh
             assert_m(found, name, m)
             b = m.sum(0) * STEPS / SAMPLES
             assert_gradients(found, {f"{name}.ff.w": product(m, run.pre[layer]), f"{name}.b": b})
-            heard[name] = moved(heard[name], trial * SAMPLES, np.abs(current.sum(0)).mean(0))
+            heard[name] = moved(heard[name], seen, np.abs(current.sum(0)).mean(0))
         hand.learned = replace(found.learned, parameters=hand.learned.parameters)
         for name, value in heard.items():
             np.testing.assert_allclose(hand.state(f"{name}.heard"), value, rtol=0, atol=1e-12)
