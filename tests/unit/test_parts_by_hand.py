@@ -1,0 +1,54 @@
+"""Parts that nothing else pins down: a few numbers each, worked out beside the product."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from neurorules.neurons.rate import Rate
+from neurorules.runs import checkpoint
+from neurorules.traces.header import TraceHeader
+from neurorules.traces.store import TraceReader
+from neurorules.traces.writer import TraceWriter
+
+
+def test_the_slope_of_a_population_of_length_1_holds_its_length_fixed() -> None:
+    v = torch.tensor([[3.0, -1.0, 4.0], [0.5, 0.0, -2.0]], dtype=torch.float64)
+    neuron = Rate(unit=True)
+    torch.testing.assert_close(neuron.primitive(v)[0], torch.tensor([0.6, 0.0, 0.8]).double(), rtol=1e-6, atol=0)
+    torch.testing.assert_close(neuron.psi(v)[0], torch.tensor([0.2, 0.0, 0.2]).double(), rtol=1e-6, atol=0)
+    torch.testing.assert_close(neuron.psi(v)[1], torch.tensor([2.0, 0.0, 0.0]).double(), rtol=1e-5, atol=0)
+
+
+def test_the_newest_whole_checkpoint_is_read_wherever_its_process_was_stopped(tmp_path: Path) -> None:
+    for epoch in (1, 2, 3):
+        checkpoint.save(tmp_path, {"w": torch.full((2,), float(epoch))}, {"epoch": epoch})
+    # Stopped when 4 was whole and nothing had its new name yet.
+    checkpoint.save(tmp_path / ".", {"w": torch.full((2,), 4.0)}, {"epoch": 4})
+    os.replace(tmp_path / checkpoint.CURRENT, tmp_path / "checkpoint.incoming.safetensors")
+    os.replace(tmp_path / checkpoint.PREVIOUS, tmp_path / checkpoint.CURRENT)
+    found = checkpoint.load(tmp_path)
+    assert found is not None and found.state == {"epoch": 4} and found.tensors["w"].tolist() == [4.0, 4.0]
+
+
+def test_grades_of_a_batch_come_back_with_their_own_samples_and_steps(tmp_path: Path) -> None:
+    steps, samples, neurons = 3, 4, 5
+    grades = np.arange(1, steps * samples * neurons + 1, dtype=np.float32).reshape(steps, samples, neurons)
+    grades[1, 2, 3] = 0
+    values = grades / 7
+    with TraceWriter(tmp_path / "t.h5", TraceHeader("x", {"a": (neurons,)})) as writer:
+        writer.append_batch([10, 11, 12, 13], [0, 1, 2, 3], {"a": {"S": grades, "v": values}})
+        writer.append_batch([14, 15], [4, 5], {"a": {"S": grades[:, :2] + 1, "v": values[:, :2]}})
+    with TraceReader(tmp_path / "t.h5") as reader:
+        assert [(sample.data_index, sample.label) for sample in reader] == [(10 + n, n) for n in range(6)]
+        for sample in range(samples):
+            np.testing.assert_array_equal(reader.dense(sample, "a", "S"), grades[:, sample])
+            np.testing.assert_array_equal(reader.dense(sample, "a", "v"), values[:, sample])
+            events = reader.events(sample, "a")
+            places = np.argwhere(grades[:, sample])
+            assert np.stack([events.t, events.neuron], axis=1).tolist() == places.tolist()
+        np.testing.assert_array_equal(reader.dense(5, "a", "S"), grades[:, 1] + 1)
+        assert reader.count("a") == 6 * steps * neurons - 1
