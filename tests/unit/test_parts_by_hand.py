@@ -6,10 +6,12 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from neurorules.neurons.rate import Rate
 from neurorules.runs import checkpoint
+from neurorules.traces import spike_bits
 from neurorules.traces.header import TraceHeader
 from neurorules.traces.store import TraceReader
 from neurorules.traces.writer import TraceWriter
@@ -34,14 +36,19 @@ def test_the_newest_whole_checkpoint_is_read_wherever_its_process_was_stopped(tm
     assert found is not None and found.state == {"epoch": 4} and found.tensors["w"].tolist() == [4.0, 4.0]
 
 
-def test_grades_of_a_batch_come_back_with_their_own_samples_and_steps(tmp_path: Path) -> None:
+@pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "by numpy"])
+def test_grades_of_a_batch_come_back_with_their_own_samples_and_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiled: bool
+) -> None:
+    if not compiled:
+        monkeypatch.setattr(spike_bits, "library", lambda: None)
     steps, samples, neurons = 3, 4, 5
     grades = np.arange(1, steps * samples * neurons + 1, dtype=np.float32).reshape(steps, samples, neurons)
-    grades[1, 2, 3] = 0
+    grades[1, 2, 3], grades[2] = 0, -grades[2]
     values = grades / 7
     with TraceWriter(tmp_path / "t.h5", TraceHeader("x", {"a": (neurons,)})) as writer:
         writer.append_batch([10, 11, 12, 13], [0, 1, 2, 3], {"a": {"S": grades, "v": values}})
-        writer.append_batch([14, 15], [4, 5], {"a": {"S": grades[:, :2] + 1, "v": values[:, :2]}})
+        writer.append_batch([14, 15], [4, 5], {"a": {"S": grades[:, :2] / 3, "v": values[:, :2]}})
     with TraceReader(tmp_path / "t.h5") as reader:
         assert [(sample.data_index, sample.label) for sample in reader] == [(10 + n, n) for n in range(6)]
         for sample in range(samples):
@@ -50,5 +57,5 @@ def test_grades_of_a_batch_come_back_with_their_own_samples_and_steps(tmp_path: 
             events = reader.events(sample, "a")
             places = np.argwhere(grades[:, sample])
             assert np.stack([events.t, events.neuron], axis=1).tolist() == places.tolist()
-        np.testing.assert_array_equal(reader.dense(5, "a", "S"), grades[:, 1] + 1)
+        np.testing.assert_array_equal(reader.dense(5, "a", "S"), grades[:, 1] / 3)
         assert reader.count("a") == 6 * steps * neurons - 1
