@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from neurorules.connections.conv2d import Conv2d
 from neurorules.neurons.rate import Rate
 from neurorules.runs import checkpoint
+from neurorules.torch_path.learner import Learner
 from neurorules.traces import spike_bits
 from neurorules.traces.header import TraceHeader
 from neurorules.traces.store import TraceReader
@@ -59,3 +61,34 @@ def test_grades_of_a_batch_come_back_with_their_own_samples_and_steps(
             assert np.stack([events.t, events.neuron], axis=1).tolist() == places.tolist()
         np.testing.assert_array_equal(reader.dense(5, "a", "S"), grades[:, 1] / 3)
         assert reader.count("a") == 6 * steps * neurons - 1
+
+
+@pytest.mark.parametrize(("kernel", "channels", "maps"), [(3, 2, 64), (5, 1, 40)])
+def test_fresh_kernels_have_the_deviation_of_what_they_read(kernel: int, channels: int, maps: int) -> None:
+    connection = Conv2d(maps, kernel)
+    w = connection.initial((channels, 9, 9), torch.Generator().manual_seed(0), 1.0)
+    fan_in = channels * kernel**2
+    assert float(w.std()) == pytest.approx(fan_in**-0.5, rel=0.05) and abs(float(w.mean())) < 0.1 * fan_in**-0.5
+    assert float(w.abs().max()) <= (3 / fan_in) ** 0.5
+
+
+def test_a_recurrent_current_comes_a_step_late_and_shares_the_gain() -> None:
+    steps, rows = 6, 4
+    learner = Learner("r5", "dfa", input_shape=(7,), classes=3, neuron="if", norm="streaming", precision="float64")
+    drive = torch.rand(steps, rows, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(2)) * 6
+    for _ in range(4):
+        learner.step(drive, torch.tensor([0, 1, 2, 0]))
+    state = {name: value.numpy() for name, value in learner.state().items()}
+    mean, square = (state[f"current/input.hidden1/{kind}/value"] for kind in ("mean", "square"))
+    gain = 1 / np.sqrt(square - mean**2 + 1e-3)
+    own, loop, b = (state[f"parameters/hidden1.{name}"] for name in ("ff.w", "rec.w", "b"))
+    arrived = drive.numpy() - state["pre/input.hidden1.ff/value"]
+    u, spikes, expected = np.zeros((rows, 5)), np.zeros((rows, 5)), []
+    for step in range(steps):
+        v = u + (arrived[step] @ own.T - mean) * gain + spikes @ loop.T * gain + b
+        expected.append(v)
+        spikes = (v > 1).astype(float)
+        u = np.where(v > 1, 0.0, v)
+    seen = learner.respond(drive).activity[0]
+    np.testing.assert_allclose(seen.v.values.numpy(), np.stack(expected), rtol=1e-9, atol=1e-12)
+    assert 0 < float(seen.S.values.mean()) < 1 and abs(gain - 1).max() > 0.1
