@@ -11,8 +11,10 @@ import torch
 
 from neurorules.connections.conv2d import Conv2d
 from neurorules.neurons.rate import Rate
+from neurorules.rules import RULES
 from neurorules.runs import checkpoint
 from neurorules.torch_path.learner import Learner
+from neurorules.torch_path.recorder import Recorder
 from neurorules.traces import spike_bits
 from neurorules.traces.header import TraceHeader
 from neurorules.traces.store import TraceReader
@@ -92,3 +94,48 @@ def test_a_recurrent_current_comes_a_step_late_and_shares_the_gain() -> None:
     seen = learner.respond(drive).activity[0]
     np.testing.assert_allclose(seen.v.values.numpy(), np.stack(expected), rtol=1e-9, atol=1e-12)
     assert 0 < float(seen.S.values.mean()) < 1 and abs(gain - 1).max() > 0.1
+
+
+def batch_for(learner: Learner, rows: int) -> tuple[torch.Tensor, torch.Tensor]:
+    steps = RULES.make(learner.model.rule.name).defaults.steps
+    drive = torch.rand(steps, rows, 6, generator=torch.Generator().manual_seed(3)) * 3
+    return drive, torch.arange(rows) % 3
+
+
+def recorded(path: Path, layer: str, variable: str) -> list[np.ndarray]:
+    with TraceReader(path) as reader:
+        return [reader.dense(sample.position, layer, variable) for sample in reader]
+
+
+def test_what_a_synapse_is_moved_by_is_its_third_factor_times_what_arrives(tmp_path: Path) -> None:
+    learner = Learner("4", "dfa", input_shape=(6,), classes=3)
+    drive, labels = batch_for(learner, 2)
+    with Recorder(learner, tmp_path / "t.h5", ["m", "G1", "S"], layers=["hidden1", "input", "hidden1.ff"]) as recorder:
+        for _ in range(2):
+            recorder.record(drive, labels)
+    with TraceReader(tmp_path / "t.h5") as reader:
+        assert [(sample.data_index, sample.label) for sample in reader] == [(0, 0), (1, 1), (2, 0), (3, 1)]
+    both = zip(
+        recorded(tmp_path / "t.h5", "hidden1", "m"), recorded(tmp_path / "t.h5", "hidden1.ff", "G1"), strict=True
+    )
+    for sample, (m, moved) in enumerate(both):
+        arrived = drive[:, sample % 2].numpy()
+        expected = m[:, :, None] * arrived[:, None, :]
+        np.testing.assert_allclose(moved.reshape(expected.shape), expected, rtol=1e-5, atol=1e-9)
+        assert np.abs(m).max() > 1e-4
+
+
+def test_a_recorded_step_shows_what_moved_its_weights_and_not_what_they_became(tmp_path: Path) -> None:
+    # Through rings, what moves a weight depends on the weight.
+    seen = []
+    for name in ("before", "step"):
+        learner = Learner("4", "bsp:method=fixed_points", input_shape=(6,), classes=3, lr=0.5)
+        drive, labels = batch_for(learner, 2)
+        with Recorder(learner, tmp_path / f"{name}.h5", ["G1"], layers=["hidden1.ff"]) as recorder:
+            if name == "before":
+                recorder.record(drive, labels)
+            else:
+                recorder.step(drive, labels)
+        seen.append(np.stack(recorded(tmp_path / f"{name}.h5", "hidden1.ff", "G1")))
+    np.testing.assert_allclose(seen[1], seen[0], rtol=1e-5, atol=1e-9)
+    assert np.abs(seen[0]).max() > 1e-5
