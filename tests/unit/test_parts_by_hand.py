@@ -13,6 +13,7 @@ from neurorules.connections.conv2d import Conv2d
 from neurorules.neurons.rate import Rate
 from neurorules.rules import RULES
 from neurorules.runs import checkpoint
+from neurorules.signals._features import feature_count, from_features, to_features
 from neurorules.torch_path.learner import Learner
 from neurorules.torch_path.recorder import Recorder
 from neurorules.traces import spike_bits
@@ -139,3 +140,11 @@ def test_a_recorded_step_shows_what_moved_its_weights_and_not_what_they_became(t
         seen.append(np.stack(recorded(tmp_path / f"{name}.h5", "hidden1.ff", "G1")))
     np.testing.assert_allclose(seen[1], seen[0], rtol=1e-5, atol=1e-9)
     assert np.abs(seen[0]).max() > 1e-5
+
+
+@pytest.mark.parametrize("shape", [(2, 7, 9), (3, 4, 2), (5,)])
+def test_what_comes_back_from_features_is_the_adjoint_of_what_went_there(shape: tuple[int, ...]) -> None:
+    x = torch.randn(3, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    g = torch.randn(3, feature_count(shape), dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    there, back = (to_features(x) * g).sum(), (x * from_features(g, shape)).sum()
+    torch.testing.assert_close(there, back, rtol=1e-12, atol=1e-12)

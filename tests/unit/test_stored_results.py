@@ -253,6 +253,11 @@ def test_running_averages_of_updates_are_those_of_the_steps_and_samples(digits: 
         w = before[f"parameters/{layer}.ff.w"]
         normalised = (arrived @ w.T - mean) / np.sqrt(square - mean**2 + 1e-3)
         d = m / (1 + 2 * np.abs(v - 1)) ** 2
+        gain = 1 / np.sqrt(square - mean**2 + 1e-3)
+        held = {kind: before[f"update/input.{layer}.w.0/{kind}/value"] for kind in ("mean", "product")}
+        post = (d - held["mean"] - normalised * held["product"]) * gain
+        expected = np.einsum("tbo,tbi->oi", post, arrived) / 20
+        np.testing.assert_allclose(trial.gradients[f"{layer}.ff.w"].numpy(), expected, rtol=1e-9, atol=1e-15)
         step = max(20 / (16 + 60 + 20), 1 - 0.9 ** (20 / 128))
         for kind, value in (("mean", d.mean((0, 1))), ("product", (d * normalised).mean((0, 1)))):
             name = f"update/input.{layer}.w.0/{kind}/value"
