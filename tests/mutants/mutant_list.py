@@ -57,6 +57,14 @@ class Mutant:
             raise ValueError(f"the old text occurs {times} times in {self.file}: {self.old!r}")
         return text.replace(self.old, self.new)
 
+    def stale(self, root: Path) -> str:
+        """Why the break cannot be made any more; "" where it can."""
+        try:
+            self.applied(root)
+        except ValueError as error:
+            return str(error)
+        return ""
+
 
 def read_list(path: Path) -> list[Mutant]:
     """The breaks of one file.

@@ -14,9 +14,7 @@ import importlib
 import multiprocessing
 import os
 import re
-import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,6 +26,7 @@ from multiprocessing.context import ForkProcess
 from pathlib import Path
 
 from mutant_list import LISTS, Mutant, read_lists
+from mutant_tree import copy_tree, write
 
 ENOUGH = 0.95
 SECONDS = 600.0
@@ -42,6 +41,7 @@ class Job:
 
     work: Work
     copy: Path
+    log: Path
     process: ForkProcess
     started: float
 
@@ -56,7 +56,7 @@ class Job:
             os.killpg(self.process.pid or 0, signal.SIGKILL)
             self.process.join()
             return "caught", "no end"
-        log = log_of(self.copy).read_text(encoding="utf-8", errors="replace").strip()
+        log = self.log.read_text(encoding="utf-8", errors="replace").strip()
         failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", log, re.M)
         # A test must have failed, or its file cannot be imported any more; pytest may end for reasons of its own.
         if failed and self.process.exitcode in (1, 2):
@@ -64,38 +64,15 @@ class Job:
         return "error" if self.process.exitcode else "survived", log.rpartition("\n")[2]
 
 
-def log_of(copy: Path) -> Path:
-    """Where the tests of a copy write: beside it, so that they do not find it."""
-    return copy.with_suffix(".log")
-
-
-def copy_tree(root: Path, to: Path) -> Path:
-    """Copy what git tracks or would track, as it lies in the working tree."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    listed = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, listed.split("\0")):
-        if (root / name).is_file():
-            (to / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(root / name, to / name)
-    return to
-
-
-def write(path: Path, text: str) -> None:
-    """Replace a file; its compiled form, which is told apart by time and size alone, goes with it."""
-    path.write_text(text, encoding="utf-8")
-    for compiled in path.parent.glob(f"__pycache__/{path.stem}.*"):
-        compiled.unlink()
-
-
-def run_tests(copy: Path, tests: Sequence[str]) -> None:
+def run_tests(copy: Path, log: Path, tests: Sequence[str]) -> None:
     """Run tests of a copy in this process, and end it with pytest's answer."""
     os.setsid()
     os.chdir(copy)
     os.environ["PYTHONPATH"] = str(copy)
     sys.path.insert(0, str(copy))
-    with log_of(copy).open("w") as log:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
+    with log.open("w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
     import pytest
 
     # Without the checks of shapes and types at every call: they would see more, and take four times as long.
@@ -113,9 +90,10 @@ def run_all(root: Path, copies: Sequence[Path], todo: Sequence[Work]) -> Iterato
             copy = free.pop()
             if mutant is not None:
                 write(copy / mutant.file, mutant.applied(copy))
-            process = multiprocessing.get_context("fork").Process(target=run_tests, args=(copy, tests))
+            log = copy.with_suffix(".log")  # beside the copy, where its tests do not find it
+            process = multiprocessing.get_context("fork").Process(target=run_tests, args=(copy, log, tests))
             process.start()
-            running.append(Job(work, copy, process, time.monotonic()))
+            running.append(Job(work, copy, log, process, time.monotonic()))
         wait([job.process.sentinel for job in running], timeout=1.0)
         for job in [job for job in running if not job.process.is_alive() or job.seconds > SECONDS]:
             yield job, *job.end()
@@ -163,25 +141,15 @@ def main(arguments: Sequence[str] | None = None, warm: Sequence[str] = WARM) -> 
     parser.add_argument("--all", action="store_true", help="run every test on what the named ones do not see")
     parser.add_argument("--root", type=Path, default=LISTS.parent.parent, help="another tree")
     asked = parser.parse_args(arguments)
-    mutants = [m for m in read_lists(asked.root / "tests" / "mutants") if not asked.only or _is_asked(m, asked.only)]
-    stale = 0
-    for mutant in mutants:
-        try:
-            mutant.applied(asked.root)
-        except ValueError as error:
-            print(f"stale  {mutant}: {error}")
-            stale += 1
+    mutants = [m for m in read_lists(asked.root / "tests" / "mutants") if any(t in str(m) for t in asked.only or [""])]
+    stale = [f"stale  {mutant}: {why}" for mutant in mutants if (why := mutant.stale(asked.root))]
     if stale or not mutants:
-        print(f"{stale} of {len(mutants)} entries are stale. Nothing was run")
+        print(*stale, f"{len(stale)} of {len(mutants)} entries are stale. Nothing was run", sep="\n")
         return 2
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     for name in warm:
         importlib.import_module(name)
     return play(asked.root, mutants, asked.jobs, not asked.no_baseline, asked.all)
-
-
-def _is_asked(mutant: Mutant, texts: Sequence[str]) -> bool:
-    return any(text in str(mutant) for text in texts)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
+from neurorules.traces import blocks
 from neurorules.traces.exporters import export, exporters
 from neurorules.traces.header import TraceHeader
 from neurorules.traces.writer import TraceWriter
@@ -26,7 +27,8 @@ LAYERS = {"maps": (2, 2, 3), "flat": (4,)}
 # layer, sample, step, neuron, value
 SPIKES = [
     ("maps", 0, 0, 0, 1.0), ("maps", 0, 4, 11, 2.0), ("maps", 1, 3, 7, 1.0), ("maps", 2, 1, 5, 1.0),
-    ("flat", 0, 2, 3, 1.0), ("flat", 2, 0, 1, 1.0), ("flat", 2, 4, 1, 0.25), ("flat", 2, 4, 2, 1.0),
+    ("flat", 0, 2, 3, 1.0), ("flat", 2, 0, 1, 1.0), ("flat", 2, 1, 3, 1.0), ("flat", 2, 4, 1, 0.25),
+    ("flat", 2, 4, 2, 1.0),
 ]  # fmt: skip
 V = np.arange(SAMPLES * STEPS * 4, dtype=np.float32).reshape(SAMPLES, STEPS, 4) / 8 - 3
 
@@ -55,7 +57,7 @@ def of_npz(path: Path) -> Said:
             for layer in LAYERS
             for t, n, x in zip(*(file[f"{layer}/{name}"] for name in ("t", "neuron", "value")), strict=True)
         ]
-        assert file["flat/sample"].tolist() == [0, 2, 2, 2]
+        assert file["flat/sample"].tolist() == [0, 2, 2, 2, 2]
         return Said(spikes, np.tile((np.arange(STEPS) + 0.5) * DT_MS, SAMPLES), file["flat/v"].reshape(-1, 4))
 
 
@@ -83,7 +85,7 @@ def of_events(path: Path) -> Said:
             neuron = int(event["x"] + 3 * event["y"] + 6 * event["p"])
             spikes.append((layer, neuron, float(event["t"]) / 1000, float(event["value"])))
     assert np.load(path / "maps.end.npy").tolist() == [2, 3, 4]
-    assert np.load(path / "flat.end.npy").tolist() == [1, 1, 4]
+    assert np.load(path / "flat.end.npy").tolist() == [1, 1, 5]
     return Said(spikes, np.tile((np.arange(STEPS) + 0.5) * DT_MS, SAMPLES), np.load(path / "flat.v.npy").reshape(-1, 4))
 
 
@@ -202,6 +204,18 @@ def test_every_format_is_asked_for_its_times() -> None:
 
 @pytest.mark.parametrize("to", [*READ, "nwb:gap_steps=2"])
 def test_every_spike_and_membrane_stands_at_its_time(trace: Path, tmp_path: Path, to: str) -> None:
+    check(trace, tmp_path, to)
+
+
+@pytest.mark.parametrize("to", ["npz", "events", "nirdata", "sonata", "nwb"])
+def test_a_trace_of_several_blocks_stands_there_as_well(
+    trace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: str
+) -> None:
+    monkeypatch.setattr(blocks, "SIZE", V[0].size)
+    check(trace, tmp_path, to)
+
+
+def check(trace: Path, tmp_path: Path, to: str) -> None:
     name = to.partition(":")[0]
     said = READ[name](export(trace, to, tmp_path / f"out.{name}")[0])
     spikes = sorted(said.spikes)

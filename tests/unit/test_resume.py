@@ -52,8 +52,11 @@ def config_of(way: str, **changed: Any) -> TrainConfig:
     return TrainConfig(**settings, steps=min(own, 3))
 
 
-def killed(monkeypatch: pytest.MonkeyPatch, config: TrainConfig, out: Path, save: int, before: bool = False) -> None:
-    """Train until the checkpoint of that number is written, or is about to be."""
+def killed(
+    monkeypatch: pytest.MonkeyPatch, config: TrainConfig, out: Path, save: int, before: bool = False,
+    seconds: float = -1.0,
+) -> None:  # fmt: skip
+    """Train until the checkpoint of that number is written, or is about to be; one is due after so many seconds."""
     saved = 0
 
     def save_and_die(*arguments: Any) -> None:
@@ -67,7 +70,7 @@ def killed(monkeypatch: pytest.MonkeyPatch, config: TrainConfig, out: Path, save
 
     write = checkpoint.save
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "CHECKPOINT_SECONDS", -1.0)
+        patch.setattr(trainer, "CHECKPOINT_SECONDS", seconds)
         patch.setattr(checkpoint, "save", save_and_die)
         with pytest.raises(KilledError):
             trainer.train(config, out, quiet=True, resume=out.exists())
@@ -122,6 +125,17 @@ def test_a_row_of_metrics_is_neither_lost_nor_repeated_wherever_a_run_is_killed(
     check_same(tmp_path / "killed", tmp_path / "whole")
 
 
+def test_a_run_killed_between_its_first_row_and_its_first_checkpoint_begins_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = config_of("rule shallow")
+    trainer.train(config, tmp_path / "whole", quiet=True)
+    killed(monkeypatch, config, tmp_path / "killed", 1, before=True, seconds=1e9)
+    assert len(RunFolder(tmp_path / "killed").read_metrics()) == 1 and checkpoint.load(tmp_path / "killed") is None
+    trainer.train(config, tmp_path / "killed", quiet=True, resume=True)
+    check_same(tmp_path / "killed", tmp_path / "whole")
+
+
 def test_a_finished_run_that_goes_on_stays_what_it_is(tmp_path: Path) -> None:
     config = config_of("rule shallow")
     trainer.train(config, tmp_path / "run", quiet=True)
@@ -160,6 +174,7 @@ def test_everything_in_a_state_comes_back_in_another_learner(way: str) -> None:
         learner.step(*batch_of(learner, seed))
     other.step(*batch_of(other, 9))
     state = learner.state()
+    kept = {name: value.clone() for name, value in state.items()}
     other.load(state)
     found = other.state()
     assert found.keys() == state.keys()
@@ -171,4 +186,5 @@ def test_everything_in_a_state_comes_back_in_another_learner(way: str) -> None:
     for name, value in learner.state().items():
         assert torch.equal(other.state()[name], value), name
     assert torch.equal(learner.scores(batch_of(learner, 7)[0]), other.scores(batch_of(other, 7)[0]))
-    assert all(torch.equal(found[name], value) for name, value in state.items())
+    for name, value in kept.items():
+        assert torch.equal(state[name], value) and torch.equal(found[name], value), name

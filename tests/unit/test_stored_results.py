@@ -20,7 +20,10 @@ from neurorules.datasets import open_dataset
 from neurorules.language.config import TrainConfig
 from neurorules.runs.folder import RunFolder
 from neurorules.torch_path.batches import Data
+from neurorules.torch_path.evaluate import evaluate
 from neurorules.torch_path.learner import Learner
+from neurorules.torch_path.restore import restore
+from neurorules.torch_path.state import to_tensors
 from neurorules.torch_path.trainer import train as train_config
 from neurorules.torch_path.watch import Watcher
 
@@ -34,10 +37,12 @@ Flat = dict[str, np.ndarray]
 
 
 class Answer(NamedTuple):
-    """Class scores (N, 10), and spikes (T, N, n) of both hidden layers."""
+    """Class scores (N, 10); of both hidden layers spikes, what arrived, and the current of it, (T, N, n) each."""
 
     scores: np.ndarray
     spikes: list[np.ndarray]
+    arrived: list[np.ndarray]
+    currents: list[np.ndarray]
 
     def accuracy(self, labels: np.ndarray) -> float:
         return float((self.scores.argmax(1) == labels).mean())
@@ -73,10 +78,12 @@ def digits() -> Digits:
 
 def answer(stored: Flat, x: np.ndarray) -> Answer:
     """Integrate-and-fire neurons of threshold 1 that a spike sets to 0, the read-out the mean of its current."""
-    arrives, spikes = np.broadcast_to(x, (STEPS, *x.shape)), []
+    arrives, spikes, arrived, currents = np.broadcast_to(x, (STEPS, *x.shape)), [], [], []
     for layer in ("hidden1", "hidden2"):
         w, b = stored[f"parameters/{layer}.ff.w"], stored[f"parameters/{layer}.b"]
         current = (arrives - stored.get(f"pre/input.{layer}.ff/value", 0.0)) @ w.T
+        arrived.append(arrives)
+        currents.append(current)
         if f"current/input.{layer}/mean/value" in stored:
             mean, square = (stored[f"current/input.{layer}/{kind}/value"] for kind in ("mean", "square"))
             current = (current - mean) / np.sqrt(square - mean**2 + 1e-3)
@@ -87,7 +94,8 @@ def answer(stored: Flat, x: np.ndarray) -> Answer:
             u = np.where(v > 1, 0.0, v)
         arrives = np.stack(fired)
         spikes.append(arrives)
-    return Answer((arrives @ stored["parameters/readout.ff.w"].T + stored["parameters/readout.b"]).mean(0), spikes)
+    scores = (arrives @ stored["parameters/readout.ff.w"].T + stored["parameters/readout.b"]).mean(0)
+    return Answer(scores, spikes, arrived, currents)
 
 
 def as_arrays(state: dict[str, Tensor]) -> Flat:
@@ -169,6 +177,17 @@ def test_the_result_follows_from_the_stored_weights(run: Ran, digits: Digits) ->
     assert (run.result["seed"], run.result["epochs"], run.result["net"]) == (0, EPOCHS, "9-7")
 
 
+def test_a_run_that_is_opened_again_is_the_network_that_was_trained(run: Ran) -> None:
+    restored = restore(run.folder.path)
+    found = to_tensors(restored.learner.learned)
+    assert all(torch.equal(found[name], run.folder.load_weights()[name]) for name in found)
+    assert {name.partition("/")[0] for name in found} == {"parameters", "current", "pre", "update", "signal"}
+    again = evaluate(restored.learner, restored.data.test, restored.config.seed)
+    assert (again.accuracy, again.spikes_per_sample) == (
+        run.result["test_accuracy"], run.result["spikes_per_sample"],
+    )  # fmt: skip
+
+
 def test_each_row_of_metrics_is_that_of_its_epoch(run: Ran, digits: Digits) -> None:
     rows = run.folder.read_metrics()
     assert [row["epoch"] for row in rows] == list(range(1, EPOCHS + 1))
@@ -190,6 +209,61 @@ def test_training_loss_and_accuracy_are_means_over_samples_and_not_over_batches(
         assert row["train_loss"] == pytest.approx(found.loss(digits.train[1]))
 
 
+def test_running_averages_are_those_of_the_samples_that_were_seen(tmp_path: Path, digits: Digits) -> None:
+    done = ran(tmp_path / "run", lr=0.0, readout_lr=0.0, epochs=2)
+    state = {name: value for name, value in as_arrays(done.states[0]).items() if name.startswith("parameters/")}
+    for layer, neurons, inputs in (("hidden1", 9, 64), ("hidden2", 7, 9)):
+        state[f"current/input.{layer}/mean/value"] = np.zeros(neurons)
+        state[f"current/input.{layer}/square/value"] = np.ones(neurons)
+        state[f"pre/input.{layer}.ff/value"] = np.zeros(inputs)
+    seen = 0
+    for epoch in range(2):
+        order = np.random.default_rng((0, epoch)).permutation(LIMIT - HELD)
+        for first in range(0, len(order), 32):
+            chosen = order[first : first + 32]
+            found, n = answer(state, digits.train[0][chosen]), len(chosen)
+            # A young average counts every sample alike, and its start as 16; an old one moves by a tenth in 128.
+            step = max(n / (16 + seen + n), 1 - 0.9 ** (n / 128))
+            for layer, current, arrived in zip(("hidden1", "hidden2"), found.currents, found.arrived, strict=True):
+                now = {
+                    f"current/input.{layer}/mean/value": current.mean((0, 1)),
+                    f"current/input.{layer}/square/value": (current**2).mean((0, 1)),
+                    f"pre/input.{layer}.ff/value": arrived.mean((0, 1)),
+                }
+                state |= {name: state[name] + step * (value - state[name]) for name, value in now.items()}
+            seen += n
+    stored = as_arrays(done.folder.load_weights())
+    for name, value in state.items():
+        np.testing.assert_allclose(stored[name], value, rtol=1e-5, atol=1e-7, err_msg=name)  # float32 pixels
+        assert not name.startswith("current") or stored[name.replace("value", "seen")] == seen == 2 * (LIMIT - HELD)
+
+
+def test_running_averages_of_updates_are_those_of_the_steps_and_samples(digits: Digits) -> None:
+    learner = Learner("9-7", "dfa", input_shape=(64,), classes=10, neuron="lif", steps=STEPS, precision="float64")
+    drive = torch.from_numpy(digits.train[0][:20]).expand(STEPS, 20, 64) * 2
+    for _ in range(3):  # until neurons fire, and their normalisation is no longer at its start
+        learner.step(drive, torch.from_numpy(digits.train[1][:20]))
+    before = as_arrays(learner.state())
+    trial, _ = learner.learn(drive, torch.from_numpy(digits.train[1][:20]))
+    after = as_arrays(learner.state())
+    for layer, activity in zip(("hidden1", "hidden2"), trial.activity, strict=False):
+        v, m = activity.v.values.numpy(), trial.third_factors[layer].values.numpy()
+        mean, square = (before[f"current/input.{layer}/{kind}/value"] for kind in ("mean", "square"))
+        arrived = activity.pre["ff"].values.numpy() - before[f"pre/input.{layer}.ff/value"]
+        w = before[f"parameters/{layer}.ff.w"]
+        normalised = (arrived @ w.T - mean) / np.sqrt(square - mean**2 + 1e-3)
+        d = m / (1 + 2 * np.abs(v - 1)) ** 2
+        gain = 1 / np.sqrt(square - mean**2 + 1e-3)
+        held = {kind: before[f"update/input.{layer}.w.0/{kind}/value"] for kind in ("mean", "product")}
+        post = (d - held["mean"] - normalised * held["product"]) * gain
+        expected = np.einsum("tbo,tbi->oi", post, arrived) / 20
+        np.testing.assert_allclose(trial.gradients[f"{layer}.ff.w"].numpy(), expected, rtol=1e-9, atol=1e-15)
+        step = max(20 / (16 + 60 + 20), 1 - 0.9 ** (20 / 128))
+        for kind, value in (("mean", d.mean((0, 1))), ("product", (d * normalised).mean((0, 1)))):
+            name = f"update/input.{layer}.w.0/{kind}/value"
+            np.testing.assert_allclose(after[name], before[name] + step * (value - before[name]), rtol=1e-9, atol=1e-15)
+
+
 def test_a_mean_over_seeds_has_the_spread_of_a_sample(tmp_path: Path) -> None:
     config = TrainConfig(**{**SETTINGS, "rule": "shallow", "epochs": 1, "net": "4", "seed": 3})
     paper = Paper("a paper", "us", (Table("a table", (Row("a row", config),)),))
@@ -200,7 +274,7 @@ def test_a_mean_over_seeds_has_the_spread_of_a_sample(tmp_path: Path) -> None:
     assert row["test_accuracy"] == pytest.approx(sum(accuracies) / 3)
     assert row["spread"] == pytest.approx(statistics.stdev(accuracies))
     assert row["seconds"] == pytest.approx(sum(result["train_seconds"] for result in results) / 3)
-    (shown,) = rows_of(results)
+    (shown,) = rows_of([{**result, "control": ""} for result in results])
     assert (shown.seeds, shown.test) == (3, pytest.approx(sum(accuracies) / 3))
     assert shown.test_spread == pytest.approx(statistics.stdev(accuracies))
     assert f"{100 * shown.test:.2f} ± {100 * shown.test_spread:.2f}" in as_markdown([shown])

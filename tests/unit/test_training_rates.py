@@ -24,6 +24,7 @@ from neurorules.language.config import TrainConfig
 from neurorules.rules import RULES
 from neurorules.torch_path.batches import Data, load_data
 from neurorules.torch_path.learner import Learner
+from neurorules.torch_path.optimiser import Optimiser
 from neurorules.torch_path.trainer import make_learner, train
 from neurorules.torch_path.watch import Watcher
 
@@ -122,14 +123,28 @@ def test_a_training_falls_by_cosine_where_nothing_is_said() -> None:
 
 
 def test_weight_decay_pulls_weights_and_no_biases() -> None:
-    decay = 0.3
-    parameters, gradients = trained(weight_decay=decay, lr_schedule="constant")
+    decay, rate = 0.3, 0.5
+    learner = Learner(
+        "4-4", "bptt", input_shape=(PIXELS,), classes=3, precision="float64", optimizer="sgd", lr=rate,
+        readout_lr=rate, weight_decay=decay,
+    )  # fmt: skip
+    drive = torch.rand(6, 6, PIXELS, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) * 3
+    learner.step(drive, torch.arange(6) % 3)  # biases begin at 0, where nothing could pull them
+    before = {name: value.clone() for name, value in learner.learned.parameters.items()}
+    trial, _ = learner.learn(drive, torch.arange(6) % 3)
+    assert all(before[name].any() for name in trial.gradients) and len(trial.gradients) == 6
+    for name, gradient in trial.gradients.items():
+        pull = decay * before[name] if name.endswith(".w") else 0.0
+        torch.testing.assert_close(learner.learned.parameters[name], before[name] - rate * (gradient + pull), msg=name)
+
+
+def test_a_training_uses_the_weight_decay_that_it_is_given() -> None:
+    parameters, gradients = trained(weight_decay=0.3, lr_schedule="constant")
     for name, gradient in gradients.items():
         rate = READOUT_LR if name.startswith("readout") else LR
-        pull = decay * parameters[0][name] if name.endswith(".w") else torch.zeros_like(gradient)
+        pull = 0.3 * parameters[0][name] if name.endswith(".w") else torch.zeros_like(gradient)
         expected = [float(BATCHES)] * EPOCHS
         assert moves(parameters, name, -rate * (gradient + pull)) == pytest.approx(expected, rel=1e-4), name
-        assert name.endswith((".w", ".b"))
 
 
 @pytest.mark.parametrize("name", RULES.names())
@@ -144,11 +159,13 @@ def test_rates_that_are_given_replace_the_rules_own() -> None:
     check_rates("local_readout", RULES.make("local_readout").defaults.lr, 0.05, {"readout_lr": 0.05})
 
 
-def check_rates(rule: str, lr: float, readout_lr: float, given: dict[str, float] | None = None) -> None:
+def check_rates(
+    rule: str, lr: float, readout_lr: float, given: dict[str, float] | None = None, optimizer: str = "sgd"
+) -> None:
     """One plain gradient step, against the gradient: whatever reads out learns at the read-out's rate."""
     own = RULES.make(rule).defaults
     learner = Learner(
-        "4-4", rule, input_shape=(PIXELS,), classes=3, precision="float64", optimizer="sgd", **(given or {})
+        "4-4", rule, input_shape=(PIXELS,), classes=3, precision="float64", optimizer=optimizer, **(given or {})
     )
     drive = torch.rand(own.steps, 6, PIXELS, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) * 3
     before = {name: value.clone() for name, value in learner.learned.parameters.items()}
@@ -164,3 +181,44 @@ def check_rates(rule: str, lr: float, readout_lr: float, given: dict[str, float]
         bounds = learner.model.rule.bounds
         after = after.clamp(*bounds) if bounds is not None and name.startswith("hidden") else after
         torch.testing.assert_close(learner.learned.parameters[name], after, rtol=1e-12, atol=1e-15, msg=name)
+
+
+KEPT = {"none": set(), "sgd": set(), "momentum": {"momentum_buffer"}, "pid": {"sum", "before"},
+        "adam": {"step", "exp_avg", "exp_avg_sq"}}  # fmt: skip
+"""What each kind keeps of a parameter between two updates."""
+
+
+@pytest.mark.parametrize("name", RULES.names())
+def test_hidden_layers_and_what_reads_out_change_by_the_rules_own_kinds(name: str) -> None:
+    own = RULES.make(name).defaults
+    learner = Learner("4-4", name, input_shape=(PIXELS,), classes=3)
+    learner.step(torch.rand(own.steps, 6, PIXELS), torch.arange(6) % 3)
+    kept: dict[str, set[str]] = {}
+    for path in learner.optimiser.state():
+        parameter, quantity = path.rsplit("/", 1)
+        kept.setdefault(parameter, set()).add(quantity)
+    assert kept["readout.ff.w"] == KEPT[own.readout_optimizer]
+    if not RULES.make(name).control:
+        assert kept.get("hidden1.ff.w", set()) == KEPT[own.optimizer.partition(":")[0]]
+
+
+def test_changes_that_a_text_gives_as_they_are_have_no_rate() -> None:
+    check_rates("dfa", 1.0, 1.0, {"lr": 0.02, "readout_lr": 0.05}, "none")
+
+
+def test_a_controller_sums_what_was_and_opposes_what_grows() -> None:
+    # dK = -rate (kp G + ki sum G + kd (G - G before)), the sum fading by `keep`, G with the decay in it.
+    rate, decay, kp, ki, kd, keep = 0.1, 0.3, 0.7, 0.2, 0.4, 0.8
+    w = np.array([[1.0, -2.0], [0.5, 3.0]])
+    ours = {"hidden1.ff.w": torch.from_numpy(w.copy())}
+    text = f"pid:kp={kp}:ki={ki}:kd={kd}:keep={keep}"
+    optimiser = Optimiser(ours, {"hidden1.ff.w": text}, {"hidden1.ff.w": rate}, decay)
+    total, before = np.zeros_like(w), None
+    for step in range(4):
+        gradient = np.random.default_rng(step).normal(size=w.shape)
+        optimiser.step({"hidden1.ff.w": torch.from_numpy(gradient)})
+        g = gradient + decay * w
+        total = keep * total + g
+        w = w - rate * (kp * g + ki * total + kd * (0.0 if before is None else g - before))
+        before = g
+        np.testing.assert_allclose(ours["hidden1.ff.w"].numpy(), w, rtol=1e-12)

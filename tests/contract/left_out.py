@@ -1,0 +1,81 @@
+"""Rules that a suite over the registry leaves out, and why: no rule leaves a suite silently.
+
+A suite is a test whose parameters name at least half of the rules. `test_left_out.py` holds that what it leaves out is
+what stands here, no more and no less: whoever adds a rule, or narrows a suite, says so in this file.
+"""
+
+from __future__ import annotations
+
+FROZEN = "its hidden layers never learn"
+UNTAUGHT = "reads no third factor"
+UNSUPERVISED = "is told no labels, so it may do worse than frozen layers"
+TEMPLATES = "class prototypes are rows of their own, which see a sum over the samples"
+WITH_CODES = f"{TEMPLATES}; tested with codes in their place"
+IN_TIME = "reads all steps of a trial at once; that a shorter window is refused is tested beside this"
+ONE_STEP = "its neurons have one step, so no time runs"
+LOCKED = "its layers wait for others; that it is refused is tested beside this"
+CARRIED = "carries its third factor back through time, for which the stepped equations have no text"
+TABLES = "what its equations read is not written down by hand; contract/test_rules.py holds it to what it declares"
+MAPS = "is looked at in dense layers alone; its change of a map is an outer product like dfa's"
+NO_MAPS = "takes no convolution"
+NOT_SPIKING = "brings rings for neurons, and this test has spiking ones"
+FIRST_OF_ALL = "is the rule of all other tests of this file"
+SAME_LOOP = "goes on to the same bits in unit/test_resume.py, from the same seed"
+
+NO_CIRCUIT = "has no equations in continuous time; that it is refused is tested in unit/test_continuous_runs.py"
+
+LEFT_OUT: dict[str, dict[str, str]] = {
+    "test_rules.py::test_changes_are_linear_in_the_third_factor": {FROZEN: "shallow", UNTAUGHT: "stdp"},
+    "test_rules.py::test_changes_add_up_over_the_rows_of_a_batch": {
+        WITH_CODES: "sigprop",
+        TEMPLATES: "traces_propagation",
+    },
+    "test_rules.py::test_a_learning_rule_beats_its_frozen_control_by_three_standard_errors": {
+        FROZEN: "shallow",
+        UNSUPERVISED: "stdp",
+    },
+    "test_circuits.py::test_declared_eligibilities_are_refused_by_name": {
+        NO_CIRCUIT: "bptt dfa fa local_readout spiking_bsp traces_propagation"
+    },
+    "test_circuits.py::test_it_is_a_rule_of_the_same_name": {
+        NO_CIRCUIT: "bptt dfa fa local_readout spiking_bsp traces_propagation"
+    },
+    "test_audit.py::test_an_audit_finds_what_a_rules_equations_read": {
+        TABLES: "bsp local_readout spiking_bsp traces_propagation"
+    },
+    "test_brian2_online.py::test_every_lowered_rule_moves_its_weights_alike_while_it_runs": {
+        CARRIED: "bptt fa spiking_bsp",
+        ONE_STEP: "bsp",
+    },
+    "test_explain.py::test_the_steps_add_up_to_the_gradient_of_a_dense_synapse": {FROZEN: "shallow"},
+    "test_explain.py::test_the_steps_add_up_where_a_kernel_is_shared": {
+        FROZEN: "shallow",
+        NO_MAPS: "bsp",
+        MAPS: "drtp fa spiking_bsp traces_propagation",
+    },
+    "test_fused.py::test_every_rule_learns_the_same_on_both_ways": {ONE_STEP: "bsp"},
+    "test_pipeline.py::test_a_pipeline_learns_the_same_bits_as_one_layer_after_the_other": {
+        LOCKED: "bptt bsp dfa fa pepita spiking_bsp"
+    },
+    "test_schedules.py::test_by_step_and_chunks_learn_what_by_layer_learns": {
+        FROZEN: "shallow",
+        ONE_STEP: "bsp",
+        IN_TIME: "bptt fa spiking_bsp traces_propagation",
+    },
+    "test_learner.py::test_a_learner_learns_from_one_sample_at_a_time": {
+        FROZEN: "shallow",
+        NOT_SPIKING: "bsp",
+        SAME_LOOP: "spiking_bsp traces_propagation",
+    },
+    "test_learner.py::test_the_same_seed_gives_the_same_bits_whatever_was_drawn_elsewhere": {
+        SAME_LOOP: "bsp shallow spiking_bsp traces_propagation"
+    },
+    "test_data_use.py::test_no_rule_learns_from_samples_that_are_held_out": {FIRST_OF_ALL: "sigprop"},
+}
+"""By test: reasons, and the rules of each."""
+
+WITHOUT_NET: dict[tuple[str, str], str] = {
+    ("bsp", "c3k3-p2-10"): "a convolution's synapses share their weights, and each would need a mirrored connection",
+    ("bsp", "12-r10"): "its rings run one step, in which no layer can read itself",
+}
+"""Pairs of a rule and a net that `contract/test_rules.py` skips, because the rule refuses the net."""
