@@ -19,6 +19,7 @@ TABLES = "what its equations read is not written down by hand; contract/test_rul
 MAPS = "is looked at in dense layers alone; its change of a map is an outer product like dfa's"
 NO_MAPS = "takes no convolution"
 NOT_SPIKING = "brings rings for neurons, and this test has spiking ones"
+NO_PAPER = "is a control of ours, and no paper's"
 FIRST_OF_ALL = "is the rule of all other tests of this file"
 SAME_LOOP = "goes on to the same bits in unit/test_resume.py, from the same seed"
 
@@ -70,6 +71,7 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     "test_learner.py::test_the_same_seed_gives_the_same_bits_whatever_was_drawn_elsewhere": {
         SAME_LOOP: "bsp shallow spiking_bsp traces_propagation"
     },
+    "test_citations.py::test_every_choice_that_is_not_the_papers_is_declared": {NO_PAPER: "shallow"},
     "test_data_use.py::test_no_rule_learns_from_samples_that_are_held_out": {FIRST_OF_ALL: "sigprop"},
 }
 """By test: reasons, and the rules of each."""

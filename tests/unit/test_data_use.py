@@ -14,7 +14,7 @@ import torch
 from recorded_data import READS, TEST, TRAINING
 
 from neurorules.api import train
-from neurorules.compare.comparison import folder_of, plan, run_all
+from neurorules.compare.comparison import plan, run_all
 from neurorules.compare.papers._shared import Paper, Row, Table
 from neurorules.compare.reproduce import reproduce
 from neurorules.datasets import DATASETS
@@ -59,7 +59,7 @@ def by_train(config: TrainConfig, out: Path) -> Path:
 
 def by_compare(config: TrainConfig, out: Path) -> Path:
     """Watched between epochs, as `compare` trains."""
-    tasks = [(row, folder_of(out, row)) for row in plan(config, config.rule, 1)]
+    tasks = [(run.config, run.folder(out)) for run in plan(config, config.rule, 1)]
     run_all(tasks, out, jobs=1, data_dir=None, quiet=True, command="compare", measured=True)
     return tasks[0][1]
 
