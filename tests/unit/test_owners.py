@@ -1,4 +1,4 @@
-"""One writer at a time: a folder or file that is being written is refused to others, by a lock that ends with its holder."""
+"""One writer at a time: a folder or file that is being written is refused to others, until its writer ends."""
 
 from __future__ import annotations
 
@@ -171,18 +171,8 @@ def test_two_writers_of_one_trace_are_one_too_many(tmp_path: Path) -> None:
 @pytest.fixture
 def training(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that trains into the folder `run`, for longer than anybody waits."""
-    command = [
-        sys.executable,
-        "-m",
-        "neurorules",
-        "train",
-        *SMALL,
-        "--epochs",
-        "100000",
-        "--out",
-        str(tmp_path / "run"),
-    ]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-m", "neurorules", "train", *SMALL, "--epochs", "100000"]
+    with subprocess.Popen([*command, "--out", str(tmp_path / "run")], stderr=subprocess.PIPE, text=True) as process:
         yield process
         process.kill()
 
