@@ -1,4 +1,4 @@
-"""What a cache keeps is used where it is whole, made again once where it is not, and done without where it cannot be kept."""
+"""What a cache keeps is used where it is whole, made again where it is not, and done without where it has to be."""
 
 from __future__ import annotations
 
