@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -21,6 +22,7 @@ from neurorules.language.errors import MissingExtra, UserError, unknown
 from neurorules.language.options import parse_list
 from neurorules.runs.folder import CONFIG, RESULT, RunFolder
 from neurorules.runs.interrupt import Interrupted
+from neurorules.runs.orphans import stopped_without_parent
 from neurorules.runs.plain_json import plain, read_json, to_json
 from neurorules.runs.progress import track
 
@@ -151,7 +153,8 @@ def run_all(
     if apart:
         tasks = [(replace(config, threads=config.threads or 1), folder) for config, folder in tasks]
     check_settings(tasks, out)
-    calls = (joblib.delayed(run_one)(config, folder, data_dir, quiet or apart, measured) for config, folder in tasks)
+    own = (data_dir, quiet or apart, measured, os.getpid())
+    calls = (joblib.delayed(run_one)(config, folder, *own) for config, folder in tasks)
     try:
         with workers(dask):
             if dask is not None:  # its backend hands back all results at once
@@ -245,13 +248,18 @@ def prepare_folder(out: Path, folders: Sequence[Path], force: bool, resume: bool
 
 
 def run_one(
-    config: SettledConfig, folder: Path, data_dir: Path | None, quiet: bool, measured: bool = False
-) -> dict[str, Any]:
-    """One run: its stored result where it is finished, else trained, from its checkpoint where there is one."""
+    config: SettledConfig, folder: Path, data_dir: Path | None, quiet: bool, measured: bool = False,
+    parent: int | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """One run: its stored result where it is finished, else trained, from its checkpoint where there is one.
+
+    A worker whose `parent` ends stops, as if the user had asked it to.
+    """
     if (folder / RESULT).exists():
         return RunFolder(folder).read_result()
     begun = (folder / CONFIG).exists()
     watchers = [watch.Measures(config.batch_size)] if measured and config.path == "torch" else []
-    result = train(config, folder, data_dir=data_dir, resume=begun, quiet=quiet, watchers=watchers)
+    with stopped_without_parent(parent):
+        result = train(config, folder, data_dir=data_dir, resume=begun, quiet=quiet, watchers=watchers)
     watch.close(folder)
     return result

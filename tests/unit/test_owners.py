@@ -193,3 +193,34 @@ def test_a_run_killed_while_it_trains_can_be_resumed_at_once_and_not_before(
     (folder / "config.json").write_text(config.replace('"epochs": 100000', f'"epochs": {rows + 1}'))
     assert run(["train", *SMALL, "--epochs", str(rows + 1), "--out", str(folder), "--resume", "--json"]) == 0
     assert len(RunFolder(folder).read_metrics()) == rows + 1 and not (folder / LOCK).exists()
+
+
+PARENT = """
+import os, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", sys.argv[1], str(os.getpid()), sys.argv[2]], stdout=subprocess.PIPE)
+child.stdout.readline()
+os._exit(0)
+"""
+WORKER = """
+import sys, time
+from pathlib import Path
+from neurorules.disk.lock import owned_folder
+from neurorules.runs.interrupt import polite_stop
+from neurorules.runs.orphans import stopped_without_parent
+with owned_folder(Path(sys.argv[2])), polite_stop() as stop, stopped_without_parent(int(sys.argv[1])):
+    print("works", flush=True)
+    patience = time.monotonic() + 30
+    while not stop.requested and time.monotonic() < patience:
+        time.sleep(0.02)
+Path(sys.argv[2], "end").write_text(str(stop.requested))
+"""
+
+
+def test_a_worker_whose_comparison_was_killed_stops_and_lets_go_of_its_run(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", PARENT, WORKER, str(tmp_path)], check=True, timeout=30)
+    patience = time.monotonic() + 20
+    while not (tmp_path / "end").exists() and time.monotonic() < patience:
+        time.sleep(0.05)
+    assert (tmp_path / "end").read_text() == "True"
+    with owned_folder(tmp_path):
+        pass
