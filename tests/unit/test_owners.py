@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from places import SMALL, content, done, refused, small_trace
 
 from neurorules.cli import run
 from neurorules.compare.comparison import plan, run_one
-from neurorules.disk.lock import LOCK, owned_file, owned_folder
+from neurorules.disk.lock import LOCK, owned_file, owned_folder, waiting_for
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.runs.folder import RunFolder
@@ -224,3 +225,17 @@ def test_a_worker_whose_comparison_was_killed_stops_and_lets_go_of_its_run(tmp_p
     assert (tmp_path / "end").read_text() == "True"
     with owned_folder(tmp_path):
         pass
+
+
+def test_whoever_waited_for_a_lock_holds_the_one_that_others_see(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+
+    def waits() -> bool:
+        with waiting_for(lock):
+            return lock.exists()
+
+    with ThreadPoolExecutor(1) as pool:
+        with waiting_for(lock):
+            waiting = pool.submit(waits)
+            time.sleep(0.2)
+        assert waiting.result(timeout=10)
