@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -27,6 +28,7 @@ from neurorules.language.ranges import Seeds, check_range
 from neurorules.runs.allocator import keep_freed_memory
 from neurorules.runs.folder import CONFIG, RESULT, RunFolder
 from neurorules.runs.interrupt import Interrupted
+from neurorules.runs.orphans import stopped_without_parent
 from neurorules.runs.plain_json import plain, to_json
 from neurorules.runs.progress import track
 from neurorules.torch_path.batches import settled_by_data
@@ -191,8 +193,9 @@ def run_all(
     if apart:
         tasks = [(replace(config, threads=config.threads or 1), folder) for config, folder in tasks]
     check_settings(tasks, out, data_dir)
+    own = (data_dir, quiet or apart, measured, os.getpid())
     run = run_apart if jobs > 1 and dask is None else run_one
-    calls = (joblib.delayed(run)(config, folder, data_dir, quiet or apart, measured) for config, folder in tasks)
+    calls = (joblib.delayed(run)(config, folder, *own) for config, folder in tasks)
     try:
         with workers(dask):
             if dask is not None:  # its backend hands back all results at once
@@ -286,21 +289,27 @@ def prepare_folder(out: Path, folders: Sequence[Path], force: bool, resume: bool
 
 
 def run_apart(
-    config: SettledConfig, folder: Path, data_dir: Path | None, quiet: bool, measured: bool = False
-) -> dict[str, Any]:
+    config: SettledConfig, folder: Path, data_dir: Path | None, quiet: bool, measured: bool = False,
+    parent: int | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """`run_one` in a process that does nothing else."""
     keep_freed_memory()
-    return run_one(config, folder, data_dir, quiet, measured)
+    return run_one(config, folder, data_dir, quiet, measured, parent)
 
 
 def run_one(
-    config: SettledConfig, folder: Path, data_dir: Path | None, quiet: bool, measured: bool = False
-) -> dict[str, Any]:
-    """One run: its stored result where it is finished, else trained, from its checkpoint where there is one."""
+    config: SettledConfig, folder: Path, data_dir: Path | None, quiet: bool, measured: bool = False,
+    parent: int | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """One run: its stored result where it is finished, else trained, from its checkpoint where there is one.
+
+    A worker whose `parent` ends stops, as if the user had asked it to.
+    """
     if (folder / RESULT).exists():
         return RunFolder.finished(folder).read_result()
     begun = (folder / CONFIG).exists()
     watchers = [watch.Measures(config.batch_size)] if measured and config.path == "torch" else []
-    result = train(config, folder, data_dir=data_dir, resume=begun, quiet=quiet, watchers=watchers)
+    with stopped_without_parent(parent):
+        result = train(config, folder, data_dir=data_dir, resume=begun, quiet=quiet, watchers=watchers)
     watch.close(folder)
     return result

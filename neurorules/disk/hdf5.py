@@ -66,22 +66,28 @@ class PatientFile(io.RawIOBase):
             raise OSError(self.refusal, os.strerror(self.refusal), str(self._path))
 
     def readable(self) -> bool:
+        """Always."""
         return True
 
     def writable(self) -> bool:
+        """Always."""
         return True
 
     def seekable(self) -> bool:
+        """Always."""
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place; its number."""
         self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._end}[whence]
         return self._at
 
     def tell(self) -> int:
+        """The place."""
         return self._at
 
     def readinto(self, buffer: Any) -> int:
+        """Read on, what the disk refused included; how many bytes."""
         view = memoryview(buffer).cast("B")
         many = max(0, min(len(view), self._end - self._at))
         found = os.pread(self._file.fileno(), many, self._at)
@@ -94,6 +100,7 @@ class PatientFile(io.RawIOBase):
         return many
 
     def write(self, data: Any) -> int:
+        """Write on, to the disk or, once it has refused, to memory; how many bytes."""
         view = memoryview(data).cast("B")
         done = 0
         while done < len(view) and self.refusal is None:
@@ -108,6 +115,7 @@ class PatientFile(io.RawIOBase):
         return len(view)
 
     def truncate(self, size: int | None = None) -> int:
+        """Let the file end at a place, by default the present one."""
         self._end = self._at if size is None else size
         if self.refusal is None:
             try:
@@ -117,6 +125,7 @@ class PatientFile(io.RawIOBase):
         return self._end
 
     def close(self) -> None:
+        """Close the file; what stands in memory is given up."""
         self._file.close()
         super().close()
 

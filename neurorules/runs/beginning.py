@@ -6,6 +6,7 @@ A run has begun once it has kept something: a checkpoint, a row of metrics, a re
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +15,10 @@ from neurorules.disk.lock import owned_folder
 from neurorules.language.config import TrainConfig
 from neurorules.runs.atomic import remove_leftovers
 from neurorules.runs.folder import CONFIG, RUN_FILES, RunFolder, open_run
+from neurorules.runs.outputs import TRACES
 
+MEASURES = "measures"
+"""Folder in a run folder for what a comparison measures of it."""
 ASIDE = ".replaced"
 """Folder in a run folder that keeps the files of the run that `force` replaces, until the new one has begun."""
 
@@ -38,17 +42,26 @@ def own_run(
     with owned_folder(path):
         replaced = force and not resume and _set_aside(path)
         new = not (path / CONFIG).exists()
+        beside = [path / name for name in (TRACES, MEASURES) if not (path / name).exists()]
         try:
             yield open_run(path, config, resume, force, settle)
         except BaseException:
             if new and not has_begun(path):
                 (path / CONFIG).unlink(missing_ok=True)
                 remove_leftovers(path, RUN_FILES)
+                _remove(beside)
                 if replaced:
                     _move_files(path / ASIDE, path)
             raise
         finally:
             _forget_replaced(path)
+
+
+def _remove(places: list[Path]) -> None:
+    for place in places:
+        if place.is_dir():
+            shutil.rmtree(place, ignore_errors=True)
+        place.unlink(missing_ok=True)
 
 
 def has_begun(path: Path) -> bool:

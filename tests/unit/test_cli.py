@@ -237,6 +237,28 @@ def test_list_names_every_entry(kind: str, capsys: pytest.CaptureFixture[str]) -
     assert entries and all(entry["name"] and entry["what it is"] for entry in entries)
 
 
+@pytest.mark.parametrize(
+    "kind", ["rules", "signals", "neurons", "connections", "normalisations", "encoders", "datasets", "hardware",
+             "surrogates", "exporters", "plots"],
+)  # fmt: skip
+def test_a_list_fits_a_hundred_columns_and_names_stand_on_a_line(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["list", kind, "--json"]) == 0
+    names = [entry["name"] for entry in json.loads(capsys.readouterr().out)[kind]]
+    assert run(["list", kind]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= 100
+    first = [line.split()[0] for line in lines[1:] if line and not line.startswith(" ")]
+    assert [word for word in first if word in names] == names and len(lines) < 8 * len(names) + 3
+
+
+def test_what_a_list_of_rules_leaves_out_stands_in_its_citation(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["list", "rules"]) == 0
+    assert "neurorules cite RULE" in capsys.readouterr().out
+    assert run(["cite", "stdp"]) == 0
+    told = capsys.readouterr().out
+    assert "options: a_plus=0.01" in told and "needs: nothing" in told and "runs in: torch, brian2" in told
+
+
 def test_a_citation_shows_what_the_texts_declare(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["cite", "stdp:same_step=neither", "--equations"]) == 0
     told = capsys.readouterr().out

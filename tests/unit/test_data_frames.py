@@ -185,10 +185,12 @@ def test_many_may_make_the_same_frames_at_once(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_cache_folder_that_cannot_be_written_is_told(tmp_path):
+def test_frames_are_made_in_memory_where_the_cache_folder_cannot_be_written_and_a_line_says_so(tmp_path, caplog):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match="NEURORULES_CACHE"):
-        frames("frames", recordings([(1, 2, 1, 0)]), 3, tmp_path / "file" / "cache")
+    events = recordings([(1, 2, 1, 0)])
+    made = frames("frames", events, 3, tmp_path / "file" / "cache")
+    assert not isinstance(made, np.memmap) and np.array_equal(made, frames("frames", events, 3))
+    assert [record.message.count("NEURORULES_CACHE") for record in caplog.records] == [1]
 
 
 # --- refusals, and tonic's filter

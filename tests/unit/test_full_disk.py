@@ -22,7 +22,9 @@ from neurorules.disk.space import mapped_array
 from neurorules.encoders import open_encoder
 from neurorules.language.errors import UserError
 from neurorules.traces.exporters import export, exporters
+from neurorules.traces.header import TraceHeader
 from neurorules.traces.store import TraceReader
+from neurorules.traces.writer import MARGIN, TraceWriter
 
 PACKAGES = {"parquet": "pyarrow", "nwb": "pynwb", "nix": "nixio"}
 
@@ -218,3 +220,14 @@ def test_a_trace_that_a_run_writes_keeps_what_came_before_the_disk_was_full(
     assert "no space left on device" in refused(capsys, *arguments, "--out", full / "run")
     with TraceReader(full / "run" / "traces.h5") as reader:
         assert len(reader) and {sample.epoch for sample in reader} >= {0}
+
+
+def test_a_trace_has_its_room_before_it_is_written_and_gives_back_what_it_did_not_need(tmp_path: Path) -> None:
+    path = tmp_path / "t.h5"
+    with TraceWriter(path, TraceHeader("x", {"a": (100,)})) as writer:
+        writer.append(0, 0, {"a": {"v": np.zeros((50, 100), np.float32)}})
+        writer.flush()
+        assert path.stat().st_blocks * 512 >= path.stat().st_size > MARGIN
+    assert path.stat().st_size < MARGIN
+    with TraceReader(path) as reader:
+        assert len(reader) == 1

@@ -1,4 +1,4 @@
-"""One writer at a time: a folder or file that is being written is refused to others, by a lock that ends with its holder."""
+"""One writer at a time: a folder or file that is being written is refused to others, until its writer ends."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from places import SMALL, content, done, refused, small_trace
 
 from neurorules.cli import run
 from neurorules.compare.comparison import plan, run_one
-from neurorules.disk.lock import LOCK, owned_file, owned_folder
+from neurorules.disk.lock import LOCK, owned_file, owned_folder, waiting_for
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.runs.folder import RunFolder
@@ -171,18 +172,8 @@ def test_two_writers_of_one_trace_are_one_too_many(tmp_path: Path) -> None:
 @pytest.fixture
 def training(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that trains into the folder `run`, for longer than anybody waits."""
-    command = [
-        sys.executable,
-        "-m",
-        "neurorules",
-        "train",
-        *SMALL,
-        "--epochs",
-        "100000",
-        "--out",
-        str(tmp_path / "run"),
-    ]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-m", "neurorules", "train", *SMALL, "--epochs", "100000"]
+    with subprocess.Popen([*command, "--out", str(tmp_path / "run")], stderr=subprocess.PIPE, text=True) as process:
         yield process
         process.kill()
 
@@ -203,3 +194,48 @@ def test_a_run_killed_while_it_trains_can_be_resumed_at_once_and_not_before(
     (folder / "config.json").write_text(config.replace('"epochs": 100000', f'"epochs": {rows + 1}'))
     assert run(["train", *SMALL, "--epochs", str(rows + 1), "--out", str(folder), "--resume", "--json"]) == 0
     assert len(RunFolder(folder).read_metrics()) == rows + 1 and not (folder / LOCK).exists()
+
+
+PARENT = """
+import os, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", sys.argv[1], str(os.getpid()), sys.argv[2]], stdout=subprocess.PIPE)
+child.stdout.readline()
+os._exit(0)
+"""
+WORKER = """
+import sys, time
+from pathlib import Path
+from neurorules.disk.lock import owned_folder
+from neurorules.runs.interrupt import polite_stop
+from neurorules.runs.orphans import stopped_without_parent
+with owned_folder(Path(sys.argv[2])), polite_stop() as stop, stopped_without_parent(int(sys.argv[1])):
+    print("works", flush=True)
+    patience = time.monotonic() + 30
+    while not stop.requested and time.monotonic() < patience:
+        time.sleep(0.02)
+Path(sys.argv[2], "end").write_text(str(stop.requested))
+"""
+
+
+def test_a_worker_whose_comparison_was_killed_stops_and_lets_go_of_its_run(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", PARENT, WORKER, str(tmp_path)], check=True, timeout=30)
+    patience = time.monotonic() + 20
+    while not (tmp_path / "end").exists() and time.monotonic() < patience:
+        time.sleep(0.05)
+    assert (tmp_path / "end").read_text() == "True"
+    with owned_folder(tmp_path):
+        pass
+
+
+def test_whoever_waited_for_a_lock_holds_the_one_that_others_see(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+
+    def waits() -> bool:
+        with waiting_for(lock):
+            return lock.exists()
+
+    with ThreadPoolExecutor(1) as pool:
+        with waiting_for(lock):
+            waiting = pool.submit(waits)
+            time.sleep(0.2)
+        assert waiting.result(timeout=10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -11,19 +12,26 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from neurorules.cli import run
+from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.runs import checkpoint
 from neurorules.runs.atomic import replacing, write_text
 from neurorules.runs.folder import RESULT_KEYS, RUN_FILES, RunFolder
-from neurorules.runs.interrupt import polite_stop
+from neurorules.runs.interrupt import StopFlag, polite_stop
 from neurorules.runs.plain_json import plain, to_json
 from neurorules.runs.progress import progress, track
+from neurorules.torch_path.batches import Data
+from neurorules.torch_path.learner import Learner
+from neurorules.torch_path.trainer import train
+from neurorules.torch_path.watch import Watcher
 
 CONFIG = {"rule": "sigprop", "lr": 0.01, "net": [64, 64], "epochs": 3}
 
@@ -249,3 +257,39 @@ def test_a_bar_appears_on_a_terminal_when_the_work_is_long(monkeypatch, capfd) -
             outer.advance(note=f"accuracy {item}")
     out, err = capfd.readouterr()
     assert out == "" and "runs" in err and "accuracy" in err and "epoch" in err
+
+
+class StopsAtOnce(Watcher):
+    """Presses Ctrl-C as soon as the run begins."""
+
+    def look(self, learner: Learner, data: Data, epoch: int, folder: Path | None) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_loop_over_runs_that_goes_on_after_errors_ends_where_the_user_stops_it() -> None:
+    seen = []
+    with pytest.raises(KeyboardInterrupt, match="stopped in epoch 1"):
+        for seed in range(3):
+            seen.append(seed)
+            with contextlib.suppress(Exception):  # as a notebook that must get through the night
+                train(
+                    TrainConfig(net="4", steps=2, epochs=1, limit=40, seed=seed), watchers=[StopsAtOnce()], quiet=True
+                )
+    assert seen == [0]
+
+
+@pytest.mark.parametrize("command", ["train", "compare"])
+def test_a_stop_prints_the_line_that_goes_on_with_it(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @contextlib.contextmanager
+    def stopped() -> Iterator[StopFlag]:
+        flag = StopFlag()
+        flag.request()
+        yield flag
+
+    monkeypatch.setattr("neurorules.torch_path.trainer.polite_stop", stopped)
+    more = ["--rules", "shallow", "--controls", "none"] if command == "compare" else ["--rule", "shallow"]
+    small = ["--net", "4", "--steps", "2", "--epochs", "1", "--limit", "40", "--batch-size", "8"]
+    assert run([command, *small, *more, "--out", str(tmp_path / "out")]) == 130
+    assert f"neurorules {command} --out {tmp_path / 'out'} --resume" in capsys.readouterr().err

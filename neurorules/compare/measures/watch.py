@@ -22,6 +22,7 @@ from neurorules.compare.measures.layers import Look, look_at, weight_change
 from neurorules.compare.measures.probe_samples import Probe, probe_of
 from neurorules.compare.measures.similarity import reduced
 from neurorules.runs.atomic import replacing, write_text
+from neurorules.runs.beginning import MEASURES
 from neurorules.runs.plain_json import to_json
 from neurorules.runs.tensors import load_tensors, save_tensors
 from neurorules.series import Series
@@ -32,7 +33,7 @@ from neurorules.torch_path.model import Learned
 from neurorules.torch_path.session import own_session
 from neurorules.torch_path.watch import Watcher
 
-FOLDER, LINES = "measures", "epochs.jsonl"
+FOLDER, LINES = MEASURES, "epochs.jsonl"
 WARM = 5
 """Trials that fill running averages before the first epoch is measured; fresh ones normalise nothing yet."""
 KEPT = 2
