@@ -57,19 +57,21 @@ def check_plain(module: nn.Module, where: str) -> None:
     known = next((base for base in (*PARTS, nn.Sequential) if isinstance(module, base)), None)
     if known is None:
         return
+    if any(torch.nn.parameter.is_lazy(value) for value in module._parameters.values()):
+        raise UserError(f"{where} has no weights yet. Run the net once on a sample before")
     check_no_hooks(module, where)
-    own = (name for base in _above(type(module), known) for name in vars(base))
-    methods = {name for name in own if name not in SAME and hasattr(known, name)}
+    parts = PARTS.get(known, frozenset())
+    own = {name for base in _above(type(module), known) for name in vars(base)} - SAME
+    methods = {name for name in own if hasattr(known, name) or name in parts or name in known.__annotations__}
     methods |= {name for name in vars(module) if callable(getattr(known, name, None))}
     if methods:
         raise UserError(
             f"{where} is a {known.__name__} with {_listed(methods)} of its own, which would not run here. Use "
             f"{known.__module__.split('.')[0]}'s {known.__name__} itself"
         )
+    beside = {*module._parameters, *module._buffers} - parts
     if known is not nn.Sequential:
-        beside = {*module._parameters, *module._buffers, *module._modules} - PARTS[known]
-    else:
-        beside = {*module._parameters, *module._buffers}
+        beside |= set(module._modules)
     if beside:
         raise UserError(
             f"{where} holds {_listed(beside)}, which a {known.__name__} has not and nothing here would read. Remove it"
@@ -118,8 +120,6 @@ def _check_weights(module: nn.Module, where: str) -> None:
         value = getattr(module, name)
         if not isinstance(value, Tensor):
             continue
-        if torch.nn.parameter.is_lazy(value):
-            raise UserError(f"{where} has no weights yet. Run the net once on a sample before")
         if type(value) not in (Tensor, nn.Parameter) or value.layout != torch.strided or value.is_meta:
             raise UserError(f"{where} has a {name} that is no plain tensor. Give it dense numbers")
         if not value.is_floating_point() or value.is_quantized:

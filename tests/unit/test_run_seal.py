@@ -1,4 +1,4 @@
-"""The files of a run belong together: an edited configuration and foreign weights are refused by whatever reads them."""
+"""The files of a run belong together: an edited configuration and foreign weights are refused by all readers."""
 
 from __future__ import annotations
 

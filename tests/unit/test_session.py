@@ -30,7 +30,7 @@ READ: dict[str, Callable[[], Any]] = {
     "oneDNN": lambda: torch.backends.mkldnn.enabled,
     "denormals": lambda: float(torch.tensor(5e-324, dtype=torch.float64, device="cpu").mul(1.0)) == 0.0,
     "torch's generator": lambda: torch.get_rng_state().tolist(),
-    "numpy's generator": lambda: np.random.get_state()[1].tolist(),  # type: ignore[index]
+    "numpy's generator": lambda: np.random.get_state()[1].tolist(),  # type: ignore[index]  # noqa: NPY002
 }  # Python's own generator is drawn from by what checks types in tests
 
 
@@ -47,10 +47,10 @@ def changed(read: Callable[[], Any], write: Callable[[Any], object], value: Any)
 def _seeded() -> AbstractContextManager[None]:
     @contextmanager
     def seeds() -> Iterator[None]:
-        states = torch.get_rng_state(), np.random.get_state(), random.getstate()
-        torch.manual_seed(4), np.random.seed(5), random.seed(6)
+        states = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002
+        torch.manual_seed(4), np.random.seed(5), random.seed(6)  # noqa: NPY002
         yield
-        torch.set_rng_state(states[0]), np.random.set_state(states[1]), random.setstate(states[2])
+        torch.set_rng_state(states[0]), np.random.set_state(states[1]), random.setstate(states[2])  # noqa: NPY002
 
     return seeds()
 
