@@ -1,11 +1,11 @@
-"""A step is taken whole or not at all, wherever it fails: in the trial, the optimiser, a chip, a stage, or by Ctrl-C."""
+"""A step is taken whole or not at all, wherever it fails: in the trial, the optimiser, a chip, a stage, by Ctrl-C."""
 
 from __future__ import annotations
 
+import itertools
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
-from types import FrameType
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -43,17 +43,14 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
 
 
-def failing(call: int, function: Callable[..., Any], error: type[BaseException] = Broken, before: bool = False) -> Any:
-    """A function that does its work and then fails at its n-th call; or before it has done any."""
-    calls = 0
+def failing(call: int, function: Callable[..., Any], error: type[BaseException] = Broken) -> Any:
+    """A function that does its work and then fails, at its n-th call."""
+    calls = itertools.count(1)
 
     def instead(*arguments: Any, **options: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == call and before:
-            raise error
+        number = next(calls)
         answer = function(*arguments, **options)
-        if calls == call:
+        if number == call:
             raise error
         return answer
 
@@ -90,8 +87,8 @@ def make_like(learner: Learner) -> Learner:
     return MADE[id(learner)]()
 
 
-@pytest.mark.parametrize("error", [Broken, KeyboardInterrupt, MemoryError])
-@pytest.mark.parametrize("optimizer", ["adam", "momentum", "sgd", "pid"])
+@pytest.mark.parametrize("error", [Broken, KeyboardInterrupt])
+@pytest.mark.parametrize("optimizer", ["adam", "momentum", "pid"])
 def test_a_group_of_parameters_that_cannot_be_changed_leaves_the_others_alone(
     optimizer: str, error: type[BaseException]
 ) -> None:
@@ -108,17 +105,13 @@ def test_a_group_of_parameters_that_cannot_be_changed_leaves_the_others_alone(
 
 @pytest.mark.parametrize("call", [1, 2, 3])
 @pytest.mark.parametrize("error", [Broken, KeyboardInterrupt])
-def test_a_chip_that_cannot_store_a_weight_stores_none(call: int, error: type[BaseException]) -> None:
+def test_a_chip_that_cannot_store_a_weight_stores_none(
+    call: int, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
     learner = made(hardware="fixed_point", optimizer="momentum")
-    chip = learner.store.hardware
-    assert chip is not None
-
-    @dataclass(frozen=True)
-    class Failing:
-        on_read, on_update = chip.on_read, failing(call, chip.on_update, error)
-
-    learner.store.hardware = Failing()  # type: ignore[assignment]
-    fails_whole(learner, error, lambda: learner.step(*batch(1)), lambda: setattr(learner.store, "hardware", chip))
+    kind = type(learner.hardware)
+    monkeypatch.setattr(kind, "on_update", failing(call, kind.on_update, error))  # type: ignore[union-attr]
+    fails_whole(learner, error, lambda: learner.step(*batch(1)), monkeypatch.undo)
 
 
 @pytest.mark.parametrize("error", [Broken, KeyboardInterrupt])
@@ -134,12 +127,7 @@ def test_a_signal_that_fails_at_any_layer_leaves_no_trace(
 
 
 def test_a_phase_that_applied_its_changes_takes_them_back_where_the_next_one_diverges() -> None:
-    rule = next(
-        text
-        for text in ("pepita:form=time_local", "pepita:update=time_local", "pepita:form=contrastive")
-        if _applies(text)
-    )
-    learner = made(rule)
+    learner = made("pepita:form=time_local")
     before = learner.state()
     changed: list[bool] = []
     check = learner_module.check_finite
@@ -158,16 +146,9 @@ def test_a_phase_that_applied_its_changes_takes_them_back_where_the_next_one_div
     assert True in changed, "the first phase had changed weights when the second one failed"
 
 
-def _applies(text: str) -> bool:
-    try:
-        return any(phase.applies for phase in RULES.make(text).phases)
-    except UserError:
-        return False
-
-
 @pytest.mark.parametrize("schedule", ["pipelined", "pipelined_threads"])
-@pytest.mark.parametrize("error", [Broken, KeyboardInterrupt])
-@pytest.mark.parametrize("call", [1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("error", [Broken])
+@pytest.mark.parametrize("call", [1, 2, 4, 6])
 def test_a_stage_that_fails_leaves_the_pipe_as_it_was(
     schedule: str, error: type[BaseException], call: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,16 +260,12 @@ def test_no_sample_alone_is_told_its_own_targets_as_another_s(rule: str, schedul
 @pytest.mark.parametrize(("samples", "size"), [(7, 3), (9, 3), (8, 3), (5, 2), (3, 2), (2, 5), (4, 128), (129, 128)])
 def test_an_epoch_of_shuffled_targets_has_no_batch_of_one_and_leaves_no_sample_out(samples: int, size: int) -> None:
     def places(**settings: Any) -> list[int]:
-        config = TrainConfig(batch_size=size, **settings)
-        run = Run(config, _Samples(range(samples)), None, None, None, True)  # type: ignore[arg-type]
+        run = object.__new__(Run)
+        run.config = RULES.make("sigprop").settle(TrainConfig(batch_size=size, **settings))
+        run.data = SimpleNamespace(train=range(samples))  # type: ignore[assignment]
         return [len(range(samples)[run.place(number)]) for number in range(run.batches)]
 
     own, shuffled = places(), places(targets="shuffled")
     assert sum(own) == sum(shuffled) == samples and min(shuffled) >= 2
     assert own == [size] * (samples // size) + ([samples % size] if samples % size else [])
     assert shuffled == own or own[-1] == 1
-
-
-@dataclass
-class _Samples:
-    train: range
