@@ -57,7 +57,7 @@ def check_plain(module: nn.Module, where: str) -> None:
     known = next((base for base in (*PARTS, nn.Sequential) if isinstance(module, base)), None)
     if known is None:
         return
-    if any(torch.nn.parameter.is_lazy(value) for value in module._parameters.values()):
+    if any(isinstance(value, nn.UninitializedParameter) for value in module._parameters.values()):
         raise UserError(f"{where} has no weights yet. Run the net once on a sample before")
     check_no_hooks(module, where)
     parts = PARTS.get(known, frozenset())
@@ -129,11 +129,11 @@ def _check_weights(module: nn.Module, where: str) -> None:
         if not bool(value.isfinite().all()):
             raise UserError(f"{where} has a {name} that holds NaN or infinite values. Give it finite ones")
     shape = _shape_of(module)
-    if tuple(module.weight.shape) != shape:  # type: ignore[arg-type, union-attr]
-        given = tuple(module.weight.shape)  # type: ignore[arg-type, union-attr]
+    if tuple(module.weight.shape) != shape:  # type: ignore[arg-type]
+        given = tuple(module.weight.shape)  # type: ignore[arg-type]
         raise UserError(f"{where} says that its weight has shape {shape}, and it has {given}. Make them the same")
-    if module.bias is not None and tuple(module.bias.shape) != shape[:1]:  # type: ignore[arg-type, union-attr]
-        raise UserError(f"{where} has a bias of shape {tuple(module.bias.shape)}, must be {shape[:1]}")  # type: ignore[arg-type, union-attr]
+    if module.bias is not None and tuple(module.bias.shape) != shape[:1]:  # type: ignore[arg-type]
+        raise UserError(f"{where} has a bias of shape {tuple(module.bias.shape)}, must be {shape[:1]}")  # type: ignore[arg-type]
 
 
 def _shape_of(module: nn.Module) -> tuple[int, ...]:
