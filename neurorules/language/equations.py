@@ -134,7 +134,8 @@ class Equation:
         legal = self.vocabulary.legal()
         for name in names_in(expression):
             if name not in legal:
-                hint = hint_for(name, self.vocabulary)
+                declared = {*self.vocabulary.constants, *self.vocabulary.eligibilities}
+                hint = hint_for(name, legal, self.vocabulary.synapse, declared)
                 raise UserError(f"{self.owner} reads `{name}`, which no synapse can see. {hint}")
             if name in self.vocabulary.eligibilities and self.vocabulary.synapse != WEIGHT:
                 raise UserError(

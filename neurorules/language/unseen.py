@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection
 
 from neurorules.language.errors import nearest
-
-if TYPE_CHECKING:
-    from neurorules.language.equations import Vocabulary
 
 RATES = frozenset({"lr", "eta", "rate", "learning_rate"})
 DECLARED = "constants={'alpha': 0.5}"
 
 
-def hint_for(name: str, vocabulary: Vocabulary) -> str:
+def hint_for(name: str, legal: Collection[str], synapse: str, declared: Collection[str]) -> str:
     """What to do about a name that is not among a vocabulary's: what must be declared comes before what is alike.
 
     Args:
         name: as the text reads it.
-        vocabulary: the names it may use.
+        legal: the names it may use.
+        synapse: the parameter's own name.
+        declared: constants and eligibilities, which no side of the synapse has.
     """
     stem, _, side = name.rpartition("_")
-    if name in ("x", "x_pre", "x_post") and "x" not in vocabulary.neuron:
+    if name in ("x", "x_pre", "x_post") and "x_pre" not in legal:
         return (
             "It is a low-pass trace of the spikes, and this rule declares none. Declare it with the rule, "
             "trace_decay=0.9, or read S_pre or S_post"
         )
-    if ((stem in ("p", "y") and side == "post") or name in ("p", "y")) and stem not in vocabulary.post_only:
+    if (name in ("p", "y") or (stem in ("p", "y") and side == "post")) and "p_post" not in legal:
         return "Prediction and target belong to the read-out's own text, role='readout'. Read m_post, the third factor"
     if name.lower() in RATES:
         return "A text holds no learning rate: the optimiser does. Leave it out, and use --lr"
-    sides = [suffix for suffix in ("pre", "post") if f"{name}_{suffix}" in vocabulary.legal()]
+    sides = [suffix for suffix in ("pre", "post") if f"{name}_{suffix}" in legal]
     if sides:
         return f"Say where it lives: {' or '.join(f'`{name}_{suffix}`' for suffix in sides)}"
     if name == "b" or (side == "b" and not stem):
-        return f"A text sees its own parameter alone, here `{vocabulary.synapse}`"
-    if side in ("pre", "post") and stem in (*vocabulary.constants, *vocabulary.eligibilities, vocabulary.synapse):
+        return f"A text sees its own parameter alone, here `{synapse}`"
+    if side in ("pre", "post") and stem in (*declared, synapse):
         return f"It belongs to no neuron. Read `{stem}`"
-    close = nearest(name, vocabulary.legal())
+    close = nearest(name, legal)
     if close is not None:
         return f"Did you mean `{close}`?"
-    seen = ", ".join(sorted(vocabulary.legal()))
+    seen = ", ".join(sorted(legal))
     return f"It sees {seen}; a number of its own is declared with the rule, {DECLARED}"

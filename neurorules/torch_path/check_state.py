@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,16 +16,13 @@ from neurorules.torch_path.learn import learn_trial
 from neurorules.torch_path.model import initialise
 from neurorules.torch_path.state import to_tensors
 
-if TYPE_CHECKING:
-    from neurorules.torch_path.learner import Learner
-
 GENERATOR, OPTIMISER = "generator", "optimiser/"
 ROWS = 2
 """Samples of the trial that shows what a state holds."""
 FLOATS = (torch.float32, torch.float64)
 
 
-def check_state(learner: Learner, state: Any, weights_only: bool) -> None:
+def check_state(learner: Any, state: Any, weights_only: bool) -> None:
     """Whether `state` is one of this learner: fresh, or of one that has learned.
 
     Raises:
@@ -47,14 +44,14 @@ def check_state(learner: Learner, state: Any, weights_only: bool) -> None:
         _check_generator(given[GENERATOR], learner.device)
 
 
-def _fresh(learner: Learner) -> dict[str, Tensor]:
+def _fresh(learner: Any) -> dict[str, Tensor]:
     """What the state of a learner holds that has learned nothing."""
     learned = initialise(learner.model, learner.seed, learner.device, learner.dtype)
     hardware = {name: value for name, value in learner.store.state().items() if not name.startswith(OPTIMISER)}
     return {**to_tensors(learned), **hardware, GENERATOR: learner.generator.get_state()}
 
 
-def _later(learner: Learner) -> dict[str, Tensor]:
+def _later(learner: Any) -> dict[str, Tensor]:
     """What it holds after a trial: that of a trial of no spikes, of which nothing is applied."""
     taught: set[str] = set()
 

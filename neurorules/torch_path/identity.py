@@ -6,15 +6,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from neurorules.language.errors import UserError
-
-if TYPE_CHECKING:
-    from neurorules.torch_path.learner import Learner
 
 IDENTITY = "learner"
 """Its name in a state: a JSON text, as bytes."""
@@ -23,12 +20,12 @@ ABOUT = ("source", "defaults", "control", "signal")
 """What a rule says that changes no number, or that the learner's own settings replace."""
 
 
-def identity(learner: Learner) -> Tensor:
+def identity(learner: Any) -> Tensor:
     """The words as bytes, (n,) uint8, so that they lie among tensors."""
     return torch.frombuffer(bytearray(json.dumps(_words(learner)).encode()), dtype=torch.uint8)
 
 
-def check_identity(learner: Learner, given: Tensor, weights_only: bool) -> None:
+def check_identity(learner: Any, given: Tensor, weights_only: bool) -> None:
     """Whether a state was that of such a learner.
 
     Raises:
@@ -49,7 +46,7 @@ def check_identity(learner: Learner, given: Tensor, weights_only: bool) -> None:
             )
 
 
-def _words(learner: Learner) -> dict[str, str]:
+def _words(learner: Any) -> dict[str, str]:
     model = learner.model
     own = {name: value for name, value in _settings(model.rule) if name not in ABOUT}
     words = {

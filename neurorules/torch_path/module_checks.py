@@ -57,19 +57,21 @@ def check_plain(module: nn.Module, where: str) -> None:
     known = next((base for base in (*PARTS, nn.Sequential) if isinstance(module, base)), None)
     if known is None:
         return
+    if any(isinstance(value, nn.UninitializedParameter) for value in module._parameters.values()):
+        raise UserError(f"{where} has no weights yet. Run the net once on a sample before")
     check_no_hooks(module, where)
-    own = (name for base in _above(type(module), known) for name in vars(base))
-    methods = {name for name in own if name not in SAME and hasattr(known, name)}
+    parts = PARTS.get(known, frozenset())
+    own = {name for base in _above(type(module), known) for name in vars(base)} - SAME
+    methods = {name for name in own if hasattr(known, name) or name in parts or name in known.__annotations__}
     methods |= {name for name in vars(module) if callable(getattr(known, name, None))}
     if methods:
         raise UserError(
             f"{where} is a {known.__name__} with {_listed(methods)} of its own, which would not run here. Use "
             f"{known.__module__.split('.')[0]}'s {known.__name__} itself"
         )
+    beside = {*module._parameters, *module._buffers} - parts
     if known is not nn.Sequential:
-        beside = {*module._parameters, *module._buffers, *module._modules} - PARTS[known]
-    else:
-        beside = {*module._parameters, *module._buffers}
+        beside |= set(module._modules)
     if beside:
         raise UserError(
             f"{where} holds {_listed(beside)}, which a {known.__name__} has not and nothing here would read. Remove it"
@@ -118,8 +120,6 @@ def _check_weights(module: nn.Module, where: str) -> None:
         value = getattr(module, name)
         if not isinstance(value, Tensor):
             continue
-        if torch.nn.parameter.is_lazy(value):
-            raise UserError(f"{where} has no weights yet. Run the net once on a sample before")
         if type(value) not in (Tensor, nn.Parameter) or value.layout != torch.strided or value.is_meta:
             raise UserError(f"{where} has a {name} that is no plain tensor. Give it dense numbers")
         if not value.is_floating_point() or value.is_quantized:
@@ -129,11 +129,11 @@ def _check_weights(module: nn.Module, where: str) -> None:
         if not bool(value.isfinite().all()):
             raise UserError(f"{where} has a {name} that holds NaN or infinite values. Give it finite ones")
     shape = _shape_of(module)
-    if tuple(module.weight.shape) != shape:  # type: ignore[arg-type, union-attr]
-        given = tuple(module.weight.shape)  # type: ignore[arg-type, union-attr]
+    if tuple(module.weight.shape) != shape:  # type: ignore[arg-type]
+        given = tuple(module.weight.shape)  # type: ignore[arg-type]
         raise UserError(f"{where} says that its weight has shape {shape}, and it has {given}. Make them the same")
-    if module.bias is not None and tuple(module.bias.shape) != shape[:1]:  # type: ignore[arg-type, union-attr]
-        raise UserError(f"{where} has a bias of shape {tuple(module.bias.shape)}, must be {shape[:1]}")  # type: ignore[arg-type, union-attr]
+    if module.bias is not None and tuple(module.bias.shape) != shape[:1]:  # type: ignore[arg-type]
+        raise UserError(f"{where} has a bias of shape {tuple(module.bias.shape)}, must be {shape[:1]}")  # type: ignore[arg-type]
 
 
 def _shape_of(module: nn.Module) -> tuple[int, ...]:

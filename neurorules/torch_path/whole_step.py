@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import Any
 
 from neurorules.runs.interrupt import interrupts_wait
 from neurorules.torch_path.session import own_session
 
-if TYPE_CHECKING:
-    from neurorules.torch_path.learner import Learner
-
 
 @contextmanager
-def whole_step(learner: Learner, every_weight: bool = False) -> Iterator[Callable[[], None]]:
+def whole_step(learner: Any, every_weight: bool = False) -> Iterator[Callable[[], None]]:
     """Run the block in a session of our own; where it raises, the learner is what it was before.
 
     Args:
