@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from neurorules.compare.comparison import prepare_folder, run_all
+from neurorules.compare.many_runs import prepare_folder, run_all
 from neurorules.compare.papers._shared import Paper, Row, Table, Trained
 from neurorules.compare.paths import settle
 from neurorules.compare.table import mean_and_spread

@@ -17,7 +17,7 @@ from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
 from neurorules.signals import SIGNALS
-from neurorules.torch_path import trainer
+from neurorules.torch_path import training_run
 from neurorules.torch_path.pipeline import LOCKING
 from neurorules.torch_path.trainer import train
 
@@ -165,12 +165,12 @@ def test_a_pipelined_run_killed_in_an_epoch_goes_on_to_the_same_bits_as_one_laye
             raise Killed
         return push(self, *batch)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", -1)
+    monkeypatch.setattr(training_run, "CHECKPOINT_SECONDS", -1)
     monkeypatch.setattr(Learner, "push", push_until_killed)
     with pytest.raises(Killed):
         train(piped, tmp_path / "piped", quiet=True)
     monkeypatch.setattr(Learner, "push", push)
-    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 30)
+    monkeypatch.setattr(training_run, "CHECKPOINT_SECONDS", 30)
     result = train(piped, tmp_path / "piped", quiet=True, resume=True)
     assert_same(weights(tmp_path / "straight"), weights(tmp_path / "piped"))
     assert result["test_accuracy"] == straight["test_accuracy"]

@@ -14,7 +14,8 @@ import torch
 from recorded_data import READS, TEST, TRAINING
 
 from neurorules.api import train
-from neurorules.compare.comparison import plan, run_all
+from neurorules.compare.comparison import plan
+from neurorules.compare.many_runs import run_all
 from neurorules.compare.papers._shared import Paper, Row, Table
 from neurorules.compare.reproduce import reproduce
 from neurorules.datasets import DATASETS

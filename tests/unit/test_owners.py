@@ -17,7 +17,8 @@ import pytest
 from places import SMALL, content, done, refused, small_trace
 
 from neurorules.cli import run
-from neurorules.compare.comparison import plan, run_one
+from neurorules.compare.comparison import plan
+from neurorules.compare.many_runs import run_one
 from neurorules.disk.lock import LOCK, owned_file, owned_folder, waiting_for
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError

@@ -13,7 +13,7 @@ from neurorules.rules import RULES
 from neurorules.runs import checkpoint
 from neurorules.runs.folder import RunFolder
 from neurorules.series import Series
-from neurorules.torch_path import trainer
+from neurorules.torch_path import trainer, training_run
 from neurorules.torch_path.learner import Learner
 
 SETTINGS: dict[str, Any] = {
@@ -70,7 +70,7 @@ def killed(
 
     write = checkpoint.save
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "CHECKPOINT_SECONDS", seconds)
+        patch.setattr(training_run, "CHECKPOINT_SECONDS", seconds)
         patch.setattr(checkpoint, "save", save_and_die)
         with pytest.raises(KilledError):
             trainer.train(config, out, quiet=True, resume=out.exists())

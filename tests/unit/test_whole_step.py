@@ -20,7 +20,7 @@ from neurorules.runs.interrupt import interrupts_wait
 from neurorules.torch_path import learner as learner_module
 from neurorules.torch_path import pipeline
 from neurorules.torch_path.checks import Diverged
-from neurorules.torch_path.trainer import Run
+from neurorules.torch_path.training_run import Run
 
 STEPS, SAMPLES, CLASSES, INPUTS = 3, 6, 3, 7
 
