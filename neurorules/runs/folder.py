@@ -16,11 +16,11 @@ from neurorules.language.errors import UserError
 from neurorules.runs import checkpoint
 from neurorules.runs.atomic import remove_leftovers, write_text
 from neurorules.runs.plain_json import plain, read_json, to_json
-from neurorules.runs.seal import SEAL, check_config, check_seal, digest_of_config, digest_of_file
+from neurorules.runs.seal import SEAL, SEAL_FILE, check_config, check_seal, digest_of_config, seal_of
 from neurorules.runs.tensors import load_tensors, save_tensors
 
 CONFIG, METRICS, RESULT, WEIGHTS = "config.json", "metrics.jsonl", "result.json", "weights.safetensors"
-RUN_FILES = (RESULT, WEIGHTS, METRICS, *checkpoint.FILES, CONFIG)
+RUN_FILES = (RESULT, SEAL_FILE, WEIGHTS, METRICS, *checkpoint.FILES, CONFIG)
 
 FIRST_KEYS = (
     *("rule", "data", "net", "neuron", "steps", "seed", "epochs", "train_samples", "test_samples"),
@@ -113,7 +113,7 @@ class RunFolder:
         config = folder.config()
         if not ((path / RESULT).exists() and (path / WEIGHTS).exists()):
             raise UserError(f"the run in {path} has not finished. Go on with it first: train ... --resume")
-        check_seal(path, dict(_object(path / RESULT)), config, WEIGHTS)
+        check_seal(path, folder.read_result(), config, WEIGHTS)
         return folder
 
     def config(self) -> dict[str, Any]:
@@ -166,7 +166,7 @@ class RunFolder:
         write_text(self.path / METRICS, "".join(to_json(row) + "\n" for row in rows))
 
     def write_result(self, result: Mapping[str, Any]) -> None:
-        """Write `result.json`, which marks the run as finished: write it last.
+        """Write `result.json`, which marks the run as finished, behind what binds its files: write it last.
 
         Raises:
             ValueError: a key of `RESULT_KEYS` is missing.
@@ -174,17 +174,17 @@ class RunFolder:
         missing = [key for key in RESULT_KEYS if key not in result]
         if missing:
             raise ValueError(f"the result lacks {', '.join(missing)}")
-        seal = {"config": digest_of_config(self.config()), "weights": digest_of_file(self.path / WEIGHTS)}
-        write_text(self.path / RESULT, to_json({**result, SEAL: seal}, indent=2) + "\n")
+        seal = seal_of(self.config(), self.path / WEIGHTS)
+        write_text(self.path / SEAL_FILE, to_json(seal, indent=2) + "\n")
+        write_text(self.path / RESULT, to_json(result, indent=2) + "\n")
 
     def read_result(self) -> dict[str, Any]:
-        """The result of a finished run, without what binds the files to each other.
+        """The result of a finished run.
 
         Raises:
             UserError: the file is damaged.
         """
         result = _object(self.path / RESULT)
-        result.pop(SEAL, None)
         missing = [key for key in FIRST_KEYS if key not in result]
         if missing:
             lacks = ", ".join(missing)

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from neurorules.language.errors import UserError
-from neurorules.runs.plain_json import plain
+from neurorules.runs.plain_json import plain, read_json
 
+SEAL_FILE = "seal.json"
+"""Holds the digests of a finished run."""
 SEAL = "sha256"
-"""Key of the digests in `result.json`, and in the texts beside the tensors of a checkpoint or of weights."""
+"""Key of a configuration's digest in the texts beside the tensors of weights."""
 
 OF_THE_MACHINE = ("device", "threads")
 """Settings of which a result says what the machine made of them."""
@@ -54,8 +56,15 @@ def check_config(path: Path, digest: str | None, config: Mapping[str, Any]) -> N
         )
 
 
+def seal_of(config: Mapping[str, Any], weights: Path) -> dict[str, str]:
+    """The digests of a run that has finished."""
+    return {"config": digest_of_config(config), "weights": digest_of_file(weights)}
+
+
 def check_seal(folder: Path, result: Mapping[str, Any], config: Mapping[str, Any], weights: str) -> None:
-    """Whether configuration and weights are those that a result was written with.
+    """Whether configuration, weights and result of a finished run belong together.
+
+    A run of a version that wrote no digests is judged by its result, which repeats the settings.
 
     Args:
         folder: of the run.
@@ -64,18 +73,21 @@ def check_seal(folder: Path, result: Mapping[str, Any], config: Mapping[str, Any
         weights: name of the file of weights.
 
     Raises:
-        UserError: they are not; the file, or the setting, is named.
+        UserError: they do not; the file, or the setting, is named.
     """
-    seal = result.get(SEAL)
-    if not isinstance(seal, Mapping):  # of a version that wrote none: its result repeats the settings
-        for name, value in config.items():
-            if name not in OF_THE_MACHINE and name in result and result[name] != value:
-                raise UserError(
-                    f"{folder / 'config.json'} says that {name} is {json.dumps(value)}, and the run was done with "
-                    f"{json.dumps(result[name])}: it was edited. Restore it, or train again with --force"
-                )
+    for name, value in config.items():
+        if name not in OF_THE_MACHINE and name in result and result[name] != value:
+            raise UserError(
+                f"{folder / 'config.json'} says that {name} is {json.dumps(value)}, and the run was done with "
+                f"{json.dumps(result[name])}: it was edited. Restore it, or train again with --force"
+            )
+    path = folder / SEAL_FILE
+    if not path.exists():
         return
-    check_config(folder / "result.json", seal.get("config"), config)
+    seal = read_json(path)
+    if not isinstance(seal, Mapping):
+        raise UserError(f"{path} is damaged, it holds no digests. Restore it, or train again with --force")
+    check_config(path, str(seal.get("config")), config)
     if seal.get("weights") != digest_of_file(folder / weights):
         raise UserError(
             f"{folder / weights} is not what this run has learned: it was edited, damaged, or comes from another run. "

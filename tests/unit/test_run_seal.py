@@ -17,6 +17,7 @@ from neurorules.cli import run
 from neurorules.language.errors import UserError
 from neurorules.runs import checkpoint
 from neurorules.runs.folder import CONFIG, RESULT, WEIGHTS, RunFolder
+from neurorules.runs.seal import SEAL_FILE
 from neurorules.runs.tensors import load_tensors
 
 SETTINGS: dict[str, Any] = {"data": "digits", "net": "6-5", "epochs": 1, "limit": 120, "batch_size": 50, "steps": 3}
@@ -29,9 +30,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     neurorules.train(rule="sigprop", out=home / "run", **SETTINGS)
     neurorules.train(rule="dfa", out=home / "other", **SETTINGS)
     shutil.copytree(home / "run", home / "old")
-    result = json.loads((home / "old" / RESULT).read_text())
-    del result["sha256"]
-    (home / "old" / RESULT).write_text(json.dumps(result))
+    (home / "old" / SEAL_FILE).unlink()
     tensors = load_file(home / "old" / WEIGHTS)
     del tensors["learner"]
     save_file(tensors, home / "old" / WEIGHTS)
@@ -80,6 +79,8 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "empty": lambda folder: (folder / WEIGHTS).write_bytes(b""),
     "a folder": lambda folder: ((folder / WEIGHTS).unlink(), (folder / WEIGHTS).mkdir()),
     "no configuration": lambda folder: (folder / CONFIG).write_text("[]"),
+    "another run's seal": lambda folder: shutil.copy(folder.parents[1] / "other" / SEAL_FILE, folder / SEAL_FILE),
+    "no seal": lambda folder: (folder / SEAL_FILE).write_text("[]"),
     "no result": lambda folder: (folder / RESULT).write_text("3"),
 }
 
