@@ -61,7 +61,7 @@ def compare(
     """Train every rule with every seed on the same net, data order and initial weights.
 
     Args:
-        rules: comma-separated, with options, such as "sigprop,sigprop:form=voltage,bptt".
+        rules: comma-separated, with options and settings of their own, such as "sigprop:form=voltage,bptt@lr=0.001".
         out: folder for the runs, `compare.json` and its CSV files.
         seeds: how many.  folds: cross-validate with so many instead, where the data set comes in folds.
         jobs, dask: processes at once, or a scheduler.  hardware: comma-separated device models.

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from neurorules.commands import audit, causal, compare, explain, inspect, new, report, reproduce, traces, train
+from neurorules.commands import audit, causal, compare, explain, inspect, new, report, reproduce, traces, train, tune
 from neurorules.language.errors import UserError, nearest
 
 app = typer.Typer(
@@ -24,7 +24,7 @@ app = typer.Typer(
 # The base of all usage errors: typer brings a click of its own since 0.2x, so the class is found through typer.
 UsageError: Any = typer.BadParameter.__mro__[2]
 
-for part in (train, compare, report, audit, reproduce, traces, explain, inspect, causal, new):
+for part in (train, compare, tune, report, audit, reproduce, traces, explain, inspect, causal, new):
     part.add_to(app)
 
 

@@ -26,7 +26,7 @@ from neurorules.runs.folder import RunFolder, open_run
 from neurorules.runs.interrupt import Interrupted, StopFlag, polite_stop
 from neurorules.runs.progress import progress
 from neurorules.runs.tensors import from_arrays, to_arrays
-from neurorules.torch_path.batches import Data, Part, epoch_order, load_data, settled_by_data
+from neurorules.torch_path.batches import Data, Part, TrainingData, epoch_order, load_data, settled_by_data
 
 PRESENTATIONS = 500
 """Of one run of the compiled model: tables in memory stay small, and a stop is heeded soon."""
@@ -100,10 +100,18 @@ def train(
             run.restore(run.folder)
     with polite_stop() as stop:
         run.learn(stop)
-        return run.finish()
+        return run.finish(data)
 
 
-def prepare(config: SettledConfig, data: Data, quiet: bool) -> Run:
+def validation_accuracy(config: TrainConfig, data: TrainingData) -> float | None:
+    """Train one network, keep nothing, and return its last validation accuracy (see `torch_path.trainer`)."""
+    run = prepare(settled_by_data(settle(config), data.source), data, quiet=True)
+    with polite_stop() as stop:
+        run.learn(stop)
+    return run.at.validation[-1]
+
+
+def prepare(config: SettledConfig, data: TrainingData, quiet: bool) -> Run:
     """A fresh circuit for a configuration and its data, on the fastest machine there is."""
     plan, net = check_config(config), _net(config, data)
     warn_of_time(net.neuron)
@@ -113,7 +121,7 @@ def prepare(config: SettledConfig, data: Data, quiet: bool) -> Run:
     return Run(config, data, plan, circuit, Stream(machine_for(circuit), circuit, settings), currents, quiet)
 
 
-def _net(config: SettledConfig, data: Data) -> Net:
+def _net(config: SettledConfig, data: TrainingData) -> Net:
     inputs = int(np.prod(data.source.shape))
     sizes, loops = hidden_sizes(config.net), recurrent_layers(config.net)
     return Net(inputs, sizes, data.source.classes, neuron_of(config.neuron), PRESENTATIONS, loops)
@@ -124,7 +132,7 @@ class Run:
     """One training run under way."""
 
     config: SettledConfig
-    data: Data
+    data: TrainingData
     plan: Plan
     circuit: Circuit
     stream: Stream
@@ -222,12 +230,12 @@ class Run:
         self.at = Position(**found.state)
         folder.truncate_metrics(self.at.epoch)
 
-    def finish(self) -> dict[str, Any]:
+    def finish(self, data: Data) -> dict[str, Any]:
         """Read the test set, once, and write the result."""
-        accuracy, spikes = self._evaluate(self.data.test)
+        accuracy, spikes = self._evaluate(data.test)
         parameters = self.stream.parameters()
         result = result_of(
-            self.config, self.data, self.circuit, parameters, accuracy, spikes, self.at.validation, self.at.seconds
+            self.config, data, self.circuit, parameters, accuracy, spikes, self.at.validation, self.at.seconds
         )
         result["needs"] = sorted(self.plan.needs)
         if self.folder is not None:

@@ -48,13 +48,18 @@ def with_controls(rows: Sequence[TrainConfig], shared: TrainConfig, controls: st
     on_torch = [row for row in learning if row.path != "brian2"]
     found: list[TrainConfig] = []
     for row in rows:
-        bare = row == replace(shared, rule="shallow", path=row.path, signal=None, dw=None)
-        found += frozen_beside([a for a in learning if a.path == row.path], shared) or [row] if bare else [row]
+        same_path = [other for other in learning if other.path == row.path]
+        found += (frozen_beside(same_path, shared) or [row]) if is_bare(row, shared) else [row]
     if "shallow" in asked and len(learning) == len(rows):
         found += frozen_beside(on_torch, shared)
     if "shuffled" in asked:
         found += [replace(row, targets="shuffled") for row in on_torch if _can_shuffle(row)][:1]
     return list(dict.fromkeys(found))
+
+
+def is_bare(row: TrainConfig, shared: TrainConfig) -> bool:
+    """Whether a row is `shallow` without options or settings of its own."""
+    return row == replace(shared, rule="shallow", path=row.path, signal=None, dw=None)
 
 
 def frozen_beside(rows: Sequence[TrainConfig], shared: TrainConfig) -> list[TrainConfig]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurorules.language.config import SettledConfig, TrainConfig
+from neurorules.language.errors import UserError
 from neurorules.rules import RULES
+from neurorules.torch_path.batches import load_training_data
+from neurorules.torch_path.checks import Diverged
 
 if TYPE_CHECKING:
     from neurorules.torch_path.watch import Watcher
@@ -24,6 +28,39 @@ def settle(config: TrainConfig) -> SettledConfig:
 
         return settle_circuit(config)
     return RULES.make(config.rule).settle(config)
+
+
+def validation_accuracies(config: TrainConfig, seeds: int, data_dir: Path | None) -> list[float]:
+    """Train a configuration with several seeds, and keep nothing but what held-out training samples say.
+
+    No test sample is read: what is trained on holds none.
+
+    Args:
+        config: what to train; its seed is the first one.
+        seeds: how many, >= 1.
+        data_dir: where data sets lie.
+
+    Returns:
+        The last epoch's validation accuracy of each seed, in 0..1; 0 where a number was no longer finite.
+
+    Raises:
+        UserError: a mistake in the configuration, or nothing is held out.
+    """
+    if config.path == "brian2":
+        from neurorules.brian2_path.trainer import validation_accuracy
+    else:
+        from neurorules.torch_path.trainer import validation_accuracy
+    data = load_training_data(settle(config), data_dir)
+    found = []
+    for seed in range(seeds):
+        try:
+            accuracy = validation_accuracy(replace(config, seed=config.seed + seed), data)
+        except Diverged:
+            accuracy = 0.0
+        if accuracy is None:
+            raise UserError("no training sample is held out to choose by. Leave --validation out, or give it a number")
+        found.append(accuracy)
+    return found
 
 
 def train(

@@ -128,14 +128,26 @@ def check_words(config: SettledConfig) -> None:
 
 
 def name_of(run: Mapping[str, Any], shared: TrainConfig) -> str:
-    """The name of a run's row, such as `sigprop@lr=0.01, shuffled targets @ fixed_point`.
-
-    Up to the comma `parse_row` reads it: the rule, and every setting that neither the shared settings nor the rule's
-    own give. A control always says its read-out's rate.
+    """The name of a run's row: its text, and targets, device and path that are not the usual.
 
     Args:
         run: its settings by name, such as a `result.json`.
         shared: settings of the comparison that need no mention.
+
+    Returns:
+        Such as `sigprop@lr=0.01, shuffled targets @ fixed_point`.
+    """
+    name = text_of(run, shared)
+    name += "" if run.get("targets", "own") == "own" else ", shuffled targets"
+    name += "" if run.get("hardware", "none") == "none" else f" @ {run['hardware']}"
+    return name + ("" if run.get("path", "torch") == "torch" else f" @ {run['path']}")
+
+
+def text_of(run: Mapping[str, Any], shared: TrainConfig) -> str:
+    """The text that `parse_row` reads as a run's row, but for shuffled targets.
+
+    It holds the rule, and every setting that neither the shared settings nor the rule's own give. A control always says
+    its read-out's rate. Arguments are those of `name_of`.
     """
     rule = str(run.get("plain_rule") or run["rule"])
     asked = replace(shared, rule=rule, path=run.get("path", "torch"), signal=None, dw=None, targets="own")
@@ -148,9 +160,7 @@ def name_of(run: Mapping[str, Any], shared: TrainConfig) -> str:
         name += f"@{setting}={value}"
         asked = replace(asked, **{setting: value})
         settled = settle(asked)
-    name += "" if run.get("targets", "own") == "own" else ", shuffled targets"
-    name += "" if run.get("hardware", "none") == "none" else f" @ {run['hardware']}"
-    return name + ("" if run.get("path", "torch") == "torch" else f" @ {run['path']}")
+    return name
 
 
 def folder_name(row: str) -> str:

@@ -66,12 +66,18 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Data:
-    """A data set split and encoded: training, validation (None where nothing is held out) and test samples."""
+class TrainingData:
+    """What a run may look at while it learns: training and validation samples (None where nothing is held out)."""
 
     source: DataSet
     train: Part
     validation: Part | None
+
+
+@dataclass(frozen=True)
+class Data(TrainingData):
+    """A data set split and encoded, test samples included, which are for the end."""
+
     test: Part
 
 
@@ -83,7 +89,15 @@ def settled_by_data(config: SettledConfig, source: DataSet) -> SettledConfig:
 
 
 def load_data(config: SettledConfig, data_dir: Path | None) -> Data:
-    """Open, split and encode the data set of a configuration.
+    """Open, split and encode the data set of a configuration, test samples included (see `load_training_data`)."""
+    found = load_training_data(config, data_dir)
+    source = found.source
+    test = _part(found.train.encoder, config.steps, source.test, source.test_labels)
+    return Data(source, found.train, found.validation, test)
+
+
+def load_training_data(config: SettledConfig, data_dir: Path | None) -> TrainingData:
+    """Open, split and encode the data set of a configuration, its test samples left alone.
 
     The last samples of a permutation fixed by the data set's size are held out, the same for every seed, so that
     choices made on them never meet the test set and compare across seeds.
@@ -100,15 +114,13 @@ def load_data(config: SettledConfig, data_dir: Path | None) -> Data:
         raise UserError(f"--validation {held} leaves nothing to train on: {len(order)} samples. Hold out fewer")
     kept, out = np.sort(order[: len(order) - held]), np.sort(order[len(order) - held :])
     encoder = open_encoder(settled.encode or source.default_encoder, source.kind).fit(source.train[kept])
+    train = _part(encoder, config.steps, source.train[kept], source.train_labels[kept])
+    validation = _part(encoder, config.steps, source.train[out], source.train_labels[out]) if held else None
+    return TrainingData(source, train, validation)
 
-    def part(samples: Any, labels: np.ndarray) -> Part:
-        cache = cache_folder() / "frames"
-        return Part(encoder.prepare(samples, config.steps, cache), labels, encoder, config.steps)
 
-    validation = part(source.train[out], source.train_labels[out]) if held else None
-    return Data(
-        source, part(source.train[kept], source.train_labels[kept]), validation, part(source.test, source.test_labels)
-    )
+def _part(encoder: Any, steps: int, samples: Any, labels: np.ndarray) -> Part:
+    return Part(encoder.prepare(samples, steps, cache_folder() / "frames"), labels, encoder, steps)
 
 
 def epoch_order(seed: int, epoch: int, samples: int) -> np.ndarray:

@@ -11,9 +11,9 @@ import torch
 
 from neurorules.language.errors import UserError
 from neurorules.runs.folder import RunFolder
-from neurorules.torch_path.batches import Data
+from neurorules.torch_path.batches import TrainingData
 from neurorules.torch_path.learner import Learner
-from neurorules.torch_path.record import ROWS, PartName, part_of, sample_places
+from neurorules.torch_path.record import ROWS, PartName, sample_places
 from neurorules.torch_path.recorder import Recorder
 from neurorules.torch_path.report import versions
 from neurorules.torch_path.watch import Watcher
@@ -62,10 +62,10 @@ class RecordTraining(Watcher):
         if self.recorder is not None and self.recorder.writer is not None:
             self.recorder.writer.close()
 
-    def look(self, learner: Learner, data: Data, epoch: int, folder: Path | None) -> None:
+    def look(self, learner: Learner, data: TrainingData, epoch: int, folder: Path | None) -> None:
         """Record the samples, encoded the same each time, and the parameters."""
         name: PartName = "train" if data.validation is None else "validation"
-        part = part_of(data, name)
+        part = data.train if data.validation is None else data.validation
         places = sample_places(self.samples, len(part), "--record-samples", name)
         recorder = self.recorder = self.recorder or self._recorder(learner, epoch, name, folder)
         generator = torch.Generator().manual_seed(learner.seed)

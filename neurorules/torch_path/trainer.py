@@ -25,7 +25,7 @@ from neurorules.runs.interrupt import Interrupted, StopFlag, polite_stop
 from neurorules.runs.memory import PeakMemory
 from neurorules.runs.progress import Bar, progress
 from neurorules.series import Series
-from neurorules.torch_path.batches import Data, epoch_order, load_data, settled_by_data
+from neurorules.torch_path.batches import Data, TrainingData, epoch_order, load_data, settled_by_data
 from neurorules.torch_path.checks import Diverged, check_steps
 from neurorules.torch_path.evaluate import Evaluation, evaluate
 from neurorules.torch_path.health import warn_of
@@ -95,7 +95,30 @@ def train(
         run.restore(folder)
     with polite_stop() as stop, cpu_threads(settled, learner):
         run.learn(stop)
-        return run.finish()
+        return run.finish(data)
+
+
+def validation_accuracy(config: TrainConfig, data: TrainingData) -> float | None:
+    """Train one network, keep nothing, and return its last epoch's accuracy on held-out training samples.
+
+    Args:
+        config: what to train.
+        data: of the configuration, without test samples.
+
+    Returns:
+        Validation accuracy in 0..1; None where nothing is held out.
+
+    Raises:
+        UserError: a mistake in the configuration.
+        Diverged: a number is no longer finite.
+        Interrupted: the user stopped it.
+    """
+    settled = settle(config, data.source)
+    learner = make_learner(settled, data)
+    run = Run(settled, data, learner, None, Position(), quiet=True)
+    with polite_stop() as stop, cpu_threads(settled, learner):
+        run.learn(stop)
+    return run.at.validation[-1]
 
 
 def settle(config: TrainConfig, source: DataSet) -> SettledConfig:
@@ -116,7 +139,7 @@ def cpu_threads(config: SettledConfig, learner: Learner) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def make_learner(config: SettledConfig, data: Data) -> Learner:
+def make_learner(config: SettledConfig, data: TrainingData) -> Learner:
     """A fresh learner for a configuration and its data."""
     shape, classes = data.source.shape, data.source.classes
     learner = Learner(config.net, input_shape=shape, classes=classes, **config.learner_settings())
@@ -130,7 +153,7 @@ class Run:
     """One training run under way; `under_way` holds the sizes of batches whose metrics have not come yet."""
 
     config: SettledConfig
-    data: Data
+    data: TrainingData
     learner: Learner
     folder: RunFolder | None
     at: Position
@@ -261,11 +284,11 @@ class Run:
         self.at = Position(**found.state)
         folder.truncate_metrics(self.at.epoch)
 
-    def finish(self) -> dict[str, Any]:
+    def finish(self, data: Data) -> dict[str, Any]:
         """Read the test set, once, and write the result."""
         with self.memory.aside():
-            test = evaluate(self.learner, self.data.test, self.config.seed)
-        result = result_of(self.config, self.data, self.learner, test, self.at.validation, self.at.seconds, self.memory)
+            test = evaluate(self.learner, data.test, self.config.seed)
+        result = result_of(self.config, data, self.learner, test, self.at.validation, self.at.seconds, self.memory)
         if self.folder is not None:
             self.folder.save_weights(self.learner.state())
             self.folder.write_result(result)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-from neurorules.torch_path.batches import Data
+from neurorules.torch_path.batches import TrainingData
 from neurorules.torch_path.learner import Learner
 
 
@@ -16,7 +16,7 @@ class Watcher(ABC):
     """
 
     @abstractmethod
-    def look(self, learner: Learner, data: Data, epoch: int, folder: Path | None) -> None:
+    def look(self, learner: Learner, data: TrainingData, epoch: int, folder: Path | None) -> None:
         """See a learner.
 
         Args:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from neurorules.language.config import TrainConfig
 from neurorules.language.devices import DEVICES, Device
+from neurorules.rules.sigprop import READOUT_LR
 from neurorules.torch_path.learner import Learner, chain
 from neurorules.torch_path.trainer import train
 
@@ -193,4 +194,4 @@ def accuracy(**settings: Any) -> float:
 
 @every_device
 def test_hidden_layers_learn_under_it(name: str) -> None:
-    assert accuracy(rule="sigprop", hardware=name) > accuracy(rule="shallow") + 0.05
+    assert accuracy(rule="sigprop", hardware=name) > accuracy(rule="shallow", readout_lr=READOUT_LR) + 0.05

@@ -23,13 +23,17 @@ SIMULATED = [
 
 TRAINING = """
 import json, sys
+from dataclasses import replace
+from neurorules.compare.controls import frozen_beside
 from neurorules.language.config import TrainConfig
 from neurorules.rules import RULES
 from neurorules.torch_path.trainer import load_data, train
 neuron = sys.argv[1]
 found = []
-for rule in ("sigprop", "shallow"):
-    config = RULES.make(rule).settle(TrainConfig(rule=rule, net="32-32", neuron=neuron, epochs=6, batch_size=32))
+shared = TrainConfig(net="32-32", neuron=neuron, epochs=6, batch_size=32)
+rule = replace(shared, rule="sigprop")
+for row in (rule, *frozen_beside([rule], shared)):
+    config = RULES.make(row.rule).settle(row)
     found.append(train(config, quiet=True, data=load_data(config, None))["validation_accuracy"])
 print(json.dumps(found))
 """

@@ -188,8 +188,10 @@ def test_options_that_cannot_work_together_are_refused_in_one_line(rule: str) ->
 TRAINING = """
 import json, sys
 from neurorules.language.config import TrainConfig
+from neurorules.rules import RULES
 from neurorules.torch_path.trainer import train
-config = TrainConfig(rule=sys.argv[1], net="32-32-32", validation=0, epochs=6, batch_size=32)
+reading = RULES.make("sigprop").defaults.readout_lr  # of the frozen control as well
+config = TrainConfig(rule=sys.argv[1], net="32-32-32", validation=0, epochs=6, batch_size=32, readout_lr=reading)
 print(json.dumps(train(config, quiet=True)["test_accuracy"]))
 """
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from neurorules.series import Series
-from neurorules.torch_path.batches import Data, Part
+from neurorules.torch_path.batches import Part, TrainingData
 
 FITTED, SEEN, ALIGNED = 512, 256, 128
 """Samples that a linear probe is fitted to; that it is scored on, and representations compared by; of one update."""
@@ -37,7 +37,7 @@ class Probe(NamedTuple):
         return self.part.batch(self.seen[:ALIGNED], torch.Generator().manual_seed(DRAWS))
 
 
-def probe_of(data: Data) -> Probe:
+def probe_of(data: TrainingData) -> Probe:
     """The probe of a data set: training samples to fit, held-out ones to look at, or training samples for both."""
     order = np.random.default_rng(DRAWS).permutation(len(data.train))
     held = data.validation

@@ -25,7 +25,7 @@ from neurorules.runs.atomic import replacing, write_text
 from neurorules.runs.plain_json import to_json
 from neurorules.runs.tensors import load_tensors, save_tensors
 from neurorules.series import Series
-from neurorules.torch_path.batches import Data
+from neurorules.torch_path.batches import TrainingData
 from neurorules.torch_path.checks import check_drive
 from neurorules.torch_path.learner import Learner
 from neurorules.torch_path.model import Learned
@@ -52,7 +52,7 @@ class Measures(Watcher):
     weights: dict[int, dict[str, Tensor]] = field(default_factory=dict)
     probe: Probe | None = None
 
-    def look(self, learner: Learner, data: Data, epoch: int, folder: Path | None) -> None:
+    def look(self, learner: Learner, data: TrainingData, epoch: int, folder: Path | None) -> None:
         self.probe = self.probe or probe_of(data)
         home = None if folder is None else folder / FOLDER
         if home is not None:

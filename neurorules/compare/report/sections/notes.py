@@ -22,8 +22,9 @@ NOTES = (
     "Angles, rates, CKA and probes are measured on fixed probe samples; they describe these nets and these data.",
 )
 CONTROLS = (
-    "Controls stand there to be beaten: `shallow` learns in its read-out alone, over random hidden layers; `shuffled` "
-    "teaches hidden layers the targets of other samples while the read-out learns its own."
+    "Controls stand there to be beaten: `shallow` learns in its read-out alone, over random hidden layers, as the "
+    "read-out of the rule beside it does; `shuffled` teaches hidden layers the targets of other samples while the "
+    "read-out learns its own."
 )
 
 

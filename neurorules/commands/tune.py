@@ -1,0 +1,78 @@
+"""`neurorules tune`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from neurorules.commands.output import print_json, print_table
+from neurorules.commands.settings import DataDir, Force, Json, Resume, Rules, with_settings
+from neurorules.language.config import TrainConfig
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("tune")(tune)
+
+
+@with_settings("rule")
+def tune(
+    *,
+    config: TrainConfig,
+    rules: Rules = "sigprop,bptt,shallow",
+    trials: Annotated[int, typer.Option(help="Trials of each rule; the first is its own settings.")] = 20,
+    seeds: Annotated[int, typer.Option(help="Seeds of each trial; their mean counts.")] = 1,
+    space: Annotated[
+        str | None,
+        typer.Option(help="What is searched: name=low..high, name=low..high:log or name=one|two, comma-separated."),
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Rules at once, each on one thread.")] = 1,
+    out: Annotated[Path, typer.Option(help="Folder for tune.json.")] = Path("runs/tune"),
+    data_dir: DataDir = None,
+    resume: Resume = False,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Choose learning rates, or other settings, for each rule on validation samples, with the same budget for all."""
+    from neurorules.compare.tuning import tune as run
+    from neurorules.compare.tuning.space import SPACE
+
+    found = run(
+        config, rules, out, trials=trials, seeds=seeds, space=SPACE if space is None else space, jobs=jobs,
+        data_dir=data_dir, force=force, resume=resume, quiet=json,
+    )  # fmt: skip
+    if json:
+        print_json(found)
+    else:
+        _show(found, out)
+
+
+def _show(found: dict[str, Any], out: Path) -> None:
+    """The table of what was chosen, and the comparison that it is for."""
+    from neurorules.compare.tuning import TUNE_FILE
+
+    names = list(dict.fromkeys(name for row in found["chosen"] for name in row["settings"]))
+    print_table(
+        ["rule", *(name.replace("_", " ") for name in names), "validation %", "with its own settings %", "trials"],
+        [
+            [
+                row["row"],
+                *(_shown(row["settings"].get(name), name in row["at_the_edge"]) for name in names),
+                f"{100 * row['validation_accuracy']:.2f}",
+                f"{100 * row['own_settings_accuracy']:.2f}",
+                str(row["trials"]),
+            ]
+            for row in found["chosen"]
+        ],
+    )
+    if any(row["at_the_edge"] for row in found["chosen"]):
+        print("\n* at the edge of what was searched: a better value may lie beyond. Widen --space")
+    print(f"\nchosen by {found['method']}, on held-out training samples alone; {out / TUNE_FILE}")
+    print(f"compare: {found['command']}")
+
+
+def _shown(value: Any, is_edge: bool) -> str:
+    text = "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{text} *" if is_edge else text

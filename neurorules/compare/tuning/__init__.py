@@ -1,0 +1,5 @@
+"""`tune`: settings of training for each rule of a comparison, chosen on validation samples with an equal budget."""
+
+from neurorules.compare.tuning.search import TUNE_FILE, tune
+
+__all__ = ["TUNE_FILE", "tune"]

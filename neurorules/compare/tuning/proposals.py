@@ -1,0 +1,103 @@
+"""What to try next: Optuna's tree-structured Parzen estimator where it is installed, else draws of our own.
+
+Both are functions of the seed and of what was tried, so that a search that was stopped goes on as if it never was.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from neurorules.compare.tuning.space import Choice, Dimension, Space, Value
+
+Method = Literal["optuna", "random"]
+
+
+class Proposals(ABC):
+    """Proposes one trial after another, and hears how good each was before the next one."""
+
+    @abstractmethod
+    def propose(self) -> dict[str, Value]:
+        """Settings to try next."""
+
+    @abstractmethod
+    def tell(self, settings: Mapping[str, Any], accuracy: float) -> None:
+        """How good the settings were that were proposed last, or others before the first proposal."""
+
+
+def best_method() -> Method:
+    """What proposes here."""
+    return "random" if importlib.util.find_spec("optuna") is None else "optuna"
+
+
+def proposals_of(method: Method, space: Space, seed: int) -> Proposals:
+    """A fresh source of proposals.
+
+    Args:
+        method: what proposes.
+        space: what is searched.
+        seed: of its draws.
+    """
+    return Parzen(space, seed) if method == "optuna" else Draws(space, seed)
+
+
+class Draws(Proposals):
+    """Points of a Kronecker sequence with a random start, which leave no large hole at any number of trials.
+
+    Source: Roberts 2018, the generalised golden ratio: coordinate i advances by phi^-i, where phi^(d+1) = phi + 1.
+    """
+
+    def __init__(self, space: Space, seed: int) -> None:
+        self.space = space
+        roots = np.roots([1, *[0] * (len(space) - 1), -1, -1])
+        ratio = float(max(root.real for root in roots if abs(root.imag) < 1e-9))
+        self.advance = ratio ** -np.arange(1.0, len(space) + 1)
+        self.place = np.random.default_rng(seed).random(len(space))
+
+    def propose(self) -> dict[str, Value]:
+        self.place = (self.place + self.advance) % 1
+        return {name: self.space[name].at(float(share)) for name, share in zip(self.space, self.place, strict=True)}
+
+    def tell(self, settings: Mapping[str, Any], accuracy: float) -> None:
+        """Draws do not depend on what was seen."""
+
+
+class Parzen(Proposals):
+    """Optuna's default sampler (Bergstra et al. 2011), asked and told one trial at a time."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        import optuna
+
+        self.optuna, self.space = optuna, space
+        self.distributions = {name: self._distribution(dimension) for name, dimension in space.items()}
+        before = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.ERROR)  # else a line on stderr for every study
+        try:
+            self.study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
+        finally:
+            optuna.logging.set_verbosity(before)
+        self.trial: Any = None
+
+    def propose(self) -> dict[str, Value]:
+        self.trial = self.study.ask(fixed_distributions=self.distributions)
+        return {name: self.space[name].rounded(self.trial.params[name]) for name in self.space}
+
+    def tell(self, settings: Mapping[str, Any], accuracy: float) -> None:
+        if self.trial is not None:
+            self.study.tell(self.trial, accuracy)
+        elif all(self.space[name].holds(settings.get(name)) for name in self.space):
+            asked = {name: settings[name] for name in self.space}
+            create = self.optuna.trial.create_trial
+            self.study.add_trial(create(params=asked, distributions=self.distributions, value=accuracy))
+
+    def _distribution(self, dimension: Dimension) -> Any:
+        kinds = self.optuna.distributions
+        if isinstance(dimension, Choice):
+            return kinds.CategoricalDistribution(dimension.values)
+        if dimension.whole:
+            return kinds.IntDistribution(int(dimension.low), int(dimension.high), log=dimension.log)
+        return kinds.FloatDistribution(dimension.low, dimension.high, log=dimension.log)

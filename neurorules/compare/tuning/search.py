@@ -1,0 +1,232 @@
+"""The search: every rule has the same number of trials, and held-out training samples decide. No test sample is read.
+
+A rule's first trial is its own settings, so that what is chosen is never worse than these on the samples that choose.
+The trials of a round, one for each rule, run side by side; how many at once changes no number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import joblib
+
+from neurorules.compare.comparison import command_line
+from neurorules.compare.controls import frozen_beside, is_bare, is_shallow
+from neurorules.compare.paths import settle, validation_accuracies
+from neurorules.compare.rows import check_words, name_of, parse_rows, text_of
+from neurorules.compare.tuning.proposals import Method, Proposals, best_method, proposals_of
+from neurorules.compare.tuning.space import SPACE, Space, parse_space, space_of
+from neurorules.language.config import SettledConfig, TrainConfig
+from neurorules.language.errors import MissingExtra, UserError
+from neurorules.rules import RULES
+from neurorules.runs.atomic import write_text
+from neurorules.runs.interrupt import Interrupted
+from neurorules.runs.plain_json import plain, read_json, to_json
+from neurorules.runs.progress import Bar, progress
+
+TUNE_FILE = "tune.json"
+FORMAT, VERSION = "neurorules-tune", 1
+
+
+@dataclass
+class Searched:
+    """One rule under search.
+
+    Args:
+        row: its configuration as asked for.
+        name: of its row.
+        space: what is searched for it.
+        proposals: what to try next.
+        trials: settings tried, and accuracies by seed, in order.
+    """
+
+    row: TrainConfig
+    name: str
+    space: Space
+    proposals: Proposals
+    trials: list[dict[str, Any]] = field(default_factory=list)
+
+    def next(self) -> dict[str, Any]:
+        """Settings to try: its own in the first trial, then what is proposed."""
+        return self.proposals.propose() if self.trials else {}
+
+    def add(self, settings: Mapping[str, Any], accuracies: Sequence[float]) -> None:
+        """Keep a trial, and let it count for the next proposal."""
+        mean = fmean(accuracies)
+        self.proposals.tell({**settle(self.row).as_dict(), **settings}, mean)
+        self.trials.append({"settings": dict(settings), "accuracies": list(accuracies), "validation_accuracy": mean})
+
+    def repeat(self, trials: Sequence[Mapping[str, Any]], out: Path) -> None:
+        """Take over the trials of a search that was stopped.
+
+        Raises:
+            UserError: they are not those that would be proposed here.
+        """
+        for trial in trials:
+            if self.next() != trial["settings"]:
+                raise UserError(
+                    f"the search in {out} tried other settings for {self.name} than would be tried here, as another "
+                    f"version of optuna does. Begin again with --force, or give another --out"
+                )
+            self.add(trial["settings"], trial["accuracies"])
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """The best trial, the earliest of equals."""
+        return max(self.trials, key=lambda trial: trial["validation_accuracy"])
+
+
+def tune(
+    config: TrainConfig,
+    rules: str,
+    out: Path,
+    *,
+    trials: int = 20,
+    seeds: int = 1,
+    space: str = SPACE,
+    jobs: int = 1,
+    data_dir: Path | None = None,
+    force: bool = False,
+    resume: bool = False,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Choose settings of training for each rule by validation accuracy, and write `tune.json` into `out`.
+
+    Args:
+        config: what all rules share.
+        rules: comma-separated (see `compare.rows.parse_row`).  out: folder of the search.
+        trials, seeds: of each rule; of each trial.  space: see `space.parse_space`.  jobs: rules at once.
+        data_dir, force, resume, quiet: as in `compare`.
+
+    Returns:
+        What `tune.json` holds: `rules`, the chosen rows for `compare --rules`; `command`, `chosen`, `trials`, `asked`.
+
+    Raises:
+        UserError: anything unknown, nothing held out, or `out` holds another search.
+        Interrupted: the user stopped it; whole rounds are kept.
+    """
+    for option, number in {"--trials": trials, "--seeds": seeds, "--jobs": jobs}.items():
+        if number < 1:
+            raise UserError(f"{option} is {number}, must be at least 1")
+    asked = {"rules": rules, "space": space, "seeds": seeds, "settings": plain(config.as_dict())}
+    stored = open_search(out, asked, force, resume)
+    method = stored.get("method") or best_method()
+    searched = _searched(config, rules, parse_space(space), method)
+    for one in searched:
+        one.repeat(stored.get("trials", {}).get(one.name, [])[:trials], out)
+    found = {"format": FORMAT, "format_version": VERSION, "method": method, "asked": asked}
+    with progress("tuning", trials * len(searched), quiet) as bar, joblib.Parallel(n_jobs=jobs) as pool:
+        bar.advance(sum(len(one.trials) for one in searched))
+        try:
+            while any(len(one.trials) < trials for one in searched):
+                _round(pool, [one for one in searched if len(one.trials) < trials], seeds, data_dir, bar)
+                _write(out, {**found, "finished": False, "trials": _trials(searched)})
+        except (Interrupted, KeyboardInterrupt):
+            raise Interrupted(
+                f"stopped. Whole rounds of trials are kept in {out}. "
+                f"Go on with the same options and: neurorules tune --out {out} --resume"
+            ) from None
+    result = {**found, "finished": True, **chosen(searched, config, seeds), "trials": _trials(searched)}
+    _write(out, result)
+    return result
+
+
+def open_search(out: Path, asked: Mapping[str, Any], force: bool, resume: bool) -> dict[str, Any]:
+    """What stands in the folder of a search that goes on; empty where one begins.
+
+    Raises:
+        UserError: another search stands there, or none that could go on.
+    """
+    path = out / TUNE_FILE
+    if not path.exists() or (force and not resume):
+        return {}
+    if not resume:
+        raise UserError(f"{out} holds another search. Add --force to replace it, --resume to go on with it")
+    stored = dict(read_json(path))
+    if (stored.get("format"), stored.get("format_version")) != (FORMAT, VERSION):
+        raise UserError(f"{path} is no search of this version. Begin again with --force, or give another --out")
+    before = stored["asked"]
+    pairs = [(name, before.get(name), asked[name]) for name in asked if name != "settings"]
+    pairs += [(name, before["settings"].get(name), value) for name, value in asked["settings"].items()]
+    texts = [f"{name} is {to_json(old)}, asked {to_json(new)}" for name, old, new in pairs if old != new]
+    if texts:
+        raise UserError(
+            f"the search in {out} was begun with other options: {'; '.join(texts)}. Ask for the same ones, or give "
+            f"another --out"
+        )
+    if stored["method"] == "optuna" and best_method() != "optuna":
+        raise MissingExtra(f"going on with the search in {out}", "optuna", "sweep")
+    return stored
+
+
+def _searched(config: TrainConfig, rules: str, space: Space, method: Method) -> list[Searched]:
+    """The rows of a search. A bare `shallow` stands for one frozen row for each net that the other rules stand on."""
+    rows = parse_rows(rules, config)
+    learning = [row for row in rows if not is_shallow(row.rule)]
+    frozen = [replace(row, readout_lr=config.readout_lr) for row in frozen_beside(learning, config)]
+    found: dict[SettledConfig, TrainConfig] = {}
+    for row in rows:
+        for one in (frozen or [row]) if is_bare(row, config) else [row]:
+            found.setdefault(settle(one), one)
+    searched = []
+    for number, (settled, row) in enumerate(found.items()):
+        own = space_of(row, space, RULES.make(row.rule).control)
+        words: list[dict[str, Any]] = [{name: word} for name, dimension in own.items() for word in dimension.words]
+        for changed in ({}, *words):
+            check_words(settle(replace(row, **changed)))
+        proposals = proposals_of(method, own, config.seed + 1000 * number)
+        searched.append(Searched(row, name_of(settled.as_dict(), config), own, proposals))
+    return searched
+
+
+def _round(pool: Any, searched: Sequence[Searched], seeds: int, data_dir: Path | None, bar: Bar) -> None:
+    """One more trial of each rule."""
+    proposed = [one.next() for one in searched]
+    configs = [replace(one.row, **settings) for one, settings in zip(searched, proposed, strict=True)]
+    if pool.n_jobs > 1:
+        configs = [replace(config, threads=config.threads or 1) for config in configs]
+    calls = [joblib.delayed(validation_accuracies)(config, seeds, data_dir) for config in configs]
+    for one, settings, accuracies in zip(searched, proposed, pool(calls), strict=True):
+        one.add(settings, accuracies)
+        bar.advance(note=f"{one.name}, accuracy {one.best['validation_accuracy']:.3f}")
+
+
+def _trials(searched: Sequence[Searched]) -> dict[str, Any]:
+    return {one.name: one.trials for one in searched}
+
+
+def _write(out: Path, found: Mapping[str, Any]) -> None:
+    write_text(out / TUNE_FILE, to_json(found, indent=2) + "\n")
+
+
+def chosen(searched: Sequence[Searched], config: TrainConfig, seeds: int) -> dict[str, Any]:
+    """What a search chose: a row a rule, the rows as one text, and the comparison that runs them.
+
+    Args:
+        searched: rules, all of their trials done.
+        config: what they share.
+        seeds: of each trial, and of the comparison.
+    """
+    rows = []
+    for one in searched:
+        best = one.best
+        settled = settle(replace(one.row, **best["settings"])).as_dict()
+        rows.append(
+            {
+                "row": one.name,
+                "rule": text_of(settled, config),
+                "settings": {name: settled[name] for name in one.space},
+                "validation_accuracy": best["validation_accuracy"],
+                "accuracies": best["accuracies"],
+                "own_settings_accuracy": one.trials[0]["validation_accuracy"],
+                "trials": len(one.trials),
+                "at_the_edge": [n for n, d in one.space.items() if n in best["settings"] and d.is_edge(settled[n])],
+            }
+        )
+    rules = ",".join(row["rule"] for row in rows)
+    command = command_line(replace(config, signal=None, dw=None), Path("runs/compare"), rules=rules, seeds=seeds)
+    return {"rules": rules, "command": command, "chosen": rows}

@@ -1,0 +1,164 @@
+"""What is searched: `lr=1e-4..1e-1:log,norm=streaming|none`, a range or a choice for each setting of training."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import ClassVar, get_args, get_type_hints
+
+from neurorules.compare.rows import OWN
+from neurorules.language.config import TrainConfig, config_from
+from neurorules.language.errors import UserError, unknown
+from neurorules.language.options import parse_list
+
+Value = float | int | str
+SPACE = "lr=1e-4..1e-1:log,readout_lr=1e-4..1e-1:log"
+"""Both learning rates over three decades."""
+DIGITS = 3
+"""Significant digits of a number that is tried, so that what is printed is what was run."""
+HIDDEN_ONLY = frozenset({"lr", "signal_lr", "optimizer", "signal", "dw", "targets", "schedule"})
+"""Settings that a control, whose hidden layers do not learn, has no use for."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers between two bounds, both included.
+
+    Args:
+        low, high: low < high; above 0 where the scale is log.
+        log: whether a decade is as likely as any other, or a number as any other.
+        whole: whether only whole numbers are tried.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    whole: bool = False
+    words: ClassVar[tuple[Value, ...]] = ()
+    """Values whose names can be checked before they are tried."""
+
+    def at(self, share: float) -> Value:
+        """The number at a share, in 0..1, of the way from low to high."""
+        low, high = (math.log(bound) if self.log else bound for bound in (self.low, self.high))
+        number = low + share * (high - low)
+        return self.rounded(math.exp(number) if self.log else number)
+
+    def rounded(self, value: Value) -> Value:
+        """A number as it is tried: within the bounds, whole or of three significant digits."""
+        number = min(max(float(value), self.low), self.high)
+        return round(number) if self.whole else min(max(float(f"{number:.{DIGITS}g}"), self.low), self.high)
+
+    def holds(self, value: Value | None) -> bool:
+        """Whether a number lies within the bounds."""
+        return isinstance(value, int | float) and self.low <= value <= self.high
+
+    def is_edge(self, value: Value) -> bool:
+        """Whether a value lies so near a bound, within a tenth of it, that a better one may lie beyond."""
+        return not isinstance(value, str) and (value <= self.low * 1.1 or value >= self.high / 1.1)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A few values, such as names of normalisations."""
+
+    values: tuple[Value, ...]
+
+    @property
+    def words(self) -> tuple[Value, ...]:
+        """Values whose names can be checked before they are tried."""
+        return self.values
+
+    def at(self, share: float) -> Value:
+        """The value at a share in 0..1 of the list."""
+        return self.values[min(int(share * len(self.values)), len(self.values) - 1)]
+
+    def rounded(self, value: Value) -> Value:
+        """The value itself."""
+        return value
+
+    def holds(self, value: Value | None) -> bool:
+        """Whether a value is one of them."""
+        return value in self.values
+
+    def is_edge(self, value: Value) -> bool:
+        """A list has no bounds."""
+        return False
+
+
+Dimension = Range | Choice
+Space = dict[str, Dimension]
+
+
+def parse_space(text: str) -> Space:
+    """The settings that are searched, by name.
+
+    Args:
+        text: comma-separated `name=low..high`, `name=low..high:log`, or `name=one|two|three`.
+
+    Raises:
+        UserError: nothing to search, an unknown setting (nearest offered), one that stands twice, a piece that is
+            neither a range nor a choice, or bounds that do not rise.
+    """
+    found: Space = {}
+    for piece in parse_list(text):
+        key, equals, values = (part.strip() for part in piece.partition("="))
+        name = key.replace("-", "_")
+        if not equals or not values:
+            raise UserError(f"'{piece}' in --space is no setting. Write name=low..high:log, such as lr=1e-4..1e-1:log")
+        if name not in OWN:
+            raise unknown("setting in --space", key, OWN)
+        if name in found:
+            raise UserError(f"setting '{name}' stands twice in --space. Keep one of them")
+        found[name] = _range(name, values, piece) if ".." in values else _choice(name, values)
+    if not found:
+        raise UserError(f"--space searches nothing. Give settings, for example {SPACE}")
+    return found
+
+
+def _choice(name: str, values: str) -> Choice:
+    words = [word.strip() for word in values.split("|")]
+    return Choice(tuple(dict.fromkeys(getattr(config_from({name: word}, "--space"), name) for word in words)))
+
+
+def _range(name: str, values: str, piece: str) -> Range:
+    bounds, _, scale = values.partition(":")
+    if scale not in ("", "log"):
+        raise unknown(f"scale in '{piece}' of --space:", scale, ["log"])
+    kinds = get_args(get_type_hints(TrainConfig)[name]) or (get_type_hints(TrainConfig)[name],)
+    if not {int, float} & set(kinds):
+        raise UserError(f"'{piece}' in --space: {name} is no number. Write a choice, for example norm=streaming|none")
+    try:
+        low, high = (float(bound) for bound in bounds.split(".."))
+    except ValueError:
+        raise UserError(f"'{piece}' in --space is no range. Write low..high, for example 1e-4..1e-1") from None
+    found = Range(low, high, scale == "log", whole=int in kinds)
+    if not (math.isfinite(low) and math.isfinite(high) and low < high) or (found.log and low <= 0):
+        above = " from above 0" if found.log else ""
+        raise UserError(f"'{piece}' in --space must rise{above}. Write low..high, for example 1e-4..1e-1")
+    for bound in (low, high):
+        config_from({name: found.rounded(bound)}, "--space")
+    return found
+
+
+def space_of(row: TrainConfig, space: Space, frozen: bool) -> Space:
+    """What is searched for one row: what its own text, or an option for all rows, does not give already.
+
+    Args:
+        row: as it stands before the search.
+        space: what is searched for all rows.
+        frozen: whether it is a control, whose hidden layers do not learn.
+
+    Raises:
+        UserError: nothing is left.
+    """
+    plain = TrainConfig()
+    given = {field.name for field in fields(TrainConfig) if getattr(row, field.name) != getattr(plain, field.name)}
+    own = {name: dimension for name, dimension in space.items() if name not in given}
+    if frozen:
+        own = {name: dimension for name, dimension in own.items() if name not in HIDDEN_ONLY}
+    if not own:
+        raise UserError(
+            f"nothing is left to search for '{row.rule}': its settings are given already. Leave it out, or add a "
+            f"setting to --space"
+        )
+    return own
