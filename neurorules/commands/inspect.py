@@ -11,6 +11,7 @@ from neurorules.commands.output import print_json, print_table
 from neurorules.commands.settings import Json
 
 WIDTH = 100
+"""Characters of a line."""
 
 
 def add_to(app: typer.Typer) -> None:

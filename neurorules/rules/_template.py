@@ -24,10 +24,11 @@ def {name}() -> Rule:
         plasticity=(
             # One text for each parameter. `_post` and `_pre` say where a name lives; a name without suffix is the
             # synapse's own. It may read: m_post (third factor), v_post (membrane before reset), S_pre, S_post
-            # (spikes), mean_pre (running mean of S_pre), w. psi() is the neuron's pseudo-derivative; through_norm()
-            # carries a post factor back through the neuron's own normalisation. delay(S_pre, 3) is S_pre of three steps
-            # ago. With trace_decay=0.8 there are x_pre and x_post, low-pass traces of the spikes, and before(x_pre),
-            # without this step's own. eligibilities=(Eligibility("e", 0.9, "psi(v_post) * S_pre"),), imported from
+            # (spikes), kept_post (dropout's mask of the neuron's own spikes), mean_pre (running mean of S_pre), w.
+            # psi() is the neuron's pseudo-derivative; through_norm() carries a post factor back through the neuron's
+            # own normalisation. delay(S_pre, 3) is S_pre of three steps ago. With trace_decay=0.8 there are x_pre and
+            # x_post, low-pass traces of the spikes, and before(x_pre), without this step's own.
+            # eligibilities=(Eligibility("e", 0.9, "psi(v_post) * S_pre"),), imported from
             # neurorules.language.eligibility, declares a trace a synapse, e.
             Plasticity("w", "-through_norm(m_post * psi(v_post)) * (S_pre - mean_pre)"),
             Plasticity("b", "-m_post * psi(v_post)"),

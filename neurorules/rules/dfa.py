@@ -23,6 +23,7 @@ def direct_feedback_alignment(*, presynaptic: Presynaptic = "spike") -> Rule:
             (
                 "spiking neurons: psi stands for the derivative of the output, mean spikes over the trial for rates",
                 *((SPIKE,) if presynaptic == "spike" else ()),
+                "units that dropout silences learn as the others do",
                 "the feedback is normal, of variance one over the layer's size; the paper draws it uniformly",
                 "by default Adam, and the update is centred and decorrelated by streaming normalisation (--norm none)",
             ),

@@ -24,6 +24,7 @@ def direct_random_target_projection(*, presynaptic: Presynaptic = "spike") -> Ru
             (
                 "spiking neurons: psi stands for the derivative of the output, mean spikes over the trial for rates",
                 *((SPIKE,) if presynaptic == "spike" else ()),
+                "units that dropout silences learn as the others do",
                 "descends -B y*; the authors' code descends +B y*. B is symmetric about zero, so that the sign is free",
                 "the feedback is normal, of variance one over the layer's size; theirs is uniform (Kaiming)",
                 "softmax and cross-entropy at the output, where theirs has sigmoids and binary cross-entropy",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from neurorules.language.errors import UserError
 from neurorules.language.rules import DELTA_RULE, Defaults, Phase, Plasticity, Rule, Source
 from neurorules.signals._generators import Generator
 from neurorules.signals._similarity import Loss
+from neurorules.signals.prototypes import Form
 
-FACTOR = {"surrogate": "psi(v_post)", "voltage": "(v_post > 0)"}
-"""Derivative of the compared quantity by the membrane: of f(v), or of max(v, 0)."""
+FACTOR: Mapping[Form, str] = {"surrogate": " * psi(v_post)", "voltage": " * (v_post > 0)", "raw_voltage": ""}
+"""Derivative of the compared quantity by the membrane: of f(v), of max(v, 0), or of v."""
 READOUT_LR = 1e-2
 """Hidden layers do not learn for the read-out's sake, so it has to follow them alone, and faster. Source: validation
 samples of MNIST, convolutions +0.2 to +0.3 over 3e-3 in both forms, dense nets no loss."""
@@ -27,7 +29,8 @@ DEVIATIONS = (
     "maps are averaged to 4 x 4 at most before they are compared; the library compares each position",
     "the surrogate is the neuron's, a fast sigmoid unless --neuron if:surrogate=atan, which replications "
     "of the paper's spiking nets have",
-    "the voltage form rectifies the voltage in the loss",
+    "the voltage form rectifies the voltage in the loss; the paper takes it as it is (form=raw_voltage), and "
+    "learns less",
     "the update keeps the current step's presynaptic spike only; its sources do not say what of "
     "the membrane's past counts",
     "S_1's rows enter as a constant current behind the first layer's normalisation, without a bias d_1",
@@ -42,7 +45,7 @@ DEVIATIONS = (
 
 def sigprop(
     *,
-    form: Literal["surrogate", "voltage"] = "surrogate",
+    form: Form = "surrogate",
     targets: Literal["pushed", "codes"] = "pushed",
     embedding: Literal["fixed", "learned", "class_means"] = "learned",
     generator: Generator = "target_only",
@@ -57,7 +60,8 @@ def sigprop(
     """Signal propagation. Options that are not named here are the signal's (`signals.prototypes`).
 
     Args:
-        form: surrogate: the loss is on f(v), before the spike. voltage: on max(v, 0): no surrogate at all.
+        form: surrogate: the loss is on f(v), before the spike. voltage: on max(v, 0): no surrogate at all. raw_voltage:
+            on v, as the paper has it, where cells that never fire outweigh the others.
         targets: pushed through the weights, or fixed codes of each layer's own (a control).
         predict: by a trained read-out; by comparing with all prototypes of the last hidden layer, or with the closest
             subset of them; or by a read-out of the pass in which the neutral class (1/C, ..., 1/C) joins the input.
@@ -100,12 +104,12 @@ def _hidden_texts(factor: str, streams: tuple[str, ...], bias: str, embedding: b
     """The hidden layers' texts: the same for both streams; that of the embedding for the target stream."""
     texts: list[Plasticity] = []
     for stream in streams:
-        texts.append(Plasticity("w", f"-through_norm(m_post * {factor}) * (S_pre - mean_pre)", phase=stream))
+        texts.append(Plasticity("w", f"-through_norm(m_post{factor}) * (S_pre - mean_pre)", phase=stream))
         if bias != "none":
             populations: Literal["all", "flat"] = "all" if bias == "all" else "flat"
-            texts.append(Plasticity("b", f"-m_post * {factor}", phase=stream, populations=populations))
+            texts.append(Plasticity("b", f"-m_post{factor}", phase=stream, populations=populations))
     if embedding:
-        texts.append(Plasticity("embedding", f"-m_post * {factor}", phase="target"))
+        texts.append(Plasticity("embedding", f"-m_post{factor}", phase="target"))
     return texts
 
 

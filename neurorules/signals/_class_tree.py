@@ -6,6 +6,7 @@ is not said there; here neighbouring classes are merged, pair by pair, into node
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -67,7 +68,6 @@ def _descend(h: Tensor, node: Node, tau: float, here: Tensor, so_far: Tensor, sc
     for side, half in enumerate(node.halves):
         goes = chosen == side
         left = here[~goes]
-        even = torch.tensor(len(half.classes)).log().to(h)
-        aside = (so_far + share[:, side])[~goes] - even
+        aside = (so_far + share[:, side])[~goes] - math.log(len(half.classes))
         scores[left[:, None], torch.tensor(half.classes, device=h.device)] = aside[:, None]
         _descend(h, half, tau, here[goes], (so_far + share[:, side])[goes], scores)

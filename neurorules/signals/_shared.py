@@ -91,8 +91,8 @@ class PhaseDrive(NamedTuple):
     context: Tensor | None = None
 
 
-Summary = Literal["spikes", "positive_v", "graded", "current"]
-"""Spikes, max(v, 0) of the membrane v before reset, the neuron's graded output f(v), whose derivative is psi, or the
+Summary = Literal["spikes", "v", "positive_v", "graded", "current"]
+"""Spikes, the membrane v before reset, max(v, 0), the neuron's graded output f(v), whose derivative is psi, or the
 current behind normalisation and bias."""
 Every = Literal["spikes", "v"]
 """What a signal may read at every step: the neurons' output, or their membrane before reset."""

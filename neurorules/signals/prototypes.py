@@ -34,6 +34,9 @@ from neurorules.signals._shared import (
 from neurorules.signals._similarity import FROM_BELOW, Loss, Similarity, check_rows, contexts, unit
 from neurorules.streaming import RunningMean, start_at
 
+Form = Literal["surrogate", "voltage", "raw_voltage"]
+SUMMARY_OF: Mapping[Form, Summary] = {"surrogate": "graded", "voltage": "positive_v", "raw_voltage": "v"}
+"""What each form compares."""
 RATE = 0.1
 """Share of the way to 128 samples' mean that the centre of h moves."""
 LARGEST_TAU = 0.3
@@ -45,7 +48,8 @@ class Prototypes(Signal):
     """l = CE(cos(a_h - mean, a_t - mean over rows) / tau, label); m = its derivative, for both streams.
 
     Args:
-        form: what a is: the time average of f(v) (surrogate, before the spike) or of max(v, 0) (voltage alone).
+        form: what a is: the time average of f(v) (surrogate, before the spike), of max(v, 0) (voltage alone), or of v
+            itself (raw_voltage, the paper's).
         tau: temperature of the softmax, > 0; None for min(0.3, sqrt(2 / features)), which follows the spread that
             chance gives to a cosine of that many features, or for 1 where rows are not normalised.
         targets: pushed through the weights, or fixed random codes of each layer's own (a control).
@@ -56,7 +60,7 @@ class Prototypes(Signal):
         search: scores come from all prototypes, or from the closest subset (see `_class_tree`).
     """
 
-    form: Literal["surrogate", "voltage"] = "surrogate"
+    form: Form = "surrogate"
     tau: float | None = None
     targets: Literal["pushed", "codes"] = "pushed"
     embedding: Literal["fixed", "learned", "class_means"] = "learned"
@@ -90,7 +94,7 @@ class Prototypes(Signal):
     @property
     def summary(self) -> Summary:  # type: ignore[override]
         """What the form compares."""
-        return "positive_v" if self.form == "voltage" else "graded"
+        return SUMMARY_OF[self.form]
 
     @property
     def similarity(self) -> Similarity:

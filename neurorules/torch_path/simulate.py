@@ -150,6 +150,8 @@ def _summed(summary: Summary, layer: Layer, run: Run, drive: Drive, steps: int) 
             return drive.values().total(steps)
         case "spikes":
             return summed_over_time(run.spikes)
+        case "v":
+            return summed_over_time(run.v)
         case "positive_v":
             return summed_over_time(run.v.clamp(min=0))
     graded = layer.neuron.primitive(run.v)

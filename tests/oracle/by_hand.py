@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from neurorules import Learner, Series
+from neurorules.streaming import RunningMean
 from neurorules.torch_path.learn import TrialResult, learn_trial
 
 Array = np.ndarray
@@ -68,6 +69,13 @@ class Hand:
         """One of the signal's own tensors."""
         value = self.learned.signal[name]
         return (value if isinstance(value, torch.Tensor) else value.value).numpy()
+
+    def age(self) -> int:
+        """Let every running average of the signal have seen a million samples: it then moves by its own rate."""
+        for name, value in self.learned.signal.items():
+            if isinstance(value, RunningMean):
+                self.learned.signal[name] = value._replace(seen=torch.full_like(value.seen, 1_000_000))
+        return 1_000_000
 
     def fire(self, current: Array) -> tuple[Array, Array]:
         """Membranes before reset and spikes, of a current (T, B, N)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -163,6 +164,16 @@ def test_other_rules_change_the_same_weights_with_and_without_normalisation(rule
 @pytest.mark.parametrize("reset", ["subtract", "zero"])
 def test_the_exact_eligibility_of_torch_runs_backwards_and_that_of_brian2_forwards(norm: str, reset: str) -> None:
     trial = trial_of("dfa", neuron=f"lif:reset={reset}", norm=norm, net="12-r8", dw="-m_post * psi(v_post) * dv_dw")
+    trial.assert_same_changes(trial.replay())
+
+
+@pytest.mark.parametrize("presynaptic", ["spike", "eligibility"])
+def test_a_text_that_holds_the_statistics_changes_the_same_weights(presynaptic: str) -> None:
+    own = RULES.make(f"dfa:presynaptic={presynaptic}")
+    held = replace(own, plasticity=tuple(replace(text, statistics="held") for text in own.plasticity))
+    trial = trial_of(held, norm="streaming")
+    moving = trial_of(own, norm="streaming").result.gradients["hidden1.ff.w"]
+    assert not np.allclose(trial.result.gradients["hidden1.ff.w"], moving)
     trial.assert_same_changes(trial.replay())
 
 

@@ -105,6 +105,14 @@ def test_under_streaming_normalisation_the_default_bptt_is_centred_and_no_exact_
     assert 0.5 < float(functional.cosine_similarity(here, there, 0)) < 0.999
 
 
+@pytest.mark.parametrize("net", ["12-9", "r10-r8"])
+def test_a_held_gradient_reads_no_averages_that_another_rule_left(net: str) -> None:
+    case = Held(net, "streaming", "bptt")
+    assert any(bool(average.value.any()) for found in case.learned.update.values() for average in found)
+    case.model = build_model(case.model.network, RULES.make("bptt:statistics=held"))
+    assert_same(case.trial(case.drive).gradients, case.by_autograd())
+
+
 def test_what_is_held_leaves_no_averages_of_updates() -> None:
     kinds = {kind: Held("12-9", "streaming", f"bptt:statistics={kind}") for kind in ("held", "moving")}
     assert not kinds["held"].learned.update

@@ -268,7 +268,7 @@ def test_with_the_first_layers_feedback_frozen_that_layer_learns_by_direct_feedb
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("net", ["9-7", "c3k3-p2-8", "r9-7"])
+@pytest.mark.parametrize("net", ["9-d0.4-7-d0.3", "c3k3-p2-8", "r9-7"])
 @pytest.mark.parametrize("drive", [images, events])
 def test_every_form_learns_the_same_step_by_step(form: str, net: str, drive: type) -> None:
     model, learned = warmed(f"pepita:kappa=5:form={form}", net, neuron="lif")

@@ -10,7 +10,7 @@ from neurorules import Learner
 from neurorules.torch_path import kernels
 
 STEPS, CLASSES = 4, 3
-BATCHES = (3, 1, 5, 2, 150, 4)
+BATCHES = (3, 1, 5, 2, 150, 500, 800, 150, 4)
 """Samples of the trials: a young average counts every sample alike, an old one moves by a tenth in 128 samples."""
 RATE, READOUT_RATE = 0.2, 0.1
 
