@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from stored import FOLDER, Run
 
 FIELDS = ("seed", "test_accuracy", "validation_accuracy", "train_seconds", "spikes_per_sample", "needs")
 SETTLED = ("optimizer", "lr", "readout_lr", "readout_optimizer", "norm", "neuron", "steps", "epochs", "data")
+MEASURES = (("angle_deg", "alignment"), ("signal_angle_deg", "alignment"), ("cka", "layers"))
 COUNTS = ("train_samples", "validation_samples", "test_samples")
 
 
@@ -26,15 +28,19 @@ def main() -> None:
     parser.add_argument("name", help="of the stored file")
     parser.add_argument("--note", default="", help="what a reader must know of these runs")
     parser.add_argument("--commit", default=None, help="that made the runs; the one checked out where left out")
+    parser.add_argument(
+        "--label", action="append", default=[], metavar="ROW=>LABEL", help="another name of a row on the pages"
+    )
     asked = parser.parse_args()
+    labels = dict(text.split("=>", 1) for text in asked.label)
     found = json.loads((asked.comparison / "compare.json").read_text(encoding="utf-8"))
     content = {
-        "command": found["command"],
+        "command": re.sub(r" --(out|data-dir|jobs|threads|resume|force)( [^-]\S*)?", "", found["command"]),
         "commit": asked.commit or checked_out(),
         "date": found["date"],
         "machine": {**found["machine"], "torch": found["versions"].get("torch")},
         "note": asked.note,
-        "runs": [record(run, found) for run in found["runs"]],
+        "runs": [record(run, found, labels) for run in found["runs"]],
     }
     write(asked.name, content)
 
@@ -52,17 +58,18 @@ def one_a_line(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def record(run: Run, comparison: dict[str, Any]) -> Run:
+def record(run: Run, comparison: dict[str, Any], labels: dict[str, str]) -> Run:
     """What is kept of one run: its row, its numbers, its settled settings, and measures after the last epoch."""
-    kept = {"row": run["rule"], **{name: run.get(name) for name in (*FIELDS, *SETTLED, *COUNTS)}}
+    kept = {"row": labels.get(run["rule"], run["rule"]), "rule": run["rule"]}
+    kept |= {name: run.get(name) for name in (*FIELDS, *SETTLED, *COUNTS)}
     if ":fold=" in str(run["data"]):
         kept["overlap"] = run["test_samples"] / run["train_samples"]
     own = [row for row in comparison["rules"] if row["rule"] == run["rule"]]
     kept["learning_bytes_per_sample"] = own[0]["learning_bytes_per_sample"] if own else None
-    for measure, source in (("angle_deg", "alignment"), ("cka", "layers")):
+    for measure, source in MEASURES:
         rows = [row for row in comparison[source] if (row["rule"], row["seed"]) == (run["rule"], run["seed"])]
         last = [row for row in rows if row["epoch"] == run["epochs"] and row["layer"] != "readout"]
-        if last and all(row[measure] is not None for row in last):
+        if last and all(row.get(measure) is not None for row in last):
             kept[measure] = [row[measure] for row in last]
     return kept
 

@@ -62,6 +62,22 @@ def test_the_quick_form_is_smaller(name: str) -> None:
     assert cost(True) < cost(False) / 5
 
 
+def _reading(config: TrainConfig) -> tuple[float | None, str | None]:
+    settled = RULES.make(config.rule).settle(config)
+    return settled.readout_lr, settled.readout_optimizer
+
+
+@pytest.mark.parametrize(("name", "quick"), FORMS)
+def test_a_table_with_frozen_layers_has_them_beside_every_way_in_which_its_local_rules_read_out(
+    name: str, quick: bool
+) -> None:
+    for table in _paper(name, quick).tables:
+        rules = {row.label: RULES.make(row.config.rule) for row in table.rows}
+        frozen = {_reading(row.config) for row in table.rows if rules[row.label].control}
+        local = {_reading(row.config) for row in table.rows if rules[row.label].name not in ("shallow", "bptt")}
+        assert not frozen or local <= frozen, table.title
+
+
 def _tiny() -> Paper:
     config = TrainConfig(data="digits", net="8", steps=2, epochs=1, limit=40)
     rows = (Row("Shallow", replace(config, rule="shallow"), Published(92.76, trust="second-hand")), Row("SP", config))

@@ -120,31 +120,25 @@ def test_results_that_no_page_shows_are_told(copy: Path) -> None:
 
 
 def test_a_comparison_that_is_stored_becomes_the_table_of_its_marker(copy: Path, tmp_path: Path) -> None:
-    asked = [
-        "--rules",
-        "shallow",
-        "--controls",
-        "none",
-        "--net",
-        "6-5",
-        "--steps",
-        "2",
-        "--epochs",
-        "1",
-        "--seeds",
-        "2",
-    ]
+    small = ["--net", "6-5", "--steps", "2", "--epochs", "1", "--seeds", "2"]
+    asked = ["--rules", "shallow", "--controls", "none", *small]
     words = [sys.executable, "-m", "neurorules", "compare", *asked, "--out", str(tmp_path / "c"), "--json"]
     found = json.loads(subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT).stdout)
-    done = figures(copy, str(tmp_path / "c"), "tiny", "--commit", "abc", "--note", "a test", script="store.py")
+    label = ["--label", f"{found['runs'][0]['rule']}=>frozen"]
+    done = figures(copy, str(tmp_path / "c"), "tiny", "--commit", "abc", "--note", "a test", *label, script="store.py")
     assert done.returncode == 0, done.stderr
     kept = json.loads((copy / "docs/results/data/tiny.json").read_text(encoding="utf-8"))
-    assert (kept["command"], kept["commit"], kept["note"]) == (found["command"], "abc", "a test")
+    assert (kept["commit"], kept["note"]) == ("abc", "a test") and str(tmp_path) not in kept["command"]
+    assert kept["command"].startswith("neurorules compare") and found["command"].startswith(kept["command"])
     assert kept["date"] == found["date"] and kept["machine"]["cores"] == found["machine"]["cores"]
     runs, tests = kept["runs"], [100 * run["test_accuracy"] for run in found["runs"]]
     assert [(run["row"], run["seed"], run["test_samples"]) for run in runs] == [
-        ("shallow", seed, 360) for seed in (0, 1)
+        ("frozen", seed, 360) for seed in (0, 1)
     ]
+    assert all(
+        kept["rule"] == run["rule"] and kept["readout_lr"] == 0.003
+        for kept, run in zip(runs, found["runs"], strict=True)
+    )
     change(
         copy / "docs/hardware.md",
         "## What it costs\n",
@@ -152,5 +146,5 @@ def test_a_comparison_that_is_stored_becomes_the_table_of_its_marker(copy: Path,
     )
     assert figures(copy).returncode == 0
     mean, half = sum(tests) / 2, abs(tests[0] - tests[1])
-    row = f"| shallow | {mean:.2f} ± {half / 2**0.5:.2f} | 2 |\n"
+    row = f"| frozen | {mean:.2f} ± {half / 2**0.5:.2f} | 2 |\n"
     assert row in (copy / "docs/hardware.md").read_text(encoding="utf-8")

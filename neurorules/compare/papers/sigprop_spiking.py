@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from neurorules.compare.controls import frozen_beside
 from neurorules.compare.papers._shared import Paper, Published, Row, Table
 from neurorules.language.config import TrainConfig
 
@@ -54,6 +57,8 @@ def _row(data: str, label: str, quick: bool) -> Row:
         limit=6000 if quick else None,
         precision="fast",
     )
+    if RULES[label] == "shallow":
+        (config,) = frozen_beside([replace(config, rule="sigprop")], config)
     known = PUBLISHED[data].get(label)
     return Row(label, config, None if known is None else Published(known, trust="second-hand"))
 

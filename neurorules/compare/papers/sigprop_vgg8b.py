@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from neurorules.compare.controls import frozen_beside
 from neurorules.compare.papers._shared import Paper, Published, Row, Table
 from neurorules.language.config import TrainConfig
 
@@ -33,7 +34,10 @@ def sigprop_vgg8b(quick: bool = False) -> Paper:
 
 
 def _table(data: str, title: str, quick: bool) -> Table:
-    rows = (Row(label, _config(rule, data, quick), _published(label)) for label, rule in RULES.items())
+    configs = {label: _config(rule, data, quick) for label, rule in RULES.items()}
+    sigprop = _config("sigprop", data, quick)
+    (configs["Shallow"],) = frozen_beside([sigprop], sigprop)
+    rows = (Row(label, config, _published(label)) for label, config in configs.items())
     return Table(f"{title}, net {NARROW if quick else NET}, LeakyReLU 0.01", tuple(rows))
 
 
