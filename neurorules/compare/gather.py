@@ -111,7 +111,7 @@ def gather_runs(folders: Sequence[Path], out: Path, command: str) -> dict[str, A
             and seed twice, or a comparison of other runs in `out`.
     """
     results = [completed(RunFolder.finished(folder).read_result()) for folder in folders]
-    check_comparable(results, folders)
+    check_comparable([{**result, "data": without_fold(result["data"])} for result in results], folders)
     shared = shared_by(results)
     names = [name_of(result, shared) for result in results]
     seen: dict[tuple[str, int], Path] = {}
@@ -142,7 +142,6 @@ def check_comparable(results: Sequence[Mapping[str, Any]], folders: Sequence[Pat
     Raises:
         UserError: they do not; each setting is named with both values.
     """
-    results = [{**result, "data": without_fold(result["data"])} for result in results]
     first = results[0]
     for result, folder in zip(results[1:], folders[1:], strict=True):
         differing = [key for key in SHARED if result.get(key) != first.get(key)]

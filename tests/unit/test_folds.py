@@ -146,7 +146,7 @@ def in_folds(recordings, tmp_path_factory) -> dict:
     asked = ["compare", *QUICK, "--data", f"nmnist:path={recordings}", "--folds", "3", "--out", str(out), "--json"]
     done = CliRunner().invoke(app, asked)
     assert done.exit_code == 0, done.output
-    return read_json(out / "compare.json")
+    return {**read_json(out / "compare.json"), "out": out}
 
 
 def test_a_comparison_in_folds_tests_every_fold_once(in_folds, recordings):
@@ -155,6 +155,15 @@ def test_a_comparison_in_folds_tests_every_fold_once(in_folds, recordings):
     assert in_folds["settings"]["data"] == f"nmnist:path={recordings}:folds=3" and "data" not in in_folds["differing"]
     assert "--folds 3" in in_folds["command"]
     assert in_folds["title"].count("fold") == 1
+
+
+def test_finished_runs_of_different_folds_stand_in_one_table(in_folds, tmp_path):
+    folders = ",".join(str(folder.parent) for folder in sorted(in_folds["out"].glob("*/seed*/result.json")))
+    done = CliRunner().invoke(app, ["compare", "--runs", folders, "--out", str(tmp_path / "both"), "--json"])
+    assert done.exit_code == 0, done.output
+    again = read_json(tmp_path / "both" / "compare.json")
+    assert again["settings"]["data"] == in_folds["settings"]["data"]
+    assert again["rules"][0]["test_accuracy"] == in_folds["rules"][0]["test_accuracy"]
 
 
 def test_rules_are_paired_fold_by_fold_and_intervals_count_in_the_shared_samples(in_folds):
