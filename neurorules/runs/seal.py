@@ -76,7 +76,8 @@ def check_seal(folder: Path, result: Mapping[str, Any], config: Mapping[str, Any
         UserError: they do not; the file, or the setting, is named.
     """
     for name, value in config.items():
-        if name not in OF_THE_MACHINE and name in result and result[name] != value:
+        left_open = value is None  # as earlier versions stored what the rule, the data set or the machine decided
+        if not left_open and name not in OF_THE_MACHINE and name in result and result[name] != value:
             raise UserError(
                 f"{folder / 'config.json'} says that {name} is {json.dumps(value)}, and the run was done with "
                 f"{json.dumps(result[name])}: it was edited. Restore it, or train again with --force"

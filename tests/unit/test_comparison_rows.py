@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from neurorules.cli import run
 from neurorules.compare.comparison import Planned, check_folders, plan
 from neurorules.compare.controls import frozen_beside
+from neurorules.compare.gather import VERSION
 from neurorules.compare.paths import settle
 from neurorules.compare.report.finding import find
 from neurorules.compare.report.page import page_of
@@ -21,6 +23,7 @@ from neurorules.compare.rows import NAMED, OWN, SHARED, folder_name, name_of, pa
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
+from neurorules.runs.seal import SEAL_FILE
 
 SMALL = ["--net", "5", "--steps", "2", "--epochs", "1", "--limit", "60", "--batch-size", "30", "--threads", "1"]
 TEXT = "-m_post * psi(v_post) * delay(S_pre, 1)"
@@ -167,7 +170,7 @@ def test_a_row_named_bptt_is_bptt(comparison: Path) -> None:
     found = json.loads((comparison / "compare.json").read_text())
     last = max(row["epoch"] for row in found["alignment"])
     angles = {
-        rule: max(a["angle_deg"] for a in found["alignment"] if a["rule"] == rule and a["layer"] == "hidden1")
+        rule: max(a["signal_angle_deg"] for a in found["alignment"] if a["rule"] == rule and a["layer"] == "hidden1")
         for rule in ("bptt", "bptt@signal=dfa", "sigprop@signal=drtp")
     }
     assert angles["bptt"] < 0.1 and min(angles["bptt@signal=dfa"], angles["sigprop@signal=drtp"]) > 20 and last == 2
@@ -207,14 +210,19 @@ def test_the_reports_top_and_table_say_the_rates(comparison: Path) -> None:
     assert "read-out rate" in table[: table.index("</table>")]
 
 
-def test_finished_runs_of_an_earlier_version_are_named_by_what_their_rule_decides(comparison: Path) -> None:
-    folders = [comparison / folder_name(row) / "seed0" for row in ("bptt", "shallow@readout_lr=0.01")]
+def test_finished_runs_of_an_earlier_version_are_named_by_what_their_rule_decides(
+    comparison: Path, tmp_path: Path
+) -> None:
+    folders = [tmp_path / folder_name(row) for row in ("bptt", "shallow@readout_lr=0.01")]
+    for folder in folders:
+        shutil.copytree(comparison / folder.name / "seed0", folder)
     for folder in folders[:1]:
+        (folder / SEAL_FILE).unlink()
         for name in ("config.json", "result.json"):
             stored = json.loads((folder / name).read_text())
             stored |= dict.fromkeys(("lr", "readout_lr", "optimizer"))
             (folder / name).write_text(json.dumps(stored))
-    out = comparison.parent / "older"
+    out = tmp_path / "older"
     assert run(["compare", "--runs", ",".join(map(str, folders)), "--out", str(out), "--json"]) == 0
     found = json.loads((out / "compare.json").read_text())
     assert [(r["rule"], r["lr"], r["readout_lr"]) for r in found["runs"]] == [
@@ -237,7 +245,7 @@ def finding(accuracies: dict[str, float]) -> str:
         for rule, accuracy in accuracies.items()
     ]
     runs = [{"rule": row["rule"], "seed": 0, "test_accuracy": row["test_accuracy"]["mean"]} for row in rows]
-    found = {"format": "neurorules-compare", "format_version": 2, "rules": rows, "runs": runs}
+    found = {"format": "neurorules-compare", "format_version": VERSION, "rules": rows, "runs": runs}
     return " ".join(find(read(found)).details)
 
 

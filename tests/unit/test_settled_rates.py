@@ -13,7 +13,10 @@ from neurorules.cli import run
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
-from neurorules.runs.folder import RunFolder
+from neurorules.runs import checkpoint
+from neurorules.runs.folder import WEIGHTS, RunFolder
+from neurorules.runs.seal import SEAL_FILE
+from neurorules.runs.tensors import load_tensors, save_tensors
 from neurorules.torch_path.learner import Learner
 from neurorules.torch_path.restore import restore
 from neurorules.torch_path.trainer import train
@@ -89,9 +92,13 @@ def test_config_and_result_hold_what_was_left_open(rule: str, tmp_path: Path) ->
 
 
 def older(folder: Path, **changed: Any) -> dict[str, Any]:
-    """Write a run's configuration as earlier versions did: null for what the user had left open."""
+    """Write a run's files as earlier versions did: null for what the user had left open, and no digests."""
     path = folder / "config.json"
     stored = json.loads(path.read_text())
+    (folder / SEAL_FILE).unlink()
+    save_tensors(folder / WEIGHTS, load_tensors(folder / WEIGHTS)[0])
+    if (begun := checkpoint.load(folder, stored)) is not None:
+        checkpoint.save(folder, *begun)
     stored |= dict.fromkeys(("lr", "readout_lr", "optimizer", "encode", "validation"))
     for name in ("readout_optimizer", "signal_lr"):
         del stored[name]
