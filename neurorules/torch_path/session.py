@@ -47,24 +47,29 @@ def own_session(fast: bool = False) -> Iterator[None]:
         for setting in SETTINGS:
             _refresh(setting, back)
         back.enter_context(matrix_precision(fast))
-        back.enter_context(own_thread())
-        yield
+        _refresh_thread(back)
+        with torch.no_grad():
+            yield
 
 
 @contextmanager
 def own_thread() -> Iterator[None]:
     """The part of `own_session` that every thread has to itself."""
     with ExitStack() as back:
-        _refresh(OF_A_THREAD, back)
-        if torch._C._len_torch_function_stack():  # such as a default device; a mode costs time at each call of torch
-            back.enter_context(torch.device("cpu"))
-        for device in ("cpu", "cuda"):
-            if torch.is_autocast_enabled(device):
-                back.enter_context(torch.autocast(device, enabled=False))
-        if torch.is_inference_mode_enabled():
-            back.enter_context(torch.inference_mode(False))
-        back.enter_context(torch.no_grad())
-        yield
+        _refresh_thread(back)
+        with torch.no_grad():
+            yield
+
+
+def _refresh_thread(back: ExitStack) -> None:
+    _refresh(OF_A_THREAD, back)
+    if torch._C._len_torch_function_stack():  # such as a default device; a mode costs time at each call of torch
+        back.enter_context(torch.device("cpu"))
+    for device in ("cpu", "cuda"):
+        if torch.is_autocast_enabled(device):
+            back.enter_context(torch.autocast(device, enabled=False))
+    if torch.is_inference_mode_enabled():
+        back.enter_context(torch.inference_mode(False))
 
 
 def _refresh(setting: Setting, back: ExitStack) -> None:
