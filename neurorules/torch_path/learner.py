@@ -25,7 +25,7 @@ from neurorules.torch_path.device_chain import chain
 from neurorules.torch_path.identity import IDENTITY, identity
 from neurorules.torch_path.layer import draw_masks
 from neurorules.torch_path.learn import TrialResult, learn_trial
-from neurorules.torch_path.model import Learned, Model, build_model, initialise, place
+from neurorules.torch_path.model import Learned, build_model, initialise, place
 from neurorules.torch_path.network import Network, settled_network
 from neurorules.torch_path.observe import Response, respond
 from neurorules.torch_path.optimiser import optimiser_of
@@ -87,12 +87,13 @@ class Learner:
         self.device = check_device(device)
         self.dtype = check_precision(precision)
         check_schedule(schedule)
-        check_numbers({"steps": steps, "lr": lr, "readout_lr": readout_lr, "weight_decay": weight_decay, "seed": seed})
+        check_numbers({"steps": steps, "lr": lr, "readout_lr": readout_lr, "signal_lr": signal_lr, "seed": seed})
+        check_numbers({"weight_decay": weight_decay})
         self.fast = precision == "fast"
         made: Rule = RULES.make(rule)
         own = made.defaults
         given: dict[str, Tensor] = {}
-        frozen: frozenset[str] = frozenset()
+        frozen = frozenset[str]()
         if not isinstance(net, Network | str):
             from neurorules.torch_path.snntorch_bridge import from_module
 
@@ -103,7 +104,7 @@ class Learner:
         if classes is not None and classes != net.classes:
             raise UserError(f"the net has {net.classes} outputs, and classes is {classes}. Make them the same")
         network = net.on(self.device, self.dtype)
-        self.model: Model = build_model(network, made, signal, dw, targets)
+        self.model = build_model(network, made, signal, dw, targets)
         self.steps, self.schedule, self.seed = steps or own.steps, schedule, seed
         self.learned: Learned = initialise(self.model, seed, self.device, self.dtype, init or own.init)
         for name, value in given.items():
@@ -112,11 +113,13 @@ class Learner:
         rates = (optimizer, lr, readout_lr, weight_decay, readout_optimizer, signal_lr)
         self.optimiser = optimiser_of(self.model, self.learned.parameters, *rates)
         self.hardware: Device | None = None if hardware == "none" else chain(hardware)
-        bounds = self.model.rule.bounds
-        self.store = Store(self.learned.parameters, self.optimiser, bounds, frozen, self.hardware, seed)
-        threaded, on_hardware = schedule == "pipelined_threads", self.hardware is not None
-        self.pipe = Pipe(self.model, threaded, on_hardware) if schedule in PIPELINED else None
+        self.store = Store(self.learned.parameters, self.optimiser, made.bounds, frozen, self.hardware, seed)
+        self.pipe = self._pipe() if schedule in PIPELINED else None
         self.probe: Probe | None = None
+
+    def _pipe(self) -> Pipe:
+        """The stages in which layers work on different batches at a time."""
+        return Pipe(self.model, self.schedule == "pipelined_threads", self.hardware is not None)
 
     def step(self, spikes: Spikes, labels: Labels, fraction: float = 1.0) -> dict[str, float]:
         """Learn from one batch.
