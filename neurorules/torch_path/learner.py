@@ -103,8 +103,7 @@ class Learner:
             net = settled_network(net, input_shape, classes, own, readout, asked)
         if classes is not None and classes != net.classes:
             raise UserError(f"the net has {net.classes} outputs, and classes is {classes}. Make them the same")
-        network = net.on(self.device, self.dtype)
-        self.model = build_model(network, made, signal, dw, targets)
+        self.model = build_model(net.on(self.device, self.dtype), made, signal, dw, targets)
         self.steps, self.schedule, self.seed = steps or own.steps, schedule, seed
         self.learned: Learned = initialise(self.model, seed, self.device, self.dtype, init or own.init)
         for name, value in given.items():

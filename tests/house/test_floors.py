@@ -20,7 +20,7 @@ LEARNS = tuple(
 )  # fmt: skip
 """Everything that takes part in a training step of the torch path."""
 MAY_NAME_GRADIENTS = {
-    "neurorules/torch_path/snntorch_bridge.py": "reads which parameters of a user's module are frozen, and hands them back so",
+    "neurorules/torch_path/snntorch_bridge.py": "reads which parameters a user has frozen, and hands them back frozen",
     "neurorules/torch_path/snntorch_layers.py": "snnTorch layers handed to the user, who may train them by gradients",
     "neurorules/connections/_multiply.py": "asks whether such a user records, and then leaves the product to torch",
 }
