@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from neurorules.datasets import DATASETS
-from neurorules.datasets._folds import FEWEST_FOLDS
+from neurorules.datasets._folds import Folds
 from neurorules.language.config import SettledConfig
 from neurorules.language.errors import UserError
-from neurorules.language.ranges import hints_of
+from neurorules.language.ranges import check_range, hints_of
 
 FOLD = re.compile(r":fold=\d+")
 
@@ -26,8 +26,7 @@ def seeds_of(folds: int, seeds: int) -> int:
     Raises:
         UserError: fewer than two folds, or several seeds as well.
     """
-    if folds < FEWEST_FOLDS:
-        raise UserError(f"--folds is {folds}, must be at least {FEWEST_FOLDS}")
+    check_range("--folds", folds, Folds)
     if seeds != 1:
         raise UserError(f"--folds {folds} is {folds} runs of each rule, each with its own seed. Leave out --seeds")
     return folds

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
 
 from neurorules.datasets._shared import DataSet, Recordings
 from neurorules.language.errors import UserError
+from neurorules.language.ranges import LARGEST, Range
 
 DEAL_SEED = 0
 FEWEST_FOLDS = 2
+Folds = Annotated[int, Range(f"[{FEWEST_FOLDS}, {LARGEST}]")]
+"""A number of folds."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Fold:
             fold, folds: the options as given.
 
         Raises:
-            UserError: one without the other, fewer than two folds, or a fold that is not among them.
+            UserError: one without the other, or a fold that is not among them.
         """
         if fold is None and folds is None:
             return None
@@ -45,8 +49,6 @@ class Fold:
                 f"data '{data}' is given {given} without {missing}. Write {data}:folds=5:fold=0, "
                 "or let compare --folds 5 run through all of them"
             )
-        if folds < FEWEST_FOLDS:
-            raise UserError(f"data '{data}' is given folds={folds}, must be at least {FEWEST_FOLDS}")
         if not 0 <= fold < folds:
             raise UserError(f"data '{data}' is given fold={fold} of folds={folds}. Give 0 to {folds - 1}")
         return cls(fold, folds)

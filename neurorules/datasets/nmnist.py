@@ -15,9 +15,10 @@ import numpy as np
 
 from neurorules.datasets._damage import is_hidden, reading
 from neurorules.datasets._files import given_path, search_folders
-from neurorules.datasets._folds import Fold, cross_validated
+from neurorules.datasets._folds import Fold, Folds, cross_validated
 from neurorules.datasets._shared import DataSet, Recordings, content_checksum
 from neurorules.language.errors import UserError
+from neurorules.language.ranges import Whole, ranged
 
 SENSOR = (2, 34, 34)  # polarities (off, on), rows, columns
 EVENT_BYTES = 5
@@ -45,6 +46,7 @@ class _Source(Protocol):
     def read(self, name: str) -> bytes: ...
 
 
+@ranged("data set 'nmnist'")
 @dataclass(frozen=True)
 class NMnist:
     """Recordings of 34 x 34 pixels and two polarities, in MNIST's order; any subset of the published files will do.
@@ -62,8 +64,8 @@ class NMnist:
     """
 
     path: str | None = None
-    folds: int | None = None
-    fold: int | None = None
+    folds: Folds | None = None
+    fold: Whole | None = None
 
     def load(self, data_dir: Path | None = None) -> DataSet:
         """Read all recordings.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+from neurorules.language.ranges import Number, ranged
 from neurorules.language.rules import DELTA_RULE, Rule, Source
 
 
+@ranged("rule 'shallow'")
 def shallow(
-    *, loss: Literal["cross_entropy", "squared"] = "cross_entropy", high: float = 1.0, low: float = 0.0
+    *, loss: Literal["cross_entropy", "squared"] = "cross_entropy", high: Number = 1.0, low: Number = 0.0
 ) -> Rule:
     """Frozen hidden layers. A rule that does not beat this does not learn.
 

@@ -19,6 +19,7 @@ TABLES = "what its equations read is not written down by hand; contract/test_rul
 MAPS = "is looked at in dense layers alone; its change of a map is an outer product like dfa's"
 NO_MAPS = "takes no convolution"
 NOT_SPIKING = "brings rings for neurons, and this test has spiking ones"
+NO_SIGNAL = "has no learning signal"
 NO_PAPER = "is a control of ours, and no paper's"
 FIRST_OF_ALL = "is the rule of all other tests of this file"
 SAME_LOOP = "goes on to the same bits in unit/test_resume.py, from the same seed"
@@ -27,6 +28,8 @@ NO_CIRCUIT = "has no equations in continuous time; that it is refused is tested 
 
 LEFT_OUT: dict[str, dict[str, str]] = {
     "test_rules.py::test_changes_are_linear_in_the_third_factor": {FROZEN: "shallow", UNTAUGHT: "stdp"},
+    "test_allowance.py::test_a_signal_is_handed_its_own_and_what_its_needs_buy": {NO_SIGNAL: "shallow stdp"},
+    "test_whole_step.py::test_a_signal_that_fails_at_any_layer_leaves_no_trace": {NO_SIGNAL: "shallow stdp"},
     "test_rules.py::test_changes_add_up_over_the_rows_of_a_batch": {
         WITH_CODES: "sigprop",
         TEMPLATES: "traces_propagation",

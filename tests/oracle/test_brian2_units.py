@@ -63,12 +63,12 @@ def monitored(text: NetworkText) -> tuple[dict[str, np.ndarray], np.ndarray]:
     with generating(brian2, "numpy"):
         network, (built,) = build(brian2, [text])
         network.run(STEPS * STEP_MS * brian2.ms, namespace={})
-    monitor = built.monitors["hidden1"]
-    assert brian2.have_same_dimensions(monitor.V_m, brian2.mV)
-    assert brian2.have_same_dimensions(monitor.I_m, brian2.pA)
-    charges = built.synapses["hidden1_ff"].Q_w[:]
-    assert brian2.have_same_dimensions(charges, brian2.coulomb)
-    return {name: np.asarray(getattr(monitor, name)).T for name in SHOWN_VARIABLES}, np.asarray(charges)
+        monitor = built.monitors["hidden1"]
+        assert brian2.have_same_dimensions(monitor.V_m, brian2.mV)
+        assert brian2.have_same_dimensions(monitor.I_m, brian2.pA)
+        charges = built.synapses["hidden1_ff"].Q_w[:]
+        assert brian2.have_same_dimensions(charges, brian2.coulomb)
+        return {name: np.asarray(getattr(monitor, name)).T for name in SHOWN_VARIABLES}, np.asarray(charges)
 
 
 @pytest.mark.parametrize("neuron", ["lif:beta=0.9:reset=zero", "cuba_lif", "alif:refractory=2"])

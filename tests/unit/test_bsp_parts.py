@@ -72,7 +72,7 @@ def test_causal_distance_takes_any_system_from_a_file(tmp_path: Path, capsys: py
         (["--time", "0"], "--time is 0"),
         (["lif"], "no system of coupled variables"),
         (["five_element:k3=0"], "k3 is 0.0. Give a number above 0"),
-        (["--out", "graph.gif"], "graph.gif is no picture"),
+        (["--out", "graph.gif"], "unknown picture format 'gif'"),
     ],
 )
 def test_causal_distance_refuses_in_a_line(

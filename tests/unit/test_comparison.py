@@ -141,7 +141,7 @@ def test_finished_runs_from_anywhere_make_a_comparison(
 
 
 def test_runs_that_cannot_be_compared_say_what_differs() -> None:
-    one = dict.fromkeys(SHARED, 1)
+    one = dict.fromkeys(SHARED, 1) | {"data": "digits"}
     with pytest.raises(UserError, match='a and c cannot be compared: net is 1 and "2"; epochs is 1 and 5'):
         check_comparable([one, one, {**one, "net": "2", "epochs": 5}], [Path("a"), Path("b"), Path("c")])
 

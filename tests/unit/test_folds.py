@@ -122,9 +122,9 @@ def test_the_folds_of_the_real_recordings_are_220_each_and_of_even_classes():
     [
         ("folds=3", "folds without fold"),
         ("fold=0", "fold without folds"),
-        ("folds=1:fold=0", "folds=1, must be at least 2"),
+        ("folds=1:fold=0", "folds is 1. Give"),
         ("folds=3:fold=3", "Give 0 to 2"),
-        ("folds=3:fold=-1", "Give 0 to 2"),
+        ("folds=3:fold=-1", "fold is -1. Give"),
         ("folds=99:fold=0", "more than the 24 recordings"),
         ("folds=many:fold=0", "not a whole number"),
     ],
@@ -204,7 +204,7 @@ def test_only_a_run_of_a_fold_has_an_overlap():
     ("asked", "words"),
     [
         (["--data", "digits", "--folds", "3"], "'digits' does not. These do: nmnist"),
-        (["--data", "nmnist", "--folds", "1"], "must be at least 2"),
+        (["--data", "nmnist", "--folds", "1"], "--folds is 1. Give"),
         (["--data", "nmnist", "--folds", "3", "--seeds", "2"], "Leave out --seeds"),
         (["--data", "nmnist:folds=3:fold=1", "--folds", "3"], "Leave it out of --data"),
     ],

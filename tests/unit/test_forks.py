@@ -12,7 +12,7 @@ warnings.simplefilter("ignore")
 import torch
 from neurorules import Learner
 from neurorules.language.errors import UserError
-from neurorules.torch_path.forks import check_threads
+from neurorules.torch_path.forks import check_forked
 
 def learn(learner, seed):
     generator = torch.Generator().manual_seed(seed)
@@ -25,14 +25,14 @@ def child(learner, answers):
     a = torch.randn(400, 400)
     (a @ a).exp().sum()
     try:
-        check_threads(2)
+        check_forked(2)
     except UserError as error:
         answers.put((torch.get_num_threads(), found, str(error)))
 
 torch.set_num_threads(2)
 learner = Learner("300", rule="sigprop", input_shape=(300,), classes=5)
 learn(learner, 0)
-check_threads(2)
+check_forked(2)
 context = multiprocessing.get_context("fork")
 answers = context.Queue()
 process = context.Process(target=child, args=(learner, answers))

@@ -27,6 +27,8 @@ from neurorules.traces.exporters._folder import new_folder
 from neurorules.traces.header import TraceHeader
 from neurorules.traces.writer import TraceWriter
 
+CONTROL = "shallow@readout_lr=0.003"
+"""The folder of the frozen row, whose read-out learns at the default rate."""
 HOLDER = """
 import sys, time
 from pathlib import Path
@@ -111,7 +113,7 @@ def test_a_place_has_one_owner_by_whatever_name_it_is_called(tmp_path: Path) -> 
 def test_a_run_that_is_being_written_is_refused(
     more: list[str], finished: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = finished / "shallow" / "seed0"
+    folder = finished / CONTROL / "seed0"
     with owned_folder(folder):
         before = content(folder)
         line = refused(capsys, "train", *SMALL, "--rule", "shallow", "--out", folder, *more)
@@ -119,7 +121,7 @@ def test_a_run_that_is_being_written_is_refused(
         assert content(folder) == before
 
 
-@pytest.mark.parametrize(("where", "more"), [(".", "--resume"), (".", "--force"), ("shallow/seed0", "--force")])
+@pytest.mark.parametrize(("where", "more"), [(".", "--resume"), (".", "--force"), (f"{CONTROL}/seed0", "--force")])
 def test_a_comparison_beside_another_or_beside_one_of_its_runs_is_refused(
     where: str, more: str, finished: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -131,7 +133,7 @@ def test_a_comparison_beside_another_or_beside_one_of_its_runs_is_refused(
 
 
 def test_a_worker_owns_the_folder_of_its_run(tmp_path: Path) -> None:
-    (config,) = plan(TrainConfig(net="4", steps=2, epochs=1, limit=40), "shallow", 1)
+    ((_, config),) = plan(TrainConfig(net="4", steps=2, epochs=1, limit=40), "shallow", 1)
     with owned_folder(tmp_path / "seed0"), pytest.raises(UserError, match="is being written by process"):
         run_one(config, tmp_path / "seed0", None, quiet=True)
 
@@ -143,7 +145,7 @@ def test_whatever_else_writes_into_a_folder_asks_for_it(
     out = finished if command == "report" else tmp_path / "out"
     arguments = {
         "report": [out],
-        "compare": ["--runs", finished / "shallow" / "seed0", "--out", out],
+        "compare": ["--runs", finished / CONTROL / "seed0", "--out", out],
         "reproduce": ["bsp", "--quick", "--limit", "10", "--out", out],
     }[command]
     with owned_folder(out):
@@ -155,7 +157,7 @@ def test_an_output_that_is_being_written_is_refused(
     command: str, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / {"record": "t.h5", "export": "t.npz", "plot": "t.png"}[command]
-    given = finished / "shallow" / "seed0" if command == "record" else small_trace(tmp_path / "given.h5")
+    given = finished / CONTROL / "seed0" if command == "record" else small_trace(tmp_path / "given.h5")
     with owned_file(out):
         assert "is being written by process" in refused(capsys, command, given, "--out", out)
     assert not out.exists()

@@ -63,7 +63,7 @@ def trained(tmp_path: Path) -> Path:
     )
     for epoch in (1, 2, 3):
         folder.append_metrics({"epoch": epoch, "train_accuracy": 0.2 * epoch, "validation_accuracy": 0.25 * epoch})
-    folder.write_result(dict.fromkeys(RESULT_KEYS))
+    folder.write_result(dict.fromkeys(RESULT_KEYS) | folder.config())
     return folder.path
 
 
@@ -241,7 +241,7 @@ def test_a_dense_first_layer_takes_the_inputs_shape(tmp_path: Path) -> None:
     for inputs, option, expected in ((784, "", "1x28x28"), (2312, "", "2x34x34"), (45, ":shape=5x3x3", "5x3x3")):
         folder = RunFolder.create(tmp_path / str(inputs), {"rule": "x"})
         folder.save_weights({"parameters/hidden1.ff.w": torch.randn(2, inputs)})
-        folder.write_result(dict.fromkeys(RESULT_KEYS))
+        folder.write_result(dict.fromkeys(RESULT_KEYS) | folder.config())
         figure = PLOTS.make(f"fields{option}").figure([folder.path], None)
         assert figure.axes[0].get_title(loc="left") == f"hidden1: 2 fields, {expected}"
     with pytest.raises(UserError, match="the 45 inputs are no square maps. Say what they are"):

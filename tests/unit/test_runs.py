@@ -103,10 +103,10 @@ def test_a_run_is_finished_once_its_result_is_written(tmp_path: Path) -> None:
     folder.save_weights(weights)
     with pytest.raises(UserError, match="has not finished"):
         RunFolder.finished(tmp_path)
-    folder.write_result(dict.fromkeys(RESULT_KEYS, 1))
+    folder.write_result(dict.fromkeys(RESULT_KEYS, 1) | folder.config())
     loaded = RunFolder.finished(tmp_path).load_weights()
     assert all(torch.equal(loaded[name], weights[name]) for name in weights)
-    assert folder.read_result()["rule"] == 1
+    assert folder.read_result()["test_accuracy"] == 1
 
 
 def test_a_result_with_a_missing_key_is_refused_by_name(tmp_path: Path) -> None:

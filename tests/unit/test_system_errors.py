@@ -119,7 +119,7 @@ def test_a_rule_text_too_long_to_be_read_is_told(dw: str, place: Path, capsys: p
     [
         (["--net", "99999999"], ["parameters", "GB", "Use a smaller --net"]),
         (["--net", "400000-400000"], ["parameters", "GB"]),
-        (["--steps", "10000000000"], ["steps", "GB", "Use fewer --steps"]),
+        (["--steps", "1000000", "--net", "50000"], ["steps", "GB", "Use fewer --steps"]),
     ],
 )
 def test_memory_is_foreseen_with_what_is_needed_and_what_there_is(
