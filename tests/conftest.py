@@ -10,7 +10,7 @@ from pathlib import Path
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# Tests send Ctrl-C. A process that was started with that signal ignored, as in the background of a script, takes it here.
+# Tests send Ctrl-C, which a process ignores that a script has started in the background.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -22,6 +23,7 @@ from neurorules.compare.many_runs import run_one
 from neurorules.disk.lock import LOCK, owned_file, owned_folder, waiting_for
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
+from neurorules.runs import checkpoint
 from neurorules.runs.folder import RunFolder
 from neurorules.traces.exporters._folder import new_folder
 from neurorules.traces.header import TraceHeader
@@ -193,8 +195,11 @@ def test_a_run_killed_while_it_trains_can_be_resumed_at_once_and_not_before(
     training.wait()
     assert (folder / LOCK).exists()
     rows = len(RunFolder(folder).read_metrics())
-    config = (folder / "config.json").read_text()
-    (folder / "config.json").write_text(config.replace('"epochs": 100000', f'"epochs": {rows + 1}'))
+    begun_with = RunFolder(folder).config()
+    begun, shorter = checkpoint.load(folder, begun_with), {**begun_with, "epochs": rows + 1}
+    assert begun is not None
+    checkpoint.save(folder, *begun, shorter)
+    (folder / "config.json").write_text(json.dumps(shorter))
     assert run(["train", *SMALL, "--epochs", str(rows + 1), "--out", str(folder), "--resume", "--json"]) == 0
     assert len(RunFolder(folder).read_metrics()) == rows + 1 and not (folder / LOCK).exists()
 
