@@ -13,9 +13,8 @@ from neurorules.language.errors import UserError
 from neurorules.language.ranges import LARGEST, Range
 
 DEAL_SEED = 0
-FEWEST_FOLDS = 2
-Folds = Annotated[int, Range(f"[{FEWEST_FOLDS}, {LARGEST}]")]
-"""A number of folds."""
+Folds = Annotated[int, Range(f"[2, {LARGEST}]")]
+"""A number of folds: with fewer than two, what is tested would leave nothing to learn from."""
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ class Noted(Learner):
         return self.read()
 
     def before(self) -> Before:
-        """What `put_back` returns to."""
+        """A copy of everything but the signal's state, to which `put_back` returns the learner."""
         learned = self.learned
         return Before(
             {name: kept(value) for name, value in learned.parameters.items()},

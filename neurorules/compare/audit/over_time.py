@@ -87,7 +87,7 @@ class NoisyAnswer(Quiet):
 
 
 class OverTime(NamedTuple):
-    """What was found.
+    """What a disturbed trial and the trials behind it show of an update's dependences.
 
     Args:
         at_once: entries of the disturbed trial, of the kinds weights, optimiser and averages.
