@@ -21,12 +21,12 @@ import brian2
 import numpy as np
 
 from neurorules.api import train
-from neurorules.brian2_path.circuits import CIRCUITS
-from neurorules.brian2_path.continuous.layers import Net
-from neurorules.brian2_path.continuous.neurons import rate
-from neurorules.brian2_path.continuous.standalone import compile_circuit
-from neurorules.brian2_path.revive import revive
-from neurorules.brian2_path.trainer import PRESENTATIONS
+from neurorules.brian2_continuous.circuits import CIRCUITS
+from neurorules.brian2_continuous.parts.layers import Net
+from neurorules.brian2_continuous.parts.neurons import rate
+from neurorules.brian2_continuous.parts.standalone import compile_circuit
+from neurorules.brian2_continuous.revive import revive
+from neurorules.brian2_continuous.trainer import PRESENTATIONS
 from neurorules.rules import RULES
 
 STEPS_MS = (1.0, 0.5, 0.2, 0.1, 0.05)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from neurorules import Learner
-from neurorules.torch_path.network import build_network
+from neurorules.network.network import build_network
 
 INPUTS, HIDDEN, CLASSES = 784, 1000, 10
 BETA, RATE, LR = 0.9, 0.1, 1e-3

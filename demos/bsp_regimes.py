@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from neurorules.brian2_path.continuous.circuit import Circuit, Units
-from neurorules.brian2_path.continuous.interpreted import Interpreted
-from neurorules.rings.system import ELEMENTS, RingSystem
+from neurorules.brian2_continuous.parts.circuit import Circuit, Units
+from neurorules.brian2_continuous.parts.interpreted import Interpreted
+from neurorules.native.rings.system import ELEMENTS, RingSystem
 
 COLOURS = dict(zip(ELEMENTS, ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"), strict=True))
 STYLES = dict(zip(ELEMENTS, ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1))), strict=True))

@@ -12,17 +12,17 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from neurorules.brian2_path.case import Case, Learning, Online
-from neurorules.brian2_path.simulate import run_together
+from neurorules.brian2_steps.case import Case, Learning, Online
+from neurorules.brian2_steps.simulate import run_together
+from neurorules.contracts.series import Series
+from neurorules.contracts.signal import PhaseDrive
+from neurorules.network.model import Learned, Model, build_model, initialise
+from neurorules.network.network import build_network
 from neurorules.rules import RULES
-from neurorules.series import Series
-from neurorules.signals._shared import PhaseDrive
-from neurorules.torch_path.local_view import Gathered, LocalView
-from neurorules.torch_path.model import Learned, Model, build_model, initialise
-from neurorules.torch_path.network import build_network
-from neurorules.torch_path.plasticity import learn_layer
-from neurorules.torch_path.simulate import Carry
-from neurorules.torch_path.trial import Trial
+from neurorules.torch_path.forward.run_layer import Carry
+from neurorules.torch_path.trial.trial import Trial
+from neurorules.torch_path.update.local_view import Gathered, LocalView
+from neurorules.torch_path.update.plasticity import learn_layer
 
 STEPS, LR, WEIGHT = 120, 1.0, 0.5
 NAME = "hidden1.ff.w"

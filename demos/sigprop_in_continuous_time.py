@@ -14,17 +14,17 @@ from dataclasses import replace
 import numpy as np
 from matplotlib.figure import Figure
 
-from neurorules.brian2_path.circuits import CIRCUITS
-from neurorules.brian2_path.continuous.choose import machine_for
-from neurorules.brian2_path.continuous.circuit import Circuit
-from neurorules.brian2_path.continuous.currents import currents_of
-from neurorules.brian2_path.continuous.layers import SHOWN, Net
-from neurorules.brian2_path.continuous.neurons import rate
-from neurorules.brian2_path.continuous.stream import Stream
-from neurorules.brian2_path.trainer import settle
+from neurorules.brian2_continuous.circuits import CIRCUITS
+from neurorules.brian2_continuous.parts.choose import machine_for
+from neurorules.brian2_continuous.parts.circuit import Circuit
+from neurorules.brian2_continuous.parts.currents import currents_of
+from neurorules.brian2_continuous.parts.layers import SHOWN, Net
+from neurorules.brian2_continuous.parts.neurons import rate
+from neurorules.brian2_continuous.parts.stream import Stream
+from neurorules.brian2_continuous.trainer import settle
 from neurorules.language.config import TrainConfig
 from neurorules.rules import RULES
-from neurorules.torch_path.batches import load_data
+from neurorules.torch_path.training.batches import load_data
 
 HIDDEN, EPOCHS, RUN, SEEN = (60, 60), 4, 250, 100
 """Units; times that all samples are shown; presentations a run; samples that a point of the curve averages over."""

@@ -15,9 +15,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neurorules.brian2_path.continuous.circuit import Circuit, Units, Wires
-from neurorules.brian2_path.continuous.interpreted import Interpreted
-from neurorules.brian2_path.continuous.learning import lower_events, trace
+from neurorules.brian2_continuous.parts.circuit import Circuit, Units, Wires
+from neurorules.brian2_continuous.parts.interpreted import Interpreted
+from neurorules.brian2_continuous.parts.learning import lower_events, trace
 from neurorules.rules import RULES
 
 INPUTS, ROUNDS, PERIOD_MS, DT_MS, TAU_MS = 5, 30, 100.0, 0.5, 20.0

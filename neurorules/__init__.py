@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from neurorules.api import compare, train
-    from neurorules.series import Series
-    from neurorules.torch_path.learner import Learner
-    from neurorules.torch_path.network import Network, build_network
-    from neurorules.torch_path.recorder import Recorder
+    from neurorules.contracts.series import Series
+    from neurorules.network.network import Network, build_network
+    from neurorules.torch_path.recording.recorder import Recorder
+    from neurorules.torch_path.training.learner import Learner
 
 __all__ = ["Learner", "Network", "Recorder", "Series", "build_network", "compare", "train"]
 
 _HOMES = {
-    "Learner": "neurorules.torch_path.learner",
-    "Network": "neurorules.torch_path.network",
-    "Recorder": "neurorules.torch_path.recorder",
-    "Series": "neurorules.series",
-    "build_network": "neurorules.torch_path.network",
+    "Learner": "neurorules.torch_path.training.learner",
+    "Network": "neurorules.network.network",
+    "Recorder": "neurorules.torch_path.recording.recorder",
+    "Series": "neurorules.contracts.series",
+    "build_network": "neurorules.network.network",
     "train": "neurorules.api",
 }
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from neurorules.compare.one_line import compare
-from neurorules.compare.paths import train as train_config
 from neurorules.language.config import config_from
-from neurorules.torch_path.session import own_session
+from neurorules.runner.dispatch import train as train_config
+from neurorules.torch_path.process.session import own_session
 
 __all__ = ["compare", "train"]
 

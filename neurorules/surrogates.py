@@ -7,27 +7,15 @@ itself is a step function; rules read psi where they need a derivative of it, an
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from neurorules.contracts.surrogate import Surrogate
 from neurorules.language.errors import unknown
 from neurorules.language.options import convert_options, parse_named
 from neurorules.language.ranges import NonNegative, Positive, ranged
-
-
-class Surrogate(ABC):
-    """A pseudo-derivative and its primitive."""
-
-    @abstractmethod
-    def psi(self, x: Tensor) -> Tensor:
-        """Pseudo-derivative of the spike at distance x from the threshold."""
-
-    @abstractmethod
-    def primitive(self, x: Tensor) -> Tensor:
-        """A function whose derivative is `psi`; only its shape matters, not its constant."""
 
 
 @ranged("surrogate 'boxcar'")

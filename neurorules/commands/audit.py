@@ -28,9 +28,9 @@ def audit(
     json: Json = False,
 ) -> None:
     """Measure which weights, activities and labels each layer's update depends on: one thing changed at a time."""
-    from neurorules.compare.audit import audit_rules, problems_of
-    from neurorules.compare.audit.matrix import COLUMNS, LEGEND, TITLES, as_text, matrices, table_rows
-    from neurorules.compare.audit.picture import draw_audit
+    from neurorules.audit import audit_rules, problems_of
+    from neurorules.audit.matrix import COLUMNS, LEGEND, TITLES, as_text, matrices, table_rows
+    from neurorules.audit.picture import draw_audit
     from neurorules.language.options import parse_list
     from neurorules.rules import RULES
 

@@ -34,7 +34,7 @@ def explain(
     json: Json = False,
 ) -> None:
     """Show why one weight would move if the network learned from one sample, step by step. Nothing is changed."""
-    from neurorules.torch_path.explain import explain_run
+    from neurorules.torch_path.recording.explain import explain_run
 
     if out is not None:
         from neurorules.traces.plots._shared import check_format

@@ -42,7 +42,7 @@ def list_entries(
     json: Json = False,
 ) -> None:
     """List what there is of one kind, and what options it takes."""
-    from neurorules.compare.catalogue import catalogue
+    from neurorules.runner.catalogue import catalogue
 
     entries = catalogue(kind)
     if json:
@@ -60,7 +60,7 @@ def cite(
     json: Json = False,
 ) -> None:
     """Say which paper a rule comes from, how ours deviates, and what its equations are."""
-    from neurorules.compare.catalogue import catalogue, citation
+    from neurorules.runner.catalogue import catalogue, citation
 
     found = citation(rule)
     if json:

@@ -42,8 +42,8 @@ def record(
     json: Json = False,
 ) -> None:
     """Record what a trained network does on samples into a trace file."""
-    from neurorules.compare.record import record_run
     from neurorules.language.options import parse_list
+    from neurorules.runner.record import record_run
 
     chosen = None if layers is None else parse_list(layers)
     found = record_run(run, out, samples, parse_list(variables), chosen, part, data_dir, quiet=json)
@@ -107,7 +107,7 @@ def simulate(
     json: Json = False,
 ) -> None:
     """Run a trained network in Brian2 and compare every spike with the torch path."""
-    from neurorules.compare.simulate import simulate_run
+    from neurorules.runner.simulate import simulate_run
 
     found = simulate_run(run, samples, data_dir, quiet=json)
     model = found.pop("model")

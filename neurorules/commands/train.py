@@ -14,7 +14,7 @@ from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 
 if TYPE_CHECKING:
-    from neurorules.torch_path.record_training import RecordTraining
+    from neurorules.torch_path.recording.while_training import RecordTraining
 
 
 def add_to(app: typer.Typer) -> None:
@@ -41,7 +41,7 @@ def train(
     json: Json = False,
 ) -> None:
     """Train a spiking network with one rule."""
-    from neurorules.compare.paths import train as run
+    from neurorules.runner.dispatch import train as run
 
     if out is None and resume:
         raise UserError("--resume needs the folder of the run to go on with. Give --out DIR")
@@ -73,7 +73,7 @@ def _recording(
             f"neurorules record RUN"
         )
     from neurorules.language.options import parse_list
-    from neurorules.torch_path.record_training import RecordTraining
+    from neurorules.torch_path.recording.while_training import RecordTraining
 
     chosen = None if layers is None else parse_list(layers)
     return RecordTraining(parse_list(variables), samples, chosen, resumed)

@@ -12,13 +12,13 @@ from neurorules.compare.controls import with_controls
 from neurorules.compare.folds import in_folds, seeds_of
 from neurorules.compare.gather import gather
 from neurorules.compare.many_runs import prepare_folder, run_all
-from neurorules.compare.paths import settle
 from neurorules.compare.rows import check_words, folder_name, name_of, parse_rows
 from neurorules.disk.lock import owned_folder
 from neurorules.language.config import PathName, SettledConfig, TrainConfig
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import parse_list
 from neurorules.language.ranges import Seeds, check_range
+from neurorules.runner.dispatch import settle
 
 
 class Planned(NamedTuple):

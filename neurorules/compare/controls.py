@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from neurorules.compare.paths import settle
 from neurorules.compare.rows import OWN
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import unknown
 from neurorules.language.options import parse_list, parse_named
+from neurorules.network.model import why_not_shuffled
 from neurorules.rules import RULES
+from neurorules.runner.dispatch import settle
 from neurorules.signals import SIGNALS
-from neurorules.torch_path.model import why_not_shuffled
 
 CONTROLS = ("shallow", "shuffled")
 DEFAULT = ",".join(CONTROLS)

@@ -10,19 +10,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from neurorules.compare.audit import audit_settings, problems_of, settings_of
-from neurorules.compare.audit.settings import Settings
+from neurorules.audit import audit_settings, problems_of, settings_of
+from neurorules.audit.settings import Settings
 from neurorules.compare.controls import control_of
 from neurorules.compare.folds import without_fold
 from neurorules.compare.measures.lists import alignment_rows, epoch_rows, finished, layer_rows
 from neurorules.compare.measures.summary import rule_rows
 from neurorules.compare.measures.tables import write_tables
-from neurorules.compare.paths import settle
 from neurorules.compare.report import COMPARISON_FILE, write_report
 from neurorules.compare.rows import name_of, shared_by
 from neurorules.disk.lock import owned_folder
 from neurorules.language.config import TrainConfig, config_from
 from neurorules.language.errors import UserError
+from neurorules.runner.dispatch import settle
 from neurorules.runs.atomic import write_text
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.plain_json import plain, to_json

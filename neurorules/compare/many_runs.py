@@ -13,19 +13,19 @@ from typing import Any
 import joblib
 
 from neurorules.compare.measures import watch
-from neurorules.compare.paths import settle, train
 from neurorules.datasets import open_dataset
 from neurorules.disk.lock import owned_folder
 from neurorules.language.config import SettledConfig, config_from
 from neurorules.language.errors import MissingExtra, UserError
 from neurorules.language.ranges import Count, check_range
+from neurorules.runner.dispatch import settle, train
 from neurorules.runs.allocator import keep_freed_memory
 from neurorules.runs.folder import CONFIG, RESULT, RunFolder
 from neurorules.runs.interrupt import Interrupted
 from neurorules.runs.orphans import stopped_without_parent
 from neurorules.runs.plain_json import plain, to_json
 from neurorules.runs.progress import track
-from neurorules.torch_path.batches import settled_by_data
+from neurorules.torch_path.training.batches import settled_by_data
 
 
 def run_all(

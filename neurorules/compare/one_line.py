@@ -8,7 +8,7 @@ from typing import Any
 from neurorules.compare.comparison import command_line, plan
 from neurorules.compare.comparison import compare as compare_configs
 from neurorules.language.config import config_from
-from neurorules.torch_path.session import own_session
+from neurorules.torch_path.process.session import own_session
 
 
 @own_session()

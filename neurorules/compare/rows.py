@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from neurorules.compare.paths import settle
 from neurorules.encoders import ENCODERS
 from neurorules.language.config import SettledConfig, TrainConfig, config_from
 from neurorules.language.errors import UserError, unknown
@@ -17,8 +16,9 @@ from neurorules.language.rules import Plasticity
 from neurorules.neurons import NEURONS
 from neurorules.normalisations import NORMALISATIONS
 from neurorules.rules import RULES
+from neurorules.runner.dispatch import settle
 from neurorules.signals import SIGNALS
-from neurorules.torch_path.optimiser import update_of
+from neurorules.torch_path.update.optimiser import update_of
 
 SHARED = ("rule", "data", "net", "readout", "limit", "validation", "seed", "device", "path", "hardware", "threads")
 """Settings that no row has of its own: a row is its rule; the others are what makes rows comparable, or an axis."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from neurorules.connections._multiply import times_transposed
-from neurorules.connections._shared import Connection, Shape, uniform
+from neurorules.contracts.connection import Connection, Shape, uniform
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count
 

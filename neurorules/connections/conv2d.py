@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional, grad
 
 from neurorules.connections._rounded import rounded
-from neurorules.connections._shared import Connection, Shape, uniform
+from neurorules.contracts.connection import Connection, Shape, uniform
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count, ranged
 

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Annotated
 
-from neurorules.connections._efficacy import Efficacy
 from neurorules.connections._matrix import Matrix
+from neurorules.contracts.efficacy import Efficacy
 from neurorules.language.ranges import NonNegative, Positive, Range, ranged
 
 

@@ -8,10 +8,18 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from neurorules.connections._shared import Connection, Shape
+from neurorules.contracts.connection import Connection, Shape
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count, NonNegative, Positive, ranged
-from neurorules.rings import Mode, RingSteps, RingSystem, fixed_point_gradient, fixed_points, reverse_edges, run_edges
+from neurorules.native.rings import (
+    Mode,
+    RingSteps,
+    RingSystem,
+    fixed_point_gradient,
+    fixed_points,
+    reverse_edges,
+    run_edges,
+)
 
 
 @ranged("connection 'ring'")

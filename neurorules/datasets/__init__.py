@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from neurorules.contracts.data_set import DataSet
 from neurorules.datasets._damage import is_hidden, reading
 from neurorules.datasets._files import expanded
-from neurorules.datasets._shared import DataSet
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.registry import Registry
 

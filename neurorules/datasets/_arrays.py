@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from neurorules.datasets._shared import DataSet, content_checksum
+from neurorules.contracts.data_set import DataSet, content_checksum
 from neurorules.language.errors import UserError
 
 _log = logging.getLogger(__name__)

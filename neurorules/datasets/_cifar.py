@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from neurorules.contracts.data_set import DataSet
 from neurorules.datasets._arrays import image_set
 from neurorules.datasets._files import download, download_folder, fetch_again_where_damaged, md5_of, search_folders
-from neurorules.datasets._shared import DataSet
 from neurorules.language.errors import UserError
 
 URL = "https://www.cs.toronto.edu/~kriz/"

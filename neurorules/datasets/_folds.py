@@ -8,7 +8,7 @@ from typing import Annotated
 
 import numpy as np
 
-from neurorules.datasets._shared import DataSet, Recordings
+from neurorules.contracts.data_set import DataSet, Recordings
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import LARGEST, Range
 

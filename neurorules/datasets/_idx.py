@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from neurorules.contracts.data_set import DataSet
 from neurorules.datasets._arrays import image_set
 from neurorules.datasets._damage import reading
 from neurorules.datasets._files import download, download_folder, fetch_again_where_damaged, md5_of, search_folders
-from neurorules.datasets._shared import DataSet
 from neurorules.language.errors import UserError
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from neurorules.contracts.data_set import DataSet
 from neurorules.datasets._arrays import image_set
 from neurorules.datasets._cifar import Archive, load_archive
 from neurorules.datasets._files import search_folders
-from neurorules.datasets._shared import DataSet
 from neurorules.language.errors import UserError
 
 ARCHIVE = Archive(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from neurorules.contracts.data_set import DataSet
 from neurorules.datasets._cifar import Archive, load_archive
-from neurorules.datasets._shared import DataSet
 
 ARCHIVE = Archive(
     "cifar-100-binary.tar.gz",

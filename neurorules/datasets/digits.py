@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from neurorules.datasets._shared import DataSet, content_checksum
+from neurorules.contracts.data_set import DataSet, content_checksum
 
 TEST_SAMPLES = 360  # a fifth of 1,797
 SPLIT_SEED = 0

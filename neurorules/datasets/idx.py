@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from neurorules.contracts.data_set import DataSet
 from neurorules.datasets._damage import is_hidden
 from neurorules.datasets._files import given_path
 from neurorules.datasets._idx import load_idx_files
-from neurorules.datasets._shared import DataSet
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Classes, ranged
 

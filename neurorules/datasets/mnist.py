@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from neurorules.contracts.data_set import DataSet
 from neurorules.datasets._idx import load_official
-from neurorules.datasets._shared import DataSet
 
 URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 

@@ -13,10 +13,10 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from neurorules.contracts.data_set import DataSet, Recordings, content_checksum
 from neurorules.datasets._damage import is_hidden, reading
 from neurorules.datasets._files import given_path, search_folders
 from neurorules.datasets._folds import Fold, Folds, cross_validated
-from neurorules.datasets._shared import DataSet, Recordings, content_checksum
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Whole, ranged
 

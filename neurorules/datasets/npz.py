@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from neurorules.contracts.data_set import DataSet
 from neurorules.datasets._arrays import Channels, image_set
 from neurorules.datasets._damage import reading
 from neurorules.datasets._files import given_path
 from neurorules.datasets._npy import names_in, read_npy
-from neurorules.datasets._shared import DataSet
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Classes, ranged
 

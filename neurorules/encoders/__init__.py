@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from neurorules.encoders._shared import Encoder
+from neurorules.contracts.encoder import Encoder
 from neurorules.language.errors import UserError
 from neurorules.language.registry import Registry
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neurorules.encoders._shared import EventArrays
+from neurorules.contracts.encoder import EventArrays
 from neurorules.language.errors import MissingExtra
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from neurorules.contracts.encoder import EventArrays
 from neurorules.disk.failures import FULL
 from neurorules.disk.kept import kept
 from neurorules.disk.space import gigabytes, mapped_array
-from neurorules.encoders._shared import EventArrays
 from neurorules.language.errors import UserError
 
 CHUNK_CELLS = 1 << 22  # counted at a time: 32 MB of counters

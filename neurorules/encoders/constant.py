@@ -11,9 +11,9 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from neurorules.contracts.series import Series
 from neurorules.encoders._shared import as_image_array, brightness, brightness_chunks, with_statistics
 from neurorules.language.errors import UserError
-from neurorules.series import Series
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,13 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from neurorules.contracts.encoder import EventArrays
+from neurorules.contracts.series import Series
 from neurorules.encoders._denoise import denoised
 from neurorules.encoders._framing import Binning, MakeArray, build_frames, elapsed_us, kept_on_disk
-from neurorules.encoders._shared import EventArrays, with_statistics
+from neurorules.encoders._shared import with_statistics
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import NonNegative, Whole, ranged
-from neurorules.series import Series
 
 VERSION = 1  # raise it when the same options begin to give other frames: old files in the cache are then left alone
 SHORTEST_BIN_MS = 1e-3  # events are timed in whole microseconds

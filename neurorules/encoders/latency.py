@@ -10,9 +10,9 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 import torch
 
+from neurorules.contracts.series import Series
 from neurorules.encoders._shared import as_image_array, brightness, check_unit_range, with_statistics
 from neurorules.language.ranges import Positive, Range, ranged
-from neurorules.series import Series
 
 EPSILON = 1e-7  # keeps the logarithm finite for a pixel at the threshold (snnTorch's default `epsilon`)
 

@@ -10,9 +10,9 @@ from typing import Annotated, ClassVar
 import numpy as np
 import torch
 
+from neurorules.contracts.series import Series
 from neurorules.encoders._shared import as_image_array, brightness, check_unit_range, with_statistics
 from neurorules.language.ranges import Range, ranged
-from neurorules.series import Series
 
 
 @ranged("encoder 'poisson'")

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from neurorules.neurons._shared import Brian2Text, Dynamics, Gates, Neuron, Observed, Reset, State, flat_numbers, placed
-from neurorules.surrogates import Surrogate
+from neurorules.contracts.neuron import Brian2Text, Dynamics, Gates, Neuron, Observed, Reset, State
+from neurorules.contracts.surrogate import Surrogate
+from neurorules.neurons._leaky import flat_numbers, placed
 
 
 class Adaptation(NamedTuple):

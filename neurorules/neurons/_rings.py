@@ -10,8 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from neurorules.neurons._shared import Dynamics, Neuron, Observed, State, no_state
-from neurorules.rings import Mode, RingSystem, fixed_points, reverse_nodes, run_nodes
+from neurorules.contracts.neuron import Dynamics, Neuron, Observed, State, no_state
+from neurorules.native.rings import Mode, RingSystem, fixed_points, reverse_nodes, run_nodes
 
 
 class RingState(NamedTuple):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from neurorules.contracts.neuron import Reset
 from neurorules.language.ranges import Fraction, NonNegative, Positive, Whole, ranged
 from neurorules.neurons._gated import Adaptation, GatedIntegrator
-from neurorules.neurons._shared import Reset
 from neurorules.surrogates import make_surrogate
 
 

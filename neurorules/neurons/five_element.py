@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from neurorules.language.ranges import NonNegative, Positive, ranged
+from neurorules.native.rings import RingSteps, RingSystem
 from neurorules.neurons._rings import FiveElement
-from neurorules.rings import RingSteps, RingSystem
 
 
 @ranged("neuron 'five_element'")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from neurorules.contracts.neuron import Reset
 from neurorules.language.ranges import Positive, Whole, ranged
 from neurorules.neurons._gated import GatedIntegrator
-from neurorules.neurons._shared import LeakyIntegrator, Reset
+from neurorules.neurons._leaky import LeakyIntegrator
 from neurorules.surrogates import make_surrogate
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from neurorules.contracts.neuron import Brian2Text, Dynamics, Neuron, Observed, State
 from neurorules.language.ranges import Fraction, ranged
-from neurorules.neurons._shared import Brian2Text, Dynamics, Neuron, Observed, State
 
 
 @ranged("neuron 'leaky_readout'")

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from neurorules.contracts.neuron import Brian2Text, Dynamics, Neuron, Observed, State, no_state
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import BelowOne, ranged
-from neurorules.neurons._shared import Brian2Text, Dynamics, Neuron, Observed, State, no_state
 
 SMALLEST_LENGTH = 1e-6
 """Added to lengths, so that a silent population has one."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from neurorules.normalisations._shared import (
+from neurorules.contracts.normalisation import (
     EPSILON,
     CurrentStatistics,
     Normalisation,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from neurorules.normalisations._shared import CurrentStatistics, Normalisation, UpdateStatistics, by_running
+from neurorules.contracts.normalisation import CurrentStatistics, Normalisation, UpdateStatistics, by_running
 
 
 @dataclass(frozen=True)

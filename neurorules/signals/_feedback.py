@@ -6,7 +6,7 @@ from math import prod
 
 import torch
 
-from neurorules.signals._shared import NetShape, SignalState
+from neurorules.contracts.signal import NetShape, SignalState
 
 
 def direct_feedback(net: NetShape, generator: torch.Generator) -> SignalState:

@@ -18,8 +18,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from neurorules.series import Series
-from neurorules.signals._shared import Offset, PhaseDrive, one_hot
+from neurorules.contracts.series import Series
+from neurorules.contracts.signal import Offset, PhaseDrive, one_hot
 from neurorules.signals._similarity import Rows, unit
 
 Generator = Literal["target_only", "target_input", "target_loop"]

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from neurorules.contracts.signal import LayerShape, NetShape, SignalState
 from neurorules.signals._projection import deviation, product_of
-from neurorules.signals._shared import LayerShape, NetShape, SignalState
 
 KEPT = 0.98
 """Share of the mirror that a trial keeps."""

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from neurorules.signals._shared import NetShape
+from neurorules.contracts.signal import NetShape
 
 ProjectionInit = Literal["uniform", "normal", "class_means"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from neurorules.series import Series
-from neurorules.signals._shared import Signal, SignalState, ThirdFactor, View
+from neurorules.contracts.series import Series
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, View
 
 
 @dataclass(frozen=True)

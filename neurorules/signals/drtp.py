@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from neurorules.contracts.signal import NetShape, Signal, SignalState, ThirdFactor, View, constant_in_time
 from neurorules.signals._feedback import direct_feedback, feedback_name
-from neurorules.signals._shared import NetShape, Signal, SignalState, ThirdFactor, View, constant_in_time
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from math import prod
 import torch
 from torch import Tensor
 
-from neurorules.series import Series
-from neurorules.signals._shared import NetShape, Signal, SignalState, ThirdFactor, View
+from neurorules.contracts.series import Series
+from neurorules.contracts.signal import NetShape, Signal, SignalState, ThirdFactor, View
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neurorules.signals._features import feature_count, from_features, to_features
-from neurorules.signals._shared import (
+from neurorules.contracts.signal import (
     LayerShape,
     NetShape,
     Signal,
@@ -19,6 +18,7 @@ from neurorules.signals._shared import (
     constant_in_time,
     one_hot,
 )
+from neurorules.signals._features import feature_count, from_features, to_features
 
 
 @dataclass(frozen=True)

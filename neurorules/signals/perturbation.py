@@ -10,9 +10,22 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from neurorules.contracts.running_mean import start_at
+from neurorules.contracts.series import Series
+from neurorules.contracts.signal import (
+    NetShape,
+    Offset,
+    PhaseDrive,
+    Signal,
+    SignalState,
+    Summary,
+    ThirdFactor,
+    View,
+    constant_in_time,
+    one_hot,
+)
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Positive, ranged
-from neurorules.series import Series
 from neurorules.signals._mirroring import (
     KEPT,
     WARM_UP,
@@ -32,19 +45,6 @@ from neurorules.signals._projection import (
     scaled_to,
     uniform_projection,
 )
-from neurorules.signals._shared import (
-    NetShape,
-    Offset,
-    PhaseDrive,
-    Signal,
-    SignalState,
-    Summary,
-    ThirdFactor,
-    View,
-    constant_in_time,
-    one_hot,
-)
-from neurorules.streaming import start_at
 
 Form = Literal["rate_difference", "contrastive", "graded", "dendritic"]
 Mirror = Literal["none", "running", "layers"]

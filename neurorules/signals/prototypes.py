@@ -14,13 +14,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from neurorules.language.errors import UserError
-from neurorules.language.ranges import Count, Positive, ranged
-from neurorules.series import Series
-from neurorules.signals._class_tree import class_tree, subset_scores
-from neurorules.signals._features import feature_count, from_features, to_features
-from neurorules.signals._generators import NEEDS_OF, Generator, context_of, embedded, rows_of, through_weights
-from neurorules.signals._shared import (
+from neurorules.contracts.running_mean import RunningMean, start_at
+from neurorules.contracts.series import Series
+from neurorules.contracts.signal import (
     LayerShape,
     NetShape,
     PhaseDrive,
@@ -32,8 +28,12 @@ from neurorules.signals._shared import (
     constant_in_time,
     one_hot,
 )
+from neurorules.language.errors import UserError
+from neurorules.language.ranges import Count, Positive, ranged
+from neurorules.signals._class_tree import class_tree, subset_scores
+from neurorules.signals._features import feature_count, from_features, to_features
+from neurorules.signals._generators import NEEDS_OF, Generator, context_of, embedded, rows_of, through_weights
 from neurorules.signals._similarity import FROM_BELOW, Loss, Similarity, check_rows, contexts, unit
-from neurorules.streaming import RunningMean, start_at
 
 Form = Literal["surrogate", "voltage", "raw_voltage"]
 SUMMARY_OF: Mapping[Form, Summary] = {"surrogate": "graded", "voltage": "positive_v", "raw_voltage": "v"}

@@ -8,11 +8,11 @@ from typing import Literal
 
 from torch import Tensor
 
+from neurorules.contracts.series import Series
+from neurorules.contracts.signal import NetShape, Signal, SignalState, ThirdFactor, View
 from neurorules.language.errors import UserError
+from neurorules.native.rings import Mode
 from neurorules.neurons._rings import FiveElement
-from neurorules.rings import Mode
-from neurorules.series import Series
-from neurorules.signals._shared import NetShape, Signal, SignalState, ThirdFactor, View
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from neurorules.contracts.running_mean import RunningMean, start_at
+from neurorules.contracts.series import Series
+from neurorules.contracts.signal import NetShape, PhaseDrive, Signal, SignalState, ThirdFactor, View
 from neurorules.language.ranges import BelowOne, Count, Positive, ranged
-from neurorules.series import Series
 from neurorules.signals._features import feature_count, from_features, to_features
-from neurorules.signals._shared import NetShape, PhaseDrive, Signal, SignalState, ThirdFactor, View
 from neurorules.signals._similarity import Loss, Rows, Similarity, check_rows, contexts
-from neurorules.streaming import RunningMean, start_at
 
 RATE = 0.1
 """Share of the way to 128 samples' mean that the mean rates, which centre the samples' traces, move."""

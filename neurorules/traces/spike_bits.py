@@ -26,7 +26,7 @@ class Packed(NamedTuple):
 @functools.cache
 def library() -> ctypes.CDLL | None:
     """The compiled form, or None where it cannot be had. Asked once a process."""
-    from neurorules import compile_c  # brings torch, which no reader of traces needs
+    from neurorules.native import compile as compile_c
 
     compiler = compile_c.find_compiler()
     if compiler is None:  # whoever made the spikes has said so

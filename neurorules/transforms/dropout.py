@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from neurorules.contracts.transform import Shape, Transform, repeat_over_time
 from neurorules.language.ranges import BelowOne, ranged
-from neurorules.transforms._shared import Shape, Transform, repeat_over_time
 
 
 @ranged("dropout")

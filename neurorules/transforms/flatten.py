@@ -7,7 +7,7 @@ from math import prod
 
 from torch import Tensor
 
-from neurorules.transforms._shared import Shape, Transform
+from neurorules.contracts.transform import Shape, Transform
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from neurorules.contracts.transform import Shape, Transform
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import LARGEST, Range, ranged
-from neurorules.transforms._shared import Shape, Transform
 
 
 @ranged("pooling")

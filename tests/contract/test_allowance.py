@@ -12,16 +12,16 @@ import torch
 from test_rules import CLASSES, NAMES, SHAPE, samples, steps_of
 from torch import Tensor
 
+from neurorules.contracts.signal import NetShape, SignalState, ThirdFactor, View
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
 from neurorules.signals import SIGNALS
-from neurorules.signals._shared import NetShape, SignalState, ThirdFactor, View
 from neurorules.signals.dfa import DirectFeedback
 from neurorules.signals.fa import FeedbackAlignment
-from neurorules.torch_path.allowance import Copies
-from neurorules.torch_path.learner import Learner
-from neurorules.torch_path.local_view import LocalView
-from neurorules.torch_path.probe import Probe
+from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.trial.allowance import Copies
+from neurorules.torch_path.trial.probe import Probe
+from neurorules.torch_path.update.local_view import LocalView
 
 FORMS = [
     "sigprop:embedding=class_means", "sigprop:targets=codes", "sigprop:generator=target_loop",

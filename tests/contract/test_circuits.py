@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from neurorules.api import train
-from neurorules.brian2_path.circuits import CIRCUITS
-from neurorules.brian2_path.continuous.interpreted import Interpreted
-from neurorules.brian2_path.continuous.layers import Net
-from neurorules.brian2_path.continuous.neurons import NEURONS, rate
-from neurorules.brian2_path.continuous.plan import samples_only
-from neurorules.brian2_path.continuous.stream import Stream
-from neurorules.brian2_path.program import find_cpp_compiler
+from neurorules.brian2_continuous.circuits import CIRCUITS
+from neurorules.brian2_continuous.parts.interpreted import Interpreted
+from neurorules.brian2_continuous.parts.layers import Net
+from neurorules.brian2_continuous.parts.neurons import NEURONS, rate
+from neurorules.brian2_continuous.parts.plan import samples_only
+from neurorules.brian2_continuous.parts.stream import Stream
+from neurorules.brian2_steps.program import find_cpp_compiler
 from neurorules.language.eligibility import Eligibility
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from neurorules.contracts.device import DEVICES, Device
 from neurorules.language.config import TrainConfig
-from neurorules.language.devices import DEVICES, Device
 from neurorules.rules.sigprop import READOUT_LR
-from neurorules.torch_path.learner import Learner, chain
-from neurorules.torch_path.trainer import train
+from neurorules.torch_path.training.learner import Learner, chain
+from neurorules.torch_path.training.trainer import train
 
 SHAPES: dict[str, tuple[int, ...]] = {"hidden1.ff.w": (12, 20), "hidden2.ff.w": (6, 4, 3, 3)}
 EPOCHS = 5

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from neurorules.brian2_path.case import Case
-from neurorules.brian2_path.simulate import run_together
+from neurorules.brian2_steps.case import Case
+from neurorules.brian2_steps.simulate import run_together
 from neurorules.language.errors import UserError
+from neurorules.network.network import build_network
 from neurorules.neurons import NEURONS
-from neurorules.torch_path.network import build_network
 
 SPIKING = [name for name in NEURONS.names() if NEURONS.make(name).spiking]
 SIMULATED = [
@@ -27,7 +27,7 @@ from dataclasses import replace
 from neurorules.compare.controls import frozen_beside
 from neurorules.language.config import TrainConfig
 from neurorules.rules import RULES
-from neurorules.torch_path.trainer import load_data, train
+from neurorules.torch_path.training.trainer import load_data, train
 neuron = sys.argv[1]
 found = []
 shared = TrainConfig(net="32-32", neuron=neuron, epochs=6, batch_size=32)

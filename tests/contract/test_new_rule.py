@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import test_rules as contract
 
+from neurorules.audit import audit_rules
 from neurorules.cli import run
-from neurorules.compare.audit import audit_rules
 from neurorules.rules import RULES
 
 

@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from neurorules.series import Series
-from neurorules.torch_path import learner as learner_module
-from neurorules.torch_path import pipeline as pipeline_module
+from neurorules.contracts.series import Series
+from neurorules.torch_path.training import learner as learner_module
+from neurorules.torch_path.trial import pipeline as pipeline_module
 
 
 class NothingRecorded(TorchFunctionMode):

@@ -9,14 +9,14 @@ import pytest
 
 from neurorules.cli import run
 from neurorules.commands.reproduce import show
-from neurorules.compare.papers import PAPERS
-from neurorules.compare.papers._shared import Paper, Published, Row, Table
-from neurorules.compare.reproduce import folder_of, reproduce
 from neurorules.datasets import DATASETS
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
+from neurorules.papers import PAPERS
+from neurorules.papers._shared import Paper, Published, Row, Table
+from neurorules.papers.reproduce import folder_of, reproduce
 from neurorules.rules import RULES
-from neurorules.torch_path.learner import Learner
+from neurorules.torch_path.training.learner import Learner
 
 SHAPES = {
     "mnist": (1, 28, 28),

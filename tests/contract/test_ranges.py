@@ -14,9 +14,9 @@ import pytest
 import torch
 
 import neurorules
-from neurorules.brian2_path.continuous.neurons import NEURONS as CONTINUOUS
+from neurorules.brian2_continuous.parts.neurons import NEURONS as CONTINUOUS
+from neurorules.contracts.device import DEVICES
 from neurorules.language.config import TrainConfig, check_numbers, config_from
-from neurorules.language.devices import DEVICES
 from neurorules.language.eligibility import Eligibility
 from neurorules.language.errors import UserError
 from neurorules.language.options import convert_options
@@ -25,8 +25,8 @@ from neurorules.language.rates import SCHEDULES
 from neurorules.language.registry import Registry
 from neurorules.language.rules import Defaults, Plasticity, Rule, Source
 from neurorules.surrogates import SURROGATES
-from neurorules.torch_path.learner import Learner
-from neurorules.torch_path.pid import pid_gains
+from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.update.pid import pid_gains
 from neurorules.transforms.dropout import Dropout
 from neurorules.transforms.pool import Pool
 

@@ -13,18 +13,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from neurorules.compare.audit import audit_rules
+from neurorules.audit import audit_rules
+from neurorules.contracts.series import Series
 from neurorules.datasets import open_dataset
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
+from neurorules.network.model import Learned, Model, build_model, initialise
+from neurorules.network.network import build_network
 from neurorules.rules import RULES
-from neurorules.series import Series
 from neurorules.signals import SIGNALS
-from neurorules.torch_path.learn import TrialResult, learn_trial
-from neurorules.torch_path.model import Learned, Model, build_model, initialise
-from neurorules.torch_path.network import build_network
-from neurorules.torch_path.plasticity import Gathered, LocalView, learn_layer
-from neurorules.torch_path.simulate import Carry
+from neurorules.torch_path.forward.run_layer import Carry
+from neurorules.torch_path.trial.learn import TrialResult, learn_trial
+from neurorules.torch_path.update.plasticity import Gathered, LocalView, learn_layer
 
 NAMES = RULES.names()
 NETS = ["12-10-8", "c3k3-p2-10", "12-r10"]
@@ -229,11 +229,11 @@ TRAINING = """
 import json, sys
 from dataclasses import replace
 from neurorules.compare.controls import frozen_beside
-from neurorules.compare.paths import settle
+from neurorules.runner.dispatch import settle
 from neurorules.language.config import TrainConfig
 from neurorules.rules import RULES
-from neurorules.torch_path.batches import load_data
-from neurorules.torch_path.trainer import train
+from neurorules.torch_path.training.batches import load_data
+from neurorules.torch_path.training.trainer import train
 rule, seeds, settings, control = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3]), json.loads(sys.argv[4])
 RULES.modules.setdefault(rule.partition(":")[0], rule)
 shared = TrainConfig(net="32-32-32", validation=0, **settings)

@@ -15,13 +15,13 @@ LEARNS = tuple(
     f"neurorules.{name}"
     for name in (
         "torch_path", "rules", "signals", "neurons", "normalisations", "connections", "transforms", "surrogates",
-        "rings", "series", "streaming",
+        "native", "contracts", "network",
     )
 )  # fmt: skip
 """Everything that takes part in a training step of the torch path."""
 MAY_NAME_GRADIENTS = {
-    "neurorules/torch_path/snntorch_bridge.py": "reads which parameters a user has frozen, and hands them back frozen",
-    "neurorules/torch_path/snntorch_layers.py": "snnTorch layers handed to the user, who may train them by gradients",
+    "neurorules/torch_path/snntorch/bridge.py": "reads which parameters a user has frozen, and hands them back frozen",
+    "neurorules/torch_path/snntorch/populations.py": "snnTorch layers for the user, who may train them by gradients",
     "neurorules/connections/_multiply.py": "asks whether such a user records, and then leaves the product to torch",
 }
 
@@ -83,8 +83,8 @@ def test_no_gradient_is_taken_anywhere_on_the_torch_path() -> None:
     assert wrong.keys() == MAY_NAME_GRADIENTS.keys(), wrong
 
 
-def test_only_the_brian2_path_and_texts_beside_neurons_import_brian2() -> None:
-    allowed = ("neurorules.brian2_path", "neurorules.neurons", "neurorules.rules")
+def test_only_the_brian2_machines_and_texts_beside_neurons_import_brian2() -> None:
+    allowed = ("neurorules.brian2_steps", "neurorules.brian2_continuous", "neurorules.neurons", "neurorules.rules")
     wrong = [
         source.name
         for source in under("neurorules")
@@ -93,10 +93,10 @@ def test_only_the_brian2_path_and_texts_beside_neurons_import_brian2() -> None:
     assert not wrong, wrong
 
 
-def test_the_brian2_path_imports_no_torch_itself() -> None:
+def test_the_brian2_machines_import_no_torch_themselves() -> None:
     wrong = [
         source.name
-        for source in under("neurorules.brian2_path")
+        for source in under("neurorules.brian2_steps", "neurorules.brian2_continuous")
         if any(name.split(".")[0] in ("torch", "snntorch") for name in source.imports)
     ]
     assert not wrong, wrong
@@ -109,7 +109,7 @@ def test_signals_are_asked_in_the_one_place_that_decides_what_they_get() -> None
     wrong = [
         f"{source.name}, line {node.lineno}"
         for source in under("neurorules", "hardware_models")
-        if source.module != "neurorules.torch_path.allowance"
+        if source.module != "neurorules.torch_path.trial.allowance"
         for node in ast.walk(source.tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in HANDED
         and ast.unparse(node.func.value).endswith("signal")

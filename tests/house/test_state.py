@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from neurorules.connections import CONNECTIONS
+from neurorules.contracts.device import DEVICES
 from neurorules.encoders import ENCODERS
-from neurorules.language.devices import DEVICES
 from neurorules.language.registry import Registry
 from neurorules.neurons import NEURONS
 from neurorules.normalisations import NORMALISATIONS

@@ -9,7 +9,9 @@ import pytest
 from sources import sources
 
 # The inner loops of the simulation. The models of hardware repeat a chip's own steps.
-MAY_WALK = re.compile(r"neurorules/(torch_path/(simulate|kernels)|neurons/|rings/)|hardware_models/")
+MAY_WALK = re.compile(
+    r"neurorules/(torch_path/(forward/|update/eligibility|trial/own_loop)|neurons/|native/)|hardware_models/"
+)
 VARIABLES = {"t", "step", "time_step", "timestep"}
 COUNTS = re.compile(r"(.*\.)?(T|(n_|num_)?steps)")
 

@@ -3,7 +3,7 @@
 A file is a subject. Its `tests`, if any, hold for entries that name none of their own:
 
     [[mutant]]
-    file = "neurorules/torch_path/batches.py"
+    file = "neurorules/torch_path/training/batches.py"
     old = "return np.random.default_rng((seed, epoch)).permutation(samples)"
     new = "return np.random.default_rng((seed, 0)).permutation(samples)"
     breaks = "every epoch has the same order"

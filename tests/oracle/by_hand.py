@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from neurorules import Learner, Series
-from neurorules.streaming import RunningMean
-from neurorules.torch_path.learn import TrialResult, learn_trial
+from neurorules.contracts.running_mean import RunningMean
+from neurorules.torch_path.trial.learn import TrialResult, learn_trial
 
 Array = np.ndarray
 INPUTS, CLASSES, STEPS, SAMPLES = 6, 3, 4, 4

@@ -23,11 +23,11 @@ from neurorules.compare.measures.alignment import (
 from neurorules.compare.measures.probes import probe_accuracy
 from neurorules.compare.measures.similarity import linear_cka, reduced
 from neurorules.compare.measures.statistics import described, interval, paired_difference
+from neurorules.contracts.series import Series
+from neurorules.network.model import Learned, Model, build_model, initialise
+from neurorules.network.network import build_network
 from neurorules.rules import RULES
-from neurorules.series import Series
-from neurorules.torch_path.learn import learn_trial
-from neurorules.torch_path.model import Learned, Model, build_model, initialise
-from neurorules.torch_path.network import build_network
+from neurorules.torch_path.trial.learn import learn_trial
 
 STEPS, SAMPLES, CLASSES = 6, 12, 3
 TOLERANCE = 1e-10

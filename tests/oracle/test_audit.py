@@ -15,18 +15,18 @@ import pytest
 import torch
 from torch import Tensor
 
+from neurorules.audit import audit_rules, problems_of
+from neurorules.audit.dependence import entries_of, parts
+from neurorules.audit.facts import learns_before_above, memory_growth
+from neurorules.audit.matrix import matrices
+from neurorules.audit.memory import peak_bytes
+from neurorules.audit.needs import needs_of
+from neurorules.audit.rig import build, differ, run, with_parameters
 from neurorules.cli import run as command
-from neurorules.compare.audit import audit_rules, problems_of
-from neurorules.compare.audit.dependence import entries_of, parts
-from neurorules.compare.audit.facts import learns_before_above, memory_growth
-from neurorules.compare.audit.matrix import matrices
-from neurorules.compare.audit.memory import peak_bytes
-from neurorules.compare.audit.needs import needs_of
-from neurorules.compare.audit.rig import build, differ, run, with_parameters
 from neurorules.compare.gather import audited as audited_of
+from neurorules.contracts.series import Series
+from neurorules.contracts.signal import SignalState, ThirdFactor, View
 from neurorules.language.errors import UserError
-from neurorules.series import Series
-from neurorules.signals._shared import SignalState, ThirdFactor, View
 from neurorules.signals.drtp import TargetProjection
 
 rig_of = cache(build)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from neurorules.brian2_path.compiled import SAMPLES, compile_network, run_compiled
-from neurorules.brian2_path.program import find_cpp_compiler
-from neurorules.brian2_path.simulate import simulate
-from neurorules.torch_path.network import build_network
+from neurorules.brian2_steps.compiled import SAMPLES, compile_network, run_compiled
+from neurorules.brian2_steps.program import find_cpp_compiler
+from neurorules.brian2_steps.simulate import simulate
+from neurorules.network.network import build_network
 
 pytestmark = pytest.mark.skipif(find_cpp_compiler() is None, reason="no C++ compiler")
 

@@ -11,16 +11,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from neurorules.brian2_path.case import Case, Learning
-from neurorules.brian2_path.simulate import Outcome, run_together
-from neurorules.brian2_path.trained import numbers_of
+from neurorules.brian2_steps.case import Case, Learning
+from neurorules.brian2_steps.simulate import Outcome, run_together
+from neurorules.brian2_steps.trained import numbers_of
+from neurorules.contracts.series import Series
+from neurorules.contracts.signal import PhaseDrive, one_hot
 from neurorules.language.rules import Rule
+from neurorules.network.model import Learned, Model, build_model, initialise
+from neurorules.network.network import build_network
 from neurorules.rules import RULES
-from neurorules.series import Series
-from neurorules.signals._shared import PhaseDrive, one_hot
-from neurorules.torch_path.learn import learn_trial
-from neurorules.torch_path.model import Learned, Model, build_model, initialise
-from neurorules.torch_path.network import build_network
+from neurorules.torch_path.trial.learn import learn_trial
 
 STEPS, SAMPLES, INPUTS = 200, 4, 9
 CLOSE = {"rtol": 0, "atol": 1e-9}

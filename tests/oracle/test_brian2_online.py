@@ -10,17 +10,17 @@ import torch
 from test_brian2_learning import Trial, trial_of
 from torch import Tensor
 
-from neurorules.brian2_path.case import Case, Learning, Online
-from neurorules.brian2_path.lowering import can_lower
-from neurorules.brian2_path.simulate import run_together
+from neurorules.brian2_steps.case import Case, Learning, Online
+from neurorules.brian2_steps.lowering import can_lower
+from neurorules.brian2_steps.simulate import run_together
+from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
+from neurorules.network.network import build_network
 from neurorules.rules import RULES
-from neurorules.series import Series
-from neurorules.torch_path.local_view import Gathered, LocalView
-from neurorules.torch_path.network import build_network
-from neurorules.torch_path.plasticity import learn_layer
-from neurorules.torch_path.simulate import Carry
-from neurorules.torch_path.trial import Trial as Batch
+from neurorules.torch_path.forward.run_layer import Carry
+from neurorules.torch_path.trial.trial import Trial as Batch
+from neurorules.torch_path.update.local_view import Gathered, LocalView
+from neurorules.torch_path.update.plasticity import learn_layer
 
 STEPS, LR = 500, 0.01
 CLOSE = {"rtol": 0, "atol": 1e-9}

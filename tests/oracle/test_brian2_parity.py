@@ -11,15 +11,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from neurorules.brian2_path.case import Case
-from neurorules.brian2_path.parity import compare_spikes
-from neurorules.brian2_path.simulate import run_together, simulate
+from neurorules.brian2_steps.case import Case
+from neurorules.brian2_steps.parity import compare_spikes
+from neurorules.brian2_steps.simulate import run_together, simulate
 from neurorules.connections.conv2d import Conv2d
+from neurorules.contracts.neuron import Neuron
+from neurorules.network.layer import Input
+from neurorules.network.network import Network, build_network
 from neurorules.neurons._gated import Adaptation, GatedIntegrator
-from neurorules.neurons._shared import LeakyIntegrator, Neuron
+from neurorules.neurons._leaky import LeakyIntegrator
 from neurorules.surrogates import FastSigmoid
-from neurorules.torch_path.layer import Input
-from neurorules.torch_path.network import Network, build_network
 from neurorules.transforms.flatten import Flatten
 from neurorules.transforms.pool import Pool
 
@@ -150,7 +151,7 @@ def test_samples_that_do_not_fit_one_run_are_run_in_parts(
     net, parameters, drive = random_setting(3)
     drive = drive if drive.shape[-2] > 2 else torch.cat([drive, drive.roll(1, -1), 1 - drive], -2)
     synapses = sum(w.numel() for name, w in parameters.items() if name.endswith(".w"))
-    monkeypatch.setattr("neurorules.brian2_path.simulate.LARGEST_RUN", samples_at_once * synapses)
+    monkeypatch.setattr("neurorules.brian2_steps.simulate.LARGEST_RUN", samples_at_once * synapses)
     found = simulate(net, arrays(parameters), drive.numpy(), 20)
     for name, (spikes, _) in run_step_by_step(net, parameters, drive, 20).items():
         np.testing.assert_array_equal(found[name].S, spikes.numpy())

@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 import torch
 
-from neurorules.brian2_path.backend import generating, load_brian2, runtime_device, session, standalone_device
-from neurorules.brian2_path.continuous.circuit import Circuit
-from neurorules.brian2_path.continuous.interpreted import Interpreted
-from neurorules.brian2_path.program import find_cpp_compiler
-from neurorules.brian2_path.simulate import Recorded, simulate
-from neurorules.torch_path.network import build_network
+from neurorules.brian2_continuous.parts.circuit import Circuit
+from neurorules.brian2_continuous.parts.interpreted import Interpreted
+from neurorules.brian2_steps.backend import generating, load_brian2, runtime_device, session, standalone_device
+from neurorules.brian2_steps.program import find_cpp_compiler
+from neurorules.brian2_steps.simulate import Recorded, simulate
+from neurorules.network.network import build_network
 
 brian2 = load_brian2()
 STEPS = 6
@@ -88,7 +88,7 @@ def test_a_session_of_ours_leaves_the_users_as_it_was_and_is_not_changed_by_it(u
 
 
 def test_a_circuit_without_a_compiler_leaves_the_session_too(users_session: tuple[Any, Any]) -> None:
-    from neurorules.brian2_path.continuous.circuit import Units
+    from neurorules.brian2_continuous.parts.circuit import Units
 
     circuit = Circuit(
         units=(Units("noise", 3, ("v : 1",), watch=("v",)),), wires=(), tables={}, period_ms=2.0,
@@ -158,7 +158,7 @@ PENDING = """
 
     sys.path.insert(0, {tests!r})
     from test_brian2_session import ours
-    from neurorules.brian2_path.backend import load_brian2, session, standalone_device
+    from neurorules.brian2_steps.backend import load_brian2, session, standalone_device
 
     there = ours()
     assert there["hidden1"].S.sum() > 0 and get_device().__class__.__name__ == "CPPStandaloneDevice"

@@ -8,26 +8,26 @@ import numpy as np
 import pytest
 import torch
 
-from neurorules.brian2_path.backend import generating
-from neurorules.brian2_path.case import Case
-from neurorules.brian2_path.circuits import CIRCUITS
-from neurorules.brian2_path.continuous.circuit import Circuit
-from neurorules.brian2_path.continuous.interpreted import Interpreted
-from neurorules.brian2_path.continuous.layers import SHOWN, Net
-from neurorules.brian2_path.continuous.machine import Machine
-from neurorules.brian2_path.continuous.neurons import lif, rate
-from neurorules.brian2_path.continuous.objects import build as build_circuit
-from neurorules.brian2_path.continuous.plan import Order
-from neurorules.brian2_path.continuous.standalone import compile_circuit
-from neurorules.brian2_path.continuous.stream import Stream
-from neurorules.brian2_path.describe import describe
-from neurorules.brian2_path.model_text import NetworkText
-from neurorules.brian2_path.network import build
-from neurorules.brian2_path.program import find_cpp_compiler
-from neurorules.brian2_path.scale import SCALE, STEP_MS, Scale
-from neurorules.brian2_path.simulate import show_model
+from neurorules.brian2_continuous.circuits import CIRCUITS
+from neurorules.brian2_continuous.parts.circuit import Circuit
+from neurorules.brian2_continuous.parts.interpreted import Interpreted
+from neurorules.brian2_continuous.parts.layers import SHOWN, Net
+from neurorules.brian2_continuous.parts.machine import Machine
+from neurorules.brian2_continuous.parts.neurons import lif, rate
+from neurorules.brian2_continuous.parts.objects import build as build_circuit
+from neurorules.brian2_continuous.parts.plan import Order
+from neurorules.brian2_continuous.parts.standalone import compile_circuit
+from neurorules.brian2_continuous.parts.stream import Stream
+from neurorules.brian2_steps.backend import generating
+from neurorules.brian2_steps.case import Case
+from neurorules.brian2_steps.describe import describe
+from neurorules.brian2_steps.model_text import NetworkText
+from neurorules.brian2_steps.network import build
+from neurorules.brian2_steps.program import find_cpp_compiler
+from neurorules.brian2_steps.scale import SCALE, STEP_MS, Scale
+from neurorules.brian2_steps.simulate import show_model
+from neurorules.network.network import Network, build_network
 from neurorules.rules import RULES
-from neurorules.torch_path.network import Network, build_network
 
 STEPS, INPUTS = 30, 5
 CLOSE = {"rtol": 0, "atol": 1e-9}

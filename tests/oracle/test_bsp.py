@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from neurorules.causal import influence, ring_chain
+from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
-from neurorules.rings import (
+from neurorules.native.rings import (
     Mode,
     RingSystem,
     coupling_matrix,
@@ -26,9 +27,8 @@ from neurorules.rings import (
     run_edges,
     run_nodes,
 )
-from neurorules.series import Series
-from neurorules.torch_path.learn import learn_trial
-from neurorules.torch_path.learner import Learner
+from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.trial.learn import learn_trial
 
 F64 = torch.float64
 MODES = ["exact", "final", "fixed", "lead", "discrete"]
@@ -290,7 +290,7 @@ def test_plain_rings_bound_their_memory_by_pieces(monkeypatch: pytest.MonkeyPatc
     system, drive, rest = RingSystem(), drawn(8, 3, 5), (0.2 * drawn(9, 5, 5, 4)).exp()
     monkeypatch.setattr(native, "serves", lambda tensor: False)
     whole = run_edges(system, drive, rest)
-    monkeypatch.setattr("neurorules.rings.dispatch.RINGS_AT_ONCE", 24)
+    monkeypatch.setattr("neurorules.native.rings.dispatch.RINGS_AT_ONCE", 24)
     torch.testing.assert_close(run_edges(system, drive, rest), whole)
     x, _ = reference.run(system, system.saturated(drive)[:, :, None], rest[:, None])
     torch.testing.assert_close((x[1] + x[4] - rest[1] - rest[4]).sum(1), whole)

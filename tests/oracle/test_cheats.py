@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from neurorules.compare.audit import audit_settings
-from neurorules.compare.audit.settings import Settings
+from neurorules.audit import audit_settings
+from neurorules.audit.settings import Settings
 from neurorules.neurons import NEURONS
 from neurorules.signals import SIGNALS
 

@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 import torch
 
-from neurorules.brian2_path.circuits import CIRCUITS
-from neurorules.brian2_path.circuits.bsp import bsp
-from neurorules.brian2_path.continuous.circuit import Circuit
-from neurorules.brian2_path.continuous.interpreted import Interpreted
-from neurorules.brian2_path.continuous.layers import SHOWN, TOLD, Net
-from neurorules.brian2_path.continuous.machine import Machine
-from neurorules.brian2_path.continuous.neurons import lif, rate
-from neurorules.brian2_path.continuous.plan import Order, Plan
-from neurorules.brian2_path.continuous.standalone import compile_circuit
-from neurorules.brian2_path.continuous.stream import Stream
-from neurorules.brian2_path.program import find_cpp_compiler
-from neurorules.rings.reference import back, run
-from neurorules.rings.system import NODE_TAPS, Mode, RingSystem
+from neurorules.brian2_continuous.circuits import CIRCUITS
+from neurorules.brian2_continuous.circuits.bsp import bsp
+from neurorules.brian2_continuous.parts.circuit import Circuit
+from neurorules.brian2_continuous.parts.interpreted import Interpreted
+from neurorules.brian2_continuous.parts.layers import SHOWN, TOLD, Net
+from neurorules.brian2_continuous.parts.machine import Machine
+from neurorules.brian2_continuous.parts.neurons import lif, rate
+from neurorules.brian2_continuous.parts.plan import Order, Plan
+from neurorules.brian2_continuous.parts.standalone import compile_circuit
+from neurorules.brian2_continuous.parts.stream import Stream
+from neurorules.brian2_steps.program import find_cpp_compiler
+from neurorules.native.rings.reference import back, run
+from neurorules.native.rings.system import NODE_TAPS, Mode, RingSystem
 from neurorules.rules import RULES
 
 INPUTS, HIDDEN, CLASSES, PRESENTATIONS = 6, (5, 4), 3, 12

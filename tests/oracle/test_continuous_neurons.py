@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neurorules.brian2_path.circuits import CIRCUITS
-from neurorules.brian2_path.continuous.circuit import Circuit
-from neurorules.brian2_path.continuous.interpreted import Interpreted
-from neurorules.brian2_path.continuous.layers import SHOWN, Net
-from neurorules.brian2_path.continuous.neurons import alif, cuba_lif, lif, rate
-from neurorules.brian2_path.continuous.plan import Order
-from neurorules.brian2_path.continuous.stream import Stream
+from neurorules.brian2_continuous.circuits import CIRCUITS
+from neurorules.brian2_continuous.parts.circuit import Circuit
+from neurorules.brian2_continuous.parts.interpreted import Interpreted
+from neurorules.brian2_continuous.parts.layers import SHOWN, Net
+from neurorules.brian2_continuous.parts.neurons import alif, cuba_lif, lif, rate
+from neurorules.brian2_continuous.parts.plan import Order
+from neurorules.brian2_continuous.parts.stream import Stream
 from neurorules.rules import RULES
 
 INPUTS, HIDDEN, CLASSES, PRESENTATIONS = 5, (6, 4), 2, 2

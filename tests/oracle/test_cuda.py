@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
+from neurorules.contracts.series import Series
+from neurorules.network.model import build_model, initialise, place
+from neurorules.network.network import build_network
 from neurorules.rules import RULES
-from neurorules.series import Series
-from neurorules.torch_path.learn import learn_trial
-from neurorules.torch_path.learner import Learner
-from neurorules.torch_path.model import build_model, initialise, place
-from neurorules.torch_path.network import build_network
+from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.trial.learn import learn_trial
 
 STEPS, ROWS = 6, 8
 

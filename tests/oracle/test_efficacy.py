@@ -12,19 +12,19 @@ from test_brian2_online import assert_same_trajectories
 from test_brian2_parity import in_256ths
 from test_schedules import CLASSES, NETS, assert_schedules_agree
 
-from neurorules.brian2_path.case import Case
-from neurorules.brian2_path.parity import compare_spikes
-from neurorules.brian2_path.simulate import run_together
+from neurorules.brian2_steps.case import Case
+from neurorules.brian2_steps.parity import compare_spikes
+from neurorules.brian2_steps.simulate import run_together
 from neurorules.connections.dynamic import Dynamic
+from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
+from neurorules.network.layer import Input
+from neurorules.network.model import build_model, initialise
+from neurorules.network.network import build_network
 from neurorules.rules import RULES
-from neurorules.series import Series
-from neurorules.torch_path.layer import Input
-from neurorules.torch_path.learner import Learner
-from neurorules.torch_path.model import build_model, initialise
-from neurorules.torch_path.network import build_network
-from neurorules.torch_path.simulate_efficacy import transmitted
-from neurorules.torch_path.trial import Trial
+from neurorules.torch_path.forward.efficacy import transmitted
+from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.trial.trial import Trial
 
 TIRING, FACILITATING = "dynamic:release=0.6:recovery=7", "dynamic:release=0.15:recovery=3:facilitation=12"
 KINDS = pytest.mark.parametrize("connection", [TIRING, FACILITATING], ids=["tiring", "facilitating"])

@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from neurorules.contracts.series import Series
 from neurorules.language.eligibility import Eligibility
 from neurorules.language.errors import UserError
 from neurorules.language.rules import DELTA_RULE, Plasticity, Rule, Source
+from neurorules.network.model import build_model
 from neurorules.rules import RULES
-from neurorules.series import Series
-from neurorules.torch_path.explain import explain
-from neurorules.torch_path.learner import Learner
-from neurorules.torch_path.model import build_model
-from neurorules.torch_path.synapse import find_synapse
+from neurorules.torch_path.recording.explain import explain
+from neurorules.torch_path.recording.synapse import find_synapse
+from neurorules.torch_path.training.learner import Learner
 from neurorules.traces.explanation import Explanation
 
 STEPS, CLASSES, SHAPE = 5, 3, (1, 6, 6)

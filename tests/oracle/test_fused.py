@@ -8,16 +8,16 @@ from dataclasses import replace
 import pytest
 import torch
 
+from neurorules.contracts.series import Series
 from neurorules.language.expressions import parse
+from neurorules.native.scans import build, dispatch
+from neurorules.network.model import Model, build_model, initialise
+from neurorules.network.network import build_network
+from neurorules.network.post_forms import PostForm, recognise
 from neurorules.rules import RULES
-from neurorules.series import Series
-from neurorules.torch_path.factors import PostForm, recognise
-from neurorules.torch_path.kernels import build, dispatch
-from neurorules.torch_path.learn import learn_trial
-from neurorules.torch_path.model import Model, build_model, initialise
-from neurorules.torch_path.network import build_network
-from neurorules.torch_path.post_factors import PostFactors
-from neurorules.torch_path.state import to_tensors
+from neurorules.torch_path.training.state import to_tensors
+from neurorules.torch_path.trial.learn import learn_trial
+from neurorules.torch_path.update.post_factors import PostFactors
 
 STEPS, SAMPLES, CLASSES = 6, 5, 3
 LARGEST = {torch.float64: 1e-12, torch.float32: 1e-5}

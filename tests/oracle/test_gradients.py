@@ -12,17 +12,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from neurorules.connections.conv2d import Conv2d
+from neurorules.contracts.normalisation import EPSILON
+from neurorules.contracts.series import Series
+from neurorules.network.layer import Layer, draw_masks, mask_name
+from neurorules.network.model import Learned, build_model, initialise
+from neurorules.network.network import Network, build_network
 from neurorules.neurons._gated import GatedIntegrator
-from neurorules.neurons._shared import LeakyIntegrator
+from neurorules.neurons._leaky import LeakyIntegrator
 from neurorules.neurons.leaky_readout import LeakyReadout
-from neurorules.normalisations._shared import EPSILON
 from neurorules.rules import RULES
-from neurorules.series import Series
 from neurorules.surrogates import make_surrogate
-from neurorules.torch_path.layer import Layer, draw_masks, mask_name
-from neurorules.torch_path.learn import learn_trial
-from neurorules.torch_path.model import Learned, build_model, initialise
-from neurorules.torch_path.network import Network, build_network
+from neurorules.torch_path.trial.learn import learn_trial
 from neurorules.transforms.dropout import Dropout
 from neurorules.transforms.flatten import Flatten
 from neurorules.transforms.pool import Pool

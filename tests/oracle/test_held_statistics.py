@@ -11,14 +11,13 @@ from test_gradients import assert_same, autograd_gradients
 from torch import Tensor
 from torch.nn import functional
 
+from neurorules.contracts.series import Series
 from neurorules.language.rules import Rule
+from neurorules.network.layer import Layer, draw_masks
+from neurorules.network.model import Learned, Model, build_model, initialise
+from neurorules.network.network import build_network
 from neurorules.rules import RULES
-from neurorules.series import Series
-from neurorules.torch_path import kernels
-from neurorules.torch_path.layer import Layer, draw_masks
-from neurorules.torch_path.learn import TrialResult, learn_trial
-from neurorules.torch_path.model import Learned, Model, build_model, initialise
-from neurorules.torch_path.network import build_network
+from neurorules.torch_path.trial.learn import TrialResult, learn_trial
 
 STEPS, SAMPLES, CLASSES = 6, 5, 3
 NETS = {"12-9": (8,), "c4k3-p2-c3k3v-9": (2, 9, 8), "r10-r8": (8,), "12-r8-6": (8,), "14-d0.3-9-d0.2": (8,)}

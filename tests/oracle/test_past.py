@@ -13,8 +13,8 @@ from test_schedules import assert_schedules_agree, network, two_trials
 from neurorules.language.eligibility import Eligibility
 from neurorules.language.errors import UserError
 from neurorules.language.rules import DELTA_RULE, Plasticity, Rule, Source
+from neurorules.network.model import build_model
 from neurorules.rules import RULES
-from neurorules.torch_path.model import build_model
 
 CLOSE = {"rtol": 0, "atol": 1e-9}
 

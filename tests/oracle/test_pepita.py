@@ -10,19 +10,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from neurorules.compare.papers.pepita import fitted_slowness
+from neurorules.contracts.series import Series
+from neurorules.contracts.signal import NetShape, Offset, PhaseDrive, SignalState
 from neurorules.language.errors import UserError
+from neurorules.network.layer import Masks, draw_masks
+from neurorules.network.model import Learned, Model, build_model, initialise
+from neurorules.network.network import build_network
+from neurorules.papers.pepita import fitted_slowness
 from neurorules.rules import RULES
-from neurorules.series import Series
-from neurorules.signals._shared import NetShape, Offset, PhaseDrive, SignalState
 from neurorules.signals.perturbation import InputPerturbation
-from neurorules.torch_path import kernels
-from neurorules.torch_path.layer import Masks, draw_masks
-from neurorules.torch_path.learn import TrialResult, learn_trial
-from neurorules.torch_path.learner import Learner
-from neurorules.torch_path.model import Learned, Model, build_model, initialise
-from neurorules.torch_path.network import build_network
-from neurorules.torch_path.trial import Trial, observe_phase
+from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.trial.learn import TrialResult, learn_trial
+from neurorules.torch_path.trial.trial import Trial, observe_phase
 
 ROWS, CLASSES, SHAPE, STEPS = 6, 3, (1, 6, 6), 5
 CPU = torch.device("cpu")

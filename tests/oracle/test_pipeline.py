@@ -17,9 +17,9 @@ from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
 from neurorules.signals import SIGNALS
-from neurorules.torch_path import training_run
-from neurorules.torch_path.pipeline import LOCKING
-from neurorules.torch_path.trainer import train
+from neurorules.torch_path.training import training_run
+from neurorules.torch_path.training.trainer import train
+from neurorules.torch_path.trial.pipeline import LOCKING
 
 STEPS, SAMPLES, CLASSES, BATCHES = 4, 6, 3, 5
 UNLOCKED = (

@@ -7,15 +7,15 @@ from dataclasses import replace
 import pytest
 import torch
 
+from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
-from neurorules.neurons._shared import LeakyIntegrator
+from neurorules.network.model import Learned, Model, build_model, initialise
+from neurorules.network.network import Network, build_network
+from neurorules.neurons._leaky import LeakyIntegrator
 from neurorules.rules import RULES
-from neurorules.series import Series
 from neurorules.surrogates import Atan, FastSigmoid
-from neurorules.torch_path.learn import learn_trial
-from neurorules.torch_path.model import Learned, Model, build_model, initialise
-from neurorules.torch_path.network import Network, build_network
-from neurorules.torch_path.state import to_tensors
+from neurorules.torch_path.training.state import to_tensors
+from neurorules.torch_path.trial.learn import learn_trial
 
 STEPS, SAMPLES, CLASSES = 7, 5, 3
 TOLERANCE = 1e-10

@@ -24,7 +24,7 @@ from by_hand import (
 )
 
 from neurorules import Series
-from neurorules.torch_path.learn import learn_trial
+from neurorules.torch_path.trial.learn import learn_trial
 
 X, LABELS = batch()
 STRONG = ":kappa=9"

@@ -24,7 +24,7 @@ from by_hand import (
 from torch import Tensor
 
 from neurorules import Series
-from neurorules.torch_path.learn import TrialResult, learn_trial
+from neurorules.torch_path.trial.learn import TrialResult, learn_trial
 
 X, LABELS = batch()
 K2, K3, HEUN, H, SATURATION = 0.5, 1.0, 12, 0.15, 3.0

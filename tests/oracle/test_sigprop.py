@@ -14,13 +14,13 @@ from torch.nn import functional
 
 from neurorules import Learner, Series
 from neurorules.language.errors import UserError
+from neurorules.network.model import Learned, Model, build_model, initialise
+from neurorules.network.network import build_network
 from neurorules.rules import RULES
 from neurorules.signals._class_tree import class_tree, subset_scores
 from neurorules.signals._similarity import Rows, Similarity
 from neurorules.signals.target_traces import traces
-from neurorules.torch_path.learn import TrialResult, learn_trial
-from neurorules.torch_path.model import Learned, Model, build_model, initialise
-from neurorules.torch_path.network import build_network
+from neurorules.torch_path.trial.learn import TrialResult, learn_trial
 
 STEPS, SAMPLES, CLASSES, INPUTS, NEURONS, TAU = 4, 7, 3, 6, 11, 0.3
 NEURON = "lif:beta=0:reset=none"
@@ -189,7 +189,7 @@ TRAINING = """
 import json, sys
 from neurorules.language.config import TrainConfig
 from neurorules.rules import RULES
-from neurorules.torch_path.trainer import train
+from neurorules.torch_path.training.trainer import train
 reading = RULES.make("sigprop").defaults.readout_lr  # of the frozen control as well
 config = TrainConfig(rule=sys.argv[1], net="32-32-32", validation=0, epochs=6, batch_size=32, readout_lr=reading)
 print(json.dumps(train(config, quiet=True)["test_accuracy"]))

@@ -11,16 +11,16 @@ from snntorch import surrogate, utils
 from torch import Tensor, nn
 
 from neurorules import Learner
+from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
+from neurorules.network.model import build_model, initialise
+from neurorules.network.network import build_network
 from neurorules.rules import RULES
-from neurorules.series import Series
 from neurorules.surrogates import FastSigmoid
-from neurorules.torch_path.learn import learn_trial
-from neurorules.torch_path.model import build_model, initialise
-from neurorules.torch_path.network import build_network
-from neurorules.torch_path.snntorch_bridge import from_sequential, to_sequential
-from neurorules.torch_path.snntorch_layers import Spike
-from neurorules.torch_path.torch_modules import PositionBias
+from neurorules.torch_path.snntorch.bridge import from_sequential, to_sequential
+from neurorules.torch_path.snntorch.modules import PositionBias
+from neurorules.torch_path.snntorch.populations import Spike
+from neurorules.torch_path.trial.learn import learn_trial
 
 STEPS, SAMPLES, CLASSES = 8, 12, 4
 

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from neurorules import Learner
-from neurorules.torch_path import kernels
 
 STEPS, CLASSES = 4, 3
 BATCHES = (3, 1, 5, 2, 150, 500, 800, 150, 4)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from neurorules.datasets._shared import DataSet
+from neurorules.contracts.data_set import DataSet
 
 CLASSES, PIXELS, TRAINING, TEST = 3, 6, 26, 10
 READS: list[tuple[str, list[int]]] = []

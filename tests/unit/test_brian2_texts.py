@@ -8,20 +8,21 @@ import numpy as np
 import pytest
 import torch
 
-from neurorules.brian2_path.case import Case, Learning
-from neurorules.brian2_path.describe import describe
-from neurorules.brian2_path.lowering import Place, can_lower, lower_neuronal, lower_synaptic
-from neurorules.brian2_path.parity import Difference, Parity, compare_spikes
-from neurorules.brian2_path.simulate import run_together, show_model, simulate
-from neurorules.brian2_path.surrogate_texts import psi_text
+from neurorules.brian2_steps.case import Case, Learning
+from neurorules.brian2_steps.describe import describe
+from neurorules.brian2_steps.lowering import Place, can_lower, lower_neuronal, lower_synaptic
+from neurorules.brian2_steps.parity import Difference, Parity, compare_spikes
+from neurorules.brian2_steps.simulate import run_together, show_model, simulate
+from neurorules.brian2_steps.surrogate_texts import psi_text
+from neurorules.contracts.surrogate import Surrogate
 from neurorules.language.equations import Equation, Vocabulary
 from neurorules.language.errors import MissingExtra, UserError
 from neurorules.language.rules import NEURON_VARIABLES
-from neurorules.neurons._shared import LeakyIntegrator
+from neurorules.network.network import Network, build_network
+from neurorules.network.products import value_of
+from neurorules.neurons._leaky import LeakyIntegrator
 from neurorules.rules import RULES
-from neurorules.surrogates import SURROGATES, FastSigmoid, Surrogate, make_surrogate
-from neurorules.torch_path.network import Network, build_network
-from neurorules.torch_path.products import value_of
+from neurorules.surrogates import SURROGATES, FastSigmoid, make_surrogate
 
 PLACE = Place(FastSigmoid(k=4.0), normalised=False)
 

@@ -16,11 +16,11 @@ from neurorules.cli import run
 from neurorules.connections.ring import Ring
 from neurorules.language.config import config_from
 from neurorules.language.errors import UserError
+from neurorules.native.rings import run_edges
 from neurorules.neurons._signed import signed_spikes
-from neurorules.rings import run_edges
-from neurorules.torch_path.learn import learn_trial
-from neurorules.torch_path.optimiser import Optimiser
-from neurorules.torch_path.restore import restore
+from neurorules.torch_path.training.restore import restore
+from neurorules.torch_path.trial.learn import learn_trial
+from neurorules.torch_path.update.optimiser import Optimiser
 from neurorules.traces.store import TraceReader
 
 SMALL = ["--net", "6", "--epochs", "1", "--limit", "200", "--threads", "1"]
@@ -188,7 +188,7 @@ NODES_ALONE = """
 import json
 from neurorules.language.config import TrainConfig
 from neurorules.rules import RULES
-from neurorules.torch_path.trainer import train
+from neurorules.torch_path.training.trainer import train
 found = {}
 for rule in ("bsp:method=nodes", "bsp"):
     config = TrainConfig(rule=rule, net="32", epochs=5, batch_size=32, validation=0, threads=1)

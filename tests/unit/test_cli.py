@@ -280,8 +280,8 @@ def test_a_new_rule_file_is_listed_trains_and_cites(
     made = namespace["ENTRY"]()  # type: ignore[operator]
     import torch
 
-    from neurorules.torch_path.model import build_model, initialise
-    from neurorules.torch_path.network import build_network
+    from neurorules.network.model import build_model, initialise
+    from neurorules.network.network import build_network
 
     model = build_model(build_network("8", (1, 4, 4), 3), made)
     assert initialise(model, 0, torch.device("cpu"), torch.float32).parameters

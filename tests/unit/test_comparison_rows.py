@@ -15,7 +15,6 @@ from neurorules.cli import run
 from neurorules.compare.comparison import Planned, check_folders, plan
 from neurorules.compare.controls import frozen_beside
 from neurorules.compare.gather import VERSION
-from neurorules.compare.paths import settle
 from neurorules.compare.report.finding import find
 from neurorules.compare.report.page import page_of
 from neurorules.compare.report.reading import read
@@ -23,6 +22,7 @@ from neurorules.compare.rows import NAMED, OWN, SHARED, folder_name, name_of, pa
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
+from neurorules.runner.dispatch import settle
 from neurorules.runs.seal import SEAL_FILE
 
 SMALL = ["--net", "5", "--steps", "2", "--epochs", "1", "--limit", "60", "--batch-size", "30", "--threads", "1"]

@@ -10,14 +10,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from neurorules.connections import _rounded
-from neurorules.connections._shared import Connection
 from neurorules.connections.conv2d import Conv2d
 from neurorules.connections.dense import Dense
 from neurorules.connections.recurrent import Recurrent
+from neurorules.contracts.connection import Connection
+from neurorules.contracts.transform import Transform
 from neurorules.language.errors import UserError
 from neurorules.signals._features import feature_count, from_features, to_features
-from neurorules.torch_path.precision import matrix_precision
-from neurorules.transforms._shared import Transform
+from neurorules.torch_path.process.precision import matrix_precision
 from neurorules.transforms.dropout import Dropout
 from neurorules.transforms.flatten import Flatten
 from neurorules.transforms.pool import Pool

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from neurorules.api import train
-from neurorules.brian2_path import trainer
-from neurorules.brian2_path.continuous import choose
-from neurorules.brian2_path.continuous.circuit import Circuit
-from neurorules.brian2_path.continuous.interpreted import Interpreted
-from neurorules.brian2_path.continuous.plan import samples_and_classes
+from neurorules.brian2_continuous import trainer
+from neurorules.brian2_continuous.parts import choose
+from neurorules.brian2_continuous.parts.circuit import Circuit
+from neurorules.brian2_continuous.parts.interpreted import Interpreted
+from neurorules.brian2_continuous.parts.plan import samples_and_classes
 from neurorules.cli import run
 from neurorules.runs.folder import RESULT_KEYS, RunFolder
 from neurorules.runs.interrupt import Interrupted, StopFlag

@@ -22,13 +22,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from neurorules import compile_c
-from neurorules.brian2_path import program
+from neurorules.brian2_steps import program
 from neurorules.datasets import _idx as idx_format
 from neurorules.datasets import _jpeg_folder
 from neurorules.datasets._files import md5_of
 from neurorules.disk.kept import DIGITS, kept
 from neurorules.language.errors import UserError
+from neurorules.native import compile as compile_c
 from neurorules.traces import spike_bits
 
 

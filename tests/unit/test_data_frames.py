@@ -14,8 +14,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neurorules.contracts.data_set import Recordings, content_checksum
 from neurorules.datasets import open_dataset
-from neurorules.datasets._shared import Recordings, content_checksum
 from neurorules.encoders import _framing as framing
 from neurorules.encoders import open_encoder
 from neurorules.language.errors import MissingExtra, UserError

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from neurorules.contracts.data_set import DataSet, Recordings
 from neurorules.datasets import DATASETS, open_dataset
 from neurorules.datasets._arrays import as_labels
 from neurorules.datasets._idx import read_idx
-from neurorules.datasets._shared import DataSet, Recordings
 from neurorules.language.errors import UserError
 
 

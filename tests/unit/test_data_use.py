@@ -16,13 +16,13 @@ from recorded_data import READS, TEST, TRAINING
 from neurorules.api import train
 from neurorules.compare.comparison import plan
 from neurorules.compare.many_runs import run_all
-from neurorules.compare.papers._shared import Paper, Row, Table
-from neurorules.compare.reproduce import reproduce
 from neurorules.datasets import DATASETS
 from neurorules.language.config import TrainConfig
+from neurorules.papers._shared import Paper, Row, Table
+from neurorules.papers.reproduce import reproduce
 from neurorules.rules import RULES
 from neurorules.runs.folder import RunFolder
-from neurorules.torch_path.batches import Data, load_data
+from neurorules.torch_path.training.batches import Data, load_data
 
 Way = Callable[[TrainConfig, Path], Path]
 
@@ -121,7 +121,7 @@ def test_training_and_held_out_samples_share_none_and_the_limit_holds_for_both()
 
 def test_a_tenth_is_held_out_where_nothing_is_said_and_5000_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(loaded(validation=None).train) == LIMIT - 2
-    monkeypatch.setattr("neurorules.torch_path.batches.LARGEST_VALIDATION", 1)
+    monkeypatch.setattr("neurorules.torch_path.training.batches.LARGEST_VALIDATION", 1)
     assert len(loaded(validation=None).train) == LIMIT - 1
     assert loaded(validation=0).validation is None
 

@@ -10,8 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neurorules.contracts.encoder import Encoder
 from neurorules.encoders import ENCODERS, open_encoder
-from neurorules.encoders._shared import Encoder, with_statistics
+from neurorules.encoders._shared import with_statistics
 from neurorules.language.errors import UserError
 
 IMAGE_ENCODERS = ["constant", "poisson", "latency", "latency:form=log"]

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from neurorules.encoders import open_encoder
-from neurorules.torch_path.batches import Part
-from neurorules.torch_path.evaluate import evaluate
-from neurorules.torch_path.learner import Learner
+from neurorules.torch_path.training.batches import Part
+from neurorules.torch_path.training.evaluate import evaluate
+from neurorules.torch_path.training.learner import Learner
 
 SAMPLES, CLASSES = 7, 3
 

@@ -9,7 +9,7 @@ import torch
 
 from hardware_models.mismatch import log_normal_gain
 from hardware_models.rounding import nearest, saturate, short_step, stochastic
-from neurorules.language.devices import DEVICES
+from neurorules.contracts.device import DEVICES
 from neurorules.language.errors import UserError
 
 DRAWS = 100_000

@@ -12,7 +12,7 @@ warnings.simplefilter("ignore")
 import torch
 from neurorules import Learner
 from neurorules.language.errors import UserError
-from neurorules.torch_path.forks import check_forked
+from neurorules.torch_path.process.forks import check_forked
 
 def learn(learner, seed):
     generator = torch.Generator().manual_seed(seed)

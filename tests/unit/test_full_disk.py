@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from places import SMALL, content, done, refused, small_trace
 
-from neurorules.datasets._shared import Recordings
+from neurorules.contracts.data_set import Recordings
 from neurorules.disk.space import mapped_array
 from neurorules.encoders import open_encoder
 from neurorules.language.errors import UserError

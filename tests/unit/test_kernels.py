@@ -11,10 +11,9 @@ import pytest
 import snntorch
 import torch
 
-from neurorules.neurons._shared import LeakyIntegrator, State
-from neurorules.rings import native
-from neurorules.surrogates import Boxcar
-from neurorules.torch_path.kernels import (
+from neurorules.contracts.neuron import State
+from neurorules.native.rings import native
+from neurorules.native.scans import (
     HAVE_PRIMITIVE,
     Affine,
     Psi,
@@ -29,6 +28,8 @@ from neurorules.torch_path.kernels import (
     reverse_total,
     scan,
 )
+from neurorules.neurons._leaky import LeakyIntegrator
+from neurorules.surrogates import Boxcar
 
 RESETS = list(Reset)
 ODD = (7, 3, 347)  # T, B, N: more than one block, and a last one that is not full

@@ -16,7 +16,7 @@ from neurorules.language.errors import UserError, nearest
 from neurorules.language.expressions import Binary, Call, Expression, Name, Number, evaluate, names_in, parse, show
 from neurorules.language.options import parse_list, parse_named
 from neurorules.language.rules import Plasticity, Rule, Source
-from neurorules.torch_path.products import group_products
+from neurorules.network.products import group_products
 
 VOCABULARY = Vocabulary(frozenset({"S", "v", "x"}), constants={"theta": 0.7, "A": 1.3})
 FUNCTIONS = {

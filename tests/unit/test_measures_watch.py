@@ -16,12 +16,12 @@ from neurorules.compare.measures.layers import weight_change
 from neurorules.compare.measures.probe_samples import SEEN, probe_of
 from neurorules.compare.measures.watch import LINES, Measures, read_features, read_rows
 from neurorules.language.config import SettledConfig, TrainConfig
+from neurorules.network.network import build_network
 from neurorules.rules import RULES
 from neurorules.runs.tensors import load_tensors
-from neurorules.torch_path.batches import Data, Part, load_data
-from neurorules.torch_path.learner import Learner
-from neurorules.torch_path.network import build_network
-from neurorules.torch_path.trainer import make_learner, train
+from neurorules.torch_path.training.batches import Data, Part, load_data
+from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.training.trainer import make_learner, train
 
 ODD = ["sigprop", "pepita:form=time_local", "pepita:form=dendritic:mirror=running", "local_readout", "bsp", "stdp"]
 

@@ -46,7 +46,7 @@ for _ in range(2):
 """
 
 
-@pytest.mark.parametrize("first", ["", "neurorules.compare.paths"])
+@pytest.mark.parametrize("first", ["", "neurorules.runner.dispatch"])
 def test_every_public_name_is_the_same_in_any_order(first: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", ORDERS, first], cwd=tmp_path, capture_output=True, text=True, check=False

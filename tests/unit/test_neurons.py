@@ -8,16 +8,17 @@ import torch
 from torch import Tensor
 
 from neurorules.connections.dense import Dense
+from neurorules.contracts.neuron import Neuron, Reset
+from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
+from neurorules.network.layer import NETWORK_INPUT, Input, Layer
 from neurorules.neurons import NEURONS
 from neurorules.neurons._gated import Adaptation, GatedIntegrator
-from neurorules.neurons._shared import LeakyIntegrator, Neuron, Reset
+from neurorules.neurons._leaky import LeakyIntegrator
 from neurorules.neurons.leaky_readout import LeakyReadout
 from neurorules.neurons.rate import Rate
-from neurorules.series import Series
 from neurorules.surrogates import make_surrogate
-from neurorules.torch_path.layer import NETWORK_INPUT, Input, Layer
-from neurorules.torch_path.simulate import Carry, run_layer
+from neurorules.torch_path.forward.run_layer import Carry, run_layer
 
 STEPS, ROWS, SIZE = 40, 6, 8
 RESETS: tuple[Reset, ...] = ("subtract", "zero", "none")

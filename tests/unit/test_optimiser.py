@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from neurorules.torch_path.optimiser import Optimiser
+from neurorules.torch_path.update.optimiser import Optimiser
 
 SHAPES = {"hidden1.ff.w": (7, 5), "hidden1.b": (7,), "readout.ff.w": (3, 7)}
 RATES = {"hidden1.ff.w": 3e-3, "hidden1.b": 3e-3, "readout.ff.w": 1e-2}

@@ -12,7 +12,7 @@ from places import SMALL, content, done, refused, small_trace
 
 from neurorules.runs.folder import CONFIG, METRICS, RESULT, WEIGHTS
 from neurorules.runs.outputs import UNKNOWN, kind_of
-from neurorules.torch_path.record_training import TRACES
+from neurorules.torch_path.recording.while_training import TRACES
 from neurorules.traces.exporters import exporters
 
 FOLDERS = ("events", "sonata")

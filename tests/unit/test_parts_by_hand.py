@@ -14,8 +14,8 @@ from neurorules.neurons.rate import Rate
 from neurorules.rules import RULES
 from neurorules.runs import checkpoint
 from neurorules.signals._features import feature_count, from_features, to_features
-from neurorules.torch_path.learner import Learner
-from neurorules.torch_path.recorder import Recorder
+from neurorules.torch_path.recording.recorder import Recorder
+from neurorules.torch_path.training.learner import Learner
 from neurorules.traces import spike_bits
 from neurorules.traces.header import TraceHeader
 from neurorules.traces.store import TraceReader

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from neurorules.cli import run
-from neurorules.compare.catalogue import catalogue
 from neurorules.language.errors import UserError
+from neurorules.runner.catalogue import catalogue
 from neurorules.runs.folder import RESULT_KEYS, RunFolder
 from neurorules.traces.explanation import Explanation, PhasePart, Term
 from neurorules.traces.header import TraceHeader

@@ -13,8 +13,8 @@ SCRIPT = """
 import os, sys
 from pathlib import Path
 
-from neurorules.compare.audit import picture
-from neurorules.compare.audit.matrix import Matrix
+from neurorules.audit import picture
+from neurorules.audit.matrix import Matrix
 from neurorules.causal import ring_chain
 from neurorules.traces.plots._causal import draw_graph
 from neurorules.traces.plots._shared import new_figure, save

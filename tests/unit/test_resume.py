@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 
+from neurorules.contracts.series import Series
 from neurorules.language.config import TrainConfig
 from neurorules.rules import RULES
 from neurorules.runs import checkpoint
 from neurorules.runs.folder import RunFolder
-from neurorules.series import Series
-from neurorules.torch_path import trainer, training_run
-from neurorules.torch_path.learner import Learner
+from neurorules.torch_path.training import trainer, training_run
+from neurorules.torch_path.training.learner import Learner
 
 SETTINGS: dict[str, Any] = {
     "rule": "sigprop", "data": "digits", "net": "4", "limit": 14, "validation": 4, "batch_size": 5, "epochs": 2,

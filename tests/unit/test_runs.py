@@ -28,10 +28,10 @@ from neurorules.runs.folder import RESULT_KEYS, RUN_FILES, RunFolder
 from neurorules.runs.interrupt import StopFlag, polite_stop
 from neurorules.runs.plain_json import plain, to_json
 from neurorules.runs.progress import progress, track
-from neurorules.torch_path.batches import Data
-from neurorules.torch_path.learner import Learner
-from neurorules.torch_path.trainer import train
-from neurorules.torch_path.watch import Watcher
+from neurorules.torch_path.training.batches import Data
+from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.training.trainer import train
+from neurorules.torch_path.training.watch import Watcher
 
 CONFIG = {"rule": "sigprop", "lr": 0.01, "net": [64, 64], "epochs": 3}
 
@@ -288,7 +288,7 @@ def test_a_stop_prints_the_line_that_goes_on_with_it(
         flag.request()
         yield flag
 
-    monkeypatch.setattr("neurorules.torch_path.trainer.polite_stop", stopped)
+    monkeypatch.setattr("neurorules.torch_path.training.trainer.polite_stop", stopped)
     more = ["--rules", "shallow", "--controls", "none"] if command == "compare" else ["--rule", "shallow"]
     small = ["--net", "4", "--steps", "2", "--epochs", "1", "--limit", "40", "--batch-size", "8"]
     assert run([command, *small, *more, "--out", str(tmp_path / "out")]) == 130

@@ -17,9 +17,9 @@ from neurorules.runs import checkpoint
 from neurorules.runs.folder import WEIGHTS, RunFolder
 from neurorules.runs.seal import SEAL_FILE
 from neurorules.runs.tensors import load_tensors, save_tensors
-from neurorules.torch_path.learner import Learner
-from neurorules.torch_path.restore import restore
-from neurorules.torch_path.trainer import train
+from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.training.restore import restore
+from neurorules.torch_path.training.trainer import train
 
 SMALL: dict[str, Any] = {"net": "5", "steps": 2, "epochs": 2, "limit": 60, "batch_size": 30, "threads": 1}
 DECIDED = ("lr", "readout_lr", "signal_lr", "optimizer", "readout_optimizer", "encode", "validation", "neuron", "norm")

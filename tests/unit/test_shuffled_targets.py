@@ -10,14 +10,14 @@ from torch import Tensor
 
 from neurorules.compare.controls import control_of, with_controls
 from neurorules.compare.rows import name_of, parse_rows
+from neurorules.contracts.series import Series
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
+from neurorules.network.model import build_model, initialise
+from neurorules.network.network import build_network
 from neurorules.rules import RULES
-from neurorules.series import Series
-from neurorules.torch_path.learn import TrialResult, learn_trial
-from neurorules.torch_path.learner import Learner
-from neurorules.torch_path.model import build_model, initialise
-from neurorules.torch_path.network import build_network
+from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.trial.learn import TrialResult, learn_trial
 
 ROWS, STEPS, CLASSES = 7, 4, 3
 

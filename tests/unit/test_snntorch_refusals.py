@@ -10,7 +10,7 @@ from torch import nn
 
 from neurorules import Learner
 from neurorules.language.errors import UserError
-from neurorules.torch_path.snntorch_bridge import from_sequential
+from neurorules.torch_path.snntorch.bridge import from_sequential
 
 
 def leaky(beta: object = 0.75, **options: object) -> snntorch.Leaky:

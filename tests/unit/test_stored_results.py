@@ -13,19 +13,19 @@ import torch
 from torch import Tensor
 
 from neurorules.api import train
-from neurorules.compare.papers._shared import Paper, Row, Table
-from neurorules.compare.reproduce import reproduce
 from neurorules.compare.table import as_markdown, rows_of
 from neurorules.datasets import open_dataset
 from neurorules.language.config import TrainConfig
+from neurorules.papers._shared import Paper, Row, Table
+from neurorules.papers.reproduce import reproduce
 from neurorules.runs.folder import RunFolder
-from neurorules.torch_path.batches import Data
-from neurorules.torch_path.evaluate import evaluate
-from neurorules.torch_path.learner import Learner
-from neurorules.torch_path.restore import restore
-from neurorules.torch_path.state import to_tensors
-from neurorules.torch_path.trainer import train as train_config
-from neurorules.torch_path.watch import Watcher
+from neurorules.torch_path.training.batches import Data
+from neurorules.torch_path.training.evaluate import evaluate
+from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.training.restore import restore
+from neurorules.torch_path.training.state import to_tensors
+from neurorules.torch_path.training.trainer import train as train_config
+from neurorules.torch_path.training.watch import Watcher
 
 LIMIT, HELD, STEPS, EPOCHS = 190, 50, 4, 5
 SETTINGS: dict[str, Any] = {

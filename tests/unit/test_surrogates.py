@@ -11,7 +11,7 @@ from torch import Tensor
 
 from neurorules.language.errors import UserError
 from neurorules.surrogates import SURROGATES, make_surrogate
-from neurorules.torch_path.snntorch_layers import Spike
+from neurorules.torch_path.snntorch.populations import Spike
 
 OPTIONS = {
     "boxcar": ["boxcar", "boxcar:width=1.5"],

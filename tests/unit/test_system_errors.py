@@ -21,7 +21,7 @@ from neurorules.runs import memory
 from neurorules.runs.beginning import ASIDE, MEASURES, own_run
 from neurorules.runs.folder import METRICS, RESULT, RunFolder
 from neurorules.runs.outputs import TRACES
-from neurorules.torch_path.learner import Learner
+from neurorules.torch_path.training.learner import Learner
 
 
 @pytest.fixture
@@ -189,7 +189,7 @@ def test_every_kind_of_refusal_has_its_line(
     def fails(kind: str) -> None:
         raise error
 
-    monkeypatch.setattr("neurorules.compare.catalogue.catalogue", fails)
+    monkeypatch.setattr("neurorules.runner.catalogue.catalogue", fails)
     assert words in refused(capsys, "list", "rules")
 
 
@@ -198,7 +198,7 @@ def test_a_fault_of_the_program_is_not_taken_for_one_of_the_system(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert told(error) is None
-    monkeypatch.setattr("neurorules.compare.catalogue.catalogue", lambda kind: (_ for _ in ()).throw(error))
+    monkeypatch.setattr("neurorules.runner.catalogue.catalogue", lambda kind: (_ for _ in ()).throw(error))
     with pytest.raises(type(error)):
         run(["list", "rules"])
 

@@ -14,10 +14,10 @@ import torch
 from neurorules.cli import run
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
-from neurorules.torch_path import threads
-from neurorules.torch_path.threads import check_threads, running_on, usable_cores
-from neurorules.torch_path.trainer import train
-from neurorules.torch_path.watch import Watcher
+from neurorules.torch_path.process import threads
+from neurorules.torch_path.process.threads import check_threads, running_on, usable_cores
+from neurorules.torch_path.training.trainer import train
+from neurorules.torch_path.training.watch import Watcher
 
 CONFIG = TrainConfig(rule="dfa", net="8", epochs=3, limit=60, steps=2)
 two_cores = pytest.mark.skipif(usable_cores() < 2, reason="needs two cores")

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from neurorules.api import train
-from neurorules.brian2_path import trainer
-from neurorules.brian2_path.continuous.interpreted import Interpreted
+from neurorules.brian2_continuous import trainer
+from neurorules.brian2_continuous.parts.interpreted import Interpreted
 from neurorules.cli import run
 from neurorules.runs.folder import RunFolder
-from neurorules.torch_path.batches import load_data
+from neurorules.torch_path.training.batches import load_data
 from neurorules.traces.store import TraceReader
 
 SMALL = {"path": "brian2", "net": "8-6", "limit": 60, "epochs": 1, "validation": 20}

@@ -21,10 +21,10 @@ from neurorules.cli import run
 from neurorules.language.eligibility import Eligibility
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Plasticity
-from neurorules.torch_path.learn import learn_trial
-from neurorules.torch_path.plasticity import compile_rule
-from neurorules.torch_path.record import sample_places
-from neurorules.torch_path.record_plan import record_plan
+from neurorules.network.texts import compile_rule
+from neurorules.torch_path.recording.plan import record_plan
+from neurorules.torch_path.recording.record import sample_places
+from neurorules.torch_path.trial.learn import learn_trial
 from neurorules.traces.store import TraceReader
 
 STEPS, SAMPLES, INPUTS, CLASSES = 6, 5, 7, 3
@@ -156,7 +156,7 @@ def test_what_is_too_large_is_refused_with_its_size(tmp_path: Path, monkeypatch:
     plan = record_plan(learner.model, learner.learned.parameters, ["dv_dw", "v"])
     connections = 4 * STEPS * (7 * 10 + 10 * 8 + 8 * 3)
     assert plan.sample_bytes(learner.learned.parameters, STEPS) == connections + 4 * STEPS * (10 + 8 + 3)
-    monkeypatch.setattr("neurorules.torch_path.record_plan.LARGEST_SAMPLE", 1000)
+    monkeypatch.setattr("neurorules.torch_path.recording.plan.LARGEST_SAMPLE", 1000)
     with pytest.raises(UserError, match=r"for 'hidden2\.ff' \(dv_dw at every synapse, 6 steps\); the limit is"):
         recorded(tmp_path / "t.h5", learner, ["dv_dw"])
 
@@ -225,7 +225,7 @@ def test_watching_changes_no_bit_and_shows_each_epoch(tmp_path: Path, capsys: py
 KILLED = """
 import os, signal, sys
 from neurorules.cli import run
-from neurorules.torch_path.record_training import RecordTraining
+from neurorules.torch_path.recording.while_training import RecordTraining
 look = RecordTraining.look
 def dies(self, learner, data, epoch, folder):
     look(self, learner, data, epoch, folder)
@@ -268,7 +268,7 @@ def test_an_epoch_shown_twice_after_a_kill_is_written_once(tmp_path: Path, capsy
 def test_export_and_plot_use_what_is_left_of_a_cut_trace(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, flush_seconds: float
 ) -> None:
-    monkeypatch.setattr("neurorules.torch_path.recorder.FLUSH_SECONDS", flush_seconds)
+    monkeypatch.setattr("neurorules.torch_path.recording.recorder.FLUSH_SECONDS", flush_seconds)
     trace = tmp_path / "t.h5"
     with Recorder(make(), trace, ["S", "v"]) as recorder:
         recorder.record(*batch(), np.arange(SAMPLES))

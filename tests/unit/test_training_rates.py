@@ -18,15 +18,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from neurorules.contracts.data_set import DataSet
 from neurorules.datasets import DATASETS
-from neurorules.datasets._shared import DataSet
 from neurorules.language.config import TrainConfig
 from neurorules.rules import RULES
-from neurorules.torch_path.batches import Data, load_data
-from neurorules.torch_path.learner import Learner
-from neurorules.torch_path.optimiser import Optimiser
-from neurorules.torch_path.trainer import make_learner, train
-from neurorules.torch_path.watch import Watcher
+from neurorules.torch_path.training.batches import Data, load_data
+from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.training.trainer import make_learner, train
+from neurorules.torch_path.training.watch import Watcher
+from neurorules.torch_path.update.optimiser import Optimiser
 
 PIXELS, SAMPLES, BATCH, EPOCHS = 5, 12, 4, 4
 BATCHES = SAMPLES // BATCH

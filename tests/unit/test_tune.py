@@ -15,17 +15,17 @@ import pytest
 
 from neurorules.cli import run
 from neurorules.compare.comparison import plan
-from neurorules.compare.paths import validation_accuracies
 from neurorules.compare.rows import parse_row
 from neurorules.compare.tuning import search, tune
 from neurorules.compare.tuning.proposals import best_method, proposals_of
 from neurorules.compare.tuning.space import SPACE, Choice, Range, parse_space
+from neurorules.contracts.data_set import DataSet
 from neurorules.datasets import open_dataset
-from neurorules.datasets._shared import DataSet
 from neurorules.encoders import open_encoder
 from neurorules.language.config import TrainConfig
-from neurorules.torch_path import batches, trainer
-from neurorules.torch_path.checks import Diverged
+from neurorules.runner.dispatch import validation_accuracies
+from neurorules.torch_path.training import batches, trainer
+from neurorules.torch_path.training.checks import Diverged
 
 CONFIG = TrainConfig(net="5", steps=2, epochs=1, limit=80, batch_size=20, validation=40, threads=1)
 SMALL = ["--net", "5", "--steps", "2", "--epochs", "1", "--limit", "80", "--batch-size", "20", "--validation", "40"]

@@ -17,10 +17,10 @@ from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
 from neurorules.runs.interrupt import interrupts_wait
-from neurorules.torch_path import learner as learner_module
-from neurorules.torch_path import pipeline
-from neurorules.torch_path.checks import Diverged
-from neurorules.torch_path.training_run import Run
+from neurorules.torch_path.training import learner as learner_module
+from neurorules.torch_path.training.checks import Diverged
+from neurorules.torch_path.training.training_run import Run
+from neurorules.torch_path.trial import pipeline
 
 STEPS, SAMPLES, CLASSES, INPUTS = 3, 6, 3, 7
 

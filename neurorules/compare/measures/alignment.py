@@ -14,20 +14,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from neurorules.contracts.normalisation import CurrentStatistics, Normalisation, UpdateStatistics, by_running, over_rows
+from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Statistics
-from neurorules.normalisations._shared import (
-    CurrentStatistics,
-    Normalisation,
-    UpdateStatistics,
-    by_running,
-    over_rows,
-)
+from neurorules.network.model import Learned, Model, build_model
+from neurorules.network.network import Network, Parameters
 from neurorules.rules import RULES
-from neurorules.series import Series
-from neurorules.torch_path.learn import TrialResult, learn_trial
-from neurorules.torch_path.model import Learned, Model, build_model
-from neurorules.torch_path.network import Network, Parameters
+from neurorules.torch_path.trial.learn import TrialResult, learn_trial
 
 DRAWS = 7_000_003
 """Seed of the dropout masks of a probe's trials: the same for every rule, and no draw of a run's own."""

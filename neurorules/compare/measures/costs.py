@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from neurorules.language.devices import DEVICES, Metered
+from neurorules.contracts.device import DEVICES, Metered
+from neurorules.contracts.series import Series
 from neurorules.language.rules import Phase
-from neurorules.series import Series
-from neurorules.torch_path import allowance
-from neurorules.torch_path.model import Learned, Model
+from neurorules.network.model import Learned, Model
+from neurorules.torch_path.trial import allowance
 
 NUMBER = 4
 """Bytes of a float32 number, or of a label."""

@@ -11,14 +11,14 @@ from torch import Tensor
 
 from neurorules.compare.measures.probe_samples import Probe
 from neurorules.compare.measures.probes import probe_accuracy
-from neurorules.torch_path.batches import Part
-from neurorules.torch_path.checks import check_drive
-from neurorules.torch_path.layer import Layer
-from neurorules.torch_path.learner import Learner
-from neurorules.torch_path.model import Learned
-from neurorules.torch_path.network import Network
-from neurorules.torch_path.observe import respond
-from neurorules.torch_path.simulate import Activity
+from neurorules.network.layer import Layer
+from neurorules.network.model import Learned
+from neurorules.network.network import Network
+from neurorules.torch_path.forward.run_layer import Activity
+from neurorules.torch_path.training.batches import Part
+from neurorules.torch_path.training.checks import check_drive
+from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.trial.observe import respond
 
 SATURATED = 0.95
 """A neuron that fires in more than this share of steps has nothing left to say."""

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurorules.series import Series
-from neurorules.torch_path.batches import Part, TrainingData
+from neurorules.contracts.series import Series
+from neurorules.torch_path.training.batches import Part, TrainingData
 
 FITTED, SEEN, ALIGNED = 512, 256, 128
 """Samples that a linear probe is fitted to; that it is scored on, and representations compared by; of one update."""

@@ -21,17 +21,17 @@ from neurorules.compare.measures.costs import learning_bytes
 from neurorules.compare.measures.layers import Look, look_at, weight_change
 from neurorules.compare.measures.probe_samples import Probe, probe_of
 from neurorules.compare.measures.similarity import reduced
+from neurorules.contracts.series import Series
+from neurorules.network.model import Learned
 from neurorules.runs.atomic import replacing, write_text
 from neurorules.runs.beginning import MEASURES
 from neurorules.runs.plain_json import to_json
 from neurorules.runs.tensors import load_tensors, save_tensors
-from neurorules.series import Series
-from neurorules.torch_path.batches import TrainingData
-from neurorules.torch_path.checks import check_drive
-from neurorules.torch_path.learner import Learner
-from neurorules.torch_path.model import Learned
-from neurorules.torch_path.session import own_session
-from neurorules.torch_path.watch import Watcher
+from neurorules.torch_path.process.session import own_session
+from neurorules.torch_path.training.batches import TrainingData
+from neurorules.torch_path.training.checks import check_drive
+from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.training.watch import Watcher
 
 FOLDER, LINES = MEASURES, "epochs.jsonl"
 WARM = 5

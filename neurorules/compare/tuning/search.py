@@ -16,13 +16,13 @@ import joblib
 
 from neurorules.compare.comparison import command_line
 from neurorules.compare.controls import frozen_beside, is_bare, is_shallow
-from neurorules.compare.paths import settle, validation_accuracies
 from neurorules.compare.rows import check_words, name_of, parse_rows, text_of
 from neurorules.compare.tuning.proposals import Method, Proposals, best_method, proposals_of
 from neurorules.compare.tuning.space import SPACE, Space, parse_space, space_of
 from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.errors import MissingExtra, UserError
 from neurorules.rules import RULES
+from neurorules.runner.dispatch import settle, validation_accuracies
 from neurorules.runs.atomic import write_text
 from neurorules.runs.interrupt import Interrupted
 from neurorules.runs.plain_json import plain, read_json, to_json

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurorules.torch_path.learner import Learner
+from neurorules.torch_path.training.learner import Learner
 
 
 def in_frames(name: str) -> Tensor:

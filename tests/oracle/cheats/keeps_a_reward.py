@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from neurorules.signals._shared import NetShape, SignalState, ThirdFactor, View, constant_in_time
+from neurorules.contracts.signal import NetShape, SignalState, ThirdFactor, View, constant_in_time
 from neurorules.signals.dfa import DirectFeedback
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from _search import labels_in_frames
 from torch import Tensor
 
-from neurorules.signals._shared import SignalState, ThirdFactor, View, constant_in_time
+from neurorules.contracts.signal import SignalState, ThirdFactor, View, constant_in_time
 from neurorules.signals.drtp import TargetProjection
 
 KEPT: dict[str, Tensor] = {}

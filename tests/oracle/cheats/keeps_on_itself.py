@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from neurorules.series import Series
-from neurorules.signals._shared import SignalState, ThirdFactor, View
+from neurorules.contracts.series import Series
+from neurorules.contracts.signal import SignalState, ThirdFactor, View
 from neurorules.signals.drtp import TargetProjection
 
 

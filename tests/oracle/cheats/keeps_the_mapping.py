@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from neurorules.signals._shared import SignalState, ThirdFactor, View, constant_in_time
+from neurorules.contracts.signal import SignalState, ThirdFactor, View, constant_in_time
 from neurorules.signals.dfa import DirectFeedback
 
 KEPT: list[Any] = []

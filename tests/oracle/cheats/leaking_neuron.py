@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from neurorules.contracts.neuron import Observed, State
 from neurorules.neurons._gated import GatedIntegrator
-from neurorules.neurons._shared import Observed, State
 from neurorules.surrogates import make_surrogate
 
 SEEN: list[Tensor] = []

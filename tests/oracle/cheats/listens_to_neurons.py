@@ -7,8 +7,8 @@ from typing import Any
 
 from leaking_neuron import SEEN
 
-from neurorules.series import Series
-from neurorules.signals._shared import SignalState, ThirdFactor, View
+from neurorules.contracts.series import Series
+from neurorules.contracts.signal import SignalState, ThirdFactor, View
 from neurorules.signals.drtp import TargetProjection
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from neurorules.signals._shared import SignalState, ThirdFactor, View
+from neurorules.contracts.signal import SignalState, ThirdFactor, View
 from neurorules.signals.fa import FeedbackAlignment
 
 

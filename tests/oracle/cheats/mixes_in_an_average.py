@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from neurorules.series import Series
-from neurorules.signals._shared import NetShape, SignalState, ThirdFactor, View
+from neurorules.contracts.running_mean import start_at
+from neurorules.contracts.series import Series
+from neurorules.contracts.signal import NetShape, SignalState, ThirdFactor, View
 from neurorules.signals.drtp import TargetProjection
-from neurorules.streaming import start_at
 
 
 @dataclass(frozen=True)

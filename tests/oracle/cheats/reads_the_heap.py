@@ -7,7 +7,7 @@ from typing import Any
 
 from _search import a_learner
 
-from neurorules.signals._shared import SignalState, ThirdFactor, View, constant_in_time
+from neurorules.contracts.signal import SignalState, ThirdFactor, View, constant_in_time
 from neurorules.signals.dfa import DirectFeedback
 
 KEPT: list[Any] = []

@@ -7,7 +7,7 @@ from typing import Any
 
 from _search import in_frames
 
-from neurorules.signals._shared import SignalState, ThirdFactor, View
+from neurorules.contracts.signal import SignalState, ThirdFactor, View
 from neurorules.signals.dfa import DirectFeedback
 
 

@@ -1,0 +1,143 @@
+"""Facts about a rule as a whole: what travels back, who waits for whom, and whether memory grows with a trial."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+
+from neurorules.audit.dependence import SEEDS, Entry, activity, parts
+from neurorules.audit.memory import peak_bytes
+from neurorules.audit.probes import OtherActivity, OtherSignal, Parts, Quiet
+from neurorules.audit.rig import Rig, differ, run
+from neurorules.contracts.series import Series
+from neurorules.language.errors import UserError
+from neurorules.network.layer import draw_masks
+from neurorules.torch_path.trial.allowance import observe
+from neurorules.torch_path.trial.learn import check_window
+from neurorules.torch_path.trial.pipeline import Parcel, check_pipelined, run_stage
+
+SHORT, GROWTH, COPIES = 2, 4, 4
+"""T of the shorter of the two trials whose memory is compared; how many times longer the other is; and how often the
+batch is repeated, so that activity outweighs the weights."""
+
+
+def facts_of(rig: Rig, entries: Sequence[Entry]) -> dict[str, Any]:
+    """What is measured beside the matrix, by name (docs/locality.md); `entries` are the rig's."""
+    read_back = {
+        entry["perturbed"]
+        for entry in entries
+        if entry["kind"] == "weights" and entry["depends"] and is_above(rig.rows, entry)
+    }
+    through = [layer for index, layer in enumerate(rig.rows) if layer in read_back or hands_down(rig, index)]
+    growth, schedule = memory_growth(rig)
+    return {
+        "rule": rig.rule,
+        "backward_pass": bool(through),
+        "backward_through": through,
+        "memory_growth": growth,
+        "schedule_used": schedule,
+        "error_from_above": tells_more_than_activity(rig),
+        "activity_held": holds_activity(rig),
+        "waits_for_above": not learns_before_above(rig),
+    }
+
+
+def is_above(rows: Sequence[str], entry: Entry) -> bool:
+    """Whether what is perturbed belongs to a layer above the one that learns."""
+    return entry["perturbed"] in rows and rows.index(entry["perturbed"]) > rows.index(entry["update_of"])
+
+
+def hands_down(rig: Rig, index: int) -> bool:
+    """Whether a layer below reads what a layer's learning hands down."""
+    clean, other = run(rig), run(rig, OtherSignal(index=index))
+    return any(differ(clean.of(layer), other.of(layer)) for layer in rig.rows[:index])
+
+
+def tells_more_than_activity(rig: Rig) -> bool:
+    """Whether hidden layers are told anything of layers above but by what reaches them through their own inputs.
+
+    The activity of the layers above is changed, and every later pass is driven as it was.
+    """
+    probe = Quiet()
+    clean = run(rig, probe)
+    return any(
+        differ(clean.of(layer), run(rig, activity(rig, above, seed, held=probe.drives)).of(layer))
+        for index, layer in enumerate(rig.hidden)
+        for above in range(index + 1, len(rig.rows))
+        for seed in SEEDS
+    )
+
+
+def holds_activity(rig: Rig) -> bool:
+    """Whether a hidden layer has to keep what it did in a pass until layers above have answered to that pass.
+
+    The part of its update that a pass makes then depends on what layers above did in that pass, or in a later one.
+    """
+    phases = [phase.name for phase in rig.model.rule.phases]
+    clean = parts(rig, rig.steps)
+    for number, phase in enumerate(phases):
+        later = phases[number:]
+        for above in range(1, len(rig.rows)):
+            for seed in SEEDS:
+                told = _Told(layers=rig.model.network.layers, index=above, seed=100 + seed, phases=later)
+                run(rig, told)
+                found = told.parts
+                if any(differ(clean.of(a, phase), found.of(a, phase)) for a in rig.hidden[:above]):
+                    return True
+    return False
+
+
+class _Told(OtherActivity):
+    """Another activity of a layer, and the parts that learning then makes of it."""
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(**how)
+        self.parts = Parts(until=2**31)
+
+    def learns(self, view: Any, texts: Any, statistics: Any) -> None:
+        self.parts.learns(view, texts, statistics)
+
+
+def learns_before_above(rig: Rig) -> bool:
+    """Whether every hidden layer's update is made, to the bit, before the next layer has seen the batch."""
+    try:
+        check_pipelined(rig.model)
+    except UserError:
+        return False
+    clean = run(rig)
+    masks = draw_masks(rig.model.network.layers, len(rig.labels), torch.Generator().manual_seed(0))
+    learned = rig.learned
+    seen = observe(rig.model, learned.signal, rig.drive, rig.model.told(rig.labels))
+    learned = replace(learned, signal={**learned.signal, **seen})
+    parcel = Parcel(rig.drive, rig.steps, rig.labels, masks, 1.0, seen)
+    with torch.no_grad():
+        for index, layer in enumerate(rig.hidden):
+            stage = run_stage(rig.model, learned, index, parcel)
+            if differ(clean.of(layer), stage.gradients):
+                return False
+            parcel = stage.parcel
+    return True
+
+
+def memory_growth(rig: Rig) -> tuple[float | None, str]:
+    """Most bytes alive in a trial of 4 T steps, over those in one of T; and the schedule: step by step where it can.
+
+    What is handed in, samples and weights, does not count. None where the rule's neurons have no time.
+    """
+    if rig.steps == 1:
+        return None, "one step"
+    window, schedule = 1, "by_step"
+    try:
+        check_window(rig.model, 1, 2)
+    except UserError:
+        window, schedule = SHORT * GROWTH, "by_layer"
+    images = rig.drive.values.mean(0).repeat(COPIES, 1, 1, 1)
+    short = replace(rig, drive=Series(images, True), labels=rig.labels.repeat(COPIES), steps=SHORT)
+    long = replace(short, steps=SHORT * GROWTH)
+    run(short, window=min(window, SHORT))  # what is made once, on first use, is none of the trial's
+    first, second = (peak_bytes(partial(run, it, window=min(window, it.steps))) for it in (short, long))
+    return second / first, schedule

@@ -1,0 +1,169 @@
+"""What a rule needs, measured: each word of `signals.NEEDS` that shows when the right thing is perturbed.
+
+`needs_of` reads one trial, `needs_over_time` what one trial leaves for those behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatch
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neurorules.audit.dependence import SEEDS, Entry, activity
+from neurorules.audit.facts import hands_down, is_above
+from neurorules.audit.over_time import OverTime
+from neurorules.audit.probes import Quiet
+from neurorules.audit.rig import Outcome, Rig, differ, run, with_parameters, with_signal
+from neurorules.contracts.signal import PhaseDrive
+
+
+def needs_of(rig: Rig, entries: Sequence[Entry], facts: Mapping[str, Any]) -> frozenset[str]:
+    """The needs that hidden layers' updates show.
+
+    Args:
+        entries, facts: the rig's own.
+    """
+    probe = Quiet()
+    clean = run(rig, probe)
+
+    def depends(kind: str, perturbed: str | None = None) -> bool:
+        return any(
+            e["depends"] for e in entries
+            if e["kind"] == kind and e["update_of"] in rig.hidden and perturbed in (None, e["perturbed"])
+        )  # fmt: skip
+
+    shown = {
+        "target": depends("label"),
+        "output_error": depends("activity", rig.rows[-1]),
+        "fixed_feedback": reads_own_state(rig, clean, facts.get("state_moves", ())),
+        "second_pass": drives_by_output(rig, probe.drives),
+        "weight_transport": any(e["kind"] == "weights" and e["depends"] and is_above(rig.rows, e) for e in entries),
+        "reverse_circuit": bool(clean.result.sent),
+        "above": any(hands_down(rig, index) for index in range(1, len(rig.rows))) or hears_above(rig, entries),
+        "local_readout": reads_own_readout(rig, clean),
+        "layer_pool": any(pools(rig, clean, index) for index in range(len(rig.hidden))),
+        "batch_pool": depends("other_samples"),
+        "history": facts["schedule_used"] == "by_layer" and depends("later_steps"),
+    }
+    return frozenset(name for name, found in shown.items() if found)
+
+
+def needs_over_time(found: OverTime, rows: Sequence[str]) -> frozenset[str]:
+    """The needs that hidden layers' updates show where one trial is disturbed and the trials behind it are read.
+
+    Args:
+        found: of the rule.
+        rows: all layers, the read-out last.
+    """
+
+    def depends(entries: Sequence[Entry], kind: str) -> set[str]:
+        return {
+            e["perturbed"] for e in entries
+            if e["depends"] and e["kind"] == kind and e["update_of"] != rows[-1]
+            and (e["perturbed"] not in rows or is_above(rows, e))
+        }  # fmt: skip
+
+    both = [*found.at_once, *found.later]
+    # Momenta are shaped like the weights, and as far away.
+    read = depends(both, "weights") | depends(both, "optimiser")
+    told = depends(both, "averages")
+    # What an answer to noise carries on, a noise phase carries: it is the net's activity, of all layers and samples.
+    told |= set() if found.noise else depends(found.later, "activity")
+    shown = {
+        "weight_transport": bool(read - set(found.only_signs)),
+        "weight_sign": bool(read) and read <= set(found.only_signs),
+        "above": bool(told - {rows[-1]}),
+        "output_error": rows[-1] in told,
+        "target": bool(depends(found.later, "label")),
+        "batch_pool": bool(depends(found.later, "other_samples")),
+        "noise_phase": found.noise,
+    }
+    return frozenset(name for name, has in shown.items() if has)
+
+
+def hears_above(rig: Rig, entries: Sequence[Entry]) -> bool:
+    """Whether a layer is told what another hidden layer above it did."""
+    return any(
+        e["depends"] and e["kind"] == "activity" and e["perturbed"] != rig.rows[-1] and is_above(rig.rows, e)
+        for e in entries
+    )
+
+
+def reads_own_state(rig: Rig, clean: Outcome, moved: Sequence[str]) -> bool:
+    """Whether hidden updates depend on fixed tensors of the signal: neither running averages nor what it says moves.
+
+    Args:
+        rig, clean: a trial, and what it asked for.
+        moved: tensors that were found to move, and are no fixed ones either.
+    """
+    moves = {} if rig.model.signal is None else rig.model.signal.moves
+    fixed = {
+        name: value for name, value in rig.learned.signal.items()
+        if isinstance(value, Tensor) and value.is_floating_point() and name not in moved
+        and not any(fnmatch(name, pattern) for pattern in moves)
+    }  # fmt: skip
+    return any(
+        differ(clean.of(layer), run(with_signal(rig, disturbed(fixed, seed))).of(layer))
+        for seed in SEEDS
+        for layer in rig.hidden
+    )
+
+
+def drives_by_output(rig: Rig, clean: Mapping[str, PhaseDrive]) -> bool:
+    """Whether what the output did drives a later pass."""
+    for seed in SEEDS:
+        probe = activity(rig, len(rig.rows) - 1, seed)
+        run(rig, probe)
+        if any(not same_drive(drive, clean[phase]) for phase, drive in probe.drives.items()):
+            return True
+    return False
+
+
+def same_drive(one: PhaseDrive, other: PhaseDrive) -> bool:
+    """Whether two drives of a phase are the same to the bit."""
+    pairs = [(one.injected, other.injected), (one.context, other.context)]
+    pairs.append((None, None) if one.input is None or other.input is None else (one.input.values, other.input.values))
+    if one.offset is not None and other.offset is not None:
+        pairs.append((one.offset.rows(), other.offset.rows()))
+    return all(a is b or (a is not None and b is not None and torch.equal(a, b)) for a, b in pairs)
+
+
+def reads_own_readout(rig: Rig, clean: Outcome) -> bool:
+    """Whether every hidden layer has parameters of the signal's to itself, and learns by them."""
+    signal = rig.model.signal
+    if signal is None:
+        return False
+    made = signal.parameters(rig.model.shape, torch.Generator().manual_seed(0))
+    for layer in rig.hidden:
+        own = {name: rig.learned.parameters[name] for name in made if name.startswith(f"{layer}.")}
+        weights = [name for name in clean.of(layer) if name not in own]
+        other = run(with_parameters(rig, disturbed(own, 0)))
+        if not own or not differ({n: clean.gradients[n] for n in weights}, {n: other.gradients[n] for n in weights}):
+            return False
+    return True
+
+
+def pools(rig: Rig, clean: Outcome, index: int) -> bool:
+    """Whether what one neuron of a hidden layer did changes what its neighbours learn, which do not hear it."""
+    layer, name = rig.model.network.layers[index], f"{rig.rows[index]}.ff.w"
+    heard = any(entry.connection.recurrent for entry in layer.inputs)
+    if heard or name not in clean.gradients:
+        return False
+    told = (run(rig, activity(rig, index, seed, one_neuron=True)).gradients[name] for seed in SEEDS)
+    w, entry = rig.learned.parameters[name], layer.inputs[0]
+    first = w.new_zeros(1, *layer.shape)
+    first[:, 0] = 1
+    others = entry.connection.correlate(w, first, w.new_ones(1, *entry.pre_shape)) == 0  # synapses of the neighbours
+    return any(not torch.equal(other[others], clean.gradients[name][others]) for other in told)
+
+
+def disturbed(tensors: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
+    """The same tensors, with noise of their own size."""
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        name: value + torch.randn(value.shape, generator=generator, dtype=value.dtype) * value.abs().mean()
+        for name, value in tensors.items()
+    }

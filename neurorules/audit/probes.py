@@ -1,0 +1,158 @@
+"""The probes of the audit: each holds the passes as they were, and changes one thing that learning is told."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from neurorules.contracts.neuron import Gates
+from neurorules.contracts.normalisation import UpdateStatistics
+from neurorules.contracts.series import Series
+from neurorules.contracts.signal import PhaseDrive
+from neurorules.network.layer import Layer
+from neurorules.network.network import Parameters
+from neurorules.network.texts import Text
+from neurorules.torch_path.forward.run_layer import Activity, Carry
+from neurorules.torch_path.trial.probe import Again, Probe
+from neurorules.torch_path.update.local_view import Gathered, LocalView
+from neurorules.torch_path.update.plasticity import learn_layer
+
+
+@dataclass
+class Quiet(Probe):
+    """Changes nothing, and notes what drove each phase.
+
+    Args:
+        held: drives of an earlier trial that are used again, by phase.
+    """
+
+    held: Mapping[str, PhaseDrive] = field(default_factory=dict)
+    drives: dict[str, PhaseDrive] = field(default_factory=dict, init=False)
+
+    def drive(self, phase: str, drive: PhaseDrive) -> PhaseDrive:
+        self.drives[phase] = drive
+        return self.held.get(phase, drive)
+
+    def moved(self, changes: Mapping[str, Tensor]) -> None:
+        """A phase has applied these changes to the parameters."""
+
+
+@dataclass
+class HeldWeights(Quiet):
+    """The passes compute with these parameters, whatever learning reads: what then changes, learning has read."""
+
+    clean: Parameters = field(default_factory=dict)
+
+    def forward(self, parameters: Parameters) -> Parameters:
+        return {**parameters, **self.clean}
+
+    def moved(self, changes: Mapping[str, Tensor]) -> None:
+        self.clean = {name: value + changes[name] if name in changes else value for name, value in self.clean.items()}
+
+
+@dataclass
+class OtherActivity(Quiet):
+    """Learning is told that one layer did something else; the layers above ran on what it did.
+
+    Args:
+        layers: of the network.
+        index: of the layer.
+        seed: of the current that makes it do something else, N(0, 1) a sample and neuron.
+        phases: in which; None for all that spike.
+        one_neuron: whether its first neuron alone does something else.
+    """
+
+    layers: tuple[Layer, ...] = ()
+    index: int = 0
+    seed: int = 0
+    phases: Collection[str] | None = None
+    one_neuron: bool = False
+
+    def recorded(self, phase: str, done: list[Activity], again: Again) -> list[Activity]:
+        if self.phases is not None and phase not in self.phases:
+            return done
+        like = done[self.index].v.values[0]
+        noise = torch.randn(like.shape, generator=torch.Generator().manual_seed(self.seed), dtype=like.dtype)
+        if self.one_neuron:
+            noise.flatten(1)[:, 1:] = 0
+        told = [*done]
+        told[self.index] = again(self.index, done, noise)
+        for later in range(self.index + 1, len(done)):
+            names = [entry.name for entry in self.layers[later].inputs if entry.source == self.index]
+            if names:
+                seen = again(later, told, None)
+                told[later] = replace(
+                    done[later],
+                    sources={**done[later].sources, **{name: seen.sources[name] for name in names}},
+                    pre={**done[later].pre, **{name: seen.pre[name] for name in names}},
+                )
+        return told
+
+
+@dataclass
+class OtherSignal(Quiet):
+    """What one layer's learning hands to those below is multiplied by 3/2."""
+
+    index: int = 0
+
+    def handed(self, index: int, post: Tensor | None) -> Tensor | None:
+        return post if post is None or index != self.index else post * 1.5
+
+
+@dataclass
+class Parts(Quiet):
+    """Takes down, by phase, the part of every change that stems from the first steps of a trial.
+
+    A part is the texts' own value over these steps, with the third factor that the whole trial made.
+
+    Args:
+        until: number of steps.
+    """
+
+    until: int = 1
+    found: dict[str, Gathered] = field(default_factory=lambda: defaultdict(Gathered), init=False)
+
+    def learns(self, view: LocalView, texts: tuple[Text, ...], statistics: Mapping[str, UpdateStatistics]) -> None:
+        m = None if view.m is None else view.m.window(0, self.until)
+        first = replace(view, activity=_first(view.activity, self.until), m=m, carry=Carry(), traced={})
+        learn_layer(first, texts, statistics, self.found[view.phase])
+
+    def of(self, layer: str, phase: str | None = None) -> dict[str, Tensor]:
+        """One layer's parts, in one phase or in each, by "phase.parameter"."""
+        return {
+            f"{name}.{parameter}": value
+            for name, gathered in self.found.items()
+            if phase is None or name == phase
+            for parameter, value in gathered.changes.items()
+            if parameter.startswith(f"{layer}.")
+        }
+
+
+def _first(activity: Activity, steps: int) -> Activity:
+    """What a layer did in its first steps."""
+    if steps >= activity.steps:
+        return activity
+
+    def cut(series: Series) -> Series:
+        return series.window(0, steps)
+
+    current, gates = activity.current, activity.gates
+    return replace(
+        activity,
+        steps=steps,
+        sources={name: cut(series) for name, series in activity.sources.items()},
+        pre={name: cut(series) for name, series in activity.pre.items()},
+        current=None if current is None else replace(current, brought=cut(current.brought)),
+        v=cut(activity.v),
+        S=cut(activity.S),
+        gates=None if gates is None else first_gates(gates, steps),
+    )
+
+
+def first_gates(gates: Gates, steps: int) -> Gates:
+    """What gated neurons let pass in their first steps."""
+    return Gates(gates.keep[:steps], gates.admit[:steps], None if gates.fires is None else gates.fires[:steps])

@@ -1,0 +1,82 @@
+"""What equations in continuous time can be asked for, and what is said where they cannot."""
+
+from __future__ import annotations
+
+import logging
+
+from neurorules.brian2_continuous.circuits import CIRCUITS
+from neurorules.brian2_continuous.parts.neurons import NEURONS, ContinuousNeuron
+from neurorules.brian2_continuous.parts.plan import Plan
+from neurorules.language.config import TrainConfig
+from neurorules.language.errors import UserError, unknown
+from neurorules.language.options import convert_options, parse_named
+from neurorules.rules import RULES
+
+FIXED = {
+    "norm": ("none", "currents are shifted and scaled as they stream in, and no unit is normalised"),
+    "connection": ("dense", "wires reach every unit"),
+    "readout_neuron": ("leaky_readout", "the read-out has neurons of its own"),
+    "optimizer": ("sgd", "a synapse changes at once"),
+    "readout_optimizer": ("sgd", "a synapse changes at once"),
+    "signal_lr": (None, "a circuit's signal has no parameters that learn"),
+    "signal": (None, "a circuit has its own"),
+    "dw": (None, "a circuit takes its rule's texts"),
+    "targets": ("own", "a presentation stands alone"),
+    "hardware": ("none", "device models act on tensors"),
+    "readout": ("last", "the read-out sees the last hidden layer"),
+}
+"""Settings that continuous time leaves at one value, and why."""
+
+_log = logging.getLogger(__name__)
+
+
+def check_config(config: TrainConfig) -> Plan:
+    """The plan of a configuration's rule.
+
+    Raises:
+        UserError: a rule without a circuit, or a setting that has no meaning here.
+    """
+    name = parse_named(config.rule)[0]
+    RULES.module(name)  # an unknown rule is named as one
+    if name.replace("-", "_") not in CIRCUITS.modules:
+        raise UserError(
+            f"rule '{name}' has no equations in continuous time. Rules that have: {', '.join(CIRCUITS.names())}; "
+            f"or use --path torch"
+        )
+    for setting, (only, why) in FIXED.items():
+        asked = getattr(config, setting)
+        if asked not in (None, only):
+            raise UserError(
+                f"--{setting.replace('_', '-')} {asked} has no meaning with --path brian2: {why}. Leave it out"
+            )
+    plan = CIRCUITS.make(name)
+    assert isinstance(plan, Plan)
+    return plan.of(RULES.make(config.rule))
+
+
+def neuron_of(text: str) -> ContinuousNeuron:
+    """The neuron that `name:key=value` describes.
+
+    Raises:
+        UserError: unknown neuron or option.
+    """
+    name, options = parse_named(text)
+    if name not in NEURONS:
+        raise unknown("neuron in continuous time", name, NEURONS)
+    made = NEURONS[name]
+    return made(**convert_options(f"neuron '{name}' in continuous time", made, options))
+
+
+def warn_of_time(neuron: ContinuousNeuron) -> None:
+    """One line where a step is too long for the fastest time constant, or a presentation too short for the slowest."""
+    if neuron.dt_ms > neuron.fastest_ms / 2:
+        _log.warning(
+            "dt_ms is %g, and the fastest time constant %g ms: steps are too long for it. Use dt_ms of at most %g",
+            neuron.dt_ms, neuron.fastest_ms, neuron.fastest_ms / 2,
+        )  # fmt: skip
+    if neuron.period_ms < 2 * neuron.slowest_ms:
+        _log.warning(
+            "a presentation lasts %g ms, and the slowest time constant is %g ms: samples run into each other. Use "
+            "period_ms of at least %g",
+            neuron.period_ms, neuron.slowest_ms, 2 * neuron.slowest_ms,
+        )  # fmt: skip

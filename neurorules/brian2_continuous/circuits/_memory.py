@@ -1,0 +1,73 @@
+"""Layers of sigprop that remember targets: one number a class and unit, compared with each sample's activity."""
+
+from __future__ import annotations
+
+from neurorules.brian2_continuous.circuits._targets import SMALL
+from neurorules.brian2_continuous.parts.circuit import JUDGE, TELL, Act, Units, When, Wires
+from neurorules.brian2_continuous.parts.layers import SHOWN, TOLD, Net, Teaching, hidden_name
+from neurorules.signals.prototypes import Prototypes
+
+OURS = "(a_pre - a_mean_pre)"
+THEIRS = "(s - s_mean_pre)"
+
+
+def remembered(net: Net, number: int, signal: Prototypes) -> Teaching:
+    """A layer that keeps each target's activity and compares a sample's with it."""
+    layer, judge = hidden_name(number), f"judge{number}"
+    mean = Act((f"a_mean += 0.01*(a - a_mean)*int(done_phase == {SHOWN})",), TELL)
+    remember = Act((f"s += renewal*(a_pre - s)*int(done_phase == {TOLD})*int(j == done_label)",), TELL)
+    sums: dict[str, When] = {
+        "s_mean_pre": (JUDGE, 0, "presentation"),
+        "m_pre": (JUDGE, 3, "presentation"),
+    }
+    equations = ["s : 1", f"s_mean_pre = s/{float(net.classes)!r} : 1 (summed)"]
+    if signal.loss == "l2":
+        apart = f"({OURS} - {THEIRS})" if signal.centred else "(a_pre - s)"
+        equations.append(f"m_pre = int(j == done_label)*{apart} : 1 (summed)")
+    else:
+        equations += [
+            f"dot_post = {OURS}*{THEIRS} : 1 (summed)",
+            f"ours_post = {OURS}**2 : 1 (summed)",
+            f"theirs_post = {THEIRS}**2 : 1 (summed)",
+            f"m_pre = blame_post*({THEIRS}/sqrt(theirs_post + {SMALL})"
+            f" - cosine_post*{OURS}/sqrt(ours_post + {SMALL})) : 1 (summed)",
+        ]
+        sums |= {f"{name}_post": (JUDGE, 1, "presentation") for name in ("dot", "ours", "theirs")}
+    memory = Wires(
+        f"memory{number}", layer, judge, tuple(equations), sums=sums, acts=(remember,),
+        start={"s": 0.0}, keeps=("s",),
+    )  # fmt: skip
+    softmax = Wires(
+        f"compare{number}", judge, judge, ("total_post = raw_pre : 1 (summed)",),
+        sums={"total_post": (JUDGE, 2, "presentation")},
+    )  # fmt: skip
+    return Teaching(
+        equations=("m : 1", "a_mean : 1", "s_mean : 1"),
+        units=(_judge(judge, net.classes),),
+        wires=(memory, softmax),
+        acts=(mean,),
+        start={"a_mean": 0.0},
+        keeps=("a_mean",),
+    )
+
+
+def _judge(name: str, classes: int) -> Units:
+    """One unit a class: how like a layer's activity is to the class's, and how much of the blame it takes."""
+    return Units(
+        name,
+        classes,
+        (
+            "dot : 1",
+            "ours : 1",
+            "theirs : 1",
+            "total : 1",
+            f"cosine = dot/sqrt(ours*theirs + {SMALL}) : 1",
+            "raw = exp((cosine - 1)/temperature) : 1",
+            "blame = raw/total - int(i == done_label) : 1",
+            "seen : 1",
+        ),
+        acts=(Act(("seen = cosine",), JUDGE, order=2),),
+        record=("seen",),
+        streams=("label", "phase"),
+        start={"total": 1.0},
+    )

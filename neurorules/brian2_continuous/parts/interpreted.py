@@ -1,0 +1,74 @@
+"""A circuit run by Brian2's numpy target, where no C++ compiler is: the same numbers, many times slower."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from neurorules.brian2_continuous.parts.circuit import Circuit
+from neurorules.brian2_continuous.parts.machine import Machine, Numbers, Spikes
+from neurorules.brian2_continuous.parts.objects import Objects, build
+from neurorules.brian2_steps.backend import generating, load_brian2, runtime_device
+
+
+@dataclass
+class Interpreted(Machine):
+    """A circuit in Brian2; objects are made anew for each run.
+
+    Args:
+        circuit: its text.
+    """
+
+    circuit: Circuit
+    objects: Objects | None = field(default=None, init=False)
+    device: Any = field(default=None, init=False)
+
+    def run(self, values: Numbers, tables: Mapping[str, np.ndarray]) -> None:
+        brian2 = load_brian2()
+        self.device = runtime_device()
+        with generating(brian2, "numpy", self.device):
+            self.objects = build(brian2, self.circuit, tables)
+            for name, value in values.items():
+                self._set(name, value)
+            duration = self.circuit.presentations * self.circuit.period_ms + self.circuit.dt_ms
+            self.objects.network.run(duration * brian2.ms, namespace={})
+
+    def read(self, name: str) -> np.ndarray:
+        part, variable = name.split(".")
+        with self._session() as objects:
+            return np.array(getattr(objects.parts[part], variable)).reshape(-1)
+
+    def recorded(self, units: str, variable: str) -> np.ndarray:
+        with self._session() as objects:
+            return np.array(getattr(objects.monitors[units], variable)).T[1:]
+
+    def watched(self, units: str, variable: str) -> np.ndarray:
+        with self._session() as objects:
+            return np.array(getattr(objects.watched[units], variable)).T
+
+    def spikes(self, units: str) -> Spikes:
+        with self._session() as objects:
+            monitor = objects.spikes[units]
+            return Spikes(np.array(monitor.i), np.array(monitor.t) * 1000)
+
+    def _set(self, name: str, value: float | np.ndarray) -> None:
+        assert self.objects is not None
+        parts = self.objects.parts
+        if name in self.circuit.settings:
+            for part in parts.values():
+                if name in part.variables:
+                    setattr(part, name, value)
+            return
+        owner, variable = name.split(".")
+        setattr(parts[owner], variable, value)
+
+    @contextmanager
+    def _session(self) -> Iterator[Objects]:
+        """What the last run left, on its own device."""
+        assert self.objects is not None, "nothing has been run"
+        with generating(load_brian2(), "numpy", self.device):
+            yield self.objects

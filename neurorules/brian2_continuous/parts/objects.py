@@ -1,0 +1,148 @@
+"""From a circuit's text to Brian2's objects, the same for code that is compiled and code that is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from neurorules.brian2_continuous.parts.circuit import JUDGE, SLOTS, Act, Circuit, Units, Wires
+
+
+@dataclass(frozen=True)
+class Objects:
+    """A circuit in Brian2.
+
+    Args:
+        network: all of it.
+        parts: groups and synapses by name.
+        tables: timed arrays by name.
+        monitors: of recorded units, by name.
+        spikes: recorders of spikes, by their units' name.
+        watched: monitors of every step, by their units' name.
+    """
+
+    network: Any
+    parts: dict[str, Any]
+    tables: dict[str, Any]
+    monitors: dict[str, Any]
+    spikes: dict[str, Any]
+    watched: dict[str, Any]
+
+
+def build(brian2: ModuleType, circuit: Circuit, tables: Mapping[str, np.ndarray] | None = None) -> Objects:
+    """Brian2's objects; without `tables`, with zeros in their tables."""
+    return _Builder(brian2, circuit, tables or {}).build()
+
+
+class _Builder:
+    def __init__(self, brian2: ModuleType, circuit: Circuit, tables: Mapping[str, np.ndarray]) -> None:
+        self.brian2, self.circuit = brian2, circuit
+        self.step = brian2.Clock(dt=circuit.dt_ms * brian2.ms, name="step_clock")
+        self.presentation = brian2.Clock(dt=circuit.period_ms * brian2.ms, name="presentation_clock")
+        period = circuit.period_ms * brian2.ms
+        self.tables = {
+            name: brian2.TimedArray(
+                tables.get(name, np.zeros((circuit.presentations, width) if width else circuit.presentations)),
+                dt=period,
+                name=f"{name}_table",
+            )
+            for name, width in circuit.tables.items()
+        }
+
+    def build(self) -> Objects:
+        if self.circuit.seed is not None:
+            self.brian2.seed(self.circuit.seed)
+        parts = {units.name: self._group(units) for units in self.circuit.units}
+        parts |= {wires.name: self._synapses(wires, parts) for wires in self.circuit.wires}
+        monitors = {
+            units.name: self.brian2.StateMonitor(
+                parts[units.name],
+                list(units.record),
+                record=True,
+                clock=self.presentation,
+                when=JUDGE,
+                order=1000,
+                name=f"{units.name}_record",
+            )
+            for units in self.circuit.units
+            if units.record
+        }
+        spikes = {
+            units.name: self.brian2.SpikeMonitor(parts[units.name], name=f"{units.name}_spikes")
+            for units in self.circuit.units
+            if units.spikes
+        }
+        watched = {
+            units.name: self.brian2.StateMonitor(
+                parts[units.name], list(units.watch), record=True, clock=self.step, when="end",
+                name=f"{units.name}_watched",
+            )
+            for units in self.circuit.units
+            if units.watch
+        }  # fmt: skip
+        network = self.brian2.Network(*parts.values(), *monitors.values(), *spikes.values(), *watched.values())
+        network.schedule = list(SLOTS)
+        return Objects(network, parts, self.tables, monitors, spikes, watched)
+
+    def _namespace(self, streams: tuple[str, ...]) -> dict[str, Any]:
+        return {f"{name}_table": self.tables[name] for name in streams}
+
+    def _stream_equations(self, streams: tuple[str, ...]) -> list[str]:
+        """`NAME` is this presentation's row, `done_NAME` that of the one that has just ended (0 before the first)."""
+        half = f"{self.circuit.period_ms / 2!r}*ms"
+        lines = []
+        for name in streams:
+            if self.circuit.tables[name]:
+                lines.append(f"{name}_i = {name}_table(t, i) : 1")
+                lines.append(f"done_{name}_i = {name}_table(t - {half}, i)*int(t > {half}) : 1")
+            else:
+                lines.append(f"{name} = {name}_table(t) : 1 (shared)")
+                lines.append(f"done_{name} = {name}_table(t - {half})*int(t > {half}) : 1 (shared)")
+        return lines
+
+    def _settings_equations(self, units: Units) -> list[str]:
+        """Settings that the units or wires which reach them read: Brian2 takes a bare name in wires as the target's."""
+        told = str((units, *(wires for wires in self.circuit.wires if wires.target == units.name)))
+        return [f"{name} : 1 (shared, constant)" for name in self.circuit.settings if name in told]
+
+    def _group(self, units: Units) -> Any:
+        equations = "\n".join(
+            [*units.equations, *self._stream_equations(units.streams), *self._settings_equations(units)]
+        )
+        events = {} if units.threshold is None else {"threshold": units.threshold, "reset": "\n".join(units.reset)}
+        if units.refractory_ms:
+            events["refractory"] = units.refractory_ms * self.brian2.ms
+        group = self.brian2.NeuronGroup(
+            units.size, equations, method=self.circuit.method, namespace=self._namespace(units.streams),
+            clock=self.step, name=units.name, **events,
+        )  # fmt: skip
+        self._add_acts(group, units.name, units.acts)
+        return group
+
+    def _synapses(self, wires: Wires, parts: dict[str, Any]) -> Any:
+        synapses = self.brian2.Synapses(
+            parts[wires.source], parts[wires.target], "\n".join(wires.equations), method=self.circuit.method,
+            on_pre="\n".join(wires.on_pre) or None, on_post="\n".join(wires.on_post) or None,
+            namespace=self._namespace(tuple(self.tables)), clock=self.step, name=wires.name,
+        )  # fmt: skip
+        for name, (slot, order, every) in wires.sums.items():
+            updater = synapses.summed_updaters[name]
+            updater.when, updater.order = slot, order
+            updater._clock = self.presentation if every == "presentation" else self.step
+        self._add_acts(synapses, wires.name, wires.acts)
+        if wires.pairs is None:
+            synapses.connect()
+        else:
+            synapses.connect(i=wires.pairs.pre, j=wires.pairs.post)
+        return synapses
+
+    def _add_acts(self, group: Any, name: str, acts: tuple[Act, ...]) -> None:
+        for number, act in enumerate(acts):
+            clock = self.presentation if act.every == "presentation" else self.step
+            group.run_regularly(
+                "\n".join(act.lines), clock=clock, when=act.slot, order=act.order, name=f"{name}_act_{number}"
+            )

@@ -1,0 +1,52 @@
+"""What a finished run in continuous time says of itself: the keys of `result.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from neurorules.brian2_continuous.parts.circuit import Circuit
+from neurorules.language.config import SettledConfig
+from neurorules.runs.memory import peak_memory_mb
+from neurorules.torch_path.training.batches import Data
+from neurorules.torch_path.training.report import versions
+
+
+def result_of(
+    config: SettledConfig,
+    data: Data,
+    circuit: Circuit,
+    parameters: Mapping[str, np.ndarray],
+    accuracy: float,
+    spikes: Mapping[str, float],
+    validation: list[float | None],
+    seconds: float,
+) -> dict[str, Any]:
+    """The result of a run; accuracies in 0..1, spikes a sample and layer, times in seconds, memory in MB."""
+    samples = len(data.train)
+    sizes = {units.name: units.size for units in circuit.units}
+    reached = dict.fromkeys(sizes, 0)
+    for wires in circuit.wires:
+        if wires.name in (f"{wires.target}_ff", f"{wires.target}_rec"):
+            reached[wires.source] += sizes[wires.target]
+    return {
+        **config.as_dict(),
+        "train_samples": samples,
+        "validation_samples": 0 if data.validation is None else len(data.validation),
+        "test_samples": len(data.test),
+        "test_accuracy": accuracy,
+        "validation_accuracy": validation[-1] if validation else None,
+        "train_seconds": seconds,
+        "samples_per_second": samples * config.epochs / seconds if seconds else None,
+        "peak_memory_mb": peak_memory_mb(),
+        "peak_memory_of": "process",
+        "parameters": sum(values.size for values in parameters.values()),
+        "spikes_per_sample": sum(spikes.values()),
+        "synops_per_sample": sum(count * reached[name] for name, count in spikes.items()),
+        "measures": {},
+        "model_hash": circuit.model_hash(),
+        "data_checksum": data.source.checksum,
+        "versions": versions(),
+    }

@@ -1,0 +1,125 @@
+"""From a network, its numbers and a rule to the texts of Brian2 populations and synapses."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from neurorules.brian2_steps.case import Case
+from neurorules.brian2_steps.history import registers, trace_decay
+from neurorules.brian2_steps.layer_texts import LayerTexts
+from neurorules.brian2_steps.model_text import Code, ConnectionText, NetworkText, Pathway, PopulationText
+from neurorules.brian2_steps.wiring import Wiring, pooled, pools_of
+from neurorules.contracts.efficacy import VARIABLES
+from neurorules.language.errors import UserError
+from neurorules.network.layer import NETWORK_INPUT, Input, Layer
+from neurorules.transforms.pool import Pool
+
+
+def describe(case: Case, prefix: str = "") -> NetworkText:
+    """The whole network as text.
+
+    Args:
+        case: network, numbers, drive, learning.
+        prefix: of every object's name, where several networks share one run.
+
+    Raises:
+        UserError: a neuron, connection, transform or rule that has no lowering; the error names it.
+    """
+    populations, connections, most = [], [], 0
+    stimulus = case.stimulus()
+    if stimulus is not None:
+        populations.append(_input_population(case, stimulus, prefix))
+    for index, layer in enumerate(case.network.layers):
+        entries = _entries(case, layer)
+        texts = LayerTexts(case, index, layer, entries)
+        for entry in entries:
+            source = "input" if entry.source == NETWORK_INPUT else case.network.layers[entry.source].name
+            relays, links = _pools(case, index, layer, entry, prefix + source, prefix)
+            populations += relays
+            connections += [*links, texts.connection(entry, relays[-1].name if relays else prefix + source, prefix)]
+            most = max(most, len(relays))
+        populations.append(texts.population(prefix))
+    return NetworkText(tuple(populations), tuple(connections), case.samples, len(case.network.layers), most)
+
+
+def _entries(case: Case, layer: Layer) -> tuple[Input, ...]:
+    """The inputs that carry something in this run."""
+    return tuple(
+        entry
+        for entry in layer.inputs
+        if entry.connection.recurrent or entry.source != NETWORK_INPUT or case.spikes is not None
+    )
+
+
+def _input_population(case: Case, stimulus: np.ndarray, prefix: str) -> PopulationText:
+    traced, codes = _traces(case)
+    numbers: dict[str, float | np.ndarray] = {}
+    if case.offset is not None and case.learning is not None and case.learning.online is not None:
+        numbers["aside"] = np.asarray(case.offset, dtype=np.float64).reshape(case.samples, -1)
+    size, tables = stimulus.shape[-1], {"S": stimulus}
+    return PopulationText(f"{prefix}input", size, traced, codes, "input_fires", numbers, tables)
+
+
+def _traces(case: Case) -> tuple[tuple[str, ...], tuple[Code, ...]]:
+    """Variables and statements of what a population that is no layer remembers."""
+    decay, (variables, codes) = trace_decay(case), registers(case)
+    if decay is None:
+        return variables, codes
+    return (*variables, "x"), (*codes, Code((f"x = {decay!r}*x + S",), "traces"))
+
+
+def _pools(
+    case: Case, index: int, layer: Layer, entry: Input, source: str, prefix: str
+) -> tuple[list[PopulationText], list[ConnectionText]]:
+    """A population for each pool on an input's way, and what brings the source's spikes there within the step.
+
+    The average of a window is its sum over its size; its maximum, of spikes, is whether any came. Short-term plasticity
+    is the last of them: it sends on what its connection transmits.
+    """
+    relays: list[PopulationText] = []
+    links: list[ConnectionText] = []
+    binary = _binary(case, entry)
+    variables, codes = _traces(case)
+    for number, (pool, shape) in enumerate(pools_of(layer, entry, case.learning is not None)):
+        if pool.kind == "max" and not binary:
+            raise UserError(
+                f"connection '{entry.name}' of layer '{layer.name}' takes the maximum of what is no spike, which "
+                f"synapses, that add, do not. Use average pooling, or --path torch"
+            )
+        binary = pool.kind == "max"
+        name, slot = f"{prefix}{layer.name}_{entry.name}_pool{number}", f"{index}_{number}"
+        wiring, each = pooled(pool, shape), f"each {pool.size}x{pool.size} window"
+        links.append(_gathering(f"{name}_in", source, name, each, wiring, f"gather_{slot}"))
+        step = Code((_pool_text(pool), "I_in = 0"), f"pool_{slot}")
+        cells = int(np.prod(pool.post_shape(shape)))
+        relays.append(PopulationText(name, cells, ("S", "I_in", *variables), (step, *codes), f"pooled_{slot}"))
+        source = name
+    efficacy = entry.connection.efficacy
+    if efficacy is not None:
+        if index == 0 and case.offset is not None:
+            raise UserError(f"layer '{layer.name}' transmits by what was sent before, and takes no offset beside it")
+        name, slot, cells = f"{prefix}{layer.name}_{entry.name}_sent", f"{index}_{len(relays)}", prod(entry.pre_shape)
+        straight = Wiring(np.arange(cells), np.arange(cells), np.zeros(cells, dtype=int), (1,))
+        links.append(_gathering(f"{name}_in", source, name, "each its own", straight, f"gather_{slot}"))
+        step = Code((*efficacy.brian2(), "I_in = 0"), f"pool_{slot}")
+        own = ("S", "I_in", *VARIABLES, *variables)
+        relays.append(PopulationText(name, cells, own, (step, *codes), f"pooled_{slot}"))
+    return relays, links
+
+
+def _gathering(name: str, source: str, target: str, parameter: str, wiring: Wiring, slot: str) -> ConnectionText:
+    deliver = Pathway("deliver", "pre", ("I_in_post += w*S_pre",), slot)
+    return ConnectionText(name, source, target, parameter, np.ones(len(wiring.pre)), wiring, (), (deliver,), ())
+
+
+def _pool_text(pool: Pool) -> str:
+    return "S = int(I_in > 0)" if pool.kind == "max" else f"S = I_in/{float(pool.size**2)!r}"
+
+
+def _binary(case: Case, entry: Input) -> bool:
+    """Whether a source sends spikes, 0 or 1, and nothing between."""
+    if entry.source != NETWORK_INPUT:
+        return case.network.layers[entry.source].neuron.spiking
+    return case.spikes is not None and bool(np.isin(case.spikes, (0, 1)).all())

@@ -1,0 +1,257 @@
+"""One layer of a network as text: its neurons, what arrives at them, and what its rule changes."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from neurorules.brian2_steps.case import Case, LayerNorm, as_table
+from neurorules.brian2_steps.history import registers, trace_decay
+from neurorules.brian2_steps.lowering import Lowered, Place, lower_neuronal, lower_synaptic
+from neurorules.brian2_steps.model_text import Code, ConnectionText, Pathway, PopulationText
+from neurorules.brian2_steps.scale import SCALE
+from neurorules.brian2_steps.surrogate_texts import psi_text
+from neurorules.brian2_steps.wiring import pools_of, wiring_of
+from neurorules.language.errors import UserError
+from neurorules.language.rules import Plasticity
+from neurorules.network.layer import NETWORK_INPUT, Input, Layer
+
+
+class LayerTexts:
+    """Texts of one layer in one case."""
+
+    def __init__(self, case: Case, index: int, layer: Layer, entries: tuple[Input, ...]) -> None:
+        self.case, self.index, self.layer, self.entries = case, index, layer, entries
+        self.neuron = layer.neuron.brian2()
+        self.loops = any(entry.connection.recurrent for entry in entries)
+        self.fed = any(not entry.connection.recurrent for entry in entries)
+        self.norm = self._norm()
+        self.decay = trace_decay(case)
+        self.online = None if case.learning is None else case.learning.online
+        self.wiring = {entry.name: wiring_of(layer, entry) for entry in entries}
+        self.lowered = {p: self._lower(p) for p in self._plasticities()}
+
+    def _norm(self) -> LayerNorm | None:
+        if self.layer.normalisation is None or not self.fed:
+            return None
+        if self.layer.name not in self.case.normalisation:
+            raise UserError(
+                f"layer '{self.layer.name}' is normalised, and its running statistics are missing. "
+                f"Pass them as `normalisation`, or build the network with norm='none'"
+            )
+        if self.case.learning is not None and self.layer.normalisation.reads_batch:
+            raise UserError(
+                f"layer '{self.layer.name}' learns with statistics of its batch, which samples that run as "
+                f"populations of their own do not share. Use --norm streaming or --norm none"
+            )
+        return self.case.normalisation[self.layer.name]
+
+    def _plasticities(self) -> tuple[Plasticity, ...]:
+        learning = self.case.learning
+        if learning is None:
+            return ()
+        texts = [p for p in learning.rule.plasticity if (p.role, p.phase) == (self.layer.role, learning.phase)]
+        texts = [p for p in texts if p.populations == "all" or len(self.layer.shape) == 1]
+        reads_m = any("m_post" in learning.rule.equation(p).reads for p in texts)
+        if reads_m and self.layer.name not in learning.m:
+            return ()
+        # A bias stands behind the weights' current: where none comes, it takes no part, and learns nothing.
+        own = [p for p in texts if p.parameter == "w" or self._own(p) in self.case.parameters]
+        return tuple(p for p in own if p.parameter != "b" or self.fed)
+
+    def _own(self, plasticity: Plasticity) -> str:
+        return f"{self.layer.name}.{plasticity.parameter}"
+
+    def _place(self, plasticity: Plasticity, entry: Input | None = None) -> Place:
+        """Where a text acts: at one of the layer's inputs, or at its neurons."""
+        late = entry is not None and entry.connection.recurrent
+        psi = self._psi("_post" if plasticity.parameter == "w" else "")
+        return Place(
+            self.neuron.surrogate, self.norm is not None, late, self._mean(entry) is not None, plasticity.parameter,
+            psi, plasticity.statistics,
+        )  # fmt: skip
+
+    def _psi(self, suffix: str) -> str | None:
+        """psi as text of the membrane {v}, where it is not simply the surrogate's."""
+        if self.neuron.surrogate is None or not self.neuron.rests:
+            return self.neuron.slope
+        return f"{psi_text(self.neuron.surrogate, f'({{v}} - v_threshold{suffix})')}*free{suffix}"
+
+    def _mean(self, entry: Input | None) -> np.ndarray | None:
+        """Running mean that is taken away from an input, (I,)."""
+        return None if entry is None or self.norm is None else self.norm.input_means.get(entry.name)
+
+    def _lower(self, plasticity: Plasticity, entry: Input | None = None) -> Lowered:
+        assert self.case.learning is not None
+        lower = lower_synaptic if plasticity.parameter == "w" else lower_neuronal
+        return lower(self.case.learning.rule.equation(plasticity), self._place(plasticity, entry))
+
+    def population(self, prefix: str) -> PopulationText:
+        """The layer's neurons."""
+        size = prod(self.layer.shape)
+        neuronal = {p: text for p, text in self.lowered.items() if p.parameter != "w"}
+        changes = dict.fromkeys(f"{p.parameter}_change" for p in neuronal)
+        eligible = any(text.reads("dv_dI") for text in neuronal.values())
+        variables = ["S", "v", "u", "I", "I_in", *self.neuron.state]
+        variables += ["I_loop"] if self.loops else []
+        variables += ["S_late"] if self._remembers() else []
+        variables += ["I_hat"] if self.norm else []
+        variables += ["x", "x_late"] if self.decay is not None else []
+        held, moves = registers(self.case)
+        variables += held
+        variables += ["dv_dI"] if eligible else []
+        variables += ["di_dI"] if eligible and self.neuron.current else []
+        before = ("S_late = S",) if self._remembers() else ()
+        codes = [*moves, Code((*before, *self._current(), *self.neuron.step), f"step_{self.index}")]
+        if self.decay is not None:
+            codes.append(Code(("x_late = x", f"x = {self.decay!r}*x + S"), "traces"))
+        if eligible:
+            codes.append(Code(self._eligible("dv_dI", "di_dI", "1.0", ""), "traces"))
+        lines = tuple(line for text in neuronal.values() for line in text.every_step + text.on_post)
+        codes += [Code(lines, "learn")] if lines else []
+        learned = tuple(p.parameter for p in neuronal if p.parameter == "b") if self.online else ()
+        codes += [Code(self._applied("b"), "learn", 3)] if learned else []
+        tables = {}
+        if self.case.learning is not None and self.layer.name in self.case.learning.m:
+            tables["m"] = as_table(self.case.learning.m[self.layer.name], size, len(self.layer.shape))
+        return PopulationText(
+            f"{prefix}{self.layer.name}",
+            size,
+            (*variables, *changes),
+            tuple(codes),
+            self._fires(),
+            self._numbers(),
+            tables,
+            learned,
+            ("S", "v", *(learned if self.online and self.online.record else ())),
+            # What drives the membrane: the synaptic current, where there is one.
+            shown=(SCALE.voltage(), SCALE.current(self.neuron.current or "I")),
+        )
+
+    def _applied(self, parameter: str) -> tuple[str, ...]:
+        """What was gathered in a step changes the parameter itself."""
+        assert self.online is not None and self.case.learning is not None
+        moved, bounds = f"{parameter} + {self.online.lr!r}*{parameter}_change", self.case.learning.rule.bounds
+        if bounds is not None and self.layer.role == "hidden":
+            moved = f"clip({moved}, {bounds[0]!r}, {bounds[1]!r})"
+        return f"{parameter} = {moved}", f"{parameter}_change = 0"
+
+    def _current(self) -> list[str]:
+        """The current of the step, and empty accumulators for the next; terms in the order of the torch path.
+
+        No statement copies a variable that a later one changes by `a = a + b`: Brian2's numpy target makes that
+        `a += b`, which would reach the copy as well.
+        """
+        lines = ["I_in = I_in - I_mean"] if self.norm and self.norm.mean_current is not None else []
+        lines += ["I_in = I_in + I_beside"] if self._offset() is not None else []
+        lines += ["I_hat = (I_in - centre)*gain"] if self.norm else []
+        sums = ["I_hat" if self.norm else "I_in"]
+        sums += ["injected"] if self._injects() else []
+        sums += ["b"] if self.fed else []
+        sums += ["I_loop*gain" if self.norm else "I_loop"] if self.loops else []
+        lines += [f"I = {' + '.join(sums[:2])}", *(f"I = I + {term}" for term in sums[2:])]
+        return [*lines, *(["I_loop = 0"] if self.loops else []), "I_in = 0"]
+
+    def _remembers(self) -> bool:
+        """Whether the spikes of the step before are read."""
+        return self.loops or any(text.reads("dv_dw") or text.reads("dv_dI") for text in self.lowered.values())
+
+    def _offset(self) -> np.ndarray | None:
+        """Current (B, N) of the case's constant offset through the first connection, where its weights stay."""
+        if self.index > 0 or self.case.offset is None or self.online:
+            return None
+        entry = self.layer.inputs[0]
+        if pools_of(self.layer, entry, learning=False):
+            raise UserError(
+                f"an offset beside the input of layer '{self.layer.name}' would pass a pool, which the Brian2 path "
+                f"does not run. Use --path torch"
+            )
+        rows = self.case.offset.reshape(self.case.samples, -1).astype(np.float64)
+        return self.wiring[entry.name].product(self._weights(entry), rows, prod(self.layer.shape))
+
+    def _weights(self, entry: Input) -> np.ndarray:
+        """One a synapse."""
+        values = np.asarray(self.case.parameters[self.layer.weight(entry)], dtype=np.float64)
+        return values.reshape(-1)[self.wiring[entry.name].element]
+
+    def _injects(self) -> bool:
+        return self.index == 0 and self.case.injected is not None
+
+    def _numbers(self) -> dict[str, float | np.ndarray]:
+        numbers = dict(self.neuron.numbers)
+        if self.fed:
+            bias = np.asarray(self.case.parameters[self.layer.bias], dtype=np.float64)
+            numbers["b"] = np.broadcast_to(bias, self.layer.shape).reshape(-1)
+        offset = self._offset()
+        if offset is not None:
+            numbers["I_beside"] = offset
+        if self._injects():
+            assert self.case.injected is not None
+            numbers["injected"] = np.asarray(self.case.injected, dtype=np.float64).reshape(self.case.samples, -1)
+        if self.norm is not None:
+            numbers |= {"centre": self.norm.centre, "gain": self.norm.gain}
+            numbers |= {} if self.norm.mean_current is None else {"I_mean": self.norm.mean_current}
+            nothing = (np.zeros_like(self.norm.gain),) * 2
+            for plasticity, text in self.lowered.items():
+                for group in range(len(text.on_pre + text.on_post + text.every_step)):
+                    place = self._place(plasticity)
+                    pair = self.norm.updates.get(f"{plasticity.parameter}.{group}", nothing)
+                    names = [place.statistic(quantity, group) for quantity in ("d_mean", "d_product")]
+                    numbers |= {name: value for name, value in zip(names, pair, strict=True) if text.reads(name)}
+        return numbers
+
+    def _fires(self) -> str | None:
+        heard = any(entry.source == self.index for layer in self.case.network.layers for entry in layer.inputs)
+        at_post = any(text.on_post for p, text in self.lowered.items() if p.parameter == "w")
+        return f"fire_{self.index}" if heard or at_post or self.layer.neuron.spiking else None
+
+    def _eligible(self, name: str, current: str, arriving: str, suffix: str) -> tuple[str, ...]:
+        """The exact eligibility moves on, resets held fixed: derivative of v, and of the current that drives it."""
+        if "keep" in self.neuron.state:
+            lines = []
+            if self.neuron.current is not None:
+                lines = [f"{current} = alpha{suffix}*{current} + {arriving}"]
+                arriving = current
+            return (*lines, f"{name} = keep{suffix}*{name} + admit{suffix}*{arriving}")
+        dynamics = self.layer.neuron.dynamics()
+        if dynamics is None:
+            return (f"{name} = 1.0*{arriving}",)
+        gate = f"beta{suffix}*(1.0 - S_late{suffix})" if dynamics.reset == "zero" else f"beta{suffix}"
+        return (f"{name} = {gate}*{name} + {arriving}",)
+
+    def _charge(self) -> str:
+        """Of one spike, in thresholds: a synaptic current goes on after its step."""
+        return "w" if self.neuron.current is None else "w/(1.0 - alpha_post)"
+
+    def connection(self, entry: Input, source: str, prefix: str) -> ConnectionText:
+        """One of the layer's inputs, from the population `source`."""
+        rule = Lowered()
+        for plasticity in self.lowered:
+            if plasticity.parameter == "w":
+                rule += self._lower(plasticity, entry)
+        slot, waits = ("loop", "I_loop") if entry.connection.recurrent else (f"arrive_{self.index}", "I_in")
+        pathways = [Pathway("deliver", "pre", (f"{waits}_post += w*S_pre",), slot)]
+        pathways += [Pathway("learn_pre", "pre", rule.on_pre, "learn")] if rule.on_pre else []
+        pathways += [Pathway("learn_post", "post", rule.on_post, "learn", 1)] if rule.on_post else []
+        codes = []
+        if entry.source == NETWORK_INPUT and self.case.offset is not None and self.online:
+            # The offset goes through weights that change: each step anew.
+            codes.append(Code(("I_in_post += w*aside_pre",), slot, 1))
+        if rule.reads("dv_dw"):
+            arriving = self._place(next(p for p in self.lowered if p.parameter == "w"), entry).arriving
+            codes.append(Code(self._eligible("dv_dw", "di_dw", arriving, "_post"), "traces", 1))
+        codes += [Code(tuple(rule.traces.values()), "traces", 1)] if rule.traces else []
+        codes += [Code(rule.every_step, "learn", 2)] if rule.every_step else []
+        learns = rule != Lowered()
+        codes += [Code(self._applied("w"), "learn", 3)] if learns and self.online else []
+        variables = (["w_change"] if learns else []) + (["dv_dw"] if rule.reads("dv_dw") else [])
+        variables += ["di_dw"] if rule.reads("dv_dw") and self.neuron.current else []
+        variables += rule.traces
+        mean = self._mean(entry)
+        numbers = {"mean_in": mean.reshape(-1)} if mean is not None and learns else {}
+        return ConnectionText(
+            f"{prefix}{self.layer.name}_{entry.name}", source, prefix + self.layer.name, self.layer.weight(entry),
+            self._weights(entry), self.wiring[entry.name], tuple(variables), tuple(pathways), tuple(codes), numbers,
+            ("w",) if learns and self.online and self.online.record else (), (SCALE.charge(self._charge()),),
+        )  # fmt: skip

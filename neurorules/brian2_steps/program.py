@@ -1,0 +1,170 @@
+"""A model compiled once by Brian2 to a program of its own, kept by a key, and run again with other numbers.
+
+A program reads variables, tables and settings from the command line (Brian2's `run_args`) and writes every variable
+back as a file of plain numbers, also when it is interrupted. Runs need no code generation, and Brian2 not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from neurorules.brian2_steps.backend import load_brian2, session, standalone_device
+from neurorules.disk.kept import kept
+from neurorules.language.errors import UserError
+from neurorules.native.compile import cache_folder, processor
+
+PROJECT, PROGRAM = "project.json", "main"
+EXACT = ("-w", "-O3", "-march=native", "-ffp-contract=off")
+"""Compiler flags under which sums round as they are written."""
+
+_log = logging.getLogger(__name__)
+
+Owners = Mapping[str, Any]
+"""Brian2's objects by the names their variables are read by."""
+Make = Callable[[ModuleType, Callable[[], None]], Owners]
+"""Builds and runs a network; calls its second argument once all variables have their first values."""
+
+
+def find_cpp_compiler() -> str | None:
+    """Path of the system's C++ compiler, or None; make has to be there too."""
+    return (shutil.which("g++") or shutil.which("c++")) if shutil.which("make") else None
+
+
+@dataclass
+class Program:
+    """A compiled model.
+
+    Args:
+        folder: where it lies.
+    """
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        # Of this object's own, for what goes in and comes out; gone when it is.
+        work = tempfile.mkdtemp(prefix="neurorules-")
+        weakref.finalize(self, shutil.rmtree, work, ignore_errors=True)
+        told = json.loads((self.folder / PROJECT).read_text(encoding="utf-8"))
+        self.files: dict[str, dict[str, str]] = told["variables"]
+        self._results, self._given = Path(work, "results"), Path(work, "given")
+        self._results.mkdir()
+        self._given.mkdir()
+
+    def run(self, values: Mapping[str, float | np.ndarray]) -> None:
+        """Run it.
+
+        Args:
+            values: what variables "part.variable" and tables "NAME_table.values" begin with; others as compiled.
+
+        Raises:
+            RuntimeError: the program failed.
+        """
+        command = ["./" + PROGRAM, "--results_dir", f"{self._results}{os.sep}"]
+        command += [self._argument(name, value) for name, value in values.items()]
+        # In a group of its own: an interrupt reaches this process, which passes it on once and lets it write.
+        with subprocess.Popen(
+            command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+        ) as process:
+            try:
+                _, told = process.communicate()
+            except KeyboardInterrupt:
+                process.send_signal(signal.SIGINT)
+                process.communicate()
+                raise
+        if process.returncode or told.strip():
+            said = told.decode(errors="replace").strip()
+            raise RuntimeError(f"the compiled model failed with code {process.returncode}: {said}")
+
+    def read(self, name: str) -> np.ndarray:
+        """A variable as the last run left it, flat."""
+        told = self.files[name]
+        return np.fromfile(self._results / told["file"], dtype=told["dtype"])
+
+    def _argument(self, name: str, value: float | np.ndarray) -> str:
+        if isinstance(value, np.ndarray) and value.size > 1:
+            path = self._given / f"{name}.dat"
+            np.ascontiguousarray(value, dtype=np.float64).tofile(path)
+            return f"{name}={path}"
+        return f"{name}={float(np.asarray(value).reshape(-1)[0])!r}"
+
+
+def program_of(key: str, make: Make, flags: tuple[str, ...] | None = None) -> Program:
+    """The program of a model: from the cache, or compiled now (10 to 60 s).
+
+    Args:
+        key: says all that is compiled.
+        make: builds the model.
+        flags: of the compiler; Brian2's own if None.
+
+    Raises:
+        MissingExtra: brian2 is not installed.
+        UserError: the compiler fails.
+    """
+    brian2 = load_brian2()
+    machine = hashlib.sha256(processor().encode()).hexdigest()[:8]  # a home folder can be shared by unlike machines
+
+    def compile_to(target: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=target.parent) as place:
+            project = Path(place, "project")
+            _generate(brian2, make, project, flags)
+            _keep_what_runs(project, target)
+
+    folder = cache_folder() / "models"
+    try:
+        return Program(kept(folder, f"{brian2.__version__}-{machine}-{key}", "", compile_to))
+    except OSError as error:
+        other = "Name another folder with the environment's NEURORULES_CACHE"
+        _log.warning(f"compiled models cannot be kept in {folder} ({error.strerror}): each is compiled anew. {other}")
+    private = tempfile.mkdtemp(prefix="neurorules-")
+    compile_to(Path(private, "model"))
+    program = Program(Path(private, "model"))
+    weakref.finalize(program, shutil.rmtree, private, ignore_errors=True)
+    return program
+
+
+def _keep_what_runs(project: Path, target: Path) -> None:
+    """Of a compiled project its program, what that reads, and the list of what it writes."""
+    target.mkdir()
+    for name in (PROGRAM, PROJECT, "static_arrays"):
+        if (project / name).exists():
+            shutil.move(project / name, target / name)
+
+
+def _generate(brian2: ModuleType, make: Make, project: Path, flags: tuple[str, ...] | None) -> None:
+    wanted: dict[str, Any] = {"devices.cpp_standalone.extra_make_args_unix": [f"-j{os.cpu_count() or 1}"]}
+    wanted |= {} if flags is None else {"codegen.cpp.extra_compile_args_gcc": list(flags)}
+    device = standalone_device()
+    with session(brian2, device, wanted):
+        owners = make(brian2, device.apply_run_args)
+        try:
+            device.build(directory=str(project), compile=True, run=False, with_output=False)
+        except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+            raise UserError(f"the C++ compiler could not compile the model ({error}). Repair g++ and make") from None
+        told = {"variables": _files(device, owners)}
+        (project / PROJECT).write_text(json.dumps(told, indent=1), encoding="utf-8")
+
+
+def _files(device: Any, owners: Owners) -> dict[str, dict[str, str]]:
+    """Where each variable is written: by "part.variable", file and type."""
+    found = {}
+    for owner, part in owners.items():
+        for name, variable in part.variables.items():
+            if variable in device.arrays and variable.owner is not None and variable.owner.name == part.name:
+                kind = np.dtype(variable.dtype).str
+                found[f"{owner}.{name}"] = {"file": device.get_array_filename(variable), "dtype": kind}
+    return found

@@ -1,5 +1,0 @@
-"""The papers' tables, one paper a file. An entry is a function of `quick` that gives the `Paper`."""
-
-from neurorules.language.registry import Registry
-
-PAPERS = Registry("paper", "neurorules.compare.papers")

@@ -1,0 +1,1 @@
+"""What a neuron, connection, transform, normalisation, signal, encoder, data set or device must offer."""

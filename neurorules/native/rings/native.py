@@ -1,0 +1,101 @@
+"""Calls into the compiled rings: allocates the outputs and hands over addresses."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Sequence
+from ctypes import c_double, c_int32, c_int64, c_void_p
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from neurorules.native import compile as compile_c
+from neurorules.native.rings.system import Mode, RingSystem
+
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("rings.c", "rings_template.c"))
+FLAGS = (*compile_c.FLAGS, "-ffp-contract=fast")
+DTYPES = {torch.float32: "float32", torch.float64: "float64"}
+
+
+class _System(ctypes.Structure):
+    """Field for field `System` of rings.c."""
+
+    _fields_ = [
+        *((name, c_double) for name in ("k2", "k3", "h", "saturation")),
+        ("taps", c_double * 5),
+        ("steps", c_int64),
+        ("mode", c_int32),
+        ("threads", c_int32),
+    ]
+
+
+@functools.cache
+def library() -> ctypes.CDLL | None:
+    """The compiled rings, or None after one warning where they cannot be had. Asked once a process."""
+    return compile_c.load(compile_c.find_compiler(), SOURCES, FLAGS, instead="rings run in plain torch")
+
+
+def serves(tensor: Tensor) -> bool:
+    """Whether rings driven by a tensor like this one run compiled."""
+    return tensor.device.type == "cpu" and tensor.dtype in DTYPES and library() is not None
+
+
+def _call(
+    name: str, system: RingSystem, taps: Sequence[float], mode: Mode, tensors: Sequence[Tensor | None], *sizes: int
+) -> None:
+    numbers = (system.k2, system.k3, system.h, system.saturation, (c_double * 5)(*taps), system.steps)
+    given = _System(*numbers, int(mode), torch.get_num_threads())
+    compiled, first = library(), tensors[0]
+    assert compiled is not None and first is not None
+    addresses = (c_void_p(None if x is None else x.data_ptr()) for x in tensors)
+    compiled[f"{name}_{DTYPES[first.dtype]}"](ctypes.byref(given), *addresses, *(c_int64(n) for n in sizes))
+
+
+def nodes(system: RingSystem, taps: Sequence[float], drive: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
+    """Drive (R, N), rest (5, N) -> output (R, N), final state (R, 5, N)."""
+    rows, size = drive.shape
+    out, final = torch.empty_like(drive), drive.new_empty(rows, 5, size)
+    _call("nodes", system, taps, Mode.FINAL, (drive, rest, out, final), rows, size)
+    return out, final
+
+
+def nodes_back(
+    system: RingSystem, taps: Sequence[float], mode: Mode, error: Tensor, drive: Tensor, rest: Tensor, final: Tensor,
+    sums: bool,
+) -> tuple[Tensor, Tensor | None]:  # fmt: skip
+    """Error (R, N) -> what arrives at the drives before saturation (R, N), gradient of ln x* (5, N) where `sums`."""
+    rows, size = drive.shape
+    arrived = torch.empty_like(drive)
+    gathered = drive.new_empty(5, size) if sums else None
+    _call("nodes_back", system, taps, mode, (error, drive, rest, final, arrived, gathered), rows, size)
+    return arrived, gathered
+
+
+def edges(system: RingSystem, taps: Sequence[float], drive: Tensor, rest: Tensor) -> Tensor:
+    """Drive (R, I), rest (5, I, O) -> summed output (R, O)."""
+    (rows, pre), post = drive.shape, rest.shape[2]
+    out = drive.new_empty(rows, post)
+    _call("edges", system, taps, Mode.FINAL, (drive, rest, out), rows, pre, post)
+    return out
+
+
+def edges_sums(
+    system: RingSystem, taps: Sequence[float], mode: Mode, error: Tensor, drive: Tensor, rest: Tensor
+) -> Tensor:
+    """Error (R, O) -> gradient of ln x*, (5, I, O)."""
+    (rows, pre), post = drive.shape, rest.shape[2]
+    sums = torch.empty_like(rest)
+    _call("edges_sums", system, taps, mode, (error, drive, rest, sums), rows, pre, post)
+    return sums
+
+
+def edges_back(
+    system: RingSystem, taps: Sequence[float], mode: Mode, error: Tensor, drive: Tensor, rest: Tensor
+) -> Tensor:
+    """Error (R, O) -> what arrives at the drives before saturation, (R, I)."""
+    (rows, pre), post = drive.shape, rest.shape[2]
+    arrived = torch.empty_like(drive)
+    _call("edges_back", system, taps, mode, (error, drive, rest, arrived), rows, pre, post)
+    return arrived

@@ -1,0 +1,31 @@
+"""The compiled scans of this folder; see `neurorules.native.compile`."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from pathlib import Path
+
+from neurorules.native import compile as compile_c
+from neurorules.native.compile import cache_folder, find_compiler
+
+SOURCES = ("scans.c", "scans_template.c", "reverse_template.c")
+# No contraction into fused multiply-adds: the results must be those of torch's separate operations, bit for bit.
+FLAGS = (*compile_c.FLAGS, "-ffp-contract=off")
+
+
+def _sources() -> tuple[Path, ...]:
+    return tuple(Path(__file__).with_name(name) for name in SOURCES)
+
+
+def _load_or_compile(compiler: str, folder: Path) -> ctypes.CDLL:
+    return compile_c.load_or_compile(compiler, _sources(), FLAGS, folder)
+
+
+@functools.cache
+def library() -> ctypes.CDLL | None:
+    """The compiled kernels, or None after one warning where they cannot be had. Asked once a process."""
+    return compile_c.load(find_compiler(), _sources(), FLAGS)
+
+
+__all__ = ["FLAGS", "SOURCES", "cache_folder", "find_compiler", "library"]

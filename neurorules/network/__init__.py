@@ -1,0 +1,1 @@
+"""Layers, network and model: the structure that every machine shares."""

@@ -1,0 +1,45 @@
+"""Memory foreseen: whether a network and its trials fit, asked before anything is allocated.
+
+What is counted is the least that must be there at once, so that nothing is refused that could run.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import torch
+
+from neurorules.network.network import Network
+from neurorules.runs.memory import check_room
+
+AT_ONCE = 2
+"""Numbers a parameter takes at least while it learns: itself, and its change."""
+
+
+def check_parameters(network: Network, dtype: torch.dtype) -> None:
+    """Whether the parameters of a network fit in memory.
+
+    Raises:
+        UserError: they do not.
+    """
+    many = sum(prod(entry.connection.weight_shape(entry.pre_shape)) for _, entry, _ in network.weights())
+    many += sum(prod(layer.bias_shape) for layer in network.layers)
+    check_room(f"a net of {many:,} parameters", many * AT_ONCE * dtype.itemsize, "Use a smaller --net")
+
+
+def check_trial(network: Network, steps: int, samples: int, dtype: torch.dtype) -> None:
+    """Whether what a trial keeps of its layers fits in memory: a number for each neuron, step and sample.
+
+    Args:
+        network: its layers.
+        steps: that are kept at once.
+        samples: of a trial.
+        dtype: of its numbers.
+
+    Raises:
+        UserError: it does not.
+    """
+    neurons = sum(prod(layer.shape) for layer in network.layers)
+    what = f"a trial of {samples:,} samples, {steps:,} steps and {neurons:,} neurons"
+    advice = "Use fewer --steps, a smaller --batch-size or --net, or --schedule 10 (steps at a time)"
+    check_room(what, neurons * steps * samples * dtype.itemsize, advice)

@@ -1,0 +1,170 @@
+"""A layer: one population, its named inputs, its normalisation, its neuron."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from neurorules.contracts.connection import Connection, Shape
+from neurorules.contracts.neuron import Neuron
+from neurorules.contracts.normalisation import Normalisation
+from neurorules.contracts.series import Series
+from neurorules.contracts.transform import Transform, repeat_over_time
+
+NETWORK_INPUT = -1
+"""Source index of the network's input."""
+
+Masks = dict[str, Tensor]
+"""Dropout masks of one trial, by "layer.input.transform"."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """One named connection of a layer.
+
+    Args:
+        name: such as "ff", "rec", or the source's name for a read-out of all layers.
+        source: index of the layer it reads; `NETWORK_INPUT` for the network's input.
+        transforms: what happens to the source's spikes on the way.
+        connection: the linear map.
+        source_shape: shape of the source population.
+        pre_shape: shape after the transforms.
+    """
+
+    name: str
+    source: int
+    transforms: tuple[Transform, ...]
+    connection: Connection
+    source_shape: Shape
+    pre_shape: Shape
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A population.
+
+    Args:
+        name: such as "hidden1" or "readout".
+        inputs: its named connections; at least one.
+        shape: of the population.
+        neuron: what its units do.
+        normalisation: of its current; None for none.
+        role: hidden or readout.
+    """
+
+    name: str
+    inputs: tuple[Input, ...]
+    shape: Shape
+    neuron: Neuron
+    normalisation: Normalisation | None
+    role: Literal["hidden", "readout"]
+
+    def weight(self, entry: Input) -> str:
+        """Name of an input's weights among the network's parameters."""
+        return f"{self.name}.{entry.name}.w"
+
+    @property
+    def centres_inputs(self) -> bool:
+        """Whether running means are taken away from its inputs."""
+        return self.normalisation is not None and self.normalisation.centres_inputs
+
+    @property
+    def bias(self) -> str:
+        """Name of the bias among the network's parameters."""
+        return f"{self.name}.b"
+
+    @property
+    def bias_shape(self) -> Shape:
+        """One a neuron, or one a map."""
+        return self.shape if len(self.shape) == 1 else (self.shape[0], 1, 1)
+
+
+def mask_name(layer: Layer, entry: Input, position: int) -> str:
+    """Name of the mask of one transform."""
+    return f"{layer.name}.{entry.name}.{position}"
+
+
+def arrive(layer: Layer, entry: Input, spikes: Series, masks: Masks) -> Series:
+    """The source's spikes as they reach the connection, after all transforms."""
+    if not entry.transforms:
+        return spikes
+    lead = spikes.values.shape[: 1 if spikes.constant else 2]
+    rows = spikes.rows()
+    for position, transform in enumerate(entry.transforms):
+        rows = transform.forward(rows, masks.get(mask_name(layer, entry, position)))
+    return Series(rows.reshape(*lead, *rows.shape[1:]), spikes.constant)
+
+
+def carry_back(layer: Layer, entry: Input, weights: Tensor, post: Series, spikes: Series, masks: Masks) -> Series:
+    """Carry a post factor back through `weights` and the transforms to the source's spikes.
+
+    Args:
+        weights: the connection's own (weight transport) or others of that shape (fixed feedback).
+        post: factor with respect to the current.
+        spikes: what the source sent forward.
+    """
+    lead = post.values.shape[: 1 if post.constant else 2]
+    steps = [spikes.rows()]
+    run = entry.transforms[:-1] if entry.connection.linear else entry.transforms
+    for position, transform in enumerate(run):
+        steps.append(transform.forward(steps[-1], masks.get(mask_name(layer, entry, position))))
+    if entry.connection.linear:
+        gradient = entry.connection.transpose(weights, post.rows(), entry.pre_shape)
+    else:
+        arrived = steps[-1]
+        gradient = entry.connection.carry(weights, post.rows().expand(arrived.shape[0], *layer.shape), arrived)
+    for position in reversed(range(len(entry.transforms))):
+        mask = masks.get(mask_name(layer, entry, position))
+        rows = steps[position]
+        if post.constant and not spikes.constant:
+            rows = rows[: gradient.shape[0]]
+        gradient = entry.transforms[position].adjoint(rows, mask, gradient)
+    return Series(gradient.reshape(*lead, *gradient.shape[1:]), post.constant)
+
+
+def draw_masks(layers: tuple[Layer, ...], batch: int, generator: torch.Generator) -> Masks:
+    """Everything random about one training trial."""
+    masks: Masks = {}
+    for layer in layers:
+        for entry in layer.inputs:
+            shape = entry.source_shape
+            for position, transform in enumerate(entry.transforms):
+                mask = transform.draw(batch, shape, generator)
+                if mask is not None:
+                    masks[mask_name(layer, entry, position)] = mask
+                shape = transform.post_shape(shape)
+    return masks
+
+
+def kept_of(layers: tuple[Layer, ...], index: int, masks: Masks) -> Tensor | None:
+    """Dropout's mask of a layer's own output, (B, *shape): what its readers hear of it; None where nothing drops it.
+
+    Dropout behind a pool drops the pool's output, which is no neuron's own. Where several layers read this one, each
+    through a mask of its own, it is their mean.
+    """
+    entries = [(layer, e) for layer in layers for e in layer.inputs if e.source == index and not e.connection.recurrent]
+    heard = [_kept_by(layer, entry, layers[index].shape, masks) for layer, entry in entries]
+    drawn = [mask for mask in heard if mask is not None]
+    if not drawn or len(heard) == 1:
+        return drawn[0] if drawn else None
+    return torch.stack([torch.ones_like(drawn[0]) if mask is None else mask for mask in heard]).mean(0)
+
+
+def _kept_by(layer: Layer, entry: Input, shape: Shape, masks: Masks) -> Tensor | None:
+    """What one reader's masks make of the source's output, neuron by neuron."""
+    total: Tensor | None = None
+    for position, transform in enumerate(entry.transforms):
+        if not transform.by_neuron:
+            break
+        mask = masks.get(mask_name(layer, entry, position))
+        if mask is not None:
+            total = mask if total is None else total.reshape(mask.shape) * mask
+    return None if total is None else total.reshape(-1, *shape)
+
+
+__all__ = [
+    "NETWORK_INPUT", "Input", "Layer", "Masks", "arrive", "carry_back", "draw_masks", "kept_of", "repeat_over_time",
+]  # fmt: skip

@@ -1,0 +1,214 @@
+"""A network: layers in the order they run, and the parameters they read, kept apart from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from neurorules.connections import CONNECTIONS
+from neurorules.contracts.connection import Connection, Shape
+from neurorules.contracts.neuron import Neuron
+from neurorules.contracts.normalisation import Normalisation
+from neurorules.contracts.transform import Transform
+from neurorules.language.architecture import AfterSpec, LayerSpec, parse_net
+from neurorules.language.config import Init
+from neurorules.language.errors import UserError
+from neurorules.language.options import convert_options, parse_named
+from neurorules.language.ranges import Classes, check_range
+from neurorules.language.rules import Defaults
+from neurorules.network.layer import NETWORK_INPUT, Input, Layer
+from neurorules.neurons import NEURONS
+from neurorules.normalisations import NORMALISATIONS
+from neurorules.transforms.dropout import Dropout
+from neurorules.transforms.flatten import Flatten
+from neurorules.transforms.pool import Pool
+
+Parameters = dict[str, Tensor]
+"""All learnable numbers of a network, by name: "hidden1.ff.w" (O, I), "hidden1.b" (N,), ..."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """The structure; parameters are handed in wherever it runs.
+
+    Args:
+        layers: hidden layers in order, then the read-out.
+        input_shape: of one sample's drive at one step, (C, H, W) or (N,).
+        classes: number of classes.
+    """
+
+    layers: tuple[Layer, ...]
+    input_shape: Shape
+    classes: int
+
+    @property
+    def hidden(self) -> tuple[Layer, ...]:
+        """All layers but the read-out."""
+        return self.layers[:-1]
+
+    @property
+    def readout(self) -> Layer:
+        """The layer whose membrane gives the class scores."""
+        return self.layers[-1]
+
+    def weights(self) -> Iterator[tuple[Layer, Input, str]]:
+        """Every connection with its layer and the name of its weights."""
+        for layer in self.layers:
+            for entry in layer.inputs:
+                yield layer, entry, layer.weight(entry)
+
+    def parameter_names(self) -> list[str]:
+        """Names of all weights, biases and parameters of neurons."""
+        own = [f"{layer.name}.{name}" for layer in self.layers for name in layer.neuron.learns]
+        return [name for _, _, name in self.weights()] + [layer.bias for layer in self.layers] + own
+
+    def initial_parameters(
+        self, generator: torch.Generator, dtype: torch.dtype = torch.float32, init: Init = "torch"
+    ) -> Parameters:
+        """Fresh weights, uniform with standard deviation INITIAL_SCALE[init] / sqrt(fan-in); biases 0."""
+        parameters: Parameters = {}
+        for _, entry, name in self.weights():
+            parameters[name] = entry.connection.initial(entry.pre_shape, generator, INITIAL_SCALE[init]).to(dtype)
+        for layer in self.layers:
+            parameters[layer.bias] = torch.zeros(layer.bias_shape, dtype=dtype)
+            for name, value in layer.neuron.parameters(layer.shape).items():
+                parameters[f"{layer.name}.{name}"] = value.to(dtype)
+        return parameters
+
+    def bound(self, parameters: Parameters) -> Network:
+        """The same network, its neurons running with their own parameters."""
+        if not any(layer.neuron.learns for layer in self.layers):
+            return self
+        return replace(self, layers=tuple(_bound(layer, parameters) for layer in self.layers))
+
+    def on(self, device: torch.device, dtype: torch.dtype) -> Network:
+        """The same network with its neurons' own numbers on a device."""
+        return replace(self, layers=tuple(replace(a, neuron=a.neuron.to(device, dtype)) for a in self.layers))
+
+
+def _bound(layer: Layer, parameters: Parameters) -> Layer:
+    own = {name: parameters[f"{layer.name}.{name}"] for name in layer.neuron.learns}
+    return replace(layer, neuron=layer.neuron.with_parameters(own)) if own else layer
+
+
+INITIAL_SCALE: Mapping[Init, float] = {"torch": 3**-0.5, "he": 2**0.5}
+"""Uniform in +-1/sqrt(fan-in), the default of torch.nn.Linear and so of snnTorch networks; and He et al. 2015."""
+
+
+def build_network(
+    net: str,
+    input_shape: Shape,
+    classes: int,
+    *,
+    neuron: str = "if",
+    norm: str = "streaming",
+    readout: Literal["last", "all"] = "last",
+    readout_neuron: str = "leaky_readout",
+    connection: str = "dense",
+) -> Network:
+    """A feed-forward network (recurrent within layers where the text says so) from its text.
+
+    Args:
+        net: hidden layers, such as "800-800" or "c16k3-p2-128" (see `language.architecture`).
+        input_shape: (C, H, W) or (N,).
+        classes: number of classes, >= 2.
+        neuron: of the hidden layers, with options.
+        norm: normalisation of every hidden layer's current, or "none"; layers that the text marks with `n` have
+            one in any case (streaming, where `norm` is "none").
+        readout: whether the read-out sees the last hidden layer or all of them.
+        readout_neuron: of the read-out.
+        connection: between flat populations, with options.
+
+    Raises:
+        UserError: a text that is not understood, or a net that does not fit the data.
+    """
+    check_range("classes", classes, Classes)
+    spec = parse_net(net)
+    unit: Neuron = NEURONS.make(neuron)
+    layers: list[Layer] = []
+    source, shape = NETWORK_INPUT, input_shape
+    for number, layer_spec in enumerate(spec.layers, start=1):
+        entry = _feed_forward(layer_spec, source, shape, connection)
+        shape = entry.connection.post_shape(entry.pre_shape)
+        inputs = [entry]
+        if layer_spec.recurrent:
+            loop: Connection = CONNECTIONS.factory("recurrent")(size=layer_spec.size)
+            inputs.append(Input("rec", number - 1, (), loop, shape, shape))
+        normalisation = _normalisation(norm, layer_spec.normalised)
+        layers.append(Layer(f"hidden{number}", tuple(inputs), shape, unit, normalisation, "hidden"))
+        source = number - 1
+    sources = range(len(layers)) if readout == "all" else range(len(layers) - 1, len(layers))
+    entries = []
+    for index in sources:
+        transforms = _transforms(spec.last if index == len(layers) - 1 else (), layers[index].shape, flat=True)
+        pre_shape = _after(transforms, layers[index].shape)
+        dense = _flat_connection(connection, classes)
+        name = "ff" if readout == "last" else layers[index].name
+        entries.append(Input(name, index, transforms, dense, layers[index].shape, pre_shape))
+    reader: Neuron = NEURONS.make(readout_neuron)
+    layers.append(Layer("readout", tuple(entries), (classes,), reader, None, "readout"))
+    return Network(tuple(layers), input_shape, classes)
+
+
+def settled_network(
+    net: str, input_shape: Shape | None, classes: int | None, own: Defaults, readout: str, asked: dict[str, str | None]
+) -> Network:
+    """`build_network` with a rule's own neurons, normalisation and connection where none is asked for.
+
+    Raises:
+        UserError: no input shape or number of classes, and what `build_network` raises.
+    """
+    if input_shape is None or classes is None:
+        raise UserError("a net given as text needs input_shape and classes, for example (1, 28, 28) and 10")
+    parts = {name: text or getattr(own, name) for name, text in asked.items()}
+    return build_network(net, input_shape, classes, readout=readout, **parts)  # type: ignore[arg-type]
+
+
+def _normalisation(norm: str, marked: bool) -> Normalisation | None:
+    if norm == "none":
+        return NORMALISATIONS.make("streaming") if marked else None
+    return NORMALISATIONS.make(norm)
+
+
+def _flat_connection(text: str, size: int) -> Connection:
+    name, options = parse_named(text)
+    factory = CONNECTIONS.factory(name)
+    return factory(size=size, **convert_options(f"connection '{name}'", factory, options))
+
+
+def _feed_forward(spec: LayerSpec, source: int, shape: Shape, flat: str) -> Input:
+    transforms = _transforms(spec.before, shape, flat=spec.kernel is None)
+    connection: Connection
+    if spec.kernel is None:
+        connection = _flat_connection(flat, spec.size)
+    else:
+        connection = CONNECTIONS.factory("conv2d")(spec.size, spec.kernel, spec.stride, spec.padding)
+    return Input("ff", source, transforms, connection, shape, _after(transforms, shape))
+
+
+def _transforms(specs: tuple[AfterSpec, ...], shape: Shape, flat: bool) -> tuple[Transform, ...]:
+    made: list[Transform] = []
+    for spec in specs:
+        if spec.kind == "dropout":
+            made.append(Dropout(spec.amount))
+        else:
+            made.append(Pool(int(spec.amount), spec.kind))
+    if flat and len(_after(tuple(made), shape)) > 1:
+        made.append(Flatten())
+    return tuple(made)
+
+
+def _after(transforms: tuple[Transform, ...], shape: Shape) -> Shape:
+    for transform in transforms:
+        shape = transform.post_shape(shape)
+    return shape
+
+
+def count_parameters(parameters: Parameters) -> int:
+    """Number of learnable numbers."""
+    return sum(math.prod(value.shape) for value in parameters.values())

@@ -1,0 +1,123 @@
+"""Post factors that a fused scan can make: a constant, the third factor, and one factor of the membrane.
+
+Rule texts are evaluated by `products.value_of` in general. Most are of one form, though,
+
+    outer * through_norm(inner * m_post * h(v_post))    or    outer * m_post * h(v_post)
+
+with h = psi, (v > 0) or 1, and with or without kept_post beside m_post. Those are recognised here, once, when a rule is
+compiled.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from neurorules.contracts.neuron import Neuron
+from neurorules.language.expressions import Binary, Call, Expression, Name, Number
+from neurorules.native.scans import Psi, PsiShape
+from neurorules.neurons._leaky import LeakyIntegrator
+from neurorules.surrogates import Atan, Boxcar, FastSigmoid, Triangle
+
+MEMBRANE: Mapping[Expression, Literal["psi", "positive"]] = {
+    Call("psi", (Name("v_post"),)): "psi",
+    Binary(">", Name("v_post"), Number(0.0)): "positive",
+}
+"""Factors of the membrane that scans know."""
+KEPT = Name("kept_post")
+
+
+@dataclass(frozen=True)
+class PostForm:
+    """outer * [through_norm](inner * m_post * factor).
+
+    Args:
+        outer, inner: constants.
+        factor: of the membrane; "one" for none.
+        through: whether the text itself names through_norm.
+        kept: whether dropout's mask, kept_post, stands beside m_post.
+    """
+
+    outer: float
+    inner: float
+    factor: Literal["psi", "positive", "one"]
+    through: bool
+    kept: bool = False
+
+    def psi(self, neuron: Neuron) -> Psi | None:
+        """inner * factor as the scans' psi; None where they do not know the neuron's."""
+        if self.factor == "one":
+            return Psi(PsiShape.FLAT, 1.0, self.inner)
+        if self.factor == "positive":
+            return Psi(PsiShape.POSITIVE, 1.0, self.inner)
+        known = psi_of(neuron)
+        return None if known is None else known._replace(scale=self.inner * known.scale)
+
+
+def recognise(expression: Expression, constants: Mapping[str, float]) -> PostForm | None:
+    """The form of a post factor; None where it has another.
+
+    Args:
+        expression: of one group of products.
+        constants: of the rule, by name.
+    """
+    factors = list(_flatten(expression))
+    calls = [f for f in factors if isinstance(f, Call) and f.function == "through_norm"]
+    if not calls:
+        inside = _inside(factors, constants)
+        return None if inside is None else PostForm(inside[0], 1.0, inside[1], False, inside[2])
+    outer = _number([f for f in factors if f is not calls[0]], constants)
+    inside = _inside(list(_flatten(calls[0].arguments[0])), constants)
+    if outer is None or inside is None:
+        return None
+    return PostForm(outer, inside[0], inside[1], True, inside[2])
+
+
+def _flatten(expression: Expression) -> Iterator[Expression]:
+    if isinstance(expression, Binary) and expression.operator == "*":
+        yield from _flatten(expression.left)
+        yield from _flatten(expression.right)
+    else:
+        yield expression
+
+
+def _number(factors: list[Expression], constants: Mapping[str, float]) -> float | None:
+    found = 1.0
+    for factor in factors:
+        if isinstance(factor, Number):
+            found *= factor.value
+        elif isinstance(factor, Name) and factor.text in constants:
+            found *= constants[factor.text]
+        else:
+            return None
+    return found
+
+
+def _inside(
+    factors: list[Expression], constants: Mapping[str, float]
+) -> tuple[float, Literal["psi", "positive", "one"], bool] | None:
+    membrane, masks = [f for f in factors if f in MEMBRANE], factors.count(KEPT)
+    if factors.count(Name("m_post")) != 1 or len(membrane) > 1 or masks > 1:
+        return None
+    number = _number([f for f in factors if f not in (*MEMBRANE, Name("m_post"), KEPT)], constants)
+    if number is None:
+        return None
+    return number, MEMBRANE[membrane[0]] if membrane else "one", masks == 1
+
+
+def psi_of(neuron: Neuron) -> Psi | None:
+    """The neuron's pseudo-derivative as the scans parametrise it; None where they do not know it."""
+    if not isinstance(neuron, LeakyIntegrator):
+        return None
+    match neuron.surrogate:
+        case Boxcar(width):
+            return Psi(PsiShape.BOXCAR, 1 / width, 1 / (2 * width))
+        case Triangle(height, width):
+            return Psi(PsiShape.TRIANGLE, 1 / width, height)
+        case FastSigmoid(k):
+            return Psi(PsiShape.FAST_SIGMOID, k, 1.0)
+        case Atan(alpha):
+            return Psi(PsiShape.ATAN, math.pi / 2 * alpha, alpha / 2)
+    return None

@@ -1,0 +1,162 @@
+"""A rule text as tensor products: the normal form, grouped so that each group is one product over time x batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neurorules.language.equations import ELIGIBILITY, Equation
+from neurorules.language.expressions import Binary, Call, Expression, Number, evaluate, show
+from neurorules.language.rules import Statistics
+from neurorules.network.post_forms import PostForm, recognise
+
+
+@dataclass(frozen=True)
+class Group:
+    """One product over time x batch: pre and post factor, scaled by a factor of the weight itself.
+
+    Args:
+        pre: None where the text has no presynaptic factor, and for the eligibility.
+        post: coefficient and constants included; None where the text has no postsynaptic factor but 1.
+        weight: None for 1.
+        eligible: whether the presynaptic factor is `dv_dw`.
+        form: the post factor as fused scans know it; None where they do not.
+        lingering: the declared eligibility that is the presynaptic factor; None for none.
+        statistics: of the way back through the normalisation (`Plasticity.statistics`).
+    """
+
+    pre: Expression | None
+    post: Expression
+    weight: Expression | None
+    eligible: bool
+    form: PostForm | None = None
+    lingering: Lingering | None = None
+    statistics: Statistics = "moving"
+
+
+@dataclass(frozen=True)
+class Lingering:
+    """A declared eligibility, e[t] = decay e[t-1] + the sum of its groups' products at t.
+
+    Args:
+        name: as texts read it.
+        decay: a step, in [0, 1].
+        groups: of its text.
+    """
+
+    name: str
+    decay: float
+    groups: tuple[Group, ...]
+
+
+def group_products(equation: Equation, statistics: Statistics = "moving") -> tuple[Group, ...]:
+    """Group a text's products by what they share, so that sums over one side stay sums of that side.
+
+    Raises:
+        UserError: an eligibility inside a function, in a power, or beside another presynaptic factor.
+    """
+    merged: dict[tuple[Expression | None, Expression | None, str | None], Expression] = {}
+    for product in equation.products:
+        eligible = equation.eligible(product)
+        pre = None if eligible else _multiply(product.pre)
+        key = (pre, _multiply(product.weight), eligible)
+        post = _multiply((Number(product.coefficient), *product.constant, *product.post))
+        assert post is not None
+        merged[key] = Binary("+", merged[key], post) if key in merged else post
+    constants = equation.vocabulary.constants
+    return tuple(
+        Group(
+            pre,
+            post,
+            weight,
+            eligible == ELIGIBILITY,
+            recognise(post, constants),
+            _lingering(equation, eligible),
+            statistics,
+        )
+        for (pre, weight, eligible), post in merged.items()
+    )
+
+
+def _lingering(equation: Equation, name: str | None) -> Lingering | None:
+    if name is None or name == ELIGIBILITY:
+        return None
+    decay = equation.vocabulary.eligibilities[name].decay
+    return Lingering(name, decay, group_products(equation.eligibility(name)))
+
+
+def _multiply(factors: tuple[Expression, ...]) -> Expression | None:
+    if not factors:
+        return None
+    return reduce(lambda a, b: b if a == Number(1.0) else Binary("*", a, b), factors)
+
+
+def norm_calls(expression: Expression | None) -> list[str]:
+    """The arguments of `through_norm` in an expression, as text: each has running statistics of its own."""
+    match expression:
+        case Call("through_norm", (argument,)):
+            return [show(argument), *norm_calls(argument)]
+        case Call(_, arguments):
+            return [name for argument in arguments for name in norm_calls(argument)]
+        case Binary(_, left, right):
+            return norm_calls(left) + norm_calls(right)
+    return []
+
+
+def value_of(
+    expression: Expression,
+    names: Mapping[str, Any],
+    psi: Callable[[Tensor], Tensor],
+    through_norm: Callable[[Tensor], Tensor],
+) -> Any:
+    """Value of an expression on tensors; a number where it reads none."""
+    return evaluate(expression, names, {**TENSOR_FUNCTIONS, "psi": psi, "through_norm": through_norm})
+
+
+def _compare(operator: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def compare(a: Any, b: Any) -> Any:
+        like = a if isinstance(a, Tensor) else b
+        found = operator(a, b)
+        return found.to(like.dtype) if isinstance(found, Tensor) else float(found)
+
+    return compare
+
+
+def _unary(function: Callable[[Tensor], Tensor]) -> Callable[[Any], Any]:
+    def apply(a: Any) -> Any:
+        return function(a) if isinstance(a, Tensor) else float(function(torch.tensor(a, dtype=torch.float64)))
+
+    return apply
+
+
+def _binary(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Any, Any], Any]:
+    def apply(a: Any, b: Any) -> Any:
+        like = next((x for x in (a, b) if isinstance(x, Tensor)), None)
+        if like is None:
+            return float(function(torch.tensor(a), torch.tensor(b)))
+        return function(*(torch.as_tensor(x, dtype=like.dtype, device=like.device) for x in (a, b)))
+
+    return apply
+
+
+TENSOR_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    "relu": _unary(torch.relu),
+    "abs": _unary(torch.abs),
+    "exp": _unary(torch.exp),
+    "tanh": _unary(torch.tanh),
+    "sqrt": _unary(torch.sqrt),
+    "sign": _unary(torch.sign),
+    "min": _binary(torch.minimum),
+    "max": _binary(torch.maximum),
+    "clip": lambda a, low, high: _binary(torch.minimum)(_binary(torch.maximum)(a, low), high),
+    ">": _compare(lambda a, b: a > b),
+    ">=": _compare(lambda a, b: a >= b),
+    "<": _compare(lambda a, b: a < b),
+    "<=": _compare(lambda a, b: a <= b),
+}
+"""The functions of rule texts on tensors."""

@@ -1,0 +1,29 @@
+"""The texts of a rule, checked and reduced to sums of products, as both machines read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from neurorules.language.rules import Plasticity, Rule
+from neurorules.network.products import Group, group_products
+
+
+@dataclass(frozen=True)
+class Text:
+    """One plasticity with its groups of products, and whether they read the third factor."""
+
+    plasticity: Plasticity
+    groups: tuple[Group, ...]
+    reads_m: bool
+
+
+def compile_rule(rule: Rule) -> tuple[Text, ...]:
+    """Every text of a rule, checked and grouped.
+
+    Raises:
+        UserError: a text that is not legal.
+    """
+    equations = ((p, rule.equation(p)) for p in rule.plasticity)
+    return tuple(
+        Text(p, group_products(equation, p.statistics), "m_post" in equation.reads) for p, equation in equations
+    )

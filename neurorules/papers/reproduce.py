@@ -1,0 +1,142 @@
+"""`reproduce`: a paper's tables trained again, ours beside the paper's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from neurorules.compare.many_runs import prepare_folder, run_all
+from neurorules.compare.table import mean_and_spread
+from neurorules.datasets import open_dataset
+from neurorules.disk.lock import owned_folder
+from neurorules.language.config import SettledConfig
+from neurorules.language.errors import UserError
+from neurorules.language.ranges import Seeds, check_range
+from neurorules.papers._shared import Paper, Row, Table, Trained
+from neurorules.runner.dispatch import settle
+from neurorules.runs.atomic import write_text
+from neurorules.runs.folder import RESULT, RunFolder
+from neurorules.runs.plain_json import to_json
+
+RESULT_FILE = "reproduce.json"
+
+
+def reproduce(
+    paper: Paper,
+    out: Path,
+    *,
+    seeds: int = 1,
+    only: str | None = None,
+    changed: dict[str, Any] | None = None,
+    jobs: int = 1,
+    data_dir: Path | None = None,
+    force: bool = False,
+    resume: bool = False,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Train the rows of a paper's tables into folders below `out`, and write `reproduce.json`.
+
+    Args:
+        paper: its tables.
+        seeds: how many of each row.
+        only: rows whose label or table's title holds this word, or each of several words joined by "+"; all if None.
+        changed: settings that replace the rows' own, such as epochs.
+        jobs, data_dir, force, resume, quiet: as in `compare`.
+
+    Returns:
+        title, source, notes and tables: each with its title, why it was not run, and rows of label, published, seeds,
+        test_accuracy and spread in 0..1, seconds, measures.
+
+    Raises:
+        UserError: no row of that name, or `out` holds other runs.
+    """
+    check_range("--seeds", seeds, Seeds)
+    wanted = [(table, row) for table in paper.tables for row in table.rows if _is_wanted(table, row, only)]
+    if not wanted:
+        labels = ", ".join(dict.fromkeys(row.label for table in paper.tables for row in table.rows))
+        raise UserError(f"--only {only} names no row. Rows: {labels}")
+    missing = {table.title: why for table in paper.tables if (why := _why_missing(table, data_dir))}
+    tasks = [
+        (config, folder_of(out, table, row, config.seed))
+        for table, row in wanted
+        if table.title not in missing
+        for config in _configs(row, seeds, changed or {})
+    ]
+    with owned_folder(out):
+        prepare_folder(out, [folder for _, folder in tasks], force, resume, "*/*/*")
+        run_all(tasks, out, jobs=jobs, data_dir=data_dir, quiet=quiet, command="reproduce")
+        found = {
+            "title": paper.title,
+            "source": paper.source,
+            "notes": list(paper.notes),
+            "measures": list(paper.measures),
+            "tables": [_gather(paper, table, out, missing.get(table.title)) for table in paper.tables],
+        }
+        write_text(out / RESULT_FILE, to_json(found, indent=2) + "\n")
+        return found
+
+
+def folder_of(out: Path, table: Table, row: Row, seed: int) -> Path:
+    """The run folder of one seed of a row."""
+    return out / _slug(table.title) / _slug(row.label) / f"seed{seed}"
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-")
+
+
+def _is_wanted(table: Table, row: Row, only: str | None) -> bool:
+    words = [] if only is None else only.lower().split("+")
+    return all(word in row.label.lower() or word in table.title.lower() for word in words)
+
+
+def _configs(row: Row, seeds: int, changed: dict[str, Any]) -> list[SettledConfig]:
+    config = replace(row.config, **changed)
+    return [settle(replace(config, seed=config.seed + seed)) for seed in range(seeds)]
+
+
+def _why_missing(table: Table, data_dir: Path | None) -> str | None:
+    """Why a table's data set cannot be read; None where it can."""
+    try:
+        open_dataset(table.data, data_dir)
+    except UserError as error:
+        return str(error)
+    return None
+
+
+def _gather(paper: Paper, table: Table, out: Path, missing: str | None) -> dict[str, Any]:
+    return {
+        "title": table.title,
+        "missing": missing,
+        "rows": [_gather_row(paper, row, _trained(out, table, row)) for row in table.rows],
+    }
+
+
+def _trained(out: Path, table: Table, row: Row) -> list[Trained]:
+    """Every finished seed of a row, those of earlier calls included."""
+    home = folder_of(out, table, row, 0).parent
+    found = []
+    for folder in sorted(home.glob("seed*"), key=lambda path: int(path.name.removeprefix("seed"))):
+        if (folder / RESULT).exists():
+            run = RunFolder.finished(folder)
+            found.append(Trained(run.read_result(), run.read_metrics()))
+    return found
+
+
+def _gather_row(paper: Paper, row: Row, trained: Sequence[Trained]) -> dict[str, Any]:
+    accuracies = [one.result["test_accuracy"] for one in trained]
+    mean, spread = mean_and_spread(accuracies) if trained else (None, None)
+    return {
+        "label": row.label,
+        "rule": row.config.rule,
+        "published": None if row.published is None else row.published._asdict(),
+        "seeds": len(trained),
+        "epochs": trained[0].result["epochs"] if trained else None,
+        "test_accuracy": mean,
+        "spread": spread,
+        "seconds": mean_and_spread([one.result["train_seconds"] for one in trained])[0] if trained else None,
+        "measures": {title: measure(trained) if trained else "-" for title, measure in paper.measures.items()},
+    }

@@ -1,0 +1,120 @@
+"""What there is of each kind, for people and programs: names, one-line summaries, options, needs."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from neurorules.connections import CONNECTIONS
+from neurorules.contracts.device import DEVICES
+from neurorules.datasets import DATASETS
+from neurorules.encoders import ENCODERS
+from neurorules.language.errors import UserError, unknown
+from neurorules.language.registry import Registry
+from neurorules.language.rules import Rule
+from neurorules.neurons import NEURONS
+from neurorules.normalisations import NORMALISATIONS
+from neurorules.rules import RULES
+from neurorules.signals import SIGNALS
+from neurorules.surrogates import SURROGATES
+from neurorules.traces.exporters import exporters
+from neurorules.traces.plots import PLOTS
+
+KINDS: dict[str, Registry] = {
+    "rules": RULES,
+    "signals": SIGNALS,
+    "neurons": NEURONS,
+    "connections": CONNECTIONS,
+    "normalisations": NORMALISATIONS,
+    "encoders": ENCODERS,
+    "datasets": DATASETS,
+    "hardware": DEVICES,
+    "exporters": exporters,
+    "plots": PLOTS,
+}
+
+
+def catalogue(kind: str) -> list[dict[str, str]]:
+    """One row an entry.
+
+    Raises:
+        UserError: no such kind; the nearest one is offered.
+    """
+    if kind == "surrogates":
+        return [
+            {"name": name, "what it is": (made.__doc__ or "").strip(), "options": _options(made)}
+            for name, made in SURROGATES.items()
+        ]
+    if kind not in KINDS:
+        raise unknown("kind", kind, [*KINDS, "surrogates"])
+    registry = KINDS[kind]
+    return [_row(kind, registry, name) for name in registry.names()]
+
+
+def _row(kind: str, registry: Registry, name: str) -> dict[str, str]:
+    factory = registry.factory(name)
+    row = {"name": name, "what it is": registry.summary(name), "options": _options(factory)}
+    if kind == "rules":
+        rule: Rule = factory()
+        signal = None if rule.signal is None else SIGNALS.make(rule.signal)
+        row["signal"] = "-" if rule.signal is None else rule.signal.partition(":")[0]
+        row["needs"] = ", ".join(sorted(signal.needs)) if signal else "nothing"
+        row["paths"] = ", ".join(paths_of(rule))
+    if kind == "signals":
+        made = factory()
+        row["needs"], row["known"] = ", ".join(sorted(made.needs)), f"at the {made.known}'s end"
+    return row
+
+
+def paths_of(rule: Rule) -> list[str]:
+    """What can run a rule: torch, the same steps in Brian2, equations in continuous time (`train --path brian2`)."""
+    from neurorules.brian2_continuous.circuits import CIRCUITS
+    from neurorules.brian2_steps.lowering import can_lower
+
+    lowered = ["brian2"] if can_lower(rule) else []
+    return ["torch", *lowered, *(["continuous"] if rule.name in CIRCUITS.modules else [])]
+
+
+def _options(factory: Any) -> str:
+    parameters = inspect.signature(factory).parameters.values()
+    shown = [f"{p.name}={p.default}" for p in parameters if p.default is not p.empty and not p.name.startswith("_")]
+    return ", ".join(shown) or "-"
+
+
+def citation(text: str) -> dict[str, Any]:
+    """Source, deviations and equations of a rule.
+
+    Raises:
+        UserError: unknown rule or option.
+    """
+    rule: Rule = RULES.make(text)
+    if not isinstance(rule, Rule):
+        raise UserError(f"'{text}' is not a rule")
+    equations = [asdict(plasticity) for plasticity in rule.plasticity]
+    found = {"rule": rule.name, **asdict(rule.source), "signal": rule.signal, "equations": equations}
+    found["declarations"] = rule.declarations
+    return {**found, "continuous": continuous_equations(rule)}
+
+
+def continuous_equations(rule: Rule, net: str = "16", inputs: int = 64, classes: int = 10) -> str | None:
+    """The equations a rule learns by in continuous time, of a small net of its units; None where it has none."""
+    from neurorules.brian2_continuous.circuits import CIRCUITS
+    from neurorules.brian2_continuous.parts.layers import Net, hidden_sizes
+    from neurorules.brian2_continuous.parts.neurons import NEURONS
+
+    if rule.name not in CIRCUITS.modules:
+        return None
+    try:
+        plan = CIRCUITS.make(rule.name).of(rule)
+        circuit = plan.make(
+            Net(inputs, hidden_sizes(net), classes, NEURONS[plan.neuron](), 1),
+            rule,
+            plan.numbers(),
+            np.random.default_rng(0),
+        )
+    except UserError:  # a form of the rule that has none
+        return None
+    return str(circuit.show())

@@ -1,0 +1,80 @@
+"""A trained network in Brian2, beside itself in torch: the same samples, every spike compared."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from neurorules.brian2_steps.compiled import SAMPLES, compile_network, run_compiled
+from neurorules.brian2_steps.parity import compare_spikes
+from neurorules.brian2_steps.program import find_cpp_compiler
+from neurorules.brian2_steps.simulate import show_model, simulate
+from neurorules.brian2_steps.trained import numbers_of
+from neurorules.language.errors import UserError
+from neurorules.runs.progress import track
+from neurorules.torch_path.training.restore import restore
+
+ROWS = 10
+"""Samples run at once where nothing is compiled: memory stays bounded, and the bar moves."""
+REPAYS = 30
+"""Samples from which on compiling the network repays. Source: measured, docs/continuous.md."""
+
+
+def simulate_run(run: Path, samples: int, data_dir: Path | None = None, quiet: bool = False) -> dict[str, Any]:
+    """Run a trained network on its first test samples in Brian2 and in torch, both in float64.
+
+    Args:
+        run: folder of a finished run.
+        samples: how many, >= 1.
+        data_dir: where its data lie.
+        quiet: no progress bar.
+
+    Returns:
+        samples, spikes_compared, spikes_equal, first_difference (None where all are equal), and the model's text.
+
+    Raises:
+        UserError: no such run, a part that Brian2 has no lowering for, or fewer test samples than asked.
+        MissingExtra: brian2 is not installed.
+    """
+    restored = restore(run, data_dir, precision="float64", device="cpu")
+    test = restored.data.test
+    if not 1 <= samples <= len(test):
+        raise UserError(f"--samples is {samples}, the test set holds {len(test)}. Ask for 1 to {len(test)}")
+    learner = restored.learner
+    network, steps = learner.model.network, restored.config.steps
+    seen = learner.seen()
+    parameters, norms = numbers_of(learner.model, seen)
+    generator = torch.Generator().manual_seed(restored.config.seed)
+    found: dict[str, list[list[np.ndarray]]] = {layer.name: [[], []] for layer in network.hidden}
+    compiles = samples >= REPAYS and find_cpp_compiler() is not None
+    streamed = None
+    at_once = SAMPLES if compiles else ROWS
+    for start in track(range(0, samples, at_once), "simulating", quiet=quiet):
+        drive, _ = test.batch(np.arange(start, min(start + at_once, samples)), generator)
+        here = learner.respond(drive).activity
+        spikes = drive.values.double().numpy()
+        if compiles:
+            streamed = streamed or compile_network(
+                network, parameters, steps, constant=drive.constant, normalisation=norms
+            )
+            there = run_compiled(streamed, network, spikes)
+        else:
+            there = simulate(network, parameters, spikes, steps, normalisation=norms)
+        for index, layer in enumerate(network.hidden):
+            found[layer.name][0].append(here[index].S.values.flatten(2).numpy())
+            found[layer.name][1].append(there[layer.name].S)
+    sides = [{name: np.concatenate(pair[side], axis=1) for name, pair in found.items()} for side in (0, 1)]
+    parity = compare_spikes(*sides)
+    first = None if parity.first_difference is None else asdict(parity.first_difference)
+    model = show_model(network, parameters, normalisation=norms)
+    return {
+        "samples": parity.samples,
+        "spikes_compared": parity.spikes_compared,
+        "spikes_equal": parity.spikes_equal,
+        "first_difference": first,
+        "model": model,
+    }

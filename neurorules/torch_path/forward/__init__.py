@@ -1,0 +1,1 @@
+"""One layer's activity over time: products, normalisation, scans, and the loops of gated and recurrent neurons."""

@@ -1,0 +1,41 @@
+"""Constant activity that a phase adds beside the input: what it brings to the first layer, and where texts see it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from neurorules.contracts.series import Series
+from neurorules.contracts.signal import Offset
+from neurorules.language.errors import UserError
+from neurorules.network.layer import Layer, Masks, arrive
+from neurorules.network.network import Parameters
+
+
+def offset_current(layer: Layer, parameters: Parameters, offset: Offset, masks: Masks) -> Tensor:
+    """What an offset brings to a layer through its first connection, (B, *shape).
+
+    Raises:
+        UserError: a connection that transmits by what was sent before, which a constant activity has no place in.
+    """
+    entry = layer.inputs[0]
+    if entry.connection.efficacy is not None:
+        raise UserError(
+            f"layer '{layer.name}' is given a constant activity beside its input, and its connection transmits spikes "
+            f"by those before. Use --connection dense, or a rule that adds nothing to the input"
+        )
+    w = parameters[layer.weight(entry)]
+    if offset.shares is not None and all(transform.linear for transform in entry.transforms):
+        patterns = arrive(layer, entry, Series(offset.patterns, True), masks)
+        return torch.tensordot(offset.shares, entry.connection.current(w, patterns.values), 1)
+    rows = arrive(layer, entry, Series(offset.rows(), True), masks)
+    return entry.connection.current(w, rows.values)
+
+
+def with_offset(layer: Layer, offset: Offset, pre: dict[str, Series], masks: Masks) -> dict[str, Series]:
+    """What texts then read of the first connection's input: a constant one, the offset added, where that is dense."""
+    entry = layer.inputs[0]
+    if not offset.dense or entry.name not in pre or not pre[entry.name].constant:
+        return {}
+    rows = arrive(layer, entry, Series(offset.rows(), True), masks)
+    return {entry.name: Series(pre[entry.name].values + rows.values, True)}

@@ -1,0 +1,93 @@
+"""A small constant current carried forward beside the spikes, linearised around what the phase "input" did.
+
+a_1 = gain_1 (W_1 offset + injected),  a_l = gain_l W_l (psi_{l-1} a_{l-1}): no spike is made. psi is the mean over time
+of the neuron's pseudo-derivative; the gain is the normalisation's, held fixed; pooling by maxima passes what the most
+active neuron of a window carries. What a population sends itself is left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from neurorules.contracts.signal import PhaseDrive
+from neurorules.native import scans
+from neurorules.network.layer import NETWORK_INPUT, Input, Layer, Masks, mask_name
+from neurorules.network.network import Parameters
+from neurorules.network.post_forms import psi_of
+from neurorules.torch_path.forward.offset import offset_current
+from neurorules.torch_path.forward.run_layer import Activity
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a layer did in the phase "input".
+
+    Args:
+        psi: mean over time of the pseudo-derivative, (B, *shape); None where nothing goes on from it.
+        output: sum over time of what it sent, (B, *shape).
+        gain: of its normalisation; None for none.
+    """
+
+    psi: Tensor | None
+    output: Tensor
+    gain: Tensor | None
+
+
+def run_tangent(
+    layers: tuple[Layer, ...], parameters: Parameters, references: list[Reference], drive: PhaseDrive, masks: Masks
+) -> list[Tensor]:
+    """The current a (B, *shape) that a phase's offset brings about in each layer.
+
+    Args:
+        layers: in order; the read-out may be left out.
+        parameters: the network's.
+        references: of each layer that is read.
+        drive: offset or injected current of the phase.
+        masks: dropout masks of the trial.
+    """
+    found: list[Tensor] = []
+    for index, layer in enumerate(layers):
+        total = drive.injected if index == 0 else None
+        for entry in layer.inputs:
+            if entry.connection.recurrent:
+                continue
+            if entry.source == NETWORK_INPUT:
+                if drive.offset is None:
+                    continue
+                brought = offset_current(layer, parameters, drive.offset, masks)
+            else:
+                reference = references[entry.source]
+                assert reference.psi is not None
+                rows = _through_transforms(layer, entry, reference.output, reference.psi * found[entry.source], masks)
+                brought = entry.connection.current(parameters[layer.weight(entry)], rows)
+            total = brought if total is None else total + brought
+        assert total is not None, "a layer that nothing reaches"
+        gain = references[index].gain if index < len(references) else None
+        found.append(total if gain is None else total * gain)
+    return found
+
+
+def _through_transforms(layer: Layer, entry: Input, output: Tensor, change: Tensor, masks: Masks) -> Tensor:
+    for position, transform in enumerate(entry.transforms):
+        mask = masks.get(mask_name(layer, entry, position))
+        change = transform.tangent(output, mask, change)
+        output = transform.forward(output, mask)
+    return change
+
+
+def psi_total(layer: Layer, activity: Activity) -> Tensor:
+    """Sum over a window's steps of the pseudo-derivative, (B, *shape)."""
+    v = activity.v.values
+    psi, dynamics = psi_of(layer.neuron), layer.neuron.dynamics()
+    if psi is None or dynamics is None or not scans.serves(v):
+        return activity.psi(layer.neuron, v).sum(0)
+    rows, theta = v.reshape(*v.shape[:2], -1), dynamics.v_threshold
+    found = scans.reverse(
+        torch.ones_like(rows[0]), activity.steps, 0.0, scans.Reset.NONE, v=rows,
+        v_threshold=theta.reshape(-1) if isinstance(theta, Tensor) else theta, psi=psi, every=False,
+    )  # fmt: skip
+    assert found.total is not None
+    return found.total.reshape(v.shape[1:])

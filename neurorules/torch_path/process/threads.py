@@ -1,0 +1,79 @@
+"""How many threads of the CPU a run has: one count from its beginning to its end, since sums round by it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
+
+import joblib
+import torch
+
+from neurorules.language.config import SettledConfig
+from neurorules.language.errors import UserError
+from neurorules.network.network import Network
+from neurorules.torch_path.process.forks import check_forked
+
+WORK_FOR_THREADS = 2**17
+"""Neuron steps of a layer and trial that repay a second thread. Source: measured, benchmarks/."""
+
+_log = logging.getLogger(__name__)
+
+
+def usable_cores() -> int:
+    """Cores that this process may use, by its affinity and its control group."""
+    return joblib.cpu_count()
+
+
+def check_threads(threads: int | None) -> None:
+    """Whether so many threads have cores to run on; None leaves the choice open.
+
+    Raises:
+        UserError: there are fewer cores.
+    """
+    if threads is not None and threads > usable_cores():
+        raise UserError(f"--threads is {threads}, and this process may use {_cores()}. Give at most {usable_cores()}")
+
+
+def threads_of(config: SettledConfig, network: Network, begun: int | None) -> int:
+    """The count that a run computes with; a small net has one thread, where waking more costs more than they save.
+
+    Args:
+        config: threads None stands for as many as the work repays.
+        network: what runs.
+        begun: the count that a run was begun with, for one that goes on; None for a new one.
+    """
+    wanted = config.threads or begun
+    if wanted is None:
+        widest = max(prod(layer.shape) * layer.neuron.work for layer in network.layers)
+        return torch.get_num_threads() if config.batch_size * config.steps * widest >= WORK_FOR_THREADS else 1
+    if wanted <= usable_cores():
+        return wanted
+    _log.warning(
+        "the run was begun on %d threads, and this process may use %s: from here on its numbers round differently "
+        "from those of a run that never stopped",
+        wanted, _cores(),
+    )  # fmt: skip
+    return usable_cores()
+
+
+@contextmanager
+def running_on(threads: int) -> Iterator[None]:
+    """Run the block on so many threads; outside it is as before.
+
+    Raises:
+        UserError: this process cannot start them, see `forks.check_forked`.
+    """
+    check_forked(threads)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _cores() -> str:
+    cores = usable_cores()
+    return "1 core" if cores == 1 else f"{cores} cores"

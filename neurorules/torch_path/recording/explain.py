@@ -1,0 +1,245 @@
+"""Why one weight moved: the factors of its texts at its two neurons, and the change they make at each step.
+
+A change is a sum over steps, so each step has its share. Beside `dv_dw` a share stands at the step of the presynaptic
+spike, and its postsynaptic factor is what that spike still does to the membrane later (docs/traces.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurorules.contracts.normalisation import UpdateStatistics
+from neurorules.contracts.series import Series
+from neurorules.language.equations import ELIGIBILITY
+from neurorules.language.errors import UserError
+from neurorules.language.expressions import Name, calls_in, show
+from neurorules.network.model import Model
+from neurorules.network.products import Group, Lingering, value_of
+from neurorules.network.texts import Text
+from neurorules.torch_path.forward.run_layer import Carry
+from neurorules.torch_path.recording.synapse import Synapse, find_synapse
+from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.training.restore import restore
+from neurorules.torch_path.trial.learn import learn_trial
+from neurorules.torch_path.trial.probe import Probe
+from neurorules.torch_path.update.eligibility import eligibility_of, trace
+from neurorules.torch_path.update.local_view import Gathered, LocalView
+from neurorules.torch_path.update.post_factors import PostFactors, post_value
+from neurorules.torch_path.update.pre_factors import CENTRED_SPIKES, pre_value
+from neurorules.traces.explanation import Explanation, PhasePart, Term
+
+
+@dataclass(frozen=True)
+class Views(Probe):
+    """Keeps what the texts of one layer see, phase by phase."""
+
+    layer: str
+    seen: list[LocalView] = field(default_factory=list)
+
+    def learns(self, view: LocalView, texts: tuple[Text, ...], statistics: Mapping[str, UpdateStatistics]) -> None:
+        if view.layer.name == self.layer:
+            self.seen.append(replace(view, carry=Carry(), traced={}))
+
+
+def explain_run(run: Path, synapse: str, sample: int = 0, data_dir: Path | None = None) -> Explanation:
+    """Why a weight of a finished run would move if the network learned from a test sample; nothing is applied.
+
+    Args:
+        run: its folder.
+        synapse: LAYER:POST:PRE (see `synapse`).
+        sample: place in the test set, as in recorded traces.
+
+    Raises:
+        UserError: no such run, synapse or sample, or a weight that the rule does not teach.
+    """
+    restored = restore(run, data_dir)
+    found, test = find_synapse(restored.learner.model.network, synapse), restored.data.test
+    if not 0 <= sample < len(test):
+        raise UserError(f"--sample is {sample}, the test set counts 0..{len(test) - 1}")
+    drive, labels = test.batch(np.array([sample]), torch.Generator().manual_seed(restored.config.seed))
+    explained = explain(restored.learner, drive, labels, found)
+    return replace(explained, rule=restored.config.rule, sample=sample)
+
+
+def explain(learner: Learner, drive: Series, labels: Tensor, synapse: Synapse) -> Explanation:
+    """Why a weight would move in a trial of these samples; the numbers are averages over them, as in a trial.
+
+    A rule that applies changes between its phases applies them here, to this learner.
+
+    Args:
+        learner: as it is.
+        drive: (T, B, *input) or constant (B, *input).
+        labels: (B,) class indices.
+        synapse: of its network.
+
+    Raises:
+        UserError: a weight that the rule does not teach.
+    """
+    parameter = synapse.layer.weight(synapse.entry)
+    views = Views(synapse.layer.name)
+    gradients: list[Mapping[str, Tensor]] = []
+
+    def apply(changes: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        gradients.append(changes)
+        return {name: value.clone() for name, value in learner.apply_and_read(changes).items()}
+
+    given = Series(drive.values.to(learner.device, learner.dtype), drive.constant)
+    before, weight = learner.seen(), float(learner.read()[parameter][synapse.weight])
+    before = replace(before, parameters={name: value.clone() for name, value in before.parameters.items()})
+    steps = learner.steps if drive.constant else len(drive.values)
+    with torch.no_grad():
+        said = int(learner.scores(given)[0].argmax())
+        generator = torch.Generator(learner.device).manual_seed(learner.seed)
+        trial = learn_trial(
+            learner.model, before, given, steps, labels.to(learner.device), generator, None, apply, views
+        )
+        found = (_part(view, learner.model, synapse, before.update, int(labels[0]), len(labels)) for view in views.seen)
+        parts = tuple(part for part in found if part is not None)
+    gradients.append(trial.gradients)
+    moved = [g[parameter] for g in gradients if parameter in g]
+    if not parts or not moved:
+        raise UserError(
+            f"rule '{learner.model.rule.name}' has no text for the weights of layer '{synapse.layer.name}': they stay "
+            f"as they are. Explain a synapse that learns, or see: neurorules cite {learner.model.rule.name} --equations"
+        )
+    total = torch.stack(moved).sum(0)
+    scale, rule = synapse.layer.neuron.scale, learner.model.rule
+    threshold = scale.expand(synapse.layer.shape)[synapse.post] if isinstance(scale, Tensor) else scale
+    return Explanation(
+        synapse.name, parameter, synapse.weight, rule.name, rule.declarations, weight, 0, int(labels[0]), said, 1.0,
+        float(threshold) if synapse.layer.neuron.spiking else None, parts, float(total[synapse.weight]),
+        (synapse.strongest(total) if total[synapse.weight[0]].any() else synapse).name,
+    )  # fmt: skip
+
+
+def _part(
+    view: LocalView,
+    model: Model,
+    synapse: Synapse,
+    statistics: Mapping[str, UpdateStatistics],
+    label: int,
+    samples: int,
+) -> PhasePart | None:
+    """What the texts of one phase did at a synapse; None where they did nothing at its connection."""
+    if synapse.entry.name not in view.activity.pre:
+        return None
+    texts = [text for text in model.texts_of(view.phase) if _holds(text, synapse)]
+    if not texts:
+        return None
+    factors = PostFactors(view, statistics, Gathered())
+    terms, own = [], torch.zeros(view.activity.steps, dtype=torch.float64)
+    for text in texts:
+        for number, group in enumerate(text.groups):
+            name = f"{view.phase}.{view.layer.name}.w.{number}"
+            post, pre, product = _factors(view, synapse, group, factors, name)
+            factor = _weight_factor(view, synapse, group)
+            product = product * (factor / samples)
+            if synapse.own_pair is not None:
+                own += product[:, :, synapse.own_pair].sum(1).double().cpu()
+            factors_there = _at(pre, synapse.pre), _at(post, synapse.post)
+            terms.append(Term(_pre_text(group), show(group.post), *factors_there, factor, _numpy(product.sum((1, 2)))))
+    rows = view.activity.v.values.shape[1]
+    return PhasePart(
+        view.phase, tuple(text.plasticity.text for text in texts),
+        label if rows == model.network.classes and rows != samples else 0,
+        dict(_variables(view, model, synapse, texts)), tuple(terms),
+        None if synapse.own_pair is None else _numpy(own),
+    )  # fmt: skip
+
+
+def _holds(text: Text, synapse: Synapse) -> bool:
+    flat = len(synapse.layer.shape) == 1
+    asked = text.plasticity
+    return asked.parameter == "w" and asked.role == synapse.layer.role and (flat or asked.populations == "all")
+
+
+def _factors(
+    view: LocalView, synapse: Synapse, group: Group, factors: PostFactors, name: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Post factor (T, B, *shape), pre factor (T, B, *pre), and their product at each pair of the weight, (T, B, P)."""
+    steps = view.activity.steps
+    post = factors.of_current(group, name, every=True).over_time(steps)
+    if group.lingering is not None:
+        return _lingering(view, synapse, group.lingering, post)
+    centred = group.eligible and synapse.entry.name in view.activity.pre_mean
+    spikes = view.activity.pre[synapse.entry.name]
+    if group.eligible and not centred:
+        pre = spikes.over_time(steps)
+    else:
+        pre = pre_value(view, synapse.entry, CENTRED_SPIKES if centred else group.pre).over_time(steps)
+    post_pairs, pre_pairs = synapse.pairs(post, pre)
+    return post, pre, post_pairs * pre_pairs
+
+
+def _lingering(view: LocalView, synapse: Synapse, lingering: Lingering, post: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The same where the presynaptic factor is a declared eligibility: its trace at each pair, forwards in time."""
+    steps, total = view.activity.steps, torch.zeros(())
+    post_pairs, _ = synapse.pairs(post, view.activity.pre[synapse.entry.name].over_time(steps))
+    for number, group in enumerate(lingering.groups):
+        own = post_value(view, group.post, lambda a: a)
+        ours = Series(own, own.ndim == len(view.layer.shape) + 1).over_time(steps)
+        pairs = synapse.pairs(ours, pre_value(view, synapse.entry, group.pre).over_time(steps))
+        key = f"{lingering.name}.{number}.{synapse.name}"
+        total = total + trace(view, key, Series((pairs[0] * pairs[1]).contiguous(), False), lingering.decay)
+    shape = (steps, total.shape[1], *synapse.entry.pre_shape)
+    pre = total[:, :, synapse.own_pair or 0].reshape(steps, -1, *(1,) * len(synapse.entry.pre_shape)).expand(shape)
+    return post, pre, post_pairs * total
+
+
+def _weight_factor(view: LocalView, synapse: Synapse, group: Group) -> float:
+    if group.weight is None:
+        return 1.0
+    w = view.parameters[synapse.layer.weight(synapse.entry)][synapse.weight]
+    return float(value_of(group.weight, {"w": w, **view.constants}, view.layer.neuron.psi, lambda a: a))
+
+
+def _pre_text(group: Group) -> str:
+    if group.lingering is not None:
+        return group.lingering.name
+    return ELIGIBILITY if group.eligible else "1" if group.pre is None else show(group.pre)
+
+
+def _variables(view: LocalView, model: Model, synapse: Synapse, texts: list[Text]) -> Iterator[tuple[str, np.ndarray]]:
+    """What the texts read at the two neurons, spikes and membrane in any case, in the order of the picture."""
+    equations = [model.rule.equation(text.plasticity) for text in texts]
+    equations += [own.eligibility(e.name) for own in equations for e in model.rule.eligibilities if e.name in own.reads]
+    reads = {"S_pre", "S_post", "v_post"}.union(*(equation.reads for equation in equations))
+    reads |= {"m_post"} if view.m is not None else set()
+    steps, shape = view.activity.steps, view.layer.shape
+    if ELIGIBILITY in reads:
+        reads |= {"mean_pre"}
+    reads -= {"mean_pre"} if synapse.entry.name not in view.activity.pre_mean else set()
+    for name in ("S_pre", "mean_pre", "x_pre"):
+        if name in reads:
+            value = pre_value(view, synapse.entry, Name(name)).over_time(steps)
+            yield name, _at(value.expand(steps, view.activity.v.values.shape[1], *synapse.entry.pre_shape), synapse.pre)
+    for name in ("S_post", "v_post", "x_post", "m_post", "kept_post", "p_post", "y_post"):
+        if name in reads:
+            value = post_value(view, Name(name), lambda a: a)
+            yield name, _at(Series(value, value.ndim == len(shape) + 1).over_time(steps), synapse.post)
+    if any(call.function == "psi" for equation in equations for call in calls_in(equation.expression)):
+        yield "psi_post", _at(view.activity.psi(view.layer.neuron, view.activity.v.values), synapse.post)
+    if ELIGIBILITY in reads:
+        spikes = _of_neuron(pre_value(view, synapse.entry, CENTRED_SPIKES).over_time(steps), synapse.pre)
+        arriving = spikes.reshape(steps, -1, *(1,) * len(shape)).expand(steps, -1, *shape)
+        yield ELIGIBILITY, _at(eligibility_of(view, f"explained.{synapse.name}", arriving), synapse.post)
+
+
+def _of_neuron(values: Tensor, place: tuple[int, ...]) -> Tensor:
+    """Values (T, B, *shape) of one neuron, (T, B)."""
+    index: tuple[slice | int, ...] = (slice(None), slice(None), *place)
+    return values[index]
+
+
+def _at(values: Tensor, place: tuple[int, ...]) -> np.ndarray:
+    return _numpy(_of_neuron(values, place))
+
+
+def _numpy(values: Tensor) -> np.ndarray:
+    return values.detach().double().cpu().numpy().copy()

@@ -1,0 +1,160 @@
+"""What a recording holds: variables and layers by name, checked against the model before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from neurorules.language.errors import UserError, unknown
+from neurorules.network.layer import Input, Layer
+from neurorules.network.model import Model
+from neurorules.network.network import Parameters
+
+INPUT = "input"
+"""Name of the network's input among a trace's layers."""
+POPULATION = {
+    "S": "spikes, or a graded output",
+    "v": "membrane before reset",
+    "forward": "the forward signal: the same as S, stored densely",
+    "x": "low-pass trace of the spikes, where the rule declares one",
+    "m": "third factor, as the texts read it",
+    "reverse": "what the rule's reverse circuit sends to the layers below",
+}
+SYNAPSES = {
+    "G1": "third factor times forward signal at each synapse, by step",
+    "dv_dw": "the exact eligibility of each synapse, by step",
+}
+PARAMETERS = {"w": "weights of the layers' connections", "b": "their biases"}
+"""Beside these, a declared eligibility and any parameter can be recorded by their own names."""
+LEARNING = frozenset({"m", "reverse", "G1"})
+"""What only a trial has in which the network would learn from the sample."""
+LARGEST_SAMPLE = 512 * 2**20
+"""Bytes that one sample may take: a recording stays in memory that everybody has."""
+
+
+@dataclass(frozen=True)
+class RecordPlan:
+    """What is recorded, by kind.
+
+    Args:
+        model: whose.
+        population: variables of populations, (T, N) a sample.
+        synapses: variables of connections, (T, *weights) a sample; declared eligibilities among them.
+        parameters: full names of what snapshots keep.
+        layers: the populations and connections that were asked for; None for all.
+    """
+
+    model: Model
+    population: tuple[str, ...]
+    synapses: tuple[str, ...]
+    parameters: tuple[str, ...]
+    layers: frozenset[str] | None
+
+    @property
+    def learns(self) -> bool:
+        """Whether a sample's trial has to be run, beside its response."""
+        return bool(LEARNING & {*self.population, *self.synapses})
+
+    @property
+    def samples(self) -> bool:
+        """Whether anything of samples is recorded, and not parameters alone."""
+        return bool(self.population or self.synapses)
+
+    def takes(self, layer: str) -> bool:
+        """Whether a population is recorded."""
+        return self.layers is None or layer in self.layers
+
+    def takes_input(self, constant: bool) -> bool:
+        """Whether the network's input is recorded: where it is asked for, or varies in time."""
+        spikes = {"S", "forward", "x"} & set(self.population)
+        return bool(spikes) and (not constant if self.layers is None else INPUT in self.layers)
+
+    def connections(self) -> Iterator[tuple[Layer, Input, str]]:
+        """The connections whose synapses are recorded, and their names in a trace."""
+        for layer, entry, _ in self.model.network.weights():
+            name = f"{layer.name}.{entry.name}"
+            if self.synapses and (self.layers is None or self.layers & {layer.name, name}):
+                yield layer, entry, name
+
+    def shapes(self, parameters: Parameters, constant: bool) -> dict[str, tuple[int, ...]]:
+        """The layers of the trace: populations first, the input before all others."""
+        network = self.model.network
+        found: dict[str, tuple[int, ...]] = {INPUT: network.input_shape} if self.takes_input(constant) else {}
+        if self.population:
+            found |= {layer.name: layer.shape for layer in network.layers if self.takes(layer.name)}
+        for layer, entry, name in self.connections():
+            found[name] = tuple(parameters[layer.weight(entry)].shape)
+        return found
+
+    def sample_bytes(self, parameters: Parameters, steps: int) -> int:
+        """About what one sample takes on its way to the file: 4 bytes a number.
+
+        Raises:
+            UserError: more than `LARGEST_SAMPLE`.
+        """
+        shapes = self.shapes(parameters, False)
+        synapses = {name for _, _, name in self.connections()}
+        each = {
+            name: 4 * steps * prod(shape) * len(self.synapses if name in synapses else self.population)
+            for name, shape in shapes.items()
+        }
+        total = sum(each.values())
+        if total > LARGEST_SAMPLE:
+            worst = max(each, key=lambda name: each[name])
+            what = f"{', '.join(self.synapses)} at every synapse" if worst in synapses else "it"
+            raise UserError(
+                f"one sample would take {total / 1e9:.1f} GB, {each[worst] / 1e9:.1f} GB of it for '{worst}' ({what}, "
+                f"{steps} steps); the limit is {LARGEST_SAMPLE / 1e9:.1f} GB. Name fewer layers, or record m and S"
+            )
+        return total
+
+
+def record_plan(
+    model: Model, parameters: Parameters, variables: Sequence[str], layers: Collection[str] | None = None
+) -> RecordPlan:
+    """Check what was asked for.
+
+    Args:
+        model: network, rule, signal.
+        parameters: all that the learner has.
+        variables: of `POPULATION`, `SYNAPSES`, `PARAMETERS`, declared eligibilities, and full names of parameters.
+        layers: populations such as "hidden1" or "input", connections such as "hidden1.ff"; None for all.
+
+    Raises:
+        UserError: an unknown name (nearest offered), or a variable that this rule does not have.
+    """
+    declared = [eligibility.name for eligibility in model.rule.eligibilities]
+    known = [*POPULATION, *SYNAPSES, *PARAMETERS, *declared, *parameters]
+    for variable in variables:
+        if variable not in known:
+            raise unknown("variable", variable, known)
+    if not variables:
+        raise UserError("no variable is asked for. Name some, such as S,v")
+    connections = [f"{layer.name}.{entry.name}" for layer, entry, _ in model.network.weights()]
+    places = [INPUT, *(layer.name for layer in model.network.layers), *connections]
+    for place in layers or ():
+        if place not in places:
+            raise unknown("layer", place, places)
+    _check_rule(model, variables)
+    chosen = None if not layers else frozenset(layers)
+    names: list[str] = [variable for variable in variables if variable in parameters]
+    for layer, entry, name in model.network.weights():
+        connection = f"{layer.name}.{entry.name}"
+        if chosen is None or chosen & {layer.name, connection}:
+            names += [name] if "w" in variables else []
+            names += [layer.bias] if "b" in variables and layer.bias in parameters else []
+    return RecordPlan(
+        model, tuple(v for v in POPULATION if v in variables),
+        tuple(v for v in (*SYNAPSES, *declared) if v in variables), tuple(dict.fromkeys(names)), chosen,
+    )  # fmt: skip
+
+
+def _check_rule(model: Model, variables: Sequence[str]) -> None:
+    asked = sorted(LEARNING & set(variables))
+    if asked and model.signal is None:
+        raise UserError(f"rule '{model.rule.name}' has no learning signal, so no '{asked[0]}'. Record S or v")
+    if "reverse" in asked and model.signal is not None and "reverse_circuit" not in model.signal.needs:
+        raise UserError(f"rule '{model.rule.name}' has no reverse circuit. Record m, its third factor, instead")
+    if "x" in variables and model.rule.trace_decay is None:
+        raise UserError(f"rule '{model.rule.name}' declares no trace x of the spikes. Record S, of which it is made")

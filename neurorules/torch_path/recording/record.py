@@ -1,0 +1,128 @@
+"""Recording what a trained network does on samples of its data, and what it would learn from them."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from neurorules.language.errors import UserError
+from neurorules.runs.outputs import check_output
+from neurorules.runs.progress import track
+from neurorules.torch_path.recording.plan import INPUT
+from neurorules.torch_path.recording.recorder import Recorder
+from neurorules.torch_path.training.batches import Data, Part
+from neurorules.torch_path.training.report import versions
+from neurorules.torch_path.training.restore import restore
+from neurorules.traces.header import TraceHeader
+from neurorules.traces.store import TraceReader
+from neurorules.traces.writer import TraceWriter
+
+PartName = Literal["test", "validation", "train"]
+ROWS = 32
+"""Samples run at once."""
+LARGE = 2**30
+"""Bytes of a recording, before it is compressed, that deserve a word."""
+_log = logging.getLogger(__name__)
+
+
+def record_run(
+    run: Path, out: Path, samples: str, variables: Sequence[str], layers: Collection[str] | None = None,
+    part: PartName = "test", data_dir: Path | None = None, quiet: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    """Record samples of a run's data.
+
+    Args:
+        run: folder of a finished run.
+        out: trace file to write.
+        samples: how many from the first on, or their places: see `sample_places`.
+        variables, layers: see `record_plan`.
+        part: of the data set.
+
+    Returns:
+        samples, spikes of its layers, and the trace file's path.
+
+    Raises:
+        UserError: no such run, variable or layer, a variable that its rule does not have, or no such samples.
+    """
+    check_output(out)
+    restored = restore(run, data_dir)
+    learner, config = restored.learner, restored.config
+    chosen = part_of(restored.data, part)
+    places = sample_places(samples, len(chosen), "--samples", part)
+    asked = {"variables": list(variables), "layers": layers and sorted(layers), "samples": samples, "part": part}
+    stored = config.as_dict()
+    header = TraceHeader(config.rule, {}, seed=config.seed, config=stored, versions=versions(), recording=asked)
+    generator = torch.Generator().manual_seed(config.seed)
+    with Recorder(learner, out, variables, layers, header) as recorder, whole_or_none(recorder):
+        total = len(places) * recorder.plan.sample_bytes(learner.learned.parameters, config.steps)
+        if total > LARGE:
+            _log.warning(f"recording about {total / 1e9:.1f} GB, before compression")
+        rows = ROWS if recorder.plan.samples else len(places)
+        for start in track(range(0, len(places) if recorder.plan.samples else 0, rows), "recording", quiet=quiet):
+            here = places[start : start + rows]
+            recorder.record(*chosen.batch(here, generator), here, config.epochs)
+        if recorder.plan.parameters:
+            recorder.snapshot(config.epochs)
+    with TraceReader(out) as reader:
+        own = [layer for layer in reader.layers if layer != INPUT and "S" in reader.variables(layer)]
+        spikes = sum(reader.count(layer) for layer in own)
+    return {"samples": len(reader), "spikes": spikes, "out": str(out)}
+
+
+@contextmanager
+def whole_or_none(recording: Recorder | TraceWriter) -> Iterator[None]:
+    """Remove the recording where the block fails; where the user stops it, what is recorded stays."""
+    try:
+        yield
+    except Exception:
+        recording.discard()
+        raise
+
+
+def part_of(data: Data, name: PartName) -> Part:
+    """A part of the data set.
+
+    Raises:
+        UserError: validation samples of a run that holds none out.
+    """
+    found = {"test": data.test, "validation": data.validation, "train": data.train}[name]
+    if found is None:
+        raise UserError("the run holds no validation samples out. Record its --part test or train")
+    return found
+
+
+def sample_places(text: str, size: int, option: str, part: str) -> np.ndarray:
+    """Places in a part of the data set: "10" is the first ten, "3,7,20-30" or "3," are places, counted from 0.
+
+    Args:
+        text: as the user wrote it.
+        size: samples that there are.
+        option, part: how the error names them.
+
+    Raises:
+        UserError: no such text, or samples that are not there.
+    """
+    there = f"the {part} set holds {size}"
+    if re.fullmatch(r"\s*\d+\s*", text):
+        if not 1 <= int(text) <= size:
+            raise UserError(f"{option} is {text}, {there}. Ask for 1 to {size}")
+        return np.arange(int(text))
+    found: list[int] = []
+    for piece in filter(None, (piece.strip() for piece in text.split(","))):
+        match = re.fullmatch(r"(\d+)(?:\s*-\s*(\d+))?", piece)
+        if match is None:
+            raise UserError(f"{option} is '{text}', and '{piece}' is no place. Write 10, or 3,7,20-30")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not first <= last < size:
+            raise UserError(f"{option} asks for {piece}, {there}. Ask for places from 0 to {size - 1}, in order")
+        found += range(first, last + 1)
+    if not found:
+        raise UserError(f"{option} is '{text}', which names no sample. Write 10, or 3,7,20-30")
+    return np.array(found)

@@ -1,0 +1,201 @@
+"""The recorder: what a learner does on samples, written to a trace file while it learns or afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurorules.contracts.series import Series
+from neurorules.language.config import PIPELINED, window_of
+from neurorules.language.errors import UserError
+from neurorules.torch_path.process.session import own_session
+from neurorules.torch_path.recording.plan import RecordPlan, record_plan
+from neurorules.torch_path.recording.rows import Seen, many_rows, parameter_arrays, population_arrays, synapse_arrays
+from neurorules.torch_path.training.arguments import Labels, Spikes, to_series
+from neurorules.torch_path.training.checks import check_drive, check_labels
+from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.training.report import versions
+from neurorules.torch_path.trial.learn import TrialResult, learn_trial
+from neurorules.torch_path.update.output import metrics_of
+from neurorules.traces.header import TraceHeader
+from neurorules.traces.writer import TraceWriter
+
+FLUSH_SECONDS = 0.5
+"""What a killed process may lose: a flush waits for the disk."""
+
+
+def open_trace(path: Path, header: TraceHeader) -> TraceWriter:
+    """A new trace that is flushed now and then."""
+    return TraceWriter(path, header, FLUSH_SECONDS)
+
+
+class Recorder:
+    """Writes what a learner does into a trace file. Use it as a context manager; it changes nothing of the learner.
+
+    A process that is killed leaves all but the last half second; `flush` brings everything to the disk.
+
+    Args:
+        learner: whose.
+        path: the new file; one that is there is replaced.
+        variables: S, v, x, m, w, b, ...: see `record_plan`.
+        layers: names, such as "hidden1" or "hidden1.ff"; None for all.
+        header: what the file says about itself, its layers apart; None for what the learner knows.
+        opens: opens the file for a header.
+
+    Raises:
+        UserError: an unknown variable or layer, or one that the rule does not have.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        path: str | Path,
+        variables: Sequence[str] = ("S",),
+        layers: Collection[str] | None = None,
+        header: TraceHeader | None = None,
+        opens: Callable[[Path, TraceHeader], TraceWriter] = open_trace,
+    ) -> None:
+        self.learner, self.path, self._opens = learner, Path(path), opens
+        self.plan: RecordPlan = record_plan(learner.model, learner.learned.parameters, variables, layers)
+        self.header = header or TraceHeader(
+            learner.model.rule.name, {}, seed=learner.seed, versions=versions(),
+            recording={"variables": list(variables), "layers": None if layers is None else sorted(layers)},
+        )  # fmt: skip
+        self.writer: TraceWriter | None = None
+        self._recorded = 0
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None or self.writer is not None:
+            self.close()
+
+    def record(
+        self, spikes: Spikes, labels: Labels | None = None, indices: Sequence[int] | np.ndarray | None = None,
+        epoch: int = -1,
+    ) -> Tensor:  # fmt: skip
+        """Run samples without learning from them, and write what happened; of a trial where its m is asked for.
+
+        Args:
+            spikes, labels: as in `Learner.step`; labels are needed for what only a trial has, such as m.
+            indices: the samples' places in the data set; counted on by default.
+            epoch: epochs done, or -1.
+
+        Returns:
+            Predicted classes, (B,).
+
+        Raises:
+            UserError: wrong shapes, no labels where they are needed, or a sample too large.
+        """
+        learner, drive = self.learner, to_series(spikes)
+        response = learner.respond(drive)
+        said, steps = response.scores.argmax(1).cpu(), response.activity[-1].steps
+        seen = Seen(drive, said, response.activity, {}, {}, learner.read())
+        network = learner.model.network
+        taught = None if labels is None else check_labels(labels, drive, network.classes, learner.device)
+        if self.plan.learns:
+            if taught is None:
+                raise UserError("what a sample would teach (m, reverse, G1) needs its label. Hand over labels")
+            given, _ = check_drive(drive, network, learner.steps, learner.device, learner.dtype)
+            generator = torch.Generator(learner.device).manual_seed(learner.seed)  # the learner's own stays as it is
+            with own_session(learner.fast):
+                trial = learn_trial(
+                    learner.model,
+                    learner.seen(),
+                    given,
+                    steps,
+                    taught,
+                    generator,
+                    apply=lambda _: learner.read(),
+                )  # nothing of it is applied
+            seen = seen._replace(activity=trial.activity, m=trial.third_factors, sent=trial.sent)
+        self._write(seen, taught, indices, epoch)
+        return said
+
+    def step(
+        self, spikes: Spikes, labels: Labels, fraction: float = 1.0, epoch: int = -1
+    ) -> dict[str, float]:  # fmt: skip
+        """Learn from one batch, as `learner.step` does, and write what that step itself saw: nothing runs twice.
+
+        Raises:
+            UserError: a schedule that keeps no step of the trial, or what `learner.step` refuses.
+        """
+        drive = to_series(spikes)
+        steps = self.learner.steps if drive.constant else len(drive.values)
+        if self.learner.schedule in PIPELINED or window_of(self.learner.schedule, steps) < steps:
+            raise UserError(
+                f"schedule '{self.learner.schedule}' forgets a trial's steps. Use schedule='by_layer', or "
+                f"learner.step(...) and then recorder.record(...)"
+            )
+        before = self.learner.read()
+        if self.plan.synapses:  # learning changes parameters in place
+            before = {name: value.clone() for name, value in before.items()}
+        trial, given = self.learner.learn(spikes, labels, fraction)
+        self._write(_of_trial(drive, trial, before), given, None, epoch)
+        return metrics_of(trial.scores, given, trial.spikes)
+
+    def snapshot(self, epoch: int = -1) -> None:
+        """Keep the parameters that were asked for, as they are now.
+
+        Raises:
+            ValueError: no parameter was asked for, or nothing was recorded yet although samples were asked for.
+        """
+        if not self.plan.parameters:
+            raise ValueError("the recorder keeps no parameter: ask for w, b, or one by name")
+        if self.writer is None and self.plan.samples:
+            raise ValueError("record samples before the first snapshot: the file's layout depends on them")
+        parameters = self.learner.read()
+        self._opened({}).snapshot(epoch, parameter_arrays(self.plan, parameters))
+
+    def flush(self) -> None:
+        """Bring what was recorded to the disk now."""
+        if self.writer is not None:
+            self.writer.flush()
+
+    def close(self) -> None:
+        """Close the file; one without samples is made where nothing was recorded."""
+        self._opened(self.plan.shapes(self.learner.learned.parameters, True)).close()
+
+    def discard(self) -> None:
+        """Remove what was recorded; a trace that stood there before stays."""
+        if self.writer is not None:
+            self.writer.discard()
+
+    def _opened(self, layers: Mapping[str, tuple[int, ...]]) -> TraceWriter:
+        if self.writer is None:
+            self.writer = self._opens(self.path, self._header(layers))
+        return self.writer
+
+    def _header(self, layers: Mapping[str, tuple[int, ...]]) -> TraceHeader:
+        parameters = self.learner.learned.parameters
+        changed: dict[str, Any] = {"layers": dict(layers), "units": {"v": "threshold", **self.header.units}}
+        changed["parameters"] = {name: tuple(parameters[name].shape) for name in self.plan.parameters}
+        return TraceHeader(**{**vars(self.header), **changed})
+
+    def _write(self, seen: Seen, labels: Tensor | None, indices: Any, epoch: int) -> None:
+        many, plan = len(seen.said), self.plan
+        if self.writer is None:
+            plan.sample_bytes(self.learner.learned.parameters, seen.activity[-1].steps)
+        writer = self._opened(plan.shapes(self.learner.learned.parameters, seen.drive.constant))
+        places = np.arange(self._recorded, self._recorded + many) if indices is None else np.asarray(indices)
+        classes = np.full(many, -1) if labels is None else labels.cpu().numpy()
+        arrays = population_arrays(plan, seen)
+        for rows in many_rows(plan, many):
+            here = {layer: {name: x[:, rows] for name, x in found.items()} for layer, found in arrays.items()}
+            here |= synapse_arrays(plan, seen, rows.start) if plan.synapses else {}
+            writer.append_batch(places[rows], classes[rows], here, seen.said.numpy()[rows], epoch)
+        self._recorded += many
+
+
+def _of_trial(drive: Series, trial: TrialResult, parameters: dict[str, Tensor]) -> Seen:
+    said = trial.scores.argmax(1).cpu()
+    return Seen(drive, said, trial.activity, trial.third_factors, trial.sent, parameters)

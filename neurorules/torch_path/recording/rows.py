@@ -1,0 +1,166 @@
+"""From what a batch did to the arrays of a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurorules.contracts.neuron import Gates
+from neurorules.contracts.series import Series
+from neurorules.native import scans
+from neurorules.network.layer import Input, Layer
+from neurorules.network.network import Parameters
+from neurorules.network.products import Lingering
+from neurorules.torch_path.forward.run_layer import Activity, Carry
+from neurorules.torch_path.recording.plan import INPUT, RecordPlan
+from neurorules.torch_path.update.eligibility import eligibility_over_time, trace
+from neurorules.torch_path.update.local_view import LocalView
+from neurorules.torch_path.update.post_factors import post_value
+from neurorules.torch_path.update.pre_factors import pre_value
+
+Arrays = dict[str, dict[str, np.ndarray]]
+"""Layer -> variable -> (T, B, ...)."""
+
+
+class Seen(NamedTuple):
+    """What a batch brought: its drive, predicted classes, activity by layer, third factors and what a reverse circuit
+    sent by layer's name, and the parameters it met."""
+
+    drive: Series
+    said: Tensor
+    activity: list[Activity]
+    m: dict[str, Series]
+    sent: dict[str, Series]
+    parameters: Parameters
+
+
+def population_arrays(plan: RecordPlan, seen: Seen) -> Arrays:
+    """Variables of populations, of all rows."""
+    found: Arrays = {}
+    steps = seen.activity[-1].steps
+    if plan.takes_input(seen.drive.constant):
+        values = {"S": seen.drive, "forward": seen.drive}
+        if "x" in plan.population:
+            values["x"] = _traced(plan, seen, 0, seen.drive)
+        found[INPUT] = {v: _array(values[v], steps) for v in plan.population if v in values}
+    for index, activity in enumerate(seen.activity):
+        layer = plan.model.network.layers[index]
+        if not plan.takes(layer.name) or not plan.population:
+            continue
+        values = {"S": activity.S, "v": activity.v, "forward": activity.S}
+        values |= {"m": seen.m[layer.name]} if layer.name in seen.m else {}
+        values |= {"reverse": seen.sent[layer.name]} if layer.name in seen.sent else {}
+        if "x" in plan.population:
+            values["x"] = _traced(plan, seen, index, activity.S)
+        # A read-out has no spikes of its own: what it sends is its membrane.
+        wanted = [v for v in plan.population if v in values and (layer.role == "hidden" or v != "S")]
+        found[layer.name] = {v: _array(values[v], steps) for v in wanted}
+    return found
+
+
+def synapse_arrays(plan: RecordPlan, seen: Seen, row: int) -> Arrays:
+    """Variables of every synapse, of one row."""
+    found: Arrays = {}
+    layers = {layer.name: index for index, layer in enumerate(plan.model.network.layers)}
+    for layer, entry, name in plan.connections():
+        view = _view(plan, seen, layers[layer.name], row)
+        values = {variable: _of_synapses(view, plan, entry, variable) for variable in plan.synapses}
+        found[name] = {v: value[:, None].cpu().numpy() for v, value in values.items() if value is not None}
+    return found
+
+
+def _array(series: Series, steps: int) -> np.ndarray:
+    return series.over_time(steps).cpu().numpy()
+
+
+def _traced(plan: RecordPlan, seen: Seen, index: int, spikes: Series) -> Series:
+    decay = plan.model.rule.trace_decay
+    assert decay is not None  # the plan has asked
+    return Series(trace(_view(plan, seen, index, None), "recorded", spikes, decay), False)
+
+
+def _view(plan: RecordPlan, seen: Seen, index: int, row: int | None) -> LocalView:
+    """What the texts of a layer see, of all rows or of one."""
+    layer, rule = plan.model.network.layers[index], plan.model.rule
+    activity, m = seen.activity[index], seen.m.get(layer.name)
+    if row is not None:
+        activity, m = _row_of(activity, row), None if m is None else _cut(m, row)
+    return LocalView(
+        layer, "input", activity, m, seen.parameters, rule.constants, rule.trace_decay, Carry(), True,
+    )  # fmt: skip
+
+
+def _row_of(activity: Activity, row: int) -> Activity:
+    gates = activity.gates
+    if gates is not None:
+        keep, admit, fires = (None if g is None else g.expand_as(activity.v.values)[:, row : row + 1] for g in gates)
+        assert keep is not None and admit is not None
+        gates = Gates(keep, admit, fires)
+    pre = {name: _cut(series, row) for name, series in activity.pre.items()}
+    kept = None if activity.kept is None else activity.kept[row : row + 1]
+    return replace(activity, pre=pre, v=_cut(activity.v, row), S=_cut(activity.S, row), gates=gates, kept=kept)
+
+
+def _cut(series: Series, row: int) -> Series:
+    if series.constant:
+        return Series(series.values[row : row + 1], True)
+    return Series(series.values[:, row : row + 1], False)
+
+
+def _of_synapses(view: LocalView, plan: RecordPlan, entry: Input, variable: str) -> Tensor | None:
+    """(T, *weights); None where the layer has no such variable."""
+    match variable:
+        case "G1":
+            return _products(view, entry)
+        case "dv_dw":
+            return eligibility_over_time(view, entry)[:, 0]
+    lingering = _declared(plan, view.layer, variable)
+    return None if lingering is None else _lingering(view, entry, lingering)
+
+
+def _products(view: LocalView, entry: Input) -> Tensor | None:
+    """What a connection's update is made of at each step, before normalisation and optimiser."""
+    if view.m is None:
+        return None
+    reverse, forward = (s.over_time(view.activity.steps) for s in (view.m, view.activity.pre[entry.name]))
+    weights = view.parameters[view.layer.weight(entry)]
+    rows = [entry.connection.correlate(weights, r, f) for r, f in zip(reverse, forward, strict=True)]
+    return torch.stack(rows)
+
+
+def _declared(plan: RecordPlan, layer: Layer, name: str) -> Lingering | None:
+    """A declared eligibility of a layer, where one of its texts reads it."""
+    groups = (group for text in plan.model.texts if text.plasticity.role == layer.role for group in text.groups)
+    return next((g.lingering for g in groups if g.lingering is not None and g.lingering.name == name), None)
+
+
+def _lingering(view: LocalView, entry: Input, lingering: Lingering) -> Tensor | None:
+    """e[t] = decay e[t-1] + post[t] pre[t] of a dense layer, by a scan that never fires; (T, O, I)."""
+    steps, v = view.activity.steps, view.activity.v.values
+    weights = view.parameters[view.layer.weight(entry)]
+    if weights.shape != (*view.layer.shape, *entry.pre_shape) or len(view.layer.shape) > 1:
+        return None
+    total = torch.zeros(steps, 1, weights.numel(), dtype=v.dtype, device=v.device)
+    for group in lingering.groups:
+        post = post_value(view, group.post, lambda a: a)
+        pre = pre_value(view, entry, group.pre).over_time(steps)
+        total += torch.einsum("tbo,tbi->tboi", post.expand_as(v), pre).flatten(2)
+    found = scans.scan(total, steps, lingering.decay, float("inf"), scans.Reset.NONE, spikes=False)
+    assert found.v is not None
+    return found.v.reshape(steps, *weights.shape)
+
+
+def parameter_arrays(plan: RecordPlan, parameters: Parameters) -> dict[str, np.ndarray]:
+    """What a snapshot keeps."""
+    return {name: parameters[name].detach().cpu().numpy() for name in plan.parameters}
+
+
+def many_rows(plan: RecordPlan, rows: int) -> Iterator[slice]:
+    """The rows to write together: one where synapses are recorded, else all of them."""
+    share = 1 if plan.synapses else rows
+    yield from (slice(start, start + share) for start in range(0, rows, share))

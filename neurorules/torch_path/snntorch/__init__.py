@@ -1,0 +1,1 @@
+"""Networks of torch and snnTorch modules: read as ours, and written back."""

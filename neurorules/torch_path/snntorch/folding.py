@@ -1,0 +1,44 @@
+"""A layer as inference sees it: its normalisation folded into weights and bias."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from neurorules.contracts.normalisation import first_current_statistics
+from neurorules.network.layer import Layer
+from neurorules.network.model import Learned
+from neurorules.torch_path.forward.run_layer import as_row
+
+
+class Folded(NamedTuple):
+    """Weights by input name, each shaped like the connection's own, and the bias (N,) or (C, H, W).
+
+    The bias of a map differs between positions only where a centred input meets a border of zeros.
+    """
+
+    weights: dict[str, Tensor]
+    bias: Tensor
+
+
+def fold(layer: Layer, learned: Learned) -> Folded:
+    """What gives the same current without normalisation.
+
+    gain (W (s - mean_pre) - mean) + b  =  (gain W) s  +  (b - gain (W mean_pre + mean)): at inference every
+    normalisation is this affine map of the current of each neuron (each map), its running averages held fixed.
+    """
+    weights = {entry.name: learned.parameters[layer.weight(entry)] for entry in layer.inputs}
+    bias = learned.parameters[layer.bias]
+    if layer.normalisation is None:
+        return Folded(weights, bias.expand(layer.shape))
+    without_spikes = bias.new_zeros(1, *layer.shape)
+    for entry in layer.inputs:
+        mean = learned.pre.get(f"input.{layer.name}.{entry.name}")
+        if layer.centres_inputs and mean is not None:
+            row = as_row(mean.value, entry)
+            without_spikes = without_spikes - entry.connection.current(weights[entry.name], row)
+    statistics = learned.current.get(f"input.{layer.name}") or first_current_statistics(layer.shape, bias)
+    offset, gain = layer.normalisation.forward(statistics, without_spikes, training=False)
+    scaled = {name: w * gain.reshape(-1, *(1,) * (w.ndim - 1)) for name, w in weights.items()}
+    return Folded(scaled, bias + offset[0])

@@ -1,0 +1,194 @@
+"""One population at a time between layers of snnTorch (or torch's ReLU and Tanh) and this library's neurons."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+import snntorch
+import torch
+from torch import Tensor, nn
+
+from neurorules.contracts.neuron import Neuron
+from neurorules.contracts.surrogate import Surrogate
+from neurorules.language.errors import UserError
+from neurorules.neurons._gated import GatedIntegrator
+from neurorules.neurons._leaky import LeakyIntegrator
+from neurorules.neurons.leaky_readout import LeakyReadout
+from neurorules.neurons.rate import Rate
+from neurorules.surrogates import Atan, FastSigmoid
+
+Shape = tuple[int, ...]
+
+
+class _Step(torch.autograd.Function):
+    """Forwards a step function in the membrane's own precision, backwards psi."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, surrogate: Surrogate) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.surrogate = surrogate
+        return (x > 0).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        (x,) = ctx.saved_tensors
+        return gradients[0] * ctx.surrogate.psi(x), None
+
+
+@dataclass(frozen=True)
+class Spike:
+    """A surrogate as snnTorch's `spike_grad`.
+
+    snnTorch's own functions spike in float32 whatever the membrane is, so that a network in float64 cannot run.
+    """
+
+    surrogate: Surrogate
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return _Step.apply(x, self.surrogate)
+
+
+def to_leaky(neuron: LeakyIntegrator | LeakyReadout, dtype: torch.dtype, last: bool) -> nn.Module:
+    """An snnTorch Leaky that keeps its own state; the last one of a network returns (spikes, membrane)."""
+    if isinstance(neuron, LeakyReadout):
+        # Its spikes are not read; snnTorch's own function for them could not be stored with the module.
+        return snntorch.Leaky(
+            _tensor(neuron.beta, dtype), spike_grad=Spike(Atan()), init_hidden=True, output=last, reset_mechanism="none"
+        )
+    return snntorch.Leaky(
+        _tensor(neuron.beta, dtype),
+        _tensor(neuron.v_threshold, dtype),
+        Spike(neuron.surrogate),
+        init_hidden=True,
+        output=last,
+        reset_mechanism=neuron.reset,
+        reset_delay=neuron.reset_delay,
+    )
+
+
+def to_synaptic(neuron: GatedIntegrator, where: str, dtype: torch.dtype, last: bool) -> nn.Module:
+    """An snnTorch Synaptic that keeps its own state; the last one returns (spikes, synaptic current, membrane).
+
+    Raises:
+        UserError: an adaptive threshold or a refractory period, which snnTorch's neurons do not have.
+    """
+    if neuron.alpha is None or neuron.adaptation is not None or neuron.refractory:
+        what = "a refractory period" if neuron.refractory else "an adaptive threshold"
+        raise UserError(f"{where} has {what}, which no layer of snnTorch has. Use if, lif or cuba_lif neurons without")
+    return snntorch.Synaptic(
+        _tensor(neuron.alpha, dtype),
+        _tensor(neuron.beta, dtype),
+        _tensor(neuron.v_threshold, dtype),
+        Spike(neuron.surrogate),
+        init_hidden=True,
+        output=last,
+        reset_mechanism=neuron.reset,
+        reset_delay=neuron.reset_delay,
+    )
+
+
+def to_neuron(module: nn.Module, where: str, shape: Shape) -> Neuron:
+    """The neuron that a module of a Sequential is.
+
+    Args:
+        module: Leaky, Synaptic, ReLU or Tanh.
+        where: names the module in messages.
+        shape: of the population.
+
+    Raises:
+        UserError: something this library's neurons do not do.
+    """
+    if isinstance(module, nn.ReLU | nn.Tanh):
+        return Rate("relu" if isinstance(module, nn.ReLU) else "tanh")
+    refuse_learned_numbers(module, where)
+    beta = _number(torch.as_tensor(module.beta).clamp(0, 1), where, "beta", shape)
+    threshold = _number(torch.as_tensor(module.threshold), where, "threshold", shape)
+    if float(torch.as_tensor(threshold).min()) <= 0:
+        raise UserError(f"{where} has a threshold that is not positive. Use thresholds > 0")
+    reset: Any = module.reset_mechanism
+    delayed, surrogate = bool(module.reset_delay), _surrogate(module, where)
+    if isinstance(module, snntorch.Synaptic):
+        alpha = _number(torch.as_tensor(module.alpha).clamp(0, 1), where, "alpha", shape)
+        return GatedIntegrator(beta, threshold, reset, delayed, surrogate, alpha=alpha)
+    return LeakyIntegrator(beta, threshold, reset, delayed, surrogate)
+
+
+def to_reader(module: nn.Module | None, where: str, shape: Shape) -> Neuron:
+    """The neuron of the read-out. Class scores are the time average of its membrane, as snnTorch returns it.
+
+    None (a plain Linear) is a membrane without memory, a Leaky without reset a leaky read-out; a Leaky that resets
+    stays what it is, and its spikes are not read.
+
+    Raises:
+        UserError: a module whose membrane cannot be read.
+    """
+    if module is None:
+        return LeakyReadout(0.0)
+    if isinstance(module, nn.ReLU | nn.Tanh):
+        raise UserError(f"{where} stands behind the last Linear, whose output gives the class scores. Remove it")
+    neuron = to_neuron(module, where, shape)
+    assert isinstance(neuron, LeakyIntegrator | GatedIntegrator)
+    if isinstance(neuron, LeakyIntegrator) and neuron.reset == "none" and not isinstance(neuron.beta, Tensor):
+        return LeakyReadout(neuron.beta)
+    if neuron.reset != "none" and not neuron.reset_delay:
+        raise UserError(
+            f"{where} resets before its membrane can be read, and class scores are read from the last membrane. "
+            f"Use reset_delay=True or reset_mechanism='none'"
+        )
+    return neuron
+
+
+LEARNED = ("alpha", "beta", "threshold", "graded_spikes_factor")
+
+
+def refuse_learned_numbers(module: nn.Module, where: str) -> None:
+    """Refuse options of a Leaky or Synaptic that no neuron here has.
+
+    Raises:
+        UserError: one is set.
+    """
+    learned = [name for name in LEARNED if _learns(module, name)]
+    if learned:
+        raise UserError(f"{where} has learn_{learned[0]}=True, but rules learn weights and biases. Set it to False")
+    options = [name for name in ("inhibition", "state_quant", "surrogate_disable") if getattr(module, name)]
+    if options:
+        raise UserError(f"{where} has {options[0]} set, which no neuron here does. Leave it out")
+    if not bool((torch.as_tensor(module.graded_spikes_factor) == 1).all()):
+        raise UserError(f"{where} has graded spikes, spikes here are 0 or 1. Leave graded_spikes_factor at 1")
+
+
+def _learns(module: nn.Module, name: str) -> bool:
+    return name in dict(module.named_parameters(recurse=False))
+
+
+def _surrogate(module: nn.Module, where: str) -> Surrogate:
+    function: Any = module.spike_grad
+    if isinstance(function, Spike):
+        return function.surrogate
+    name = getattr(function, "__qualname__", type(function).__name__).split(".")[0]
+    if getattr(function, "__module__", "") == "snntorch.surrogate" and name in ("fast_sigmoid", "atan"):
+        chosen = inspect.getclosurevars(function).nonlocals
+        return FastSigmoid(float(chosen["slope"])) if name == "fast_sigmoid" else Atan(float(chosen["alpha"]))
+    raise UserError(
+        f"{where} has the surrogate '{name}', known are fast_sigmoid and atan. "
+        f"Use snntorch.surrogate.fast_sigmoid(slope=25) or atan(alpha=2)"
+    )
+
+
+def _number(value: Tensor, where: str, name: str, shape: Shape) -> float | Tensor:
+    value = value.detach()
+    if value.numel() == 1:
+        return float(value)
+    try:
+        return value.expand(shape).clone()
+    except RuntimeError:
+        raise UserError(
+            f"{where} has {name} of shape {tuple(value.shape)} for a population of shape {shape}. "
+            f"Give one number, or one a neuron"
+        ) from None
+
+
+def _tensor(value: float | Tensor, dtype: torch.dtype) -> Tensor:
+    return value.detach().clone() if isinstance(value, Tensor) else torch.tensor(value, dtype=dtype)

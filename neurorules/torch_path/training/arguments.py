@@ -1,0 +1,85 @@
+"""What a user may hand over as numbers: tensors and arrays of any real type, dense or sparse; labels also as lists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurorules.contracts.series import Series
+from neurorules.language.errors import UserError
+
+Spikes = Any
+"""What drives a network: `Series`, or (T, B, *input) numbers as `to_series` reads them."""
+Labels = Any
+"""What samples are: class indices or one-hot rows as `to_labels` reads them."""
+
+
+def to_series(spikes: Spikes) -> Series:
+    """The drive as a series of a dense tensor, on the device where it lies.
+
+    Raises:
+        UserError: something that holds no plain real numbers; what is wanted is said.
+    """
+    if isinstance(spikes, Series):
+        return spikes._replace(values=_to_tensor(spikes.values, "the input", "Give a Series of a tensor"))
+    return Series(_to_tensor(spikes, "the input", "Give a tensor or an array of shape (T, B, *input)"), False)
+
+
+def to_labels(labels: Labels, samples: int, classes: int) -> Tensor:
+    """The labels as a tensor, (B,) where they can be read so: a list of whole numbers, a column (B, 1), one-hot rows.
+
+    Raises:
+        UserError: something that holds no plain real numbers.
+    """
+    advice = "Give class indices, (B,) whole numbers"
+    if isinstance(labels, list | tuple):
+        try:
+            labels = np.asarray(labels)
+        except (ValueError, TypeError, RuntimeError):
+            raise UserError(f"labels are a {type(labels).__name__} of different things. {advice}") from None
+    values = _to_tensor(labels, "the labels", advice)
+    if tuple(values.shape) == (samples, 1) and not values.is_floating_point():
+        return values[:, 0]
+    if tuple(values.shape) == (samples, classes) and _is_one_hot(values):
+        return values.to(torch.float64).argmax(1)
+    return values
+
+
+def _is_one_hot(values: Tensor) -> bool:
+    rows = values.to(torch.float64)
+    return bool(((rows == 0) | (rows == 1)).all()) and bool((rows.sum(1) == 1).all())
+
+
+def _to_tensor(value: Any, what: str, advice: str) -> Tensor:
+    """A dense tensor of real numbers.
+
+    Raises:
+        UserError: there is none in `value`.
+    """
+    if isinstance(value, np.ndarray):
+        return _from_array(value, what, advice)
+    if not isinstance(value, Tensor):
+        raise UserError(f"{what} must be a tensor or an array, and is a {type(value).__name__}. {advice}")
+    kinds = {"a nested": value.is_nested, "a quantised": value.is_quantized, "a complex": value.is_complex()}
+    kind = next((name for name, is_it in (kinds | {"an empty meta": value.is_meta}).items() if is_it), None)
+    if kind is not None:
+        raise UserError(f"{what} must be real numbers, and is {kind} tensor. {advice}")
+    return value.detach() if value.layout == torch.strided else value.detach().to_dense()
+
+
+def _from_array(array: np.ndarray, what: str, advice: str) -> Tensor:
+    if isinstance(array, np.ma.MaskedArray):
+        raise UserError(f"{what} must be plain numbers, and is a masked array. Fill what is masked: array.filled(0)")
+    if array.dtype.names is not None:
+        names = ", ".join(array.dtype.names)
+        raise UserError(f"{what} must be plain numbers, and is an array of events ({names}). Make frames of them first")
+    if array.dtype.kind not in "buif":
+        raise UserError(f"{what} must be real numbers, and is an array of {array.dtype}. {advice}")
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        array = array.astype(np.float64)
+    # torch takes neither backward views, nor foreign byte order, nor memory that it may not write to.
+    native = array.astype(array.dtype.newbyteorder("="), order="C", copy=not array.flags.writeable)
+    return torch.from_numpy(np.ascontiguousarray(native))

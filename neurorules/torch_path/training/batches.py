@@ -1,0 +1,128 @@
+"""Samples on their way to the learner: the split, the encoder, and batches in an order that a seed decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurorules.contracts.data_set import DataSet, cache_folder
+from neurorules.contracts.series import Series
+from neurorules.datasets import open_dataset
+from neurorules.encoders import open_encoder
+from neurorules.language.config import SettledConfig
+from neurorules.language.errors import UserError
+
+LARGEST_VALIDATION = 5000
+
+
+@dataclass(frozen=True)
+class Part:
+    """Encoded samples of one split.
+
+    Args:
+        samples: what the encoder prepared, indexable by an array of positions.
+        labels: (N,) int64.
+        encoder: turns samples into a drive.
+        steps: T.
+    """
+
+    samples: Any
+    labels: np.ndarray
+    encoder: Any
+    steps: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batch(self, positions: np.ndarray, generator: torch.Generator) -> tuple[Series, Tensor]:
+        """Drive and labels of the samples at `positions`."""
+        raw = torch.from_numpy(np.ascontiguousarray(self.samples[positions]))
+        return self.encoder.encode(raw, self.steps, generator), torch.from_numpy(self.labels[positions])
+
+    def currents(self, positions: np.ndarray) -> np.ndarray:
+        """The samples' constant currents, (N, inputs).
+
+        Raises:
+            UserError: the encoder makes spikes.
+        """
+        drive, _ = self.batch(positions, torch.Generator())
+        if not drive.constant:
+            raise UserError(
+                "equations in continuous time take a constant current a sample, and this encoder makes spikes. "
+                "Use --encode constant, or --path torch"
+            )
+        return drive.values.flatten(1).double().numpy()
+
+    def in_order(self, size: int, generator: torch.Generator) -> Iterator[tuple[Series, Tensor]]:
+        """All samples in their own order."""
+        for start in range(0, len(self), size):
+            yield self.batch(np.arange(start, min(start + size, len(self))), generator)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a run may look at while it learns: training and validation samples (None where nothing is held out)."""
+
+    source: DataSet
+    train: Part
+    validation: Part | None
+
+
+@dataclass(frozen=True)
+class Data(TrainingData):
+    """A data set split and encoded, test samples included, which are for the end."""
+
+    test: Part
+
+
+def settled_by_data(config: SettledConfig, source: DataSet) -> SettledConfig:
+    """The configuration with what the data set decides where the user left it open: encoder, samples held out."""
+    samples = min(config.limit or len(source.train_labels), len(source.train_labels))
+    held = min(LARGEST_VALIDATION, samples // 10) if config.validation is None else config.validation
+    return replace(config, encode=config.encode or source.default_encoder, validation=held)
+
+
+def load_data(config: SettledConfig, data_dir: Path | None) -> Data:
+    """Open, split and encode the data set of a configuration, test samples included (see `load_training_data`)."""
+    found = load_training_data(config, data_dir)
+    source = found.source
+    test = _part(found.train.encoder, config.steps, source.test, source.test_labels)
+    return Data(source, found.train, found.validation, test)
+
+
+def load_training_data(config: SettledConfig, data_dir: Path | None) -> TrainingData:
+    """Open, split and encode the data set of a configuration, its test samples left alone.
+
+    The last samples of a permutation fixed by the data set's size are held out, the same for every seed, so that
+    choices made on them never meet the test set and compare across seeds.
+
+    Raises:
+        UserError: unknown or damaged data, or more samples held out than there are.
+    """
+    source = open_dataset(config.data, data_dir)
+    order = np.random.default_rng(len(source.train_labels)).permutation(len(source.train_labels))
+    order = order[: config.limit] if config.limit is not None else order
+    settled = settled_by_data(config, source)
+    held = settled.validation or 0
+    if held >= len(order):
+        raise UserError(f"--validation {held} leaves nothing to train on: {len(order)} samples. Hold out fewer")
+    kept, out = np.sort(order[: len(order) - held]), np.sort(order[len(order) - held :])
+    encoder = open_encoder(settled.encode or source.default_encoder, source.kind).fit(source.train[kept])
+    train = _part(encoder, config.steps, source.train[kept], source.train_labels[kept])
+    validation = _part(encoder, config.steps, source.train[out], source.train_labels[out]) if held else None
+    return TrainingData(source, train, validation)
+
+
+def _part(encoder: Any, steps: int, samples: Any, labels: np.ndarray) -> Part:
+    return Part(encoder.prepare(samples, steps, cache_folder() / "frames"), labels, encoder, steps)
+
+
+def epoch_order(seed: int, epoch: int, samples: int) -> np.ndarray:
+    """The order of one epoch's samples: a function of seed and epoch, so that a resumed run goes on in it."""
+    return np.random.default_rng((seed, epoch)).permutation(samples)

@@ -1,0 +1,118 @@
+"""Whether a state may be taken over: everything is checked before anything is copied, and refused in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neurorules.contracts.series import Series
+from neurorules.language.config import window_of
+from neurorules.language.errors import UserError
+from neurorules.network.model import initialise
+from neurorules.torch_path.training.identity import IDENTITY, check_identity
+from neurorules.torch_path.training.state import to_tensors
+from neurorules.torch_path.trial.learn import learn_trial
+
+GENERATOR, OPTIMISER = "generator", "optimiser/"
+ROWS = 2
+"""Samples of the trial that shows what a state holds."""
+FLOATS = (torch.float32, torch.float64)
+
+
+def check_state(learner: Any, state: Any, weights_only: bool) -> None:
+    """Whether `state` is one of this learner: fresh, or of one that has learned.
+
+    Raises:
+        UserError: it is not; the first thing that is wrong is named.
+    """
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise UserError("a state is what Learner.state() gives, tensors by name. Hand that over")
+    if IDENTITY in state:
+        check_identity(learner, state[IDENTITY], weights_only)
+    given = {name: value for name, value in state.items() if name != IDENTITY}
+    fresh, later = _fresh(learner), _later(learner)
+    if weights_only:
+        given, fresh, later = (_without_optimiser(tensors) for tensors in (given, fresh, later))
+    expected = min(fresh, later, key=lambda tensors: len(tensors.keys() ^ given.keys()))
+    _check_names(given, expected)
+    for name, value in given.items():
+        _check_tensor(name, value, expected[name], weights_only)
+    if not weights_only:
+        _check_generator(given[GENERATOR], learner.device)
+
+
+def _fresh(learner: Any) -> dict[str, Tensor]:
+    """What the state of a learner holds that has learned nothing."""
+    learned = initialise(learner.model, learner.seed, learner.device, learner.dtype)
+    hardware = {name: value for name, value in learner.store.state().items() if not name.startswith(OPTIMISER)}
+    return {**to_tensors(learned), **hardware, GENERATOR: learner.generator.get_state()}
+
+
+def _later(learner: Any) -> dict[str, Tensor]:
+    """What it holds after a trial: that of a trial of no spikes, of which nothing is applied."""
+    taught: set[str] = set()
+
+    def looked_at(gradients: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        taught.update(gradients)
+        return learner.read()
+
+    shape, steps = learner.model.network.input_shape, learner.steps
+    drive = Series(torch.zeros(ROWS, *shape, dtype=learner.dtype, device=learner.device), True)
+    labels = torch.zeros(ROWS, dtype=torch.int64, device=learner.device)
+    generator = torch.Generator(learner.device).manual_seed(0)
+    trial = learn_trial(
+        learner.model, learner.seen(), drive, steps, labels, generator, window_of(learner.schedule, steps), looked_at
+    )
+    kept = learner.optimiser.keeps((taught | set(trial.gradients)) - learner.store.frozen)
+    optimiser = {f"{OPTIMISER}{name}": value for name, value in kept.items()}
+    return {**_fresh(learner), **to_tensors(trial.learned), **optimiser}
+
+
+def _without_optimiser(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value for name, value in tensors.items() if not name.startswith((GENERATOR, OPTIMISER))}
+
+
+def _check_names(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    missing = [name for name in expected if name not in given]
+    beyond = [name for name in given if name not in expected]
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise UserError(
+            f"the state lacks '{missing[0]}'{more}, which this learner has. It is of another net, rule, optimizer or "
+            f"normalisation, or not whole"
+        )
+    if beyond:
+        more = f" and {len(beyond) - 1} more" if len(beyond) > 1 else ""
+        raise UserError(
+            f"the state holds '{beyond[0]}'{more}, which this learner does not have. It is of another net, rule, "
+            f"optimizer or normalisation"
+        )
+
+
+def _check_tensor(name: str, given: Tensor, expected: Tensor, weights_only: bool) -> None:
+    if given.layout != torch.strided or given.is_quantized or given.is_meta:
+        raise UserError(f"'{name}' of the state is no plain tensor. Hand over what Learner.state() gave")
+    if given.shape != expected.shape:
+        raise UserError(
+            f"'{name}' of the state has shape {tuple(given.shape)}, this learner's has {tuple(expected.shape)}. It is "
+            f"of another net"
+        )
+    # Weights may come from another precision, which a learner that goes on to the same bits may not.
+    alike = weights_only and given.dtype in FLOATS and expected.dtype in FLOATS
+    if given.dtype != expected.dtype and not alike:
+        raise UserError(
+            f"'{name}' of the state is {given.dtype}, this learner's is {expected.dtype}. Make the learner with the "
+            f"precision of the state"
+        )
+    if given.is_floating_point() and not bool(given.isfinite().all()):
+        raise UserError(f"'{name}' of the state holds NaN or infinite values. It is damaged, or its training diverged")
+
+
+def _check_generator(state: Tensor, device: torch.device) -> None:
+    try:
+        torch.Generator(device).set_state(state.cpu())
+    except RuntimeError:
+        raise UserError(f"'{GENERATOR}' of the state is no state of a generator. The state is damaged") from None

@@ -1,0 +1,135 @@
+"""What a user hands to a learner, checked: one plain line for whatever does not fit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from neurorules.contracts.series import Series
+from neurorules.language.errors import UserError, unknown
+from neurorules.network.network import Network
+from neurorules.torch_path.process.forks import one_thread_in_forks
+from neurorules.torch_path.training.arguments import Labels, Spikes, to_labels, to_series
+
+
+class Diverged(UserError):
+    """A training's numbers are no longer finite. Nothing of the trial that found it has been applied."""
+
+
+PRECISIONS = {"float32": torch.float32, "float64": torch.float64, "fast": torch.float32}
+
+
+def check_device(name: str) -> torch.device:
+    """The device that auto, cpu or cuda stands for.
+
+    Raises:
+        UserError: cuda where there is none.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("device 'cuda' was asked for, and torch finds no CUDA here. Use cpu, or install torch for CUDA")
+    if name not in ("cpu", "cuda"):
+        raise UserError(f"device '{name}' is unknown. Use auto, cpu or cuda")
+    return torch.device(name)
+
+
+def check_precision(name: str) -> torch.dtype:
+    """The type of numbers that float32, float64 or fast (float32) stands for.
+
+    Raises:
+        UserError: any other word.
+    """
+    if name not in PRECISIONS:
+        raise unknown("precision", name, PRECISIONS)
+    return PRECISIONS[name]
+
+
+def check_drive(
+    spikes: Spikes, network: Network, steps: int, device: torch.device, dtype: torch.dtype
+) -> tuple[Series, int]:
+    """The drive on the device, and its number of steps.
+
+    Raises:
+        UserError: a shape that is not (T, B, *input), values that are not finite, or a T that a neuron cannot take.
+    """
+    if torch.get_num_threads() > 1:
+        one_thread_in_forks()
+    series = to_series(spikes)
+    lead, expected = (1, "B") if series.constant else (2, "T, B")
+    shape = tuple(series.values.shape)
+    if len(shape) < lead or shape[lead:] != network.input_shape:
+        wanted = ", ".join(map(str, network.input_shape))
+        raise UserError(f"the input has shape {shape}, the network reads ({expected}, {wanted}). Reshape it")
+    if 0 in shape:
+        raise UserError(f"the input has shape {shape}: it holds no step or no sample")
+    values = series.values.to(device, dtype)
+    # NaN wins both; no tensor of the input's size is made
+    if not all(map(math.isfinite, torch.stack(values.aminmax()).tolist())):
+        raise UserError("the input holds NaN or infinite values. Clean it before the step")
+    steps = steps if series.constant else shape[0]
+    check_steps(network, steps)
+    return Series(values, series.constant), steps
+
+
+def check_finite(gradients: Mapping[str, Tensor], network: Network, scores: Tensor | None = None) -> None:
+    """Whether what a trial asks for can be applied.
+
+    Raises:
+        Diverged: a change or a score is not finite; the layer and the likely causes are named.
+    """
+    names = list(gradients)
+    sizes = list(torch._foreach_norm([gradients[name] for name in names])) if names else []
+    if scores is not None:
+        names.append("readout.output")
+        sizes.append(scores.abs().max())
+    if not sizes or math.isfinite(float(torch.stack(sizes).sum())):  # one number to wait for
+        return
+    wrong = [name for name, size in zip(names, sizes, strict=True) if not math.isfinite(float(size))]
+    if not wrong:  # finite numbers whose sum is not
+        return
+    name = wrong[0]
+    layer = name.split(".", 1)[0]
+    steadier = next((a.neuron.steadier for a in network.layers if a.name == layer), "or a smaller signal")
+    raise Diverged(
+        f"'{name}' is no longer finite: layer '{layer}' diverged. Lower the learning rate (--lr, --readout-lr), "
+        f"keep the currents in scale (--norm streaming), {steadier}"
+    )
+
+
+def check_steps(network: Network, steps: int) -> None:
+    """Whether every neuron can run so many steps.
+
+    Raises:
+        UserError: rate neurons, and more than one step.
+    """
+    for layer in network.hidden:
+        if layer.neuron.steps is not None and steps != layer.neuron.steps:
+            raise UserError(f"layer '{layer.name}' has rate neurons, which run 1 step, asked {steps}. Use --steps 1")
+
+
+def check_labels(labels: Labels, drive: Series, classes: int, device: torch.device) -> Tensor:
+    """The labels on the device.
+
+    Raises:
+        UserError: a shape that is not (B,), values that are not whole numbers, or labels out of range.
+    """
+    samples = drive.values.shape[0 if drive.constant else 1]
+    labels = to_labels(labels, samples, classes)
+    if tuple(labels.shape) != (samples,):
+        raise UserError(
+            f"labels have shape {tuple(labels.shape)}, the input holds {samples} samples. Give ({samples},) class "
+            f"indices, or one-hot rows ({samples}, {classes})"
+        )
+    if labels.is_floating_point() or labels.dtype == torch.bool:
+        raise UserError(f"labels are {labels.dtype}, must be whole numbers, class indices. Use labels.long()")
+    labels = labels.to(torch.int64)
+    low, high = torch.stack(labels.aminmax()).tolist()
+    if low < 0 or high >= classes:
+        raise UserError(
+            f"labels run {low}..{high}, the network has {classes} classes: they must lie in 0..{classes - 1}"
+        )
+    return labels.to(device)

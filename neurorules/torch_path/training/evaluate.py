@@ -1,0 +1,72 @@
+"""How well a learner does on samples it does not learn from, and what its spikes cost."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from neurorules.network.layer import Layer
+from neurorules.torch_path.process.session import own_session
+from neurorules.torch_path.training.batches import Part
+from neurorules.torch_path.training.learner import Learner
+
+ROWS = 500
+"""Samples run at once."""
+
+
+class Evaluation(NamedTuple):
+    """Accuracy in 0..1; hidden spikes and synaptic operations a sample; mean output and share of silent by layer.
+
+    A synaptic operation is a spike that reaches a synapse; of neurons that do not spike, an output that is not 0.
+    """
+
+    accuracy: float
+    spikes_per_sample: float
+    synops_per_sample: float
+    mean_rates: dict[str, float]
+    silent: dict[str, float]
+
+
+@own_session()
+def evaluate(learner: Learner, part: Part, seed: int = 0) -> Evaluation:
+    """Run all samples of a part once.
+
+    Args:
+        seed: of the encoder's draws.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    layers = learner.model.network.layers
+    right, totals, sent = 0, [0.0] * len(layers), [0.0] * len(layers)
+    reached: list[Tensor | None] = [None] * len(layers)
+    for drive, labels in part.in_order(ROWS, generator):
+        response = learner.respond(drive)
+        right += int((response.scores.argmax(1).cpu() == labels).sum())
+        for index, activity in enumerate(response.activity[:-1]):
+            output = activity.S.values
+            total, sends = float(output.sum()), output != 0
+            totals[index] += total
+            sent[index] += total if layers[index].neuron.spiking else int(sends.count_nonzero())
+            fired = sends.flatten(0, 1).any(0)
+            known = reached[index]
+            reached[index] = fired if known is None else known | fired
+    samples = len(part)
+    hidden = learner.model.network.hidden
+    rates = {a.name: totals[i] / (samples * part.steps * prod(a.shape)) for i, a in enumerate(hidden)}
+    silent = {a.name: 1 - float(r.float().mean()) for a, r in zip(hidden, reached, strict=False) if r is not None}
+    spikes = sum(totals[i] for i, layer in enumerate(hidden) if layer.neuron.spiking)
+    synops = sum(sent[i] * _fan_out(layers, i) for i in range(len(hidden)))
+    return Evaluation(right / samples, spikes / samples, synops / samples, rates, silent)
+
+
+def _fan_out(layers: tuple[Layer, ...], source: int) -> float:
+    """Synapses a neuron of a layer reaches, on average."""
+    reached = 0.0
+    for layer in layers:
+        for entry in layer.inputs:
+            if entry.source == source:
+                synapses = prod(layer.shape) * entry.connection.fan_in(entry.pre_shape)
+                reached += synapses / prod(entry.source_shape)
+    return reached

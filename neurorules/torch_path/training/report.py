@@ -1,0 +1,78 @@
+"""What a finished run says of itself: the keys of `result.json`."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+from neurorules.language.config import SettledConfig
+from neurorules.network.network import count_parameters
+from neurorules.runs.memory import PeakMemory
+from neurorules.torch_path.training.batches import Data
+from neurorules.torch_path.training.evaluate import Evaluation
+from neurorules.torch_path.training.learner import Learner
+
+PACKAGES = ("neurorules", "torch", "numpy", "snntorch", "brian2")
+
+
+def result_of(
+    config: SettledConfig,
+    data: Data,
+    learner: Learner,
+    test: Evaluation,
+    validation: list[float | None],
+    seconds: float,
+    memory: PeakMemory,
+) -> dict[str, Any]:
+    """The result of a run; accuracies in 0..1, times in seconds, memory in MB."""
+    samples = len(data.train)
+    return {
+        **config.as_dict(),
+        "rule": config.rule,
+        "train_samples": samples,
+        "validation_samples": 0 if data.validation is None else len(data.validation),
+        "test_samples": len(data.test),
+        "test_accuracy": test.accuracy,
+        "validation_accuracy": validation[-1] if validation else None,
+        "train_seconds": seconds,
+        "samples_per_second": samples * config.epochs / seconds if seconds else None,
+        "peak_memory_mb": memory.mb(),
+        "peak_memory_of": memory.of,
+        "parameters": count_parameters(learner.learned.parameters),
+        "spikes_per_sample": test.spikes_per_sample,
+        "synops_per_sample": test.synops_per_sample,
+        "mean_rates": test.mean_rates,
+        "needs": needs_of(learner),
+        "measures": learner.measures(),
+        "device": str(learner.device),
+        "threads": torch.get_num_threads(),
+        "data_checksum": data.source.checksum,
+        "versions": versions(),
+    }
+
+
+def needs_of(learner: Learner) -> list[str]:
+    """What the rule's signal needs, and what normalisation and neurons add."""
+    signal = learner.model.signal
+    needs = set() if signal is None else set(signal.needs)
+    if learner.model.targets == "shuffled":
+        needs.add("batch_pool")
+    if any(a.normalisation is not None and a.normalisation.reads_batch for a in learner.model.network.layers):
+        needs.add("batch_pool")
+    if any(a.neuron.pools_layer for a in learner.model.network.layers):
+        needs.add("layer_pool")
+    return sorted(needs)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages a result depends on, where they are installed."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

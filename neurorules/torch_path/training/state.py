@@ -1,0 +1,69 @@
+"""Everything that learning changes, as one flat dictionary of tensors and back: what files hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from neurorules.contracts.normalisation import CurrentStatistics, UpdateStatistics
+from neurorules.contracts.running_mean import RunningMean
+from neurorules.network.model import Learned
+
+RUNNING = ("value", "seen")
+
+
+def to_tensors(learned: Learned) -> dict[str, Tensor]:
+    """Flat names: "parameters/hidden1.ff.w", "current/input.hidden1/mean/value", "signal/hidden1.centre/seen"."""
+    flat = {f"parameters/{name}": value for name, value in learned.parameters.items()}
+    for name, current in learned.current.items():
+        flat |= _running(f"current/{name}/mean", current.mean) | _running(f"current/{name}/square", current.square)
+    for name, mean in learned.pre.items():
+        flat |= _running(f"pre/{name}", mean)
+    for name, update in learned.update.items():
+        flat |= _running(f"update/{name}/mean", update.mean) | _running(f"update/{name}/product", update.product)
+    for name, value in learned.signal.items():
+        flat |= _running(f"signal/{name}", value) if isinstance(value, RunningMean) else {f"signal/{name}": value}
+    return {name: value.detach().clone() for name, value in flat.items()}
+
+
+def from_tensors(flat: Mapping[str, Tensor]) -> Learned:
+    """The inverse of `to_tensors`."""
+    learned = Learned({})
+    for path, value in flat.items():
+        kind, _, rest = path.partition("/")
+        if kind == "parameters":
+            learned.parameters[rest] = value
+        elif kind == "current":
+            name = rest.split("/")[0]
+            learned.current[name] = CurrentStatistics(
+                _mean(flat, f"current/{name}/mean"), _mean(flat, f"current/{name}/square")
+            )
+        elif kind == "pre":
+            name = rest.split("/")[0]
+            learned.pre[name] = _mean(flat, f"pre/{name}")
+        elif kind == "update":
+            name = rest.split("/")[0]
+            learned.update[name] = UpdateStatistics(
+                _mean(flat, f"update/{name}/mean"), _mean(flat, f"update/{name}/product")
+            )
+        elif kind == "signal":
+            _add_signal(learned.signal, flat, rest, value)
+    return learned
+
+
+def _add_signal(signal: dict[str, Any], flat: Mapping[str, Tensor], rest: str, value: Tensor) -> None:
+    name, _, last = rest.rpartition("/")
+    if last in RUNNING:
+        signal[name] = _mean(flat, f"signal/{name}")
+    else:
+        signal[rest] = value
+
+
+def _running(name: str, running: RunningMean) -> dict[str, Tensor]:
+    return {f"{name}/value": running.value, f"{name}/seen": running.seen}
+
+
+def _mean(flat: Mapping[str, Tensor], name: str) -> RunningMean:
+    return RunningMean(flat[f"{name}/value"], flat[f"{name}/seen"])

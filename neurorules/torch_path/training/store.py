@@ -1,0 +1,116 @@
+"""Where a learner's parameters are kept, on a chip or in plain memory, and how gradients change them: all or none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from neurorules.contracts.device import Device
+from neurorules.network.network import Parameters
+from neurorules.torch_path.update.optimiser import Earlier, Optimiser
+
+
+class Before(NamedTuple):
+    """What a store held; parameters only those that were asked for."""
+
+    earlier: Earlier
+    hardware: dict[str, Any]
+
+
+class Store:
+    """Parameters, changed in place by an optimiser, within bounds, and as a hardware model stores them.
+
+    Args:
+        parameters: by name; a hardware model programs their weights at once.
+        optimiser: of these parameters.
+        bounds: lowest and highest value of the hidden layers' parameters; None for no bounds.
+        frozen: names of parameters that nothing changes.
+        hardware: where weights lie; None for plain memory.
+        seed: of the chip.
+    """
+
+    def __init__(
+        self, parameters: Parameters, optimiser: Optimiser, bounds: tuple[float, float] | None, frozen: frozenset[str],
+        hardware: Device | None, seed: int,
+    ) -> None:  # fmt: skip
+        self.parameters, self.optimiser, self.bounds, self.frozen = parameters, optimiser, bounds, frozen
+        self.hardware = hardware
+        self.hardware_state: dict[str, Any] = {}
+        if hardware is not None:
+            shapes = {name: tuple(w.shape) for name, w in parameters.items() if name.endswith(".w")}
+            self.hardware_state = hardware.init(shapes, seed)
+            for name in shapes:
+                stored, self.hardware_state = hardware.on_parameters(self.hardware_state, name, parameters[name])
+                parameters[name] = stored.clone()
+
+    def read(self) -> Parameters:
+        """The parameters a trial computes with: as the hardware shows them."""
+        if self.hardware is None:
+            return self.parameters
+        return {
+            name: self.hardware.on_read(self.hardware_state, name, w) if name.endswith(".w") else w
+            for name, w in self.parameters.items()
+        }
+
+    def change(self, parts: Sequence[tuple[Mapping[str, Tensor], float]]) -> None:
+        """Take one step of the optimiser along several (gradients, fraction of the learning rates)."""
+        if self.frozen:
+            parts = [({n: g for n, g in part.items() if n not in self.frozen}, fraction) for part, fraction in parts]
+        names = [name for gradients, _ in parts for name in gradients]
+        if self.hardware is None:
+            self._change(parts, names)
+            return
+        before = self.copy(names)
+        try:
+            self._change(parts, names)
+            self._keep_as_hardware_does(self.hardware, before.earlier.parameters)
+        except BaseException:
+            self.put_back(before)
+            raise
+
+    def _change(self, parts: Sequence[tuple[Mapping[str, Tensor], float]], names: Iterable[str]) -> None:
+        if len(parts) == 1:
+            self.optimiser.step(*parts[0])
+        else:
+            self.optimiser.step_together(parts)
+        if self.bounds is not None:
+            for name in names:
+                if name.startswith("hidden"):
+                    self.parameters[name].clamp_(*self.bounds)
+
+    def _keep_as_hardware_does(self, hardware: Device, before: Mapping[str, Tensor]) -> None:
+        for name, old in before.items():
+            if name.endswith(".w"):
+                asked = self.parameters[name] - old
+                stored, self.hardware_state = hardware.on_update(self.hardware_state, name, old, asked)
+                self.parameters[name].copy_(stored)
+
+    def copy(self, names: Iterable[str]) -> Before:
+        """What there is, with copies of the parameters of these names and of what the optimiser keeps of them."""
+        return Before(self.optimiser.copy(names), self.hardware_state)
+
+    def put_back(self, before: Before) -> None:
+        """Undo what has happened since `copy` to the parameters copied, and to the chip."""
+        self.optimiser.put_back(before.earlier)
+        self.hardware_state = before.hardware
+
+    def state(self) -> dict[str, Tensor]:
+        """Copies of what the optimiser keeps, "optimiser/<parameter>/<quantity>", and of the chip's, "hardware/..."."""
+        found = {f"optimiser/{name}": value.clone() for name, value in self.optimiser.state().items()}
+        return found | {f"hardware/{name}": value.clone() for name, value in self.hardware_state.items()}
+
+    def load(self, parameters: Mapping[str, Tensor], state: Mapping[str, Tensor], weights_only: bool) -> None:
+        """Take over parameters and what `state` gave, in place; with `weights_only` nothing of the optimiser."""
+        for name, value in parameters.items():
+            self.parameters[name].copy_(value)
+            device = value.device
+        self.hardware_state = {
+            name.removeprefix("hardware/"): value.to(device, copy=True)
+            for name, value in state.items()
+            if name.startswith("hardware/")
+        }
+        if not weights_only:
+            own = {k.removeprefix("optimiser/"): v for k, v in state.items() if k.startswith("optimiser/")}
+            self.optimiser.load(own)

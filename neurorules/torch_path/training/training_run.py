@@ -1,0 +1,206 @@
+"""One training run under way: epochs, batches, checkpoints, and what it says at its end."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from neurorules.contracts.series import Series
+from neurorules.language.config import SettledConfig
+from neurorules.language.rates import rate_schedule
+from neurorules.runs import checkpoint
+from neurorules.runs.beginning import has_begun
+from neurorules.runs.folder import RunFolder
+from neurorules.runs.interrupt import Interrupted, StopFlag
+from neurorules.runs.memory import PeakMemory
+from neurorules.runs.progress import Bar, progress
+from neurorules.torch_path.training.batches import Data, TrainingData, epoch_order
+from neurorules.torch_path.training.checks import Diverged
+from neurorules.torch_path.training.evaluate import Evaluation, evaluate
+from neurorules.torch_path.training.health import warn_of
+from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.training.report import result_of
+from neurorules.torch_path.training.watch import Watcher
+
+Found = TypeVar("Found")
+CHECKPOINT_SECONDS = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Position:
+    """Where a run is: epoch and batch to do next, sums of this epoch so far, seconds spent learning; its threads."""
+
+    epoch: int = 0
+    batch: int = 0
+    loss: float = 0.0
+    accuracy: float = 0.0
+    seconds: float = 0.0
+    validation: list[float | None] = field(default_factory=list)
+    threads: int | None = None
+
+
+@dataclass
+class Run:
+    """One training run under way; `under_way` holds the sizes of batches whose metrics have not come yet."""
+
+    config: SettledConfig
+    data: TrainingData
+    learner: Learner
+    folder: RunFolder | None
+    at: Position
+    quiet: bool
+    memory: PeakMemory = field(default_factory=PeakMemory)
+    watchers: tuple[Watcher, ...] = ()
+    under_way: deque[int] = field(default_factory=deque)
+    encoding: torch.Generator = field(init=False)
+    saved: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.encoding = torch.Generator().manual_seed(self.config.seed + 3_000_017)
+
+    @property
+    def batches(self) -> int:
+        """Trials an epoch."""
+        whole, rest = divmod(len(self.data.train), self.config.batch_size)
+        # A last sample alone has no other whose targets it could be told: it joins the batch before.
+        return whole + (rest > (self.config.targets == "shuffled" and whole > 0))
+
+    def place(self, batch: int) -> slice:
+        """Where a batch's samples stand in the order of its epoch."""
+        size = self.config.batch_size
+        return slice(batch * size, None if batch == self.batches - 1 else (batch + 1) * size)
+
+    def learn(self, stop: StopFlag) -> None:
+        """All epochs from where the run is."""
+        total = self.config.epochs * self.batches
+        with progress("training", total, self.quiet) as bar:
+            bar.advance(self.at.epoch * self.batches + self.at.batch)
+            if self.at.epoch == self.at.batch == 0:
+                self._show(0)
+            while self.at.epoch < self.config.epochs:
+                self._learn_epoch(stop, bar)
+                self._close_epoch()
+
+    def _learn_epoch(self, stop: StopFlag, bar: Bar) -> None:
+        order = epoch_order(self.config.seed, self.at.epoch, len(self.data.train))
+        rate = rate_schedule(self.config.lr_schedule)
+        while self.at.batch < self.batches:
+            started = time.perf_counter()
+            chosen = order[self.place(self.at.batch)]
+            drive, labels = self.data.train.batch(chosen, self.encoding)
+            fraction = rate(self.at.epoch + self.at.batch / self.batches, self.config.epochs)
+            self.under_way.append(len(labels))
+            self._learn(drive, labels, fraction)
+            self.at.batch += 1
+            self.at.seconds += time.perf_counter() - started
+            seen = len(order[: self.place(self.at.batch - 1).stop]) - sum(self.under_way)
+            bar.advance(note=f"epoch {self.at.epoch + 1}, accuracy {self.at.accuracy / max(seen, 1):.3f}")
+            if stop.requested:
+                self._interrupt()
+            if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
+                self.save()
+
+    def _learn(self, drive: Series, labels: Tensor, fraction: float) -> None:
+        metrics = self._guarded(lambda: self.learner.push(drive, labels, fraction))
+        self._count([] if metrics is None else [metrics])
+
+    def _flush(self) -> None:
+        """Let a pipeline's last batches be learned."""
+        self._count(self._guarded(self.learner.flush))
+
+    def _count(self, metrics: list[dict[str, float]]) -> None:
+        for found in metrics:
+            samples = self.under_way.popleft()
+            self.at.loss += found["loss"] * samples
+            self.at.accuracy += found["accuracy"] * samples
+
+    def _guarded(self, learn: Callable[[], Found]) -> Found:
+        try:
+            return learn()
+        except Diverged as found:
+            begun = self.folder is not None and has_begun(self.folder.path)
+            kept = f" The last checkpoint is kept in {self.folder.path}" if self.folder and begun else ""
+            raise Diverged(f"epoch {self.at.epoch + 1}, trial {self.at.batch + 1}: {found}.{kept}") from None
+
+    def _interrupt(self) -> None:
+        self.save()
+        line = f"stopped in epoch {self.at.epoch + 1}."
+        if self.folder is not None:
+            again = f"neurorules train --out {self.folder.path} --resume"
+            line += f" The checkpoint is saved. Go on with the same options and: {again}"
+        raise Interrupted(line)
+
+    def _show(self, epoch: int) -> None:
+        if not self.watchers:
+            return
+        with self.memory.aside():
+            for watcher in self.watchers:
+                watcher.look(self.learner, self.data, epoch, None if self.folder is None else self.folder.path)
+
+    def _close_epoch(self) -> None:
+        self._flush()
+        samples = len(self.data.train)
+        validation: Evaluation | None = None
+        if self.data.validation is not None:
+            with self.memory.aside():
+                validation = evaluate(self.learner, self.data.validation, self.config.seed)
+            for line in warn_of(validation):
+                _log.warning(line)
+        accuracy = validation.accuracy if validation else None
+        row = {
+            "epoch": self.at.epoch + 1,
+            "train_loss": self.at.loss / samples,
+            "train_accuracy": self.at.accuracy / samples,
+            "validation_accuracy": accuracy,
+            "spikes_per_sample": validation.spikes_per_sample if validation else None,
+            "mean_rates": validation.mean_rates if validation else None,
+            "train_seconds": self.at.seconds,
+            "measures": self.learner.measures(),
+        }
+        validated = [*self.at.validation, accuracy]
+        self.at = replace(self.at, epoch=self.at.epoch + 1, batch=0, loss=0.0, accuracy=0.0, validation=validated)
+        if self.folder is not None:
+            self.folder.append_metrics(row)
+        self._show(self.at.epoch)
+        self.save()
+
+    def save(self) -> None:
+        """Write a checkpoint, where the run has a folder."""
+        self.saved = time.monotonic()
+        if self.folder is None:
+            return
+        self._flush()
+        tensors = {**self.learner.state(), "encoding": self.encoding.get_state()}
+        checkpoint.save(self.folder.path, tensors, vars(self.at), self.folder.config())
+
+    def restore(self, folder: RunFolder) -> None:
+        """Go back to the last whole checkpoint; from the start where there is none."""
+        found = checkpoint.load(folder.path, folder.config())
+        if found is None:
+            folder.truncate_metrics(0)
+            return
+        tensors = dict(found.tensors)
+        encoding = tensors.pop("encoding")
+        self.learner.load(tensors)
+        self.encoding.set_state(encoding)
+        self.at = Position(**found.state)
+        folder.truncate_metrics(self.at.epoch)
+
+    def finish(self, data: Data) -> dict[str, Any]:
+        """Read the test set, once, and write the result."""
+        with self.memory.aside():
+            test = evaluate(self.learner, data.test, self.config.seed)
+        result = result_of(self.config, data, self.learner, test, self.at.validation, self.at.seconds, self.memory)
+        if self.folder is not None:
+            self.folder.save_weights(self.learner.state())
+            self.folder.write_result(result)
+        return result

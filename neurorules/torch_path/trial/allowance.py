@@ -1,0 +1,261 @@
+"""What a signal is handed, decided here and nowhere else: its own parameters and state, and what its `needs` buy.
+
+| need             | what it buys                                                                            |
+|------------------|-----------------------------------------------------------------------------------------|
+| target           | the labels                                                                              |
+| output_error     | the error at the output                                                                 |
+| above            | what the layers that read a layer hand down, through weights that the signal brings     |
+| weight_transport | copies of those layers' forward weights; and `above` through the forward weights        |
+| weight_sign      | the signs of those weights, and nothing of their size                                   |
+| noise_phase      | what a layer answers to noise into it alone                                             |
+
+Labels, errors, weights and parameters are copies. Activity is handed as it is, for what a layer did is the layer's own.
+The measures of a signal teach nothing: they get copies of everything, and their answer is numbers. What Python cannot
+fence (frames, the garbage collector) the audit measures (`compare.audit`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neurorules.contracts.series import Series
+from neurorules.contracts.signal import Above, LayerShape, PhaseDrive, Signal, SignalState, ThirdFactor, View
+from neurorules.language.errors import UserError
+from neurorules.network.layer import Layer, Masks, carry_back
+from neurorules.network.model import Learned, Model
+from neurorules.network.network import Parameters
+from neurorules.torch_path.forward.run_layer import Activity
+from neurorules.torch_path.trial.own_loop import through_own_loop
+
+
+class Copies(Mapping[str, Tensor]):
+    """Tensors by name, each copied when it is asked for, so that the one handed out leads nowhere.
+
+    Args:
+        tensors: those that may be had, and no others.
+        refusal: what is said of any other name, behind the name.
+        form: makes the copy.
+    """
+
+    def __init__(
+        self, tensors: Mapping[str, Tensor], refusal: str, form: Callable[[Tensor], Tensor] = torch.clone
+    ) -> None:
+        self._tensors, self._refusal, self._form = tensors, refusal, form
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self._tensors:
+            raise UserError(f"'{name}' {self._refusal}")
+        return self._form(self._tensors[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tensors
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """A copy of one, or the default."""
+        return self[name] if name in self._tensors else default
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+
+def own_parameters(model: Model, parameters: Parameters) -> Copies:
+    """The signal's own parameters, by full name."""
+    own = {name: value for name, value in parameters.items() if name not in model.parameter_names}
+    return Copies(own, "is no parameter of the signal's own. What it may read of the net, its `needs` say: see `View`")
+
+
+def observe(model: Model, state: SignalState, sample: Series, labels: Tensor) -> SignalState:
+    """What changes in the signal's state because it saw these samples, before anything runs.
+
+    Args:
+        model: network, rule, signal.
+        state: the signal's.
+        sample: the batch, (T, B, *input) or constant (B, *input).
+        labels: (B,), as hidden layers are told them.
+    """
+    if model.signal is None:
+        return {}
+    return model.signal.observe(dict(state), sample, _bought(model.signal, "target", labels))
+
+
+def drive(
+    model: Model, learned: Learned, phase: str, sample: Series, output_error: Tensor | None, labels: Tensor | None
+) -> PhaseDrive:
+    """What drives a phase of the signal's own.
+
+    Args:
+        model: network, rule, signal.
+        learned: parameters and state as they are.
+        phase: its name, not "input".
+        sample: the batch.
+        output_error: (B, classes), as hidden layers are told it; None where no pass has made one.
+        labels: (B,), likewise; None where nothing is learned.
+    """
+    signal = model.signal
+    assert signal is not None
+    return signal.drive(
+        phase, dict(learned.signal), own_parameters(model, learned.parameters), model.shape, sample,
+        _bought(signal, "output_error", output_error), _bought(signal, "target", labels),
+    )  # fmt: skip
+
+
+def scores(model: Model, learned: Learned, summary: Mapping[str, Tensor]) -> Tensor:
+    """Class scores (B, classes) of a rule that predicts without a read-out, from the last hidden layer's summaries."""
+    assert model.signal is not None
+    own = own_parameters(model, learned.parameters)
+    return model.signal.scores(dict(learned.signal), own, model.shape.layers[-2], summary)
+
+
+def measures(model: Model, state: SignalState, parameters: Parameters) -> dict[str, float]:
+    """What the signal reports of itself, in numbers; it is shown copies of all parameters and teaches nothing by them.
+
+    Args:
+        model: network, rule, signal.
+        state: the signal's.
+        parameters: all, as a trial computes with them.
+    """
+    if model.signal is None:
+        return {}
+    shown = Copies(parameters, "is no parameter of this net or its signal")
+    found = model.signal.measures(dict(state), shown, model.shape)
+    return {name: float(value) for name, value in found.items()}
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """What a signal's `needs` may buy of one layer's third factor; those that it has not declared come to nothing.
+
+    Args:
+        model: network (bound to its neurons' parameters), rule, signal.
+        parameters: as learning reads them.
+        index: of the layer.
+        labels: (B,), as hidden layers are told them; None where nothing is learned.
+        output_error: (B, classes), as this layer is told it; None where the output has not been seen.
+        carried: what the layers above hand down through weights by name; None where no layer above has learned yet.
+        answered: what a layer by name answers to noise into it alone.
+    """
+
+    model: Model
+    parameters: Parameters
+    index: int
+    labels: Tensor | None
+    output_error: Tensor | None
+    carried: Callable[[Callable[[str], Tensor]], Series] | None
+    answered: Callable[[str, Tensor], Tensor]
+
+    @property
+    def goods(self) -> dict[str, Any]:
+        """The fields of a `View` that `needs` buy."""
+        signal = self.model.signal
+        assert signal is not None
+        above = _weights_above(self.model.network.layers, self.index, self.parameters)
+        transport = "weight_transport" in signal.needs
+        said = f"is no weight that reads layer '{self.model.network.layers[self.index].name}'"
+        return {
+            "labels": _bought(signal, "target", self.labels),
+            "output_error": _bought(signal, "output_error", self.output_error),
+            "above": self._above(above if transport else None) if "above" in signal.needs else None,
+            "weights": Copies(above, said) if transport else None,
+            "signs": Copies(above, said, torch.sign) if "weight_sign" in signal.needs else None,
+            "answer": self.answered if "noise_phase" in signal.needs else None,
+        }
+
+    def _above(self, weights: Mapping[str, Tensor] | None) -> Above | None:
+        carried, name = self.carried, self.model.network.layers[self.index].name
+        if carried is None:
+            return None
+
+        def above(weights_of: Callable[[str], Tensor] | None = None) -> Series:
+            chosen = weights_of or (None if weights is None else weights.__getitem__)
+            if chosen is None:
+                raise UserError(
+                    f"the signal asks for what reaches layer '{name}' through the forward weights above it. Declare "
+                    f"weight_transport among its needs, or hand over weights of its own"
+                )
+            return carried(chosen)
+
+        return above
+
+
+def layer_shape(model: Model, index: int, parameters: Parameters) -> LayerShape:
+    """A layer as the signal sees it when it teaches that layer, whose neurons then run with copies of their own."""
+    layer, shape = model.network.layers[index], model.shape.layers[index]
+    if not layer.neuron.learns:
+        return shape
+    own = {name: parameters[f"{layer.name}.{name}"].clone() for name in layer.neuron.learns}
+    return shape._replace(neuron=layer.neuron.with_parameters(own))
+
+
+def third_factor(model: Model, parameters: Parameters, state: SignalState, view: View) -> ThirdFactor:
+    """The third factor of the layer that `view` shows.
+
+    Raises:
+        UserError: a gradient of a parameter that is neither the signal's own nor one of this layer's neurons.
+    """
+    signal = model.signal
+    assert signal is not None
+    own = own_parameters(model, parameters)
+    answer = signal.third_factor(dict(state), own, view)
+    neurons = {f"{view.layer.name}.{name}" for name in view.layer.neuron.learns if signal.teaches_neurons}
+    foreign = sorted(answer.gradients.keys() - set(own) - neurons)
+    if foreign:
+        raise UserError(
+            f"{_name(signal)} gives a gradient of '{foreign[0]}', which its layers' texts change. A signal gives "
+            f"gradients of its own parameters, and of its layers' neurons where it says teaches_neurons"
+        )
+    return answer
+
+
+def carrier(
+    layers: tuple[Layer, ...], index: int, activity: Activity, masks: Masks, handed: Mapping[int, Tensor | None]
+) -> Callable[[Callable[[str], Tensor]], Series]:
+    """What the layers that read a layer carry back to its spikes, as a function of the weights it is carried through.
+
+    It holds no weights: whoever asks brings them.
+
+    Args:
+        layers: of the network.
+        index: of the layer.
+        activity: of the layer.
+        masks: dropout masks.
+        handed: by layer, its post factor with respect to its current; made already for those above.
+    """
+
+    def carry(weights_of: Callable[[str], Tensor]) -> Series:
+        total: Tensor | None = None
+        for later in range(index + 1, len(layers)):
+            for entry in layers[later].inputs:
+                post = handed.get(later)
+                if entry.source != index or entry.connection.recurrent or post is None:
+                    continue
+                series = Series(post, post.ndim == len(layers[later].shape) + 1)
+                weights = weights_of(layers[later].weight(entry))
+                back = carry_back(layers[later], entry, weights, series, activity.S, masks)
+                total = back.values if total is None else total + back.values
+        assert total is not None, "a layer that nothing reads"
+        total = through_own_loop(layers[index], activity, total, weights_of)
+        return Series(total, total.ndim == len(layers[index].shape) + 1)
+
+    return carry
+
+
+def _weights_above(layers: tuple[Layer, ...], index: int, parameters: Parameters) -> dict[str, Tensor]:
+    """The weights through which a layer's spikes are read: by layers above, and by itself a step later."""
+    names = [later.weight(entry) for later in layers for entry in later.inputs if entry.source == index]
+    return {name: parameters[name] for name in names}
+
+
+def _bought(signal: Signal, need: str, value: Tensor | None) -> Tensor | None:
+    return value.clone() if value is not None and need in signal.needs else None
+
+
+def _name(signal: Signal) -> str:
+    return f"signal '{type(signal).__name__}'"

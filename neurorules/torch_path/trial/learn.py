@@ -1,0 +1,254 @@
+"""One trial: the phases run, the signal makes third factors, the texts make changes, the averages move.
+
+With a window of all T steps the layers run one after the other, each over all steps (schedule `by_layer`). With a
+shorter one all layers advance together, window by window, in memory that does not grow with T; where the third factor
+is known only at the end of the trial, the trial is replayed to learn from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from neurorules.contracts.normalisation import (
+    CurrentStatistics,
+    UpdateStatistics,
+    first_current_statistics,
+    first_update_statistics,
+)
+from neurorules.contracts.running_mean import RunningMean, start_at
+from neurorules.contracts.series import Series, per_step
+from neurorules.language.errors import UserError
+from neurorules.language.rules import Phase
+from neurorules.network.layer import draw_masks
+from neurorules.network.model import Learned, Model
+from neurorules.network.network import Parameters
+from neurorules.torch_path.forward.run_layer import Activity, Carry
+from neurorules.torch_path.trial.allowance import carrier, observe
+from neurorules.torch_path.trial.probe import Probe
+from neurorules.torch_path.trial.teacher import Teacher
+from neurorules.torch_path.trial.trial import PhaseRecord, Trial, class_scores, observe_phase
+from neurorules.torch_path.update.local_view import Gathered, LocalView, own_statistics
+from neurorules.torch_path.update.output import Output, compare_output
+from neurorules.torch_path.update.plasticity import learn_layer
+
+STATISTICS_RATE = 0.1
+"""Share of the way to a trial of 128 samples' mean that every running average moves. Source: measured, docs/results."""
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What a trial found; nothing has been changed yet.
+
+    Args:
+        gradients: by parameter, minus the change the texts ask for, averaged over samples.
+        scores: (B, classes).
+        learned: statistics and signal state after the trial, the parameters as they were.
+        spikes: by layer, spikes a sample.
+        activity: of the phase "input", the last window.
+        third_factors: m by layer, as the texts of the phase "input" read it.
+        sent: what the signal's reverse circuit sent from a layer to those below, by layer; empty where it has none.
+    """
+
+    gradients: dict[str, Tensor]
+    scores: Tensor
+    learned: Learned
+    spikes: dict[str, Tensor]
+    activity: list[Activity]
+    third_factors: dict[str, Series]
+    sent: dict[str, Series]
+
+
+def learn_trial(
+    model: Model, learned: Learned, drive: Series, steps: int, labels: Tensor, generator: torch.Generator,
+    window: int | None = None, apply: Callable[[Mapping[str, Tensor]], Parameters] | None = None,
+    probe: Probe | None = None,
+) -> TrialResult:  # fmt: skip
+    """Run one trial and return what it asks to change.
+
+    Args:
+        model: network, rule, signal.
+        learned: parameters and state as they are; not modified.
+        drive: samples, (T, B, *input) or constant (B, *input).
+        steps: T.
+        labels: (B,) class indices.
+        generator: draws dropout masks.
+        window: steps at a time; T if None.
+        apply: for a rule with a phase that applies: changes the parameters and returns what the next phase reads.
+        probe: looks on, or holds or changes something on the way (`torch_path.probe`).
+
+    Raises:
+        UserError: a rule or normalisation that needs all steps at once, with a shorter window.
+    """
+    model = model.bound(learned.parameters)
+    samples = drive.values.shape[0 if drive.constant else 1]
+    window = window or steps
+    check_window(model, window, steps)
+    told = model.told(labels)
+    learned = replace(learned, signal={**learned.signal, **observe(model, learned.signal, drive, told)})
+    masks = draw_masks(model.network.layers, samples, generator)
+    trial = Trial(model, learned, drive, steps, window, told, masks, probe=probe)
+    records: dict[str, PhaseRecord] = {}
+    output: Output | None = None
+    teacher: Teacher | None = None
+    for phase in model.rule.phases:
+        error = None if output is None else model.told(output.m)
+        records[phase.name] = observe_phase(trial, phase, error, training=True, before=records.get("input"))
+        if output is None or phase.name == model.rule.error_phase:
+            summed = records[phase.name].output
+            assert summed is not None
+            output = compare_output(model.rule, per_step(summed, steps), labels)
+        teacher = teacher or Teacher(trial, records, output, dict(learned.signal), Gathered(), samples)
+        teacher.output = output
+        if phase.applies:
+            trial = teacher.trial = _apply_now(trial, phase, records[phase.name], teacher, apply)
+    assert teacher is not None
+    for phase in model.rule.phases:
+        if model.learns_in(phase.name) and not phase.applies:
+            _learn_phase(trial, phase, records[phase.name], teacher)
+    teacher.visit_silent_layers()
+    spikes = {
+        layer.name: a.S.total(a.steps).sum() / samples
+        for layer, a in zip(model.network.hidden, records["input"].activity, strict=False)
+    }
+    scores = class_scores(model, learned, records, steps)
+    sent = {name: answer.sent for name, answer in teacher.known.items() if answer.sent is not None}
+    return TrialResult(
+        gradients_of(teacher), scores, moved(teacher, learned), spikes, records["input"].activity,
+        teacher.third_factors, sent,
+    )  # fmt: skip
+
+
+def gradients_of(teacher: Teacher) -> dict[str, Tensor]:
+    """What was gathered, averaged over samples, and the signal's own gradients; the gathering starts again."""
+    return {**_averaged(teacher.gathered, teacher.samples), **teacher.gradients}
+
+
+def moved(teacher: Teacher, before: Learned) -> Learned:
+    """What is learned after a trial: running averages and signal state moved, the parameters as they were before."""
+    trial, records, samples = teacher.trial, teacher.records, teacher.samples
+    return Learned(
+        before.parameters, _moved_currents(trial, records, samples), _moved_pre(trial, records, samples),
+        _moved_updates(before, teacher.gathered, samples), teacher.state,
+    )  # fmt: skip
+
+
+def _averaged(gathered: Gathered, samples: int) -> dict[str, Tensor]:
+    """Gradients from the changes gathered so far, which start again from nothing."""
+    gradients = dict(gathered.changes)
+    if gradients:
+        torch._foreach_div_(list(gradients.values()), -samples)
+    gathered.changes.clear()
+    return gradients
+
+
+def _apply_now(
+    trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teacher,
+    apply: Callable[[Mapping[str, Tensor]], Parameters] | None,
+) -> Trial:  # fmt: skip
+    """Learn a phase's texts before the next phase runs; the trial goes on with what they made of the parameters."""
+    if apply is None:
+        raise ValueError(f"phase '{phase.name}' of rule '{trial.model.rule.name}' applies changes: hand over `apply`")
+    _learn_phase(trial, phase, record, teacher)
+    parameters = apply(_averaged(teacher.gathered, teacher.samples))
+    return replace(trial, learned=replace(trial.learned, parameters=parameters), applied=True)
+
+
+def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teacher) -> None:
+    """Evaluate the texts of one phase, top layer first; the phase is replayed where it took several windows."""
+    carries = [Carry() for _ in trial.model.network.layers]
+    whole = trial.window >= trial.steps
+    runs = [(0, record.activity)] if whole else trial.windows(phase, record.drive, training=True)
+    layers = trial.model.network.layers
+    for start, activities in runs:
+        handed: dict[int, Tensor | None] = {}
+        for index in reversed(range(len(layers))):
+            above = carrier(layers, index, activities[index], trial.masks, handed)
+            # A phase that applies its changes runs before the signal has seen all phases: the read-out alone is taught.
+            asks = trial.model.asks_hidden(phase.name) and not phase.applies
+            m = teacher.third_factor(index, phase.name, above) if asks or layers[index].role == "readout" else None
+            m = None if m is None else m.window(start, start + activities[index].steps)
+            if m is not None or not trial.model.reads_m(layers[index].role, phase.name):
+                change = learn_one(teacher, phase, record, index, activities[index], m, carries[index], whole)
+                sent = teacher.sent(index)
+                handed[index] = change if sent is None else -sent.values
+                if trial.probe is not None:
+                    handed[index] = trial.probe.handed(index, handed[index])
+
+
+def learn_one(
+    teacher: Teacher, phase: Phase, record: PhaseRecord, index: int, activity: Activity, m: Series | None,
+    carry: Carry, whole: bool,
+) -> Tensor | None:  # fmt: skip
+    """Evaluate one layer's texts of a phase over one window; see `learn_layer` for what returns."""
+    trial, layer = teacher.trial, teacher.trial.model.network.layers[index]
+    output = None if layer.role == "hidden" or teacher.output is None else teacher.output.spread(trial.steps)
+    view = LocalView(
+        layer, phase.name, activity, m, trial.learned.parameters, trial.model.rule.constants,
+        trial.model.rule.trace_decay, carry, whole, output, record.drive.context,
+    )  # fmt: skip
+    statistics = own_statistics(layer, trial.learned.update)
+    if trial.probe is not None:
+        trial.probe.learns(view, trial.model.texts, statistics)
+    return learn_layer(view, trial.model.texts, statistics, teacher.gathered)
+
+
+def check_window(model: Model, window: int, steps: int) -> None:
+    """Whether a rule and its normalisations can learn a window of steps at a time.
+
+    Raises:
+        UserError: one needs all steps at once, and the window is shorter.
+    """
+    if window >= steps:
+        return
+    if model.signal is not None and (model.signal.varies or model.signal.every is not None):
+        raise UserError(
+            f"rule '{model.rule.name}' needs every step of a trial at once: its signal runs through time on its own. "
+            f"Use --schedule by_layer"
+        )
+    if any(layer.normalisation is not None and layer.normalisation.reads_batch for layer in model.network.layers):
+        raise UserError(
+            "batch normalisation needs every step of a trial at once. Use --schedule by_layer or --norm streaming"
+        )
+
+
+def _moved_currents(trial: Trial, records: dict[str, PhaseRecord], samples: int) -> dict[str, CurrentStatistics]:
+    moved = dict(trial.learned.current)
+    for phase, record in records.items():
+        for layer in trial.model.network.layers:
+            name = f"{phase}.{layer.name}"
+            if layer.name not in record.currents or trial.model.phase_statistics(phase, layer.name) != name:
+                continue
+            mean, square = (value / trial.steps for value in record.currents[layer.name])
+            before = moved.get(name) or first_current_statistics(layer.shape, mean)
+            moved[name] = CurrentStatistics(
+                before.mean.updated(mean, samples, STATISTICS_RATE),
+                before.square.updated(square, samples, STATISTICS_RATE),
+            )
+    return moved
+
+
+def _moved_pre(trial: Trial, records: dict[str, PhaseRecord], samples: int) -> dict[str, RunningMean]:
+    moved = dict(trial.learned.pre)
+    for phase, record in records.items():
+        for key, total in record.pre.items():
+            name = f"{phase}.{key}"
+            if trial.model.phase_statistics(phase, key.split(".")[0]) != f"{phase}.{key.split('.')[0]}":
+                continue
+            before = moved.get(name) or start_at(0.0, tuple(total.shape), total)
+            moved[name] = before.updated(total / trial.steps, samples, STATISTICS_RATE)
+    return moved
+
+
+def _moved_updates(learned: Learned, gathered: Gathered, samples: int) -> dict[str, UpdateStatistics]:
+    moved = dict(learned.update)
+    for name, (mean, product, steps) in gathered.update_sums.items():
+        before = moved.get(name) or first_update_statistics(tuple(mean.shape), mean)
+        moved[name] = UpdateStatistics(
+            before.mean.updated(mean / steps, samples, STATISTICS_RATE),
+            before.product.updated(product / steps, samples, STATISTICS_RATE),
+        )
+    return moved

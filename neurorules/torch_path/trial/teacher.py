@@ -1,0 +1,130 @@
+"""Between signal and texts: what each layer did is shown to the signal, and its third factor is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from neurorules.contracts.series import Series, per_step
+from neurorules.contracts.signal import Every, SignalState, ThirdFactor, View
+from neurorules.network.layer import NETWORK_INPUT
+from neurorules.torch_path.trial.allowance import Purchase, layer_shape, third_factor
+from neurorules.torch_path.trial.trial import PhaseRecord, Trial
+from neurorules.torch_path.update.local_view import Gathered
+from neurorules.torch_path.update.output import Output
+
+Carried = Callable[[Callable[[str], Tensor]], Series]
+"""What the layers above hand down, as a function of the weights that it is carried through (`allowance.carrier`)."""
+
+
+@dataclass
+class Teacher:
+    """Asks the signal for each layer's third factor, once a trial, and keeps what it answers.
+
+    Without an `output`, as where a layer learns before the batch has left the network, the read-out has none.
+    """
+
+    trial: Trial
+    records: dict[str, PhaseRecord]
+    output: Output | None
+    state: SignalState
+    gathered: Gathered
+    samples: int
+    gradients: dict[str, Tensor] = field(default_factory=dict)
+    known: dict[str, ThirdFactor] = field(default_factory=dict)
+    third_factors: dict[str, Series] = field(default_factory=dict)
+
+    def third_factor(self, index: int, phase: str, carried: Carried | None) -> Series | None:
+        """m of one layer in one phase; None where the phase has none."""
+        m = self._third_factor(index, phase, carried)
+        if m is not None and phase == "input":
+            self.third_factors[self.trial.model.network.layers[index].name] = m
+        return m
+
+    def sent(self, index: int) -> Series | None:
+        """What the signal's own reverse circuit sends to the layers below; None where it has none."""
+        known = self.known.get(self.trial.model.network.layers[index].name)
+        return None if known is None else known.sent
+
+    def _third_factor(self, index: int, phase: str, carried: Carried | None) -> Series | None:
+        model, layer = self.trial.model, self.trial.model.network.layers[index]
+        if layer.role == "readout" and not (model.signal is not None and model.signal.teaches_readout):
+            return None if self.output is None else Series(per_step(self.output.m, self.trial.steps), True)
+        if model.signal is None:
+            return None
+        if layer.name not in self.known:
+            self.known[layer.name] = self._ask(index, carried)
+        return self.known[layer.name].m.get(phase)
+
+    def _ask(self, index: int, carried: Carried | None) -> ThirdFactor:
+        model = self.trial.model
+        signal, layer = model.signal, model.network.layers[index]
+        assert signal is not None
+        error = None if self.output is None else self.output.m
+        below = next((entry.source for entry in layer.inputs if not entry.connection.recurrent), NETWORK_INPUT)
+        parameters = self.trial.learned.parameters
+        purchase = Purchase(
+            model, parameters, index, self.trial.labels,
+            error if error is None or layer.role == "readout" else model.told(error), carried, self._answer,
+        )  # fmt: skip
+        view = View(
+            layer=layer_shape(model, index, parameters),
+            net=model.shape,
+            last=index == len(model.network.hidden) - 1,
+            steps=self.trial.steps,
+            readout=layer.role == "readout",
+            summary=self._summary(index),
+            source={} if below == NETWORK_INPUT else self._summary(below),
+            every=self._every(index, signal.every),
+            source_every={} if below == NETWORK_INPUT else self._every(below, signal.every),
+            aside={} if index else {p: r.aside for p, r in self.records.items() if r.aside is not None},
+            response=self._responses(),
+            inner={p: r.activity[index].inner for p, r in self.records.items() if r.activity},
+            gain=next((r.activity[index].gain for r in self.records.values() if r.activity), None),
+            **purchase.goods,
+        )
+        answer = third_factor(model, parameters, self.state, view)
+        self.state = {**self.state, **answer.state}
+        self.gradients |= {name: g / self.samples for name, g in answer.gradients.items()}
+        return answer
+
+    def _summary(self, index: int) -> dict[str, Tensor]:
+        name = self.trial.model.network.layers[index].name
+        return {p: per_step(r.summary[name], self.trial.steps) for p, r in self.records.items() if name in r.summary}
+
+    def _responses(self) -> dict[str, Tensor]:
+        rule, steps = self.trial.model.rule, self.trial.steps
+        outputs = {p: r.output for p, r in self.records.items() if rule.phase(p).linear}
+        return {p: self._heard(per_step(output, steps)) for p, output in outputs.items() if output is not None}
+
+    def _answer(self, name: str, noise: Tensor) -> Tensor:
+        """What a layer answers to noise (rows, *pre) into it alone: the graded output of its weights' current."""
+        layer = next(layer for layer in self.trial.model.network.layers if layer.name == name)
+        entry = layer.inputs[0]
+        current = entry.connection.current(self.trial.forward[layer.weight(entry)], noise)
+        return self._heard(layer.neuron.primitive(current))
+
+    def _heard(self, response: Tensor) -> Tensor:
+        return response if self.trial.probe is None else self.trial.probe.answered(response)
+
+    def _every(self, index: int, what: Every | None) -> dict[str, Tensor]:
+        if what is None:
+            return {}
+        found = {p: r.activity[index] for p, r in self.records.items() if r.activity}
+        return {p: (a.S if what == "spikes" else a.v).over_time(a.steps) for p, a in found.items()}
+
+    def visit_silent_layers(self) -> None:
+        """Let the signal see layers whose texts never asked, so that its own read-outs and averages still move."""
+        signal = self.trial.model.signal
+        if signal is None or "above" in signal.needs:
+            return
+        for index in range(len(self.trial.model.network.hidden)):
+            self.visit(index)
+
+    def visit(self, index: int) -> None:
+        """Let the signal see one layer whose texts did not ask."""
+        name = self.trial.model.network.layers[index].name
+        if name not in self.known:
+            self.known[name] = self._ask(index, None)

@@ -1,0 +1,81 @@
+"""What a layer's texts may see, and what they give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from torch import Tensor
+
+from neurorules.contracts.normalisation import UpdateStatistics
+from neurorules.contracts.series import Series
+from neurorules.network.layer import Layer
+from neurorules.torch_path.forward.run_layer import Activity, Carry
+from neurorules.torch_path.update.output import Output
+
+
+@dataclass
+class Gathered:
+    """Sums over the windows of a trial.
+
+    Args:
+        changes: by parameter.
+        update_sums: by name of an update's statistics, means of d and of d I^ over rows times steps, and steps seen.
+    """
+
+    changes: dict[str, Tensor] = field(default_factory=dict)
+    update_sums: dict[str, tuple[Tensor, Tensor, int]] = field(default_factory=dict)
+
+    def add(self, name: str, change: Tensor) -> None:
+        """Add to a parameter's change. A first one is kept, and added to in place: hand over a tensor of its own."""
+        self.changes[name] = self.changes[name].add_(change) if name in self.changes else change
+
+    def add_update(self, name: str, mean: Tensor, product: Tensor, steps: int) -> None:
+        """Add to an update's statistics: means over rows, times `steps`."""
+        if name in self.update_sums:
+            before = self.update_sums[name]
+            mean, product, steps = before[0] + mean, before[1] + product, before[2] + steps
+        self.update_sums[name] = (mean, product, steps)
+
+
+@dataclass(frozen=True)
+class LocalView:
+    """Everything one layer's texts can see in one phase and window, and nothing else: no way leads to another layer.
+
+    Args:
+        layer: whose parameters change.
+        phase: name of the phase.
+        activity: of this layer in this phase.
+        m: third factor; None for rules without one.
+        parameters: the layer's own, by full name (texts may read the weight); those of other layers are left out.
+        constants: of the rule.
+        trace_decay: of the trace `x`, None where no text reads it.
+        carry: state of the traces between windows.
+        whole: whether the window is the whole trial, so that the eligibility may run backwards.
+        output: prediction and target, spread over the trial's steps, for a read-out's texts.
+        context: what a signal's parameter was multiplied with to drive the phase (`PhaseDrive.context`).
+        traced: traces of this window that a text has asked for already; a trace moves on once a window.
+    """
+
+    layer: Layer
+    phase: str
+    activity: Activity
+    m: Series | None
+    parameters: Mapping[str, Tensor]
+    constants: Mapping[str, float]
+    trace_decay: float | None
+    carry: Carry
+    whole: bool
+    output: Output | None = None
+    context: Tensor | None = None
+    traced: dict[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        own = {name: value for name, value in self.parameters.items() if name.startswith(f"{self.layer.name}.")}
+        object.__setattr__(self, "parameters", MappingProxyType(own))
+
+
+def own_statistics(layer: Layer, statistics: Mapping[str, UpdateStatistics]) -> dict[str, UpdateStatistics]:
+    """One layer's running statistics of its updates, of all that are kept by "phase.layer.parameter.group"."""
+    return {name: value for name, value in statistics.items() if name.split(".")[1] == layer.name}

@@ -1,0 +1,190 @@
+"""From gradients to new parameters, each by its kind and at its rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Literal, NamedTuple, get_args
+
+import torch
+from torch import Tensor
+
+from neurorules.language.errors import unknown
+from neurorules.language.options import convert_options, parse_named
+from neurorules.network.model import Model
+from neurorules.network.network import Parameters
+from neurorules.torch_path.update.pid import pid, pid_gains
+from neurorules.torch_path.update.updates import Member, Update, adam, sgd
+
+Kind = Literal["none", "sgd", "momentum", "adam", "pid"]
+MOMENTUM = 0.9
+
+
+class Group(NamedTuple):
+    """Names of parameters that are changed together, how, at which rate and with which decay."""
+
+    names: tuple[str, ...]
+    update: Update
+    rate: float
+    decay: float
+
+    @property
+    def fused(self) -> bool:
+        """Whether all of it is changed by one call, which either comes back or has changed nothing."""
+        return self.update is adam
+
+
+class Earlier(NamedTuple):
+    """What parameters were, and what was kept of each, before something changed them."""
+
+    parameters: dict[str, Tensor]
+    kept: dict[str, dict[str, Tensor]]
+
+
+class Optimiser:
+    """Parameters by kind, those of one rate in a group; they are changed in place, all of them or none.
+
+    Args:
+        parameters: by name, "<layer>.<...>".
+        kinds: of each parameter: none (the change as the text gives it), sgd, momentum (0.9), adam or pid.
+        rates: learning rate of each parameter; 1 where the kind is none.
+        weight_decay: L2, of parameters whose name ends in ".w", >= 0.
+
+    Raises:
+        UserError: unknown kind.
+    """
+
+    def __init__(
+        self, parameters: Parameters, kinds: Mapping[str, str], rates: Mapping[str, float], weight_decay: float = 0.0
+    ) -> None:
+        self.kinds = dict(kinds)
+        updates = {kind: update_of(kind) for kind in sorted(set(kinds.values()))}
+        self.parameters = parameters
+        self.kept: dict[str, dict[str, Tensor]] = {name: {} for name in parameters}
+        members: dict[tuple[str, float, float], list[str]] = {}
+        for name in parameters:
+            rate = 1.0 if kinds[name] == "none" else rates[name]
+            decay = weight_decay if name.endswith(".w") else 0.0
+            members.setdefault((kinds[name], rate, decay), []).append(name)
+        self.groups = [Group(tuple(names), updates[kind], *numbers) for (kind, *numbers), names in members.items()]
+
+    @torch.no_grad()
+    def step(self, gradients: Mapping[str, Tensor], fraction: float = 1.0) -> None:
+        """Change the parameters that have a gradient, at `fraction` of their learning rates."""
+        self.step_together([(gradients, fraction)])
+
+    @torch.no_grad()
+    def step_together(self, parts: Sequence[tuple[Mapping[str, Tensor], float]]) -> None:
+        """Change the parameters of several (gradients, fraction); where one cannot be, none is."""
+        work = [
+            (group, names, gradients, fraction)
+            for gradients, fraction in parts
+            for group in self.groups
+            if (names := [name for name in group.names if name in gradients])
+        ]
+        # The largest group comes last: one call of a fused kernel is whole in itself, and needs no copies.
+        work.sort(key=lambda one: (one[0].fused, sum(self.parameters[name].numel() for name in one[1])))
+        last = work[-1][1] if work and work[-1][0].fused else []
+        earlier = self.copy([name for _, names, *_ in work if names is not last for name in names])
+        earlier.kept.update({name: dict(self.kept[name]) for name in last})
+        try:
+            for group, names, gradients, fraction in work:
+                members = [Member(self.parameters[name], gradients[name], self.kept[name]) for name in names]
+                group.update(members, group.rate * fraction, group.decay)
+        except BaseException:
+            self.put_back(earlier)
+            raise
+
+    def copy(self, names: Iterable[str]) -> Earlier:
+        """Copies of parameters and of what is kept of them."""
+        listed = list(names)
+        kept = {name: {key: value.clone() for key, value in self.kept[name].items()} for name in listed}
+        return Earlier({name: self.parameters[name].clone() for name in listed}, kept)
+
+    @torch.no_grad()
+    def put_back(self, earlier: Earlier) -> None:
+        """Undo all that has happened since `copy`."""
+        for name, value in earlier.parameters.items():
+            self.parameters[name].copy_(value)
+        self.kept.update(earlier.kept)
+
+    def keeps(self, names: Iterable[str]) -> dict[str, Tensor]:
+        """What `state` holds once the parameters of these names have changed: the names and shapes, no numbers."""
+        chosen = set(names)
+        kept: dict[str, dict[str, Tensor]] = {}
+        for group in self.groups:
+            nothing = {name: torch.zeros_like(self.parameters[name]) for name in group.names if name in chosen}
+            kept |= {name: {} for name in nothing}
+            if nothing:
+                group.update([Member(n, torch.zeros_like(n), kept[name]) for name, n in nothing.items()], 0.0, 0.0)
+        return _flat(kept)
+
+    def state(self) -> dict[str, Tensor]:
+        """Momenta and counts, by "<parameter>/<quantity>"."""
+        return _flat(self.kept)
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Take over what `state` gave, in place of what is kept."""
+        self.kept = {name: {} for name in self.parameters}
+        for path, value in state.items():
+            name, key = path.rsplit("/", 1)
+            here = self.parameters[name]
+            dtype = value.dtype if key == "step" else here.dtype
+            self.kept[name][key] = value.to(here.device, dtype, copy=True)
+
+
+def update_of(kind: str) -> Update:
+    """What changes parameters of a kind.
+
+    Raises:
+        UserError: unknown kind, or options it does not have.
+    """
+    name, options = parse_named(kind)
+    if name not in get_args(Kind):
+        raise unknown("optimizer", name, get_args(Kind))
+    given = convert_options(f"optimizer '{name}'", pid_gains if name == "pid" else _without_options, options)
+    if name == "pid":
+        return partial(pid, gains=pid_gains(**given))
+    if name == "adam":
+        return adam
+    return partial(sgd, momentum=MOMENTUM if name == "momentum" else 0.0)
+
+
+def optimiser_of(
+    model: Model, parameters: Parameters, optimizer: str | None = None, lr: float | None = None,
+    readout_lr: float | None = None, weight_decay: float = 0.0, readout_optimizer: str | None = None,
+    signal_lr: float | None = None,
+) -> Optimiser:  # fmt: skip
+    """A model's optimiser: whatever reads out, of a layer of its own too, learns by the read-out's kind and rate.
+
+    Args:
+        model: its rule says what is not said here.
+        parameters: all that the model learns, its signal's own among them.
+        optimizer: kind of all parameters, but of what reads out where that has a kind of its own.
+        lr: learning rate of the hidden layers.
+        readout_lr: learning rate of what reads out.
+        weight_decay: L2, >= 0.
+        readout_optimizer: kind of what reads out.
+        signal_lr: learning rate of the signal's own parameters.
+    """
+    defaults, network = model.rule.defaults, model.network
+    hidden = defaults.lr if lr is None else lr
+    reading = defaults.readout_lr if readout_lr is None else readout_lr
+    signalling = defaults.signal_lr if signal_lr is None else signal_lr
+    readers = ("readout.", *(f"{layer.name}.local_" for layer in network.hidden))
+    own = set(network.parameter_names())
+    kinds, rates = {}, {}
+    for name in parameters:
+        reads = name.startswith(readers)
+        kind = (readout_optimizer or optimizer or defaults.readout_optimizer) if reads else optimizer
+        kinds[name] = kind or defaults.optimizer
+        rates[name] = reading if reads else hidden if name in own else signalling
+    return Optimiser(parameters, kinds, rates, weight_decay)
+
+
+def _flat(kept: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    return {f"{name}/{key}": value for name, own in kept.items() for key, value in own.items()}
+
+
+def _without_options() -> None:
+    """The options of all other kinds."""

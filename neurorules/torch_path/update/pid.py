@@ -1,0 +1,46 @@
+"""A controller as an optimiser: proportional, integral and differential parts of the gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from neurorules.language.ranges import Fraction, NonNegative, ranged
+from neurorules.torch_path.update.updates import Member
+
+
+class Gains(NamedTuple):
+    """Of the gradient itself, of its running sum, of its change; and what of the sum is kept at each update."""
+
+    kp: float
+    ki: float
+    kd: float
+    keep: float
+
+
+@ranged("optimizer 'pid'")
+def pid_gains(*, kp: NonNegative = 1.0, ki: NonNegative = 0.1, kd: NonNegative = 0.1, keep: Fraction = 0.9) -> Gains:
+    """The options of `pid`.
+
+    Args:
+        kp, ki, kd: gains, >= 0.
+        keep: share of the sum that is kept, in [0, 1]; 1 is the pure integral, which forgets nothing.
+
+    Raises:
+        UserError: one out of range.
+    """
+    return Gains(kp, ki, kd, keep)
+
+
+def pid(members: Sequence[Member], rate: float, decay: float, gains: Gains) -> None:
+    """dK = -rate (kp G + ki sum G + kd (G - G before)).
+
+    Source: our reading of the distributed PID control of Jiang 2024 (arXiv 2411.14468), whose law is not public.
+    """
+    for parameter, plain, kept in members:
+        gradient = plain.add(parameter, alpha=decay)
+        before = kept.get("before", gradient)
+        kept["sum"] = kept["sum"].mul_(gains.keep).add_(gradient) if "sum" in kept else gradient.clone()
+        moved = gains.kp * gradient + gains.ki * kept["sum"] + gains.kd * (gradient - before)
+        kept["before"] = gradient
+        parameter.add_(moved, alpha=-rate)

@@ -1,0 +1,111 @@
+"""From a layer's activity and third factor to the change of its parameters: the texts, evaluated.
+
+Convention: a change is the sum over steps and rows of the text's value; the caller divides by the samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from neurorules.contracts.normalisation import UpdateStatistics
+from neurorules.contracts.series import Series
+from neurorules.network.layer import Input
+from neurorules.network.products import Group, Lingering, value_of
+from neurorules.network.texts import Text
+from neurorules.torch_path.update.declared_eligibility import change_by_eligibility
+from neurorules.torch_path.update.eligibility import bias_eligibility, reverse_scan, trace_a_synapse
+from neurorules.torch_path.update.local_view import Gathered, LocalView
+from neurorules.torch_path.update.post_factors import PostFactors
+from neurorules.torch_path.update.pre_factors import CENTRED_SPIKES, correlate, correlate_mean, pre_factor
+
+
+def learn_layer(
+    view: LocalView, texts: tuple[Text, ...], statistics: Mapping[str, UpdateStatistics], gathered: Gathered
+) -> Tensor | None:
+    """Add one layer's changes over one window to `gathered`.
+
+    Returns:
+        The post factor of its last synaptic product with respect to the raw current, (T, B, *shape) or constant
+        (B, *shape): what signals that come from above carry on. None where it has none.
+    """
+    handed: Tensor | None = None
+    factors = PostFactors(view, statistics, gathered)
+    for text in texts:
+        if text.plasticity.role != view.layer.role or text.plasticity.phase != view.phase:
+            continue
+        if text.plasticity.populations == "flat" and len(view.layer.shape) > 1:
+            continue
+        for index, group in enumerate(text.groups):
+            name = f"{view.phase}.{view.layer.name}.{text.plasticity.parameter}.{index}"
+            if text.plasticity.parameter == "w":
+                handed = _change_weights(view, group, factors, name)
+            else:
+                _change_neurons(view, text.plasticity.parameter, group, factors, name)
+    return handed
+
+
+def _change_weights(view: LocalView, group: Group, factors: PostFactors, name: str) -> Tensor | None:
+    entries = [entry for entry in view.layer.inputs if entry.name in view.activity.pre]
+    if not entries:
+        return None
+    if group.lingering is not None:
+        return _change_by_lingering(view, group, group.lingering, entries, factors, name)
+    pres = [pre_factor(view, entry, group) for entry in entries]
+    # Where nothing presynaptic varies in time, the post factor's average over time is all that counts, and exact.
+    post = factors.of_current(group, name, every=any(pre is None or not pre.constant for pre in pres))
+    for entry, pre in zip(entries, pres, strict=True):
+        weights = view.layer.weight(entry)
+        w = view.parameters[weights]
+        if pre is None:
+            change = trace_a_synapse(view, entry, post.values)
+        else:
+            change = correlate(view, entry, w, post, pre)
+            if entry.name in view.activity.pre_mean and (group.eligible or group.pre == CENTRED_SPIKES):
+                change = change.sub_(correlate_mean(view, entry, w, post))  # both are new
+        factors.gathered.add(weights, _scaled(view, group, w, change))
+    return post.values
+
+
+def _change_by_lingering(
+    view: LocalView, group: Group, lingering: Lingering, entries: list[Input], factors: PostFactors, name: str
+) -> Tensor:
+    post = factors.of_current(group, name, every=True)
+    for entry in entries:
+        weights = view.layer.weight(entry)
+        w = view.parameters[weights]
+        change = change_by_eligibility(view, entry, w, lingering, post)
+        factors.gathered.add(weights, _scaled(view, group, w, change))
+    return post.values
+
+
+def _scaled(view: LocalView, group: Group, w: Tensor, change: Tensor) -> Tensor:
+    """A change times the group's factor of the weight itself."""
+    if group.weight is None:
+        return change
+    names = {"w": w, **view.constants}
+    return change * value_of(group.weight, names, view.layer.neuron.psi, lambda a: a)
+
+
+def _change_neurons(view: LocalView, parameter: str, group: Group, factors: PostFactors, name: str) -> None:
+    """A parameter of the neuron (its bias), or of a row of a signal's own phase (a target embedding)."""
+    changed = f"{view.layer.name}.{parameter}"
+    unused = parameter == "b" and view.activity.current is None  # driven from outside alone: no bias took part
+    if changed not in view.parameters or unused:
+        return
+    total = factors.total_of_neurons(group)
+    if total is None:
+        post = factors.of_neurons(group, name)
+        values = post.values
+        if group.eligible:
+            values = reverse_scan(view, values) if view.whole else values * bias_eligibility(view, parameter)
+        total = Series(values, values.ndim == len(view.layer.shape) + 1).total(view.activity.steps)
+    if parameter == "b":
+        total = total.sum(0) if total.ndim == 2 else total.sum((0, 2, 3)).reshape(-1, 1, 1)
+    elif view.context is not None:
+        total = torch.tensordot(view.context.T, total, 1)
+    else:
+        total = total.clone()  # of one step it may be a view, and what is gathered is changed in place
+    factors.gathered.add(changed, total)

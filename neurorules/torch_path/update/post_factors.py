@@ -1,0 +1,212 @@
+"""Where post factors are made: in one fused scan where the text's form allows, by evaluating the text otherwise.
+
+Both give the same numbers; the general way is the meaning, and the only one on devices without compiled scans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from neurorules.contracts.normalisation import UpdateStatistics, first_update_statistics, over_rows
+from neurorules.contracts.series import Series
+from neurorules.language.expressions import PAST, Expression, calls_in, show
+from neurorules.language.rules import Statistics
+from neurorules.native import scans
+from neurorules.network.products import Group, value_of
+from neurorules.torch_path.forward.current import flat
+from neurorules.torch_path.forward.run_layer import RESETS
+from neurorules.torch_path.update.eligibility import reverse_scan, trace
+from neurorules.torch_path.update.local_view import Gathered, LocalView
+
+
+class Total(NamedTuple):
+    """A sum over time as a scan left it, and what makes it the third factor's own; multiplied only where it is read."""
+
+    values: Tensor
+    scale: float
+
+
+@dataclass
+class PostFactors:
+    """Makes the post factors of one layer's texts in one phase and window, and gathers their statistics.
+
+    Args:
+        view: what the texts see.
+        statistics: running ones of updates, by name.
+        gathered: takes this window's.
+        totals: sums over time that scans have made, by whether they read `kept_post`, by factor of the membrane, and by
+            whether they ran backwards.
+    """
+
+    view: LocalView
+    statistics: Mapping[str, UpdateStatistics]
+    gathered: Gathered
+    totals: dict[tuple[bool, str, bool], Total] = field(default_factory=dict)
+
+    def of_current(self, group: Group, name: str, every: bool) -> Series:
+        """Post factor with respect to the current that the weights bring.
+
+        Args:
+            group: of a text.
+            name: of the update's statistics.
+            every: whether each step counts; else its average over time will do.
+        """
+        found = self._fused(group, name, every)
+        if found is not None:
+            return found
+        norm = self._norm(group, name)
+        post = self._value(group, norm)
+        if group.eligible and self.view.whole:
+            post = norm(reverse_scan(self.view, post))
+        return Series(post, post.ndim == len(self.view.layer.shape) + 1)
+
+    def of_neurons(self, group: Group, name: str) -> Series:
+        """Post factor with respect to what reaches the neurons behind the normalisation, forwards in time."""
+        post = self._value(group, self._norm(group, name))
+        return Series(post, post.ndim == len(self.view.layer.shape) + 1)
+
+    def total_of_neurons(self, group: Group) -> Tensor | None:
+        """Sum over time of `of_neurons`, through the membrane where eligible; None where no scan makes it."""
+        form, back = group.form, group.eligible
+        if form is None or form.through or (back and not self.view.whole):
+            return None
+        key = form.kept, form.factor, back
+        if key not in self.totals and self._scan(group, every=False) is None:
+            return None
+        total = self.totals[key]
+        return total.values * (form.outer * total.scale)
+
+    def _fused(self, group: Group, name: str, every: bool) -> Series | None:
+        activity, layer = self.view.activity, self.view.layer
+        form, back = group.form, group.eligible and self.view.whole
+        if form is None or (back and form.through):
+            return None
+        through = None
+        if activity.gain is not None and (back or form.through):
+            through = self._through(name, group.statistics)
+            if through is None:
+                return None
+        found = self._scan(group, every, through)
+        if found is None or found.every_total is None or found.total is None:
+            return None
+        if found.product is not None and group.statistics == "moving":
+            mean, product = (over_rows(value.reshape(-1, *layer.shape)) for value in (found.total, found.product))
+            self.gathered.add_update(name, mean, product, activity.steps)
+        total = found.every_total.reshape(-1, *layer.shape)
+        if found.every is None:
+            return Series(total / activity.steps, True)
+        return Series(found.every.reshape(activity.steps, -1, *layer.shape), False, total)
+
+    def _norm(self, group: Group, name: str) -> NormAdjoint:
+        return NormAdjoint(self.view, self.statistics.get(name), self.gathered, name, group.statistics)
+
+    def _through(self, name: str, statistics: Statistics) -> scans.Through | None:
+        """The way through the layer's normalisation; None for one that reads the batch."""
+        layer, current = self.view.layer, self.view.activity.current
+        if current is None or layer.normalisation is None or layer.normalisation.reads_batch:
+            return None
+        known = self.statistics.get(name) if statistics == "moving" else None
+        known = known or first_update_statistics(layer.shape, current.brought.values)
+        brought = current.brought.values
+        lead = brought.shape[: 1 if current.brought.constant else 2]
+        mean_d, mean_product = (flat(value.value, layer.shape) for value in known)
+        assert mean_d is not None and mean_product is not None
+        return scans.Through(brought.reshape(*lead, -1), current.affine(layer.shape), mean_d, mean_product)
+
+    def _scan(self, group: Group, every: bool, through: scans.Through | None = None) -> scans.Reverse | None:
+        form, view = group.form, self.view
+        dynamics, v = view.layer.neuron.dynamics(), view.activity.v.values
+        psi = None if form is None else form.psi(view.layer.neuron)
+        if form is None or psi is None or view.m is None or dynamics is None or not scans.serves(v):
+            return None
+        back = group.eligible and view.whole
+        outer, inner = form.outer, form.inner
+        if back:  # statistics are those of the whole text, its constant included
+            outer, inner, psi = 1.0, form.outer, psi._replace(scale=form.outer * psi.scale)
+        m = view.m.values
+        if form.kept and view.activity.kept is not None:
+            m = m * view.activity.kept
+        lead = m.shape[: 1 if view.m.constant else 2]
+        found = scans.reverse(
+            m.reshape(*lead, -1), view.activity.steps, _flat(dynamics.beta) if back else 0.0,
+            RESETS[dynamics.reset] if back else scans.Reset.NONE, v=v.reshape(*v.shape[:2], -1),
+            v_threshold=_flat(dynamics.v_threshold), psi=psi, through=through, outer=outer, every=every,
+        )  # fmt: skip
+        if inner and found.total is not None:
+            self.totals[form.kept, form.factor, back] = Total(found.total.reshape(-1, *view.layer.shape), 1 / inner)
+        return found
+
+    def _value(self, group: Group, norm: NormAdjoint) -> Tensor:
+        view = self.view
+        return post_value(view, group.post, norm)
+
+
+@dataclass
+class NormAdjoint:
+    """`through_norm`: carries a post factor back through the neuron's normalisation, and gathers its statistics."""
+
+    view: LocalView
+    statistics: UpdateStatistics | None
+    gathered: Gathered
+    name: str
+    way: Statistics = "moving"
+
+    def __call__(self, post: Tensor) -> Tensor:
+        """(T, B, *shape) or constant (B, *shape) in; with respect to the raw current out."""
+        activity, layer = self.view.activity, self.view.layer
+        if activity.gain is None or layer.normalisation is None:
+            return post
+        if self.way == "held":
+            return post * activity.gain
+        lead = len(layer.shape) + 1
+        assert activity.current is not None
+        normalised = activity.current.normalised.values
+        if post.ndim == lead and normalised.ndim > lead:
+            post = post.expand_as(normalised)
+        elif post.ndim > lead and normalised.ndim == lead:
+            normalised = normalised.expand_as(post)
+        rows, flat = post.reshape(-1, *layer.shape), normalised.reshape(-1, *layer.shape)
+        statistics = self.statistics or first_update_statistics(layer.shape, post)
+        self._gather(rows, flat)
+        return layer.normalisation.adjoint(statistics, rows, flat, activity.gain).reshape(post.shape)
+
+    def _gather(self, rows: Tensor, normalised: Tensor) -> None:
+        steps = self.view.activity.steps
+        mean, product = over_rows(rows) * steps, over_rows(rows * normalised) * steps
+        self.gathered.add_update(self.name, mean, product, steps)
+
+
+def _flat(value: float | Tensor) -> float | Tensor:
+    return value.reshape(-1) if isinstance(value, Tensor) else value
+
+
+def post_value(view: LocalView, expression: Expression, through_norm: Callable[[Tensor], Tensor]) -> Tensor:
+    """A postsynaptic factor, (T, B, *shape) or constant (B, *shape)."""
+    names = _post_names(view)
+    for call in calls_in(expression):
+        if call.function in PAST:  # before(x_post) alone: postsynaptic factors have no delay
+            names[show(call)] = names["x_post"] - names["S_post"]
+    post = value_of(expression, names, partial(view.activity.psi, view.layer.neuron), through_norm)
+    if isinstance(post, Tensor):
+        return post
+    v = view.activity.v.values
+    return torch.full(v.shape[1:], post, dtype=v.dtype, device=v.device)
+
+
+def _post_names(view: LocalView) -> dict[str, Tensor | float]:
+    names: dict[str, Tensor | float] = dict(view.constants)
+    names["S_post"], names["v_post"] = view.activity.S.values, view.activity.v.values
+    names["kept_post"] = 1.0 if view.activity.kept is None else view.activity.kept
+    if view.m is not None:
+        names["m_post"] = view.m.values
+    if view.output is not None:
+        names["p_post"], names["y_post"] = view.output.p, view.output.y
+    if view.trace_decay is not None:
+        names["x_post"] = trace(view, "post", view.activity.S, view.trace_decay)
+    return names

@@ -1,0 +1,79 @@
+"""Presynaptic factors of texts, and what becomes of them at every synapse."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from neurorules.contracts.series import Series
+from neurorules.language.expressions import PAST, Call, Expression, Name, Number, calls_in, parse, show
+from neurorules.network.layer import Input
+from neurorules.network.products import Group, value_of
+from neurorules.torch_path.forward.run_layer import as_row
+from neurorules.torch_path.update.eligibility import delayed, forward_eligibility, trace
+from neurorules.torch_path.update.local_view import LocalView
+
+CENTRED_SPIKES = parse("S_pre - mean_pre")
+"""The presynaptic factor that is split: the mean of all rows is one row of products, and spikes stay sparse."""
+
+
+def pre_factor(view: LocalView, entry: Input, group: Group) -> Series | None:
+    """(T, B, *pre) or constant (B, *pre); None where the eligibility needs a trace a synapse."""
+    spikes = view.activity.pre[entry.name]
+    if group.eligible:
+        return spikes if view.whole else _series(forward_eligibility(view, entry, spikes), entry)
+    return spikes if group.pre == CENTRED_SPIKES else pre_value(view, entry, group.pre)
+
+
+def pre_value(view: LocalView, entry: Input, expression: Expression | None) -> Series:
+    """A presynaptic factor as it stands, means included; 1 for none."""
+    spikes = view.activity.pre[entry.name]
+    if expression is None:
+        return Series(torch.ones_like(spikes.values if spikes.constant else spikes.values[0]), True)
+    names: dict[str, Tensor | float] = {"S_pre": spikes.values, "mean_pre": 0.0, **view.constants}
+    if entry.name in view.activity.pre_mean:
+        names["mean_pre"] = as_row(view.activity.pre_mean[entry.name], entry)
+    traced: Series | None = None
+    if view.trace_decay is not None:
+        traced = Series(trace(view, f"pre.{entry.name}", spikes, view.trace_decay), False)
+        names["x_pre"] = traced.values
+    for call in calls_in(expression):
+        if call.function in PAST:
+            names[show(call)] = _past(view, entry, call, spikes, traced)
+    value = value_of(expression, names, view.layer.neuron.psi, lambda a: a)
+    if value is spikes.values:
+        return spikes
+    found = _series(value, entry)
+    assert found is not None
+    return found
+
+
+def _past(view: LocalView, entry: Input, call: Call, spikes: Series, traced: Series | None) -> Tensor:
+    match call:
+        case Call("delay", (Name(name), Number(ago))):
+            source = spikes if name == "S_pre" or traced is None else traced
+            return delayed(view, f"pre.{entry.name}.{show(call)}", source, int(ago))
+    assert traced is not None  # before(x_pre): a rule without traces has no such name
+    return traced.values - spikes.values
+
+
+def _series(values: Tensor | None, entry: Input) -> Series | None:
+    return None if values is None else Series(values, values.ndim == len(entry.pre_shape) + 1)
+
+
+def correlate(view: LocalView, entry: Input, w: Tensor, post: Series, pre: Series) -> Tensor:
+    """Sum over steps and rows; where only one factor varies in time, that one is summed first, which is exact."""
+    steps = view.activity.steps
+    if post.constant and pre.constant:
+        return entry.connection.correlate(w, post.total(steps), pre.values)
+    if post.constant:
+        return entry.connection.correlate(w, post.values, pre.total(steps))
+    if pre.constant:
+        return entry.connection.correlate(w, post.total(steps), pre.values)
+    return entry.connection.correlate(w, post.rows(), pre.rows())
+
+
+def correlate_mean(view: LocalView, entry: Input, w: Tensor, post: Series) -> Tensor:
+    """What `correlate` would give for the inputs' running mean at each step and row: one row of products."""
+    total = post.total(view.activity.steps).sum(0, keepdim=True)
+    return entry.connection.correlate(w, total, as_row(view.activity.pre_mean[entry.name], entry))
