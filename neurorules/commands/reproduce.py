@@ -31,9 +31,9 @@ def reproduce(
     json: Json = False,
 ) -> None:
     """Train a paper's table again, ours beside the paper's numbers."""
-    from neurorules.papers import PAPERS
     from neurorules.papers.reproduce import RESULT_FILE
     from neurorules.papers.reproduce import reproduce as run
+    from neurorules.papers.tables import PAPERS
 
     made = PAPERS.factory(paper)(quick=quick)
     given = {"epochs": epochs, "limit": limit}
@@ -52,7 +52,7 @@ def reproduce(
 
 def show(found: dict[str, Any]) -> None:
     """Print a paper's tables, ours beside the paper's."""
-    from neurorules.papers._shared import Published
+    from neurorules.papers.paper import Published
 
     print(f"{found['title']} ({found['source']})")
     for note in found["notes"]:

@@ -1,5 +1,1 @@
-"""The papers' tables, one paper a file. An entry is a function of `quick` that gives the `Paper`."""
-
-from neurorules.language.registry import Registry
-
-PAPERS = Registry("paper", "neurorules.papers")
+"""The papers that neurorules reproduces: their tables, and the command that trains them again beside ours."""

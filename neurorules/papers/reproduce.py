@@ -15,7 +15,7 @@ from neurorules.disk.lock import owned_folder
 from neurorules.language.config import SettledConfig
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Seeds, check_range
-from neurorules.papers._shared import Paper, Row, Table, Trained
+from neurorules.papers.paper import Paper, Row, Table, Trained
 from neurorules.runner.dispatch import settle
 from neurorules.runs.atomic import write_text
 from neurorules.runs.folder import RESULT, RunFolder

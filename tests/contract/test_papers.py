@@ -12,9 +12,9 @@ from neurorules.commands.reproduce import show
 from neurorules.datasets import DATASETS
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
-from neurorules.papers import PAPERS
-from neurorules.papers._shared import Paper, Published, Row, Table
+from neurorules.papers.paper import Paper, Published, Row, Table
 from neurorules.papers.reproduce import folder_of, reproduce
+from neurorules.papers.tables import PAPERS
 from neurorules.rules import RULES
 from neurorules.torch_path.training.learner import Learner
 

@@ -16,7 +16,7 @@ from neurorules.language.errors import UserError
 from neurorules.network.layer import Masks, draw_masks
 from neurorules.network.model import Learned, Model, build_model, initialise
 from neurorules.network.network import build_network
-from neurorules.papers.pepita import fitted_slowness
+from neurorules.papers.tables.pepita import fitted_slowness
 from neurorules.rules import RULES
 from neurorules.signals.perturbation import InputPerturbation
 from neurorules.torch_path.training.learner import Learner

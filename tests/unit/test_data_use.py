@@ -18,7 +18,7 @@ from neurorules.compare.comparison import plan
 from neurorules.compare.many_runs import run_all
 from neurorules.datasets import DATASETS
 from neurorules.language.config import TrainConfig
-from neurorules.papers._shared import Paper, Row, Table
+from neurorules.papers.paper import Paper, Row, Table
 from neurorules.papers.reproduce import reproduce
 from neurorules.rules import RULES
 from neurorules.runs.folder import RunFolder

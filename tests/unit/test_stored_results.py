@@ -16,7 +16,7 @@ from neurorules.api import train
 from neurorules.compare.table import as_markdown, rows_of
 from neurorules.datasets import open_dataset
 from neurorules.language.config import TrainConfig
-from neurorules.papers._shared import Paper, Row, Table
+from neurorules.papers.paper import Paper, Row, Table
 from neurorules.papers.reproduce import reproduce
 from neurorules.runs.folder import RunFolder
 from neurorules.torch_path.training.batches import Data

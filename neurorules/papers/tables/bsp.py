@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from neurorules.language.config import TrainConfig
-from neurorules.papers._shared import Paper, Row, Table
+from neurorules.papers.paper import Paper, Row, Table
 
 MODES = ("final", "exact", "fixed", "lead", "discrete")
 TANH = TrainConfig(data="mnist", net="100", neuron="rate:activation=tanh", steps=1, norm="none")

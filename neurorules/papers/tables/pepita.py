@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from neurorules.language.config import Targets, TrainConfig
-from neurorules.papers._shared import Paper, Published, Row, Table, Trained
+from neurorules.papers.paper import Paper, Published, Row, Table, Trained
 
 PUBLISHED = {
     ("dense", "mnist"): {"BP": (98.63, 0.03), "FA": (98.42, 0.07), "DRTP": (95.10, 0.10), "PEPITA": (98.01, 0.09)},

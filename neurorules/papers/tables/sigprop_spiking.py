@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from neurorules.compare.controls import frozen_beside
 from neurorules.language.config import TrainConfig
-from neurorules.papers._shared import Paper, Published, Row, Table
+from neurorules.papers.paper import Paper, Published, Row, Table
 
 NET = "c32k3-p2-c64k3-p2-256"
 """Two of {conv 3x3, normalisation, integrate-and-fire, max-pool}, one dense layer, the classifier. The paper's widths

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from neurorules.compare.controls import frozen_beside
 from neurorules.language.config import TrainConfig
-from neurorules.papers._shared import Paper, Published, Row, Table
+from neurorules.papers.paper import Paper, Published, Row, Table
 
 NET = "c128k3-d0.2-c256k3-p2-d0.2-c256k3-d0.2-c512k3-p2-d0.2-c512k3-p2-d0.2-c512k3-p2-d0.2-1024-d0.2"
 NARROW = "c12k3-c16k3-p2-c16k3-c32k3-p2-c32k3-p2-c32k3-p2-64"
