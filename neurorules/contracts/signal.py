@@ -163,7 +163,8 @@ class ThirdFactor(NamedTuple):
 class Signal(ABC):
     """A source of third factors. Frozen: everything that changes is in its state or its parameters.
 
-    It is handed its own parameters and state, and what its `needs` buy; all of it as copies (`torch_path.trial.allowance`).
+    It is handed its own parameters and state, and what its `needs` buy, all of it as copies
+    (`torch_path.trial.allowance`).
     """
 
     needs: frozenset[str]

@@ -16,7 +16,11 @@ def record_run(
     run: Path, out: Path, samples: str, variables: Sequence[str], layers: Collection[str] | None = None,
     part: PartName = "test", data_dir: Path | None = None, quiet: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
-    """Record samples of a run's data (see `torch_path.recording.record.record_run` and `brian2_continuous.record.record_circuit`)."""
+    """Record samples of a run's data, on the path that trained it.
+
+    Arguments, result and errors are those of `torch_path.recording.record.record_run` and, for a run in continuous time,
+    of `brian2_continuous.record.record_circuit`.
+    """
     if RunFolder.finished(run).config().get("path") == "brian2":
         from neurorules.brian2_continuous.record import record_circuit
 
