@@ -16,6 +16,7 @@ from torch import Tensor
 
 from neurorules.audit.probes import Quiet
 from neurorules.contracts.normalisation import UpdateStatistics
+from neurorules.contracts.parameter_key import key_of
 from neurorules.contracts.running_mean import RunningMean
 from neurorules.network.network import Parameters
 from neurorules.torch_path.training.learner import Learner
@@ -124,7 +125,7 @@ def disturb_momenta(learner: Noted, layer: str, generator: torch.Generator) -> N
     """Change, in place, what the optimiser keeps of a layer's parameters."""
     for name, values in learner.optimiser.kept.items():
         for key, value in values.items():
-            if name.startswith(f"{layer}.") and key != "step":
+            if key_of(name).layer == layer and key != "step":
                 value.mul_(0.5 + noise_like(value, generator).abs())  # mean squares stay positive
 
 

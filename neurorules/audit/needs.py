@@ -17,6 +17,7 @@ from neurorules.audit.facts import hands_down, is_above
 from neurorules.audit.over_time import OverTime
 from neurorules.audit.probes import Quiet
 from neurorules.audit.rig import Outcome, Rig, differ, run, with_parameters, with_signal
+from neurorules.contracts.parameter_key import key_of
 from neurorules.contracts.signal import PhaseDrive
 
 
@@ -138,7 +139,7 @@ def reads_own_readout(rig: Rig, clean: Outcome) -> bool:
         return False
     made = signal.parameters(rig.model.shape, torch.Generator().manual_seed(0))
     for layer in rig.hidden:
-        own = {name: rig.learned.parameters[name] for name in made if name.startswith(f"{layer}.")}
+        own = {name: rig.learned.parameters[name] for name in made if key_of(name).layer == layer}
         weights = [name for name in clean.of(layer) if name not in own]
         other = run(with_parameters(rig, disturbed(own, 0)))
         if not own or not differ({n: clean.gradients[n] for n in weights}, {n: other.gradients[n] for n in weights}):

@@ -22,6 +22,7 @@ from neurorules.audit.apart import apart
 from neurorules.audit.held import Noted, OtherWeights, disturb_averages, disturb_momenta, noise_like
 from neurorules.audit.probes import OtherActivity, Quiet
 from neurorules.audit.settings import CLASSES, ROWS, SHAPE, Settings
+from neurorules.contracts.parameter_key import key_of
 from neurorules.contracts.running_mean import RunningMean
 from neurorules.language.errors import UserError
 
@@ -226,7 +227,7 @@ def weight_noise(learner: Noted, layer: str, seed: int) -> dict[str, Tensor]:
     out."""
     generator = torch.Generator().manual_seed(seed)
     network = learner.model.network
-    names = [name for name in learner.model.parameter_names if name.startswith(f"{layer}.")]
+    names = [name for name in learner.model.parameter_names if key_of(name).layer == layer]
     running = {f"{a.name}.{name}" for a in network.layers for name in a.neuron.learns}
     chosen = sorted(set(names) - running)
     return {name: 0.3 * noise_like(learner.learned.parameters[name], generator) for name in chosen}
@@ -276,7 +277,7 @@ def moved_state(learner: Noted, fixed: Mapping[str, bytes], steps: int) -> list[
 
 
 def _differ(one: Gradients, other: Gradients, row: str) -> bool:
-    names = {name for name in (*one, *other) if name.startswith(f"{row}.")}
+    names = {name for name in (*one, *other) if key_of(name).layer == row}
     return any(name not in one or name not in other or not np.array_equal(one[name], other[name]) for name in names)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from neurorules.contracts.neuron import Gates
 from neurorules.contracts.normalisation import UpdateStatistics
+from neurorules.contracts.parameter_key import key_of
 from neurorules.contracts.series import Series
 from neurorules.contracts.signal import PhaseDrive
 from neurorules.network.layer import Layer
@@ -128,7 +129,7 @@ class Parts(Quiet):
             for name, gathered in self.found.items()
             if phase is None or name == phase
             for parameter, value in gathered.changes.items()
-            if parameter.startswith(f"{layer}.")
+            if key_of(parameter).layer == layer
         }
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from neurorules.audit.probes import Quiet
 from neurorules.audit.settings import CLASSES, NET, ROWS, SHAPE, Settings
+from neurorules.contracts.parameter_key import key_of
 from neurorules.contracts.series import Series
 from neurorules.language.config import Init
 from neurorules.language.errors import UserError
@@ -55,7 +56,7 @@ class Rig:
     def own(self, layer: str) -> list[str]:
         """Names of a layer's parameters, its signal's among them, without those its neurons run with."""
         running = {f"{a.name}.{name}" for a in self.model.network.layers for name in a.neuron.learns}
-        return [name for name in self.learned.parameters if name.startswith(f"{layer}.") and name not in running]
+        return [name for name in self.learned.parameters if key_of(name).layer == layer and name not in running]
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Outcome:
 
     def of(self, layer: str) -> dict[str, Tensor]:
         """One layer's."""
-        return {name: value for name, value in self.gradients.items() if name.startswith(f"{layer}.")}
+        return {name: value for name, value in self.gradients.items() if key_of(name).layer == layer}
 
 
 @dataclass

@@ -172,7 +172,7 @@ class LayerTexts:
 
     def _weights(self, entry: Input) -> np.ndarray:
         """One a synapse."""
-        values = np.asarray(self.case.parameters[self.layer.weight(entry)], dtype=np.float64)
+        values = np.asarray(self.case.parameters[self.layer.weight_name(entry)], dtype=np.float64)
         return values.reshape(-1)[self.wiring[entry.name].element]
 
     def _injects(self) -> bool:
@@ -181,7 +181,7 @@ class LayerTexts:
     def _numbers(self) -> dict[str, float | np.ndarray]:
         numbers = dict(self.neuron.numbers)
         if self.fed:
-            bias = np.asarray(self.case.parameters[self.layer.bias], dtype=np.float64)
+            bias = np.asarray(self.case.parameters[self.layer.bias_name], dtype=np.float64)
             numbers["b"] = np.broadcast_to(bias, self.layer.shape).reshape(-1)
         offset = self._offset()
         if offset is not None:
@@ -251,7 +251,7 @@ class LayerTexts:
         mean = self._mean(entry)
         numbers = {"mean_in": mean.reshape(-1)} if mean is not None and learns else {}
         return ConnectionText(
-            f"{prefix}{self.layer.name}_{entry.name}", source, prefix + self.layer.name, self.layer.weight(entry),
+            f"{prefix}{self.layer.name}_{entry.name}", source, prefix + self.layer.name, self.layer.weight_name(entry),
             self._weights(entry), self.wiring[entry.name], tuple(variables), tuple(pathways), tuple(codes), numbers,
             ("w",) if learns and self.online and self.online.record else (), (SCALE.charge(self._charge()),),
         )  # fmt: skip

@@ -18,7 +18,6 @@ from neurorules.language.errors import UserError
 from neurorules.language.expressions import PAST, Binary, Call, Expression, Name, Number
 from neurorules.language.rules import Rule, Statistics
 from neurorules.neurons import NEURONS
-from neurorules.signals import SIGNALS
 
 LINGERING = "eligibility_"
 """Declared eligibilities' variables begin so: their own names, such as e, may be Brian2's."""
@@ -132,7 +131,7 @@ def lower_neuronal(equation: Equation, place: Place) -> Lowered:
 
 def can_lower(rule: Rule) -> bool:
     """Whether a rule can run in Brian2: its neurons and texts have a lowering, and no factor needs a step to come."""
-    if rule.signal is not None and "history" in SIGNALS.make(rule.signal).needs:
+    if rule.signal is not None and "history" in rule.signal.make().needs:
         return False
     if any(phase.linear for phase in rule.phases):
         return False

@@ -33,7 +33,7 @@ def _norm(model: Model, learned: Learned, layer: Layer, phase: str) -> LayerNorm
         """One a neuron, also where the neurons of a map share it."""
         return np.broadcast_to(_array(value), layer.shape).reshape(-1)
 
-    statistics = learned.current.get(name) or first_current_statistics(layer.shape, learned.parameters[layer.bias])
+    statistics = learned.current.get(name) or first_current_statistics(layer.shape, learned.parameters[layer.bias_name])
     centre = statistics.mean.value
     _, gain = layer.normalisation.forward(statistics, centre[None], False)
     means: dict[str, np.ndarray] = {}
@@ -43,7 +43,7 @@ def _norm(model: Model, learned: Learned, layer: Layer, phase: str) -> LayerNorm
             row = learned.pre[f"{name}.{entry.name}"].value.expand(entry.pre_shape)
             means[entry.name] = _array(row)
             # The torch path's own product, so that it rounds alike.
-            weights = learned.parameters[layer.weight(entry)]
+            weights = learned.parameters[layer.weight_name(entry)]
             current = current + _array(entry.connection.current(weights, row[None])[0])
     prefix = f"{phase}.{layer.name}."
     updates = {

@@ -14,10 +14,10 @@ from neurorules.compare.rows import OWN
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import unknown
 from neurorules.language.options import parse_list, parse_named
+from neurorules.language.signal_spec import SignalSpec
 from neurorules.network.model import why_not_shuffled
 from neurorules.rules import RULES
 from neurorules.runner.dispatch import settle
-from neurorules.signals import SIGNALS
 
 CONTROLS = ("shallow", "shuffled")
 DEFAULT = ",".join(CONTROLS)
@@ -84,8 +84,8 @@ def is_shallow(rule: str) -> bool:
 def _can_shuffle(row: TrainConfig) -> bool:
     if row.targets != "own" or row.batch_size < 2:
         return False
-    signal = row.signal or RULES.make(row.rule).signal
-    return signal is not None and why_not_shuffled(SIGNALS.make(signal)) is None
+    spec = RULES.make(row.rule).signal if row.signal is None else SignalSpec.parse(row.signal)
+    return spec is not None and why_not_shuffled(spec.make()) is None
 
 
 def control_of(run: Mapping[str, Any]) -> str:

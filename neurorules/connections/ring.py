@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,6 +12,7 @@ from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count, NonNegative, Positive, ranged
 from neurorules.native.rings import (
     Mode,
+    ModeName,
     RingSteps,
     RingSystem,
     fixed_point_gradient,
@@ -40,7 +40,7 @@ class Ring(Connection):
     """
 
     size: Count
-    mode: Literal["exact", "final", "fixed", "lead", "discrete"] = "final"
+    mode: ModeName = "final"
     gain: Positive = 6.0
     spread: NonNegative = 0.2
     k2: NonNegative = 0.5
@@ -77,14 +77,14 @@ class Ring(Connection):
         return run_edges(self.system, pre, fixed_points(w)) * self.scale(pre)
 
     def correlate(self, w: Tensor, post: Tensor, pre: Tensor) -> Tensor:
-        mode = Mode[self.mode.upper()]
+        mode = Mode.of(self.mode)
         return fixed_point_gradient(self.system, mode, post * self.scale(pre), pre, fixed_points(w))
 
     def transpose(self, w: Tensor, post: Tensor, pre: Shape) -> Tensor:
         return self.carry(w, post, post.new_zeros(post.shape[0], *pre))
 
     def carry(self, w: Tensor, post: Tensor, pre: Tensor) -> Tensor:
-        mode = Mode[self.mode.upper()]
+        mode = Mode.of(self.mode)
         return reverse_edges(self.system, mode, post * self.scale(pre), pre, fixed_points(w))
 
 

@@ -188,6 +188,9 @@ class Signal(ABC):
     teaches_readout: bool = False
     """Whether it makes the read-out's third factor as well, instead of the output error itself."""
 
+    reads_out: frozenset[str] = frozenset()
+    """Names, without the layer, of those of its parameters that read a layer out: they learn at the read-out's rate."""
+
     def check(self, net: NetShape) -> None:  # noqa: B027 - most signals work with any network
         """Whether a network has what the signal works with.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import types
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -29,6 +30,22 @@ def parse_named(text: str) -> tuple[str, dict[str, str]]:
             raise UserError(f"option '{key}' stands twice in '{text}'. Keep one of them")
         options[key] = value.strip()
     return name.strip(), options
+
+
+def write_named(name: str, options: Mapping[str, Any]) -> str:
+    """The text that `parse_named` and `convert_options` read back: `name:key=value:key=value`.
+
+    Args:
+        name: of the thing, such as "sigprop".
+        options: values by name, in the order in which they are to stand.
+    """
+    return ":".join([name, *(f"{key}={_written(value)}" for key, value in options.items())])
+
+
+def _written(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
 
 
 def parse_list(text: str) -> list[str]:
@@ -63,6 +80,34 @@ def convert_options(owner: str, factory: Callable[..., Any], raw: Mapping[str, s
         values[key] = convert(f"{owner}, option '{key}'", accepted[key], text)
     check_ranges(owner, factory, values)
     return values
+
+
+def defaults_of(factory: Callable[..., Any]) -> dict[str, Any]:
+    """The default value of every option that has one."""
+    parameters = inspect.signature(factory).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
+
+
+def check_options(owner: str, factory: Callable[..., Any], values: Mapping[str, Any]) -> None:
+    """Check option values that are no texts any more: what Python code hands over.
+
+    Args:
+        owner: how the error names the thing, such as "signal 'prototypes'".
+        factory: a dataclass or function with annotated keyword parameters.
+        values: by option name.
+
+    Raises:
+        UserError: an option it does not take (the nearest name is offered), a value of the wrong type, or a number
+            outside the range that is declared beside it.
+    """
+    accepted = hints_of(factory)
+    for key, value in values.items():
+        if key not in accepted:
+            raise unknown(f"option of {owner}", key, accepted)
+        where = f"{owner}, option '{key}'"
+        if convert(where, accepted[key], _written(value)) != value:
+            raise UserError(f"{where}: {value!r} has the wrong type. Give {_written(value)} as the option declares it")
+    check_ranges(owner, factory, values)
 
 
 def convert(where: str, kind: Any, text: str) -> Any:

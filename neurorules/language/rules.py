@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from neurorules.language.config import SETTLED, Init, SettledConfig, TrainConfig
 from neurorules.language.eligibility import Eligibility, check_distinct
 from neurorules.language.equations import Equation, Vocabulary
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import BelowOne, NonNegative, Number, Steps, check_range, check_ranges
+from neurorules.language.signal_spec import SignalSpec
 
 Role = Literal["hidden", "readout"]
 Predict = Literal["readout", "prototypes", "local_readouts"]
 Statistics = Literal["moving", "held"]
+if TYPE_CHECKING:
+    SignalOrText = SignalSpec | None
+else:
+    SignalOrText = SignalSpec | str | None
+"""What a rule is given as its signal. A text is read into a `SignalSpec` while the rule is built, and never kept."""
 
 NEURON_VARIABLES = frozenset({"S", "v", "x"})
 """What a text may read of a neuron: spikes, membrane before reset, a declared low-pass trace of the spikes.
@@ -119,7 +125,8 @@ class Rule:
     Args:
         name: as on the command line.
         plasticity: texts, the read-out's included.
-        signal: the learning signal, with options; None for a rule without a third factor.
+        signal: the learning signal with its options; None for a rule without a third factor. A text, such as "dfa", is
+            read into a `SignalSpec`.
         phases: passes of a trial in order; the first is "input".
         predict: where class scores come from.
         constants: declared constants of the texts.
@@ -133,7 +140,7 @@ class Rule:
 
     name: str
     plasticity: tuple[Plasticity, ...]
-    signal: str | None
+    signal: SignalOrText
     source: Source
     phases: tuple[Phase, ...] = (Phase("input"),)
     predict: Predict = "readout"
@@ -153,6 +160,9 @@ class Rule:
     defaults: Defaults = Defaults()
 
     def __post_init__(self) -> None:
+        given: Any = self.signal
+        if isinstance(given, str):
+            object.__setattr__(self, "signal", SignalSpec.parse(given))
         owner = f"rule '{self.name}'"
         check_ranges(owner, Rule, vars(self))
         check_ranges(f"{owner}, defaults", Defaults, vars(self.defaults))

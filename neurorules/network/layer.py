@@ -11,6 +11,7 @@ from torch import Tensor
 from neurorules.contracts.connection import Connection, Shape
 from neurorules.contracts.neuron import Neuron
 from neurorules.contracts.normalisation import Normalisation
+from neurorules.contracts.parameter_key import BIAS, WEIGHT, ParameterKey
 from neurorules.contracts.series import Series
 from neurorules.contracts.transform import Transform, repeat_over_time
 
@@ -62,9 +63,9 @@ class Layer:
     normalisation: Normalisation | None
     role: Literal["hidden", "readout"]
 
-    def weight(self, entry: Input) -> str:
+    def weight_name(self, entry: Input) -> str:
         """Name of an input's weights among the network's parameters."""
-        return f"{self.name}.{entry.name}.w"
+        return ParameterKey(self.name, WEIGHT, entry.name).name
 
     @property
     def centres_inputs(self) -> bool:
@@ -72,9 +73,9 @@ class Layer:
         return self.normalisation is not None and self.normalisation.centres_inputs
 
     @property
-    def bias(self) -> str:
+    def bias_name(self) -> str:
         """Name of the bias among the network's parameters."""
-        return f"{self.name}.b"
+        return ParameterKey(self.name, BIAS).name
 
     @property
     def bias_shape(self) -> Shape:

@@ -15,10 +15,10 @@ from neurorules.contracts.signal import LayerShape, NetShape, Signal, SignalStat
 from neurorules.language.config import Init, Targets
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Plasticity, Rule
+from neurorules.language.signal_spec import SignalSpec
 from neurorules.network.foresight import check_parameters
 from neurorules.network.network import Network, Parameters
 from neurorules.network.texts import Text, compile_rule
-from neurorules.signals import SIGNALS
 
 
 @dataclass
@@ -129,8 +129,8 @@ def build_model(
     rule.check_control(signal, dw)
     if dw is not None:
         rule = _with_text(rule, dw)
-    chosen = rule.signal if signal is None else signal
-    made: Signal | None = None if chosen is None else SIGNALS.make(chosen)
+    chosen = rule.signal if signal is None else SignalSpec.parse(signal)
+    made: Signal | None = None if chosen is None else chosen.make()
     if made is None and "m_post" in rule.hidden_reads:
         raise UserError(f"rule '{rule.name}' reads m_post, which needs a learning signal. Name one: --signal dfa")
     if made is not None:
@@ -174,7 +174,7 @@ def shape_of(network: Network) -> NetShape:
             layer.name,
             layer.shape,
             layer.neuron,
-            {layer.weight(e): e.connection.weight_shape(e.pre_shape) for e in layer.inputs},
+            {layer.weight_name(e): e.connection.weight_shape(e.pre_shape) for e in layer.inputs},
         )
         for layer in network.layers
     )

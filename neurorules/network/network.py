@@ -60,12 +60,12 @@ class Network:
         """Every connection with its layer and the name of its weights."""
         for layer in self.layers:
             for entry in layer.inputs:
-                yield layer, entry, layer.weight(entry)
+                yield layer, entry, layer.weight_name(entry)
 
     def parameter_names(self) -> list[str]:
         """Names of all weights, biases and parameters of neurons."""
         own = [f"{layer.name}.{name}" for layer in self.layers for name in layer.neuron.learns]
-        return [name for _, _, name in self.weights()] + [layer.bias for layer in self.layers] + own
+        return [name for _, _, name in self.weights()] + [layer.bias_name for layer in self.layers] + own
 
     def initial_parameters(
         self, generator: torch.Generator, dtype: torch.dtype = torch.float32, init: Init = "torch"
@@ -75,7 +75,7 @@ class Network:
         for _, entry, name in self.weights():
             parameters[name] = entry.connection.initial(entry.pre_shape, generator, INITIAL_SCALE[init]).to(dtype)
         for layer in self.layers:
-            parameters[layer.bias] = torch.zeros(layer.bias_shape, dtype=dtype)
+            parameters[layer.bias_name] = torch.zeros(layer.bias_shape, dtype=dtype)
             for name, value in layer.neuron.parameters(layer.shape).items():
                 parameters[f"{layer.name}.{name}"] = value.to(dtype)
         return parameters

@@ -15,6 +15,7 @@ TEMPLATE = '''"""{title}: say in one line what it does."""
 from __future__ import annotations
 
 from neurorules.language.rules import DELTA_RULE, Defaults, Plasticity, Rule, Source
+from neurorules.language.signal_spec import SignalSpec
 
 
 def {name}() -> Rule:
@@ -35,7 +36,7 @@ def {name}() -> Rule:
             *DELTA_RULE,  # the read-out's own rule
         ),
         # Where m_post comes from: neurorules list signals. None for a rule without a third factor.
-        signal="dfa",
+        signal=SignalSpec("dfa"),
         # The texts hold no learning rate: the optimiser does.
         defaults=Defaults(lr=3e-3, readout_lr=3e-3, optimizer="adam"),
         source=Source("Your name", {year}, "Title of the paper", ("how this differs from the paper",)),

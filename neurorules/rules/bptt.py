@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from neurorules.language.rules import DELTA_RULE, Rule, Source, Statistics
+from neurorules.language.signal_spec import SignalSpec
 from neurorules.rules._surrogate import SPIKE, Presynaptic, surrogate_texts
 
 
@@ -34,7 +35,7 @@ def backpropagation(
             *surrogate_texts(presynaptic, statistics, bias),
             *(p for p in DELTA_RULE if bias or p.parameter != "b"),
         ),
-        signal="bptt",
+        signal=SignalSpec("bptt"),
         loss=loss,
         source=Source(
             "E. O. Neftci, H. Mostafa, F. Zenke",

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+from neurorules.language.options import write_named
 from neurorules.language.ranges import NonNegative, ranged
 from neurorules.language.rules import Defaults, Plasticity, Rule, Source
+from neurorules.language.signal_spec import SignalSpec
+from neurorules.native.rings import ModeName
 
 PID_RATE = 0.1
 """Of G1 itself, which is not rescaled as by Adam. Source: validation samples; 1.0 serves digits and fails on MNIST,
@@ -15,7 +18,7 @@ where 0.1 reaches 91.7 % (784-100-10, 3 epochs): the PID form is shown, not tune
 @ranged("rule 'bsp'")
 def backward_signal_propagation(
     *,
-    mode: Literal["exact", "final", "fixed", "lead", "discrete"] = "final",
+    mode: ModeName = "final",
     method: Literal["connections", "fixed_points", "both", "nodes"] = "connections",
     kp: NonNegative | None = None,
     ki: NonNegative = 0.1,
@@ -36,13 +39,13 @@ def backward_signal_propagation(
         texts = (Plasticity("w", weights), Plasticity("w", "-m_post * S_pre", role="readout"))
     if method in ("connections", "both"):
         texts += (Plasticity("b", "-m_post"), Plasticity("b", "-m_post", role="readout"))
-    optimizer = "adam" if kp is None else f"pid:kp={kp}:ki={ki}:kd={kd}"
+    optimizer = "adam" if kp is None else write_named("pid", {"kp": kp, "ki": ki, "kd": kd})
     adam = {"connections": 3e-3, "both": 3e-3, "fixed_points": 3e-2, "nodes": 1e-2}
     rate = adam[method] if kp is None else PID_RATE
     return Rule(
         name="bsp",
         plasticity=texts,
-        signal=f"reverse_ring:mode={mode}" + (":fixed_points=true" if method in ("both", "nodes") else ""),
+        signal=SignalSpec("reverse_ring", {"mode": mode, "fixed_points": method in ("both", "nodes")}),
         loss="squared",
         targets=(0.6, -0.2),
         defaults=Defaults(
@@ -54,7 +57,7 @@ def backward_signal_propagation(
             readout_neuron="five_element",
             steps=1,
             norm="none",
-            connection=f"ring:mode={mode}" if method == "fixed_points" else "dense",
+            connection=write_named("ring", {"mode": mode}) if method == "fixed_points" else "dense",
         ),
         source=Source(
             "Jiang, Fu",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from neurorules.language.rules import DELTA_RULE, Rule, Source
+from neurorules.language.signal_spec import SignalSpec
 from neurorules.rules._surrogate import SPIKE, Presynaptic, surrogate_texts
 
 
@@ -15,7 +16,7 @@ def direct_feedback_alignment(*, presynaptic: Presynaptic = "spike") -> Rule:
     return Rule(
         name="dfa",
         plasticity=(*surrogate_texts(presynaptic), *DELTA_RULE),
-        signal="dfa",
+        signal=SignalSpec("dfa"),
         source=Source(
             "A. Nokland",
             2016,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from neurorules.language.rules import DELTA_RULE, Rule, Source
+from neurorules.language.signal_spec import SignalSpec
 from neurorules.rules._surrogate import SPIKE, Presynaptic, surrogate_texts
 
 
@@ -15,7 +16,7 @@ def direct_random_target_projection(*, presynaptic: Presynaptic = "spike") -> Ru
     return Rule(
         name="drtp",
         plasticity=(*surrogate_texts(presynaptic), *DELTA_RULE),
-        signal="drtp",
+        signal=SignalSpec("drtp"),
         source=Source(
             "C. Frenkel, M. Lefebvre, D. Bol",
             2021,

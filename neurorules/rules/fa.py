@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from neurorules.language.rules import DELTA_RULE, Rule, Source
+from neurorules.language.signal_spec import SignalSpec
 from neurorules.rules._surrogate import SPIKE, Presynaptic, surrogate_texts
 
 
@@ -15,7 +16,7 @@ def feedback_alignment(*, presynaptic: Presynaptic = "eligibility") -> Rule:
     return Rule(
         name="fa",
         plasticity=(*surrogate_texts(presynaptic), *DELTA_RULE),
-        signal="fa",
+        signal=SignalSpec("fa"),
         source=Source(
             "T. P. Lillicrap, D. Cownden, D. B. Tweed, C. J. Akerman",
             2016,

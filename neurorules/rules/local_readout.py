@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from neurorules.language.rules import DELTA_RULE, Plasticity, Rule, Source
+from neurorules.language.signal_spec import SignalSpec
 
 
 def local_readout(*, readouts: Literal["learned", "fixed"] = "learned") -> Rule:
@@ -20,7 +21,7 @@ def local_readout(*, readouts: Literal["learned", "fixed"] = "learned") -> Rule:
             Plasticity("b", "-m_post * psi(v_post)"),
             *DELTA_RULE,
         ),
-        signal=f"local_readout:readouts={readouts}",
+        signal=SignalSpec("local_readout", {"readouts": readouts}),
         source=Source(
             "J. Kaiser, H. Mostafa, E. O. Neftci",
             2020,

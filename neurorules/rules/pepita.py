@@ -6,6 +6,7 @@ from typing import Literal
 
 from neurorules.language.ranges import Positive, ranged
 from neurorules.language.rules import Defaults, Phase, Plasticity, Rule, Source
+from neurorules.language.signal_spec import SignalSpec
 
 Form = Literal["rate_difference", "contrastive", "time_local", "graded", "dendritic"]
 Pass = Literal["input", "modulated"]
@@ -62,15 +63,14 @@ def pepita(
     pre: Pass = "modulated" if chosen == "modulated" else "input"
     kept = KEPT if dropped == "stay" else ""
     travelling = "contrastive" if form == "time_local" else form
-    options: dict[str, object] = {"form": travelling, "init": init, "sign": sign, "mirror": mirror, "kappa": kappa}
-    options |= {"error_sign": str(error_sign).lower(), "dense": str(not spiking).lower()}
+    projection = {"form": travelling, "kappa": kappa, "init": init, "sign": sign, "error_sign": error_sign}
     phases = [Phase("input", applies=form == "time_local"), Phase("modulated", replay=True, linear=form == "dendritic")]
     if mirror == "running":
         phases.append(Phase("noise", linear=True))
     return Rule(
         name="pepita",
         plasticity=_contrast(kept, bias) if travelling == "contrastive" else _compare(kept + HIDDEN[form], pre, bias),
-        signal="perturbation" + "".join(f":{k}={v}" for k, v in options.items() if v is not None),
+        signal=SignalSpec("perturbation", {**projection, "dense": not spiking, "mirror": mirror}),
         phases=tuple(phases),
         error_phase="modulated" if error == "second" else "input",
         defaults=SPIKING_NETS if spiking else RATE_NETS,

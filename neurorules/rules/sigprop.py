@@ -8,6 +8,7 @@ from typing import Literal
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count, Positive, ranged
 from neurorules.language.rules import DELTA_RULE, Defaults, Phase, Plasticity, Rule, Source
+from neurorules.language.signal_spec import SignalSpec
 from neurorules.signals._generators import Generator
 from neurorules.signals._similarity import Loss
 from neurorules.signals.prototypes import Form
@@ -78,8 +79,9 @@ def sigprop(
         )
     streams = ("input", "target") if targets == "pushed" else ("input",)
     passes = (*streams, "neutral") if predict == "neutral" else streams
-    asked = f"form={form}:targets={targets}:embedding={embedding}:generator={generator}:loss={loss}"
-    asked += f":centred={centred}:normalised={normalised}:k={k}:search={'subset' if predict == 'subset' else 'all'}"
+    stream = {"form": form, "targets": targets, "embedding": embedding, "generator": generator}
+    comparison = {"loss": loss, "centred": centred, "normalised": normalised, "k": k, "tau": tau}
+    search = "subset" if predict == "subset" else "all"
     return Rule(
         name="sigprop",
         plasticity=(
@@ -87,7 +89,7 @@ def sigprop(
             *(Plasticity(p.parameter, p.text, p.role, passes[-1]) for p in DELTA_RULE if predict == "neutral"),
             *(p for p in DELTA_RULE if predict != "neutral"),
         ),
-        signal=f"prototypes:{asked}" + ("" if tau is None else f":tau={tau}"),
+        signal=SignalSpec("prototypes", {**stream, **comparison, "search": search}),
         phases=tuple(Phase(name, replay=name == "neutral", statistics="own") for name in passes),
         predict="prototypes" if by_prototypes else "readout",
         error_phase="neutral" if predict == "neutral" else "input",

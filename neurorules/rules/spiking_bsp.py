@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from neurorules.language.ranges import Count, Positive, ranged
 from neurorules.language.rules import Defaults, Plasticity, Rule, Source
+from neurorules.language.signal_spec import SignalSpec
 
 
 @ranged("rule 'spiking_bsp'")
@@ -27,7 +28,7 @@ def spiking_bsp(*, burst: Count = 4, reach: Positive = 8.0) -> Rule:
             Plasticity("w", "-m_post * S_pre", role="readout"),
             Plasticity("b", "-m_post", role="readout"),
         ),
-        signal=f"reverse_spikes:burst={burst}:reach={reach}",
+        signal=SignalSpec("reverse_spikes", {"burst": burst, "reach": reach}),
         defaults=Defaults(),
         source=Source(
             "Jiang, Fu",

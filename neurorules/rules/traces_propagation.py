@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from neurorules.language.ranges import BelowOne, Count, Positive, ranged
 from neurorules.language.rules import DELTA_RULE, Defaults, Phase, Plasticity, Rule, Source
+from neurorules.language.signal_spec import SignalSpec
 from neurorules.signals._similarity import Loss
 
 
@@ -20,11 +21,11 @@ def traces_propagation(
             Plasticity("b", "-m_post * psi(v_post)", phase=stream, populations="flat"),
         )
     )
-    options = f"decay={decay}:loss={loss}:cosine={cosine}:k={k}{'' if tau is None else f':tau={tau}'}"
+    options = {"decay": decay, "loss": loss, "cosine": cosine, "tau": tau, "k": k}
     return Rule(
         name="traces_propagation",
         plasticity=(*texts, *DELTA_RULE),
-        signal=f"target_traces:{options}",
+        signal=SignalSpec("target_traces", options),
         phases=tuple(Phase(stream, statistics="own") for stream in ("input", "target")),
         defaults=Defaults(neuron="lif:beta=0.9"),
         source=Source(

@@ -59,8 +59,8 @@ def _row(kind: str, registry: Registry, name: str) -> dict[str, str]:
     row = {"name": name, "what it is": registry.summary(name), "options": _options(factory)}
     if kind == "rules":
         rule: Rule = factory()
-        signal = None if rule.signal is None else SIGNALS.make(rule.signal)
-        row["signal"] = "-" if rule.signal is None else rule.signal.partition(":")[0]
+        signal = None if rule.signal is None else rule.signal.make()
+        row["signal"] = "-" if rule.signal is None else rule.signal.name
         row["needs"] = ", ".join(sorted(signal.needs)) if signal else "nothing"
         row["paths"] = ", ".join(paths_of(rule))
     if kind == "signals":
@@ -94,7 +94,12 @@ def citation(text: str) -> dict[str, Any]:
     if not isinstance(rule, Rule):
         raise UserError(f"'{text}' is not a rule")
     equations = [asdict(plasticity) for plasticity in rule.plasticity]
-    found = {"rule": rule.name, **asdict(rule.source), "signal": rule.signal, "equations": equations}
+    found = {
+        "rule": rule.name,
+        **asdict(rule.source),
+        "signal": None if rule.signal is None else str(rule.signal),
+        "equations": equations,
+    }
     found["declarations"] = rule.declarations
     return {**found, "continuous": continuous_equations(rule)}
 

@@ -18,8 +18,8 @@ def record_run(
 ) -> dict[str, Any]:  # fmt: skip
     """Record samples of a run's data, on the path that trained it.
 
-    Arguments, result and errors are those of `torch_path.recording.record.record_run` and, for a run in continuous time,
-    of `brian2_continuous.record.record_circuit`.
+    Arguments, result and errors are those of `torch_path.recording.record.record_run`, and for a run in continuous
+    time those of `brian2_continuous.record.record_circuit`.
     """
     if RunFolder.finished(run).config().get("path") == "brian2":
         from neurorules.brian2_continuous.record import record_circuit

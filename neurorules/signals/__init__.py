@@ -1,5 +1,5 @@
 """Learning signals: one file each, each says where the third factor `m_post` comes from. The folder is a registry."""
 
-from neurorules.language.registry import Registry
+from neurorules.language.signal_spec import SIGNALS
 
-SIGNALS = Registry("signal", "neurorules.signals")
+__all__ = ["SIGNALS"]

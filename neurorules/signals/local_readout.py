@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -31,8 +32,9 @@ class LocalReadout(Signal):
         readouts: learned (by their own delta rule) or fixed (random).
     """
 
-    readouts: str = "learned"
+    readouts: Literal["learned", "fixed"] = "learned"
     summary = "spikes"
+    reads_out = frozenset({"local_w", "local_b"})
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]

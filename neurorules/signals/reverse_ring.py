@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Tensor
 
+from neurorules.contracts.parameter_key import key_of
 from neurorules.contracts.series import Series
 from neurorules.contracts.signal import NetShape, Signal, SignalState, ThirdFactor, View
 from neurorules.language.errors import UserError
-from neurorules.native.rings import Mode
+from neurorules.native.rings import Mode, ModeName
 from neurorules.neurons._rings import FiveElement
 
 
@@ -29,7 +29,7 @@ class ReverseRing(Signal):
         fixed_points: whether the neurons' own fixed points learn.
     """
 
-    mode: Literal["exact", "final", "fixed", "lead", "discrete"] = "final"
+    mode: ModeName = "final"
     fixed_points: bool = False
     needs = frozenset({"target", "output_error", "weight_transport", "above", "reverse_circuit"})
     teaches_readout = True
@@ -47,7 +47,7 @@ class ReverseRing(Signal):
                     f"the reverse circuit runs through five-element rings, and layer '{layer.name}' has none. "
                     f"Use {kind} five_element, or --rule spiking_bsp for spiking neurons"
                 )
-            if any(name.endswith(".rec.w") for name in layer.weights):
+            if any(key_of(name).connection == "rec" for name in layer.weights):
                 raise UserError(
                     f"BSP lacks a time in which layer '{layer.name}' could read itself: its rings run one step. "
                     f"Use a net without r, or --rule bptt for this one"
@@ -64,7 +64,7 @@ class ReverseRing(Signal):
         neuron = view.layer.neuron
         assert isinstance(neuron, FiveElement)
         error = error.reshape(view.output_error.shape[0], *view.layer.shape)
-        arrived, sums = neuron.reverse(Mode[self.mode.upper()], error, view.inner["input"], self.fixed_points)
+        arrived, sums = neuron.reverse(Mode.of(self.mode), error, view.inner["input"], self.fixed_points)
         gradients = {} if sums is None else {f"{view.layer.name}.log_rest": sums}
         m = Series(arrived, True)
         return ThirdFactor({"input": m}, gradients, {}, sent=m)

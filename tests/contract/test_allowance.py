@@ -14,8 +14,8 @@ from torch import Tensor
 
 from neurorules.contracts.signal import NetShape, SignalState, ThirdFactor, View
 from neurorules.language.errors import UserError
+from neurorules.language.signal_spec import SignalSpec
 from neurorules.rules import RULES
-from neurorules.signals import SIGNALS
 from neurorules.signals.dfa import DirectFeedback
 from neurorules.signals.fa import FeedbackAlignment
 from neurorules.torch_path.training.learner import Learner
@@ -168,8 +168,7 @@ def test_copies_lead_nowhere_and_know_only_their_names() -> None:
 
 def rule_with(signal: Any, monkeypatch: pytest.MonkeyPatch) -> Learner:
     """A learner of DFA's texts with a signal made here."""
-    own = type(SIGNALS).make
-    monkeypatch.setattr(type(SIGNALS), "make", lambda self, text: signal if self is SIGNALS else own(self, text))
+    monkeypatch.setattr(SignalSpec, "make", lambda spec: signal)
     return learner_of("dfa")
 
 

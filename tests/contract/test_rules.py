@@ -21,7 +21,6 @@ from neurorules.language.rules import Rule
 from neurorules.network.model import Learned, Model, build_model, initialise
 from neurorules.network.network import build_network
 from neurorules.rules import RULES
-from neurorules.signals import SIGNALS
 from neurorules.torch_path.forward.run_layer import Carry
 from neurorules.torch_path.trial.learn import TrialResult, learn_trial
 from neurorules.torch_path.update.plasticity import Gathered, LocalView, learn_layer
@@ -32,7 +31,7 @@ STEPS, ROWS, CLASSES, SHAPE = 5, 6, 3, (1, 6, 6)
 
 
 def needs_of(rule: Rule) -> frozenset[str]:
-    return SIGNALS.make(rule.signal).needs if rule.signal else frozenset()
+    return rule.signal.make().needs if rule.signal else frozenset()
 
 
 def made(name: str, net: str = NETS[0], norm: str | None = None) -> tuple[Model, Learned]:
@@ -198,7 +197,7 @@ def check_declared(name: str, found: Audit) -> None:
     assert fact["state_moves"] == [] and not fact["hidden_memory"]
     later = [e["depends"] for e in found["entries"] if e["rule"] == name and e["kind"] == "later_steps"]
     if rule.signal is not None and later:
-        assert any(later[:-1]) == (SIGNALS.make(rule.signal).known != "step")
+        assert any(later[:-1]) == (rule.signal.make().known != "step")
 
 
 @pytest.mark.parametrize("name", NAMES)

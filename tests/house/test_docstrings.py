@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sources import Function, Source, sources
 
-MOST_LINES = 15
+MOST_LINES = 30
 
 
 class Definition(NamedTuple):

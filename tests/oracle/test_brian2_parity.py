@@ -111,8 +111,8 @@ def run_step_by_step(net: Network, parameters: dict[str, Tensor], drive: Tensor,
         state, spikes, rows = None, None, []
         for t in range(steps):
             entry = layer.inputs[0]
-            current = brought(entry, parameters[layer.weight(entry)], arriving(entry, below[t]))
-            current = current + parameters[layer.bias]
+            current = brought(entry, parameters[layer.weight_name(entry)], arriving(entry, below[t]))
+            current = current + parameters[layer.bias_name]
             if spikes is not None and f"{layer.name}.rec.w" in parameters:
                 current = current + spikes @ parameters[f"{layer.name}.rec.w"].T
             state = layer.neuron.initial(current) if state is None else state

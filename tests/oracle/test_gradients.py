@@ -148,7 +148,7 @@ def autograd_gradients(
         total: Tensor | None = None
         loop: Callable[[Tensor], Tensor] = torch.zeros_like
         for index, entry in enumerate(layer.inputs):
-            w = leaves[layer.weight(entry)]
+            w = leaves[layer.weight_name(entry)]
             if entry.connection.recurrent:
                 loop = lambda late, w=w: functional.linear(late, w)  # noqa: E731
                 continue
@@ -165,10 +165,10 @@ def autograd_gradients(
             total = functional.batch_norm(rows, None, None, training=True, eps=EPSILON).reshape(total.shape)
         neuron = layer.neuron
         if isinstance(neuron, GatedIntegrator):
-            v, spikes = integrate_gated(neuron, total + leaves[layer.bias], loop)
+            v, spikes = integrate_gated(neuron, total + leaves[layer.bias_name], loop)
         else:
             assert isinstance(neuron, LeakyIntegrator | LeakyReadout)
-            v, spikes = integrate(neuron, total + leaves[layer.bias], loop)
+            v, spikes = integrate(neuron, total + leaves[layer.bias_name], loop)
         outputs.append(spikes)
     functional.cross_entropy(v.mean(0), labels).backward()
     return {name: leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}

@@ -16,7 +16,6 @@ from neurorules import Learner, Series
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
-from neurorules.signals import SIGNALS
 from neurorules.torch_path.training import training_run
 from neurorules.torch_path.training.trainer import train
 from neurorules.torch_path.trial.pipeline import LOCKING
@@ -111,7 +110,7 @@ def test_a_rule_whose_layers_wait_for_each_other_is_refused_and_told_why(rule: s
 def test_every_rule_is_either_locked_by_what_it_needs_or_not() -> None:
     for name in RULES.names():
         rule = RULES.make(name)
-        needs = SIGNALS.make(rule.signal).needs if rule.signal else frozenset()
+        needs = rule.signal.make().needs if rule.signal else frozenset()
         waits = bool(needs & set(LOCKING)) or any(phase.applies or phase.linear for phase in rule.phases)
         if waits:
             with pytest.raises(UserError, match="cannot learn pipelined"):

@@ -18,7 +18,7 @@ from neurorules.brian2_continuous.parts.plan import Plan, Settings, samples_only
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
 from neurorules.native.rings.system import ELEMENTS, RingSystem
-from neurorules.signals import SIGNALS
+from neurorules.signals.reverse_ring import ReverseRing
 
 CARRIERS = {"final": "{x}", "fixed": "1.0"}
 """What the reverse ring is linearised around: the forward ring's last state, or the fixed point."""
@@ -28,7 +28,8 @@ def bsp(
     net: Net, rule: Rule, settings: Settings, random: np.random.Generator, system: RingSystem | None = None
 ) -> Circuit:
     """Method 2 with the causal modes final and fixed; fixed points are 1."""
-    mode = str(getattr(SIGNALS.make(rule.signal or ""), "mode", "")).lower()
+    signal = rule.signal.make() if rule.signal is not None else None
+    mode = signal.mode if isinstance(signal, ReverseRing) else ""
     if mode not in CARRIERS or len(rule.plasticity) != 4:
         raise UserError(
             f"bsp in continuous time learns connections by a reverse ring that runs forward in time: modes "

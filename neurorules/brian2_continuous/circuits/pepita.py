@@ -22,7 +22,6 @@ from neurorules.brian2_continuous.parts.layers import SHOWN, TOLD, Net, Teaching
 from neurorules.brian2_continuous.parts.plan import Plan, Settings, each_twice
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
-from neurorules.signals import SIGNALS
 from neurorules.signals.perturbation import InputPerturbation
 
 PHASES = {"input": SHOWN, "modulated": TOLD}
@@ -87,7 +86,7 @@ Source: validation samples of the digits, seeds 0 to 2."""
 
 def form(rule: Rule) -> Mapping[str, Any]:
     """The rule's own kappa, where it is given."""
-    signal = SIGNALS.make(rule.signal or "")
+    signal = rule.signal.make() if rule.signal is not None else None
     assert isinstance(signal, InputPerturbation)
     return {} if signal.kappa is None else {"settings": {"kappa": signal.kappa}}
 

@@ -20,7 +20,6 @@ from neurorules.brian2_continuous.parts.layers import SHOWN, TOLD, Net, Teaching
 from neurorules.brian2_continuous.parts.plan import Plan, Settings, each_then_target, each_twice, samples_and_classes
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
-from neurorules.signals import SIGNALS
 from neurorules.signals.prototypes import Prototypes
 
 CONTRAST = "contrastive_hebbian"
@@ -57,7 +56,7 @@ def _contrasted() -> Teaching:
 
 def _signal(rule: Rule) -> Prototypes:
     """The rule's signal, where it is a form that has equations here."""
-    signal = SIGNALS.make(rule.signal or "")
+    signal = rule.signal.make() if rule.signal is not None else None
     assert isinstance(signal, Prototypes)
     phases = [phase.name for phase in rule.phases]
     if (signal.loss, signal.generator) not in FORMS or signal.search != "all":

@@ -10,6 +10,7 @@ from neurorules.native.rings.dispatch import fixed_point_gradient, reverse_edges
 from neurorules.native.rings.system import (
     ELEMENTS,
     Mode,
+    ModeName,
     RingSteps,
     RingSystem,
     coupling_matrix,
@@ -22,6 +23,7 @@ from neurorules.native.rings.system import (
 __all__ = [
     "ELEMENTS",
     "Mode",
+    "ModeName",
     "RingSteps",
     "RingSystem",
     "coupling_matrix",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
@@ -27,6 +27,10 @@ RingSteps = Annotated[int, Range("[1, 1024]")]
 LOG_REST = (-1.5, 1.0)
 
 
+ModeName = Literal["exact", "final", "fixed", "lead", "discrete"]
+"""The names of `Mode` as users write them."""
+
+
 class Mode(IntEnum):
     """How the reverse signal travels. The numbers are those of rings.c.
 
@@ -40,6 +44,11 @@ class Mode(IntEnum):
     FIXED = 2
     LEAD = 3
     DISCRETE = 4
+
+    @classmethod
+    def of(cls, name: ModeName) -> Mode:
+        """The mode that a user names."""
+        return cls[name.upper()]
 
 
 @ranged("five-element ring")

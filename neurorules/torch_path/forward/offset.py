@@ -24,7 +24,7 @@ def offset_current(layer: Layer, parameters: Parameters, offset: Offset, masks: 
             f"layer '{layer.name}' is given a constant activity beside its input, and its connection transmits spikes "
             f"by those before. Use --connection dense, or a rule that adds nothing to the input"
         )
-    w = parameters[layer.weight(entry)]
+    w = parameters[layer.weight_name(entry)]
     if offset.shares is not None and all(transform.linear for transform in entry.transforms):
         patterns = arrive(layer, entry, Series(offset.patterns, True), masks)
         return torch.tensordot(offset.shares, entry.connection.current(w, patterns.values), 1)

@@ -123,7 +123,7 @@ def run_layer(
         brought = _add(brought, Series(aside, True))
         pre |= with_offset(layer, offset, pre, masks)
     current = None if brought is None else _normalised(layer, statistics, Current(brought, shift), training)
-    drive = Drive(current, None if current is None else parameters[layer.bias], injected)
+    drive = Drive(current, None if current is None else parameters[layer.bias_name], injected)
     loops = [entry for entry in layer.inputs if entry.connection.recurrent]
     if loops:
         gain = None if current is None else current.gain
@@ -185,7 +185,7 @@ def _feed_forward_current(
     for entry in entries:
         arrived = pre[entry.name]
         lead = arrived.values.shape[: 1 if arrived.constant else 2]
-        w = parameters[layer.weight(entry)]
+        w = parameters[layer.weight_name(entry)]
         rows = entry.connection.current(w, arrived.rows())
         if entry.name in pre_mean:
             row = entry.connection.current(w, as_row(pre_mean[entry.name], entry))

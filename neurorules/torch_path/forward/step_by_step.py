@@ -60,7 +60,7 @@ def run_loop(
     spikes = torch.zeros_like(currents[0]) if spikes is None else spikes
     membranes, fired, gates_seen = [], [], []
     for t in range(steps):
-        late = sum(entry.connection.current(parameters[layer.weight(entry)], spikes) for entry in loops)
+        late = sum(entry.connection.current(parameters[layer.weight_name(entry)], spikes) for entry in loops)
         spikes, observed, state = layer.neuron.step(state, currents[t] + (late if gain is None else late * gain))
         membranes.append(observed.v)
         fired.append(spikes)

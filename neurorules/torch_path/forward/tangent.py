@@ -62,7 +62,7 @@ def run_tangent(
                 reference = references[entry.source]
                 assert reference.psi is not None
                 rows = _through_transforms(layer, entry, reference.output, reference.psi * found[entry.source], masks)
-                brought = entry.connection.current(parameters[layer.weight(entry)], rows)
+                brought = entry.connection.current(parameters[layer.weight_name(entry)], rows)
             total = brought if total is None else total + brought
         assert total is not None, "a layer that nothing reaches"
         gain = references[index].gain if index < len(references) else None

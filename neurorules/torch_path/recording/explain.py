@@ -81,7 +81,7 @@ def explain(learner: Learner, drive: Series, labels: Tensor, synapse: Synapse) -
     Raises:
         UserError: a weight that the rule does not teach.
     """
-    parameter = synapse.layer.weight(synapse.entry)
+    parameter = synapse.layer.weight_name(synapse.entry)
     views = Views(synapse.layer.name)
     gradients: list[Mapping[str, Tensor]] = []
 
@@ -195,7 +195,7 @@ def _lingering(view: LocalView, synapse: Synapse, lingering: Lingering, post: Te
 def _weight_factor(view: LocalView, synapse: Synapse, group: Group) -> float:
     if group.weight is None:
         return 1.0
-    w = view.parameters[synapse.layer.weight(synapse.entry)][synapse.weight]
+    w = view.parameters[synapse.layer.weight_name(synapse.entry)][synapse.weight]
     return float(value_of(group.weight, {"w": w, **view.constants}, view.layer.neuron.psi, lambda a: a))
 
 

@@ -84,7 +84,7 @@ class RecordPlan:
         if self.population:
             found |= {layer.name: layer.shape for layer in network.layers if self.takes(layer.name)}
         for layer, entry, name in self.connections():
-            found[name] = tuple(parameters[layer.weight(entry)].shape)
+            found[name] = tuple(parameters[layer.weight_name(entry)].shape)
         return found
 
     def sample_bytes(self, parameters: Parameters, steps: int) -> int:
@@ -143,7 +143,7 @@ def record_plan(
         connection = f"{layer.name}.{entry.name}"
         if chosen is None or chosen & {layer.name, connection}:
             names += [name] if "w" in variables else []
-            names += [layer.bias] if "b" in variables and layer.bias in parameters else []
+            names += [layer.bias_name] if "b" in variables and layer.bias_name in parameters else []
     return RecordPlan(
         model, tuple(v for v in POPULATION if v in variables),
         tuple(v for v in (*SYNAPSES, *declared) if v in variables), tuple(dict.fromkeys(names)), chosen,

@@ -128,7 +128,7 @@ def _products(view: LocalView, entry: Input) -> Tensor | None:
     if view.m is None:
         return None
     reverse, forward = (s.over_time(view.activity.steps) for s in (view.m, view.activity.pre[entry.name]))
-    weights = view.parameters[view.layer.weight(entry)]
+    weights = view.parameters[view.layer.weight_name(entry)]
     rows = [entry.connection.correlate(weights, r, f) for r, f in zip(reverse, forward, strict=True)]
     return torch.stack(rows)
 
@@ -142,7 +142,7 @@ def _declared(plan: RecordPlan, layer: Layer, name: str) -> Lingering | None:
 def _lingering(view: LocalView, entry: Input, lingering: Lingering) -> Tensor | None:
     """e[t] = decay e[t-1] + post[t] pre[t] of a dense layer, by a scan that never fires; (T, O, I)."""
     steps, v = view.activity.steps, view.activity.v.values
-    weights = view.parameters[view.layer.weight(entry)]
+    weights = view.parameters[view.layer.weight_name(entry)]
     if weights.shape != (*view.layer.shape, *entry.pre_shape) or len(view.layer.shape) > 1:
         return None
     total = torch.zeros(steps, 1, weights.numel(), dtype=v.dtype, device=v.device)

@@ -78,7 +78,7 @@ def from_module(
     linears = [one for _, one in _modules(module) if isinstance(one, nn.Linear | nn.Conv2d)]
     frozen: set[str] = set()
     for layer, linear in zip(network.layers, linears, strict=True):
-        named = {layer.weight(layer.inputs[0]): linear.weight, layer.bias: linear.bias}
+        named = {layer.weight_name(layer.inputs[0]): linear.weight, layer.bias_name: linear.bias}
         frozen |= {name for name, value in named.items() if value is not None and not value.requires_grad}
     return network, given, frozenset(frozen)
 
@@ -116,8 +116,8 @@ def from_sequential(net: nn.Sequential, input_shape: Shape | None) -> tuple[Netw
         name = "readout" if last else f"hidden{index + 1}"
         layer = Layer(name, (entry,), shape, neuron, None, "readout" if last else "hidden")
         layers.append(layer)
-        given[layer.weight(entry)], bias = numbers_of(block.linear)
-        given[layer.bias] = bias.reshape(layer.bias_shape)
+        given[layer.weight_name(entry)], bias = numbers_of(block.linear)
+        given[layer.bias_name] = bias.reshape(layer.bias_shape)
     if len(shape) != 1:
         raise UserError(f"{blocks[-1].linear_at} is the read-out, which must be a Linear. End with Flatten and Linear")
     return Network(tuple(layers), input_shape, shape[0]), given
@@ -144,7 +144,7 @@ def to_sequential(network: Network, learned: Learned, frozen: frozenset[str] = f
         w = weights[entry.name]
         made = to_linear(entry.connection, w, bias)
         for name, value in made[0].named_parameters():
-            value.requires_grad_((layer.weight(entry) if name == "weight" else layer.bias) not in frozen)
+            value.requires_grad_((layer.weight_name(entry) if name == "weight" else layer.bias_name) not in frozen)
         modules += made
         modules += _population(layer, w.dtype)
     return nn.Sequential(*modules).to(bias.device).eval()

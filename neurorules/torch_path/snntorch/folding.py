@@ -28,8 +28,8 @@ def fold(layer: Layer, learned: Learned) -> Folded:
     gain (W (s - mean_pre) - mean) + b  =  (gain W) s  +  (b - gain (W mean_pre + mean)): at inference every
     normalisation is this affine map of the current of each neuron (each map), its running averages held fixed.
     """
-    weights = {entry.name: learned.parameters[layer.weight(entry)] for entry in layer.inputs}
-    bias = learned.parameters[layer.bias]
+    weights = {entry.name: learned.parameters[layer.weight_name(entry)] for entry in layer.inputs}
+    bias = learned.parameters[layer.bias_name]
     if layer.normalisation is None:
         return Folded(weights, bias.expand(layer.shape))
     without_spikes = bias.new_zeros(1, *layer.shape)

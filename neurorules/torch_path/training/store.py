@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from neurorules.contracts.device import Device
+from neurorules.contracts.parameter_key import key_of
 from neurorules.network.network import Parameters
 from neurorules.torch_path.update.optimiser import Earlier, Optimiser
 
@@ -25,21 +26,23 @@ class Store:
     Args:
         parameters: by name; a hardware model programs their weights at once.
         optimiser: of these parameters.
-        bounds: lowest and highest value of the hidden layers' parameters; None for no bounds.
+        bounds: lowest and highest value of the parameters `bounded`; None for no bounds.
+        bounded: names of the parameters that stay within the bounds.
         frozen: names of parameters that nothing changes.
         hardware: where weights lie; None for plain memory.
         seed: of the chip.
     """
 
     def __init__(
-        self, parameters: Parameters, optimiser: Optimiser, bounds: tuple[float, float] | None, frozen: frozenset[str],
-        hardware: Device | None, seed: int,
+        self, parameters: Parameters, optimiser: Optimiser, bounds: tuple[float, float] | None,
+        bounded: frozenset[str], frozen: frozenset[str], hardware: Device | None, seed: int,
     ) -> None:  # fmt: skip
         self.parameters, self.optimiser, self.bounds, self.frozen = parameters, optimiser, bounds, frozen
+        self.bounded = bounded
         self.hardware = hardware
         self.hardware_state: dict[str, Any] = {}
         if hardware is not None:
-            shapes = {name: tuple(w.shape) for name, w in parameters.items() if name.endswith(".w")}
+            shapes = {name: tuple(w.shape) for name, w in parameters.items() if key_of(name).is_weight}
             self.hardware_state = hardware.init(shapes, seed)
             for name in shapes:
                 stored, self.hardware_state = hardware.on_parameters(self.hardware_state, name, parameters[name])
@@ -50,7 +53,7 @@ class Store:
         if self.hardware is None:
             return self.parameters
         return {
-            name: self.hardware.on_read(self.hardware_state, name, w) if name.endswith(".w") else w
+            name: self.hardware.on_read(self.hardware_state, name, w) if key_of(name).is_weight else w
             for name, w in self.parameters.items()
         }
 
@@ -76,13 +79,12 @@ class Store:
         else:
             self.optimiser.step_together(parts)
         if self.bounds is not None:
-            for name in names:
-                if name.startswith("hidden"):
-                    self.parameters[name].clamp_(*self.bounds)
+            for name in self.bounded.intersection(names):
+                self.parameters[name].clamp_(*self.bounds)
 
     def _keep_as_hardware_does(self, hardware: Device, before: Mapping[str, Tensor]) -> None:
         for name, old in before.items():
-            if name.endswith(".w"):
+            if key_of(name).is_weight:
                 asked = self.parameters[name] - old
                 stored, self.hardware_state = hardware.on_update(self.hardware_state, name, old, asked)
                 self.parameters[name].copy_(stored)

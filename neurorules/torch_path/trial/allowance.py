@@ -237,7 +237,7 @@ def carrier(
                 if entry.source != index or entry.connection.recurrent or post is None:
                     continue
                 series = Series(post, post.ndim == len(layers[later].shape) + 1)
-                weights = weights_of(layers[later].weight(entry))
+                weights = weights_of(layers[later].weight_name(entry))
                 back = carry_back(layers[later], entry, weights, series, activity.S, masks)
                 total = back.values if total is None else total + back.values
         assert total is not None, "a layer that nothing reads"
@@ -249,7 +249,7 @@ def carrier(
 
 def _weights_above(layers: tuple[Layer, ...], index: int, parameters: Parameters) -> dict[str, Tensor]:
     """The weights through which a layer's spikes are read: by layers above, and by itself a step later."""
-    names = [later.weight(entry) for later in layers for entry in later.inputs if entry.source == index]
+    names = [later.weight_name(entry) for later in layers for entry in later.inputs if entry.source == index]
     return {name: parameters[name] for name in names}
 
 

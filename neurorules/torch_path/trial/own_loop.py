@@ -38,6 +38,6 @@ def through_own_loop(layer: Layer, activity: Activity, asked: Tensor, weights_of
         if t + 1 < activity.steps:
             post = reaches.current if activity.gain is None else reaches.current * activity.gain
             for entry in loops:
-                total[t] += entry.connection.transpose(weights_of(layer.weight(entry)), post, entry.pre_shape)
+                total[t] += entry.connection.transpose(weights_of(layer.weight_name(entry)), post, entry.pre_shape)
         reaches = adjoint(reaches, total[t] * psi[t], t)
     return total

@@ -103,7 +103,7 @@ class Teacher:
         """What a layer answers to noise (rows, *pre) into it alone: the graded output of its weights' current."""
         layer = next(layer for layer in self.trial.model.network.layers if layer.name == name)
         entry = layer.inputs[0]
-        current = entry.connection.current(self.trial.forward[layer.weight(entry)], noise)
+        current = entry.connection.current(self.trial.forward[layer.weight_name(entry)], noise)
         return self._heard(layer.neuron.primitive(current))
 
     def _heard(self, response: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from torch import Tensor
 
 from neurorules.contracts.normalisation import UpdateStatistics
+from neurorules.contracts.parameter_key import key_of
 from neurorules.contracts.series import Series
 from neurorules.network.layer import Layer
 from neurorules.torch_path.forward.run_layer import Activity, Carry
@@ -72,7 +73,7 @@ class LocalView:
     traced: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        own = {name: value for name, value in self.parameters.items() if name.startswith(f"{self.layer.name}.")}
+        own = {name: value for name, value in self.parameters.items() if key_of(name).layer == self.layer.name}
         object.__setattr__(self, "parameters", MappingProxyType(own))
 
 

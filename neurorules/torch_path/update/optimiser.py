@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, get_args
 import torch
 from torch import Tensor
 
+from neurorules.contracts.parameter_key import key_of
 from neurorules.language.errors import unknown
 from neurorules.language.options import convert_options, parse_named
 from neurorules.network.model import Model
@@ -48,7 +49,7 @@ class Optimiser:
         parameters: by name, "<layer>.<...>".
         kinds: of each parameter: none (the change as the text gives it), sgd, momentum (0.9), adam or pid.
         rates: learning rate of each parameter; 1 where the kind is none.
-        weight_decay: L2, of parameters whose name ends in ".w", >= 0.
+        weight_decay: L2, of the weights of connections, >= 0.
 
     Raises:
         UserError: unknown kind.
@@ -64,7 +65,7 @@ class Optimiser:
         members: dict[tuple[str, float, float], list[str]] = {}
         for name in parameters:
             rate = 1.0 if kinds[name] == "none" else rates[name]
-            decay = weight_decay if name.endswith(".w") else 0.0
+            decay = weight_decay if key_of(name).is_weight else 0.0
             members.setdefault((kinds[name], rate, decay), []).append(name)
         self.groups = [Group(tuple(names), updates[kind], *numbers) for (kind, *numbers), names in members.items()]
 
@@ -171,11 +172,12 @@ def optimiser_of(
     hidden = defaults.lr if lr is None else lr
     reading = defaults.readout_lr if readout_lr is None else readout_lr
     signalling = defaults.signal_lr if signal_lr is None else signal_lr
-    readers = ("readout.", *(f"{layer.name}.local_" for layer in network.hidden))
     own = set(network.parameter_names())
+    readers = frozenset[str]() if model.signal is None else model.signal.reads_out
     kinds, rates = {}, {}
     for name in parameters:
-        reads = name.startswith(readers)
+        key = key_of(name)
+        reads = key.layer == network.readout.name or key.parameter in readers
         kind = (readout_optimizer or optimizer or defaults.readout_optimizer) if reads else optimizer
         kinds[name] = kind or defaults.optimizer
         rates[name] = reading if reads else hidden if name in own else signalling

@@ -57,7 +57,7 @@ def _change_weights(view: LocalView, group: Group, factors: PostFactors, name: s
     # Where nothing presynaptic varies in time, the post factor's average over time is all that counts, and exact.
     post = factors.of_current(group, name, every=any(pre is None or not pre.constant for pre in pres))
     for entry, pre in zip(entries, pres, strict=True):
-        weights = view.layer.weight(entry)
+        weights = view.layer.weight_name(entry)
         w = view.parameters[weights]
         if pre is None:
             change = trace_a_synapse(view, entry, post.values)
@@ -74,7 +74,7 @@ def _change_by_lingering(
 ) -> Tensor:
     post = factors.of_current(group, name, every=True)
     for entry in entries:
-        weights = view.layer.weight(entry)
+        weights = view.layer.weight_name(entry)
         w = view.parameters[weights]
         change = change_by_eligibility(view, entry, w, lingering, post)
         factors.gathered.add(weights, _scaled(view, group, w, change))
