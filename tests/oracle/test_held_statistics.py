@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from neurorules.contracts.series import Series
 from neurorules.language.rules import Rule
+from neurorules.native import scans
 from neurorules.network.layer import Layer, draw_masks
 from neurorules.network.model import Learned, Model, build_model, initialise
 from neurorules.network.network import build_network
@@ -93,7 +94,7 @@ def test_with_statistics_held_bptt_is_exact_through_every_kind_of_membrane(neuro
 def test_without_compiled_scans_the_held_gradient_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     case = Held("c4k3-p2-c3k3v-9", "streaming", "bptt:statistics=held")
     fused = case.trial(case.drive).gradients
-    monkeypatch.setattr(kernels, "serves", lambda _: False)
+    monkeypatch.setattr(scans, "serves", lambda _: False)
     assert_same(case.trial(case.drive).gradients, fused)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from neurorules.contracts.series import Series
 from neurorules.contracts.signal import NetShape, Offset, PhaseDrive, SignalState
 from neurorules.language.errors import UserError
+from neurorules.native import scans
 from neurorules.network.layer import Masks, draw_masks
 from neurorules.network.model import Learned, Model, build_model, initialise
 from neurorules.network.network import build_network
@@ -163,7 +164,7 @@ def test_without_dropout_the_two_are_one(form: str) -> None:
 def test_dropped_units_stay_with_and_without_fused_scans(form: str, norm: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model, learned = made(f"pepita:kappa=5:form={form}:bias=true", "9-d0.4-7-d0.4", norm=norm, neuron="lif")
     fused = trial(model, learned, *events(), STEPS).gradients
-    monkeypatch.setattr(kernels, "serves", lambda _: False)
+    monkeypatch.setattr(scans, "serves", lambda _: False)
     plain = trial(model, learned, *events(), STEPS).gradients
     assert fused["hidden1.ff.w"].abs().max() > 1e-6
     torch.testing.assert_close(plain, fused, rtol=1e-9, atol=1e-13)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from neurorules import Learner
+from neurorules.native import scans
 
 STEPS, CLASSES = 4, 3
 BATCHES = (3, 1, 5, 2, 150, 500, 800, 150, 4)
@@ -102,7 +103,7 @@ def test_a_learner_normalises_and_learns_as_written_by_hand_over_trials_of_every
     net: str, shape: tuple[int, ...], fused: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not fused:
-        monkeypatch.setattr(kernels, "serves", lambda _: False)
+        monkeypatch.setattr(scans, "serves", lambda _: False)
     learner = Learner(
         net, "dfa", input_shape=shape, classes=CLASSES, norm="streaming", optimizer="sgd", lr=RATE,
         readout_lr=READOUT_RATE, precision="float64", seed=3, device="cpu",

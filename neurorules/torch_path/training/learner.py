@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from neurorules.contracts.device import Device
-from neurorules.contracts.parameter_key import key_of
 from neurorules.contracts.series import Series
 from neurorules.language.config import PIPELINED, Init, Targets, check_numbers, check_schedule, window_of
 from neurorules.language.errors import UserError
@@ -113,9 +112,7 @@ class Learner:
         rates = (optimizer, lr, readout_lr, weight_decay, readout_optimizer, signal_lr)
         self.optimiser = optimiser_of(self.model, self.learned.parameters, *rates)
         self.hardware: Device | None = None if hardware == "none" else chain(hardware)
-        hidden = {layer.name for layer in self.model.network.hidden}
-        bounded = frozenset(name for name in self.learned.parameters if key_of(name).layer in hidden)
-        self.store = Store(self.learned.parameters, self.optimiser, made.bounds, bounded, frozen, self.hardware, seed)
+        self.store = Store(self.model, self.learned.parameters, self.optimiser, frozen, self.hardware, seed)
         self.pipe = self._pipe() if schedule in PIPELINED else None
         self.probe: Probe | None = None
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from neurorules.contracts.device import Device
 from neurorules.contracts.parameter_key import key_of
+from neurorules.network.model import Model
 from neurorules.network.network import Parameters
 from neurorules.torch_path.update.optimiser import Earlier, Optimiser
 
@@ -24,21 +25,22 @@ class Store:
     """Parameters, changed in place by an optimiser, within bounds, and as a hardware model stores them.
 
     Args:
+        model: its rule says between which bounds the parameters of hidden layers stay.
         parameters: by name; a hardware model programs their weights at once.
         optimiser: of these parameters.
-        bounds: lowest and highest value of the parameters `bounded`; None for no bounds.
-        bounded: names of the parameters that stay within the bounds.
         frozen: names of parameters that nothing changes.
         hardware: where weights lie; None for plain memory.
         seed: of the chip.
     """
 
     def __init__(
-        self, parameters: Parameters, optimiser: Optimiser, bounds: tuple[float, float] | None,
-        bounded: frozenset[str], frozen: frozenset[str], hardware: Device | None, seed: int,
+        self, model: Model, parameters: Parameters, optimiser: Optimiser, frozen: frozenset[str],
+        hardware: Device | None, seed: int,
     ) -> None:  # fmt: skip
-        self.parameters, self.optimiser, self.bounds, self.frozen = parameters, optimiser, bounds, frozen
-        self.bounded = bounded
+        self.parameters, self.optimiser, self.frozen = parameters, optimiser, frozen
+        hidden = {layer.name for layer in model.network.hidden}
+        self.bounds = model.rule.bounds
+        self.bounded = frozenset(name for name in parameters if key_of(name).layer in hidden)
         self.hardware = hardware
         self.hardware_state: dict[str, Any] = {}
         if hardware is not None:
