@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from neurorules.brian2_continuous.trainer import Run, prepare, settle
+from neurorules.brian2_continuous.trainer import CircuitRun, prepare, settle
 from neurorules.language.config import config_from
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.tensors import to_arrays
@@ -24,7 +24,7 @@ class Revived:
         labels: of the held-out samples.
     """
 
-    run: Run
+    run: CircuitRun
     labels: np.ndarray
 
     def answer(self) -> tuple[np.ndarray, dict[str, float]]:

@@ -115,14 +115,14 @@ def validation_accuracy(config: TrainConfig, data: TrainingData) -> float | None
     return run.at.validation[-1]
 
 
-def prepare(config: SettledConfig, data: TrainingData, quiet: bool) -> Run:
+def prepare(config: SettledConfig, data: TrainingData, quiet: bool) -> CircuitRun:
     """A fresh circuit for a configuration and its data, on the fastest machine there is."""
     plan, net = check_config(config), _net(config, data)
     warn_of_time(net.neuron)
     settings = plan.numbers(config.lr, config.readout_lr)
     circuit = plan.make(net, RULES.make(config.rule), settings, np.random.default_rng(config.seed))
     currents = currents_of(data.train)
-    return Run(config, data, plan, circuit, Stream(machine_for(circuit), circuit, settings), currents, quiet)
+    return CircuitRun(config, data, plan, circuit, Stream(machine_for(circuit), circuit, settings), currents, quiet)
 
 
 def _net(config: SettledConfig, data: TrainingData) -> Net:
@@ -132,7 +132,7 @@ def _net(config: SettledConfig, data: TrainingData) -> Net:
 
 
 @dataclass
-class Run:
+class CircuitRun:
     """One training run under way."""
 
     config: SettledConfig

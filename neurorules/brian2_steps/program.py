@@ -24,9 +24,10 @@ from typing import Any
 import numpy as np
 
 from neurorules.brian2_steps.backend import load_brian2, session, standalone_device
+from neurorules.disk.cache_folder import cache_folder
 from neurorules.disk.kept import kept
 from neurorules.language.errors import UserError
-from neurorules.native.compile import cache_folder, processor
+from neurorules.native.compile import processor
 
 PROJECT, PROGRAM = "project.json", "main"
 EXACT = ("-w", "-O3", "-march=native", "-ffp-contract=off")

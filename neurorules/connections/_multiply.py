@@ -19,8 +19,13 @@ def times_transposed(a: Tensor, b: Tensor) -> Tensor:
     """
     recorded = torch.is_grad_enabled() and (a.requires_grad or b.requires_grad)
     if a.dtype == torch.float32 and a.device.type == "cpu" and not recorded and _onednn_is_faster():
-        return torch.ops.mkldnn._linear_pointwise(a, b, None, "none", [], "")
+        return _onednn_product(a, b)
     return a @ b.T
+
+
+def _onednn_product(a: Tensor, b: Tensor) -> Tensor:
+    """a b^T by an operator of torch that is not public: `_onednn_is_faster` says whether this version has it."""
+    return torch.ops.mkldnn._linear_pointwise(a, b, None, "none", [], "")
 
 
 @functools.cache
@@ -30,7 +35,7 @@ def _onednn_is_faster() -> bool:
         return False
     a, b = torch.arange(6.0).reshape(2, 3), torch.arange(12.0).reshape(3, 4).T
     try:
-        found = torch.ops.mkldnn._linear_pointwise(a, b, None, "none", [], "")
+        found = _onednn_product(a, b)
     except (AttributeError, RuntimeError, TypeError):  # the operator is not public: other versions may lack it
         return False
     return bool(torch.equal(found, a @ b.T))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -115,9 +113,3 @@ def content_checksum(*arrays: np.ndarray) -> str:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
-
-
-def cache_folder() -> Path:
-    """The user's cache folder: the environment's NEURORULES_CACHE, else ~/.cache/neurorules. It may not exist yet."""
-    given = os.environ.get("NEURORULES_CACHE")
-    return Path(given).expanduser() if given else Path.home() / ".cache" / "neurorules"

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from neurorules.contracts.data_set import cache_folder
+from neurorules.disk.cache_folder import cache_folder
 from neurorules.language.errors import UserError
 
 log = logging.getLogger(__name__)

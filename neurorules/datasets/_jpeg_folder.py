@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from neurorules.contracts.data_set import cache_folder
 from neurorules.datasets._damage import is_hidden, reading
 from neurorules.datasets._files import md5_of
+from neurorules.disk.cache_folder import cache_folder
 from neurorules.disk.kept import kept
 from neurorules.language.errors import UserError
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
-import os
 import platform
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import torch  # noqa: F401  brings the OpenMP runtime that the kernels are bound to
 
+from neurorules.disk.cache_folder import cache_folder
 from neurorules.disk.kept import kept
 
 FLAGS = ("-O3", "-march=native", "-std=gnu11", "-fPIC", "-fno-math-errno", "-fno-trapping-math")
@@ -27,12 +27,6 @@ FLAGS = ("-O3", "-march=native", "-std=gnu11", "-fPIC", "-fno-math-errno", "-fno
 def find_compiler() -> str | None:
     """Path of the system's C compiler, or None."""
     return shutil.which("cc") or shutil.which("gcc")
-
-
-def cache_folder() -> Path:
-    """Where compiled kernels are kept: `NEURORULES_CACHE`, or `~/.cache/neurorules`."""
-    chosen = os.environ.get("NEURORULES_CACHE")
-    return Path(chosen) if chosen else Path.home() / ".cache" / "neurorules"
 
 
 def processor() -> str:

@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from neurorules.contracts.running_mean import RunningMean, start_at
+from neurorules.contracts.running_mean import RATE, REFERENCE, RunningMean, start_at
 from neurorules.contracts.series import Series
 from neurorules.contracts.signal import (
     LayerShape,
@@ -38,8 +38,6 @@ from neurorules.signals._similarity import FROM_BELOW, Loss, Similarity, check_r
 Form = Literal["surrogate", "voltage", "raw_voltage"]
 SUMMARY_OF: Mapping[Form, Summary] = {"surrogate": "graded", "voltage": "positive_v", "raw_voltage": "v"}
 """What each form compares."""
-RATE = 0.1
-"""Share of the way to 128 samples' mean that the centre of h moves."""
 LARGEST_TAU = 0.3
 """Temperature of small layers. Source: measured on digits, nets of 24 to 64 neurons a layer."""
 
@@ -165,7 +163,7 @@ class Prototypes(Signal):
         mean_input = sample.values if sample.constant else sample.values.mean(0)
         members = one_hot(labels, means.shape[0], means)
         counts = members.sum(0)
-        kept = (1 - RATE) ** (counts * means.shape[0] / 128)
+        kept = (1 - RATE) ** (counts * means.shape[0] / REFERENCE)
         shape = (-1, *(1,) * (means.ndim - 1))
         class_mean = torch.tensordot(members.T, mean_input, 1) / counts.clamp(min=1).reshape(shape)
         moved = kept.reshape(shape) * means + (1 - kept).reshape(shape) * class_mean

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neurorules.contracts.running_mean import RunningMean, start_at
+from neurorules.contracts.running_mean import RATE, RunningMean, start_at
 from neurorules.contracts.series import Series
 from neurorules.contracts.signal import NetShape, Signal, SignalState, ThirdFactor, View, constant_in_time
 from neurorules.language.ranges import Count, Positive, ranged
 from neurorules.neurons._signed import signed_spikes
 
-RATE = 0.1
-"""Share of the way to a trial of 128 samples' mean that running averages move; that of `torch_path.trial.learn`."""
 FIRST, SMALLEST = 1e-4, 1e-9
 """What a unit takes for the size of what it hears before it has heard anything; the least threshold."""
 

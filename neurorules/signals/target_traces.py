@@ -13,15 +13,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neurorules.contracts.running_mean import RunningMean, start_at
+from neurorules.contracts.running_mean import RATE, RunningMean, start_at
 from neurorules.contracts.series import Series
 from neurorules.contracts.signal import NetShape, PhaseDrive, Signal, SignalState, ThirdFactor, View
 from neurorules.language.ranges import BelowOne, Count, Positive, ranged
 from neurorules.signals._features import feature_count, from_features, to_features
 from neurorules.signals._similarity import Loss, Rows, Similarity, check_rows, contexts
 
-RATE = 0.1
-"""Share of the way to 128 samples' mean that the mean rates, which centre the samples' traces, move."""
 LARGEST_TAU = 0.3
 """Temperature of small layers where traces are compared by cosine."""
 SHARPER = 3

@@ -7,15 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
-
-from neurorules.brian2_continuous.parts.circuit import Circuit
-from neurorules.brian2_continuous.parts.interpreted import Interpreted
-from neurorules.brian2_continuous.parts.learning import lower_events, trace_tau_ms
-from neurorules.brian2_continuous.parts.machine import Spikes
-from neurorules.brian2_continuous.parts.standalone import compile_circuit
-from neurorules.brian2_continuous.published.cuba import cuba, firing
-from neurorules.brian2_continuous.published.digit_stdp import (
+from published.cuba import cuba, firing
+from published.digit_stdp import (
     ETA,
     PASSES,
     SETTINGS,
@@ -24,7 +17,14 @@ from neurorules.brian2_continuous.published.digit_stdp import (
     classify,
     digit_net,
 )
-from neurorules.brian2_continuous.published.stdp_window import A_MINUS, A_PLUS, measure, song_rule, stdp_window
+from published.stdp_window import A_MINUS, A_PLUS, measure, song_rule, stdp_window
+from sklearn.datasets import load_digits
+
+from neurorules.brian2_continuous.parts.circuit import Circuit
+from neurorules.brian2_continuous.parts.interpreted import Interpreted
+from neurorules.brian2_continuous.parts.learning import lower_events, trace_tau_ms
+from neurorules.brian2_continuous.parts.machine import Spikes
+from neurorules.brian2_continuous.parts.standalone import compile_circuit
 from neurorules.brian2_steps.backend import generating, load_brian2
 from neurorules.brian2_steps.program import find_cpp_compiler
 from neurorules.language.errors import UserError

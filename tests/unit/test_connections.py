@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from neurorules.connections import _rounded
+from neurorules.connections import _multiply, _rounded
 from neurorules.connections.conv2d import Conv2d
 from neurorules.connections.dense import Dense
 from neurorules.connections.recurrent import Recurrent
@@ -164,3 +164,23 @@ def test_fast_convolutions_round_and_no_others_do(monkeypatch: pytest.MonkeyPatc
         assert b.dtype == torch.float32
         assert 0 < float((a - b).norm() / a.norm()) < 2**-7
     assert all(torch.equal(a, b) for a, b in zip(exact, products(), strict=True))
+
+
+@pytest.mark.parametrize("error", [AttributeError("no such operator"), RuntimeError("other arguments"), None])
+def test_a_torch_without_the_faster_operator_multiplies_plainly(
+    error: Exception | None, generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def operator(a: Tensor, b: Tensor) -> Tensor:
+        if error is not None:
+            raise error
+        return torch.zeros(len(a), len(b))  # an operator of that name that computes something else
+
+    monkeypatch.setattr(_multiply, "_is_amd", lambda: True)
+    monkeypatch.setattr(_multiply, "_onednn_product", operator)
+    _multiply._onednn_is_faster.cache_clear()
+    a, b = torch.randn(5, 7, generator=generator), torch.randn(3, 7, generator=generator)
+    try:
+        assert not _multiply._onednn_is_faster()
+        assert torch.equal(_multiply.times_transposed(a, b), a @ b.T)
+    finally:
+        _multiply._onednn_is_faster.cache_clear()

@@ -12,7 +12,7 @@ slower, 2 s at each start, a second OpenMP runtime in the process. A torch C++ e
 """
 
 from .contract import HAVE_PRIMITIVE, Affine, Psi, PsiShape, Reset, Reverse, Scan, Through, Total
-from .dispatch import compiled, reverse, reverse_scan, reverse_total, scan, serves
+from .dispatch import compiled, reverse, reverse_scan, scan, serves
 
 __all__ = [
     "HAVE_PRIMITIVE",
@@ -27,7 +27,6 @@ __all__ = [
     "compiled",
     "reverse",
     "reverse_scan",
-    "reverse_total",
     "scan",
     "serves",
 ]

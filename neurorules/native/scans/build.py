@@ -6,8 +6,9 @@ import ctypes
 import functools
 from pathlib import Path
 
+from neurorules.disk.cache_folder import cache_folder
 from neurorules.native import compile as compile_c
-from neurorules.native.compile import cache_folder, find_compiler
+from neurorules.native.compile import find_compiler
 
 SOURCES = ("scans.c", "scans_template.c", "reverse_template.c")
 # No contraction into fused multiply-adds: the results must be those of torch's separate operations, bit for bit.

@@ -100,24 +100,6 @@ def reverse_scan(
     return every
 
 
-def reverse_total(
-    gradient: torch.Tensor,
-    steps: int,
-    beta: float | torch.Tensor,
-    reset: Reset,
-    *,
-    spikes: torch.Tensor | None = None,
-    v: torch.Tensor | None = None,
-    v_threshold: float | torch.Tensor = 1.0,
-    psi: Psi | None = None,
-) -> torch.Tensor:
-    """`reverse_scan` summed over time, (B, N): the gradient of a constant current. No (T, B, N) is made."""
-    given = {"spikes": spikes, "v": v, "v_threshold": v_threshold, "psi": psi}
-    total = reverse(gradient, steps, beta, reset, **given, every=False).total  # type: ignore[arg-type]
-    assert total is not None
-    return total
-
-
 @torch.no_grad()
 def reverse(
     gradient: torch.Tensor,

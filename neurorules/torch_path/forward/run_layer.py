@@ -23,7 +23,7 @@ from neurorules.network.post_forms import psi_of
 from neurorules.torch_path.forward.current import Current
 from neurorules.torch_path.forward.efficacy import transmitted
 from neurorules.torch_path.forward.offset import offset_current, with_offset
-from neurorules.torch_path.forward.step_by_step import Run, run_loop, run_steps
+from neurorules.torch_path.forward.step_by_step import WindowActivity, run_loop, run_steps
 
 RESETS = {"subtract": scans.Reset.SUBTRACT, "zero": scans.Reset.ZERO, "none": scans.Reset.NONE}
 
@@ -143,7 +143,7 @@ def run_layer(
     return activity, Carry(run.after, run.spikes[-1], carry.traces)
 
 
-def _summed(summary: Summary, layer: Layer, run: Run, drive: Drive, steps: int) -> Tensor:
+def _summed(summary: Summary, layer: Layer, run: WindowActivity, drive: Drive, steps: int) -> Tensor:
     """Sum over time of what a signal reads of a layer."""
     match summary:
         case "current":
@@ -214,7 +214,7 @@ def _add(a: Series | None, b: Series) -> Series:
 
 def _run_through_time(
     layer: Layer, drive: Drive, steps: int, carry: Carry, summary: Summary | None, training: bool
-) -> Run:
+) -> WindowActivity:
     """All steps in one scan, which applies normalisation and bias on the way and sums what is read over time."""
     dynamics = layer.neuron.dynamics()
     if dynamics is None:
@@ -244,7 +244,7 @@ def _run_through_time(
     v = shaped(found.v)
     assert v is not None
     spike_total = shaped(found.spike_total)
-    return Run(
+    return WindowActivity(
         v, v if found.spikes is None else found.spikes.reshape(v.shape), State(found.u.reshape(rows, *layer.shape)),
         spike_total, spike_total if summary == "spikes" else shaped(found.total), found,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from neurorules.network.layer import Input, Layer
 from neurorules.network.network import Parameters
 
 
-class Run(NamedTuple):
+class WindowActivity(NamedTuple):
     """A population's run: membranes and spikes (T, B, *shape), state after, what a scan summed, what T = 1 left."""
 
     v: Tensor
@@ -27,21 +27,21 @@ class Run(NamedTuple):
     gates: Gates | None = None
 
 
-def run_steps(neuron: Neuron, drive: Series, steps: int, state: State | None) -> Run:
+def run_steps(neuron: Neuron, drive: Series, steps: int, state: State | None) -> WindowActivity:
     """Run a population without recurrent connections; from rest if `state` is None."""
     currents = drive.over_time(steps)
     state = state or neuron.initial(currents[0])
     if steps == 1:
         fired, observed, state = neuron.step(state, currents[0])
         gates = _stacked([observed.gates] if observed.gates is not None else [])
-        return Run(observed.v[None], fired[None], state, inner=observed.inner, gates=gates)
+        return WindowActivity(observed.v[None], fired[None], state, inner=observed.inner, gates=gates)
     membranes, spikes, gates_seen = [], [], []
     for t in range(steps):
         fired, observed, state = neuron.step(state, currents[t])
         membranes.append(observed.v)
         spikes.append(fired)
         gates_seen += [observed.gates] if observed.gates is not None else []
-    return Run(torch.stack(membranes), torch.stack(spikes), state, gates=_stacked(gates_seen))
+    return WindowActivity(torch.stack(membranes), torch.stack(spikes), state, gates=_stacked(gates_seen))
 
 
 def run_loop(
@@ -53,7 +53,7 @@ def run_loop(
     state: State | None,
     spikes: Tensor | None,
     gain: Tensor | None,
-) -> Run:
+) -> WindowActivity:
     """Step by step, each step fed with the one before; recurrent current shares the feed-forward current's gain."""
     currents = drive.over_time(steps)
     state = state or layer.neuron.initial(currents[0])
@@ -65,7 +65,7 @@ def run_loop(
         membranes.append(observed.v)
         fired.append(spikes)
         gates_seen += [observed.gates] if observed.gates is not None else []
-    return Run(torch.stack(membranes), torch.stack(fired), state, gates=_stacked(gates_seen))
+    return WindowActivity(torch.stack(membranes), torch.stack(fired), state, gates=_stacked(gates_seen))
 
 
 def _stacked(gates: list[Gates]) -> Gates | None:

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurorules.contracts.data_set import DataSet, cache_folder
+from neurorules.contracts.data_set import DataSet
 from neurorules.contracts.series import Series
 from neurorules.datasets import open_dataset
+from neurorules.disk.cache_folder import cache_folder
 from neurorules.encoders import open_encoder
 from neurorules.language.config import SettledConfig
 from neurorules.language.errors import UserError

@@ -19,7 +19,7 @@ from neurorules.contracts.normalisation import (
     first_current_statistics,
     first_update_statistics,
 )
-from neurorules.contracts.running_mean import RunningMean, start_at
+from neurorules.contracts.running_mean import RATE, RunningMean, start_at
 from neurorules.contracts.series import Series, per_step
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Phase
@@ -34,9 +34,6 @@ from neurorules.torch_path.trial.trial import PhaseRecord, Trial, class_scores, 
 from neurorules.torch_path.update.local_view import Gathered, LocalView, own_statistics
 from neurorules.torch_path.update.output import Output, compare_output
 from neurorules.torch_path.update.plasticity import learn_layer
-
-STATISTICS_RATE = 0.1
-"""Share of the way to a trial of 128 samples' mean that every running average moves. Source: measured, docs/results."""
 
 
 @dataclass(frozen=True)
@@ -225,8 +222,8 @@ def _moved_currents(trial: Trial, records: dict[str, PhaseRecord], samples: int)
             mean, square = (value / trial.steps for value in record.currents[layer.name])
             before = moved.get(name) or first_current_statistics(layer.shape, mean)
             moved[name] = CurrentStatistics(
-                before.mean.updated(mean, samples, STATISTICS_RATE),
-                before.square.updated(square, samples, STATISTICS_RATE),
+                before.mean.updated(mean, samples, RATE),
+                before.square.updated(square, samples, RATE),
             )
     return moved
 
@@ -239,7 +236,7 @@ def _moved_pre(trial: Trial, records: dict[str, PhaseRecord], samples: int) -> d
             if trial.model.phase_statistics(phase, key.split(".")[0]) != f"{phase}.{key.split('.')[0]}":
                 continue
             before = moved.get(name) or start_at(0.0, tuple(total.shape), total)
-            moved[name] = before.updated(total / trial.steps, samples, STATISTICS_RATE)
+            moved[name] = before.updated(total / trial.steps, samples, RATE)
     return moved
 
 
@@ -248,7 +245,7 @@ def _moved_updates(learned: Learned, gathered: Gathered, samples: int) -> dict[s
     for name, (mean, product, steps) in gathered.update_sums.items():
         before = moved.get(name) or first_update_statistics(tuple(mean.shape), mean)
         moved[name] = UpdateStatistics(
-            before.mean.updated(mean / steps, samples, STATISTICS_RATE),
-            before.product.updated(product / steps, samples, STATISTICS_RATE),
+            before.mean.updated(mean / steps, samples, RATE),
+            before.product.updated(product / steps, samples, RATE),
         )
     return moved

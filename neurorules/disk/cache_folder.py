@@ -1,0 +1,15 @@
+"""The folder in which downloads, decoded pictures, binned events and compiled programs are kept."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """The user's cache folder: `NEURORULES_CACHE` of the environment, else `~/.cache/neurorules`.
+
+    It may not exist yet: whoever writes into it makes it.
+    """
+    chosen = os.environ.get("NEURORULES_CACHE")
+    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "neurorules"
