@@ -10,14 +10,16 @@ from abc import ABC
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
 from neurorules.contracts.neuron import Neuron
 from neurorules.contracts.series import Series, per_step
+from neurorules.language.errors import UserError
 
+T = TypeVar("T")
 SignalState = dict[str, Any]
 """Tensors and running averages a signal keeps, by name; part of every checkpoint."""
 
@@ -233,6 +235,21 @@ class Signal(ABC):
     ) -> Tensor:
         """Class scores (B, classes) from the last hidden layer, for a rule that predicts without a read-out."""
         raise LookupError(f"{type(self).__name__} predicts nothing by itself")
+
+
+def bought(value: T | None, need: str) -> T:
+    """What one of a signal's needs buys, such as `labels = bought(view.labels, "target")`.
+
+    Args:
+        value: a field of `View`, or an argument of a signal's method, that is None unless the need is declared.
+        need: the word of `NEEDS` that buys it.
+
+    Raises:
+        UserError: the signal does not declare the need.
+    """
+    if value is None:
+        raise UserError(f"a signal reads what its needs do not buy. Add '{need}' to its needs: {NEEDS[need]}")
+    return value
 
 
 def one_hot(labels: Tensor, classes: int, like: Tensor) -> Tensor:

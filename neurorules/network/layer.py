@@ -92,11 +92,10 @@ def arrive(layer: Layer, entry: Input, spikes: Series, masks: Masks) -> Series:
     """The source's spikes as they reach the connection, after all transforms."""
     if not entry.transforms:
         return spikes
-    lead = spikes.values.shape[: 1 if spikes.constant else 2]
     rows = spikes.rows()
     for position, transform in enumerate(entry.transforms):
         rows = transform.forward(rows, masks.get(mask_name(layer, entry, position)))
-    return Series(rows.reshape(*lead, *rows.shape[1:]), spikes.constant)
+    return spikes.with_rows(rows)
 
 
 def carry_back(layer: Layer, entry: Input, weights: Tensor, post: Series, spikes: Series, masks: Masks) -> Series:
@@ -107,7 +106,6 @@ def carry_back(layer: Layer, entry: Input, weights: Tensor, post: Series, spikes
         post: factor with respect to the current.
         spikes: what the source sent forward.
     """
-    lead = post.values.shape[: 1 if post.constant else 2]
     steps = [spikes.rows()]
     run = entry.transforms[:-1] if entry.connection.linear else entry.transforms
     for position, transform in enumerate(run):
@@ -123,7 +121,7 @@ def carry_back(layer: Layer, entry: Input, weights: Tensor, post: Series, spikes
         if post.constant and not spikes.constant:
             rows = rows[: gradient.shape[0]]
         gradient = entry.transforms[position].adjoint(rows, mask, gradient)
-    return Series(gradient.reshape(*lead, *gradient.shape[1:]), post.constant)
+    return post.with_rows(gradient)
 
 
 def draw_masks(layers: tuple[Layer, ...], batch: int, generator: torch.Generator) -> Masks:

@@ -78,6 +78,17 @@ class Model:
         network = self.network.bound(parameters)
         return self if network is self.network else replace(self, network=network, unbound=self.shape)
 
+    @property
+    def teaching_signal(self) -> Signal:
+        """The learning signal of a rule that has one.
+
+        Raises:
+            LookupError: the rule has none.
+        """
+        if self.signal is None:
+            raise LookupError(f"rule '{self.rule.name}' has no learning signal")
+        return self.signal
+
     @cached_property
     def shape(self) -> NetShape:
         """The network as the signal sees it, without any parameter."""

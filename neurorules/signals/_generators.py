@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import Offset, PhaseDrive, one_hot
+from neurorules.contracts.signal import Offset, PhaseDrive, bought, one_hot
 from neurorules.signals._similarity import Rows, unit
 
 Generator = Literal["target_only", "target_input", "target_loop"]
@@ -49,8 +49,7 @@ def context_of(generator: Generator, labels: Tensor, output_error: Tensor | None
     """
     if generator == "target_input":
         return one_hot(labels, len(like), like)
-    assert output_error is not None
-    return unit(-output_error)[0]
+    return unit(-bought(output_error, "output_error"))[0]
 
 
 def embedded(generator: Generator, context: Tensor | None, embedding: Tensor, sample: Series) -> PhaseDrive:

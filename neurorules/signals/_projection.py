@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import reduce
 from typing import Literal
 
 import torch
@@ -41,11 +42,8 @@ def layer_feedback(net: NetShape, kappa: float, generator: torch.Generator) -> d
 
 def product_of(feedback: Mapping[str, Tensor], net: NetShape) -> Tensor:
     """B_1 B_2 ... B_L as (classes, *input)."""
-    total: Tensor | None = None
-    for layer in reversed(net.layers):
-        matrix = feedback[layer.name]
-        total = matrix if total is None else matrix @ total
-    assert total is not None
+    matrices = (feedback[layer.name] for layer in reversed(net.layers))
+    total = reduce(lambda above, own: own @ above, matrices)
     return total.T.reshape(net.classes, *net.input_shape)
 
 
@@ -61,11 +59,8 @@ def is_dense_chain(net: NetShape) -> bool:
 
 def forward_product(parameters: Mapping[str, Tensor], net: NetShape) -> Tensor:
     """W_L ... W_1 as (classes, *input), of a dense chain; gains of normalisations are left out."""
-    total: Tensor | None = None
-    for layer in reversed(net.layers):
-        w = parameters[next(iter(layer.weights))]
-        total = w if total is None else total @ w
-    assert total is not None
+    weights = (parameters[next(iter(layer.weights))] for layer in reversed(net.layers))
+    total = reduce(torch.matmul, weights)
     return total.reshape(net.classes, *net.input_shape)
 
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from neurorules.contracts.series import Series
-from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, View
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, View, bought
 
 
 @dataclass(frozen=True)
@@ -23,9 +22,8 @@ class BackpropagationThroughTime(Signal):
     varies = True
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        assert view.above is not None
-        asked = view.above()
-        return ThirdFactor({"input": Series(-asked.values, asked.constant)}, {}, {})
+        errors = bought(view.above, "above")()
+        return ThirdFactor({"input": errors.like(-errors.values)}, {}, {})
 
 
 ENTRY = BackpropagationThroughTime

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neurorules.contracts.signal import NetShape, Signal, SignalState, ThirdFactor, View, constant_in_time
+from neurorules.contracts.signal import NetShape, Signal, SignalState, ThirdFactor, View, bought, constant_in_time
 from neurorules.signals._feedback import direct_feedback, feedback_name
 
 
@@ -22,8 +22,8 @@ class DirectFeedback(Signal):
         return direct_feedback(net, generator)
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        assert view.output_error is not None
-        m = torch.tensordot(view.output_error, state[feedback_name(view.layer.name)], 1)
+        error = bought(view.output_error, "output_error")
+        m = torch.tensordot(error, state[feedback_name(view.layer.name)], 1)
         return ThirdFactor({"input": constant_in_time(m, view.steps)}, {}, {})
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neurorules.contracts.signal import NetShape, Signal, SignalState, ThirdFactor, View, constant_in_time
+from neurorules.contracts.signal import NetShape, Signal, SignalState, ThirdFactor, View, bought, constant_in_time
 from neurorules.signals._feedback import direct_feedback, feedback_name
 
 
@@ -26,8 +26,8 @@ class TargetProjection(Signal):
         return direct_feedback(net, generator)
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        assert view.labels is not None
-        m = -state[feedback_name(view.layer.name)][view.labels]
+        labels = bought(view.labels, "target")
+        m = -state[feedback_name(view.layer.name)][labels]
         return ThirdFactor({"input": constant_in_time(m, view.steps)}, {}, {})
 
 

@@ -9,8 +9,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from neurorules.contracts.series import Series
-from neurorules.contracts.signal import NetShape, Signal, SignalState, ThirdFactor, View
+from neurorules.contracts.signal import NetShape, Signal, SignalState, ThirdFactor, View, bought
 
 
 @dataclass(frozen=True)
@@ -29,9 +28,8 @@ class FeedbackAlignment(Signal):
         return state
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        assert view.above is not None
-        asked = view.above(lambda name: state[f"feedback.{name}"])
-        return ThirdFactor({"input": Series(-asked.values, asked.constant)}, {}, {})
+        errors = bought(view.above, "above")(lambda name: state[f"feedback.{name}"])
+        return ThirdFactor({"input": errors.like(-errors.values)}, {}, {})
 
 
 ENTRY = FeedbackAlignment

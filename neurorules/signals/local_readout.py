@@ -16,6 +16,7 @@ from neurorules.contracts.signal import (
     SignalState,
     ThirdFactor,
     View,
+    bought,
     constant_in_time,
     one_hot,
 )
@@ -64,12 +65,12 @@ class LocalReadout(Signal):
         return state
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        assert view.labels is not None
+        labels = bought(view.labels, "target")
         name = view.layer.name
         source = parameters if self.readouts == "learned" else state
         weights, bias = source[f"{name}.local_w"], source[f"{name}.local_b"]
         features = to_features(view.summary["input"])
-        error = torch.softmax(features @ weights.T + bias, 1) - one_hot(view.labels, weights.shape[0], features)
+        error = torch.softmax(features @ weights.T + bias, 1) - one_hot(labels, weights.shape[0], features)
         m = from_features(error @ weights, view.layer.shape)
         gradients: dict[str, Tensor] = {}
         if self.readouts == "learned":

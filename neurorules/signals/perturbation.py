@@ -21,6 +21,7 @@ from neurorules.contracts.signal import (
     Summary,
     ThirdFactor,
     View,
+    bought,
     constant_in_time,
     one_hot,
 )
@@ -154,7 +155,7 @@ class InputPerturbation(Signal):
             return {"trial": state["trial"] + 1}
         if self.init != "class_means":
             return {}
-        assert labels is not None
+        labels = bought(labels, "target")
         members = one_hot(labels, len(state["class_means"]), state["class_means"])
         mean_input = sample.values if sample.constant else sample.values.mean(0)
         centred = members - members.mean(0)
@@ -168,7 +169,7 @@ class InputPerturbation(Signal):
         if phase == "noise":
             rows = sample.values if sample.constant else sample.values[0]
             return PhaseDrive(None, Offset(noise_like(rows, state["seed"], state["trial"])))
-        assert output_error is not None
+        output_error = bought(output_error, "output_error")
         error = SIGN_SCALE * output_error.sign() if self.error_sign else output_error
         return PhaseDrive(sample, Offset(state["projection"], error if self.sign == "plus" else -error, self.dense))
 
@@ -208,9 +209,9 @@ class InputPerturbation(Signal):
             return after
         against = -1.0 if self.sign == "plus" else 1.0
         if self.mirror == "layers":
-            assert view.output_error is not None and view.answer is not None
-            rows = len(view.output_error)
-            moved = {f"feedback.{a.name}": moved_feedback(a, state, view.answer, rows) for a in view.net.layers}
+            rows = len(bought(view.output_error, "output_error"))
+            answers = bought(view.answer, "noise_phase")
+            moved = {f"feedback.{a.name}": moved_feedback(a, state, answers, rows) for a in view.net.layers}
             feedback, direction = rescaled_feedback(view.net, moved, self._kappa(view.net))
             return {**after, **feedback, "projection": against * direction}
         answer = view.response["noise"]

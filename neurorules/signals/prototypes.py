@@ -25,6 +25,7 @@ from neurorules.contracts.signal import (
     Summary,
     ThirdFactor,
     View,
+    bought,
     constant_in_time,
     one_hot,
 )
@@ -152,13 +153,13 @@ class Prototypes(Signal):
             return enter("target_input", rows.new_full((count, len(rows)), 1 / len(rows)), rows, sample)
         if self.generator == "target_only":
             return enter(self.generator, None, rows, sample)
-        assert labels is not None
+        labels = bought(labels, "target")
         return enter(self.generator, context_of(self.generator, labels, output_error, rows), rows, sample)
 
     def observe(self, state: SignalState, sample: Series, labels: Tensor | None) -> SignalState:
         if "class_means" not in state:
             return {}
-        assert labels is not None
+        labels = bought(labels, "target")
         means, mass = state["class_means"], state["class_mass"]
         mean_input = sample.values if sample.constant else sample.values.mean(0)
         members = one_hot(labels, means.shape[0], means)
@@ -170,12 +171,12 @@ class Prototypes(Signal):
         return {"class_means": moved, "class_mass": kept * mass + 1 - kept}
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        assert view.labels is not None
-        name, shape, samples = view.layer.name, view.layer.shape, len(view.labels)
+        labels = bought(view.labels, "target")
+        name, shape, samples = view.layer.name, view.layer.shape, len(labels)
         h = to_features(view.summary["input"])
         centre: RunningMean = state[f"{name}.centre"]
         t = state[f"{name}.code"] if self.targets == "codes" else to_features(view.summary["target"])
-        rows = rows_of(self.generator, view.labels, len(t))
+        rows = rows_of(self.generator, labels, len(t))
         below = to_features(view.source["target"]) if "target" in view.source else contexts(rows, h)
         tau = self.temperature(h.shape[1])
         positives = self.similarity.positives(rows, below, tau)

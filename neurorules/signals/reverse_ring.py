@@ -9,7 +9,7 @@ from torch import Tensor
 
 from neurorules.contracts.parameter_key import key_of
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import NetShape, Signal, SignalState, ThirdFactor, View
+from neurorules.contracts.signal import NetShape, Signal, SignalState, ThirdFactor, View, bought
 from neurorules.language.errors import UserError
 from neurorules.native.rings import Mode, ModeName
 from neurorules.neurons._rings import FiveElement
@@ -59,11 +59,11 @@ class ReverseRing(Signal):
                 )
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        assert view.output_error is not None and view.above is not None
-        error = view.output_error if view.readout else -view.above().values
+        output_error = bought(view.output_error, "output_error")
+        error = output_error if view.readout else -bought(view.above, "above")().values
         neuron = view.layer.neuron
         assert isinstance(neuron, FiveElement)
-        error = error.reshape(view.output_error.shape[0], *view.layer.shape)
+        error = error.reshape(output_error.shape[0], *view.layer.shape)
         arrived, sums = neuron.reverse(Mode.of(self.mode), error, view.inner["input"], self.fixed_points)
         gradients = {} if sums is None else {f"{view.layer.name}.log_rest": sums}
         m = Series(arrived, True)

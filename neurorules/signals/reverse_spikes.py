@@ -10,7 +10,7 @@ from torch import Tensor
 
 from neurorules.contracts.running_mean import RATE, RunningMean, start_at
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import NetShape, Signal, SignalState, ThirdFactor, View, constant_in_time
+from neurorules.contracts.signal import NetShape, Signal, SignalState, ThirdFactor, View, bought, constant_in_time
 from neurorules.language.ranges import Count, Positive, ranged
 from neurorules.neurons._signed import signed_spikes
 
@@ -53,15 +53,15 @@ class ReverseSpikes(Signal):
         return {f"reverse_spikes_per_sample.{name}": count for name, count in counts.items()}
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        assert view.output_error is not None and view.above is not None
-        steps, samples, name = view.steps, view.output_error.shape[0], view.layer.name
+        error = bought(view.output_error, "output_error")
+        steps, samples, name = view.steps, error.shape[0], view.layer.name
         moved: SignalState = {}
         if view.readout:
-            current = view.output_error.expand(steps, *view.output_error.shape) / steps
+            current = error.expand(steps, *error.shape) / steps
             width = torch.ones_like(current[0, 0])
         else:
             psi = view.layer.neuron.psi(view.every["input"]).mean(0)
-            current = -view.above().over_time(steps) * psi
+            current = -bought(view.above, "above")().over_time(steps) * psi
             before: RunningMean = state[f"{name}.heard"]
             width = self.reach * before.value
             moved[f"{name}.heard"] = before.updated(current.sum(0).abs().mean(0), samples, RATE)

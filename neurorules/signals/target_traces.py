@@ -15,7 +15,7 @@ from torch import Tensor
 
 from neurorules.contracts.running_mean import RATE, RunningMean, start_at
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import NetShape, PhaseDrive, Signal, SignalState, ThirdFactor, View
+from neurorules.contracts.signal import NetShape, PhaseDrive, Signal, SignalState, ThirdFactor, View, bought
 from neurorules.language.ranges import BelowOne, Count, Positive, ranged
 from neurorules.signals._features import feature_count, from_features, to_features
 from neurorules.signals._similarity import Loss, Rows, Similarity, check_rows, contexts
@@ -84,19 +84,19 @@ class TargetTraces(Signal):
         return PhaseDrive(None, injected=state["embedding"])
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        assert view.labels is not None
+        labels = bought(view.labels, "target")
         name, shape = view.layer.name, view.layer.shape
         h, t = (traces(features_of(view.every[phase]), self.decay) for phase in ("input", "target"))
-        rows = Rows(view.labels, torch.arange(t.shape[1], device=t.device))
+        rows = Rows(labels, torch.arange(t.shape[1], device=t.device))
         one = traces(h.new_ones(view.steps, 1, 1), self.decay)
         below = view.source_every.get("target")
         seen = contexts(rows, h) * one if below is None else traces(features_of(below), self.decay)
-        tau, centre = self.temperature(h.shape[2]), state[f"{name}.centre"]
-        assert isinstance(centre, RunningMean)
+        tau = self.temperature(h.shape[2])
+        centre: RunningMean = state[f"{name}.centre"]
         positives = self.similarity.positives(rows, seen, tau if self.cosine else 1.0)
         found = self.similarity.compare(h, t, centre.value * one, rows, positives, tau)
         m = {"input": found.to_h, "target": found.to_t}
-        moved = centre.updated(h.mean(1).sum(0) / one.sum(), len(view.labels), RATE)
+        moved = centre.updated(h.mean(1).sum(0) / one.sum(), len(labels), RATE)
         over_steps = {p: Series(as_population(g / view.steps, shape), False) for p, g in m.items()}
         return ThirdFactor(over_steps, {}, {f"{name}.centre": moved})
 

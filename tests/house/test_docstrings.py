@@ -70,3 +70,43 @@ def test_no_docstring_is_longer_than_a_reader_wants() -> None:
         if (count := len((ast.get_docstring(node) or "").split("\n"))) > MOST_LINES
     ]
     assert not long, long
+
+
+def parameters_of(definition: Definition) -> list[str]:
+    """Names of what a function takes, but for the object or class that a method belongs to."""
+    assert not isinstance(definition.node, ast.ClassDef)
+    given = definition.node.args
+    named = [a.arg for a in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+    named += [a.arg for a in (given.vararg, given.kwarg) if a is not None]
+    return named[1:] if definition.is_method and named[:1] in (["self"], ["cls"]) else named
+
+
+def gives_something(definition: Definition) -> bool:
+    """Whether a function returns a value."""
+    assert not isinstance(definition.node, ast.ClassDef)
+    return definition.node.returns is not None and ast.unparse(definition.node.returns) not in ("None", "NoReturn")
+
+
+def unexplained() -> list[str]:
+    """Public functions of two parameters or more whose docstrings lack Args or Returns."""
+    places = []
+    for source in sources():
+        if is_private(source) or source.name.startswith("neurorules/commands/"):
+            continue  # a command's parameters carry the help that a user reads
+        for definition in definitions(source):
+            node = definition.node
+            if isinstance(node, ast.ClassDef) or len(parameters_of(definition)) < 2:
+                continue
+            text = ast.get_docstring(node) or ""
+            if not text and definition.is_method and node.name in documented_methods():
+                continue
+            missing = [] if "Args:" in text else ["Args"]
+            missing += ["Returns"] if gives_something(definition) and "Returns:" not in text else []
+            if missing:
+                places.append(f"{source.name}:{node.lineno} {node.name} lacks {' and '.join(missing)}")
+    return places
+
+
+def test_public_functions_of_two_parameters_or_more_explain_them_and_what_they_return() -> None:
+    places = unexplained()
+    assert not places, places

@@ -36,14 +36,14 @@ class Current:
         """I."""
         if self.shift is None:
             return self.brought
-        return Series(self.brought.values - self.shift, self.brought.constant)
+        return self.brought.like(self.brought.values - self.shift)
 
     @cached_property
     def normalised(self) -> Series:
         """I^; I where nothing normalises."""
         if self.mean is None or self.gain is None:
             return self.shifted
-        return Series((self.shifted.values - self.mean) * self.gain, self.brought.constant)
+        return self.brought.like((self.shifted.values - self.mean) * self.gain)
 
     def affine(self, shape: Shape, bias: Tensor | None = None) -> scans.Affine:
         """The same map, and a bias behind it, for scans over flat neurons."""
@@ -58,7 +58,7 @@ class Current:
         """
         if self.gain is None:
             return None
-        shape = self.brought.values.shape[1 if self.brought.constant else 2 :]
+        shape = self.brought.shape
         if found is not None and found.current_sum is not None and found.square_sum is not None:
             return over_rows(found.current_sum.reshape(-1, *shape)), over_rows(found.square_sum.reshape(-1, *shape))
         rows = self.shifted.rows()

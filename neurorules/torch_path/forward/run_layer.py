@@ -7,6 +7,7 @@ scan where the neuron is a leaky integrator, else step by step. A recurrent laye
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -184,13 +185,11 @@ def _feed_forward_current(
     shift: Tensor | None = None
     for entry in entries:
         arrived = pre[entry.name]
-        lead = arrived.values.shape[: 1 if arrived.constant else 2]
         w = parameters[layer.weight_name(entry)]
-        rows = entry.connection.current(w, arrived.rows())
         if entry.name in pre_mean:
             row = entry.connection.current(w, as_row(pre_mean[entry.name], entry))
             shift = row if shift is None else shift + row
-        total = _add(total, Series(rows.reshape(*lead, *rows.shape[1:]), arrived.constant))
+        total = _add(total, arrived.map_rows(partial(entry.connection.current, w)))
     return None if total is None else Current(total, shift)
 
 
@@ -224,14 +223,13 @@ def _run_through_time(
     else:
         series, affine = drive.current.brought, drive.current.affine(layer.shape, drive.bias)
         moments = training and drive.current.gain is not None and not series.constant
-    lead = series.values.shape[: 1 if series.constant else 2]
-    rows = lead[-1]
+    rows = series.lead[-1]
     psi = psi_of(layer.neuron)
     total = TOTALS.get(summary) if summary is not None else None
     if total is scans.Total.GRADED and (psi is None or psi.shape not in scans.HAVE_PRIMITIVE):
         total = None
     found = scans.scan(
-        series.values.reshape(*lead, -1), steps, _flat(dynamics.beta), _flat(dynamics.v_threshold),
+        series.flat(), steps, _flat(dynamics.beta), _flat(dynamics.v_threshold),
         RESETS[dynamics.reset], dynamics.reset_delay,
         None if carry.state is None else carry.state.membrane.reshape(rows, -1),
         affine=affine, spikes=layer.neuron.spiking, spike_total=layer.neuron.spiking, total=total, psi=psi,

@@ -89,7 +89,7 @@ def explain(learner: Learner, drive: Series, labels: Tensor, synapse: Synapse) -
         gradients.append(changes)
         return {name: value.clone() for name, value in learner.apply_and_read(changes).items()}
 
-    given = Series(drive.values.to(learner.device, learner.dtype), drive.constant)
+    given = drive.like(drive.values.to(learner.device, learner.dtype))
     before, weight = learner.seen(), float(learner.read()[parameter][synapse.weight])
     before = replace(before, parameters={name: value.clone() for name, value in before.parameters.items()})
     steps = learner.steps if drive.constant else len(drive.values)
@@ -183,7 +183,7 @@ def _lingering(view: LocalView, synapse: Synapse, lingering: Lingering, post: Te
     post_pairs, _ = synapse.pairs(post, view.activity.pre[synapse.entry.name].over_time(steps))
     for number, group in enumerate(lingering.groups):
         own = post_value(view, group.post, lambda a: a)
-        ours = Series(own, own.ndim == len(view.layer.shape) + 1).over_time(steps)
+        ours = Series.of(own, view.layer.shape).over_time(steps)
         pairs = synapse.pairs(ours, pre_value(view, synapse.entry, group.pre).over_time(steps))
         key = f"{lingering.name}.{number}.{synapse.name}"
         total = total + trace(view, key, Series((pairs[0] * pairs[1]).contiguous(), False), lingering.decay)
@@ -222,7 +222,7 @@ def _variables(view: LocalView, model: Model, synapse: Synapse, texts: list[Text
     for name in ("S_post", "v_post", "x_post", "m_post", "kept_post", "p_post", "y_post"):
         if name in reads:
             value = post_value(view, Name(name), lambda a: a)
-            yield name, _at(Series(value, value.ndim == len(shape) + 1).over_time(steps), synapse.post)
+            yield name, _at(Series.of(value, shape).over_time(steps), synapse.post)
     if any(call.function == "psi" for equation in equations for call in calls_in(equation.expression)):
         yield "psi_post", _at(view.activity.psi(view.layer.neuron, view.activity.v.values), synapse.post)
     if ELIGIBILITY in reads:

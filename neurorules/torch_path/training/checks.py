@@ -72,7 +72,7 @@ def check_drive(
         raise UserError("the input holds NaN or infinite values. Clean it before the step")
     steps = steps if series.constant else shape[0]
     check_steps(network, steps)
-    return Series(values, series.constant), steps
+    return series.like(values), steps
 
 
 def check_finite(gradients: Mapping[str, Tensor], network: Network, scores: Tensor | None = None) -> None:

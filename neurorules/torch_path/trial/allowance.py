@@ -99,8 +99,7 @@ def drive(
         output_error: (B, classes), as hidden layers are told it; None where no pass has made one.
         labels: (B,), likewise; None where nothing is learned.
     """
-    signal = model.signal
-    assert signal is not None
+    signal = model.teaching_signal
     return signal.drive(
         phase, dict(learned.signal), own_parameters(model, learned.parameters), model.shape, sample,
         _bought(signal, "output_error", output_error), _bought(signal, "target", labels),
@@ -109,9 +108,8 @@ def drive(
 
 def scores(model: Model, learned: Learned, summary: Mapping[str, Tensor]) -> Tensor:
     """Class scores (B, classes) of a rule that predicts without a read-out, from the last hidden layer's summaries."""
-    assert model.signal is not None
     own = own_parameters(model, learned.parameters)
-    return model.signal.scores(dict(learned.signal), own, model.shape.layers[-2], summary)
+    return model.teaching_signal.scores(dict(learned.signal), own, model.shape.layers[-2], summary)
 
 
 def measures(model: Model, state: SignalState, parameters: Parameters) -> dict[str, float]:
@@ -154,8 +152,7 @@ class Purchase:
     @property
     def goods(self) -> dict[str, Any]:
         """The fields of a `View` that `needs` buy."""
-        signal = self.model.signal
-        assert signal is not None
+        signal = self.model.teaching_signal
         above = _weights_above(self.model.network.layers, self.index, self.parameters)
         transport = "weight_transport" in signal.needs
         said = f"is no weight that reads layer '{self.model.network.layers[self.index].name}'"
@@ -200,8 +197,7 @@ def third_factor(model: Model, parameters: Parameters, state: SignalState, view:
     Raises:
         UserError: a gradient of a parameter that is neither the signal's own nor one of this layer's neurons.
     """
-    signal = model.signal
-    assert signal is not None
+    signal = model.teaching_signal
     own = own_parameters(model, parameters)
     answer = signal.third_factor(dict(state), own, view)
     neurons = {f"{view.layer.name}.{name}" for name in view.layer.neuron.learns if signal.teaches_neurons}
@@ -236,13 +232,13 @@ def carrier(
                 post = handed.get(later)
                 if entry.source != index or entry.connection.recurrent or post is None:
                     continue
-                series = Series(post, post.ndim == len(layers[later].shape) + 1)
+                series = Series.of(post, layers[later].shape)
                 weights = weights_of(layers[later].weight_name(entry))
                 back = carry_back(layers[later], entry, weights, series, activity.S, masks)
                 total = back.values if total is None else total + back.values
         assert total is not None, "a layer that nothing reads"
         total = through_own_loop(layers[index], activity, total, weights_of)
-        return Series(total, total.ndim == len(layers[index].shape) + 1)
+        return Series.of(total, layers[index].shape)
 
     return carry
 

@@ -60,8 +60,7 @@ class Teacher:
 
     def _ask(self, index: int, carried: Carried | None) -> ThirdFactor:
         model = self.trial.model
-        signal, layer = model.signal, model.network.layers[index]
-        assert signal is not None
+        signal, layer = model.teaching_signal, model.network.layers[index]
         error = None if self.output is None else self.output.m
         below = next((entry.source for entry in layer.inputs if not entry.connection.recurrent), NETWORK_INPUT)
         parameters = self.trial.learned.parameters

@@ -46,7 +46,7 @@ def change_by_eligibility(view: LocalView, entry: Input, w: Tensor, lingering: L
         own = post_value(view, group.post, lambda a: a)
         if set(names_in(group.post)) <= set(view.constants):
             traced = Series(trace(view, f"{lingering.name}.{number}.{entry.name}", pre, lingering.decay), False)
-            total += correlate(view, entry, w, Series(post.values * own, post.constant), traced)
+            total += correlate(view, entry, w, post.like(post.values * own), traced)
         else:
             total += correlate(view, entry, w, Series(reaches * own, False), pre)
             crossing.append((own, pre))
@@ -63,8 +63,8 @@ def change_by_eligibility(view: LocalView, entry: Input, w: Tensor, lingering: L
 
 def _reaches(view: LocalView, lingering: Lingering, post: Series) -> Tensor:
     """R of the module's docstring, (T, B, *shape)."""
-    steps, lead = view.activity.steps, post.values.shape[: 1 if post.constant else 2]
-    found = scans.reverse_scan(post.values.reshape(*lead, -1), steps, lingering.decay, scans.Reset.NONE)
+    steps = view.activity.steps
+    found = scans.reverse_scan(post.flat(), steps, lingering.decay, scans.Reset.NONE)
     return found.reshape(steps, -1, *view.layer.shape)
 
 

@@ -102,7 +102,7 @@ def reverse_scan(view: LocalView, post: Tensor) -> Tensor:
         if view.layer.neuron.steps == 1:
             return post
         raise UserError(f"neuron of layer '{view.layer.name}' has no exact eligibility dv_dw. Use S_pre or a trace")
-    flat = post.reshape(*post.shape[: post.ndim - len(view.layer.shape)], -1)
+    flat = Series.of(post, view.layer.shape).flat()
     beta = dynamics.beta.reshape(-1) if isinstance(dynamics.beta, Tensor) else dynamics.beta
     reset = RESETS[dynamics.reset]
     spikes = view.activity.S.values.reshape(steps, v.shape[1], -1) if reset == scans.Reset.ZERO else None
@@ -151,7 +151,7 @@ def trace_a_synapse(view: LocalView, entry: Input, post: Tensor) -> Tensor:
         raise UserError(f"layer '{view.layer.name}': dv_dw step by step needs a dense layer. Use --schedule by_layer")
     steps = view.activity.steps
     pre = view.activity.pre[entry.name].over_time(steps)
-    factor = post if post.ndim == view.activity.S.values.ndim else post.expand(steps, *post.shape)
+    factor = Series.of(post, view.layer.shape).over_time(steps)
     key, passing = f"dv_dw.{entry.name}", _Passing(view, synapse=True)
     like = pre.new_zeros(*view.activity.S.values.shape[1:], pre.shape[-1])
     change = like.new_zeros(like.shape[1:])

@@ -101,7 +101,7 @@ def _change_neurons(view: LocalView, parameter: str, group: Group, factors: Post
         values = post.values
         if group.eligible:
             values = reverse_scan(view, values) if view.whole else values * bias_eligibility(view, parameter)
-        total = Series(values, values.ndim == len(view.layer.shape) + 1).total(view.activity.steps)
+        total = Series.of(values, view.layer.shape).total(view.activity.steps)
     if parameter == "b":
         total = total.sum(0) if total.ndim == 2 else total.sum((0, 2, 3)).reshape(-1, 1, 1)
     elif view.context is not None:

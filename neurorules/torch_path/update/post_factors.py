@@ -64,12 +64,12 @@ class PostFactors:
         post = self._value(group, norm)
         if group.eligible and self.view.whole:
             post = norm(reverse_scan(self.view, post))
-        return Series(post, post.ndim == len(self.view.layer.shape) + 1)
+        return Series.of(post, self.view.layer.shape)
 
     def of_neurons(self, group: Group, name: str) -> Series:
         """Post factor with respect to what reaches the neurons behind the normalisation, forwards in time."""
         post = self._value(group, self._norm(group, name))
-        return Series(post, post.ndim == len(self.view.layer.shape) + 1)
+        return Series.of(post, self.view.layer.shape)
 
     def total_of_neurons(self, group: Group) -> Tensor | None:
         """Sum over time of `of_neurons`, through the membrane where eligible; None where no scan makes it."""
@@ -113,11 +113,9 @@ class PostFactors:
             return None
         known = self.statistics.get(name) if statistics == "moving" else None
         known = known or first_update_statistics(layer.shape, current.brought.values)
-        brought = current.brought.values
-        lead = brought.shape[: 1 if current.brought.constant else 2]
         mean_d, mean_product = (flat(value.value, layer.shape) for value in known)
         assert mean_d is not None and mean_product is not None
-        return scans.Through(brought.reshape(*lead, -1), current.affine(layer.shape), mean_d, mean_product)
+        return scans.Through(current.brought.flat(), current.affine(layer.shape), mean_d, mean_product)
 
     def _scan(self, group: Group, every: bool, through: scans.Through | None = None) -> scans.Reverse | None:
         form, view = group.form, self.view
@@ -129,12 +127,11 @@ class PostFactors:
         outer, inner = form.outer, form.inner
         if back:  # statistics are those of the whole text, its constant included
             outer, inner, psi = 1.0, form.outer, psi._replace(scale=form.outer * psi.scale)
-        m = view.m.values
+        m = view.m
         if form.kept and view.activity.kept is not None:
-            m = m * view.activity.kept
-        lead = m.shape[: 1 if view.m.constant else 2]
+            m = m.like(m.values * view.activity.kept)
         found = scans.reverse(
-            m.reshape(*lead, -1), view.activity.steps, _flat(dynamics.beta) if back else 0.0,
+            m.flat(), view.activity.steps, _flat(dynamics.beta) if back else 0.0,
             RESETS[dynamics.reset] if back else scans.Reset.NONE, v=v.reshape(*v.shape[:2], -1),
             v_threshold=_flat(dynamics.v_threshold), psi=psi, through=through, outer=outer, every=every,
         )  # fmt: skip

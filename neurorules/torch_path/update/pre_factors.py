@@ -21,7 +21,10 @@ def pre_factor(view: LocalView, entry: Input, group: Group) -> Series | None:
     """(T, B, *pre) or constant (B, *pre); None where the eligibility needs a trace a synapse."""
     spikes = view.activity.pre[entry.name]
     if group.eligible:
-        return spikes if view.whole else _series(forward_eligibility(view, entry, spikes), entry)
+        if view.whole:
+            return spikes
+        eligibility = forward_eligibility(view, entry, spikes)
+        return None if eligibility is None else Series.of(eligibility, entry.pre_shape)
     return spikes if group.pre == CENTRED_SPIKES else pre_value(view, entry, group.pre)
 
 
@@ -43,9 +46,7 @@ def pre_value(view: LocalView, entry: Input, expression: Expression | None) -> S
     value = value_of(expression, names, view.layer.neuron.psi, lambda a: a)
     if value is spikes.values:
         return spikes
-    found = _series(value, entry)
-    assert found is not None
-    return found
+    return Series.of(value, entry.pre_shape)
 
 
 def _past(view: LocalView, entry: Input, call: Call, spikes: Series, traced: Series | None) -> Tensor:
@@ -55,10 +56,6 @@ def _past(view: LocalView, entry: Input, call: Call, spikes: Series, traced: Ser
             return delayed(view, f"pre.{entry.name}.{show(call)}", source, int(ago))
     assert traced is not None  # before(x_pre): a rule without traces has no such name
     return traced.values - spikes.values
-
-
-def _series(values: Tensor | None, entry: Input) -> Series | None:
-    return None if values is None else Series(values, values.ndim == len(entry.pre_shape) + 1)
 
 
 def correlate(view: LocalView, entry: Input, w: Tensor, post: Series, pre: Series) -> Tensor:
