@@ -41,7 +41,7 @@ HELP = {
     "limit": "Training samples used; all by default.",
     "validation": "Training samples held out; a tenth by default, 5,000 at most.",
     "device": "auto, cpu or cuda.",
-    "path": "torch or brian2.",
+    "path": "torch, or continuous: differential equations in Brian2 (brian2 means the same).",
     "hardware": "Device model to learn under, several joined by + (see: list hardware).",
     "precision": "float32, float64 or fast.",
     "signal": "Replaces the rule's learning signal (see: list signals). In a comparison several, comma-separated, make "

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from neurorules.compare.controls import with_controls
 from neurorules.compare.folds import in_folds, seeds_of
@@ -91,9 +91,9 @@ def check_folders(planned: Sequence[Planned]) -> None:
 
 def _path(name: str) -> PathName:
     match name:
-        case "torch" | "brian2":
+        case "torch" | "continuous" | "brian2":
             return name
-    raise unknown("path", name, ["torch", "brian2"])
+    raise unknown("path", name, get_args(PathName))
 
 
 def command_line(config: TrainConfig, out: Path, **options: Any) -> str:

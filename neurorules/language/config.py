@@ -20,8 +20,10 @@ Init = Literal["torch", "he"]
 
 Targets = Literal["own", "shuffled"]
 """What hidden layers are taught: the sample's own label and error, or those of its neighbour in the batch."""
-PathName = Literal["torch", "brian2"]
-"""What runs a network: tensors, step by step; or equations in continuous time."""
+PathName = Literal["torch", "continuous", "brian2"]
+"""What runs a network: tensors, step by step; or equations in continuous time, of which `brian2` is an older name."""
+CONTINUOUS: tuple[PathName, ...] = ("continuous", "brian2")
+"""The names of learning in continuous time."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,11 @@ class TrainConfig:
     def as_dict(self) -> dict[str, Any]:
         """All settings by name."""
         return asdict(self)
+
+    @property
+    def in_continuous_time(self) -> bool:
+        """Whether equations in continuous time run it, and not tensors."""
+        return self.path in CONTINUOUS
 
     def learner_settings(self) -> dict[str, Any]:
         """The settings a `Learner` takes: all but the data's and the run's."""

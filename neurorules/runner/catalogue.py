@@ -70,11 +70,15 @@ def _row(kind: str, registry: Registry, name: str) -> dict[str, str]:
 
 
 def paths_of(rule: Rule) -> list[str]:
-    """What can run a rule: torch, the same steps in Brian2, equations in continuous time (`train --path brian2`)."""
+    """The machines that a rule can run on.
+
+    `torch` trains it; `brian2 steps` runs the same discrete network spike for spike (`simulate`); `continuous` trains
+    it by differential equations (`train --path continuous`).
+    """
     from neurorules.brian2_continuous.circuits import CIRCUITS
     from neurorules.brian2_steps.lowering import can_lower
 
-    lowered = ["brian2"] if can_lower(rule) else []
+    lowered = ["brian2 steps"] if can_lower(rule) else []
     return ["torch", *lowered, *(["continuous"] if rule.name in CIRCUITS.modules else [])]
 
 

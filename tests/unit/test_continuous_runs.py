@@ -1,4 +1,4 @@
-"""`train --path brian2`: run folders, stops, machines without a compiler, and what is refused."""
+"""`train --path continuous`: run folders, stops, machines without a compiler, and what is refused."""
 
 from __future__ import annotations
 
@@ -111,6 +111,20 @@ def test_mistakes_are_told_in_one_line(
     assert says in error
     assert error.count("\n") == 1
     assert not (tmp_path / "r").exists()
+
+
+def test_continuous_is_the_name_and_brian2_an_alias(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    numbers = []
+    for word in ("continuous", "brian2"):
+        result = train(**{**SMALL, "path": word, "epochs": 1}, out=tmp_path / word)
+        assert result["path"] == word == RunFolder(tmp_path / word).config()["path"]
+        assert run(["record", str(tmp_path / word), "--samples", "2", "--out", str(tmp_path / f"{word}.h5")]) == 0
+        numbers.append((result["test_accuracy"], result["validation_accuracy"]))
+    assert numbers[0] == numbers[1]
+    capsys.readouterr()
+    assert run(["list", "rules", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["rules"]}
+    assert rows["sigprop"]["paths"] == "torch, brian2 steps, continuous" and rows["dfa"]["paths"] == "torch, brian2 steps"
 
 
 def test_a_comparison_takes_both_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
