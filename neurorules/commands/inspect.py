@@ -57,6 +57,9 @@ def list_entries(
 def cite(
     rule: Annotated[str, typer.Argument(help="A rule with options.")],
     equations: Annotated[bool, typer.Option("--equations", help="Show the texts too.")] = False,
+    bibtex: Annotated[
+        bool, typer.Option("--bibtex", help="Print the paper as a BibTeX entry, and nothing else.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Say which paper a rule comes from, how ours deviates, and what its equations are."""
@@ -66,7 +69,12 @@ def cite(
     if json:
         print_json(found)
         return
+    if bibtex:
+        print(found["bibtex"])
+        return
     print(_wrapped(f"{found['authors']} ({found['year']}). {found['title']}."))
+    if found["link"]:
+        print(found["link"])
     about = next(entry for entry in catalogue("rules") if entry["name"] == found["rule"])
     print(_wrapped(about["options"], "  options: "))
     print(_wrapped(f"{about['signal']}; needs: {about['needs']}; runs in: {about['paths']}", "  signal: "))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +17,7 @@ from neurorules.language.signal_spec import SignalSpec
 Role = Literal["hidden", "readout"]
 Predict = Literal["readout", "prototypes", "local_readouts"]
 Statistics = Literal["moving", "held"]
+DOI, ARXIV = "https://doi.org/", "https://arxiv.org/abs/"
 if TYPE_CHECKING:
     SignalOrText = SignalSpec | None
 else:
@@ -78,12 +80,49 @@ class Plasticity:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a rule comes from: authors and year, title, and how this implementation deviates."""
+    """Where a rule comes from, and how this implementation deviates.
+
+    Args:
+        authors: initials and family names, separated by commas; "et al." stands for those left out.
+        year: of publication.
+        title: of the paper.
+        deviations: each choice that is not the paper's, one phrase each, without a full stop.
+        link: the paper's address, `https://doi.org/...` or `https://arxiv.org/abs/...`; empty where it has none.
+
+    Raises:
+        UserError: a link of another form.
+    """
 
     authors: str
     year: int
     title: str
     deviations: tuple[str, ...] = ()
+    link: str = ""
+
+    def __post_init__(self) -> None:
+        if self.link and not self.link.startswith((DOI, ARXIV)):
+            raise UserError(f"the link of a source is {self.link!r}. Give {DOI}... or {ARXIV}...")
+
+    def bibtex(self) -> str:
+        """The paper as a BibTeX entry, its key made of the first author, the year and the title's first word."""
+        names = [_family_first(name.strip()) for name in self.authors.replace(" et al.", ", others").split(",")]
+        word = next(iter(re.findall(r"[A-Za-z]{4,}", self.title)), "paper")
+        key = re.sub(r"[^a-z0-9]", "", f"{names[0].partition(',')[0]}{self.year}{word}".lower())
+        fields = {"author": " and ".join(names), "title": f"{{{self.title}}}", "year": str(self.year)}
+        if self.link.startswith(DOI):
+            fields["doi"] = self.link.removeprefix(DOI)
+        elif self.link:
+            fields |= {"eprint": self.link.removeprefix(ARXIV), "archivePrefix": "arXiv"}
+        if self.link:
+            fields["url"] = self.link
+        lines = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items())
+        return f"@{'article' if 'doi' in fields else 'misc'}{{{key},\n{lines}\n}}"
+
+
+def _family_first(name: str) -> str:
+    """`A. B. Name` as `Name, A. B.`; a name without initials as it is."""
+    initials, space, family = name.rpartition(" ")
+    return f"{family}, {initials}" if space else name
 
 
 @dataclass(frozen=True)

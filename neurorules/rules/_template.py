@@ -39,7 +39,7 @@ def {name}() -> Rule:
         signal=SignalSpec("dfa"),
         # The texts hold no learning rate: the optimiser does.
         defaults=Defaults(lr=3e-3, readout_lr=3e-3, optimizer="adam"),
-        source=Source("Your name", {year}, "Title of the paper", ("how this differs from the paper",)),
+        source=Source("Your name", {year}, "Title of the paper", ("how this differs from the paper",), link=""),
     )
 
 

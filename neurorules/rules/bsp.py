@@ -14,6 +14,18 @@ PID_RATE = 0.1
 """Of G1 itself, which is not rescaled as by Adam. Source: validation samples; 1.0 serves digits and fails on MNIST,
 where 0.1 reaches 91.7 % (784-100-10, 3 epochs): the PID form is shown, not tuned."""
 
+DEVIATIONS = (
+    "A RECONSTRUCTION, not a reproduction: the authors' equations, sizes and accuracies are not public",
+    "predator-prey rings with free fixed points stand for their symmetric differential equations, k2 = 0.5 "
+    "and k3 = 1 in all of them; of their parameters only fixed points may learn, for k1",
+    "a signal is what a ring's S is off its fixed point after T = 1.8 (Heun): at rest it would be linear",
+    "outputs are taught 0.6 and -0.2 by squared error, and one update is made of a batch",
+    "the default reverse signal is that of the last state (mode=final); mode=exact keeps the whole run",
+    "the drive of a ring is saturated, which keeps explicit Heun steps stable",
+    "the reverse signal reads the forward connections backwards (weight transport)",
+    "where no PID gains are given, Adam scales G1; how theirs enter is not public",
+)
+
 
 @ranged("rule 'bsp'")
 def backward_signal_propagation(
@@ -63,17 +75,8 @@ def backward_signal_propagation(
             "Jiang, Fu",
             2025,
             "Backward Signal Propagation on symmetric differential equations (Algorithms 18(10):594, arXiv 2502.10414)",
-            (
-                "A RECONSTRUCTION, not a reproduction: the authors' equations, sizes and accuracies are not public",
-                "predator-prey rings with free fixed points stand for their symmetric differential equations, k2 = 0.5 "
-                "and k3 = 1 in all of them; of their parameters only fixed points may learn, for k1",
-                "a signal is what a ring's S is off its fixed point after T = 1.8 (Heun): at rest it would be linear",
-                "outputs are taught 0.6 and -0.2 by squared error, and one update is made of a batch",
-                "the default reverse signal is that of the last state (mode=final); mode=exact keeps the whole run",
-                "the drive of a ring is saturated, which keeps explicit Heun steps stable",
-                "the reverse signal reads the forward connections backwards (weight transport)",
-                "where no PID gains are given, Adam scales G1; how theirs enter is not public",
-            ),
+            DEVIATIONS,
+            link="https://arxiv.org/abs/2502.10414",
         ),
     )
 

@@ -28,6 +28,7 @@ def direct_feedback_alignment(*, presynaptic: Presynaptic = "spike") -> Rule:
                 "the feedback is normal, of variance one over the layer's size; the paper draws it uniformly",
                 "by default Adam, and the update is centred and decorrelated by streaming normalisation (--norm none)",
             ),
+            link="https://arxiv.org/abs/1609.01596",
         ),
     )
 

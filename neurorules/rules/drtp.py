@@ -32,6 +32,7 @@ def direct_random_target_projection(*, presynaptic: Presynaptic = "spike") -> Ru
                 "by default Adam (theirs: Nesterov), and the update is centred and decorrelated by streaming "
                 "normalisation (--norm none)",
             ),
+            link="https://doi.org/10.3389/fnins.2021.629892",
         ),
     )
 

@@ -30,6 +30,7 @@ def feedback_alignment(*, presynaptic: Presynaptic = "eligibility") -> Rule:
                 "the feedback is normal, of variance one over its fan-in",
                 "by default Adam, and the update is centred and decorrelated by streaming normalisation (--norm none)",
             ),
+            link="https://doi.org/10.1038/ncomms13276",
         ),
     )
 

@@ -39,6 +39,7 @@ def local_readout(*, readouts: Literal["learned", "fixed"] = "learned") -> Rule:
                 "integrate-and-fire neurons by default, psi that of their surrogate; the paper's neurons leak",
                 "by default Adam, and the update is centred and decorrelated by streaming normalisation (--norm none)",
             ),
+            link="https://doi.org/10.3389/fnins.2020.00424",
         ),
     )
 

@@ -24,7 +24,12 @@ def shallow(
         signal=None,
         loss=loss,
         targets=(high, low),
-        source=Source("B. Widrow, M. E. Hoff", 1960, "Adaptive switching circuits (the read-out's delta rule)"),
+        source=Source(
+            "B. Widrow, M. E. Hoff",
+            1960,
+            "Adaptive switching circuits (the read-out's delta rule)",
+            link="https://doi.org/10.21236/AD0241531",
+        ),
         control=True,
     )
 

@@ -100,6 +100,7 @@ def sigprop(
             2023,
             "Signal propagation: the framework for learning and inference in a forward pass",
             DEVIATIONS,
+            link="https://doi.org/10.1109/TNNLS.2022.3230914",
         ),
     )
 

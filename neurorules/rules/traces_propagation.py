@@ -43,6 +43,7 @@ def traces_propagation(
                 "streaming normalisation, which theirs lacks (--norm none)",
                 "the read-out's delta rule sees mean spikes, not traces",
             ),
+            link="https://arxiv.org/abs/2509.13053",
         ),
     )
 

@@ -104,6 +104,7 @@ def citation(text: str) -> dict[str, Any]:
         "signal": None if rule.signal is None else str(rule.signal),
         "equations": equations,
     }
+    found["bibtex"] = rule.source.bibtex()
     found["declarations"] = rule.declarations
     return {**found, "continuous": continuous_equations(rule)}
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from typer.testing import CliRunner
 
 from neurorules.cli import app
+from neurorules.language.errors import UserError
+from neurorules.language.rules import Source
 from neurorules.rules import RULES
 
 LONGEST = 100
@@ -64,3 +68,32 @@ def test_a_citation_is_read_without_a_wide_terminal(rule: str) -> None:
 def test_a_citation_is_of_the_options_that_were_chosen(rule: str, says: str, unsaid: str) -> None:
     text = " ".join(told(rule).split())
     assert says in text and not (unsaid and unsaid in text)
+
+
+@pytest.mark.parametrize("rule", RULES.names())
+def test_every_rule_names_where_its_paper_is_read(rule: str) -> None:
+    link = RULES.make(rule).source.link
+    assert re.fullmatch(r"https://(doi\.org/10\.\d{4,9}/\S+|arxiv\.org/abs/\d{4}\.\d{4,5})", link), link
+    assert link in told(rule).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("rule", "key", "lines"),
+    [
+        (
+            "sigprop", "kohan2023signal",
+            ["author = {Kohan, A. and Rietman, E. A. and Siegelmann, H. T.}", "doi = {10.1109/TNNLS.2022.3230914}"],
+        ),
+        ("traces_propagation", "pes2025traces", ["author = {Pes, L. and others}", "eprint = {2509.13053}"]),
+    ],
+)  # fmt: skip
+def test_bibtex_is_an_entry_and_nothing_else(rule: str, key: str, lines: list[str]) -> None:
+    text = told(rule, "--bibtex")
+    assert text.startswith((f"@article{{{key},", f"@misc{{{key},")) and text.rstrip().endswith("\n}")
+    assert all(f"  {line}" in text for line in lines)
+    assert text.count("{") == text.count("}")
+
+
+def test_a_link_that_leads_nowhere_is_refused() -> None:
+    with pytest.raises(UserError, match=r"https://doi\.org"):
+        Source("A. Name", 2026, "A title", link="www.example.org")

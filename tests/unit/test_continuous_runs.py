@@ -124,7 +124,9 @@ def test_continuous_is_the_name_and_brian2_an_alias(tmp_path: Path, capsys: pyte
     capsys.readouterr()
     assert run(["list", "rules", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["rules"]}
-    assert rows["sigprop"]["paths"] == "torch, brian2 steps, continuous" and rows["dfa"]["paths"] == "torch, brian2 steps"
+    assert (
+        rows["sigprop"]["paths"] == "torch, brian2 steps, continuous" and rows["dfa"]["paths"] == "torch, brian2 steps"
+    )
 
 
 def test_a_comparison_takes_both_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
