@@ -92,7 +92,7 @@ class TargetTraces(Signal):
         rows = Rows(view.labels, torch.arange(t.shape[1], device=t.device))
         one = traces(h.new_ones(view.steps, 1, 1), self.decay)
         below = view.source_every.get("target")
-        seen = contexts(rows, h) * one if below is None else traces(features_of(below), self.decay)
+        seen = contexts(rows, view.net.classes, h) * one if below is None else traces(features_of(below), self.decay)
         tau, centre = self.temperature(h.shape[2]), state[f"{name}.centre"]
         assert isinstance(centre, RunningMean)
         positives = self.similarity.positives(rows, seen, tau if self.cosine else 1.0)

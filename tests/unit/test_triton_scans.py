@@ -95,7 +95,9 @@ def assert_same(ours: Any, wanted: Any, dtype: torch.dtype) -> None:
             assert torch.equal(left, right), name
         else:
             close = 1e-5 if dtype == torch.float32 else 1e-12
-            torch.testing.assert_close(left, right, rtol=close, atol=close, msg=lambda text, name=name: f"{name}: {text}")
+            torch.testing.assert_close(
+                left, right, rtol=close, atol=close, msg=lambda text, name=name: f"{name}: {text}"
+            )
 
 
 @EXAMPLES
@@ -136,17 +138,17 @@ def test_the_scan_gives_the_spikes_of_plain_torch_and_its_sums(
 @EXAMPLES
 @given(
     seed=st.integers(0, 2**16), size=sizes, dtype=dtypes, kind=numbers, constant=st.booleans(),
-    reset=st.sampled_from(Reset), layout=layouts, psi=st.sampled_from([None, *PSIS]), stored=st.sampled_from(["v", *STORED]),
-    through=st.sampled_from(["", "scaled", "shifted scaled", "shifted scaled constant"]), outer=st.sampled_from([1.0, -2.5]),
-    every=st.booleans(), totals=st.booleans(),
+    reset=st.sampled_from(Reset), layout=layouts, psi=st.sampled_from([None, *PSIS]),
+    stored=st.sampled_from(["v", *STORED]), outer=st.sampled_from([1.0, -2.5]), every=st.booleans(),
+    through=st.sampled_from(["", "scaled", "shifted scaled", "shifted scaled constant"]), totals=st.booleans(),
 )  # fmt: skip
 @example(
     seed=3, size=(7, 3, 161), dtype=torch.float32, kind="any", constant=False, reset=Reset.ZERO, layout="each",
     psi=PSIS[2], stored="v", through="shifted scaled", outer=-2.5, every=True, totals=True,
 )  # fmt: skip
 @example(
-    seed=4, size=(5, 2, 63), dtype=torch.float64, kind="grid", constant=True, reset=Reset.ZERO, layout="one", psi=PSIS[1],
-    stored=torch.bfloat16, through="", outer=1.0, every=True, totals=True,
+    seed=4, size=(5, 2, 63), dtype=torch.float64, kind="grid", constant=True, reset=Reset.ZERO, layout="one",
+    psi=PSIS[1], stored=torch.bfloat16, through="", outer=1.0, every=True, totals=True,
 )  # fmt: skip
 def test_the_reverse_scan_gives_the_post_factors_of_plain_torch_and_their_sums(
     seed: int, size: tuple[int, int, int], dtype: torch.dtype, kind: str, constant: bool, reset: Reset, layout: str,

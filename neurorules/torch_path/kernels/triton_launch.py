@@ -18,9 +18,14 @@ def scan(k: ScanInputs) -> Scan:
     new = k.current.new_empty
     spikes = None if k.spike_dtype is None else new(every, dtype=k.spike_dtype)
     out = Scan(
-        spikes, new(every) if k.keep_v else None, new(plane), new(plane) if k.spike_total else None,
-        new(plane) if k.total is not None else None, *((new(plane), new(plane)) if k.moments else (None, None)),
-    )  # fmt: skip
+        spikes=spikes,
+        v=new(every) if k.keep_v else None,
+        u=new(plane),
+        spike_total=new(plane) if k.spike_total else None,
+        total=new(plane) if k.total is not None else None,
+        current_sum=new(plane) if k.moments else None,
+        square_sum=new(plane) if k.moments else None,
+    )
     size, some = out.u.numel(), k.current
     if size == 0:
         return out
@@ -45,9 +50,11 @@ def reverse(k: ReverseInputs) -> Reverse:
     new, some = k.gradient.new_empty, k.gradient
     product = k.totals and through is not None
     out = Reverse(
-        new((k.steps, *plane)) if k.keep_every else None, *((new(plane), new(plane)) if k.totals else (None, None)),
-        new(plane) if product else None,
-    )  # fmt: skip
+        every=new((k.steps, *plane)) if k.keep_every else None,
+        every_total=new(plane) if k.totals else None,
+        total=new(plane) if k.totals else None,
+        product=new(plane) if product else None,
+    )
     size = plane.numel()
     if size == 0:
         return out
