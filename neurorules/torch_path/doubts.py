@@ -60,7 +60,7 @@ class Step(NamedTuple):
 
 
 class Outstanding:
-    """The steps of a learner whose answers have not been read, and the metrics that have come and were not asked for."""
+    """The steps of a learner whose answers have not been read, and the metrics that nobody has taken."""
 
     def __init__(self) -> None:
         self.steps: deque[Step] = deque()

@@ -147,7 +147,7 @@ class Learner:
         return metrics_of(trial.scores, labels, trial.spikes)
 
     def learn(self, spikes: Spikes, labels: Labels, fraction: float = 1.0) -> tuple[TrialResult, Tensor]:
-        """`step` for those who look into it: what the trial found, and labels. On a GPU errors may come a call later."""
+        """`step` for those who look into it: the trial, and labels. On a GPU errors may come a call later."""
         if self.queues:
             return queue_step(self, spikes, labels, fraction)
         check_range("fraction", fraction, NonNegative)
