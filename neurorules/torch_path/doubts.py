@@ -24,13 +24,14 @@ MOST = 32
 class Doubt(NamedTuple):
     """Numbers that must lie in low..high, ends included, and what is said where one does not; NaN lies nowhere.
 
-    numbers: (K,), on the device.
+    numbers: (K,), on the device.  known: what `wrong` gives, where it has been computed.
     """
 
     numbers: Tensor
     low: float
     high: float
     complaint: Callable[[Sequence[float]], UserError]
+    known: Tensor | None = None
 
     def check(self, numbers: Sequence[float]) -> None:
         """Raise the complaint where the numbers, read, do not lie where they must."""
@@ -39,6 +40,8 @@ class Doubt(NamedTuple):
 
     def wrong(self) -> Tensor:
         """Whether one does not, (), on the device."""
+        if self.known is not None:
+            return self.known
         return ((self.numbers >= self.low) & (self.numbers <= self.high)).all().logical_not()
 
 
@@ -66,6 +69,10 @@ class Outstanding:
         self.steps: deque[Step] = deque()
         self.metrics: deque[dict[str, float]] = deque()
         self._wrong: Tensor | None = None
+
+    def stuck(self, device: torch.device) -> Tensor:
+        """Whether a step under way must not count, so that nothing may move: (), on the device."""
+        return torch.zeros((), dtype=torch.bool, device=device) if self._wrong is None else self._wrong
 
     def wrong(self, doubts: Sequence[Doubt]) -> Tensor:
         """Whether a step with these doubts, or one before it, must not count: (), on the device."""

@@ -23,6 +23,7 @@ from neurorules.torch_path.check_state import check_state
 from neurorules.torch_path.checks import check_device, check_drive, check_finite, check_labels, check_precision
 from neurorules.torch_path.device_chain import chain
 from neurorules.torch_path.doubts import Outstanding
+from neurorules.torch_path.graphed import recorder_of
 from neurorules.torch_path.identity import IDENTITY, identity
 from neurorules.torch_path.layer import draw_masks
 from neurorules.torch_path.learn import TrialResult, learn_trial
@@ -118,7 +119,7 @@ class Learner:
         threads = schedule == "pipelined_threads"
         self.pipe = Pipe(self.model, threads, self.hardware is not None) if schedule in PIPELINED else None
         self.probe: Probe | None = None
-        self.outstanding, self.queues = Outstanding(), may_queue(self)
+        self.outstanding, self.queues, self.recorder = Outstanding(), may_queue(self), recorder_of(self)
 
     def step(self, spikes: Spikes, labels: Labels, fraction: float = 1.0) -> dict[str, float]:
         """Learn from one batch.

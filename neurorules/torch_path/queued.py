@@ -14,10 +14,13 @@ from torch import Tensor
 
 from neurorules.language.config import window_of
 from neurorules.language.ranges import NonNegative, check_range
+from neurorules.series import Series
 from neurorules.torch_path.arguments import Labels, Spikes
 from neurorules.torch_path.checks import check_drive, check_labels, finite_doubts
 from neurorules.torch_path.doubts import Doubt
+from neurorules.torch_path.graphed import Recorded
 from neurorules.torch_path.learn import TrialResult, learn_trial
+from neurorules.torch_path.model import Learned
 from neurorules.torch_path.output import metrics_on_device
 from neurorules.torch_path.whole_step import whole_step
 
@@ -49,16 +52,30 @@ def queue_step(
         model = learner.model
         drive, steps = check_drive(spikes, model.network, learner.steps, learner.device, learner.dtype, doubts)
         labels = check_labels(labels, drive, model.network.classes, learner.device, doubts)
-        trial = learn_trial(
-            model, learner.seen(), drive, steps, labels, learner.generator, window_of(learner.schedule, steps),
-            probe=learner.probe,
-        )  # fmt: skip
-        doubts += finite_doubts(trial.gradients, model.network, trial.scores)
-        found: Mapping[str, Tensor] = metrics_on_device(trial.scores, labels, trial.spikes) if metrics else {}
+
+        def run(learned: Learned, drive: Series, labels: Tensor) -> TrialResult:
+            window, draws = window_of(learner.schedule, steps), learner.generator
+            return learn_trial(model, learned, drive, steps, labels, draws, window, probe=learner.probe)
+
+        played: Recorded | None = None
+        if metrics and learner.probe is None:  # who looks into a trial keeps it, and a recorded one is overwritten
+            stuck = learner.outstanding.stuck(learner.device)
+            played = learner.recorder.play(learner.learned, drive, labels, run, stuck)
+        found: Mapping[str, Tensor] = {}
+        if played is not None:
+            trial, found = played.trial, played.metrics
+            doubts += played.doubts
+        else:
+            trial = run(learner.seen(), drive, labels)
+            doubts += finite_doubts(trial.gradients, model.network, trial.scores)
+            found = metrics_on_device(trial.scores, labels, trial.spikes) if metrics else {}
         wrong = learner.outstanding.wrong(doubts)
         hold()
         learner.store.change([(trial.gradients, fraction)], wrong)
-        learner.learned = replace(trial.learned, parameters=learner.learned.parameters)
+        if played is None:
+            learner.learned = replace(trial.learned, parameters=learner.learned.parameters)
+        else:
+            learner.learned = learner.recorder.moved(played, wrong)
         learner.outstanding.add(doubts, wrong, found, undo)
         return trial, labels
 

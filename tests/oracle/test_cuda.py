@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 import torch
 
@@ -77,13 +81,49 @@ def test_a_step_on_cuda_waits_for_nothing(rule: str, net: str) -> None:
     labels = torch.randint(0, 5, (ROWS,), generator=generator).cuda()
     learner.learn(spikes, labels)  # kernels are compiled and libraries loaded
     assert learner.queues
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    with waiting_is_an_error():
         for _ in range(3):
             learner.learn(spikes, labels)
+    for _ in range(5):  # until the trial is recorded
+        learner.step(spikes, labels)
+    assert learner.recorder.recorded
+    with waiting_is_an_error():
+        for _ in range(3):
+            learner.push(spikes, labels)
+    assert all(metrics["loss"] > 0 for metrics in learner.flush())
+
+
+@contextmanager
+def waiting_is_an_error() -> Iterator[None]:
+    """Whatever waits for the device inside the block raises."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Synchronization debug mode is a prototype")
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    assert learner.step(spikes, labels)["loss"] > 0
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("net", ["24-20", "c4k3-p2-16", "20-r12"])
+@pytest.mark.parametrize("rule", RULES.names())
+def test_recorded_trials_give_the_bits_of_trials_that_are_launched_one_kernel_at_a_time(rule: str, net: str) -> None:
+    model_of(rule, net)
+    steps = RULES.make(rule).defaults.steps
+    played, launched = (
+        Learner(net, rule, input_shape=(1, 8, 8), classes=5, device="cuda", steps=steps) for _ in range(2)
+    )
+    launched.recorder.usable = False
+    generator = torch.Generator().manual_seed(0)
+    for rows in (8, 8, 8, 8, 6, 8, 8, 6, 6, 6, 8):
+        spikes = (torch.rand(steps, rows, 1, 8, 8, generator=generator) < 0.4).float()
+        labels = torch.randint(0, 5, (rows,), generator=generator)
+        assert played.step(spikes, labels) == launched.step(spikes, labels)
+    assert len(played.recorder.recorded) == 2 and not launched.recorder.recorded
+    ours, theirs = played.state(), launched.state()
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
 
 
 @pytest.mark.cuda
@@ -93,6 +133,9 @@ def test_on_cuda_a_step_that_diverges_changes_nothing_and_is_raised_with_its_lay
     spikes = (torch.rand(learner.steps, ROWS, 1, 8, 8, generator=generator) < 0.4).float()
     labels = torch.randint(0, 5, (ROWS,), generator=generator)
     learner.step(spikes, labels)
+    for _ in range(5):
+        learner.step(spikes, labels)
+    assert learner.recorder.recorded
     before = learner.state()
     weights = learner.learned.parameters["readout.ff.w"]
     weights.fill_(float("inf"))

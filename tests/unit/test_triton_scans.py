@@ -105,7 +105,8 @@ def assert_same(ours: Any, wanted: Any, dtype: torch.dtype) -> None:
     seed=st.integers(0, 2**16), size=sizes, dtype=dtypes, kind=numbers, constant=st.booleans(), starts=st.booleans(),
     reset=st.sampled_from(Reset), delay=st.booleans(), layout=layouts,
     affine=st.sampled_from(["", "biased", "shifted", "scaled", "shifted scaled biased"]),
-    stored=st.sampled_from(STORED), kept=st.tuples(*[st.booleans()] * 4), summed=st.sampled_from([None, Total.POSITIVE_V, *PSIS[:3]]),
+    stored=st.sampled_from(STORED), kept=st.tuples(*[st.booleans()] * 4),
+    summed=st.sampled_from([None, Total.POSITIVE_V, *PSIS[:3]]),
 )  # fmt: skip
 @example(
     seed=1, size=(7, 3, 161), dtype=torch.float32, kind="any", constant=False, starts=True, reset=Reset.SUBTRACT,
