@@ -8,6 +8,7 @@ The kernels are those of a trial that is not recorded, so the numbers are the sa
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,7 @@ from torch import Tensor
 from neurorules.series import Series
 from neurorules.torch_path.checks import finite_doubts
 from neurorules.torch_path.doubts import Doubt
-from neurorules.torch_path.layer import draw_masks
+from neurorules.torch_path.layer import Layer, draw_masks
 from neurorules.torch_path.learn import TrialResult
 from neurorules.torch_path.model import Learned
 from neurorules.torch_path.network import Network
@@ -68,7 +69,7 @@ class Recorded(NamedTuple):
     """One recorded trial.
 
     Args:
-        graph: plays it.
+        play: plays it.
         drive, labels: where its batch is copied to.
         trial: what it found when it last played.
         doubts: about that.
@@ -76,7 +77,7 @@ class Recorded(NamedTuple):
         packed: what it made of `Static`.
     """
 
-    graph: Any
+    play: Callable[[], None]
     drive: Series
     labels: Tensor
     trial: TrialResult
@@ -85,12 +86,28 @@ class Recorded(NamedTuple):
     packed: list[Tensor]
 
 
+def as_cuda_graph(run: Callable[[], Any]) -> tuple[Any, Callable[[], None]]:
+    """Record the kernels that a function launches: what it returned, and what launches all of them again."""
+    graph = torch.cuda.CUDAGraph()
+    torch.cuda.synchronize()
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        found = run()
+    return found, graph.replay
+
+
 @dataclass
 class Recorder:
-    """The recorded trials of one learner; `usable` says whether its trials can be recorded at all."""
+    """The recorded trials of one learner.
+
+    Args:
+        network: of the learner.
+        usable: whether its trials can be recorded at all.
+        record: records what a function does: what it returned, and what does it again in the same memory.
+    """
 
     network: Network
     usable: bool
+    record: Callable[[Callable[[], Any]], tuple[Any, Callable[[], None]]] = as_cuda_graph
     static: Static | None = None
     recorded: dict[tuple[Any, ...], Recorded] = field(default_factory=dict)
     seen: Counter[tuple[Any, ...]] = field(default_factory=Counter)
@@ -116,7 +133,7 @@ class Recorder:
         found = self.recorded[key]
         found.drive.values.copy_(drive.values)
         found.labels.copy_(labels)
-        found.graph.replay()
+        found.play()
         return found
 
     def moved(self, played: Recorded, unless: Tensor) -> Learned:
@@ -136,29 +153,38 @@ class Recorder:
 
     def _record(self, key: tuple[Any, ...], drive: Series, labels: Tensor, run: Run) -> bool:
         assert self.static is not None
+        static = self.static
         drive, labels = drive._replace(values=drive.values.clone()), labels.clone()
-        graph = torch.cuda.CUDAGraph()
-        torch.cuda.synchronize()
+
+        def recorded() -> tuple[TrialResult, list[Doubt], dict[str, Tensor], list[Tensor]]:
+            trial = run(static.learned, drive, labels)
+            doubts = finite_doubts(trial.gradients, self.network, trial.scores)
+            doubts = [doubt._replace(known=doubt.wrong()) for doubt in doubts]
+            return trial, doubts, metrics_on_device(trial.scores, labels, trial.spikes), _packed(_parts(trial.learned))
+
         try:
-            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-                trial = run(self.static.learned, drive, labels)
-                doubts = finite_doubts(trial.gradients, self.network, trial.scores)
-                doubts = [doubt._replace(known=doubt.wrong()) for doubt in doubts]
-                metrics = metrics_on_device(trial.scores, labels, trial.spikes)
-                packed = _packed(_parts(trial.learned))
+            found, play = self.record(recorded)
         except RuntimeError:  # something on the way asks the host, or there is no room for all of it at once
             self.usable = False
             return False
-        if not self.static.fits(trial.learned):
+        if not static.fits(found[0].learned):
             return False
-        self.recorded[key] = Recorded(graph, drive, labels, trial, doubts, metrics, packed)
+        self.recorded[key] = Recorded(play, drive, labels, *found)
         return True
 
 
 def recorder_of(learner: Any) -> Recorder:
-    """A recorder for a learner; one whose trials draw masks of their own is not recorded."""
-    draws = draw_masks(learner.model.network.layers, 1, torch.Generator(learner.device))
-    return Recorder(learner.model.network, usable=learner.device.type == "cuda" and not draws)
+    """A recorder for a learner; one whose trials draw masks of their own is not recorded.
+
+    Recording is asked for with NEURORULES_GRAPHS=1 until its tests have run on a GPU.
+    """
+    asked = learner.device.type == "cuda" and os.environ.get("NEURORULES_GRAPHS", "0") == "1"
+    return Recorder(learner.model.network, usable=asked and not draws_masks(learner.model.network.layers))
+
+
+def draws_masks(layers: tuple[Layer, ...]) -> bool:
+    """Whether a training trial draws something."""
+    return bool(draw_masks(layers, 1, torch.Generator()))
 
 
 def _parts(learned: Learned) -> dict[str, Tensor]:

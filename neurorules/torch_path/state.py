@@ -15,7 +15,7 @@ RUNNING = ("value", "seen")
 
 
 def to_tensors(learned: Learned) -> dict[str, Tensor]:
-    """Copies, by names such as "parameters/hidden1.ff.w", "current/input.hidden1/mean/value", "signal/hidden1.centre"."""
+    """Copies, by names such as "parameters/hidden1.ff.w", "current/input.hidden1/mean/value", "signal/embedding"."""
     return {name: value.detach().clone() for name, value in tensors_of(learned).items()}
 
 
