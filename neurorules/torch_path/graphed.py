@@ -27,6 +27,8 @@ from neurorules.torch_path.network import Network
 from neurorules.torch_path.output import metrics_on_device
 from neurorules.torch_path.state import from_tensors, tensors_of
 
+GRAPHS = "NEURORULES_GRAPHS"
+"""The variable of the environment that asks for recording, where it is 1."""
 EAGER = 2
 """Trials of a shape that run unrecorded first: kernels are compiled, and running averages begin to exist."""
 MOST = 4
@@ -178,7 +180,7 @@ def recorder_of(learner: Any) -> Recorder:
 
     Recording is asked for with NEURORULES_GRAPHS=1 until its tests have run on a GPU.
     """
-    asked = learner.device.type == "cuda" and os.environ.get("NEURORULES_GRAPHS", "0") == "1"
+    asked = learner.device.type == "cuda" and os.environ.get(GRAPHS, "0") == "1"
     return Recorder(learner.model.network, usable=asked and not draws_masks(learner.model.network.layers))
 
 

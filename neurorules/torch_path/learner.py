@@ -87,16 +87,14 @@ class Learner:
         targets: Targets = "own",
         hardware: str = "none",
     ) -> None:
-        self.device = check_device(device)
-        self.dtype = check_precision(precision)
+        self.device, self.dtype = check_device(device), check_precision(precision)
         check_schedule(schedule)
         check_numbers({"steps": steps, "lr": lr, "readout_lr": readout_lr, "signal_lr": signal_lr, "seed": seed})
         check_numbers({"weight_decay": weight_decay})
         self.fast = precision == "fast"
         made: Rule = RULES.make(rule)
         own = made.defaults
-        given: dict[str, Tensor] = {}
-        frozen = frozenset[str]()
+        given, frozen = dict[str, Tensor](), frozenset[str]()
         if not isinstance(net, Network | str):
             from neurorules.torch_path.snntorch_bridge import from_module
 

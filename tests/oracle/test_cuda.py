@@ -79,6 +79,7 @@ def test_a_step_on_cuda_waits_for_nothing(rule: str, net: str) -> None:
     generator = torch.Generator().manual_seed(0)
     spikes = (torch.rand(learner.steps, ROWS, 1, 8, 8, generator=generator) < 0.4).float().cuda()
     labels = torch.randint(0, 5, (ROWS,), generator=generator).cuda()
+    learner.recorder.usable = True
     learner.learn(spikes, labels)  # kernels are compiled and libraries loaded
     assert learner.queues
     with waiting_is_an_error():
@@ -114,7 +115,7 @@ def test_recorded_trials_give_the_bits_of_trials_that_are_launched_one_kernel_at
     played, launched = (
         Learner(net, rule, input_shape=(1, 8, 8), classes=5, device="cuda", steps=steps) for _ in range(2)
     )
-    launched.recorder.usable = False
+    played.recorder.usable = True
     generator = torch.Generator().manual_seed(0)
     for rows in (8, 8, 8, 8, 6, 8, 8, 6, 6, 6, 8):
         spikes = (torch.rand(steps, rows, 1, 8, 8, generator=generator) < 0.4).float()
@@ -129,6 +130,7 @@ def test_recorded_trials_give_the_bits_of_trials_that_are_launched_one_kernel_at
 @pytest.mark.cuda
 def test_on_cuda_a_step_that_diverges_changes_nothing_and_is_raised_with_its_layer() -> None:
     learner = Learner("24-20", "sigprop", input_shape=(1, 8, 8), classes=5, device="cuda", norm="none")
+    learner.recorder.usable = True
     generator = torch.Generator().manual_seed(0)
     spikes = (torch.rand(learner.steps, ROWS, 1, 8, 8, generator=generator) < 0.4).float()
     labels = torch.randint(0, 5, (ROWS,), generator=generator)

@@ -84,9 +84,12 @@ def test_trials_that_run_anew_and_loaded_states_may_come_between() -> None:
         played.step(*batch), anew.step(*batch)
     before = played.state()
     for batch in made[5:7]:
-        played.learn(*batch), anew.learn(*batch)  # whoever looks into a trial gets one of its own
+        trial, _ = played.learn(*batch)  # whoever looks into a trial gets one of its own
+        anew.learn(*batch)
+    seen = {name: value.clone() for name, value in trial.gradients.items()}
     for batch in made[7:9]:
         assert played.step(*batch) == anew.step(*batch)
+    assert all(torch.equal(value, trial.gradients[name]) for name, value in seen.items())
     assert_same(played, anew)
     for one in (played, anew):
         one.load(before)
@@ -129,6 +132,7 @@ def test_weights_that_were_replaced_are_seen() -> None:
                 name = "hidden1.ff.w"
                 one.learned.parameters[name] = one.learned.parameters[name].clone().mul_(1.5)
         assert played.step(*batch) == anew.step(*batch)
+    assert len(played.recorder.recorded) == 2, "a graph reads its weights where they were when it was recorded"
 
 
 def test_few_shapes_are_recorded_and_nets_that_draw_masks_are_not() -> None:

@@ -8,7 +8,7 @@ from .contract import Affine, PsiShape, Reset, Reverse, ReverseInputs, Scan, Sca
 from .triton_scans import reverse_kernel, scan_kernel
 
 BLOCK, WARPS = 128, 4
-"""Neurons a program runs, and its warps. Source: measured on an H200, 128 rows of 1000 neurons."""
+"""Neurons a program runs, and its warps. On an H200, 64 to 1024 neurons differed by less than a launch takes."""
 
 
 def scan(k: ScanInputs) -> Scan:

@@ -17,7 +17,6 @@ from .contract import PsiShape, Reset, Total
 
 ZERO = tl.constexpr(int(Reset.ZERO))
 SUBTRACT = tl.constexpr(int(Reset.SUBTRACT))
-NO_RESET = tl.constexpr(int(Reset.NONE))
 FLAT = tl.constexpr(int(PsiShape.FLAT))
 BOXCAR = tl.constexpr(int(PsiShape.BOXCAR))
 TRIANGLE = tl.constexpr(int(PsiShape.TRIANGLE))
@@ -70,6 +69,35 @@ def summed_height(v, threshold, TOTAL: tl.constexpr, PSI: tl.constexpr, SLOPE: t
 
 @triton.jit
 @no_type_check  # Triton reads the source as it stands
+def advance(membrane, drive, decay, edge, RESET: tl.constexpr, DELAY: tl.constexpr):
+    """One step, `reference._step`: membrane before the reset, spikes, membrane left behind."""
+    late = (membrane > edge).to(drive.dtype)
+    before = (1.0 - late) * membrane if RESET == ZERO else membrane
+    potential = decay * before + drive
+    if RESET == SUBTRACT:
+        potential = potential - late * edge
+    fired = (potential > edge).to(drive.dtype)
+    after = potential
+    if not DELAY:
+        if RESET == SUBTRACT:
+            after = potential - (fired - late) * edge
+        elif RESET == ZERO:
+            after = potential - (fired - late) * potential
+    return potential, fired, after
+
+
+@triton.jit
+@no_type_check  # Triton reads the source as it stands
+def weighed(gradient, v, edge, PSI: tl.constexpr, SLOPE: tl.constexpr, SCALE: tl.constexpr):
+    """A gradient times psi of the membranes at v, `reference._weighed`."""
+    if PSI == FLAT:
+        return gradient * SCALE
+    else:
+        return gradient * (SCALE * surrogate_height(tl.load(v), edge, PSI, SLOPE))
+
+
+@triton.jit
+@no_type_check  # Triton reads the source as it stands
 def scan_kernel(
     current, beta, threshold, u0, shift, mean, gain, bias,
     spikes, v, u, spike_total, total, current_sum, square_sum,
@@ -107,19 +135,7 @@ def scan_kernel(
             drive = (drive - centre) * factor
         if BIAS:
             drive = drive + offset
-        late = (membrane > edge).to(drive.dtype)
-        if RESET == ZERO:
-            membrane = (1.0 - late) * membrane
-        potential = decay * membrane + drive
-        if RESET == SUBTRACT:
-            potential = potential - late * edge
-        fired = (potential > edge).to(drive.dtype)
-        if DELAY or RESET == NO_RESET:
-            membrane = potential
-        elif RESET == SUBTRACT:
-            membrane = potential - (fired - late) * edge
-        else:
-            membrane = potential - (fired - late) * potential
+        potential, fired, membrane = advance(membrane, drive, decay, edge, RESET, DELAY)
         if SPIKES:
             tl.store(spikes + place, fired.to(tl.float32).to(spikes.dtype.element_ty), mask=inside)
         if V:
@@ -171,10 +187,7 @@ def reverse_kernel(
         place = at + (steps - 1 - back) * size
         post = here if CONSTANT else tl.load(gradient + place)
         if WEIGHED:
-            if PSI == FLAT:
-                post = post * SCALE
-            else:
-                post = post * (SCALE * surrogate_height(tl.load(v + place), edge, PSI, SLOPE))
+            post = weighed(post, v + place, edge, PSI, SLOPE, SCALE)
         gate = decay
         if ZEROED:
             cut = tl.load(spikes + place) != 0 if SPIKES else tl.load(v + place) > edge
