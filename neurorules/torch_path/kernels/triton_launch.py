@@ -7,8 +7,10 @@ import torch
 from .contract import Affine, PsiShape, Reset, Reverse, ReverseInputs, Scan, ScanInputs
 from .triton_scans import reverse_kernel, scan_kernel
 
-BLOCK, WARPS = 128, 4
-"""Neurons a program runs, and its warps. On an H200, 64 to 1024 neurons differed by less than a launch takes."""
+BLOCK = 128
+"""Neurons that a program runs. On an H200, 64 to 1024 of them differed by less than a launch takes."""
+OPTIONS = {"num_warps": 4, "enable_fp_fusion": False}
+"""Of the compiler: a fused multiply-add would round once where plain torch rounds twice, and spikes would differ."""
 
 
 def scan(k: ScanInputs) -> Scan:
@@ -37,7 +39,7 @@ def scan(k: ScanInputs) -> Scan:
         **_parts(k.affine), SPIKES=spikes is not None, V=k.keep_v, SPIKE_TOTAL=k.spike_total,
         TOTAL=0 if k.total is None else int(k.total), MOMENTS=k.moments, RESET=int(k.reset), DELAY=k.reset_delay,
         PSI=int(PsiShape.FLAT if k.psi is None else k.psi.shape), SLOPE=1.0 if k.psi is None else float(k.psi.slope),
-        BLOCK=BLOCK, num_warps=WARPS, enable_fp_fusion=False,
+        BLOCK=BLOCK, **OPTIONS,
     )  # fmt: skip
     if out.total is not None and k.psi is not None:
         out.total.mul_(k.psi.scale / k.psi.slope)
@@ -69,7 +71,7 @@ def reverse(k: ReverseInputs) -> Reverse:
         **_parts(affine), EVERY=k.keep_every, TOTALS=k.totals, PRODUCT=product, ZEROED=k.reset is Reset.ZERO,
         WEIGHED=k.psi is not None, PSI=int(PsiShape.FLAT if k.psi is None else k.psi.shape),
         SLOPE=1.0 if k.psi is None else k.psi.slope, SCALE=1.0 if k.psi is None else k.psi.scale, OUTER=k.outer,
-        BLOCK=BLOCK, num_warps=WARPS, enable_fp_fusion=False,
+        BLOCK=BLOCK, **OPTIONS,
     )  # fmt: skip
     return out
 
