@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -114,19 +114,22 @@ class Recorder:
     recorded: dict[tuple[Any, ...], Recorded] = field(default_factory=dict)
     seen: Counter[tuple[Any, ...]] = field(default_factory=Counter)
 
-    def play(self, learned: Learned, drive: Series, labels: Tensor, run: Run, stuck: Tensor) -> Recorded | None:
+    def play(
+        self, learned: Learned, drive: Series, labels: Tensor, run: Run, settings: Hashable, stuck: Tensor
+    ) -> Recorded | None:
         """Play the trial of this batch; None where it has to run unrecorded.
 
         Args:
             learned: what the trial starts from.
             drive, labels: the batch, on the device.
             run: the trial itself.
+            settings: what else decides what it does; another trial is recorded for others.
             stuck: whether nothing learned may move, (), on the device.
         """
         if not self.usable:
             return None
         places = tuple(value.data_ptr() for value in learned.parameters.values())
-        key = (tuple(drive.values.shape), drive.constant, drive.values.dtype, places)
+        key = (tuple(drive.values.shape), drive.constant, drive.values.dtype, places, settings)
         self._place(learned, stuck)
         if key not in self.recorded:
             self.seen[key] += 1

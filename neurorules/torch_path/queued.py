@@ -60,7 +60,8 @@ def queue_step(
         played: Recorded | None = None
         if metrics and learner.probe is None:  # who looks into a trial keeps it, and a recorded one is overwritten
             stuck = learner.outstanding.stuck(learner.device)
-            played = learner.recorder.play(learner.learned, drive, labels, run, stuck)
+            settings = steps, learner.schedule, id(model)
+            played = learner.recorder.play(learner.learned, drive, labels, run, settings, stuck)
         found: Mapping[str, Tensor] = {}
         if played is not None:
             trial, found = played.trial, played.metrics

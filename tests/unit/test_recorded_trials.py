@@ -16,6 +16,7 @@ from torch import Tensor
 
 from neurorules import Learner
 from neurorules.rules import RULES
+from neurorules.series import Series
 from neurorules.torch_path.checks import Diverged
 from neurorules.torch_path.graphed import MOST, Static, draws_masks
 from neurorules.torch_path.state import to_tensors
@@ -133,6 +134,16 @@ def test_weights_that_were_replaced_are_seen() -> None:
                 one.learned.parameters[name] = one.learned.parameters[name].clone().mul_(1.5)
         assert played.step(*batch) == anew.step(*batch)
     assert len(played.recorder.recorded) == 2, "a graph reads its weights where they were when it was recorded"
+
+
+def test_a_constant_drive_over_other_steps_is_another_trial() -> None:
+    played, anew = learner(), learner(recorded=False)
+    (spikes, labels), *_ = batches(played, [6])
+    for steps in (2, 2, 2, 2, 3, 3, 2, 3, 3):
+        played.steps = anew.steps = steps
+        drive = Series(spikes[0], True)
+        assert played.step(drive, labels) == anew.step(drive, labels)
+    assert len(played.recorder.recorded) == 2
 
 
 def test_few_shapes_are_recorded_and_nets_that_draw_masks_are_not() -> None:
