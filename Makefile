@@ -12,7 +12,7 @@ CORE := .venv/.core-installed
 FULL := .venv/.full-installed
 
 .DEFAULT_GOAL := help
-.PHONY: run test mutants lint bench figures figures-check figures-run clean help
+.PHONY: run test mutants lint bench gpu figures figures-check figures-run clean help
 .DELETE_ON_ERROR:
 
 run: $(CORE)  ## record, export, plot, compare on the bundled digits, and a report of it (core packages only)
@@ -37,6 +37,9 @@ lint: $(FULL)  ## ruff, formatting, types, and the floors of the house
 
 bench: $(FULL)  ## a training step beside snnTorch and bare products
 	$(BIN)/python benchmarks/training_step.py
+
+gpu:  ## on a machine with a GPU, torch and triton: the CUDA tests, then figures, into runs/gpu.json (ten minutes; no .venv)
+	@$(or $(PYTHON),python3) benchmarks/gpu.py --tests --out runs/gpu.json
 
 figures: $(CORE)  ## write every figure of README.md and docs/ again from the results in docs/results/data
 	$(BIN)/python docs/figures

@@ -29,10 +29,10 @@ def poisson(steps: int, batch: int, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 def bare_products(spikes: Tensor, labels: Tensor) -> Step:
     """The five matrix products that backpropagation through time cannot do without, by torch's `@`."""
-    rows = spikes.flatten(0, 1)
-    w1, w2 = torch.randn(HIDDEN, INPUTS), torch.randn(CLASSES, HIDDEN)
-    hidden = (torch.rand(rows.shape[0], HIDDEN) < RATE).float()
-    d1, d2 = torch.randn(rows.shape[0], HIDDEN), torch.randn(rows.shape[0], CLASSES)
+    rows, device = spikes.flatten(0, 1), spikes.device
+    w1, w2 = torch.randn(HIDDEN, INPUTS, device=device), torch.randn(CLASSES, HIDDEN, device=device)
+    hidden = (torch.rand(rows.shape[0], HIDDEN, device=device) < RATE).float()
+    d1, d2 = (torch.randn(rows.shape[0], size, device=device) for size in (HIDDEN, CLASSES))
 
     def step() -> object:
         return rows @ w1.T, hidden @ w2.T, d2.T @ hidden, d2 @ w2, d1.T @ rows
@@ -42,6 +42,7 @@ def bare_products(spikes: Tensor, labels: Tensor) -> Step:
 
 def snntorch_step(spikes: Tensor, labels: Tensor) -> Step:
     """Backpropagation through time as snnTorch's tutorials write it; cross-entropy of the mean membrane, Adam."""
+
     torch.manual_seed(0)
     first, second = torch.nn.Linear(INPUTS, HIDDEN), torch.nn.Linear(HIDDEN, CLASSES)
     hidden, out = snntorch.Leaky(BETA), snntorch.Leaky(BETA)

@@ -47,9 +47,9 @@ def product_of(feedback: Mapping[str, Tensor], net: NetShape) -> Tensor:
     return total.T.reshape(net.classes, *net.input_shape)
 
 
-def scaled_to(direction: Tensor, wanted: float) -> Tensor:
-    """The same direction with entries of standard deviation `wanted`."""
-    return direction * (wanted / direction.std().clamp(min=torch.finfo(direction.dtype).tiny))
+def scaled_to(direction: Tensor, wanted: float | Tensor) -> Tensor:
+    """The same direction with entries of standard deviation `wanted`, one number."""
+    return direction * (direction.std().clamp(min=torch.finfo(direction.dtype).tiny).reciprocal() * wanted)
 
 
 def is_dense_chain(net: NetShape) -> bool:

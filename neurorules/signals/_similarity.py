@@ -51,9 +51,9 @@ def check_rows(loss: Loss, k: int, rows: int) -> None:
         )
 
 
-def contexts(rows: Rows, like: Tensor) -> Tensor:
+def contexts(rows: Rows, classes: int, like: Tensor) -> Tensor:
     """What stands under the first layer of the target stream: the class of each row, one-hot, (R, classes)."""
-    return torch.nn.functional.one_hot(rows.classes).to(like.dtype)
+    return torch.nn.functional.one_hot(rows.classes, classes).to(like.dtype)
 
 
 class Compared(NamedTuple):

@@ -160,7 +160,7 @@ class InputPerturbation(Signal):
         mean_input = sample.values if sample.constant else sample.values.mean(0)
         centred = members - members.mean(0)
         means = KEPT * state["class_means"] + (1 - KEPT) * torch.tensordot(centred.T, mean_input, 1) / len(labels)
-        return {"class_means": means, "projection": scaled_to(means, float(state["projection"].std()))}
+        return {"class_means": means, "projection": scaled_to(means, state["projection"].std())}
 
     def drive(
         self, phase: str, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape, sample: Series,

@@ -177,7 +177,7 @@ class Prototypes(Signal):
         centre: RunningMean = state[f"{name}.centre"]
         t = state[f"{name}.code"] if self.targets == "codes" else to_features(view.summary["target"])
         rows = rows_of(self.generator, labels, len(t))
-        below = to_features(view.source["target"]) if "target" in view.source else contexts(rows, h)
+        below = to_features(view.source["target"]) if "target" in view.source else contexts(rows, view.net.classes, h)
         tau = self.temperature(h.shape[1])
         positives = self.similarity.positives(rows, below, tau)
         found = self.similarity.compare(h, t, centre.value, rows, positives, tau)

@@ -90,7 +90,7 @@ class TargetTraces(Signal):
         rows = Rows(labels, torch.arange(t.shape[1], device=t.device))
         one = traces(h.new_ones(view.steps, 1, 1), self.decay)
         below = view.source_every.get("target")
-        seen = contexts(rows, h) * one if below is None else traces(features_of(below), self.decay)
+        seen = contexts(rows, view.net.classes, h) * one if below is None else traces(features_of(below), self.decay)
         tau = self.temperature(h.shape[2])
         centre: RunningMean = state[f"{name}.centre"]
         positives = self.similarity.positives(rows, seen, tau if self.cosine else 1.0)

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from hardware_models.devices.fixed_point import FixedPoint
 from hardware_models.mismatch import log_normal_gain
 from hardware_models.rounding import nearest, saturate, short_step, stochastic
 from neurorules.contracts.device import DEVICES
@@ -128,10 +129,10 @@ def test_a_value_outside_its_range_is_refused_in_one_line(option: str) -> None:
 @pytest.mark.cuda
 def test_a_chip_stores_the_same_bits_on_a_gpu(generator: torch.Generator) -> None:
     w, dw = torch.randn(2, 30, 20, generator=generator)
-    device = DEVICES.make("fixed_point:bits=6:cv=0.2")
+    device = FixedPoint(bits=6, cv=0.2)
     found = []
     for place in ("cpu", "cuda"):
-        stored, state = program("fixed_point:bits=6:cv=0.2", w.to(place))
+        stored, state = device.on_parameters(device.init({NAME: (30, 20)}, 0), NAME, w.to(place))
         resumed = {key: value.to(place) for key, value in state.items()}
         stored, after = device.on_update(resumed, NAME, stored, dw.to(place))
         found.append((stored.cpu(), device.on_read(after, NAME, stored).cpu(), after["generator"].cpu()))

@@ -73,7 +73,7 @@ def test_derivatives_are_those_of_autograd(
 @pytest.mark.parametrize("layer", ["first", "deep"])
 def test_with_distinct_prototypes_v9_and_v14_have_the_same_targets_as_v1(loss: Loss, layer: str) -> None:
     rows = prototypes()
-    below = contexts(rows, randn(1)) if layer == "first" else randn(CLASSES, 30, seed=5)
+    below = contexts(rows, CLASSES, randn(1)) if layer == "first" else randn(CLASSES, 30, seed=5)
     mine = Similarity(loss).positives(rows, below, TAU)
     assert torch.equal(mine, Similarity("label").positives(rows, below, TAU))
     assert torch.equal(mine, functional.one_hot(rows.own, CLASSES).double())

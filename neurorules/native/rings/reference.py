@@ -20,10 +20,19 @@ def couple(a: Tensor, d: Tensor) -> Tensor:
     return (a @ d.reshape(5, -1)).reshape(d.shape)
 
 
+def _matrix_like(system: RingSystem, like: Tensor) -> Tensor:
+    """`RingSystem.matrix` where `like` lies and of its type, filled there: a copy from the host would be waited for."""
+    a = like.new_zeros(5, 5)
+    a.diagonal().fill_(-system.k2)
+    for ahead, rate in ((-1, system.k3), (4, system.k3), (1, -system.k3), (-4, -system.k3)):
+        a.diagonal(ahead).fill_(rate)
+    return a
+
+
 def run(system: RingSystem, drive: Tensor, rest: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
     """From rest under a constant drive (...): final x (5, ...), and x before each step and at its Heun predictor."""
     shape = (5, *torch.broadcast_shapes(rest.shape[1:], drive.shape))
-    matrix = system.matrix().to(drive)
+    matrix = _matrix_like(system, drive)
     x = rest.expand(shape)
     z, h = torch.zeros_like(x), system.h
     path = []
@@ -58,12 +67,14 @@ def back(
     Returns:
         What arrives at the drive (...), and the gradient of ln x* (5, ...).
     """
-    weight = torch.tensor(taps, dtype=last.dtype, device=last.device).reshape(5, *[1] * (last.ndim - 1))
+    weight = last.new_zeros(5, *[1] * (last.ndim - 1))
+    for place, tap in enumerate(taps):
+        weight[place] = tap
     along = rest.expand_as(last) if mode is Mode.FIXED else last
     a = error * last * weight  # of x to of ln x, at the element itself
     if mode is Mode.LEAD:
         return _lead(system, taps, a, error * drive, last, rest)
-    matrix = system.matrix().T.to(last)
+    matrix = _matrix_like(system, last).T
     sums = error * (last - rest) * weight if learn else None
     if mode is Mode.DISCRETE:
         return _discrete(system, matrix, run(system, drive, rest)[1], a, rest, sums)

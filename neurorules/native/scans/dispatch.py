@@ -1,9 +1,9 @@
-"""The scans' public functions: check the inputs, then choose the C kernel (CPU, float32 or float64) or plain torch."""
+"""The scans' public functions: check the inputs, then choose the C kernel, the Triton kernel or plain torch."""
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 
@@ -22,6 +22,7 @@ from .contract import (
     Through,
     Total,
 )
+from .on_gpu import Kernels, gpu_kernels
 
 
 def compiled() -> bool:
@@ -79,7 +80,7 @@ def scan(
         psi if total is Total.GRADED else None, moments,
     )  # fmt: skip
     kernels = _kernels(current)
-    return reference.scan(inputs) if kernels is None else native.scan(kernels, inputs)
+    return reference.scan(inputs) if kernels is None else kernels.scan(inputs)
 
 
 def reverse_scan(
@@ -151,7 +152,7 @@ def reverse(
         float(outer), every, totals,
     )  # fmt: skip
     kernels = _kernels(gradient)
-    return reference.reverse(inputs) if kernels is None else native.reverse(kernels, inputs)
+    return reference.reverse(inputs) if kernels is None else kernels.reverse(inputs)
 
 
 def _checked_affine(affine: Affine, like: torch.Tensor) -> Affine:
@@ -174,9 +175,14 @@ def _checked(through: Through | None, gradient: torch.Tensor, whole: Sequence[in
     return Through(current, _checked_affine(through.affine, gradient), *statistics)
 
 
-def _kernels(tensor: torch.Tensor) -> ctypes.CDLL | None:
-    """The compiled kernels where they apply. Other devices never cause a compilation."""
-    return library() if tensor.device.type == "cpu" and tensor.dtype in native.DTYPES else None
+def _kernels(tensor: torch.Tensor) -> Kernels | None:
+    """The kernels for a tensor's device and type; None where plain torch is all there is."""
+    if tensor.dtype not in native.DTYPES:
+        return None
+    if tensor.device.type == "cuda":
+        return gpu_kernels()
+    compiled = library() if tensor.device.type == "cpu" else None
+    return None if compiled is None else Kernels(partial(native.scan, compiled), partial(native.reverse, compiled))
 
 
 def _check_steps(tensor: torch.Tensor, steps: int, name: str) -> None:

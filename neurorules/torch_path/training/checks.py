@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from neurorules.language.errors import UserError, unknown
 from neurorules.network.network import Network
 from neurorules.torch_path.process.forks import one_thread_in_forks
 from neurorules.torch_path.training.arguments import Labels, Spikes, to_labels, to_series
+from neurorules.torch_path.training.doubts import LARGEST, Doubt, to_device
 
 
 class Diverged(UserError):
@@ -49,9 +50,12 @@ def check_precision(name: str) -> torch.dtype:
 
 
 def check_drive(
-    spikes: Spikes, network: Network, steps: int, device: torch.device, dtype: torch.dtype
-) -> tuple[Series, int]:
+    spikes: Spikes, network: Network, steps: int, device: torch.device, dtype: torch.dtype,
+    doubts: list[Doubt] | None = None,
+) -> tuple[Series, int]:  # fmt: skip
     """The drive on the device, and its number of steps.
+
+    `doubts` takes what could be known only by waiting for the device; where it is None, the device is waited for.
 
     Raises:
         UserError: a shape that is not (T, B, *input), values that are not finite, or a T that a neuron cannot take.
@@ -66,10 +70,13 @@ def check_drive(
         raise UserError(f"the input has shape {shape}, the network reads ({expected}, {wanted}). Reshape it")
     if 0 in shape:
         raise UserError(f"the input has shape {shape}: it holds no step or no sample")
-    values = series.values.to(device, dtype)
-    # NaN wins both; no tensor of the input's size is made
-    if not all(map(math.isfinite, torch.stack(values.aminmax()).tolist())):
-        raise UserError("the input holds NaN or infinite values. Clean it before the step")
+    given = series.values
+    if given.is_floating_point() and given.device.type == "cpu":
+        given = given.to(dtype)  # read where it lies
+    values = to_device(given, device, dtype)
+    seen = given if given.device.type == "cpu" else values
+    if seen.is_floating_point():  # NaN wins both; no tensor of the input's size is made
+        _ask(Doubt(torch.stack(seen.aminmax()).double(), -LARGEST, LARGEST, _not_finite), doubts)
     steps = steps if series.constant else shape[0]
     check_steps(network, steps)
     return series.like(values), steps
@@ -81,23 +88,28 @@ def check_finite(gradients: Mapping[str, Tensor], network: Network, scores: Tens
     Raises:
         Diverged: a change or a score is not finite; the layer and the likely causes are named.
     """
+    for doubt in finite_doubts(gradients, network, scores):
+        doubt.check(doubt.numbers.tolist())
+
+
+def finite_doubts(gradients: Mapping[str, Tensor], network: Network, scores: Tensor | None = None) -> list[Doubt]:
+    """`check_finite` as doubts, for devices that are not waited for."""
     names = list(gradients)
     sizes = list(torch._foreach_norm([gradients[name] for name in names])) if names else []
     if scores is not None:
         names.append("readout.output")
         sizes.append(scores.abs().max())
-    if not sizes or math.isfinite(float(torch.stack(sizes).sum())):  # one number to wait for
-        return
-    wrong = [name for name, size in zip(names, sizes, strict=True) if not math.isfinite(float(size))]
-    if not wrong:  # finite numbers whose sum is not
-        return
-    name = wrong[0]
-    layer = name.split(".", 1)[0]
-    steadier = next((a.neuron.steadier for a in network.layers if a.name == layer), "or a smaller signal")
-    raise Diverged(
-        f"'{name}' is no longer finite: layer '{layer}' diverged. Lower the learning rate (--lr, --readout-lr), "
-        f"keep the currents in scale (--norm streaming), {steadier}"
-    )
+
+    def diverged(numbers: Sequence[float]) -> Diverged:
+        name = next(name for name, size in zip(names, numbers, strict=True) if not math.isfinite(size))
+        layer = name.split(".", 1)[0]
+        steadier = next((a.neuron.steadier for a in network.layers if a.name == layer), "or a smaller signal")
+        return Diverged(
+            f"'{name}' is no longer finite: layer '{layer}' diverged. Lower the learning rate (--lr, --readout-lr), "
+            f"keep the currents in scale (--norm streaming), {steadier}"
+        )
+
+    return [Doubt(torch.stack(sizes).double(), -LARGEST, LARGEST, diverged)] if sizes else []
 
 
 def check_steps(network: Network, steps: int) -> None:
@@ -111,8 +123,10 @@ def check_steps(network: Network, steps: int) -> None:
             raise UserError(f"layer '{layer.name}' has rate neurons, which run 1 step, asked {steps}. Use --steps 1")
 
 
-def check_labels(labels: Labels, drive: Series, classes: int, device: torch.device) -> Tensor:
-    """The labels on the device.
+def check_labels(
+    labels: Labels, drive: Series, classes: int, device: torch.device, doubts: list[Doubt] | None = None
+) -> Tensor:
+    """The labels on the device; with `doubts`, those that might be out of range are brought into it until one knows.
 
     Raises:
         UserError: a shape that is not (B,), values that are not whole numbers, or labels out of range.
@@ -127,9 +141,25 @@ def check_labels(labels: Labels, drive: Series, classes: int, device: torch.devi
     if labels.is_floating_point() or labels.dtype == torch.bool:
         raise UserError(f"labels are {labels.dtype}, must be whole numbers, class indices. Use labels.long()")
     labels = labels.to(torch.int64)
-    low, high = torch.stack(labels.aminmax()).tolist()
-    if low < 0 or high >= classes:
-        raise UserError(
+
+    def out_of_range(ends: Sequence[float]) -> UserError:
+        low, high = map(int, ends)
+        return UserError(
             f"labels run {low}..{high}, the network has {classes} classes: they must lie in 0..{classes - 1}"
         )
-    return labels.to(device)
+
+    waits = _ask(Doubt(torch.stack(labels.aminmax()).double(), 0, classes - 1, out_of_range), doubts)
+    return to_device(labels.clamp(0, classes - 1) if waits else labels, device, labels.dtype)
+
+
+def _ask(doubt: Doubt, doubts: list[Doubt] | None) -> bool:
+    """Check at once what lies on a CPU, or where nobody takes doubts; whether this one was left to be answered."""
+    if doubts is None or doubt.numbers.device.type == "cpu":
+        doubt.check(doubt.numbers.tolist())
+        return False
+    doubts.append(doubt)
+    return True
+
+
+def _not_finite(ends: Sequence[float]) -> UserError:
+    return UserError("the input holds NaN or infinite values. Clean it before the step")

@@ -25,7 +25,10 @@ from neurorules.torch_path.training.arguments import Labels, Spikes
 from neurorules.torch_path.training.check_state import check_state
 from neurorules.torch_path.training.checks import check_device, check_drive, check_finite, check_labels, check_precision
 from neurorules.torch_path.training.device_chain import chain
+from neurorules.torch_path.training.doubts import Outstanding
+from neurorules.torch_path.training.graphed import recorder_of
 from neurorules.torch_path.training.identity import IDENTITY, identity
+from neurorules.torch_path.training.queued import may_queue, queue_step, settle
 from neurorules.torch_path.training.state import from_tensors, to_tensors
 from neurorules.torch_path.training.store import Store
 from neurorules.torch_path.training.whole_step import whole_step
@@ -84,16 +87,14 @@ class Learner:
         targets: Targets = "own",
         hardware: str = "none",
     ) -> None:
-        self.device = check_device(device)
-        self.dtype = check_precision(precision)
+        self.device, self.dtype = check_device(device), check_precision(precision)
         check_schedule(schedule)
         check_numbers({"steps": steps, "lr": lr, "readout_lr": readout_lr, "signal_lr": signal_lr, "seed": seed})
         check_numbers({"weight_decay": weight_decay})
         self.fast = precision == "fast"
         made: Rule = RULES.make(rule)
         own = made.defaults
-        given: dict[str, Tensor] = {}
-        frozen = frozenset[str]()
+        given, frozen = dict[str, Tensor](), frozenset[str]()
         if not isinstance(net, Network | str):
             from neurorules.torch_path.snntorch.bridge import from_module
 
@@ -113,12 +114,10 @@ class Learner:
         self.optimiser = optimiser_of(self.model, self.learned.parameters, *rates)
         self.hardware: Device | None = None if hardware == "none" else chain(hardware)
         self.store = Store(self.model, self.learned.parameters, self.optimiser, frozen, self.hardware, seed)
-        self.pipe = self._pipe() if schedule in PIPELINED else None
+        threads = schedule == "pipelined_threads"
+        self.pipe = Pipe(self.model, threads, self.hardware is not None) if schedule in PIPELINED else None
         self.probe: Probe | None = None
-
-    def _pipe(self) -> Pipe:
-        """The stages in which layers work on different batches at a time."""
-        return Pipe(self.model, self.schedule == "pipelined_threads", self.hardware is not None)
+        self.outstanding, self.queues, self.recorder = Outstanding(), may_queue(self), recorder_of(self)
 
     def step(self, spikes: Spikes, labels: Labels, fraction: float = 1.0) -> dict[str, float]:
         """Learn from one batch.
@@ -136,6 +135,9 @@ class Learner:
             UserError: wrong shapes, values that are not finite, labels out of range.
             Diverged: the trial's changes are not finite; none of them has been applied.
         """
+        if self.queues:
+            queue_step(self, spikes, labels, fraction, metrics=True)
+            return self.flush()[-1]
         if self.pipe is not None:
             with whole_step(self, every_weight=True):
                 found = [self.push(spikes, labels, fraction), *self.flush()]
@@ -144,7 +146,9 @@ class Learner:
         return metrics_of(trial.scores, labels, trial.spikes)
 
     def learn(self, spikes: Spikes, labels: Labels, fraction: float = 1.0) -> tuple[TrialResult, Tensor]:
-        """`step` for those who look into it: all that the trial found, and the labels on its device."""
+        """`step` for those who look into it: the trial, and labels. On a GPU errors may come a call later."""
+        if self.queues:
+            return queue_step(self, spikes, labels, fraction)
         check_range("fraction", fraction, NonNegative)
         applies = any(phase.applies for phase in self.model.rule.phases)
         with whole_step(self, every_weight=applies) as hold:
@@ -166,11 +170,14 @@ class Learner:
     def push(self, spikes: Spikes, labels: Labels, fraction: float = 1.0) -> dict[str, float] | None:
         """Learn from batches in a pipeline: the first layer learns this one, each other layer the one before it.
 
-        Arguments and errors are those of `step`.
+        Arguments and errors are those of `step`. On a GPU batches are queued.
 
         Returns:
-            What `step` returns, of the batch that the last layer has learned; None while the pipe fills.
+            What `step` returns, of the batch that is learned to the end; None while pipe or queue fill.
         """
+        if self.queues:
+            queue_step(self, spikes, labels, fraction, metrics=True)
+            return self.outstanding.metrics.popleft() if self.outstanding.metrics else None
         if self.pipe is None:
             return self.step(spikes, labels, fraction)
         check_range("fraction", fraction, NonNegative)
@@ -184,7 +191,7 @@ class Learner:
 
     def flush(self) -> list[dict[str, float]]:
         """Let the batches under way be learned to the end, without new ones: what `step` returns of each, in order."""
-        found: list[dict[str, float] | None] = []
+        found: list[dict[str, float] | None] = [*self.outstanding.take()]
         while self.pipe is not None and self.pipe.under_way:
             with whole_step(self) as hold:
                 found.append(self._tick(self.pipe, self.pipe.slots, hold))
@@ -218,8 +225,7 @@ class Learner:
         Raises:
             UserError: wrong shapes, or batches under way in a pipeline.
         """
-        if self.pipe is not None:
-            self.pipe.check_empty()
+        settle(self)
         with own_session(self.fast):
             drive, steps = check_drive(spikes, self.model.network, self.steps, self.device, self.dtype)
             return respond(self.model, self.seen(), drive, steps)
@@ -230,6 +236,7 @@ class Learner:
 
     def measures(self) -> dict[str, float]:
         """What the signal reports of itself, such as the angle between its feedback and the weights."""
+        self.outstanding.settle()
         with own_session():
             return measures(self.model, self.learned.signal, self.read())
 
@@ -250,6 +257,7 @@ class Learner:
         """
         from neurorules.torch_path.snntorch.bridge import to_sequential
 
+        self.outstanding.settle()
         return to_sequential(self.model.network, self.learned, self.store.frozen)
 
     def state(self) -> dict[str, Tensor]:
@@ -258,8 +266,7 @@ class Learner:
         Raises:
             UserError: batches are under way in a pipeline.
         """
-        if self.pipe is not None:
-            self.pipe.check_empty()
+        settle(self)
         with own_session():
             found = to_tensors(self.learned) | self.store.state()
             return found | {"generator": self.generator.get_state(), IDENTITY: identity(self)}
@@ -277,6 +284,7 @@ class Learner:
             check_state(self, state, weights_only)
             found = place(from_tensors(state), self.device, self.dtype)
             hold()
+            self.outstanding = Outstanding()
             self.store.load(found.parameters, state, weights_only)
             self.learned = replace(found, parameters=self.learned.parameters)
             if not weights_only:

@@ -15,7 +15,12 @@ RUNNING = ("value", "seen")
 
 
 def to_tensors(learned: Learned) -> dict[str, Tensor]:
-    """Flat names: "parameters/hidden1.ff.w", "current/input.hidden1/mean/value", "signal/hidden1.centre/seen"."""
+    """Copies, by names such as "parameters/hidden1.ff.w", "current/input.hidden1/mean/value", "signal/embedding"."""
+    return {name: value.detach().clone() for name, value in tensors_of(learned).items()}
+
+
+def tensors_of(learned: Learned) -> dict[str, Tensor]:
+    """The tensors themselves, by the names that `to_tensors` gives their copies."""
     flat = {f"parameters/{name}": value for name, value in learned.parameters.items()}
     for name, current in learned.current.items():
         flat |= _running(f"current/{name}/mean", current.mean) | _running(f"current/{name}/square", current.square)
@@ -25,7 +30,7 @@ def to_tensors(learned: Learned) -> dict[str, Tensor]:
         flat |= _running(f"update/{name}/mean", update.mean) | _running(f"update/{name}/product", update.product)
     for name, value in learned.signal.items():
         flat |= _running(f"signal/{name}", value) if isinstance(value, RunningMean) else {f"signal/{name}": value}
-    return {name: value.detach().clone() for name, value in flat.items()}
+    return flat
 
 
 def from_tensors(flat: Mapping[str, Tensor]) -> Learned:

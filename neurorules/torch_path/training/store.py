@@ -59,13 +59,18 @@ class Store:
             for name, w in self.parameters.items()
         }
 
-    def change(self, parts: Sequence[tuple[Mapping[str, Tensor], float]]) -> None:
-        """Take one step of the optimiser along several (gradients, fraction of the learning rates)."""
+    def change(self, parts: Sequence[tuple[Mapping[str, Tensor], float]], unless: Tensor | None = None) -> None:
+        """Take one step of the optimiser along several (gradients, fraction of the learning rates).
+
+        Args:
+            parts: the gradients.
+            unless: whether all must stay as it is, (), on the device; of plain memory and one part.
+        """
         if self.frozen:
             parts = [({n: g for n, g in part.items() if n not in self.frozen}, fraction) for part, fraction in parts]
         names = [name for gradients, _ in parts for name in gradients]
         if self.hardware is None:
-            self._change(parts, names)
+            self._change(parts, names, unless)
             return
         before = self.copy(names)
         try:
@@ -75,9 +80,11 @@ class Store:
             self.put_back(before)
             raise
 
-    def _change(self, parts: Sequence[tuple[Mapping[str, Tensor], float]], names: Iterable[str]) -> None:
+    def _change(
+        self, parts: Sequence[tuple[Mapping[str, Tensor], float]], names: Iterable[str], unless: Tensor | None = None
+    ) -> None:
         if len(parts) == 1:
-            self.optimiser.step(*parts[0])
+            self.optimiser.step(*parts[0], unless)
         else:
             self.optimiser.step_together(parts)
         if self.bounds is not None:

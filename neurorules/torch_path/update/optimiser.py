@@ -15,7 +15,7 @@ from neurorules.language.options import convert_options, parse_named
 from neurorules.network.model import Model
 from neurorules.network.network import Parameters
 from neurorules.torch_path.update.pid import pid, pid_gains
-from neurorules.torch_path.update.updates import Member, Update, adam, sgd
+from neurorules.torch_path.update.updates import Member, Update, adam, sgd, update_unless
 
 Kind = Literal["none", "sgd", "momentum", "adam", "pid"]
 MOMENTUM = 0.9
@@ -70,12 +70,12 @@ class Optimiser:
         self.groups = [Group(tuple(names), updates[kind], *numbers) for (kind, *numbers), names in members.items()]
 
     @torch.no_grad()
-    def step(self, gradients: Mapping[str, Tensor], fraction: float = 1.0) -> None:
-        """Change the parameters that have a gradient, at `fraction` of their learning rates."""
-        self.step_together([(gradients, fraction)])
+    def step(self, gradients: Mapping[str, Tensor], fraction: float = 1.0, unless: Tensor | None = None) -> None:
+        """Change the parameters that have a gradient, at `fraction` of their learning rates; none where `unless`."""
+        self.step_together([(gradients, fraction)], unless)
 
     @torch.no_grad()
-    def step_together(self, parts: Sequence[tuple[Mapping[str, Tensor], float]]) -> None:
+    def step_together(self, parts: Sequence[tuple[Mapping[str, Tensor], float]], unless: Tensor | None = None) -> None:
         """Change the parameters of several (gradients, fraction); where one cannot be, none is."""
         work = [
             (group, names, gradients, fraction)
@@ -91,7 +91,10 @@ class Optimiser:
         try:
             for group, names, gradients, fraction in work:
                 members = [Member(self.parameters[name], gradients[name], self.kept[name]) for name in names]
-                group.update(members, group.rate * fraction, group.decay)
+                if unless is None:
+                    group.update(members, group.rate * fraction, group.decay)
+                else:
+                    update_unless(unless, group.update, members, group.rate * fraction, group.decay)
         except BaseException:
             self.put_back(earlier)
             raise

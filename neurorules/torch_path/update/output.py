@@ -46,7 +46,11 @@ def compare_output(rule: Rule, output: Tensor, labels: Tensor) -> Output:
 @own_session()
 def metrics_of(scores: Tensor, labels: Tensor, spikes: Mapping[str, Tensor]) -> dict[str, float]:
     """Cross-entropy of the scores (B, classes), accuracy in 0..1, and spikes a sample by layer."""
+    return {name: float(value) for name, value in metrics_on_device(scores, labels, spikes).items()}
+
+
+def metrics_on_device(scores: Tensor, labels: Tensor, spikes: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`metrics_of` as tensors (), for devices that are not waited for."""
     loss = torch.nn.functional.cross_entropy(scores, labels)
     right = (scores.argmax(1) == labels).float().mean()
-    metrics = {"loss": loss, "accuracy": right, **{f"spikes.{k}": v for k, v in spikes.items()}}
-    return {name: float(value) for name, value in metrics.items()}
+    return {"loss": loss, "accuracy": right, **{f"spikes.{k}": v for k, v in spikes.items()}}

@@ -41,8 +41,8 @@ def sgd(members: Sequence[Member], rate: float, decay: float, momentum: float = 
             member.kept["momentum_buffer"] = buffer
 
 
-def adam(members: Sequence[Member], rate: float, decay: float) -> None:
-    """Kingma & Ba 2015."""
+def adam(members: Sequence[Member], rate: float, decay: float, unless: Tensor | None = None) -> None:
+    """Kingma & Ba 2015. Where `unless`, a number () on the device, is 1, nothing changes."""
     for parameter, _, kept in members:
         if not kept:
             kept["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)
@@ -51,5 +51,21 @@ def adam(members: Sequence[Member], rate: float, decay: float) -> None:
     means, squares, counts = ([m.kept[key] for m in members] for key in ("exp_avg", "exp_avg_sq", "step"))
     torch_adam(
         list(parameters), list(gradients), means, squares, [], counts, fused=True, amsgrad=False, beta1=BETAS[0],
-        beta2=BETAS[1], lr=rate, weight_decay=decay, eps=EPS, maximize=False,
+        beta2=BETAS[1], lr=rate, weight_decay=decay, eps=EPS, maximize=False, found_inf=unless,
     )  # fmt: skip
+
+
+def update_unless(wrong: Tensor, update: Update, members: Sequence[Member], rate: float, decay: float) -> None:
+    """An update of any kind that changes nothing where `wrong`, (), on the device, which is not waited for.
+
+    What a kind keeps from its first update on is 0 where that one was wrong.
+    """
+    if update is adam:
+        adam(members, rate, decay, wrong.float())
+        return
+    before = [(m.parameter.clone(), {key: value.clone() for key, value in m.kept.items()}) for m in members]
+    update(members, rate, decay)
+    for member, (parameter, kept) in zip(members, before, strict=True):
+        member.parameter.copy_(torch.where(wrong, parameter, member.parameter))
+        for key, value in member.kept.items():
+            member.kept[key] = torch.where(wrong, kept.get(key, torch.zeros_like(value)), value)

@@ -1,0 +1,34 @@
+"""Which kernels scan on a GPU: Triton's where it can be imported, else none, after one line that says so."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple
+
+from .contract import Reverse, ReverseInputs, Scan, ScanInputs
+
+
+class Kernels(NamedTuple):
+    """The two scans of one kind of machine: checked inputs in, what was asked for out."""
+
+    scan: Callable[[ScanInputs], Scan]
+    reverse: Callable[[ReverseInputs], Reverse]
+
+
+@functools.cache
+def gpu_kernels() -> Kernels | None:
+    """The Triton kernels, or None after one warning where Triton is not installed. Asked once a process."""
+    try:
+        launch = importlib.import_module(f"{__package__}.triton_launch")
+    except ImportError as missing:
+        warnings.warn(
+            f"Triton cannot be imported ({missing}), so scans on the GPU run in plain torch, one step after the other. "
+            f"Get it with: pip install triton",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None
+    return Kernels(launch.scan, launch.reverse)

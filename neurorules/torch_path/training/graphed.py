@@ -1,0 +1,213 @@
+"""Trials as CUDA graphs: what a trial asks of a GPU is recorded once for each shape of batch, and then played again.
+
+A trial of a small net is some hundred short kernels, and launching each from Python takes longer than running it. A
+graph launches all of them at once. It reads and writes fixed memory: the batch is copied in, everything learned but the
+parameters lies in one tensor a type (`Static`), and what the trial found stays valid until the graph plays again.
+The kernels are those of a trial that is not recorded, so the numbers are the same, bit for bit.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from neurorules.contracts.series import Series
+from neurorules.network.layer import Layer, draw_masks
+from neurorules.network.model import Learned
+from neurorules.network.network import Network
+from neurorules.torch_path.training.checks import finite_doubts
+from neurorules.torch_path.training.doubts import Doubt
+from neurorules.torch_path.training.state import from_tensors, tensors_of
+from neurorules.torch_path.trial.learn import TrialResult
+from neurorules.torch_path.update.output import metrics_on_device
+
+GRAPHS = "NEURORULES_GRAPHS"
+"""The variable of the environment that asks for recording, where it is 1."""
+EAGER = 2
+"""Trials of a shape that run unrecorded first: kernels are compiled, and running averages begin to exist."""
+MOST = 4
+"""Shapes that are recorded: full batches, an epoch's last one, and few more."""
+ALIGNED = 4
+"""Numbers that each part of `Static` begins at a multiple of: 16 bytes of float32."""
+
+Run = Callable[[Learned, Series, Tensor], TrialResult]
+"""A trial that starts from what is learned, of a batch and its labels."""
+
+
+class Static:
+    """Everything learned but the parameters, in memory that does not move: one flat tensor a type, and views of it."""
+
+    def __init__(self, learned: Learned) -> None:
+        parts = _parts(learned)
+        self.shapes = {name: (value.shape, value.dtype) for name, value in parts.items()}
+        self.flat = _packed(parts)
+        self.learned = replace(from_tensors(self._views()), parameters=learned.parameters)
+
+    def fits(self, learned: Learned) -> bool:
+        """Whether it can hold this."""
+        return self.shapes == {name: (value.shape, value.dtype) for name, value in _parts(learned).items()}
+
+    def take(self, packed: list[Tensor], unless: Tensor) -> None:
+        """Take over what `pack` made, or nothing where `unless`, (), on the device."""
+        for mine, other in zip(self.flat, packed, strict=True):
+            mine.copy_(torch.where(unless, mine, other))
+
+    def _views(self) -> dict[str, Tensor]:
+        found, at = {}, dict.fromkeys(_dtypes(self.shapes), 0)
+        for name, (shape, dtype) in self.shapes.items():
+            flat = self.flat[_dtypes(self.shapes).index(dtype)]
+            found[name] = flat[at[dtype] : at[dtype] + shape.numel()].view(shape)
+            at[dtype] += _room(shape.numel())
+        return found
+
+
+class Recorded(NamedTuple):
+    """One recorded trial.
+
+    Args:
+        play: plays it.
+        drive, labels: where its batch is copied to.
+        trial: what it found when it last played.
+        doubts: about that.
+        metrics: of it.
+        packed: what it made of `Static`.
+    """
+
+    play: Callable[[], None]
+    drive: Series
+    labels: Tensor
+    trial: TrialResult
+    doubts: list[Doubt]
+    metrics: dict[str, Tensor]
+    packed: list[Tensor]
+
+
+def as_cuda_graph(run: Callable[[], Any]) -> tuple[Any, Callable[[], None]]:
+    """Record the kernels that a function launches: what it returned, and what launches all of them again."""
+    graph = torch.cuda.CUDAGraph()
+    torch.cuda.synchronize()
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        found = run()
+    return found, graph.replay
+
+
+@dataclass
+class Recorder:
+    """The recorded trials of one learner.
+
+    Args:
+        network: of the learner.
+        usable: whether its trials can be recorded at all.
+        record: records what a function does: what it returned, and what does it again in the same memory.
+    """
+
+    network: Network
+    usable: bool
+    record: Callable[[Callable[[], Any]], tuple[Any, Callable[[], None]]] = as_cuda_graph
+    static: Static | None = None
+    recorded: dict[tuple[Any, ...], Recorded] = field(default_factory=dict)
+    seen: Counter[tuple[Any, ...]] = field(default_factory=Counter)
+
+    def play(
+        self, learned: Learned, drive: Series, labels: Tensor, run: Run, settings: Hashable, stuck: Tensor
+    ) -> Recorded | None:
+        """Play the trial of this batch; None where it has to run unrecorded.
+
+        Args:
+            learned: what the trial starts from.
+            drive, labels: the batch, on the device.
+            run: the trial itself.
+            settings: what else decides what it does; another trial is recorded for others.
+            stuck: whether nothing learned may move, (), on the device.
+        """
+        if not self.usable:
+            return None
+        places = tuple(value.data_ptr() for value in learned.parameters.values())
+        key = (tuple(drive.values.shape), drive.constant, drive.values.dtype, places, settings)
+        self._place(learned, stuck)
+        if key not in self.recorded:
+            self.seen[key] += 1
+            if self.seen[key] <= EAGER or len(self.recorded) >= MOST or not self._record(key, drive, labels, run):
+                return None
+        found = self.recorded[key]
+        found.drive.values.copy_(drive.values)
+        found.labels.copy_(labels)
+        found.play()
+        return found
+
+    def moved(self, played: Recorded, unless: Tensor) -> Learned:
+        """What is learned after a trial that has been played, or before it where `unless`, (), on the device."""
+        assert self.static is not None
+        self.static.take(played.packed, unless)
+        return self.static.learned
+
+    def _place(self, learned: Learned, stuck: Tensor) -> None:
+        """Bring what is learned to where graphs read it; where it has parts that it had not, all begins anew."""
+        if self.static is None or not self.static.fits(learned):
+            self.static = Static(learned)
+            self.recorded.clear()
+            self.seen.clear()
+        elif learned is not self.static.learned:
+            self.static.take(_packed(_parts(learned)), stuck)
+
+    def _record(self, key: tuple[Any, ...], drive: Series, labels: Tensor, run: Run) -> bool:
+        assert self.static is not None
+        static = self.static
+        drive, labels = drive._replace(values=drive.values.clone()), labels.clone()
+
+        def recorded() -> tuple[TrialResult, list[Doubt], dict[str, Tensor], list[Tensor]]:
+            trial = run(static.learned, drive, labels)
+            doubts = finite_doubts(trial.gradients, self.network, trial.scores)
+            doubts = [doubt._replace(known=doubt.wrong()) for doubt in doubts]
+            return trial, doubts, metrics_on_device(trial.scores, labels, trial.spikes), _packed(_parts(trial.learned))
+
+        try:
+            found, play = self.record(recorded)
+        except RuntimeError:  # something on the way asks the host, or there is no room for all of it at once
+            self.usable = False
+            return False
+        if not static.fits(found[0].learned):
+            return False
+        self.recorded[key] = Recorded(play, drive, labels, *found)
+        return True
+
+
+def recorder_of(learner: Any) -> Recorder:
+    """A recorder for a learner; one whose trials draw masks of their own is not recorded.
+
+    Recording is asked for with NEURORULES_GRAPHS=1 until its tests have run on a GPU.
+    """
+    asked = learner.device.type == "cuda" and os.environ.get(GRAPHS, "0") == "1"
+    return Recorder(learner.model.network, usable=asked and not draws_masks(learner.model.network.layers))
+
+
+def draws_masks(layers: tuple[Layer, ...]) -> bool:
+    """Whether a training trial draws something."""
+    return bool(draw_masks(layers, 1, torch.Generator()))
+
+
+def _parts(learned: Learned) -> dict[str, Tensor]:
+    return dict(sorted(tensors_of(replace(learned, parameters={})).items()))
+
+
+def _dtypes(shapes: dict[str, Any]) -> list[torch.dtype]:
+    return list(dict.fromkeys(dtype for _, dtype in shapes.values()))
+
+
+def _room(numbers: int) -> int:
+    return -(-numbers // ALIGNED) * ALIGNED
+
+
+def _packed(parts: dict[str, Tensor]) -> list[Tensor]:
+    """Parts of one type behind each other, each at a multiple of `ALIGNED`."""
+    by_type: dict[torch.dtype, list[Tensor]] = {}
+    for value in parts.values():
+        rest = _room(value.numel()) - value.numel()
+        by_type.setdefault(value.dtype, []).extend([value.reshape(-1), *([value.new_zeros(rest)] if rest else [])])
+    return [torch.cat(pieces) for pieces in by_type.values()]

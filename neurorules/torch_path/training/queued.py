@@ -1,0 +1,107 @@
+"""Steps that a learner takes without waiting for its device: queued one behind the other, their answers read later.
+
+What a step may change is what a step on a CPU changes, bit for bit in meaning: a step that diverges changes nothing,
+and neither does one that was queued behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from neurorules.contracts.series import Series
+from neurorules.language.config import window_of
+from neurorules.language.ranges import NonNegative, check_range
+from neurorules.network.model import Learned
+from neurorules.torch_path.training.arguments import Labels, Spikes
+from neurorules.torch_path.training.checks import check_drive, check_labels, finite_doubts
+from neurorules.torch_path.training.doubts import Doubt
+from neurorules.torch_path.training.graphed import Recorded
+from neurorules.torch_path.training.whole_step import whole_step
+from neurorules.torch_path.trial.learn import TrialResult, learn_trial
+from neurorules.torch_path.update.output import metrics_on_device
+
+
+def may_queue(learner: Any) -> bool:
+    """Whether a learner's steps can be queued: on a GPU, where nothing of a step is decided by the host on the way."""
+    applies = any(phase.applies for phase in learner.model.rule.phases)
+    return learner.device.type == "cuda" and learner.hardware is None and learner.pipe is None and not applies
+
+
+def queue_step(
+    learner: Any, spikes: Spikes, labels: Labels, fraction: float, metrics: bool = False
+) -> tuple[TrialResult, Tensor]:
+    """Queue one step; the trial that it is, and the labels on the device.
+
+    Args:
+        learner: a `Learner`.
+        spikes, labels, fraction: as in `Learner.step`.
+        metrics: whether the step's metrics are to come with its answers.
+
+    Raises:
+        UserError: what the host can see of this step, or an earlier step that did not count.
+    """
+    check_range("fraction", fraction, NonNegative)
+    learner.outstanding.settle(wait=False)
+    with whole_step(learner) as hold:
+        undo = _undo(learner)
+        doubts: list[Doubt] = []
+        model = learner.model
+        drive, steps = check_drive(spikes, model.network, learner.steps, learner.device, learner.dtype, doubts)
+        labels = check_labels(labels, drive, model.network.classes, learner.device, doubts)
+
+        def run(learned: Learned, drive: Series, labels: Tensor) -> TrialResult:
+            window, draws = window_of(learner.schedule, steps), learner.generator
+            return learn_trial(model, learned, drive, steps, labels, draws, window, probe=learner.probe)
+
+        played: Recorded | None = None
+        if metrics and learner.probe is None:  # who looks into a trial keeps it, and a recorded one is overwritten
+            stuck = learner.outstanding.stuck(learner.device)
+            settings = steps, learner.schedule, id(model)
+            played = learner.recorder.play(learner.learned, drive, labels, run, settings, stuck)
+        found: Mapping[str, Tensor] = {}
+        if played is not None:
+            trial, found = played.trial, played.metrics
+            doubts += played.doubts
+        else:
+            trial = run(learner.seen(), drive, labels)
+            doubts += finite_doubts(trial.gradients, model.network, trial.scores)
+            found = metrics_on_device(trial.scores, labels, trial.spikes) if metrics else {}
+        wrong = learner.outstanding.wrong(doubts)
+        hold()
+        learner.store.change([(trial.gradients, fraction)], wrong)
+        if played is None:
+            learner.learned = replace(trial.learned, parameters=learner.learned.parameters)
+        else:
+            learner.learned = learner.recorder.moved(played, wrong)
+        learner.outstanding.add(doubts, wrong, found, undo)
+        return trial, labels
+
+
+def _undo(learner: Any) -> Callable[[], None]:
+    """What makes a learner what it is now, but for its parameters, which a step that is wrong does not change."""
+    generator, learned = learner.generator.get_state(), learner.learned
+    kept = {name: tuple(values) for name, values in learner.optimiser.kept.items()}
+
+    def undo() -> None:
+        learner.generator.set_state(generator)
+        learner.learned = learned
+        for name, values in learner.optimiser.kept.items():
+            for key in [key for key in values if key not in kept[name]]:
+                del values[key]
+
+    return undo
+
+
+def settle(learner: Any) -> None:
+    """Read what the device still has to answer of a learner's steps; in a pipeline nothing may be under way.
+
+    Raises:
+        UserError: a step did not count, or batches are under way in a pipeline.
+    """
+    learner.outstanding.settle()
+    if learner.pipe is not None:
+        learner.pipe.check_empty()
