@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,12 +22,15 @@ from neurorules.network.model import Learned, build_model, initialise, place
 from neurorules.network.network import Network, settled_network
 from neurorules.rules import RULES
 from neurorules.runs.interrupt import interrupts_wait
+from neurorules.runs.state_file import save_state
+from neurorules.runs.tensors import load_tensors
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.arguments import Labels, Spikes
 from neurorules.torch_path.training.check_state import check_state
 from neurorules.torch_path.training.checks import check_device, check_drive, check_finite, check_labels, check_precision
 from neurorules.torch_path.training.device_chain import chain
 from neurorules.torch_path.training.identity import IDENTITY, identity
+from neurorules.torch_path.training.loops import Loader, Row, Watcher, evaluate_loader, fit
 from neurorules.torch_path.training.state import from_tensors, to_tensors
 from neurorules.torch_path.training.store import Store
 from neurorules.torch_path.training.whole_step import whole_step
@@ -228,6 +233,22 @@ class Learner:
         """Class scores (B, classes) of a batch."""
         return self.respond(spikes).scores
 
+    def fit(
+        self,
+        loader: Loader,
+        epochs: int = 1,
+        *,
+        lr_schedule: str = "cosine",
+        batch_first: bool | None = None,
+        after_epoch: Watcher | None = None,
+    ) -> list[Row]:
+        """Learn from all batches of a loader, such as a DataLoader, several times over; see `training.loops.fit`."""
+        return fit(self, loader, epochs, lr_schedule=lr_schedule, batch_first=batch_first, after_epoch=after_epoch)
+
+    def evaluate(self, loader: Loader, *, batch_first: bool | None = None) -> Row:
+        """Accuracy and loss over a loader, without learning; see `training.loops.evaluate_loader`."""
+        return evaluate_loader(self, loader, batch_first=batch_first)
+
     def measures(self) -> dict[str, float]:
         """What the signal reports of itself, such as the angle between its feedback and the weights."""
         with own_session():
@@ -252,6 +273,31 @@ class Learner:
 
         return to_sequential(self.model.network, self.learned, self.store.frozen)
 
+    @own_session()
+    def write_back(self, module: torch.nn.Module) -> None:
+        """Copy the trained weights into the module that the learner was made from, or one like it.
+
+        Args:
+            module: a `torch.nn.Sequential` with the same layers; its `state_dict` keeps its names.
+
+        Raises:
+            UserError: a module of other layers or shapes; nothing of it has changed.
+        """
+        from neurorules.torch_path.snntorch.bridge import write_back
+
+        write_back(self.model.network, self.learned, module)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything needed to go on into one safetensors file; an older file is replaced at once or not at all.
+
+        Args:
+            path: of the file; folders on the way are made.
+
+        Raises:
+            UserError: it cannot be written, or batches are under way in a pipeline.
+        """
+        save_state(Path(path), self.state())
+
     def state(self) -> dict[str, Tensor]:
         """Everything needed to go on: parameters, statistics, optimiser, generator, hardware.
 
@@ -264,8 +310,12 @@ class Learner:
             found = to_tensors(self.learned) | self.store.state()
             return found | {"generator": self.generator.get_state(), IDENTITY: identity(self)}
 
-    def load(self, state: Mapping[str, Tensor] | Any, weights_only: bool = False) -> None:
-        """Take over what `state` gave, all of it or nothing; with `weights_only`, all but optimiser and generator.
+    def load(self, state: Mapping[str, Tensor] | str | os.PathLike[str] | Any, weights_only: bool = False) -> None:
+        """Take over what `state` gave or `save` wrote, all of it or nothing.
+
+        Args:
+            state: named tensors, or the path of a file.
+            weights_only: leave optimiser and random generator as they are.
 
         Raises:
             UserError: a state of another learner (net, rule, signal, optimiser, hardware), with something missing, too
@@ -273,6 +323,8 @@ class Learner:
         """
         if self.pipe is not None:
             self.pipe.check_empty()
+        if isinstance(state, str | os.PathLike):
+            state, _ = load_tensors(Path(state))
         with own_session(), interrupts_wait() as hold:
             check_state(self, state, weights_only)
             found = place(from_tensors(state), self.device, self.dtype)
