@@ -10,13 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neurorules.api import compare, train
+    from neurorules.api import compare, load, train
     from neurorules.contracts.series import Series
     from neurorules.network.network import Network, build_network
     from neurorules.torch_path.recording.recorder import Recorder
     from neurorules.torch_path.training.learner import Learner
 
-__all__ = ["Learner", "Network", "Recorder", "Series", "build_network", "compare", "train"]
+__all__ = ["Learner", "Network", "Recorder", "Series", "build_network", "compare", "load", "train"]
 
 _HOMES = {
     "Learner": "neurorules.torch_path.training.learner",
@@ -24,6 +24,7 @@ _HOMES = {
     "Recorder": "neurorules.torch_path.recording.recorder",
     "Series": "neurorules.contracts.series",
     "build_network": "neurorules.network.network",
+    "load": "neurorules.api",
     "train": "neurorules.api",
 }
 

@@ -1,4 +1,4 @@
-"""The one-line forms: `neurorules.train(...)` and `neurorules.compare(...)`."""
+"""The one-line forms: `neurorules.train(...)`, `neurorules.compare(...)` and `neurorules.load(...)`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from neurorules.compare.one_line import compare
 from neurorules.language.config import config_from
 from neurorules.runner.dispatch import train as train_config
 from neurorules.torch_path.process.session import own_session
+from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.training.restore import restore
 
-__all__ = ["compare", "train"]
+__all__ = ["compare", "load", "train"]
 
 
 @own_session()
@@ -43,3 +45,20 @@ def train(
     config = config_from(settings, "train(...)")
     folder = None if out is None else Path(out)
     return train_config(config, folder, data_dir=where, resume=resume, force=force, quiet=quiet)
+
+
+def load(run: str | Path, data_dir: str | Path | None = None, **changed: Any) -> Learner:
+    """The network of a finished run, ready to be run or to learn further.
+
+    Args:
+        run: folder of the run, trained on the torch path.
+        data_dir: where the run's data set lies; the network reads samples of its shape.
+        changed: settings other than the run's own, such as device="cpu".
+
+    Returns:
+        The learner as training left it; its optimiser starts anew.
+
+    Raises:
+        UserError: no finished run there, its files do not belong together, or its data cannot be read.
+    """
+    return restore(Path(run), None if data_dir is None else Path(data_dir), **changed).learner

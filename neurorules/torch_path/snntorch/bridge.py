@@ -29,7 +29,14 @@ from neurorules.neurons.leaky_readout import LeakyReadout
 from neurorules.neurons.rate import Rate
 from neurorules.torch_path.snntorch.folding import fold
 from neurorules.torch_path.snntorch.module_checks import STATEFUL, WEIGHTED, check_plain, unwrapped
-from neurorules.torch_path.snntorch.modules import numbers_of, to_connection, to_linear, to_module, to_transform
+from neurorules.torch_path.snntorch.modules import (
+    numbers_of,
+    parameters_of,
+    to_connection,
+    to_linear,
+    to_module,
+    to_transform,
+)
 from neurorules.torch_path.snntorch.populations import to_leaky, to_neuron, to_reader, to_synaptic
 from neurorules.transforms.flatten import Flatten
 
@@ -148,6 +155,42 @@ def to_sequential(network: Network, learned: Learned, frozen: frozenset[str] = f
         modules += made
         modules += _population(layer, w.dtype)
     return nn.Sequential(*modules).to(bias.device).eval()
+
+
+def write_back(network: Network, learned: Learned, module: nn.Module) -> None:
+    """Copy trained weights and biases into a module of the same layers.
+
+    Args:
+        network: that learned.
+        learned: its parameters; normalisation is folded into the weights.
+        module: a Sequential, also one that is compiled or wrapped; it keeps its parameters, which get new values.
+
+    Raises:
+        UserError: it is no Sequential, or its layers are others; nothing of it has changed.
+    """
+    plain = unwrapped(module)
+    if not isinstance(plain, nn.Sequential):
+        raise UserError(f"weights are written back into a torch.nn.Sequential, and this is a {type(plain).__name__}")
+    blocks = _blocks(plain)
+    if len(blocks) != len(network.layers):
+        raise UserError(
+            f"the module has {len(blocks)} layers with weights, and the network that learned has "
+            f"{len(network.layers)}. Give the module that the learner was made from"
+        )
+    values: list[tuple[nn.Parameter, Tensor]] = []
+    for block, layer in zip(blocks, network.layers, strict=True):
+        weights, bias = fold(layer, learned)
+        own = parameters_of(block.linear)
+        for parameter, value in zip(own, (weights[layer.inputs[0].name], bias), strict=True):
+            if len(layer.inputs) > 1 or parameter.numel() != value.numel():
+                raise UserError(
+                    f"{block.linear_at} has weights of shape {tuple(parameter.shape)}, and layer '{layer.name}' that "
+                    f"learned has {tuple(value.shape)}. Give the module that the learner was made from"
+                )
+            values.append((parameter, value.reshape(parameter.shape)))
+    with torch.no_grad():
+        for parameter, value in values:
+            parameter.copy_(value)
 
 
 def _modules(net: nn.Sequential, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:

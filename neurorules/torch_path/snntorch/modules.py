@@ -34,8 +34,14 @@ class PositionBias(nn.Module):
 
 def numbers_of(module: nn.Module) -> tuple[Tensor, Tensor]:
     """Copies of the weights and the bias of a Linear or Conv2d."""
+    weights, bias = parameters_of(module)
+    return weights.detach().clone(), bias.detach().clone()
+
+
+def parameters_of(module: nn.Module) -> tuple[nn.Parameter, nn.Parameter]:
+    """The weights and the bias of a Linear or Conv2d, as `to_connection` has found it to be."""
     assert isinstance(module, nn.Linear | nn.Conv2d) and module.bias is not None
-    return module.weight.detach().clone(), module.bias.detach().clone()
+    return module.weight, module.bias  # type: ignore[return-value]
 
 
 def to_connection(module: nn.Module, where: str) -> tuple[Connection, int]:

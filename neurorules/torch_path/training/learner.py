@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from neurorules.contracts.device import Device
-from neurorules.contracts.series import Series
-from neurorules.language.config import PIPELINED, Init, Targets, check_numbers, check_schedule, window_of
+from neurorules.language.config import Init, Targets, check_numbers, check_schedule, window_of
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import NonNegative, check_range
 from neurorules.language.rules import Rule
-from neurorules.network.layer import draw_masks
-from neurorules.network.model import Learned, build_model, initialise, place
+from neurorules.network.model import Learned, build_model, initialise
 from neurorules.network.network import Network, settled_network
 from neurorules.rules import RULES
-from neurorules.runs.interrupt import interrupts_wait
+from neurorules.runs.state_file import save_state
+from neurorules.runs.tensors import load_tensors
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.arguments import Labels, Spikes
-from neurorules.torch_path.training.check_state import check_state
-from neurorules.torch_path.training.checks import check_device, check_drive, check_finite, check_labels, check_precision
+from neurorules.torch_path.training.checks import check_device, check_drive, check_finite, check_precision
 from neurorules.torch_path.training.device_chain import chain
 from neurorules.torch_path.training.doubts import Outstanding
 from neurorules.torch_path.training.graphed import recorder_of
-from neurorules.torch_path.training.identity import IDENTITY, identity
+from neurorules.torch_path.training.loops import Loader, Row, Watcher, evaluate_loader, fit
+from neurorules.torch_path.training.piped import check_batch, move_on, pipe_of, push
 from neurorules.torch_path.training.queued import may_queue, queue_step, settle
-from neurorules.torch_path.training.state import from_tensors, to_tensors
 from neurorules.torch_path.training.store import Store
+from neurorules.torch_path.training.stored_state import state_of, take_over
 from neurorules.torch_path.training.whole_step import whole_step
-from neurorules.torch_path.trial.allowance import measures, observe
+from neurorules.torch_path.trial.allowance import measures
 from neurorules.torch_path.trial.learn import TrialResult, learn_trial
 from neurorules.torch_path.trial.observe import Response, respond
-from neurorules.torch_path.trial.pipeline import Parcel, Pipe, merged
 from neurorules.torch_path.trial.probe import Probe
 from neurorules.torch_path.update.optimiser import optimiser_of
 from neurorules.torch_path.update.output import metrics_of
@@ -87,14 +87,12 @@ class Learner:
         targets: Targets = "own",
         hardware: str = "none",
     ) -> None:
-        self.device, self.dtype = check_device(device), check_precision(precision)
+        self.device, self.dtype, self.fast = check_device(device), check_precision(precision), precision == "fast"
         check_schedule(schedule)
         check_numbers({"steps": steps, "lr": lr, "readout_lr": readout_lr, "signal_lr": signal_lr, "seed": seed})
         check_numbers({"weight_decay": weight_decay})
-        self.fast = precision == "fast"
         made: Rule = RULES.make(rule)
-        own = made.defaults
-        given, frozen = dict[str, Tensor](), frozenset[str]()
+        own, given, frozen = made.defaults, dict[str, Tensor](), frozenset[str]()
         if not isinstance(net, Network | str):
             from neurorules.torch_path.snntorch.bridge import from_module
 
@@ -114,8 +112,7 @@ class Learner:
         self.optimiser = optimiser_of(self.model, self.learned.parameters, *rates)
         self.hardware: Device | None = None if hardware == "none" else chain(hardware)
         self.store = Store(self.model, self.learned.parameters, self.optimiser, frozen, self.hardware, seed)
-        threads = schedule == "pipelined_threads"
-        self.pipe = Pipe(self.model, threads, self.hardware is not None) if schedule in PIPELINED else None
+        self.pipe = pipe_of(self.model, schedule, self.hardware)
         self.probe: Probe | None = None
         self.outstanding, self.queues, self.recorder = Outstanding(), may_queue(self), recorder_of(self)
 
@@ -140,8 +137,8 @@ class Learner:
             return self.flush()[-1]
         if self.pipe is not None:
             with whole_step(self, every_weight=True):
-                found = [self.push(spikes, labels, fraction), *self.flush()]
-            return [metrics for metrics in found if metrics is not None][-1]
+                first = self.push(spikes, labels, fraction)
+                return [metrics for metrics in (first, *self.flush()) if metrics is not None][-1]
         trial, labels = self.learn(spikes, labels, fraction)
         return metrics_of(trial.scores, labels, trial.spikes)
 
@@ -152,7 +149,7 @@ class Learner:
         check_range("fraction", fraction, NonNegative)
         applies = any(phase.applies for phase in self.model.rule.phases)
         with whole_step(self, every_weight=applies) as hold:
-            drive, steps, labels = self._checked(spikes, labels)
+            drive, steps, labels = check_batch(self, spikes, labels)
             trial = learn_trial(
                 self.model, self.seen(), drive, steps, labels, self.generator, window_of(self.schedule, steps),
                 lambda gradients: self.apply_and_read(gradients, fraction), self.probe,
@@ -162,10 +159,6 @@ class Learner:
             self.store.change([(trial.gradients, fraction)])
             self.learned = replace(trial.learned, parameters=self.learned.parameters)
             return trial, labels
-
-    def _checked(self, spikes: Spikes, labels: Labels) -> tuple[Series, int, Tensor]:
-        drive, steps = check_drive(spikes, self.model.network, self.steps, self.device, self.dtype)
-        return drive, steps, check_labels(labels, drive, self.model.network.classes, self.device)
 
     def push(self, spikes: Spikes, labels: Labels, fraction: float = 1.0) -> dict[str, float] | None:
         """Learn from batches in a pipeline: the first layer learns this one, each other layer the one before it.
@@ -180,22 +173,15 @@ class Learner:
             return self.outstanding.metrics.popleft() if self.outstanding.metrics else None
         if self.pipe is None:
             return self.step(spikes, labels, fraction)
-        check_range("fraction", fraction, NonNegative)
-        with whole_step(self) as hold:
-            drive, steps, labels = self._checked(spikes, labels)
-            seen = observe(self.model, self.learned.signal, drive, self.model.told(labels))
-            self.learned = replace(self.learned, signal={**self.learned.signal, **seen})
-            masks = draw_masks(self.model.network.layers, len(labels), self.generator)
-            parcel = Parcel(drive, steps, labels, masks, fraction, seen)
-            return self._tick(self.pipe, [parcel, *self.pipe.slots[1:]], hold)
+        return push(self, self.pipe, spikes, labels, fraction)
 
     def flush(self) -> list[dict[str, float]]:
         """Let the batches under way be learned to the end, without new ones: what `step` returns of each, in order."""
-        found: list[dict[str, float] | None] = [*self.outstanding.take()]
+        learned = [*self.outstanding.take()]
         while self.pipe is not None and self.pipe.under_way:
-            with whole_step(self) as hold:
-                found.append(self._tick(self.pipe, self.pipe.slots, hold))
-        return [metrics for metrics in found if metrics is not None]
+            metrics = move_on(self, self.pipe)
+            learned += [] if metrics is None else [metrics]
+        return learned
 
     def discard(self) -> int:
         """Forget the batches under way in a pipeline, such as one that cannot be learned to the end.
@@ -203,21 +189,7 @@ class Learner:
         Returns:
             How many there were. Layers keep what they have learned from them.
         """
-        if self.pipe is None:
-            return 0
-        under_way, self.pipe.slots = self.pipe.under_way, [None] * len(self.pipe.slots)
-        return under_way
-
-    def _tick(self, pipe: Pipe, slots: list[Parcel | None], hold: Callable[[], None]) -> dict[str, float] | None:
-        stages = pipe.work(self.seen(), slots)
-        for stage in stages:
-            if stage.gradients:
-                check_finite(stage.gradients, self.model.network, stage.parcel.scores)
-        hold()
-        self.store.change([(stage.gradients, stage.parcel.fraction) for stage in stages])
-        self.learned = merged(self.learned, stages)
-        done = pipe.move(slots, stages)
-        return None if done is None or done.scores is None else metrics_of(done.scores, done.labels, done.spikes)
+        return 0 if self.pipe is None else self.pipe.discard()
 
     def respond(self, spikes: Spikes) -> Response:
         """Run a batch without learning: class scores and the activity of every layer.
@@ -233,6 +205,17 @@ class Learner:
     def scores(self, spikes: Spikes) -> Tensor:
         """Class scores (B, classes) of a batch."""
         return self.respond(spikes).scores
+
+    def fit(
+        self, loader: Loader, epochs: int = 1, *, lr_schedule: str = "cosine", batch_first: bool | None = None,
+        after_epoch: Watcher | None = None,
+    ) -> list[Row]:  # fmt: skip
+        """Learn from all batches of a loader, such as a DataLoader, several times over; see `training.loops.fit`."""
+        return fit(self, loader, epochs, lr_schedule=lr_schedule, batch_first=batch_first, after_epoch=after_epoch)
+
+    def evaluate(self, loader: Loader, *, batch_first: bool | None = None) -> Row:
+        """Accuracy and loss over a loader, without learning; see `training.loops.evaluate_loader`."""
+        return evaluate_loader(self, loader, batch_first=batch_first)
 
     def measures(self) -> dict[str, float]:
         """What the signal reports of itself, such as the angle between its feedback and the weights."""
@@ -260,39 +243,58 @@ class Learner:
         self.outstanding.settle()
         return to_sequential(self.model.network, self.learned, self.store.frozen)
 
+    @own_session()
+    def write_back(self, module: torch.nn.Module) -> None:
+        """Copy the trained weights into the module that the learner was made from, or one like it.
+
+        Args:
+            module: a `torch.nn.Sequential` with the same layers; its `state_dict` keeps its names.
+
+        Raises:
+            UserError: a module of other layers or shapes; nothing of it has changed.
+        """
+        from neurorules.torch_path.snntorch.bridge import write_back
+
+        self.outstanding.settle()
+        write_back(self.model.network, self.learned, module)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything needed to go on into one safetensors file; an older file is replaced at once or not at all.
+
+        Args:
+            path: of the file; folders on the way are made.
+
+        Raises:
+            UserError: it cannot be written, or batches are under way in a pipeline.
+        """
+        save_state(Path(path), self.state())
+
     def state(self) -> dict[str, Tensor]:
         """Everything needed to go on: parameters, statistics, optimiser, generator, hardware.
 
         Raises:
             UserError: batches are under way in a pipeline.
         """
-        settle(self)
-        with own_session():
-            found = to_tensors(self.learned) | self.store.state()
-            return found | {"generator": self.generator.get_state(), IDENTITY: identity(self)}
+        return state_of(self)
 
-    def load(self, state: Mapping[str, Tensor] | Any, weights_only: bool = False) -> None:
-        """Take over what `state` gave, all of it or nothing; with `weights_only`, all but optimiser and generator.
+    def load(self, state: Mapping[str, Tensor] | str | os.PathLike[str] | Any, weights_only: bool = False) -> None:
+        """Take over what `state` gave or `save` wrote, all of it or nothing.
+
+        Args:
+            state: named tensors, or the path of a file.
+            weights_only: leave optimiser and random generator as they are.
 
         Raises:
             UserError: a state of another learner (net, rule, signal, optimiser, hardware), with something missing, too
                 much, of another shape or type, or not finite; or batches are under way in a pipeline.
         """
-        if self.pipe is not None:
-            self.pipe.check_empty()
-        with own_session(), interrupts_wait() as hold:
-            check_state(self, state, weights_only)
-            found = place(from_tensors(state), self.device, self.dtype)
-            hold()
-            self.outstanding = Outstanding()
-            self.store.load(found.parameters, state, weights_only)
-            self.learned = replace(found, parameters=self.learned.parameters)
-            if not weights_only:
-                self.generator.set_state(state["generator"].cpu())
+        if isinstance(state, str | os.PathLike):
+            state, _ = load_tensors(Path(state))
+        take_over(self, state, weights_only)
 
     def apply_and_read(self, gradients: Mapping[str, Tensor], fraction: float = 1.0) -> dict[str, Tensor]:
         """Change the parameters by one step of the optimiser; what a trial computes with from then on."""
         with own_session(self.fast):
             check_finite(gradients, self.model.network)
             self.store.change([(gradients, fraction)])
-            return self.store.read()
+        return self.store.read()

@@ -202,6 +202,11 @@ class Pipe:
                 f"Call flush() first, or discard() to forget them"
             )
 
+    def discard(self) -> int:
+        """Forget the batches under way; their number."""
+        under_way, self.slots = self.under_way, [None] * len(self.slots)
+        return under_way
+
     def work(self, learned: Learned, slots: Sequence[Parcel | None]) -> list[Stage]:
         """Every stage works on the batch that stands before it, at once: what each found, the last layer first."""
         busy = [(index, parcel) for index, parcel in enumerate(slots) if parcel is not None][::-1]

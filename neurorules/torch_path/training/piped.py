@@ -1,0 +1,109 @@
+"""A learner whose layers work on different batches at a time: how batches enter its pipeline and move on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from neurorules.contracts.device import Device
+from neurorules.contracts.series import Series
+from neurorules.language.config import PIPELINED
+from neurorules.language.ranges import NonNegative, check_range
+from neurorules.network.layer import draw_masks
+from neurorules.network.model import Model
+from neurorules.torch_path.training.arguments import Labels, Spikes
+from neurorules.torch_path.training.checks import check_drive, check_finite, check_labels
+from neurorules.torch_path.training.whole_step import whole_step
+from neurorules.torch_path.trial.allowance import observe
+from neurorules.torch_path.trial.pipeline import Parcel, Pipe, merged
+from neurorules.torch_path.update.output import metrics_of
+
+
+def pipe_of(model: Model, schedule: str, hardware: Device | None) -> Pipe | None:
+    """The pipeline of a schedule; None for one that has none.
+
+    Args:
+        model: network, rule, signal.
+        schedule: as `--schedule` takes it.
+        hardware: what the network learns under.
+
+    Returns:
+        Empty stages, one for each layer.
+
+    Raises:
+        UserError: a rule whose layers wait for each other.
+    """
+    if schedule not in PIPELINED:
+        return None
+    return Pipe(model, schedule == "pipelined_threads", hardware is not None)
+
+
+def check_batch(learner: Any, spikes: Spikes, labels: Labels) -> tuple[Series, int, Tensor]:
+    """A user's batch as a trial takes it.
+
+    Args:
+        learner: the `Learner` that is to learn from it.
+        spikes: (T, B, *input), or a `Series`.
+        labels: (B,) class indices, or one-hot rows (B, classes).
+
+    Returns:
+        The drive, the number of steps T, and the labels (B,), all on the learner's device.
+
+    Raises:
+        UserError: shapes or values that do not fit.
+    """
+    drive, steps = check_drive(spikes, learner.model.network, learner.steps, learner.device, learner.dtype)
+    return drive, steps, check_labels(labels, drive, learner.model.network.classes, learner.device)
+
+
+def push(learner: Any, pipe: Pipe, spikes: Spikes, labels: Labels, fraction: float) -> dict[str, float] | None:
+    """Hand a batch to the first layer, and let each other layer learn the batch that the layer below had before.
+
+    Args:
+        learner: the `Learner` that owns the pipe.
+        pipe: its stages.
+        spikes: (T, B, *input), or a `Series`.
+        labels: (B,) class indices, or one-hot rows (B, classes).
+        fraction: of the learning rate, >= 0.
+
+    Returns:
+        Loss, accuracy and spikes of the batch that the last layer has learned; None while the pipe fills.
+    """
+    check_range("fraction", fraction, NonNegative)
+    with whole_step(learner) as hold:
+        drive, steps, labels = check_batch(learner, spikes, labels)
+        observed = observe(learner.model, learner.learned.signal, drive, learner.model.told(labels))
+        learner.learned = replace(learner.learned, signal={**learner.learned.signal, **observed})
+        masks = draw_masks(learner.model.network.layers, len(labels), learner.generator)
+        parcel = Parcel(drive, steps, labels, masks, fraction, observed)
+        return _tick(learner, pipe, [parcel, *pipe.slots[1:]], hold)
+
+
+def move_on(learner: Any, pipe: Pipe) -> dict[str, float] | None:
+    """Let every layer learn the batch it holds, without a new one for the first layer.
+
+    Args:
+        learner: the `Learner` that owns the pipe.
+        pipe: its stages.
+
+    Returns:
+        As `push`.
+    """
+    with whole_step(learner) as hold:
+        return _tick(learner, pipe, pipe.slots, hold)
+
+
+def _tick(learner: Any, pipe: Pipe, slots: list[Parcel | None], hold: Callable[[], None]) -> dict[str, float] | None:
+    """One beat of the pipeline: all stages work, then their changes are applied together."""
+    stages = pipe.work(learner.seen(), slots)
+    for stage in stages:
+        if stage.gradients:
+            check_finite(stage.gradients, learner.model.network, stage.parcel.scores)
+    hold()
+    learner.store.change([(stage.gradients, stage.parcel.fraction) for stage in stages])
+    learner.learned = merged(learner.learned, stages)
+    done = pipe.move(slots, stages)
+    return None if done is None or done.scores is None else metrics_of(done.scores, done.labels, done.spikes)

@@ -1,0 +1,207 @@
+"""A user's own loader: learned from, evaluated, the state in one file, weights back in the user's module."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import snntorch
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import neurorules
+from neurorules import Learner
+from neurorules.language.errors import UserError
+from neurorules.torch_path.training.loops import time_first
+from neurorules.torch_path.training.restore import restore
+
+SHAPE, CLASSES, STEPS = (1, 6, 6), 3, 5
+
+
+def samples(count: int = 96, time: bool = False, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Images, or frames with time first, of three kinds that a net can tell apart."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(0, CLASSES, (count,), generator=generator)
+    kinds = torch.rand(CLASSES, *SHAPE, generator=torch.Generator().manual_seed(9))
+    images = kinds[labels] * 2 + 0.2 * torch.randn(count, *SHAPE, generator=generator)
+    if not time:
+        return images, labels
+    return (torch.rand(STEPS, count, *SHAPE, generator=generator) < images / 3).float(), labels
+
+
+def loader(count: int = 96, size: int = 16) -> DataLoader[Any]:
+    return DataLoader(TensorDataset(*samples(count)), batch_size=size)
+
+
+def learner(**settings: Any) -> Learner:
+    given = {"input_shape": SHAPE, "classes": CLASSES, "steps": STEPS, "seed": 1, "device": "cpu", **settings}
+    return Learner("24", "sigprop", **given)
+
+
+def test_a_data_loader_is_learned_from_and_evaluated() -> None:
+    one, rows = learner(), []
+    before = one.evaluate(loader())
+    history = one.fit(loader(), epochs=6, after_epoch=rows.append)
+    after = one.evaluate(loader(64))
+    assert history == rows and [row["epoch"] for row in history] == [1, 2, 3, 4, 5, 6]
+    assert all(row["samples"] == 96 and row["seconds"] > 0 for row in history)
+    assert history[-1]["loss"] < 0.5 * history[0]["loss"]
+    assert after["accuracy"] > 0.9 > before["accuracy"] + 0.2 and after["loss"] < before["loss"]
+    assert after["samples"] == 64 and after["spikes_per_sample"] > 0
+
+
+def test_fit_is_step_after_step_at_the_rates_of_the_schedule() -> None:
+    one, other = learner(), learner()
+    one.fit(loader(32), epochs=2, lr_schedule="steps:at=1:factor=0.5")
+    for fraction in (1.0, 0.5):
+        for images, labels in loader(32):
+            other.step(time_first(images, len(labels), SHAPE), labels, fraction)
+    assert all(torch.equal(value, other.state()[name]) for name, value in one.state().items())
+
+
+def test_evaluation_changes_nothing_and_equals_the_scores_of_all_samples_at_once() -> None:
+    one = learner()
+    one.fit(loader(32))
+    before = one.state()
+    images, labels = samples(50)
+    result = one.evaluate(DataLoader(TensorDataset(images, labels), batch_size=7))
+    scores = one.scores(time_first(images, 50, SHAPE))
+    assert all(torch.equal(value, one.state()[name]) for name, value in before.items())
+    assert result["accuracy"] == pytest.approx(float((scores.argmax(1) == labels).double().mean()))
+    loss = torch.nn.functional.cross_entropy(scores.double(), labels)
+    assert result["loss"] == pytest.approx(float(loss), rel=1e-5)
+
+
+def test_frames_are_read_time_first_or_batch_first() -> None:
+    frames, labels = samples(12, time=True)
+    one, other, third = learner(), learner(), learner()
+    one.fit([(frames, labels)])
+    other.fit([(frames.transpose(0, 1), labels)])
+    third.fit([(frames.transpose(0, 1), labels)], batch_first=True)
+    for name, value in one.state().items():
+        assert torch.equal(value, other.state()[name]) and torch.equal(value, third.state()[name])
+
+
+@pytest.mark.parametrize(
+    ("batch", "words"),
+    [
+        ((torch.ones(5, 5, *SHAPE), torch.zeros(5, dtype=torch.long)), "either axis could be time"),
+        ((torch.ones(4, 5, 6, 6), torch.zeros(4, dtype=torch.long)), r"the network reads \(B, 1, 6, 6\)"),
+        ((torch.ones(7, 3, *SHAPE), torch.zeros(4, dtype=torch.long)), "there are 4 labels"),
+        ((torch.ones(4, *SHAPE), torch.zeros(3, dtype=torch.long)), "holds 4 samples"),
+        ((torch.ones(4, *SHAPE), 3), "labels are a int"),
+        ((torch.ones(4, *SHAPE), torch.zeros(4)), "whole numbers"),
+        ((torch.ones(4, *SHAPE), torch.zeros(4, dtype=torch.long), 0), "is 3 things"),
+        (torch.ones(4, *SHAPE), "is a Tensor"),
+        ((torch.ones(0, *SHAPE), torch.zeros(0, dtype=torch.long)), "no step or no sample"),
+    ],
+)
+def test_a_batch_that_cannot_be_read_is_refused_in_one_line_and_changes_nothing(batch: Any, words: str) -> None:
+    one = learner()
+    before = one.state()
+    for call in (one.fit, one.evaluate):
+        with pytest.raises(UserError, match=words) as told:
+            call([batch])
+        assert "\n" not in str(told.value)
+    assert all(torch.equal(value, one.state()[name]) for name, value in before.items())
+
+
+def test_a_second_batch_of_another_shape_is_refused_and_what_was_learned_stays() -> None:
+    one, other = learner(), learner()
+    images, labels = samples(8)
+    other.step(time_first(images, 8, SHAPE), labels)
+    with pytest.raises(UserError, match="Reshape"):
+        one.fit([(images, labels), (images[:, :, :3], labels)], lr_schedule="constant")
+    assert all(torch.equal(value, other.state()[name]) for name, value in one.state().items())
+
+
+def test_a_loader_that_yields_nothing_is_told() -> None:
+    with pytest.raises(UserError, match="yielded no batch"):
+        learner().evaluate([])
+    once = iter([samples(8)])
+    with pytest.raises(UserError, match="once only"):
+        learner().fit(once, epochs=2)
+    with pytest.raises(UserError, match="the loader is a Tensor"):
+        learner().fit(torch.ones(4))  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="epochs is 0"):
+        learner().fit(loader(), epochs=0)
+
+
+def test_one_file_holds_the_state_and_learning_goes_on_from_it_to_the_bit(tmp_path: Path) -> None:
+    one, other = learner(), learner(seed=5)
+    one.fit(loader(32))
+    one.save(tmp_path / "deep" / "state.safetensors")
+    other.load(tmp_path / "deep" / "state.safetensors")
+    assert one.fit(loader(48))[0]["loss"] == other.fit(loader(48))[0]["loss"]
+    assert all(torch.equal(value, other.state()[name]) for name, value in one.state().items())
+
+
+def test_a_damaged_or_missing_file_is_refused_and_nothing_changes(tmp_path: Path) -> None:
+    one, path = learner(), tmp_path / "state.safetensors"
+    one.save(path)
+    content = path.read_bytes()
+    before = one.state()
+    for broken in (content[: len(content) // 2], b"", b"not a state"):
+        path.write_bytes(broken)
+        with pytest.raises(UserError, match="damaged"):
+            one.load(str(path))
+    with pytest.raises(UserError, match="there is no file"):
+        one.load(tmp_path / "other.safetensors")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UserError):
+        one.save(tmp_path / "folder")
+    assert all(torch.equal(value, one.state()[name]) for name, value in before.items())
+
+
+def test_a_finished_run_comes_back_as_a_learner(tmp_path: Path) -> None:
+    small = {"rule": "dfa", "data": "digits", "net": "12", "steps": 3, "epochs": 1, "device": "cpu"}
+    result = neurorules.train(**small, out=tmp_path / "run")
+    one = neurorules.load(tmp_path / "run")
+    test = restore(tmp_path / "run").data.test
+    answer = one.evaluate(test.in_order(100, torch.Generator()))
+    assert answer["accuracy"] == pytest.approx(result["test_accuracy"])
+    with pytest.raises(UserError, match="no"):
+        neurorules.load(tmp_path / "other")
+
+
+def sequential() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(36, 20),
+        snntorch.Leaky(beta=0.9, init_hidden=True),
+        nn.Linear(20, CLASSES),
+    )
+
+
+def test_trained_weights_go_back_into_the_module_they_came_from() -> None:
+    torch.manual_seed(0)
+    module = sequential()
+    names, before = list(module.state_dict()), {k: v.clone() for k, v in module.state_dict().items()}
+    one = Learner(module, "sigprop", input_shape=SHAPE, steps=STEPS, device="cpu")
+    one.fit(loader(), epochs=4)
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+    one.write_back(module)
+    assert list(module.state_dict()) == names
+    assert not torch.equal(module[1].weight, before["1.weight"])
+    fresh = Learner(module, "sigprop", input_shape=SHAPE, steps=STEPS, device="cpu")
+    assert fresh.evaluate(loader()) == one.evaluate(loader())
+    assert module[1].weight.requires_grad and module[1].weight.grad is None
+
+
+def test_a_module_of_other_layers_is_refused_and_stays_as_it_was() -> None:
+    module = sequential()
+    one = Learner(module, "sigprop", input_shape=SHAPE, steps=STEPS, device="cpu")
+    one.fit(loader(32))
+    other = nn.Sequential(nn.Flatten(), nn.Linear(36, 20), snntorch.Leaky(beta=0.9), nn.Linear(20, 4))
+    before = {k: v.clone() for k, v in other.state_dict().items()}
+    with pytest.raises(UserError, match="the module that the learner was made from"):
+        one.write_back(other)
+    with pytest.raises(UserError, match="has 3 layers"):
+        deeper = nn.Sequential(nn.Flatten(), nn.Linear(36, 20), snntorch.Leaky(beta=0.9), nn.Linear(20, 20),
+                               snntorch.Leaky(beta=0.9), nn.Linear(20, CLASSES))  # fmt: skip
+        one.write_back(deeper)
+    with pytest.raises(UserError, match=r"torch\.nn\.Sequential, and this is a Linear"):
+        one.write_back(nn.Linear(36, 20))
+    assert all(torch.equal(value, before[name]) for name, value in other.state_dict().items())
