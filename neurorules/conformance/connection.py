@@ -232,7 +232,12 @@ def nothing_that_is_handed_in_changes(entry: Entry) -> None:
         w, rows, post = given
         connection.current(w, rows), connection.correlate(w, post, rows), connection.carry(w, post, rows)
         connection.transpose(w, post, pre)
-        demand(equal(before, copied(given)), "a connection leaves weights and rows as they were", "some of them changed", "Work on copies")
+        demand(
+            equal(before, copied(given)),
+            "a connection leaves weights and rows as they were",
+            "some of them changed",
+            "Work on copies",
+        )
 
 
 def synapses_at_rest_transmit_all_of_a_spike(entry: Entry) -> None:

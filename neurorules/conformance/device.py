@@ -115,11 +115,16 @@ def all_that_a_chip_is_stands_in_its_state(entry: Entry) -> None:
     expected = update(device, chip, changes)
     update(device, program(device, 8), draw(3, 0.05))
     read(device, program(device, 9))
-    demands, advice = "all that a chip is and does later stands in its state", "Keep nothing in the object or the module"
+    demands, advice = (
+        "all that a chip is and does later stands in its state",
+        "Keep nothing in the object or the module",
+    )
     again, anew = update(device, chip, changes), update(entry.make(), chip, changes)
     demand(equal(again, expected), demands, "another chip changed what this one does", advice)
     demand(equal(anew, expected), demands, "a device made anew goes on otherwise", advice)
-    demand(equal(read(entry.make(), anew), read(device, expected)), demands, "a device made anew reads otherwise", advice)
+    demand(
+        equal(read(entry.make(), anew), read(device, expected)), demands, "a device made anew reads otherwise", advice
+    )
 
 
 def reading_changes_nothing_and_is_finite(entry: Entry) -> None:
@@ -182,7 +187,9 @@ def a_range_never_widens(entry: Entry) -> None:
         later = {key: float(w.abs().max()) for key, w in pushed[1].items()}
         observed = f"the largest weight grew from {max(ends.values()):.3g} to {max(later.values()):.3g}"
         right = all(later[key] <= ends[key] for key in ends) and all(w.isfinite().all() for w in pushed[1].values())
-        demand(right, "a range never widens while a net learns", observed, "Choose the range when weights are programmed")
+        demand(
+            right, "a range never widens while a net learns", observed, "Choose the range when weights are programmed"
+        )
 
 
 def devices_of_a_chain_act_in_order_and_are_drawn_apart(entry: Entry) -> None:

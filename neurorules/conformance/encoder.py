@@ -149,7 +149,9 @@ def preparing_keeps_one_row_for_each_sample_with_and_without_a_cache(entry: Entr
             demand(right, "a cache holds what memory does", "it does not", "Name all options in the file's name")
             other = np.array(fitted.prepare(KINDS[_kind(train)][0](5), STEPS, Path(folder)))
         right = not np.array_equal(other, memory)
-        demand(right, "a cache tells samples apart", "others came back as these", "Name the checksum in the file's name")
+        demand(
+            right, "a cache tells samples apart", "others came back as these", "Name the checksum in the file's name"
+        )
 
 
 def it_comes_back_from_its_text_and_its_statistics(entry: Entry) -> None:
@@ -191,7 +193,9 @@ def it_drives_a_net_alike_in_every_schedule(entry: Entry) -> None:
             learner.step(drive, labels)
             weights.append(learner.read()["hidden1.ff.w"])
         right = bool((weights[0] - weights[1]).abs().max() < 1e-7)
-        demand(right, "a drive is the same in every schedule", "weights differ", "Give all T steps, or a constant drive")
+        demand(
+            right, "a drive is the same in every schedule", "weights differ", "Give all T steps, or a constant drive"
+        )
 
 
 def replace_values(drive: Series, values: torch.Tensor) -> Series:

@@ -31,7 +31,13 @@ class Spike(NamedTuple):
 
 SPIKES = {
     "input": [Spike(0, 0, 0, 3.0), Spike(0, 5, 11, -0.5), Spike(2, 2, 4, 1.0)],
-    "hidden1": [Spike(0, 1, 6, 1.0), Spike(0, 1, 2, 1.0), Spike(1, 4, 3, 1.0), Spike(2, 0, 0, 1.0), Spike(2, 5, 6, 1.0)],
+    "hidden1": [
+        Spike(0, 1, 6, 1.0),
+        Spike(0, 1, 2, 1.0),
+        Spike(1, 4, 3, 1.0),
+        Spike(2, 0, 0, 1.0),
+        Spike(2, 5, 6, 1.0),
+    ],
     "silent": [],
 }
 """A small trace: counts and signs at the input, a layer that is silent, spikes at the first and the last step."""
@@ -97,7 +103,9 @@ def it_leaves_the_trace_and_the_session_as_they_were(entry: Entry) -> None:
         before = trace.read_bytes()
         demand_session_left_alone(lambda: export(trace, entry.text, out), "exporting")
         right = trace.read_bytes() == before
-        demand(right, "an exporter leaves the trace as it was", "its bytes changed", "Open nothing for writing but `out`")
+        demand(
+            right, "an exporter leaves the trace as it was", "its bytes changed", "Open nothing for writing but `out`"
+        )
 
 
 def a_trace_without_samples_is_exported(entry: Entry) -> None:
@@ -124,7 +132,9 @@ def every_spike_leaves_its_mark(entry: Entry) -> None:
             changed = {**SPIKES, "hidden1": rest if other is None else [*rest, other]}
             path = write_trace(trace.with_name(f"changed{number}.h5"), changed)
             right = _bytes(entry, path, out.parent / f"other{number}") != first
-            demand(right, "every spike leaves its mark", f"a spike at {name} gives equal bytes", "Write all four columns")
+            demand(
+                right, "every spike leaves its mark", f"a spike at {name} gives equal bytes", "Write all four columns"
+            )
 
 
 def _bytes(entry: Entry, trace: Path, folder: Path) -> list[dict[str, bytes]]:
@@ -146,8 +156,12 @@ def its_own_reader_gives_every_spike_back(entry: Entry) -> None:
         for layer, spikes in SPIKES.items():
             back = sorted(tuple(map(float, row)) for row in np.asarray(rows.get(layer, [])).reshape(-1, 4).tolist())
             expected = sorted(tuple(map(float, spike)) for spike in spikes)
-            observed = f"of {len(expected)} spikes of {layer} {len(set(expected) & set(back))} came back, of {len(back)}"
-            demand(back == expected, "a format gives every spike back", observed, "Compare rows (sample, t, neuron, value)")
+            observed = (
+                f"of {len(expected)} spikes of {layer} {len(set(expected) & set(back))} came back, of {len(back)}"
+            )
+            demand(
+                back == expected, "a format gives every spike back", observed, "Compare rows (sample, t, neuron, value)"
+            )
 
 
 SUITE = Suite(

@@ -79,7 +79,12 @@ def a_step_is_pure(entry: Entry) -> None:
     before = copied([state, current])
     first, second = neuron.step(state, current[-1]), neuron.step(state, current[-1])
     demands, advice = "a step is pure", "Return a new state, and keep nothing in the neuron"
-    demand(equal([first[0], first[1].v, first[2]], [second[0], second[1].v, second[2]]), demands, "two calls differ", advice)
+    demand(
+        equal([first[0], first[1].v, first[2]], [second[0], second[1].v, second[2]]),
+        demands,
+        "two calls differ",
+        advice,
+    )
     demand(equal(before, copied([state, current])), demands, "it changed its state or current in place", advice)
     again = run(entry.make(), current)
     demand(equal(list(again[:2]), list(run(neuron, current)[:2])), demands, "a neuron made anew runs otherwise", advice)
@@ -146,7 +151,12 @@ def fused_scans_run_it_as_its_own_step_does(entry: Entry) -> None:
             for start in range(0, len(current), size):
                 piece = current[start : start + size]
                 activity, carry = run_layer(
-                    _unit_layer(neuron, dtype), _identity(dtype), None, {"ff": Series(piece, False)}, len(piece), carry=carry
+                    _unit_layer(neuron, dtype),
+                    _identity(dtype),
+                    None,
+                    {"ff": Series(piece, False)},
+                    len(piece),
+                    carry=carry,
                 )
                 pieces.append((activity.S.values, activity.v.values))
             scanned = [torch.cat(values) for values in zip(*pieces, strict=True)]
@@ -181,7 +191,9 @@ def parameters_that_learn_have_a_start_and_a_place(entry: Entry) -> None:
     demand_close(run(bound, current)[0], run(neuron, current)[0], demands, advice)
     moved = neuron.with_parameters({name: value + 0.1 for name, value in start.items()})
     right = not torch.equal(run(moved, current)[0], run(bound, current)[0])
-    demand(right, "`with_parameters` runs with what it is handed", "other parameters change nothing", "Use them in `step`")
+    demand(
+        right, "`with_parameters` runs with what it is handed", "other parameters change nothing", "Use them in `step`"
+    )
 
 
 def brian2_runs_the_same_step_or_is_refused_by_name(entry: Entry) -> None:

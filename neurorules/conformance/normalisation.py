@@ -70,7 +70,12 @@ def its_statistics_belong_to_one_neuron_or_one_map(entry: Entry) -> None:
             answers = [instance.coefficients(settled(x), x, training) for x in (current, other)]
             for one, two in zip(*answers, strict=True):
                 right = tuple(one.shape) == stand and bool(one.isfinite().all())
-                demand(right, f"mean and gain of {shape} are finite {stand}", f"one is {tuple(one.shape)}", "See `statistics_shape`")
+                demand(
+                    right,
+                    f"mean and gain of {shape} are finite {stand}",
+                    f"one is {tuple(one.shape)}",
+                    "See `statistics_shape`",
+                )
                 demand(
                     torch.equal(one[1:], two[1:]), "statistics belong to one neuron or one map, never to a layer",
                     "another neuron's current moved them", "Average over rows and positions alone",
@@ -181,7 +186,12 @@ def nothing_that_is_handed_in_changes(entry: Entry) -> None:
             before = copied(given)
             normalised, gain = instance.forward(statistics, current, True)
             back = instance.adjoint(first_update_statistics(shape, post), post, normalised, gain)
-            demand(equal(before, copied(given)), "statistics and rows are left as they were", "some changed", "Work on copies")
+            demand(
+                equal(before, copied(given)),
+                "statistics and rows are left as they were",
+                "some changed",
+                "Work on copies",
+            )
             right = normalised.dtype == gain.dtype == back.dtype == dtype and back.shape == current.shape
             demand(right, f"results of {dtype} rows are {dtype}", f"one is {back.dtype}", "Keep the type")
 

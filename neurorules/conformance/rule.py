@@ -47,7 +47,9 @@ def it_says_what_it_is_where_it_comes_from_and_how_it_deviates(entry: Entry) -> 
     """A line at the top of its module, authors, year and title of its source, and deviations as sentences."""
     rule: Rule = entry.make()
     source = rule.source
-    demand(bool(entry.registry.summary(entry.name)), "its module says what it is", "it has no docstring", "Write a line")
+    demand(
+        bool(entry.registry.summary(entry.name)), "its module says what it is", "it has no docstring", "Write a line"
+    )
     whole = bool(source.authors.strip()) and bool(source.title.strip()) and 1900 <= source.year <= 2100
     demand(whole, "a source has authors, a year and a title", f"it is {source}", "Fill in `Source`")
     right = isinstance(source.deviations, tuple) and all(isinstance(d, str) and d.strip() for d in source.deviations)
@@ -198,7 +200,9 @@ def what_it_declares_is_what_perturbation_shows(entry: Entry) -> None:
     for kind, needs in (("weights", {"weight_transport", "weight_sign"}), ("activity", {"output_error", "above"})):
         read = any(what == kind for what, _ in above)
         observed = f"they are {'' if read else 'not '}read, and {sorted(declared)} is declared"
-        demand(read == bool(declared & needs), f"{kind} above are read only where needs say so", observed, "Correct them")
+        demand(
+            read == bool(declared & needs), f"{kind} above are read only where needs say so", observed, "Correct them"
+        )
 
 
 def m_is_available_when_its_signal_says(entry: Entry) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -50,15 +50,30 @@ class Entry:
             sizes: values of such sizes, by name; those that the entry does not take are left out.
         """
         name, options = parse_named(self.text)
-        factory = self.registry.factory(name)
-        for parameter in inspect.signature(factory).parameters.values():
-            needed = parameter.default is inspect.Parameter.empty and parameter.name not in options
-            if needed and parameter.name in SIZES:
-                options[parameter.name] = str(sizes.get(parameter.name, SIZES[parameter.name]))
-        return factory(**convert_options(f"{self.registry.kind} '{name}'", factory, options))
+        return build(f"{self.registry.kind} '{name}'", self.registry.factory(name), options, sizes)
 
     def __str__(self) -> str:
         return f"{self.registry.kind} '{self.text}'"
+
+
+def build(owner: str, factory: Callable[..., Any], options: Mapping[str, str], sizes: Mapping[str, int]) -> Any:
+    """What an `ENTRY` makes of a user's options.
+
+    Args:
+        owner: how errors name it, such as "neuron 'lif'".
+        factory: the ENTRY.
+        options: as texts.
+        sizes: of `SIZES`, by name, where they are not to be the usual ones.
+
+    Raises:
+        UserError: an unknown option, or a value of the wrong type.
+    """
+    filled = dict(options)
+    for parameter in inspect.signature(factory).parameters.values():
+        needed = parameter.default is inspect.Parameter.empty and parameter.name not in options
+        if needed and parameter.name in SIZES:
+            filled[parameter.name] = str(sizes.get(parameter.name, SIZES[parameter.name]))
+    return factory(**convert_options(owner, factory, filled))
 
 
 Check = Callable[[Entry], None]
@@ -115,7 +130,9 @@ def run_check(check: Check, entry: Entry) -> Outcome:
         return Outcome(title(check), "failed", f"{entry} refuses what its contract lets a caller ask: {refusal}")
     except Exception as error:
         line = " ".join(f"{type(error).__name__}: {error}".split())
-        return Outcome(title(check), "failed", f"{entry} raised {line}. An entry raises UserError, and only where asked")
+        return Outcome(
+            title(check), "failed", f"{entry} raised {line}. An entry raises UserError, and only where asked"
+        )
     return Outcome(title(check), "passed", "")
 
 
