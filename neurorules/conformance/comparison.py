@@ -59,7 +59,7 @@ def equal(one: Any, other: Any) -> bool:
 
 
 def difference(one: Tensor, other: Tensor) -> float:
-    """Largest difference of two tensors, relative to their largest value; infinite where shapes or finiteness differ."""
+    """Largest difference of two tensors, relative to their largest value; infinite where shapes differ."""
     if one.shape != other.shape:
         return float("inf")
     if one.numel() == 0:
@@ -89,9 +89,9 @@ def demand_close(one: Tensor, other: Tensor, demands: str, advice: str, toleranc
 
 
 def session_state() -> tuple[Any, ...]:
-    """What a library must leave alone: the global generators of torch and NumPy, and torch's default type."""
-    kind, keys, *rest = np.random.get_state()
-    return torch.random.get_rng_state().numpy().tobytes(), np.asarray(keys).tobytes(), rest, torch.get_default_dtype()
+    """What a library must leave alone: the global generators of NumPy and torch, and torch's default type."""
+    numpy_state = np.random.get_state()  # noqa: NPY002 - this global generator is what is looked at
+    return str(numpy_state), torch.random.get_rng_state().tolist(), torch.get_default_dtype()
 
 
 def demand_session_left_alone(act: Callable[[], Any], what: str) -> None:

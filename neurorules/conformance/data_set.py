@@ -61,7 +61,8 @@ def samples_have_the_shape_and_type_it_announces(entry: Entry) -> None:
     for part, (samples, _) in parts(data).items():
         if data.kind == "events":
             demand(isinstance(samples, Recordings), "events are Recordings", f"{part} is not", "Build them")
-            _demand_recordings(part, samples, data.shape)  # type: ignore[arg-type]
+        if isinstance(samples, Recordings):
+            _demand_recordings(part, samples, data.shape)
             continue
         shape, dtype = getattr(samples, "shape", None), getattr(samples, "dtype", None)
         right = shape is not None and tuple(shape[1:]) == data.shape and dtype in (np.uint8, np.float32)

@@ -128,14 +128,19 @@ def all_that_a_chip_is_stands_in_its_state(entry: Entry) -> None:
 
 
 def reading_changes_nothing_and_is_finite(entry: Entry) -> None:
-    """Reading twice gives equal bits, of the shape and type of what is stored."""
+    """Reading twice gives equal bits, of the shape and type of what is stored, the same chip in either precision."""
     device: Device = entry.make()
     chip = update(device, program(device, 0), draw(1, 0.01))
     first, second = read(device, chip), read(device, chip)
     demand(equal(first, second), "equal state and weights are read as equal bits", "two readings differ", "Draw once")
-    for key, seen in first.items():
-        right = seen.shape == chip[1][key].shape and seen.dtype == chip[1][key].dtype and bool(seen.isfinite().all())
-        demand(right, "what is read has the stored shape and type", f"{key} has not", "Keep shape and type")
+    wide: Chip = (chip[0], {key: w.double() for key, w in chip[1].items()})
+    advice = "Make what the state holds fit the weights"
+    for here in (chip, wide):
+        for key, seen in read(device, here).items():
+            stored = here[1][key]
+            right = seen.shape == stored.shape and seen.dtype == stored.dtype and bool(seen.isfinite().all())
+            demand(right, "what is read has the shape and type that is stored", f"{key} has not", advice)
+            demand_close(seen.float(), first[key], "either precision reads the same chip", advice, 1e-6)
 
 
 def no_change_asked_for_is_no_change_made(entry: Entry) -> None:
@@ -149,9 +154,6 @@ def no_change_asked_for_is_no_change_made(entry: Entry) -> None:
             after = update(device, after, zero)
         right = equal(after[1], start[1])
         demand(right, "no change asked for is no change made", "stored weights moved", "Round the change, not the sum")
-    for key, seen in read(device, wide).items():
-        advice = "Convert what the state holds to the type of the weights"
-        demand_close(seen.float(), read(device, chip)[key], "either precision reads the same chip", advice, 1e-6)
 
 
 def a_chip_does_what_it_is_asked_for_within_its_means(entry: Entry) -> None:

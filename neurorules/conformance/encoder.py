@@ -119,6 +119,9 @@ def a_drive_has_the_shape_of_the_samples_and_is_finite(entry: Entry) -> None:
             demand(right, f"a drive of {steps} steps is {expected} of a floating type", observed, "Correct its shape")
             fine = bool(drive.values.isfinite().all()) and bool(drive.values.any())
             demand(fine, "a drive is finite and not silent", "it is not", "Check the scale of what comes in")
+            total = torch.as_tensor(0.0) if drive.summed is None else drive.summed - drive.values.sum(0)
+            right = bool(total.abs().max() < 1e-4)
+            demand(right, "`summed` is the sum over time", "it is another", "Leave it None")
 
 
 def no_sample_sees_its_batch(entry: Entry) -> None:
@@ -182,7 +185,7 @@ def it_drives_a_net_alike_in_every_schedule(entry: Entry) -> None:
     """A net that learns from its drive by layer and step by step ends with the same weights."""
     for encoder, train, shape in cases(entry):
         drive = encoded(encoder.fit(train), train)
-        drive = replace_values(drive, drive.values.double())
+        drive = Series(drive.values.double(), drive.constant)
         labels = torch.arange(SAMPLES) % 3
         weights = []
         for schedule in ("by_layer", "by_step"):
@@ -196,11 +199,6 @@ def it_drives_a_net_alike_in_every_schedule(entry: Entry) -> None:
         demand(
             right, "a drive is the same in every schedule", "weights differ", "Give all T steps, or a constant drive"
         )
-
-
-def replace_values(drive: Series, values: torch.Tensor) -> Series:
-    """The same drive with other values, without a sum that belongs to the old ones."""
-    return Series(values, drive.constant)
 
 
 def _kind(samples: Samples) -> str:

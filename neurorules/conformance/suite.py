@@ -77,7 +77,7 @@ def build(owner: str, factory: Callable[..., Any], options: Mapping[str, str], s
 
 
 Check = Callable[[Entry], None]
-"""A function named as the sentence that it checks. It raises `Breach`, `NotApplicable`, or whatever the entry raises."""
+"""A function named as the sentence that it checks. It raises `Breach`, `NotApplicable`, or what the entry raises."""
 
 
 @dataclass(frozen=True)

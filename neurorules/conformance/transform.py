@@ -69,7 +69,9 @@ def a_linear_transform_is_linear(transform: Transform, pre: Shape) -> None:
         demand_close(joint, apart, "a transform whose `linear` is true is linear", "Set `linear = False`")
 
 
-CHECKS: tuple[Callable[[Transform, Shape], None], ...] = (
+TransformCheck = Callable[[Transform, Shape], None]
+
+CHECKS: tuple[TransformCheck, ...] = (
     rows_have_the_shape_it_announces,
     the_adjoint_is_the_derivative_of_forward,
     a_mask_is_the_same_at_every_step_and_comes_from_the_generator,
