@@ -144,6 +144,8 @@ def changes_add_up_over_the_samples_of_a_batch(entry: Entry) -> None:
     drive, labels = samples(steps_of(entry.text))
     if has_rows_of_its_own(model, learned, drive, labels):
         raise NotApplicable("a phase of it runs rows that are no samples, such as one for each class")
+    if any(phase.applies for phase in model.rule.phases):
+        raise NotApplicable("a phase of it runs with weights that all samples have changed")
     whole = trial(model, learned, drive, labels).gradients
     parts = [trial(model, learned, Series(drive.values[:, [i]], False), labels[[i]]).gradients for i in range(ROWS)]
     for name, gradient in whole.items():

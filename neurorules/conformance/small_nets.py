@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -90,8 +91,22 @@ def trial(
         labels: (B,).
         window: steps at a time; T if None.
         probe: looks on.
+
+    Returns:
+        The trial's result; its gradients hold those of phases that apply their changes as well.
     """
-    return learn_trial(model, learned, drive, len(drive.values), labels, seeded(), window, probe=probe)
+    applied: dict[str, Tensor] = {}
+
+    def apply(gradients: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        for name, value in gradients.items():
+            applied[name] = applied[name] + value if name in applied else value
+        moved = {name: learned.parameters[name] - RATE * value for name, value in applied.items()}
+        return {**learned.parameters, **moved}
+
+    result = learn_trial(model, learned, drive, len(drive.values), labels, seeded(), window, apply, probe)
+    for name, value in result.gradients.items():
+        applied[name] = applied[name] + value if name in applied else value
+    return replace(result, gradients=applied)
 
 
 def warmed(
