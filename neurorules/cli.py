@@ -14,7 +14,20 @@ from typing import Annotated, Any
 
 import typer
 
-from neurorules.commands import audit, causal, check, compare, explain, inspect, new, report, reproduce, traces, train, tune
+from neurorules.commands import (
+    audit,
+    causal,
+    check,
+    compare,
+    explain,
+    inspect,
+    new,
+    report,
+    reproduce,
+    traces,
+    train,
+    tune,
+)
 from neurorules.language.errors import UserError, nearest
 from neurorules.runs.allocator import keep_freed_memory
 
