@@ -101,7 +101,7 @@ class Encoder(Protocol):
         ...
 
     def encode(self, batch: torch.Tensor, steps: int, generator: torch.Generator) -> Series:
-        """The drive of one batch. Nothing of it is kept: the encoder stays as `fit` made it, and no sample sees another.
+        """The drive of one batch. The encoder stays as `fit` made it, and no sample sees another.
 
         Args:
             batch: prepared samples (B, ...), on the device where the network runs.

@@ -89,7 +89,7 @@ NOT_APPLICABLE: dict[tuple[str, str], dict[str, str]] = {
     },
     ("rule", "it_learns_real_digits_better_than_its_frozen_control"): {FROZEN: "shallow", UNSUPERVISED: "stdp"},
     ("rule", "changes_add_up_over_the_samples_of_a_batch"): {
-        WITH_CODES: "sigprop",
+        WITH_CODES: "sigprop sigprop:form=voltage",
         TEMPLATES: "traces_propagation",
         "its second pass meets weights that all samples have changed": "pepita:form=time_local",
     },
