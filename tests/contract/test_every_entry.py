@@ -31,7 +31,7 @@ ELSEWHERE = {
 AUDITED = {*AUDITS["rule"], *AUDITS["signal"]}
 TRAINED = {"it_learns_real_digits_better_than_its_frozen_control"}
 NOT_TRAINED = {"pepita:form=time_local"}
-"""Forms that do not beat their control on a net so small; what they reach is in docs/results."""
+"""Forms whose gain over their control lies within its error on the small net of the check."""
 MORE = {
     "neuron": ("lif:refractory=2", "alif:reset=zero:reset_delay=true", "rate:activation=tanh", "rate:unit=true",
                "lif:surrogate=boxcar", "cuba_lif:reset=none:refractory=1"),
