@@ -46,19 +46,27 @@ class Connection(ABC):
 
     @abstractmethod
     def initial(self, pre: Shape, generator: torch.Generator, scale: float) -> Tensor:
-        """Fresh weights: uniform, standard deviation `scale` / sqrt(fan-in)."""
+        """Fresh weights from the generator alone. Those of a linear connection have mean 0 and standard deviation
+        `scale` / sqrt(fan-in); another connection chooses a spread of its own."""
 
     @abstractmethod
     def current(self, w: Tensor, pre: Tensor) -> Tensor:
-        """Current (R, *post) from presynaptic activity (R, *pre)."""
+        """Current (R, *post) from presynaptic activity (R, *pre), row by row; 0 for activity 0."""
 
     @abstractmethod
     def correlate(self, w: Tensor, post: Tensor, pre: Tensor) -> Tensor:
-        """Sum over rows of post factor (R, *post) times pre factor (R, *pre), at every synapse; shaped like `w`."""
+        """Sum over rows of post factor (R, *post) times pre factor (R, *pre), at every synapse; shaped like `w`.
+
+        It is the adjoint of `current` with respect to the weights. A connection that is not linear may approximate it
+        by a circuit of its own, which then points the same way.
+        """
 
     @abstractmethod
     def transpose(self, w: Tensor, post: Tensor, pre: Shape) -> Tensor:
-        """Carry (R, *post) backwards through weights `w` to (R, *pre). Global signals alone may call it."""
+        """Carry (R, *post) backwards through weights `w` to (R, *pre). Global signals alone may call it.
+
+        It is the adjoint of `current` with respect to the activity, for a connection that is linear.
+        """
 
     def carry(self, w: Tensor, post: Tensor, pre: Tensor) -> Tensor:
         """`transpose` at the presynaptic activity (R, *pre) that was, which a connection that is not linear reads."""

@@ -1,10 +1,11 @@
-"""What every data set hands over: `DataSet`, and `Recordings` where the samples are events."""
+"""What every data set offers, `DataSource`, and what it hands over: `DataSet`, with `Recordings` for events."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -89,7 +90,7 @@ class DataSet:
         shape: (C, H, W) of one sample, or of one frame of events.
         classes: number of classes; labels are 0 .. classes - 1.
         train, test: images (N, C, H, W), uint8 (grey levels, 255 = full) or float32; or `Recordings`.
-        train_labels, test_labels: (N,) int64.
+        train_labels, test_labels: (N,) int64; training holds every class. No sample stands in both parts.
         checksum: hex digest of the content.
         default_encoder: the encoder's text where the user names none.
     """
@@ -104,6 +105,22 @@ class DataSet:
     test_labels: np.ndarray
     checksum: str
     default_encoder: str
+
+
+@runtime_checkable
+class DataSource(Protocol):
+    """What the `ENTRY` of a data set makes: a frozen dataclass whose fields are the user's options."""
+
+    def load(self, data_dir: Path | None = None) -> DataSet:
+        """Read the data set. Equal files give equal samples in equal order, and no global generator is drawn from.
+
+        Args:
+            data_dir: where the files are sought first; None for the usual places.
+
+        Raises:
+            UserError: files that are missing, broken, or not what they should be.
+        """
+        ...
 
 
 def content_checksum(*arrays: np.ndarray) -> str:

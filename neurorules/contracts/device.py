@@ -14,7 +14,8 @@ class Device(Protocol):
     """A frozen dataclass of settings. `w` are tensors on the torch path; only weights pass through a device.
 
     `state` is one flat dictionary of tensors, as it goes into checkpoints: all that a chip is and does later, its
-    generator included, so that a resumed run gives the same bits. Hooks return a new one and leave theirs as it was.
+    generator included, so that a resumed run gives the same bits. Hooks return a new one and leave theirs as it was,
+    and nothing is kept in the object or its module.
 
     The learner keeps what `on_update` stored, never a copy at full precision; the optimiser asks for changes at full
     precision, keeps its moments so, and computes them from what `on_read` showed.
@@ -30,15 +31,15 @@ class Device(Protocol):
         ...
 
     def on_parameters(self, state: dict[str, Any], name: str, w: Any) -> tuple[Any, dict[str, Any]]:
-        """(weights as first programmed, state), once before learning."""
+        """(weights as first programmed, state), once before learning. A range that is chosen here never widens."""
         ...
 
     def on_read(self, state: dict[str, Any], name: str, w: Any) -> Any:
-        """The weights a trial computes with; equal state and weights give equal bits."""
+        """The weights a trial computes with, of the shape and type of `w`; equal state and weights give equal bits."""
         ...
 
     def on_update(self, state: dict[str, Any], name: str, w: Any, dw: Any) -> tuple[Any, dict[str, Any]]:
-        """(stored weights after a change `dw` was asked for, state)."""
+        """(stored weights after a change `dw` was asked for, state). A change of 0 leaves the weights as they are."""
         ...
 
 

@@ -92,7 +92,8 @@ class Encoder(Protocol):
         Args:
             samples: images (N, C, H, W) or event recordings.
             steps: number of time steps T, >= 1.
-            cache: folder for large intermediate arrays, or None to keep them in memory.
+            cache: folder for large intermediate arrays, or None to keep them in memory. What is kept there is named
+                by the samples' content and every option it depends on.
 
         Returns:
             An array (N, ...); its rows at sample numbers (B,) are what `encode` takes.
@@ -100,7 +101,7 @@ class Encoder(Protocol):
         ...
 
     def encode(self, batch: torch.Tensor, steps: int, generator: torch.Generator) -> Series:
-        """The drive of one batch.
+        """The drive of one batch. The encoder stays as `fit` made it, and no sample sees another.
 
         Args:
             batch: prepared samples (B, ...), on the device where the network runs.
@@ -108,6 +109,7 @@ class Encoder(Protocol):
             generator: the only source of random numbers.
 
         Returns:
-            Currents or spikes (T, B, C, H, W), or (B, C, H, W) where they are the same at every step.
+            Currents or spikes (T, B, C, H, W), or (B, C, H, W) where they are the same at every step: floating-point,
+            finite, and the same bits for equal batches, steps and generators.
         """
         ...

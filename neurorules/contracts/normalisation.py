@@ -42,7 +42,7 @@ class Normalisation(ABC):
 
     @abstractmethod
     def coefficients(self, statistics: CurrentStatistics, current: Tensor, training: bool) -> tuple[Tensor, Tensor]:
-        """(mean, gain 1/sigma) for rows of current, each (N,) or (C, 1, 1)."""
+        """(mean, gain 1/sigma) for rows of current, each (N,) or (C, 1, 1); without training, of running averages."""
 
     def forward(self, statistics: CurrentStatistics, current: Tensor, training: bool) -> tuple[Tensor, Tensor]:
         """(normalised current (R, *shape), gain)."""
@@ -51,7 +51,10 @@ class Normalisation(ABC):
 
     @abstractmethod
     def adjoint(self, statistics: UpdateStatistics, post: Tensor, normalised: Tensor, gain: Tensor) -> Tensor:
-        """Post factor with respect to the current, (R, *shape), from the one with respect to I^."""
+        """Post factor with respect to the current, (R, *shape), from the one with respect to I^.
+
+        Where its averages have arrived at the rows' own, it is the adjoint of standardising them.
+        """
 
 
 def over_rows(rows: Tensor) -> Tensor:

@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
-import re
-from pathlib import Path
-
-from neurorules.language.errors import UserError
-from neurorules.language.registry import Registry
-from neurorules.runs.atomic import write_text
-
 TEMPLATE = '''"""{title}: say in one line what it does."""
 
 from __future__ import annotations
@@ -45,41 +37,3 @@ def {name}() -> Rule:
 
 ENTRY = {name}
 '''
-
-
-def write_rule(name: str, folder: Path | None, rules: Registry, year: int = 2026) -> Path:
-    """Write a new rule file.
-
-    Args:
-        name: of the rule and of its file.
-        folder: where to, made where it is missing; the rules' own folder if None.
-        rules: the registry, whose names are taken.
-        year: of the citation.
-
-    Raises:
-        UserError: a name that cannot be a file's or is taken, or a folder that cannot be made.
-    """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
-        raise UserError(f"rule name '{name}' cannot be a file's. Use lower-case letters, digits and underscores")
-    if name in rules.modules:
-        raise UserError(f"rule '{name}' exists already. Choose another name")
-    home = folder or Path(__file__).parent
-    path = home / f"{name}.py"
-    if path.exists():
-        raise UserError(f"{path} exists already. Choose another name, or remove it")
-    if not home.is_dir():
-        try:
-            home.mkdir(parents=True)
-        except OSError as error:
-            raise UserError(f"folder {home} cannot be made ({error.strerror}). Give another --folder") from None
-        write_text(home / "__init__.py", f'"""Learning rules of {home.name}."""\n')
-    write_text(path, TEMPLATE.format(name=name, title=name.replace("_", " ").capitalize(), year=year))
-    return path
-
-
-def package_of(path: Path) -> str:
-    """The dotted name of the package that a file lies in."""
-    parts = [path.resolve().parent]
-    while (parts[-1].parent / "__init__.py").exists():
-        parts.append(parts[-1].parent)
-    return ".".join(part.name for part in reversed(parts))

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import torch
-from test_rules import CLASSES, NAMES, SHAPE, samples, steps_of
 from torch import Tensor
 
+from neurorules.conformance.small_nets import CLASSES, SHAPE, samples, steps_of
 from neurorules.contracts.signal import NetShape, SignalState, ThirdFactor, View
 from neurorules.language.errors import UserError
 from neurorules.language.signal_spec import SignalSpec
@@ -23,6 +23,7 @@ from neurorules.torch_path.trial.allowance import Copies
 from neurorules.torch_path.trial.probe import Probe
 from neurorules.torch_path.update.local_view import LocalView
 
+NAMES = RULES.names()
 FORMS = [
     "sigprop:embedding=class_means", "sigprop:targets=codes", "sigprop:generator=target_loop",
     "sigprop:predict=prototypes", "pepita:mirror=running", "pepita:neurons=rate:mirror=layers",

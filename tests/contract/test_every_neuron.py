@@ -1,4 +1,4 @@
-"""Every neuron of the registry, by existing: what it promises to rules, schedules and Brian2."""
+"""What only a training tells of a neuron; its contract suite runs in test_every_entry."""
 
 from __future__ import annotations
 
@@ -6,20 +6,11 @@ import json
 import subprocess
 import sys
 
-import numpy as np
 import pytest
-import torch
 
-from neurorules.brian2_steps.case import Case
-from neurorules.brian2_steps.simulate import run_together
-from neurorules.language.errors import UserError
-from neurorules.network.network import build_network
 from neurorules.neurons import NEURONS
 
 SPIKING = [name for name in NEURONS.names() if NEURONS.make(name).spiking]
-SIMULATED = [
-    f"{name}{more}" for name in NEURONS.names() for more in ("", ":refractory=2") if not more or name in SPIKING
-]
 
 TRAINING = """
 import json, sys
@@ -46,28 +37,3 @@ def test_a_net_of_it_learns_digits_beyond_its_frozen_control(neuron: str) -> Non
     assert done.returncode == 0, done.stderr
     learned, frozen = json.loads(done.stdout)
     assert learned > frozen + 0.1
-
-
-@pytest.mark.parametrize("neuron", SIMULATED)
-def test_brian2_runs_it_or_says_by_name_that_it_does_not(neuron: str, generator: torch.Generator) -> None:
-    made = NEURONS.make(neuron)
-    steps = made.steps or 30
-    network = build_network("9", (6,), 2, neuron=neuron, norm="none")
-    parameters = network.initial_parameters(generator, torch.float64)
-    arrays = {name: ((value * 256).round() / 64).numpy() for name, value in parameters.items()}
-    drive = (torch.rand(steps, 3, 6, generator=generator) < 0.5).double()
-    case = Case(network, arrays, drive.numpy())
-    try:
-        made.brian2()
-    except UserError:
-        with pytest.raises(UserError, match=type(made).__name__):
-            run_together([case], steps)
-        return
-    found = run_together([case], steps)[0].layers["hidden1"]
-    state = made.initial(torch.zeros(3, 9, dtype=torch.float64))
-    w, b = (torch.from_numpy(arrays[f"hidden1.{name}"]) for name in ("ff.w", "b"))
-    assert found.S.any()
-    for t in range(steps):
-        fired, observed, state = made.step(state, drive[t] @ w.T + b)
-        np.testing.assert_allclose(found.S[t], fired.numpy(), rtol=0, atol=0 if made.spiking else 1e-12)
-        np.testing.assert_allclose(found.v[t], observed.v.numpy(), rtol=0, atol=1e-9)

@@ -10,9 +10,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-import test_rules
-from left_out import LEFT_OUT, WITHOUT_NET
+import test_allowance
+from left_out import LEFT_OUT, NOT_APPLICABLE, WITHOUT_NET
 
+from neurorules.conformance.small_nets import NETS, build, nets_of
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
 
@@ -56,15 +57,16 @@ def test_what_suites_leave_out_is_what_is_listed(modules: list[ModuleType]) -> N
 
 
 def test_pairs_of_rule_and_net_that_are_skipped_are_listed() -> None:
-    pairs = {(name, net) for name in test_rules.NAMES for net in test_rules.NETS}
-    assert pairs - set(test_rules.PAIRS) == set(WITHOUT_NET)
-    assert set(test_rules.PAIRS) < pairs and {name for name, _ in test_rules.PAIRS} == set(RULES.names())
+    taken = {name: nets_of(name) for name in RULES.names()}
+    assert {(name, net) for name in taken for net in NETS if net not in taken[name]} == set(WITHOUT_NET)
     for name, net in WITHOUT_NET:
         with pytest.raises(UserError, match=f"(?i){name}"):
-            test_rules.made(name, net)
+            build(name, net)
 
 
 def test_every_rule_has_one_reason() -> None:
+    for entries in NOT_APPLICABLE.values():
+        assert all(len(reason.split()) >= 3 for reason in entries)
     for rules in LEFT_OUT.values():
         named = " ".join(rules.values()).split()
         assert len(named) == len(set(named)) and set(named) <= set(RULES.names())
@@ -72,5 +74,7 @@ def test_every_rule_has_one_reason() -> None:
 
 
 def test_suites_over_every_rule_are_seen_as_such() -> None:
-    assert rules_of(test_rules.test_the_order_of_a_batch_does_not_matter) == [set(RULES.names())]
+    assert rules_of(test_allowance.test_a_layers_texts_reach_names_and_memory_of_their_own_layer_alone) == [
+        set(RULES.names())
+    ]
     assert list(texts_of([("a", {"b": 1}), pytest.param("c", id="x"), 3])) == ["a", "b", "c"]

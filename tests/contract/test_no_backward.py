@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from test_allowance import FORMS, learner_of
-from test_rules import NAMES, samples, steps_of
+from test_allowance import FORMS, NAMES, learner_of
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
+from neurorules.conformance.small_nets import samples, steps_of
 from neurorules.contracts.series import Series
 from neurorules.torch_path.training import learner as learner_module
 from neurorules.torch_path.trial import pipeline as pipeline_module

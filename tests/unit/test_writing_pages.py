@@ -65,7 +65,7 @@ def test_the_page_is_short(repository: Path) -> None:
 def test_the_signal_of_the_page_is_listed_and_passes_its_suite(signal_package: Path) -> None:
     assert "sign_symmetry" in neurorules(signal_package, "list", "signals")
     answer = json.loads(neurorules(signal_package, "check", "signal:sign_symmetry", "--json"))
-    assert answer["passed"] is True and len(answer["checks"]) >= 5
+    assert answer["passed"] == len(answer["checks"]) >= 5, answer
 
 
 def test_the_signal_of_the_page_teaches_better_than_the_frozen_control(signal_package: Path) -> None:

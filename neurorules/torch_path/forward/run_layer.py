@@ -77,7 +77,7 @@ class Activity:
 class Carry:
     """State of one layer between windows: membrane, last spikes for what comes one step late, and what fades."""
 
-    state: State | None = None
+    state: Any = None
     spikes: Tensor | None = None
     traces: dict[str, Tensor] = field(default_factory=dict)
 

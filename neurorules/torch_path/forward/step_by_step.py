@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from neurorules.contracts.neuron import Gates, Neuron, State
+from neurorules.contracts.neuron import Gates, Neuron
 from neurorules.contracts.series import Series
 from neurorules.native import scans
 from neurorules.network.layer import Input, Layer
@@ -19,7 +19,7 @@ class WindowActivity(NamedTuple):
 
     v: Tensor
     spikes: Tensor
-    after: State
+    after: Any
     spike_total: Tensor | None = None
     summary: Tensor | None = None
     scan: scans.Scan | None = None
@@ -27,7 +27,7 @@ class WindowActivity(NamedTuple):
     gates: Gates | None = None
 
 
-def run_steps(neuron: Neuron, drive: Series, steps: int, state: State | None) -> WindowActivity:
+def run_steps(neuron: Neuron, drive: Series, steps: int, state: Any) -> WindowActivity:
     """Run a population without recurrent connections; from rest if `state` is None."""
     currents = drive.over_time(steps)
     state = state or neuron.initial(currents[0])
@@ -50,7 +50,7 @@ def run_loop(
     loops: list[Input],
     drive: Series,
     steps: int,
-    state: State | None,
+    state: Any,
     spikes: Tensor | None,
     gain: Tensor | None,
 ) -> WindowActivity:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from neurorules.disk.failures import cannot_write
 from neurorules.disk.lock import owned_file
@@ -17,8 +18,17 @@ from neurorules.traces.store import TraceReader
 exporters = Registry("exporter", "neurorules.traces.exporters")
 
 
+SpikeRows = Sequence[tuple[int, int, int, float]]
+"""Spikes of one layer as rows: position of the sample in the trace, step, neuron, value."""
+
+
+@runtime_checkable
 class Exporter(Protocol):
-    """What the `ENTRY` of a format makes: writes all of a trace, and says which files it wrote, the main one first."""
+    """What the `ENTRY` of a format makes: writes all of a trace, and says which files it wrote, the main one first.
+
+    A module may have a `READER` beside it, a function from the main file to `SpikeRows` by layer; the contract suite
+    then holds the format to every spike.
+    """
 
     def __call__(self, reader: TraceReader, out: Path) -> list[Path]:
         """Write all of `reader` to the file or folder `out`.

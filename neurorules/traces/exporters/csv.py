@@ -86,4 +86,15 @@ def _dense(reader: TraceReader) -> Iterator[str]:
                         yield "".join(f"{sample},{name},{neuron},{time},{value}\n" for neuron, value in values)
 
 
+def read_spikes(path: Path) -> dict[str, list[tuple[int, int, int, float]]]:
+    """Spikes by layer, as rows (sample, t, neuron, value)."""
+    rows: dict[str, list[tuple[int, int, int, float]]] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            spike = int(row["sample"]), int(row["t_step"]), int(row["neuron"]), float(row["value"])
+            rows.setdefault(row["layer"], []).append(spike)
+    return rows
+
+
 ENTRY = Csv
+READER = read_spikes

@@ -88,4 +88,13 @@ def _dense(reader: TraceReader, layer: str, variable: str, folder: Path) -> Path
     return path
 
 
+def read_spikes(path: Path) -> dict[str, list[tuple[int, int, int, float]]]:
+    """Spikes by layer, as rows (sample, t, neuron, value)."""
+    with np.load(path) as file:
+        layers = [key.removesuffix("/t") for key in file.files if key.endswith("/t")]
+        columns = {layer: [file[f"{layer}/{name}"].tolist() for name in ("sample", *EVENTS)] for layer in layers}
+    return {layer: list(zip(*values, strict=True)) for layer, values in columns.items()}
+
+
 ENTRY = Npz
+READER = read_spikes

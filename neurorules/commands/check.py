@@ -1,0 +1,63 @@
+"""`neurorules check`: the contract suite of an entry, of this tree or of another package."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated
+
+import typer
+
+from neurorules.commands.output import print_json
+from neurorules.commands.settings import Json
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("check")(check)
+
+
+def check(
+    entry: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|MODULE",
+            help="An entry with options (lif:beta=0.5), with its kind in front where two kinds have the name "
+            "(signal:dfa); or a module of another package (mypackage.rules.mine) or a Python file (./mine.py).",
+        ),
+    ],
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            help="rule, signal, neuron, connection, normalisation, encoder, dataset, exporter or device; by default "
+            "found by the name, or by what the ENTRY of the module makes."
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Run the contract suite of an entry: a line for each check; exit code 0, or 1 where one fails."""
+    from neurorules.conformance import suite_of
+    from neurorules.conformance.lookup import looked_up
+    from neurorules.conformance.suite import Outcome, run_suite
+    from neurorules.language.errors import UserError
+
+    with looked_up(entry, kind) as subject:
+        if not json:
+            print(subject, flush=True)
+        outcomes: list[Outcome] = []
+        for outcome in run_suite(suite_of(subject.registry.kind), subject):
+            outcomes.append(outcome)
+            if not json:
+                print(
+                    f"  {outcome.status:9} {outcome.check}{': ' if outcome.reason else ''}{outcome.reason}", flush=True
+                )
+    counts = Counter(outcome.status for outcome in outcomes)
+    passed, failed, left_out = (counts[status] for status in ("passed", "failed", "left out"))
+    if not passed and not failed:
+        raise UserError(f"no check of {subject} could run: {outcomes[0].reason}")
+    if json:
+        about = {"kind": subject.registry.kind, "entry": subject.text, "passed": passed, "failed": failed}
+        print_json({**about, "left_out": left_out, "checks": [outcome._asdict() for outcome in outcomes]})
+    else:
+        print(f"{passed} passed, {failed} failed, {left_out} left out")
+    if failed:
+        raise typer.Exit(1)

@@ -1,0 +1,260 @@
+"""The contract of a device: one chip a seed, state in the open, and no learning that the chip does not let through."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neurorules.conformance.comparison import copied, demand_close, demand_session_left_alone, equal, seeded
+from neurorules.conformance.suite import Entry, NotApplicable, Suite, demand, demand_instance
+from neurorules.contracts.device import DEVICES, Device
+from neurorules.torch_path.training.device_chain import chain
+from neurorules.torch_path.training.learner import Learner
+
+SHAPES: dict[str, tuple[int, ...]] = {"hidden1.ff.w": (12, 20), "hidden2.ff.w": (6, 4, 3, 3)}
+Weights = dict[str, Tensor]
+Chip = tuple[dict[str, Any], Weights]
+"""State of a device, and the weights that are stored in it."""
+LARGE = 1e3
+"""A change far beyond any weight."""
+LEAST_LIKENESS = 0.5
+"""Cosine of what is asked of a chip with what it does."""
+
+
+def draw(seed: int, scale: float = 0.2) -> Weights:
+    """Weights, or changes, of two connections: normal numbers times `scale`."""
+    generator = seeded(seed)
+    return {key: scale * torch.randn(shape, generator=generator) for key, shape in SHAPES.items()}
+
+
+def program(device: Device, seed: int) -> Chip:
+    """One chip, programmed with the same weights for every seed."""
+    state, stored = device.init(SHAPES, seed), draw(99)
+    for key, w in stored.items():
+        stored[key], state = device.on_parameters(state, key, w)
+    return state, stored
+
+
+def update(device: Device, chip: Chip, changes: Weights) -> Chip:
+    """The chip after one change of each connection."""
+    state, stored = chip[0], dict(chip[1])
+    for key, dw in changes.items():
+        stored[key], state = device.on_update(state, key, stored[key], dw)
+    return state, stored
+
+
+def read(device: Device, chip: Chip) -> Weights:
+    """What the network computes with."""
+    return {key: device.on_read(chip[0], key, w) for key, w in chip[1].items()}
+
+
+def nothing(dtype: torch.dtype = torch.float32) -> Weights:
+    """No change."""
+    return {key: torch.zeros(shape, dtype=dtype) for key, shape in SHAPES.items()}
+
+
+def halves(state: dict[str, Tensor]) -> list[dict[str, Tensor]]:
+    """The states of the two devices of a chain."""
+    return [{key[2:]: value for key, value in state.items() if key[0] == place} for place in "01"]
+
+
+def it_is_a_device_and_says_what_it_is(entry: Entry) -> None:
+    """Its ENTRY makes a `Device`, and its module begins with a line that says what it is."""
+    demand_instance(entry, Device)
+    line = entry.registry.summary(entry.name)
+    demand(bool(line), "a device's module says what it is", "it has no docstring", "Write one line at its top")
+
+
+def its_state_is_a_flat_dictionary_of_tensors(entry: Entry) -> None:
+    """Names lead to tensors, after `init`, programming and updates, so that a checkpoint holds all of it."""
+    device: Device = entry.make()
+    chip = program(device, 0)
+    for state in (device.init(SHAPES, 0), chip[0], update(device, chip, draw(1, 0.01))[0]):
+        wrong = [key for key, value in state.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
+        demand(not wrong, "state is a flat dictionary of tensors", f"{wrong[:3]} are none", "Keep tensors by name")
+
+
+def one_seed_is_one_chip(entry: Entry) -> None:
+    """Equal seeds give equal bits, in state, stored weights and what is read; the session is left alone."""
+    device: Device = entry.make()
+    one, same = (update(device, program(device, 3), draw(1, 0.01)) for _ in range(2))
+    right = equal(one, same) and equal(read(device, one), read(device, same))
+    demand(right, "one seed is one chip", "two chips of one seed differ", "Draw from a generator made of the seed")
+    demand_session_left_alone(lambda: update(device, program(device, 3), draw(1, 0.01)), "a device")
+
+
+def another_seed_is_another_chip(entry: Entry) -> None:
+    """Where a device draws anything, another seed draws other numbers."""
+    device: Device = entry.make()
+    first, second = device.init(SHAPES, 3), device.init(SHAPES, 4)
+    if not first and not second:
+        raise NotApplicable("it draws nothing, and keeps nothing")
+    demand(not equal(first, second), "another seed is another chip", "both are equal", "Make the generator of the seed")
+
+
+def hooks_leave_what_they_are_handed_as_it_was(entry: Entry) -> None:
+    """No hook changes a state, a weight or a change in place."""
+    device: Device = entry.make()
+    chip, changes = program(device, 0), draw(1, 0.01)
+    fresh, weights = device.init(SHAPES, 0), draw(99)
+    before = copied([chip, changes, fresh, weights])
+    for key, w in weights.items():
+        device.on_parameters(fresh, key, w)
+    read(device, chip)
+    update(device, chip, changes)
+    right = equal(before, copied([chip, changes, fresh, weights]))
+    demand(right, "hooks leave what they are handed as it was", "some of it changed", "Return new tensors")
+
+
+def all_that_a_chip_is_stands_in_its_state(entry: Entry) -> None:
+    """A device made anew goes on with a chip as the one that made it, whatever other chips did in between."""
+    device: Device = entry.make()
+    chip, changes = update(device, program(device, 0), draw(1, 0.01)), draw(2, 0.01)
+    expected = update(device, chip, changes)
+    update(device, program(device, 8), draw(3, 0.05))
+    read(device, program(device, 9))
+    demands, advice = (
+        "all that a chip is and does later stands in its state",
+        "Keep nothing in the object or the module",
+    )
+    again, anew = update(device, chip, changes), update(entry.make(), chip, changes)
+    demand(equal(again, expected), demands, "another chip changed what this one does", advice)
+    demand(equal(anew, expected), demands, "a device made anew goes on otherwise", advice)
+    demand(
+        equal(read(entry.make(), anew), read(device, expected)), demands, "a device made anew reads otherwise", advice
+    )
+
+
+def reading_changes_nothing_and_is_finite(entry: Entry) -> None:
+    """Reading twice gives equal bits, of the shape and type of what is stored, the same chip in either precision."""
+    device: Device = entry.make()
+    chip = update(device, program(device, 0), draw(1, 0.01))
+    first, second = read(device, chip), read(device, chip)
+    demand(equal(first, second), "equal state and weights are read as equal bits", "two readings differ", "Draw once")
+    wide: Chip = (chip[0], {key: w.double() for key, w in chip[1].items()})
+    advice = "Make what the state holds fit the weights"
+    for here in (chip, wide):
+        for key, seen in read(device, here).items():
+            stored = here[1][key]
+            right = seen.shape == stored.shape and seen.dtype == stored.dtype and bool(seen.isfinite().all())
+            demand(right, "what is read has the shape and type that is stored", f"{key} has not", advice)
+            demand_close(seen.float(), first[key], "either precision reads the same chip", advice, 1e-6)
+
+
+def no_change_asked_for_is_no_change_made(entry: Entry) -> None:
+    """A change of 0 leaves the stored weights as they are, in either precision."""
+    device: Device = entry.make()
+    chip = update(device, program(device, 0), draw(1, 0.01))
+    wide: Chip = (chip[0], {key: w.double() for key, w in chip[1].items()})
+    for start, zero in ((chip, nothing()), (wide, nothing(torch.float64))):
+        after = start
+        for _ in range(3):
+            after = update(device, after, zero)
+        right = equal(after[1], start[1])
+        demand(right, "no change asked for is no change made", "stored weights moved", "Round the change, not the sum")
+
+
+def a_chip_does_what_it_is_asked_for_within_its_means(entry: Entry) -> None:
+    """What is programmed, read and changed points the way of what was asked for."""
+    device: Device = entry.make()
+    chip, asked = program(device, 0), draw(1, 0.1)
+    after = update(device, chip, asked)
+    pairs = {
+        "programming": (draw(99), chip[1]),
+        "reading": (chip[1], read(device, chip)),
+        "updating": (asked, {key: after[1][key] - chip[1][key] for key in asked}),
+    }
+    for name, (wanted, brought) in pairs.items():
+        for key in wanted:
+            likeness = torch.nn.functional.cosine_similarity(wanted[key].flatten(), brought[key].flatten(), dim=0)
+            observed = f"the cosine at {key} is {float(likeness):.2f}"
+            right = float(likeness) > LEAST_LIKENESS
+            demand(right, f"{name} does what is asked for, within the chip's means", observed, "Check its sign")
+
+
+def a_range_never_widens(entry: Entry) -> None:
+    """Weights that have reached the ends of a chip's range do not get larger by asking again."""
+    device: Device = entry.make()
+    chip = program(device, 0)
+    for sign in (1.0, -1.0):
+        push = {key: torch.full(shape, sign * LARGE) for key, shape in SHAPES.items()}
+        pushed = update(device, update(device, chip, push), push)
+        ends = {key: float(w.abs().max()) for key, w in pushed[1].items()}
+        if max(ends.values()) >= LARGE:
+            raise NotApplicable("its weights have no bounds")
+        for _ in range(3):
+            pushed = update(device, pushed, push)
+        later = {key: float(w.abs().max()) for key, w in pushed[1].items()}
+        observed = f"the largest weight grew from {max(ends.values()):.3g} to {max(later.values()):.3g}"
+        right = all(later[key] <= ends[key] for key in ends) and all(w.isfinite().all() for w in pushed[1].values())
+        demand(
+            right, "a range never widens while a net learns", observed, "Choose the range when weights are programmed"
+        )
+
+
+def devices_of_a_chain_act_in_order_and_are_drawn_apart(entry: Entry) -> None:
+    """`name+name` is the device twice, in order, with two sets of draws."""
+    both, one, changes = chain(f"{entry.text}+{entry.text}"), entry.make(), draw(1, 0.01)
+    state, stored = update(both, program(both, 0), changes)
+    first, second = halves(both.init(SHAPES, 0))
+    demands, advice = "a chain is its devices in order", "Let hooks read their own state and arguments alone"
+    right = first.keys() == second.keys() and (not first or not equal(first, second))
+    demand(right, "devices of a chain are drawn apart", "both have the same draws", "Draw from the seed alone")
+    programmed = {}
+    for key, w in draw(99).items():
+        w, first = one.on_parameters(first, key, w)
+        programmed[key], second = one.on_parameters(second, key, w)
+    for key, w in programmed.items():
+        middle, first = one.on_update(first, key, w, changes[key])
+        by_hand, second = one.on_update(second, key, w, middle - w)
+        demand(torch.equal(stored[key], by_hand), demands, f"an update of {key} differs", advice)
+        seen = one.on_read(second, key, one.on_read(first, key, by_hand))
+        demand(torch.equal(both.on_read(state, key, by_hand), seen), demands, f"a reading of {key} differs", advice)
+
+
+def learning_under_it_resumes_to_the_same_bits(entry: Entry) -> None:
+    """A learner that is stored and loaded ends with the bits of one that was never stopped, alone and in a chain."""
+    for hardware in (entry.text, f"{entry.text}+{entry.text}"):
+        through, stopped, resumed = (_learner(hardware) for _ in range(3))
+        batches = [_batch(seed) for seed in range(6)]
+        for drive, labels in batches[:3]:
+            through.step(drive, labels)
+            stopped.step(drive, labels)
+        resumed.load(stopped.state())
+        for drive, labels in batches[3:]:
+            through.step(drive, labels)
+            resumed.step(drive, labels)
+        right = equal(through.state(), resumed.state())
+        right = right and torch.equal(through.scores(batches[0][0]), resumed.scores(batches[0][0]))
+        demand(right, "a run that was stopped ends with the same bits", "they differ", "Keep all of the chip in state")
+
+
+def _learner(hardware: str) -> Learner:
+    return Learner("16-16", "sigprop", input_shape=(1, 4, 4), classes=4, device="cpu", hardware=hardware)
+
+
+def _batch(seed: int) -> tuple[Tensor, Tensor]:
+    generator = seeded(50 + seed)
+    return torch.randn(6, 8, 1, 4, 4, generator=generator), torch.randint(4, (8,), generator=generator)
+
+
+SUITE = Suite(
+    DEVICES,
+    Device,
+    (
+        it_is_a_device_and_says_what_it_is,
+        its_state_is_a_flat_dictionary_of_tensors,
+        one_seed_is_one_chip,
+        another_seed_is_another_chip,
+        hooks_leave_what_they_are_handed_as_it_was,
+        all_that_a_chip_is_stands_in_its_state,
+        reading_changes_nothing_and_is_finite,
+        no_change_asked_for_is_no_change_made,
+        a_chip_does_what_it_is_asked_for_within_its_means,
+        a_range_never_widens,
+        devices_of_a_chain_act_in_order_and_are_drawn_apart,
+        learning_under_it_resumes_to_the_same_bits,
+    ),
+)

@@ -1,0 +1,162 @@
+"""From what a user names to an entry: a name of a registry, a module's path, or a Python file of another package."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from neurorules.conformance import SUITES, suite_of
+from neurorules.conformance.suite import Entry, Suite, build
+from neurorules.language.errors import UserError, unknown
+from neurorules.language.options import parse_named
+from neurorules.language.registry import entry_name
+
+PATH_SIGNS = ("/", "\\")
+
+
+@contextmanager
+def looked_up(text: str, kind: str | None = None) -> Iterator[Entry]:
+    """The entry that a text names, listed in its registry while the context lasts.
+
+    Args:
+        text: `NAME`, `KIND:NAME`, a dotted module path, or the path of a Python file; each may have options behind
+            colons, such as "lif:beta=0.5" or "./mine.py:tau=3".
+        kind: of the entry, such as "neuron"; found by its name or by what its ENTRY makes if None.
+
+    Raises:
+        UserError: an unknown kind or name, a name of several kinds, or a module that is no entry.
+    """
+    if kind is not None:
+        suite_of(kind)
+    elif text.partition(":")[0] in SUITES and "=" not in text.partition(":")[2].partition(":")[0]:
+        kind, _, text = text.partition(":")
+    name, options = parse_named(text)
+    behind = "".join(f":{key}={value}" for key, value in options.items())
+    if _is_module(name):
+        with _importable(name) as dotted:
+            module = _imported(name, dotted)
+            suite = suite_of(kind) if kind else _suite_for(name, module, options)
+            with _listed(suite, dotted) as listed:
+                yield _checked(Entry(suite.registry, listed + behind))
+    else:
+        yield _checked(Entry(_suite_named(name, kind).registry, text))
+
+
+def _is_module(name: str) -> bool:
+    return any(sign in name for sign in PATH_SIGNS) or "." in name
+
+
+def _checked(entry: Entry) -> Entry:
+    entry.make()
+    return entry
+
+
+def _suite_named(name: str, kind: str | None) -> Suite:
+    """The suite of the one registry that lists a name.
+
+    Raises:
+        UserError: none does, or several do.
+    """
+    word = name.replace("-", "_")
+    if kind is not None:
+        if word not in suite_of(kind).registry.modules:
+            raise unknown(kind, name, suite_of(kind).registry.modules)
+        return suite_of(kind)
+    kinds = [kind for kind, suite in SUITES.items() if word in suite.registry.modules]
+    if len(kinds) > 1:
+        ways = " or ".join(f"{kind}:{name}" for kind in kinds)
+        raise UserError(f"'{name}' is a word for {' and '.join(kinds)}. Write {ways}")
+    if not kinds:
+        names = {name for suite in SUITES.values() for name in suite.registry.modules}
+        raise unknown("entry", name, names)
+    return SUITES[kinds[0]]
+
+
+@contextmanager
+def _importable(name: str) -> Iterator[str]:
+    """The dotted path of a module, whose package's folder can be imported from while the context lasts.
+
+    Raises:
+        UserError: a file that is missing, or is no Python file.
+    """
+    if not any(sign in name for sign in PATH_SIGNS) and not name.endswith(".py"):
+        root, dotted = Path.cwd(), name
+    else:
+        path = Path(name).expanduser().resolve()
+        if not path.is_file() or path.suffix != ".py":
+            raise UserError(f"there is no Python file {name}. Name the file of an entry, or its module path")
+        root, parts = path.parent, [path.stem]
+        while (root / "__init__.py").exists():
+            parts.insert(0, root.name)
+            root = root.parent
+        dotted = ".".join(parts)
+    before = list(sys.path)
+    sys.path.insert(0, str(root))
+    importlib.invalidate_caches()
+    try:
+        yield dotted
+    finally:
+        sys.path[:] = before
+
+
+def _imported(name: str, dotted: str) -> ModuleType:
+    """The module, which must have an ENTRY.
+
+    Raises:
+        UserError: it does not import, is another one of the same name, or has no ENTRY.
+    """
+    try:
+        module = importlib.import_module(dotted)
+    except Exception as error:
+        line = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(f"module '{name}' does not import ({line}). Correct it, or check its path") from None
+    if name.endswith(".py") and Path(module.__file__ or "").resolve() != Path(name).expanduser().resolve():
+        raise UserError(f"'{dotted}' is the name of another module, {module.__file__}. Rename the file {name}")
+    if not callable(getattr(module, "ENTRY", None)):
+        raise UserError(f"module '{name}' has no ENTRY. Let ENTRY be the dataclass or function that makes the entry")
+    return module
+
+
+def _suite_for(name: str, module: ModuleType, options: Mapping[str, str]) -> Suite:
+    """The suite of the one kind whose protocol an entry of the module fits.
+
+    Raises:
+        UserError: none or several do, or an option that the entry does not take.
+    """
+    instance = build(f"module '{name}'", module.ENTRY, options, {})
+    kinds = [kind for kind, suite in SUITES.items() if isinstance(instance, suite.protocol)]
+    if len(kinds) > 1:
+        kinds = [kind for kind in kinds if kind != "exporter"]  # whatever can be called looks like one
+    if len(kinds) != 1:
+        fits = f"fits {' and '.join(kinds)}" if kinds else "fits no kind"
+        raise UserError(
+            f"what the ENTRY of '{name}' makes, a {type(instance).__name__}, {fits}. "
+            f"Say what it is: --kind {'|'.join(kinds or SUITES)}"
+        )
+    return SUITES[kinds[0]]
+
+
+@contextmanager
+def _listed(suite: Suite, dotted: str) -> Iterator[str]:
+    """The name under which a registry lists a module while the context lasts.
+
+    Raises:
+        UserError: another module has that name.
+    """
+    modules = suite.registry.modules
+    listed = entry_name(dotted.rpartition(".")[2])
+    other = modules.get(listed)
+    if other is not None and other != dotted:
+        raise UserError(
+            f"'{listed}' is the {suite.registry.kind} of {other}, which is listed first. Give the module another name"
+        )
+    modules[listed] = dotted
+    try:
+        yield listed
+    finally:
+        if other is None:
+            del modules[listed]

@@ -1,0 +1,84 @@
+"""Training on the bundled digits in a process of its own, for checks that ask whether something learns."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from neurorules.audit.fresh import ONE_THREAD
+from neurorules.compare.controls import frozen_beside
+from neurorules.contracts.device import DEVICES
+from neurorules.language.config import TrainConfig
+from neurorules.language.errors import UserError
+from neurorules.language.registry import Registry
+from neurorules.neurons import NEURONS
+from neurorules.rules import RULES
+from neurorules.runner.dispatch import settle
+from neurorules.signals import SIGNALS
+from neurorules.torch_path.training.batches import load_data
+from neurorules.torch_path.training.trainer import train
+
+NET = "32-32-32"
+"""A net so narrow and deep that its frozen hidden layers lose much."""
+EPOCHS, BATCH_SIZE = 6, 32
+REGISTRIES: dict[str, Registry] = {registry.kind: registry for registry in (RULES, SIGNALS, NEURONS, DEVICES)}
+
+
+def digits_accuracies(rule: str, seeds: int, control: bool = False, **settings: Any) -> list[float]:
+    """Test accuracy on the bundled digits, seed by seed.
+
+    Args:
+        rule: its text, with options.
+        seeds: how many, >= 1.
+        control: whether frozen hidden layers are trained in its place, with a read-out that learns as the rule's does.
+        settings: of `TrainConfig`; 6 epochs of batches of 32 where none is given.
+
+    Returns:
+        One accuracy in 0..1 for each seed.
+
+    Raises:
+        UserError: the training failed; its last line says why.
+    """
+    return list(_accuracies(rule, seeds, control, json.dumps(settings), _registered()))
+
+
+def _registered() -> str:
+    return json.dumps({kind: registry.modules for kind, registry in REGISTRIES.items()})
+
+
+@cache
+def _accuracies(rule: str, seeds: int, control: bool, settings: str, modules: str) -> tuple[float, ...]:
+    question = {
+        "rule": rule, "seeds": seeds, "control": control, "settings": json.loads(settings),
+        "modules": json.loads(modules),
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", f"from {__name__} import answer; answer()"], input=json.dumps(question),
+        capture_output=True, text=True, env={**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise UserError(f"training '{rule}' failed: {(done.stderr.strip().splitlines() or ['no word'])[-1]}")
+    return tuple(json.loads(done.stdout.splitlines()[-1]))
+
+
+def answer() -> None:
+    """In the process of its own: read the question, train, and print the accuracies as the last line."""
+    question: Mapping[str, Any] = json.load(sys.stdin)
+    for kind, modules in question["modules"].items():
+        REGISTRIES[kind].modules.update(modules)
+    settings = question["settings"] or {"epochs": EPOCHS, "batch_size": BATCH_SIZE}
+    shared = TrainConfig(**{"net": NET, "validation": 0, **settings})
+    row = replace(shared, rule=question["rule"])
+    if question["control"]:
+        [row] = frozen_beside([row], shared)
+    configs = [settle(replace(row, seed=seed)) for seed in range(question["seeds"])]
+    data = load_data(configs[0], None)
+    accuracies = [float(train(config, quiet=True, data=data)["test_accuracy"]) for config in configs]
+    print()
+    print(json.dumps(accuracies), flush=True)
