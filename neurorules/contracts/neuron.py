@@ -1,10 +1,13 @@
-"""What every neuron offers, and the leaky integrator that `if`, `lif` and `leaky_readout` are instances of."""
+"""The contract of a neuron: one pure step, a state type of its own, and what rules, losses and Brian2 read of it.
+
+B is the number of batch rows and *shape the population's own shape. Currents, membranes and spikes are (B, *shape).
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -14,15 +17,42 @@ from neurorules.contracts.surrogate import Surrogate
 from neurorules.language.errors import UserError
 
 Reset = Literal["subtract", "zero", "none"]
+"""What a spike does to the membrane: it takes the threshold away, sets the membrane to 0, or does nothing."""
+
+State = TypeVar("State", bound=tuple[Any, ...])
+"""A neuron's own state type: a NamedTuple of tensors (B, *shape), or of such tuples where one neuron wraps another.
+
+The machine starts it with `Neuron.initial`, hands it from step to step and from window to window, and reads no field.
+"""
+
+
+class MembraneState(NamedTuple):
+    """The state of every neuron that has `dynamics`: the fused scans start from it and end in it.
+
+    Args:
+        membrane: the membrane after the reset, (B, *shape).
+    """
+
+    membrane: Tensor
+
+
+class NoState(NamedTuple):
+    """The state of a neuron that keeps nothing from one step to the next."""
 
 
 class Gates(NamedTuple):
-    """How a step passes small changes on, its resets held fixed; (B, *shape) each.
+    """How one step passes small changes on; exact eligibilities and the adjoint of BPTT are made of it.
+
+    The spikes of this step and of the steps before are held fixed, so a reset by subtraction passes changes on and a
+    reset to a fixed value does not: `keep` is then 0 in the step after a spike. Whatever else is in the state
+    (adaptation, recovery, refractory steps) is held fixed too; a synaptic current is described by
+    `Neuron.current_decay`.
 
     Args:
-        keep: derivative of v by the v of the step before.
-        admit: derivative of v by the current that drives it.
-        fires: 1 where a spike could come, which scales psi; None for everywhere.
+        keep: derivative of `Observed.v` by `Observed.v` of the step before, (B, *shape).
+        admit: derivative of `Observed.v` by the current that drives it in this step, (B, *shape).
+        fires: 1 where a spike can come in this step and 0 elsewhere, (B, *shape); psi is multiplied by it. None
+            where a spike can come everywhere.
     """
 
     keep: Tensor
@@ -34,9 +64,9 @@ class Observed(NamedTuple):
     """What rules, losses and recorders may read of one step.
 
     Args:
-        v: the membrane before the reset, (B, *shape).
-        inner: what an inner integration left, for a neuron of T = 1 that has one.
-        gates: of a neuron with a memory that `dynamics` does not describe.
+        v: the membrane before its reset, (B, *shape), as the threshold of a spike sees it.
+        inner: what an integration inside the step leaves to a reverse circuit, for neurons that run one step only.
+        gates: how the step passes changes on; None for neurons that have `dynamics`, and for those without memory.
     """
 
     v: Tensor
@@ -44,51 +74,46 @@ class Observed(NamedTuple):
     gates: Gates | None = None
 
 
-class State(NamedTuple):
-    """After a step, (B, *shape) each; None for what a neuron does not have.
+class Dynamics(NamedTuple):
+    """A leaky integrator in numbers: v[t] = beta u[t-1] + I[t], with u the membrane after its reset.
+
+    A neuron that has them is run by the fused scans, its state is a `MembraneState`, and it needs no gates.
 
     Args:
-        membrane: after the reset.
-        spikes: of the step.
-        current: of the synapses.
-        adaptation: of the threshold.
-        left: refractory steps to come.
+        beta: decay per step, in [0, 1]; one number, or a tensor (*shape) with one per neuron.
+        v_threshold: threshold, > 0, inf for a neuron that never spikes; one number or (*shape).
+        reset: what a spike does to the membrane.
+        reset_delay: whether the reset acts one step after the spike.
     """
-
-    membrane: Tensor
-    spikes: Tensor | None = None
-    current: Tensor | None = None
-    adaptation: Tensor | None = None
-    left: Tensor | None = None
-
-
-def no_state(current: Tensor) -> State:
-    """Of neurons that keep nothing from step to step: a membrane of 0, (B, *shape), which takes no memory."""
-    return State(current.new_zeros(()).expand_as(current))
-
-
-class Dynamics(NamedTuple):
-    """Numbers of a leaky integrator: decay beta in [0, 1] a step and threshold, scalar or one a neuron; the reset."""
 
     beta: float | Tensor
     v_threshold: float | Tensor
     reset: Reset
     reset_delay: bool
 
+    def gates(self, before: Tensor) -> Gates:
+        """The gates of a step.
+
+        Args:
+            before: spikes of the step before, (B, *shape).
+        """
+        through = 1 - before if self.reset == "zero" else torch.ones_like(before)
+        return Gates(self.beta * through, torch.ones_like(before), None)
+
 
 class Brian2Text(NamedTuple):
-    """The step as Brian2 code: it reads the current `I` and the state `u`, and writes `v`, `S` and `u`.
+    """The step as Brian2 code: it reads the current `I` and the membrane `u`, and writes `v`, `S` and `u`.
 
-    A statement adds or takes away one term, in the order of `Neuron.step`: what rounds, rounds alike.
+    A statement adds or takes away one term, in the order of `Neuron.step`, so that both round alike.
 
     Args:
-        step: statements in order, all variables dimensionless.
-        numbers: of the neurons, scalar or flat, by the names that `step` gives them.
-        surrogate: psi is this one of v - v_threshold; None for `slope`.
-        state: further variables, which it writes; with `keep` and `admit` among them, it has gates (see `Gates`).
-        current: of them, the low-pass filtered one that drives v, of decay `alpha`; None for I itself.
-        rests: whether `free`, 0 or 1, says where a spike could come.
-        slope: psi as text with {v} for the membrane; None for 1.
+        step: statements in order; all variables are dimensionless.
+        numbers: the neurons' constants by name, scalar or (N,).
+        surrogate: psi is its slope at v - v_threshold; None where `slope` gives psi.
+        state: further variables that the statements write. With `keep` and `admit` among them it has gates.
+        current: the variable among them that is the synaptic current of decay `alpha`; None where I drives v itself.
+        rests: whether the variable `free`, 0 or 1, says where a spike can come.
+        slope: psi as text with {v} for the membrane, where `surrogate` is None; None for psi = 1.
     """
 
     step: tuple[str, ...]
@@ -100,73 +125,122 @@ class Brian2Text(NamedTuple):
     slope: str | None = None
 
 
-class Neuron(ABC):
-    """A pure step: no state is kept here. Shapes: B batch rows, then the population's own shape."""
+class Neuron(ABC, Generic[State]):
+    """A population's neurons, frozen: numbers only. The state is handed in and handed back.
+
+    A file of the registry `neurons/`, or of a package under the entry point `neurorules.neurons`, names a frozen
+    dataclass of this kind, or a function that returns one, as `ENTRY`. It must offer `initial`, `step`, `psi` and
+    `primitive`; all else has a default. A neuron with a memory also says how changes pass through a step, by
+    `dynamics` or by the `gates` of each step; without either, rules that read `dv_dw` or carry signals through
+    time refuse it.
+    """
 
     spiking: bool
+    """Whether its output is 0 or 1."""
     steps: int | None = None
-    """The only number of time steps it makes sense for, None for any (rate neurons: 1)."""
+    """The only number of time steps that it can run; None for any number. Rate neurons run 1."""
     steadier: str = "or use a neuron that leaks faster"
-    """What else to try where a layer of it diverges."""
+    """What a message proposes where a layer of it diverges."""
     work: int = 1
-    """Steps of an inner integration in one time step."""
+    """Steps of an integration inside one time step, which reports of cost count."""
     pools_layer: bool = False
-    """Whether a neuron's output depends on the others of its population."""
+    """Whether a neuron's output depends on the other neurons of its population."""
     learns: tuple[str, ...] = ()
-    """Names of its own parameters, which a rule may let learn."""
+    """Names of its own parameters that a rule may change."""
 
     @abstractmethod
     def initial(self, current: Tensor) -> State:
-        """Resting state for rows like `current` (B, *shape)."""
+        """The state at rest, before the first step.
+
+        Args:
+            current: any current of the right shape, device and type, (B, *shape); its values are not read.
+        """
 
     @abstractmethod
     def step(self, state: State, current: Tensor) -> tuple[Tensor, Observed, State]:
-        """One time step: (spikes, observed, state after), each (B, *shape)."""
+        """One time step, pure: no argument is changed in place.
+
+        Args:
+            state: the state after the step before.
+            current: what drives the neurons in this step, (B, *shape), in thresholds.
+
+        Returns:
+            The output (B, *shape), which is 0 or 1 for a spiking neuron; what may be observed; the state after.
+        """
 
     @abstractmethod
     def psi(self, v: Tensor) -> Tensor:
-        """(Pseudo-)derivative of the output by the membrane before reset."""
+        """The (pseudo-)derivative of the output by `Observed.v`, elementwise.
+
+        Args:
+            v: membranes before the reset, (..., *shape).
+        """
 
     @abstractmethod
     def primitive(self, v: Tensor) -> Tensor:
-        """A graded output whose derivative is `psi`: the loss "before the spike" reads it."""
+        """A graded output whose derivative by v is `psi`; losses "before the spike" read it.
 
-    @abstractmethod
+        Args:
+            v: membranes before the reset, (..., *shape).
+        """
+
     def dynamics(self) -> Dynamics | None:
-        """The leaky integrator it is, which fused scans run; None where `step` is the only description."""
+        """The leaky integrator that it is, or None where `step` is the only description."""
+        return None
 
     @property
     def scale(self) -> float | Tensor:
-        """What changes of its membrane are measured by: the threshold, where it has one."""
+        """The unit in which changes of its membrane are measured: its threshold, or 1 where it has none."""
         return 1.0
 
     @property
     def current_decay(self) -> float | Tensor:
-        """Decay of a synaptic current a step, of a neuron with gates; 0 for none."""
+        """The decay alpha of a synaptic current per step, y[t] = alpha y[t-1] + I[t]; 0 where I drives v itself."""
         return 0.0
 
     def decays(self) -> tuple[float, ...] | None:
-        """Of a neuron with gates: the low-pass filters in a row that it is while nothing gates it; None elsewhere."""
+        """The decays of the low-pass filters in a row that lead from the current to v; None where spikes gate them.
+
+        Eligibilities step by step are then traces.
+        """
         return None
 
     def parameters(self, shape: tuple[int, ...]) -> dict[str, Tensor]:
-        """Start of each of its own parameters, for a population of this shape."""
+        """The initial values of its own parameters (see `learns`), by name.
+
+        Args:
+            shape: the population's shape.
+        """
         return {}
 
-    def with_parameters(self, own: Mapping[str, Tensor]) -> Neuron:
-        """The neuron that runs with these parameters; itself where it has none."""
+    def with_parameters(self, own: Mapping[str, Tensor]) -> Neuron[Any]:
+        """The neuron that runs with these values of its own parameters; itself where it has none.
+
+        Args:
+            own: the values by the names of `learns`.
+        """
         return self
 
     def brian2(self) -> Brian2Text:
-        """The same step for Brian2.
+        """The same step as text for Brian2.
 
         Raises:
-            UserError: it has none.
+            UserError: the neuron has no such text; it then runs in torch alone.
         """
-        raise UserError(
-            f"neuron '{type(self).__name__}' has no Brian2 text, so it runs in torch alone: use --path torch"
-        )
+        raise no_brian2_text(self)
 
-    def to(self, device: torch.device, dtype: torch.dtype) -> Neuron:
-        """The same neuron with per-neuron parameters on a device; itself where it has none."""
+    def to(self, device: torch.device, dtype: torch.dtype) -> Neuron[Any]:
+        """The same neuron with its tensors on a device; itself where all its numbers are plain.
+
+        Args:
+            device: where its populations run.
+            dtype: the type of their currents.
+        """
         return self
+
+
+def no_brian2_text(neuron: Neuron[Any]) -> UserError:
+    """The refusal of a neuron that no Brian2 text describes."""
+    return UserError(
+        f"neuron '{type(neuron).__name__}' has no Brian2 text, so it runs in torch alone: use --path torch"
+    )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from neurorules.contracts.neuron import Dynamics, Neuron, Observed, State, no_state
+from neurorules.contracts.neuron import Neuron, NoState, Observed
 from neurorules.native.rings import Mode, RingSystem, fixed_points, reverse_nodes, run_nodes
 
 
@@ -29,7 +29,7 @@ class RingState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class FiveElement(Neuron):
+class FiveElement(Neuron[NoState]):
     """S = x_S(T) - x*_S, the displacement of a ring that the current drives from its fixed point for T = steps h.
 
     v is the drive; psi is the exact derivative of the discrete run. The fixed point is a parameter of each neuron.
@@ -51,10 +51,10 @@ class FiveElement(Neuron):
         """Heun steps."""
         return self.system.steps
 
-    def initial(self, current: Tensor) -> State:
-        return no_state(current)  # a ring starts at rest each step
+    def initial(self, current: Tensor) -> NoState:
+        return NoState()  # a ring starts at rest each step
 
-    def step(self, state: State, current: Tensor) -> tuple[Tensor, Observed, State]:
+    def step(self, state: NoState, current: Tensor) -> tuple[Tensor, Observed, NoState]:
         drive, rest = self._flat(current)
         out, final = run_nodes(self.system, drive, rest)
         inner = RingState(current, rest, final.reshape(-1, 5, *current.shape[1:]))
@@ -69,9 +69,6 @@ class FiveElement(Neuron):
     def primitive(self, v: Tensor) -> Tensor:
         drive, rest = self._flat(v)
         return run_nodes(self.system, drive, rest)[0].reshape(v.shape)
-
-    def dynamics(self) -> Dynamics | None:
-        return None
 
     def parameters(self, shape: tuple[int, ...]) -> dict[str, Tensor]:
         return {"log_rest": torch.zeros(5, *shape, dtype=torch.float64)}

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from neurorules.contracts.neuron import Reset
+from neurorules.contracts.threshold_neuron import ThresholdNeuron
 from neurorules.language.ranges import Fraction, NonNegative, Positive, Whole, ranged
-from neurorules.neurons._gated import Adaptation, GatedIntegrator
+from neurorules.neurons._adaptive import AdaptiveIntegrator
+from neurorules.neurons._refractory import Refractory, with_refractory_period
 from neurorules.surrogates import make_surrogate
 
 
@@ -19,7 +23,7 @@ def adaptive(
     reset_delay: bool = False,
     refractory: Whole = 0,
     surrogate: str = "fast_sigmoid",
-) -> GatedIntegrator:
+) -> ThresholdNeuron[Any] | Refractory:
     """b[t] = rho b[t-1] + S[t-1]; S[t] = 1 where v[t] > v_threshold + kappa b[t]; v[t] = beta v[t-1] + I[t].
 
     Source: Bellec et al. 2020, "A solution to the learning dilemma", ALIF (2018: "Long short-term memory and learning
@@ -36,10 +40,8 @@ def adaptive(
     Raises:
         UserError: a number out of range.
     """
-    made = make_surrogate(surrogate)
-    return GatedIntegrator(
-        beta, v_threshold, reset, reset_delay, made, adaptation=Adaptation(rho, kappa), refractory=refractory
-    )
+    neuron = AdaptiveIntegrator(beta, v_threshold, reset, reset_delay, make_surrogate(surrogate), rho, kappa)
+    return with_refractory_period(neuron, refractory)
 
 
 ENTRY = adaptive

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from neurorules.contracts.neuron import Reset
+from neurorules.contracts.threshold_neuron import ThresholdNeuron
 from neurorules.language.ranges import Fraction, Positive, Whole, ranged
-from neurorules.neurons._gated import GatedIntegrator
+from neurorules.neurons._refractory import Refractory, with_refractory_period
+from neurorules.neurons._synaptic import SynapticIntegrator
 from neurorules.surrogates import make_surrogate
 
 
@@ -18,7 +22,7 @@ def current_based(
     reset_delay: bool = False,
     refractory: Whole = 0,
     surrogate: str = "fast_sigmoid",
-) -> GatedIntegrator:
+) -> ThresholdNeuron[Any] | Refractory:
     """i[t] = alpha i[t-1] + I[t], v[t] = beta v[t-1] + i[t]. A spike resets v alone.
 
     A delayed reset to zero wipes out the step's current in v too, as in snnTorch 1.0.0.
@@ -35,8 +39,8 @@ def current_based(
     Raises:
         UserError: a number out of range.
     """
-    made = make_surrogate(surrogate)
-    return GatedIntegrator(beta, v_threshold, reset, reset_delay, made, alpha=alpha, refractory=refractory)
+    neuron = SynapticIntegrator(beta, v_threshold, reset, reset_delay, make_surrogate(surrogate), alpha)
+    return with_refractory_period(neuron, refractory)
 
 
 ENTRY = current_based

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from neurorules.contracts.neuron import Reset
+from neurorules.contracts.threshold_neuron import ThresholdNeuron
 from neurorules.language.ranges import Positive, Whole, ranged
-from neurorules.neurons._gated import GatedIntegrator
 from neurorules.neurons._leaky import LeakyIntegrator
+from neurorules.neurons._refractory import Refractory, with_refractory_period
 from neurorules.surrogates import make_surrogate
 
 
@@ -17,7 +20,7 @@ def integrate_and_fire(
     reset_delay: bool = False,
     refractory: Whole = 0,
     surrogate: str = "fast_sigmoid",
-) -> LeakyIntegrator | GatedIntegrator:
+) -> ThresholdNeuron[Any] | Refractory:
     """v[t] = v[t-1] + I[t].
 
     Args:
@@ -30,10 +33,8 @@ def integrate_and_fire(
     Raises:
         UserError: a number out of range.
     """
-    made = make_surrogate(surrogate)
-    if refractory:
-        return GatedIntegrator(1.0, v_threshold, reset, reset_delay, made, refractory=refractory)
-    return LeakyIntegrator(1.0, v_threshold, reset, reset_delay, made)
+    neuron = LeakyIntegrator(1.0, v_threshold, reset, reset_delay, make_surrogate(surrogate))
+    return with_refractory_period(neuron, refractory)
 
 
 ENTRY = integrate_and_fire

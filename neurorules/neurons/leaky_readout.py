@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neurorules.contracts.neuron import Brian2Text, Dynamics, Neuron, Observed, State
+from neurorules.contracts.neuron import Brian2Text, Dynamics, MembraneState, Neuron, Observed
 from neurorules.language.ranges import Fraction, ranged
 
 
 @ranged("neuron 'leaky_readout'")
 @dataclass(frozen=True)
-class LeakyReadout(Neuron):
+class LeakyReadout(Neuron[MembraneState]):
     """v[t] = beta v[t-1] + I[t]; the output is v itself.
 
     Args:
@@ -26,12 +26,12 @@ class LeakyReadout(Neuron):
     beta: Fraction = 0.0
     spiking = False
 
-    def initial(self, current: Tensor) -> State:
-        return State(torch.zeros_like(current))
+    def initial(self, current: Tensor) -> MembraneState:
+        return MembraneState(torch.zeros_like(current))
 
-    def step(self, state: State, current: Tensor) -> tuple[Tensor, Observed, State]:
+    def step(self, state: MembraneState, current: Tensor) -> tuple[Tensor, Observed, MembraneState]:
         v = self.beta * state.membrane + current
-        return v, Observed(v), State(v)
+        return v, Observed(v), MembraneState(v)
 
     def psi(self, v: Tensor) -> Tensor:
         return torch.ones_like(v)

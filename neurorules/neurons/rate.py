@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from neurorules.contracts.neuron import Brian2Text, Dynamics, Neuron, Observed, State, no_state
+from neurorules.contracts.neuron import Brian2Text, Neuron, NoState, Observed
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import BelowOne, ranged
 
@@ -19,7 +19,7 @@ SMALLEST_LENGTH = 1e-6
 
 @ranged("neuron 'rate'")
 @dataclass(frozen=True)
-class Rate(Neuron):
+class Rate(Neuron[NoState]):
     """s = relu(I) or tanh(I), v = I; T = 1 and no state.
 
     Args:
@@ -42,10 +42,10 @@ class Rate(Neuron):
         if self.leak and self.activation == "tanh":
             raise UserError("neuron 'rate': tanh has no leak. Use activation=relu")
 
-    def initial(self, current: Tensor) -> State:
-        return no_state(current)
+    def initial(self, current: Tensor) -> NoState:
+        return NoState()
 
-    def step(self, state: State, current: Tensor) -> tuple[Tensor, Observed, State]:
+    def step(self, state: NoState, current: Tensor) -> tuple[Tensor, Observed, NoState]:
         return self.primitive(current), Observed(current), state
 
     @property
@@ -66,9 +66,6 @@ class Rate(Neuron):
 
     def _graded(self, v: Tensor) -> Tensor:
         return functional.leaky_relu(v, self.leak) if self.activation == "relu" else torch.tanh(v)
-
-    def dynamics(self) -> Dynamics | None:
-        return None
 
     def brian2(self) -> Brian2Text:
         if self.unit:

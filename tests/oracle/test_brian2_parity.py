@@ -18,8 +18,10 @@ from neurorules.connections.conv2d import Conv2d
 from neurorules.contracts.neuron import Neuron
 from neurorules.network.layer import Input
 from neurorules.network.network import Network, build_network
-from neurorules.neurons._gated import Adaptation, GatedIntegrator
+from neurorules.neurons._adaptive import AdaptiveIntegrator
 from neurorules.neurons._leaky import LeakyIntegrator
+from neurorules.neurons._refractory import with_refractory_period
+from neurorules.neurons._synaptic import SynapticIntegrator
 from neurorules.surrogates import FastSigmoid
 from neurorules.transforms.flatten import Flatten
 from neurorules.transforms.pool import Pool
@@ -48,11 +50,12 @@ def random_neuron(kind: str, choose: random.Random, generator: torch.Generator, 
     beta = 1.0 if kind == "if" else number(0, 1)
     theta, reset, delay = number(0.3, 1.5), choose.choice(["subtract", "zero", "none"]), choose.random() < 0.5
     rest = choose.choice([0, 0, 1, 3])
-    if kind in ("if", "lif") and not rest:
-        return LeakyIntegrator(beta, theta, reset, delay, FastSigmoid())
-    alpha = number(0, 1) if kind == "cuba_lif" else None
-    adaptation = Adaptation(choose.uniform(0, 1), choose.uniform(0, 1)) if kind == "alif" else None
-    return GatedIntegrator(beta, theta, reset, delay, FastSigmoid(), alpha, adaptation, rest)
+    numbers = (beta, theta, reset, delay, FastSigmoid())
+    if kind == "cuba_lif":
+        return with_refractory_period(SynapticIntegrator(*numbers, number(0, 1)), rest)
+    if kind == "alif":
+        return with_refractory_period(AdaptiveIntegrator(*numbers, choose.uniform(0, 1), choose.uniform(0, 1)), rest)
+    return with_refractory_period(LeakyIntegrator(*numbers), rest)
 
 
 def random_net(kind: str, choose: random.Random) -> tuple[str, tuple[int, ...]]:

@@ -17,8 +17,11 @@ from neurorules.contracts.series import Series
 from neurorules.network.layer import Layer, draw_masks, mask_name
 from neurorules.network.model import Learned, build_model, initialise
 from neurorules.network.network import Network, build_network
-from neurorules.neurons._gated import GatedIntegrator
+from neurorules.neurons._adaptive import AdaptiveIntegrator
+from neurorules.neurons._integrator import Integrator
 from neurorules.neurons._leaky import LeakyIntegrator
+from neurorules.neurons._refractory import Refractory
+from neurorules.neurons._synaptic import SynapticIntegrator
 from neurorules.neurons.leaky_readout import LeakyReadout
 from neurorules.rules import RULES
 from neurorules.surrogates import make_surrogate
@@ -32,7 +35,7 @@ TOLERANCE = 1e-10
 RESETS = ("subtract", "zero", "none")
 
 
-def spike(neuron: LeakyIntegrator | GatedIntegrator, v: Tensor) -> Tensor:
+def spike(neuron: Integrator, v: Tensor) -> Tensor:
     """A step function forwards, the derivative of the surrogate's primitive backwards (its value cancels exactly)."""
     soft = neuron.surrogate.primitive(v - neuron.v_threshold)
     return (v > neuron.v_threshold).to(v.dtype) + (soft - soft.detach())
@@ -63,9 +66,13 @@ def integrate(
 
 
 def integrate_gated(
-    neuron: GatedIntegrator, current: Tensor, loop: Callable[[Tensor], Tensor]
+    gated: Integrator | Refractory, current: Tensor, loop: Callable[[Tensor], Tensor]
 ) -> tuple[Tensor, Tensor]:
     """The same with a synaptic current, a moving threshold and a refractory period, written out with booleans."""
+    neuron, period = (gated.neuron, gated.period) if isinstance(gated, Refractory) else (gated, 0)
+    assert isinstance(neuron, Integrator)
+    alpha = neuron.alpha if isinstance(neuron, SynapticIntegrator) else None
+    rho, kappa = (neuron.rho, neuron.kappa) if isinstance(neuron, AdaptiveIntegrator) else (0.0, 0.0)
     shape = current[0].shape
     u, spikes, i, b = (current.new_zeros(shape) for _ in range(4))
     waits = torch.zeros(shape, dtype=torch.long)
@@ -73,16 +80,14 @@ def integrate_gated(
     for here in current:
         here = here + loop(spikes)
         before = spikes.detach()
-        if neuron.refractory:
+        if period:
             late = before if neuron.reset_delay else torch.zeros_like(before)
         else:
-            adapted = 0 if neuron.adaptation is None else neuron.adaptation.kappa * b
-            late = ((u - adapted).detach() > neuron.v_threshold).to(u.dtype)
-        if neuron.adaptation is not None:
-            b = neuron.adaptation.rho * b + before
-        i = here if neuron.alpha is None else neuron.alpha * i + here
+            late = ((u - kappa * b).detach() > neuron.v_threshold).to(u.dtype)
+        b = rho * b + before
+        i = here if alpha is None else alpha * i + here
         theta = neuron.v_threshold
-        match neuron.reset, neuron.alpha:
+        match neuron.reset, alpha:
             case "subtract", _:
                 v, held = neuron.beta * u + i - late * theta, u - late * theta
             case "zero", None:
@@ -93,9 +98,9 @@ def integrate_gated(
                 v, held = neuron.beta * u + i, u
         rests = waits > 0
         v = torch.where(rests, held, v)
-        seen = v if neuron.adaptation is None else v - neuron.adaptation.kappa * b
+        seen = v - kappa * b
         spikes = torch.where(rests, torch.zeros_like(v), spike(neuron, seen))
-        waits = torch.where(spikes.detach() > 0.5, neuron.refractory, (waits - 1).clamp(min=0))
+        waits = torch.where(spikes.detach() > 0.5, period, (waits - 1).clamp(min=0))
         due = torch.zeros_like(late) if neuron.reset_delay else (spikes - late).detach()
         u = v - {"subtract": due * theta, "zero": due * v, "none": 0}[neuron.reset]
         found.append(seen)
@@ -164,11 +169,11 @@ def autograd_gradients(
             rows = total.flatten(0, 1)
             total = functional.batch_norm(rows, None, None, training=True, eps=EPSILON).reshape(total.shape)
         neuron = layer.neuron
-        if isinstance(neuron, GatedIntegrator):
-            v, spikes = integrate_gated(neuron, total + leaves[layer.bias_name], loop)
-        else:
-            assert isinstance(neuron, LeakyIntegrator | LeakyReadout)
+        if isinstance(neuron, LeakyIntegrator | LeakyReadout):
             v, spikes = integrate(neuron, total + leaves[layer.bias_name], loop)
+        else:
+            assert isinstance(neuron, Integrator | Refractory)
+            v, spikes = integrate_gated(neuron, total + leaves[layer.bias_name], loop)
         outputs.append(spikes)
     functional.cross_entropy(v.mean(0), labels).backward()
     return {name: leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
@@ -178,10 +183,13 @@ def per_neuron(network: Network, generator: torch.Generator) -> Network:
     """The same network, with a decay and a threshold of its own for each hidden neuron."""
 
     def vary(layer: Layer) -> Layer:
-        if not isinstance(layer.neuron, LeakyIntegrator | GatedIntegrator):
+        neuron = layer.neuron
+        inside = neuron.neuron if isinstance(neuron, Refractory) else neuron
+        if not isinstance(inside, Integrator):
             return layer
         draws = [torch.rand(layer.shape, generator=generator, dtype=torch.float64) for _ in range(2)]
-        return replace(layer, neuron=replace(layer.neuron, beta=0.5 + draws[0] / 2, v_threshold=0.5 + draws[1]))
+        inside = replace(inside, beta=0.5 + draws[0] / 2, v_threshold=0.5 + draws[1])
+        return replace(layer, neuron=replace(neuron, neuron=inside) if isinstance(neuron, Refractory) else inside)
 
     return replace(network, layers=tuple(vary(layer) for layer in network.layers))
 

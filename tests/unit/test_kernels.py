@@ -11,7 +11,7 @@ import pytest
 import snntorch
 import torch
 
-from neurorules.contracts.neuron import State
+from neurorules.contracts.neuron import MembraneState
 from neurorules.native.rings import native
 from neurorules.native.scans import (
     HAVE_PRIMITIVE,
@@ -162,7 +162,7 @@ def test_scan_neuron_and_snntorch_agree_bit_for_bit(generator, reset, delay, vec
     leaky = snntorch.Leaky(beta, threshold=threshold, reset_mechanism=reset.name.lower(), reset_delay=delay)
     neuron = LeakyIntegrator(beta, threshold, reset.name.lower(), delay, Boxcar())
     mem = drawn(generator, torch.float32, *ODD[1:], mean=drive)
-    state, ours = State(mem), scan(current, ODD[0], beta, threshold, reset, delay, mem)
+    state, ours = MembraneState(mem), scan(current, ODD[0], beta, threshold, reset, delay, mem)
     for t in range(ODD[0]):
         spikes, mem = leaky(current[t], mem)
         fired, observed, state = neuron.step(state, current[t])

@@ -8,13 +8,15 @@ import torch
 from torch import Tensor
 
 from neurorules.connections.dense import Dense
-from neurorules.contracts.neuron import Neuron, Reset
+from neurorules.contracts.neuron import MembraneState, Neuron, Reset
 from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
 from neurorules.network.layer import NETWORK_INPUT, Input, Layer
 from neurorules.neurons import NEURONS
-from neurorules.neurons._gated import Adaptation, GatedIntegrator
+from neurorules.neurons._adaptive import AdaptiveIntegrator
 from neurorules.neurons._leaky import LeakyIntegrator
+from neurorules.neurons._refractory import Refractory
+from neurorules.neurons._synaptic import SynapticIntegrator
 from neurorules.neurons.leaky_readout import LeakyReadout
 from neurorules.neurons.rate import Rate
 from neurorules.surrogates import make_surrogate
@@ -75,7 +77,8 @@ def by_steps(neuron: Neuron, current: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     rows: list[tuple[Tensor, Tensor, Tensor]] = []
     for here in current:
         fired, observed, state = neuron.step(state, here)
-        rows.append((fired, observed.v, state.membrane))
+        inside = state.neuron if isinstance(neuron, Refractory) else state
+        rows.append((fired, observed.v, inside.membrane))
     spikes, before, after = (torch.stack(parts) for parts in zip(*rows, strict=True))
     return spikes, before, after
 
@@ -92,7 +95,7 @@ def test_a_leaky_integrator_is_snntorchs_leaky_bit_for_bit(
     assert torch.equal(spikes, their_spikes) and torch.equal(membranes, their_membranes)
 
 
-def by_synaptic(neuron: GatedIntegrator, current: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def by_synaptic(neuron: SynapticIntegrator, current: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """(spikes, synaptic currents, membranes as snnTorch returns them), from its Synaptic."""
     numbers = (torch.as_tensor(value, dtype=current.dtype) for value in (neuron.alpha, neuron.beta, neuron.v_threshold))
     synaptic = snntorch.Synaptic(*numbers, reset_mechanism=neuron.reset, reset_delay=neuron.reset_delay)
@@ -112,7 +115,7 @@ def test_cuba_lif_is_snntorchs_synaptic_bit_for_bit(
 ) -> None:
     beta, threshold = numbers(kind[2], dtype, generator)
     alpha = torch.rand(SIZE, generator=generator).to(dtype) if kind[2] else 0.625
-    neuron = GatedIntegrator(beta, threshold, kind[0], kind[1], make_surrogate("atan"), alpha=alpha)
+    neuron = SynapticIntegrator(beta, threshold, kind[0], kind[1], make_surrogate("atan"), alpha)
     current = currents(drive, dtype, generator)
     state = neuron.initial(current[0])
     rows = []
@@ -131,10 +134,10 @@ def test_gates_that_do_nothing_leave_a_leaky_integrator(
 ) -> None:
     plain, current = make(kind, torch.float64, generator), currents(drive, torch.float64, generator)
     own = (plain.beta, plain.v_threshold, plain.reset, plain.reset_delay, plain.surrogate)
-    unmoved = GatedIntegrator(*own, adaptation=Adaptation(0.9, 0.0))
+    unmoved = AdaptiveIntegrator(*own, rho=0.9, kappa=0.0)
     assert all(map(torch.equal, by_steps(plain, current), by_steps(unmoved, current)))
     if plain.reset != "zero" or not plain.reset_delay:  # snnTorch's Synaptic then loses a step's current
-        instant = GatedIntegrator(*own, alpha=0.0)
+        instant = SynapticIntegrator(*own, alpha=0.0)
         assert all(map(torch.equal, by_steps(plain, current), by_steps(instant, current)))
 
 
@@ -188,7 +191,7 @@ def test_a_layer_in_the_fused_scan_is_snntorchs_leaky_bit_for_bit(
     their_spikes, their_membranes = by_snntorch(neuron, current)
     assert torch.equal(activity.S.values, their_spikes) and torch.equal(activity.v.values, before)
     assert torch.equal(spikes, their_spikes)
-    assert carry.state is not None and torch.equal(carry.state.membrane, their_membranes[-1])
+    assert isinstance(carry.state, MembraneState) and torch.equal(carry.state.membrane, their_membranes[-1])
 
 
 @pytest.mark.parametrize("drive", DRIVES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from neurorules import Learner
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
+from neurorules.torch_path.training.identity import IDENTITY
 
 STEPS, SAMPLES, CLASSES, INPUTS = 4, 6, 3, 8
 State = dict[str, Tensor]
@@ -68,6 +70,34 @@ def test_a_state_of_another_learner_is_refused_by_what_differs(name: str, learne
         taught(other)
     line = refused(taught(make()), other.state())
     assert re.search(words, line), line
+
+
+EARLIER = {
+    "cuba_lif": "alpha=0.8",
+    "alif": "adaptation=(0.95, 0.2)",
+    "lif:refractory=3": "refractory=3",
+    "cuba_lif:refractory=2": "alpha=0.8, refractory=2",
+    "alif:refractory=1": "adaptation=(0.95, 0.2), refractory=1",
+}
+"""What stood behind the numbers of a leaky integrator when one class held every gated neuron."""
+
+
+def in_earlier_words(state: State, neuron: str) -> State:
+    """The state as an earlier version stored it."""
+    words = json.loads(bytes(state[IDENTITY].tolist()))
+    own = "beta=0.9, v_threshold=1.0, reset='subtract', reset_delay=False, surrogate=FastSigmoid()"
+    words |= {f"neuron of layer '{name}'": f"GatedIntegrator({own}, {neuron})" for name in ("hidden1", "hidden2")}
+    return {**state, IDENTITY: torch.frombuffer(bytearray(json.dumps(words).encode()), dtype=torch.uint8)}
+
+
+@pytest.mark.parametrize("neuron", EARLIER)
+def test_a_state_that_names_neurons_as_earlier_versions_did_is_loaded(neuron: str) -> None:
+    source, learner = taught(make(neuron=neuron)), make(neuron=neuron)
+    learner.load(in_earlier_words(source.state(), EARLIER[neuron]))
+    weights = learner.state()
+    assert all(torch.equal(value, weights[name]) for name, value in source.state().items())
+    for other in EARLIER.keys() - {neuron}:
+        refused(make(neuron=other), in_earlier_words(source.state(), EARLIER[neuron]))
 
 
 @pytest.mark.parametrize("pair", [("dfa", "drtp"), ("fa", "bptt"), ("sigprop", "sigprop:form=voltage")])

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurorules.contracts.neuron import Gates, Neuron, State
+from neurorules.contracts.neuron import Gates, MembraneState, Neuron
 from neurorules.contracts.normalisation import CurrentStatistics, first_current_statistics
 from neurorules.contracts.series import Series, summed_over_time
 from neurorules.contracts.signal import Offset, Summary
@@ -75,9 +75,15 @@ class Activity:
 
 @dataclass
 class Carry:
-    """State of one layer between windows: membrane, last spikes for what comes one step late, and what fades."""
+    """What one layer hands from a window to the next.
 
-    state: Any = None
+    Args:
+        state: the neurons' own state, whatever its type; None before the first window.
+        spikes: of the last step, (B, *shape), for what arrives one step late.
+        traces: what fades over time, by name.
+    """
+
+    state: tuple[Any, ...] | None = None
     spikes: Tensor | None = None
     traces: dict[str, Tensor] = field(default_factory=dict)
 
@@ -231,7 +237,7 @@ def _run_through_time(
     found = scans.scan(
         series.flat(), steps, _flat(dynamics.beta), _flat(dynamics.v_threshold),
         RESETS[dynamics.reset], dynamics.reset_delay,
-        None if carry.state is None else carry.state.membrane.reshape(rows, -1),
+        None if carry.state is None else MembraneState(*carry.state).membrane.reshape(rows, -1),
         affine=affine, spikes=layer.neuron.spiking, spike_total=layer.neuron.spiking, total=total, psi=psi,
         moments=moments,
     )  # fmt: skip
@@ -242,9 +248,10 @@ def _run_through_time(
     v = shaped(found.v)
     assert v is not None
     spike_total = shaped(found.spike_total)
+    after = MembraneState(found.u.reshape(rows, *layer.shape))
     return WindowActivity(
-        v, v if found.spikes is None else found.spikes.reshape(v.shape), State(found.u.reshape(rows, *layer.shape)),
-        spike_total, spike_total if summary == "spikes" else shaped(found.total), found,
+        v, v if found.spikes is None else found.spikes.reshape(v.shape), after, spike_total,
+        spike_total if summary == "spikes" else shaped(found.total), found,
     )  # fmt: skip
 
 

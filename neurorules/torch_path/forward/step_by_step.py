@@ -19,7 +19,7 @@ class WindowActivity(NamedTuple):
 
     v: Tensor
     spikes: Tensor
-    after: Any
+    after: tuple[Any, ...]
     spike_total: Tensor | None = None
     summary: Tensor | None = None
     scan: scans.Scan | None = None
@@ -27,10 +27,10 @@ class WindowActivity(NamedTuple):
     gates: Gates | None = None
 
 
-def run_steps(neuron: Neuron, drive: Series, steps: int, state: Any) -> WindowActivity:
+def run_steps(neuron: Neuron, drive: Series, steps: int, state: tuple[Any, ...] | None) -> WindowActivity:
     """Run a population without recurrent connections; from rest if `state` is None."""
     currents = drive.over_time(steps)
-    state = state or neuron.initial(currents[0])
+    state = neuron.initial(currents[0]) if state is None else state
     if steps == 1:
         fired, observed, state = neuron.step(state, currents[0])
         gates = _stacked([observed.gates] if observed.gates is not None else [])
@@ -50,13 +50,13 @@ def run_loop(
     loops: list[Input],
     drive: Series,
     steps: int,
-    state: Any,
+    state: tuple[Any, ...] | None,
     spikes: Tensor | None,
     gain: Tensor | None,
 ) -> WindowActivity:
     """Step by step, each step fed with the one before; recurrent current shares the feed-forward current's gain."""
     currents = drive.over_time(steps)
-    state = state or layer.neuron.initial(currents[0])
+    state = layer.neuron.initial(currents[0]) if state is None else state
     spikes = torch.zeros_like(currents[0]) if spikes is None else spikes
     membranes, fired, gates_seen = [], [], []
     for t in range(steps):

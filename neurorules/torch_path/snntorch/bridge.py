@@ -23,8 +23,10 @@ from neurorules.language.errors import UserError
 from neurorules.network.layer import NETWORK_INPUT, Input, Layer
 from neurorules.network.model import Learned
 from neurorules.network.network import Network
-from neurorules.neurons._gated import GatedIntegrator
+from neurorules.neurons._adaptive import AdaptiveIntegrator
 from neurorules.neurons._leaky import LeakyIntegrator
+from neurorules.neurons._refractory import Refractory
+from neurorules.neurons._synaptic import SynapticIntegrator
 from neurorules.neurons.leaky_readout import LeakyReadout
 from neurorules.neurons.rate import Rate
 from neurorules.torch_path.snntorch.folding import fold
@@ -278,7 +280,13 @@ def _population(layer: Layer, dtype: torch.dtype) -> list[nn.Module]:
         return [nn.ReLU() if neuron.activation == "relu" else nn.Tanh()]
     if isinstance(neuron, LeakyIntegrator | LeakyReadout):
         return [to_leaky(neuron, dtype, last)]
-    if isinstance(neuron, GatedIntegrator):
-        return [to_synaptic(neuron, f"the neuron of layer '{layer.name}'", dtype, last)]
+    if isinstance(neuron, SynapticIntegrator):
+        return [to_synaptic(neuron, dtype, last)]
+    if isinstance(neuron, Refractory | AdaptiveIntegrator):
+        what = "a refractory period" if isinstance(neuron, Refractory) else "an adaptive threshold"
+        raise UserError(
+            f"the neuron of layer '{layer.name}' has {what}, which no layer of snnTorch has. "
+            f"Use if, lif or cuba_lif neurons without"
+        )
     name = type(neuron).__name__
     raise UserError(f"snnTorch has no layer for the neuron of '{layer.name}', {name}. Use if, lif or cuba_lif neurons")

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from neurorules.contracts.neuron import Neuron
 from neurorules.contracts.surrogate import Surrogate
 from neurorules.language.errors import UserError
-from neurorules.neurons._gated import GatedIntegrator
 from neurorules.neurons._leaky import LeakyIntegrator
+from neurorules.neurons._synaptic import SynapticIntegrator
 from neurorules.neurons.leaky_readout import LeakyReadout
 from neurorules.neurons.rate import Rate
 from neurorules.surrogates import Atan, FastSigmoid
@@ -68,15 +68,8 @@ def to_leaky(neuron: LeakyIntegrator | LeakyReadout, dtype: torch.dtype, last: b
     )
 
 
-def to_synaptic(neuron: GatedIntegrator, where: str, dtype: torch.dtype, last: bool) -> nn.Module:
-    """An snnTorch Synaptic that keeps its own state; the last one returns (spikes, synaptic current, membrane).
-
-    Raises:
-        UserError: an adaptive threshold or a refractory period, which snnTorch's neurons do not have.
-    """
-    if neuron.alpha is None or neuron.adaptation is not None or neuron.refractory:
-        what = "a refractory period" if neuron.refractory else "an adaptive threshold"
-        raise UserError(f"{where} has {what}, which no layer of snnTorch has. Use if, lif or cuba_lif neurons without")
+def to_synaptic(neuron: SynapticIntegrator, dtype: torch.dtype, last: bool) -> nn.Module:
+    """An snnTorch Synaptic that keeps its own state; the last one returns (spikes, synaptic current, membrane)."""
     return snntorch.Synaptic(
         _tensor(neuron.alpha, dtype),
         _tensor(neuron.beta, dtype),
@@ -111,7 +104,7 @@ def to_neuron(module: nn.Module, where: str, shape: Shape) -> Neuron:
     delayed, surrogate = bool(module.reset_delay), _surrogate(module, where)
     if isinstance(module, snntorch.Synaptic):
         alpha = _number(torch.as_tensor(module.alpha).clamp(0, 1), where, "alpha", shape)
-        return GatedIntegrator(beta, threshold, reset, delayed, surrogate, alpha=alpha)
+        return SynapticIntegrator(beta, threshold, reset, delayed, surrogate, alpha)
     return LeakyIntegrator(beta, threshold, reset, delayed, surrogate)
 
 
@@ -129,7 +122,7 @@ def to_reader(module: nn.Module | None, where: str, shape: Shape) -> Neuron:
     if isinstance(module, nn.ReLU | nn.Tanh):
         raise UserError(f"{where} stands behind the last Linear, whose output gives the class scores. Remove it")
     neuron = to_neuron(module, where, shape)
-    assert isinstance(neuron, LeakyIntegrator | GatedIntegrator)
+    assert isinstance(neuron, LeakyIntegrator | SynapticIntegrator)
     if isinstance(neuron, LeakyIntegrator) and neuron.reset == "none" and not isinstance(neuron.beta, Tensor):
         return LeakyReadout(neuron.beta)
     if neuron.reset != "none" and not neuron.reset_delay:

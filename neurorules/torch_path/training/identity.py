@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 
 from neurorules.language.errors import UserError
+from neurorules.torch_path.training.earlier_names import in_todays_words
 
 IDENTITY = "learner"
 """Its name in a state: a JSON text, as bytes."""
 OPTIMISER = "optimizer"
+NEURON = "neuron of layer "
 ABOUT = ("source", "defaults", "control", "signal")
 """What a rule says that changes no number, or that the learner's own settings replace."""
 
@@ -37,6 +39,7 @@ def check_identity(learner: Any, given: Tensor, weights_only: bool) -> None:
         theirs = None
     if not isinstance(theirs, Mapping):
         raise UserError(f"the state is damaged: its entry '{IDENTITY}' does not say whose it was")
+    theirs = {key: in_todays_words(str(text)) if key.startswith(NEURON) else text for key, text in theirs.items()}
     ours = _words(learner)
     for key in (key for key in {**ours, **theirs} if not (weights_only and key == OPTIMISER)):
         if ours.get(key) != theirs.get(key):

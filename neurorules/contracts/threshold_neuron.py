@@ -1,0 +1,164 @@
+"""The contract of a neuron that spikes above a threshold and is then reset, with its step in parts.
+
+A wrapper such as a refractory period stands between the parts. A neuron that nothing wraps needs only `Neuron`.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from neurorules.contracts.neuron import Brian2Text, Gates, Neuron, Observed, State, no_brian2_text
+from neurorules.contracts.surrogate import Surrogate
+
+
+class Brian2Parts(NamedTuple):
+    """The parts of a step as Brian2 code. `late` is 1 where an earlier spike resets the membrane in this step, and `S`
+    still is the spike of the step before until it is written.
+
+    Args:
+        late: `late` as an expression of the state; "" for a neuron without reset.
+        integrate: statements that write the membrane `mem` before its reset from `u`, `I` and `late`.
+        hold: `mem` of a step in which the membrane waits, as an expression of `u` and `late` in brackets.
+        v: what the threshold sees, as an expression of `mem`.
+        settle: statements that write `u` after the reset from `mem`, `S` and `late`.
+        keep, admit: the gates of a free step, as products.
+        keep_held: `keep` of a step in which the membrane waits, as a factor behind others: "" for 1, or "*(1 - S)".
+        numbers, state, current: as in `Brian2Text`; `state` without `keep` and `admit`.
+    """
+
+    late: str
+    integrate: tuple[str, ...]
+    hold: str
+    v: str
+    settle: tuple[str, ...]
+    keep: str
+    admit: str
+    keep_held: str
+    numbers: Mapping[str, float | np.ndarray]
+    state: tuple[str, ...] = ()
+    current: str | None = None
+
+
+class ThresholdNeuron(Neuron[State]):
+    """v = integrate(state, I); S = 1 where v > v_threshold; state after = settle(v, S).
+
+    `late` is 1 where a spike of an earlier step resets the membrane in this one: where resets are delayed, and where
+    a reset by subtraction left the membrane above its threshold.
+    """
+
+    spiking = True
+    v_threshold: float | Tensor
+    """What v is compared with, > 0; one number, or (*shape)."""
+    reset_delay: bool
+    """Whether a reset acts one step after its spike."""
+    surrogate: Surrogate
+    """psi and its primitive, around the threshold."""
+
+    @abstractmethod
+    def late(self, state: State) -> Tensor:
+        """1 where an earlier spike resets the membrane in this step, else 0; (B, *shape)."""
+
+    @abstractmethod
+    def integrate(self, state: State, current: Tensor, late: Tensor) -> State:
+        """The state with its membrane before this step's reset, and all else as it is after the step.
+
+        Args:
+            state: the state after the step before.
+            current: what drives the neurons, (B, *shape).
+            late: resets that earlier spikes left to this step, (B, *shape).
+        """
+
+    @abstractmethod
+    def hold(self, state: State, moved: State, late: Tensor) -> State:
+        """The state in place of `moved` where the membrane waits: neither leak nor input, the late resets alone.
+
+        Args:
+            state: the state after the step before.
+            moved: what `integrate` gave; whatever goes on while the membrane waits is taken from it.
+            late: resets that earlier spikes left to this step, (B, *shape).
+        """
+
+    @abstractmethod
+    def v(self, moved: State) -> Tensor:
+        """The membrane before its reset as the threshold sees it, (B, *shape)."""
+
+    @abstractmethod
+    def settle(self, moved: State, spikes: Tensor, late: Tensor) -> State:
+        """The state after the step: with the resets of this step's spikes, where they are not delayed.
+
+        Args:
+            moved: the state with its membrane before the reset.
+            spikes: of this step, (B, *shape).
+            late: resets that have acted in this step already, (B, *shape).
+        """
+
+    @abstractmethod
+    def gates(self, state: State, before: Tensor) -> Gates:
+        """The gates of a step in which the membrane does not wait.
+
+        Args:
+            state: the state after the step before.
+            before: spikes of the step before, (B, *shape).
+        """
+
+    @abstractmethod
+    def keep_held(self, before: Tensor) -> Tensor:
+        """The gate `keep` of a step in which the membrane waits: 1, or 0 where a reset to a fixed value came between.
+
+        Args:
+            before: spikes of the step before, (B, *shape).
+        """
+
+    @abstractmethod
+    def before(self, state: State) -> Tensor | None:
+        """Spikes of the step before, (B, *shape); None for a state that does not say, of a neuron with `dynamics`."""
+
+    def spikes(self, v: Tensor) -> Tensor:
+        """1 where v is above the threshold, else 0; (B, *shape)."""
+        return ((v - self.v_threshold) > 0).to(v.dtype)
+
+    def step(self, state: State, current: Tensor) -> tuple[Tensor, Observed, State]:
+        late = self.late(state)
+        moved = self.integrate(state, current, late)
+        v, before = self.v(moved), self.before(state)
+        spikes = self.spikes(v)
+        gates = None if before is None else self.gates(state, before)
+        return spikes, Observed(v, gates=gates), self.settle(moved, spikes, late)
+
+    @property
+    def scale(self) -> float | Tensor:
+        """The threshold."""
+        return self.v_threshold
+
+    def psi(self, v: Tensor) -> Tensor:
+        return self.surrogate.psi(v - self.v_threshold)
+
+    def primitive(self, v: Tensor) -> Tensor:
+        return self.surrogate.primitive(v - self.v_threshold)
+
+    def brian2_parts(self) -> Brian2Parts:
+        """The parts of the step as text for Brian2.
+
+        Raises:
+            UserError: the neuron has no such text; it then runs in torch alone.
+        """
+        raise no_brian2_text(self)
+
+    def brian2(self) -> Brian2Text:
+        parts = self.brian2_parts()
+        lines = (
+            *([f"late = {parts.late}"] if parts.late else []),
+            f"keep = {parts.keep}",
+            f"admit = {parts.admit}",
+            *parts.integrate,
+            f"v = {parts.v}",
+            "S = int(v - v_threshold > 0)",
+            *parts.settle,
+        )
+        state = ("keep", "admit", *parts.state)
+        return Brian2Text(lines, parts.numbers, self.surrogate, state, parts.current)

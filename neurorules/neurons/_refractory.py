@@ -1,0 +1,140 @@
+"""A refractory period around any neuron with a threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from neurorules.contracts.neuron import Brian2Text, Gates, Neuron, Observed
+from neurorules.contracts.threshold_neuron import ThresholdNeuron
+
+
+class RefractoryState(NamedTuple):
+    """The state after a step.
+
+    Args:
+        neuron: the state of the neuron inside.
+        left: steps for which the neuron cannot spike, (B, *shape); the whole period exactly where it has just spiked.
+    """
+
+    neuron: tuple[Any, ...]
+    left: Tensor
+
+
+@dataclass(frozen=True)
+class Refractory(Neuron[RefractoryState]):
+    """For some steps after a spike the membrane is held where the reset leaves it: no leak, no input, no spike.
+
+    Whatever else the neuron has, a synaptic current or an adaptation, goes on. Resets are those of spikes: a membrane
+    that waits above its threshold is not reset again. psi is 0 while no spike can come.
+
+    Args:
+        neuron: what is held.
+        period: steps after a spike in which it is held, >= 1.
+    """
+
+    neuron: ThresholdNeuron[Any]
+    period: int
+    spiking = True
+
+    def initial(self, current: Tensor) -> RefractoryState:
+        return RefractoryState(self.neuron.initial(current), torch.zeros_like(current))
+
+    def step(self, state: RefractoryState, current: Tensor) -> tuple[Tensor, Observed, RefractoryState]:
+        neuron, before, free = self.neuron, (state.left == self.period).to(current.dtype), state.left <= 0
+        late = before if neuron.reset_delay else torch.zeros_like(before)
+        moved = neuron.integrate(state.neuron, current, late)
+        held = neuron.hold(state.neuron, moved, late)
+        here = type(moved)(*(torch.where(free, a, b) for a, b in zip(moved, held, strict=True)))
+        v = neuron.v(here)
+        can_spike = free.to(current.dtype)
+        spikes = neuron.spikes(v) * can_spike
+        left = spikes * self.period + (1 - spikes) * (state.left - 1).clamp(min=0)
+        gates = self._gates(neuron.gates(state.neuron, before), neuron.keep_held(before), can_spike)
+        return spikes, Observed(v, gates=gates), RefractoryState(neuron.settle(here, spikes, late), left)
+
+    def _gates(self, free: Gates, keep_held: Tensor, can_spike: Tensor) -> Gates:
+        return Gates(can_spike * free.keep + (1 - can_spike) * keep_held, can_spike * free.admit, can_spike)
+
+    def psi(self, v: Tensor) -> Tensor:
+        return self.neuron.psi(v)
+
+    def primitive(self, v: Tensor) -> Tensor:
+        return self.neuron.primitive(v)
+
+    @property
+    def scale(self) -> float | Tensor:
+        """The scale of the neuron inside."""
+        return self.neuron.scale
+
+    @property
+    def current_decay(self) -> float | Tensor:
+        """The decay of the synaptic current of the neuron inside."""
+        return self.neuron.current_decay
+
+    @property
+    def steadier(self) -> str:  # type: ignore[override]
+        """What is proposed for the neuron inside."""
+        return self.neuron.steadier
+
+    @property
+    def work(self) -> int:  # type: ignore[override]
+        """The work of the neuron inside."""
+        return self.neuron.work
+
+    @property
+    def pools_layer(self) -> bool:  # type: ignore[override]
+        """Whether the neuron inside depends on the others of its population."""
+        return self.neuron.pools_layer
+
+    @property
+    def learns(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The parameters of the neuron inside."""
+        return self.neuron.learns
+
+    def parameters(self, shape: tuple[int, ...]) -> dict[str, Tensor]:
+        return self.neuron.parameters(shape)
+
+    def with_parameters(self, own: Mapping[str, Tensor]) -> Refractory:
+        return self._around(self.neuron.with_parameters(own))
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Refractory:
+        return self._around(self.neuron.to(device, dtype))
+
+    def _around(self, neuron: Neuron[Any]) -> Refractory:
+        """The same period around another neuron of the same kind."""
+        assert isinstance(neuron, ThresholdNeuron)
+        return replace(self, neuron=neuron)
+
+    def brian2(self) -> Brian2Text:
+        parts = self.neuron.brian2_parts()
+        late = ("int(S > 0)" if self.neuron.reset_delay else "0.0") if parts.late else ""
+        lines = (
+            *([f"late = {late}"] if late else []),
+            "free = int(left <= 0)",
+            f"keep = free*{parts.keep} + (1 - free){parts.keep_held}",
+            f"admit = free*{parts.admit}",
+            *parts.integrate,
+            f"mem = free*mem + (1 - free)*{parts.hold}",
+            f"v = {parts.v}",
+            "S = int(v - v_threshold > 0)*free",
+            "left = S*refractory_steps + (1 - S)*clip(left - 1, 0, inf)",
+            *parts.settle,
+        )
+        numbers = {**parts.numbers, "refractory_steps": float(self.period)}
+        state = ("keep", "admit", *parts.state, "left", "free")
+        return Brian2Text(lines, numbers, self.neuron.surrogate, state, parts.current, rests=True)
+
+
+def with_refractory_period(neuron: ThresholdNeuron[Any], steps: int) -> ThresholdNeuron[Any] | Refractory:
+    """A neuron as it is, or with a refractory period.
+
+    Args:
+        neuron: what may be held.
+        steps: length of the period, >= 0; 0 for none.
+    """
+    return Refractory(neuron, steps) if steps else neuron

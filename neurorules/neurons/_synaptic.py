@@ -1,0 +1,107 @@
+"""The leaky integrator with a synaptic current that `cuba_lif` is an instance of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from neurorules.contracts.neuron import Gates
+from neurorules.contracts.threshold_neuron import Brian2Parts
+from neurorules.neurons._integrator import Integrator, flat_numbers, placed, plain_decays
+
+
+class SynapticState(NamedTuple):
+    """The state after a step, (B, *shape) each.
+
+    Args:
+        membrane: after the reset.
+        current: of the synapses.
+        spikes: of the step.
+    """
+
+    membrane: Tensor
+    current: Tensor
+    spikes: Tensor
+
+
+@dataclass(frozen=True)
+class SynapticIntegrator(Integrator[SynapticState]):
+    """i[t] = alpha i[t-1] + I[t], v[t] = beta u[t-1] + i[t]; a spike resets the membrane alone.
+
+    Conventions are those of snnTorch 1.0.0's Synaptic, bit for bit: a late reset to zero wipes the current of its
+    step out of the membrane too.
+
+    Args:
+        alpha: decay of the synaptic current per step, in [0, 1]; a number or a tensor (*shape).
+    """
+
+    alpha: float | Tensor
+
+    def initial(self, current: Tensor) -> SynapticState:
+        nothing = torch.zeros_like(current)
+        return SynapticState(nothing, nothing, nothing)
+
+    def late(self, state: SynapticState) -> Tensor:
+        return self.above(state.membrane)
+
+    def before(self, state: SynapticState) -> Tensor:
+        return state.spikes
+
+    def integrate(self, state: SynapticState, current: Tensor, late: Tensor) -> SynapticState:
+        arriving = self.alpha * state.current + current
+        if self.reset == "zero":
+            v = self.beta * state.membrane + arriving
+            return SynapticState(v - late * v, arriving, state.spikes)
+        return SynapticState(self.leaked(state.membrane, arriving, late), arriving, state.spikes)
+
+    def hold(self, state: SynapticState, moved: SynapticState, late: Tensor) -> SynapticState:
+        return moved._replace(membrane=self.held(state.membrane, late))
+
+    def v(self, moved: SynapticState) -> Tensor:
+        return moved.membrane
+
+    def settle(self, moved: SynapticState, spikes: Tensor, late: Tensor) -> SynapticState:
+        return SynapticState(self.after_reset(moved.membrane, spikes, late), moved.current, spikes)
+
+    def gates(self, state: SynapticState, before: Tensor) -> Gates:
+        keep, admit, fires = super().gates(state, before)
+        return Gates(keep, 1 - before if self._wipes_current else admit, fires)
+
+    @property
+    def _wipes_current(self) -> bool:
+        """Whether a reset wipes the current of a step out of the membrane."""
+        return self.reset == "zero" and self.reset_delay
+
+    @property
+    def current_decay(self) -> float | Tensor:
+        """alpha."""
+        return self.alpha
+
+    def decays(self) -> tuple[float, ...] | None:
+        return plain_decays(self.reset, self.alpha, self.beta)
+
+    def brian2_parts(self) -> Brian2Parts:
+        if self.reset == "zero":
+            membrane = ["mem = beta*u", "mem = mem + syn", "mem = mem - late*mem"]
+        else:
+            membrane = self.brian2_leaked("mem", "syn")
+        return Brian2Parts(
+            late=self.brian2_late(),
+            integrate=("syn = alpha*syn", "syn = syn + I", *membrane),
+            hold=self.brian2_held(),
+            v="mem",
+            settle=(self.brian2_after_reset("mem"),),
+            keep=f"beta{self.brian2_passed()}",
+            admit="(1 - S)" if self._wipes_current else "1.0",
+            keep_held=self.brian2_passed(),
+            numbers={**self.brian2_numbers(), "alpha": flat_numbers(self.alpha)},
+            state=("syn",),
+            current="syn",
+        )
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> SynapticIntegrator:
+        beta, theta = placed(self.beta, device, dtype), placed(self.v_threshold, device, dtype)
+        return replace(self, beta=beta, v_threshold=theta, alpha=placed(self.alpha, device, dtype))

@@ -1,0 +1,30 @@
+"""Neurons as states of earlier versions name them, in today's words."""
+
+from __future__ import annotations
+
+import re
+
+GATED = re.compile(
+    r"GatedIntegrator\((?P<own>.*?)(?:, alpha=(?P<alpha>.*?))?"
+    r"(?:, adaptation=\((?P<rho>[^,]*), (?P<kappa>[^)]*)\))?(?:, refractory=(?P<period>\d+))?\)"
+)
+"""One neuron for a synaptic current, an adaptive threshold and a refractory period, of which it had any."""
+
+
+def in_todays_words(neuron: str) -> str:
+    """A neuron's text as today's version writes it; a text that no earlier version wrote stays what it is.
+
+    Args:
+        neuron: the text that a stored state holds, such as "GatedIntegrator(beta=0.9, ..., refractory=2)".
+    """
+    match = GATED.fullmatch(neuron)
+    if match is None:
+        return neuron
+    own, alpha, rho, kappa, period = match.group("own", "alpha", "rho", "kappa", "period")
+    if alpha is not None:
+        text = f"SynapticIntegrator({own}, alpha={alpha})"
+    elif rho is not None:
+        text = f"AdaptiveIntegrator({own}, rho={rho}, kappa={kappa})"
+    else:
+        text = f"LeakyIntegrator({own})"
+    return text if period is None else f"Refractory(neuron={text}, period={period})"
