@@ -6,7 +6,8 @@ from math import prod
 
 import torch
 
-from neurorules.contracts.signal import NetShape, SignalState
+from neurorules.contracts.net_shape import NetShape
+from neurorules.contracts.signal import SignalState
 
 
 def direct_feedback(net: NetShape, generator: torch.Generator) -> SignalState:

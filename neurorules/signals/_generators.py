@@ -18,8 +18,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from neurorules.contracts.phase_drive import Offset, PhaseDrive
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import Offset, PhaseDrive, bought, one_hot
+from neurorules.contracts.signal import one_hot
+from neurorules.contracts.view import bought
 from neurorules.signals._similarity import Rows, unit
 
 Generator = Literal["target_only", "target_input", "target_loop"]

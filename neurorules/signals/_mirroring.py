@@ -10,7 +10,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from neurorules.contracts.signal import LayerShape, NetShape, SignalState
+from neurorules.contracts.net_shape import LayerShape, NetShape
+from neurorules.contracts.signal import SignalState
 from neurorules.signals._projection import deviation, product_of
 
 KEPT = 0.98

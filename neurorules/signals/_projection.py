@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from neurorules.contracts.signal import NetShape
+from neurorules.contracts.net_shape import NetShape
 
 ProjectionInit = Literal["uniform", "normal", "class_means"]
 

@@ -9,7 +9,9 @@ from math import prod
 import torch
 from torch import Tensor
 
-from neurorules.contracts.signal import NetShape, Signal, SignalState, ThirdFactor, View, bought
+from neurorules.contracts.net_shape import NetShape
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
+from neurorules.contracts.view import View, bought
 
 
 @dataclass(frozen=True)

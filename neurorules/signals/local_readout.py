@@ -9,17 +9,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from neurorules.contracts.signal import (
-    LayerShape,
-    NetShape,
-    Signal,
-    SignalState,
-    ThirdFactor,
-    View,
-    bought,
-    constant_in_time,
-    one_hot,
-)
+from neurorules.contracts.net_shape import LayerShape, NetShape
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time, one_hot
+from neurorules.contracts.view import View, bought
 from neurorules.signals._features import feature_count, from_features, to_features
 
 

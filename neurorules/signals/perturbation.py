@@ -10,21 +10,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from neurorules.contracts.net_shape import NetShape
+from neurorules.contracts.phase_drive import Offset, PhaseDrive
 from neurorules.contracts.running_mean import start_at
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import (
-    NetShape,
-    Offset,
-    PhaseDrive,
-    Signal,
-    SignalState,
-    Summary,
-    ThirdFactor,
-    View,
-    bought,
-    constant_in_time,
-    one_hot,
-)
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time, one_hot
+from neurorules.contracts.view import Summary, View, bought
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Positive, ranged
 from neurorules.signals._mirroring import (

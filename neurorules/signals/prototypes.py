@@ -14,21 +14,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from neurorules.contracts.net_shape import LayerShape, NetShape
+from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.running_mean import RATE, REFERENCE, RunningMean, start_at
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import (
-    LayerShape,
-    NetShape,
-    PhaseDrive,
-    Signal,
-    SignalState,
-    Summary,
-    ThirdFactor,
-    View,
-    bought,
-    constant_in_time,
-    one_hot,
-)
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time, one_hot
+from neurorules.contracts.view import Summary, View, bought
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count, Positive, ranged
 from neurorules.signals._class_tree import class_tree, subset_scores

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.parameter_key import key_of
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import NetShape, Signal, SignalState, ThirdFactor, View, bought
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
+from neurorules.contracts.view import View, bought
 from neurorules.language.errors import UserError
 from neurorules.native.rings import Mode, ModeName
 from neurorules.neurons._rings import FiveElement

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.running_mean import RATE, RunningMean, start_at
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import NetShape, Signal, SignalState, ThirdFactor, View, bought, constant_in_time
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time
+from neurorules.contracts.view import View, bought
 from neurorules.language.ranges import Count, Positive, ranged
 from neurorules.neurons._signed import signed_spikes
 

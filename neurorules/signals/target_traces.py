@@ -13,9 +13,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from neurorules.contracts.net_shape import NetShape
+from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.running_mean import RATE, RunningMean, start_at
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import NetShape, PhaseDrive, Signal, SignalState, ThirdFactor, View, bought
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
+from neurorules.contracts.view import View, bought
 from neurorules.language.ranges import BelowOne, Count, Positive, ranged
 from neurorules.signals._features import feature_count, from_features, to_features
 from neurorules.signals._similarity import Loss, Rows, Similarity, check_rows, contexts
