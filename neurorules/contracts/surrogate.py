@@ -12,9 +12,9 @@ class Surrogate(ABC):
     """The pseudo-derivative psi of a spike by the membrane, and a primitive f of it: f' = psi."""
 
     @abstractmethod
-    def psi(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    def psi(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Pseudo-derivative of the spike, >= 0, where the membrane is `x` above the threshold (any shape)."""
 
     @abstractmethod
-    def primitive(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    def primitive(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """A function of `x` (any shape) whose derivative is `psi`. Rules may not depend on the constant added to it."""

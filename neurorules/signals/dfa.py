@@ -1,4 +1,4 @@
-"""Direct feedback alignment: the output error, through a fixed random matrix of each layer's own."""
+"""Direct feedback alignment: every layer is given the output error through a fixed random matrix of its own."""
 
 from __future__ import annotations
 

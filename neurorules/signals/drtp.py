@@ -1,4 +1,4 @@
-"""Direct random target projection: the label itself, through a fixed random matrix. No error, known from step 0."""
+"""Direct random target projection: the label, through a fixed random matrix. No error, so m is known from step 0."""
 
 from __future__ import annotations
 

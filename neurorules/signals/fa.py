@@ -1,4 +1,4 @@
-"""Feedback alignment: as backpropagation, but carried down through fixed random weights."""
+"""Feedback alignment: errors are carried down as in backpropagation, but through fixed random weights."""
 
 from __future__ import annotations
 
