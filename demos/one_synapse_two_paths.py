@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from neurorules.brian2_steps.case import Case, Learning, Online
 from neurorules.brian2_steps.simulate import run_together
+from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import PhaseDrive
 from neurorules.network.model import Learned, Model, build_model, initialise
 from neurorules.network.network import build_network
 from neurorules.rules import RULES

@@ -1,1 +1,1 @@
-"""Models of neuromorphic hardware under which a network can learn; found by neurorules through an entry point."""
+"""Models of neuromorphic hardware under which a network can learn. neurorules finds them through an entry point."""

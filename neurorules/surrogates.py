@@ -1,7 +1,7 @@
 """Surrogates: the pseudo-derivative psi of a spike, and the function f whose derivative it is.
 
-Each maps x = v - v_threshold (any shape, membrane units) to psi(x) >= 0 and to f(x) with f' = psi. The spike
-itself is a step function; rules read psi where they need a derivative of it, and losses "before the spike" read f.
+A spike is a step function of x = v - v_threshold (in units of the membrane), whose derivative says nothing. Rules read
+psi(x) >= 0 where they need a derivative, and losses "before the spike" read f(x), with f' = psi.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from neurorules.contracts.surrogate import Surrogate
@@ -21,14 +22,14 @@ from neurorules.language.ranges import NonNegative, Positive, ranged
 @ranged("surrogate 'boxcar'")
 @dataclass(frozen=True)
 class Boxcar(Surrogate):
-    """Voltage window: psi = 1/(2 width) where |x| <= width, else 0. Source: Kaiser et al. 2020 (DECOLLE)."""
+    """A window of voltages: psi = 1/(2 width) where |x| <= width, else 0. Source: Kaiser et al. 2020 (DECOLLE)."""
 
     width: Positive = 0.5
 
-    def psi(self, x: Tensor) -> Tensor:
+    def psi(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         return (x.abs() <= self.width).to(x.dtype) / (2 * self.width)
 
-    def primitive(self, x: Tensor) -> Tensor:
+    def primitive(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         return (x / self.width).clamp(-1, 1) / 2
 
 
@@ -40,10 +41,10 @@ class Triangle(Surrogate):
     height: Positive = 0.3
     width: Positive = 1.0
 
-    def psi(self, x: Tensor) -> Tensor:
+    def psi(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         return self.height * (1 - x.abs() / self.width).clamp(min=0)
 
-    def primitive(self, x: Tensor) -> Tensor:
+    def primitive(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         y = (x / self.width).clamp(-1, 1)
         return self.height * self.width * (y - y * y.abs() / 2)
 
@@ -56,11 +57,11 @@ class PiecewiseLinear(Surrogate):
     width: Positive = 1.0
     leak: NonNegative = 0.01
 
-    def psi(self, x: Tensor) -> Tensor:
+    def psi(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         inside = (x.abs() <= self.width).to(x.dtype)
         return inside / (2 * self.width) + (1 - inside) * self.leak
 
-    def primitive(self, x: Tensor) -> Tensor:
+    def primitive(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         inside = x.clamp(-self.width, self.width)
         return inside / (2 * self.width) + self.leak * (x - inside)
 
@@ -72,10 +73,10 @@ class FastSigmoid(Surrogate):
 
     k: NonNegative = 2.0
 
-    def psi(self, x: Tensor) -> Tensor:
+    def psi(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         return (1 + self.k * x.abs()).pow(-2)
 
-    def primitive(self, x: Tensor) -> Tensor:
+    def primitive(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         return x / (1 + self.k * x.abs())
 
 
@@ -86,10 +87,10 @@ class Atan(Surrogate):
 
     alpha: Positive = 2.0
 
-    def psi(self, x: Tensor) -> Tensor:
+    def psi(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         return (self.alpha / 2) / (1 + (math.pi / 2 * self.alpha * x).square())
 
-    def primitive(self, x: Tensor) -> Tensor:
+    def primitive(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         return torch.atan(math.pi / 2 * self.alpha * x) / math.pi
 
 
@@ -103,10 +104,10 @@ SURROGATES: dict[str, type[Surrogate]] = {
 
 
 def make_surrogate(text: str) -> Surrogate:
-    """The surrogate that `name:key=value` describes, such as `fast_sigmoid:k=25`.
+    """Build the surrogate that a text `name:key=value` describes, such as `fast_sigmoid:k=25`.
 
     Raises:
-        UserError: unknown surrogate or option; the nearest name is offered.
+        UserError: an unknown surrogate or option (the nearest name is offered), or a value outside its range.
     """
     name, options = parse_named(text)
     if name not in SURROGATES:

@@ -1,1 +1,1 @@
-"""Registry of devices: one file a chip or effect, each offering an `ENTRY` with the hooks of `Device`."""
+"""Registry of devices, one file per chip or effect; the `ENTRY` of a file has the hooks of `Device`."""

@@ -14,27 +14,30 @@ from hardware_models.rounding import nearest, saturate, short_step, stochastic
 from neurorules.language.ranges import NonNegative, Positive, Range, Whole, ranged
 
 STEP_MANTISSA_BITS = 8
-"""With codes of at most 15 bits and a sign, code times step is exact in float32 (24 bits)."""
+"""Bits of the mantissa of a step: a code of at most 15 bits and a sign, times a step, is exact in float32 (24 bits)."""
 SEED_OFFSET = 4_000_037
-"""Keeps a chip's draws apart from those of initial weights, which come from the same seed."""
+"""Added to the seed, so that what a chip draws is independent of the initial weights, which have the same seed."""
 READ_PJ_A_BIT, ADD_PJ_A_BIT = 10 / 64, 0.03 / 8
-"""At 45 nm: 64 bits from a memory of 8 KB take 10 pJ, adding 8 bits 0.03 pJ. Source: M. Horowitz, ISSCC 2014."""
+"""Energy of reading and of adding one bit, in pJ. At 45 nm, reading 64 bits from a memory of 8 KB takes 10 pJ, and
+adding 8 bits 0.03 pJ. Source: M. Horowitz, ISSCC 2014."""
 
 
 @ranged("device 'fixed_point'")
 @dataclass(frozen=True)
 class FixedPoint:
-    """stored = step * code, code in -2^(b-1) .. 2^(b-1) - 1;  read = stored * gain.
+    """stored = step * code, with codes in -2^(b-1) .. 2^(b-1) - 1;  read = stored * gain.
 
     Args:
         bits: b, 2..16, the sign included.
-        cv: coefficient of variation of the gains, >= 0. Default: DYNAP-SE in rockpool's `mismatch_generator`.
-        mismatch: a gain for each synapse, or one for all inputs of a neuron.
-        rounding: of updates; programming always takes the nearest code.
-        range: the largest weight, > 0, for all connections; None: from the weights programmed.
-        headroom: else, the largest weight in units of the largest programmed (all zero: of 1/sqrt(fan-in)), > 0.
-        power_of_two: whether each connection's step is a power of two, the next above.
-        chip: seed of the gains and of rounding; None: the run's seed.
+        cv: coefficient of variation of the gains, >= 0. The default is that of DYNAP-SE in rockpool's
+            `mismatch_generator`.
+        mismatch: whether each synapse has a gain of its own, or each neuron one gain for all its inputs.
+        rounding: how updates are rounded; programming always takes the nearest code.
+        range: the largest weight of all connections, > 0; None takes it from the weights that are programmed.
+        headroom: without a range, the largest weight in units of the largest one that is programmed, > 0 (where all are
+            zero, in units of 1/sqrt(fan-in)).
+        power_of_two: whether the step of each connection is rounded up to a power of two.
+        chip: seed of the gains and of rounding; None takes the seed of the run.
 
     Raises:
         UserError: a value outside its range.
@@ -50,7 +53,15 @@ class FixedPoint:
     chip: Whole | None = None
 
     def init(self, shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Any]:
-        """The gains of one chip, "<connection>/gain" (none with cv=0), and the "generator" that rounding draws from."""
+        """Draw the gains of one chip.
+
+        Args:
+            shapes: shape of each connection's weights, by parameter name.
+            seed: of the run, used unless `chip` is set.
+
+        Returns:
+            "<parameter>/gain" for each connection (none with cv=0), and the state of the "generator" of rounding.
+        """
         generator = torch.Generator().manual_seed((seed if self.chip is None else self.chip) + SEED_OFFSET)
         state: dict[str, Any] = {}
         if self.cv > 0:
@@ -60,7 +71,16 @@ class FixedPoint:
         return {**state, "generator": generator.get_state()}
 
     def on_parameters(self, state: dict[str, Any], name: str, w: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        """Choose the connection's step, "<connection>/step", and program the nearest codes."""
+        """Choose the step of a connection, "<parameter>/step", and program the nearest codes.
+
+        Args:
+            state: of the chip.
+            name: of the parameter.
+            w: weights at full precision.
+
+        Returns:
+            The stored weights, and the state with the step.
+        """
         step = torch.tensor(self._step(w), dtype=torch.float64, device=w.device)
         state = {**state, f"{name}/step": step}
         if self.cv > 0:
@@ -69,27 +89,55 @@ class FixedPoint:
         return codes * step.to(w.dtype), state
 
     def on_read(self, state: dict[str, Any], name: str, w: Tensor) -> Tensor:
-        """What the synapses deliver: stored weights times gains."""
+        """What the synapses deliver.
+
+        Args:
+            state: of the chip.
+            name: of the parameter.
+            w: stored weights.
+
+        Returns:
+            Stored weights times gains.
+        """
         return w * state[f"{name}/gain"].to(w.dtype) if self.cv > 0 else w
 
     def energy_pJ(self, spikes: float, synops: float) -> float:
-        """A weight read and added for each synaptic operation; neurons, routing and leakage are left out."""
+        """Energy of reading and adding one weight per synaptic operation; neurons, routing and leakage are left out.
+
+        Args:
+            spikes: spikes of a sample, which cost nothing here.
+            synops: synaptic operations of a sample.
+
+        Returns:
+            The energy of the sample in pJ.
+        """
         return synops * self.bits * (READ_PJ_A_BIT + ADD_PJ_A_BIT)
 
     def on_update(self, state: dict[str, Any], name: str, w: Tensor, dw: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        """Add a rounded number of steps to the codes; no change asked for, none made."""
+        """Add a rounded number of steps to the codes. Where no change is asked for, none is made.
+
+        Args:
+            state: of the chip.
+            name: of the parameter.
+            w: stored weights.
+            dw: the change that is asked for.
+
+        Returns:
+            The stored weights afterwards, and the state with the generator moved on.
+        """
         step = state[f"{name}/step"].to(w.dtype)
         codes = nearest(w / step)
-        # What is no multiple of the step (of another device, say) is rounded with the update.
-        asked = (w - codes * step + dw) / step
+        # A rest that is no multiple of the step, such as another device leaves, is rounded with the update.
+        wanted = (w - codes * step + dw) / step
         if self.rounding == "nearest":
-            return saturate(codes + nearest(asked), self.bits) * step, state
+            return saturate(codes + nearest(wanted), self.bits) * step, state
         generator = torch.Generator()
         generator.set_state(state["generator"].cpu())
-        moved = saturate(codes + stochastic(asked, generator), self.bits)
+        moved = saturate(codes + stochastic(wanted, generator), self.bits)
         return moved * step, {**state, "generator": generator.get_state()}
 
     def _step(self, w: Tensor) -> float:
+        """The size of one step of a connection, from the weights that are programmed."""
         largest = self.range
         if largest is None:
             peak = float(w.abs().max())

@@ -18,7 +18,7 @@ from neurorules.audit.over_time import OverTime
 from neurorules.audit.probes import Quiet
 from neurorules.audit.rig import Outcome, Rig, differ, run, with_parameters, with_signal
 from neurorules.contracts.parameter_key import key_of
-from neurorules.contracts.signal import PhaseDrive
+from neurorules.contracts.phase_drive import PhaseDrive
 
 
 def needs_of(rig: Rig, entries: Sequence[Entry], facts: Mapping[str, Any]) -> frozenset[str]:

@@ -12,8 +12,8 @@ from torch import Tensor
 from neurorules.contracts.neuron import Gates
 from neurorules.contracts.normalisation import UpdateStatistics
 from neurorules.contracts.parameter_key import key_of
+from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import PhaseDrive
 from neurorules.network.layer import Layer
 from neurorules.network.network import Parameters
 from neurorules.network.texts import Text

@@ -24,7 +24,8 @@ from neurorules.conformance.small_nets import (
 )
 from neurorules.conformance.suite import Entry, NotApplicable, Suite, demand, demand_instance
 from neurorules.contracts.running_mean import RunningMean
-from neurorules.contracts.signal import NEEDS, Every, Signal, Summary
+from neurorules.contracts.signal import Signal
+from neurorules.contracts.view import NEEDS, Every, Summary
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
 from neurorules.rules import RULES

@@ -1,4 +1,4 @@
-"""Connections: one file each. A connection turns presynaptic rows into current, and two factors into an update."""
+"""Connections, one file each: they turn presynaptic activity into current, and two factors into a change of weights."""
 
 from neurorules.language.registry import Registry
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from neurorules.connections._multiply import times_transposed
@@ -15,7 +16,7 @@ from neurorules.language.ranges import Count
 
 @dataclass(frozen=True)
 class Matrix(Connection):
-    """I = W s, W of shape (O, I).
+    """I = W s, W of shape (O, I): every presynaptic neuron reaches every postsynaptic one.
 
     Args:
         size: number of postsynaptic neurons O, >= 1.
@@ -34,14 +35,16 @@ class Matrix(Connection):
     def weight_shape(self, pre: Shape) -> Shape:
         return (self.size, pre[0])
 
-    def initial(self, pre: Shape, generator: torch.Generator, scale: float) -> Tensor:
+    def initial(self, pre: Shape, generator: torch.Generator, scale: float) -> Float[Tensor, "O I"]:
         return uniform(self.weight_shape(pre), self.fan_in(pre), scale, generator)
 
-    def current(self, w: Tensor, pre: Tensor) -> Tensor:
+    def current(self, w: Float[Tensor, "O I"], pre: Float[Tensor, "R I"]) -> Float[Tensor, "R O"]:
         return times_transposed(pre, w)
 
-    def correlate(self, w: Tensor, post: Tensor, pre: Tensor) -> Tensor:
+    def correlate(
+        self, w: Float[Tensor, "O I"], post: Float[Tensor, "R O"], pre: Float[Tensor, "R I"]
+    ) -> Float[Tensor, "O I"]:
         return times_transposed(post.T, pre.T)
 
-    def transpose(self, w: Tensor, post: Tensor, pre: Shape) -> Tensor:
+    def transpose(self, w: Float[Tensor, "O I"], post: Float[Tensor, "R O"], pre: Shape) -> Float[Tensor, "R I"]:
         return times_transposed(post, w.T)

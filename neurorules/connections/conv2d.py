@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional, grad
 
@@ -18,7 +19,7 @@ from neurorules.language.ranges import Count, ranged
 @ranged("connection 'conv2d'")
 @dataclass(frozen=True)
 class Conv2d(Connection):
-    """I = K * s over maps (C, H, W); K of shape (O, C, kernel, kernel).
+    """I = K * s over maps (C, H, W), with kernels K of shape (O, C, kernel, kernel).
 
     Args:
         channels: number of maps O, >= 1.
@@ -34,7 +35,7 @@ class Conv2d(Connection):
 
     @property
     def zeros_around(self) -> int:
-        """Padding on each side."""
+        """Width of the border of zeros on each side of a map."""
         return self.kernel // 2 if self.padding == "same" else 0
 
     def post_shape(self, pre: Shape) -> Shape:
@@ -55,24 +56,28 @@ class Conv2d(Connection):
     def weight_shape(self, pre: Shape) -> Shape:
         return (self.channels, pre[0], self.kernel, self.kernel)
 
-    def initial(self, pre: Shape, generator: torch.Generator, scale: float) -> Tensor:
+    def initial(self, pre: Shape, generator: torch.Generator, scale: float) -> Float[Tensor, "O C K K"]:
         return uniform(self.weight_shape(pre), self.fan_in(pre), scale, generator)
 
-    def current(self, w: Tensor, pre: Tensor) -> Tensor:
+    def current(self, w: Float[Tensor, "O C K K"], pre: Float[Tensor, "R C H W"]) -> Float[Tensor, "R O H_post W_post"]:
         w_used, pre_used = rounded(w, pre)
-        found = functional.conv2d(pre_used, w_used, stride=self.stride, padding=self.zeros_around)
-        return found.to(pre.dtype)
+        current = functional.conv2d(pre_used, w_used, stride=self.stride, padding=self.zeros_around)
+        return current.to(pre.dtype)
 
-    def correlate(self, w: Tensor, post: Tensor, pre: Tensor) -> Tensor:
+    def correlate(
+        self, w: Float[Tensor, "O C K K"], post: Float[Tensor, "R O H_post W_post"], pre: Float[Tensor, "R C H W"]
+    ) -> Float[Tensor, "O C K K"]:
         post_used, pre_used = rounded(post, pre)
-        found = grad.conv2d_weight(pre_used, list(w.shape), post_used, stride=self.stride, padding=self.zeros_around)
-        return found.to(w.dtype)
+        update = grad.conv2d_weight(pre_used, list(w.shape), post_used, stride=self.stride, padding=self.zeros_around)
+        return update.to(w.dtype)
 
-    def transpose(self, w: Tensor, post: Tensor, pre: Shape) -> Tensor:
+    def transpose(
+        self, w: Float[Tensor, "O C K K"], post: Float[Tensor, "R O H_post W_post"], pre: Shape
+    ) -> Float[Tensor, "R C H W"]:
         w_used, post_used = rounded(w, post)
         shape = (post.shape[0], *pre)
-        found = grad.conv2d_input(shape, w_used, post_used, stride=self.stride, padding=self.zeros_around)
-        return found.to(post.dtype)
+        carried = grad.conv2d_input(shape, w_used, post_used, stride=self.stride, padding=self.zeros_around)
+        return carried.to(post.dtype)
 
 
 ENTRY = Conv2d

@@ -1,4 +1,4 @@
-"""Every presynaptic neuron to every postsynaptic one."""
+"""Synapses from every presynaptic neuron to every postsynaptic one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from neurorules.language.ranges import ranged
 @ranged("connection 'dense'")
 @dataclass(frozen=True)
 class Dense(Matrix):
-    """I = W s, W of shape (O, I).
+    """I = W s, with weights W of shape (O, I).
 
     Args:
         size: number of postsynaptic neurons O, >= 1.

@@ -1,4 +1,4 @@
-"""A population to itself, every neuron to every other one, one step late."""
+"""Synapses from every neuron of a population to every neuron of the same population, one step late."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""One five-variable ring a synapse, whose five fixed points are all that learns (BSP reconstruction, method 1)."""
+"""One five-variable ring per synapse, of which the five fixed points alone learn (BSP reconstruction, method 1)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from neurorules.contracts.connection import Connection, Shape
@@ -27,16 +28,16 @@ from neurorules.native.rings import (
 class Ring(Connection):
     """I_n = gain / sqrt(fan-in) * sum_m o_nm, o = (x_S - x*_S) + (x_T - x*_T) of a ring driven by s_m for T = steps h.
 
-    To leading order o = k3 x*_J (x*_S - x*_T) T^2/2 s: a signed weight that the fixed point alone sets. Its parameter
+    To leading order o = k3 x*_J (x*_S - x*_T) T^2/2 s: a signed weight that the fixed point alone sets. What learns
     is ln x*, (5, I, O), kept in [-1.5, 1]; `correlate` runs the reverse circuit at each synapse. A ring whose input is
     0 stays at rest and is not run. A reconstruction (`neurorules cite bsp`).
 
     Args:
         size: postsynaptic neurons O, >= 1.
         mode: how the reverse signal travels (see `signals.reverse_ring`).
-        gain: of the summed output, > 0.
+        gain: factor of the summed output, > 0.
         spread: standard deviation of fresh ln x*, >= 0.
-        k2, k3, steps, h, saturation: of the rings.
+        k2, k3, steps, h, saturation: settings of the rings (see `native.rings.RingSystem`).
     """
 
     size: Count
@@ -52,7 +53,7 @@ class Ring(Connection):
 
     @property
     def system(self) -> RingSystem:
-        """The numbers of its rings."""
+        """The settings that all rings of the connection share."""
         return RingSystem(self.k2, self.k3, self.steps, self.h, self.saturation)
 
     def post_shape(self, pre: Shape) -> Shape:
@@ -66,24 +67,28 @@ class Ring(Connection):
     def weight_shape(self, pre: Shape) -> Shape:
         return (5, pre[0], self.size)
 
-    def initial(self, pre: Shape, generator: torch.Generator, scale: float) -> Tensor:
+    def initial(self, pre: Shape, generator: torch.Generator, scale: float) -> Float[Tensor, "5 I O"]:
         return self.spread * torch.randn(self.weight_shape(pre), generator=generator)
 
-    def scale(self, pre: Tensor) -> float:
-        """Of the sum over its rings."""
+    def scale(self, pre: Float[Tensor, "R I"]) -> float:
+        """The factor gain / sqrt(fan-in) by which the sum over rings is multiplied."""
         return self.gain / pre.shape[1] ** 0.5
 
-    def current(self, w: Tensor, pre: Tensor) -> Tensor:
+    def current(self, w: Float[Tensor, "5 I O"], pre: Float[Tensor, "R I"]) -> Float[Tensor, "R O"]:
         return run_edges(self.system, pre, fixed_points(w)) * self.scale(pre)
 
-    def correlate(self, w: Tensor, post: Tensor, pre: Tensor) -> Tensor:
+    def correlate(
+        self, w: Float[Tensor, "5 I O"], post: Float[Tensor, "R O"], pre: Float[Tensor, "R I"]
+    ) -> Float[Tensor, "5 I O"]:
         mode = Mode.of(self.mode)
         return fixed_point_gradient(self.system, mode, post * self.scale(pre), pre, fixed_points(w))
 
-    def transpose(self, w: Tensor, post: Tensor, pre: Shape) -> Tensor:
+    def transpose(self, w: Float[Tensor, "5 I O"], post: Float[Tensor, "R O"], pre: Shape) -> Float[Tensor, "R I"]:
         return self.carry(w, post, post.new_zeros(post.shape[0], *pre))
 
-    def carry(self, w: Tensor, post: Tensor, pre: Tensor) -> Tensor:
+    def carry(
+        self, w: Float[Tensor, "5 I O"], post: Float[Tensor, "R O"], pre: Float[Tensor, "R I"]
+    ) -> Float[Tensor, "R I"]:
         mode = Mode.of(self.mode)
         return reverse_edges(self.system, mode, post * self.scale(pre), pre, fixed_points(w))
 

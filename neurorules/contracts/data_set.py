@@ -8,20 +8,29 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import Shaped
 
 
 class Recording(NamedTuple):
-    """The events of one sample, each array of shape (events,)."""
+    """The E events of one sample.
 
-    x: np.ndarray
-    y: np.ndarray
-    polarity: np.ndarray
-    t_us: np.ndarray
+    Args:
+        x: column of each event on the sensor, (E,) unsigned.
+        y: row of each event, (E,) unsigned.
+        polarity: (E,) uint8, 0 = off (darker), 1 = on (brighter).
+        t_us: time of each event since the recording began, (E,) int32, microseconds.
+    """
+
+    x: Shaped[np.ndarray, "E"]
+    y: Shaped[np.ndarray, "E"]
+    polarity: Shaped[np.ndarray, "E"]
+    t_us: Shaped[np.ndarray, "E"]
 
 
 @dataclass(frozen=True, eq=False)
 class Recordings:
-    """N event recordings in flat arrays: recording i owns the events offsets[i] .. offsets[i + 1].
+    """N event recordings in flat arrays. Recording i owns the events `offsets[i]` up to, not including, `offsets[i +
+    1]`.
 
     Args:
         x, y: column and row of each event, (E,) unsigned; x < W, y < H.
@@ -29,14 +38,14 @@ class Recordings:
         t_us: (E,) int32, microseconds since the start of the recording.
         offsets: (N + 1,) int64, never decreasing, from 0 to E.
         sensor: (2, H, W): polarities, rows, columns.
-        checksum: hex digest of the content; a subset's is derived from it and the indices.
+        checksum: hex digest of the content; that of a subset is derived from it and the indices.
     """
 
-    x: np.ndarray
-    y: np.ndarray
-    polarity: np.ndarray
-    t_us: np.ndarray
-    offsets: np.ndarray
+    x: Shaped[np.ndarray, "E"]
+    y: Shaped[np.ndarray, "E"]
+    polarity: Shaped[np.ndarray, "E"]
+    t_us: Shaped[np.ndarray, "E"]
+    offsets: Shaped[np.ndarray, "N_plus_1"]
     sensor: tuple[int, int, int]
     checksum: str
 
@@ -44,7 +53,7 @@ class Recordings:
         return len(self.offsets) - 1
 
     def __getitem__(self, indices: np.ndarray | slice) -> Recordings:
-        """The same as `subset`, so that images and recordings are cut alike: `samples[indices]`."""
+        """The recordings at some indices, so that images and recordings are cut alike: `samples[indices]`."""
         return self.subset(np.arange(len(self))[indices])
 
     @property
@@ -53,14 +62,18 @@ class Recordings:
         return int(self.offsets[-1])
 
     def recording(self, index: int) -> Recording:
-        """One recording; views, no copies."""
+        """The events of one recording, as views of the flat arrays.
+
+        Raises:
+            IndexError: there is no such recording; negative indices are not resolved.
+        """
         if not 0 <= index < len(self):
-            raise IndexError(f"recording {index} of {len(self)}")
+            raise IndexError(f"recording {index} does not exist: there are {len(self)}, counted from 0")
         part = slice(int(self.offsets[index]), int(self.offsets[index + 1]))
         return Recording(self.x[part], self.y[part], self.polarity[part], self.t_us[part])
 
-    def subset(self, indices: np.ndarray) -> Recordings:
-        """The recordings at `indices` (K,), in that order; an index may stand twice."""
+    def subset(self, indices: Shaped[np.ndarray, "*any"]) -> Recordings:
+        """A copy of the recordings at `indices`, in that order. An index may stand twice."""
         indices = np.asarray(indices, dtype=np.int64).reshape(-1)
         indices = np.arange(len(self))[indices]  # checks the range and resolves negative ones
         counts = np.diff(self.offsets)[indices]
@@ -77,7 +90,8 @@ class Recordings:
         )
 
 
-Samples = np.ndarray | Recordings
+Samples = Shaped[np.ndarray, "_ C H W"] | Recordings
+"""Images (N, C, H, W), or N event recordings."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,14 +99,15 @@ class DataSet:
     """One data set in memory.
 
     Args:
-        name: as shown to the user.
-        kind: "images" or "events".
+        name: the name that users are shown.
+        kind: what the samples are, "images" or "events".
         shape: (C, H, W) of one sample, or of one frame of events.
         classes: number of classes; labels are 0 .. classes - 1.
         train, test: images (N, C, H, W), uint8 (grey levels, 255 = full) or float32; or `Recordings`.
         train_labels, test_labels: (N,) int64; training holds every class. No sample stands in both parts.
         checksum: hex digest of the content.
-        default_encoder: the encoder's text where the user names none.
+        default_encoder: the encoder with its options, such as "frames:clip=true", that is used where the user names
+            none.
     """
 
     name: str
@@ -100,9 +115,9 @@ class DataSet:
     shape: tuple[int, int, int]
     classes: int
     train: Samples
-    train_labels: np.ndarray
+    train_labels: Shaped[np.ndarray, "N_train"]
     test: Samples
-    test_labels: np.ndarray
+    test_labels: Shaped[np.ndarray, "N_test"]
     checksum: str
     default_encoder: str
 
@@ -124,7 +139,7 @@ class DataSource(Protocol):
 
 
 def content_checksum(*arrays: np.ndarray) -> str:
-    """Hex SHA-256 of the arrays' types, shapes and bytes."""
+    """SHA-256 of the types, shapes and bytes of arrays, as hex digits."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())

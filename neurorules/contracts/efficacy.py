@@ -1,34 +1,48 @@
-"""Short-term plasticity: what of a spike is transmitted, by what the presynaptic neuron has sent before."""
+"""Short-term plasticity: how much of a spike is transmitted, given what the presynaptic neuron has sent before."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from jaxtyping import Float
 from torch import Tensor
 
 VARIABLES = ("use", "depleted")
-"""State of a presynaptic neuron, 0 at rest: the share u of its resources that a spike uses, and the share missing."""
+"""State of each presynaptic neuron, 0 at rest: the share u of its resources that a spike uses, and the share D of them
+that is missing."""
 
 
 class Efficacy(NamedTuple):
-    """Release and resources of the presynaptic neuron, in steps of a grid.
+    """Release and resources of presynaptic neurons, step by step.
 
-    Between spikes u and the missing resources D = 1 - R decay. Where something arrives, u grows by U (1 - u), the share
-    u R / U of it is transmitted (all of it from rest), and u R is used up. On a grid this is exactly the recursion from
-    spike to spike. Source: Tsodyks & Markram 1997 (depression), Markram, Wang & Tsodyks 1998 (facilitation).
+    Between spikes, u and the missing resources D = 1 - R decay. Where something arrives, u grows by U (1 - u), the
+    share u R / U of it is transmitted (all of it from rest), and u R is used up. On a grid of steps this is exactly the
+    recursion from spike to spike. Source: Tsodyks & Markram 1997 (depression), Markram, Wang & Tsodyks 1998
+    (facilitation).
 
     Args:
-        release: U, in (0, 1].
-        missing: decay of D a step, in [0, 1).
-        holds: decay of u a step, in [0, 1).
+        release: U, the share of the resources that a first spike uses, in (0, 1].
+        missing: factor by which D decays in one step, in [0, 1).
+        holds: factor by which u decays in one step, in [0, 1).
     """
 
     release: float
     missing: float
     holds: float
 
-    def step(self, use: Tensor, depleted: Tensor, arriving: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """One step: what is transmitted, u and D after it; (B, *pre) each. An arrival is whatever is not 0."""
+    def step(
+        self, use: Float[Tensor, "B *pre"], depleted: Float[Tensor, "B *pre"], arriving: Float[Tensor, "B *pre"]
+    ) -> tuple[Float[Tensor, "B *pre"], Float[Tensor, "B *pre"], Float[Tensor, "B *pre"]]:
+        """Run one time step.
+
+        Args:
+            use: u after the step before, (B, *pre), in [0, 1].
+            depleted: D after the step before, (B, *pre), in [0, 1].
+            arriving: presynaptic activity of this step (B, *pre); whatever is not 0 counts as a spike.
+
+        Returns:
+            What is transmitted, u and D after the step; (B, *pre) each.
+        """
         event = (arriving != 0).to(arriving.dtype)
         use = self.holds * use
         use = use + self.release * (1 - use) * event
@@ -37,7 +51,8 @@ class Efficacy(NamedTuple):
         return arriving * (used / self.release), use, depleted + used * event
 
     def brian2(self) -> tuple[str, ...]:
-        """The same of `I_in`, what arrives, as statements that leave `S`, what is transmitted."""
+        """The same step as Brian2 statements, which read what arrives as `I_in` and write what is transmitted as
+        `S`."""
         return (
             f"use = {self.holds!r}*use",
             f"use = use + {self.release!r}*(1.0 - use)*int(I_in != 0)",

@@ -1,4 +1,4 @@
-"""What every encoder offers: from samples of a data set to the currents or spikes that drive the first layer."""
+"""What every encoder offers: it turns samples of a data set into the currents or spikes that drive the first layer."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from jaxtyping import Shaped
 
 from neurorules.contracts.series import Series
 
@@ -16,33 +17,33 @@ from neurorules.contracts.series import Series
 class EventArrays(Protocol):
     """N event recordings in flat arrays, as encoders of events read them.
 
-    Recording i owns the events `offsets[i]` to `offsets[i + 1]`. `neurorules.contracts.data_set.Recordings` is such a
-    thing; any object with these attributes serves.
+    Recording i owns the events `offsets[i]` up to, not including, `offsets[i + 1]`. Any object with these attributes
+    will do; the library's own is `neurorules.contracts.data_set.Recordings`.
     """
 
     @property
-    def x(self) -> np.ndarray:
+    def x(self) -> Shaped[np.ndarray, "E"]:
         """Column of each event, (E,) unsigned."""
         ...
 
     @property
-    def y(self) -> np.ndarray:
+    def y(self) -> Shaped[np.ndarray, "E"]:
         """Row of each event, (E,) unsigned."""
         ...
 
     @property
-    def polarity(self) -> np.ndarray:
+    def polarity(self) -> Shaped[np.ndarray, "E"]:
         """0 for an event of falling brightness, 1 for one of rising brightness, (E,) uint8."""
         ...
 
     @property
-    def t_us(self) -> np.ndarray:
-        """Time of each event since its recording began, (E,) int32, in microseconds."""
+    def t_us(self) -> Shaped[np.ndarray, "E"]:
+        """Time of each event since its recording began, (E,) int32, microseconds."""
         ...
 
     @property
-    def offsets(self) -> np.ndarray:
-        """First event of each recording, and the number of all events: (N + 1,) int64."""
+    def offsets(self) -> Shaped[np.ndarray, "N_plus_1"]:
+        """Index of the first event of each recording, and at the end the number of all events: (N + 1,) int64."""
         ...
 
     @property
@@ -52,7 +53,7 @@ class EventArrays(Protocol):
 
     @property
     def checksum(self) -> str:
-        """Hex digest of the content, which names what is cached of it."""
+        """Hex digest of the content, under which prepared samples are cached."""
         ...
 
     def __len__(self) -> int:
@@ -64,19 +65,20 @@ class EventArrays(Protocol):
 class Encoder(Protocol):
     """Turns samples of a data set into what drives the first layer. A frozen dataclass whose fields are its options.
 
-    `accepts` names the kinds of samples it takes: "images", "events" or both. An encoder is fitted once, to training
-    samples alone, and comes back from a stored run by its text and its `statistics`.
+    An encoder is fitted once, to training samples alone. A stored run holds its name with options, and its
+    `statistics`; from these two it is built again.
     """
 
     accepts: ClassVar[frozenset[str]]
+    """The kinds of samples it takes: "images", "events" or both."""
 
     @property
     def statistics(self) -> Mapping[str, float]:
-        """What `fit` measured, as plain numbers by field name; empty where nothing is fitted."""
+        """What `fit` measured: numbers by the name of the field that holds them; empty where nothing is fitted."""
         ...
 
     def fit(self, train: Any) -> Encoder:
-        """Measure what the encoder needs to know of the training samples.
+        """Measure whatever the encoder needs to know about the training samples, such as their mean.
 
         Args:
             train: images (N, C, H, W), uint8 or float32 in 0..1, or event recordings (`EventArrays`).
@@ -86,8 +88,8 @@ class Encoder(Protocol):
         """
         ...
 
-    def prepare(self, samples: Any, steps: int, cache: Path | None) -> np.ndarray:
-        """Do once what need not be done for every batch, such as binning events into frames.
+    def prepare(self, samples: Any, steps: int, cache: Path | None) -> Shaped[np.ndarray, "N *sample"]:
+        """Do the work that need not be repeated for every batch, such as binning events into frames.
 
         Args:
             samples: images (N, C, H, W) or event recordings.
@@ -96,12 +98,13 @@ class Encoder(Protocol):
                 by the samples' content and every option it depends on.
 
         Returns:
-            An array (N, ...); its rows at sample numbers (B,) are what `encode` takes.
+            An array with one entry per sample, (N, ...). `encode` is handed rows of it.
         """
         ...
 
-    def encode(self, batch: torch.Tensor, steps: int, generator: torch.Generator) -> Series:
-        """The drive of one batch. The encoder stays as `fit` made it, and no sample sees another.
+    def encode(self, batch: Shaped[torch.Tensor, "B *sample"], steps: int, generator: torch.Generator) -> Series:
+        """Turn one batch of prepared samples into what drives the first layer. The encoder stays as
+        `fit` made it, and no sample sees another.
 
         Args:
             batch: prepared samples (B, ...), on the device where the network runs.
@@ -109,7 +112,7 @@ class Encoder(Protocol):
             generator: the only source of random numbers.
 
         Returns:
-            Currents or spikes (T, B, C, H, W), or (B, C, H, W) where they are the same at every step: floating-point,
-            finite, and the same bits for equal batches, steps and generators.
+            A series of currents or spikes (T, B, C, H, W), or (B, C, H, W) where they are the same at every step:
+            floating-point, finite, and the same bits for equal batches, steps and generators.
         """
         ...

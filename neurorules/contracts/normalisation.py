@@ -1,8 +1,9 @@
-"""What every normalisation offers: I -> I^ = (I - mean) / sigma forwards, and the adjoint of that map backwards.
+"""What every normalisation offers: I^ = (I - mean) / sigma forwards, and the adjoint of that map backwards.
 
-The adjoint of normalising by one's own statistics is dI = (d - E[d] - I^ E[d I^]) / sigma (Ioffe & Szegedy 2015):
-an update that is centred and decorrelated from the current. Which averages stand for E is what the entries differ in.
-Statistics belong to one neuron (dense) or one map (convolution), never to a layer.
+Where a current is normalised by its own statistics, a post factor d with respect to I^ becomes, with respect to I,
+dI = (d - E[d] - I^ E[d I^]) / sigma (Ioffe & Szegedy 2015): an update that is centred, and decorrelated from the
+current. Normalisations differ in which averages stand for E. Statistics belong to one neuron of a flat population or
+to one map of a convolution, never to a whole layer.
 """
 
 from __future__ import annotations
@@ -10,77 +11,138 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
+from jaxtyping import Float
 from torch import Tensor
 
 from neurorules.contracts.running_mean import RunningMean, start_at
 
 EPSILON = 1e-3
-"""Added to the variance."""
+"""Added to the variance, so that the gain 1/sigma stays finite."""
 
 
 class CurrentStatistics(NamedTuple):
-    """Running mean of the current and of its square, each (N,) or (C, 1, 1)."""
+    """Running averages of a population's current.
+
+    Args:
+        mean: of the current, (N,) or (C, 1, 1).
+        square: of the squared current, likewise.
+    """
 
     mean: RunningMean
     square: RunningMean
 
 
 class UpdateStatistics(NamedTuple):
-    """Running mean of a post factor d and of d I^, each (N,) or (C, 1, 1)."""
+    """Running averages of a post factor d with respect to the normalised current I^.
+
+    Args:
+        mean: of d, (N,) or (C, 1, 1).
+        product: of d I^, likewise.
+    """
 
     mean: RunningMean
     product: RunningMean
 
 
 class Normalisation(ABC):
-    """Normalises rows (R, *shape) of current and carries post factors back through that."""
+    """Normalises rows (R, *shape) of current, and carries post factors back through that."""
 
     reads_batch: bool
-    """Whether the rows of one batch see each other."""
+    """Whether a row of a batch is normalised by means over the other rows."""
     centres_inputs: bool
     """Whether each presynaptic neuron's running mean is taken away before the weights: I = W (s - mean_pre)."""
 
     @abstractmethod
-    def coefficients(self, statistics: CurrentStatistics, current: Tensor, training: bool) -> tuple[Tensor, Tensor]:
-        """(mean, gain 1/sigma) for rows of current, each (N,) or (C, 1, 1); without training, of running averages."""
+    def coefficients(
+        self, statistics: CurrentStatistics, current: Float[Tensor, "R *shape"], training: bool
+    ) -> tuple[Float[Tensor, "*statistics"], Float[Tensor, "*statistics"]]:
+        """The two numbers per neuron or per map that normalise a current; without training, by running averages.
 
-    def forward(self, statistics: CurrentStatistics, current: Tensor, training: bool) -> tuple[Tensor, Tensor]:
-        """(normalised current (R, *shape), gain)."""
+        Args:
+            statistics: running averages of the current.
+            current: rows of current (R, *shape).
+            training: whether the network learns from these rows.
+
+        Returns:
+            The mean, and the gain 1/sigma > 0; (N,) or (C, 1, 1) each.
+        """
+
+    def forward(
+        self, statistics: CurrentStatistics, current: Float[Tensor, "R *shape"], training: bool
+    ) -> tuple[Float[Tensor, "R *shape"], Float[Tensor, "*statistics"]]:
+        """Normalise a current.
+
+        Args:
+            statistics: running averages of the current.
+            current: rows of current (R, *shape).
+            training: whether the network learns from these rows.
+
+        Returns:
+            The normalised current (R, *shape), and the gain 1/sigma, (N,) or (C, 1, 1).
+        """
         mean, gain = self.coefficients(statistics, current, training)
         return (current - mean) * gain, gain
 
     @abstractmethod
-    def adjoint(self, statistics: UpdateStatistics, post: Tensor, normalised: Tensor, gain: Tensor) -> Tensor:
-        """Post factor with respect to the current, (R, *shape), from the one with respect to I^.
+    def adjoint(
+        self, statistics: UpdateStatistics, post: Float[Tensor, "R *shape"], normalised: Float[Tensor, "R *shape"],
+        gain: Float[Tensor, "*statistics"],
+    ) -> Float[Tensor, "R *shape"]:  # fmt: skip
+        """Carry a post factor back through the normalisation.
 
-        Where its averages have arrived at the rows' own, it is the adjoint of standardising them.
+        Where its averages have arrived at those of the rows, it is the adjoint of standardising them.
+
+        Args:
+            statistics: running averages of the post factor.
+            post: post factor with respect to the normalised current, (R, *shape).
+            normalised: the normalised current I^ (R, *shape).
+            gain: 1/sigma as it was used forwards, (N,) or (C, 1, 1).
+
+        Returns:
+            The post factor with respect to the current itself, (R, *shape).
         """
 
 
-def over_rows(rows: Tensor) -> Tensor:
-    """Mean over rows, and over positions of a map: (R, N) -> (N,), (R, C, H, W) -> (C, 1, 1)."""
+def over_rows(rows: Float[Tensor, "R *shape"]) -> Float[Tensor, "*statistics"]:
+    """Mean over rows, and over the positions of a map: (R, N) gives (N,), and (R, C, H, W) gives (C, 1, 1)."""
     return rows.mean(0) if rows.ndim == 2 else rows.mean((0, 2, 3)).reshape(-1, 1, 1)
 
 
 def statistics_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape of the statistics of a population (N,) or (C, H, W)."""
+    """Shape of the statistics of a population: (N,) for a flat one, (C, 1, 1) for maps (C, H, W)."""
     return shape if len(shape) == 1 else (shape[0], 1, 1)
 
 
-def first_current_statistics(shape: tuple[int, ...], like: Tensor) -> CurrentStatistics:
-    """Statistics of a current never seen: mean 0, variance 1."""
+def first_current_statistics(shape: tuple[int, ...], like: Float[Tensor, "..."]) -> CurrentStatistics:
+    """Statistics of a current before the first trial.
+
+    Args:
+        shape: of the population.
+        like: a tensor on the device and of the precision that the statistics shall have.
+
+    Returns:
+        A mean of 0 and a mean square of 1.
+    """
     stand = statistics_shape(shape)
     return CurrentStatistics(start_at(0.0, stand, like), start_at(1.0, stand, like))
 
 
-def first_update_statistics(shape: tuple[int, ...], like: Tensor) -> UpdateStatistics:
-    """Statistics of an update never seen: 0."""
+def first_update_statistics(shape: tuple[int, ...], like: Float[Tensor, "..."]) -> UpdateStatistics:
+    """Statistics of a post factor before the first trial.
+
+    Args:
+        shape: of the population.
+        like: a tensor on the device and of the precision that the statistics shall have.
+
+    Returns:
+        Averages of 0.
+    """
     nothing = start_at(0.0, statistics_shape(shape), like)
     return UpdateStatistics(nothing, nothing)
 
 
-def by_running(statistics: CurrentStatistics) -> tuple[Tensor, Tensor]:
-    """Mean and gain from running averages."""
+def by_running(statistics: CurrentStatistics) -> tuple[Float[Tensor, "*statistics"], Float[Tensor, "*statistics"]]:
+    """The mean and the gain 1/sigma that running averages give, (N,) or (C, 1, 1) each."""
     mean = statistics.mean.value
     variance = (statistics.square.value - mean.square()).clamp(min=0)
     return mean, (variance + EPSILON).rsqrt()

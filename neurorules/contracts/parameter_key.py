@@ -1,4 +1,4 @@
-"""Whose parameter it is: the layer, the connection where it is a weight, and the parameter's own name."""
+"""How a parameter is named: by its layer, by its connection where it is a weight, and by a name of its own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 WEIGHT, BIAS = "w", "b"
-"""A connection's weights and a layer's bias, as rule texts name them."""
+"""Names of a connection's weights and of a layer's bias, as rule texts write them."""
 
 
 class ParameterKey(NamedTuple):
@@ -24,7 +24,7 @@ class ParameterKey(NamedTuple):
 
     @property
     def name(self) -> str:
-        """`hidden1.ff.w` for weights, `hidden1.b` for others."""
+        """The name in dictionaries and files, such as `hidden1.ff.w` for weights and `hidden1.b` for a bias."""
         return ".".join(part for part in (self.layer, self.connection, self.parameter) if part)
 
     @property
@@ -35,7 +35,7 @@ class ParameterKey(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def key_of(name: str) -> ParameterKey:
-    """The key of a parameter that is known by its name.
+    """Take the name of a parameter apart.
 
     Args:
         name: `<layer>.<connection>.<parameter>` for weights, `<layer>.<parameter>` for others, `<parameter>` where it

@@ -1,4 +1,4 @@
-"""A quantity over time, or one that is the same at each step and then kept, and multiplied, once."""
+"""A quantity over time. One that is the same at every step is held once, so that it is multiplied by weights once."""
 
 from __future__ import annotations
 
@@ -15,26 +15,30 @@ class Series(NamedTuple):
     Args:
         values: (T, B, *shape), or (B, *shape) where the series is constant.
         constant: whether the values are the same at each of the T steps.
-        summed: sum over time, (B, *shape), where whoever made the series has it; of values that vary.
+        summed: the sum of varying values over time, (B, *shape), where it was already there when the series was built;
+            None where it was not, and for constant values.
     """
 
     values: Shaped[Tensor, "*lead_and_shape"]
     constant: bool
-    summed: Shaped[Tensor, B * shape] | None = None
+    summed: Shaped[Tensor, "B *shape"] | None = None
 
     @classmethod
     def of(cls, values: Shaped[Tensor, "*lead_and_shape"], shape: tuple[int, ...]) -> Series:
-        """The series that values are, of which only their shape tells whether they vary in time.
+        """Build a series from values whose number of axes alone tells whether they vary in time.
 
         Args:
             values: (T, B, *shape) or (B, *shape).
             shape: of the population.
+
+        Returns:
+            The series, constant where the values have no time axis.
         """
         return cls(values, values.ndim == len(shape) + 1)
 
     @property
     def lead(self) -> tuple[int, ...]:
-        """The axes before the population's: (T, B), or (B,) where constant."""
+        """Sizes of the axes before those of the population: (T, B), or (B,) where the series is constant."""
         return tuple(self.values.shape[: 1 if self.constant else 2])
 
     @property
@@ -43,49 +47,66 @@ class Series(NamedTuple):
         return tuple(self.values.shape[1 if self.constant else 2 :])
 
     def like(self, values: Shaped[Tensor, "*lead_and_shape"]) -> Series:
-        """Other values that vary in time, or do not, as these do."""
+        """A series of other values, which has a time axis where this one has."""
         return Series(values, self.constant)
 
-    def rows(self) -> Shaped[Tensor, R * shape]:
-        """Time and batch merged: R = T B rows, or R = B where constant."""
+    def rows(self) -> Shaped[Tensor, "R *shape"]:
+        """The values as rows, time and batch merged: R = T B, or R = B where the series is constant."""
         return self.values if self.constant else self.values.flatten(0, 1)
 
-    def with_rows(self, rows: Shaped[Tensor, R * other]) -> Series:
-        """Rows as `rows` gives them, time and batch apart again; their shape may be another."""
+    def with_rows(self, rows: Shaped[Tensor, "R *other"]) -> Series:
+        """A series of other rows, in the order of `rows()`, with time and batch apart again; *other may be any
+        shape."""
         return self.like(rows.reshape(*self.lead, *rows.shape[1:]))
 
     def map_rows(self, function: Callable[[Tensor], Tensor]) -> Series:
-        """A function of rows, applied to time and batch at once.
+        """The series that a function of rows makes of this one, applied to all steps and rows of the batch at once.
 
         Args:
-            function: of (R, *shape), such as a connection's product; it gives (R, *other).
+            function: maps (R, *shape) to (R, *other), such as the product of a connection.
         """
         return self.with_rows(function(self.rows()))
 
     def flat(self) -> Shaped[Tensor, "*lead N"]:
-        """The values with the population's axes merged into one: (T, B, N), or (B, N) where constant."""
+        """The values with the population's axes merged into one: (T, B, N), or (B, N) where the series is constant."""
         return self.values.reshape(*self.lead, -1)
 
     def over_time(self, steps: int) -> Shaped[Tensor, "T B *shape"]:
-        """(T, B, *shape) in either case, T = `steps`; of a constant series it is a view."""
+        """The values at each of T = `steps` steps; a view without memory of its own where the series is constant."""
         return self.values.expand(steps, *self.values.shape) if self.constant else self.values
 
     def window(self, start: int, stop: int) -> Series:
-        """The steps start <= t < stop."""
+        """The part of the series between two steps.
+
+        Args:
+            start: first step, >= 0.
+            stop: the step behind the last one, > start.
+
+        Returns:
+            The values at the steps start <= t < stop; the series itself where it is constant.
+        """
         return self if self.constant else Series(self.values[start:stop], False)
 
-    def total(self, steps: int) -> Shaped[Tensor, B * shape]:
-        """Sum over T = `steps` steps."""
+    def total(self, steps: int) -> Shaped[Tensor, "B *shape"]:
+        """Sum of the values over T = `steps` steps."""
         if self.constant:
             return self.values if steps == 1 else self.values * steps
         return summed_over_time(self.values) if self.summed is None else self.summed
 
 
-def summed_over_time(values: Shaped[Tensor, "T B *shape"]) -> Shaped[Tensor, B * shape]:
-    """Sum over time; where T = 1 a view of the values."""
+def summed_over_time(values: Shaped[Tensor, "T B *shape"]) -> Shaped[Tensor, "B *shape"]:
+    """Sum of values over time; a view of them where T = 1."""
     return values[0] if len(values) == 1 else values.sum(0)
 
 
-def per_step(total: Shaped[Tensor, B * shape], steps: int) -> Shaped[Tensor, B * shape]:
-    """A sum over T = `steps` steps as an average; where T = 1 itself."""
+def per_step(total: Shaped[Tensor, "B *shape"], steps: int) -> Shaped[Tensor, "B *shape"]:
+    """Turn a sum over time into an average.
+
+    Args:
+        total: sum over the steps, (B, *shape).
+        steps: number of steps T, >= 1.
+
+    Returns:
+        The average per step, (B, *shape); the sum itself where T = 1.
+    """
     return total if steps == 1 else total / steps

@@ -1,159 +1,42 @@
-"""What every learning signal declares and offers.
+"""What every learning signal declares and offers. It makes the third factor m, which rule texts read as `m_post`.
 
 Scale: m is the derivative of the trial's loss, summed over its samples, by the membrane's output at each step. The
 machine divides updates by the number of samples, so that a row of class prototypes counts like a row of samples.
+
+A signal declares what it depends on (`needs`) and what it reads (`summary`, `every`, `phases`); it is then handed that
+and no more, as a `View` of one layer at a time. `neurorules/signals/dfa.py` is a short example.
 """
 
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from neurorules.contracts.neuron import Neuron
+from neurorules.contracts.net_shape import LayerShape, NetShape
+from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.series import Series, per_step
-from neurorules.language.errors import UserError
+from neurorules.contracts.view import Every, Summary, View
 
-T = TypeVar("T")
 SignalState = dict[str, Any]
-"""Tensors and running averages a signal keeps, by name; part of every checkpoint."""
-
-NEEDS: Mapping[str, str] = {
-    "target": "the label of the sample",
-    "output_error": "the error at the output",
-    "fixed_feedback": "random weights from the output or the label, fixed",
-    "second_pass": "a second pass through the network",
-    "weight_transport": "the forward weights of the layer above, read backwards",
-    "weight_sign": "the signs of the forward weights of the layer above",
-    "reverse_circuit": "a circuit of its own that carries signals backwards",
-    "noise_phase": "a phase in which noise travels through the network",
-    "above": "the learning signal of the layer above",
-    "local_readout": "a read-out of the layer's own",
-    "layer_pool": "a sum over the layer's neurons (its similarity to a target, its read-out)",
-    "batch_pool": "the other samples of the batch",
-    "history": "all steps of the trial, backwards",
-}
-"""What a signal may need, and what that means."""
-
-
-class LayerShape(NamedTuple):
-    """A layer as a signal sees it: name, population shape, neuron, and the shapes of its weights by input name."""
-
-    name: str
-    shape: tuple[int, ...]
-    neuron: Neuron
-    weights: dict[str, tuple[int, ...]]
-
-
-class NetShape(NamedTuple):
-    """The network as a signal sees it."""
-
-    layers: tuple[LayerShape, ...]
-    input_shape: tuple[int, ...]
-    classes: int
-
-    @property
-    def hidden(self) -> tuple[LayerShape, ...]:
-        """All layers but the read-out."""
-        return self.layers[:-1]
-
-
-class Offset(NamedTuple):
-    """Constant activity beside a phase's input: shares (rows, K) of K patterns (K, *input_shape).
-
-    Few patterns for many rows spare a product of all rows. Without shares the patterns are the rows themselves. Where
-    it is `dense`, it joins a constant input, and texts read the sum as `S_pre`; events stay as they are in any case.
-    """
-
-    patterns: Tensor
-    shares: Tensor | None = None
-    dense: bool = False
-
-    def rows(self) -> Tensor:
-        """All of it, (rows, *input_shape)."""
-        return self.patterns if self.shares is None else torch.tensordot(self.shares, self.patterns, 1)
-
-
-class PhaseDrive(NamedTuple):
-    """What drives a phase of a signal's own.
-
-    input: replaces the sample's drive, or None to leave the first layer without input.
-    offset: reaches the first layer through its weights, beside the input.
-    injected: constant (rows, *first layer) current behind the first layer's normalisation; in a linear phase, before.
-    context: (rows, n) that a signal's parameter of n rows was multiplied with to make it; None for one row each.
-    """
-
-    input: Series | None
-    offset: Offset | None = None
-    injected: Tensor | None = None
-    context: Tensor | None = None
-
-
-Summary = Literal["spikes", "v", "positive_v", "graded", "current"]
-"""Spikes, the membrane v before reset, max(v, 0), the neuron's graded output f(v), whose derivative is psi, or the
-current behind normalisation and bias."""
-Every = Literal["spikes", "v"]
-"""What a signal may read at every step: the neurons' output, or their membrane before reset."""
-
-
-Above = Callable[..., Series]
-"""Of a function from a name to weights, or of nothing: what reaches a layer's spikes from above (see `View`)."""
-
-
-@dataclass(frozen=True)
-class View:
-    """What a signal may see of one layer when it makes that layer's third factor: the layer, the net's structure,
-    whether it is the last hidden layer or the read-out (of a signal that teaches it), the number of steps T, and
-
-    Args:
-        summary: by phase, the time average (rows, *shape) of what its `summary` names.
-        every: by phase, what its `every` names at each step, (T, rows, *shape).
-        source, source_every: the same of the layer below; empty for the first layer.
-        aside: by phase, what its offset adds to the first layer's normalised current; (rows, *shape), first layer only.
-        response: by linear phase, the read-out's response, (rows, classes), where `reads_response` is declared.
-        inner: by phase, what the neurons' inner integration left, where there is one (neurons of T = 1).
-        gain: 1/sigma of the layer's normalisation, (N,) or (C, 1, 1); None where it has none.
-        labels, output_error: (B,) and (B, classes). These and what follows are None unless `needs` buy them.
-        above: what reaches this layer's spikes from above, through weights by name or, given none, the forward ones.
-        weights, signs: copies of the forward weights of those layers and of its own loops, by full name; their signs.
-        answer: what a layer, by name, answers to noise (rows, *pre) into it alone: f(W n), (rows, *shape).
-    """
-
-    layer: LayerShape
-    net: NetShape
-    last: bool
-    steps: int
-    readout: bool
-    summary: Mapping[str, Tensor]
-    source: Mapping[str, Tensor]
-    every: Mapping[str, Tensor]
-    source_every: Mapping[str, Tensor]
-    aside: Mapping[str, Tensor]
-    response: Mapping[str, Tensor]
-    inner: Mapping[str, Any]
-    gain: Tensor | None
-    labels: Tensor | None
-    output_error: Tensor | None
-    above: Above | None
-    weights: Mapping[str, Tensor] | None
-    signs: Mapping[str, Tensor] | None
-    answer: Callable[[str, Tensor], Tensor] | None
+"""Tensors and running averages that a signal keeps between trials, by name. They are part of every checkpoint."""
 
 
 class ThirdFactor(NamedTuple):
     """What a signal answers for one layer.
 
     Args:
-        m: by phase.
-        gradients: of the signal's own parameters and of neurons' (by name), summed over samples.
-        state: what changes in its own.
-        sent: what its reverse circuit sends to the layers below: a derivative of the loss by this layer's raw current,
-            as `m` in form; None where they get what the layer's text makes of m.
+        m: by phase, the third factor: values (T, B, *shape), or (B, *shape) where it is the same at every step.
+        gradients: by full name, derivatives of the loss, summed over samples, by parameters of the signal itself and of
+            the layer's neurons.
+        state: those parts of the signal's state that change, by name.
+        sent: what the signal's own reverse circuit sends to the layers below: a derivative of the loss by this layer's
+            current before normalisation, of the form of m. None where they are sent what the layer's text makes of m.
     """
 
     m: dict[str, Series]
@@ -163,100 +46,174 @@ class ThirdFactor(NamedTuple):
 
 
 class Signal(ABC):
-    """A source of third factors. Frozen: everything that changes is in its state or its parameters.
+    """A source of third factors: a frozen dataclass whose fields are its options. What changes while the network learns
+    is in its state or in its parameters, never in the object.
 
-    It is handed its own parameters and state, and what its `needs` buy, all of it as copies
-    (`torch_path.trial.allowance`).
+    Parameters, labels, errors and weights are handed to it as copies, the activity of a layer as it is.
     """
 
     needs: frozenset[str]
+    """What it depends on beside the layer itself: words of `neurorules.contracts.view.NEEDS`."""
     moves: Mapping[str, str] = MappingProxyType({})
-    """Tensors of its state that change while the net learns, by name or pattern (`*.code`), and what each is. Running
-    means need no word here; every other tensor is fixed, and the audit holds it to its bits."""
+    """The tensors of its state that change while the network learns, by name or pattern (`*.code`), and what each is.
+    Running means are left out here. Every other tensor is fixed, and the audit holds it to its bits."""
     known: Literal["step", "phase", "trial"] = "trial"
-    """When m is known: at each step, at the end of a phase, or at the end of the trial."""
+    """When m is known: at each step, at the end of its phase, or at the end of the trial."""
     phases: tuple[str, ...] = ("input",)
-    """Phases it makes third factors for, or reads; a rule must run them all."""
+    """The phases that it makes third factors for, or reads. A rule must run them all."""
     summary: Summary | None = None
-    """What it reads of a hidden layer: its average over time reaches `View.summary`; None for nothing."""
+    """What it reads of a hidden layer as an average over time (`View.summary`), or None."""
     every: Every | None = None
-    """What it reads of a hidden layer at every step, as `View.every`; it then needs all steps at once."""
+    """What it reads of a hidden layer at every step (`View.every`), or None. With it, all steps must run at once."""
     varies: bool = False
-    """Whether m varies within a trial; it then needs all steps at once."""
+    """Whether m varies within a trial. If so, all steps must run at once."""
     teaches_neurons: bool = False
-    """Whether it gives gradients of neurons' own parameters, so that layers without a text learn."""
+    """Whether it gives gradients of the neurons' own parameters, so that layers without a text learn."""
     reads_response: bool = False
-    """Whether it reads what linear phases bring about at the read-out."""
+    """Whether it reads the response of the read-out to linear phases (`View.response`)."""
     teaches_readout: bool = False
-    """Whether it makes the read-out's third factor as well, instead of the output error itself."""
-
+    """Whether it makes the third factor of the read-out as well, which otherwise is the output error itself."""
     reads_out: frozenset[str] = frozenset()
-    """Names, without the layer, of those of its parameters that read a layer out: they learn at the read-out's rate."""
+    """Names, without the layer, of those of its parameters that are a read-out: they learn at the read-out's rate."""
 
     def check(self, net: NetShape) -> None:  # noqa: B027 - most signals work with any network
-        """Whether a network has what the signal works with.
+        """Refuse a network that lacks what the signal works with.
 
         Raises:
-            UserError: it lacks a part; what can be done is named.
+            UserError: a part is missing; the message names it and says what to do.
         """
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
-        """State before the first trial: fixed feedback, running averages."""
+        """The state before the first trial, such as fixed feedback and running averages.
+
+        Args:
+            net: the structure of the network.
+            generator: the only source of random numbers.
+
+        Returns:
+            Tensors in float64 on the CPU, or running averages, by name; the learner moves them to its device and type.
+        """
         return {}
 
     def parameters(self, net: NetShape, generator: torch.Generator) -> dict[str, Tensor]:
-        """Parameters that the optimiser learns, named "<layer>.<name>"."""
+        """Parameters of the signal's own, which the optimiser changes by the gradients of `third_factor`.
+
+        Args:
+            net: the structure of the network.
+            generator: the only source of random numbers.
+
+        Returns:
+            Their initial values, float64 on the CPU, named "<layer>.<name>".
+        """
         return {}
 
-    def observe(self, state: SignalState, sample: Series, labels: Tensor | None) -> SignalState:
-        """What changes in its state because it saw these samples, before anything runs."""
+    def observe(self, state: SignalState, sample: Series, labels: Int[Tensor, "B"] | None) -> SignalState:
+        """Change the state because of new samples, before the network runs on them.
+
+        Args:
+            state: the signal's, before.
+            sample: the samples as they drive the network: (T, B, *input), or constant (B, *input).
+            labels: class indices (B,); None unless the signal needs "target".
+
+        Returns:
+            Those parts of the state that change, by name.
+        """
         return {}
 
     def drive(
         self, phase: str, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape, sample: Series,
-        output_error: Tensor | None, labels: Tensor | None,
+        output_error: Float[Tensor, "B C"] | None, labels: Int[Tensor, "B"] | None,
     ) -> PhaseDrive:  # fmt: skip
-        """What drives a phase other than "input"."""
+        """What drives a phase other than "input".
+
+        Args:
+            phase: its name.
+            state: the signal's.
+            parameters: of the signal's own, by full name.
+            net: the structure of the network.
+            sample: the samples: (T, B, *input), or constant (B, *input).
+            output_error: derivative of the loss by the output, (B, C); None unless the signal needs "output_error".
+            labels: class indices (B,); None unless the signal needs "target", and in phases of a prediction.
+
+        Returns:
+            The input, the offset and the current of the phase.
+
+        Raises:
+            LookupError: the signal has no such phase.
+        """
         raise LookupError(f"{type(self).__name__} drives no phase '{phase}'")
 
     def measures(self, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape) -> dict[str, float]:
-        """Figures worth keeping after each epoch, by name and unit, such as feedback_angle_deg.
+        """Figures worth writing down after each epoch. They teach nothing, so that they may be made of all parameters.
 
-        It teaches nothing, so it is handed copies of all parameters, and gives numbers alone.
+        Args:
+            state: the signal's.
+            parameters: copies of all parameters, the network's too, by full name.
+            net: the structure of the network.
+
+        Returns:
+            Numbers by a name that ends in the unit, such as feedback_angle_deg.
         """
         return {}
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        """m of one layer. Called once a trial for each layer it teaches, the last first."""
+        """Make m of one layer. Called once per trial for each layer that the signal teaches, the last layer first.
+
+        Args:
+            state: the signal's.
+            parameters: of the signal's own, by full name.
+            view: what it may see of the layer.
+
+        Returns:
+            m by phase, gradients of the signal's own parameters, and what changes in its state.
+
+        Raises:
+            LookupError: the signal makes none.
+        """
         raise LookupError(f"{type(self).__name__} gives no third factor")
 
     def scores(
         self, state: SignalState, parameters: Mapping[str, Tensor], last: LayerShape, summary: Mapping[str, Tensor]
-    ) -> Tensor:
-        """Class scores (B, classes) from the last hidden layer, for a rule that predicts without a read-out."""
+    ) -> Float[Tensor, "B C"]:
+        """Predict classes from the last hidden layer, for a rule that has no read-out.
+
+        Args:
+            state: the signal's.
+            parameters: of the signal's own, by full name.
+            last: the last hidden layer.
+            summary: by phase, the average over time of what `summary` names of that layer, (B, *shape).
+
+        Returns:
+            A score per sample and class (B, C); the largest one is the prediction.
+
+        Raises:
+            LookupError: the signal predicts nothing.
+        """
         raise LookupError(f"{type(self).__name__} predicts nothing by itself")
 
 
-def bought(value: T | None, need: str) -> T:
-    """What one of a signal's needs buys, such as `labels = bought(view.labels, "target")`.
+def one_hot(labels: Int[Tensor, "B"], classes: int, like: Float[Tensor, "..."]) -> Float[Tensor, "B C"]:
+    """Turn class indices into rows that are 1 at the class and 0 elsewhere.
 
     Args:
-        value: a field of `View`, or an argument of a signal's method, that is None unless the need is declared.
-        need: the word of `NEEDS` that buys it.
+        labels: class indices (B,), 0 .. classes - 1.
+        classes: number of classes C.
+        like: a tensor on the device and of the precision that the result shall have.
 
-    Raises:
-        UserError: the signal does not declare the need.
+    Returns:
+        (B, C).
     """
-    if value is None:
-        raise UserError(f"a signal reads what its needs do not buy. Add '{need}' to its needs: {NEEDS[need]}")
-    return value
-
-
-def one_hot(labels: Tensor, classes: int, like: Tensor) -> Tensor:
-    """(B,) class indices to (B, classes), of the type of `like`."""
     return like.new_zeros(len(labels), classes).scatter_(1, labels[:, None], 1.0)
 
 
-def constant_in_time(gradient: Tensor, steps: int) -> Series:
-    """The third factor of a loss on a time average: the derivative by the average, spread over the steps."""
+def constant_in_time(gradient: Float[Tensor, "B *shape"], steps: int) -> Series:
+    """The third factor of a loss on an average over time.
+
+    Args:
+        gradient: derivative of the loss by the average, (B, *shape).
+        steps: number of steps T, over which the derivative is spread evenly.
+
+    Returns:
+        A constant series (B, *shape) whose sum over the steps is the derivative.
+    """
     return Series(per_step(gradient, steps), True)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from jaxtyping import Float
 from torch import Tensor
 
 
 class Surrogate(ABC):
-    """A pseudo-derivative and its primitive."""
+    """The pseudo-derivative psi of a spike by the membrane, and a primitive f of it: f' = psi."""
 
     @abstractmethod
-    def psi(self, x: Tensor) -> Tensor:
-        """Pseudo-derivative of the spike at distance x from the threshold."""
+    def psi(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Pseudo-derivative of the spike, >= 0, where the membrane is `x` above the threshold (any shape)."""
 
     @abstractmethod
-    def primitive(self, x: Tensor) -> Tensor:
-        """A function whose derivative is `psi`; only its shape matters, not its constant."""
+    def primitive(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """A function of `x` (any shape) whose derivative is `psi`. Rules may not depend on the constant added to it."""

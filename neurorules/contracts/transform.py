@@ -1,4 +1,5 @@
-"""What every transform offers: a forward map of rows, and its adjoint for signals that come from above."""
+"""What every transform offers: a map that spikes pass on their way to a connection, and its adjoint for the way
+back."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 Shape = tuple[int, ...]
@@ -13,38 +15,89 @@ Adjoint = Callable[[Tensor], Tensor]
 
 
 class Transform(ABC):
-    """Rows (R, *pre) to rows (R, *post). A mask, where there is one, is drawn once a trial."""
+    """A map from rows (R, *pre) to rows (R, *post) that learns nothing, such as pooling or dropout.
+
+    What is random about it is a mask, which is drawn once per trial and holds at all steps and in all phases.
+    """
 
     linear: bool = False
     """Whether it is one linear map, the same for every row."""
     by_neuron: bool = False
-    """Whether each neuron's output stays its own: scaled, or at another place, and never joined with others'."""
+    """Whether each value that comes out is one neuron's own, scaled or moved to another place, and never joined with
+    the values of others."""
 
     @abstractmethod
     def post_shape(self, pre: Shape) -> Shape:
-        """Shape after the transform.
+        """Shape of a population behind the transform.
 
         Raises:
-            UserError: it does not fit.
+            UserError: the transform cannot read a population of shape `pre`.
         """
 
-    def draw(self, batch: int, pre: Shape, generator: torch.Generator) -> Tensor | None:
-        """What is random about one training trial, (batch, *pre); None where nothing is."""
+    def draw(self, batch: int, pre: Shape, generator: torch.Generator) -> Float[Tensor, "B *pre"] | None:
+        """Draw the mask of one training trial.
+
+        Args:
+            batch: number of rows B, >= 1.
+            pre: shape of the population before the transform.
+            generator: the only source of random numbers; the mask lies on its device.
+
+        Returns:
+            The mask (B, *pre), or None for a transform without anything random.
+        """
         return None
 
     @abstractmethod
-    def forward(self, rows: Tensor, mask: Tensor | None) -> Tensor:
-        """Apply to (R, *pre), R = time x batch; `mask` as drawn for this trial, None outside training."""
+    def forward(self, rows: Float[Tensor, "R *pre"], mask: Float[Tensor, "B *pre"] | None) -> Float[Tensor, "R *post"]:
+        """Transform the activity that travels forward.
 
-    def tangent(self, rows: Tensor, mask: Tensor | None, change: Tensor) -> Tensor:
-        """What a small `change` (R, *pre) of the rows that go forward becomes, (R, *post)."""
+        Args:
+            rows: activity (R, *pre), time and batch merged.
+            mask: as `draw` gave it for this trial; None outside training, or where nothing is random.
+
+        Returns:
+            The activity behind the transform (R, *post).
+        """
+
+    def tangent(
+        self, rows: Float[Tensor, "R *pre"], mask: Float[Tensor, "B *pre"] | None, change: Float[Tensor, "R *pre"]
+    ) -> Float[Tensor, "R *post"]:
+        """What a small change of the activity becomes behind the transform: its derivative in that direction.
+
+        Args:
+            rows: the activity that goes forward, (R, *pre).
+            mask: as for `forward`.
+            change: the small change of it, (R, *pre).
+
+        Returns:
+            The change behind the transform, (R, *post).
+        """
         return self.forward(change, mask)
 
     @abstractmethod
-    def adjoint(self, rows: Tensor, mask: Tensor | None, gradient: Tensor) -> Tensor:
-        """Carry `gradient` (R, *post) back to (R, *pre), for the rows that went forward."""
+    def adjoint(
+        self, rows: Float[Tensor, "R *pre"], mask: Float[Tensor, "B *pre"] | None, gradient: Float[Tensor, "R *post"]
+    ) -> Float[Tensor, "R *pre"]:
+        """Carry derivatives back through the transform.
+
+        Args:
+            rows: the activity that went forward, (R, *pre).
+            mask: as for `forward`.
+            gradient: derivatives by what came out, (R, *post).
+
+        Returns:
+            Derivatives by what went in, (R, *pre).
+        """
 
 
-def repeat_over_time(mask: Tensor, rows: Tensor) -> Tensor:
-    """A (batch, ...) mask for rows of time x batch."""
+def repeat_over_time(mask: Float[Tensor, "B *shape"], rows: Float[Tensor, "R *shape"]) -> Float[Tensor, "R *shape"]:
+    """Repeat a trial's mask for all its steps.
+
+    Args:
+        mask: (B, *shape).
+        rows: activity (R, *shape), R = T B, which gives the number of steps.
+
+    Returns:
+        The mask, T times in a row: (R, *shape).
+    """
     return mask.repeat(rows.shape[0] // mask.shape[0], *(1,) * (mask.ndim - 1))

@@ -1,4 +1,4 @@
-"""Floor 2: data sets, one file each. Every file's `ENTRY` holds the user's options and reads the data with `load`."""
+"""Data sets, one file each. The `ENTRY` of a file holds the options of a user, and its `load` reads the data."""
 
 from __future__ import annotations
 
@@ -19,37 +19,41 @@ def open_dataset(text: str, data_dir: Path | None = None) -> DataSet:
     Args:
         text: a registered name with options (`mnist`, `npz:path=own.npz`), or a path: an `.npz` file, a folder of
             idx files, or a folder of N-MNIST recordings. A registered name wins over a folder of the same name.
-        data_dir: where the files of a registered name are sought first (`--data-dir`).
+        data_dir: where the files of a registered name are looked for first (`--data-dir`).
+
+    Returns:
+        The data set, in memory.
 
     Raises:
-        UserError: unknown name (the nearest one is offered), missing or broken files.
+        UserError: an unknown name (the nearest one is offered), or missing or broken files.
     """
     name = text.strip().split(":", 1)[0]
     if not name:
         raise unknown("dataset", text, DATASETS.names())
     if name.replace("-", "_") in DATASETS.modules:
-        entry = DATASETS.make(text)
+        source = DATASETS.make(text)
     else:
         path = expanded(text.strip())
         if not path.exists() and not _looks_like_path(text):
             raise unknown("dataset", name or text, DATASETS.names())
-        entry = DATASETS.factory(_format_of(path))(path=str(path))
+        source = DATASETS.factory(_format_of(path))(path=str(path))
     try:
-        data: DataSet = entry.load(data_dir)
+        data: DataSet = source.load(data_dir)
     except OSError as error:
         raise UserError(f"data '{text}' cannot be read ({error}). Check the path and its permissions") from None
     return data
 
 
 def _looks_like_path(text: str) -> bool:
+    """Whether a user means a path, though nothing lies there."""
     return any(sign in text for sign in ("/", "\\", "~")) or text.strip().lower().endswith(".npz")
 
 
 def _format_of(path: Path) -> str:
-    """The entry that reads what lies at `path`.
+    """Name the data set that reads what lies at a path.
 
     Raises:
-        UserError: nothing is there, or nothing that an entry reads.
+        UserError: nothing lies there, or nothing that a data set reads.
     """
     if not path.exists():
         raise UserError(f"data '{path}': there is no such file or folder. Check the path")

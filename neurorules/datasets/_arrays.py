@@ -1,4 +1,4 @@
-"""From a user's arrays to an image data set: shapes, number types and labels are checked here, once for all formats."""
+"""Image data sets from the arrays of a user: shapes, number types and labels are checked here, for all file formats."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Shaped
 
 from neurorules.contracts.data_set import DataSet, content_checksum
 from neurorules.language.errors import UserError
@@ -14,20 +15,24 @@ _log = logging.getLogger(__name__)
 
 Channels = Literal["auto", "first", "last"]
 QMNIST_COLUMNS = 8
-"""Class, NIST series, writer, index by writer, NIST class, index, two spare ones. Source: Yadav and Bottou 2019."""
+"""Columns of a QMNIST label: class, NIST series, writer, index by writer, NIST class, index, and two spare ones.
+Source: Yadav and Bottou 2019."""
 MOST_CHANNELS = 4  # an axis this short is taken for the channels: grey, two polarities, RGB, RGBA
 
 
-def as_images(array: np.ndarray, where: str, channels: Channels = "auto") -> np.ndarray:
-    """Images (N, C, H, W): uint8 stays (grey levels, 255 = full); every other number type becomes float32 as it stands.
+def as_images(array: np.ndarray, where: str, channels: Channels = "auto") -> Shaped[np.ndarray, "N C H W"]:
+    """Bring an array to the form of images. uint8 stays, as grey levels; other number types become float32 unscaled.
 
     Args:
         array: (N, H, W) grey; (N, C, H, W) or (N, H, W, C); or (N, F) vectors, read as one row of F pixels.
         where: how an error names the array.
         channels: which axis of a 4-dimensional array holds the channels; "auto" takes the one of at most 4.
 
+    Returns:
+        Images (N, C, H, W), uint8 or float32.
+
     Raises:
-        UserError: empty, no numbers, not finite, or another shape.
+        UserError: the array is empty, holds no numbers or numbers that are not finite, or has another shape.
     """
     if array.dtype.kind not in "buif":
         raise UserError(f"{where}: holds {array.dtype}, not numbers. Save it as uint8 or float32")
@@ -49,6 +54,11 @@ def as_images(array: np.ndarray, where: str, channels: Channels = "auto") -> np.
 
 
 def _channels_last(shape: tuple[int, ...], where: str, channels: Channels) -> bool:
+    """Whether the last of four axes holds the channels.
+
+    Raises:
+        UserError: the shape leaves it open.
+    """
     first, last = shape[1] <= MOST_CHANNELS, shape[3] <= MOST_CHANNELS
     if channels != "auto":
         return channels == "last"
@@ -60,11 +70,19 @@ def _channels_last(shape: tuple[int, ...], where: str, channels: Channels) -> bo
     return last
 
 
-def as_labels(array: np.ndarray, where: str, classes: int | None = None) -> np.ndarray:
-    """Labels (N,) int64; a column (N, 1) and whole floats are accepted.
+def as_labels(array: np.ndarray, where: str, classes: int | None = None) -> Shaped[np.ndarray, "N"]:
+    """Bring an array to the form of labels.
+
+    Args:
+        array: (N,) or a column (N, 1) of whole numbers, which may be stored as floats.
+        where: how an error names the array.
+        classes: number of classes, or None where it is not known yet.
+
+    Returns:
+        Labels (N,) int64.
 
     Raises:
-        UserError: another shape, not whole, negative, or not below `classes`.
+        UserError: the array has another shape, or a label is not whole, negative, or not below `classes`.
     """
     if array.dtype.kind not in "buif":
         raise UserError(f"{where}: labels are not whole numbers. Number the classes 0, 1, 2, ...")
@@ -82,11 +100,11 @@ def as_labels(array: np.ndarray, where: str, classes: int | None = None) -> np.n
     return array.astype(np.int64)
 
 
-def _class_column(array: np.ndarray, where: str) -> np.ndarray:
-    """The column (N,) of a table of labels that holds the classes.
+def _class_column(array: Shaped[np.ndarray, "N columns"], where: str) -> Shaped[np.ndarray, "N"]:
+    """Take the column that holds the classes out of a table of labels.
 
     Raises:
-        UserError: there is more than one column, and they are not QMNIST's.
+        UserError: there is more than one column, and they are not those of QMNIST.
     """
     if array.shape[1] == 1:
         return array[:, 0]
@@ -100,8 +118,10 @@ def _class_column(array: np.ndarray, where: str) -> np.ndarray:
     raise UserError(f"{where}: labels have the shape {array.shape}, not (N,). {hint}")
 
 
-def _from_zero(train: np.ndarray, test: np.ndarray, where: str, classes: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Training and test labels that begin at 0; those that count the classes from 1 are moved, and a line says so.
+def _from_zero(
+    train: Shaped[np.ndarray, "N_train"], test: Shaped[np.ndarray, "N_test"], where: str, classes: int | None
+) -> tuple[Shaped[np.ndarray, "N_train"], Shaped[np.ndarray, "N_test"]]:
+    """Let labels that count the classes from 1 begin at 0, after a line that says so; others stay as they are.
 
     Labels are moved where the training labels are exactly 1 .. C, the test labels lie among them, and the number of
     classes is C or left open.
@@ -121,36 +141,39 @@ def image_set(
     classes: int | None = None,
     channels: Channels = "auto",
 ) -> DataSet:
-    """The data set made of the four arrays x_train, y_train, x_test, y_test.
+    """Build a data set of images.
 
     Args:
-        name: the data set's name.
-        arrays: the four, by those keys.
-        where: how errors name each, by the same keys.
+        name: of the data set.
+        arrays: images and labels by the keys x_train, y_train, x_test, y_test.
+        where: how an error names each of them, by the same keys.
         classes: number of classes; None counts them from the training labels.
-        channels: see `as_images`.
+        channels: which axis holds the channels (see `as_images`).
+
+    Returns:
+        The data set, whose default encoder is "constant".
 
     Raises:
-        UserError: see `as_images` and `as_labels`; counts or sample shapes that differ.
+        UserError: see `as_images` and `as_labels`; or numbers of images and labels, or shapes of samples, that differ.
     """
     x = {part: as_images(arrays[f"x_{part}"], where[f"x_{part}"], channels) for part in ("train", "test")}
     y_train, y_test = (as_labels(arrays[key], where[key]) for key in ("y_train", "y_test"))
     y_train, y_test = _from_zero(y_train, y_test, where["y_train"], classes)
-    known = count_classes(y_train, where["y_train"]) if classes is None else classes
+    class_count = count_classes(y_train, where["y_train"]) if classes is None else classes
     y = {"train": y_train, "test": y_test}
     for part, labels in y.items():
-        as_labels(labels, where[f"y_{part}"], known)
+        as_labels(labels, where[f"y_{part}"], class_count)
     for part in ("train", "test"):
         check_counts(len(x[part]), where[f"x_{part}"], len(y[part]), where[f"y_{part}"])
     if x["train"].shape[1:] != x["test"].shape[1:] or x["train"].dtype != x["test"].dtype:
-        found = " and ".join(f"{x[part].shape[1:]} {x[part].dtype}" for part in ("train", "test"))
-        raise UserError(f"{where['x_test']}: training and test samples differ: {found}. Make them alike")
+        kinds = " and ".join(f"{x[part].shape[1:]} {x[part].dtype}" for part in ("train", "test"))
+        raise UserError(f"{where['x_test']}: training and test samples differ: {kinds}. Make them alike")
     _, channel_count, height, width = x["train"].shape
     return DataSet(
         name=name,
         kind="images",
         shape=(channel_count, height, width),
-        classes=known,
+        classes=class_count,
         train=x["train"],
         train_labels=y["train"],
         test=x["test"],
@@ -160,8 +183,15 @@ def image_set(
     )
 
 
-def count_classes(labels: np.ndarray, where: str) -> int:
-    """How many classes training labels (N,) number; one line says which of them have no sample.
+def count_classes(labels: Shaped[np.ndarray, "N"], where: str) -> int:
+    """Count the classes by the largest training label. One line names classes without a sample.
+
+    Args:
+        labels: of the training samples, (N,), from 0.
+        where: how an error names the labels.
+
+    Returns:
+        The number of classes, >= 2.
 
     Raises:
         UserError: more classes than samples, or one class alone.
@@ -179,7 +209,17 @@ def count_classes(labels: np.ndarray, where: str) -> int:
 
 
 def check_counts(images: int, where_images: str, labels: int, where_labels: str) -> None:
-    """Refuse image and label counts that differ."""
+    """Refuse images and labels whose numbers differ.
+
+    Args:
+        images: number of images.
+        where_images: how the error names them.
+        labels: number of labels.
+        where_labels: how the error names them.
+
+    Raises:
+        UserError: the numbers differ.
+    """
     if images != labels:
         raise UserError(
             f"{where_images}: {images} samples, but {where_labels}: {labels} labels. Give one label for each sample"

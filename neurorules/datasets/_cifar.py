@@ -1,4 +1,5 @@
-"""CIFAR-10 and CIFAR-100 in their binary form: label bytes and 3072 pixels a record, red, green, blue, row by row.
+"""CIFAR-10 and CIFAR-100 in their binary form. A record is one or two label bytes, then 3072 pixels row by row: all red
+ones, all green ones, all blue ones.
 
 Source: Krizhevsky 2009, "Learning multiple layers of features from tiny images", and its page, "Binary version".
 """
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Shaped
 
 from neurorules.contracts.data_set import DataSet
 from neurorules.datasets._arrays import image_set
@@ -21,7 +23,15 @@ PIXELS = 3 * 32 * 32
 
 
 class Archive(NamedTuple):
-    """A published archive: file name, md5, members with the training and test records, label bytes, classes."""
+    """A published archive.
+
+    Args:
+        file: its name.
+        md5: its hex MD5.
+        train, test: its members that hold the training and the test records.
+        label_bytes: number of label bytes of a record.
+        classes: number of classes.
+    """
 
     file: str
     md5: str
@@ -32,7 +42,15 @@ class Archive(NamedTuple):
 
 
 def load_archive(name: str, archive: Archive, data_dir: Path | None) -> DataSet:
-    """The data set of a published archive; the last label byte of a record is the class.
+    """Read the data set of a published archive. The last label byte of a record is the class.
+
+    Args:
+        name: registered name of the data set.
+        archive: what is published.
+        data_dir: the user's --data-dir, or None.
+
+    Returns:
+        The data set.
 
     Raises:
         UserError: the archive is missing and cannot be downloaded, or is not the published one.
@@ -40,10 +58,10 @@ def load_archive(name: str, archive: Archive, data_dir: Path | None) -> DataSet:
     path = _find(name, archive, data_dir)
     if path.parent == download_folder(name):
         fetch_again_where_damaged(URL + archive.file, path, archive.md5)
-    found = md5_of(path)
-    if found != archive.md5:
+    md5 = md5_of(path)
+    if md5 != archive.md5:
         raise UserError(
-            f"data '{name}': {path} is not the published file: md5 {found}, expected {archive.md5}. "
+            f"data '{name}': {path} is not the published file: md5 {md5}, expected {archive.md5}. "
             f"Fetch it again from {URL}{archive.file}"
         )
     x_train, y_train = _read(path, archive.train, archive.label_bytes)
@@ -53,6 +71,7 @@ def load_archive(name: str, archive: Archive, data_dir: Path | None) -> DataSet:
 
 
 def _find(name: str, archive: Archive, data_dir: Path | None) -> Path:
+    """The path of the archive, which is downloaded where no folder holds it."""
     for folder in search_folders(name, data_dir):
         if (folder / archive.file).is_file():
             return folder / archive.file
@@ -61,8 +80,10 @@ def _find(name: str, archive: Archive, data_dir: Path | None) -> Path:
     return path
 
 
-def _read(path: Path, members: tuple[str, ...], label_bytes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Images (N, 3, 32, 32) uint8 and labels (N,) of some members, in their order."""
+def _read(
+    path: Path, members: tuple[str, ...], label_bytes: int
+) -> tuple[Shaped[np.ndarray, "N 3 32 32"], Shaped[np.ndarray, "N"]]:
+    """Read images and labels, both uint8, from some members of an archive, in the order of the members."""
     parts = []
     with tarfile.open(path) as archive:
         for member in members:

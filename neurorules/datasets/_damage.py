@@ -1,4 +1,4 @@
-"""Damaged files: whatever the libraries that read them raise becomes one plain line."""
+"""Damaged files: whatever the libraries that read them raise becomes one plain line for the user."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from neurorules.language.errors import UserError
 
 @contextmanager
 def reading(what: str, advice: str) -> Iterator[None]:
-    """Read a file that may hold any bytes inside; the block reads, and does nothing else.
+    """Turn every error of the block, which reads a file that may hold any bytes and does nothing else, into a
+    `UserError`.
 
     Args:
         what: how the error names the file, such as "npz: own.npz".
         advice: a sentence on what to do.
 
     Raises:
-        UserError: anything goes wrong. zipfile, zlib and NumPy raise a dozen kinds of errors on damaged bytes, of which
-            only some are documented.
+        UserError: the block raised anything. zipfile, zlib and NumPy raise a dozen kinds of errors on damaged bytes, of
+            which only some are documented.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Where a data set's files are sought, and how missing ones are fetched and checked."""
+"""Where the files of a data set are looked for, and how missing ones are downloaded and checked."""
 
 from __future__ import annotations
 
@@ -23,28 +23,35 @@ TIMEOUT_S = 10.0  # of one network operation: a machine without network must say
 
 
 def search_folders(name: str, data_dir: Path | None) -> list[Path]:
-    """The folders that may hold the files of `name`, in the order they are sought.
+    """The folders that may hold the files of a data set.
 
-    `--data-dir` D: D/<name>, D; the environment's NEURORULES_DATA likewise; last the cache folder's data/<name>.
-    A hyphen in a folder's name is as good as an underscore.
+    With `--data-dir` D these are D/<name> and D; then the same two for NEURORULES_DATA of the environment; and at last
+    data/<name> in the cache folder. In the name of a folder a hyphen is as good as an underscore.
+
+    Args:
+        name: registered name of the data set.
+        data_dir: the user's --data-dir, or None.
+
+    Returns:
+        The folders, in the order in which they are looked through; not all of them need exist.
 
     Raises:
         UserError: `data_dir` is no folder.
     """
     if data_dir is not None and not data_dir.expanduser().is_dir():
         raise UserError(f"--data-dir {data_dir}: there is no such folder. Name the folder that holds '{name}'")
-    given = os.environ.get("NEURORULES_DATA")
-    roots = [Path(root).expanduser() for root in (data_dir, given) if root]
+    environment = os.environ.get("NEURORULES_DATA")
+    roots = [Path(root).expanduser() for root in (data_dir, environment) if root]
     spellings = dict.fromkeys([name, name.replace("_", "-")])
-    given_folders = [folder for root in roots for folder in (*(root / word for word in spellings), root)]
-    return [*given_folders, download_folder(name)]
+    user_folders = [folder for root in roots for folder in (*(root / word for word in spellings), root)]
+    return [*user_folders, download_folder(name)]
 
 
 def expanded(path: str) -> Path:
-    """A path, with the user's folder for a leading `~`.
+    """A path in which a leading `~` is replaced by the user's folder.
 
     Raises:
-        UserError: `~NAME` of a user that is not there.
+        UserError: the path begins with `~NAME`, and there is no such user.
     """
     try:
         return Path(path).expanduser()
@@ -53,37 +60,50 @@ def expanded(path: str) -> Path:
 
 
 def given_path(entry: str, path: str, data_dir: Path | None) -> Path:
-    """The path a user gave as an option; a relative one that is not here is sought in `data_dir`.
+    """The path that a user gave as an option. A relative one that does not exist is looked for in `data_dir`.
+
+    Args:
+        entry: registered name of the data set, for messages.
+        path: the option.
+        data_dir: the user's --data-dir, or None.
+
+    Returns:
+        A path that exists.
 
     Raises:
-        UserError: no path was given, or nothing is there.
+        UserError: the option is empty, or nothing lies at the path.
     """
     if not path:
         raise UserError(f"data '{entry}' needs a path. Write {entry}:path=PATH")
-    found = expanded(path)
-    if not found.exists() and data_dir is not None:
-        found = data_dir.expanduser() / found
-    if not found.exists():
+    place = expanded(path)
+    if not place.exists() and data_dir is not None:
+        place = data_dir.expanduser() / place
+    if not place.exists():
         raise UserError(f"data '{entry}': there is no '{path}'. Check the path")
-    return found
+    return place
 
 
 def download_folder(name: str) -> Path:
-    """Where downloaded files of `name` are kept."""
+    """The folder in which downloaded files of a data set are kept."""
     return cache_folder() / "data" / name
 
 
 def md5_of(path: Path) -> str:
-    """Hex MD5 of a file (an identity check of published files, not a protection)."""
+    """MD5 of a file as hex digits. It tells whether a file is the published one, and protects from nothing."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def fetch_again_where_damaged(url: str, target: Path, md5: str) -> None:
-    """Fetch a file of the cache once more, after a line that says so, where it is not what was published.
+    """Download a file of the cache once more, after a line that says so, where it is not the published one.
+
+    Args:
+        url: where it is published.
+        target: its place in the cache.
+        md5: its hex MD5.
 
     Raises:
-        UserError: it cannot be fetched.
+        UserError: it cannot be downloaded.
     """
     if target.is_file() and md5_of(target) != md5:
         log.warning(f"{target} is damaged: fetching it again")
@@ -91,12 +111,18 @@ def fetch_again_where_damaged(url: str, target: Path, md5: str) -> None:
 
 
 def download(url: str, target: Path, md5: str) -> None:
-    """Fetch `url` to `target`; the file appears there only when complete and of the right checksum.
+    """Download a file. It appears at its place only when it is complete and has the right checksum.
 
     A progress bar is drawn on stderr where that is a terminal.
 
+    Args:
+        url: where it is published.
+        target: the place of the file; its folder is created where it is missing.
+        md5: its hex MD5.
+
     Raises:
-        UserError: no network, a server's refusal, a full disk, or a wrong checksum; says how to do it by hand.
+        UserError: there is no network, the server refuses, the disk is full, or the checksum is wrong. The message says
+            how to download the file by hand.
     """
     by_hand = f"Download {url} yourself and put it at {target}, or name its folder with --data-dir"
     partial: Path | None = None
@@ -106,9 +132,9 @@ def download(url: str, target: Path, md5: str) -> None:
         partial = Path(written)
         with os.fdopen(handle, "wb") as file:
             _fetch(url, file, target.name)
-        found = md5_of(partial)
-        if found != md5:
-            raise UserError(f"{url} came with md5 {found}, expected {md5}. {by_hand}")
+        received = md5_of(partial)
+        if received != md5:
+            raise UserError(f"{url} came with md5 {received}, expected {md5}. {by_hand}")
         os.replace(partial, target)
     except (OSError, http.client.HTTPException) as error:
         reason = " ".join(str(getattr(error, "reason", error)).split())
@@ -119,7 +145,7 @@ def download(url: str, target: Path, md5: str) -> None:
 
 
 def _fetch(url: str, file: BinaryIO, title: str) -> None:
-    """Copy what `url` gives into the open binary `file`."""
+    """Copy what a server sends for `url` into an open binary file."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     console = Console(stderr=True)
     quiet = not sys.stderr.isatty()

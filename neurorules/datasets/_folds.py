@@ -1,4 +1,4 @@
-"""Cross-validation: a set in equal folds, one of which is tested while the others are learned from."""
+"""Cross-validation: the samples are divided into equal folds; one is tested, and the others are learned from."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
+from jaxtyping import Shaped
 
 from neurorules.contracts.data_set import DataSet, Recordings
 from neurorules.language.errors import UserError
@@ -14,7 +15,7 @@ from neurorules.language.ranges import LARGEST, Range
 
 DEAL_SEED = 0
 Folds = Annotated[int, Range(f"[2, {LARGEST}]")]
-"""A number of folds: with fewer than two, what is tested would leave nothing to learn from."""
+"""A number of folds, >= 2: with one fold, the test would leave nothing to learn from."""
 
 
 @dataclass(frozen=True)
@@ -31,21 +32,25 @@ class Fold:
 
     @classmethod
     def of_options(cls, data: str, fold: int | None, folds: int | None) -> Fold | None:
-        """The fold that a user's two options name; None where neither is given.
+        """The fold that two options of a user name.
 
         Args:
-            data: name of the data set, for errors.
-            fold, folds: the options as given.
+            data: name of the data set, for messages.
+            fold: the option `fold`, or None where it is left out.
+            folds: the option `folds`, or None where it is left out.
+
+        Returns:
+            The fold, or None where both options are left out.
 
         Raises:
-            UserError: one without the other, or a fold that is not among them.
+            UserError: one option is left out, or there is no such fold.
         """
         if fold is None and folds is None:
             return None
         if fold is None or folds is None:
-            given, missing = ("folds", "fold") if fold is None else ("fold", "folds")
+            present, missing = ("folds", "fold") if fold is None else ("fold", "folds")
             raise UserError(
-                f"data '{data}' is given {given} without {missing}. Write {data}:folds=5:fold=0, "
+                f"data '{data}' is given {present} without {missing}. Write {data}:folds=5:fold=0, "
                 "or let compare --folds 5 run through all of them"
             )
         if not 0 <= fold < folds:
@@ -53,20 +58,23 @@ class Fold:
         return cls(fold, folds)
 
 
-def deal(numbers: np.ndarray, labels: np.ndarray, folds: int) -> np.ndarray:
-    """The fold of each sample, (N,) int64: samples of one number share a fold, classes and sizes are spread evenly.
+def deal(numbers: Shaped[np.ndarray, "N"], labels: Shaped[np.ndarray, "N"], folds: int) -> Shaped[np.ndarray, "N"]:
+    """Divide samples into folds. Samples of one number share a fold; classes and sizes are spread evenly.
 
-    Numbers are put in order by how many samples they have and by these samples' labels, in a random order (of a fixed
-    seed) where those agree, and dealt out to the folds in turn. So folds differ by one number for each count of
+    Numbers are sorted by how many samples they have and by the labels of these, in a random order (of a fixed seed)
+    where those agree, and dealt out to the folds in turn. So folds differ by at most one number for each count of
     samples, and every class is shared evenly as far as its samples have numbers of their own.
 
     Args:
         numbers: (N,) whole numbers that name what must stay together.
-        labels: (N,) the samples' classes.
-        folds: how many.
+        labels: (N,) classes of the samples.
+        folds: number of folds, >= 2.
+
+    Returns:
+        The fold of each sample, (N,) int64, 0 .. folds - 1.
 
     Raises:
-        UserError: fewer numbers than folds.
+        UserError: there are fewer numbers than folds.
     """
     different, place = np.unique(numbers, return_inverse=True)
     if len(different) < folds:
@@ -82,16 +90,22 @@ def deal(numbers: np.ndarray, labels: np.ndarray, folds: int) -> np.ndarray:
     return dealt[place]
 
 
-def cross_validated(data: DataSet, train_numbers: np.ndarray, test_numbers: np.ndarray, fold: Fold) -> DataSet:
-    """The data set whose test part is one fold of all recordings, and whose training part is all the others.
+def cross_validated(
+    data: DataSet, train_numbers: Shaped[np.ndarray, "N_train"], test_numbers: Shaped[np.ndarray, "N_test"], fold: Fold
+) -> DataSet:
+    """Make one fold of all recordings the test part of a data set, and the others its training part.
 
     Args:
         data: recordings in their published parts.
-        train_numbers, test_numbers: what names each recording; equal numbers of the two parts stay together.
-        fold: which one is tested.
+        train_numbers, test_numbers: whole numbers that name the recordings of each part, (N,); recordings with the same
+            number stay together.
+        fold: which fold is tested.
+
+    Returns:
+        A data set of the same recordings.
 
     Raises:
-        UserError: more folds than numbers.
+        UserError: there are more folds than numbers.
         TypeError: the samples are no recordings.
     """
     train, test = data.train, data.test
@@ -102,7 +116,7 @@ def cross_validated(data: DataSet, train_numbers: np.ndarray, test_numbers: np.n
     tested = deal(numbers, labels, fold.folds) == fold.fold
     in_train, in_test = tested[: len(train_numbers)], tested[len(train_numbers) :]
 
-    def part(of_train: np.ndarray, of_test: np.ndarray) -> Recordings:
+    def part(of_train: Shaped[np.ndarray, "N_train"], of_test: Shaped[np.ndarray, "N_test"]) -> Recordings:
         return _joined(train.subset(np.flatnonzero(of_train)), test.subset(np.flatnonzero(of_test)))
 
     return replace(

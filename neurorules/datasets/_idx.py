@@ -1,4 +1,4 @@
-"""The idx format of MNIST, and the data sets published in it.
+"""The idx format of MNIST, and the data sets that are published in it.
 
 Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits", section "File formats": two zero bytes, a
 type code, the number of dimensions, each dimension as a big-endian uint32, then the values, big-endian.
@@ -24,7 +24,7 @@ TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: 
 GZIP = b"\x1f\x8b"
 LARGEST_RATIO = 1100  # deflate packs at most 1032 bytes into one; the rest is for short files
 MOST_DIMENSIONS = 4
-PIECE = 1 << 20  # unpacked at a time
+PIECE = 1 << 20  # bytes that are unpacked at a time
 
 OFFICIAL_FILES = {
     "x_train": "train-images-idx3-ubyte.gz",
@@ -35,12 +35,13 @@ OFFICIAL_FILES = {
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """The array of one idx file, gzipped or not (its first bytes tell), in the machine's byte order.
+    """Read the array of one idx file into the byte order of the machine. The first bytes tell whether it is gzipped.
 
-    The header is read first, and no more than it asks for is unpacked.
+    The header is read first, and no more is unpacked than it announces.
 
     Raises:
-        UserError: unreadable, broken gzip, wrong magic number, or a length that is not what the header says.
+        UserError: the file cannot be read, its gzip is broken, its magic number is wrong, or its length is not what the
+            header says.
     """
     with reading(str(path), "Fetch it again"):
         size = path.stat().st_size
@@ -54,7 +55,7 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 def _read_open(file: BufferedIOBase, path: Path, most: int) -> np.ndarray:
-    """The array of an open file that can hold `most` bytes."""
+    """Read the array of an open file, which is `most` bytes long at most when it is unpacked."""
     begin = file.read(4)
     if len(begin) < 4 or begin[:2] != b"\0\0" or begin[2] not in TYPES or begin[3] == 0:
         raise UserError(
@@ -85,19 +86,34 @@ def _read_open(file: BufferedIOBase, path: Path, most: int) -> np.ndarray:
 
 
 def load_idx_files(name: str, files: dict[str, Path], classes: int | None) -> DataSet:
-    """The data set of four idx files, by the keys x_train, y_train, x_test, y_test."""
+    """Read the data set of four idx files.
+
+    Args:
+        name: of the data set.
+        files: paths by the keys x_train, y_train, x_test, y_test.
+        classes: number of classes; None counts them from the training labels.
+
+    Returns:
+        The data set.
+
+    Raises:
+        UserError: a file is broken, or the files do not fit each other.
+    """
     arrays = {key: read_idx(path) for key, path in files.items()}
     return image_set(name, arrays, {key: str(path) for key, path in files.items()}, classes)
 
 
 def load_official(name: str, url: str, md5: dict[str, str], data_dir: Path | None) -> DataSet:
-    """A published data set of ten classes in the four files of MNIST's names.
+    """Read a published data set of ten classes, whose four files have the names of MNIST's.
 
     Args:
         name: registered name, with underscores.
         url: folder on the web, with a slash at its end.
         md5: of the four gzipped files, by the keys of `OFFICIAL_FILES`.
         data_dir: the user's --data-dir, or None.
+
+    Returns:
+        The data set.
 
     Raises:
         UserError: a file is missing and cannot be downloaded, or is not the published one.
@@ -114,17 +130,18 @@ def load_official(name: str, url: str, md5: dict[str, str], data_dir: Path | Non
             download(url + path.name, path, md5[key])
         if folder == download_folder(name):
             fetch_again_where_damaged(url + path.name, path, md5[key])
-        found = md5_of(path)
-        if found != md5[key]:
+        content = md5_of(path)
+        if content != md5[key]:
             raise UserError(
-                f"data '{name}': {path} is not the published file: md5 {found}, expected {md5[key]}. "
+                f"data '{name}': {path} is not the published file: md5 {content}, expected {md5[key]}. "
                 f"Fetch it again from {url}{path.name}; for your own data of this format write --data idx:path={folder}"
             )
     return load_idx_files(name, files, classes=10)
 
 
 def _folder_with(name: str, data_dir: Path | None) -> Path:
-    """The first folder that holds any of the official files; else the one to download to."""
+    """The first folder that holds any of the official files; where none does, the folder that they are downloaded
+    to."""
     for folder in search_folders(name, data_dir):
         if any((folder / file).is_file() for file in OFFICIAL_FILES.values()):
             return folder

@@ -1,4 +1,4 @@
-"""Pictures as JPEG files in an archive, `<split>/<class>/<number>.jpg`: decoded once, then kept as arrays."""
+"""Pictures as JPEG files in an archive, `<split>/<class>/<number>.jpg`. They are decoded once, and cached as arrays."""
 
 from __future__ import annotations
 
@@ -21,14 +21,18 @@ SPLITS = ("train", "test")
 
 
 def read_jpeg_archive(path: Path, classes: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """x_train, y_train, x_test, y_test of an archive: images (N, H, W, 3) uint8 in the order of their paths.
+    """Read the pictures of an archive.
 
     Args:
         path: of the archive, packed in any way that tarfile reads.
-        classes: names of the folders, in the order of their numbers.
+        classes: names of the folders, in the order of the class indices.
+
+    Returns:
+        Images x_train and x_test, (N, H, W, 3) uint8, in the order of their paths; and labels y_train and y_test, (N,)
+        int64.
 
     Raises:
-        UserError: it cannot be read, or holds no pictures of these classes.
+        UserError: the archive cannot be read, or holds no pictures of these classes.
     """
     decoded: dict[str, np.ndarray] = {}
 
@@ -48,7 +52,8 @@ def read_jpeg_archive(path: Path, classes: tuple[str, ...]) -> dict[str, np.ndar
 
 
 def _decode(path: Path, classes: tuple[str, ...]) -> dict[str, np.ndarray]:
-    found: dict[str, list[tuple[str, int, np.ndarray]]] = {split: [] for split in SPLITS}
+    """The same arrays, decoded from the archive itself."""
+    pictures: dict[str, list[tuple[str, int, np.ndarray]]] = {split: [] for split in SPLITS}
     with reading(str(path), "Fetch it again"), tarfile.open(path) as archive:
         for member in archive:
             *_, split, label, file = ("", "", *member.name.split("/"))
@@ -57,15 +62,15 @@ def _decode(path: Path, classes: tuple[str, ...]) -> dict[str, np.ndarray]:
             content = archive.extractfile(member)
             assert content is not None
             with Image.open(io.BytesIO(content.read())) as picture:
-                found[split].append((member.name, classes.index(label), np.asarray(picture.convert("RGB"))))
-    sizes = {image.shape for pictures in found.values() for _, _, image in pictures}
+                pictures[split].append((member.name, classes.index(label), np.asarray(picture.convert("RGB"))))
+    sizes = {image.shape for part in pictures.values() for _, _, image in part}
     if len(sizes) > 1:
         raise UserError(f"{path}: holds pictures of different sizes: {sorted(sizes)}. Bring them to one size")
-    if not all(found.values()):
+    if not all(pictures.values()):
         raise UserError(f"{path}: holds no pictures <split>/<class>/<number>.jpg. Check that it is the right file")
     arrays: dict[str, np.ndarray] = {}
-    for split, pictures in found.items():
-        pictures.sort(key=lambda entry: entry[0])
-        arrays[f"x_{split}"] = np.stack([image for _, _, image in pictures])
-        arrays[f"y_{split}"] = np.array([label for _, label, _ in pictures], dtype=np.int64)
+    for split, part in pictures.items():
+        part.sort(key=lambda picture: picture[0])
+        arrays[f"x_{split}"] = np.stack([image for _, _, image in part])
+        arrays[f"y_{split}"] = np.array([label for _, label, _ in part], dtype=np.int64)
     return arrays

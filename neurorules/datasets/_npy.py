@@ -1,4 +1,4 @@
-"""One array of an .npz file, its header read and checked before anything is unpacked; nothing is unpickled."""
+"""Reading one array of an .npz file: its header is checked before anything is unpacked, and nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -11,22 +11,26 @@ import numpy as np
 from neurorules.language.errors import UserError
 
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-"""By version. Version 3 is for structured arrays with names beyond ASCII, which are no numbers."""
+"""Functions that read the header, by version of the format. Version 3 is for structured arrays with names beyond ASCII,
+which are no numbers."""
 SUFFIX = ".npy"
 
 
 def names_in(archive: zipfile.ZipFile) -> list[str]:
-    """The names of the arrays."""
+    """The names of the arrays in an .npz file."""
     return [name.removesuffix(SUFFIX) for name in archive.namelist()]
 
 
 def read_npy(archive: zipfile.ZipFile, name: str, where: str) -> np.ndarray:
-    """The array `name` of an archive.
+    """Read one array.
 
     Args:
         archive: an open .npz file.
-        name: without suffix.
-        where: how errors name the array.
+        name: of the array, without suffix.
+        where: how an error names the array.
+
+    Returns:
+        The array, of the shape and number type that its header says.
 
     Raises:
         UserError: it is no array of numbers, or its length is not what its header says.
@@ -47,6 +51,11 @@ def read_npy(archive: zipfile.ZipFile, name: str, where: str) -> np.ndarray:
 
 
 def _header(file: Any, where: str) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, whether the values are in Fortran order, and number type, as the header of an open file says.
+
+    Raises:
+        UserError: the array holds no numbers.
+    """
     version = np.lib.format.read_magic(file)
     if version not in HEADERS:
         raise UserError(f"{where}: holds no plain numbers. Save it as uint8 or float32")

@@ -29,8 +29,8 @@ class Cifar10:
     """50,000 training and 10,000 test images (3, 32, 32), uint8.
 
     Args:
-        copy: official, the published pixels; or jpeg, the same pictures after lossy compression (about 30.5 dB), for
-            machines that have those alone. Results on it are results on "CIFAR-10 (JPEG copy)".
+        copy: which pixels: "official", those published; or "jpeg", the same pictures after lossy compression (about
+            30.5 dB), for machines that have no others. Report results on these as "CIFAR-10 (JPEG copy)".
     """
 
     copy: Literal["official", "jpeg"] = "official"
@@ -39,11 +39,11 @@ class Cifar10:
         """Read the archive; the official one is downloaded where no folder holds it.
 
         Raises:
-            UserError: it is missing, cannot be downloaded, or is not what it should be.
+            UserError: the archive is missing, cannot be downloaded, or is not what it should be.
         """
         if self.copy == "official":
             return load_archive("cifar10", ARCHIVE, data_dir)
-        # Pillow comes with matplotlib; decoding is all it is for here.
+        # Pillow, which comes with matplotlib, is needed for nothing but decoding these.
         from neurorules.datasets._jpeg_folder import read_jpeg_archive
 
         for folder in search_folders("cifar10", data_dir):

@@ -26,7 +26,7 @@ class Cifar100:
         """Read the archive, downloading it where no folder holds it.
 
         Raises:
-            UserError: it is missing and cannot be downloaded, or is not the published one.
+            UserError: the archive is missing and cannot be downloaded, or is not the published one.
         """
         return load_archive("cifar100", ARCHIVE, data_dir)
 

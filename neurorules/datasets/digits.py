@@ -1,4 +1,4 @@
-"""scikit-learn's bundled handwritten digits: 1,797 real images of 8 x 8 pixels, no download."""
+"""The handwritten digits that scikit-learn brings along: 1,797 real images of 8 x 8 pixels, without a download."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Shaped
 
 from neurorules.contracts.data_set import DataSet, content_checksum
 
@@ -18,10 +19,11 @@ BRIGHTEST = 16.0  # grey levels are 0..16: black pixels counted in blocks of 4 x
 
 @dataclass(frozen=True)
 class Digits:
-    """1,437 training and 360 test images (1, 8, 8), float32 in 0..1; the split is fixed and holds every class alike.
+    """1,437 training and 360 test images (1, 8, 8), float32 in 0..1. The split is fixed, and each class has
+    the same share of both parts.
 
-    Source: Alpaydin and Kaynak 1998, "Optical Recognition of Handwritten Digits", UCI; its test part of 13 writers. A
-    writer's digits stand in both our parts, so accuracies are not those for unseen writers.
+    Source: Alpaydin and Kaynak 1998, "Optical Recognition of Handwritten Digits", UCI: its test
+    part, of 13 writers. Digits of one writer stand in both parts here, so accuracies are not those for new writers.
     """
 
     def load(self, data_dir: Path | None = None) -> DataSet:
@@ -45,10 +47,11 @@ class Digits:
         )
 
 
-def read_bundled() -> tuple[np.ndarray, np.ndarray]:
-    """Pixels (1797, 64), 0..16, and labels (1797,), as scikit-learn's `load_digits` gives them.
+def read_bundled() -> tuple[Shaped[np.ndarray, "N 64"], Shaped[np.ndarray, "N"]]:
+    """Pixels, 0..16, and labels of all 1,797 images, as scikit-learn's `load_digits` gives them.
 
-    Its file is read directly where it is found: importing `sklearn.datasets` takes longer than a small training run.
+    The file is read directly where it lies in its usual place, since importing `sklearn.datasets` takes longer than a
+    small training run.
     """
     spec = importlib.util.find_spec("sklearn")
     for root in (spec.submodule_search_locations or []) if spec else []:
@@ -63,8 +66,8 @@ def read_bundled() -> tuple[np.ndarray, np.ndarray]:
     return pixels, labels
 
 
-def split_mask(labels: np.ndarray) -> np.ndarray:
-    """Which samples are for testing, (N,) bool: `TEST_SAMPLES`, shared among the classes by largest remainders."""
+def split_mask(labels: Shaped[np.ndarray, "N"]) -> Shaped[np.ndarray, "N"]:
+    """Whether each sample is for testing: `TEST_SAMPLES` of them, shared among the classes by largest remainders."""
     share = np.bincount(labels) * (TEST_SAMPLES / len(labels))
     counts = np.floor(share).astype(int)
     counts[np.argsort(counts - share, kind="stable")[: TEST_SAMPLES - counts.sum()]] += 1

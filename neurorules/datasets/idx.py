@@ -21,9 +21,9 @@ CONTENT_WORDS = {"x": "images", "y": "labels"}
 class IdxFolder:
     """A folder with four idx files, gzipped or not: training images and labels, test images and labels.
 
-    A file's name must contain `train`, or `t10k` or `test`; and `images` or `labels`. Where a file lies there both
-    packed and unpacked, the unpacked one is read. uint8 values are grey levels (255 = full); other number types are
-    taken as they stand.
+    The name of a file must contain `train`, or `t10k` or `test`; and `images` or `labels`. Where both the packed and
+    the unpacked form of a file lie there, the unpacked one is read. uint8 values are grey levels (255 = full); values
+    of other number types are not scaled.
 
     Args:
         path: the folder.
@@ -34,10 +34,10 @@ class IdxFolder:
     classes: Classes | None = None
 
     def load(self, data_dir: Path | None = None) -> DataSet:
-        """Read the folder; a relative path that is not here is sought in `data_dir`.
+        """Read the folder. A relative path that does not exist is looked for in `data_dir`.
 
         Raises:
-            UserError: no such folder, a file is missing, twofold or broken.
+            UserError: there is no such folder, or a file is missing, there twice, or broken.
         """
         folder = given_path("idx", self.path, data_dir)
         if not folder.is_dir():
@@ -47,21 +47,30 @@ class IdxFolder:
 
 
 def _pick(folder: Path, kind: str, part: str) -> Path:
-    """The folder's file for `kind` ("x" or "y") and `part` ("train" or "test")."""
+    """The path of one file of the folder.
+
+    Args:
+        folder: where it lies.
+        kind: "x" for images, "y" for labels.
+        part: "train" or "test".
+
+    Raises:
+        UserError: no file, or more than one, has such a name.
+    """
     word = CONTENT_WORDS[kind]
-    found = sorted(
+    candidates = sorted(
         path
         for path in folder.iterdir()
         if not is_hidden(path.name) and path.is_file() and word in path.name.lower()
         if any(sign in path.name.lower() for sign in PART_WORDS[part])
     )
-    asked = f"named like *{PART_WORDS[part][0]}*{word}*"
-    if not found:
-        raise UserError(f"idx: {folder} holds no file {asked}. Put the idx file there under such a name")
-    if len({path.name.lower().removesuffix(".gz") for path in found}) > 1:
-        names = " and ".join(path.name for path in found[:2])
-        raise UserError(f"idx: {folder} holds more than one file {asked}: {names}. Keep one set in a folder")
-    return found[0]
+    pattern = f"named like *{PART_WORDS[part][0]}*{word}*"
+    if not candidates:
+        raise UserError(f"idx: {folder} holds no file {pattern}. Put the idx file there under such a name")
+    if len({path.name.lower().removesuffix(".gz") for path in candidates}) > 1:
+        names = " and ".join(path.name for path in candidates[:2])
+        raise UserError(f"idx: {folder} holds more than one file {pattern}: {names}. Keep one set in a folder")
+    return candidates[0]
 
 
 ENTRY = IdxFolder

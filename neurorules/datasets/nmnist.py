@@ -1,4 +1,4 @@
-"""N-MNIST: MNIST's digits as seen by an event camera in three saccades (Orchard, Jayawant, Cohen, Thakor 2015)."""
+"""N-MNIST: the digits of MNIST, recorded by an event camera in three saccades (Orchard et al. 2015)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import Shaped
 
 from neurorules.contracts.data_set import DataSet, Recordings, content_checksum
 from neurorules.datasets._damage import is_hidden, reading
@@ -22,15 +23,17 @@ from neurorules.language.ranges import Whole, ranged
 
 SENSOR = (2, 34, 34)  # polarities (off, on), rows, columns
 EVENT_BYTES = 5
-CHUNK_BYTES = 1 << 26  # decoded at a time: keeps the whole set's reading within a few hundred MB above its result
+CHUNK_BYTES = 1 << 26  # bytes decoded at a time, so that reading the whole set takes only a few hundred MB more than it
 NAME = re.compile(r"(?:^|/)([0-9]{1,9})/([0-9]{1,9})\.bin$", re.IGNORECASE)
 OVERFLOW_ROW, OVERFLOW_US = 240, 2**13
-"""A row that marks no event but that the clock ran over: what follows is so much later. Source: Orchard's reader,
-github.com/gorchard/event-Python, and tonic's."""
+"""An entry with this row is no event: it marks that the clock ran over, so that all later events of the recording are
+that many microseconds later. Source: the readers of Orchard, github.com/gorchard/event-Python, and of tonic."""
 PAGE = "https://www.garrickorchard.com/datasets/n-mnist"
 
 
 class _Entry(NamedTuple):
+    """One recording: its index, its digit, the size of its file in bytes, and the name of the file."""
+
     number: int
     digit: int
     size: int
@@ -41,26 +44,31 @@ class _Entry(NamedTuple):
 class _Source(Protocol):
     """A folder or a zip file of recordings `<digit>/<index>.bin`."""
 
-    def entries(self) -> list[_Entry]: ...
+    def entries(self) -> list[_Entry]:
+        """All recordings, in any order."""
+        ...
 
-    def read(self, name: str) -> bytes: ...
+    def read(self, name: str) -> bytes:
+        """The content of one file."""
+        ...
 
 
 @ranged("data set 'nmnist'")
 @dataclass(frozen=True)
 class NMnist:
-    """Recordings of 34 x 34 pixels and two polarities, in MNIST's order; any subset of the published files will do.
+    """Recordings of 34 x 34 pixels and two polarities, in the order of MNIST. Any subset of the published files will
+    do.
 
-    Read from Train/<digit>/<index>.bin and Test/<digit>/<index>.bin, or from Train.zip and Test.zip as they are.
+    They are read from Train/<digit>/<index>.bin and Test/<digit>/<index>.bin, or from Train.zip and Test.zip.
 
-    A subset has few recordings to test, so they may take turns: `nmnist:folds=5:fold=0` tests a fifth of all of
-    them, those of Train and Test together, and learns from the others. Every recording is tested in exactly one fold;
-    folds are of one size and hold every class alike; recordings of one index never stand in two folds.
+    A subset has few recordings to test, so they may take turns: `nmnist:folds=5:fold=0` tests a fifth of all
+    recordings, those of Train and Test together, and learns from the others. Every recording is tested in exactly one
+    fold. Folds have one size and the same share of every class. Recordings of one index never stand in two folds.
 
     Args:
-        path: the folder; `none` seeks `nmnist` in --data-dir, NEURORULES_DATA and the cache folder.
-        folds: how many folds; `none` keeps the published parts.
-        fold: which of them is tested, from 0; compare --folds runs through all of them.
+        path: the folder; `none` looks for `nmnist` in --data-dir, NEURORULES_DATA and the cache folder.
+        folds: number of folds; `none` keeps the published parts.
+        fold: which fold is tested, from 0; compare --folds runs through all of them.
     """
 
     path: str | None = None
@@ -71,7 +79,8 @@ class NMnist:
         """Read all recordings.
 
         Raises:
-            UserError: no such files (there is no stable link to download them from), a broken one, or no such fold.
+            UserError: the files are missing (there is no stable link to download them from) or broken, or there is no
+                such fold.
         """
         fold = Fold.of_options("nmnist", self.fold, self.folds)
         folder = self._folder(data_dir)
@@ -94,6 +103,11 @@ class NMnist:
         return data if fold is None else cross_validated(data, train_numbers, test_numbers, fold)
 
     def _folder(self, data_dir: Path | None) -> Path:
+        """The first folder that holds any of the files.
+
+        Raises:
+            UserError: there is none.
+        """
         folders = [given_path("nmnist", self.path, data_dir)] if self.path else search_folders("nmnist", data_dir)
         for folder in folders:
             if any(_named(folder, name) for name in ("Train", "Train.zip", "Test", "Test.zip")):
@@ -105,11 +119,18 @@ class NMnist:
         )
 
 
-def read_part(folder: Path, part: str) -> tuple[Recordings, np.ndarray, np.ndarray]:
-    """All recordings of `part` ("Train" or "Test"), sorted by index; their labels and their indices, both (N,) int64.
+def read_part(folder: Path, part: str) -> tuple[Recordings, Shaped[np.ndarray, "N"], Shaped[np.ndarray, "N"]]:
+    """Read all recordings of one part.
+
+    Args:
+        folder: where the part lies, as a folder or a zip file.
+        part: "Train" or "Test".
+
+    Returns:
+        N recordings sorted by index, their labels (N,) int64, and their indices (N,) int64.
 
     Raises:
-        UserError: missing, empty or broken files.
+        UserError: files are missing, empty or broken.
     """
     with _open(folder, part) as (source, where):
         entries = sorted(source.entries())
@@ -122,8 +143,12 @@ def read_part(folder: Path, part: str) -> tuple[Recordings, np.ndarray, np.ndarr
 
 
 def _check(entries: list[_Entry], where: str) -> None:
-    """Refuse what is no digit, no whole number of events, or there twice."""
-    seen: dict[tuple[int, int], str] = {}
+    """Refuse a recording whose label is no digit, whose file is no whole number of events, or that is there twice.
+
+    Raises:
+        UserError: there is one.
+    """
+    names: dict[tuple[int, int], str] = {}
     for entry in entries:
         if entry.digit > 9:
             raise UserError(f"nmnist: {where}, {entry.name}: label {entry.digit} is out of range. Labels must be 0..9")
@@ -132,13 +157,15 @@ def _check(entries: list[_Entry], where: str) -> None:
                 f"nmnist: {where}, {entry.name}: {entry.size} bytes are no whole number of events of 5 bytes. "
                 "Fetch the file again"
             )
-        other = seen.setdefault((entry.digit, entry.number), entry.name)
+        other = names.setdefault((entry.digit, entry.number), entry.name)
         if other != entry.name:
             raise UserError(f"nmnist: {where} holds one recording twice: {other} and {entry.name}. Keep one of them")
 
 
-def decode_events(content: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """x, y, polarity (uint8) and t_us (int32) of events of 5 bytes, big endian.
+def decode_events(
+    content: bytes,
+) -> tuple[Shaped[np.ndarray, "E"], Shaped[np.ndarray, "E"], Shaped[np.ndarray, "E"], Shaped[np.ndarray, "E"]]:
+    """Decode events of 5 bytes, big endian, into x, y, polarity (uint8) and t_us (int32).
 
     Layout: x (8 bit), y (8 bit), polarity (1 bit), time in microseconds (23 bit).
     Source: Orchard et al. 2015, "Converting static image datasets to spiking neuromorphic datasets using saccades".
@@ -150,7 +177,11 @@ def decode_events(content: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray, n
 
 
 def _read_all(source: _Source, entries: list[_Entry], where: str) -> Recordings:
-    """Decode the entries in chunks into arrays whose size is known from the files' sizes."""
+    """Decode the recordings in chunks, into arrays whose size the sizes of the files tell.
+
+    Raises:
+        UserError: a file changes while it is read, or an event lies outside the sensor.
+    """
     offsets = np.cumsum([0, *(entry.size // EVENT_BYTES for entry in entries)], dtype=np.int64)
     total = int(offsets[-1])
     x, y, polarity = (np.empty(total, np.uint8) for _ in range(3))
@@ -181,7 +212,12 @@ def _without_marks(
     x: np.ndarray, y: np.ndarray, polarity: np.ndarray, t_us: np.ndarray, offsets: np.ndarray, where: str,
     names: list[str],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-    """Events and offsets without the marks, each event later by the marks before it in its recording."""
+    """Take the overflow marks out of flat arrays of events, and make each event later by the marks before it in its
+    recording.
+
+    Raises:
+        UserError: a recording is too long for times of 32 bits.
+    """
     marks = y == OVERFLOW_ROW
     passed = np.concatenate([[0], np.cumsum(marks)])
     in_recording = passed[1:] - np.repeat(passed[offsets[:-1]], np.diff(offsets))
@@ -189,11 +225,13 @@ def _without_marks(
     if later.max(initial=0) > np.iinfo(np.int32).max:
         name = names[int(np.searchsorted(offsets, int(np.argmax(later)), side="right")) - 1]
         raise UserError(f"nmnist: {where}, {name}: lasts longer than 2^31 us. Give N-MNIST recordings")
-    kept = ~marks
-    return x[kept], y[kept], polarity[kept], later[kept].astype(np.int32), offsets - passed[offsets]
+    events = ~marks
+    return x[events], y[events], polarity[events], later[events].astype(np.int32), offsets - passed[offsets]
 
 
 class _Folder:
+    """Recordings in an unpacked folder."""
+
     def __init__(self, root: Path) -> None:
         self.root = root
 
@@ -209,6 +247,8 @@ class _Folder:
 
 
 class _Zip:
+    """Recordings in a zip file, read without unpacking it."""
+
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self.archive = archive
 
@@ -225,7 +265,12 @@ class _Zip:
 
 @contextmanager
 def _open(folder: Path, part: str) -> Iterator[tuple[_Source, str]]:
-    """The unpacked folder where there is one, else the zip file; and how errors name it."""
+    """Open one part: the unpacked folder where there is one, or else the zip file. The second value is how errors name
+    it.
+
+    Raises:
+        UserError: there is neither, or it cannot be read.
+    """
     unpacked, packed = _named(folder, part), _named(folder, f"{part}.zip")
     if unpacked is not None and unpacked.is_dir():
         with reading(f"nmnist: {unpacked}", "Fetch it again"):
@@ -238,7 +283,7 @@ def _open(folder: Path, part: str) -> Iterator[tuple[_Source, str]]:
 
 
 def _named(folder: Path, name: str) -> Path | None:
-    """What lies in a folder under a name, in capitals or not; None where nothing does."""
+    """The path of what lies in a folder under a name, in capitals or not; None where nothing does."""
     if (folder / name).exists():
         return folder / name
     return next((p for p in sorted(folder.glob("*")) if p.name.lower() == name.lower() and p.exists()), None)

@@ -22,16 +22,17 @@ NEEDED = ("x_train", "y_train", "x_test", "y_test")
 @ranged("data set 'npz'")
 @dataclass(frozen=True)
 class NpzFile:
-    """An .npz file with x_train, y_train, x_test, y_test; other arrays in it are left alone.
+    """An .npz file with the arrays x_train, y_train, x_test, y_test; other arrays in it are not read.
 
-    x: (N, H, W) grey images; (N, C, H, W) or (N, H, W, C); or (N, F) vectors, read as one row of F pixels (1, 1, F).
-    uint8 values are grey levels (255 = full); every other number type is taken as it stands, so scale it to 0..1 where
-    the encoder asks for that. y: (N,) or (N, 1), whole numbers from 0.
+    x: grey images (N, H, W); images (N, C, H, W) or (N, H, W, C); or vectors (N, F), read as one row of F pixels
+    (1, 1, F). uint8 values are grey levels (255 = full). Values of other number types are not scaled: bring them to
+    0..1 where the encoder asks for that. y: whole numbers from 0, (N,) or (N, 1).
 
     Args:
         path: the file.
         classes: number of classes; `none` counts them from the training labels.
-        channels: auto | first | last: which axis of 4 holds the channels; auto takes the one of at most 4.
+        channels: which of four axes holds the channels, "first" (after N) or "last"; "auto" takes the one of size at
+            most 4.
     """
 
     path: str = ""
@@ -39,10 +40,11 @@ class NpzFile:
     channels: Channels = "auto"
 
     def load(self, data_dir: Path | None = None) -> DataSet:
-        """Read the file; a relative path that is not here is sought in `data_dir`.
+        """Read the file. A relative path that does not exist is looked for in `data_dir`.
 
         Raises:
-            UserError: no such file, no such arrays in it, NaN, wrong shapes, labels out of range or not whole.
+            UserError: there is no such file, it lacks an array, values are NaN, shapes are wrong, or labels are out of
+                range or not whole.
         """
         path = given_path("npz", self.path, data_dir)
         arrays = _read(path)
@@ -51,17 +53,21 @@ class NpzFile:
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
-    """The four arrays."""
+    """Read the four arrays.
+
+    Raises:
+        UserError: the file is damaged or holds other arrays.
+    """
     with reading(f"npz: {path}", "Save it again with numpy.savez"):
         with path.open("rb") as file:
             if file.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX:
                 raise UserError(f"npz: {path} holds one bare array. Save {', '.join(NEEDED)} with numpy.savez")
         with zipfile.ZipFile(path) as archive:
-            found = names_in(archive)
-            missing = [key for key in NEEDED if key not in found]
+            names = names_in(archive)
+            missing = [key for key in NEEDED if key not in names]
             if missing:
                 raise UserError(
-                    f"npz: {path} holds no {', '.join(missing)} (found: {', '.join(found) or 'nothing'}). "
+                    f"npz: {path} holds no {', '.join(missing)} (found: {', '.join(names) or 'nothing'}). "
                     f"Save the arrays under these names"
                 )
             return {key: read_npy(archive, key, f"npz: {path}, {key}") for key in NEEDED}

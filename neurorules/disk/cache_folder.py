@@ -1,4 +1,4 @@
-"""The folder in which downloads, decoded pictures, binned events and compiled programs are kept."""
+"""The folder in which downloads, decoded pictures, binned events and compiled programs are cached."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 def cache_folder() -> Path:
     """The user's cache folder: `NEURORULES_CACHE` of the environment, else `~/.cache/neurorules`.
 
-    It may not exist yet: whoever writes into it makes it.
+    It may not exist yet: whatever writes into it creates it.
     """
     chosen = os.environ.get("NEURORULES_CACHE")
     return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "neurorules"

@@ -1,4 +1,4 @@
-"""Errors of the operating system and of memory in words: what happened, where, and what to do."""
+"""Errors of the operating system and of memory in a user's words: what happened, where, and what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from neurorules.disk.space import gigabytes
 from neurorules.language.errors import UserError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Errors of writing where there is no room."""
+"""Numbers of the errors that the system gives where there is no room to write."""
 ADVICE = {
     errno.ENOSPC: "Free some space there, or name a place on another disk",
     errno.EDQUOT: "Free some space there, or name a place on another disk",
@@ -30,19 +30,21 @@ ADVICE = {
     errno.EAGAIN: "Use fewer --threads or --jobs",
     errno.ENOMEM: "Use a smaller --net, --batch-size or --steps",
 }
-"""What to do, by the system's number of the error."""
+"""What the user can do, by the system's number of the error."""
 LESS_MEMORY = "Use a smaller --net, --batch-size or --steps, fewer --jobs, or a machine with more memory"
 ALLOCATION = re.compile(
     r"can't allocate memory|not enough memory|out of memory|bad_alloc|Storage size calculation overflowed"
     r"|numel: integer multiplication overflow|[Ii]nvalid buffer size|array is too big|maximum allowed dimension",
     re.IGNORECASE,
 )
-"""What torch and NumPy write where memory cannot be had."""
-ASKED = re.compile(r"allocate (\d+) bytes|allocate ([\d.]+ \w+)")
+"""What the messages of torch and NumPy hold where memory cannot be had."""
+REQUESTED = re.compile(r"allocate (\d+) bytes|allocate ([\d.]+ \w+)")
+"""How these messages give the size that was asked for."""
 
 
 def told(error: BaseException) -> str | None:
-    """One line for an error of the operating system, of memory or of depth; None for any other."""
+    """One line for the user about an error of the operating system, of memory or of nesting; None for any other
+    error."""
     if isinstance(error, MemoryError):
         return f"there is not enough memory{_how_much(error)}. {LESS_MEMORY}"
     if isinstance(error, RecursionError):
@@ -61,17 +63,21 @@ def told(error: BaseException) -> str | None:
 
 
 def cannot_write(what: str, error: OSError) -> UserError:
-    """The refusal where a file or folder cannot be written.
+    """The error to raise where a file or folder cannot be written.
 
     Args:
-        what: such as "the trace traces.h5".
+        what: could not be written, such as "the trace traces.h5".
         error: as the system raised it.
+
+    Returns:
+        An error whose message names the reason and says what to do.
     """
     reason, advice = _reason(error), ADVICE.get(error.errno or 0, "Name another place")
     return UserError(f"cannot write {what} ({reason}). {advice}")
 
 
 def _of_system(error: OSError) -> str:
+    """One line for an error of the operating system: the place, the reason, and what to do."""
     where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes | os.PathLike) else ""
     reason = _reason(error)
     advice = ADVICE.get(error.errno or 0, "Check that the place is there and works, and try again")
@@ -79,15 +85,16 @@ def _of_system(error: OSError) -> str:
 
 
 def _reason(error: OSError) -> str:
-    """The system's own words, without those of a library around them."""
+    """The reason in the words of the system, without those that a library put around them."""
     if error.errno is not None and error.errno in errno.errorcode:
         return os.strerror(error.errno)
     return " ".join(str(error).split()) or type(error).__name__
 
 
 def _how_much(error: BaseException) -> str:
-    found = ASKED.search(str(error))
-    if found is None:
+    """The part of the line that says how much memory was asked for; empty where the error does not tell."""
+    match = REQUESTED.search(str(error))
+    if match is None:
         return ""
-    size = next(group for group in found.groups() if group is not None)
+    size = next(group for group in match.groups() if group is not None)
     return f": {gigabytes(int(size)) if size.isdecimal() else size} were asked for at once"

@@ -1,9 +1,9 @@
-"""What HDF5 does where a file is damaged, and where it cannot be written.
+"""HDF5 where a file is damaged, and where it cannot be written.
 
-A file that HDF5 cannot write to its end is one that it cannot close: it stays open in the library, which tries again
-when the process exits, and falls over. So HDF5 hears of no failure here: what is written as a whole goes through a file
-that takes everything, and what grows has its room before it is written. Where that fails too, a file gets another end:
-its descriptor leads to memory that nobody reads, and the library can close it.
+HDF5 cannot close a file that it cannot write to its end: the file stays open in the library, which tries again when the
+process exits, and crashes. So HDF5 is told of no failure here. A file that is written as a whole goes through a Python
+file that takes everything, and a file that grows has its room on the disk before it is written. Where that fails too,
+the descriptor of the file is pointed at memory that nobody reads, so that the library can close it.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from typing import Any
 import h5py
 
 UNREADABLE = (OSError, RuntimeError, KeyError, ValueError)
-"""What h5py raises where a file is damaged."""
+"""The errors that h5py raises where a file is damaged."""
 NUMBER = re.compile(r"\berrno = (\d+)")
-"""How HDF5 tells the system's error."""
+"""How a message of HDF5 gives the system's number of an error."""
 
 
 @contextmanager
 def hdf5_writing(path: Path) -> Iterator[None]:
-    """Whatever writes an open HDF5 file inside the block, of ours or of another library, can fail and be closed.
+    """Let the block, or a library that it calls, fail to write an open HDF5 file: the file is closed in any case.
 
     Raises:
-        OSError: the file cannot be written; with the system's number and the file's name.
+        OSError: the file cannot be written. The error carries the system's number and the name of the file.
     """
     try:
         yield
@@ -43,10 +43,10 @@ def hdf5_writing(path: Path) -> Iterator[None]:
 
 
 class PatientFile(io.RawIOBase):
-    """A new file that takes whatever HDF5 writes: what the disk refuses stands in memory, until the file is closed.
+    """A new file that takes whatever HDF5 writes. What the disk refuses is held in memory until the file is closed.
 
     Args:
-        path: of the file.
+        path: where the file is created.
     """
 
     def __init__(self, path: Path) -> None:
@@ -57,41 +57,50 @@ class PatientFile(io.RawIOBase):
         self.refusal: int | None = None
 
     def check(self) -> None:
-        """Whether the disk has taken everything so far.
+        """Refuse to go on where the disk has not taken everything so far.
 
         Raises:
-            OSError: it has not.
+            OSError: the disk refused something.
         """
         if self.refusal is not None:
             raise OSError(self.refusal, os.strerror(self.refusal), str(self._path))
 
     def readable(self) -> bool:
-        """Always."""
+        """True: the file can be read."""
         return True
 
     def writable(self) -> bool:
-        """Always."""
+        """True: the file can be written."""
         return True
 
     def seekable(self) -> bool:
-        """Always."""
+        """True: the position in the file can be set."""
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place; its number."""
+        """Set the position.
+
+        Args:
+            offset: in bytes.
+            whence: what the offset is counted from: the beginning, the position, or the end of the file, by the numbers
+                of `os`.
+
+        Returns:
+            The new position, in bytes from the beginning.
+        """
         self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._end}[whence]
         return self._at
 
     def tell(self) -> int:
-        """The place."""
+        """The position, in bytes from the beginning."""
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        """Read on, what the disk refused included; how many bytes."""
+        """Fill a buffer from the position on, with what the disk refused too. Gives the number of bytes read."""
         view = memoryview(buffer).cast("B")
         many = max(0, min(len(view), self._end - self._at))
-        found = os.pread(self._file.fileno(), many, self._at)
-        view[:many] = found + bytes(many - len(found))
+        stored = os.pread(self._file.fileno(), many, self._at)
+        view[:many] = stored + bytes(many - len(stored))
         for start, piece in self._refused:
             first, last = max(start, self._at), min(start + len(piece), self._at + many)
             if first < last:
@@ -100,7 +109,8 @@ class PatientFile(io.RawIOBase):
         return many
 
     def write(self, data: Any) -> int:
-        """Write on, to the disk or, once it has refused, to memory; how many bytes."""
+        """Write from the position on: to the disk or, once it has refused, to memory. Gives the number of bytes
+        written."""
         view = memoryview(data).cast("B")
         done = 0
         while done < len(view) and self.refusal is None:
@@ -115,7 +125,7 @@ class PatientFile(io.RawIOBase):
         return len(view)
 
     def truncate(self, size: int | None = None) -> int:
-        """Let the file end at a place, by default the present one."""
+        """Let the file end at a size in bytes, by default at the position. Gives the new size."""
         self._end = self._at if size is None else size
         if self.refusal is None:
             try:
@@ -125,33 +135,34 @@ class PatientFile(io.RawIOBase):
         return self._end
 
     def close(self) -> None:
-        """Close the file; what stands in memory is given up."""
+        """Close the file. What is held in memory is lost."""
         self._file.close()
         super().close()
 
 
 def let_go(path: Path) -> None:
-    """Close a file in the library, wherever its writing stands; what is not on the disk yet is given up."""
+    """Close a file in the HDF5 library, however far it is written. What is not on the disk yet is lost."""
     for file in _open_files(path):
         nowhere = _nowhere()
         try:
             os.dup2(nowhere, file.get_vfd_handle())
         finally:
             os.close(nowhere)
-        for held in h5py.h5f.get_obj_ids(file, h5py.h5f.OBJ_ALL & ~h5py.h5f.OBJ_FILE):
+        for part in h5py.h5f.get_obj_ids(file, h5py.h5f.OBJ_ALL & ~h5py.h5f.OBJ_FILE):
             with suppress(RuntimeError, OSError, ValueError):
-                held._close()
+                part._close()
         with suppress(RuntimeError, OSError, ValueError):
             file.close()
 
 
 def _open_files(path: Path) -> list[h5py.h5f.FileID]:
-    found = h5py.h5f.get_obj_ids(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE)
-    return [file for file in found if os.fsdecode(file.name) == str(path)]
+    """The files of that name which the HDF5 library has open."""
+    files = h5py.h5f.get_obj_ids(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE)
+    return [file for file in files if os.fsdecode(file.name) == str(path)]
 
 
 def _nowhere() -> int:
-    """A file without a name."""
+    """The descriptor of a new file without a name."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("neurorules")
     handle, name = tempfile.mkstemp()
@@ -160,12 +171,12 @@ def _nowhere() -> int:
 
 
 def _system_error(error: BaseException | None) -> int | None:
-    """The system's number of an error, or of the one behind it."""
+    """The system's number of an error, or of an error that caused it; None where there is none."""
     while error is not None:
         if isinstance(error, OSError) and error.errno:
             return error.errno
-        found = NUMBER.search(str(error))
-        if found is not None:
-            return int(found[1])
+        match = NUMBER.search(str(error))
+        if match is not None:
+            return int(match[1])
         error = error.__cause__ or error.__context__
     return None

@@ -1,7 +1,7 @@
-"""Files and folders of a cache that are used where they are whole, and made again where they are not.
+"""Files and folders of a cache: they are used where they are whole, and made again where they are damaged.
 
-Each carries the hash of its content in its name, `STEM-HASH.suffix`: one name says what it is and what must stand in
-it, and comes into being at once.
+Each has the hash of its content in its name, `STEM-HASH.suffix`. The name says what it is and what its content must be,
+and appears in the folder only when the content is complete.
 """
 
 from __future__ import annotations
@@ -17,20 +17,25 @@ from pathlib import Path
 from neurorules.disk.lock import waiting_for
 
 DIGITS = 20
-"""Of a hash in a name."""
+"""Number of hex digits of the hash in a name."""
 
 
 def kept(folder: Path, stem: str, suffix: str, make: Callable[[Path], None]) -> Path:
-    """The path of something kept; it is made where it is missing or damaged, once, however many ask for it at once.
+    """The path of a file or folder of the cache, which is made where it is missing or damaged.
+
+    It is made once, however many processes ask for it at the same time.
 
     Args:
         folder: of the cache.
-        stem: what it is: it stands for everything that its content depends on.
-        suffix: of a file, with its dot; "" for a folder.
-        make: makes it at a path of this suffix, in a folder where other files may lie about.
+        stem: begins the name, and stands for everything that the content depends on.
+        suffix: ends the name of a file, with its dot; "" for a folder.
+        make: makes the file or folder at a path that ends in the suffix; files beside it are removed afterwards.
+
+    Returns:
+        The path of something whole.
 
     Raises:
-        OSError: the cache cannot be written; what `make` raises.
+        OSError: the cache cannot be written. Errors of `make` pass through.
     """
     whole = find(folder, stem, suffix)
     if whole is not None:
@@ -53,20 +58,29 @@ def kept(folder: Path, stem: str, suffix: str, make: Callable[[Path], None]) -> 
 
 
 def find(folder: Path, stem: str, suffix: str) -> Path | None:
-    """What is kept and whole; what is damaged is removed."""
+    """Look for a file or folder of the cache. One that is damaged is removed.
+
+    Args:
+        folder: of the cache.
+        stem: begins the name.
+        suffix: ends the name.
+
+    Returns:
+        The path of something whole, or None.
+    """
     for path in sorted(folder.glob(f"{stem}-*{suffix}")):
-        said = path.name.removeprefix(f"{stem}-").removesuffix(suffix)
-        if len(said) != DIGITS:
+        digits = path.name.removeprefix(f"{stem}-").removesuffix(suffix)
+        if len(digits) != DIGITS:
             continue
         with suppress(OSError):
-            if hash_of(path) == said:
+            if hash_of(path) == digits:
                 return path
         _remove(path)
     return None
 
 
 def hash_of(path: Path) -> str:
-    """Of the content of a file, or of the names and contents of all files in a folder."""
+    """The hash of the content of a file, or of the names and contents of all files in a folder; `DIGITS` hex digits."""
     digest = hashlib.sha256()
     for file in _files(path):
         digest.update(f"{file.relative_to(path).as_posix()}\0".encode())
@@ -76,10 +90,12 @@ def hash_of(path: Path) -> str:
 
 
 def _files(path: Path) -> list[Path]:
+    """All files of a folder, sorted by path; or the file itself."""
     return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
 
 
 def _remove(path: Path) -> None:
+    """Remove a file or a folder where there is one."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -1,7 +1,7 @@
-"""One process at a time writes into a folder or a file: a lock of the operating system, held for the writer's life.
+"""Only one process at a time writes into a folder or a file: it holds a lock of the operating system while it does.
 
-The lock ends with its process, however that ends, so none is ever stale. Its file says who holds it, is removed with
-the lock, and means nothing by itself where a killed process has left it.
+The lock ends with its process, however that ends, so no lock is ever stale. The file of a lock says which process holds
+it, and is removed with it. Where a killed process has left the file behind, it locks nothing.
 """
 
 from __future__ import annotations
@@ -20,42 +20,42 @@ from pathlib import Path
 from neurorules.language.errors import UserError
 
 LOCK = ".lock"
-"""Name of the lock in a folder that is owned, and ending of the one beside a file."""
+"""Name of the lock file in a folder that is owned, and end of the name of the lock file beside a file that is."""
 WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
-"""Errors of a file system that has no locks."""
+"""Numbers of the errors of a file system that has no locks."""
 _log = logging.getLogger(__name__)
 
 
 @contextmanager
 def owned_folder(path: Path) -> Iterator[None]:
-    """Own a folder inside the block. It is made where it is missing; what was made and stays empty is removed again.
+    """Own a folder inside the block. Folders that are missing are created, and removed again if they stay empty.
 
     Raises:
-        UserError: another process owns it, or a file stands there.
+        UserError: another process owns it, or there is a file of that name.
     """
     if path.is_symlink() and not path.exists():
         raise UserError(f"{path} is a link that leads nowhere. Give another --out")
     if path.exists() and not path.is_dir():
         raise UserError(f"{path} is a file, a run needs a folder. Give another --out")
-    with _made(path), _held(path / LOCK, path):
+    with _created(path), _locking(path / LOCK, path):
         yield
 
 
 @contextmanager
 def owned_file(path: Path) -> Iterator[None]:
-    """Own a file that is to be written, inside the block; folders on the way are made as in `owned_folder`.
+    """Own a file inside the block, which writes it. Folders that are missing are created as by `owned_folder`.
 
     Raises:
         UserError: another process owns it.
     """
     real = Path(os.path.realpath(path))
-    with _made(real.parent), _held(real.with_name(f".{real.name}{LOCK}"), path):
+    with _created(real.parent), _locking(real.with_name(f".{real.name}{LOCK}"), path):
         yield
 
 
 @contextmanager
 def waiting_for(lock: Path) -> Iterator[None]:
-    """Hold a lock inside the block, after whoever holds it now: for work that is done once, such as compiling."""
+    """Hold a lock inside the block, after waiting for its holder: for work that is done once, such as compiling."""
     descriptor = _locked(lock, wait=True)
     try:
         yield
@@ -64,7 +64,9 @@ def waiting_for(lock: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _made(folder: Path) -> Iterator[None]:
+def _created(folder: Path) -> Iterator[None]:
+    """Create a folder and those above it where they are missing; after the block, remove those of them that are
+    empty."""
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +78,16 @@ def _made(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _held(lock: Path, what: Path) -> Iterator[None]:
+def _locking(lock: Path, what: Path) -> Iterator[None]:
+    """Hold a lock inside the block.
+
+    Args:
+        lock: its file.
+        what: the folder or file that it is for, as the message names it.
+
+    Raises:
+        UserError: another process holds it.
+    """
     try:
         descriptor = _locked(lock, wait=False)
     except BlockingIOError:
@@ -90,10 +101,10 @@ def _held(lock: Path, what: Path) -> Iterator[None]:
 
 
 def _locked(lock: Path, wait: bool) -> int | None:
-    """An open descriptor that holds the lock; None where the file system has no locks.
+    """Take a lock. Gives the open descriptor that holds it, or None where the file system has no locks.
 
     Raises:
-        BlockingIOError: somebody else holds it, and nobody waits.
+        BlockingIOError: another process holds it, and `wait` is false.
     """
     while True:
         descriptor = _opened(lock)
@@ -108,14 +119,15 @@ def _locked(lock: Path, wait: bool) -> int | None:
         if _is_there(lock, descriptor):
             break
         os.close(descriptor)  # whoever held it has removed it meanwhile
-    told = {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now().isoformat(" ", "seconds")}
+    holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now().isoformat(" ", "seconds")}
     with suppress(OSError):  # a full disk, or a file of another user: the lock holds without a name
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(told).encode(), 0)
+        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
     return descriptor
 
 
 def _opened(lock: Path) -> int:
+    """Open the file of a lock, which is created where it is missing."""
     try:
         return os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except PermissionError:
@@ -125,7 +137,7 @@ def _opened(lock: Path) -> int:
 
 
 def _is_there(lock: Path, descriptor: int) -> bool:
-    """Whether the open file is the one of that name."""
+    """Whether an open file is the one that has the name now."""
     try:
         return os.path.samestat(os.fstat(descriptor), lock.stat())
     except FileNotFoundError:
@@ -133,6 +145,7 @@ def _is_there(lock: Path, descriptor: int) -> bool:
 
 
 def _release(lock: Path, descriptor: int | None) -> None:
+    """Give a lock back and remove its file."""
     if descriptor is None:
         return
     if _is_there(lock, descriptor):
@@ -142,8 +155,9 @@ def _release(lock: Path, descriptor: int | None) -> None:
 
 
 def _holder(lock: Path) -> str:
+    """Who holds a lock, as messages say it."""
     try:
-        told = json.loads(lock.read_text(encoding="utf-8"))
-        return f"process {int(told['pid'])} on {told['host']} since {told['since']}"
+        holder = json.loads(lock.read_text(encoding="utf-8"))
+        return f"process {int(holder['pid'])} on {holder['host']} since {holder['since']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

@@ -1,4 +1,4 @@
-"""Room on a disk, taken before a file is mapped into memory: a page that finds none kills its process."""
+"""Room on a disk. It is taken before a file is mapped into memory, since a page without room kills the process."""
 
 from __future__ import annotations
 
@@ -10,29 +10,43 @@ from pathlib import Path
 import numpy as np
 
 ZEROS = 1 << 24
-"""Bytes written at once where room cannot be had without writing."""
+"""Number of bytes written at a time where room can only be had by writing."""
 
 
 def mapped_array(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
-    """A new `.npy` file of zeros that can be written to its end, memory-mapped.
+    """Create a memory-mapped `.npy` file of zeros, with room on the disk for all of it.
+
+    Args:
+        path: of the file; an older one is replaced.
+        dtype: number type of the array.
+        shape: of the array.
+
+    Returns:
+        The array, which can be written.
 
     Raises:
-        OSError: there is no room for it.
+        OSError: the disk has no room for it.
     """
     path.unlink(missing_ok=True)
     with path.open("wb") as file:
-        about = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_2_0(file, about)
+        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_2_0(file, header)
         file.flush()
         reserve(file.fileno(), file.tell(), int(np.prod(shape, dtype=object)) * np.dtype(dtype).itemsize, path)
     return np.lib.format.open_memmap(path, mode="r+")
 
 
 def reserve(descriptor: int, offset: int, size: int, path: Path) -> None:
-    """Make a file long enough, and have room for all of it.
+    """Take room on the disk for a part of a file, which is made long enough.
+
+    Args:
+        descriptor: of the open file.
+        offset: where the part begins, in bytes.
+        size: length of the part, in bytes.
+        path: of the file, for the error.
 
     Raises:
-        OSError: there is none.
+        OSError: the disk has no room for it.
     """
     if not size:
         return
@@ -50,10 +64,11 @@ def reserve(descriptor: int, offset: int, size: int, path: Path) -> None:
 
 
 def _write_zeros(descriptor: int, offset: int, size: int) -> None:
+    """Take room by writing zeros, where the system has no other way."""
     for start in range(0, size, ZEROS):
         os.pwrite(descriptor, bytes(min(ZEROS, size - start)), offset + start)
 
 
 def gigabytes(size: int) -> str:
-    """A size as people write it."""
+    """A size in bytes as people write it, in GB or MB."""
     return f"{size / 1e9:,.1f} GB" if size >= 1e8 else f"{size / 1e6:,.1f} MB"

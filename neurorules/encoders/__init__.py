@@ -1,4 +1,4 @@
-"""Floor 2: encoders, one file each: from samples to the spikes or currents that drive the first layer."""
+"""Encoders, one file each: they turn samples into the spikes or currents that drive the first layer."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ ENCODERS = Registry("encoder", "neurorules.encoders")
 
 
 def open_encoder(text: str, kind: str) -> Encoder:
-    """Build the encoder a user names, checked against the data.
+    """Build the encoder that a user names, and check that it fits the data.
 
     Args:
         text: name with options, such as `poisson:max_rate=0.5`.
         kind: what the data set holds, "images" or "events".
 
+    Returns:
+        The encoder, not fitted yet.
+
     Raises:
-        UserError: unknown encoder or option, a value out of range, or an encoder that does not take this kind.
+        UserError: an unknown encoder or option, a value out of range, or an encoder that does not take this kind.
     """
     encoder: Encoder = ENCODERS.make(text)
     if kind not in encoder.accepts:

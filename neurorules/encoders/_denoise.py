@@ -1,10 +1,11 @@
-"""tonic's noise filter over many recordings; tonic is imported only here and only when asked for."""
+"""tonic's noise filter, applied to many recordings. tonic is imported here alone, and only where a user asks for it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Shaped
 
 from neurorules.contracts.encoder import EventArrays
 from neurorules.language.errors import MissingExtra
@@ -12,13 +13,13 @@ from neurorules.language.errors import MissingExtra
 
 @dataclass(frozen=True)
 class Denoised:
-    """Recordings after the filter; fields as in `EventArrays`."""
+    """Event recordings behind the filter, with the fields of `EventArrays`."""
 
-    x: np.ndarray
-    y: np.ndarray
-    polarity: np.ndarray
-    t_us: np.ndarray
-    offsets: np.ndarray
+    x: Shaped[np.ndarray, "E"]
+    y: Shaped[np.ndarray, "E"]
+    polarity: Shaped[np.ndarray, "E"]
+    t_us: Shaped[np.ndarray, "E"]
+    offsets: Shaped[np.ndarray, "N_plus_1"]
     sensor: tuple[int, int, int]
     checksum: str
 
@@ -27,9 +28,16 @@ class Denoised:
 
 
 def denoised(events: EventArrays, filter_time_us: int) -> Denoised:
-    """The recordings without events whose four neighbours were all silent for `filter_time_us` before.
+    """Leave out events whose four neighbouring pixels were all silent for some time before.
 
-    tonic takes every pixel as active until `filter_time_us`, so nothing before that time is dropped.
+    tonic takes every pixel as active until `filter_time_us`, so nothing before that time is left out.
+
+    Args:
+        events: the recordings.
+        filter_time_us: how long the neighbours were silent, microseconds, > 0.
+
+    Returns:
+        A copy of the recordings without these events.
 
     Raises:
         MissingExtra: tonic is not installed.
@@ -41,7 +49,7 @@ def denoised(events: EventArrays, filter_time_us: int) -> Denoised:
     table = np.zeros(len(events.x), dtype=[("x", "<i2"), ("y", "<i2"), ("t", "<i8"), ("p", "u1")])
     table["x"], table["y"], table["t"], table["p"] = events.x, events.y, events.t_us, events.polarity
     pieces = np.split(table, events.offsets[1:-1])
-    kept = [denoise_numpy(piece, filter_time=filter_time_us) if len(piece) else piece for piece in pieces]
-    whole = np.concatenate(kept)
-    offsets = np.cumsum([0, *(len(piece) for piece in kept)], dtype=np.int64)
+    filtered = [denoise_numpy(piece, filter_time=filter_time_us) if len(piece) else piece for piece in pieces]
+    whole = np.concatenate(filtered)
+    offsets = np.cumsum([0, *(len(piece) for piece in filtered)], dtype=np.int64)
     return Denoised(whole["x"], whole["y"], whole["p"], whole["t"], offsets, events.sensor, events.checksum)

@@ -1,4 +1,4 @@
-"""From event recordings to counts a step, polarity and pixel; and the one file that keeps them."""
+"""Counts of events per step, polarity and pixel, made from event recordings, and the file that they are cached in."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Shaped
 
 from neurorules.contracts.encoder import EventArrays
 from neurorules.disk.failures import FULL
@@ -15,23 +16,31 @@ from neurorules.disk.kept import kept
 from neurorules.disk.space import gigabytes, mapped_array
 from neurorules.language.errors import UserError
 
-CHUNK_CELLS = 1 << 22  # counted at a time: 32 MB of counters
-COUNTERS = (np.uint8, np.int16, np.int32)  # the narrowest that holds every count is stored; torch reads all three
+CHUNK_CELLS = 1 << 22  # cells that are counted at a time: 32 MB of counters
+COUNTERS = (np.uint8, np.int16, np.int32)  # the narrowest type that holds every count is stored; torch reads all three
 
 log = logging.getLogger(__name__)
 
 Binning = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""(microseconds since the recording's first event, the recording's length in microseconds), both (E,) -> bins (E,)"""
+"""A function that says into which bin each event falls, 0 .. T - 1, from the time since the first event of its
+recording and the length of that recording, both (E,) in microseconds."""
 
 MakeArray = Callable[[np.dtype], np.ndarray]
+"""A function that gives an array of a type, of the shape that its user knows."""
 
 
-def elapsed_us(events: EventArrays, first: int, last: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where and when the events of the recordings first .. last - 1 are.
+def elapsed_us(
+    events: EventArrays, first: int, last: int
+) -> tuple[Shaped[np.ndarray, "E"], Shaped[np.ndarray, "E"], Shaped[np.ndarray, "E"]]:
+    """Time the events of some recordings from the first event of each. Events need not be in order.
+
+    Args:
+        events: all recordings.
+        first, last: the recordings first .. last - 1 are read.
 
     Returns:
-        Three (E,) int64: the event's recording, counted from `first`; the time since that recording's earliest event;
-        that recording's length, latest minus earliest plus 1. Times need not be in order.
+        Three arrays (E,) int64 for their events: the recording, counted from `first`; the time since its earliest
+        event; and its length, latest minus earliest plus 1, both in microseconds.
     """
     offsets = events.offsets[first : last + 1]
     counts = np.diff(offsets)
@@ -47,8 +56,21 @@ def elapsed_us(events: EventArrays, first: int, last: int) -> tuple[np.ndarray, 
     return owner, time - earliest[owner], (latest - earliest + 1)[owner]
 
 
-def count_events(events: EventArrays, steps: int, binning: Binning, keep_us: float, out: np.ndarray) -> bool:
-    """Count into `out` (N, T, 2, H, W) the events until `keep_us` after each recording's first; False: it overflows."""
+def count_events(
+    events: EventArrays, steps: int, binning: Binning, keep_us: float, out: Shaped[np.ndarray, "N T 2 H W"]
+) -> bool:
+    """Count the events of all recordings.
+
+    Args:
+        events: the recordings.
+        steps: number of time steps T.
+        binning: says into which step an event falls.
+        keep_us: events later than this after the first one of their recording are left out, microseconds.
+        out: what the counts are written into, (N, T, 2, H, W) of any integer type.
+
+    Returns:
+        Whether the type of `out` holds every count; counting stops where it does not.
+    """
     polarities, height, width = events.sensor
     cells = steps * polarities * height * width
     most = np.iinfo(out.dtype).max
@@ -66,8 +88,24 @@ def count_events(events: EventArrays, steps: int, binning: Binning, keep_us: flo
     return True
 
 
-def build_frames(events: EventArrays, steps: int, binning: Binning, keep_us: float, make: MakeArray) -> np.ndarray:
-    """Frames (N, T, 2, H, W) in the narrowest counter that holds them, in the array that `make(dtype)` gives."""
+def build_frames(
+    events: EventArrays, steps: int, binning: Binning, keep_us: float, make: MakeArray
+) -> Shaped[np.ndarray, "N T 2 H W"]:
+    """Count the events of all recordings in the narrowest integer type that holds every count.
+
+    Args:
+        events: the recordings.
+        steps: number of time steps T.
+        binning: says into which step an event falls.
+        keep_us: events later than this after the first one of their recording are left out, microseconds.
+        make: gives an array of a type, which the counts are written into.
+
+    Returns:
+        That array, (N, T, 2, H, W).
+
+    Raises:
+        UserError: a pixel has more events in one step than 32 bits count.
+    """
     for counter in COUNTERS:
         frames = make(np.dtype(counter))
         if count_events(events, steps, binning, keep_us, frames):
@@ -78,9 +116,18 @@ def build_frames(events: EventArrays, steps: int, binning: Binning, keep_us: flo
 def kept_on_disk(
     folder: Path, stem: str, shape: tuple[int, ...], build: Callable[[MakeArray], np.ndarray]
 ) -> np.ndarray:
-    """An array kept in a folder, memory-mapped and read-only; built first where it is missing or damaged.
+    """Read an array from the cache, and build it first where it is missing or damaged.
 
-    Where the folder cannot be written, the array is made in memory, after a line that says so.
+    Where the folder cannot be written, the array is built in memory, after a line that says so.
+
+    Args:
+        folder: the cache.
+        stem: begins the file's name, and stands for everything that the array depends on.
+        shape: of the array.
+        build: builds it in the array that a function of its type gives.
+
+    Returns:
+        The array: memory-mapped and read-only, or in memory.
 
     Raises:
         UserError: the disk is full.

@@ -1,4 +1,4 @@
-"""What every encoder is, and what it hands to the network."""
+"""What the encoders share: fitted copies, checks of images, and pixels as brightness."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from jaxtyping import Float, Shaped
 
 from neurorules.language.errors import UserError
 
@@ -19,35 +20,54 @@ E = TypeVar("E")
 
 
 def with_statistics(encoder: E, statistics: Mapping[str, float | int]) -> E:
-    """A copy of a frozen encoder that carries `statistics`."""
+    """Copy a frozen encoder, with statistics.
+
+    Args:
+        encoder: the encoder; it stays as it is.
+        statistics: numbers by name.
+
+    Returns:
+        The copy, whose `statistics` are these numbers.
+    """
     fitted = copy.copy(encoder)
     object.__setattr__(fitted, "statistics", {key: float(value) for key, value in statistics.items()})
     return fitted
 
 
-def as_image_array(name: str, samples: Any) -> np.ndarray:
-    """`samples` if they are images (N, C, H, W).
+def as_image_array(name: str, samples: Any) -> Shaped[np.ndarray, "N C H W"]:
+    """Check that samples are images.
+
+    Args:
+        name: of the encoder, for the message.
+        samples: images or event recordings.
+
+    Returns:
+        The samples, (N, C, H, W).
 
     Raises:
-        UserError: they are not.
+        UserError: they are no images.
     """
     if not isinstance(samples, np.ndarray) or samples.ndim != 4:
         raise UserError(f"encoder '{name}' takes images (N, C, H, W), not these samples. Events need --encode frames")
     return samples
 
 
-def brightness_chunks(images: np.ndarray) -> Iterator[np.ndarray]:
-    """The pixels as brightness in float64, a flat array for each chunk of samples."""
+def brightness_chunks(images: Shaped[np.ndarray, "N C H W"]) -> Iterator[Float[np.ndarray, "_"]]:
+    """Yield the brightness of all pixels in float64, one flat array per chunk of samples."""
     scale = FULL_GREY if images.dtype == np.uint8 else 1.0
     for start in range(0, len(images), CHUNK_SAMPLES):
         yield images[start : start + CHUNK_SAMPLES].reshape(-1).astype(np.float64) / scale
 
 
-def check_unit_range(name: str, images: np.ndarray) -> None:
+def check_unit_range(name: str, images: Shaped[np.ndarray, "N C H W"]) -> None:
     """Refuse images whose pixels are no brightness in 0..1 (uint8: 0..255).
 
+    Args:
+        name: of the encoder, for the message.
+        images: (N, C, H, W).
+
     Raises:
-        UserError: a pixel is outside.
+        UserError: a pixel lies outside.
     """
     low, high = float(images.min()), float(images.max())
     if images.dtype != np.uint8 and (low < 0.0 or high > 1.0):
@@ -57,6 +77,6 @@ def check_unit_range(name: str, images: np.ndarray) -> None:
         )
 
 
-def brightness(batch: torch.Tensor) -> torch.Tensor:
-    """Pixels as brightness: uint8 divided by 255 in float32, floats as they are."""
+def brightness(batch: Shaped[torch.Tensor, "*shape"]) -> Float[torch.Tensor, "*shape"]:
+    """The brightness of pixels: uint8 divided by 255 in float32, and floating-point numbers as they are."""
     return batch if batch.is_floating_point() else batch.to(torch.float32) / FULL_GREY

@@ -1,4 +1,4 @@
-"""The pixels as a constant current: the same real values at every step, and the first layer makes the spikes."""
+"""Pixels as a constant current: the same real values at every step, from which the first layer makes the spikes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from jaxtyping import Shaped
 
 from neurorules.contracts.series import Series
 from neurorules.encoders._shared import as_image_array, brightness, brightness_chunks, with_statistics
@@ -18,21 +19,22 @@ from neurorules.language.errors import UserError
 
 @dataclass(frozen=True)
 class Constant:
-    """values = (pixel - mean) / deviation, with one mean and one standard deviation over all training pixels.
+    """current = (pixel - mean) / deviation, with one mean and one standard deviation over all training pixels.
 
     Args:
-        standardise: true; false gives the pixels as they are (uint8 divided by 255).
+        standardise: whether the mean is taken away and the deviation divided by; false gives the pixels as they are
+            (uint8 divided by 255).
     """
 
     standardise: bool = True
     statistics: Mapping[str, float] = field(default_factory=dict, init=False, hash=False)
     accepts: ClassVar[frozenset[str]] = frozenset({"images"})
 
-    def fit(self, train: np.ndarray) -> Constant:
-        """The encoder with `mean` and `deviation` of the training images (N, C, H, W).
+    def fit(self, train: Any) -> Constant:
+        """Measure `mean` and `deviation` of the training images (N, C, H, W).
 
         Raises:
-            UserError: no images, or all pixels are equal.
+            UserError: the samples are no images, or all pixels are equal and `standardise` is true.
         """
         images = as_image_array("constant", train)
         mean = math.fsum(float(part.sum()) for part in brightness_chunks(images)) / images.size
@@ -45,15 +47,34 @@ class Constant:
             )
         return with_statistics(self, {"mean": mean, "deviation": deviation})
 
-    def prepare(self, samples: np.ndarray, steps: int, cache: Path | None = None) -> np.ndarray:
-        """The images themselves."""
-        return as_image_array("constant", samples)
+    def prepare(self, samples: Any, steps: int, cache: Path | None = None) -> Shaped[np.ndarray, "N C H W"]:
+        """Give the images back, after a check that they are images.
 
-    def encode(self, batch: torch.Tensor, steps: int, generator: torch.Generator) -> Series:
-        """(B, C, H, W) pixels to a constant current (B, C, H, W); nothing is drawn.
+        Args:
+            samples: images (N, C, H, W).
+            steps, cache: not read, since nothing is prepared.
+
+        Returns:
+            The images, (N, C, H, W).
 
         Raises:
-            UserError: `fit` was not called before.
+            UserError: the samples are no images.
+        """
+        return as_image_array("constant", samples)
+
+    def encode(self, batch: Shaped[torch.Tensor, "B C H W"], steps: int, generator: torch.Generator) -> Series:
+        """Turn pixels into a constant current.
+
+        Args:
+            batch: pixels (B, C, H, W).
+            steps: number of time steps; the current is the same for any.
+            generator: not read, since nothing is random.
+
+        Returns:
+            A constant series (B, C, H, W).
+
+        Raises:
+            UserError: the encoder was not fitted.
         """
         values = brightness(batch)
         if self.standardise:

@@ -1,4 +1,4 @@
-"""Events counted into frames: one frame a step, one channel a polarity; no event is lost."""
+"""Events counted into frames: one frame per step and one channel per polarity, in which no event is lost."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from jaxtyping import Shaped
 
 from neurorules.contracts.encoder import EventArrays
 from neurorules.contracts.series import Series
@@ -35,12 +36,13 @@ class Frames:
     """Counts of events, by default in T equal bins from each recording's first event to its last.
 
     Args:
-        bin_ms: length of a bin in milliseconds, from the recording's first event on; later events than T bins hold are
-            counted in the last one. 0: T equal bins over each recording.
-        first_ms: only events so soon after the first are counted (N-MNIST's first saccade ends near 100 ms), and one
-            line says how many that leaves out. 0: all.
-        clip: true gives 1 wherever an event was, instead of the count.
-        denoise_us: drop events without a neighbour so near in time (tonic's Denoise; slow, done once). 0: none.
+        bin_ms: length of a bin in milliseconds, >= 0.001; the first bin begins at the recording's first event, and
+            events behind the last of T bins are counted in that one. 0 gives T equal bins over each recording.
+        first_ms: only events within this time after the first one are counted, in milliseconds, and one line says how
+            many that leaves out. 0 counts all. The first saccade of N-MNIST ends near 100 ms.
+        clip: whether a frame is 1 wherever there was an event, instead of the count.
+        denoise_us: events are left out whose four neighbouring pixels were silent for this time before, in microseconds
+            (tonic's Denoise, which is slow and runs once). 0 leaves out none.
     """
 
     bin_ms: NonNegative = 0.0
@@ -55,7 +57,7 @@ class Frames:
             raise UserError(f"encoder 'frames': bin_ms is {self.bin_ms}. Give 0, or a number of at least 0.001")
 
     def fit(self, train: EventArrays | np.ndarray) -> Frames:
-        """The encoder with the number of events in the training recordings, and of those that `first_ms` leaves out."""
+        """Count the events of the training recordings, and those of them that `first_ms` leaves out."""
         events = _as_events(train)
         total, left_out = int(events.offsets[-1]), 0
         if self.first_ms:
@@ -67,12 +69,22 @@ class Frames:
             log.warning(text, self.first_ms, left_out, total, share)
         return with_statistics(self, {"events": total, "events_left_out": left_out})
 
-    def prepare(self, samples: EventArrays | np.ndarray, steps: int, cache: Path | None = None) -> np.ndarray:
-        """Frames (N, T, 2, H, W) of counts: a memory-mapped file in the folder `cache`, or in memory without one.
+    def prepare(
+        self, samples: EventArrays | np.ndarray, steps: int, cache: Path | None = None
+    ) -> Shaped[np.ndarray, "N T 2 H W"]:
+        """Count the events of all recordings into frames.
+
+        Args:
+            samples: event recordings.
+            steps: number of time steps T, >= 1.
+            cache: folder for the frames, or None to keep them in memory.
+
+        Returns:
+            Counts (N, T, 2, H, W): a memory-mapped file, or an array in memory.
 
         Raises:
-            UserError: no events, no step, or no room for them on the disk.
-            MissingExtra: `denoise_us` without tonic.
+            UserError: the samples are images, there is no step, or the disk has no room for the frames.
+            MissingExtra: `denoise_us` is asked for, and tonic is not installed.
         """
         events = _as_events(samples)
         if steps < 1:
@@ -87,8 +99,16 @@ class Frames:
             return counts(lambda dtype: np.empty(shape, dtype))
         return kept_on_disk(cache, f"frames-{self._key(events, steps)}", shape, counts)
 
-    def encode(self, batch: torch.Tensor, steps: int, generator: torch.Generator) -> Series:
-        """(B, T, 2, H, W) counts to (T, B, 2, H, W) float32; nothing is drawn.
+    def encode(self, batch: Shaped[torch.Tensor, "B T 2 H W"], steps: int, generator: torch.Generator) -> Series:
+        """Turn counts into a series.
+
+        Args:
+            batch: counts (B, T, 2, H, W), as `prepare` gave them.
+            steps: number of time steps T.
+            generator: not read, since nothing is random.
+
+        Returns:
+            Counts, or 0 and 1 where they are clipped: (T, B, 2, H, W) float32.
 
         Raises:
             UserError: the batch was prepared for another number of steps.
@@ -100,10 +120,11 @@ class Frames:
 
     @property
     def _keep_us(self) -> float:
+        """Latest time after the first event of a recording at which an event counts, in microseconds."""
         return self.first_ms * 1000.0 if self.first_ms else math.inf
 
     def _binning(self, steps: int) -> Binning:
-        """Which bin an event falls into, from its time since the first event and its recording's length."""
+        """The function that says into which of T = `steps` bins an event falls."""
         if self.bin_ms:
             return lambda elapsed, length: np.minimum(elapsed // (self.bin_ms * 1000.0), steps - 1).astype(np.int64)
         longest = math.floor(self._keep_us) + 1 if self.first_ms else np.iinfo(np.int64).max
@@ -111,12 +132,14 @@ class Frames:
         return lambda elapsed, length: np.minimum(elapsed * steps // np.minimum(length, longest), steps - 1)
 
     def _key(self, events: EventArrays, steps: int) -> str:
-        """What the frames depend on, as a file name. `clip` is not among it: it is applied when a batch is encoded."""
+        """A hash of all that the frames depend on, for the name of their file. `clip` is not part of it, since it is
+        applied when a batch is encoded."""
         parts = [VERSION, events.checksum, list(events.sensor), steps, self.bin_ms, self.first_ms, self.denoise_us]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
 def _as_events(samples: EventArrays | np.ndarray) -> EventArrays:
+    """Refuse images, and give event recordings back."""
     if isinstance(samples, np.ndarray):
         raise UserError("encoder 'frames' takes event recordings, and these are images. Write --encode constant")
     return samples

@@ -1,14 +1,15 @@
-"""Latency code: each pixel spikes once, and the brighter it is the earlier."""
+"""Latency code: each pixel spikes once, and the earlier the brighter it is."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float, Shaped
 
 from neurorules.contracts.series import Series
 from neurorules.encoders._shared import as_image_array, brightness, check_unit_range, with_statistics
@@ -20,19 +21,19 @@ EPSILON = 1e-7  # keeps the logarithm finite for a pixel at the threshold (snnTo
 @ranged("encoder 'latency'")
 @dataclass(frozen=True)
 class Latency:
-    """Time to the first spike of a pixel x, in steps from 0; a pixel below `threshold` stays silent.
+    """The one spike of a pixel x comes t steps after the first step; a pixel below `threshold` stays silent.
 
-    linear: t = tau (1 - x).  log: t = tau ln(x / (x - threshold)), a leaky integrator charged by the current x.
+    linear: t = tau (1 - x).  log: t = tau ln(x / (x - threshold)), as of a leaky integrator charged by the current x.
 
     Args:
-        form: linear | log.
-        threshold: least brightness that spikes, above 0 and below 1.
-        normalise: true chooses tau so that the latest possible spike falls on the last step.
-        tau: time constant in steps where normalise=false; spikes later than the last step fall on it.
+        form: linear or log.
+        threshold: smallest brightness that spikes, in (0, 1).
+        normalise: whether tau is chosen so that the latest possible spike falls on the last step.
+        tau: time constant in steps, > 0, where `normalise` is false; spikes behind the last step are moved to it.
 
-    Source: Eshraghian et al. 2023, snnTorch `spikegen.latency` (clip=True). Deviations: its log form is normalised by
-    the batch's latest spike, ours by the latest possible one, so that no sample depends on its batch (equal wherever a
-    batch holds a dark pixel); it refuses spikes beyond the last step.
+    Source: Eshraghian et al. 2023, snnTorch `spikegen.latency` (clip=True). Deviations: there the log form is
+    normalised by the latest spike of the batch, here by the latest possible one, so that no sample depends on its batch
+    (the two are equal wherever a batch holds a dark pixel); and there spikes behind the last step are refused.
     """
 
     form: Literal["linear", "log"] = "linear"
@@ -42,37 +43,58 @@ class Latency:
     statistics: Mapping[str, float] = field(default_factory=dict, init=False, hash=False)
     accepts: ClassVar[frozenset[str]] = frozenset({"images"})
 
-    def fit(self, train: np.ndarray) -> Latency:
-        """The encoder as it is, once the training pixels are seen to lie in 0..1.
+    def fit(self, train: Any) -> Latency:
+        """Check that the training pixels lie in 0..1; nothing is measured.
 
         Raises:
-            UserError: no images, or pixels outside.
+            UserError: the samples are no images, or a pixel lies outside.
         """
         check_unit_range("latency", as_image_array("latency", train))
         return with_statistics(self, {})
 
-    def prepare(self, samples: np.ndarray, steps: int, cache: Path | None = None) -> np.ndarray:
-        """The images themselves."""
+    def prepare(self, samples: Any, steps: int, cache: Path | None = None) -> Shaped[np.ndarray, "N C H W"]:
+        """Give the images back, after a check that they are images.
+
+        Args:
+            samples: images (N, C, H, W).
+            steps, cache: not read, since nothing is prepared.
+
+        Returns:
+            The images, (N, C, H, W).
+
+        Raises:
+            UserError: the samples are no images.
+        """
         return as_image_array("latency", samples)
 
-    def encode(self, batch: torch.Tensor, steps: int, generator: torch.Generator) -> Series:
-        """(B, C, H, W) pixels to spikes (T, B, C, H, W), at most one a pixel; nothing is drawn."""
+    def encode(self, batch: Shaped[torch.Tensor, "B C H W"], steps: int, generator: torch.Generator) -> Series:
+        """Turn pixels into spikes.
+
+        Args:
+            batch: pixels (B, C, H, W).
+            steps: number of time steps T, >= 1.
+            generator: not read, since nothing is random.
+
+        Returns:
+            Spikes 0 or 1, at most one per pixel: (T, B, C, H, W).
+        """
         pixels = brightness(batch)
         step = self._time(pixels, steps - 1).round().clamp(0, steps - 1)
         clock = torch.arange(steps, device=batch.device, dtype=step.dtype).reshape(-1, *[1] * batch.ndim)
         spikes = (clock == step) & (pixels >= self.threshold)
         return Series(spikes.to(pixels.dtype), constant=False)
 
-    def _time(self, pixels: torch.Tensor, last: int) -> torch.Tensor:
-        """Spike times in steps, not yet rounded, (B, C, H, W)."""
+    def _time(self, pixels: Float[torch.Tensor, "B C H W"], last: int) -> Float[torch.Tensor, "B C H W"]:
+        """Times of the spikes in steps, not yet rounded; `last` is the index of the last step."""
         if self.form == "linear":
             return (1.0 - pixels) * (last if self.normalise else self.tau)
         dimmest = pixels.new_tensor(self.threshold + EPSILON)  # in the pixels' own precision: its spike is exactly last
         charged = self._charging_time(torch.maximum(pixels, dimmest))
         return charged * last / self._charging_time(dimmest) if self.normalise else charged * self.tau
 
-    def _charging_time(self, pixels: torch.Tensor) -> torch.Tensor:
-        """ln(x / (x - threshold)), for pixels above the threshold."""
+    def _charging_time(self, pixels: Float[torch.Tensor, "*shape"]) -> Float[torch.Tensor, "*shape"]:
+        """The time ln(x / (x - threshold)) that a leaky integrator takes to charge, for pixels x above the
+        threshold."""
         return torch.log(pixels / (pixels - self.threshold))
 
 

@@ -1,14 +1,15 @@
-"""Rate code: each pixel spikes at each step with a probability in proportion to its brightness."""
+"""Rate code: each pixel spikes at each step with a probability that is proportional to its brightness."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
+from jaxtyping import Shaped
 
 from neurorules.contracts.series import Series
 from neurorules.encoders._shared import as_image_array, brightness, check_unit_range, with_statistics
@@ -18,33 +19,53 @@ from neurorules.language.ranges import Range, ranged
 @ranged("encoder 'poisson'")
 @dataclass(frozen=True)
 class Poisson:
-    """P(spike) = max_rate * pixel, drawn afresh at each step: a Bernoulli train, Poisson's in the limit of short steps.
+    """P(spike) = max_rate * pixel, independently at each step: a Bernoulli train, a Poisson train in the limit of short
+    steps.
 
     Args:
-        max_rate: spikes a step of a pixel of full brightness, above 0 and at most 1.
+        max_rate: probability per step that a pixel of full brightness spikes, in (0, 1].
     """
 
     max_rate: Annotated[float, Range("(0, 1]")] = 1.0
     statistics: Mapping[str, float] = field(default_factory=dict, init=False, hash=False)
     accepts: ClassVar[frozenset[str]] = frozenset({"images"})
 
-    def fit(self, train: np.ndarray) -> Poisson:
-        """The encoder as it is, once the training pixels are seen to lie in 0..1.
+    def fit(self, train: Any) -> Poisson:
+        """Check that the training pixels lie in 0..1; nothing is measured.
 
         Raises:
-            UserError: no images, or pixels outside.
+            UserError: the samples are no images, or a pixel lies outside.
         """
         check_unit_range("poisson", as_image_array("poisson", train))
         return with_statistics(self, {})
 
-    def prepare(self, samples: np.ndarray, steps: int, cache: Path | None = None) -> np.ndarray:
-        """The images themselves."""
+    def prepare(self, samples: Any, steps: int, cache: Path | None = None) -> Shaped[np.ndarray, "N C H W"]:
+        """Give the images back, after a check that they are images.
+
+        Args:
+            samples: images (N, C, H, W).
+            steps, cache: not read, since nothing is prepared.
+
+        Returns:
+            The images, (N, C, H, W).
+
+        Raises:
+            UserError: the samples are no images.
+        """
         return as_image_array("poisson", samples)
 
-    def encode(self, batch: torch.Tensor, steps: int, generator: torch.Generator) -> Series:
-        """(B, C, H, W) pixels to spikes (T, B, C, H, W), 0 or 1; brightness beyond 0..1 saturates.
+    def encode(self, batch: Shaped[torch.Tensor, "B C H W"], steps: int, generator: torch.Generator) -> Series:
+        """Draw spikes from the brightness of pixels.
 
-        The draws are made on the generator's device: a generator on the CPU gives the same spikes on every device.
+        The draws are made on the generator's device, so that a generator on the CPU gives the same spikes everywhere.
+
+        Args:
+            batch: pixels (B, C, H, W); a brightness outside 0..1 saturates.
+            steps: number of time steps T, >= 1.
+            generator: the only source of random numbers.
+
+        Returns:
+            Spikes 0 or 1, (T, B, C, H, W).
         """
         probability = brightness(batch) * self.max_rate
         draws = torch.rand(

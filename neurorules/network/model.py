@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from neurorules.contracts.net_shape import LayerShape, NetShape
 from neurorules.contracts.normalisation import CurrentStatistics, UpdateStatistics
 from neurorules.contracts.running_mean import RunningMean
-from neurorules.contracts.signal import LayerShape, NetShape, Signal, SignalState
+from neurorules.contracts.signal import Signal, SignalState
 from neurorules.language.config import Init, Targets
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Plasticity, Rule

@@ -1,4 +1,4 @@
-"""Normalisation of a population's current, and the way back: one file each. The folder is a registry."""
+"""Normalisations of a population's current, one file each, with their way back. The folder is a registry."""
 
 from neurorules.language.registry import Registry
 

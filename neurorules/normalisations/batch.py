@@ -1,9 +1,10 @@
-"""Batch: means over the rows of this batch while training (batch normalisation), running averages afterwards."""
+"""Batch normalisation: means over the rows of the batch while the network learns, running averages afterwards."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jaxtyping import Float
 from torch import Tensor
 
 from neurorules.contracts.normalisation import (
@@ -18,18 +19,24 @@ from neurorules.contracts.normalisation import (
 
 @dataclass(frozen=True)
 class Batch(Normalisation):
-    """mean, sigma, E[d] and E[d I^] are means over the rows (time x batch) at hand. Source: Ioffe & Szegedy 2015."""
+    """mean, sigma, E[d] and E[d I^] are means over the rows of this batch and all its steps. Source: Ioffe & Szegedy
+    2015."""
 
     reads_batch = True
     centres_inputs = False
 
-    def coefficients(self, statistics: CurrentStatistics, current: Tensor, training: bool) -> tuple[Tensor, Tensor]:
+    def coefficients(
+        self, statistics: CurrentStatistics, current: Float[Tensor, "R *shape"], training: bool
+    ) -> tuple[Float[Tensor, "*statistics"], Float[Tensor, "*statistics"]]:
         if not training:
             return by_running(statistics)
         mean = over_rows(current)
         return mean, (over_rows((current - mean).square()) + EPSILON).rsqrt()
 
-    def adjoint(self, statistics: UpdateStatistics, post: Tensor, normalised: Tensor, gain: Tensor) -> Tensor:
+    def adjoint(
+        self, statistics: UpdateStatistics, post: Float[Tensor, "R *shape"], normalised: Float[Tensor, "R *shape"],
+        gain: Float[Tensor, "*statistics"],
+    ) -> Float[Tensor, "R *shape"]:  # fmt: skip
         return (post - over_rows(post) - normalised * over_rows(post * normalised)) * gain
 
 

@@ -1,4 +1,4 @@
-"""How the C library treats freed memory, which can cost more than the scans do."""
+"""How the C library treats freed memory, which can cost more time than the scans do."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ _LARGEST_BEFORE_GLIBC_2_35 = 1 << 25
 def keep_freed_memory() -> bool:
     """Let glibc keep large freed blocks for the next step instead of giving them back to the system.
 
-    Without it each training step maps its (T, B, N) tensors afresh and the system clears every page of them again:
-    a scan with 25 MB of output took 13 ms instead of 2. The price is that the process stays at its peak size.
-    It is a setting of the whole process, so programs call it and libraries do not.
-    Returns: whether the C library took the setting; elsewhere than on glibc it does nothing.
+    Without this setting each training step maps its (T, B, N) tensors anew, and the system clears every page of them
+    again: a scan with 25 MB of output took 13 ms instead of 2. The price is that the process stays at its peak size. It
+    is a setting of the whole process, so programs may call this and libraries may not.
+
+    Returns:
+        Whether the C library took the setting. With other C libraries than glibc nothing happens.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,4 +1,4 @@
-"""Files that are either the old one or the new one, whole, whenever a process or a machine stops."""
+"""Writing files so that either the whole old one or the whole new one is there, whenever a process or machine stops."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path`, of the same suffix, that takes its place when the block ends well.
+    """A temporary file for the block to write, which replaces the file at `path` when the block ends without an error.
 
-    The data reach the disk before the name changes, and the folder after it. If the block raises, `path` stays as it
-    was and the temporary file is removed.
+    It lies beside `path` and has the same suffix. Its data reach the disk before its name changes, and the folder does
+    after that. If the block raises, `path` stays as it was, and the temporary file is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=f".tmp{path.suffix}")
@@ -31,23 +31,38 @@ def replacing(path: Path) -> Iterator[Path]:
         with suppress(FileNotFoundError):
             temporary.unlink()
         if isinstance(error, OSError) and error.filename in (None, name):
-            error.filename = str(path)  # what the user knows
+            error.filename = str(path)  # the name that the user gave
         raise
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` to `path`, whole or not at all."""
+    """Write a file, whole or not at all.
+
+    Args:
+        path: of the file; folders that are missing are created.
+        data: its content.
+    """
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` as UTF-8, whole or not at all."""
+    """Write a text file as UTF-8, whole or not at all.
+
+    Args:
+        path: of the file; folders that are missing are created.
+        text: its content.
+    """
     write_bytes(path, text.encode("utf-8"))
 
 
 def remove_leftovers(folder: Path, names: tuple[str, ...]) -> None:
-    """Remove temporary files of `names` that a killed process left in `folder`."""
+    """Remove temporary files that a killed process left behind.
+
+    Args:
+        folder: where they lie.
+        names: names of the files that they were to replace.
+    """
     for name in names:
         path = Path(name)
         for leftover in folder.glob(f".{path.stem}.*.tmp{path.suffix}"):
@@ -56,6 +71,7 @@ def remove_leftovers(folder: Path, names: tuple[str, ...]) -> None:
 
 
 def _sync(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -64,7 +80,7 @@ def _sync(path: Path) -> None:
 
 
 def _umask() -> int:
-    # The mask can only be read by setting it.
+    """The permissions that new files of this process lack. They can only be read by setting them."""
     mask = os.umask(0o022)
     os.umask(mask)
     return mask

@@ -1,6 +1,6 @@
-"""How a run begins: its folder is owned, one that fails before it has begun leaves no trace, nothing older is lost.
+"""How a run begins: it owns its folder, leaves nothing behind where it fails at once, and loses nothing older.
 
-A run has begun once it has kept something: a checkpoint, a row of metrics, a result.
+A run has begun once it has stored something: a checkpoint, a row of metrics, a result.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from neurorules.runs.folder import CONFIG, RUN_FILES, RunFolder, open_run
 from neurorules.runs.outputs import TRACES
 
 MEASURES = "measures"
-"""Folder in a run folder for what a comparison measures of it."""
+"""Name of the folder, in a run folder, for what a comparison measures of the run."""
 ASIDE = ".replaced"
-"""Folder in a run folder that keeps the files of the run that `force` replaces, until the new one has begun."""
+"""Name of the folder, in a run folder, that holds the files of a run which `force` replaces, until the new one has
+begun."""
 
 
 @contextmanager
@@ -31,13 +32,23 @@ def own_run(
     force: bool,
     settle: Callable[[TrainConfig], TrainConfig] = lambda stored: stored,
 ) -> Iterator[RunFolder]:
-    """The folder of a run inside the block, owned by it; the arguments are those of `open_run`.
+    """Own the folder of a run inside the block.
 
-    Where the block raises before the run has kept anything, a new configuration goes again, and with `force` the run
-    that stood there comes back.
+    Where the block raises before the run has stored anything, a new configuration is removed again, and with `force`
+    the run that was replaced comes back.
+
+    Args:
+        path: the folder.
+        config: the settings of the run, with nothing left open.
+        resume: go on with the run that the folder holds.
+        force: replace the run that the folder holds.
+        settle: fills in settings that a run of an earlier version left open.
+
+    Returns:
+        The folder, for the block.
 
     Raises:
-        UserError: another process writes there, the folder holds another run, or the run was begun otherwise.
+        UserError: another process writes there, the folder holds another run, or that run has other settings.
     """
     with owned_folder(path):
         replaced = force and not resume and _set_aside(path)
@@ -58,6 +69,7 @@ def own_run(
 
 
 def _remove(places: list[Path]) -> None:
+    """Remove files and folders where they exist."""
     for place in places:
         if place.is_dir():
             shutil.rmtree(place, ignore_errors=True)
@@ -65,12 +77,12 @@ def _remove(places: list[Path]) -> None:
 
 
 def has_begun(path: Path) -> bool:
-    """Whether the run in a folder has kept anything but its configuration."""
+    """Whether the run in a folder has stored anything but its configuration."""
     return any((path / name).exists() for name in RUN_FILES if name != CONFIG)
 
 
 def _set_aside(path: Path) -> bool:
-    """Move the files of a run out of the way; whether there were any."""
+    """Move the files of a run out of the way. Gives whether there were any."""
     if not any((path / name).exists() for name in RUN_FILES):
         return False
     _forget_replaced(path)
@@ -80,12 +92,14 @@ def _set_aside(path: Path) -> bool:
 
 
 def _move_files(source: Path, target: Path) -> None:
+    """Move the files of a run from one folder to another."""
     for name in RUN_FILES:
         with suppress(FileNotFoundError):
             os.replace(source / name, target / name)
 
 
 def _forget_replaced(path: Path) -> None:
+    """Remove the files of a run that was replaced."""
     for name in RUN_FILES:
         (path / ASIDE / name).unlink(missing_ok=True)
     with suppress(OSError):

@@ -1,7 +1,7 @@
-"""Checkpoints: one safetensors file with its own content hash, and the one before it.
+"""Checkpoints: a safetensors file that holds the hash of its own content, and the checkpoint before it.
 
 Whenever the process stops, one whole checkpoint is on the disk: a new one is complete under a temporary name before the
-last one steps back to be the previous one.
+last one is renamed to be the previous one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,12 @@ _log = logging.getLogger(__name__)
 
 
 class Checkpoint(NamedTuple):
-    """What a run needs to go on: named tensors (weights, optimiser, generator states) and plain values."""
+    """What a run needs to go on.
+
+    Args:
+        tensors: weights, state of the optimiser and states of random generators, by name.
+        state: plain values, such as the epoch, by name.
+    """
 
     tensors: dict[str, torch.Tensor]
     state: dict[str, Any]
@@ -40,13 +45,13 @@ class Checkpoint(NamedTuple):
 def save(
     folder: Path, tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any], config: Mapping[str, Any] | None = None
 ) -> None:
-    """Write a checkpoint into `folder`; the last one becomes the previous one.
+    """Write a checkpoint. The last one becomes the previous one.
 
     Args:
         folder: an existing run folder.
         tensors: any shapes and types; a `torch.Generator` goes in as its uint8 state.
         state: values that JSON can hold, such as the epoch. Numbers that are not finite come back as None.
-        config: settings of the run, which the checkpoint then belongs to.
+        config: settings of the run that the checkpoint belongs to; None for a checkpoint that belongs to any.
     """
     text = to_json(state)
     belongs = {} if config is None else {"config": digest_of_config(config)}
@@ -59,17 +64,20 @@ def save(
 
 
 def load(folder: Path, config: Mapping[str, Any] | None = None) -> Checkpoint | None:
-    """The newest whole checkpoint of `folder`, on the CPU; None where there is none.
+    """Read the newest whole checkpoint.
 
-    A damaged one is named in one warning line and set aside as `checkpoint.damaged.safetensors`, so that it can never
-    take the place of a whole one.
+    A damaged one is named in a warning and renamed to `checkpoint.damaged.safetensors`, so that it can never take the
+    place of a whole one.
 
     Args:
         folder: of the run.
-        config: settings that the checkpoint must belong to, if it says to which it belongs.
+        config: settings that the checkpoint must belong to, if it says which it belongs to; None for any.
+
+    Returns:
+        The checkpoint, on the CPU, or None where there is no whole one.
 
     Raises:
-        UserError: it belongs to other settings, or a folder stands where it should.
+        UserError: it belongs to other settings, or there is a folder of its name.
     """
     # A whole incoming file is newer than the current one: its process was stopped before it changed the names.
     for name in (_INCOMING, CURRENT, PREVIOUS):
@@ -79,7 +87,7 @@ def load(folder: Path, config: Mapping[str, Any] | None = None) -> Checkpoint | 
         if not path.is_file():
             raise UserError(f"{path} is no file. Remove it; the checkpoint before it is then used")
         try:
-            found, belongs = _read(path)
+            stored, belongs = _read(path)
             break
         except UserError as error:
             os.replace(path, folder / DAMAGED)
@@ -88,11 +96,11 @@ def load(folder: Path, config: Mapping[str, Any] | None = None) -> Checkpoint | 
         return None
     if config is not None:
         check_config(path, belongs, config)
-    return found
+    return stored
 
 
 def read(path: Path) -> Checkpoint:
-    """Read one checkpoint file and check its content hash.
+    """Read one checkpoint file, on the CPU, and check the hash of its content.
 
     Raises:
         UserError: the file is missing, cut short, or not what was written.
@@ -101,7 +109,7 @@ def read(path: Path) -> Checkpoint:
 
 
 def _read(path: Path) -> tuple[Checkpoint, str | None]:
-    """A checkpoint, and the digest of the configuration that it belongs to, if it says so."""
+    """A checkpoint, and the digest of the settings that it belongs to; None where it belongs to any."""
     tensors, texts = load_tensors(path)
     text, belongs = texts.get("state", ""), texts.get("config")
     if texts.get("sha256") != _digest(tensors, text + (belongs or "")):
@@ -110,6 +118,7 @@ def _read(path: Path) -> tuple[Checkpoint, str | None]:
 
 
 def _digest(tensors: Mapping[str, torch.Tensor], text: str) -> str:
+    """The hash of a text and of the names, types, shapes and bits of tensors, as hex digits."""
     digest = hashlib.sha256(text.encode("utf-8"))
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()

@@ -1,4 +1,4 @@
-"""The folder of one run: its configuration, a row of metrics an epoch, its result, its weights."""
+"""The folder of one run: its configuration, a row of metrics per epoch, its result, its weights."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ FIRST_KEYS = (
     *("test_accuracy", "validation_accuracy", "train_seconds", "samples_per_second", "peak_memory_mb"),
     *("spikes_per_sample", "synops_per_sample", "needs", "versions"),
 )
-"""What `result.json` has held from the first version on; a file that lacks one of them is damaged."""
+"""Keys that `result.json` has held from the first version on. A file that lacks one of them is damaged."""
 RESULT_KEYS = (*FIRST_KEYS, "lr", "readout_lr", "optimizer", "readout_optimizer", "encode")
-"""What `result.json` holds at least when it is written; others may add keys."""
+"""Keys that `result.json` holds at least when it is written; it may hold others."""
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run on the disk. Make it with `create`, `resume` or `finished`; every write is whole or not at all.
+    """One run on the disk. It comes from `create`, `resume` or `finished`; every file is written whole or not at all.
 
     Args:
         path: the folder.
@@ -44,10 +44,15 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path, config: Mapping[str, Any], force: bool = False) -> RunFolder:
-        """Begin a new run in `path`, which is made where it is missing.
+        """Begin a new run.
 
         Args:
+            path: the folder, which is created where it is missing.
+            config: settings of the run, of values that JSON can hold.
             force: remove the files of an older run first; files of other names are never touched.
+
+        Returns:
+            The folder, which holds the configuration.
 
         Raises:
             UserError: the folder holds another run, or `path` is no folder.
@@ -74,31 +79,35 @@ class RunFolder:
         """Open a run to go on with it.
 
         Args:
-            config: the configuration asked for; it must equal the stored one.
-            may_differ: top-level keys that may have another value now, such as "epochs"; the new value is stored.
-            defaults: of keys that a run of an earlier version did not know, or held as null.
+            path: the folder.
+            config: the settings that are asked for; they must equal the stored ones.
+            may_differ: keys that may have another value now, such as "epochs"; the new value is stored.
+            defaults: values of keys that a run of an earlier version did not know, or stored as null.
+
+        Returns:
+            The folder.
 
         Raises:
-            UserError: there is no run, or a key differs; each is named with both values.
+            UserError: there is no run, or other keys differ; each is named with both values.
         """
         folder = cls(path)
-        kept = {key: value for key, value in folder.config().items() if value is not None}
-        stored, asked = {**plain(defaults or {}), **kept}, plain(config)
-        differing = {key for key in {**stored, **asked} if stored.get(key) != asked.get(key)}
+        present = {key: value for key, value in folder.config().items() if value is not None}
+        stored, wanted = {**plain(defaults or {}), **present}, plain(config)
+        differing = {key for key in {**stored, **wanted} if stored.get(key) != wanted.get(key)}
         forbidden = sorted(differing - set(may_differ))
         if forbidden:
-            texts = (f"{key} is {to_json(stored.get(key))}, asked {to_json(asked.get(key))}" for key in forbidden)
+            texts = (f"{key} is {to_json(stored.get(key))}, asked {to_json(wanted.get(key))}" for key in forbidden)
             raise UserError(
                 f"the run in {path} was begun with other options: {'; '.join(texts)}. Ask for the same ones"
             )
         remove_leftovers(path, RUN_FILES)
         if differing:
             # A checkpoint belongs to one configuration: it goes along to the new one.
-            begun = checkpoint.load(path, folder.config())
-            settled = {**stored, **asked}
+            newest = checkpoint.load(path, folder.config())
+            settled = {**stored, **wanted}
             write_text(path / CONFIG, to_json(settled, indent=2) + "\n")
-            if begun is not None:
-                checkpoint.save(path, *begun, settled)
+            if newest is not None:
+                checkpoint.save(path, *newest, settled)
         return folder
 
     @classmethod
@@ -106,8 +115,8 @@ class RunFolder:
         """Open a finished run to read it.
 
         Raises:
-            UserError: there is no run in `path`, it has not finished, or its configuration or weights are not those
-                that it finished with.
+            UserError: there is no run in `path`, it has not finished, or its configuration or its weights were changed
+                after it had finished.
         """
         folder = cls(path)
         config = folder.config()
@@ -120,16 +129,16 @@ class RunFolder:
         """The configuration of the run.
 
         Raises:
-            UserError: there is no run here; runs in folders one level below are named.
+            UserError: there is no run in the folder; runs in folders one level below are named.
         """
         if not (self.path / CONFIG).is_file():
-            below = sorted(str(found.parent) for found in self.path.glob(f"*/{CONFIG}"))
+            below = sorted(str(file.parent) for file in self.path.glob(f"*/{CONFIG}"))
             hint = f"Runs below it: {', '.join(below)}" if below else "A run folder is what train --out DIR makes"
             raise UserError(f"there is no run in {self.path}, {CONFIG} is missing. {hint}")
         return _object(self.path / CONFIG)
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
-        """Add one line, one epoch, to `metrics.jsonl`; it is on the disk when this returns."""
+        """Add the metrics of one epoch to `metrics.jsonl` as one line, which is on the disk when this returns."""
         path = self.path / METRICS
         # A line cut short by a stop would swallow the next one: rewrite the whole lines first.
         if path.exists() and not path.read_bytes().endswith(b"\n"):
@@ -140,7 +149,7 @@ class RunFolder:
             os.fsync(file.fileno())
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """All whole rows, oldest first; a last line cut short by a stop is left out.
+        """All rows of metrics, oldest first. A last line that was cut short by a stop is left out.
 
         Raises:
             UserError: a line before the last is damaged.
@@ -161,12 +170,13 @@ class RunFolder:
         return rows
 
     def truncate_metrics(self, epochs: int) -> None:
-        """Keep the first `epochs` rows: what a resumed run does to agree with its checkpoint."""
+        """Remove all rows but the first `epochs` ones, as a resumed run does to agree with its checkpoint."""
         rows = self.read_metrics()[:epochs]
         write_text(self.path / METRICS, "".join(to_json(row) + "\n" for row in rows))
 
     def write_result(self, result: Mapping[str, Any]) -> None:
-        """Write `result.json`, which marks the run as finished, behind what binds its files: write it last.
+        """Write `result.json`, which marks the run as finished, and before it the digests of its files. It is written
+        last.
 
         Raises:
             ValueError: a key of `RESULT_KEYS` is missing.
@@ -192,7 +202,7 @@ class RunFolder:
         return result
 
     def save_weights(self, tensors: Mapping[str, torch.Tensor]) -> None:
-        """Write `weights.safetensors`: everything that learned, by name."""
+        """Write `weights.safetensors`: every tensor that learning has changed, by name."""
         save_tensors(self.path / WEIGHTS, tensors, {SEAL: digest_of_config(self.config())})
 
     def load_weights(self) -> dict[str, torch.Tensor]:
@@ -206,13 +216,18 @@ class RunFolder:
         return tensors
 
     def remove(self) -> None:
-        """Remove the files of the run, and nothing else; the configuration goes last."""
+        """Remove the files of the run and nothing else, its configuration last."""
         for name in RUN_FILES:
             (self.path / name).unlink(missing_ok=True)
         remove_leftovers(self.path, RUN_FILES)
 
 
 def _object(path: Path) -> dict[str, Any]:
+    """Read a JSON file of names and values.
+
+    Raises:
+        UserError: it holds something else.
+    """
     content = read_json(path)
     if not isinstance(content, dict):
         raise UserError(f"{path} is damaged, it holds no names and values. Restore it, or train again with --force")
@@ -226,13 +241,17 @@ def open_run(
     force: bool,
     settle: Callable[[TrainConfig], TrainConfig] = lambda stored: stored,
 ) -> RunFolder:
-    """The folder of a run that begins, or goes on.
+    """Open the folder of a run that begins or goes on.
 
     Args:
         path: the folder.
-        config: what is asked for, settled.
-        resume, force: go on with the run in `path`; replace it.
+        config: the settings that are asked for, with nothing left open.
+        resume: go on with the run in `path`.
+        force: replace the run in `path`.
         settle: fills in what a run of an earlier version left open; settings that it did not know have their defaults.
+
+    Returns:
+        The folder.
 
     Raises:
         UserError: see `RunFolder.create` and `RunFolder.resume`.

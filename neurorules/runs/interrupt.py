@@ -1,4 +1,5 @@
-"""A polite stop: the first Ctrl-C lets the work reach a place where it can be resumed, the second one ends it."""
+"""A polite stop: the first Ctrl-C lets work go on until it can be resumed from there, the second one ends it at
+once."""
 
 from __future__ import annotations
 
@@ -12,34 +13,35 @@ EXIT_CODE = 130
 
 
 class Interrupted(KeyboardInterrupt):
-    """The user stopped a run and its checkpoint is saved; the text is the line that resumes it. Exit code 130.
+    """The user stopped a run whose checkpoint is saved. The message is the command that resumes it; the exit code is
+    130.
 
-    It is a KeyboardInterrupt, as the user pressed the key: a loop over runs that goes on after any error ends here.
+    It is a KeyboardInterrupt, so that a loop over runs which goes on after an error ends here.
     """
 
 
 class StopFlag:
-    """Whether the user has asked to stop; the work looks at it where its state is whole."""
+    """Whether the user has asked to stop. The work looks at it wherever its state is whole."""
 
     def __init__(self) -> None:
-        self._asked = threading.Event()
+        self._stop = threading.Event()
 
     @property
     def requested(self) -> bool:
         """True from the first signal on."""
-        return self._asked.is_set()
+        return self._stop.is_set()
 
     def request(self) -> None:
         """Ask to stop, as a signal does."""
-        self._asked.set()
+        self._stop.set()
 
 
 @contextmanager
 def polite_stop() -> Iterator[StopFlag]:
     """Turn the first SIGINT or SIGTERM inside the block into a raised flag.
 
-    A second signal raises KeyboardInterrupt at once. Old handlers come back when the block ends. Only the main thread
-    may set handlers: in any other one the flag stays down, and the main thread decides.
+    A second signal raises KeyboardInterrupt at once. The old handlers come back when the block ends. Only the main
+    thread may set handlers: in any other thread the flag is never raised, and the main thread decides.
     """
     flag = StopFlag()
     if threading.current_thread() is not threading.main_thread():
@@ -62,9 +64,10 @@ def polite_stop() -> Iterator[StopFlag]:
 
 @contextmanager
 def interrupts_wait() -> Iterator[Callable[[], None]]:
-    """From the call of what it yields to the end of the block, a Ctrl-C waits: what is written there is written whole.
+    """Let a Ctrl-C wait until the end of the block, so that what the block writes is written whole.
 
-    It then does what it would have done. Only the main thread is ever interrupted: elsewhere the call changes nothing.
+    It waits from the moment on at which the block calls the function it is handed, and takes its usual effect at the
+    end. Only the main thread is ever interrupted: in other threads the call changes nothing.
     """
     before: list[Callable[[int, FrameType | None], object]] = []
     waiting: list[tuple[int, FrameType | None]] = []

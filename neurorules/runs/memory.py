@@ -1,4 +1,4 @@
-"""The largest resident memory of one run while it learns, and how much memory there is for what is to come."""
+"""The largest resident memory of a run while it learns, and how much memory the machine still has."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 class PeakMemory:
-    """Watches the peak from now on; what runs `aside` does not count.
+    """Watches the peak of the resident memory from now on. What runs inside `aside` does not count.
 
-    `of` says what the peak is of: "run", or "process" where an earlier peak cannot be forgotten (other than on Linux).
+    `of` says what the peak belongs to: "run", or "process" where an earlier peak cannot be reset (elsewhere than on
+    Linux).
     """
 
     def __init__(self) -> None:
@@ -29,7 +30,7 @@ class PeakMemory:
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Run the block without counting what it needs."""
+        """Run the block without counting the memory that it needs."""
         self._before = self.mb()
         yield
         _forget()
@@ -40,7 +41,7 @@ class PeakMemory:
 
 
 def _forget() -> bool:
-    """Give freed memory back and let the peak start at what is in use; False where that cannot be done."""
+    """Give freed memory back to the system, and reset the peak to what is in use. Gives whether that could be done."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
     try:
@@ -51,41 +52,41 @@ def _forget() -> bool:
 
 
 def check_room(what: str, needed: int, advice: str) -> None:
-    """Whether so many bytes can be had.
+    """Refuse what needs more memory than there is.
 
     Args:
-        what: needs them, such as "a net of 3 parameters".
-        needed: the least it takes.
-        advice: what to do instead, a sentence without its full stop.
+        what: needs the memory, such as "a net of 3 parameters".
+        needed: the least number of bytes that it takes.
+        advice: what the user can do instead, a sentence without its full stop.
 
     Raises:
-        UserError: they cannot.
+        UserError: the machine has less.
     """
-    there = available_bytes()
-    if there is not None and needed > there:
+    available = available_bytes()
+    if available is not None and needed > available:
         raise UserError(
-            f"{what} takes at least {gigabytes(needed)} of memory, and there are {gigabytes(there)}. {advice}"
+            f"{what} takes at least {gigabytes(needed)} of memory, and there are {gigabytes(available)}. {advice}"
         )
 
 
 def available_bytes() -> int | None:
-    """Memory that a process could still take, swap included; None where the system does not say."""
+    """Number of bytes that a process could still take, swap included; None where the system does not say."""
     try:
-        told = dict(line.split(":", 1) for line in MEMORY.read_text(encoding="ascii").splitlines())
-        free = sum(int(told[name].split()[0]) for name in ("MemAvailable", "SwapFree")) * 2**10
+        lines = dict(line.split(":", 1) for line in MEMORY.read_text(encoding="ascii").splitlines())
+        free = sum(int(lines[name].split()[0]) for name in ("MemAvailable", "SwapFree")) * 2**10
     except (OSError, KeyError, ValueError):
         try:
             return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         except (OSError, ValueError):
             return None
-    with suppress(OSError, ValueError):  # of a container; "max" where it has none of its own
+    with suppress(OSError, ValueError):  # the limits of a container; "max" where it has none of its own
         most, used = ((GROUP / name).read_text(encoding="ascii") for name in ("memory.max", "memory.current"))
         free = min(free, int(most) - int(used))
     return max(free, 0)
 
 
 def peak_memory_mb() -> float:
-    """The largest resident memory of this process since it was last forgotten."""
+    """The largest resident memory of this process since the peak was last reset, in MB."""
     try:
         lines = STATUS.read_text(encoding="ascii").splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10

@@ -1,4 +1,4 @@
-"""Worker processes whose parent is gone: they stop as if the user had asked them to, and keep what they have."""
+"""Worker processes whose parent is gone: they stop as if the user had asked them to, with a checkpoint saved."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 LOOK_S = 0.5
+"""Seconds between two looks at the parent."""
 
 
 @contextmanager
 def stopped_without_parent(parent: int | None) -> Iterator[None]:
-    """Ask this process to stop, once, where its parent ends inside the block; nothing for a process that is nobody's.
+    """Ask this process to stop if its parent ends inside the block.
 
-    A comparison that is killed leaves its workers behind. They own the folders of their runs, and would train on while
-    the user goes on with the comparison.
+    A comparison that is killed leaves its workers behind. They own the folders of their runs, and would go on training
+    while the user resumes the comparison.
 
     Args:
-        parent: the process that handed out the work; None, or this one itself, for no parent.
+        parent: number of the process that handed out the work; None, or that of this process, where there is none.
     """
     if parent is None or parent != os.getppid():
         yield

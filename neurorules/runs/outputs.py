@@ -1,4 +1,4 @@
-"""Whether a file that a user names with --out may be written over what stands there: only over one of its own kind."""
+"""Whether a file that a user names with --out may replace what is there: only a file of the same kind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from neurorules.runs.folder import CONFIG, RESULT, RUN_FILES, WEIGHTS
 TRACES = "traces.h5"
 """Name of the trace that a run writes into its folder while it learns."""
 TRACE_MARK, A_TRACE = b"neurorules-trace", "a recorded trace"
-"""A trace names itself near its beginning, so that one whose writer was killed is told from other files too."""
+"""What a trace holds near its beginning, so that one whose writer was killed can be told from other files too; and what
+it is called in messages."""
 MAGIC = {
     b"\x89PNG": "a PNG picture",
     b"%PDF": "a PDF document",
@@ -28,18 +29,19 @@ MAGIC = {
     b"\x1f\x8b": "a gzip file",
     b"\0\0\x08": "an idx file of data",
 }
-"""First bytes of a file, and what it is."""
+"""What a file is, by its first bytes."""
 UNKNOWN = "a file of another kind"
 ENOUGH = 1 << 16
-"""Bytes of a text that are looked at."""
+"""Number of bytes of a file that are looked at."""
 
 
 @contextmanager
 def output(path: Path) -> Iterator[Path]:
-    """A temporary file that takes the place of the file a user named, when the block ends well; see `check_output`.
+    """A temporary file for the block to write, which replaces the file that a user named when the block ends without
+    error.
 
     Raises:
-        UserError: what stands there is of another kind, or is being written.
+        UserError: what is there is of another kind, or is being written; or see `check_output`.
     """
     check_output(path)
     with owned_file(path), replacing(path) as temporary:
@@ -48,10 +50,10 @@ def output(path: Path) -> Iterator[Path]:
 
 
 def check_output(path: Path) -> None:
-    """Whether a place may be written to at all, told before any work is done.
+    """Refuse a path that may not be written to at all, before any work is done.
 
     Raises:
-        UserError: a folder, a device, a link that leads nowhere, or a file of a run stands there.
+        UserError: it is a folder, a device, a link that leads nowhere, or a file of a run.
     """
     if path.is_symlink() and not path.exists():
         raise UserError(f"--out {path} is a link that leads nowhere. Name another file")
@@ -66,10 +68,14 @@ def check_output(path: Path) -> None:
 
 
 def check_kind(path: Path, kind: str) -> None:
-    """Whether a file of a kind (see `kind_of`) may stand at a place.
+    """Refuse to replace a file by one of another kind.
+
+    Args:
+        path: of the file; it may be missing or empty.
+        kind: of the new file (see `kind_of`).
 
     Raises:
-        UserError: what stands there is of another kind.
+        UserError: the file is of another kind.
     """
     if not path.exists() or not path.stat().st_size:
         return
@@ -79,18 +85,18 @@ def check_kind(path: Path, kind: str) -> None:
 
 
 def kind_of(path: Path) -> str:
-    """What a file is, by what stands in it, in words; files that may replace each other have the same."""
+    """What a file is, in words, by its content. Files that may replace each other have the same words."""
     with path.open("rb") as file:
         head = file.read(ENOUGH)
-    found = next((name for magic, name in MAGIC.items() if head.startswith(magic)), None)
-    if found == "an archive":
+    kind = next((name for magic, name in MAGIC.items() if head.startswith(magic)), None)
+    if kind == "an archive":
         return _of_archive(path)
-    if found == "an HDF5 file":
+    if kind == "an HDF5 file":
         return A_TRACE if TRACE_MARK in head else _of_hdf5(path)
-    if found == "a Parquet file":
+    if kind == "a Parquet file":
         return _of_parquet(path)
-    if found is not None:
-        return found
+    if kind is not None:
+        return kind
     if head[8:10] in (b'{"', b"{}"):
         return "a file of tensors"
     try:
@@ -103,14 +109,15 @@ def kind_of(path: Path) -> str:
 
 
 def _of_text(path: Path, text: str) -> str:
+    """What a text file is: a picture, JSON by its keys, or a table by its columns."""
     if text.startswith(("<?xml", "<svg")) and "<svg" in text:
         return "an SVG picture"
     if text.startswith("{"):
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(path.read_text(encoding="utf-8"))
         except (ValueError, RecursionError):
             return UNKNOWN
-        return f"JSON of {', '.join(sorted(found))}" if isinstance(found, dict) else UNKNOWN
+        return f"JSON of {', '.join(sorted(content))}" if isinstance(content, dict) else UNKNOWN
     first = text.split("\n", 1)[0].strip()
     columns = first.split(",")
     named = len(columns) > 1 and all(column.replace("_", "").isidentifier() for column in columns)
@@ -118,7 +125,7 @@ def _of_text(path: Path, text: str) -> str:
 
 
 def _of_archive(path: Path) -> str:
-    """An archive of arrays by the names of those that every one of its kind has."""
+    """What an archive is, by the names of the arrays that each of its kind holds."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
@@ -132,7 +139,7 @@ def _of_archive(path: Path) -> str:
 
 
 def _of_hdf5(path: Path) -> str:
-    """By the attributes of the root, in which each format on HDF5 names itself."""
+    """What an HDF5 file is, by the attributes of its root, in which each format names itself."""
     import h5py
 
     from neurorules.disk.hdf5 import UNREADABLE
@@ -146,6 +153,7 @@ def _of_hdf5(path: Path) -> str:
 
 
 def _of_parquet(path: Path) -> str:
+    """What a Parquet file is, by what its end says about its writer."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - ENOUGH))
         ours = b"neurorules" in file.read()

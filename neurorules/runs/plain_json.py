@@ -1,4 +1,4 @@
-"""JSON that every reader accepts: no NaN, no infinity, no Python types."""
+"""JSON that every reader accepts: without NaN, infinity and types of Python."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from neurorules.language.errors import UserError
 
 
 def plain(value: Any) -> Any:
-    """The same value in JSON's own types: tuples become lists, numpy scalars numbers, paths texts.
+    """Turn a value into the types of JSON: tuples become lists, NumPy scalars numbers, paths texts.
 
-    A number that is not finite becomes None: standard JSON has no word for it, and strict readers stop there.
+    A number that is not finite becomes None, since standard JSON has no word for it and strict readers refuse it.
 
     Raises:
         TypeError: the value holds something that has no form in JSON.
@@ -39,15 +39,26 @@ def plain(value: Any) -> Any:
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
-    """One JSON text of `plain(value)`; without `indent` it is one line."""
+    """Write a value as JSON.
+
+    Args:
+        value: anything that `plain` takes.
+        indent: number of spaces per level; None for one line.
+
+    Returns:
+        The text.
+
+    Raises:
+        TypeError: the value holds something that has no form in JSON.
+    """
     return json.dumps(plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file.
+    """Read a JSON file.
 
     Raises:
-        UserError: the file is missing or is no JSON.
+        UserError: the file is missing, or is no JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The one progress bar: on stderr, for work of over a second, where somebody looks."""
+"""The progress bar: on stderr, for work that takes more than a second, where stderr is a terminal."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 Item = TypeVar("Item")
 
-DELAY_S = 1.0
+DELAY_S = 1.0  # a bar appears after so many seconds of work
 
 # A bar inside a bar (batches of a run, runs of a comparison) is a line of the outer one's display.
 _display: ContextVar[Progress | None] = ContextVar("neurorules_progress", default=None)
 
 
 class Bar:
-    """A running count; `advance` costs a clock reading until the bar is due."""
+    """A count of steps. Until its bar is due, `advance` costs no more than reading the clock."""
 
     def __init__(self, display: Progress | None, task: str, total: int | None) -> None:
         self._display, self._task, self._total = display, task, total
@@ -30,7 +30,12 @@ class Bar:
         self._id: TaskID | None = None
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        """Count `steps` more as done; `note` is a short text behind the bar, such as the accuracy so far."""
+        """Count steps that are done.
+
+        Args:
+            steps: how many more, >= 0.
+            note: a short text behind the bar, such as the accuracy so far.
+        """
         self._done += steps
         if self._display is None or time.monotonic() - self._since < DELAY_S:
             return
@@ -47,13 +52,17 @@ class Bar:
 
 @contextmanager
 def progress(task: str, total: int | None = None, quiet: bool = False) -> Iterator[Bar]:
-    """A bar for the work inside the block.
+    """Draw a bar for the work inside the block.
 
-    Nothing is drawn with `quiet`, where stderr is no terminal, or where the work ends within a second.
+    Nothing is drawn where stderr is no terminal, or where the work ends within a second.
 
     Args:
-        task: what is counted, such as "epoch 3".
-        total: how many steps there are, or None where nobody knows.
+        task: what the bar is called, such as "epoch 3".
+        total: number of steps, or None where it is not known.
+        quiet: whether to draw nothing at all.
+
+    Returns:
+        The bar, for the block, which calls `advance`.
     """
     outer = _display.get()
     display = None if quiet else outer or _new_display()
@@ -69,7 +78,17 @@ def progress(task: str, total: int | None = None, quiet: bool = False) -> Iterat
 
 
 def track(items: Iterable[Item], task: str, total: int | None = None, quiet: bool = False) -> Iterator[Item]:
-    """Yield the items and count each one that is done; see `progress`."""
+    """Yield items, and count each one when the next is asked for.
+
+    Args:
+        items: what is iterated over.
+        task: what the bar is called.
+        total: number of items; None takes it from `items`, if they know it.
+        quiet: whether to draw nothing at all.
+
+    Returns:
+        An iterator over the items.
+    """
     if total is None and isinstance(items, Sized):
         total = len(items)
     with progress(task, total, quiet) as bar:
@@ -79,6 +98,7 @@ def track(items: Iterable[Item], task: str, total: int | None = None, quiet: boo
 
 
 def _new_display() -> Progress | None:
+    """A display on stderr; None where that is no terminal."""
     if not sys.stderr.isatty():
         return None
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

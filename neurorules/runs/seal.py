@@ -1,4 +1,4 @@
-"""What binds the files of a run to each other: digests of its configuration and of its weights."""
+"""The seal of a run: digests of its configuration and its weights, which show that its files belong together."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from neurorules.language.errors import UserError
 from neurorules.runs.plain_json import plain, read_json
 
 SEAL_FILE = "seal.json"
-"""Holds the digests of a finished run."""
+"""Name of the file with the digests of a finished run."""
 SEAL = "sha256"
-"""Key of a configuration's digest in the texts beside the tensors of weights."""
+"""Key of the configuration's digest among the texts that a file of weights holds beside its tensors."""
 
 OF_THE_MACHINE = ("device", "threads")
-"""Settings of which a result says what the machine made of them."""
+"""Settings for which a result holds what the machine made of them, rather than what was set."""
 
 
 def digest_of_config(config: Mapping[str, Any]) -> str:
-    """Of the settings, however they are written down."""
+    """SHA-256 of settings as hex digits; it does not depend on their order."""
     return hashlib.sha256(json.dumps(plain(config), sort_keys=True).encode()).hexdigest()
 
 
 def digest_of_file(path: Path) -> str:
-    """Of every byte.
+    """SHA-256 of a file as hex digits.
 
     Raises:
         UserError: there is no such file, or it cannot be read.
@@ -39,15 +39,16 @@ def digest_of_file(path: Path) -> str:
 
 
 def check_config(path: Path, digest: str | None, config: Mapping[str, Any]) -> None:
-    """Whether a file belongs to a configuration; one of a version that wrote no digest may.
+    """Refuse a file that belongs to another configuration.
 
     Args:
-        path: the file, for the message.
-        digest: what it says of its configuration.
-        config: of its folder.
+        path: of the file, for the message.
+        digest: of the configuration that the file belongs to; None for one of a version that wrote no digest, which is
+            taken.
+        config: the configuration in its folder.
 
     Raises:
-        UserError: it belongs to another.
+        UserError: the file belongs to another one.
     """
     if digest is not None and digest != digest_of_config(config):
         raise UserError(
@@ -57,23 +58,34 @@ def check_config(path: Path, digest: str | None, config: Mapping[str, Any]) -> N
 
 
 def seal_of(config: Mapping[str, Any], weights: Path) -> dict[str, str]:
-    """The digests of a run that has finished."""
+    """The digests of a run that has finished.
+
+    Args:
+        config: its configuration.
+        weights: path of its weights.
+
+    Returns:
+        Hex digests by the keys "config" and "weights".
+
+    Raises:
+        UserError: the weights cannot be read.
+    """
     return {"config": digest_of_config(config), "weights": digest_of_file(weights)}
 
 
 def check_seal(folder: Path, result: Mapping[str, Any], config: Mapping[str, Any], weights: str) -> None:
-    """Whether configuration, weights and result of a finished run belong together.
+    """Refuse a finished run whose configuration, weights and result do not belong together.
 
     A run of a version that wrote no digests is judged by its result, which repeats the settings.
 
     Args:
         folder: of the run.
-        result: what `result.json` holds.
-        config: what `config.json` holds.
+        result: content of `result.json`.
+        config: content of `config.json`.
         weights: name of the file of weights.
 
     Raises:
-        UserError: they do not; the file, or the setting, is named.
+        UserError: one of them was changed; the message names the file or the setting.
     """
     for name, value in config.items():
         left_open = value is None  # as earlier versions stored what the rule, the data set or the machine decided

@@ -1,4 +1,4 @@
-"""Tensors as safetensors files: written atomically, read without unpickling."""
+"""Tensors in safetensors files, which are written whole or not at all, and read without unpickling."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from neurorules.runs.atomic import write_bytes
 
 
 def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None) -> None:
-    """Write named tensors of any shape, type and device, with a few texts beside them."""
+    """Write a file of tensors.
+
+    Args:
+        path: of the file.
+        tensors: of any shape, type and device, by name.
+        metadata: texts that the file holds beside them, by name.
+    """
     # The format knows neither views nor shared memory: each tensor is laid out on its own.
     alone = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
@@ -24,17 +30,17 @@ def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapp
 
 
 def from_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
-    """The same numbers as tensors."""
+    """Turn arrays into tensors on the CPU, by the same names."""
     return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
 
 
 def to_arrays(tensors: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
-    """The same numbers as arrays."""
+    """Turn tensors into arrays, by the same names."""
     return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
 
 
 def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Read the tensors, on the CPU, and the texts beside them.
+    """Read a file: its tensors, on the CPU, and the texts that it holds beside them, both by name.
 
     Raises:
         UserError: the file is missing, cut short or of another format.

@@ -1,4 +1,4 @@
-"""Learning signals: one file each, each says where the third factor `m_post` comes from. The folder is a registry."""
+"""Learning signals, one file each: where the third factor `m_post` of a rule comes from. The folder is a registry."""
 
 from neurorules.language.signal_spec import SIGNALS
 

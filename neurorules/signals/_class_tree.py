@@ -1,7 +1,8 @@
-"""Prediction among the closest subset of classes: prototypes in a binary tree, in which a sample goes down one path.
+"""Prediction among the closest subset of classes: class prototypes form a binary tree, and a sample follows one path.
 
-Source: Kohan, Rietman & Siegelmann 2023, prediction by comparing with a subset of the classes. How the subset is found
-is not said there; here neighbouring classes are merged, pair by pair, into nodes whose rows are the means of theirs.
+Source: Kohan, Rietman & Siegelmann 2023, prediction by comparing with a subset of the classes. The paper does not say
+how the subset is chosen. Here the two closest nodes are merged again and again, and the row of the new node is the mean
+of the prototypes of its classes.
 """
 
 from __future__ import annotations
@@ -10,24 +11,32 @@ import math
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
 class Node(NamedTuple):
-    """A set of classes, the mean of their prototypes (N,), and the two halves of the set; no halves for one class."""
+    """A set of classes.
+
+    Args:
+        classes: their indices.
+        row: mean of their prototypes, (N,).
+        halves: the two nodes that the set was merged from; None for a single class.
+    """
 
     classes: tuple[int, ...]
-    row: Tensor
+    row: Float[Tensor, "N"]
     halves: tuple[Node, Node] | None
 
     @property
     def depth(self) -> int:
-        """Decisions on its longest path."""
+        """Number of decisions on the longest path from here to a single class."""
         return 0 if self.halves is None else 1 + max(half.depth for half in self.halves)
 
 
-def class_tree(prototypes: Tensor) -> Node:
-    """The tree of prototypes (C, N): the two nodes whose mean rows have the largest cosine are merged, and so on."""
+def class_tree(prototypes: Float[Tensor, "C N"]) -> Node:
+    """Build the tree of class prototypes: the two nodes whose rows have the largest cosine are merged, until one is
+    left."""
     nodes = [Node((index,), row, None) for index, row in enumerate(prototypes)]
     while len(nodes) > 1:
         directions = torch.nn.functional.normalize(torch.stack([node.row for node in nodes]), dim=1)
@@ -41,23 +50,30 @@ def class_tree(prototypes: Tensor) -> Node:
     return nodes[0]
 
 
-def subset_scores(h: Tensor, tree: Node, tau: float) -> Tensor:
-    """Log-probability of every class (B, C): each sample meets the halves of the nodes on its own path alone.
+def subset_scores(h: Float[Tensor, "B N"], tree: Node, tau: float) -> Float[Tensor, "B C"]:
+    """Score the classes for each sample, which is compared with the halves of those nodes alone that lie on its path.
 
-    A node left aside shares its probability evenly among its classes.
+    The probability of a node that is left aside is shared evenly among its classes.
 
     Args:
         h: samples, rows of length 1 (B, N).
-        tree: of prototypes of length 1 or less.
+        tree: made of prototypes of length 1 or less.
         tau: temperature of the choice between two halves, > 0.
+
+    Returns:
+        Log-probability of every class, (B, C).
     """
     scores = h.new_zeros(len(h), len(tree.classes))
     _descend(h, tree, tau, torch.arange(len(h), device=h.device), h.new_zeros(len(h)), scores)
     return scores
 
 
-def _descend(h: Tensor, node: Node, tau: float, here: Tensor, so_far: Tensor, scores: Tensor) -> None:
-    """Send the samples `here` on from a node they reached with log-probability `so_far`."""
+def _descend(
+    h: Float[Tensor, "B N"], node: Node, tau: float, here: Int[Tensor, "M"], so_far: Float[Tensor, "M"],
+    scores: Float[Tensor, "B C"],
+) -> None:  # fmt: skip
+    """Send the M samples with the indices `here` on from a node that they reached with log-probability `so_far`, and
+    write the scores of all classes that they leave aside or arrive at."""
     if node.halves is None or len(here) == 0:
         if len(here):
             scores[here, node.classes[0]] = so_far

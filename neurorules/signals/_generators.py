@@ -1,13 +1,13 @@
-"""Sigprop's target generators: what drives the target stream into the first layer, and which row is whose.
+"""Sigprop's target generators: what drives the target stream into the first layer, and which sample owns which row.
 
-| generator    | the target stream starts from           | rows          | reads                     |
-|--------------|-----------------------------------------|---------------|---------------------------|
-| target_only  | the class: S_1 c                        | one a class   | the label                 |
-| target_input | the class and the input: W_1 x + S_1 c  | one a sample  | the label                 |
-| target_loop  | the output's error: S_1 (c - y), |.| = 1 | one a sample  | the output, so a second pass |
+| generator    | the target stream starts from           | rows           | reads                        |
+|--------------|-----------------------------------------|----------------|------------------------------|
+| target_only  | the class: S_1 c                        | one per class  | the label                    |
+| target_input | the class and the input: W_1 x + S_1 c  | one per sample | the label                    |
+| target_loop  | the output's error: S_1 (c - y), |.| = 1 | one per sample | the output, so a second pass |
 
-Source: Kohan, Rietman & Siegelmann 2023. Its target-loop error shrinks as the net learns; here each row keeps length 1,
-since a spiking stream falls silent on a small current.
+Source: Kohan, Rietman & Siegelmann 2023. There the error of target_loop shrinks as the network learns. Here each row
+keeps length 1, since spiking neurons fall silent on a small current.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ from collections.abc import Mapping
 from typing import Literal
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from neurorules.contracts.phase_drive import Offset, PhaseDrive
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import Offset, PhaseDrive, bought, one_hot
+from neurorules.contracts.signal import one_hot
+from neurorules.contracts.view import bought
 from neurorules.signals._similarity import Rows, unit
 
 Generator = Literal["target_only", "target_input", "target_loop"]
@@ -29,39 +32,83 @@ NEEDS_OF: Mapping[Generator, frozenset[str]] = {
     "target_input": frozenset({"target", "layer_pool", "batch_pool"}),
     "target_loop": frozenset({"target", "layer_pool", "batch_pool", "output_error", "second_pass"}),
 }
-"""With a row a sample, the rows of the other samples are what it is told apart from."""
+"""What each generator depends on. With one row per sample, a sample is told apart from the rows of the others: the
+batch is pooled."""
 
 
-def rows_of(generator: Generator, labels: Tensor, classes: int) -> Rows:
-    """The rows of a generator's target stream for samples of these labels."""
+def rows_of(generator: Generator, labels: Int[Tensor, "B"], classes: int) -> Rows:
+    """Say which rows the target stream of a generator has, and which of them is each sample's own.
+
+    Args:
+        generator: its name.
+        labels: class indices of the samples, (B,).
+        classes: number of classes C.
+
+    Returns:
+        C rows, one per class, for target_only; B rows, one per sample, for the others.
+    """
     if generator == "target_only":
         return Rows(labels, torch.arange(classes, device=labels.device))
     return Rows(torch.arange(len(labels), device=labels.device), labels)
 
 
-def context_of(generator: Generator, labels: Tensor, output_error: Tensor | None, like: Tensor) -> Tensor:
-    """What is embedded: (rows, classes), of a row a sample.
+def context_of(
+    generator: Generator,
+    labels: Int[Tensor, "B"],
+    output_error: Float[Tensor, "B C"] | None,
+    like: Float[Tensor, "C *any"],
+) -> Float[Tensor, "B C"]:
+    """What is embedded into the first layer, for the generators that have one row per sample.
 
     Args:
-        labels: (B,) class indices.
-        output_error: (B, classes), of the loss by the output.
-        like: the embedding, (classes, ...).
+        generator: target_input or target_loop.
+        labels: class indices (B,).
+        output_error: derivative of the loss by the output, (B, C), which target_loop reads.
+        like: the embedding (C, ...), which gives the number of classes, the device and the precision.
+
+    Returns:
+        One-hot labels (target_input), or minus the error with rows of length 1 (target_loop); (B, C).
     """
     if generator == "target_input":
         return one_hot(labels, len(like), like)
     return unit(-bought(output_error, "output_error"))[0]
 
 
-def embedded(generator: Generator, context: Tensor | None, embedding: Tensor, sample: Series) -> PhaseDrive:
-    """S_1 c as a current of the first layer's own; `context` (rows, classes), None for one row a class."""
+def embedded(
+    generator: Generator, context: Float[Tensor, "B C"] | None, embedding: Float[Tensor, "C *shape"], sample: Series
+) -> PhaseDrive:
+    """Drive the target stream by a current S_1 c, which enters the first layer behind its weights.
+
+    Args:
+        generator: its name.
+        context: c of each row (B, C); None for one row per class.
+        embedding: S_1, (C, *shape) for the shape of the first layer.
+        sample: the samples, which target_input presents as well.
+
+    Returns:
+        The drive of the phase.
+    """
     if context is None:
         return PhaseDrive(None, injected=embedding)
     injected = torch.tensordot(context, embedding, 1)
     return PhaseDrive(sample if generator == "target_input" else None, injected=injected, context=context)
 
 
-def through_weights(generator: Generator, context: Tensor | None, means: Tensor, sample: Series) -> PhaseDrive:
-    """S_1 = W_1 times the mean input of each class: the context reaches the first layer as an input does."""
+def through_weights(
+    generator: Generator, context: Float[Tensor, "B C"] | None, means: Float[Tensor, "C *input"], sample: Series
+) -> PhaseDrive:
+    """Drive the target stream by class means through the first layer's weights: S_1 is W_1 times the mean of each
+    class.
+
+    Args:
+        generator: its name.
+        context: c of each row (B, C); None for one row per class.
+        means: mean input of each class, (C, *input).
+        sample: the samples, to which target_input adds the means.
+
+    Returns:
+        The drive of the phase.
+    """
     rows = means if context is None else torch.tensordot(context, means, 1)
     if generator != "target_input":
         return PhaseDrive(Series(rows, True))

@@ -1,4 +1,4 @@
-"""Weight mirroring: noise travels forward, and what comes out turns the feedback into the forward weights' transpose.
+"""Weight mirroring: noise travels forward, and the response to it turns feedback into the transpose of the weights.
 
 Source: Akrout et al. 2019; for PEPITA's projection, Srinivasan et al. 2024.
 """
@@ -8,37 +8,70 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from neurorules.contracts.signal import LayerShape, NetShape, SignalState
+from neurorules.contracts.net_shape import LayerShape, NetShape
+from neurorules.contracts.signal import SignalState
 from neurorules.signals._projection import deviation, product_of
 
 KEPT = 0.98
-"""Share of the mirror that a trial keeps."""
+"""Share of the mirror that is left after a trial, the rest being the trial's own correlation."""
 WARM_UP = 20
-"""Trials before the mirror is believed."""
+"""Number of trials after which the mirror begins to be used."""
 NOISE, RATE, DECAY = 0.1, 0.1, 0.5
-"""Of the scheme layer by layer: deviation of the noise, learning rate and weight decay of the matrices."""
+"""Where each layer is mirrored by itself: standard deviation of the noise, learning rate and weight decay of its
+matrix."""
 
 
-def noise_like(rows: Tensor, seed: Tensor, trial: Tensor) -> Tensor:
-    """Random signs shaped like `rows`: the same for the same trial, so that they need not be kept."""
+def noise_like(rows: Float[Tensor, "*shape"], seed: Int[Tensor, ""], trial: Int[Tensor, ""]) -> Float[Tensor, "*shape"]:
+    """Draw random signs, the same ones for the same seed and trial, so that they can be drawn again instead of stored.
+
+    Args:
+        rows: a tensor of the shape, device and precision of the result.
+        seed: of the run.
+        trial: its number.
+
+    Returns:
+        Values of -1 and 1, shaped like `rows`.
+    """
     generator = torch.Generator().manual_seed((int(seed) * 1_000_003 + int(trial)) % 2**63)
     words = torch.empty(-(-rows.numel() // 8), dtype=torch.int64).random_(generator=generator)  # eight signs a draw
     bits = words.view(torch.int8)[: rows.numel()].bitwise_and(1)
     return bits.to(rows.device, rows.dtype).reshape(rows.shape).mul_(2).sub_(1)
 
 
-def moved_mirror(mirror: Tensor, noise: Tensor, response: Tensor) -> Tensor:
-    """J <- .98 J + .02 mean(n j^T), (classes, *input), from noise (B, *input) and the response (B, classes) to it."""
+def moved_mirror(
+    mirror: Float[Tensor, "C *input"], noise: Float[Tensor, "B *input"], response: Float[Tensor, "B C"]
+) -> Float[Tensor, "C *input"]:
+    """Update a mirror of the whole network: J <- .98 J + .02 mean(n j^T).
+
+    Args:
+        mirror: J before, (C, *input).
+        noise: n that entered the network, (B, *input).
+        response: j of the read-out to it, (B, C).
+
+    Returns:
+        J after the trial, (C, *input).
+    """
     correlation = torch.tensordot(response.T, noise, 1) / len(noise)
     return KEPT * mirror + (1 - KEPT) * correlation
 
 
 def moved_feedback(
     layer: LayerShape, state: SignalState, answer_of: Callable[[str, Tensor], Tensor], rows: int
-) -> Tensor:
-    """B_l <- B_l + rate (mean(n^T h(W_l n)) - decay B_l), noise n into one layer alone, its batch mean taken away."""
+) -> Float[Tensor, "I O"]:
+    """Update the mirror of one layer: B_l <- B_l + rate (mean(n^T h(W_l n)) - decay B_l).
+
+    Args:
+        layer: which layer.
+        state: holds its matrix B_l, the seed and the number of the trial.
+        answer_of: the graded output h(W_l n) of a layer, by name, to noise (B, I) into it alone.
+        rows: number of rows B of noise to draw; their mean is taken away from them.
+
+    Returns:
+        B_l after the trial, (I, O).
+    """
     matrix = state[f"feedback.{layer.name}"]
     noise = noise_like(matrix.new_empty(rows, matrix.shape[0]), state["seed"], state["trial"]) * NOISE
     noise = noise - noise.mean(0)
@@ -46,8 +79,19 @@ def moved_feedback(
     return matrix + RATE * (noise.T @ answer / rows - DECAY * matrix)
 
 
-def rescaled_feedback(net: NetShape, state: SignalState, kappa: float) -> tuple[dict[str, Tensor], Tensor]:
-    """All B_l times one factor that gives B_1 ... B_L the deviation of F, and that product as (classes, *input)."""
+def rescaled_feedback(
+    net: NetShape, state: SignalState, kappa: float
+) -> tuple[dict[str, Tensor], Float[Tensor, "C *input"]]:
+    """Multiply all B_l by one factor, so that their product B_1 ... B_L has the standard deviation that F shall have.
+
+    Args:
+        net: the structure of the network.
+        state: holds the matrices.
+        kappa: scale of F (see `_projection.deviation`), > 0.
+
+    Returns:
+        The matrices by their names in the state, and their product, (C, *input).
+    """
     feedback = {layer.name: state[f"feedback.{layer.name}"] for layer in net.layers}
     product = product_of(feedback, net)
     factor = deviation(net, kappa) / product.std().clamp(min=torch.finfo(product.dtype).tiny)

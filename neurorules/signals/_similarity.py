@@ -1,7 +1,7 @@
-"""Sigprop's losses of one layer: how a sample's activity is compared with the target stream's, and the derivatives.
+"""Sigprop's losses of one layer: how the activity of samples is compared with the target stream, and the derivatives.
 
-Rows: h (..., B, N) of the samples, t (..., R, N) of the targets; leading dimensions, such as time, are compared each by
-itself. Every sample has one target row of its own; the contrastive losses see the other rows too,
+Samples have rows h (..., B, N), targets rows t (..., K, N). Leading axes, such as time, are compared each by itself.
+Every sample has one target row of its own. The contrastive losses see the other rows too,
 
     l_j = -sum_k Y_jk log softmax_k(y_j),    y_jk = <h_j, t_k> / tau,
 
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from neurorules.language.errors import UserError
@@ -21,9 +22,9 @@ from neurorules.language.ranges import Count, ranged
 
 Loss = Literal["label", "max_all", "max_one", "top_k", "soft", "l2", "cosine", "contrastive_hebbian"]
 FROM_BELOW = frozenset({"max_all", "max_one", "top_k", "soft"})
-"""Losses whose positives are read from the target stream one layer down, and from no label."""
+"""Losses whose positives come from the target stream one layer down, and from no label."""
 CONTRASTIVE = FROM_BELOW | {"label"}
-"""Losses in which a sample is pushed off the other rows; the others only pull it to its own."""
+"""Losses that push a sample away from other target rows. The remaining losses only pull it to its own."""
 
 SMALLEST_NORM = 1e-6
 """Added to norms, so that a silent layer has a direction."""
@@ -32,36 +33,61 @@ TIE = 1e-5
 
 
 class Rows(NamedTuple):
-    """The target rows: which is each sample's own (B,), and the class of each row (R,)."""
+    """The K target rows.
 
-    own: Tensor
-    classes: Tensor
+    Args:
+        own: index of each sample's own row, (B,).
+        classes: class of each row, (K,).
+    """
+
+    own: Int[Tensor, "B"]
+    classes: Int[Tensor, "K"]
 
 
 def check_rows(loss: Loss, k: int, rows: int) -> None:
-    """Whether a loss can tell so many target rows apart.
+    """Refuse a loss that could not tell the target rows apart.
+
+    Args:
+        loss: its name.
+        k: number of positives of top_k.
+        rows: number of target rows K.
 
     Raises:
-        UserError: top_k, and all rows would be positives.
+        UserError: the loss is top_k, and every row would be a positive.
     """
     if loss == "top_k" and k >= rows:
         raise UserError(
             f"loss=top_k with k={k} makes all {rows} class prototypes targets of every sample. Use a smaller k, or "
-            f"sigprop:generator=target_input, which has a row a sample"
+            f"sigprop:generator=target_input, which has one row per sample"
         )
 
 
-def contexts(rows: Rows, classes: int, like: Tensor) -> Tensor:
-    """What stands under the first layer of the target stream: the class of each row, one-hot, (R, classes)."""
+def contexts(rows: Rows, classes: int, like: Float[Tensor, "..."]) -> Float[Tensor, "K C"]:
+    """What the target stream is below the first layer: the class of each row.
+
+    Args:
+        rows: the target rows.
+        classes: their number C.
+        like: a tensor of the precision that the result shall have.
+
+    Returns:
+        One-hot rows (K, C).
+    """
     return torch.nn.functional.one_hot(rows.classes, classes).to(like.dtype)
 
 
 class Compared(NamedTuple):
-    """The loss of each sample (..., B), and the derivative of their sum by h (..., B, N) and by t (..., R, N)."""
+    """A comparison.
 
-    loss: Tensor
-    to_h: Tensor
-    to_t: Tensor
+    Args:
+        loss: of each sample, (..., B).
+        to_h: derivative of the sum of losses by h, (..., B, N).
+        to_t: derivative of the sum of losses by t, (..., K, N).
+    """
+
+    loss: Float[Tensor, "*lead B"]
+    to_h: Float[Tensor, "*lead B N"]
+    to_t: Float[Tensor, "*lead K N"]
 
 
 @ranged("loss 'top_k'")
@@ -70,13 +96,14 @@ class Similarity:
     """A loss between two streams.
 
     Args:
-        loss: label (v1: rows of the sample's class), max_all (v9: all rows nearest to its own target, seen one layer
-            down), max_one (v14: the first of them), top_k (v15: the k nearest), soft (softmax of minus their
-            distance), l2 (squared distance to its own row), cosine (1 - cosine with it), or contrastive_hebbian (half
-            of |h|^2 - |t|^2: Hebbian in the target's phase, anti-Hebbian in the sample's; Movellan 1991).
-        centred: whether a running mean is taken from h, and the mean row from t.
-        normalised: whether rows are brought to length 1; not those of contrastive_hebbian, which compares lengths.
-        k: of top_k.
+        loss: which rows are a sample's positives, or how it is pulled to its own row: label (v1: the rows of its
+            class), max_all (v9: all rows that are nearest to its own row one layer down), max_one (v14: the first of
+            them), top_k (v15: the k nearest), soft (softmax of minus their distance), l2 (squared distance to its own
+            row), cosine (1 - cosine with it), or contrastive_hebbian (half of |h|^2 - |t|^2: Hebbian in the phase of
+            the targets, anti-Hebbian in that of the samples; Movellan 1991).
+        centred: whether a running mean is taken away from h, and the mean row from t.
+        normalised: whether rows are brought to length 1; contrastive_hebbian, which compares lengths, leaves them.
+        k: number of positives of top_k, >= 1.
     """
 
     loss: Loss = "label"
@@ -84,25 +111,30 @@ class Similarity:
     normalised: bool = True
     k: Count = 6
 
-    def positives(self, rows: Rows, below: Tensor, tau: float) -> Tensor:
-        """Y (..., B, R); rows of max_all and top_k sum to the number of their positives, as in the library.
+    def positives(self, rows: Rows, below: Float[Tensor, "*lead K M"], tau: float) -> Float[Tensor, "*lead B K"]:
+        """How much each target row is a positive of each sample.
 
         Args:
             rows: the target rows.
-            below: the target stream one layer down, (..., R, M); under the first layer `contexts`.
-            tau: temperature of the soft targets.
+            below: the target stream one layer down, (..., K, M); below the first layer it is `contexts`.
+            tau: temperature of the soft targets, > 0.
+
+        Returns:
+            Y, (..., B, K). Its rows sum to 1, but for max_all and top_k, where they sum to the number of positives as
+            in the authors' library.
         """
         if self.loss == "label":
             mine = (rows.classes[rows.own][:, None] == rows.classes).to(below.dtype)
             return mine / mine.sum(-1, keepdim=True)
-        seen = unit(below)[0] if self.normalised else below
+        stream = unit(below)[0] if self.normalised else below
         if self.loss == "soft":
-            near = torch.softmax(-torch.cdist(seen, seen) / tau, -1)
+            near = torch.softmax(-torch.cdist(stream, stream) / tau, -1)
         else:
-            near = self._nearest(seen @ seen.mT)
+            near = self._nearest(stream @ stream.mT)
         return near.index_select(-2, rows.own)
 
-    def _nearest(self, similarity: Tensor) -> Tensor:
+    def _nearest(self, similarity: Float[Tensor, "*lead K K"]) -> Float[Tensor, "*lead K K"]:
+        """Mark with 1 the rows that are nearest to each row, as the loss counts them."""
         if self.loss == "top_k":
             chosen = similarity.topk(min(self.k, similarity.shape[-1]), -1).indices
             return torch.zeros_like(similarity).scatter_(-1, chosen, 1.0)
@@ -110,22 +142,39 @@ class Similarity:
         ties = (similarity >= most - TIE * most.abs()).to(similarity.dtype)
         return ties if self.loss == "max_all" else first_of(ties)
 
-    def scores(self, h: Tensor, t: Tensor, centre: Tensor | float, tau: float) -> Tensor:
-        """y (..., B, R): how near each sample is to each row."""
+    def scores(
+        self, h: Float[Tensor, "*lead B N"], t: Float[Tensor, "*lead K N"], centre: Tensor | float, tau: float
+    ) -> Float[Tensor, "*lead B K"]:
+        """How near each sample is to each target row.
+
+        Args:
+            h: rows of the samples, (..., B, N).
+            t: rows of the targets, (..., K, N).
+            centre: what is taken away from h where `centred`, such as (N,).
+            tau: temperature, > 0.
+
+        Returns:
+            y, (..., B, K).
+        """
         u, w = h - centre if self.centred else h, t - t.mean(-2, keepdim=True) if self.centred else t
         return (unit(u)[0] @ unit(w)[0].mT if self.normalised else u @ w.mT) / tau
 
     def compare(
-        self, h: Tensor, t: Tensor, centre: Tensor | float, rows: Rows, positives: Tensor, tau: float
-    ) -> Compared:
-        """The loss and its derivatives.
+        self, h: Float[Tensor, "*lead B N"], t: Float[Tensor, "*lead K N"], centre: Tensor | float, rows: Rows,
+        positives: Float[Tensor, "*lead_or_none B K"], tau: float,
+    ) -> Compared:  # fmt: skip
+        """The loss of each sample and its derivatives.
 
         Args:
-            h, t: (..., B, N) and (..., R, N).
-            centre: what is taken from h where `centred`, (N,); held fixed.
-            rows: the target rows.
-            positives: Y, as `positives` gives it; read by the losses with other rows alone.
-            tau: temperature, > 0; likewise.
+            h: rows of the samples, (..., B, N).
+            t: rows of the targets, (..., K, N).
+            centre: what is taken away from h where `centred`, such as (N,); derivatives hold it fixed.
+            rows: which row is each sample's own.
+            positives: Y, as `positives` gives it; only the contrastive losses read it.
+            tau: temperature, > 0; only the contrastive losses read it.
+
+        Returns:
+            The losses, and the derivatives of their sum by h and by t.
         """
         if self.centred:
             h, t = h - centre, t - t.mean(-2, keepdim=True)
@@ -138,6 +187,7 @@ class Similarity:
         return Compared(loss, to_h, to_t - to_t.mean(-2, keepdim=True) if self.centred else to_t)
 
     def _derive(self, u: Tensor, w: Tensor, rows: Rows, positives: Tensor, tau: float) -> Compared:
+        """The loss and its derivatives by rows that are centred and, where the loss asks for it, of length 1."""
         if self.loss in CONTRASTIVE:
             logits = u @ w.mT / tau
             mass = positives.sum(-1, keepdim=True)
@@ -153,22 +203,32 @@ class Similarity:
         return Compared(loss, to_u, torch.zeros_like(w).index_add(-2, rows.own, to_own))
 
 
-def unit(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows of length 1 and the lengths (..., 1) they were divided by."""
+def unit(rows: Float[Tensor, "*lead N"]) -> tuple[Float[Tensor, "*lead N"], Float[Tensor, "*lead 1"]]:
+    """Rows brought to length 1, and the lengths (..., 1) that they were divided by."""
     norm = rows.norm(dim=-1, keepdim=True) + SMALLEST_NORM
     return rows / norm, norm
 
 
-def through_unit(gradient: Tensor, directions: Tensor, norm: Tensor) -> Tensor:
-    """The adjoint of `unit`: what is left of a gradient across the row, divided by the row's length.
+def through_unit(
+    gradient: Float[Tensor, "*lead N"], directions: Float[Tensor, "*lead N"], norm: Float[Tensor, "*lead 1"]
+) -> Float[Tensor, "*lead N"]:
+    """The adjoint of `unit`: the part of a gradient at right angles to its row, divided by the row's length.
 
     A row x of length |x| is divided by |x| + e, so that its derivative along itself is e / (|x| + e)^2, taken as 0.
-    A row of zeros, such as a trace before the first spike, has no direction to turn, and gets 0.
+    A row of zeros, such as a trace before the first spike, has no direction to turn, and its derivative is 0.
+
+    Args:
+        gradient: derivative by the rows of length 1, (..., N).
+        directions: the rows of length 1, (..., N).
+        norm: the lengths that `unit` divided by, (..., 1).
+
+    Returns:
+        Derivative by the rows themselves, (..., N).
     """
     across = (gradient - (gradient * directions).sum(-1, keepdim=True) * directions) / norm
     return across * (norm > 2 * SMALLEST_NORM)
 
 
-def first_of(mask: Tensor) -> Tensor:
-    """Of each row's ones only the first: (..., R) of zeros and ones."""
+def first_of(mask: Float[Tensor, "*lead K"]) -> Float[Tensor, "*lead K"]:
+    """Keep the first 1 of each row of zeros and ones, and set the others to 0."""
     return torch.nn.functional.one_hot(mask.argmax(-1), mask.shape[-1]).to(mask.dtype)

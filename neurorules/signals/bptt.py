@@ -1,4 +1,4 @@
-"""The global signal: the error at the output, carried down through the forward weights and back in time."""
+"""Backpropagation through time: the error at the output, carried down through the forward weights and back in time."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, View, bought
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
+from neurorules.contracts.view import View, bought
 
 
 @dataclass(frozen=True)
 class BackpropagationThroughTime(Signal):
-    """m_l[t] = W_{l+1}^T dI_{l+1}[t], resets held fixed. Source: Werbos 1990; surrogates: Neftci et al. 2019.
+    """m_l[t] = W_{l+1}^T dI_{l+1}[t], with resets held fixed. Source: Werbos 1990; surrogates: Neftci et al. 2019.
 
-    dI is what the text of the layer above makes of its own m: where the text goes back through a normalisation by
-    running averages, centred and decorrelated, m carries that down, and is no derivative of the loss.
+    dI is what the text of the layer above makes of its own m. Where that text goes back through a normalisation by
+    running averages, dI is centred and decorrelated from the current. m then carries that down, and is no exact
+    derivative of the loss.
     """
 
     needs = frozenset({"target", "output_error", "weight_transport", "above", "history"})

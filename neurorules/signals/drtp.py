@@ -1,4 +1,4 @@
-"""Direct random target projection: the label itself, through a fixed random matrix. No error, known from step 0."""
+"""Direct random target projection: the label, through a fixed random matrix. No error, so m is known from step 0."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neurorules.contracts.signal import NetShape, Signal, SignalState, ThirdFactor, View, bought, constant_in_time
+from neurorules.contracts.net_shape import NetShape
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time
+from neurorules.contracts.view import View, bought
 from neurorules.signals._feedback import direct_feedback, feedback_name
 
 

@@ -1,4 +1,4 @@
-"""Feedback alignment: as backpropagation, but carried down through fixed random weights."""
+"""Feedback alignment: errors are carried down as in backpropagation, but through fixed random weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from math import prod
 import torch
 from torch import Tensor
 
-from neurorules.contracts.signal import NetShape, Signal, SignalState, ThirdFactor, View, bought
+from neurorules.contracts.net_shape import NetShape
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
+from neurorules.contracts.view import View, bought
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A linear read-out of each layer's own: its error on the label is the layer's third factor (DECOLLE)."""
+"""A linear read-out per layer, whose error on the label is the third factor of the layer (DECOLLE)."""
 
 from __future__ import annotations
 
@@ -7,30 +7,25 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-from neurorules.contracts.signal import (
-    LayerShape,
-    NetShape,
-    Signal,
-    SignalState,
-    ThirdFactor,
-    View,
-    bought,
-    constant_in_time,
-    one_hot,
-)
+from neurorules.contracts.net_shape import LayerShape, NetShape
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time, one_hot
+from neurorules.contracts.view import View, bought
 from neurorules.signals._features import feature_count, from_features, to_features
 
 
 @dataclass(frozen=True)
 class LocalReadout(Signal):
-    """m_l = G_l^T (softmax(G_l r_l + c_l) - y*), r_l the layer's mean spikes. Source: Kaiser, Mostafa & Neftci 2020.
+    """m_l = G_l^T (softmax(G_l r_l + c_l) - y*), with r_l the mean spikes of the layer. Source: Kaiser, Mostafa &
+    Neftci 2020.
 
-    Deviations: cross-entropy on the trial's mean spikes, where the paper has a smooth L1 loss at each step.
+    Deviations: the loss is the cross-entropy on the mean spikes of a trial; the paper has a smooth L1 loss at each
+    step.
 
     Args:
-        readouts: learned (by their own delta rule) or fixed (random).
+        readouts: "learned", each by its own delta rule, or "fixed" at random weights.
     """
 
     readouts: Literal["learned", "fixed"] = "learned"
@@ -39,18 +34,18 @@ class LocalReadout(Signal):
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        """The label, the read-outs, and that they are random where they do not learn."""
-        found = {"target", "local_readout", "layer_pool"}
-        return frozenset(found | {"fixed_feedback"} if self.readouts == "fixed" else found)
+        """The label and the read-outs; fixed feedback too, where the read-outs stay random."""
+        needs = {"target", "local_readout", "layer_pool"}
+        return frozenset(needs | {"fixed_feedback"} if self.readouts == "fixed" else needs)
 
     def parameters(self, net: NetShape, generator: torch.Generator) -> dict[str, Tensor]:
         if self.readouts == "fixed":
             return {}
-        made: dict[str, Tensor] = {}
+        weights: dict[str, Tensor] = {}
         for layer in net.hidden:
-            made[f"{layer.name}.local_w"] = torch.zeros(net.classes, feature_count(layer.shape), dtype=torch.float64)
-            made[f"{layer.name}.local_b"] = torch.zeros(net.classes, dtype=torch.float64)
-        return made
+            weights[f"{layer.name}.local_w"] = torch.zeros(net.classes, feature_count(layer.shape), dtype=torch.float64)
+            weights[f"{layer.name}.local_b"] = torch.zeros(net.classes, dtype=torch.float64)
+        return weights
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
         state: SignalState = {}
@@ -79,7 +74,7 @@ class LocalReadout(Signal):
 
     def scores(
         self, state: SignalState, parameters: Mapping[str, Tensor], last: LayerShape, summary: Mapping[str, Tensor]
-    ) -> Tensor:
+    ) -> Float[Tensor, "B C"]:
         source = parameters if self.readouts == "learned" else state
         features = to_features(summary["input"])
         return features @ source[f"{last.name}.local_w"].T + source[f"{last.name}.local_b"]

@@ -1,4 +1,4 @@
-"""PEPITA's learning signal: what the error, projected onto the input, changes in each layer."""
+"""PEPITA's learning signal: what changes in each layer when the error is projected onto the input."""
 
 from __future__ import annotations
 
@@ -8,23 +8,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from neurorules.contracts.net_shape import NetShape
+from neurorules.contracts.phase_drive import Offset, PhaseDrive
 from neurorules.contracts.running_mean import start_at
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import (
-    NetShape,
-    Offset,
-    PhaseDrive,
-    Signal,
-    SignalState,
-    Summary,
-    ThirdFactor,
-    View,
-    bought,
-    constant_in_time,
-    one_hot,
-)
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time, one_hot
+from neurorules.contracts.view import Summary, View, bought
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Positive, ranged
 from neurorules.signals._mirroring import (
@@ -50,29 +42,36 @@ from neurorules.signals._projection import (
 Form = Literal["rate_difference", "contrastive", "graded", "dendritic"]
 Mirror = Literal["none", "running", "layers"]
 RATE_KAPPA, SPIKE_KAPPA, CAREFUL_SPIKE_KAPPA, GRADED_KAPPA = 0.05, 2.0, 0.5, 1.0
-"""kappa on rate nets (Dellaferrera & Kreiman 2022); where spike counts must move; the same where a push grows on its
-way, with a mirrored F, which pushes all layers the same way, and in nets deeper than `FEW_LAYERS`: what learns from a
-pass pushed too far learns the wrong task; where currents are compared, which may have any size."""
+"""Default scales kappa of F: on rate nets (Dellaferrera & Kreiman 2022); on spiking nets, where spike counts must
+change; on spiking nets in which a perturbation grows on its way, since a pass that is pushed too far teaches the wrong
+task (with a mirrored F, which pushes all layers the same way, and in nets deeper than `FEW_LAYERS`); and where currents
+are compared, which may have any size."""
 FEW_LAYERS = 2
+"""Largest number of hidden layers for which the larger scale is used."""
 SIGN_SCALE = 0.1
-"""Further factor of F where the error's sign is projected. Source: public code of Dellaferrera & Kreiman 2022."""
+"""A further factor of F where only the sign of the error is projected. Source: public code of Dellaferrera & Kreiman
+2022."""
 
 
 @ranged("signal 'perturbation'")
 @dataclass(frozen=True)
 class InputPerturbation(Signal):
-    """x^err = x + F e; m_l is what that changes in layer l, the other way round. Source: Dellaferrera & Kreiman 2022.
+    """x^err = x + F e; m_l is minus what that changes in layer l. Source: Dellaferrera & Kreiman 2022.
 
     Args:
-        form: what is compared. rate_difference: mean outputs of two passes. contrastive: nothing, the texts of the two
-            passes do. graded: mean currents of two passes. dendritic: a current carried beside the spikes.
-        kappa: F's entries have deviation kappa sqrt(2 / inputs), > 0; None: .05 on rate nets; on spiking ones 2 where
-            spikes are compared (.5 with a mirrored F, and from three hidden layers on), 1 where currents are.
-        init: of F: uniform; normal, a product of one matrix a layer; class_means of the inputs seen so far (a control).
+        form: what is compared: the mean outputs of two passes (rate_difference), the mean currents of two passes
+            (graded), or a current that is carried beside the spikes of one pass (dendritic). In the form "contrastive"
+            the signal compares nothing, since the texts of the two passes do.
+        kappa: scale of F, > 0: its entries have the standard deviation kappa sqrt(2 / inputs). None takes .05 on rate
+            nets; on spiking nets 2 where spikes are compared (.5 with a mirrored F, and from three hidden layers on),
+            and 1 where currents are.
+        init: initial F: uniform; normal, the product of one matrix per layer; or class_means, the mean input of each
+            class so far (a control).
         sign: plus for x + F e, minus for x - F e.
-        error_sign: the error's sign alone, F a tenth.
-        dense: F e counts as presynaptic activity of the first layer, where the input is no train of events.
-        mirror: F turns towards -(W_L ... W_1)^T by noise through the net (running) or through each layer (layers).
+        error_sign: whether only the sign of the error is projected, by a tenth of F.
+        dense: whether texts of the first layer read F e as part of `S_pre`, where the input is constant.
+        mirror: whether noise through the whole net (running) or through each layer (layers) turns F towards
+            -(W_L ... W_1)^T.
     """
 
     form: Form = "rate_difference"
@@ -85,15 +84,15 @@ class InputPerturbation(Signal):
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        """What its options ask for."""
-        found = {"target", "output_error", "second_pass"}
+        """Those of every form, and what F is made of: class means of the batch, fixed random weights, or noise."""
+        needs = {"target", "output_error", "second_pass"}
         if self.init == "class_means":
-            return frozenset(found | {"batch_pool"})
-        return frozenset(found | ({"fixed_feedback"} if self.mirror == "none" else {"noise_phase"}))
+            return frozenset(needs | {"batch_pool"})
+        return frozenset(needs | ({"fixed_feedback"} if self.mirror == "none" else {"noise_phase"}))
 
     @property
     def moves(self) -> Mapping[str, str]:  # type: ignore[override]
-        """F, where it follows a mirror or class means, and what it is made of."""
+        """F, where it follows a mirror or class means, and the tensors that it is made of."""
         if self.init == "class_means":
             return {"class_means": "mean input of each class", "projection": "the same, of F's size"}
         if self.mirror == "none":
@@ -103,17 +102,18 @@ class InputPerturbation(Signal):
 
     @property
     def phases(self) -> tuple[str, ...]:  # type: ignore[override]
-        """Noise through the whole net is a phase of its own."""
+        """The pass of the samples, the one with the error added, and a pass of noise where F follows the whole net."""
         return ("input", "modulated", "noise") if self.mirror == "running" else ("input", "modulated")
 
     @property
     def summary(self) -> Summary | None:  # type: ignore[override]
-        """What the form compares; a linear phase has its own."""
+        """The average that the form compares; None where the texts compare, or where a linear phase brings the
+        current."""
         return {"rate_difference": "spikes", "graded": "current"}.get(self.form)  # type: ignore[return-value]
 
     @property
     def reads_response(self) -> bool:  # type: ignore[override]
-        """To noise."""
+        """Whether F is mirrored by the response of the read-out to noise."""
         return self.mirror == "running"
 
     def check(self, net: NetShape) -> None:
@@ -150,7 +150,7 @@ class InputPerturbation(Signal):
             state["class_means"] = torch.zeros_like(state["projection"])
         return state
 
-    def observe(self, state: SignalState, sample: Series, labels: Tensor | None) -> SignalState:
+    def observe(self, state: SignalState, sample: Series, labels: Int[Tensor, "B"] | None) -> SignalState:
         if self.mirror != "none":
             return {"trial": state["trial"] + 1}
         if self.init != "class_means":
@@ -164,7 +164,7 @@ class InputPerturbation(Signal):
 
     def drive(
         self, phase: str, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape, sample: Series,
-        output_error: Tensor | None, labels: Tensor | None,
+        output_error: Float[Tensor, "B C"] | None, labels: Int[Tensor, "B"] | None,
     ) -> PhaseDrive:  # fmt: skip
         if phase == "noise":
             rows = sample.values if sample.constant else sample.values[0]
@@ -182,13 +182,14 @@ class InputPerturbation(Signal):
         return ThirdFactor({"input": m, "modulated": m}, {}, after)
 
     def measures(self, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape) -> dict[str, float]:
-        found = {"perturbation_rms_thresholds": math.sqrt(max(float(state["push"].value), 0.0))}
+        figures = {"perturbation_rms_thresholds": math.sqrt(max(float(state["push"].value), 0.0))}
         if is_dense_chain(net):
             towards = state["projection"] if self.sign == "plus" else -state["projection"]
-            found["anti_alignment_deg"] = angle_deg(towards, forward_product(parameters, net))
-        return found
+            figures["anti_alignment_deg"] = angle_deg(towards, forward_product(parameters, net))
+        return figures
 
     def _kappa(self, net: NetShape) -> float:
+        """The scale of F: the option, or the default for this network."""
         if self.kappa is not None:
             return self.kappa
         if not net.layers[0].neuron.spiking:
@@ -199,7 +200,7 @@ class InputPerturbation(Signal):
         return CAREFUL_SPIKE_KAPPA if deep or self.mirror != "none" else SPIKE_KAPPA
 
     def _moved(self, state: SignalState, view: View) -> SignalState:
-        """What a trial leaves: the size of the push at the first layer, and the mirrored projection."""
+        """What a trial changes in the state: the size of the perturbation of the first layer, and the mirrored F."""
         after: SignalState = {}
         if "modulated" in view.aside:
             push = view.aside["modulated"] / view.layer.neuron.scale

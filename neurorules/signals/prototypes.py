@@ -1,7 +1,7 @@
-"""Sigprop's learning signal: targets travel forward through the same weights, and each layer compares.
+"""Sigprop's learning signal: targets travel forward through the same weights as samples, and each layer compares them.
 
-At every layer the sample's activity a_h and the targets' activities a_t, both centred, are compared by cosine; the
-cross-entropy of softmax(cosine / tau) against the label is the layer's loss. Nothing comes back from above.
+At every layer the activity a_h of a sample and the activities a_t of the targets, both centred, are compared by cosine.
+The loss of the layer is the cross-entropy of softmax(cosine / tau) against the label. Nothing comes back from above.
 Source: Kohan, Rietman & Siegelmann 2023; the options are that paper's other target generators, losses and predictions.
 """
 
@@ -12,23 +12,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from neurorules.contracts.net_shape import LayerShape, NetShape
+from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.running_mean import RATE, REFERENCE, RunningMean, start_at
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import (
-    LayerShape,
-    NetShape,
-    PhaseDrive,
-    Signal,
-    SignalState,
-    Summary,
-    ThirdFactor,
-    View,
-    bought,
-    constant_in_time,
-    one_hot,
-)
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time, one_hot
+from neurorules.contracts.view import Summary, View, bought
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count, Positive, ranged
 from neurorules.signals._class_tree import class_tree, subset_scores
@@ -38,9 +30,9 @@ from neurorules.signals._similarity import FROM_BELOW, Loss, Similarity, check_r
 
 Form = Literal["surrogate", "voltage", "raw_voltage"]
 SUMMARY_OF: Mapping[Form, Summary] = {"surrogate": "graded", "voltage": "positive_v", "raw_voltage": "v"}
-"""What each form compares."""
+"""The average over time that each form compares."""
 LARGEST_TAU = 0.3
-"""Temperature of small layers. Source: measured on digits, nets of 24 to 64 neurons a layer."""
+"""Temperature of small layers. Source: measured on digits, nets of 24 to 64 neurons per layer."""
 
 
 @ranged("signal 'prototypes'")
@@ -49,16 +41,16 @@ class Prototypes(Signal):
     """l = CE(cos(a_h - mean, a_t - mean over rows) / tau, label); m = its derivative, for both streams.
 
     Args:
-        form: what a is: the time average of f(v) (surrogate, before the spike), of max(v, 0) (voltage alone), or of v
-            itself (raw_voltage, the paper's).
-        tau: temperature of the softmax, > 0; None for min(0.3, sqrt(2 / features)), which follows the spread that
-            chance gives to a cosine of that many features, or for 1 where rows are not normalised.
-        targets: pushed through the weights, or fixed random codes of each layer's own (a control).
-        embedding: of the classes at the first layer: fixed or learned rows of random current, or class_means, the
-            running mean input of each class, sent through the first layer's weights.
+        form: what the activity a is: the time average of f(v), before the spike (surrogate), of max(v, 0), the voltage
+            alone (voltage), or of v itself, as in the paper (raw_voltage).
+        tau: temperature of the softmax, > 0. None takes min(0.3, sqrt(2 / features)), which follows the spread that
+            chance gives to a cosine of that many features, or 1 where rows are not normalised.
+        targets: pushed through the weights, or codes, fixed random rows per class and layer (a control).
+        embedding: how classes enter the first layer: as fixed or learned rows of current that begin at random, or as
+            class_means, the running mean input of each class, which is sent through the weights of the first layer.
         generator: what the target stream starts from (see `_generators`).
         loss, centred, normalised, k: how the streams are compared (see `_similarity.Similarity`).
-        search: scores come from all prototypes, or from the closest subset (see `_class_tree`).
+        search: whether a prediction compares all prototypes, or the closest subset (see `_class_tree`).
     """
 
     form: Form = "surrogate"
@@ -75,32 +67,32 @@ class Prototypes(Signal):
     def __post_init__(self) -> None:
         if self.targets == "codes" and (self.generator != "target_only" or self.loss in FROM_BELOW):
             raise UserError(
-                f"targets=codes has one fixed row a class and layer: generator={self.generator} and loss={self.loss} "
+                f"targets=codes has one fixed row per class and layer: generator={self.generator} and loss={self.loss} "
                 f"need a target stream. Use targets=pushed, or target_only with loss label, l2 or cosine"
             )
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        """The label, what the generator reads beside it; fixed random rows of classes, where codes or the embedding are
-        such; the batch whose samples move the class means that are pushed, where they are the embedding."""
+        """The label and what the generator reads beside it; fixed random rows, where codes or the embedding are such;
+        and the other samples of the batch, where the embedding is the class means that they move."""
         if self.targets == "codes" or self.embedding == "fixed":
             return NEEDS_OF[self.generator] | {"fixed_feedback"}
         return NEEDS_OF[self.generator] | ({"batch_pool"} if self.embedding == "class_means" else frozenset())
 
     @property
     def moves(self) -> Mapping[str, str]:  # type: ignore[override]
-        """The classes' mean inputs, where they are the embedding."""
+        """The mean input of each class, where these are the embedding."""
         means = {"class_means": "sum of each class's inputs, which fades", "class_mass": "what it is divided by"}
         return means if self.embedding == "class_means" else {}
 
     @property
     def phases(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The target stream is a phase of its own where targets are pushed."""
+        """The pass of the samples, and that of the targets where targets are pushed through the weights."""
         return ("input", "target") if self.targets == "pushed" else ("input",)
 
     @property
     def summary(self) -> Summary:  # type: ignore[override]
-        """What the form compares."""
+        """The average over time that the form compares."""
         return SUMMARY_OF[self.form]
 
     @property
@@ -109,7 +101,7 @@ class Prototypes(Signal):
         return Similarity(self.loss, self.centred, self.normalised, self.k)
 
     def temperature(self, features: int) -> float:
-        """tau for a layer of so many features."""
+        """The temperature tau of a layer with this number of features."""
         if self.tau is not None:
             return self.tau
         return min(LARGEST_TAU, (2 / features) ** 0.5) if self.normalised else 1.0
@@ -139,7 +131,7 @@ class Prototypes(Signal):
 
     def drive(
         self, phase: str, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape, sample: Series,
-        output_error: Tensor | None, labels: Tensor | None,
+        output_error: Float[Tensor, "B C"] | None, labels: Int[Tensor, "B"] | None,
     ) -> PhaseDrive:  # fmt: skip
         enter: Callable[[Generator, Tensor | None, Tensor, Series], PhaseDrive]
         if self.embedding == "class_means":
@@ -156,7 +148,7 @@ class Prototypes(Signal):
         labels = bought(labels, "target")
         return enter(self.generator, context_of(self.generator, labels, output_error, rows), rows, sample)
 
-    def observe(self, state: SignalState, sample: Series, labels: Tensor | None) -> SignalState:
+    def observe(self, state: SignalState, sample: Series, labels: Int[Tensor, "B"] | None) -> SignalState:
         if "class_means" not in state:
             return {}
         labels = bought(labels, "target")
@@ -180,15 +172,15 @@ class Prototypes(Signal):
         below = to_features(view.source["target"]) if "target" in view.source else contexts(rows, view.net.classes, h)
         tau = self.temperature(h.shape[1])
         positives = self.similarity.positives(rows, below, tau)
-        found = self.similarity.compare(h, t, centre.value, rows, positives, tau)
-        m = {"input": constant_in_time(from_features(found.to_h, shape), view.steps)}
+        compared = self.similarity.compare(h, t, centre.value, rows, positives, tau)
+        m = {"input": constant_in_time(from_features(compared.to_h, shape), view.steps)}
         if self.targets == "pushed":
-            m["target"] = constant_in_time(from_features(found.to_t, shape), view.steps)
+            m["target"] = constant_in_time(from_features(compared.to_t, shape), view.steps)
         return ThirdFactor(m, {}, {f"{name}.centre": centre.updated(h.mean(0), samples, RATE)})
 
     def scores(
         self, state: SignalState, parameters: Mapping[str, Tensor], last: LayerShape, summary: Mapping[str, Tensor]
-    ) -> Tensor:
+    ) -> Float[Tensor, "B C"]:
         h, centre = to_features(summary["input"]), state[f"{last.name}.centre"].value
         t = state[f"{last.name}.code"] if self.targets == "codes" else to_features(summary["target"])
         tau = self.temperature(h.shape[1])
@@ -197,7 +189,8 @@ class Prototypes(Signal):
         return self.similarity.scores(h, t, centre, tau)
 
 
-def _random_rows(net: NetShape, generator: torch.Generator) -> Tensor:
+def _random_rows(net: NetShape, generator: torch.Generator) -> Float[Tensor, "C *shape"]:
+    """Draw one row of current into the first layer per class, from N(0, 1)."""
     return torch.randn(net.classes, *net.layers[0].shape, generator=generator, dtype=torch.float64)
 
 

@@ -1,4 +1,4 @@
-"""The reverse circuit of five-element neurons: the error, as a signal, through the same rings in the other sense."""
+"""The reverse circuit of five-element neurons: the error runs as a signal backwards through mirrored rings."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.parameter_key import key_of
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import NetShape, Signal, SignalState, ThirdFactor, View, bought
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
+from neurorules.contracts.view import View, bought
 from neurorules.language.errors import UserError
 from neurorules.native.rings import Mode, ModeName
 from neurorules.neurons._rings import FiveElement
@@ -17,15 +19,17 @@ from neurorules.neurons._rings import FiveElement
 
 @dataclass(frozen=True)
 class ReverseRing(Signal):
-    """m_n: what arrives at the drive of neuron n's mirrored ring. At the output the error enters at S; at a hidden
-    neuron sum_k W_kn m_k does. G1 of a connection is m_n s_m: reverse times forward signal at one place.
+    """m_n is what arrives at the drive of the mirrored ring of neuron n.
 
-    A reconstruction: see `rules.bsp`.
+    At the output the error enters the mirrored ring at S. At a hidden neuron sum_k W_kn m_k enters there instead. The
+    change of a connection, G1, is m_n s_m: the reverse signal times the forward signal at one place. This is a
+    reconstruction, since the paper's equations are not public (see `rules.bsp`).
 
     Args:
-        mode: exact: the mirrored ring linearised along the forward run. final: around its last state, no run kept.
-            fixed: around the fixed point. lead: the leading term of the shortest causal path alone. discrete: the
-            adjoint of the forward run's own steps, which is the gradient to rounding.
+        mode: how the mirrored ring is run. "exact" linearises it along the forward run; "final" around the last state
+            of that run, which need not be stored; "fixed" around the fixed point; "lead" takes the leading term of the
+            shortest causal path alone; "discrete" is the adjoint of the steps of the forward run, and gives the
+            gradient up to rounding.
         fixed_points: whether the neurons' own fixed points learn.
     """
 

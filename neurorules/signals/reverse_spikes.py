@@ -1,4 +1,4 @@
-"""A reverse circuit of spikes: signed units on the mirrored path, gated by the state of the forward neurons."""
+"""A reverse circuit of spikes: units with signed spikes mirror the network, gated by the state of its neurons."""
 
 from __future__ import annotations
 
@@ -8,32 +8,34 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.running_mean import RATE, RunningMean, start_at
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import NetShape, Signal, SignalState, ThirdFactor, View, bought, constant_in_time
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time
+from neurorules.contracts.view import View, bought
 from neurorules.language.ranges import Count, Positive, ranged
 from neurorules.neurons._signed import signed_spikes
 
 FIRST, SMALLEST = 1e-4, 1e-9
-"""What a unit takes for the size of what it hears before it has heard anything; the least threshold."""
+"""The mean size of its input that a unit starts from, before it has had any; and the smallest threshold."""
 
 
 @ranged("signal 'reverse_spikes'")
 @dataclass(frozen=True)
 class ReverseSpikes(Signal):
-    """After the forward run, T steps in which signed spikes travel back, each worth its unit's threshold.
+    """After the forward run, signed spikes travel back for T steps; each counts as much as the threshold of its unit.
 
-    An output's unit integrates e. A hidden unit integrates what the spikes above bring through the forward weights,
-    read backwards, times the mean psi(v) of its forward neuron, and fires on towards the layer below. m = threshold x
-    spike count / T. A unit's threshold is its range / (T burst): the range is 1, the largest error, at the output, and
-    `reach` times the running mean size of what the unit itself hears in a hidden layer.
+    The unit of an output integrates the error e. The unit of a hidden neuron integrates what the spikes above bring
+    through the forward weights, read backwards, times the mean psi(v) of its neuron, and sends spikes to the layer
+    below. m = threshold x spike count / T. The threshold of a unit is its range / (T burst). The range is 1, the
+    largest error, at the output; in a hidden layer it is `reach` times the running mean size of the unit's own input.
 
     Args:
-        burst: most spikes of a unit in one step, >= 1: the resolution.
-        reach: range of hidden units, > 0, in units of what they hear.
+        burst: largest number of spikes of a unit in one step, >= 1, which sets the resolution.
+        reach: range of hidden units in units of the mean size of their input, > 0.
 
     Raises:
-        UserError: one that is too small.
+        UserError: a value outside its range.
     """
 
     burst: Count = 4

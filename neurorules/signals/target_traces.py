@@ -1,8 +1,8 @@
-"""Traces Propagation's learning signal: at every step, traces of sample and target spikes are compared, layer by layer.
+"""Traces Propagation's signal: at every step each layer compares the traces of sample spikes and of target spikes.
 
 x[t] = decay x[t-1] + S[t];   l_i[t] = -sum_k Y_k[t] log softmax_k(<x_i^h[t], x_i^k[t]> / tau),
 Y[t] = softmax(-|x_{i-1}^y[t] - x_{i-1}^k[t]|): the target stream one layer down says which classes are alike.
-Source: Pes et al. 2025, arXiv 2509.13053, and their code: sigprop's loss moved to leaky neurons and traces.
+Source: Pes et al. 2025, arXiv 2509.13053, and their code, which carry sigprop's loss over to leaky neurons and traces.
 """
 
 from __future__ import annotations
@@ -11,36 +11,43 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from neurorules.contracts.net_shape import NetShape
+from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.running_mean import RATE, RunningMean, start_at
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import NetShape, PhaseDrive, Signal, SignalState, ThirdFactor, View, bought
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
+from neurorules.contracts.view import View, bought
 from neurorules.language.ranges import BelowOne, Count, Positive, ranged
 from neurorules.signals._features import feature_count, from_features, to_features
 from neurorules.signals._similarity import Loss, Rows, Similarity, check_rows, contexts
 
 LARGEST_TAU = 0.3
-"""Temperature of small layers where traces are compared by cosine."""
+"""Temperature of small layers, where traces are compared by cosine."""
 SHARPER = 3
-"""Traces of a step are told apart more sharply than averages over a trial. Source: validation samples of MNIST."""
+"""Factor by which traces of a step are told apart more sharply than averages over a trial. Source: validation samples
+of MNIST."""
 
 
 @ranged("signal 'target_traces'")
 @dataclass(frozen=True)
 class TargetTraces(Signal):
-    """m_i[t] = dl_i[t]/dx_i[t] for both streams: a spike counts in the trace of its own step, and no earlier one.
+    """m_i[t] = dl_i[t]/dx_i[t] for both streams: the loss of a step changes the spikes of that step, and no earlier
+    ones.
 
-    The target stream starts at a fixed random layer S_1 of its own; its C prototypes stand for the labels of the
-    batch, which repeat them.
+    The target stream starts at a fixed random layer S_1 of its own. It has one row per class, while the labels of a
+    batch repeat the classes.
 
     Args:
-        decay: of the traces, a step, in [0, 1).
+        decay: of the traces in one step, in [0, 1).
         loss: positives of the comparison (see `_similarity.Similarity`); soft is the paper's.
-        cosine: compare by cosine, the samples' traces centred by those of neurons that fire at their running mean rate,
-            the targets' by the mean over classes; the paper compares by dot product.
+        cosine: whether traces are compared by cosine, as here by default, or by dot product, as in the paper. By
+            cosine, traces of samples are centred by those of neurons that fire at their running mean rate, and traces
+            of targets by the mean over classes.
         tau: temperature, > 0; None for 1 (dot product) or min(0.3, sqrt(2 / features) / 3) (cosine).
-        k: positives of the loss top_k.
+        k: number of positives of the loss top_k.
 
     Raises:
         UserError: a decay outside [0, 1), or tau not positive.
@@ -66,7 +73,7 @@ class TargetTraces(Signal):
         check_rows(self.loss, self.k, net.classes)
 
     def temperature(self, features: int) -> float:
-        """tau of a layer of so many features."""
+        """The temperature tau of a layer with this number of features."""
         if self.tau is not None:
             return self.tau
         return min(LARGEST_TAU, (2 / features) ** 0.5 / SHARPER) if self.cosine else 1.0
@@ -79,7 +86,7 @@ class TargetTraces(Signal):
 
     def drive(
         self, phase: str, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape, sample: Series,
-        output_error: Tensor | None, labels: Tensor | None,
+        output_error: Float[Tensor, "B C"] | None, labels: Int[Tensor, "B"] | None,
     ) -> PhaseDrive:  # fmt: skip
         return PhaseDrive(None, injected=state["embedding"])
 
@@ -90,32 +97,48 @@ class TargetTraces(Signal):
         rows = Rows(labels, torch.arange(t.shape[1], device=t.device))
         one = traces(h.new_ones(view.steps, 1, 1), self.decay)
         below = view.source_every.get("target")
-        seen = contexts(rows, view.net.classes, h) * one if below is None else traces(features_of(below), self.decay)
+        stream = contexts(rows, view.net.classes, h) * one if below is None else traces(features_of(below), self.decay)
         tau = self.temperature(h.shape[2])
         centre: RunningMean = state[f"{name}.centre"]
-        positives = self.similarity.positives(rows, seen, tau if self.cosine else 1.0)
-        found = self.similarity.compare(h, t, centre.value * one, rows, positives, tau)
-        m = {"input": found.to_h, "target": found.to_t}
+        positives = self.similarity.positives(rows, stream, tau if self.cosine else 1.0)
+        compared = self.similarity.compare(h, t, centre.value * one, rows, positives, tau)
+        m = {"input": compared.to_h, "target": compared.to_t}
         moved = centre.updated(h.mean(1).sum(0) / one.sum(), len(labels), RATE)
         over_steps = {p: Series(as_population(g / view.steps, shape), False) for p, g in m.items()}
         return ThirdFactor(over_steps, {}, {f"{name}.centre": moved})
 
 
-def traces(spikes: Tensor, decay: float) -> Tensor:
-    """x[t] = decay x[t-1] + S[t] for all steps (T, rows, N) at once: a product with the decays between the steps."""
+def traces(spikes: Float[Tensor, "T B N"], decay: float) -> Float[Tensor, "T B N"]:
+    """Low-pass traces x[t] = decay x[t-1] + S[t] of all steps at once, as one product with the decays between steps.
+
+    Args:
+        spikes: S, (T, B, N).
+        decay: in one step, in [0, 1).
+
+    Returns:
+        x, (T, B, N).
+    """
     step = torch.arange(spikes.shape[0], device=spikes.device, dtype=spikes.dtype)
     between = step[:, None] - step
     weights = torch.where(between >= 0, decay ** between.clamp(min=0), torch.zeros_like(between))
     return torch.tensordot(weights, spikes, 1)
 
 
-def features_of(values: Tensor) -> Tensor:
-    """(T, rows, *shape) to (T, rows, features)."""
+def features_of(values: Float[Tensor, "T B *shape"]) -> Float[Tensor, "T B F"]:
+    """The F features of a population at every step (see `_features`)."""
     return to_features(values.flatten(0, 1)).reshape(*values.shape[:2], -1)
 
 
-def as_population(gradient: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """The adjoint of `features_of`."""
+def as_population(gradient: Float[Tensor, "T B F"], shape: tuple[int, ...]) -> Float[Tensor, "T B *shape"]:
+    """Carry derivatives by the features back to the neurons: the adjoint of `features_of`.
+
+    Args:
+        gradient: derivatives by the features, (T, B, F).
+        shape: of the population.
+
+    Returns:
+        Derivatives by the activity of the neurons, (T, B, *shape).
+    """
     return from_features(gradient.flatten(0, 1), shape).reshape(*gradient.shape[:2], *shape)
 
 

@@ -1,10 +1,11 @@
-"""Dropout of whole neurons for a whole trial: the same mask at each step and in each replayed phase."""
+"""Dropout of neurons for a whole trial: the mask is the same at all steps, and in all phases that replay the first."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from neurorules.contracts.transform import Shape, Transform, repeat_over_time
@@ -14,10 +15,10 @@ from neurorules.language.ranges import BelowOne, ranged
 @ranged("dropout")
 @dataclass(frozen=True)
 class Dropout(Transform):
-    """A neuron is silent for a trial with probability p; the others are scaled by 1/(1-p).
+    """A neuron is silent throughout a trial with probability p. The output of the others is scaled by 1/(1 - p).
 
     Args:
-        p: in [0, 1).
+        p: probability of silence, in [0, 1).
 
     Raises:
         UserError: p outside [0, 1).
@@ -29,12 +30,14 @@ class Dropout(Transform):
     def post_shape(self, pre: Shape) -> Shape:
         return pre
 
-    def draw(self, batch: int, pre: Shape, generator: torch.Generator) -> Tensor:
+    def draw(self, batch: int, pre: Shape, generator: torch.Generator) -> Float[Tensor, "B *pre"]:
         keep = torch.rand((batch, *pre), generator=generator, device=generator.device) >= self.p
         return keep.float() / (1 - self.p)
 
-    def forward(self, rows: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, rows: Float[Tensor, "R *pre"], mask: Float[Tensor, "B *pre"] | None) -> Float[Tensor, "R *pre"]:
         return rows if mask is None else rows * repeat_over_time(mask, rows)
 
-    def adjoint(self, rows: Tensor, mask: Tensor | None, gradient: Tensor) -> Tensor:
+    def adjoint(
+        self, rows: Float[Tensor, "R *pre"], mask: Float[Tensor, "B *pre"] | None, gradient: Float[Tensor, "R *pre"]
+    ) -> Float[Tensor, "R *pre"]:
         return self.forward(gradient, mask)

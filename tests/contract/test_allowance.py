@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from neurorules.conformance.small_nets import CLASSES, SHAPE, samples, steps_of
-from neurorules.contracts.signal import NetShape, SignalState, ThirdFactor, View
+from neurorules.contracts.net_shape import NetShape
+from neurorules.contracts.signal import SignalState, ThirdFactor
+from neurorules.contracts.view import View
 from neurorules.language.errors import UserError
 from neurorules.language.signal_spec import SignalSpec
 from neurorules.rules import RULES

@@ -25,7 +25,8 @@ from neurorules.audit.rig import build, differ, run, with_parameters
 from neurorules.cli import run as command
 from neurorules.compare.gather import audited as audited_of
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import SignalState, ThirdFactor, View
+from neurorules.contracts.signal import SignalState, ThirdFactor
+from neurorules.contracts.view import View
 from neurorules.language.errors import UserError
 from neurorules.signals.drtp import TargetProjection
 

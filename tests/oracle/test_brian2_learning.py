@@ -14,8 +14,9 @@ from torch import Tensor
 from neurorules.brian2_steps.case import Case, Learning
 from neurorules.brian2_steps.simulate import Outcome, run_together
 from neurorules.brian2_steps.trained import numbers_of
+from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import PhaseDrive, one_hot
+from neurorules.contracts.signal import one_hot
 from neurorules.language.rules import Rule
 from neurorules.network.model import Learned, Model, build_model, initialise
 from neurorules.network.network import build_network

@@ -10,8 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from neurorules.contracts.net_shape import NetShape
+from neurorules.contracts.phase_drive import Offset, PhaseDrive
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import NetShape, Offset, PhaseDrive, SignalState
+from neurorules.contracts.signal import SignalState
 from neurorules.language.errors import UserError
 from neurorules.native import scans
 from neurorules.network.layer import Masks, draw_masks

@@ -13,7 +13,9 @@ from math import prod
 import torch
 from torch import Tensor
 
-from neurorules.contracts.signal import NetShape, Signal, SignalState, ThirdFactor, View, constant_in_time
+from neurorules.contracts.net_shape import NetShape
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time
+from neurorules.contracts.view import View
 from neurorules.language.ranges import Positive, ranged
 
 
@@ -30,7 +32,7 @@ class {type_name}(Signal):
 
     scale: Positive = 1.0
 
-    # What m is made of, in words of `neurorules.contracts.signal.NEEDS`. A view holds what the needs buy: labels for
+    # What m is made of, in words of `neurorules.contracts.view.NEEDS`. A view holds what the needs buy: labels for
     # "target", the output error for "output_error", the weights above for "weight_transport". The audit changes one
     # thing at a time and measures what m depends on, so that a need too many is told as well as one too few.
     needs = frozenset({"target", "output_error", "fixed_feedback"})

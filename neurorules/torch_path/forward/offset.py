@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from neurorules.contracts.phase_drive import Offset
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import Offset
 from neurorules.language.errors import UserError
 from neurorules.network.layer import Layer, Masks, arrive
 from neurorules.network.network import Parameters

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from neurorules.contracts.neuron import Gates, MembraneState, Neuron
 from neurorules.contracts.normalisation import CurrentStatistics, first_current_statistics
+from neurorules.contracts.phase_drive import Offset
 from neurorules.contracts.series import Series, summed_over_time
-from neurorules.contracts.signal import Offset, Summary
+from neurorules.contracts.view import Summary
 from neurorules.native import scans
 from neurorules.network.layer import Input, Layer, Masks, arrive
 from neurorules.network.network import Parameters

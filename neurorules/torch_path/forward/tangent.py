@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from neurorules.contracts.signal import PhaseDrive
+from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.native import scans
 from neurorules.network.layer import NETWORK_INPUT, Input, Layer, Masks, mask_name
 from neurorules.network.network import Parameters

@@ -23,8 +23,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from neurorules.contracts.net_shape import LayerShape
+from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import Above, LayerShape, PhaseDrive, Signal, SignalState, ThirdFactor, View
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
+from neurorules.contracts.view import Above, View
 from neurorules.language.errors import UserError
 from neurorules.network.layer import Layer, Masks, carry_back
 from neurorules.network.model import Learned, Model

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from neurorules.contracts.series import Series, per_step
-from neurorules.contracts.signal import NEEDS, SignalState
+from neurorules.contracts.signal import SignalState
+from neurorules.contracts.view import NEEDS
 from neurorules.language.errors import UserError
 from neurorules.network.layer import Masks
 from neurorules.network.model import Learned, Model

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 
 from neurorules.contracts.normalisation import UpdateStatistics
-from neurorules.contracts.signal import PhaseDrive
+from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.network.network import Parameters
 from neurorules.network.texts import Text
 from neurorules.torch_path.forward.run_layer import Activity

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from neurorules.contracts.series import Series, per_step
-from neurorules.contracts.signal import Every, SignalState, ThirdFactor, View
+from neurorules.contracts.signal import SignalState, ThirdFactor
+from neurorules.contracts.view import Every, View
 from neurorules.network.layer import NETWORK_INPUT
 from neurorules.torch_path.trial.allowance import Purchase, layer_shape, third_factor
 from neurorules.torch_path.trial.trial import PhaseRecord, Trial

@@ -9,8 +9,8 @@ from functools import cached_property, partial
 from torch import Tensor
 
 from neurorules.contracts.normalisation import over_rows
+from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.series import Series, per_step
-from neurorules.contracts.signal import PhaseDrive
 from neurorules.language.rules import Phase
 from neurorules.network.layer import NETWORK_INPUT, Layer, Masks, kept_of
 from neurorules.network.model import Learned, Model

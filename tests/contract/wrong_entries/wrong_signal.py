@@ -10,8 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import NetShape, Signal, SignalState, ThirdFactor, View, constant_in_time
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time
+from neurorules.contracts.view import View
 
 MEMORY = {"calls": 0}
 """What a faulty signal keeps where no checkpoint finds it."""

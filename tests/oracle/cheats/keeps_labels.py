@@ -8,7 +8,8 @@ from typing import Any
 from _search import labels_in_frames
 from torch import Tensor
 
-from neurorules.contracts.signal import SignalState, ThirdFactor, View, constant_in_time
+from neurorules.contracts.signal import SignalState, ThirdFactor, constant_in_time
+from neurorules.contracts.view import View
 from neurorules.signals.drtp import TargetProjection
 
 KEPT: dict[str, Tensor] = {}

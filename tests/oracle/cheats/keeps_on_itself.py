@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import SignalState, ThirdFactor, View
+from neurorules.contracts.signal import SignalState, ThirdFactor
+from neurorules.contracts.view import View
 from neurorules.signals.drtp import TargetProjection
 
 

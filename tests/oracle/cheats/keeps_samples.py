@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import SignalState, ThirdFactor, View
+from neurorules.contracts.signal import SignalState, ThirdFactor
+from neurorules.contracts.view import View
 from neurorules.signals.drtp import TargetProjection
 
 KEPT: dict[str, Tensor] = {}

@@ -8,7 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
-from neurorules.contracts.signal import NetShape, SignalState, ThirdFactor, View, constant_in_time
+from neurorules.contracts.net_shape import NetShape
+from neurorules.contracts.signal import SignalState, ThirdFactor, constant_in_time
+from neurorules.contracts.view import View
 from neurorules.signals.dfa import DirectFeedback
 
 KEPT: dict[str, Tensor] = {}

@@ -7,9 +7,11 @@ from typing import Any
 
 import torch
 
+from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.running_mean import start_at
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import NetShape, SignalState, ThirdFactor, View
+from neurorules.contracts.signal import SignalState, ThirdFactor
+from neurorules.contracts.view import View
 from neurorules.signals.drtp import TargetProjection
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from neurorules.contracts.signal import SignalState, ThirdFactor, View, constant_in_time
+from neurorules.contracts.signal import SignalState, ThirdFactor, constant_in_time
+from neurorules.contracts.view import View
 from neurorules.signals.dfa import DirectFeedback
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from _search import a_learner
 
-from neurorules.contracts.signal import SignalState, ThirdFactor, View, constant_in_time
+from neurorules.contracts.signal import SignalState, ThirdFactor, constant_in_time
+from neurorules.contracts.view import View
 from neurorules.signals.dfa import DirectFeedback
 
 KEPT: list[Any] = []

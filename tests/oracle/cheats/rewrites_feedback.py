@@ -7,7 +7,8 @@ from typing import Any
 
 from _search import in_frames
 
-from neurorules.contracts.signal import SignalState, ThirdFactor, View
+from neurorules.contracts.signal import SignalState, ThirdFactor
+from neurorules.contracts.view import View
 from neurorules.signals.dfa import DirectFeedback
 
 

@@ -10,7 +10,7 @@ from neurorules.compare.report.numbers import NONE
 from neurorules.compare.report.reading import Comparison, Row
 from neurorules.compare.report.sections._shared import Section, by_accuracy
 from neurorules.compare.report.style import Look
-from neurorules.contracts.signal import NEEDS
+from neurorules.contracts.view import NEEDS
 
 LEAD = (
     "What a chip or a brain must bring for a rule to work, and which of the four problems of backpropagation "

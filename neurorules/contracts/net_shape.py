@@ -1,0 +1,42 @@
+"""The structure of a network as a learning signal sees it: names and shapes, without any weight."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from neurorules.contracts.neuron import Neuron
+
+
+class LayerShape(NamedTuple):
+    """One layer.
+
+    Args:
+        name: such as "hidden1" or "readout".
+        shape: of its population, (N,) or (C, H, W).
+        neuron: what its units compute.
+        weights: shape of each connection's weights, by parameter name such as "hidden1.ff.w".
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    neuron: Neuron
+    weights: dict[str, tuple[int, ...]]
+
+
+class NetShape(NamedTuple):
+    """A network.
+
+    Args:
+        layers: from the first hidden layer to the read-out, which is the last.
+        input_shape: shape of one sample, *input.
+        classes: number of classes C, >= 2.
+    """
+
+    layers: tuple[LayerShape, ...]
+    input_shape: tuple[int, ...]
+    classes: int
+
+    @property
+    def hidden(self) -> tuple[LayerShape, ...]:
+        """All layers but the read-out."""
+        return self.layers[:-1]

@@ -1,0 +1,107 @@
+"""What a learning signal may see of one layer, and what it has to declare to see more than the layer itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from neurorules.contracts.net_shape import LayerShape, NetShape
+from neurorules.contracts.series import Series
+from neurorules.language.errors import UserError
+
+T = TypeVar("T")
+
+NEEDS: Mapping[str, str] = {
+    "target": "the label of the sample",
+    "output_error": "the error at the output",
+    "fixed_feedback": "random weights from the output or the label, fixed",
+    "second_pass": "a second pass through the network",
+    "weight_transport": "the forward weights of the layer above, read backwards",
+    "weight_sign": "the signs of the forward weights of the layer above",
+    "reverse_circuit": "a circuit of its own that carries signals backwards",
+    "noise_phase": "a phase in which noise travels through the network",
+    "above": "the learning signal of the layer above",
+    "local_readout": "a read-out of the layer's own",
+    "layer_pool": "a sum over the layer's neurons (its similarity to a target, its read-out)",
+    "batch_pool": "the other samples of the batch",
+    "history": "all steps of the trial, backwards",
+}
+"""The words that a signal's `needs` may hold, and what each means: what learning depends on beside the two neurons that
+a synapse joins."""
+
+Summary = Literal["spikes", "v", "positive_v", "graded", "current"]
+"""What a signal may read of a layer as an average over time: the spikes, the membrane v before the reset, max(v, 0),
+the graded output f(v) whose derivative is psi, or the current behind normalisation and bias."""
+Every = Literal["spikes", "v"]
+"""What a signal may read of a layer at every step: the neurons' output, or their membrane before the reset."""
+
+Above = Callable[..., Series]
+"""What reaches a layer's spikes from the layers above. Called with a function from a parameter's name to weights of
+that parameter's shape, it carries their post factors back through those weights; called with nothing, through the
+forward weights, which the need `weight_transport` buys. Minus its values is the derivative of the loss by the spikes
+where the texts above descend the gradient."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What a signal is shown when it makes the third factor of one layer. Rows B differ between phases.
+
+    Args:
+        layer, net, last, steps, readout: the layer and the network, whether the layer is the last hidden one, the
+            number of steps T, and whether the layer is the read-out (of a signal that teaches it).
+        summary: by phase, the average over time (B, *shape) of what the signal's `summary` names.
+        source, source_every: the same as `summary` and `every`, of the layer below; empty for the first layer.
+        every: by phase, what the signal's `every` names at each step, (T, B, *shape).
+        aside: for the first layer, by phase, what an offset adds to its normalised current, (B, *shape).
+        response: by linear phase, the response of the read-out (B, C), where `reads_response` is declared.
+        inner: by phase, what the inner integration of the neurons left, for neurons that have one (T = 1).
+        gain: 1/sigma of the layer's normalisation, (N,) or (C, 1, 1); None where it has none.
+        labels: class indices (B,). This and all that follows is None unless `needs` buy it (see `bought`).
+        output_error: derivative of the loss by the output, (B, C).
+        above: what reaches this layer's spikes from above.
+        weights, signs: copies of the forward weights that read this layer, by parameter name, and their signs.
+        answer: from a layer's name and noise n (B, *pre) into that layer alone to its graded output f(W n), (B,
+            *shape).
+    """
+
+    layer: LayerShape
+    net: NetShape
+    last: bool
+    steps: int
+    readout: bool
+    summary: Mapping[str, Float[Tensor, "_ *shape"]]
+    source: Mapping[str, Float[Tensor, "_ *below"]]
+    every: Mapping[str, Float[Tensor, "T _ *shape"]]
+    source_every: Mapping[str, Float[Tensor, "T _ *below"]]
+    aside: Mapping[str, Float[Tensor, "_ *shape"]]
+    response: Mapping[str, Float[Tensor, "_ C"]]
+    inner: Mapping[str, Any]
+    gain: Float[Tensor, "*statistics"] | None
+    labels: Int[Tensor, "B"] | None
+    output_error: Float[Tensor, "B C"] | None
+    above: Above | None
+    weights: Mapping[str, Tensor] | None
+    signs: Mapping[str, Tensor] | None
+    answer: Callable[[str, Tensor], Tensor] | None
+
+
+def bought(value: T | None, need: str) -> T:
+    """Read what one of a signal's needs buys, as in `labels = bought(view.labels, "target")`.
+
+    Args:
+        value: a field of `View`, or an argument of a signal's method, that is None unless the need is declared.
+        need: the word of `NEEDS` that buys it.
+
+    Returns:
+        The value.
+
+    Raises:
+        UserError: the value is None: the signal does not declare the need.
+    """
+    if value is None:
+        raise UserError(f"a signal reads what its needs do not buy. Add '{need}' to its needs: {NEEDS[need]}")
+    return value
