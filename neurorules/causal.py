@@ -21,7 +21,7 @@ from neurorules.language.errors import UserError, unknown
 from neurorules.language.ranges import Number, Positive, Range, check_range
 
 Layers = Annotated[int, Range("[1, 100]")]
-"""Of a chain of rings: its matrices are full."""
+"""Range of the number of rings in a chain: its matrices are full, so that memory grows with the square of it."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class CoupledSystem:
     """Named variables, their couplings, and parameters by where they enter.
 
     Args:
-        variables: names.
+        variables: names of the n variables.
         coupling: C (n, n); C[i, j] is the effect of variable j on the rate of variable i.
-        parameters: name -> b (n,), its effect on the rates.
+        parameters: by name, the effect b (n,) of a parameter on the rates of all variables.
 
     Raises:
-        UserError: shapes that do not fit, or numbers that are not finite.
+        UserError: an array has a shape that does not fit, or holds numbers that are not finite.
     """
 
     variables: tuple[str, ...]
@@ -43,30 +43,36 @@ class CoupledSystem:
 
     def __post_init__(self) -> None:
         n = len(self.variables)
-        found = {"coupling": (self.coupling, (n, n))} | {k: (v, (n,)) for k, v in self.parameters.items()}
-        for name, (value, shape) in found.items():
+        arrays = {"coupling": (self.coupling, (n, n))} | {k: (v, (n,)) for k, v in self.parameters.items()}
+        for name, (value, shape) in arrays.items():
             if value.shape != shape or not np.isfinite(value).all():
                 raise UserError(f"'{name}' has shape {value.shape}: {n} variables need finite numbers of shape {shape}")
 
     def place(self, variable: str) -> int:
-        """Index of a variable.
+        """The index of a variable in `variables`.
 
         Raises:
-            UserError: there is none of this name.
+            UserError: there is no variable of this name.
         """
         if variable not in self.variables:
             raise unknown("variable", variable, self.variables)
         return self.variables.index(variable)
 
     def reversed(self) -> CoupledSystem:
-        """The same graph with every edge turned round."""
+        """The system whose graph has the same variables, and every edge turned round: C transposed."""
         return CoupledSystem(self.variables, self.coupling.T.copy(), self.parameters)
 
 
 class Influence(NamedTuple):
-    """How a source acts on a variable: distance, leading coefficient, and size after a time; None where it never does.
+    """How a parameter acts on a variable.
 
-    The coefficient is 0 where paths of the shortest length cancel: the effect is then of a higher order.
+    Args:
+        source: name of the parameter.
+        target: name of the variable.
+        distance: causal distance, at least 1; None where the parameter never reaches the variable.
+        coefficient: [C^(d-1) b] at the variable. It is 0 where paths of the shortest length cancel: the effect is then
+            of a higher order.
+        strength: |coefficient| t^d / d!, the size of the leading term after the time t.
     """
 
     source: str
@@ -77,20 +83,43 @@ class Influence(NamedTuple):
 
 
 def distances_to(system: CoupledSystem, target: str) -> dict[str, int]:
-    """Edges from each variable to `target` along a shortest path; variables that never reach it are left out."""
-    found = {system.place(target): 0}
-    waiting = deque(found)
+    """Count the edges from each variable to one of them along a shortest path.
+
+    Args:
+        system: whose graph is searched.
+        target: name of the variable where all paths end.
+
+    Returns:
+        By name, the number of edges, 0 for the target itself. Variables that never reach it are left out.
+
+    Raises:
+        UserError: there is no variable of this name.
+    """
+    lengths = {system.place(target): 0}
+    waiting = deque(lengths)
     while waiting:
         here = waiting.popleft()
         for before in np.flatnonzero(system.coupling[here]):
-            if int(before) not in found:
-                found[int(before)] = found[here] + 1
+            if int(before) not in lengths:
+                lengths[int(before)] = lengths[here] + 1
                 waiting.append(int(before))
-    return {system.variables[place]: length for place, length in found.items()}
+    return {system.variables[place]: length for place, length in lengths.items()}
 
 
 def influence(system: CoupledSystem, parameter: str, target: str, time: float) -> Influence:
-    """A parameter's influence on a variable, a short time after a step of it."""
+    """A parameter's influence on a variable, a short time after a step of that parameter.
+
+    Args:
+        system: holds both.
+        parameter, target: names of the parameter and of the variable.
+        time: t, above 0, in the unit of time of the system's rates.
+
+    Returns:
+        Distance, leading coefficient and strength; None, 0 and 0 where the parameter never reaches the variable.
+
+    Raises:
+        UserError: there is no parameter, or no variable, of this name.
+    """
     if parameter not in system.parameters:
         raise unknown("parameter", parameter, system.parameters)
     enters, lengths = system.parameters[parameter], distances_to(system, target)
@@ -106,25 +135,37 @@ def influence(system: CoupledSystem, parameter: str, target: str, time: float) -
 def ranking(system: CoupledSystem, target: str, time: float) -> list[Influence]:
     """All parameters by their influence on a variable: nearest first, then strongest.
 
+    Args:
+        system: whose parameters are ranked.
+        target: name of the variable.
+        time: t, above 0, in the unit of time of the system's rates.
+
+    Returns:
+        One influence for each parameter. Those that never reach the variable come last.
+
     Raises:
         UserError: an unknown variable, or a time that is not positive.
     """
     check_range("--time", time, Positive)
-    found = [influence(system, name, target, time) for name in system.parameters]
-    return sorted(found, key=lambda a: (a.distance is None, a.distance, -a.strength, a.source))
+    influences = [influence(system, name, target, time) for name in system.parameters]
+    return sorted(influences, key=lambda a: (a.distance is None, a.distance, -a.strength, a.source))
 
 
 def ring_chain(k2: float, k3: float, rest: np.ndarray, layers: int = 1, weight: float = 1.0) -> CoupledSystem:
     """Five-element rings in a row, around their fixed points; S of one drives J of the next with `weight`.
 
     Args:
-        k2, k3: of every ring.
-        rest: x* (5,), > 0, of every ring.
-        layers: how many, 1 to 100.
-        weight: of the connections between them.
+        k2, k3: rate constants of every ring.
+        rest: the fixed point x* (5,) of every ring, above 0.
+        layers: number of rings, 1 to 100.
+        weight: of the connections between neighbouring rings.
+
+    Returns:
+        The linearised system of 5 x `layers` variables. Each ring has parameters k1, k2 and k3 of every element, and
+        `u` is the input to J of the first ring.
 
     Raises:
-        UserError: a number out of range.
+        UserError: a number is out of range.
     """
     check_range("--layers", layers, Layers)
     check_range("--weight", weight, Number)
@@ -148,6 +189,7 @@ def ring_chain(k2: float, k3: float, rest: np.ndarray, layers: int = 1, weight: 
 
 
 def _entering(size: int, place: int, gain: float) -> np.ndarray:
+    """The vector b (size,) of a parameter that acts with `gain` on the variable at one place alone."""
     enters = np.zeros(size)
     enters[place] = gain
     return enters

@@ -1,4 +1,4 @@
-"""The locality audit: what every update depends on, found by changing one thing at a time (docs/locality.md)."""
+"""The locality audit: it changes one thing at a time to find out what every update depends on (docs/locality.md)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from neurorules.audit.fresh import measured
+from neurorules.audit.fresh import measure_all
 from neurorules.audit.problems import problems_of
 from neurorules.audit.settings import CLASSES, NET, ROWS, SHAPE, STEPS, Settings, settings_of
 from neurorules.language.errors import UserError
@@ -21,54 +21,55 @@ def audit_rules(
     """Audit rules on a small net.
 
     Args:
-        rules: texts, with options.
-        net: hidden layers of the audited net, behind an input of 6 x 6.
-        norm: normalisation; the rule's own if None.
-        signal, dw: replace every rule's learning signal, and its text of the hidden weights.
+        rules: texts of rules, each with its options.
+        net: text of the hidden layers of the audited net, behind an input of 6 x 6.
+        norm: name of the normalisation; None for that of each rule.
+        signal, dw: replace the learning signal of every rule, and its text for hidden weights; None keeps them.
 
     Returns:
-        What `audit_settings` returns, by the rules' texts.
+        What `audit_settings` returns; each rule is reported under its text.
 
     Raises:
-        UserError: an unknown rule, or none that could be audited.
+        UserError: no rule or an unknown one is asked for, or none of them can be audited.
     """
     for rule in rules:
         RULES.make(rule)
     if not rules:
         raise UserError("no rule to audit. Name some: --rules sigprop,bptt")
-    found = audit_settings({rule: Settings(rule, net, norm, signal=signal, dw=dw) for rule in rules})
-    if not found["facts"]:
-        raise UserError(next(f"{rule}: {said}" for rule, said in found["left_out"].items()))
-    return found
+    audit = audit_settings({rule: Settings(rule, net, norm, signal=signal, dw=dw) for rule in rules})
+    if not audit["facts"]:
+        raise UserError(next(f"{rule}: {reason}" for rule, reason in audit["left_out"].items()))
+    return audit
 
 
 def audit_settings(asked: Mapping[str, Settings]) -> dict[str, Any]:
     """Audit settings on a small net, in a fresh process.
 
     Args:
-        asked: by the name under which each is reported.
+        asked: settings, by the name under which each is reported.
 
     Returns:
-        nets: what was audited. left_out: by name, why it could not be audited. entries: rule (the name), update_of,
-        perturbed, kind, depends, for one trial. later: the same for trials behind it. facts: one for each (see
-        `facts_of`), with the settings, the needs that were found and those that its signal declares, the tensors of
-        its signal's state that moved though it does not say so (state_moves), and whether the same trial from the same
-        state asked for another change (hidden_memory): something is kept where no checkpoint finds it.
+        nets: a line that says what was audited. left_out: by name, why it could not be audited. entries: rule (the
+        name), update_of, perturbed, kind and depends, for one trial. later: the same for the trials after it. facts:
+        one for each name (see `facts_of`), with the settings, the needs as measured and as the signal declares them,
+        the tensors of the signal's state that moved though it does not declare it (state_moves), and whether the same
+        trial from the same state asked for another change (hidden_memory): the rule then keeps something where no
+        checkpoint finds it.
     """
     if not asked:
         return {"nets": "", "left_out": {}, "entries": [], "later": [], "facts": []}
-    found = dict(zip(asked, measured(list(asked.values())), strict=True))
-    done = {name: answer for name, answer in found.items() if "refused" not in answer}
-    left_out = {name: answer["refused"] for name, answer in found.items() if "refused" in answer}
+    answers = dict(zip(asked, measure_all(list(asked.values())), strict=True))
+    audited = {name: answer for name, answer in answers.items() if "refused" not in answer}
+    left_out = {name: answer["refused"] for name, answer in answers.items() if "refused" in answer}
     nets = ", ".join(dict.fromkeys(settings.net for settings in asked.values()))
-    said = f"net {nets} of each rule's own neurons, input {'x'.join(map(str, SHAPE))}, {CLASSES} classes, "
-    said += f"{ROWS} samples, up to {STEPS} steps, float64, warmed up"
+    description = f"net {nets} of each rule's own neurons, input {'x'.join(map(str, SHAPE))}, {CLASSES} classes, "
+    description += f"{ROWS} samples, up to {STEPS} steps, float64, warmed up"
     return {
-        "nets": said,
+        "nets": description,
         "left_out": left_out,
-        "entries": [{**e, "rule": name} for name, answer in done.items() for e in answer["entries"]],
-        "later": [{**e, "rule": name} for name, answer in done.items() for e in answer["later"]],
+        "entries": [{**e, "rule": name} for name, answer in audited.items() for e in answer["entries"]],
+        "later": [{**e, "rule": name} for name, answer in audited.items() for e in answer["later"]],
         "facts": [
-            {**answer["facts"], "rule": name, "settings": asdict(asked[name])} for name, answer in done.items()
+            {**answer["facts"], "rule": name, "settings": asdict(asked[name])} for name, answer in audited.items()
         ],
     }  # fmt: skip

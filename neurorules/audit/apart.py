@@ -1,4 +1,4 @@
-"""Work in a process of its own: what it leaves behind in modules, objects and memory ends with it."""
+"""Runs work in a process of its own: what the work leaves behind in modules, objects and memory ends with it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Answer = TypeVar("Answer")
 
 
 def apart(work: Callable[[], Answer]) -> Answer:
-    """What some work answers, done in a copy of this process as it is now. Only for a process of one thread.
+    """Do some work in a copy of this process as it is now, and hand back its answer.
 
-    Where the system cannot copy a process (Windows), the work is done here.
+    It is meant for a process of one thread. Where the system cannot copy a process (Windows), the work is done here.
 
     Raises:
-        UserError: the work's own, or any other of its errors in one line.
+        UserError: the work raised it, or any other error, which is then told in one line; or the copy ended early.
     """
     if sys.platform == "win32":
         return work()
@@ -30,24 +30,25 @@ def apart(work: Callable[[], Answer]) -> Answer:
         _do(work, send)
     send.close()
     try:
-        answer, said = receive.recv()
+        answer, problem = receive.recv()
     except EOFError:
-        answer, said = None, "the process that measured it ended without an answer"
+        answer, problem = None, "the process that measured it ended without an answer"
     os.waitpid(child, 0)
-    if said is not None:
-        raise UserError(said)
-    found: Answer = answer
-    return found
+    if problem is not None:
+        raise UserError(problem)
+    result: Answer = answer
+    return result
 
 
 def _do(work: Callable[[], Any], send: Connection) -> None:
+    """In the copied process: do the work, send its answer or its error, and end the process."""
     try:
-        answer, said = work(), None
+        answer, problem = work(), None
     except UserError as error:
-        answer, said = None, str(error)
+        answer, problem = None, str(error)
     except Exception as error:
-        answer, said = None, f"it fails ({type(error).__name__}: {error})"
+        answer, problem = None, f"it fails ({type(error).__name__}: {error})"
     try:
-        send.send((answer, said))
+        send.send((answer, problem))
     finally:
         os._exit(0)

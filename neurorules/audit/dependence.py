@@ -1,4 +1,4 @@
-"""What an update depends on: each thing is changed alone, and every bit of the update compared."""
+"""What an update depends on: each thing is changed alone, and every bit of the update is compared."""
 
 from __future__ import annotations
 
@@ -14,48 +14,63 @@ from neurorules.audit.settings import CLASSES
 from neurorules.contracts.series import Series
 
 SEEDS = (0, 1)
-"""Of the perturbations: where spikes are few, one may move none."""
+"""Seeds of the perturbations. There are two, because where spikes are few a single perturbation may move none."""
 ROUNDING = 1e-9
-"""Share of an update below which a difference of sums over samples is rounding."""
+"""A difference of sums over samples that is smaller than this share of the update counts as rounding."""
 
 Entry = dict[str, Any]
+"""One dependence: rule, update_of (a layer), perturbed (what was changed), kind, depends (whether a bit changed)."""
 
 
 def entries_of(rig: Rig) -> list[Entry]:
-    """One entry for each layer's update and each thing it may depend on (`kind`, see docs/locality.md)."""
+    """Measure one entry for each layer's update and each thing it may depend on (`kind`, see docs/locality.md)."""
     probe = Quiet()
     clean = run(rig, probe)
-    found: list[Entry] = []
+    entries: list[Entry] = []
 
     def note(kind: str, perturbed: str, depends: Callable[[str], bool]) -> None:
-        found.extend(
+        entries.extend(
             {"rule": rig.rule, "update_of": row, "perturbed": perturbed, "kind": kind, "depends": depends(row)}
             for row in rig.rows
         )
 
     for index, layer in enumerate(rig.rows):
         note("weights", layer, among([clean], [run(*weights(rig, layer, seed, probe)) for seed in SEEDS]))
-        told = [run(rig, activity(rig, index, seed)) for seed in SEEDS]
-        note("activity", layer, among([clean], told))
+        disturbed = [run(rig, activity(rig, index, seed)) for seed in SEEDS]
+        note("activity", layer, among([clean], disturbed))
     note("label", "label", among([clean], [run(replace(rig, labels=(rig.labels + 1) % CLASSES))]))
     corners = [run(corner) for corner in batches(rig)]
     note("other_samples", "other samples", lambda row: mixes(rig, row, corners))
     if rig.steps > 1:
         first, second = (parts(moved, rig.steps // 2) for moved in (rig, other_later(rig)))
         note("later_steps", "later steps", lambda row: differ(first.of(row), second.of(row)))
-    return found
+    return entries
 
 
 def among(clean: list[Outcome], perturbed: list[Outcome]) -> Callable[[str], bool]:
-    """Whether any of some trials changes a layer's update."""
+    """Compare disturbed trials with undisturbed ones, layer by layer.
+
+    Args:
+        clean: outcomes of trials without a change.
+        perturbed: outcomes of trials with one.
+
+    Returns:
+        A function of a layer's name: whether any bit of its update differs between any two of them.
+    """
     return lambda row: any(differ(one.of(row), other.of(row)) for one in clean for other in perturbed)
 
 
 def weights(rig: Rig, layer: str, seed: int, clean: Quiet) -> tuple[Rig, Quiet]:
-    """Learning reads other weights of a layer; every pass computes with those that are, driven as it was.
+    """Let learning read other weights of a layer, while every pass computes with the true ones, driven as it was.
 
     Args:
-        clean: probe of a trial without changes.
+        rig: the trial to disturb.
+        layer: name of the layer whose parameters get noise, N(0, 0.3^2).
+        seed: of the noise.
+        clean: the probe of a trial without changes, which noted the drives of its phases.
+
+    Returns:
+        The rig with the noisy parameters, and the probe that gives the true ones to the passes.
     """
     generator = torch.Generator().manual_seed(seed)
     before = {name: rig.learned.parameters[name] for name in rig.own(layer)}
@@ -66,12 +81,22 @@ def weights(rig: Rig, layer: str, seed: int, clean: Quiet) -> tuple[Rig, Quiet]:
 
 
 def activity(rig: Rig, index: int, seed: int, **how: Any) -> OtherActivity:
-    """Learning is told that a layer did something else."""
+    """Let learning read that a layer did something else.
+
+    Args:
+        rig: the trial to disturb.
+        index: place of the layer, 0 for the first.
+        seed: of the current that makes the layer do something else.
+        how: further options of `OtherActivity`.
+
+    Returns:
+        The probe that changes what learning reads.
+    """
     return OtherActivity(layers=rig.model.network.layers, index=index, seed=100 + seed, **how)
 
 
 def batches(rig: Rig) -> Iterator[Rig]:
-    """The batch as it is, with its first sample replaced, with all others replaced, and with both."""
+    """Yield four rigs: the batch as it is, with its first sample replaced, with all others replaced, and with both."""
     other = samples(rig.steps, len(rig.labels), 7)[0].values
     first = torch.arange(len(rig.labels)) == 0
     for rows in (first & False, first, ~first, first | True):
@@ -84,6 +109,14 @@ def mixes(rig: Rig, layer: str, corners: list[Outcome]) -> bool:
     """Whether what a sample adds to an update depends on the batch's other samples.
 
     Changing one sample then changes the update by an amount that depends on the others: the mixed difference is not 0.
+
+    Args:
+        rig: the trial.
+        layer: name of the layer whose update is compared.
+        corners: outcomes of the four batches that `batches` yields, in its order.
+
+    Returns:
+        True where the mixed difference is larger than rounding.
     """
     neither, first, others, both = (outcome.of(layer) for outcome in corners)
     for name, value in neither.items():
@@ -94,14 +127,22 @@ def mixes(rig: Rig, layer: str, corners: list[Outcome]) -> bool:
 
 
 def parts(rig: Rig, until: int) -> Parts:
-    """The parts of all changes that stem from the first steps."""
+    """Run one trial, and take the parts of all changes that stem from its first steps.
+
+    Args:
+        rig: the trial.
+        until: number of these steps, 1 to T.
+
+    Returns:
+        The probe that holds the parts, by phase.
+    """
     probe = Parts(until=until)
     run(rig, probe)
     return probe
 
 
 def other_later(rig: Rig) -> Rig:
-    """The same samples, with other input in the second half of the trial."""
+    """The rig whose samples get other input in the second half of the trial."""
     other = samples(rig.steps, len(rig.labels), 8)[0].values
     half = rig.steps // 2
     return replace(rig, drive=Series(torch.cat([rig.drive.values[:half], other[half:]]), False))

@@ -21,12 +21,21 @@ from neurorules.torch_path.trial.learn import check_window
 from neurorules.torch_path.trial.pipeline import Parcel, check_pipelined, run_stage
 
 SHORT, GROWTH, COPIES = 2, 4, 4
-"""T of the shorter of the two trials whose memory is compared; how many times longer the other is; and how often the
-batch is repeated, so that activity outweighs the weights."""
+"""For the memory of two trials: T of the shorter one; how many times longer the other is; and how often the batch is
+repeated, so that activity outweighs the weights."""
 
 
 def facts_of(rig: Rig, entries: Sequence[Entry]) -> dict[str, Any]:
-    """What is measured beside the matrix, by name (docs/locality.md); `entries` are the rig's."""
+    """Measure what describes a rule as a whole, beside the matrix of its dependences (docs/locality.md).
+
+    Args:
+        rig: the rule on its small net.
+        entries: what `entries_of` measured of it.
+
+    Returns:
+        backward_pass and backward_through (layers that a signal travels back through), memory_growth (a ratio, None
+        where the neurons have no time), schedule_used, error_from_above, activity_held, waits_for_above.
+    """
     read_back = {
         entry["perturbed"]
         for entry in entries
@@ -47,18 +56,34 @@ def facts_of(rig: Rig, entries: Sequence[Entry]) -> dict[str, Any]:
 
 
 def is_above(rows: Sequence[str], entry: Entry) -> bool:
-    """Whether what is perturbed belongs to a layer above the one that learns."""
+    """Whether what was perturbed belongs to a layer above the one that learns.
+
+    Args:
+        rows: names of the layers, from the bottom up.
+        entry: one dependence.
+
+    Returns:
+        False also where what was perturbed is no layer, such as the label.
+    """
     return entry["perturbed"] in rows and rows.index(entry["perturbed"]) > rows.index(entry["update_of"])
 
 
 def hands_down(rig: Rig, index: int) -> bool:
-    """Whether a layer below reads what a layer's learning hands down."""
+    """Whether a layer below reads what a layer's learning hands down.
+
+    Args:
+        rig: the trial.
+        index: place of the layer that hands down, 0 for the first.
+
+    Returns:
+        True where an update below changes once what is handed down is multiplied by 3/2.
+    """
     clean, other = run(rig), run(rig, OtherSignal(index=index))
     return any(differ(clean.of(layer), other.of(layer)) for layer in rig.rows[:index])
 
 
 def tells_more_than_activity(rig: Rig) -> bool:
-    """Whether hidden layers are told anything of layers above but by what reaches them through their own inputs.
+    """Whether hidden layers learn anything of layers above, other than what reaches them through their own inputs.
 
     The activity of the layers above is changed, and every later pass is driven as it was.
     """
@@ -75,7 +100,7 @@ def tells_more_than_activity(rig: Rig) -> bool:
 def holds_activity(rig: Rig) -> bool:
     """Whether a hidden layer has to keep what it did in a pass until layers above have answered to that pass.
 
-    The part of its update that a pass makes then depends on what layers above did in that pass, or in a later one.
+    It has to where the part of its update that a pass adds depends on what layers above did in that pass, or later.
     """
     phases = [phase.name for phase in rig.model.rule.phases]
     clean = parts(rig, rig.steps)
@@ -83,16 +108,18 @@ def holds_activity(rig: Rig) -> bool:
         later = phases[number:]
         for above in range(1, len(rig.rows)):
             for seed in SEEDS:
-                told = _Told(layers=rig.model.network.layers, index=above, seed=100 + seed, phases=later)
-                run(rig, told)
-                found = told.parts
-                if any(differ(clean.of(a, phase), found.of(a, phase)) for a in rig.hidden[:above]):
+                disturbed = _OtherActivityParts(
+                    layers=rig.model.network.layers, index=above, seed=100 + seed, phases=later
+                )
+                run(rig, disturbed)
+                other = disturbed.parts
+                if any(differ(clean.of(a, phase), other.of(a, phase)) for a in rig.hidden[:above]):
                     return True
     return False
 
 
-class _Told(OtherActivity):
-    """Another activity of a layer, and the parts that learning then makes of it."""
+class _OtherActivityParts(OtherActivity):
+    """Lets learning read another activity of a layer, and takes the parts of the changes that result."""
 
     def __init__(self, **how: Any) -> None:
         super().__init__(**how)
@@ -103,7 +130,7 @@ class _Told(OtherActivity):
 
 
 def learns_before_above(rig: Rig) -> bool:
-    """Whether every hidden layer's update is made, to the bit, before the next layer has seen the batch."""
+    """Whether every hidden layer's update, to the bit, can be computed before the next layer has run on the batch."""
     try:
         check_pipelined(rig.model)
     except UserError:
@@ -111,9 +138,9 @@ def learns_before_above(rig: Rig) -> bool:
     clean = run(rig)
     masks = draw_masks(rig.model.network.layers, len(rig.labels), torch.Generator().manual_seed(0))
     learned = rig.learned
-    seen = observe(rig.model, learned.signal, rig.drive, rig.model.told(rig.labels))
-    learned = replace(learned, signal={**learned.signal, **seen})
-    parcel = Parcel(rig.drive, rig.steps, rig.labels, masks, 1.0, seen)
+    observed = observe(rig.model, learned.signal, rig.drive, rig.model.told(rig.labels))
+    learned = replace(learned, signal={**learned.signal, **observed})
+    parcel = Parcel(rig.drive, rig.steps, rig.labels, masks, 1.0, observed)
     with torch.no_grad():
         for index, layer in enumerate(rig.hidden):
             stage = run_stage(rig.model, learned, index, parcel)
@@ -124,9 +151,13 @@ def learns_before_above(rig: Rig) -> bool:
 
 
 def memory_growth(rig: Rig) -> tuple[float | None, str]:
-    """Most bytes alive in a trial of 4 T steps, over those in one of T; and the schedule: step by step where it can.
+    """How the memory of a trial grows with its length.
 
-    What is handed in, samples and weights, does not count. None where the rule's neurons have no time.
+    Samples and weights, which are handed in, do not count.
+
+    Returns:
+        The most bytes alive in a trial of 4 T steps over those in one of T, None where the rule's neurons have no time;
+        and the name of the schedule: `by_step` where the rule can learn step by step, else `by_layer`.
     """
     if rig.steps == 1:
         return None, "one step"
@@ -138,6 +169,6 @@ def memory_growth(rig: Rig) -> tuple[float | None, str]:
     images = rig.drive.values.mean(0).repeat(COPIES, 1, 1, 1)
     short = replace(rig, drive=Series(images, True), labels=rig.labels.repeat(COPIES), steps=SHORT)
     long = replace(short, steps=SHORT * GROWTH)
-    run(short, window=min(window, SHORT))  # what is made once, on first use, is none of the trial's
+    run(short, window=min(window, SHORT))  # what is allocated once, on first use, does not belong to the trial
     first, second = (peak_bytes(partial(run, it, window=min(window, it.steps))) for it in (short, long))
     return second / first, schedule

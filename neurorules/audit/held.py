@@ -1,7 +1,7 @@
-"""A learner whose passes compute with the weights that are, while everything else in the process sees others.
+"""A learner whose passes compute with its true weights, while everything else in the process sees other ones.
 
-The true weights are then kept as bytes and become tensors for the length of a pass alone: whoever looks for weights,
-through whatever is handed, a frame, a base storage or the garbage collector, finds the others.
+The true weights are kept as bytes, and become tensors for the length of a pass alone. Whoever looks for weights, in
+arguments, frames, storages or the garbage collector, finds the other ones.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from neurorules.audit.probes import Quiet
@@ -22,47 +23,62 @@ from neurorules.network.network import Parameters
 from neurorules.torch_path.training.learner import Learner
 
 
-class Kept(NamedTuple):
+class TensorBytes(NamedTuple):
     """A tensor as bytes, which no search for tensors finds."""
 
     values: bytes
     shape: tuple[int, ...]
 
     def tensor(self) -> Tensor:
-        """A new tensor of the same bits, float64."""
+        """A new float64 tensor of the same bits."""
         return torch.frombuffer(bytearray(self.values), dtype=torch.float64).reshape(self.shape)
 
 
-def kept(value: Tensor) -> Kept:
-    """The bits of a tensor."""
-    return Kept(value.detach().double().numpy().tobytes(), tuple(value.shape))
+def bytes_of(value: Tensor) -> TensorBytes:
+    """The values of a tensor as bytes, in float64."""
+    return TensorBytes(value.detach().double().numpy().tobytes(), tuple(value.shape))
 
 
 class Before(NamedTuple):
-    """All that a learner has learned, its signal's state left out."""
+    """All that a learner has learned, except for the state of its signal.
 
-    parameters: dict[str, Kept]
-    optimiser: dict[str, dict[str, Kept]]
+    Args:
+        parameters: by name.
+        optimiser: what the optimiser keeps of each parameter, by the parameter's name and its own.
+        statistics: running averages of currents, of presynaptic activity and of updates.
+        generator: state of the random numbers.
+    """
+
+    parameters: dict[str, TensorBytes]
+    optimiser: dict[str, dict[str, TensorBytes]]
     statistics: dict[str, Any]
     generator: bytes
 
 
-class Noted(Learner):
-    """A learner that notes what each trial asks to change, phases that apply their changes included."""
+class RecordingLearner(Learner):
+    """A learner that records what each trial asks to change, also in phases that apply their changes at once."""
 
-    asked: dict[str, Tensor]
+    recorded: dict[str, Tensor]
 
     def trial(self, drive: Tensor, labels: Tensor) -> dict[str, np.ndarray]:
-        """Learn one batch as a loop of epochs does, and report: gradients by parameter."""
-        self.asked = {}
-        found, _ = self.learn(drive, labels)
-        for name, value in found.gradients.items():
-            self.asked[name] = self.asked[name] + value if name in self.asked else value
+        """Learn one batch as a loop of epochs does.
+
+        Args:
+            drive: spikes (T, B, *input).
+            labels: class indices (B,).
+
+        Returns:
+            By parameter, the gradient that the trial asked for, summed over its phases.
+        """
+        self.recorded = {}
+        result, _ = self.learn(drive, labels)
+        for name, value in result.gradients.items():
+            self.recorded[name] = self.recorded[name] + value if name in self.recorded else value
         self.measures()
-        return {name: value.numpy().copy() for name, value in self.asked.items()}
+        return {name: value.numpy().copy() for name, value in self.recorded.items()}
 
     def apply_and_read(self, gradients: Mapping[str, Tensor], fraction: float = 1.0) -> dict[str, Tensor]:
-        self.asked |= {name: value.clone() for name, value in gradients.items()}
+        self.recorded |= {name: value.clone() for name, value in gradients.items()}
         if not isinstance(self.probe, OtherWeights):
             return super().apply_and_read(gradients, fraction)
         self.probe.take_back(self.learned.parameters)
@@ -74,14 +90,14 @@ class Noted(Learner):
         """A copy of everything but the signal's state, to which `put_back` returns the learner."""
         learned = self.learned
         return Before(
-            {name: kept(value) for name, value in learned.parameters.items()},
-            {name: {key: kept(v) for key, v in values.items()} for name, values in self.optimiser.kept.items()},
+            {name: bytes_of(value) for name, value in learned.parameters.items()},
+            {name: {key: bytes_of(v) for key, v in values.items()} for name, values in self.optimiser.kept.items()},
             {name: dict(getattr(learned, name)) for name in ("current", "pre", "update")},
             self.generator.get_state().numpy().tobytes(),
         )
 
     def put_back(self, before: Before) -> None:
-        """As if nothing had been learned since: parameters, optimiser, averages, draws. The signal keeps its state."""
+        """Undo what was learned since: parameters, optimiser, averages and draws. The signal keeps its state."""
         for name, value in before.parameters.items():
             self.learned.parameters[name].copy_(value.tensor())
         for name, values in self.optimiser.kept.items():
@@ -94,26 +110,26 @@ class Noted(Learner):
 
 
 class OtherWeights(Quiet):
-    """The parameters themselves are others, in place, while the passes compute with those that are.
+    """Changes the parameters themselves, in place, while the passes compute with the true ones.
 
     Args:
-        noise: by name, what is added; or what a parameter is multiplied with where `factors`.
-        factors: whether the noise multiplies.
+        noise: by parameter, the noise of its shape.
+        factors: whether parameters are multiplied with the noise; else it is added.
     """
 
     def __init__(self, noise: Mapping[str, Tensor], factors: bool = False) -> None:
         super().__init__()
         self.noise, self.factors = dict(noise), factors
-        self.true: dict[str, Kept] = {}
+        self.true: dict[str, TensorBytes] = {}
 
     def put(self, parameters: Parameters) -> None:
-        """Keep the true ones as bytes, and change the tensors that everybody else sees."""
+        """Keep the true parameters as bytes, and change the tensors that everybody else sees."""
         for name, noise in self.noise.items():
-            self.true[name] = kept(parameters[name])
+            self.true[name] = bytes_of(parameters[name])
             parameters[name].mul_(noise) if self.factors else parameters[name].add_(noise)
 
     def take_back(self, parameters: Parameters) -> None:
-        """The tensors are the true ones again."""
+        """Copy the true parameters back into the tensors."""
         for name, value in self.true.items():
             parameters[name].copy_(value.tensor())
 
@@ -121,16 +137,28 @@ class OtherWeights(Quiet):
         return {**parameters, **{name: value.tensor() for name, value in self.true.items()}}
 
 
-def disturb_momenta(learner: Noted, layer: str, generator: torch.Generator) -> None:
-    """Change, in place, what the optimiser keeps of a layer's parameters."""
+def disturb_momenta(learner: RecordingLearner, layer: str, generator: torch.Generator) -> None:
+    """Change, in place, the momenta that the optimiser keeps of a layer's parameters.
+
+    Args:
+        learner: whose optimiser is changed.
+        layer: name of the layer.
+        generator: of the noise.
+    """
     for name, values in learner.optimiser.kept.items():
         for key, value in values.items():
             if key_of(name).layer == layer and key != "step":
                 value.mul_(0.5 + noise_like(value, generator).abs())  # mean squares stay positive
 
 
-def disturb_averages(learner: Noted, layer: str, generator: torch.Generator) -> None:
-    """Change what is kept of a layer's updates: their running means."""
+def disturb_averages(learner: RecordingLearner, layer: str, generator: torch.Generator) -> None:
+    """Replace the running means of a layer's updates by noisy ones.
+
+    Args:
+        learner: whose state is changed.
+        layer: name of the layer.
+        generator: of the noise.
+    """
     moved = dict(learner.learned.update)
     for name, statistics in moved.items():
         if name.split(".")[1] == layer:
@@ -138,10 +166,19 @@ def disturb_averages(learner: Noted, layer: str, generator: torch.Generator) -> 
     learner.learned = replace(learner.learned, update=moved)
 
 
-def noise_like(value: Tensor, generator: torch.Generator) -> Tensor:
-    """N(0, 1), of the shape and type of a tensor."""
+def noise_like(value: Float[Tensor, "*shape"], generator: torch.Generator) -> Float[Tensor, "*shape"]:
+    """Draw N(0, 1).
+
+    Args:
+        value: a tensor whose shape and type the noise has.
+        generator: of the draws.
+
+    Returns:
+        The noise, on the generator's device.
+    """
     return torch.randn(value.shape, generator=generator, dtype=value.dtype)
 
 
 def _disturbed(mean: RunningMean, generator: torch.Generator) -> RunningMean:
+    """A running mean with noise of its own size added."""
     return mean._replace(value=mean.value + noise_like(mean.value, generator) * (1e-6 + mean.value.abs().mean()))

@@ -1,4 +1,4 @@
-"""The audit as a matrix a rule: rows are layers that learn, columns what was changed. As text; `picture` draws it."""
+"""The audit as text, one matrix per rule: rows are layers that learn, columns what was changed (drawn by `picture`)."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 Mark = Literal["none", "near", "told", "far", "late", "untried"]
-"""No bit changed; depends on what lies at the layer or below it; on the label; on what lies above it, or on other
-samples; on what comes later in the trial; not tried (a net without time has no later steps)."""
+"""How far away lies what an update depends on. none: no bit changed. near: at the layer or below it. told: the label.
+far: above the layer, or other samples. late: later in the trial. untried: a net without time has no later steps."""
 MARKS: dict[Mark, str] = {"none": ".", "near": "o", "told": "L", "far": "#", "late": ">", "untried": " "}
+"""The sign of each mark in the text."""
 ALONE = {"label": "label", "other_samples": "other samples", "later_steps": "later steps"}
-"""Kinds of one column."""
+"""Kinds that have one column each, and its title; the others have one column per layer."""
 
 
 class Matrix(NamedTuple):
-    """One rule's.
+    """What the updates of one rule depend on.
 
     Args:
         rule: its text.
-        layers: in order, the first at the bottom of the net.
-        columns: (kind, perturbed).
-        marks: by (layer, kind, perturbed).
+        layers: names of the layers, the first at the bottom of the net.
+        columns: (kind, perturbed) of each column.
+        marks: by (layer that learns, kind, perturbed).
         told: a line about the rule as a whole.
-        needs: a line about what its signal needs, found and declared.
+        needs: a line about what its signal needs, as measured and as declared.
     """
 
     rule: str
@@ -34,7 +35,7 @@ class Matrix(NamedTuple):
 
 
 def matrices(audit: Mapping[str, Any]) -> Iterator[Matrix]:
-    """One for each audited rule, in order."""
+    """Yield one matrix for each audited rule, in order, from what `audit_settings` returns."""
     for fact in audit["facts"]:
         entries = [entry for entry in audit["entries"] if entry["rule"] == fact["rule"]]
         layers = list(dict.fromkeys(entry["update_of"] for entry in entries))
@@ -44,7 +45,15 @@ def matrices(audit: Mapping[str, Any]) -> Iterator[Matrix]:
 
 
 def mark_of(entry: Mapping[str, Any], layers: list[str]) -> Mark:
-    """How far away lies what an update depends on."""
+    """Say how far away lies what an update depends on.
+
+    Args:
+        entry: one dependence.
+        layers: names of the layers, from the bottom up.
+
+    Returns:
+        The mark of the entry's cell.
+    """
     if not entry["depends"]:
         return "none"
     match entry["kind"]:
@@ -58,7 +67,7 @@ def mark_of(entry: Mapping[str, Any], layers: list[str]) -> Mark:
 
 
 def told_of(fact: Mapping[str, Any]) -> str:
-    """Backward pass and memory in a line."""
+    """A line that says what a signal travels back through, and how memory grows with the length of a trial."""
     through = ", ".join(short_name(layer) for layer in fact["backward_through"])
     backward = f"backward pass through {through}" if fact["backward_pass"] else "no backward pass"
     if fact["memory_growth"] is None:
@@ -70,39 +79,48 @@ TITLES = {
     "weight_symmetry": "weight symmetry", "non_local_signals": "non-local signals",
     "frozen_activity": "frozen activity", "update_locking": "update locking",
 }  # fmt: skip
-"""Of the four problems."""
+"""Titles of the four problems (see `problems`)."""
 COLUMNS = (
     "rule", "backward pass", *TITLES.values(), "told the label", "waits for later steps", "memory at 4 T"
 )  # fmt: skip
+"""Titles of the columns of `table_rows`."""
 
 
 def table_rows(audit: Mapping[str, Any], problems: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
-    """One row a rule: what its hidden layers need, in yes and no."""
+    """Say in one row per rule what its hidden layers need.
+
+    Args:
+        audit: what `audit_settings` returned.
+        problems: what `problems_of` returned, by rule.
+
+    Returns:
+        Rows of texts under `COLUMNS`.
+    """
     rows = []
     for fact in audit["facts"]:
         rule, growth = fact["rule"], fact["memory_growth"]
         hidden = [e for e in audit["entries"] if e["rule"] == rule and e["update_of"] != "readout"]
         kinds = {kind: [e["depends"] for e in hidden if e["kind"] == kind] for kind in ("label", "later_steps")}
-        found = [fact["backward_pass"], *(problems[rule][name]["has"] for name in TITLES), any(kinds["label"])]
+        answers = [fact["backward_pass"], *(problems[rule][name]["has"] for name in TITLES), any(kinds["label"])]
         later = yes_no(any(kinds["later_steps"])) if kinds["later_steps"] else "one step"
         memory = "-" if growth is None else f"x {growth:.2f}"
-        rows.append([rule, *map(yes_no, found), later, memory])
+        rows.append([rule, *map(yes_no, answers), later, memory])
     return rows
 
 
 def yes_no(value: bool) -> str:
-    """yes, or a dot that lets the eye find it."""
+    """The word yes, or a dot, among which the eye finds it."""
     return "yes" if value else "."
 
 
 def needs_line(fact: Mapping[str, Any]) -> str:
-    """The needs that were found, and where the declaration says otherwise."""
-    found, declared = set(fact["needs"]), set(fact["declared_needs"])
-    parts = [", ".join(sorted(found)) or "nothing"]
-    if found - declared:
-        parts.append(f"not declared: {', '.join(sorted(found - declared))}")
-    if declared - found:
-        parts.append(f"declared, not found: {', '.join(sorted(declared - found))}")
+    """A line that names the measured needs, and says where the declaration differs."""
+    needs, declared = set(fact["needs"]), set(fact["declared_needs"])
+    parts = [", ".join(sorted(needs)) or "nothing"]
+    if needs - declared:
+        parts.append(f"not declared: {', '.join(sorted(needs - declared))}")
+    if declared - needs:
+        parts.append(f"declared, not found: {', '.join(sorted(declared - needs))}")
     if fact.get("state_moves"):
         parts.append(f"moved, though its signal does not say so: {', '.join(fact['state_moves'])}")
     if fact.get("hidden_memory"):
@@ -111,12 +129,12 @@ def needs_line(fact: Mapping[str, Any]) -> str:
 
 
 def short_name(layer: str) -> str:
-    """h1, h2, ..., out."""
+    """A layer's name in few letters: h1, h2, ..., and out for the read-out."""
     return "out" if layer == "readout" else layer.replace("hidden", "h")
 
 
 def as_text(matrix: Matrix) -> str:
-    """A matrix for a terminal, the read-out on top."""
+    """A matrix as lines for a terminal, the read-out on top."""
     short = [short_name(layer) for layer in matrix.layers]
     width = max(len(name) for name in short) + 1
     block = width * len(short)

@@ -1,6 +1,6 @@
-"""What a rule needs, measured: each word of `signals.NEEDS` that shows when the right thing is perturbed.
+"""What a rule needs, by measurement: each word of `signals.NEEDS` that shows when the right thing is perturbed.
 
-`needs_of` reads one trial, `needs_over_time` what one trial leaves for those behind it.
+`needs_of` reads one trial, `needs_over_time` what one trial leaves for the trials after it.
 """
 
 from __future__ import annotations
@@ -22,10 +22,15 @@ from neurorules.contracts.phase_drive import PhaseDrive
 
 
 def needs_of(rig: Rig, entries: Sequence[Entry], facts: Mapping[str, Any]) -> frozenset[str]:
-    """The needs that hidden layers' updates show.
+    """The needs that the updates of hidden layers show in one trial.
 
     Args:
-        entries, facts: the rig's own.
+        rig: the rule on its small net.
+        entries: what `entries_of` measured of it.
+        facts: what `facts_of` measured of it.
+
+    Returns:
+        Words of `signals.NEEDS`.
     """
     probe = Quiet()
     clean = run(rig, probe)
@@ -36,7 +41,7 @@ def needs_of(rig: Rig, entries: Sequence[Entry], facts: Mapping[str, Any]) -> fr
             if e["kind"] == kind and e["update_of"] in rig.hidden and perturbed in (None, e["perturbed"])
         )  # fmt: skip
 
-    shown = {
+    has = {
         "target": depends("label"),
         "output_error": depends("activity", rig.rows[-1]),
         "fixed_feedback": reads_own_state(rig, clean, facts.get("state_moves", ())),
@@ -49,15 +54,18 @@ def needs_of(rig: Rig, entries: Sequence[Entry], facts: Mapping[str, Any]) -> fr
         "batch_pool": depends("other_samples"),
         "history": facts["schedule_used"] == "by_layer" and depends("later_steps"),
     }
-    return frozenset(name for name, found in shown.items() if found)
+    return frozenset(name for name, needed in has.items() if needed)
 
 
-def needs_over_time(found: OverTime, rows: Sequence[str]) -> frozenset[str]:
-    """The needs that hidden layers' updates show where one trial is disturbed and the trials behind it are read.
+def needs_over_time(through: OverTime, rows: Sequence[str]) -> frozenset[str]:
+    """The needs that the updates of hidden layers show where one trial is disturbed and the trials after it are read.
 
     Args:
-        found: of the rule.
-        rows: all layers, the read-out last.
+        through: what `over_time` measured of the rule.
+        rows: names of all layers, the read-out last.
+
+    Returns:
+        Words of `signals.NEEDS`.
     """
 
     def depends(entries: Sequence[Entry], kind: str) -> set[str]:
@@ -67,26 +75,34 @@ def needs_over_time(found: OverTime, rows: Sequence[str]) -> frozenset[str]:
             and (e["perturbed"] not in rows or is_above(rows, e))
         }  # fmt: skip
 
-    both = [*found.at_once, *found.later]
-    # Momenta are shaped like the weights, and as far away.
-    read = depends(both, "weights") | depends(both, "optimiser")
-    told = depends(both, "averages")
-    # What an answer to noise carries on, a noise phase carries: it is the net's activity, of all layers and samples.
-    told |= set() if found.noise else depends(found.later, "activity")
-    shown = {
-        "weight_transport": bool(read - set(found.only_signs)),
-        "weight_sign": bool(read) and read <= set(found.only_signs),
-        "above": bool(told - {rows[-1]}),
-        "output_error": rows[-1] in told,
-        "target": bool(depends(found.later, "label")),
-        "batch_pool": bool(depends(found.later, "other_samples")),
-        "noise_phase": found.noise,
+    both = [*through.at_once, *through.later]
+    # The momenta of weights lie where the weights lie: reading them is reading weights.
+    weights = depends(both, "weights") | depends(both, "optimiser")
+    activity_of = depends(both, "averages")
+    # An answer to noise is activity of all layers and samples: what it carries on counts as a noise phase alone.
+    activity_of |= set() if through.noise else depends(through.later, "activity")
+    has = {
+        "weight_transport": bool(weights - set(through.only_signs)),
+        "weight_sign": bool(weights) and weights <= set(through.only_signs),
+        "above": bool(activity_of - {rows[-1]}),
+        "output_error": rows[-1] in activity_of,
+        "target": bool(depends(through.later, "label")),
+        "batch_pool": bool(depends(through.later, "other_samples")),
+        "noise_phase": through.noise,
     }
-    return frozenset(name for name, has in shown.items() if has)
+    return frozenset(name for name, needed in has.items() if needed)
 
 
 def hears_above(rig: Rig, entries: Sequence[Entry]) -> bool:
-    """Whether a layer is told what another hidden layer above it did."""
+    """Whether a layer's update depends on what another hidden layer above it did.
+
+    Args:
+        rig: the rule on its small net.
+        entries: what `entries_of` measured of it.
+
+    Returns:
+        False where only the read-out's activity reaches layers below it.
+    """
     return any(
         e["depends"] and e["kind"] == "activity" and e["perturbed"] != rig.rows[-1] and is_above(rig.rows, e)
         for e in entries
@@ -97,8 +113,12 @@ def reads_own_state(rig: Rig, clean: Outcome, moved: Sequence[str]) -> bool:
     """Whether hidden updates depend on fixed tensors of the signal: neither running averages nor what it says moves.
 
     Args:
-        rig, clean: a trial, and what it asked for.
-        moved: tensors that were found to move, and are no fixed ones either.
+        rig: the trial.
+        clean: its outcome without a change.
+        moved: names of tensors that moved in earlier trials, and so are not fixed either.
+
+    Returns:
+        True where noise on the fixed tensors changes the update of a hidden layer.
     """
     moves = {} if rig.model.signal is None else rig.model.signal.moves
     fixed = {
@@ -114,7 +134,15 @@ def reads_own_state(rig: Rig, clean: Outcome, moved: Sequence[str]) -> bool:
 
 
 def drives_by_output(rig: Rig, clean: Mapping[str, PhaseDrive]) -> bool:
-    """Whether what the output did drives a later pass."""
+    """Whether what the output did drives a later pass.
+
+    Args:
+        rig: the trial.
+        clean: drives of its phases without a change, by phase.
+
+    Returns:
+        True where a phase is driven otherwise once learning reads another activity of the read-out.
+    """
     for seed in SEEDS:
         probe = activity(rig, len(rig.rows) - 1, seed)
         run(rig, probe)
@@ -124,7 +152,14 @@ def drives_by_output(rig: Rig, clean: Mapping[str, PhaseDrive]) -> bool:
 
 
 def same_drive(one: PhaseDrive, other: PhaseDrive) -> bool:
-    """Whether two drives of a phase are the same to the bit."""
+    """Whether two drives of a phase are the same to the bit.
+
+    Args:
+        one, other: the drives.
+
+    Returns:
+        True where input, injected current, context and, where both have one, offset are equal.
+    """
     pairs = [(one.injected, other.injected), (one.context, other.context)]
     pairs.append((None, None) if one.input is None or other.input is None else (one.input.values, other.input.values))
     if one.offset is not None and other.offset is not None:
@@ -133,13 +168,21 @@ def same_drive(one: PhaseDrive, other: PhaseDrive) -> bool:
 
 
 def reads_own_readout(rig: Rig, clean: Outcome) -> bool:
-    """Whether every hidden layer has parameters of the signal's to itself, and learns by them."""
+    """Whether the signal has parameters for every hidden layer alone, and the layer learns by them.
+
+    Args:
+        rig: the trial.
+        clean: its outcome without a change.
+
+    Returns:
+        True where noise on a hidden layer's own signal parameters changes its update, for each of these layers.
+    """
     signal = rig.model.signal
     if signal is None:
         return False
-    made = signal.parameters(rig.model.shape, torch.Generator().manual_seed(0))
+    names = signal.parameters(rig.model.shape, torch.Generator().manual_seed(0))
     for layer in rig.hidden:
-        own = {name: rig.learned.parameters[name] for name in made if key_of(name).layer == layer}
+        own = {name: rig.learned.parameters[name] for name in names if key_of(name).layer == layer}
         weights = [name for name in clean.of(layer) if name not in own]
         other = run(with_parameters(rig, disturbed(own, 0)))
         if not own or not differ({n: clean.gradients[n] for n in weights}, {n: other.gradients[n] for n in weights}):
@@ -148,21 +191,40 @@ def reads_own_readout(rig: Rig, clean: Outcome) -> bool:
 
 
 def pools(rig: Rig, clean: Outcome, index: int) -> bool:
-    """Whether what one neuron of a hidden layer did changes what its neighbours learn, which do not hear it."""
+    """Whether what one neuron of a hidden layer did changes what its neighbours learn, though no synapse joins them.
+
+    Args:
+        rig: the trial.
+        clean: its outcome without a change.
+        index: place of the layer, 0 for the first.
+
+    Returns:
+        False also for a recurrent layer, where neighbours are joined.
+    """
     layer, name = rig.model.network.layers[index], f"{rig.rows[index]}.ff.w"
-    heard = any(entry.connection.recurrent for entry in layer.inputs)
-    if heard or name not in clean.gradients:
+    recurrent = any(afferent.connection.recurrent for afferent in layer.inputs)
+    if recurrent or name not in clean.gradients:
         return False
-    told = (run(rig, activity(rig, index, seed, one_neuron=True)).gradients[name] for seed in SEEDS)
-    w, entry = rig.learned.parameters[name], layer.inputs[0]
+    disturbed_updates = (run(rig, activity(rig, index, seed, one_neuron=True)).gradients[name] for seed in SEEDS)
+    w, afferent = rig.learned.parameters[name], layer.inputs[0]
     first = w.new_zeros(1, *layer.shape)
     first[:, 0] = 1
-    others = entry.connection.correlate(w, first, w.new_ones(1, *entry.pre_shape)) == 0  # synapses of the neighbours
-    return any(not torch.equal(other[others], clean.gradients[name][others]) for other in told)
+    others = (
+        afferent.connection.correlate(w, first, w.new_ones(1, *afferent.pre_shape)) == 0
+    )  # the neighbours' synapses
+    return any(not torch.equal(other[others], clean.gradients[name][others]) for other in disturbed_updates)
 
 
 def disturbed(tensors: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
-    """The same tensors, with noise of their own size."""
+    """Add noise to tensors.
+
+    Args:
+        tensors: by name.
+        seed: of the noise.
+
+    Returns:
+        New tensors, by name: each with N(0, 1) times its own mean size added.
+    """
     generator = torch.Generator().manual_seed(seed)
     return {
         name: value + torch.randn(value.shape, generator=generator, dtype=value.dtype) * value.abs().mean()

@@ -1,4 +1,4 @@
-"""The audit drawn: a matrix a rule, the read-out on top, as the net stands."""
+"""The audit as a picture: one matrix per rule, the read-out on top, as the net stands."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 COLOURS: dict[Mark, str] = {
     "none": "#f3f3f3", "near": "#9ecae9", "told": "#f0c85a", "far": "#d55e00", "late": "#d8b4cf"
 }  # fmt: skip
-"""Of Okabe & Ito's palette, told apart by people who see no red or green; marks within say the same without colour."""
+"""Colours of cells, of Okabe & Ito's palette, which colour-blind people tell apart; `SIGNS` say the same in shapes."""
 MEANING: dict[Mark, str] = {
     "none": "no bit of the update changes",
     "near": "depends: the layer itself, or one below (forward activity)",
@@ -22,24 +22,34 @@ MEANING: dict[Mark, str] = {
     "far": "depends: a layer above, or other samples",
     "late": "depends: what comes later in the trial",
 }
+"""What the legend says of each mark."""
 SIGNS: dict[Mark, dict[str, Any]] = {
     "near": {"marker": "o", "markerfacecolor": "none", "color": "#1f5f8b", "markersize": 4, "markeredgewidth": 0.9},
     "told": {"marker": "o", "color": "black", "markersize": 2.5},
     "far": {"marker": "x", "color": "white", "markersize": 5, "markeredgewidth": 1.4},
     "late": {"marker": ">", "markerfacecolor": "none", "color": "#7a3b69", "markersize": 4, "markeredgewidth": 0.9},
 }
-"""The marks without their colours."""
+"""The shape that is drawn into a cell, so that a mark can be read without its colour."""
 HEAD = (
     "What the update of each layer depends on, one thing changed at a time\n"
     "weights: as learning reads them, all passes held; activity: as learning is told of it"
 )
 DPI = 130
+"""Dots per inch of a picture of pixels."""
 ACROSS, CELL = 3, 0.28
-"""Matrices beside each other; size of a cell in inches."""
+"""Number of matrices beside each other, and the size of a cell in inches."""
 
 
 def draw_matrix(axes: Axes, matrix: Matrix) -> Axes:
-    """Draw one rule's matrix: rows are layers that learn, columns what was changed. Returns the axis it is given."""
+    """Draw one rule's matrix: rows are layers that learn, columns what was changed.
+
+    Args:
+        axes: where it is drawn.
+        matrix: what is drawn.
+
+    Returns:
+        The same axes.
+    """
     from matplotlib.patches import Rectangle
 
     count = len(matrix.layers)
@@ -75,7 +85,7 @@ def draw_matrix(axes: Axes, matrix: Matrix) -> Axes:
 
 
 def column_places(columns: Sequence[tuple[str, str]]) -> list[float]:
-    """Where columns stand: a gap between kinds."""
+    """The places of columns along x, in cells, with a gap between kinds."""
     places: list[float] = []
     for number, (kind, _) in enumerate(columns):
         gap = 0.0 if number == 0 else 1.0 if columns[number - 1][0] == kind else 1.5
@@ -86,8 +96,12 @@ def column_places(columns: Sequence[tuple[str, str]]) -> list[float]:
 def draw_audit(audit: Mapping[str, Any], out: Path) -> None:
     """Draw every audited rule into one picture.
 
+    Args:
+        audit: what `audit_settings` returned.
+        out: file of the picture; its suffix names the format.
+
     Raises:
-        UserError: a format that is not drawn, or a file that cannot be written.
+        UserError: the format cannot be drawn, or the file cannot be written.
     """
     from neurorules.traces.plots._backend import load_matplotlib
 

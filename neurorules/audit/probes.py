@@ -1,4 +1,4 @@
-"""The probes of the audit: each holds the passes as they were, and changes one thing that learning is told."""
+"""The probes of the audit: each holds the passes as they were, and changes one thing that learning reads."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from neurorules.torch_path.update.plasticity import learn_layer
 
 @dataclass
 class Quiet(Probe):
-    """Changes nothing, and notes what drove each phase.
+    """Changes nothing in learning, and notes what drove each phase.
 
     Args:
-        held: drives of an earlier trial that are used again, by phase.
+        held: drives of an earlier trial that are used again instead, by phase.
     """
 
     held: Mapping[str, PhaseDrive] = field(default_factory=dict)
@@ -39,12 +39,12 @@ class Quiet(Probe):
         return self.held.get(phase, drive)
 
     def moved(self, changes: Mapping[str, Tensor]) -> None:
-        """A phase has applied these changes to the parameters."""
+        """Take note that a phase has applied these changes to the parameters."""
 
 
 @dataclass
 class HeldWeights(Quiet):
-    """The passes compute with these parameters, whatever learning reads: what then changes, learning has read."""
+    """Lets the passes compute with `clean` parameters: what then changes in an update was read by learning itself."""
 
     clean: Parameters = field(default_factory=dict)
 
@@ -57,14 +57,14 @@ class HeldWeights(Quiet):
 
 @dataclass
 class OtherActivity(Quiet):
-    """Learning is told that one layer did something else; the layers above ran on what it did.
+    """Lets learning read that one layer did something else, while the layers above ran on what it truly did.
 
     Args:
-        layers: of the network.
-        index: of the layer.
-        seed: of the current that makes it do something else, N(0, 1) a sample and neuron.
-        phases: in which; None for all that spike.
-        one_neuron: whether its first neuron alone does something else.
+        layers: all layers of the network.
+        index: place of the layer, 0 for the first.
+        seed: of the current that makes it do something else, N(0, 1) per sample and neuron.
+        phases: names of the phases in which it does; None for all of them.
+        one_neuron: whether only the first neuron of the layer does something else.
     """
 
     layers: tuple[Layer, ...] = ()
@@ -80,23 +80,23 @@ class OtherActivity(Quiet):
         noise = torch.randn(like.shape, generator=torch.Generator().manual_seed(self.seed), dtype=like.dtype)
         if self.one_neuron:
             noise.flatten(1)[:, 1:] = 0
-        told = [*done]
-        told[self.index] = again(self.index, done, noise)
+        changed = [*done]
+        changed[self.index] = again(self.index, done, noise)
         for later in range(self.index + 1, len(done)):
-            names = [entry.name for entry in self.layers[later].inputs if entry.source == self.index]
+            names = [a.name for a in self.layers[later].inputs if a.source == self.index]
             if names:
-                seen = again(later, told, None)
-                told[later] = replace(
+                other = again(later, changed, None)
+                changed[later] = replace(
                     done[later],
-                    sources={**done[later].sources, **{name: seen.sources[name] for name in names}},
-                    pre={**done[later].pre, **{name: seen.pre[name] for name in names}},
+                    sources={**done[later].sources, **{name: other.sources[name] for name in names}},
+                    pre={**done[later].pre, **{name: other.pre[name] for name in names}},
                 )
-        return told
+        return changed
 
 
 @dataclass
 class OtherSignal(Quiet):
-    """What one layer's learning hands to those below is multiplied by 3/2."""
+    """Multiplies by 3/2 what the learning of layer `index` hands to the layers below."""
 
     index: int = 0
 
@@ -108,25 +108,33 @@ class OtherSignal(Quiet):
 class Parts(Quiet):
     """Takes down, by phase, the part of every change that stems from the first steps of a trial.
 
-    A part is the texts' own value over these steps, with the third factor that the whole trial made.
+    A part is the value of the texts summed over these steps, with the third factor that the whole trial made.
 
     Args:
-        until: number of steps.
+        until: number of these steps.
     """
 
     until: int = 1
-    found: dict[str, Gathered] = field(default_factory=lambda: defaultdict(Gathered), init=False)
+    parts: dict[str, Gathered] = field(default_factory=lambda: defaultdict(Gathered), init=False)
 
     def learns(self, view: LocalView, texts: tuple[Text, ...], statistics: Mapping[str, UpdateStatistics]) -> None:
         m = None if view.m is None else view.m.window(0, self.until)
         first = replace(view, activity=_first(view.activity, self.until), m=m, carry=Carry(), traced={})
-        learn_layer(first, texts, statistics, self.found[view.phase])
+        learn_layer(first, texts, statistics, self.parts[view.phase])
 
     def of(self, layer: str, phase: str | None = None) -> dict[str, Tensor]:
-        """One layer's parts, in one phase or in each, by "phase.parameter"."""
+        """The parts of one layer's changes.
+
+        Args:
+            layer: name of the layer.
+            phase: name of a phase; None for all of them.
+
+        Returns:
+            The changes, of the parameters' shapes, by "phase.parameter".
+        """
         return {
             f"{name}.{parameter}": value
-            for name, gathered in self.found.items()
+            for name, gathered in self.parts.items()
             if phase is None or name == phase
             for parameter, value in gathered.changes.items()
             if key_of(parameter).layer == layer
@@ -134,7 +142,7 @@ class Parts(Quiet):
 
 
 def _first(activity: Activity, steps: int) -> Activity:
-    """What a layer did in its first steps."""
+    """What a layer did in the first steps of a trial."""
     if steps >= activity.steps:
         return activity
 
@@ -155,5 +163,13 @@ def _first(activity: Activity, steps: int) -> Activity:
 
 
 def first_gates(gates: Gates, steps: int) -> Gates:
-    """What gated neurons let pass in their first steps."""
+    """Cut off what gated neurons let pass after the first steps.
+
+    Args:
+        gates: (T, B, *shape) each.
+        steps: number of steps that stay.
+
+    Returns:
+        The gates of these steps, as views.
+    """
     return Gates(gates.keep[:steps], gates.admit[:steps], None if gates.fires is None else gates.fires[:steps])

@@ -1,4 +1,4 @@
-"""The four problems of backpropagation that PEPITA's authors name, and which of them a rule has: by measurement.
+"""The four problems of backpropagation that PEPITA's authors name, and which of them a rule has by measurement.
 
 Source of the list: Dellaferrera & Kreiman 2022.
 """
@@ -19,8 +19,8 @@ def problems_of(rule: str, audit: Mapping[str, Any]) -> Problems:
         audit: what `audit_settings` answered.
 
     Returns:
-        By problem: has, how (a sentence) and measured. Where it could not be audited, has is None and how the reason;
-        empty for a rule of which the audit knows nothing.
+        By problem: has (whether the rule has it), how (a sentence) and measured. Where the rule could not be audited,
+        has is None and how is the reason. Empty for a rule that was not part of the audit.
     """
     if rule in audit.get("left_out", {}):
         why = audit["left_out"][rule]
@@ -33,7 +33,7 @@ def problems_of(rule: str, audit: Mapping[str, Any]) -> Problems:
     symmetric = _above(entries, layers, "weights")
     answered = _above(entries, layers, "activity")
     if not any(entry["depends"] for entry in entries):
-        return {name: _said(False, "hidden layers do not learn") for name in PROBLEMS}
+        return {name: _measured(False, "hidden layers do not learn") for name in PROBLEMS}
     return {
         "weight_symmetry": _weight_symmetry(symmetric),
         "non_local_signals": _non_local(fact, answered, entries),
@@ -45,49 +45,56 @@ def problems_of(rule: str, audit: Mapping[str, Any]) -> Problems:
 PROBLEMS = ("weight_symmetry", "non_local_signals", "frozen_activity", "update_locking")
 
 
-def _said(has: bool, how: str) -> dict[str, Any]:
+def _measured(has: bool, how: str) -> dict[str, Any]:
+    """A measured answer about one problem, and the sentence that explains it."""
     return {"has": has, "how": how, "measured": True}
 
 
-def _weight_symmetry(read: Sequence[str]) -> dict[str, Any]:
-    if read:
-        return _said(True, f"learning reads the forward weights of layers above ({_listed(read)})")
-    return _said(False, "when learning reads other weights of the layers above, no bit of an update changes")
+def _weight_symmetry(layers: Sequence[str]) -> dict[str, Any]:
+    """Whether learning reads the forward weights of these layers above the one that learns; there may be none."""
+    if layers:
+        return _measured(True, f"learning reads the forward weights of layers above ({_listed(layers)})")
+    return _measured(False, "when learning reads other weights of the layers above, no bit of an update changes")
 
 
 def _non_local(fact: Mapping[str, Any], answered: Sequence[str], entries: Sequence[Any]) -> dict[str, Any]:
+    """Whether layers learn from what others did by a way that is not a pass; `answered` are these other layers."""
     if fact["error_from_above"]:
-        return _said(True, f"hidden layers are told what {_listed(answered)} did")
+        return _measured(True, f"hidden layers are told what {_listed(answered)} did")
     if answered:
-        return _said(False, f"what {_listed(answered)} did reaches a layer only as activity of a later pass")
-    told = any(entry["kind"] == "label" and entry["depends"] for entry in entries)
-    return _said(False, "of the rest of the net a layer learns " + ("the label alone" if told else "nothing"))
+        return _measured(False, f"what {_listed(answered)} did reaches a layer only as activity of a later pass")
+    reads_label = any(entry["kind"] == "label" and entry["depends"] for entry in entries)
+    return _measured(
+        False, "of the rest of the net a layer learns " + ("the label alone" if reads_label else "nothing")
+    )
 
 
 def _frozen(fact: Mapping[str, Any]) -> dict[str, Any]:
+    """Whether a layer has to keep its activity until layers above have answered."""
     if fact["activity_held"]:
-        return _said(True, "what a pass adds to an update depends on what layers above do in it, or after it")
-    return _said(False, "what a pass adds to an update depends on nothing that layers above do in it, or after it")
+        return _measured(True, "what a pass adds to an update depends on what layers above do in it, or after it")
+    return _measured(False, "what a pass adds to an update depends on nothing that layers above do in it, or after it")
 
 
 def _locking(fact: Mapping[str, Any], answered: Sequence[str]) -> dict[str, Any]:
+    """Whether a layer has to wait for layers above before it can learn; `answered` are these layers."""
     if fact["waits_for_above"]:
-        return _said(True, f"a layer cannot learn before {_listed(answered) or 'layers above'} saw the batch")
-    return _said(False, "made before the next layer has seen the batch, every update is the same to the bit")
+        return _measured(True, f"a layer cannot learn before {_listed(answered) or 'layers above'} saw the batch")
+    return _measured(False, "made before the next layer has seen the batch, every update is the same to the bit")
 
 
 def _above(entries: Iterable[Mapping[str, Any]], layers: Sequence[str], kind: str) -> list[str]:
-    """Layers above some layer whose update depends on them."""
+    """Names of the layers on which the update of some layer below them depends, in order."""
     order = {layer: number for number, layer in enumerate(layers)}
-    found = {
+    names = {
         entry["perturbed"]
         for entry in entries
         if entry["kind"] == kind and entry["depends"] and order[entry["perturbed"]] > order[entry["update_of"]]
     }
-    return sorted(found, key=order.__getitem__)
+    return sorted(names, key=order.__getitem__)
 
 
 def _listed(layers: Sequence[str]) -> str:
-    """hidden2, hidden3 and readout."""
+    """Names of layers as a piece of a sentence, such as "hidden2, hidden3 and the read-out"."""
     named = ["the read-out" if layer == "readout" else layer for layer in layers]
     return " and ".join(filter(None, [", ".join(named[:-1]), *named[-1:]]))

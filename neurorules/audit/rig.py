@@ -1,4 +1,4 @@
-"""A small net in float64 that has learned a little, and one trial on it: what an audit perturbs."""
+"""A small net in float64 that has learned a little, and one trial on it, which an audit perturbs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
+from jaxtyping import Int64
 from torch import Tensor
 
 from neurorules.audit.probes import Quiet
@@ -20,8 +21,8 @@ from neurorules.rules import RULES
 from neurorules.torch_path.trial.learn import TrialResult, learn_trial
 
 TRIALS, RATE = 20, 0.05
-"""Trials that warm a net up, so that its read-out has left its start and running averages have seen something; and the
-share of each gradient that they take."""
+"""Number of trials that warm a net up, so that its read-out has left its start and running averages have taken samples
+in; and the share of each gradient that these trials take."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,11 @@ class Rig:
     """One rule on one small net, and one batch.
 
     Args:
-        rule: its text, as the user wrote it.
-        model, learned: in float64, warmed up.
+        rule: text of the rule, as the user wrote it.
+        model, learned: the network and its rule, and what they learned while they were warmed up, in float64.
         steps: T; 1 where the rule's neurons have no time.
-        drive: (T, B, *input).
-        labels: (B,).
+        drive: spikes (T, B, *input).
+        labels: class indices (B,).
     """
 
     rule: str
@@ -45,35 +46,40 @@ class Rig:
 
     @property
     def rows(self) -> list[str]:
-        """Names of the layers, in order."""
+        """Names of all layers, from the bottom up."""
         return [layer.name for layer in self.model.network.layers]
 
     @property
     def hidden(self) -> list[str]:
-        """Names of the hidden layers."""
+        """Names of the hidden layers, from the bottom up."""
         return self.rows[:-1]
 
     def own(self, layer: str) -> list[str]:
-        """Names of a layer's parameters, its signal's among them, without those its neurons run with."""
+        """Names of a layer's parameters and of its signal's, without parameters that its neurons run with."""
         running = {f"{a.name}.{name}" for a in self.model.network.layers for name in a.neuron.learns}
         return [name for name in self.learned.parameters if key_of(name).layer == layer and name not in running]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one trial asks for: gradients of every phase by parameter, and what else it found."""
+    """What one trial asks for.
+
+    Args:
+        gradients: by parameter, summed over all phases.
+        result: all else that the trial answers.
+    """
 
     gradients: dict[str, Tensor]
     result: TrialResult
 
     def of(self, layer: str) -> dict[str, Tensor]:
-        """One layer's."""
+        """The gradients of one layer's parameters."""
         return {name: value for name, value in self.gradients.items() if key_of(name).layer == layer}
 
 
 @dataclass
 class _Applied:
-    """A phase that applies its changes: plain gradient steps, noted."""
+    """Applies the changes of a phase as plain gradient steps, and notes them."""
 
     parameters: Parameters
     probe: Quiet
@@ -87,32 +93,51 @@ class _Applied:
 
 
 def build(rule: str, net: str = NET, norm: str | None = None, signal: str | None = None, dw: str | None = None) -> Rig:
-    """A rule on a small net of the neurons and connections it brings (see `built`)."""
-    return built(Settings(rule, net, norm, signal=signal, dw=dw))
+    """Put a rule on a small net of the neurons and connections it brings.
+
+    Args:
+        rule, net, norm, signal, dw: as in `Settings`.
+
+    Returns:
+        The rig, warmed up (see `rig_of`).
+    """
+    return rig_of(Settings(rule, net, norm, signal=signal, dw=dw))
 
 
-def built(settings: Settings) -> Rig:
-    """What is audited, on its small net, warmed up.
+def rig_of(settings: Settings) -> Rig:
+    """Put what is audited on its small net, and warm it up.
 
     Raises:
-        UserError: an unknown rule, a net that it does not take, or one with a silent layer, of which nothing shows.
+        UserError: the rule is unknown, it does not take the net, or a layer of the net is silent, so that no
+            dependence would show.
     """
-    made, parts = RULES.make(settings.rule), settings.settled()
+    rule, parts = RULES.make(settings.rule), settings.settled()
     net, init = parts.pop("net"), parts.pop("init")
     signal, dw, targets = (parts.pop(name) for name in ("signal", "dw", "targets"))
     network = build_network(net, SHAPE, CLASSES, **parts)
-    model = build_model(network, made, signal, dw, targets)
+    model = build_model(network, rule, signal, dw, targets)
     steps = settings.steps()
-    found = warmed(settings.rule, model, steps, RATE, init)
+    rig = warm_up(settings.rule, model, steps, RATE, init)
     # A rule may silence so small a net while it learns; the net as it was drawn then stands in.
-    found = found if not silent(found) else warmed(settings.rule, model, steps, 0.0, init)
-    if silent(found):
-        raise UserError(f"layer '{silent(found)[0]}' of the audited net {net} is silent, so nothing shows. Widen it")
-    return found
+    rig = rig if not silent(rig) else warm_up(settings.rule, model, steps, 0.0, init)
+    if silent(rig):
+        raise UserError(f"layer '{silent(rig)[0]}' of the audited net {net} is silent, so nothing shows. Widen it")
+    return rig
 
 
-def warmed(rule: str, model: Model, steps: int, rate: float, init: Init) -> Rig:
-    """A model after some trials, each followed by a gradient step of this rate."""
+def warm_up(rule: str, model: Model, steps: int, rate: float, init: Init) -> Rig:
+    """Train a model for some trials, each followed by a plain gradient step.
+
+    Args:
+        rule: text of the rule.
+        model: what is trained, in float64.
+        steps: T of each trial.
+        rate: share of each gradient that is taken; 0 moves running averages alone.
+        init: how its weights are drawn.
+
+    Returns:
+        The rig of the trained model, with a new batch.
+    """
     with torch.no_grad():
         learned = initialise(model, 1, torch.device("cpu"), torch.float64, init)
         for number in range(TRIALS):
@@ -123,23 +148,36 @@ def warmed(rule: str, model: Model, steps: int, rate: float, init: Init) -> Rig:
 
 
 def silent(rig: Rig) -> list[str]:
-    """Hidden layers that send nothing at all."""
+    """Names of the hidden layers that send nothing at all."""
     return [name for name, a in zip(rig.hidden, run(rig).result.activity, strict=False) if not a.S.values.any()]
 
 
-def samples(steps: int, rows: int, seed: int) -> tuple[Series, Tensor]:
-    """Spikes (T, B, *input) and labels (B,), from a seed."""
+def samples(steps: int, rows: int, seed: int) -> tuple[Series, Int64[Tensor, " B"]]:
+    """Draw random samples.
+
+    Args:
+        steps: T.
+        rows: B.
+        seed: of the draws.
+
+    Returns:
+        Spikes (T, B, *input) of size 1.5 in float64, and class indices (B,).
+    """
     generator = torch.Generator().manual_seed(seed)
     spikes = torch.rand(steps, rows, *SHAPE, generator=generator, dtype=torch.float64) < 0.4
     return Series(spikes.double() * 1.5, False), torch.randint(0, CLASSES, (rows,), generator=generator)
 
 
 def run(rig: Rig, probe: Quiet | None = None, window: int | None = None) -> Outcome:
-    """One trial; nothing changes.
+    """Run one trial, which leaves the rig as it is.
 
     Args:
-        probe: what is held or changed on the way.
-        window: steps at a time; T if None.
+        rig: the trial.
+        probe: holds or changes something on the way; None for nothing. It has no part in a trial with a window.
+        window: number of steps that are run at a time; T if None.
+
+    Returns:
+        The gradients of all phases, and the trial's result.
     """
     probe = probe or Quiet()
     apply = _Applied(rig.learned.parameters, probe)
@@ -155,15 +193,38 @@ def run(rig: Rig, probe: Quiet | None = None, window: int | None = None) -> Outc
 
 
 def with_parameters(rig: Rig, changed: Mapping[str, Tensor]) -> Rig:
-    """The same with other parameters."""
+    """Replace parameters of a rig.
+
+    Args:
+        rig: stays as it is.
+        changed: new values, by parameter.
+
+    Returns:
+        A new rig; parameters that are not named are the same.
+    """
     return replace(rig, learned=replace(rig.learned, parameters={**rig.learned.parameters, **changed}))
 
 
 def with_signal(rig: Rig, changed: Mapping[str, Tensor]) -> Rig:
-    """The same with another state of its signal."""
+    """Replace tensors of the state of a rig's signal.
+
+    Args:
+        rig: stays as it is.
+        changed: new values, by name.
+
+    Returns:
+        A new rig; tensors that are not named are the same.
+    """
     return replace(rig, learned=replace(rig.learned, signal={**rig.learned.signal, **changed}))
 
 
 def differ(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
-    """Whether any bit of any parameter's change differs."""
+    """Whether any bit of any parameter's change differs.
+
+    Args:
+        one, other: changes, by parameter.
+
+    Returns:
+        True also where they name other parameters.
+    """
     return one.keys() != other.keys() or any(not torch.equal(value, other[name]) for name, value in one.items())

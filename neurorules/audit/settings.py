@@ -10,11 +10,12 @@ from neurorules.language.config import Init, Targets
 from neurorules.rules import RULES
 
 NET, SHAPE, CLASSES, STEPS, ROWS = "12-10-8", (1, 6, 6), 3, 12, 16
+"""The audited net: its hidden layers, shape of its input, number of classes, steps T of a trial, samples of a batch."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One rule, and the settings it is audited with; None stands for the rule's own. Names are `TrainConfig`'s."""
+    """One rule and the settings it is audited with, named as in `TrainConfig`; None stands for what the rule brings."""
 
     rule: str
     net: str = NET
@@ -30,20 +31,20 @@ class Settings:
     schedule: str = "by_layer"
 
     def settled(self) -> dict[str, Any]:
-        """The same by name, with what the rule decides filled in; the rule itself left out."""
+        """The settings by name, None replaced by what the rule brings. Rule and schedule are left out."""
         own = RULES.make(self.rule).defaults
-        given = {name: value for name, value in asdict(self).items() if name != "rule"}
-        mine = {name: getattr(own, name) for name in ("norm", "neuron", "readout_neuron", "connection", "init")}
-        del given["schedule"]
-        return given | {name: value for name, value in mine.items() if given[name] is None}
+        settings = {name: value for name, value in asdict(self).items() if name != "rule"}
+        defaults = {name: getattr(own, name) for name in ("norm", "neuron", "readout_neuron", "connection", "init")}
+        del settings["schedule"]
+        return settings | {name: value for name, value in defaults.items() if settings[name] is None}
 
     def steps(self) -> int:
-        """T: 1 where the rule's neurons have no time."""
+        """The number of steps T of a trial: 1 where the rule's neurons have no time, else 12."""
         return 1 if RULES.make(self.rule).defaults.steps == 1 else STEPS
 
 
 def settings_of(run: Mapping[str, Any]) -> Settings:
-    """Those of a finished run, on the net of the audit."""
+    """The settings of a finished run, as `result.json` holds them, on the net of the audit."""
     names = {field.name for field in fields(Settings)} - {"rule", "net"}
-    given = {name: run[name] for name in names if run.get(name) is not None}
-    return Settings(run.get("plain_rule", run["rule"]), **given)
+    settings = {name: run[name] for name in names if run.get(name) is not None}
+    return Settings(run.get("plain_rule", run["rule"]), **settings)

@@ -1,6 +1,6 @@
-"""Rules side by side: every rule and seed on the same net, data order and initial weights.
+"""Compares rules: every rule and seed learns on the same net, data order and initial weights.
 
-`neurorules.compare(...)` is this package, called: importing it would else take the place of a function of its name.
+`neurorules.compare(...)` calls this package. A function of that name would be replaced once the package is imported.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ class _Comparison(ModuleType):
     """A package that can be called."""
 
     def __call__(self, *arguments: Any, **settings: Any) -> dict[str, Any]:
-        """See `neurorules.compare.one_line.compare`, which takes the arguments."""
+        """Compare rules; `neurorules.compare.one_line.compare` takes the arguments and explains them."""
         from neurorules.compare.one_line import compare
 
         return compare(*arguments, **settings)
 
     @property
     def __signature__(self) -> inspect.Signature:
-        """What `help` and editors show of the call."""
+        """The signature that `help` and editors show."""
         from neurorules.compare.one_line import compare
 
         return inspect.signature(compare)

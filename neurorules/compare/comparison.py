@@ -1,4 +1,4 @@
-"""`compare`: train every rule with every seed, gather the results, go on where a stopped comparison was."""
+"""`compare`: trains every rule with every seed, gathers the results, and goes on with a comparison that was stopped."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Planned(NamedTuple):
     config: SettledConfig
 
     def folder(self, out: Path) -> Path:
-        """Where it is kept below the folder of the comparison: one row and seed, one folder."""
+        """The folder of this run below the folder of the comparison; each row and seed has its own."""
         return out / folder_name(self.row) / f"seed{self.config.seed}"
 
 
@@ -41,20 +41,23 @@ def plan(
     controls: str = "none",
     folds: int | None = None,
 ) -> list[Planned]:
-    """One run for each row, path, hardware and seed; controls come last. A row that stands twice is run once.
+    """Plan one run for each row, path, hardware and seed; controls come last. A row that stands twice is run once.
 
     Args:
-        config: what all share; its signal may be several, comma-separated, which are rows of their own.
+        config: what all runs share. Its signal may name several, comma-separated; each then makes a row of its own.
         rules: comma-separated rules with options and settings of their own (see `rows.parse_row`).
-        seeds: how many, from the configuration's own on.
-        hardware: comma-separated device models.
-        paths: comma-separated, torch or brian2; None for the configuration's own.
-        controls: comma-separated, or none (see `controls.with_controls`).
-        folds: cross-validate with so many; seeds then count the folds. None: the data's own parts.
+        seeds: number of seeds, which count up from the seed of the configuration.
+        hardware: comma-separated device models, or none.
+        paths: comma-separated, torch or brian2; None for the path of the configuration.
+        controls: comma-separated controls, or none (see `controls.with_controls`).
+        folds: number of folds of a cross-validation, in which each seed tests one fold; None for the data's own parts.
+
+    Returns:
+        The runs, in the order of the table.
 
     Raises:
-        UserError: no rule, an unknown rule or control, fewer than one seed, two rows that would share a folder, seeds
-            beside folds, or data without folds.
+        UserError: there is no rule, a rule or control is unknown, there are fewer than one seed, two rows would share a
+            folder, seeds are asked for beside folds, or the data set has no folds.
     """
     check_range("--seeds", seeds, Seeds)
     if folds is not None:
@@ -76,10 +79,10 @@ def plan(
 
 
 def check_folders(planned: Sequence[Planned]) -> None:
-    """Whether every run has a folder of its own.
+    """Check that every run has a folder of its own.
 
     Raises:
-        UserError: two rows would share one.
+        UserError: two rows would share a folder.
     """
     rows: dict[Path, str] = {}
     for run in planned:
@@ -90,6 +93,7 @@ def check_folders(planned: Sequence[Planned]) -> None:
 
 
 def _path(name: str) -> PathName:
+    """A path by its name; an unknown one is refused."""
     match name:
         case "torch" | "continuous" | "brian2":
             return name
@@ -102,12 +106,15 @@ def command_line(config: TrainConfig, out: Path, **options: Any) -> str:
     Args:
         config: what all runs share.
         out: folder of the comparison.
-        options: of the command itself, by name; None where not given.
+        options: options of the command itself, by name; None leaves one out.
+
+    Returns:
+        One line, quoted for a shell.
     """
-    own = TrainConfig().as_dict()
-    given = {name: value for name, value in config.as_dict().items() if value != own[name] and name not in options}
+    defaults = TrainConfig().as_dict()
+    changed = {n: value for n, value in config.as_dict().items() if value != defaults[n] and n not in options}
     words = ["neurorules", "compare"]
-    for name, value in {**options, **given, "out": out}.items():
+    for name, value in {**options, **changed, "out": out}.items():
         if value is not None:
             words += [f"--{name.replace('_', '-')}", str(value)]
     return shlex.join(words)
@@ -128,17 +135,21 @@ def compare(
     """Train all configurations into folders below `out`, measure them, and write `compare.json` and its CSV files.
 
     Args:
-        planned: from `plan`.
+        planned: the runs, from `plan`.
         out: folder of the comparison.
-        jobs, dask: processes at once, or a Dask scheduler whose workers see `out`; each run then has one thread.
-        data_dir: where data sets lie.
-        force: replace an older comparison in `out`.
-        resume: keep finished runs of the same configuration, go on with interrupted ones.
-        quiet: no progress bars.
-        command: the line that makes it again.
+        jobs: number of processes at once; with more than one, each run has one thread.
+        dask: address of a Dask scheduler whose workers see `out`, and share out the runs; None for none.
+        data_dir: folder of the data sets; None for the usual one.
+        force: replaces an older comparison in `out`.
+        resume: keeps finished runs of the same configuration, and goes on with interrupted ones.
+        quiet: shows no progress bars.
+        command: the shell line that makes the comparison again.
+
+    Returns:
+        What `compare.json` holds.
 
     Raises:
-        UserError: `out` holds a comparison, or one that was begun with other settings.
+        UserError: `out` holds another comparison, or one that was begun with other settings.
     """
     tasks = [(run.config, run.folder(out)) for run in planned]
     with owned_folder(out):
@@ -146,5 +157,5 @@ def compare(
         results = run_all(
             tasks, out, jobs=jobs, dask=dask, data_dir=data_dir, quiet=quiet, command="compare", measured=True
         )  # fmt: skip
-        done = [(run.row, result, run.folder(out)) for run, result in zip(planned, results, strict=True)]
-        return gather(done, out, command)
+        finished = [(run.row, result, run.folder(out)) for run, result in zip(planned, results, strict=True)]
+        return gather(finished, out, command)

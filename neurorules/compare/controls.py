@@ -1,7 +1,8 @@
-"""The rows every comparison has beside the rules: frozen hidden layers, and hidden layers taught another's targets.
+"""The control rows of a comparison: hidden layers that are frozen, and hidden layers that learn shuffled targets.
 
-A control learns in its read-out as the rule that it stands beside does: same rate, optimiser and loss, on the same net,
-frozen. Else a rule that only brings a better rate for the read-out would pass for one whose hidden layers learn.
+The read-out of a frozen net learns as that of the rule it is compared with: at the same rate, with the same optimiser
+and loss, on the same net. Else a rule that only brings a better rate for the read-out would pass for one whose hidden
+layers learn.
 """
 
 from __future__ import annotations
@@ -24,51 +25,72 @@ DEFAULT = ",".join(CONTROLS)
 READING = ("readout_lr", "readout_optimizer", "epochs", "batch_size", "lr_schedule", "weight_decay")
 """Settings by which a read-out learns."""
 STANDING = ("neuron", "readout_neuron", "steps", "connection", "encode", "norm", "init", "precision")
-"""Settings that make the net and the input that a read-out stands on."""
+"""Settings that make the net and the input that a read-out learns from."""
 
 
 def with_controls(rows: Sequence[TrainConfig], shared: TrainConfig, controls: str) -> list[TrainConfig]:
-    """The rows of a comparison with their controls.
+    """Add controls to the rows of a comparison.
 
     Args:
-        rows: rules. A bare `shallow` among them stands for one frozen row for each way in which the others read out.
+        rows: the rules. A bare `shallow` among them stands for frozen rows, one for each way in which the read-outs of
+            the others learn.
         shared: what all rows share.
-        controls: comma-separated, or none. shallow: frozen rows, where there is none yet. shuffled: the first row whose
-            hidden layers can be taught another sample's targets while the read-out learns its own. Continuous time
-            has only those that are asked for by name.
+        controls: comma-separated, or none. shallow adds frozen rows where there are none yet. shuffled adds the first
+            row whose hidden layers can learn another sample's targets while its read-out learns the true ones. In
+            continuous time there are only the controls that stand among the rows.
+
+    Returns:
+        The rows in their order, then the controls; each row once.
 
     Raises:
-        UserError: a control or rule that is unknown.
+        UserError: a control or rule is unknown.
     """
-    asked = [] if controls == "none" else parse_list(controls)
-    for name in asked:
+    names = [] if controls == "none" else parse_list(controls)
+    for name in names:
         if name not in CONTROLS:
             raise unknown("control", name, [*CONTROLS, "none"])
     learning = [row for row in rows if not is_shallow(row.rule)]
     on_torch = [row for row in learning if not row.in_continuous_time]
-    found: list[TrainConfig] = []
+    result: list[TrainConfig] = []
     for row in rows:
         same_path = [other for other in learning if other.path == row.path]
-        found += (frozen_beside(same_path, shared) or [row]) if is_bare(row, shared) else [row]
-    if "shallow" in asked and len(learning) == len(rows):
-        found += frozen_beside(on_torch, shared)
-    if "shuffled" in asked:
-        found += [replace(row, targets="shuffled") for row in on_torch if _can_shuffle(row)][:1]
-    return list(dict.fromkeys(found))
+        result += (frozen_beside(same_path, shared) or [row]) if is_bare(row, shared) else [row]
+    if "shallow" in names and len(learning) == len(rows):
+        result += frozen_beside(on_torch, shared)
+    if "shuffled" in names:
+        result += [replace(row, targets="shuffled") for row in on_torch if _can_shuffle(row)][:1]
+    return list(dict.fromkeys(result))
 
 
 def is_bare(row: TrainConfig, shared: TrainConfig) -> bool:
-    """Whether a row is `shallow` without options or settings of its own."""
+    """Whether a row is `shallow` without options or settings of its own.
+
+    Args:
+        row: its configuration.
+        shared: what all rows share.
+
+    Returns:
+        False for every other rule.
+    """
     return row == replace(shared, rule="shallow", path=row.path, signal=None, dw=None)
 
 
 def frozen_beside(rows: Sequence[TrainConfig], shared: TrainConfig) -> list[TrainConfig]:
-    """One row of frozen hidden layers for each distinct way in which the read-outs of these rows learn."""
-    found = [_frozen(row, shared) for row in rows]
-    return list({settle(row): row for row in found}.values())
+    """Make one row of frozen hidden layers for each distinct way in which the read-outs of some rows learn.
+
+    Args:
+        rows: rules whose hidden layers learn.
+        shared: what all rows share.
+
+    Returns:
+        Rows of the rule `shallow`, in the order of the rules.
+    """
+    frozen = [_frozen(row, shared) for row in rows]
+    return list({settle(row): row for row in frozen}.values())
 
 
 def _frozen(row: TrainConfig, shared: TrainConfig) -> TrainConfig:
+    """The row of frozen hidden layers whose read-out learns as that of this row."""
     settled, rule = settle(row), RULES.make(row.rule)
     squared = rule.loss == "squared" and row.path == "torch"  # the read-out's units in continuous time have one loss
     loss = f":loss=squared:high={rule.targets[0]}:low={rule.targets[1]}" if squared else ""
@@ -82,6 +104,7 @@ def is_shallow(rule: str) -> bool:
 
 
 def _can_shuffle(row: TrainConfig) -> bool:
+    """Whether the hidden layers of a row can learn another sample's targets."""
     if row.targets != "own" or row.batch_size < 2:
         return False
     spec = RULES.make(row.rule).signal if row.signal is None else SignalSpec.parse(row.signal)
@@ -89,20 +112,24 @@ def _can_shuffle(row: TrainConfig) -> bool:
 
 
 def control_of(run: Mapping[str, Any]) -> str:
-    """Which control a run is, from its settings; "" where it is none."""
+    """Which control a run is, from its settings: shallow or shuffled, and "" where it is none."""
     if run.get("targets", "own") == "shuffled":
         return "shuffled"
     return "shallow" if is_shallow(run["rule"]) else ""
 
 
 def beside(run: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The names of the controls that a row is to be held against; none for a control.
+    """Find the controls that a row is to be compared with.
 
-    Frozen rows of which none reads out as the row does, such as one that was tuned for itself, are all held against it.
+    These are the frozen rows whose read-out learns as that of the row. Where none does, such as one that was tuned for
+    itself, they are all frozen rows.
 
     Args:
-        run: of the row, as `compare.json` holds it.
-        runs: one of every row.
+        run: a run of the row, as `compare.json` holds it.
+        runs: one run of every row.
+
+    Returns:
+        Names of rows; none for a control.
     """
     if run["control"]:
         return []
@@ -119,6 +146,7 @@ def beside(run: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> list[st
 
 
 def _reads_alike(run: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether the read-outs of two runs learn alike: on the same net, by the same loss, at the same rates."""
     here, there = (RULES.make(str(one["plain_rule"])) for one in (run, other))
     losses = [(rule.loss, rule.targets if rule.loss == "squared" else None) for rule in (here, there)]
     same = all(run.get(name) == other.get(name) for name in (*READING, *STANDING))

@@ -1,4 +1,4 @@
-"""Cross-validation in a comparison: run k of every rule has seed k, and tests fold k of the data."""
+"""Cross-validation in a comparison: run k of every rule has seed k, and tests fold k of the data set."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ from neurorules.language.errors import UserError
 from neurorules.language.ranges import check_range, hints_of
 
 FOLD = re.compile(r":fold=\d+")
+"""The piece of a data set's text that numbers its fold."""
 
 
 def seeds_of(folds: int, seeds: int) -> int:
-    """How many seeds a cross-validation has: one for each fold.
+    """The number of seeds that a cross-validation has: one for each fold.
 
     Args:
-        folds: as asked for.
-        seeds: as asked for beside them; 1 where nothing was.
+        folds: number of folds, at least 2.
+        seeds: number of seeds that the user asks for beside folds; it has to be 1, the default.
+
+    Returns:
+        The number of folds.
 
     Raises:
-        UserError: fewer than two folds, or several seeds as well.
+        UserError: there are fewer than two folds, or several seeds as well.
     """
     check_range("--folds", folds, Folds)
     if seeds != 1:
@@ -33,12 +37,15 @@ def seeds_of(folds: int, seeds: int) -> int:
 
 
 def in_folds(configs: Sequence[SettledConfig], folds: int, first_seed: int) -> list[SettledConfig]:
-    """The configurations, each with the fold of its seed as its test part.
+    """Give each configuration the fold of its seed as its test part.
 
     Args:
-        configs: planned with as many seeds as there are folds.
-        folds: how many.
+        configs: configurations of as many seeds as there are folds.
+        folds: number of folds.
         first_seed: seed of the run that tests fold 0.
+
+    Returns:
+        The configurations in their order, with the fold in the text of their data set.
 
     Raises:
         UserError: the data set does not come in folds.
@@ -49,10 +56,10 @@ def in_folds(configs: Sequence[SettledConfig], folds: int, first_seed: int) -> l
 
 
 def check_folds(data: str) -> None:
-    """Whether a data set comes in folds.
+    """Check that a data set comes in folds.
 
     Raises:
-        UserError: it does not, or its fold is named already; those that do are named.
+        UserError: it does not, and those that do are named; or its text names a fold already.
     """
     name, *options = data.strip().split(":")
     able = [other for other in DATASETS.names() if "folds" in hints_of(DATASETS.factory(other))]
@@ -66,14 +73,14 @@ def check_folds(data: str) -> None:
 
 
 def without_fold(data: str) -> str:
-    """A data set's text without the number of its fold: what the runs of a cross-validation share."""
+    """The text of a data set without the number of its fold, which is what the runs of a cross-validation share."""
     return FOLD.sub("", data)
 
 
 def overlap_of(run: Mapping[str, Any]) -> float:
-    """Test samples over training samples of a run that is one of several folds, else 0.
+    """The number of test samples over that of training samples, for a run that tests one of several folds; else 0.
 
-    Runs of different folds share most of their training samples, so their results are not independent; intervals
-    count that in (`measures.statistics`).
+    Runs of different folds share most of their training samples, so their results are not independent. Intervals take
+    that into account (`measures.statistics`).
     """
     return run["test_samples"] / run["train_samples"] if FOLD.search(str(run["data"])) else 0.0

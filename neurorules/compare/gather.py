@@ -1,4 +1,4 @@
-"""`compare.json` from finished runs: what they share, what differs, the lists, the rows of rules."""
+"""Makes `compare.json` of finished runs: what they share, what differs, the lists, and one row per rule."""
 
 from __future__ import annotations
 
@@ -31,26 +31,29 @@ _log = logging.getLogger(__name__)
 
 FORMAT, VERSION = "neurorules-compare", 3
 AXES = ("rule", "seed", "targets", "hardware", "path")
-"""Settings that tell rows apart; the others are shared, or a rule brings its own."""
+"""Settings that tell rows apart. The others are shared, or each rule brings its own."""
 SHARED = ("data", "data_checksum", "net", "readout", "epochs", "train_samples", "validation_samples", "test_samples")
-"""What runs must have in common to stand in one table."""
+"""Settings that runs must share to stand in one table."""
 
 
 def gather(results: Sequence[tuple[str, Mapping[str, Any], Path]], out: Path, command: str) -> dict[str, Any]:
     """Write `compare.json` and its CSV files into `out`, and return what the first holds.
 
     Args:
-        results: the names of finished runs' rows, the results, and their folders, in the order of the table.
+        results: name of the row, result and folder of each finished run, in the order of the table.
         out: folder of the comparison.
-        command: the line that makes it again.
+        command: the shell line that makes it again.
+
+    Returns:
+        What `compare.json` holds, as plain JSON values.
     """
     runs = [{**completed(r), "rule": row, "plain_rule": r["rule"], "control": control_of(r)} for row, r, _ in results]
-    done = [finished(run, folder) for run, (_, _, folder) in zip(runs, results, strict=True)]
-    epochs = epoch_rows(done)
+    measured = [finished(run, folder) for run, (_, _, folder) in zip(runs, results, strict=True)]
+    epochs = epoch_rows(measured)
     settings, differing = _settings(runs)
     names = dict.fromkeys(run["plain_rule"] for run in runs)
     audit = audited(runs)
-    found = {
+    comparison = {
         "format": FORMAT,
         "format_version": VERSION,
         "title": f"{', '.join(names)} on {settings['data']}, net {runs[0]['net']}",
@@ -61,37 +64,38 @@ def gather(results: Sequence[tuple[str, Mapping[str, Any], Path]], out: Path, co
         "settings": settings,
         "differing": differing,
         "runs": runs,
-        "alignment": alignment_rows(done),
-        "layers": layer_rows(done),
+        "alignment": alignment_rows(measured),
+        "layers": layer_rows(measured),
         "epochs": epochs,
-        "rules": rule_rows(done, epochs, lambda rule: problems_of(rule, audit)),
+        "rules": rule_rows(measured, epochs, lambda rule: problems_of(rule, audit)),
         "audit": audit,
     }
-    kept: dict[str, Any] = plain(found)
-    write_text(out / COMPARISON_FILE, to_json(kept, indent=2) + "\n")
-    write_tables(kept, out)
-    write_report(kept, out)
-    return kept
+    stored: dict[str, Any] = plain(comparison)
+    write_text(out / COMPARISON_FILE, to_json(stored, indent=2) + "\n")
+    write_tables(stored, out)
+    write_report(stored, out)
+    return stored
 
 
 def audited(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What the updates of each row depend on, with the settings of its own runs; see `audit.audit_settings`.
+    """Audit what the updates of each row depend on, with the settings of the row's own runs.
 
-    A row that cannot be audited stands in `left_out` with the reason.
+    Returns:
+        What `audit.audit_settings` returns. A row that cannot be audited stands in `left_out`, with the reason.
     """
-    asked: dict[str, Settings] = {}
+    by_row: dict[str, Settings] = {}
     left_out: dict[str, str] = {}
     for run in runs:
         name, why = run["rule"], why_not_audited(run)
-        if why is None and asked.setdefault(name, settings_of(run)) != settings_of(run):
+        if why is None and by_row.setdefault(name, settings_of(run)) != settings_of(run):
             why = "its runs differ in settings that an audit holds fixed"
         if why is not None:
             left_out[name] = why
-    found = audit_settings({name: settings for name, settings in asked.items() if name not in left_out})
-    found["left_out"] = {**left_out, **found["left_out"]}
-    for name, why in found["left_out"].items():
+    audit = audit_settings({name: settings for name, settings in by_row.items() if name not in left_out})
+    audit["left_out"] = {**left_out, **audit["left_out"]}
+    for name, why in audit["left_out"].items():
         _log.warning("the report says nothing of what updates depend on in row '%s': %s", name, why)
-    return found
+    return audit
 
 
 def why_not_audited(run: Mapping[str, Any]) -> str | None:
@@ -104,25 +108,33 @@ def why_not_audited(run: Mapping[str, Any]) -> str | None:
 
 
 def gather_runs(folders: Sequence[Path], out: Path, command: str) -> dict[str, Any]:
-    """Put finished runs, wherever they lie, into one comparison in `out`.
+    """Put finished runs, wherever they lie, into one comparison.
+
+    Args:
+        folders: folders of the runs, in the order of the table.
+        out: folder of the comparison.
+        command: the shell line that makes it again.
+
+    Returns:
+        What `compare.json` holds.
 
     Raises:
-        UserError: no finished run in a folder, runs that cannot be compared (the settings are named), the same rule
-            and seed twice, or a comparison of other runs in `out`.
+        UserError: a folder holds no finished run, the runs cannot be compared (the settings are named), a rule and seed
+            stand twice, or `out` holds another comparison.
     """
     results = [completed(RunFolder.finished(folder).read_result()) for folder in folders]
     check_comparable([{**result, "data": without_fold(result["data"])} for result in results], folders)
     shared = shared_by(results)
     names = [name_of(result, shared) for result in results]
-    seen: dict[tuple[str, int], Path] = {}
+    places: dict[tuple[str, int], Path] = {}
     for name, result, folder in zip(names, results, folders, strict=True):
         key = (name, result["seed"])
-        if key in seen:
+        if key in places:
             raise UserError(
-                f"{seen[key]} and {folder} are both {key[0]} with seed {key[1]}: a table counts a seed once. "
+                f"{places[key]} and {folder} are both {key[0]} with seed {key[1]}: a table counts a seed once. "
                 f"Leave one out"
             )
-        seen[key] = folder
+        places[key] = folder
     if (out / COMPARISON_FILE).exists():
         raise UserError(f"{out} holds another comparison. Give another --out")
     with owned_folder(out):
@@ -130,17 +142,21 @@ def gather_runs(folders: Sequence[Path], out: Path, command: str) -> dict[str, A
 
 
 def completed(result: Mapping[str, Any]) -> dict[str, Any]:
-    """A result with what its rule decided where a run of an earlier version held nothing."""
-    given = {name: result[name] for name in TrainConfig().as_dict() if name in result and name != "device"}
-    settled = settle(config_from(given, "a result")).as_dict()
+    """A result in which settings that an earlier version left open hold what the run's rule decides."""
+    settings = {name: result[name] for name in TrainConfig().as_dict() if name in result and name != "device"}
+    settled = settle(config_from(settings, "a result")).as_dict()
     return {**result, **{name: value for name, value in settled.items() if result.get(name) is None}}
 
 
 def check_comparable(results: Sequence[Mapping[str, Any]], folders: Sequence[Path]) -> None:
-    """Whether runs share data, net and epochs.
+    """Check that runs share data, net and epochs.
+
+    Args:
+        results: what the runs left, at least one.
+        folders: their folders, in the same order.
 
     Raises:
-        UserError: they do not; each setting is named with both values.
+        UserError: they do not share them; each setting is named with both values.
     """
     first = results[0]
     for result, folder in zip(results[1:], folders[1:], strict=True):
@@ -153,7 +169,7 @@ def check_comparable(results: Sequence[Mapping[str, Any]], folders: Sequence[Pat
 
 
 def _settings(runs: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[str]]:
-    """Settings that all runs share, and the names of those that differ, what tells rows apart left out."""
+    """Settings that all runs share, and names of those that differ; what tells rows apart is left out."""
     runs = [{**run, "data": without_fold(run["data"])} for run in runs]
     names = [name for name in TrainConfig().as_dict() if name not in ("rule", "seed")]
     shared = {name: runs[0].get(name) for name in names if all(r.get(name) == runs[0].get(name) for r in runs)}
@@ -161,7 +177,7 @@ def _settings(runs: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[s
 
 
 def machine(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What the runs ran on; threads of the run that had most."""
+    """Describe the machine that runs this: processor, cores and system; and the most threads that a run had."""
     threads = [run["threads"] for run in runs if isinstance(run.get("threads"), int)]
     return {
         "processor": _processor(),
@@ -172,6 +188,7 @@ def machine(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _processor() -> str:
+    """The name of the processor, as far as the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Many runs, each in a folder of its own: trained one after another, in processes beside each other, or by Dask."""
+"""Many runs, each in its own folder: trained one after another, in several processes at once, or by Dask."""
 
 from __future__ import annotations
 
@@ -39,18 +39,23 @@ def run_all(
     dask: str | None = None,
     measured: bool = False,
 ) -> list[dict[str, Any]]:
-    """Train every configuration into its folder; the results in order.
+    """Train every configuration into its folder.
 
     Args:
         tasks: configurations and their run folders.
-        out: the folder above them, as the user knows it.
-        jobs: processes at once; each then runs on one thread.
-        dask: address of a Dask scheduler that shares out the runs instead.
-        command: that goes on with it after a stop.
+        out: the folder above them, as the user names it.
+        jobs: number of processes at once; with more than one, each runs on one thread.
+        data_dir: folder of the data sets; None for the usual one.
+        quiet: shows no progress bars.
+        command: name of the command that goes on with these runs after a stop.
+        dask: address of a Dask scheduler that shares out the runs instead; None for none.
         measured: whether a watcher measures every epoch.
 
+    Returns:
+        The results of the runs, in the order of the tasks.
+
     Raises:
-        UserError: runs that were begun with other settings.
+        UserError: runs were begun with other settings.
         Interrupted: the user stopped it; finished runs and checkpoints are kept.
     """
     check_range("--jobs", jobs, Count)
@@ -76,11 +81,11 @@ def run_all(
 
 @contextmanager
 def workers(dask: str | None) -> Iterator[None]:
-    """Inside the block joblib hands its calls to the cluster of a Dask scheduler; to nobody new where there is none.
+    """Let joblib, inside the block, hand its calls to the cluster of a Dask scheduler; without one nothing changes.
 
     Raises:
-        MissingExtra: dask is not installed.
-        UserError: nobody answers at the address.
+        MissingExtra: Dask is not installed.
+        UserError: no scheduler answers at the address.
     """
     if dask is None:
         yield
@@ -98,26 +103,33 @@ def workers(dask: str | None) -> Iterator[None]:
 
 
 def check_settings(tasks: Sequence[tuple[SettledConfig, Path]], out: Path, data_dir: Path | None) -> None:
-    """Whether runs that stand already were begun with the settings asked for; told before anything is trained.
+    """Check, before anything is trained, that runs in these folders were begun with the settings asked for.
 
-    What a run of an earlier version left open is what its rule says. Where only one side says what the data set
-    decides, the data set is asked.
+    Settings that a run of an earlier version left open are those that its rule decides. Where only one side holds what
+    the data set decides, the data set is opened and decides for both.
+
+    Args:
+        tasks: configurations and their run folders.
+        out: the folder above them, as the user names it.
+        data_dir: folder of the data sets; None for the usual one.
 
     Raises:
-        UserError: they were not; every setting is named with both values.
+        UserError: they were begun with others; every setting is named with both values.
     """
     differing: dict[str, str] = {}
     source = cache(lambda data: open_dataset(data, data_dir))
     for config, folder in tasks:
         if not (folder / CONFIG).exists():
             continue
-        stored, asked = settle(config_from(RunFolder(folder).config(), str(folder / CONFIG))), config
-        if stored.data == asked.data and any(getattr(stored, a) != getattr(asked, a) for a in ("encode", "validation")):
-            stored, asked = (settled_by_data(one, source(one.data)) for one in (stored, asked))
-        wanted = plain(asked.as_dict())
+        stored, wanted = settle(config_from(RunFolder(folder).config(), str(folder / CONFIG))), config
+        if stored.data == wanted.data and any(
+            getattr(stored, a) != getattr(wanted, a) for a in ("encode", "validation")
+        ):
+            stored, wanted = (settled_by_data(one, source(one.data)) for one in (stored, wanted))
+        values = plain(wanted.as_dict())
         for name, value in plain(stored.as_dict()).items():
-            if wanted[name] != value:
-                differing.setdefault(name, f"{name} is {to_json(value)}, asked {to_json(wanted[name])}")
+            if values[name] != value:
+                differing.setdefault(name, f"{name} is {to_json(value)}, asked {to_json(values[name])}")
     if differing:
         raise UserError(
             f"the runs in {out} were begun with other settings: {'; '.join(differing.values())}. Ask for the same "
@@ -129,21 +141,22 @@ def prepare_folder(out: Path, folders: Sequence[Path], force: bool, resume: bool
     """Refuse, replace or keep what stands in `out`; only folders of runs are ever removed.
 
     Args:
-        out: the folder of a comparison.
-        folders: of the runs that are to be made.
-        force, resume: replace what stands there, go on with it.
-        depth: pattern of run folders below `out`.
+        out: folder of a comparison.
+        folders: folders of the runs that are to be trained.
+        force: replaces what stands there.
+        resume: goes on with what stands there, also where `force` is set.
+        depth: glob pattern of run folders below `out`, such as "*/*".
 
     Raises:
-        UserError: it holds other runs, or a run that is to be replaced is being written.
+        UserError: the folder holds other runs, or a run that is to be replaced is being written.
     """
     standing = [folder for folder in folders if (folder / CONFIG).exists()]
-    older = sorted(found.parent for found in out.glob(f"{depth}/{CONFIG}"))
+    older = sorted(path.parent for path in out.glob(f"{depth}/{CONFIG}"))
     if (standing or older) and not (force or resume):
         raise UserError(f"{out} holds other runs. Add --force to replace them, --resume to go on with them")
     if force and not resume:
         with ExitStack() as owned:
-            for folder in older:  # all of them before the first is touched: one may be training
+            for folder in older:  # all are locked before the first is touched: one may be training
                 owned.enter_context(owned_folder(folder))
             for folder in older:
                 RunFolder(folder).remove()
@@ -157,7 +170,14 @@ def run_apart(
     config: SettledConfig, folder: Path, data_dir: Path | None, quiet: bool, measured: bool = False,
     parent: int | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """`run_one` in a process that does nothing else."""
+    """Do `run_one` in a process that does nothing else, and keeps memory it has freed.
+
+    Args:
+        config, folder, data_dir, quiet, measured, parent: as in `run_one`.
+
+    Returns:
+        The run's result.
+    """
     keep_freed_memory()
     return run_one(config, folder, data_dir, quiet, measured, parent)
 
@@ -166,9 +186,18 @@ def run_one(
     config: SettledConfig, folder: Path, data_dir: Path | None, quiet: bool, measured: bool = False,
     parent: int | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """One run: its stored result where it is finished, else trained, from its checkpoint where there is one.
+    """Train one run, from its checkpoint where there is one; a finished run is not trained again.
 
-    A worker whose `parent` ends stops, as if the user had asked it to.
+    Args:
+        config: its configuration.
+        folder: its folder.
+        data_dir: folder of the data sets; None for the usual one.
+        quiet: shows no progress bar.
+        measured: whether a watcher measures every epoch; runs in continuous time have none.
+        parent: process id of the comparison. A worker stops when that process ends, as if the user had stopped it.
+
+    Returns:
+        The run's result, as `result.json` holds it.
     """
     if (folder / RESULT).exists():
         return RunFolder.finished(folder).read_result()

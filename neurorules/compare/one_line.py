@@ -33,23 +33,27 @@ def compare(
     Args:
         rules: comma-separated, with options and settings of their own, such as "sigprop:form=voltage,bptt@lr=0.001".
         out: folder for the runs, `compare.json` and its CSV files.
-        seeds: how many.
-        folds: cross-validate with so many instead of seeds, where the data set comes in folds.
-        jobs, dask: processes at once, or the address of a Dask scheduler.
-        hardware: comma-separated device models.
-        controls: comma-separated: shallow, shuffled; or none.
+        seeds: number of seeds of each rule.
+        folds: number of folds of a cross-validation instead of seeds, where the data set comes in folds.
+        jobs: number of processes at once.
+        dask: address of a Dask scheduler that shares out the runs instead.
+        hardware: comma-separated device models, or none.
+        controls: comma-separated controls, shallow and shuffled, or none.
         data_dir, force, resume, quiet: as in `train`.
         settings: as in `train`, for all runs.
 
+    Returns:
+        What `compare.json` holds.
+
     Raises:
-        UserError: anything unknown, or `out` holds another comparison.
+        UserError: a name is unknown, or `out` holds another comparison.
     """
-    where = None if data_dir is None else Path(data_dir)
+    folder = None if data_dir is None else Path(data_dir)
     config = config_from(settings, "compare(...)")
     command = command_line(
         config, Path(out), rules=rules, seeds=seeds, folds=folds, hardware=hardware, controls=controls
     )
     return compare_configs(
-        plan(config, rules, seeds, hardware, None, controls, folds), Path(out), jobs=jobs, dask=dask, data_dir=where,
+        plan(config, rules, seeds, hardware, None, controls, folds), Path(out), jobs=jobs, dask=dask, data_dir=folder,
         force=force, resume=resume, quiet=quiet, command=command,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The rows of a comparison: `rule:option=value@setting=value`, each with a name and a run folder of its own."""
+"""The rows of a comparison: `rule:option=value@setting=value`, each with its own name and folder of runs."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from neurorules.signals import SIGNALS
 from neurorules.torch_path.update.optimiser import update_of
 
 SHARED = ("rule", "data", "net", "readout", "limit", "validation", "seed", "device", "path", "hardware", "threads")
-"""Settings that no row has of its own: a row is its rule; the others are what makes rows comparable, or an axis."""
+"""Settings that a row cannot set behind an @: a row begins with its rule; the others are shared, or an axis."""
 OWN = tuple(field.name for field in fields(TrainConfig) if field.name not in SHARED)
-"""Settings that a row may have of its own, behind an @."""
+"""Settings that a row may set for itself, behind an @."""
 NAMED = tuple(name for name in OWN if name != "targets")
-"""Those that a row's name says behind an @; shuffled targets have words of their own."""
+"""Settings that a row's name says behind an @; shuffled targets are said in words."""
 GLOBAL_RULE = "bptt"
 """The rule that others are compared with."""
 LONGEST_NAME = 100
-"""Signs of a run folder's name; file systems take 255 bytes."""
+"""Most characters of a run folder's name; file systems take 255 bytes."""
 
 
 def parse_row(text: str, shared: TrainConfig) -> TrainConfig:
@@ -39,9 +39,12 @@ def parse_row(text: str, shared: TrainConfig) -> TrainConfig:
         text: a rule with options, each behind a colon, and settings of its training, each behind an @.
         shared: what all rows share; the row's own settings win.
 
+    Returns:
+        The shared configuration, with the row's rule and settings.
+
     Raises:
-        UserError: no rule, an unknown rule or setting (nearest offered), a setting that all rows share, one that stands
-            twice, a piece that is no setting, or a value of the wrong kind.
+        UserError: there is no rule, a rule or setting is unknown (the nearest is offered), all rows share a setting, a
+            setting stands twice, a piece is no setting, or a value is of the wrong kind.
     """
     rule, *pieces = (piece.strip() for piece in text.split("@"))
     if not rule:
@@ -60,21 +63,24 @@ def parse_row(text: str, shared: TrainConfig) -> TrainConfig:
         if name in own:
             raise UserError(f"setting '{name}' stands twice in '{text}'. Keep one of them")
         own[name] = value
-    given = config_from(own, f"'{text}'")
-    return replace(shared, rule=rule, **{name: getattr(given, name) for name in own})
+    settings = config_from(own, f"'{text}'")
+    return replace(shared, rule=rule, **{name: getattr(settings, name) for name in own})
 
 
 def parse_rows(texts: str, shared: TrainConfig) -> list[TrainConfig]:
-    """The rows that a comma-separated text describes, each with every signal that is asked for all of them.
+    """The rows that a comma-separated text describes, once with each signal that is asked for all of them.
 
-    The reference `bptt` and controls keep the signal and the text of their own, whatever is asked for all rows.
+    The reference `bptt` and controls keep their own signal and text, whatever is asked for all rows.
 
     Args:
-        texts: rows (see `parse_row`).
-        shared: what all rows share; its signal may be several, comma-separated.
+        texts: rows, comma-separated (see `parse_row`).
+        shared: what all rows share; its signal may name several, comma-separated.
+
+    Returns:
+        The configurations, in the order of the text.
 
     Raises:
-        UserError: no row, one that is wrong, or a signal or text for all rows that none of them takes.
+        UserError: there is no row, one of them is wrong, or none of them takes a signal or text that is asked for all.
     """
     plain = replace(shared, signal=None, dw=None)
     rows = [parse_row(text, plain) for text in parse_list(texts)]
@@ -84,7 +90,7 @@ def parse_rows(texts: str, shared: TrainConfig) -> list[TrainConfig]:
 
 
 def _with(rows: list[TrainConfig], setting: str, values: Sequence[str]) -> list[TrainConfig]:
-    """The rows, each that takes a setting of all rows once with each of its values."""
+    """The rows; one that takes a setting asked for all rows stands once with each of its values."""
     if not values:
         return rows
     takers = {row for row in rows if getattr(row, setting) is None and not _keeps_its_own(row.rule)}
@@ -98,27 +104,28 @@ def _with(rows: list[TrainConfig], setting: str, values: Sequence[str]) -> list[
 
 
 def _keeps_its_own(rule: str) -> bool:
+    """Whether a rule is the reference or a control, which keep their own signal and text."""
     return parse_named(rule)[0] == GLOBAL_RULE or RULES.make(rule).control
 
 
 def is_reference(run: Mapping[str, Any]) -> bool:
-    """Whether a run is of the rule that others are compared with, its signal and text its own."""
+    """Whether a run is of the rule that others are compared with, with the signal and text that this rule brings."""
     rule = str(run.get("plain_rule") or run["rule"])
     return parse_named(rule)[0] == GLOBAL_RULE and run.get("signal") is None and run.get("dw") is None
 
 
 def check_words(config: SettledConfig) -> None:
-    """Whether the parts that a row names exist, so that a mistake in its text is told before another row is trained.
+    """Check that the parts a row names exist, so that a mistake in its text shows before another row is trained.
 
     Raises:
-        UserError: an unknown signal, neuron, normalisation, encoder or optimizer, an option it does not take, or a text
-            that is none.
+        UserError: a signal, neuron, normalisation, encoder or optimizer is unknown or does not take an option, or the
+            rule's text cannot be read.
     """
     if config.path != "torch":
         return  # settled by a plan, which has looked at all of it
-    made = [(SIGNALS, config.signal), (ENCODERS, config.encode), (NEURONS, config.neuron)]
-    made += [(NEURONS, config.readout_neuron), (NORMALISATIONS, None if config.norm == "none" else config.norm)]
-    for registry, text in made:
+    parts = [(SIGNALS, config.signal), (ENCODERS, config.encode), (NEURONS, config.neuron)]
+    parts += [(NEURONS, config.readout_neuron), (NORMALISATIONS, None if config.norm == "none" else config.norm)]
+    for registry, text in parts:
         if text is not None:
             registry.make(text)
     for kind in (config.optimizer, config.readout_optimizer):
@@ -128,14 +135,14 @@ def check_words(config: SettledConfig) -> None:
 
 
 def name_of(run: Mapping[str, Any], shared: TrainConfig) -> str:
-    """The name of a run's row: its text, and targets, device and path that are not the usual.
+    """The name of a run's row: its text, and targets, device and path where they are not the usual ones.
 
     Args:
-        run: its settings by name, such as a `result.json`.
-        shared: settings of the comparison that need no mention.
+        run: settings by name, such as a `result.json` holds them.
+        shared: settings of the comparison, which the name leaves out.
 
     Returns:
-        Such as `sigprop@lr=0.01, shuffled targets @ fixed_point`.
+        The name, such as `sigprop@lr=0.01, shuffled targets @ fixed_point`.
     """
     name = text_of(run, shared)
     name += "" if run.get("targets", "own") == "own" else ", shuffled targets"
@@ -144,22 +151,27 @@ def name_of(run: Mapping[str, Any], shared: TrainConfig) -> str:
 
 
 def text_of(run: Mapping[str, Any], shared: TrainConfig) -> str:
-    """The text that `parse_row` reads as a run's row, but for shuffled targets.
+    """The text that `parse_row` reads as a run's row; shuffled targets are left out.
 
-    It holds the rule, and every setting that neither the shared settings nor the rule's own give. A control always says
-    its read-out's rate. Arguments are those of `name_of`.
+    Args:
+        run: settings by name, such as a `result.json` holds them.
+        shared: settings of the comparison, which the text leaves out.
+
+    Returns:
+        The rule, and every setting that neither the shared settings nor the rule itself give. A control always says
+        the learning rate of its read-out.
     """
     rule = str(run.get("plain_rule") or run["rule"])
-    asked = replace(shared, rule=rule, path=run.get("path", "torch"), signal=None, dw=None, targets="own")
+    config = replace(shared, rule=rule, path=run.get("path", "torch"), signal=None, dw=None, targets="own")
     name, control = rule, RULES.make(rule).control
-    settled = settle(asked)
+    settled = settle(config)
     for setting in NAMED:
         value = run.get(setting)
         if value is None or (value == getattr(settled, setting) and not (control and setting == "readout_lr")):
             continue
         name += f"@{setting}={value}"
-        asked = replace(asked, **{setting: value})
-        settled = settle(asked)
+        config = replace(config, **{setting: value})
+        settled = settle(config)
     return name
 
 
@@ -173,7 +185,7 @@ def folder_name(row: str) -> str:
 
 
 def shared_by(runs: Sequence[Mapping[str, Any]]) -> TrainConfig:
-    """What finished runs share, of the settings that a row may have of its own."""
+    """The settings that finished runs share, among those that a row may set for itself."""
     first = runs[0]
     same = {name: first[name] for name in NAMED if all(run.get(name) == first.get(name) for run in runs)}
     return TrainConfig(**{name: value for name, value in same.items() if value is not None})

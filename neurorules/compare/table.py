@@ -1,4 +1,4 @@
-"""The table of a comparison: a row a rule, mean and spread over seeds."""
+"""The table of a comparison: one row per rule, with mean and spread over seeds."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Row:
-    """One rule over its seeds.
+    """One rule, averaged over its seeds.
 
     Args:
         rule: name with options, and the device where there is one.
         rates: learning rates of hidden layers (None for a control, whose layers learn nothing), and of the read-out.
-        seeds: how many.
+        seeds: number of seeds.
         test, test_spread: mean and standard deviation (n-1) of the test accuracy, in 0..1; spread 0 for one seed.
-        validation: mean, None where nothing was held out.
+        validation: mean validation accuracy, in 0..1; None where no samples were held out.
         seconds: mean seconds of learning.
-        spikes: mean hidden spikes a sample.
-        needs: what its signal needs.
+        spikes: mean number of hidden spikes per sample.
+        needs: what the rule's signal needs, in words of `signals.NEEDS`.
     """
 
     rule: str
@@ -35,7 +35,7 @@ class Row:
 
 
 def rows_of(runs: Sequence[dict[str, Any]]) -> list[Row]:
-    """Gather runs of `compare.json` by their label, in the order they first appear."""
+    """Average runs of `compare.json` over seeds: one row for each rule, in the order in which rules first appear."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for run in runs:
         groups.setdefault(run["rule"], []).append(run)
@@ -43,11 +43,12 @@ def rows_of(runs: Sequence[dict[str, Any]]) -> list[Row]:
 
 
 def mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and standard deviation (n-1); 0 for one value."""
+    """Mean and standard deviation (n-1) of at least one value; the deviation of one value is 0."""
     return statistics.mean(values), statistics.stdev(values) if len(values) > 1 else 0.0
 
 
 def _row(name: str, group: list[dict[str, Any]]) -> Row:
+    """The row of one rule, from the runs of its seeds."""
     test = [run["test_accuracy"] for run in group]
     validation = [run["validation_accuracy"] for run in group if run["validation_accuracy"] is not None]
     return Row(
@@ -72,10 +73,11 @@ COLUMNS = (
     "seconds",
     "what the signal needs",
 )
+"""Titles of the columns."""
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """One row as texts."""
+    """The texts of one row's cells, under `COLUMNS`."""
     spread = f" ± {100 * row.test_spread:.2f}" if row.seeds > 1 else ""
     validation = "-" if row.validation is None else f"{100 * row.validation:.2f}"
     needs = ", ".join(need.replace("_", " ") for need in row.needs) or "nothing"
@@ -92,7 +94,7 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def as_markdown(rows: Sequence[Row]) -> str:
-    """The table in Markdown."""
+    """The table as Markdown, with a line of titles."""
     lines = ["| " + " | ".join(COLUMNS) + " |", "|" + " --- |" * len(COLUMNS)]
     lines += ["| " + " | ".join(cells(row)) + " |" for row in rows]
     return "\n".join(lines)

@@ -1,1 +1,1 @@
-"""What a comparison measures of every run, and how it counts over seeds. The definitions: docs/comparing.md."""
+"""What a comparison measures of every run, and how it averages over seeds; docs/comparing.md defines the measures."""

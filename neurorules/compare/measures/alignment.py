@@ -1,8 +1,9 @@
-"""A rule's update beside the exact gradient, and beside `bptt`'s: same weights, same samples, same loss.
+"""Compares a rule's update with the exact gradient, and with that of `bptt`: same weights, same samples, same loss.
 
-Two questions, two numbers. How far is what the rule asks for from the gradient of the loss? There the other side is the
-exact gradient, in which running averages are constants of the trial. And how far is the rule's *signal* from `bptt`'s?
-There both sides go back through the normalisation alike, centred and decorrelated, so that one signal is one update.
+Two questions have two numbers. How far is what the rule asks for from the gradient of the loss? There the other side is
+the exact gradient, in which running averages are constants of the trial. And how far is the rule's *signal* from that
+of `bptt`? There both sides go back through the normalisation alike, centred and decorrelated, so that one signal is one
+update.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ DRAWS = 7_000_003
 
 @dataclass(frozen=True)
 class ProbeNormalisation(Normalisation):
-    """Forwards by the running averages as they are; backwards with E[d] and E[d I^] over the samples at hand.
+    """Normalises by the running averages as they are, and carries back with E[d] and E[d I^] over the samples at hand.
 
     Running averages of an update belong to the rule that made them, and lag. For the angle of signals both sides take
     those of the probe's samples instead, so that two rules with one signal have one update.
 
     Args:
-        centres_inputs: as the normalisation it stands for.
+        centres_inputs: as in the normalisation that it stands for.
     """
 
     centres_inputs: bool
@@ -49,7 +50,7 @@ class ProbeNormalisation(Normalisation):
 
 
 def probed(model: Model) -> Model:
-    """The same model with each streaming normalisation as a probe takes it; batch normalisation stays as it is."""
+    """The model with `ProbeNormalisation` for each streaming normalisation; batch normalisation stays as it is."""
     layers = tuple(
         layer
         if layer.normalisation is None or layer.normalisation.reads_batch
@@ -60,7 +61,15 @@ def probed(model: Model) -> Model:
 
 
 def bptt_model(model: Model, statistics: Statistics) -> Model | None:
-    """`bptt` on the same network for the same loss; None where nothing can be carried back through the network."""
+    """Build `bptt` on the network of a model, for the same loss.
+
+    Args:
+        model: another rule's model.
+        statistics: whether the running averages are constants of a trial (held) or move with it (moving).
+
+    Returns:
+        The model of `bptt`; None where nothing can be carried back through the network.
+    """
     rule = replace(RULES.make(f"bptt:statistics={statistics}"), loss=model.rule.loss, targets=model.rule.targets)
     try:
         return build_model(model.network, rule)
@@ -69,26 +78,34 @@ def bptt_model(model: Model, statistics: Statistics) -> Model | None:
 
 
 def exact_model(model: Model) -> Model | None:
-    """The exact gradient on the same network; None where there is none.
+    """Build the model whose update is the exact gradient on the same network; None where there is none.
 
-    Statistics are held: running averages are constants of a trial, and so is the gain of what a layer sends itself.
-    Those of batch normalisation alone are functions of the weights, and the gradient goes through them.
+    Running averages are constants of a trial, and so is the gain of what a layer sends to itself, so that statistics
+    are held. Only those of batch normalisation are functions of the weights, and the gradient goes through them.
     """
     layers = [layer for layer in model.network.layers if layer.normalisation is not None]
     batch = all(layer.normalisation is not None and layer.normalisation.reads_batch for layer in layers)
-    loops = any(entry.connection.recurrent for layer in layers for entry in layer.inputs)
+    loops = any(afferent.connection.recurrent for layer in layers for afferent in layer.inputs)
     return bptt_model(model, "moving" if batch and not loops else "held")
 
 
 def exact_state(learned: Learned) -> Learned:
-    """What `bptt` reads of a state that another rule made: parameters, and the averages of the phase "input"."""
+    """What `bptt` reads of the state of another rule: parameters, and the running averages of the phase "input"."""
     return Learned(learned.parameters, learned.current, learned.pre)
 
 
 def probe_trial(model: Model, learned: Learned, drive: Series, steps: int, labels: Tensor) -> TrialResult:
-    """One trial that changes nothing. Where a phase applies its changes, the phases after it see none of them.
+    """Run one trial that changes nothing. Where a phase applies its changes, later phases do not see them.
 
-    Its gradients are those of all phases together, at the weights as they are, before any optimiser.
+    Args:
+        model: what runs.
+        learned: its parameters and state, which stay as they are.
+        drive: (T, B, *input), or constant (B, *input).
+        steps: T.
+        labels: class indices (B,).
+
+    Returns:
+        The trial's result; its gradients are summed over all phases, at the weights as they are, before any optimiser.
     """
     early: list[Mapping[str, Tensor]] = []
 
@@ -97,43 +114,54 @@ def probe_trial(model: Model, learned: Learned, drive: Series, steps: int, label
         return learned.parameters
 
     generator = torch.Generator(drive.values.device).manual_seed(DRAWS)
-    found = learn_trial(model, learned, drive, steps, labels, generator, None, unchanged)
+    result = learn_trial(model, learned, drive, steps, labels, generator, None, unchanged)
     for gradients in early:
         for name, value in gradients.items():
-            found.gradients[name] = found.gradients[name] + value if name in found.gradients else value
-    return found
+            result.gradients[name] = result.gradients[name] + value if name in result.gradients else value
+    return result
 
 
 def by_layer(network: Network, gradients: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The gradients of each layer's weights, all its connections in one row of float64; layers without any left out."""
-    found: dict[str, list[Tensor]] = {}
+    """Put the gradients of each layer's weights into one row.
+
+    Args:
+        network: names the weights of each layer.
+        gradients: by parameter.
+
+    Returns:
+        By layer, a tensor (weights,) in float64 of all its connections; layers without gradients are left out.
+    """
+    pieces: dict[str, list[Tensor]] = {}
     for layer, _, name in network.weights():
         if name in gradients:
-            found.setdefault(layer.name, []).append(gradients[name].double().flatten())
-    return {name: torch.cat(parts) for name, parts in found.items()}
+            pieces.setdefault(layer.name, []).append(gradients[name].double().flatten())
+    return {name: torch.cat(parts) for name, parts in pieces.items()}
 
 
 def agreement(
     model: Model, learned: Learned, drive: Series, steps: int, labels: Tensor
 ) -> dict[str, dict[str, float | None]]:
-    """By layer that the rule changes: its update against the exact gradient, and the angle of its signal to `bptt`'s.
-
-    Empty where nothing can be carried back through the network.
+    """Compare a rule's update with the exact gradient, and its signal with that of `bptt`, layer by layer.
 
     Args:
-        model, learned: as they are; nothing is changed.
-        drive: (T, B, *input) or constant (B, *input).
+        model: the rule on its network.
+        learned: its parameters and state, which stay as they are.
+        drive: (T, B, *input), or constant (B, *input).
         steps: T.
-        labels: (B,) class indices.
+        labels: class indices (B,).
+
+    Returns:
+        By layer that the rule changes, what `compare_updates` gives of the update, and signal_angle_deg, the angle
+        in degrees between the two signals. Empty where nothing can be carried back through the network.
     """
     alike, exact = probed(model), exact_model(model)
     other = bptt_model(alike, "moving")
     if exact is None or other is None:
         return {}
-    batch, known = (drive, steps, labels), exact_state(learned)
+    batch, averages = (drive, steps, labels), exact_state(learned)
     here, there, signal, bptts = (
         by_layer(model.network, probe_trial(each, state, *batch).gradients)
-        for each, state in ((model, learned), (exact, known), (alike, learned), (other, known))
+        for each, state in ((model, learned), (exact, averages), (alike, learned), (other, averages))
     )
     return {
         name: {
@@ -146,10 +174,15 @@ def agreement(
 
 
 def compare_updates(here: Tensor, exact: Tensor) -> dict[str, float | None]:
-    """cosine, angle_deg, norm_ratio |here| / |exact|, and sign_agreement among the weights that both change.
+    """Compare an update with the exact gradient.
 
     Args:
-        here, exact: (weights,) each.
+        here: the update, (weights,).
+        exact: the gradient, (weights,).
+
+    Returns:
+        cosine in -1..1, angle_deg in 0..180, norm_ratio |here| / |exact|, and sign_agreement, the share in 0..1 of
+        equal signs among the weights that both change. None stands for what is not defined, as for a vector of zeros.
     """
     sizes = float(here.norm()), float(exact.norm())
     if not all(map(math.isfinite, sizes)) or sizes[1] == 0:

@@ -1,4 +1,4 @@
-"""What learning costs beside running the network: bytes kept, sent and read for one sample; energy where known."""
+"""What learning costs beside running the network: bytes stored, sent and read per sample, and energy where known."""
 
 from __future__ import annotations
 
@@ -14,11 +14,17 @@ from neurorules.network.model import Learned, Model
 from neurorules.torch_path.trial import allowance
 
 NUMBER = 4
-"""Bytes of a float32 number, or of a label."""
+"""Number of bytes of a float32 number, or of a label."""
 
 
 class LearningBytes(NamedTuple):
-    """For one sample, hidden layers alone: bytes kept until learning reads them, sent to layers, read as weights."""
+    """Bytes that learning moves for one sample, in hidden layers alone.
+
+    Args:
+        kept: bytes that are stored until learning reads them.
+        sent: bytes that are sent to layers.
+        read: bytes of weights that only learning reads.
+    """
 
     kept: float
     sent: float
@@ -26,20 +32,25 @@ class LearningBytes(NamedTuple):
 
     @property
     def total(self) -> float:
-        """All three."""
+        """The sum of the three numbers of bytes."""
         return self.kept + self.sent + self.read
 
 
 def learning_bytes(
     model: Model, learned: Learned, drive: Series, steps: int, labels: Tensor, batch_size: int
 ) -> LearningBytes:
-    """What the signal's `needs` and phases say that learning moves. The definitions: docs/comparing.md.
+    """Count the bytes that learning moves, by the `needs` and phases of the signal (docs/comparing.md).
 
     Args:
-        model, learned: what learns.
-        drive, labels: samples, their number not that of classes; only shapes count.
+        model: the rule on its network.
+        learned: its parameters and state.
+        drive: (T, B, *input), or constant (B, *input), B not the number of classes; only its shape counts.
         steps: T.
-        batch_size: samples of a trial, which share class prototypes.
+        labels: class indices (B,).
+        batch_size: number of samples of a trial, which share class prototypes.
+
+    Returns:
+        Bytes per sample.
     """
     needs = frozenset() if model.signal is None else model.signal.needs
     neurons = sum(prod(layer.shape) for layer in model.network.hidden)
@@ -52,12 +63,12 @@ def learning_bytes(
 
 
 def _summed(model: Model) -> tuple[str, ...]:
-    """Phases of which one number a neuron stays until the layer learns."""
+    """Names of the phases of which one number per neuron is stored until the layer learns."""
     return ("input",) if model.signal is None else model.signal.phases
 
 
 def _sent(model: Model, neurons: int, times: int) -> int:
-    """Numbers that reach hidden layers from outside for learning's sake, phases of their own left out."""
+    """How many numbers reach hidden layers from outside for the sake of learning; phases of their own are left out."""
     needs = frozenset() if model.signal is None else model.signal.needs
     layers, classes = len(model.network.hidden), model.network.classes
     if "above" in needs:
@@ -68,44 +79,44 @@ def _sent(model: Model, neurons: int, times: int) -> int:
 
 
 def _read(model: Model, times: int) -> float:
-    """Weights that learning alone reads: those above backwards, fixed ones, a layer's own read-out there and back."""
+    """How many weights only learning reads: those above, backwards; fixed ones; a layer's own read-out, both ways."""
     needs = frozenset() if model.signal is None else model.signal.needs
     network, classes = model.network, model.network.classes
     neurons = sum(prod(layer.shape) for layer in network.hidden)
     above = sum(
-        prod(entry.connection.weight_shape(entry.pre_shape))
-        for layer, entry, _ in network.weights()
-        if entry.source >= 0
+        prod(afferent.connection.weight_shape(afferent.pre_shape))
+        for layer, afferent, _ in network.weights()
+        if afferent.source >= 0
     )
-    found = 0.0
+    count = 0.0
     if "weight_transport" in needs or ("fixed_feedback" in needs and "above" in needs):
-        found += above * times
+        count += above * times
     elif "second_pass" in needs:
-        found += classes * prod(network.input_shape)
+        count += classes * prod(network.input_shape)
     elif "fixed_feedback" in needs:
-        found += neurons * (classes if "output_error" in needs else 1)
+        count += neurons * (classes if "output_error" in needs else 1)
     if "weight_sign" in needs:
-        found += above * times / (8 * NUMBER)
+        count += above * times / (8 * NUMBER)
     if "local_readout" in needs:
-        found += 2 * classes * neurons
-    return found
+        count += 2 * classes * neurons
+    return count
 
 
 def _pass(
     model: Model, learned: Learned, phase: Phase, drive: Series, steps: int, labels: Tensor, batch_size: int
 ) -> float:
-    """Bytes of one more pass: a bit a neuron and step where it spikes, else a number a neuron."""
+    """Bytes of one more pass: one bit per neuron and step where the neurons spike, else one number per neuron."""
     if model.signal is None:
         return 0.0
     error = drive.values.new_zeros(len(labels), model.network.classes)
-    found = allowance.drive(model, learned, phase.name, drive, error, labels)
-    if found.input is not None:
-        rows = found.input.values.shape[0 if found.input.constant else 1]
-    elif found.injected is not None:
-        rows = len(found.injected)
+    pass_drive = allowance.drive(model, learned, phase.name, drive, error, labels)
+    if pass_drive.input is not None:
+        rows = pass_drive.input.values.shape[0 if pass_drive.input.constant else 1]
+    elif pass_drive.injected is not None:
+        rows = len(pass_drive.injected)
     else:
-        assert found.offset is not None
-        rows = len(found.offset.patterns if found.offset.shares is None else found.offset.shares)
+        assert pass_drive.offset is not None
+        rows = len(pass_drive.offset.patterns if pass_drive.offset.shares is None else pass_drive.offset.shares)
     share = 1.0 if rows == len(labels) else rows / batch_size
     hidden = model.network.hidden
     bits = {layer.name: steps if layer.neuron.spiking and not phase.linear else 8 * NUMBER for layer in hidden}
@@ -113,11 +124,15 @@ def _pass(
 
 
 def energy_pJ(hardware: str, spikes: float, synops: float) -> float | None:
-    """Energy of one sample on the device model that says it; None where none does.
+    """The energy of one sample, by the first device model that gives one.
 
     Args:
         hardware: device models joined by +, or none.
-        spikes, synops: a sample.
+        spikes: number of spikes per sample.
+        synops: number of synaptic operations per sample.
+
+    Returns:
+        The energy in pJ; None where no device model gives one.
     """
     for text in [] if hardware == "none" else hardware.split("+"):
         device = DEVICES.make(text.strip())

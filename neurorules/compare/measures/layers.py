@@ -1,4 +1,4 @@
-"""What a probe shows of each layer: how much it fires, who never does, and what its activity tells of the label."""
+"""What a probe shows of each layer: how much it fires, which neurons never do, and what it tells of the label."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from neurorules.compare.measures.probe_samples import Probe
@@ -21,37 +22,55 @@ from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.trial.observe import respond
 
 SATURATED = 0.95
-"""A neuron that fires in more than this share of steps has nothing left to say."""
+"""A neuron that fires in more than this share of steps counts as saturated."""
 
 
 class Look(NamedTuple):
-    """Measures of a layer by name, and its time-averaged activity on the samples seen, (samples, features)."""
+    """What a probe shows of one layer.
+
+    Args:
+        measures: by name.
+        features: activity averaged over time, of the samples that are looked at, (B, N).
+    """
 
     measures: dict[str, Any]
-    features: np.ndarray
+    features: Shaped[np.ndarray, "B N"]
 
 
 def look_at(learner: Learner, learned: Learned, probe: Probe) -> dict[str, Look]:
-    """By layer: firing_rate, dead, saturated, probe_accuracy; the first three of hidden layers only.
+    """Run the samples of a probe, and measure each layer.
 
     Args:
-        learner: its network runs, and stays as it is.
-        learned: the state it runs with.
+        learner: whose network runs, and stays as it is.
+        learned: the state that it runs with.
         probe: the samples.
+
+    Returns:
+        By layer, firing_rate, dead, saturated and probe_accuracy, all in 0..1; the first three are None for the
+        read-out.
     """
     fitted, fitted_labels = _run(learner, learned, probe, probe.train, probe.fitted)
-    seen, seen_labels = _run(learner, learned, probe, probe.part, probe.seen)
-    found = {}
+    held, held_labels = _run(learner, learned, probe, probe.part, probe.seen)
+    looks = {}
     for layer in learner.model.network.layers:
-        here, there = fitted[layer.name], seen[layer.name]
+        here, there = fitted[layer.name], held[layer.name]
         measures = _firing(layer, np.concatenate([here, there]))
-        measures["probe_accuracy"] = probe_accuracy(here, fitted_labels, there, seen_labels)
-        found[layer.name] = Look(measures, there)
-    return found
+        measures["probe_accuracy"] = probe_accuracy(here, fitted_labels, there, held_labels)
+        looks[layer.name] = Look(measures, there)
+    return looks
 
 
 def weight_change(network: Network, before: Mapping[str, Tensor], now: Mapping[str, Tensor]) -> dict[str, float | None]:
-    """By layer |w - w_before| / |w_before| of all its weights; None where it is not known or was nothing."""
+    """How far the weights of each layer moved: |w - w_before| / |w_before|.
+
+    Args:
+        network: names the weights of each layer.
+        before: earlier weights, by name; weights that are missing do not count.
+        now: weights, by name.
+
+    Returns:
+        By layer, the share of all its weights; None where the earlier ones are missing or were 0.
+    """
     squares: dict[str, list[float]] = {layer.name: [0.0, 0.0] for layer in network.layers}
     for layer, _, name in network.weights():
         if name in before:
@@ -63,27 +82,27 @@ def weight_change(network: Network, before: Mapping[str, Tensor], now: Mapping[s
 def _run(
     learner: Learner, learned: Learned, probe: Probe, part: Part, positions: np.ndarray
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """By layer the mean activity over time, (samples, features), and the labels."""
+    """By layer, the activity averaged over time, (B, N); and the labels (B,)."""
     network = learner.model.network
-    found: dict[str, list[Tensor]] = {layer.name: [] for layer in network.layers}
+    pieces: dict[str, list[Tensor]] = {layer.name: [] for layer in network.layers}
     labels = []
     for drive, batch_labels in probe.batches(part, positions):
         drive, steps = check_drive(drive, network, learner.steps, learner.device, learner.dtype)
         response = respond(learner.model, learned, drive, steps)
         for layer, activity in zip(network.layers, response.activity, strict=True):
-            found[layer.name].append(_mean(layer, activity))
+            pieces[layer.name].append(_mean(layer, activity))
         labels.append(batch_labels)
-    return {name: torch.cat(parts).numpy() for name, parts in found.items()}, torch.cat(labels).numpy()
+    return {name: torch.cat(parts).numpy() for name, parts in pieces.items()}, torch.cat(labels).numpy()
 
 
-def _mean(layer: Layer, activity: Activity) -> Tensor:
-    """Mean output; of a spiking read-out the mean membrane, which its scores are."""
+def _mean(layer: Layer, activity: Activity) -> Float[Tensor, "B N"]:
+    """The output averaged over time, (B, N); of a spiking read-out the membrane, which its scores are."""
     shown = activity.v if layer.role == "readout" and layer.neuron.spiking else activity.S
     return (shown.total(activity.steps) / activity.steps).flatten(1).float().cpu()
 
 
-def _firing(layer: Layer, means: np.ndarray) -> dict[str, Any]:
-    """Rates of a hidden layer; graded outputs cannot saturate, and are dead where they are always 0."""
+def _firing(layer: Layer, means: Shaped[np.ndarray, "B N"]) -> dict[str, Any]:
+    """Firing of a hidden layer, from its activity averaged over time, (B, N); a graded output cannot saturate."""
     if layer.role == "readout":
         return {"firing_rate": None, "dead": None, "saturated": None}
     rates = means.mean(0)

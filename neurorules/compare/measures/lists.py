@@ -1,4 +1,4 @@
-"""The lists of `compare.json` that runs left behind: a row a layer and epoch, a row an epoch."""
+"""The lists of `compare.json` that are read from runs' folders: one row per layer and epoch, or per epoch."""
 
 from __future__ import annotations
 
@@ -14,10 +14,17 @@ from neurorules.compare.rows import is_reference
 from neurorules.runs.folder import RunFolder
 
 LAYER_KEYS = ("firing_rate", "dead", "saturated", "weight_change", "cka", "probe_accuracy")
+"""Measures of a layer in an epoch."""
 
 
 class Finished(NamedTuple):
-    """A finished run: its result as `compare.json` holds it, its folder, and its lines of measures."""
+    """A finished run.
+
+    Args:
+        run: its result, as `compare.json` holds it.
+        folder: its folder.
+        rows: what a watcher measured, one row per epoch, oldest first.
+    """
 
     run: Mapping[str, Any]
     folder: Path
@@ -25,64 +32,81 @@ class Finished(NamedTuple):
 
     @property
     def key(self) -> dict[str, Any]:
-        """What its rows begin with."""
+        """The rule and seed, with which each row of the run begins."""
         return {"rule": self.run["rule"], "seed": self.run["seed"]}
 
 
 def finished(run: Mapping[str, Any], folder: Path) -> Finished:
-    """A run with the measures of its own epochs."""
+    """Read the measures of a finished run.
+
+    Args:
+        run: its result, as `compare.json` holds it.
+        folder: its folder.
+
+    Returns:
+        The run, with rows of no more epochs than it had.
+    """
     rows = read_rows(folder / FOLDER)
     return Finished(run, folder, [row for row in rows if row["epoch"] <= run["epochs"]])
 
 
 def alignment_rows(runs: Sequence[Finished]) -> list[dict[str, Any]]:
-    """rule, seed, layer, epoch, cosine, angle_deg, norm_ratio, sign_agreement, signal_angle_deg."""
+    """Rows of rule, seed, layer, epoch, cosine, angle_deg, norm_ratio, sign_agreement and signal_angle_deg."""
     return [
-        {**found.key, "layer": layer, "epoch": row["epoch"], **measures}
-        for found in runs
-        for row in found.rows
+        {**done.key, "layer": layer, "epoch": row["epoch"], **measures}
+        for done in runs
+        for row in done.rows
         for layer, measures in row["alignment"].items()
     ]
 
 
 def layer_rows(runs: Sequence[Finished]) -> list[dict[str, Any]]:
-    """rule, seed, layer, epoch, and `LAYER_KEYS`; cka with `bptt`'s run of the same seed and epoch."""
-    made = []
-    for found in runs:
-        exact = exact_run(found, runs)
-        for row in found.rows:
-            cka = _cka(found.folder, None if exact is None else exact.folder, row["epoch"])
+    """Rows of rule, seed, layer, epoch and `LAYER_KEYS`; cka with the run of `bptt` of the same seed and epoch."""
+    layers = []
+    for done in runs:
+        exact = exact_run(done, runs)
+        for row in done.rows:
+            cka = _cka(done.folder, None if exact is None else exact.folder, row["epoch"])
             for layer, measures in row["layers"].items():
                 values = {**measures, "cka": cka.get(layer)}
-                made.append(
-                    {**found.key, "layer": layer, "epoch": row["epoch"], **{key: values.get(key) for key in LAYER_KEYS}}
+                layers.append(
+                    {**done.key, "layer": layer, "epoch": row["epoch"], **{key: values.get(key) for key in LAYER_KEYS}}
                 )
-    return made
+    return layers
 
 
 def epoch_rows(runs: Sequence[Finished]) -> list[dict[str, Any]]:
-    """rule, seed, epoch, train_accuracy, train_loss, validation_accuracy, train_seconds."""
+    """Rows of rule, seed, epoch, train_accuracy, train_loss, validation_accuracy and train_seconds."""
     keys = ("epoch", "train_accuracy", "train_loss", "validation_accuracy", "train_seconds")
     return [
-        {**found.key, **{key: row.get(key) for key in keys}}
-        for found in runs
-        for row in RunFolder(found.folder).read_metrics()
+        {**done.key, **{key: row.get(key) for key in keys}}
+        for done in runs
+        for row in RunFolder(done.folder).read_metrics()
     ]
 
 
 def is_exact(run: Mapping[str, Any]) -> bool:
-    """Whether a run is of the rule that others are compared with, `bptt` with any options, as torch runs it."""
+    """Whether a run is of the rule that others are compared with: `bptt`, with any options, learning in torch."""
     return is_reference(run) and run.get("path", "torch") == "torch"
 
 
-def exact_run(found: Finished, runs: Sequence[Finished]) -> Finished | None:
-    """The run of `bptt` with the same seed, on the same device if there is one; None without."""
-    same = [a for a in runs if is_exact(a.run) and a.run["seed"] == found.run["seed"]]
-    on_device = [a for a in same if a.run.get("hardware") == found.run.get("hardware")]
+def exact_run(done: Finished, runs: Sequence[Finished]) -> Finished | None:
+    """Find the run of `bptt` that a run is compared with.
+
+    Args:
+        done: the run.
+        runs: all runs of the comparison.
+
+    Returns:
+        A run of the same seed, on the same device model where there is one; None where there is none of this seed.
+    """
+    same = [a for a in runs if is_exact(a.run) and a.run["seed"] == done.run["seed"]]
+    on_device = [a for a in same if a.run.get("hardware") == done.run.get("hardware")]
     return next(iter([*on_device, *same]), None)
 
 
 def _cka(here: Path, there: Path | None, epoch: int) -> dict[str, float | None]:
+    """By layer, the CKA of two runs in one epoch; empty without a second run."""
     if there is None:
         return {}
     mine, exact = (read_features(folder / FOLDER, epoch) for folder in (here, there))
@@ -90,4 +114,5 @@ def _cka(here: Path, there: Path | None, epoch: int) -> dict[str, float | None]:
 
 
 def _compared(x: np.ndarray, y: np.ndarray) -> float | None:
+    """The CKA of two layers, features (samples, features) each; None where they saw other numbers of samples."""
     return linear_cka(x, y) if len(x) == len(y) else None

@@ -1,4 +1,4 @@
-"""The samples a comparison's runs are looked at with: the same for every rule and seed, none of the test set."""
+"""The samples with which the runs of a comparison are measured: the same for every rule and seed, no test samples."""
 
 from __future__ import annotations
 
@@ -12,15 +12,23 @@ from neurorules.contracts.series import Series
 from neurorules.torch_path.training.batches import Part, TrainingData
 
 FITTED, SEEN, ALIGNED = 512, 256, 128
-"""Samples that a linear probe is fitted to; that it is scored on, and representations compared by; of one update."""
+"""Numbers of samples: a linear probe is fitted to the first, and scored on the second, by which representations are
+compared too; updates are compared on the third."""
 DRAWS = 5_000_011
-"""Seed of the choice, and of an encoder's draws."""
+"""Seed of the choice of samples, and of an encoder's draws."""
 FEWEST = 8
-"""Held-out samples that are worth a look; with fewer, training samples are taken instead."""
+"""Fewest held-out samples that are measured with; where there are fewer, training samples take their place."""
 
 
 class Probe(NamedTuple):
-    """Positions in the training part to fit, and in a part to look at."""
+    """The samples that a comparison measures with.
+
+    Args:
+        train: the part with the samples that a linear probe is fitted to.
+        fitted: positions of these samples in it.
+        part: the part with the samples that everything is measured on.
+        seen: positions of these samples in it.
+    """
 
     train: Part
     fitted: np.ndarray
@@ -28,17 +36,25 @@ class Probe(NamedTuple):
     seen: np.ndarray
 
     def batches(self, part: Part, positions: np.ndarray) -> list[tuple[Series, Tensor]]:
-        """Those samples, encoded by draws of their own, at most `SEEN` at a time."""
+        """Encode samples, with draws that belong to the probe alone.
+
+        Args:
+            part: part of the data.
+            positions: of the samples in it.
+
+        Returns:
+            Batches of at most `SEEN` samples: drive (T, B, *input), or constant (B, *input), and labels (B,).
+        """
         generator = torch.Generator().manual_seed(DRAWS)
         return [part.batch(positions[i : i + SEEN], generator) for i in range(0, len(positions), SEEN)]
 
     def update_batch(self) -> tuple[Series, Tensor]:
-        """The samples whose update is compared."""
+        """The samples on which updates are compared: drive (T, B, *input), or constant (B, *input), and labels (B,)."""
         return self.part.batch(self.seen[:ALIGNED], torch.Generator().manual_seed(DRAWS))
 
 
 def probe_of(data: TrainingData) -> Probe:
-    """The probe of a data set: training samples to fit, held-out ones to look at, or training samples for both."""
+    """The probe of a data set: training samples to fit, held-out ones to measure on, or training samples for both."""
     order = np.random.default_rng(DRAWS).permutation(len(data.train))
     held = data.validation
     if held is not None and len(held) >= FEWEST:

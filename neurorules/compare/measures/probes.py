@@ -1,8 +1,9 @@
-"""A linear probe: what a layer's mean activity tells of the label, whatever the network's own read-out makes of it."""
+"""A linear probe: what a layer's mean activity tells of the label, apart from what the network's read-out tells."""
 
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Shaped
 
 PENALTY = 100.0
 """Ridge penalty on standardised features, of 512 samples. Source: training samples of MNIST through random layers of 32
@@ -10,16 +11,19 @@ to 3,000 neurons, penalties 1 to 1,000."""
 
 
 def probe_accuracy(
-    features: np.ndarray, labels: np.ndarray, unseen: np.ndarray, unseen_labels: np.ndarray
+    features: Shaped[np.ndarray, "B N"],
+    labels: Shaped[np.ndarray, " B"],
+    unseen: Shaped[np.ndarray, "other N"],
+    unseen_labels: Shaped[np.ndarray, " other"],
 ) -> float | None:
-    """Accuracy in 0..1 of a ridge classifier fitted to one set of samples, on another.
+    """Fit a ridge classifier to one set of samples, and score it on another.
 
     Args:
-        features, labels: (samples, features) and (samples,) to fit.
-        unseen, unseen_labels: to score.
+        features, labels: activity (B, N) and class indices (B,) that the classifier is fitted to.
+        unseen, unseen_labels: activity and class indices that it is scored on.
 
     Returns:
-        None where there is nothing to score, or one class alone to fit.
+        The accuracy in 0..1; None where there is nothing to score, or only one class to fit.
     """
     if not len(unseen) or len(np.unique(labels)) < 2:
         return None

@@ -1,4 +1,4 @@
-"""Seeds are the unit: intervals of a mean over seeds, and differences of two rules seed by seed."""
+"""Statistics over seeds: the interval of a mean, and the difference of two rules seed by seed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ from typing import Any, NamedTuple
 from scipy.special import stdtrit
 
 CONFIDENCE = 0.95
+"""How often an interval holds the true mean."""
 
 
 class Interval(NamedTuple):
-    """A mean, the bounds of its interval (None for one value), and the standard deviation (n-1; 0 for one value)."""
+    """A mean over seeds and its interval.
+
+    Args:
+        mean: of the values.
+        low, high: bounds of the interval; None for one value.
+        spread: standard deviation (n-1) of the values; 0 for one value.
+    """
 
     mean: float
     low: float | None
@@ -28,9 +35,12 @@ def interval(values: Sequence[float], confidence: float = CONFIDENCE, overlap: f
     the generalization error", Machine Learning 52, made for random splits and usual for folds.
 
     Args:
-        values: at least one.
+        values: one per seed, at least one.
         confidence: in (0, 1).
-        overlap: test samples over training samples where the values are of folds, else 0.
+        overlap: the number of test samples over that of training samples where the values are of folds, else 0.
+
+    Returns:
+        Mean, bounds and standard deviation, in the unit of the values.
     """
     mean = statistics.fmean(values)
     if len(values) < 2:
@@ -41,23 +51,33 @@ def interval(values: Sequence[float], confidence: float = CONFIDENCE, overlap: f
 
 
 def described(values: Sequence[float], overlap: float = 0.0) -> dict[str, Any]:
-    """The interval of values by name, and the values; `overlap` as in `interval`."""
+    """Put values and their interval into one object of `compare.json`.
+
+    Args:
+        values, overlap: as in `interval`.
+
+    Returns:
+        mean, low, high, spread, and values.
+    """
     return {**interval(values, overlap=overlap)._asdict(), "values": list(values)}
 
 
 def paired_difference(
     here: Mapping[int, float], there: Mapping[int, float], overlap: float = 0.0
 ) -> dict[str, Any] | None:
-    """Interval of the mean of here - there over the seeds that both have; None where they share none.
+    """The interval of the mean of here - there over the seeds that both have.
 
-    A seed is the same data order and the same initial weights on both sides, so what it does to both cancels.
+    A seed gives the same data order and the same initial weights to both sides, so that what it does to both cancels.
 
     Args:
         here, there: values by seed.
         overlap: as in `interval`.
+
+    Returns:
+        mean, low, high, and seeds, their number; None where they share no seed.
     """
     seeds = sorted(here.keys() & there.keys())
     if not seeds:
         return None
-    found = interval([here[seed] - there[seed] for seed in seeds], overlap=overlap)
-    return {"mean": found.mean, "low": found.low, "high": found.high, "seeds": len(seeds)}
+    difference = interval([here[seed] - there[seed] for seed in seeds], overlap=overlap)
+    return {"mean": difference.mean, "low": difference.low, "high": difference.high, "seeds": len(seeds)}

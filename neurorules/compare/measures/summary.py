@@ -1,4 +1,4 @@
-"""One row a rule: means over seeds with intervals, differences to the exact gradient seed by seed, costs."""
+"""One row per rule: means over seeds with intervals, differences to `bptt` seed by seed, and costs."""
 
 from __future__ import annotations
 
@@ -13,30 +13,33 @@ from neurorules.compare.measures.lists import Finished, is_exact
 from neurorules.compare.measures.statistics import described, paired_difference
 
 SETTINGS = ("lr", "readout_lr", "signal_lr", "optimizer", "readout_optimizer", "signal", "dw")
-"""What a row says of how it learned, beside its name."""
+"""Settings of learning that a row holds beside its name."""
 REACHED = (0.9, 0.95, 0.97)
-"""Validation accuracies whose epochs and seconds are counted."""
+"""Validation accuracies for which the epochs and seconds to reach them are counted."""
 
 
 def rule_rows(
     runs: Sequence[Finished], epochs: Sequence[Mapping[str, Any]], problems: Callable[[str], Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """`rules` of `compare.json`, in the order rules first appear.
+    """Make the list `rules` of `compare.json`.
 
     Args:
-        runs: all of a comparison.
-        epochs: its rows of epochs.
-        problems: the four problems of a row, from its name.
+        runs: all runs of a comparison.
+        epochs: rows of their epochs (`lists.epoch_rows`).
+        problems: gives the four problems of a row, from its name.
+
+    Returns:
+        One row per rule, in the order in which rules first appear.
     """
     groups: dict[str, list[Finished]] = {}
-    for found in runs:
-        groups.setdefault(found.run["rule"], []).append(found)
+    for done in runs:
+        groups.setdefault(done.run["rule"], []).append(done)
     others = [group[0].run for group in groups.values()]
     return [_row(name, group, _exact_of(group, groups), epochs, problems, others) for name, group in groups.items()]
 
 
 def _exact_of(group: list[Finished], groups: Mapping[str, list[Finished]]) -> list[Finished]:
-    """The runs of `bptt`, on the same device if there are such; empty for itself and without."""
+    """The runs of `bptt`, on the same device model where there are such; empty for `bptt` itself, and without it."""
     if is_exact(group[0].run):
         return []
     rows = [other for other in groups.values() if is_exact(other[0].run)]
@@ -48,7 +51,8 @@ def _row(
     name: str, group: list[Finished], exact: list[Finished], epochs: Sequence[Mapping[str, Any]],
     problems: Callable[[str], Mapping[str, Any]], others: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:  # fmt: skip
-    runs = [found.run for found in group]
+    """The row of one rule, from its runs, those of `bptt` and one run of every rule."""
+    runs = [done.run for done in group]
     overlap = overlap_of(runs[0])
     difference = paired_difference(_test(group), _test(exact), overlap)
     validation = [run["validation_accuracy"] for run in runs]
@@ -68,7 +72,7 @@ def _row(
         "peak_memory_mb": _mean([r["peak_memory_mb"] if r.get("peak_memory_of") == "run" else None for r in runs]),
         "spikes_per_sample": statistics.fmean(run["spikes_per_sample"] for run in runs),
         "synops_per_sample": statistics.fmean(run["synops_per_sample"] for run in runs),
-        "learning_bytes_per_sample": _mean([_learning_bytes(found) for found in group]),
+        "learning_bytes_per_sample": _mean([_learning_bytes(done) for done in group]),
         "energy_pJ": _mean(
             [energy_pJ(r.get("hardware", "none"), r["spikes_per_sample"], r["synops_per_sample"]) for r in runs]
         ),
@@ -78,12 +82,15 @@ def _row(
 
 
 def reached(curves: Sequence[Sequence[Mapping[str, Any]]], accuracy: float, what: str) -> float | None:
-    """Mean over seeds of what stands in the first row of that validation accuracy; None where a seed has none.
+    """When a validation accuracy was reached, averaged over seeds.
 
     Args:
-        curves: rows of epochs, seed by seed.
+        curves: rows of epochs, one list for each seed.
         accuracy: in 0..1.
-        what: "epoch" or "train_seconds".
+        what: the column that is averaged, "epoch" or "train_seconds".
+
+    Returns:
+        The mean of that column in the first rows that reach the accuracy; None where a seed never does.
     """
     firsts = [
         next((row[what] for row in rows if row["validation_accuracy"] is not None
@@ -94,14 +101,16 @@ def reached(curves: Sequence[Sequence[Mapping[str, Any]]], accuracy: float, what
 
 
 def _test(group: Sequence[Finished]) -> dict[int, float]:
-    return {found.run["seed"]: found.run["test_accuracy"] for found in group}
+    """The test accuracy of each seed, in 0..1."""
+    return {done.run["seed"]: done.run["test_accuracy"] for done in group}
 
 
-def _learning_bytes(found: Finished) -> float | None:
-    return found.rows[-1]["learning_bytes"]["total"] if found.rows else None
+def _learning_bytes(done: Finished) -> float | None:
+    """Bytes that learning moves per sample, in the last epoch; None where the run was not watched."""
+    return done.rows[-1]["learning_bytes"]["total"] if done.rows else None
 
 
 def _mean(values: Sequence[float | int | None]) -> float | None:
-    """The mean; None where there is none, or one is missing."""
-    known = [value for value in values if value is not None]
-    return statistics.fmean(known) if known and len(known) == len(values) else None
+    """The mean of values; None where there are no values, or one is missing."""
+    present = [value for value in values if value is not None]
+    return statistics.fmean(present) if present and len(present) == len(values) else None

@@ -1,4 +1,4 @@
-"""The lists of a comparison as CSV files, one each, for whoever has a spreadsheet."""
+"""The lists of a comparison as CSV files, one file per list, for spreadsheets."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ from neurorules.runs.atomic import write_text
 from neurorules.runs.plain_json import plain
 
 LISTS = ("runs", "alignment", "layers", "epochs", "rules")
+"""Keys of `compare.json` that hold lists."""
 
 
 def write_tables(comparison: Mapping[str, Any], out: Path) -> None:
-    """Write `runs.csv`, `alignment.csv`, `layers.csv`, `epochs.csv`, `rules.csv` and `audit.csv` into `out`."""
+    """Write `runs.csv`, `alignment.csv`, `layers.csv`, `epochs.csv`, `rules.csv` and `audit.csv`.
+
+    Args:
+        comparison: what `compare.json` holds.
+        out: folder of the files.
+    """
     for name in LISTS:
         write_text(out / f"{name}.csv", as_csv(comparison[name]))
     audit = comparison["audit"]
@@ -24,7 +30,7 @@ def write_tables(comparison: Mapping[str, Any], out: Path) -> None:
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as CSV: a column a key, `test_accuracy.mean` for what lies deeper, lists as JSON, nothing for None."""
+    """Rows as CSV: a column per key, `test_accuracy.mean` for what lies deeper, lists as JSON, nothing for None."""
     flat = [_flat(plain(row)) for row in rows]
     names = dict.fromkeys(key for row in flat for key in row)
     deeper = {name.rpartition(".")[0] for name in names}
@@ -39,11 +45,12 @@ def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _flat(row: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    """A row whose values are no mappings; keys of what lay deeper are joined by dots."""
+    flat: dict[str, Any] = {}
     for key, value in row.items():
         name = f"{before}{key}"
         if isinstance(value, Mapping):
-            found |= _flat(value, f"{name}.")
+            flat |= _flat(value, f"{name}.")
         else:
-            found[name] = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
-    return found
+            flat[name] = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
+    return flat

@@ -1,7 +1,7 @@
-"""The watcher of a comparison: measures of every layer before the first epoch and after each, kept in the run's folder.
+"""The watcher of a comparison: it measures every layer before the first epoch and after each, in the run's folder.
 
-`measures/epochs.jsonl` holds a line an epoch, `measures/features0003.npz` what CKA needs, and the weights of the last
-epochs stand beside them. A run that was killed shows an epoch again: its lines and files, and later ones, are replaced.
+`measures/epochs.jsonl` holds one line per epoch, `measures/features0003.npz` what CKA needs, and the weights of the
+last epochs stand beside them. A run that was killed repeats an epoch: its line and files, and later ones, are replaced.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from neurorules.torch_path.training.watch import Watcher
 
 FOLDER, LINES = MEASURES, "epochs.jsonl"
 WARM = 5
-"""Trials that fill running averages before the first epoch is measured; fresh ones normalise nothing yet."""
+"""Number of trials that fill running averages before the first epoch is measured: fresh ones normalise nothing yet."""
 KEPT = 2
-"""Epochs whose weights are kept: a damaged checkpoint takes a run back by more than one."""
+"""Number of epochs whose weights are kept: a damaged checkpoint takes a run back by more than one."""
 
 
 @dataclass
@@ -45,7 +45,10 @@ class Measures(Watcher):
     """Measures one run.
 
     Args:
-        batch_size: of its trials, which share some of the bytes of learning.
+        batch_size: number of samples of a trial, which share some of the bytes that learning moves.
+        rows: what was measured so far, one row per epoch.
+        weights: weights of the last epoch, by epoch and name.
+        probe: samples that it measures with; None until they are chosen.
     """
 
     batch_size: int = 128
@@ -66,7 +69,7 @@ class Measures(Watcher):
             looks = look_at(learner, learned, self.probe)
             now = {n: learned.parameters[n].detach().cpu().clone() for _, _, n in learner.model.network.weights()}
             changes = weight_change(learner.model.network, self.weights.get(epoch - 1, {}), now)
-            row["layers"] = {name: {**found.measures, "weight_change": changes[name]} for name, found in looks.items()}
+            row["layers"] = {name: {**look.measures, "weight_change": changes[name]} for name, look in looks.items()}
             row["learning_bytes"] = _bytes(learner, learned, self.probe, self.batch_size)
         self.rows = [*(r for r in self.rows if r["epoch"] < epoch), row]
         self.weights = {epoch: now}
@@ -75,45 +78,57 @@ class Measures(Watcher):
 
 
 def read_rows(home: Path) -> list[dict[str, Any]]:
-    """The lines of a run's folder of measures, oldest first; none where it was not watched."""
+    """The rows in a run's folder of measures, one per epoch, oldest first; none where it was not watched."""
     path = home / LINES
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
 def read_features(home: Path, epoch: int) -> dict[str, np.ndarray]:
-    """By layer, what CKA needs of an epoch; empty where it was not kept."""
+    """Read what CKA needs of an epoch.
+
+    Args:
+        home: a run's folder of measures.
+        epoch: number of the epoch, 0 before the first.
+
+    Returns:
+        By layer, features (samples, features); empty where they are not there.
+    """
     path = _features(home, epoch)
     if not path.exists():
         return {}
-    with np.load(path, allow_pickle=False) as found:
-        return {name: found[name] for name in found.files}
+    with np.load(path, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
 
 
 def close(run: Path) -> None:
-    """Remove what only a run under way needs: the weights of its last epochs."""
+    """Remove what a finished run no longer needs: the weights of its last epochs."""
     for path in (run / FOLDER).glob("weights*"):
         path.unlink()
 
 
 def remove(run: Path) -> None:
-    """Remove the measures of a run."""
+    """Remove a run's folder of measures."""
     shutil.rmtree(run / FOLDER, ignore_errors=True)
 
 
 def _features(home: Path, epoch: int) -> Path:
+    """The file of what CKA needs of an epoch."""
     return home / f"features{epoch:04d}.npz"
 
 
 def _weights(home: Path, epoch: int) -> Path:
+    """The file of the weights after an epoch."""
     return home / f"weights{epoch:04d}.safetensors"
 
 
 def _stored_weights(home: Path, epoch: int) -> dict[str, Tensor]:
+    """The weights after an epoch, by name; empty where they are not there."""
     path = _weights(home, epoch)
     return load_tensors(path)[0] if path.exists() else {}
 
 
 def _store(home: Path, epoch: int, looks: dict[str, Look], now: dict[str, Tensor], rows: list[dict[str, Any]]) -> None:
+    """Write what was measured of an epoch, and remove files of later epochs and weights that are too old."""
     home.mkdir(exist_ok=True)
     for path in (*home.glob("features*.npz"), *home.glob("weights*.safetensors")):
         number = int(path.stem.removeprefix("features").removeprefix("weights"))
@@ -121,25 +136,26 @@ def _store(home: Path, epoch: int, looks: dict[str, Look], now: dict[str, Tensor
             path.unlink()
     save_tensors(_weights(home, epoch), now)
     with replacing(_features(home, epoch)) as path:
-        np.savez_compressed(path, **{name: reduced(found.features) for name, found in looks.items()})  # type: ignore[arg-type]
+        np.savez_compressed(path, **{name: reduced(look.features) for name, look in looks.items()})  # type: ignore[arg-type]
     write_text(home / LINES, "".join(to_json(row) + "\n" for row in rows))
 
 
 def _warmed(learner: Learner, probe: Probe) -> Learned:
-    """The state before the first epoch, its running averages moved by trials that leave the parameters alone."""
+    """The state before the first epoch, with running averages that were moved by trials which change no parameter."""
     learned = learner.seen()
     drive, steps, labels = _ready(learner, *probe.update_batch())
     for _ in range(WARM):
-        found = probe_trial(learner.model, learned, drive, steps, labels)
-        learned = replace(found.learned, parameters=learned.parameters)
+        result = probe_trial(learner.model, learned, drive, steps, labels)
+        learned = replace(result.learned, parameters=learned.parameters)
     return learned
 
 
 def _bytes(learner: Learner, learned: Learned, probe: Probe, batch_size: int) -> dict[str, float]:
+    """The bytes that learning moves per sample, by name."""
     few = probe.seen[: learner.model.network.classes + 1]
     batch = _ready(learner, *probe.part.batch(few, torch.Generator()))
-    found = learning_bytes(learner.model, learned, *batch, batch_size)
-    return {**found._asdict(), "total": found.total}
+    count = learning_bytes(learner.model, learned, *batch, batch_size)
+    return {**count._asdict(), "total": count.total}
 
 
 def _ready(learner: Learner, drive: Series, labels: Tensor) -> tuple[Series, int, Tensor]:

@@ -1,4 +1,4 @@
-"""The finding: what the numbers allow to say in a few sentences, and nothing beyond them."""
+"""The finding of a report: a few sentences that say what the numbers show, and no more."""
 
 from __future__ import annotations
 
@@ -35,12 +35,13 @@ PROBLEMS = {
     "frozen_activity": "frozen activity",
     "update_locking": "update locking",
 }
-"""Backpropagation's four problems as Dellaferrera and Kreiman (2022) name them."""
+"""The four problems of backpropagation, as Dellaferrera and Kreiman (2022) name them."""
 MOST_NAMES = 4
+"""Most rules that a sentence names."""
 
 
 class Tile(NamedTuple):
-    """A key number: the number, what it is, and a line below."""
+    """A key number as the page shows it: the number, its title, and a line below."""
 
     number: str
     title: str
@@ -48,7 +49,7 @@ class Tile(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """One sentence in HTML, further sentences in HTML, key numbers."""
+    """What the page begins with: a headline and further sentences, all in HTML, and key numbers."""
 
     headline: str
     details: list[str]
@@ -56,7 +57,7 @@ class Finding(NamedTuple):
 
 
 def find(comparison: Comparison) -> Finding:
-    """Say what was found about the best rule without a backward pass."""
+    """Say what a comparison shows of its best rule without a backward pass, or of its best rule where there is none."""
     candidates = [row for row in comparison.rules if not is_control(row) and not is_global(row)]
     local = [row for row in candidates if not goes_backward(comparison, row)]
     best = _best(local or candidates)
@@ -76,40 +77,45 @@ def find(comparison: Comparison) -> Finding:
 
 
 def _accuracy(row: Row, name: str = "test_accuracy") -> Number | None:
+    """The mean accuracy of a rule, in 0..1; None where it was not measured."""
     return (row.get(name) or {}).get("mean")
 
 
 def _is_level(best: Row, rows: list[Row]) -> bool:
-    """Whether another rule has the same means."""
+    """Whether another rule has the same mean test and validation accuracy."""
     names = ("test_accuracy", "validation_accuracy")
     return any(row is not best and all(_accuracy(row, a) == _accuracy(best, a) for a in names) for row in rows)
 
 
 def _best(rows: list[Row]) -> Row | None:
-    """The best on validation samples where all have some, for the test set chooses nothing; else on the test set."""
+    """The best rule by validation accuracy, for the test set must not choose; by test accuracy where one lacks it."""
     rows = [row for row in rows if _accuracy(row) is not None]
     name = "validation_accuracy" if all(_accuracy(row, "validation_accuracy") is not None for row in rows) else None
     return max(rows, key=lambda row: _accuracy(row, name or "test_accuracy") or 0.0, default=None)
 
 
 def _seeds(row: Row) -> str:
+    """The number of seeds in words."""
     count = row.get("seeds") or 1
     return "1 seed" if count == 1 else f"{count} seeds"
 
 
 def _bounds(row: Row) -> tuple[Number, Number] | None:
-    found = row.get("test_accuracy") or {}
-    low, high = found.get("low"), found.get("high")
+    """Bounds of the interval of a rule's test accuracy, in 0..1; None where there is none."""
+    test = row.get("test_accuracy") or {}
+    low, high = test.get("low"), test.get("high")
     return None if low is None or high is None else (low, high)
 
 
 def _reached(row: Row, among: str = "") -> str:
+    """The beginning of a sentence: which test accuracy a rule reaches; `among` stands behind its name."""
     bounds = _bounds(row)
     spread = f"95 % interval {interval(*bounds)}, {_seeds(row)}" if bounds else f"{_seeds(row)}, no interval"
     return f"{code(row['rule'])}{among} reaches <b>{percent(_accuracy(row))} %</b> on the test set ({spread})"
 
 
 def _gap(row: Row) -> str:
+    """The end of that sentence: how far the rule is from backpropagation through time."""
     difference = row.get("difference") or {}
     mean, low, high = (difference.get(name) for name in ("mean", "low", "high"))
     if mean is None:
@@ -128,13 +134,13 @@ def _gap(row: Row) -> str:
 
 
 def _is_ahead(comparison: Comparison, best: Row, other: Row) -> bool:
-    """By paired seeds; by the means where the two share no seed."""
+    """Whether a rule is better than another: by paired seeds, or by their means where they share no seed."""
     pair = paired(comparison, best["rule"], other["rule"])
     return pair.is_ahead if pair is not None else (_accuracy(best) or 0) > (_accuracy(other) or 0)
 
 
 def _rivals(comparison: Comparison, best: Row, rows: list[Row]) -> str:
-    """The other rules of its kind that paired seeds do not put behind it."""
+    """A sentence on the other rules of the same kind which the best one does not beat seed by seed."""
     others = [row for row in rows if row is not best and _accuracy(row) is not None]
     if not others or _bounds(best) is None:
         return ""
@@ -147,6 +153,7 @@ def _rivals(comparison: Comparison, best: Row, rows: list[Row]) -> str:
 
 
 def _against_controls(comparison: Comparison, best: Row) -> str:
+    """A sentence that compares the best rule with its controls."""
     controls = [row for row in comparison.controls_of(best) if _accuracy(row) is not None]
     unbeaten = _unbeaten(comparison, best)
     if unbeaten:
@@ -155,23 +162,26 @@ def _against_controls(comparison: Comparison, best: Row) -> str:
 
 
 def _others_against_controls(comparison: Comparison, best: Row) -> str:
-    """The other rules that their own controls match."""
+    """A sentence on the other rules that do not beat their own controls."""
     others = [row for row in comparison.rules if row is not best and not is_control(row)]
-    found = {row["rule"]: _unbeaten(comparison, row) for row in others if _accuracy(row) is not None}
-    lines = [f"{code(rule)} than {_shown(controls)}" for rule, controls in found.items() if controls]
+    unbeaten = {row["rule"]: _unbeaten(comparison, row) for row in others if _accuracy(row) is not None}
+    lines = [f"{code(rule)} than {_shown(controls)}" for rule, controls in unbeaten.items() if controls]
     return f"<b>Not shown to be better than the control</b>: {'; '.join(lines)}." if lines else ""
 
 
 def _unbeaten(comparison: Comparison, rule: Row) -> list[Row]:
+    """The controls that a rule is not ahead of."""
     controls = (row for row in comparison.controls_of(rule) if _accuracy(row) is not None)
     return [row for row in controls if not _is_ahead(comparison, rule, row)]
 
 
 def _shown(controls: list[Row]) -> str:
+    """The names of controls with their test accuracies."""
     return ", ".join(f"{code(row['rule'])} ({percent(_accuracy(row))} %)" for row in controls)
 
 
 def _needs(best: Row) -> str:
+    """A sentence on what a rule's signal needs and which problems of backpropagation it keeps."""
     needs = ", ".join(escape(need.replace("_", " ")) for need in best.get("needs") or []) or "nothing"
     problems = best.get("problems") or {}
     owned = [title for name, title in PROBLEMS.items() if (problems.get(name) or {}).get("has")]
@@ -184,18 +194,19 @@ def _needs(best: Row) -> str:
 
 
 def _last_angles(comparison: Comparison, rule: str) -> dict[str, Number]:
-    """Mean angle of the last epoch, by hidden layer."""
+    """The mean angle to the gradient after the last epoch, in degrees, by hidden layer."""
     rows = [row for row in comparison.alignment if row["rule"] == rule and row["layer"] != READOUT]
     last = max((row["epoch"] for row in rows), default=0)
-    found: dict[str, Number] = {}
+    angles: dict[str, Number] = {}
     for layer in sorted({row["layer"] for row in rows}, key=layer_order):
         angle = average([row for row in rows if row["layer"] == layer and row["epoch"] == last], "angle_deg")
         if angle is not None:
-            found[layer] = angle
-    return found
+            angles[layer] = angle
+    return angles
 
 
 def _agreement(comparison: Comparison, best: Row) -> str:
+    """A sentence on the angles between a rule's update and the gradient."""
     angles = _last_angles(comparison, best["rule"])
     if not angles:
         return ""
@@ -204,10 +215,12 @@ def _agreement(comparison: Comparison, best: Row) -> str:
 
 
 def _seed_note(comparison: Comparison) -> str:
+    """A sentence that warns of a comparison with one seed."""
     return "" if comparison.seeds > 1 else "Everything here is one seed: read it as a sketch, not as a result."
 
 
 def _tiles(comparison: Comparison, best: Row) -> list[Tile]:
+    """The key numbers of a rule, as far as they were measured."""
     tiles = [Tile(f"{percent(_accuracy(best))} %", "test accuracy", str(best["rule"]))]
     difference = best.get("difference") or {}
     if (mean := difference.get("mean")) is not None:
@@ -220,11 +233,11 @@ def _tiles(comparison: Comparison, best: Row) -> list[Tile]:
         low_angle, high_angle = min(angles.values()), max(angles.values())
         number = fixed(low_angle, 0) if round(low_angle) == round(high_angle) else f"{low_angle:.0f}–{high_angle:.0f}"
         tiles.append(Tile(f"{number}°", "to the gradient", "hidden layers, last epoch; 90° is chance"))
-    moved, reference = best.get("learning_bytes_per_sample"), comparison.reference
-    if moved is not None:
+    moved_bytes, reference = best.get("learning_bytes_per_sample"), comparison.reference
+    if moved_bytes is not None:
         others = reference.get("learning_bytes_per_sample")
-        below = f"{_times(moved / others)} {GLOBAL_RULE}'s" if others else "by what it needs"
-        tiles.append(Tile(plain_number(moved / 1000), "kB moved to learn a sample", below))
+        below = f"{_times(moved_bytes / others)} {GLOBAL_RULE}'s" if others else "by what it needs"
+        tiles.append(Tile(plain_number(moved_bytes / 1000), "kB moved to learn a sample", below))
     fact = comparison.fact(best["rule"]) or {}
     if fact.get("memory_growth") is not None:
         below = "4 times the steps, measured"
@@ -233,5 +246,5 @@ def _tiles(comparison: Comparison, best: Row) -> list[Tile]:
 
 
 def _times(ratio: float) -> str:
-    """A ratio in words: 1/80 of, or 2.5 times."""
+    """A ratio in words, such as "1/80 of" or "2.5 times"."""
     return f"1/{1 / ratio:.0f} of" if 0 < ratio < 0.3 else f"{ratio:.2g} times"

@@ -1,4 +1,4 @@
-"""HTML of a section's parts. Every text that comes from outside passes `escape`."""
+"""HTML of the parts of a section. Every text that comes from outside passes `escape`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from neurorules.compare.report.style import Look, swatch
 from neurorules.runs.plain_json import to_json
 
 LONG = 24
+"""Names of more characters than this may be broken into lines."""
 BREAKS = re.compile("[:=,@_/]")
-"""Names longer than this may go on in the next line, after these signs."""
+"""Characters behind which a long name may go on in the next line."""
 
 
 class Column(NamedTuple):
-    """A column: its head, a sentence that explains it, and whether it holds numbers."""
+    """A column of a table: its title, a sentence that explains it, and whether it holds numbers."""
 
     title: str
     hint: str = ""
@@ -25,9 +26,13 @@ class Column(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A cell: what is shown, and what it sorts and copies as (None: the text itself).
+    """A cell of a table.
 
-    `note` is a second, smaller line. `mark` is a class of the style sheet.
+    Args:
+        text: what is shown.
+        value: number by which the cell is sorted and as which it is copied; None for the text itself.
+        note: a second, smaller line.
+        mark: class of the style sheet.
     """
 
     text: str
@@ -37,7 +42,7 @@ class Cell(NamedTuple):
 
 
 class TableRow(NamedTuple):
-    """A row: the rule and the layer it belongs to, by which readers pick, and its cells after these."""
+    """A row of a table: its rule and layer, by which readers pick rows, and the cells behind them."""
 
     rule: str
     cells: Sequence[Cell]
@@ -45,7 +50,15 @@ class TableRow(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table that sorts, copies and follows the reader's choice; its first column is the rule."""
+    """A table that can be sorted and copied, and that shows the rules and layers which the reader picks.
+
+    Args:
+        name: of its place and of the file it is saved as.
+        caption: the line above it.
+        columns: those behind the rule and the layer.
+        rows: in their first order.
+        tall: whether it scrolls after some lines.
+    """
 
     name: str
     caption: str
@@ -55,7 +68,7 @@ class Table(NamedTuple):
 
 
 def code(text: str) -> str:
-    """A word of the command line; long names may break after their punctuation."""
+    """A word of the command line in HTML; long names may be broken behind their punctuation."""
     shown = escape(text)
     if len(text) > LONG:
         shown = BREAKS.sub(lambda sign: sign[0] + "<wbr>", shown)
@@ -63,14 +76,30 @@ def code(text: str) -> str:
 
 
 def rule_name(name: str, looks: Mapping[str, Look]) -> str:
-    """A rule with its mark."""
+    """A rule's name with its mark.
+
+    Args:
+        name: of the rule.
+        looks: how each rule is drawn.
+
+    Returns:
+        HTML.
+    """
     look = looks.get(name)
     long = " long" if len(name) > LONG else ""
     return f'<span class="rule{long}">{swatch(look) if look else ""}{code(name)}</span>'
 
 
 def table_html(table: Table, looks: Mapping[str, Look]) -> str:
-    """The table in a box in which it scrolls."""
+    """A table in a box in which it scrolls.
+
+    Args:
+        table: what is shown.
+        looks: how each rule is drawn.
+
+    Returns:
+        HTML.
+    """
     with_layers = any(row.layer is not None for row in table.rows)
     columns = [Column("rule"), *([Column("layer")] if with_layers else []), *table.columns]
     head = "".join(_head(column) for column in columns)
@@ -87,12 +116,14 @@ def table_html(table: Table, looks: Mapping[str, Look]) -> str:
 
 
 def _head(column: Column) -> str:
+    """The head of a column."""
     hint = f' title="{escape(column.hint)}"' if column.hint else ""
     kind = ' class="number"' if column.numeric else ""
     return f'<th scope="col"{kind} aria-sort="none"><button type="button"{hint}>{escape(column.title)}</button></th>'
 
 
 def _row(row: TableRow, with_layers: bool, looks: Mapping[str, Look]) -> str:
+    """A row, with a cell for the layer where the table has layers."""
     layer = "" if row.layer is None else f' data-layer="{escape(row.layer)}"'
     cells = [f'<th scope="row">{rule_name(row.rule, looks)}</th>']
     if with_layers:
@@ -114,11 +145,14 @@ def figure(chart: str, title: str, *, layer: str | None = None, group: str | Non
     """The place of a chart, which the page's script fills.
 
     Args:
-        chart: its name among the page's specifications.
-        title: above it.
-        layer: where the chart draws one layer's rows.
-        group: the choice of measure it follows.
+        chart: name of the chart among the page's specifications.
+        title: the line above it.
+        layer: name of the layer whose rows it draws; None for all.
+        group: name of the choice of measure that it follows; None where its measure is fixed.
         wide: whether it takes a whole line.
+
+    Returns:
+        HTML.
     """
     marks = f' data-layer="{escape(layer)}"' if layer is not None else ""
     follows = f' data-group="{escape(group)}"' if group else ""
@@ -131,13 +165,32 @@ def figure(chart: str, title: str, *, layer: str | None = None, group: str | Non
 
 
 def small_multiples(chart: str, layers: Sequence[str], group: str) -> str:
-    """The same chart for each layer, side by side."""
+    """One chart per layer, side by side.
+
+    Args:
+        chart: name of the chart among the page's specifications.
+        layers: names of the layers.
+        group: name of the choice of measure that they follow.
+
+    Returns:
+        HTML.
+    """
     figures = (figure(chart, f"{layer}, over epochs", layer=layer, group=group) for layer in layers)
     return f'<div class="grid">{"".join(figures)}</div>'
 
 
 def choice(group: str, label: str, options: Sequence[tuple[str, str]], about: str = "") -> str:
-    """A list of which the reader picks one; charts of the group follow."""
+    """A list of which the reader picks one option; charts of the group follow.
+
+    Args:
+        group: name of the group.
+        label: what stands before the list.
+        options: value and text of each option.
+        about: a sentence below the list.
+
+    Returns:
+        HTML.
+    """
     items = "".join(f'<option value="{escape(value)}">{escape(text)}</option>' for value, text in options)
     return (
         f'<label class="choice">{escape(label)} <select data-choice="{escape(group)}">{items}</select></label>'
@@ -146,12 +199,21 @@ def choice(group: str, label: str, options: Sequence[tuple[str, str]], about: st
 
 
 def note(text: str) -> str:
-    """A quiet line."""
+    """A line of small text, in HTML."""
     return f'<p class="note">{escape(text)}</p>'
 
 
 def facts_html(title: str, facts: Mapping[str, Any], kind: str = "") -> str:
-    """Names and values that open on a click; nothing where there are none."""
+    """Names and values that open on a click.
+
+    Args:
+        title: what is clicked.
+        facts: values by name; those that are None or empty are left out.
+        kind: class of the style sheet.
+
+    Returns:
+        HTML; empty where no value is left.
+    """
     shown = {name: value for name, value in facts.items() if value is not None and value != ""}
     if not shown:
         return ""
@@ -163,7 +225,7 @@ def facts_html(title: str, facts: Mapping[str, Any], kind: str = "") -> str:
 
 
 def shown_text(value: Any) -> str:
-    """A value of a setting as the reader would write it."""
+    """The value of a setting as a reader would write it."""
     if isinstance(value, float):
         return f"{value:.6g}"
     return value if isinstance(value, str) else to_json(value)

@@ -1,22 +1,23 @@
-"""The measures that charts offer: how to name, format and read each."""
+"""The measures that charts offer: the name and format of each, and how to read it."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 PERCENT, DEGREES, RATIO = ".0%", ".0f", ".2~f"
+"""Formats of an axis, as d3 writes them."""
 
 
 class Measure(NamedTuple):
-    """A column of a list in `compare.json`.
+    """A measure, which is a column of a list in `compare.json`.
 
     Args:
-        name: the column.
-        title: on the axis.
-        format, exact: d3 formats of the axis and of a tooltip.
-        about: one sentence for the reader.
-        reference: a value worth a line; None for none.
-        span: bounds that the axis keeps whatever is measured; None where the data decide.
+        name: of the column.
+        title: what the axis says.
+        format, exact: formats of the axis and of a tooltip, as d3 writes them.
+        about: a sentence that explains it to the reader.
+        reference: a value at which a line is drawn, such as chance; None for no line.
+        span: bounds of the axis, whatever is measured; None where the data decide.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Puts the page together: template, style, script, the chart library and the numbers, in one file."""
+"""Puts the page of a report together: template, style, script, chart library and numbers, in one file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from neurorules.runs.atomic import write_text
 from neurorules.runs.plain_json import to_json
 
 VEGA_LITE = "6.4"
+"""Version of the chart library."""
 PLACE = re.compile(r"\{\{(\w+)\}\}")
+"""A place of the template, which a value fills."""
 
 
 def write_report(comparison: Mapping[str, Any], out: Path) -> None:
@@ -36,7 +38,7 @@ def write_report(comparison: Mapping[str, Any], out: Path) -> None:
 
 
 def page_of(comparison: Comparison) -> str:
-    """The whole page."""
+    """The HTML of the whole page."""
     looks = looks_of(comparison)
     sections = sections_of(comparison, looks)
     charts = {name: spec for section in sections for name, spec in section.charts.items()}
@@ -74,7 +76,15 @@ def page_of(comparison: Comparison) -> str:
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """Put values into a template's places, once: what a value holds is never read as a place."""
+    """Put values into the places of a template, once: what a value holds is never read as a place.
+
+    Args:
+        template: text with places such as {{title}}.
+        values: by the name of their place.
+
+    Returns:
+        The filled text.
+    """
     return PLACE.sub(lambda place: values[place[1]], template)
 
 
@@ -87,7 +97,7 @@ def script_json(value: Any) -> str:
 
 
 def packed(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Rows as columns' names and lists of values, a third of the size."""
+    """Rows as names of columns and lists of values, which takes a third of the room."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     return {"columns": names, "rows": [[row.get(name) for name in names] for row in rows]}
 
@@ -103,10 +113,12 @@ def library() -> str:
 
 @cache
 def _asset(name: str) -> str:
+    """The text of a file beside the page's modules."""
     return files("neurorules.compare.report").joinpath("assets", name).read_text(encoding="utf-8")
 
 
 def _summary(comparison: Comparison) -> str:
+    """A line on the data, the net and the numbers of epochs, seeds and rules."""
     settings = comparison.settings
     controls = sum(is_control(row) for row in comparison.rules)
     parts = [str(settings["data"])] if settings.get("data") else []
@@ -119,7 +131,7 @@ def _summary(comparison: Comparison) -> str:
 
 
 def rates_html(comparison: Comparison) -> str:
-    """The learning rates of every row in one line, equal ones together."""
+    """A line of HTML with the learning rates of every row, rows of equal rates together."""
     groups: dict[tuple[str, str], list[str]] = {}
     for row in comparison.rules:
         hidden, reading = rates_of(row)
@@ -131,10 +143,12 @@ def rates_html(comparison: Comparison) -> str:
 
 
 def _counted(number: int, thing: str) -> str:
+    """A number of things in words, such as "3 seeds"."""
     return f"{number} {thing}{'s' * (number != 1)}"
 
 
 def _finding_html(finding: Finding) -> str:
+    """The HTML of the finding: headline, key numbers and further sentences."""
     details = "".join(f"<li>{line}</li>" for line in finding.details)
     tiles = "".join(
         f"<div><dt>{escape(tile.title)}</dt><dd>{escape(tile.number)}</dd><dd class='below'>{escape(tile.below)}</dd>"
@@ -149,11 +163,13 @@ def _finding_html(finding: Finding) -> str:
 
 
 def _chip_order(comparison: Comparison) -> list[str]:
+    """Names of the rules in the order in which a reader picks them: controls last."""
     controls = {row["rule"] for row in comparison.rules if is_control(row)}
     return sorted(comparison.names, key=lambda name: name in controls)
 
 
 def _chips(kind: str, labels: Mapping[str, str]) -> str:
+    """Boxes with which a reader picks rules or layers; `labels` holds the HTML of each by its name."""
     return "".join(
         f'<label class="chip"><input type="checkbox" data-pick="{kind}" value="{escape(name)}" checked>{label}</label>'
         for name, label in labels.items()
@@ -161,6 +177,7 @@ def _chips(kind: str, labels: Mapping[str, str]) -> str:
 
 
 def _layer_chips(comparison: Comparison) -> str:
+    """The boxes of the layers; empty where no layer was measured."""
     names = comparison.layer_names
     if not names:
         return ""
@@ -169,6 +186,7 @@ def _layer_chips(comparison: Comparison) -> str:
 
 
 def _section_html(section: Section) -> str:
+    """The HTML of a section: its title, its lead and its body."""
     return (
         f'<section id="{section.name}"><h2>{escape(section.title)}</h2>'
         f'<p class="lead">{escape(section.lead)}</p>{section.body}</section>'

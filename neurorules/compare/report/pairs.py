@@ -1,4 +1,4 @@
-"""Two rules seed by seed: the same data order and initial weights on both sides."""
+"""Compares two rules seed by seed, where both have the same data order and initial weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from neurorules.compare.report.reading import Comparison
 
 
 class Pair(NamedTuple):
-    """Mean difference of test accuracies over the seeds that both rules have; bounds are None with one seed."""
+    """The difference of two rules' test accuracies over the seeds that both have: mean and 95 % interval.
+
+    Bounds are None where they share one seed.
+    """
 
     mean: float
     low: float | None
@@ -22,10 +25,19 @@ class Pair(NamedTuple):
 
 
 def paired(comparison: Comparison, here: str, there: str) -> Pair | None:
-    """here - there; None where they share no seed."""
-    found = paired_difference(_by_seed(comparison, here), _by_seed(comparison, there))
-    return None if found is None else Pair(found["mean"], found["low"], found["high"])
+    """The difference of two rules' test accuracies, here - there.
+
+    Args:
+        comparison: with the runs of both.
+        here, there: names of the rules.
+
+    Returns:
+        The difference, in shares; None where the rules share no seed.
+    """
+    difference = paired_difference(_by_seed(comparison, here), _by_seed(comparison, there))
+    return None if difference is None else Pair(difference["mean"], difference["low"], difference["high"])
 
 
 def _by_seed(comparison: Comparison, rule: str) -> dict[int, float]:
+    """The test accuracy of each seed of a rule, in 0..1."""
     return {run["seed"]: run["test_accuracy"] for run in comparison.runs if run["rule"] == rule}

@@ -1,4 +1,4 @@
-"""What a report reads: `compare.json`, with an answer for everything that a comparison may leave out."""
+"""What a report reads of `compare.json`, with a value in place of everything that a comparison may leave out."""
 
 from __future__ import annotations
 
@@ -17,14 +17,18 @@ GLOBAL_RULE, FLOOR_RULE = "bptt", "shallow"
 READOUT = "readout"
 
 Row = Mapping[str, Any]
-
-# A signal that needs one of these carries errors backward, from layer to layer.
+"""A row of a list of `compare.json`."""
 BACKWARD_NEEDS = frozenset({"above", "weight_transport"})
+"""A signal that needs one of these carries errors backward, from layer to layer."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The content of a `compare.json` of version 3; lists are empty and numbers None where nothing was measured."""
+    """The content of a `compare.json` of version 3.
+
+    Lists are empty and numbers are None where nothing was measured. The audit stands in `audited` (a line on its nets),
+    `dependences` (its entries), `facts` and `left_out`.
+    """
 
     title: str
     command: str
@@ -45,36 +49,36 @@ class Comparison:
 
     @property
     def names(self) -> list[str]:
-        """Rules in the order of the comparison."""
+        """Names of the rules, in the order of the comparison."""
         return [row["rule"] for row in self.rules]
 
     @property
     def layer_names(self) -> list[str]:
-        """Layers of the trained nets, from the input on, the read-out last."""
-        found = {row["layer"] for row in [*self.alignment, *self.layers]}
-        return sorted(found, key=layer_order)
+        """Names of the layers of the trained nets, from the input on, the read-out last."""
+        names = {row["layer"] for row in [*self.alignment, *self.layers]}
+        return sorted(names, key=layer_order)
 
     @property
     def seeds(self) -> int:
-        """The most seeds any rule has."""
+        """The largest number of seeds that a rule has."""
         return max((row.get("seeds") or 1 for row in self.rules), default=0)
 
     def rule(self, name: str) -> Row | None:
-        """The row of a rule; None where it took no part."""
+        """The row of a rule; None where the rule took no part."""
         return next((row for row in self.rules if row["rule"] == name), None)
 
     @property
     def reference(self) -> Row:
-        """The first row of backpropagation through time; empty where it took no part."""
+        """The first row of backpropagation through time; empty where there is none."""
         return next((row for row in self.rules if is_global(row)), {})
 
     def controls_of(self, rule: Row) -> list[Row]:
-        """The controls that a rule is held against: its own, all where a comparison does not say which these are."""
+        """The rows of the controls of a rule: its own, or all where a comparison does not say which these are."""
         own = rule.get("controls")
         return [row for row in self.rules if is_control(row) and (own is None or row["rule"] in own)]
 
     def audited_as(self, name: str) -> str:
-        """The name under which a row was audited: its own; in older comparisons its rule's, whatever its runs were."""
+        """The name under which a row was audited: its own, or in older comparisons that of its rule."""
         if name in self.left_out or any(row["rule"] == name for row in self.facts):
             return name
         return next((str(run.get("plain_rule") or name) for run in self.runs if run["rule"] == name), name)
@@ -85,38 +89,35 @@ class Comparison:
         return next((row for row in self.facts if row["rule"] == audited), None)
 
 
-def read(found: Mapping[str, Any]) -> Comparison:
-    """Read a comparison.
-
-    Args:
-        found: the content of `compare.json`.
+def read(content: Mapping[str, Any]) -> Comparison:
+    """Read a comparison from the content of `compare.json`.
 
     Raises:
-        UserError: another format or version, or no rule.
+        UserError: it has another format or version, or holds no rule.
     """
-    name, version = found.get("format"), found.get("format_version")
+    name, version = content.get("format"), content.get("format_version")
     if name != FORMAT or version != VERSION:
         shown = f"{name or 'no format'}, version {version or 'none'}"
         raise UserError(
             f"a report is made of {FORMAT}, version {VERSION}; this comparison has {shown}. "
             "Make it again: neurorules compare ... --resume"
         )
-    rules = list(found.get("rules") or [])
+    rules = list(content.get("rules") or [])
     if not rules:
         raise UserError(f"{COMPARISON_FILE} holds no rule, there is nothing to report. Run neurorules compare again")
-    audit = found.get("audit") or {}
+    audit = content.get("audit") or {}
     return Comparison(
-        title=found.get("title") or "Comparison",
-        command=found.get("command") or "",
-        date=found.get("date") or "",
-        versions=found.get("versions") or {},
-        machine=found.get("machine") or {},
-        settings=found.get("settings") or {},
-        differing=found.get("differing") or [],
-        runs=found.get("runs") or [],
-        alignment=_known(found, "alignment", rules),
-        layers=_known(found, "layers", rules),
-        epochs=_known(found, "epochs", rules),
+        title=content.get("title") or "Comparison",
+        command=content.get("command") or "",
+        date=content.get("date") or "",
+        versions=content.get("versions") or {},
+        machine=content.get("machine") or {},
+        settings=content.get("settings") or {},
+        differing=content.get("differing") or [],
+        runs=content.get("runs") or [],
+        alignment=_of_rules(content, "alignment", rules),
+        layers=_of_rules(content, "layers", rules),
+        epochs=_of_rules(content, "epochs", rules),
         rules=rules,
         audited=audit.get("nets") or "",
         dependences=audit.get("entries") or [],
@@ -125,41 +126,49 @@ def read(found: Mapping[str, Any]) -> Comparison:
     )
 
 
-def _known(found: Mapping[str, Any], name: str, rules: Sequence[Row]) -> list[Row]:
-    """The rows of a list whose rule stands in the table."""
+def _of_rules(content: Mapping[str, Any], name: str, rules: Sequence[Row]) -> list[Row]:
+    """The rows of a list that belong to the rules of the comparison."""
     names = {row["rule"] for row in rules}
-    return [row for row in found.get(name) or [] if row["rule"] in names]
+    return [row for row in content.get(name) or [] if row["rule"] in names]
 
 
 def layer_order(layer: str) -> tuple[bool, int, str]:
-    """Sorts hidden2 before hidden10, and the read-out last."""
+    """A key that sorts hidden2 before hidden10, and the read-out last."""
     digits = "".join(sign for sign in layer if sign.isdigit())
     return layer == READOUT, int(digits or 0), layer
 
 
 def is_control(rule: Row) -> bool:
-    """Whether a rule stands there to be beaten."""
+    """Whether a row is a control, which a rule has to beat."""
     return bool(rule.get("control")) or base_name(rule) == FLOOR_RULE
 
 
 def is_global(rule: Row) -> bool:
-    """Whether it is backpropagation through time itself, with the signal and the text of its own."""
+    """Whether a row is backpropagation through time itself, with the signal and the text that it brings."""
     return base_name(rule) == GLOBAL_RULE and rule.get("signal") is None and rule.get("dw") is None
 
 
 def rates_of(rule: Row) -> tuple[Number | None, Number | None]:
-    """Learning rates of hidden layers and read-out; None where nothing learns, or a comparison does not say."""
+    """The learning rates of hidden layers and read-out; None where nothing learns, or the comparison does not say."""
     frozen = is_control(rule) and base_name(rule) == FLOOR_RULE
     return None if frozen else rule.get("lr"), rule.get("readout_lr")
 
 
 def base_name(rule: Row) -> str:
-    """The rule's name without options, device and path."""
+    """The name of a row's rule, without options, settings, device and path."""
     return str(rule["rule"]).partition(":")[0].partition("@")[0].strip()
 
 
 def goes_backward(comparison: Comparison, rule: Row) -> bool:
-    """Whether errors travel down through layers: as the audit measured it, else by what the signal needs."""
+    """Whether errors travel down through layers.
+
+    Args:
+        comparison: with the audit, if there was one.
+        rule: row of the rule.
+
+    Returns:
+        What the audit measured; without it, what the needs of the rule's signal say.
+    """
     fact = comparison.fact(rule["rule"])
     if fact is not None and fact.get("backward_pass") is not None:
         return bool(fact["backward_pass"])
@@ -167,5 +176,13 @@ def goes_backward(comparison: Comparison, rule: Row) -> bool:
 
 
 def has(rows: Sequence[Row], name: str) -> bool:
-    """Whether any row has a number under this name."""
+    """Whether any row has a value in a column.
+
+    Args:
+        rows: of a list of `compare.json`.
+        name: of the column.
+
+    Returns:
+        False also where all values are None.
+    """
     return any(row.get(name) is not None for row in rows)

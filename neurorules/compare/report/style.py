@@ -1,4 +1,4 @@
-"""How a rule looks, on every chart the same: a colour, a shape, a dash."""
+"""How a rule looks, the same on every chart: a colour, a shape and a dash."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import NamedTuple
 from neurorules.compare.report.reading import Comparison, is_control, is_global
 
 # The colours themselves are variables of the style sheet (Okabe and Ito 2008), so that the dark scheme and print
-# change them without drawing again. Beyond six rules shape and dash tell apart.
+# change them without drawing again. Beyond six rules, shape and dash tell rules apart.
 COLOURS = 6
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 DASHES: tuple[tuple[int, ...], ...] = ((), (7, 3), (2, 2))
 
-# Each shape inside a square of 14, as the charts draw it.
+# Each shape as the charts draw it, inside a square of 14 by 14.
 OUTLINES = {
     "circle": '<circle cx="7" cy="7" r="4.5"/>',
     "square": '<rect x="3" y="3" width="8" height="8"/>',
@@ -24,7 +24,7 @@ OUTLINES = {
 
 
 class Look(NamedTuple):
-    """Colour (a CSS value), shape of a point, dash of a line (empty: solid)."""
+    """How a rule looks: its colour (a CSS value), the shape of its points, the dash of its lines (empty for solid)."""
 
     colour: str
     shape: str
@@ -32,22 +32,22 @@ class Look(NamedTuple):
 
 
 def looks_of(comparison: Comparison) -> dict[str, Look]:
-    """Ink for BPTT, greys for controls, hues for all others, in the order of the comparison."""
-    found: dict[str, Look] = {}
+    """The look of each rule: the colour of ink for BPTT, greys for controls, hues for all others."""
+    looks: dict[str, Look] = {}
     hues = references = controls = 0
     for row in comparison.rules:
         if is_control(row):
-            found[row["rule"]] = Look("var(--control)", SHAPES[-1 - controls % 2], DASHES[1 + controls % 2])
+            looks[row["rule"]] = Look("var(--control)", SHAPES[-1 - controls % 2], DASHES[1 + controls % 2])
             controls += 1
         elif is_global(row):
-            found[row["rule"]] = Look("var(--ink)", SHAPES[references % len(SHAPES)], DASHES[references % len(DASHES)])
+            looks[row["rule"]] = Look("var(--ink)", SHAPES[references % len(SHAPES)], DASHES[references % len(DASHES)])
             references += 1
         else:
             turn = hues // COLOURS
             shape = SHAPES[(hues + turn) % len(SHAPES)]
-            found[row["rule"]] = Look(f"var(--rule-{hues % COLOURS})", shape, DASHES[turn % len(DASHES)])
+            looks[row["rule"]] = Look(f"var(--rule-{hues % COLOURS})", shape, DASHES[turn % len(DASHES)])
             hues += 1
-    return found
+    return looks
 
 
 def swatch(look: Look) -> str:

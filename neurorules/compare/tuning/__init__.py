@@ -1,4 +1,4 @@
-"""`tune`: settings of training for each rule of a comparison, chosen on validation samples with an equal budget."""
+"""`tune`: chooses settings of training for each rule of a comparison, on validation samples, with an equal budget."""
 
 from neurorules.compare.tuning.search import TUNE_FILE, tune
 

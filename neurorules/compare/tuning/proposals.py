@@ -1,6 +1,6 @@
-"""What to try next: Optuna's tree-structured Parzen estimator where it is installed, else draws of our own.
+"""What to try next: Optuna's tree-structured Parzen estimator where it is installed, else a sequence of draws.
 
-Both are functions of the seed and of what was tried, so that a search that was stopped goes on as if it never was.
+Both depend on the seed and on the earlier trials alone, so that a search that was stopped goes on as if it never was.
 """
 
 from __future__ import annotations
@@ -18,35 +18,43 @@ Method = Literal["optuna", "random"]
 
 
 class Proposals(ABC):
-    """Proposes one trial after another, and hears how good each was before the next one."""
+    """Proposes the settings of one trial after another, and is told how good each was before the next one."""
 
     @abstractmethod
     def propose(self) -> dict[str, Value]:
-        """Settings to try next."""
+        """The settings to try next, by name."""
 
     @abstractmethod
     def tell(self, settings: Mapping[str, Any], accuracy: float) -> None:
-        """How good the settings were that were proposed last, or others before the first proposal."""
+        """Take note of how good settings were.
+
+        Args:
+            settings: those that were proposed last, or others before the first proposal, by name.
+            accuracy: their validation accuracy, in 0..1.
+        """
 
 
 def best_method() -> Method:
-    """What proposes here."""
+    """The name of the method that can propose here: optuna where it is installed, else random."""
     return "random" if importlib.util.find_spec("optuna") is None else "optuna"
 
 
 def proposals_of(method: Method, space: Space, seed: int) -> Proposals:
-    """A fresh source of proposals.
+    """Make a fresh source of proposals.
 
     Args:
-        method: what proposes.
+        method: name of the method.
         space: what is searched.
-        seed: of its draws.
+        seed: of the method's draws.
+
+    Returns:
+        The source, which has proposed nothing yet.
     """
     return Parzen(space, seed) if method == "optuna" else Draws(space, seed)
 
 
 class Draws(Proposals):
-    """Points of a Kronecker sequence with a random start, which leave no large hole at any number of trials.
+    """Proposes points of a Kronecker sequence with a random start, which leave no large hole at any number of trials.
 
     Source: Roberts 2018, the generalised golden ratio: coordinate i advances by phi^-i, where phi^(d+1) = phi + 1.
     """
@@ -63,11 +71,16 @@ class Draws(Proposals):
         return {name: self.space[name].at(float(share)) for name, share in zip(self.space, self.place, strict=True)}
 
     def tell(self, settings: Mapping[str, Any], accuracy: float) -> None:
-        """Draws do not depend on what was seen."""
+        """Do nothing: draws do not depend on earlier trials.
+
+        Args:
+            settings: are not read.
+            accuracy: is not read.
+        """
 
 
 class Parzen(Proposals):
-    """Optuna's default sampler (Bergstra et al. 2011), asked and told one trial at a time."""
+    """Proposes by Optuna's default sampler (Bergstra et al. 2011), one trial at a time."""
 
     def __init__(self, space: Space, seed: int) -> None:
         import optuna
@@ -90,11 +103,12 @@ class Parzen(Proposals):
         if self.trial is not None:
             self.study.tell(self.trial, accuracy)
         elif all(self.space[name].holds(settings.get(name)) for name in self.space):
-            asked = {name: settings[name] for name in self.space}
+            parameters = {name: settings[name] for name in self.space}
             create = self.optuna.trial.create_trial
-            self.study.add_trial(create(params=asked, distributions=self.distributions, value=accuracy))
+            self.study.add_trial(create(params=parameters, distributions=self.distributions, value=accuracy))
 
     def _distribution(self, dimension: Dimension) -> Any:
+        """A range or a choice as Optuna writes it."""
         kinds = self.optuna.distributions
         if isinstance(dimension, Choice):
             return kinds.CategoricalDistribution(dimension.values)

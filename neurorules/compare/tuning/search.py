@@ -34,14 +34,14 @@ FORMAT, VERSION = "neurorules-tune", 1
 
 @dataclass
 class Searched:
-    """One rule under search.
+    """One rule whose settings are searched.
 
     Args:
-        row: its configuration as asked for.
-        name: of its row.
+        row: its configuration before the search.
+        name: name of its row.
         space: what is searched for it.
-        proposals: what to try next.
-        trials: settings tried, and accuracies by seed, in order.
+        proposals: says what to try next.
+        trials: settings, accuracies by seed and their mean validation_accuracy of each trial, in order.
     """
 
     row: TrainConfig
@@ -51,11 +51,16 @@ class Searched:
     trials: list[dict[str, Any]] = field(default_factory=list)
 
     def next(self) -> dict[str, Any]:
-        """Settings to try: its own in the first trial, then what is proposed."""
+        """The settings to try next, by name: none in the first trial, where the row keeps its own; then proposals."""
         return self.proposals.propose() if self.trials else {}
 
     def add(self, settings: Mapping[str, Any], accuracies: Sequence[float]) -> None:
-        """Keep a trial, and let it count for the next proposal."""
+        """Keep a trial, and let it count for the next proposal.
+
+        Args:
+            settings: what was tried, by name.
+            accuracies: validation accuracy of each seed, in 0..1.
+        """
         mean = fmean(accuracies)
         self.proposals.tell({**settle(self.row).as_dict(), **settings}, mean)
         self.trials.append({"settings": dict(settings), "accuracies": list(accuracies), "validation_accuracy": mean})
@@ -63,8 +68,12 @@ class Searched:
     def repeat(self, trials: Sequence[Mapping[str, Any]], out: Path) -> None:
         """Take over the trials of a search that was stopped.
 
+        Args:
+            trials: as `trials` of that search holds them.
+            out: folder of the search, which an error names.
+
         Raises:
-            UserError: they are not those that would be proposed here.
+            UserError: they are not the trials that would be proposed here.
         """
         for trial in trials:
             if self.next() != trial["settings"]:
@@ -76,7 +85,7 @@ class Searched:
 
     @property
     def best(self) -> dict[str, Any]:
-        """The best trial, the earliest of equals."""
+        """The trial of the highest validation accuracy, and the earliest among equals."""
         return max(self.trials, key=lambda trial: trial["validation_accuracy"])
 
 
@@ -98,16 +107,20 @@ def tune(
 
     Args:
         config: what all rules share.
-        rules: comma-separated (see `compare.rows.parse_row`).  out: folder of the search.
-        trials, seeds: of each rule; of each trial.  space: see `space.parse_space`.  jobs: rules at once.
+        rules: rules, comma-separated (see `compare.rows.parse_row`).
+        out: folder of the search.
+        trials: number of trials of each rule.
+        seeds: number of seeds of each trial.
+        space: text of what is searched (see `space.parse_space`).
+        jobs: number of rules that run at once.
         data_dir, force, resume, quiet: as in `compare`.
 
     Returns:
         What `tune.json` holds: `rules`, the chosen rows for `compare --rules`; `command`, `chosen`, `trials`, `asked`.
 
     Raises:
-        UserError: anything unknown, nothing held out, or `out` holds another search.
-        Interrupted: the user stopped it; whole rounds are kept.
+        UserError: a name is unknown, no samples are held out, or `out` holds another search.
+        Interrupted: the user stopped it; whole rounds of trials are kept.
     """
     for option, number in {"--trials": trials, "--seeds": seeds, "--jobs": jobs}.items():
         if number < 1:
@@ -118,28 +131,38 @@ def tune(
     searched = _searched(config, rules, parse_space(space), method)
     for one in searched:
         one.repeat(stored.get("trials", {}).get(one.name, [])[:trials], out)
-    found = {"format": FORMAT, "format_version": VERSION, "method": method, "asked": asked}
+    header = {"format": FORMAT, "format_version": VERSION, "method": method, "asked": asked}
     with progress("tuning", trials * len(searched), quiet) as bar, joblib.Parallel(n_jobs=jobs) as pool:
         bar.advance(sum(len(one.trials) for one in searched))
         try:
             while any(len(one.trials) < trials for one in searched):
                 _round(pool, [one for one in searched if len(one.trials) < trials], seeds, data_dir, bar)
-                _write(out, {**found, "finished": False, "trials": _trials(searched)})
+                _write(out, {**header, "finished": False, "trials": _trials(searched)})
         except (Interrupted, KeyboardInterrupt):
             raise Interrupted(
                 f"stopped. Whole rounds of trials are kept in {out}. "
                 f"Go on with the same options and: neurorules tune --out {out} --resume"
             ) from None
-    result = {**found, "finished": True, **chosen(searched, config, seeds), "trials": _trials(searched)}
+    result = {**header, "finished": True, **chosen(searched, config, seeds), "trials": _trials(searched)}
     _write(out, result)
     return result
 
 
 def open_search(out: Path, asked: Mapping[str, Any], force: bool, resume: bool) -> dict[str, Any]:
-    """What stands in the folder of a search that goes on; empty where one begins.
+    """Read the search that goes on in a folder.
+
+    Args:
+        out: folder of the search.
+        asked: options of this search, by name.
+        force: replaces an older search.
+        resume: goes on with an older search.
+
+    Returns:
+        What its `tune.json` holds; empty where a new search begins.
 
     Raises:
-        UserError: another search stands there, or none that could go on.
+        MissingExtra: the search needs optuna, which is not installed.
+        UserError: another search stands in the folder, or one that cannot go on.
     """
     path = out / TUNE_FILE
     if not path.exists() or (force and not resume):
@@ -164,16 +187,16 @@ def open_search(out: Path, asked: Mapping[str, Any], force: bool, resume: bool) 
 
 
 def _searched(config: TrainConfig, rules: str, space: Space, method: Method) -> list[Searched]:
-    """The rows of a search. A bare `shallow` stands for one frozen row for each net that the other rules stand on."""
+    """The rows of a search. A bare `shallow` stands for frozen rows, one for each net that the other rules learn on."""
     rows = parse_rows(rules, config)
     learning = [row for row in rows if not is_shallow(row.rule)]
     frozen = [replace(row, readout_lr=config.readout_lr) for row in frozen_beside(learning, config)]
-    found: dict[SettledConfig, TrainConfig] = {}
+    by_settings: dict[SettledConfig, TrainConfig] = {}
     for row in rows:
         for one in (frozen or [row]) if is_bare(row, config) else [row]:
-            found.setdefault(settle(one), one)
+            by_settings.setdefault(settle(one), one)
     searched = []
-    for number, (settled, row) in enumerate(found.items()):
+    for number, (settled, row) in enumerate(by_settings.items()):
         own = space_of(row, space, RULES.make(row.rule).control)
         words: list[dict[str, Any]] = [{name: word} for name, dimension in own.items() for word in dimension.words]
         for changed in ({}, *words):
@@ -184,7 +207,7 @@ def _searched(config: TrainConfig, rules: str, space: Space, method: Method) -> 
 
 
 def _round(pool: Any, searched: Sequence[Searched], seeds: int, data_dir: Path | None, bar: Bar) -> None:
-    """One more trial of each rule."""
+    """Run one more trial of each rule."""
     proposed = [one.next() for one in searched]
     configs = [replace(one.row, **settings) for one, settings in zip(searched, proposed, strict=True)]
     if pool.n_jobs > 1:
@@ -196,20 +219,26 @@ def _round(pool: Any, searched: Sequence[Searched], seeds: int, data_dir: Path |
 
 
 def _trials(searched: Sequence[Searched]) -> dict[str, Any]:
+    """The trials of each rule, by the name of its row."""
     return {one.name: one.trials for one in searched}
 
 
-def _write(out: Path, found: Mapping[str, Any]) -> None:
-    write_text(out / TUNE_FILE, to_json(found, indent=2) + "\n")
+def _write(out: Path, search: Mapping[str, Any]) -> None:
+    """Write `tune.json`."""
+    write_text(out / TUNE_FILE, to_json(search, indent=2) + "\n")
 
 
 def chosen(searched: Sequence[Searched], config: TrainConfig, seeds: int) -> dict[str, Any]:
-    """What a search chose: a row a rule, the rows as one text, and the comparison that runs them.
+    """What a search chose.
 
     Args:
-        searched: rules, all of their trials done.
+        searched: the rules, with all of their trials.
         config: what they share.
-        seeds: of each trial, and of the comparison.
+        seeds: number of seeds of each trial, and of the comparison.
+
+    Returns:
+        rules: the chosen rows as one text. command: the shell line of the comparison that runs them. chosen: for each
+        rule its row, settings and accuracies, and which settings lie at the edge of what was searched.
     """
     rows = []
     for one in searched:

@@ -13,11 +13,11 @@ from neurorules.language.options import parse_list
 
 Value = float | int | str
 SPACE = "lr=1e-4..1e-1:log,readout_lr=1e-4..1e-1:log"
-"""Both learning rates over three decades."""
+"""What is searched where nothing else is asked for: both learning rates over three decades."""
 DIGITS = 3
-"""Significant digits of a number that is tried, so that what is printed is what was run."""
+"""Number of significant digits of a number that is tried, so that what is printed is what was run."""
 HIDDEN_ONLY = frozenset({"lr", "signal_lr", "optimizer", "signal", "dw", "targets", "schedule"})
-"""Settings that a control, whose hidden layers do not learn, has no use for."""
+"""Settings that do not matter for a control whose hidden layers do not learn."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Range:
     """Numbers between two bounds, both included.
 
     Args:
-        low, high: low < high; above 0 where the scale is log.
-        log: whether a decade is as likely as any other, or a number as any other.
+        low, high: the bounds, low < high; both above 0 where the scale is logarithmic.
+        log: whether every decade is equally likely; else every number is.
         whole: whether only whole numbers are tried.
     """
 
@@ -44,7 +44,7 @@ class Range:
         return self.rounded(math.exp(number) if self.log else number)
 
     def rounded(self, value: Value) -> Value:
-        """A number as it is tried: within the bounds, whole or of three significant digits."""
+        """A number as it is tried: within the bounds, and whole or rounded to three significant digits."""
         number = min(max(float(value), self.low), self.high)
         return round(number) if self.whole else min(max(float(f"{number:.{DIGITS}g}"), self.low), self.high)
 
@@ -53,7 +53,7 @@ class Range:
         return isinstance(value, int | float) and self.low <= value <= self.high
 
     def is_edge(self, value: Value) -> bool:
-        """Whether a value lies so near a bound, within a tenth of it, that a better one may lie beyond."""
+        """Whether a value lies within a tenth of a bound, so that a better one may lie beyond."""
         return not isinstance(value, str) and (value <= self.low * 1.1 or value >= self.high / 1.1)
 
 
@@ -69,19 +69,19 @@ class Choice:
         return self.values
 
     def at(self, share: float) -> Value:
-        """The value at a share in 0..1 of the list."""
+        """The value at a share, in 0..1, of the way through the list."""
         return self.values[min(int(share * len(self.values)), len(self.values) - 1)]
 
     def rounded(self, value: Value) -> Value:
-        """The value itself."""
+        """The value itself: nothing is rounded."""
         return value
 
     def holds(self, value: Value | None) -> bool:
-        """Whether a value is one of them."""
+        """Whether a value is one of the choice."""
         return value in self.values
 
     def is_edge(self, value: Value) -> bool:
-        """A list has no bounds."""
+        """Whether a value lies at an edge: never, for a list has no bounds."""
         return False
 
 
@@ -90,16 +90,16 @@ Space = dict[str, Dimension]
 
 
 def parse_space(text: str) -> Space:
-    """The settings that are searched, by name.
+    """Read the settings that are searched, by name.
 
     Args:
         text: comma-separated `name=low..high`, `name=low..high:log`, or `name=one|two|three`.
 
     Raises:
-        UserError: nothing to search, an unknown setting (nearest offered), one that stands twice, a piece that is
-            neither a range nor a choice, or bounds that do not rise.
+        UserError: there is nothing to search, a setting is unknown (the nearest is offered) or stands twice, a piece is
+            neither a range nor a choice, or bounds do not rise.
     """
-    found: Space = {}
+    space: Space = {}
     for piece in parse_list(text):
         key, equals, values = (part.strip() for part in piece.partition("="))
         name = key.replace("-", "_")
@@ -107,20 +107,22 @@ def parse_space(text: str) -> Space:
             raise UserError(f"'{piece}' in --space is no setting. Write name=low..high:log, such as lr=1e-4..1e-1:log")
         if name not in OWN:
             raise unknown("setting in --space", key, OWN)
-        if name in found:
+        if name in space:
             raise UserError(f"setting '{name}' stands twice in --space. Keep one of them")
-        found[name] = _range(name, values, piece) if ".." in values else _choice(name, values)
-    if not found:
+        space[name] = _range(name, values, piece) if ".." in values else _choice(name, values)
+    if not space:
         raise UserError(f"--space searches nothing. Give settings, for example {SPACE}")
-    return found
+    return space
 
 
 def _choice(name: str, values: str) -> Choice:
+    """The choice that `one|two|three` describes for a setting."""
     words = [word.strip() for word in values.split("|")]
     return Choice(tuple(dict.fromkeys(getattr(config_from({name: word}, "--space"), name) for word in words)))
 
 
 def _range(name: str, values: str, piece: str) -> Range:
+    """The range that `low..high` or `low..high:log` describes for a setting; `piece` is what an error quotes."""
     bounds, _, scale = values.partition(":")
     if scale not in ("", "log"):
         raise unknown(f"scale in '{piece}' of --space:", scale, ["log"])
@@ -131,29 +133,32 @@ def _range(name: str, values: str, piece: str) -> Range:
         low, high = (float(bound) for bound in bounds.split(".."))
     except ValueError:
         raise UserError(f"'{piece}' in --space is no range. Write low..high, for example 1e-4..1e-1") from None
-    found = Range(low, high, scale == "log", whole=int in kinds)
-    if not (math.isfinite(low) and math.isfinite(high) and low < high) or (found.log and low <= 0):
-        above = " from above 0" if found.log else ""
+    bounded = Range(low, high, scale == "log", whole=int in kinds)
+    if not (math.isfinite(low) and math.isfinite(high) and low < high) or (bounded.log and low <= 0):
+        above = " from above 0" if bounded.log else ""
         raise UserError(f"'{piece}' in --space must rise{above}. Write low..high, for example 1e-4..1e-1")
     for bound in (low, high):
-        config_from({name: found.rounded(bound)}, "--space")
-    return found
+        config_from({name: bounded.rounded(bound)}, "--space")
+    return bounded
 
 
 def space_of(row: TrainConfig, space: Space, frozen: bool) -> Space:
-    """What is searched for one row: what its own text, or an option for all rows, does not give already.
+    """What is searched for one row: settings that neither its own text nor an option for all rows gives already.
 
     Args:
-        row: as it stands before the search.
+        row: its configuration before the search.
         space: what is searched for all rows.
         frozen: whether it is a control, whose hidden layers do not learn.
 
+    Returns:
+        The part of the space that is searched for the row.
+
     Raises:
-        UserError: nothing is left.
+        UserError: no setting is left to search.
     """
     plain = TrainConfig()
-    given = {field.name for field in fields(TrainConfig) if getattr(row, field.name) != getattr(plain, field.name)}
-    own = {name: dimension for name, dimension in space.items() if name not in given}
+    fixed = {field.name for field in fields(TrainConfig) if getattr(row, field.name) != getattr(plain, field.name)}
+    own = {name: dimension for name, dimension in space.items() if name not in fixed}
     if frozen:
         own = {name: dimension for name, dimension in own.items() if name not in HIDDEN_ONLY}
     if not own:

@@ -1,1 +1,1 @@
-"""Charts as Vega-Lite specifications, one a file; the page's script hands them their rows and the reader's choices."""
+"""Charts as Vega-Lite specifications, one per file; the page's script gives them rows and the reader's choices."""

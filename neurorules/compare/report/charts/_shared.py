@@ -1,7 +1,7 @@
 """What all charts share: the reader's choices as parameters, and how a rule is drawn.
 
-The page sets the parameters `picked` (rules), `layers`, `focus` (the rule pointed at), `longest` (signs of a name
-that fit beside the chart) and those of the measure.
+The page sets the parameters `picked` (rules), `layers`, `focus` (the rule that the reader points at), `longest` (how
+many characters of a name fit beside the chart) and those of the measure.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ COMMON: list[Spec] = [
     {"name": "longest", "value": 40},
 ]
 HIT_SIZE = 260
-"""Area in pixels around a point in which a pointer finds it."""
+"""Area, in square pixels, around a point in which a pointer hits it."""
 
 
 def chart(
@@ -38,13 +38,16 @@ def chart(
     """A chart as wide as its place.
 
     Args:
-        rows: the list of the page it draws.
-        about: one sentence for those who cannot see it.
-        layers: marks, bottom to top.
-        params: parameters beyond `picked` and `focus`.
-        step: pixels a rule, where rules stand below each other: the page sets the height by those shown.
-        field: the column it draws, where the reader does not choose it.
+        rows: name of the page's list that it draws.
+        about: a sentence for readers who cannot see it.
+        layers: its marks, from bottom to top.
+        params: parameters beside `picked`, `focus` and `longest`.
+        step: pixels per rule where rules stand below each other, so that the page sets the height by those shown.
+        field: name of the column that it draws; None where the reader chooses it.
         rest: further keys of the specification.
+
+    Returns:
+        The specification.
     """
     return {
         "$schema": SCHEMA,
@@ -59,7 +62,7 @@ def chart(
 
 
 def rule_axis(order: Sequence[str], grid: bool = False) -> Spec:
-    """Rules down the left side; of a name longer than `longest` the middle is left out, for its end tells it apart."""
+    """Rules down the left side. A name longer than `longest` loses its middle, for its end tells it apart."""
     half = "floor(longest / 2)"
     short = f"slice(datum.label, 0, {half}) + '…' + slice(datum.label, length(datum.label) - {half})"
     axis = {
@@ -80,25 +83,25 @@ def measure_params() -> list[Spec]:
 
 
 def colour(looks: Mapping[str, Look]) -> Spec:
-    """The colour of a rule."""
+    """The encoding of rules by colour."""
     scale = {"domain": list(looks), "range": [look.colour for look in looks.values()]}
     return {"field": "rule", "type": "nominal", "legend": None, "scale": scale}
 
 
 def shape(looks: Mapping[str, Look]) -> Spec:
-    """The shape of a rule's points."""
+    """The encoding of rules by the shape of points."""
     scale = {"domain": list(looks), "range": [look.shape for look in looks.values()]}
     return {"field": "rule", "type": "nominal", "legend": None, "scale": scale}
 
 
 def dash(looks: Mapping[str, Look]) -> Spec:
-    """The dash of a rule's lines."""
+    """The encoding of rules by the dash of lines."""
     scale = {"domain": list(looks), "range": [list(look.dash) or [1, 0] for look in looks.values()]}
     return {"field": "rule", "type": "nominal", "legend": None, "scale": scale}
 
 
 def faded(shown: float | int) -> Spec:
-    """Opacity: `shown`, and next to nothing while the reader points at another rule."""
+    """An opacity: `shown`, and almost 0 while the reader points at another rule."""
     return {"condition": {"test": FADED, "value": shown}, "value": 0.07}
 
 
@@ -113,7 +116,7 @@ def value_axis() -> Spec:
 
 
 def reference_line() -> Spec:
-    """A dashed line where the measure has a value worth comparing with, chance for example."""
+    """A dashed line at the reference value of a measure, such as chance."""
     return {
         "data": {"values": [{}]},
         "transform": [{"calculate": "reference", "as": "at"}, {"filter": "isValid(datum.at)"}],
@@ -123,13 +126,16 @@ def reference_line() -> Spec:
 
 
 def curves(x: Spec, looks: Mapping[str, Look], by: str, where: str) -> list[Spec]:
-    """Lines over `by`: each seed faint, the mean over seeds with points, and a tooltip around each point.
+    """Draw lines: each seed faint, the mean over seeds with points, and a tooltip around each point.
 
     Args:
         x: the horizontal encoding.
         looks: how each rule is drawn.
-        by: field of the horizontal axis.
-        where: its name in the tooltip.
+        by: column of the horizontal axis.
+        where: name of that column in the tooltip.
+
+    Returns:
+        The marks, from bottom to top.
     """
     line = {"color": colour(looks), "strokeDash": dash(looks)}
     means = [

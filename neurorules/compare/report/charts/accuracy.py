@@ -1,4 +1,4 @@
-"""Test accuracy: a line a rule with its interval, its mean and every seed."""
+"""The chart of test accuracy: one line per rule, with interval, mean and every seed."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from neurorules.compare.report.style import Look
 
 
 def accuracy(looks: Mapping[str, Look], order: Sequence[str], reference: str | None) -> Spec:
-    """The chart.
+    """Specify the chart of test accuracy.
 
     Args:
         looks: how each rule is drawn.
-        order: rules from top to bottom.
-        reference: the rule whose mean is a dashed line; None for none.
+        order: names of the rules from top to bottom.
+        reference: name of the rule whose mean is a dashed line; None for no line.
+
+    Returns:
+        The Vega-Lite specification.
     """
     y = rule_axis(order, grid=True)
     x = {

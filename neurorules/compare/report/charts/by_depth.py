@@ -1,4 +1,4 @@
-"""A measure by layer, from the input on, at one epoch."""
+"""The chart of a measure in one epoch, by layer, from the input on."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from neurorules.compare.report.style import Look
 
 
 def by_depth(rows: str, about: str, looks: Mapping[str, Look], layers: Sequence[str]) -> Spec:
-    """The chart.
+    """Specify the chart of a measure by layer.
 
     Args:
-        rows: the list of the page: each row has rule, seed, layer, epoch and the measures.
-        about: one sentence for those who cannot see it.
+        rows: name of the page's list that it draws: each row has rule, seed, layer, epoch and the measures.
+        about: a sentence for readers who cannot see it.
         looks: how each rule is drawn.
-        layers: from the input on.
+        layers: names of the layers, from the input on.
+
+    Returns:
+        The Vega-Lite specification.
     """
     x = {
         "field": "layer",

@@ -1,4 +1,4 @@
-"""One cost, a bar a rule."""
+"""The chart of one cost, with one bar per rule."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from neurorules.compare.report.style import Look
 
 
 def cost(measure: Measure, looks: Mapping[str, Look], order: Sequence[str]) -> Spec:
-    """The chart.
+    """Specify the chart of a cost.
 
     Args:
         measure: which cost.
         looks: how each rule is drawn.
-        order: rules from top to bottom.
+        order: names of the rules from top to bottom.
+
+    Returns:
+        The Vega-Lite specification.
     """
     x = {
         "field": measure.name,

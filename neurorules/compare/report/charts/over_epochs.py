@@ -1,4 +1,4 @@
-"""A measure over the epochs: learning curves, alignment and what a layer does."""
+"""The chart of a measure over the epochs: learning curves, alignment, and what a layer does."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from neurorules.compare.report.style import Look
 
 
 def over_epochs(rows: str, about: str, looks: Mapping[str, Look], height: int = 190) -> Spec:
-    """The chart.
+    """Specify the chart of a measure over the epochs.
 
     Args:
-        rows: the list of the page: each row has rule, seed, epoch and the measures.
-        about: one sentence for those who cannot see it.
+        rows: name of the page's list that it draws: each row has rule, seed, epoch and the measures.
+        about: a sentence for readers who cannot see it.
         looks: how each rule is drawn.
         height: in pixels.
+
+    Returns:
+        The Vega-Lite specification.
     """
     x = {
         "field": "epoch",

@@ -1,4 +1,4 @@
-"""What accuracy costs: test accuracy over one cost, a point a rule."""
+"""The chart of what accuracy costs: test accuracy over one cost, with one point per rule."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from neurorules.compare.report.style import Look
 
 
 def trade_off(looks: Mapping[str, Look]) -> Spec:
-    """The chart; its horizontal axis is the cost the reader chooses."""
+    """Specify the chart of test accuracy over the cost that the reader chooses."""
     x = {
         "field": "value",
         "type": "quantitative",

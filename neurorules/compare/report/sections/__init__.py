@@ -1,4 +1,4 @@
-"""The sections of the page, in the order a reader meets them."""
+"""The sections of the page, in the order in which a reader meets them."""
 
 from __future__ import annotations
 
@@ -33,5 +33,13 @@ ORDER = (
 
 
 def sections_of(comparison: Comparison, looks: Mapping[str, Look]) -> list[Section]:
-    """All sections; one that has nothing to show says so."""
+    """Make all sections of the page.
+
+    Args:
+        comparison: what is reported.
+        looks: how each rule is drawn.
+
+    Returns:
+        The sections in order; one that has nothing to show says so.
+    """
     return [section(comparison, looks) for section in ORDER]

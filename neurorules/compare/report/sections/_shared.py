@@ -1,4 +1,4 @@
-"""What a section is made of."""
+"""What a section consists of, and what several sections share."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from neurorules.compare.report.reading import Comparison, Row, has
 
 
 class Section(NamedTuple):
-    """A part of the page: its place name, title, one sentence, its HTML, and what its charts draw.
+    """A part of the page.
 
     Args:
+        name: of its place in the page.
+        title: the line above it.
+        lead: a few sentences that introduce it.
+        body: its HTML.
         charts: specifications by name.
         lists: rows by name, for charts and for CSV files.
         choices: the measures among which a reader picks, by group of charts.
@@ -29,11 +33,11 @@ class Section(NamedTuple):
 
 
 def by_accuracy(comparison: Comparison) -> list[str]:
-    """Rules from the best test accuracy to the least; those without one last."""
+    """Names of the rules from the best test accuracy to the worst; those without one come last."""
 
     def mean(row: Row) -> float | int:
-        found = (row.get("test_accuracy") or {}).get("mean")
-        return -1.0 if found is None else found
+        accuracy = (row.get("test_accuracy") or {}).get("mean")
+        return -1.0 if accuracy is None else accuracy
 
     return [row["rule"] for row in sorted(comparison.rules, key=mean, reverse=True)]
 
@@ -41,7 +45,7 @@ def by_accuracy(comparison: Comparison) -> list[str]:
 def by_rule_and_layer(
     comparison: Comparison, rows: Sequence[Row], layers: Sequence[str]
 ) -> Iterator[tuple[str, str, list[Row]]]:
-    """Each rule and layer that has rows, in the order of a table, with them."""
+    """Yield each rule and layer that has rows, with these rows, in the order of a table."""
     for rule in by_accuracy(comparison):
         for layer in layers:
             own = [row for row in rows if row["rule"] == rule and row["layer"] == layer]
@@ -50,12 +54,12 @@ def by_rule_and_layer(
 
 
 def at_epoch(rows: Sequence[Row], epoch: int) -> list[Row]:
-    """The rows of one epoch, a seed each."""
+    """The rows of one epoch, one per seed."""
     return [row for row in rows if row["epoch"] == epoch]
 
 
 def measured(rows: Sequence[Row], measures: Sequence[Measure]) -> list[Measure]:
-    """The measures that any row has."""
+    """The measures of which at least one row has a value."""
     return [measure for measure in measures if has(rows, measure.name)]
 
 

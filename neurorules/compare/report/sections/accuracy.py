@@ -1,4 +1,4 @@
-"""How well each rule reads the test set."""
+"""The section of test accuracies: a chart and a table."""
 
 from __future__ import annotations
 
@@ -33,17 +33,25 @@ COLUMNS = (
 
 
 def accuracy_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:
-    """The section."""
+    """Make the section that shows test accuracies.
+
+    Args:
+        comparison: what is reported.
+        looks: how each rule is drawn.
+
+    Returns:
+        The section.
+    """
     order = by_accuracy(comparison)
-    found = {row["rule"]: row for row in comparison.rules}
+    by_name = {row["rule"]: row for row in comparison.rules}
     reference = next((row["rule"] for row in comparison.rules if is_global(row)), None)
     table = Table(
         "accuracy",
         "Test accuracy by rule",
-        [*COLUMNS, *_targets(comparison)],
-        [TableRow(name, _cells(found[name], comparison)) for name in order],
+        [*COLUMNS, *_columns_to_reach(comparison)],
+        [TableRow(name, _cells(by_name[name], comparison)) for name in order],
     )
-    rows = [_drawn(found[name]) for name in order if _mean(found[name]) is not None]
+    rows = [_chart_row(by_name[name]) for name in order if _mean(by_name[name]) is not None]
     return Section(
         "accuracy",
         "Accuracy",
@@ -55,44 +63,48 @@ def accuracy_section(comparison: Comparison, looks: Mapping[str, Look]) -> Secti
 
 
 def _mean(row: Row) -> Number | None:
+    """The mean test accuracy of a rule, in 0..1; None where it was not measured."""
     return (row.get("test_accuracy") or {}).get("mean")
 
 
-def _drawn(row: Row) -> dict[str, Any]:
+def _chart_row(row: Row) -> dict[str, Any]:
+    """A rule as a row of the chart: mean, bounds and every seed."""
     test = row["test_accuracy"]
     low, high = test.get("low"), test.get("high")
-    known = low is not None and high is not None
+    bounded = low is not None and high is not None
     return {
         "rule": row["rule"],
         "mean": test["mean"],
-        "low": clipped(low) if known else None,
-        "high": clipped(high) if known else None,
-        "interval": f"{interval(low, high)} %" if known else "none: one seed",
+        "low": clipped(low) if bounded else None,
+        "high": clipped(high) if bounded else None,
+        "interval": f"{interval(low, high)} %" if bounded else "none: one seed",
         "values": test.get("values") or [test["mean"]],
         "seeds": row.get("seeds") or 1,
     }
 
 
-def _targets(comparison: Comparison) -> list[Column]:
-    """Columns for epochs and seconds to an accuracy that any rule reached."""
+def _columns_to_reach(comparison: Comparison) -> list[Column]:
+    """Columns of the epochs and seconds to each accuracy that some rule reached."""
     return [
-        Column(f"{what} to {percent(float(target), 0)} %", "mean over seeds, on validation samples", True)
-        for target in _reached(comparison)
+        Column(f"{what} to {percent(float(level), 0)} %", "mean over seeds, on validation samples", True)
+        for level in _reached(comparison)
         for what in ("epochs", "seconds")
     ]
 
 
 def _reached(comparison: Comparison) -> list[str]:
-    found = {
-        target
+    """The validation accuracies that some rule reached, as keys of `epochs_to`, in rising order."""
+    levels = {
+        level
         for row in comparison.rules
-        for target, epochs in (row.get("epochs_to") or {}).items()
+        for level, epochs in (row.get("epochs_to") or {}).items()
         if epochs is not None
     }
-    return sorted(found, key=float)
+    return sorted(levels, key=float)
 
 
 def _cells(row: Row, comparison: Comparison) -> list[Cell]:
+    """The cells of a rule's row."""
     test, validation = row.get("test_accuracy") or {}, row.get("validation_accuracy") or {}
     difference = row.get("difference") or {}
     mean, low, high = test.get("mean"), test.get("low"), test.get("high")
@@ -108,8 +120,8 @@ def _cells(row: Row, comparison: Comparison) -> list[Cell]:
         Cell(NONE if gap is None else points(gap, 2), gap),
         Cell(points_interval(gap_low, gap_high, 2), gap_low, mark="tight"),
     ]
-    for target in _reached(comparison):
-        epochs = (row.get("epochs_to") or {}).get(target)
-        seconds = (row.get("seconds_to") or {}).get(target)
+    for level in _reached(comparison):
+        epochs = (row.get("epochs_to") or {}).get(level)
+        seconds = (row.get("seconds_to") or {}).get(level)
         cells += [Cell(fixed(epochs, 1), epochs), Cell(fixed(seconds, 1), seconds)]
     return cells

@@ -1,4 +1,4 @@
-"""Where a rule's updates agree with the exact gradient, and its signal with BPTT's: by layer, and over time."""
+"""The section on how far updates agree with the exact gradient, and signals with that of BPTT, by layer and epoch."""
 
 from __future__ import annotations
 
@@ -45,7 +45,15 @@ COLUMNS = (
 
 
 def alignment_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:
-    """The section."""
+    """Make the section that shows agreement with the gradient.
+
+    Args:
+        comparison: what is reported.
+        looks: how each rule is drawn.
+
+    Returns:
+        The section; where nothing was measured it says so.
+    """
     rows = comparison.alignment
     measures = measured(rows, ALIGNMENT)
     if not measures:
@@ -74,7 +82,8 @@ def alignment_section(comparison: Comparison, looks: Mapping[str, Look]) -> Sect
 
 
 def _rows(comparison: Comparison, layers: list[str]) -> list[TableRow]:
-    found = []
+    """The rows of the table: one per rule and layer, averaged over seeds."""
+    rows = []
     for rule, layer, own in by_rule_and_layer(comparison, comparison.alignment, layers):
         epochs = [row["epoch"] for row in own]
         begin, end = at_epoch(own, min(epochs)), at_epoch(own, max(epochs))
@@ -89,5 +98,5 @@ def _rows(comparison: Comparison, layers: list[str]) -> list[TableRow]:
             Cell(fixed(ratio, 2), ratio),
             Cell(percent(signs), signs),
         ]
-        found.append(TableRow(rule, cells, layer))
-    return found
+        rows.append(TableRow(rule, cells, layer))
+    return rows

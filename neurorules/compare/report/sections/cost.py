@@ -1,4 +1,4 @@
-"""What learning and running cost."""
+"""The section on what learning and running cost."""
 
 from __future__ import annotations
 
@@ -18,18 +18,26 @@ LEAD = "Counts hold on any machine; seconds and memory are those of this machine
 
 
 def cost_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:
-    """The section."""
+    """Make the section that shows what learning and running cost.
+
+    Args:
+        comparison: what is reported.
+        looks: how each rule is drawn.
+
+    Returns:
+        The section; where nothing was measured it says so.
+    """
     measures = measured(comparison.rules, COSTS)
     if not measures:
         return Section("cost", "Cost", "", note("Not measured in this comparison."))
     order = by_accuracy(comparison)
-    found = {row["rule"]: row for row in comparison.rules}
+    by_name = {row["rule"]: row for row in comparison.rules}
     reference = next((row for row in comparison.rules if is_global(row)), None)
     body = choice("cost", "Accuracy over", [(m.name, m.title) for m in measures])
     body += figure("trade_off", "What accuracy costs", group="cost", wide=True)
     body += f'<div class="grid">{"".join(figure(f"cost_{m.name}", m.title) for m in measures)}</div>'
     columns = [Column(measure.title, measure.about, True) for measure in measures]
-    rows = [TableRow(name, [_cell(found[name], m.name, reference) for m in measures]) for name in order]
+    rows = [TableRow(name, [_cell(by_name[name], m.name, reference) for m in measures]) for name in order]
     table = Table("cost", "Cost by rule; below, times BPTT's", columns, rows)
     charts = {f"cost_{measure.name}": cost(measure, looks, order) for measure in measures}
     return Section(
@@ -44,11 +52,13 @@ def cost_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:
 
 
 def _flat(row: Row) -> dict[str, Any]:
+    """A rule as a row of the charts: its mean test accuracy and its costs."""
     test = row.get("test_accuracy") or {}
     return {"rule": row["rule"], "mean": test.get("mean"), **{m.name: row.get(m.name) for m in COSTS}}
 
 
 def _cell(row: Row, name: str, reference: Row | None) -> Cell:
+    """The cell of one cost, with its ratio to that of the reference below."""
     value = row.get(name)
     other = None if reference is None or reference is row else reference.get(name)
     below = "" if value is None or not other else f"× {value / other:.2f}"

@@ -1,4 +1,4 @@
-"""What the layers do: how much they fire, how they change, what they know."""
+"""The section on what the layers do: how much they fire, how they change, and what they tell of the label."""
 
 from __future__ import annotations
 
@@ -27,7 +27,15 @@ LEAD = "Firing, dead and saturated neurons, movement of the weights, likeness to
 
 
 def layers_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:
-    """The section."""
+    """Make the section that shows what the layers do.
+
+    Args:
+        comparison: what is reported.
+        looks: how each rule is drawn.
+
+    Returns:
+        The section; where nothing was measured it says so.
+    """
     rows = comparison.layers
     measures = measured(rows, LAYERS)
     if not measures:
@@ -61,16 +69,19 @@ def layers_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section
 
 
 def _head(measure: Measure) -> str:
+    """The title of a measure's column."""
     return f"{measure.title} %" if measure.format == PERCENT else measure.title
 
 
 def _rows(comparison: Comparison, layers: list[str], measures: list[Measure]) -> list[TableRow]:
-    found = []
+    """The rows of the table: one per rule and layer, averaged over seeds."""
+    rows = []
     for rule, layer, own in by_rule_and_layer(comparison, comparison.layers, layers):
         end = at_epoch(own, max(row["epoch"] for row in own))
-        found.append(TableRow(rule, [_cell(measure, average(end, measure.name)) for measure in measures], layer))
-    return found
+        rows.append(TableRow(rule, [_cell(measure, average(end, measure.name)) for measure in measures], layer))
+    return rows
 
 
 def _cell(measure: Measure, value: Number | None) -> Cell:
+    """The cell of one measure."""
     return Cell(percent(value) if measure.format == PERCENT else fixed(value, 3), value)

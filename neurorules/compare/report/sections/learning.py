@@ -1,4 +1,4 @@
-"""How accuracy came about, epoch by epoch."""
+"""The section of learning curves: how accuracy and loss changed, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ ABOUT = "Lines: learning curves, a line a rule, by epoch."
 
 
 def learning_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:
-    """The section."""
+    """Make the section that shows learning curves.
+
+    Args:
+        comparison: what is reported.
+        looks: how each rule is drawn.
+
+    Returns:
+        The section; where no epoch was recorded it says so.
+    """
     measures = measured(comparison.epochs, LEARNING)
     if not measures:
         return Section("learning", "Learning curves", "", note("No epoch was recorded in this comparison."))

@@ -1,4 +1,4 @@
-"""What an update depends on, found by changing one thing at a time: a matrix a rule."""
+"""The section on what updates depend on, measured by changing one thing at a time: one matrix per rule."""
 
 from __future__ import annotations
 
@@ -29,11 +29,19 @@ ALONE = {"label": "label", "other_samples": "other samples", "later_steps": "lat
 
 
 def locality_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:
-    """The section."""
+    """Make the section that shows what each update depends on.
+
+    Args:
+        comparison: what is reported.
+        looks: how each rule is drawn.
+
+    Returns:
+        The section; without an audit it says so.
+    """
     order = by_accuracy(comparison)
     rows_of = audited_rows(comparison, order)
-    known = {row["rule"] for row in comparison.dependences}
-    audited = {text: rule for text, rule in rows_of.items() if text in known}
+    measured = {row["rule"] for row in comparison.dependences}
+    audited = {text: rule for text, rule in rows_of.items() if text in measured}
     if not audited and not comparison.facts:
         return Section("locality", "Locality, measured", "", note("No audit was run for this comparison."))
     body = LEGEND if audited else ""
@@ -54,18 +62,25 @@ def locality_section(comparison: Comparison, looks: Mapping[str, Look]) -> Secti
 
 
 def audited_rows(comparison: Comparison, order: list[str]) -> dict[str, str]:
-    """The row that stands for each text as it was audited: the plain one if there is one, else the first.
+    """Choose the row that stands for each text as it was audited: the plain one if there is one, else the first.
 
-    An audit runs in torch, without devices, on the samples' own targets: the control of shuffled targets is another
-    thing, for it reads other samples by design, and no row of an audit is its.
+    An audit runs in torch, without devices, on the samples' own targets. The control of shuffled targets is left out:
+    it reads other samples by design, so that the audit of its rule does not hold for it.
+
+    Args:
+        comparison: what is reported.
+        order: names of its rows, in the order in which they are shown.
+
+    Returns:
+        By audited text, the name of the row.
     """
     shuffled = {row["rule"] for row in comparison.rules if row.get("control") == "shuffled"}
-    found: dict[str, str] = {}
+    rows: dict[str, str] = {}
     for rule in order:
         text = comparison.audited_as(rule)
-        if rule not in shuffled and (text not in found or rule == text):
-            found[text] = rule
-    return found
+        if rule not in shuffled and (text not in rows or rule == text):
+            rows[text] = rule
+    return rows
 
 
 FACTS = (
@@ -77,11 +92,12 @@ FACTS = (
 
 
 def _facts(fact: Row) -> list[Cell]:
+    """The cells of a rule's row in the table of facts."""
     backward, growth = fact.get("backward_pass"), fact.get("memory_growth")
-    said = NONE if backward is None else "yes" if backward else "none"
+    word = NONE if backward is None else "yes" if backward else "none"
     constant = "" if growth is None else "constant in T" if growth < 1.05 else "grows with T"
     return [
-        Cell(said, mark="" if backward is None else "yes" if backward else "no"),
+        Cell(word, mark="" if backward is None else "yes" if backward else "no"),
         Cell(", ".join(fact.get("backward_through") or []) or NONE),
         Cell(NONE if growth is None else f"× {growth:.2f}", growth, constant),
         Cell(str(fact.get("schedule_used") or NONE).replace("_", " ")),
@@ -89,8 +105,9 @@ def _facts(fact: Row) -> list[Cell]:
 
 
 def _matrix(comparison: Comparison, audited: str, rule: str, looks: Mapping[str, Look]) -> str:
+    """The matrix of one rule: rows are layers that learn, the read-out on top, columns what was changed."""
     entries = [row for row in comparison.dependences if row["rule"] == audited]
-    found = {(row["update_of"], row["kind"], row["perturbed"]): bool(row["depends"]) for row in entries}
+    depends = {(row["update_of"], row["kind"], row["perturbed"]): bool(row["depends"]) for row in entries}
     layers = sorted({row["update_of"] for row in entries}, key=layer_order)
     columns = [
         (kind, perturbed)
@@ -110,7 +127,7 @@ def _matrix(comparison: Comparison, audited: str, rule: str, looks: Mapping[str,
     body = "".join(
         f'<tr><th scope="row">{escape(layer)}</th>'
         + "".join(
-            _square(layer, column, found.get((layer, *column)), " start" * (column in starts)) for column in columns
+            _square(layer, column, depends.get((layer, *column)), " start" * (column in starts)) for column in columns
         )
         + "</tr>"
         for layer in reversed(layers)
@@ -124,6 +141,7 @@ def _matrix(comparison: Comparison, audited: str, rule: str, looks: Mapping[str,
 
 
 def _square(layer: str, column: tuple[str, str], depends: bool | None, start: str) -> str:
+    """One cell of a matrix; `depends` is None where this was not tried."""
     kind, perturbed = column
     if depends is None:
         return f'<td class="unknown{start}"><span class="unseen">not tried</span></td>'

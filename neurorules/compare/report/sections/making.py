@@ -1,4 +1,4 @@
-"""How the page was made, and its numbers as files."""
+"""The section on how the comparison was made: its command, machine and versions, and its numbers as files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,15 @@ FILES = ("rules", "runs", "epochs", "alignment", "layers", "audit")
 
 
 def making_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:
-    """The section."""
+    """Make the section that shows how the comparison was made.
+
+    Args:
+        comparison: what is reported.
+        looks: how each rule is drawn.
+
+    Returns:
+        The section.
+    """
     runs = [flat(run) for run in comparison.runs]
     rules = [flat(rule) for rule in comparison.rules]
     files = "".join(f'<button type="button" data-file="{name}">{name}.csv</button>' for name in FILES)
@@ -41,25 +49,33 @@ def making_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section
 
 
 def flat(row: Row, prefix: str = "") -> dict[str, Any]:
-    """A row without depth: nested names joined by a full stop, lists as JSON."""
-    found: dict[str, Any] = {}
+    """Take the depth out of a row.
+
+    Args:
+        row: of a list of `compare.json`.
+        prefix: what stands before every name.
+
+    Returns:
+        Values by name: nested names are joined by a full stop, lists are JSON.
+    """
+    flattened: dict[str, Any] = {}
     for name, value in row.items():
         if isinstance(value, Mapping):
-            found |= flat(value, f"{prefix}{name}.")
+            flattened |= flat(value, f"{prefix}{name}.")
         else:
-            found[f"{prefix}{name}"] = to_json(value) if isinstance(value, list | tuple) else value
-    return found
+            flattened[f"{prefix}{name}"] = to_json(value) if isinstance(value, list | tuple) else value
+    return flattened
 
 
 def _runs(comparison: Comparison) -> Table:
-    """A row a run, with the settings that each rule brings along."""
-    brought: Sequence[str] = comparison.differing
+    """The table of runs: one row per run, with the settings that each rule brings."""
+    differing: Sequence[str] = comparison.differing
     columns = [
         Column("seed", "", True),
         Column("test %", "", True),
         Column("validation %", "", True),
         Column("seconds", "", True),
-        *(Column(name.replace("_", " "), "each rule brings its own") for name in brought),
+        *(Column(name.replace("_", " "), "each rule brings its own") for name in differing),
     ]
     rows = []
     for run in comparison.runs:
@@ -69,7 +85,7 @@ def _runs(comparison: Comparison) -> Table:
             Cell(percent(test, 2), test),
             Cell(percent(validation, 2), validation),
             Cell(fixed(seconds, 1), seconds),
-            *(Cell(NONE if run.get(name) is None else shown_text(run[name])) for name in brought),
+            *(Cell(NONE if run.get(name) is None else shown_text(run[name])) for name in differing),
         ]
         rows.append(TableRow(str(run["rule"]), cells))
     return Table("runs", "Every run, and the settings its rule brings", columns, rows, tall=True)

@@ -1,4 +1,4 @@
-"""What a rule's signal needs, and which of backpropagation's problems it keeps."""
+"""The section on what a rule's signal needs, and which of the problems of backpropagation it keeps."""
 
 from __future__ import annotations
 
@@ -25,15 +25,24 @@ HINTS = {
 
 
 def needs_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:
-    """The section."""
-    found = {row["rule"]: row for row in comparison.rules}
+    """Make the section that shows what each rule needs, and which problems it keeps.
+
+    Args:
+        comparison: what is reported.
+        looks: how each rule is drawn.
+
+    Returns:
+        The section.
+    """
+    by_name = {row["rule"]: row for row in comparison.rules}
     columns = [Column("its signal needs"), *(Column(PROBLEMS[name], HINTS[name]) for name in PROBLEMS)]
-    rows = [TableRow(name, [_needs(found[name]), *_problems(found[name])]) for name in by_accuracy(comparison)]
+    rows = [TableRow(name, [_needs(by_name[name]), *_problems(by_name[name])]) for name in by_accuracy(comparison)]
     table = Table("needs", "Needs and problems by rule", columns, rows)
     return Section("needs", "Needs and problems", LEAD, table_html(table, looks))
 
 
 def _needs(row: Row) -> Cell:
+    """The cell of what a rule's signal needs."""
     needs = row.get("needs") or []
     if not needs:
         return Cell("nothing")
@@ -42,14 +51,16 @@ def _needs(row: Row) -> Cell:
 
 
 def _problems(row: Row) -> list[Cell]:
+    """The cells of the four problems of backpropagation."""
     problems = row.get("problems") or {}
     return [_problem(problems.get(name)) for name in PROBLEMS]
 
 
-def _problem(found: Row | None) -> Cell:
-    if not found or found.get("has") is None:
-        return Cell(NONE, note=(found or {}).get("how") or "", mark="words")
-    source = "measured" if found.get("measured") else "derived"
-    how = found.get("how") or ""
-    mark = "words yes" if found["has"] else "words no"
-    return Cell("✕ has it" if found["has"] else "✓ free of it", note=f"{source}: {how}" if how else source, mark=mark)
+def _problem(answer: Row | None) -> Cell:
+    """The cell of one problem, with the sentence that explains it."""
+    if not answer or answer.get("has") is None:
+        return Cell(NONE, note=(answer or {}).get("how") or "", mark="words")
+    source = "measured" if answer.get("measured") else "derived"
+    how = answer.get("how") or ""
+    mark = "words yes" if answer["has"] else "words no"
+    return Cell("✕ has it" if answer["has"] else "✓ free of it", note=f"{source}: {how}" if how else source, mark=mark)

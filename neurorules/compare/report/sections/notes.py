@@ -1,4 +1,4 @@
-"""How to read the page: the statistics, in a few sentences."""
+"""The section on how to read the page, which explains the statistics in a few sentences."""
 
 from __future__ import annotations
 
@@ -29,6 +29,14 @@ CONTROLS = (
 
 
 def notes_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:
-    """The section."""
+    """Make the section that shows how to read the page.
+
+    Args:
+        comparison: what is reported.
+        looks: how each rule is drawn.
+
+    Returns:
+        The section.
+    """
     items = "".join(f"<li>{escape(text)}</li>" for text in (*NOTES, CONTROLS.replace("`", "")))
     return Section("reading", "How to read this", "", f'<ul class="notes">{items}</ul>')

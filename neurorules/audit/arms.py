@@ -1,0 +1,175 @@
+"""One arm of the audit through time: one thing is changed in one trial, and this trial and the next ones are read."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float64, Int64
+from torch import Tensor
+
+from neurorules.audit.held import OtherWeights, RecordingLearner, disturb_averages, disturb_momenta, noise_like
+from neurorules.audit.probes import Quiet
+from neurorules.audit.settings import CLASSES, ROWS, SHAPE, Settings
+from neurorules.contracts.parameter_key import key_of
+from neurorules.contracts.running_mean import RunningMean
+
+LATER = 2
+"""Number of trials after the one that is disturbed."""
+
+Gradients = Mapping[str, np.ndarray]
+"""What a trial asks to change, by parameter."""
+
+
+class Read(NamedTuple):
+    """What the trials of one arm asked for.
+
+    Args:
+        first: gradients of the disturbed trial.
+        later: gradients of each trial after it.
+        averages: the signal's running averages after the disturbed trial, by name.
+    """
+
+    first: Gradients
+    later: Sequence[Gradients]
+    averages: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One thing that is changed in one trial. As it is by default, nothing is changed.
+
+    Args:
+        weights: by parameter, noise on what everything but the passes reads.
+        factors: whether parameters are multiplied with that noise; else it is added.
+        optimiser: name of the layer whose momenta, which the optimiser keeps, are changed.
+        averages: name of the layer whose running averages of updates are changed.
+        probe: changes what learning reads of the passes.
+        labels: whether every label is changed.
+        samples: (B,), which samples of the batch are replaced.
+        holds_averages: whether the signal's declared memory is put back after the trial as well.
+    """
+
+    weights: Mapping[str, Tensor] | None = None
+    factors: bool = False
+    optimiser: str | None = None
+    averages: str | None = None
+    probe: Quiet | None = None
+    labels: bool = False
+    samples: Tensor | None = None
+    holds_averages: bool = False
+
+
+class NoisyAnswer(Quiet):
+    """Changes what the network answers to noise."""
+
+    def answered(self, response: Tensor) -> Tensor:
+        return response + noise_like(response, torch.Generator().manual_seed(5)) * (1 + response.abs().mean())
+
+
+def learner_of(settings: Settings, **how: Any) -> RecordingLearner:
+    """Make a fresh learner in float64.
+
+    Args:
+        settings: what it learns with, except for the schedule.
+        how: further options of `Learner`; without them it learns layer by layer, all steps at once.
+
+    Returns:
+        The learner, which has not learned anything yet.
+    """
+    return RecordingLearner(
+        rule=settings.rule, input_shape=SHAPE, classes=CLASSES, steps=settings.steps(), seed=1, device="cpu",
+        precision="float64", **settings.settled(), **how,
+    )  # fmt: skip
+
+
+def run(learner: RecordingLearner, steps: int, arm: Arm) -> Read:
+    """Run the disturbed trial and the trials after it.
+
+    Args:
+        learner: is changed by all of these trials.
+        steps: T of each trial.
+        arm: what is changed in the first of them.
+
+    Returns:
+        What the trials asked for.
+    """
+    before, memory = learner.before(), declared_memory(learner)
+    drive, labels = batch(steps, 0)
+    if arm.samples is not None:
+        others = batch(steps, 7)[0]
+        drive = torch.where(arm.samples.reshape(1, -1, 1, 1, 1), others, drive)
+        labels = torch.where(arm.samples, (labels + 1) % CLASSES, labels)
+    labels = (labels + 1) % CLASSES if arm.labels else labels
+    learner.probe = arm.probe
+    if arm.weights is not None:
+        learner.probe = OtherWeights(arm.weights, arm.factors)
+        learner.probe.put(learner.learned.parameters)
+    if arm.optimiser is not None:
+        disturb_momenta(learner, arm.optimiser, torch.Generator().manual_seed(3))
+    if arm.averages is not None:
+        disturb_averages(learner, arm.averages, torch.Generator().manual_seed(3))
+    first = learner.trial(drive, labels)
+    averages = {n: v.value.numpy().copy() for n, v in learner.learned.signal.items() if isinstance(v, RunningMean)}
+    learner.probe = None
+    later = []
+    for number in range(LATER):
+        learner.put_back(before)
+        if arm.holds_averages and number == 0:
+            learner.learned = replace(learner.learned, signal={**learner.learned.signal, **memory})
+        later.append(learner.trial(*batch(steps, 50 + number)))
+    return Read(first, later, averages)
+
+
+def batch(steps: int, seed: int) -> tuple[Float64[Tensor, "T B *shape"], Int64[Tensor, " B"]]:
+    """Draw a batch of random samples.
+
+    Args:
+        steps: T.
+        seed: of the draws.
+
+    Returns:
+        Spikes (T, B, *input) of size 1.5, and class indices (B,).
+    """
+    generator = torch.Generator().manual_seed(seed)
+    spikes = torch.rand(steps, ROWS, *SHAPE, generator=generator, dtype=torch.float64) < 0.4
+    return spikes.double() * 1.5, torch.randint(0, CLASSES, (ROWS,), generator=generator)
+
+
+def weight_noise(learner: RecordingLearner, layer: str, seed: int) -> dict[str, Tensor]:
+    """Draw noise on the parameters of a layer and of its signal.
+
+    Args:
+        learner: whose parameters they are.
+        layer: name of the layer.
+        seed: of the draws.
+
+    Returns:
+        N(0, 0.3^2) of each parameter's shape, by name; parameters that the layer's neurons run with are left out.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    network = learner.model.network
+    names = [name for name in learner.model.parameter_names if key_of(name).layer == layer]
+    running = {f"{a.name}.{name}" for a in network.layers for name in a.neuron.learns}
+    chosen = sorted(set(names) - running)
+    return {name: 0.3 * noise_like(learner.learned.parameters[name], generator) for name in chosen}
+
+
+def plain_tensors(learner: RecordingLearner) -> dict[str, bytes]:
+    """The bits of the signal's tensors that are neither running means nor declared to move, by name."""
+    declared = {} if learner.model.signal is None else learner.model.signal.moves
+    return {
+        name: value.numpy().tobytes()
+        for name, value in learner.learned.signal.items()
+        if isinstance(value, Tensor) and not any(fnmatch.fnmatch(name, pattern) for pattern in declared)
+    }
+
+
+def declared_memory(learner: RecordingLearner) -> dict[str, Any]:
+    """The running means of the signal's state, and what it declares to move, by name."""
+    fixed = plain_tensors(learner)
+    return {name: value for name, value in learner.learned.signal.items() if name not in fixed}
