@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,23 +16,33 @@ import torch
 from recorded_data import READS, TEST, TRAINING
 
 from neurorules.api import train
+from neurorules.brian2_continuous import trainer as circuits
+from neurorules.brian2_continuous.parts.interpreted import Interpreted
+from neurorules.cli import run
 from neurorules.compare.comparison import plan
 from neurorules.compare.many_runs import run_all
+from neurorules.compare.tuning.search import TUNE_FILE
 from neurorules.datasets import DATASETS
 from neurorules.language.config import TrainConfig
 from neurorules.papers.paper import Paper, Row, Table
 from neurorules.papers.reproduce import reproduce
 from neurorules.rules import RULES
 from neurorules.runs.folder import RunFolder
+from neurorules.torch_path.training import trainer
 from neurorules.torch_path.training.batches import Data, load_data
 
 Way = Callable[[TrainConfig, Path], Path]
+Weights = dict[str, list[Any]]
 
 LIMIT, HELD, BATCH, EPOCHS = 22, 8, 8, 2
 SMALL: dict[str, Any] = {
     "rule": "sigprop", "net": "3", "steps": 2, "epochs": EPOCHS, "batch_size": BATCH, "limit": LIMIT,
     "validation": HELD, "threads": 1,
 }  # fmt: skip
+SMALLEST = "drtp"
+"""Rule whose circuit is soonest made."""
+PRESENTATIONS = 30
+"""Of one run of a circuit, so that an epoch takes several."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -71,13 +83,28 @@ def by_reproduce(config: TrainConfig, out: Path) -> Path:
     return next(out.glob("*/*/seed0"))
 
 
-WAYS: list[Way] = [by_train, by_compare, by_reproduce]
+def in_continuous_time(config: TrainConfig, rule: str = SMALLEST) -> TrainConfig:
+    """The same samples for equations in Brian2, one at a time, in presentations that are short."""
+    return replace(config, path="brian2", rule=rule, neuron="rate:period_ms=4", steps=None, batch_size=1)
+
+
+def by_circuit(config: TrainConfig, out: Path, rule: str = SMALLEST) -> Path:
+    """In continuous time, by Brian2's numpy target: nothing is compiled."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(circuits, "machine_for", Interpreted)
+        patch.setattr(circuits, "PRESENTATIONS", PRESENTATIONS)
+        return by_train(in_continuous_time(config, rule), out)
+
+
+WAYS: list[Way] = [by_train, by_compare, by_reproduce, by_circuit]
+ALIKE = [by_train, by_compare, by_reproduce]
+"""Ways that learn the same from one configuration."""
 
 
 class Ran(NamedTuple):
     """What a run learned, what its metrics say of training samples, and what it read."""
 
-    weights: dict[str, list[Any]]
+    weights: Weights
     seen: list[tuple[float, float]]
     result: dict[str, Any]
     reads: list[tuple[str, list[int]]]
@@ -145,21 +172,37 @@ def test_no_bit_of_what_is_learned_depends_on_a_sample_that_is_not_trained_on(
 ) -> None:
     before, after = runs(way), runs(way, others())
     assert (after.weights, after.seen) == (before.weights, before.seen)
-    # Every way learns the same; in a comparison, what looks on between epochs changes nothing.
-    assert (before.weights, before.seen) == (runs(by_train).weights, runs(by_train).seen)
-    assert before.result["test_accuracy"] == runs(by_train).result["test_accuracy"]
 
 
-def test_a_change_of_one_training_sample_is_seen(runs: Callable[..., Ran]) -> None:
-    changed = runs(by_train, f"recorded:changed={numbers(loaded().train)[0]}")
-    name = "parameters/readout.ff.w"
-    assert changed.weights[name] != runs(by_train).weights[name]
+@pytest.mark.parametrize("way", ALIKE)
+def test_every_way_learns_the_same_and_what_looks_on_in_a_comparison_changes_nothing(
+    runs: Callable[..., Ran], way: Way
+) -> None:
+    found = runs(way)
+    assert (found.weights, found.seen) == (runs(by_train).weights, runs(by_train).seen)
+    assert found.result["test_accuracy"] == runs(by_train).result["test_accuracy"]
+
+
+@pytest.mark.parametrize("way", [by_train, by_circuit])
+def test_a_change_of_one_training_sample_is_seen(runs: Callable[..., Ran], way: Way) -> None:
+    changed, before = runs(way, f"recorded:changed={numbers(loaded().train)[0]}"), runs(way)
+    (name,) = [name for name in before.weights if name.endswith("readout.ff.w")]
+    assert changed.weights[name] != before.weights[name]
 
 
 @pytest.mark.parametrize("rule", [name for name in RULES.names() if name != "sigprop"])
 def test_no_rule_learns_from_samples_that_are_held_out(tmp_path: Path, rule: str) -> None:
     before, after = (
         ran(asked(data, rule=rule, steps=None, epochs=1), tmp_path / str(place))
+        for place, data in enumerate(("recorded", others()))
+    )
+    assert (after.weights, after.seen) == (before.weights, before.seen)
+
+
+@pytest.mark.slow
+def test_a_circuit_that_remembers_classes_learns_nothing_of_samples_that_are_held_out(tmp_path: Path) -> None:
+    before, after = (
+        ran(asked(data, epochs=1), tmp_path / str(place), partial(by_circuit, rule="sigprop"))
         for place, data in enumerate(("recorded", others()))
     )
     assert (after.weights, after.seen) == (before.weights, before.seen)
@@ -178,6 +221,63 @@ def test_the_test_set_is_read_once_after_the_last_epoch(runs: Callable[..., Ran]
     learned_from = [number for part, which in reads[:first] if part == "train" for number in which if number in kept]
     assert len(learned_from) >= EPOCHS * len(kept)
     assert {number for part, which in reads if part == "train" for number in which} == kept | held
+
+
+class Tuned(NamedTuple):
+    """What a search printed, what each of its trials learned, and what it read."""
+
+    chosen: dict[str, Any]
+    weights: list[Weights]
+    reads: list[tuple[str, list[int]]]
+
+
+def tuned(out: Path, circuit: bool, data: str = "recorded", trials: int = 3) -> Tuned:
+    """Search with the command line, and keep what is thrown away there: the weights of each trial."""
+    made: list[Any] = []
+
+    def kept(make: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *given, **more: made.append(make(*given, **more)) or made[-1]
+
+    config = in_continuous_time(asked(data)) if circuit else asked(data)
+    usual = TrainConfig(rule=config.rule).as_dict()
+    options = {name: value for name, value in config.as_dict().items() if value != usual[name]}
+    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer, "make_learner", kept(trainer.make_learner))
+        patch.setattr(circuits, "prepare", kept(circuits.prepare))
+        patch.setattr(circuits, "machine_for", Interpreted)
+        patch.setattr(circuits, "PRESENTATIONS", PRESENTATIONS)
+        assert run(["tune", "--rules", config.rule, *words, "--trials", str(trials), "--out", str(out), "--json"]) == 0
+    parameters = [one.stream.parameters() if circuit else one.state() for one in made]
+    weights = [{name: value.tolist() for name, value in one.items()} for one in parameters]
+    (chosen,) = json.loads((out / TUNE_FILE).read_text())["chosen"]
+    return Tuned(chosen, weights, list(READS))
+
+
+PATHS = [pytest.param(False, id="torch"), pytest.param(True, id="circuit")]
+
+
+@pytest.mark.parametrize("circuit", PATHS)
+def test_no_bit_of_what_a_trial_of_tune_learns_depends_on_a_sample_that_is_not_trained_on(
+    runs: Callable[..., Ran], tmp_path: Path, circuit: bool
+) -> None:
+    before, after = tuned(tmp_path / "a", circuit, trials=1), tuned(tmp_path / "b", circuit, others(), trials=1)
+    assert after.weights == before.weights
+    # Its first trial is what `train` learns, and is judged by the same samples.
+    whole = runs(by_circuit if circuit else by_train)
+    assert before.weights == [whole.weights]
+    assert before.chosen["validation_accuracy"] == whole.result["validation_accuracy"]
+
+
+@pytest.mark.parametrize("circuit", PATHS)
+def test_tune_reads_no_test_sample_and_every_trial_learns_from_training_samples(tmp_path: Path, circuit: bool) -> None:
+    found = tuned(tmp_path, circuit)
+    data = loaded()
+    assert data.validation is not None and len(found.weights) == found.chosen["trials"] == 3
+    kept, held = set(numbers(data.train)), set(numbers(data.validation))
+    assert {part for part, _ in found.reads} == {"train"}
+    assert {number for _, which in found.reads for number in which} == kept | held
+    assert sum(number in kept for _, which in found.reads for number in which) >= 3 * EPOCHS * len(kept)
 
 
 def epochs_of_a_run(epochs: int = 3, **changed: Any) -> list[list[int]]:
