@@ -12,8 +12,8 @@ from neurorules.audit.probes import Quiet
 from neurorules.audit.settings import CLASSES, NET, ROWS, SHAPE, Settings
 from neurorules.contracts.parameter_key import key_of
 from neurorules.contracts.series import Series
-from neurorules.language.config import Init
 from neurorules.language.errors import UserError
+from neurorules.language.settings import Init
 from neurorules.network.model import Learned, Model, build_model, initialise
 from neurorules.network.network import Parameters, build_network
 from neurorules.rules import RULES

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from neurorules.language.config import Init, Targets
+from neurorules.language.settings import Init, Targets
 from neurorules.rules import RULES
 
 NET, SHAPE, CLASSES, STEPS, ROWS = "12-10-8", (1, 6, 6), 3, 12, 16

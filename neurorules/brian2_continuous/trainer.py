@@ -1,4 +1,4 @@
-"""`train --path brian2`: a rule learns while its equations run, and the same run folder comes out."""
+"""`train --path continuous`: a rule learns while its equations run, and the same run folder comes out."""
 
 from __future__ import annotations
 

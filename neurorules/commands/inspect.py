@@ -80,4 +80,4 @@ def cite(
         for line in found["declarations"]:
             print(f"  with {line}")
         if found["continuous"] is not None:
-            print(f"\nIn continuous time (train --path brian2), 64 inputs, 16 rate units:\n{found['continuous']}")
+            print(f"\nIn continuous time (train --path continuous), 64 inputs, 16 rate units:\n{found['continuous']}")

@@ -14,8 +14,8 @@ from neurorules.compare.gather import gather
 from neurorules.compare.many_runs import prepare_folder, run_all
 from neurorules.compare.rows import check_words, folder_name, name_of, parse_rows
 from neurorules.disk.lock import owned_folder
-from neurorules.language.config import PathName, SettledConfig, TrainConfig
-from neurorules.language.errors import UserError, unknown
+from neurorules.language.config import SettledConfig, TrainConfig, path_of
+from neurorules.language.errors import UserError
 from neurorules.language.options import parse_list
 from neurorules.language.ranges import Seeds, check_range
 from neurorules.runner.dispatch import settle
@@ -30,6 +30,12 @@ class Planned(NamedTuple):
     def folder(self, out: Path) -> Path:
         """Where it is kept below the folder of the comparison: one row and seed, one folder."""
         return out / folder_name(self.row) / f"seed{self.config.seed}"
+
+    def standing_folder(self, out: Path) -> Path:
+        """The same, or the folder that an earlier version named after the path's older word, where only that stands."""
+        folder = self.folder(out)
+        older = self._replace(row=self.row.replace(" @ continuous", " @ brian2")).folder(out)
+        return older if older.exists() and not folder.exists() else folder
 
 
 def plan(
@@ -48,7 +54,7 @@ def plan(
         rules: comma-separated rules with options and settings of their own (see `rows.parse_row`).
         seeds: how many, from the configuration's own on.
         hardware: comma-separated device models.
-        paths: comma-separated, torch or brian2; None for the configuration's own.
+        paths: comma-separated, torch or continuous; None for the configuration's own.
         controls: comma-separated, or none (see `controls.with_controls`).
         folds: cross-validate with so many; seeds then count the folds. None: the data's own parts.
 
@@ -59,7 +65,7 @@ def plan(
     check_range("--seeds", seeds, Seeds)
     if folds is not None:
         seeds = seeds_of(folds, seeds)
-    routes = [config.path] if paths is None else [_path(name) for name in parse_list(paths)]
+    routes = [config.path] if paths is None else [path_of(name) for name in parse_list(paths)]
     rows = [replace(row, path=route) for row in parse_rows(rules, config) for route in routes]
     runs = [
         settle(replace(row, hardware=device, seed=config.seed + seed))
@@ -87,13 +93,6 @@ def check_folders(planned: Sequence[Planned]) -> None:
         if folder in rows:
             raise UserError(f"rows '{rows[folder]}' and '{run.row}' would share the folder {folder}. Leave one out")
         rows[folder] = run.row
-
-
-def _path(name: str) -> PathName:
-    match name:
-        case "torch" | "brian2":
-            return name
-    raise unknown("path", name, ["torch", "brian2"])
 
 
 def command_line(config: TrainConfig, out: Path, **options: Any) -> str:
@@ -140,11 +139,11 @@ def compare(
     Raises:
         UserError: `out` holds a comparison, or one that was begun with other settings.
     """
-    tasks = [(run.config, run.folder(out)) for run in planned]
+    tasks = [(run.config, run.standing_folder(out)) for run in planned]
     with owned_folder(out):
         prepare_folder(out, [folder for _, folder in tasks], force, resume, "*/*")
         results = run_all(
             tasks, out, jobs=jobs, dask=dask, data_dir=data_dir, quiet=quiet, command="compare", measured=True
         )  # fmt: skip
-        done = [(run.row, result, run.folder(out)) for run, result in zip(planned, results, strict=True)]
+        done = [(run.row, result, folder) for run, result, (_, folder) in zip(planned, results, tasks, strict=True)]
         return gather(done, out, command)

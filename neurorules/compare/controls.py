@@ -45,7 +45,7 @@ def with_controls(rows: Sequence[TrainConfig], shared: TrainConfig, controls: st
         if name not in CONTROLS:
             raise unknown("control", name, [*CONTROLS, "none"])
     learning = [row for row in rows if not is_shallow(row.rule)]
-    on_torch = [row for row in learning if row.path != "brian2"]
+    on_torch = [row for row in learning if row.path != "continuous"]
     found: list[TrainConfig] = []
     for row in rows:
         same_path = [other for other in learning if other.path == row.path]
@@ -122,4 +122,4 @@ def _reads_alike(run: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     here, there = (RULES.make(str(one["plain_rule"])) for one in (run, other))
     losses = [(rule.loss, rule.targets if rule.loss == "squared" else None) for rule in (here, there)]
     same = all(run.get(name) == other.get(name) for name in (*READING, *STANDING))
-    return same and (losses[0] == losses[1] or run.get("path") == "brian2")
+    return same and (losses[0] == losses[1] or run.get("path") == "continuous")

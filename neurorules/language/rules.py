@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from neurorules.language.config import SETTLED, Init, SettledConfig, TrainConfig
+from neurorules.language.config import SETTLED, SettledConfig, TrainConfig
 from neurorules.language.eligibility import Eligibility, check_distinct
 from neurorules.language.equations import Equation, Vocabulary
 from neurorules.language.errors import UserError
-from neurorules.language.ranges import BelowOne, NonNegative, Number, Steps, check_range, check_ranges
+from neurorules.language.ranges import BelowOne, Number, check_range, check_ranges
+from neurorules.language.settings import Defaults as Defaults
 from neurorules.language.signal_spec import SignalSpec
 
 Role = Literal["hidden", "readout"]
@@ -86,31 +87,6 @@ class Source:
     deviations: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Defaults:
-    """Settings a rule runs well with; the user's own win.
-
-    Args:
-        lr: learning rate of the hidden layers, >= 0.
-        readout_lr: of the read-out, and of local ones.
-        signal_lr: of other parameters of the signal, such as a target embedding.
-        optimizer, readout_optimizer: none, sgd, momentum or adam.
-        neuron, readout_neuron, steps, norm, init, connection: as in `TrainConfig`.
-    """
-
-    lr: NonNegative = 3e-3
-    readout_lr: NonNegative = 3e-3
-    signal_lr: NonNegative = 1e-2
-    optimizer: str = "adam"
-    readout_optimizer: str = "adam"
-    neuron: str = "if"
-    readout_neuron: str = "leaky_readout"
-    steps: Steps = 8
-    norm: str = "streaming"
-    init: Init = "torch"
-    connection: str = "dense"
-
-
 DELTA_RULE = (
     Plasticity("w", "-m_post * dv_dw", role="readout"),
     Plasticity("b", "-m_post * dv_dw", role="readout"),
@@ -157,7 +133,7 @@ class Rule:
     score_phase: str = "input"
     """The pass whose output gives class scores, where a read-out gives them."""
     control: bool = False
-    defaults: Defaults = Defaults()
+    defaults: Defaults = Defaults()  # noqa: RUF009 - it is frozen
 
     def __post_init__(self) -> None:
         given: Any = self.signal
