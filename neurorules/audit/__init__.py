@@ -36,7 +36,7 @@ def audit_rules(
         RULES.make(rule)
     if not rules:
         raise UserError("no rule to audit. Name some: --rules sigprop,bptt")
-    found = audit_settings({rule: Settings(rule, net, norm, signal=signal, dw=dw) for rule in rules})
+    found = audit_settings({rule: Settings(rule, net=net, norm=norm, signal=signal, dw=dw) for rule in rules})
     if not found["facts"]:
         raise UserError(next(f"{rule}: {said}" for rule, said in found["left_out"].items()))
     return found

@@ -111,7 +111,7 @@ def over_time(settings: Settings) -> OverTime:
     Raises:
         UserError: the rule does not take the net, or its signal fails on it.
     """
-    learner, steps = learner_of(settings), settings.steps()
+    learner, steps = learner_of(settings), settings.time_steps()
     fixed = plain_tensors(learner)
     for number in range(WARM):
         learner.trial(*batch(steps, 100 + number))
@@ -161,7 +161,7 @@ def over_time(settings: Settings) -> OverTime:
 def learner_of(settings: Settings, **how: Any) -> Noted:
     """A fresh learner in float64 of these settings; by layer, unless `how` says otherwise."""
     return Noted(
-        rule=settings.rule, input_shape=SHAPE, classes=CLASSES, steps=settings.steps(), seed=1, device="cpu",
+        rule=settings.rule, input_shape=SHAPE, classes=CLASSES, steps=settings.time_steps(), seed=1, device="cpu",
         precision="float64", **settings.settled(), **how,
     )  # fmt: skip
 
@@ -178,7 +178,7 @@ def check_schedule(settings: Settings) -> None:
     own, audited = learner_of(settings, schedule=settings.schedule, **plain), learner_of(settings, **plain)
     for number in range(LATER):
         for learner in (own, audited):
-            learner.step(*batch(settings.steps(), 100 + number))
+            learner.step(*batch(settings.time_steps(), 100 + number))
     for name, value in audited.learned.parameters.items():
         if not torch.allclose(own.learned.parameters[name], value, rtol=SAME, atol=SAME):
             raise UserError(

@@ -88,7 +88,7 @@ class _Applied:
 
 def build(rule: str, net: str = NET, norm: str | None = None, signal: str | None = None, dw: str | None = None) -> Rig:
     """A rule on a small net of the neurons and connections it brings (see `built`)."""
-    return built(Settings(rule, net, norm, signal=signal, dw=dw))
+    return built(Settings(rule, net=net, norm=norm, signal=signal, dw=dw))
 
 
 def built(settings: Settings) -> Rig:
@@ -102,7 +102,7 @@ def built(settings: Settings) -> Rig:
     signal, dw, targets = (parts.pop(name) for name in ("signal", "dw", "targets"))
     network = build_network(net, SHAPE, CLASSES, **parts)
     model = build_model(network, made, signal, dw, targets)
-    steps = settings.steps()
+    steps = settings.time_steps()
     found = warmed(settings.rule, model, steps, RATE, init)
     # A rule may silence so small a net while it learns; the net as it was drawn then stands in.
     found = found if not silent(found) else warmed(settings.rule, model, steps, 0.0, init)

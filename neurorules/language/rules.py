@@ -79,12 +79,21 @@ class Plasticity:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a rule comes from: authors and year, title, and how this implementation deviates."""
+    """Where a rule comes from, and how this implementation deviates.
+
+    Args:
+        authors: with initials first and commas between them, such as "A. Kohan, E. A. Rietman"; or "Name, Given".
+        year: of publication.
+        title: of the paper.
+        deviations: one sentence each, without a full stop.
+        link: the paper's DOI, "https://doi.org/10...", or its listing, "https://arxiv.org/abs/..."; empty for none.
+    """
 
     authors: str
     year: int
     title: str
     deviations: tuple[str, ...] = ()
+    link: str = ""
 
 
 DELTA_RULE = (

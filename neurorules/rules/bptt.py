@@ -42,6 +42,7 @@ def backpropagation(
             2019,
             "Surrogate gradient learning in spiking neural networks",
             _deviations(statistics, presynaptic),
+            link="https://doi.org/10.1109/MSP.2019.2931595",
         ),
     )
 

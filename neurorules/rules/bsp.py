@@ -74,6 +74,7 @@ def backward_signal_propagation(
                 "the reverse signal reads the forward connections backwards (weight transport)",
                 "where no PID gains are given, Adam scales G1; how theirs enter is not public",
             ),
+            link="https://arxiv.org/abs/2502.10414",
         ),
     )
 

@@ -79,6 +79,7 @@ def pepita(
             2022,
             "Error-driven input modulation: solving the credit assignment problem without a backward pass",
             _deviations(dropped == "learn", bias),
+            link="https://arxiv.org/abs/2201.11665",
         ),
     )
 

@@ -42,6 +42,7 @@ def spiking_bsp(*, burst: Count = 4, reach: Positive = 8.0) -> Rule:
                 "the forward net, its loss and its optimiser are those of the other spiking rules here",
                 "the reverse signal reads the forward connections backwards (weight transport)",
             ),
+            link="https://arxiv.org/abs/2502.10414",
         ),
     )
 

@@ -49,6 +49,7 @@ def stdp(
                 "neurons, input and read-out are those of a classifier; the paper's neuron hears Poisson trains",
                 "a trial's change is the sum over its steps, averaged over the batch",
             ),
+            link="https://doi.org/10.1038/78829",
         ),
     )
 

@@ -75,10 +75,7 @@ class Learner:
         for name, value in given.items():
             self.learned.parameters[name] = value.to(self.device, self.dtype).clone()
         self.generator = torch.Generator(self.device).manual_seed(self.seed + 2_000_003)
-        self.optimiser = optimiser_of(
-            self.model, self.learned.parameters, settings.optimizer, settings.lr, settings.readout_lr,
-            settings.weight_decay, settings.readout_optimizer, settings.signal_lr,
-        )  # fmt: skip
+        self.optimiser = optimiser_of(self.model, self.learned.parameters, settings)
         self.hardware: Device | None = None if settings.hardware == "none" else chain(settings.hardware)
         self.store = Store(self.model, self.learned.parameters, self.optimiser, frozen, self.hardware, self.seed)
         self.pipe = self._pipe() if self.schedule in PIPELINED else None
