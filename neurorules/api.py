@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from neurorules.compare.one_line import compare
-from neurorules.language.config import config_from
+from neurorules.language.config import TrainConfig, config_from
+from neurorules.language.keywords import with_keywords
 from neurorules.runner.dispatch import train as train_config
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.learner import Learner
@@ -15,6 +16,7 @@ from neurorules.torch_path.training.restore import restore
 __all__ = ["compare", "load", "train"]
 
 
+@with_keywords(TrainConfig)
 @own_session()
 def train(
     *,
@@ -33,7 +35,7 @@ def train(
         resume: go on with the run in `out`.
         force: replace a run in `out`.
         quiet: no progress bar.
-        settings: any field of `neurorules.language.config.TrainConfig`, such as rule="sigprop".
+        settings: as below, such as rule="sigprop".
 
     Returns:
         The result: test_accuracy and validation_accuracy in 0..1, and all that `result.json` holds.

@@ -36,7 +36,7 @@ def audit_rules(
         RULES.make(rule)
     if not rules:
         raise UserError("no rule to audit. Name some: --rules sigprop,bptt")
-    audit = audit_settings({rule: Settings(rule, net, norm, signal=signal, dw=dw) for rule in rules})
+    audit = audit_settings({rule: Settings(rule, net=net, norm=norm, signal=signal, dw=dw) for rule in rules})
     if not audit["facts"]:
         raise UserError(next(f"{rule}: {reason}" for rule, reason in audit["left_out"].items()))
     return audit

@@ -82,7 +82,7 @@ def learner_of(settings: Settings, **how: Any) -> RecordingLearner:
         The learner, which has not learned anything yet.
     """
     return RecordingLearner(
-        rule=settings.rule, input_shape=SHAPE, classes=CLASSES, steps=settings.steps(), seed=1, device="cpu",
+        rule=settings.rule, input_shape=SHAPE, classes=CLASSES, steps=settings.time_steps(), seed=1, device="cpu",
         precision="float64", **settings.settled(), **how,
     )  # fmt: skip
 

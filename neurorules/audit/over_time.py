@@ -73,7 +73,7 @@ def over_time(settings: Settings) -> OverTime:
     Raises:
         UserError: the rule does not take the net, or its signal fails on it.
     """
-    learner, steps = learner_of(settings), settings.steps()
+    learner, steps = learner_of(settings), settings.time_steps()
     fixed = plain_tensors(learner)
     for number in range(WARM):
         learner.trial(*batch(steps, 100 + number))
@@ -132,7 +132,7 @@ def check_schedule(settings: Settings) -> None:
     own, audited = learner_of(settings, schedule=settings.schedule, **plain), learner_of(settings, **plain)
     for number in range(LATER):
         for learner in (own, audited):
-            learner.step(*batch(settings.steps(), 100 + number))
+            learner.step(*batch(settings.time_steps(), 100 + number))
     for name, value in audited.learned.parameters.items():
         if not torch.allclose(own.learned.parameters[name], value, rtol=SAME, atol=SAME):
             raise UserError(

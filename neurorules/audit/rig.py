@@ -13,8 +13,8 @@ from neurorules.audit.probes import Quiet
 from neurorules.audit.settings import CLASSES, NET, ROWS, SHAPE, Settings
 from neurorules.contracts.parameter_key import key_of
 from neurorules.contracts.series import Series
-from neurorules.language.config import Init
 from neurorules.language.errors import UserError
+from neurorules.language.settings import Init
 from neurorules.network.model import Learned, Model, build_model, initialise
 from neurorules.network.network import Parameters, build_network
 from neurorules.rules import RULES
@@ -101,7 +101,7 @@ def build(rule: str, net: str = NET, norm: str | None = None, signal: str | None
     Returns:
         The rig, warmed up (see `rig_of`).
     """
-    return rig_of(Settings(rule, net, norm, signal=signal, dw=dw))
+    return rig_of(Settings(rule, net=net, norm=norm, signal=signal, dw=dw))
 
 
 def rig_of(settings: Settings) -> Rig:
@@ -116,7 +116,7 @@ def rig_of(settings: Settings) -> Rig:
     signal, dw, targets = (parts.pop(name) for name in ("signal", "dw", "targets"))
     network = build_network(net, SHAPE, CLASSES, **parts)
     model = build_model(network, rule, signal, dw, targets)
-    steps = settings.steps()
+    steps = settings.time_steps()
     rig = warm_up(settings.rule, model, steps, RATE, init)
     # A rule may silence so small a net while it learns; the net as it was drawn then stands in.
     rig = rig if not silent(rig) else warm_up(settings.rule, model, steps, 0.0, init)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from neurorules.language.config import Init, Targets
+from neurorules.language.settings import NetSettings, RuleSettings
 from neurorules.rules import RULES
 
 NET, SHAPE, CLASSES, STEPS, ROWS = "12-10-8", (1, 6, 6), 3, 12, 16
@@ -14,37 +14,25 @@ NET, SHAPE, CLASSES, STEPS, ROWS = "12-10-8", (1, 6, 6), 3, 12, 16
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(RuleSettings, NetSettings):
     """One rule and the settings it is audited with, named as in `TrainConfig`; None stands for what the rule brings."""
 
-    rule: str
-    net: str = NET
-    norm: str | None = None
-    neuron: str | None = None
-    readout_neuron: str | None = None
-    connection: str | None = None
-    init: Init | None = None
-    readout: str = "last"
-    targets: Targets = "own"
-    signal: str | None = None
-    dw: str | None = None
-    schedule: str = "by_layer"
+    net: str = field(default=NET, kw_only=True)
 
     def settled(self) -> dict[str, Any]:
         """The settings by name, None replaced by what the rule brings. Rule and schedule are left out."""
         own = RULES.make(self.rule).defaults
-        settings = {name: value for name, value in asdict(self).items() if name != "rule"}
+        settings = {name: value for name, value in asdict(self).items() if name not in ("rule", "schedule", "steps")}
         defaults = {name: getattr(own, name) for name in ("norm", "neuron", "readout_neuron", "connection", "init")}
-        del settings["schedule"]
         return settings | {name: value for name, value in defaults.items() if settings[name] is None}
 
-    def steps(self) -> int:
+    def time_steps(self) -> int:
         """The number of steps T of a trial: 1 where the rule's neurons have no time, else 12."""
         return 1 if RULES.make(self.rule).defaults.steps == 1 else STEPS
 
 
 def settings_of(run: Mapping[str, Any]) -> Settings:
     """The settings of a finished run, as `result.json` holds them, on the net of the audit."""
-    names = {field.name for field in fields(Settings)} - {"rule", "net"}
+    names = {field.name for field in fields(Settings)} - {"rule", "net", "steps"}
     settings = {name: run[name] for name in names if run.get(name) is not None}
     return Settings(run.get("plain_rule", run["rule"]), **settings)

@@ -47,7 +47,7 @@ def check_config(config: TrainConfig) -> Plan:
         asked = getattr(config, setting)
         if asked not in (None, only):
             raise UserError(
-                f"--{setting.replace('_', '-')} {asked} has no meaning with --path {config.path}: {why}. Leave it out"
+                f"--{setting.replace('_', '-')} {asked} has no meaning with --path continuous: {why}. Leave it out"
             )
     plan = CIRCUITS.make(name)
     assert isinstance(plan, Plan)

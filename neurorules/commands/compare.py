@@ -33,7 +33,9 @@ def compare(
     dask: Annotated[
         str | None, typer.Option(help="Address of a Dask scheduler that shares out the runs; its workers see --out.")
     ] = None,
-    paths: Annotated[str, typer.Option(help="Comma-separated: torch, brian2.")] = "torch",
+    paths: Annotated[
+        str, typer.Option(help="Comma-separated: torch, continuous (or its older name, brian2).")
+    ] = "torch",
     hardware: Annotated[str, typer.Option(help="Comma-separated device models; none for none.")] = "none",
     runs: Annotated[
         str | None, typer.Option(help="Train nothing: compare these finished runs, comma-separated folders.")

@@ -12,10 +12,11 @@ from neurorules.commands.settings import Json
 
 WIDEST = 100
 """Letters of a line of a list."""
-SHORT = {"rules": ["name", "what it is", "signal"], "signals": ["name", "what it is", "options"]}
+SHORT = {"rules": ["name", "what it is", "signal", "paths"], "signals": ["name", "what it is", "options"]}
 """Columns of lists that have more than fit beside each other; --json has all."""
 MORE = {
-    "rules": "\nOptions, needs and equations of one: neurorules cite RULE --equations",
+    "rules": "\npaths: what train --path takes. Where else a rule learns, its needs, options and equations:\n"
+    "neurorules cite RULE --equations",
     "signals": "\nWhat each needs: neurorules list signals --json",
 }
 
@@ -63,21 +64,27 @@ def cite(
     json: Json = False,
 ) -> None:
     """Say which paper a rule comes from, how ours deviates, and what its equations are."""
+    from neurorules.runner.bibtex import bibtex_of
     from neurorules.runner.catalogue import catalogue, citation
 
     found = citation(rule)
+    if bibtex:
+        entry = bibtex_of(found["rule"], found)
+        if json:
+            print_json({"rule": found["rule"], "bibtex": entry})
+        else:
+            print(entry)
+        return
     if json:
         print_json(found)
-        return
-    if bibtex:
-        print(found["bibtex"])
         return
     print(_wrapped(f"{found['authors']} ({found['year']}). {found['title']}."))
     if found["link"]:
         print(found["link"])
     about = next(entry for entry in catalogue("rules") if entry["name"] == found["rule"])
     print(_wrapped(about["options"], "  options: "))
-    print(_wrapped(f"{about['signal']}; needs: {about['needs']}; runs in: {about['paths']}", "  signal: "))
+    print(_wrapped(f"{about['signal']}; needs: {about['needs']}", "  signal: "))
+    print(_wrapped(about["learns in"], "  learns in: "))
     if found["deviations"]:
         print("\nWhat is not the paper's here:")
         print("\n".join(_wrapped(deviation, "- ") for deviation in found["deviations"]))

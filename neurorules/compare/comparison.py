@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from neurorules.compare.controls import with_controls
 from neurorules.compare.folds import in_folds, seeds_of
@@ -14,8 +14,8 @@ from neurorules.compare.gather import gather
 from neurorules.compare.many_runs import prepare_folder, run_all
 from neurorules.compare.rows import check_words, folder_name, name_of, parse_rows
 from neurorules.disk.lock import owned_folder
-from neurorules.language.config import PathName, SettledConfig, TrainConfig
-from neurorules.language.errors import UserError, unknown
+from neurorules.language.config import SettledConfig, TrainConfig, path_of
+from neurorules.language.errors import UserError
 from neurorules.language.options import parse_list
 from neurorules.language.ranges import Seeds, check_range
 from neurorules.runner.dispatch import settle
@@ -30,6 +30,12 @@ class Planned(NamedTuple):
     def folder(self, out: Path) -> Path:
         """The folder of this run below the folder of the comparison; each row and seed has its own."""
         return out / folder_name(self.row) / f"seed{self.config.seed}"
+
+    def standing_folder(self, out: Path) -> Path:
+        """The same, or the folder that an earlier version named after the path's older word, where only that stands."""
+        folder = self.folder(out)
+        older = self._replace(row=self.row.replace(" @ continuous", " @ brian2")).folder(out)
+        return older if older.exists() and not folder.exists() else folder
 
 
 def plan(
@@ -48,7 +54,7 @@ def plan(
         rules: comma-separated rules with options and settings of their own (see `rows.parse_row`).
         seeds: number of seeds, which count up from the seed of the configuration.
         hardware: comma-separated device models, or none.
-        paths: comma-separated, torch or brian2; None for the path of the configuration.
+        paths: comma-separated, torch or continuous; None for the path of the configuration.
         controls: comma-separated controls, or none (see `controls.with_controls`).
         folds: number of folds of a cross-validation, in which each seed tests one fold; None for the data's own parts.
 
@@ -62,7 +68,7 @@ def plan(
     check_range("--seeds", seeds, Seeds)
     if folds is not None:
         seeds = seeds_of(folds, seeds)
-    routes = [config.path] if paths is None else [_path(name) for name in parse_list(paths)]
+    routes = [config.path] if paths is None else [path_of(name) for name in parse_list(paths)]
     rows = [replace(row, path=route) for row in parse_rows(rules, config) for route in routes]
     runs = [
         settle(replace(row, hardware=device, seed=config.seed + seed))
@@ -90,14 +96,6 @@ def check_folders(planned: Sequence[Planned]) -> None:
         if folder in rows:
             raise UserError(f"rows '{rows[folder]}' and '{run.row}' would share the folder {folder}. Leave one out")
         rows[folder] = run.row
-
-
-def _path(name: str) -> PathName:
-    """A path by its name; an unknown one is refused."""
-    match name:
-        case "torch" | "continuous" | "brian2":
-            return name
-    raise unknown("path", name, get_args(PathName))
 
 
 def command_line(config: TrainConfig, out: Path, **options: Any) -> str:
@@ -151,7 +149,7 @@ def compare(
     Raises:
         UserError: `out` holds another comparison, or one that was begun with other settings.
     """
-    tasks = [(run.config, run.folder(out)) for run in planned]
+    tasks = [(run.config, run.standing_folder(out)) for run in planned]
     with owned_folder(out):
         prepare_folder(out, [folder for _, folder in tasks], force, resume, "*/*")
         results = run_all(

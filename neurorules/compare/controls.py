@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from neurorules.compare.rows import OWN
-from neurorules.language.config import CONTINUOUS, TrainConfig
+from neurorules.language.config import TrainConfig
 from neurorules.language.errors import unknown
 from neurorules.language.options import parse_list, parse_named
 from neurorules.language.signal_spec import SignalSpec
@@ -50,7 +50,7 @@ def with_controls(rows: Sequence[TrainConfig], shared: TrainConfig, controls: st
         if name not in CONTROLS:
             raise unknown("control", name, [*CONTROLS, "none"])
     learning = [row for row in rows if not is_shallow(row.rule)]
-    on_torch = [row for row in learning if not row.in_continuous_time]
+    on_torch = [row for row in learning if row.path != "continuous"]
     result: list[TrainConfig] = []
     for row in rows:
         same_path = [other for other in learning if other.path == row.path]
@@ -150,4 +150,4 @@ def _reads_alike(run: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     here, there = (RULES.make(str(one["plain_rule"])) for one in (run, other))
     losses = [(rule.loss, rule.targets if rule.loss == "squared" else None) for rule in (here, there)]
     same = all(run.get(name) == other.get(name) for name in (*READING, *STANDING))
-    return same and (losses[0] == losses[1] or run.get("path") in CONTINUOUS)
+    return same and (losses[0] == losses[1] or run.get("path") == "continuous")

@@ -20,7 +20,7 @@ from neurorules.compare.measures.tables import write_tables
 from neurorules.compare.report import COMPARISON_FILE, write_report
 from neurorules.compare.rows import name_of, shared_by
 from neurorules.disk.lock import owned_folder
-from neurorules.language.config import TrainConfig, config_from
+from neurorules.language.config import SETTINGS, config_from
 from neurorules.language.errors import UserError
 from neurorules.runner.dispatch import settle
 from neurorules.runs.atomic import write_text
@@ -143,7 +143,7 @@ def gather_runs(folders: Sequence[Path], out: Path, command: str) -> dict[str, A
 
 def completed(result: Mapping[str, Any]) -> dict[str, Any]:
     """A result in which settings that an earlier version left open hold what the run's rule decides."""
-    settings = {name: result[name] for name in TrainConfig().as_dict() if name in result and name != "device"}
+    settings = {name: result[name] for name in SETTINGS if name in result and name != "device"}
     settled = settle(config_from(settings, "a result")).as_dict()
     return {**result, **{name: value for name, value in settled.items() if result.get(name) is None}}
 
@@ -171,7 +171,7 @@ def check_comparable(results: Sequence[Mapping[str, Any]], folders: Sequence[Pat
 def _settings(runs: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[str]]:
     """Settings that all runs share, and names of those that differ; what tells rows apart is left out."""
     runs = [{**run, "data": without_fold(run["data"])} for run in runs]
-    names = [name for name in TrainConfig().as_dict() if name not in ("rule", "seed")]
+    names = [name for name in SETTINGS if name not in ("rule", "seed")]
     shared = {name: runs[0].get(name) for name in names if all(r.get(name) == runs[0].get(name) for r in runs)}
     return shared, [name for name in names if name not in shared and name not in AXES]
 

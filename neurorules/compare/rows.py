@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 from neurorules.encoders import ENCODERS
-from neurorules.language.config import SettledConfig, TrainConfig, config_from
+from neurorules.language.config import SETTINGS, SettledConfig, TrainConfig, config_from
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import parse_list, parse_named
 from neurorules.language.rules import Plasticity
@@ -22,7 +22,7 @@ from neurorules.torch_path.update.optimiser import update_of
 
 SHARED = ("rule", "data", "net", "readout", "limit", "validation", "seed", "device", "path", "hardware", "threads")
 """Settings that a row cannot set behind an @: a row begins with its rule; the others are shared, or an axis."""
-OWN = tuple(field.name for field in fields(TrainConfig) if field.name not in SHARED)
+OWN = tuple(name for name in SETTINGS if name not in SHARED)
 """Settings that a row may set for itself, behind an @."""
 NAMED = tuple(name for name in OWN if name != "targets")
 """Settings that a row's name says behind an @; shuffled targets are said in words."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -58,7 +58,9 @@ def host_of(entry: Entry) -> tuple[str, str | None]:
     raise NotApplicable(f"no rule runs it, so check a rule that does: {refusals[0]}")
 
 
-def learner_of(entry: Entry, net: str = NETS[0], dtype: str = "float64") -> tuple[Learner, int]:
+def learner_of(
+    entry: Entry, net: str = NETS[0], dtype: Literal["float32", "float64"] = "float64"
+) -> tuple[Learner, int]:
     """A learner of its host rule that is taught by it, and T."""
     rule, signal = host_of(entry)
     steps = steps_of(rule)

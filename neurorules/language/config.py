@@ -1,4 +1,4 @@
-"""The settings of one training run, as the command line, a file or a caller gives them."""
+"""The settings of one training run, flat: as the command line, a file or a caller gives them."""
 
 from __future__ import annotations
 
@@ -6,68 +6,38 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Any, get_args
 
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import convert
-from neurorules.language.ranges import LARGEST, Count, NonNegative, Range, Steps, Whole, check_ranges
+from neurorules.language.ranges import NonNegative, check_ranges
 from neurorules.language.rates import rate_schedule
-
-Init = Literal["torch", "he"]
-"""Fresh weights, uniform: torch.nn.Linear's +-1/sqrt(fan-in), or He et al. 2015's +-sqrt(6/fan-in)."""
-
-Targets = Literal["own", "shuffled"]
-"""What hidden layers are taught: the sample's own label and error, or those of its neighbour in the batch."""
-PathName = Literal["torch", "continuous", "brian2"]
-"""What runs a network: tensors, step by step; or equations in continuous time, of which `brian2` is an older name."""
-CONTINUOUS: tuple[PathName, ...] = ("continuous", "brian2")
-"""The names of learning in continuous time."""
+from neurorules.language.settings import (
+    DataSettings,
+    Defaults,
+    LearningSettings,
+    NetSettings,
+    PathName,
+    RunSettings,
+    Setting,
+    settings_of,
+)
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(RunSettings, DataSettings, LearningSettings, NetSettings):
     """Everything that decides what a run computes: equal configurations on one machine give equal bits.
 
-    None stands for what the rule (`language.rules.Defaults`), the data set or the machine decides; a run folder holds
-    what they decided.
+    Its fields are those of its four groups (`language.settings`). None stands for what the rule
+    (`language.settings.Defaults`), the data set or the machine decides; a run folder holds what they decided.
     """
 
-    rule: str = "sigprop"  # name and options, `name:key=value`, here and below
-    data: str = "digits"  # a data set, or a path
-    net: str = "64-64"  # hidden layers (see `language.architecture`)
-    neuron: str | None = None
-    readout_neuron: str | None = None
-    steps: Steps | None = None  # time steps T a sample, >= 1
-    connection: str | None = None  # between flat populations
-    encode: str | None = None
-    epochs: Count = 3  # passes over the training samples, >= 1
-    batch_size: Count = 128  # samples a trial, >= 1
-    optimizer: str | None = None  # none, sgd, momentum or adam
-    readout_optimizer: str | None = None  # of what reads out; None: optimizer where that is given, else the rule's
-    lr: NonNegative | None = None  # of the hidden layers, >= 0; 1 where the optimizer is none
-    readout_lr: NonNegative | None = None
-    signal_lr: NonNegative | None = None  # of the learning signal's own parameters
-    lr_schedule: str = "cosine"  # how learning rates fall (see `language.rates`)
-    weight_decay: NonNegative = 0.0  # L2, of weights, >= 0
-    norm: str | None = None  # normalisation of hidden layers, or none
-    init: Init | None = None
-    readout: Literal["last", "all"] = "last"  # hidden layers that the read-out sees
-    schedule: str = "by_layer"  # by_layer, pipelined, pipelined_threads, by_step, or a number of steps at a time
-    seed: Whole = 0  # of weights, data order and every draw
-    limit: Annotated[int, Range(f"[2, {LARGEST}]")] | None = None  # training samples used, validation included
-    validation: Whole | None = None  # training samples held out; None: a tenth, 5,000 at most
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    path: PathName = "torch"
-    hardware: str = "none"  # device models joined by +
-    precision: Literal["float32", "float64", "fast"] = "float32"
-    signal: str | None = None  # replaces the rule's learning signal
-    dw: str | None = None  # replaces the text of the hidden weights
-    targets: Targets = "own"  # of the hidden layers; shuffled: a control, only the read-out is taught truly
-    threads: Count | None = None  # of the CPU
-
     def __post_init__(self) -> None:
+        for name, setting in SETTINGS.items():
+            if setting.aliases:
+                object.__setattr__(self, name, stands_for(setting, getattr(self, name)))
         check_numbers(vars(self))
         if self.targets == "shuffled" and self.batch_size < 2:
             raise UserError(
@@ -78,46 +48,28 @@ class TrainConfig:
         check_schedule(self.schedule)
 
     def as_dict(self) -> dict[str, Any]:
-        """All settings by name."""
-        return asdict(self)
-
-    @property
-    def in_continuous_time(self) -> bool:
-        """Whether equations in continuous time run it, and not tensors."""
-        return self.path in CONTINUOUS
+        """All settings by name, in their places."""
+        return {name: getattr(self, name) for name in SETTINGS}
 
     def learner_settings(self) -> dict[str, Any]:
-        """The settings a `Learner` takes: all but the data's and the run's."""
-        outside = {
-            "data",
-            "encode",
-            "epochs",
-            "batch_size",
-            "limit",
-            "validation",
-            "lr_schedule",
-            "path",
-            "net",
-            "threads",
+        """The settings a `Learner` takes by keyword: those of the net, the net itself left out, and of learning."""
+        return {
+            name: getattr(self, name)
+            for name, setting in SETTINGS.items()
+            if setting.group in ("net", "learning") and name != "net"
         }
-        return {name: value for name, value in self.as_dict().items() if name not in outside}
+
+
+SETTINGS = settings_of(TrainConfig)
+"""All settings by name, in their places."""
 
 
 @dataclass(frozen=True)
-class SettledConfig(TrainConfig):
+class SettledConfig(Defaults, TrainConfig):
     """A configuration in which the rule has filled in what the user left open (`Rule.settle`)."""
 
-    neuron: str = "if"
-    readout_neuron: str = "leaky_readout"
-    steps: Steps = 8
-    norm: str = "streaming"
-    init: Init = "torch"
-    connection: str = "dense"
-    optimizer: str = "adam"
-    readout_optimizer: str = "adam"
-    lr: float = 3e-3
-    readout_lr: float = 3e-3
-    signal_lr: float | None = 1e-2  # None where a signal has no parameters, as in continuous time
+    # None in continuous time, where a circuit's signal has no parameters that learn.
+    signal_lr: NonNegative | None = Defaults.signal_lr  # type: ignore[assignment]
 
     @property
     def window(self) -> int:
@@ -125,7 +77,7 @@ class SettledConfig(TrainConfig):
         return window_of(self.schedule, self.steps)
 
 
-SETTLED = tuple(SettledConfig.__annotations__)
+SETTLED = tuple(Defaults.__annotations__)
 """What a rule fills in."""
 PIPELINED = ("pipelined", "pipelined_threads")
 """Schedules in which layers work on different batches at a time, in turn or each in a thread of its own."""
@@ -161,21 +113,72 @@ def window_of(schedule: str, steps: int) -> int:
     return 1 if schedule == "by_step" else min(int(schedule), steps)
 
 
+def stands_for(setting: Setting, value: Any) -> Any:
+    """The value that a word stands for: its own, unless the setting declares it as another word for a value.
+
+    Args:
+        setting: whose value it is.
+        value: as given, of any type.
+
+    Returns:
+        The value to store.
+    """
+    return next((alias.value for alias in setting.aliases if value == alias.word), value)
+
+
+def in_todays_words(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Stored settings or results by name, older words for a value replaced by the word of today.
+
+    Args:
+        settings: such as the content of a `config.json` or a `result.json`, of this version or an earlier one.
+
+    Returns:
+        The same names; values that no setting declares an alias for are as they were.
+    """
+    return {name: stands_for(SETTINGS[name], value) if name in SETTINGS else value for name, value in settings.items()}
+
+
 def config_from(settings: Mapping[str, Any], where: str = "the configuration") -> TrainConfig:
     """A configuration from settings by name, such as a stored one.
 
     Raises:
         UserError: an unknown setting (nearest offered), or a value of the wrong type.
     """
-    known = {field.name for field in fields(TrainConfig)}
-    hints = get_type_hints(TrainConfig)
     values: dict[str, Any] = {}
     for key, value in settings.items():
         name = key.replace("-", "_")
-        if name not in known:
-            raise unknown(f"setting in {where}", key, known)
-        values[name] = None if value is None else convert(f"{where}, '{key}'", hints[name], str(value))
+        if name not in SETTINGS:
+            raise unknown(f"setting in {where}", key, SETTINGS)
+        setting = SETTINGS[name]
+        values[name] = None if value is None else _converted(f"{where}, '{key}'", setting, value)
     return TrainConfig(**values)
+
+
+def _converted(where: str, setting: Setting, value: Any) -> Any:
+    try:
+        return convert(where, setting.kind, str(stands_for(setting, value)))
+    except UserError:
+        if setting.aliases:  # the older word may be the nearest
+            raise unknown(f"value of {where}:", str(value), _words(setting)) from None
+        raise
+
+
+def _words(setting: Setting) -> list[str]:
+    return [*map(str, get_args(get_args(setting.kind)[0])), *(alias.word for alias in setting.aliases)]
+
+
+def path_of(word: str) -> PathName:
+    """The machine that a word names, such as one of several that are to be compared.
+
+    Raises:
+        UserError: no machine has that name; the nearest is offered.
+    """
+    setting = SETTINGS["path"]
+    value: Any = stands_for(setting, word)
+    if value not in get_args(PathName):
+        raise unknown("path", word, _words(setting))
+    path: PathName = value
+    return path
 
 
 def read_config(path: Path) -> dict[str, Any]:

@@ -102,9 +102,16 @@ def declared(kind: Any) -> tuple[type, Range] | None:
         return float, FINITE
     if get_origin(kind) is Annotated:
         base, *extras = get_args(kind)
-        return next(((base, extra) for extra in extras if isinstance(extra, Range)), None)
+        return next(((base, extra) for extra in extras if isinstance(extra, Range)), None) or declared(base)
     alternatives = get_args(kind) if get_origin(kind) in (Union, UnionType) else ()
     return next((found for part in alternatives if (found := declared(part)) is not None), None)
+
+
+def may_be_open(kind: Any) -> bool:
+    """Whether an annotation allows None, which leaves a value open."""
+    if get_origin(kind) is Annotated:
+        return may_be_open(get_args(kind)[0])
+    return NoneType in get_args(kind)
 
 
 def check_range(name: str, value: Any, kind: Any) -> None:
@@ -119,7 +126,7 @@ def check_range(name: str, value: Any, kind: Any) -> None:
         UserError: it does not, or is no number.
     """
     found = declared(kind)
-    if found is None or (value is None and NoneType in get_args(kind)):
+    if found is None or (value is None and may_be_open(kind)):
         return
     type_, range_ = found
     try:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from neurorules.language.config import SETTLED, Init, SettledConfig, TrainConfig
+from neurorules.language.config import SETTLED, SettledConfig, TrainConfig
 from neurorules.language.eligibility import Eligibility, check_distinct
 from neurorules.language.equations import Equation, Vocabulary
 from neurorules.language.errors import UserError
-from neurorules.language.ranges import BelowOne, NonNegative, Number, Steps, check_range, check_ranges
+from neurorules.language.ranges import BelowOne, Number, check_range, check_ranges
+from neurorules.language.settings import Defaults as Defaults
 from neurorules.language.signal_spec import SignalSpec
 
 Role = Literal["hidden", "readout"]
@@ -103,52 +103,6 @@ class Source:
         if self.link and not self.link.startswith((DOI, ARXIV)):
             raise UserError(f"the link of a source is {self.link!r}. Give {DOI}... or {ARXIV}...")
 
-    def bibtex(self) -> str:
-        """The paper as a BibTeX entry, its key made of the first author, the year and the title's first word."""
-        names = [_family_first(name.strip()) for name in self.authors.replace(" et al.", ", others").split(",")]
-        word = next(iter(re.findall(r"[A-Za-z]{4,}", self.title)), "paper")
-        key = re.sub(r"[^a-z0-9]", "", f"{names[0].partition(',')[0]}{self.year}{word}".lower())
-        fields = {"author": " and ".join(names), "title": f"{{{self.title}}}", "year": str(self.year)}
-        if self.link.startswith(DOI):
-            fields["doi"] = self.link.removeprefix(DOI)
-        elif self.link:
-            fields |= {"eprint": self.link.removeprefix(ARXIV), "archivePrefix": "arXiv"}
-        if self.link:
-            fields["url"] = self.link
-        lines = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items())
-        return f"@{'article' if 'doi' in fields else 'misc'}{{{key},\n{lines}\n}}"
-
-
-def _family_first(name: str) -> str:
-    """`A. B. Name` as `Name, A. B.`; a name without initials as it is."""
-    initials, space, family = name.rpartition(" ")
-    return f"{family}, {initials}" if space else name
-
-
-@dataclass(frozen=True)
-class Defaults:
-    """Settings a rule runs well with; the user's own win.
-
-    Args:
-        lr: learning rate of the hidden layers, >= 0.
-        readout_lr: of the read-out, and of local ones.
-        signal_lr: of other parameters of the signal, such as a target embedding.
-        optimizer, readout_optimizer: none, sgd, momentum or adam.
-        neuron, readout_neuron, steps, norm, init, connection: as in `TrainConfig`.
-    """
-
-    lr: NonNegative = 3e-3
-    readout_lr: NonNegative = 3e-3
-    signal_lr: NonNegative = 1e-2
-    optimizer: str = "adam"
-    readout_optimizer: str = "adam"
-    neuron: str = "if"
-    readout_neuron: str = "leaky_readout"
-    steps: Steps = 8
-    norm: str = "streaming"
-    init: Init = "torch"
-    connection: str = "dense"
-
 
 DELTA_RULE = (
     Plasticity("w", "-m_post * dv_dw", role="readout"),
@@ -196,7 +150,7 @@ class Rule:
     score_phase: str = "input"
     """The pass whose output gives class scores, where a read-out gives them."""
     control: bool = False
-    defaults: Defaults = Defaults()
+    defaults: Defaults = Defaults()  # noqa: RUF009 - it is frozen
 
     def __post_init__(self) -> None:
         given: Any = self.signal

@@ -13,9 +13,9 @@ from neurorules.contracts.net_shape import LayerShape, NetShape
 from neurorules.contracts.normalisation import CurrentStatistics, UpdateStatistics
 from neurorules.contracts.running_mean import RunningMean
 from neurorules.contracts.signal import Signal, SignalState
-from neurorules.language.config import Init, Targets
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Plasticity, Rule
+from neurorules.language.settings import Init, Targets
 from neurorules.language.signal_spec import SignalSpec
 from neurorules.network.foresight import check_parameters
 from neurorules.network.network import Network, Parameters

@@ -16,11 +16,11 @@ from neurorules.contracts.neuron import Neuron
 from neurorules.contracts.normalisation import Normalisation
 from neurorules.contracts.transform import Transform
 from neurorules.language.architecture import AfterSpec, LayerSpec, parse_net
-from neurorules.language.config import Init
 from neurorules.language.errors import UserError
 from neurorules.language.options import convert_options, parse_named
 from neurorules.language.ranges import Classes, check_range
 from neurorules.language.rules import Defaults
+from neurorules.language.settings import Init
 from neurorules.network.layer import NETWORK_INPUT, Input, Layer
 from neurorules.neurons import NEURONS
 from neurorules.normalisations import NORMALISATIONS

@@ -26,7 +26,8 @@ def direct_feedback_alignment(*, presynaptic: Presynaptic = "spike") -> Rule:
                 *((SPIKE,) if presynaptic == "spike" else ()),
                 "units that dropout silences learn as the others do",
                 "the feedback is normal, of variance one over the layer's size; the paper draws it uniformly",
-                "by default Adam, and the update is centred and decorrelated by streaming normalisation (--norm none)",
+                "by default Adam, and the update is centred and decorrelated by streaming normalisation (norm none: "
+                "neither)",
             ),
             link="https://arxiv.org/abs/1609.01596",
         ),

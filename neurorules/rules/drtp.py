@@ -30,7 +30,7 @@ def direct_random_target_projection(*, presynaptic: Presynaptic = "spike") -> Ru
                 "the feedback is normal, of variance one over the layer's size; theirs is uniform (Kaiming)",
                 "softmax and cross-entropy at the output, where theirs has sigmoids and binary cross-entropy",
                 "by default Adam (theirs: Nesterov), and the update is centred and decorrelated by streaming "
-                "normalisation (--norm none)",
+                "normalisation (norm none: neither)",
             ),
             link="https://doi.org/10.3389/fnins.2021.629892",
         ),

@@ -28,7 +28,8 @@ def feedback_alignment(*, presynaptic: Presynaptic = "eligibility") -> Rule:
                 else "the error also travels back through time, in each neuron's own membrane (presynaptic=spike: not)",
                 "a layer's recurrent weights have random feedback as well",
                 "the feedback is normal, of variance one over its fan-in",
-                "by default Adam, and the update is centred and decorrelated by streaming normalisation (--norm none)",
+                "by default Adam, and the update is centred and decorrelated by streaming normalisation (norm none: "
+                "neither)",
             ),
             link="https://doi.org/10.1038/ncomms13276",
         ),

@@ -37,7 +37,8 @@ def local_readout(*, readouts: Literal["learned", "fixed"] = "learned") -> Rule:
                 "one update a trial; the paper learns at every step after a burn-in",
                 "maps are averaged to 4 x 4 at most before they are read",
                 "integrate-and-fire neurons by default, psi that of their surrogate; the paper's neurons leak",
-                "by default Adam, and the update is centred and decorrelated by streaming normalisation (--norm none)",
+                "by default Adam, and the update is centred and decorrelated by streaming normalisation (norm none: "
+                "neither)",
             ),
             link="https://doi.org/10.3389/fnins.2020.00424",
         ),

@@ -29,15 +29,14 @@ DEVIATIONS = (
     "normalised=false)",
     "the temperature is min(0.3, sqrt(2 / features)); the library has none (tau=1)",
     "maps are averaged to 4 x 4 at most before they are compared; the library compares each position",
-    "the surrogate is the neuron's, a fast sigmoid unless --neuron if:surrogate=atan, which replications "
+    "the surrogate is the neuron's, a fast sigmoid unless neuron is if:surrogate=atan, which replications "
     "of the paper's spiking nets have",
     "the voltage form rectifies the voltage in the loss; the paper takes it as it is (form=raw_voltage), and "
     "learns less",
     "the update keeps the current step's presynaptic spike only; its sources do not say what of "
     "the membrane's past counts",
     "S_1's rows enter as a constant current behind the first layer's normalisation, without a bias d_1",
-    "streaming normalisation, centred on both sides of the synapse; replications have batch normalisation "
-    "(--norm batch)",
+    "streaming normalisation, centred on both sides of the synapse; replications have batch normalisation (norm batch)",
     "biases learn in dense layers alone (option bias)",
     "the target stream runs without dropout",
     "Adam at 3e-3 and a read-out at 1e-2; the library has Adam at 5e-4 for every layer",

@@ -38,9 +38,9 @@ def traces_propagation(
                 "with cosines the temperature is min(0.3, sqrt(2 / features) / 3), and the soft targets' too; the "
                 "paper has none (cosine=false, tau=1)",
                 "the losses of all steps are averaged, and weights change once a trial; theirs change at every step",
-                "psi is the neuron's own surrogate; theirs is an arctangent's (--neuron lif:beta=0.9:surrogate=atan)",
+                "psi is the neuron's own surrogate; theirs is an arctangent's (neuron lif:beta=0.9:surrogate=atan)",
                 "decay=0.5 of the traces is ours",
-                "streaming normalisation, which theirs lacks (--norm none)",
+                "streaming normalisation, which theirs lacks (norm none)",
                 "the read-out's delta rule sees mean spikes, not traces",
             ),
             link="https://arxiv.org/abs/2509.13053",

@@ -63,6 +63,7 @@ def _row(kind: str, registry: Registry, name: str) -> dict[str, str]:
         row["signal"] = "-" if rule.signal is None else rule.signal.name
         row["needs"] = ", ".join(sorted(signal.needs)) if signal else "nothing"
         row["paths"] = ", ".join(paths_of(rule))
+        row["learns in"] = ", ".join(machines_of(rule))
     if kind == "signals":
         made = factory()
         row["needs"], row["known"] = ", ".join(sorted(made.needs)), f"at the {made.known}'s end"
@@ -70,16 +71,23 @@ def _row(kind: str, registry: Registry, name: str) -> dict[str, str]:
 
 
 def paths_of(rule: Rule) -> list[str]:
-    """The machines that a rule can run on.
-
-    `torch` trains it; `brian2 steps` runs the same discrete network spike for spike (`simulate`); `continuous` trains
-    it by differential equations (`train --path continuous`).
-    """
+    """The values of `--path` with which `train` learns by a rule: torch, and continuous where it has a circuit."""
     from neurorules.brian2_continuous.circuits import CIRCUITS
+
+    return ["torch", *(["continuous"] if rule.name in CIRCUITS.modules else [])]
+
+
+def machines_of(rule: Rule) -> list[str]:
+    """Where a rule can learn, each with the command that does it."""
     from neurorules.brian2_steps.lowering import can_lower
 
-    lowered = ["brian2 steps"] if can_lower(rule) else []
-    return ["torch", *lowered, *(["continuous"] if rule.name in CIRCUITS.modules else [])]
+    commands = {
+        "torch": "torch (train)",
+        "continuous": "Brian2 in continuous time (train --path continuous)",
+    }
+    steps = ["Brian2 step by step, beside torch (simulate --learn)"] if can_lower(rule) else []
+    first, *others = [commands[path] for path in paths_of(rule)]
+    return [first, *steps, *others]
 
 
 def _options(factory: Any) -> str:
@@ -104,7 +112,6 @@ def citation(text: str) -> dict[str, Any]:
         "signal": None if rule.signal is None else str(rule.signal),
         "equations": equations,
     }
-    found["bibtex"] = rule.source.bibtex()
     found["declarations"] = rule.declarations
     return {**found, "continuous": continuous_equations(rule)}
 

@@ -23,7 +23,7 @@ def settle(config: TrainConfig) -> SettledConfig:
     Raises:
         UserError: an unknown rule, or one that the path does not run.
     """
-    if config.in_continuous_time:
+    if config.path == "continuous":
         from neurorules.brian2_continuous.trainer import settle as settle_circuit
 
         return settle_circuit(config)
@@ -46,7 +46,7 @@ def validation_accuracies(config: TrainConfig, seeds: int, data_dir: Path | None
     Raises:
         UserError: a mistake in the configuration, or nothing is held out.
     """
-    if config.in_continuous_time:
+    if config.path == "continuous":
         from neurorules.brian2_continuous.trainer import validation_accuracy
     else:
         from neurorules.torch_path.training.trainer import validation_accuracy
@@ -78,7 +78,7 @@ def train(
     Args:
         watchers: look on where torch runs it; equations in continuous time have nobody between epochs.
     """
-    if config.in_continuous_time:
+    if config.path == "continuous":
         from neurorules.brian2_continuous.trainer import train as run_circuit
 
         return run_circuit(config, out, data_dir=data_dir, resume=resume, force=force, quiet=quiet)

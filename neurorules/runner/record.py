@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurorules.language.config import CONTINUOUS
+from neurorules.language.config import in_todays_words
 from neurorules.runs.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def record_run(
     Arguments, result and errors are those of `torch_path.recording.record.record_run`, and for a run in continuous
     time those of `brian2_continuous.record.record_circuit`.
     """
-    if RunFolder.finished(run).config().get("path") in CONTINUOUS:
+    if in_todays_words(RunFolder.finished(run).config()).get("path") == "continuous":
         from neurorules.brian2_continuous.record import record_circuit
 
         return record_circuit(run, out, samples, variables, layers, part, data_dir, quiet)

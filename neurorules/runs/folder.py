@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from neurorules.language.config import TrainConfig, config_from
+from neurorules.language.config import TrainConfig, config_from, in_todays_words
 from neurorules.language.errors import UserError
 from neurorules.runs import checkpoint
 from neurorules.runs.atomic import remove_leftovers, write_text
@@ -91,7 +91,7 @@ class RunFolder:
             UserError: there is no run, or other keys differ; each is named with both values.
         """
         folder = cls(path)
-        present = {key: value for key, value in folder.config().items() if value is not None}
+        present = {key: value for key, value in in_todays_words(folder.config()).items() if value is not None}
         stored, wanted = {**plain(defaults or {}), **present}, plain(config)
         differing = {key for key in {**stored, **wanted} if stored.get(key) != wanted.get(key)}
         forbidden = sorted(differing - set(may_differ))
@@ -189,7 +189,7 @@ class RunFolder:
         write_text(self.path / RESULT, to_json(result, indent=2) + "\n")
 
     def read_result(self) -> dict[str, Any]:
-        """The result of a finished run.
+        """The result of a finished run; older words for a value stand as the word of today.
 
         Raises:
             UserError: the file is damaged.
@@ -199,7 +199,7 @@ class RunFolder:
         if missing:
             lacks = ", ".join(missing)
             raise UserError(f"{self.path / RESULT} is damaged: it lacks {lacks}. Train the run again with --force")
-        return result
+        return in_todays_words(result)
 
     def save_weights(self, tensors: Mapping[str, torch.Tensor]) -> None:
         """Write `weights.safetensors`: every tensor that learning has changed, by name."""

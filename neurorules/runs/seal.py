@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from neurorules.language.config import in_todays_words
 from neurorules.language.errors import UserError
 from neurorules.runs.plain_json import plain, read_json
 
@@ -87,7 +88,7 @@ def check_seal(folder: Path, result: Mapping[str, Any], config: Mapping[str, Any
     Raises:
         UserError: one of them was changed; the message names the file or the setting.
     """
-    for name, value in config.items():
+    for name, value in in_todays_words(config).items():
         left_open = value is None  # as earlier versions stored what the rule, the data set or the machine decided
         if not left_open and name not in OF_THE_MACHINE and name in result and result[name] != value:
             raise UserError(

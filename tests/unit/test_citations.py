@@ -81,10 +81,10 @@ def test_every_rule_names_where_its_paper_is_read(rule: str) -> None:
     ("rule", "key", "lines"),
     [
         (
-            "sigprop", "kohan2023signal",
-            ["author = {Kohan, A. and Rietman, E. A. and Siegelmann, H. T.}", "doi = {10.1109/TNNLS.2022.3230914}"],
+            "sigprop", "kohan2023sigprop",
+            ["author = {A. Kohan and E. A. Rietman and H. T. Siegelmann}", "doi = {10.1109/TNNLS.2022.3230914}"],
         ),
-        ("traces_propagation", "pes2025traces", ["author = {Pes, L. and others}", "eprint = {2509.13053}"]),
+        ("traces_propagation", "pes2025traces_propagation", ["author = {L. Pes and others}", "eprint = {2509.13053}"]),
     ],
 )  # fmt: skip
 def test_bibtex_is_an_entry_and_nothing_else(rule: str, key: str, lines: list[str]) -> None:

@@ -19,7 +19,7 @@ from neurorules.cli import run
 from neurorules.runs.folder import RESULT_KEYS, RunFolder
 from neurorules.runs.interrupt import Interrupted, StopFlag
 
-SMALL = {"path": "brian2", "rule": "sigprop", "net": "6", "limit": 60, "epochs": 2, "validation": 20}
+SMALL = {"path": "continuous", "rule": "sigprop", "net": "6", "limit": 60, "epochs": 2, "validation": 20}
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_run_folder_like_any_other_comes_out(tmp_path: Path, capsys: pytest.Ca
     weights = folder.load_weights()
     assert weights["hidden1.ff.w"].shape == (6, 64)
     assert weights["readout.ff.w"].shape == (10, 6)
-    assert folder.read_result()["path"] == "brian2"
+    assert folder.read_result()["path"] == "continuous"
     assert run(["simulate", str(tmp_path / "r")]) == 2
     assert "learned in continuous time" in capsys.readouterr().err
     again = train(**SMALL)
@@ -94,7 +94,7 @@ def test_steps_too_long_for_a_time_constant_are_told(
         (["--net", "c8k3-10"], "dense and recurrent layers, no convolutions"),
         (["--rule", "bsp", "--net", "r10"], "bsp in continuous time has no recurrent layers"),
         (["--rule", "sigprop:loss=contrastive_hebbian"], "generator=target_loop"),
-        (["--norm", "streaming"], "--norm streaming has no meaning with --path brian2"),
+        (["--norm", "streaming"], "--norm streaming has no meaning with --path continuous"),
         (["--neuron", "rat"], "Did you mean 'rate'"),
         (["--neuron", "rate:tau=3"], "tau_ms"),
         (["--encode", "poisson"], "this encoder makes spikes"),
@@ -117,16 +117,15 @@ def test_continuous_is_the_name_and_brian2_an_alias(tmp_path: Path, capsys: pyte
     numbers = []
     for word in ("continuous", "brian2"):
         result = train(**{**SMALL, "path": word, "epochs": 1}, out=tmp_path / word)
-        assert result["path"] == word == RunFolder(tmp_path / word).config()["path"]
+        assert result["path"] == "continuous" == RunFolder(tmp_path / word).config()["path"]
         assert run(["record", str(tmp_path / word), "--samples", "2", "--out", str(tmp_path / f"{word}.h5")]) == 0
         numbers.append((result["test_accuracy"], result["validation_accuracy"]))
     assert numbers[0] == numbers[1]
     capsys.readouterr()
     assert run(["list", "rules", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["rules"]}
-    assert (
-        rows["sigprop"]["paths"] == "torch, brian2 steps, continuous" and rows["dfa"]["paths"] == "torch, brian2 steps"
-    )
+    assert rows["sigprop"]["paths"] == "torch, continuous" and rows["dfa"]["paths"] == "torch"
+    assert "step by step" in rows["dfa"]["learns in"] and "continuous" not in rows["dfa"]["learns in"]
 
 
 def test_a_comparison_takes_both_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

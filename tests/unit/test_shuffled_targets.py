@@ -115,5 +115,8 @@ def test_controls_join_what_is_not_there_yet() -> None:
 def test_rows_say_what_is_not_the_usual() -> None:
     run, shared = {"rule": "sigprop", "targets": "shuffled", "hardware": "fixed_point", "path": "torch"}, TrainConfig()
     assert name_of(run, shared) == "sigprop, shuffled targets @ fixed_point" and control_of(run) == "shuffled"
-    assert name_of({"rule": "bsp", "path": "brian2"}, shared) == "bsp @ brian2" and control_of({"rule": "bsp"}) == ""
+    assert (
+        name_of({"rule": "bsp", "path": "continuous"}, shared) == "bsp @ continuous"
+        and control_of({"rule": "bsp"}) == ""
+    )
     assert control_of({"rule": "shallow", "targets": "own"}) == "shallow"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
-from typing import ClassVar, get_args, get_type_hints
+from dataclasses import dataclass
+from typing import ClassVar
 
 from neurorules.compare.rows import OWN
-from neurorules.language.config import TrainConfig, config_from
+from neurorules.language.config import SETTINGS, TrainConfig, config_from
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import parse_list
+from neurorules.language.ranges import declared
 
 Value = float | int | str
 SPACE = "lr=1e-4..1e-1:log,readout_lr=1e-4..1e-1:log"
@@ -126,14 +127,14 @@ def _range(name: str, values: str, piece: str) -> Range:
     bounds, _, scale = values.partition(":")
     if scale not in ("", "log"):
         raise unknown(f"scale in '{piece}' of --space:", scale, ["log"])
-    kinds = get_args(get_type_hints(TrainConfig)[name]) or (get_type_hints(TrainConfig)[name],)
-    if not {int, float} & set(kinds):
+    number = declared(SETTINGS[name].kind)
+    if number is None:
         raise UserError(f"'{piece}' in --space: {name} is no number. Write a choice, for example norm=streaming|none")
     try:
         low, high = (float(bound) for bound in bounds.split(".."))
     except ValueError:
         raise UserError(f"'{piece}' in --space is no range. Write low..high, for example 1e-4..1e-1") from None
-    bounded = Range(low, high, scale == "log", whole=int in kinds)
+    bounded = Range(low, high, scale == "log", whole=number[0] is int)
     if not (math.isfinite(low) and math.isfinite(high) and low < high) or (bounded.log and low <= 0):
         above = " from above 0" if bounded.log else ""
         raise UserError(f"'{piece}' in --space must rise{above}. Write low..high, for example 1e-4..1e-1")
@@ -157,7 +158,7 @@ def space_of(row: TrainConfig, space: Space, frozen: bool) -> Space:
         UserError: no setting is left to search.
     """
     plain = TrainConfig()
-    fixed = {field.name for field in fields(TrainConfig) if getattr(row, field.name) != getattr(plain, field.name)}
+    fixed = {name for name in SETTINGS if getattr(row, name) != getattr(plain, name)}
     own = {name: dimension for name, dimension in space.items() if name not in fixed}
     if frozen:
         own = {name: dimension for name, dimension in own.items() if name not in HIDDEN_ONLY}

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from neurorules.language.config import Targets, TrainConfig
+from neurorules.language.config import TrainConfig
+from neurorules.language.settings import Targets
 from neurorules.papers.paper import Paper, Published, Row, Table, Trained
 
 PUBLISHED = {

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from neurorules.contracts.device import Device
-from neurorules.language.config import Init, Targets, check_numbers, check_schedule, window_of
+from neurorules.language.config import window_of
 from neurorules.language.errors import UserError
+from neurorules.language.keywords import built_from, with_settings
 from neurorules.language.ranges import NonNegative, check_range
-from neurorules.language.rules import Rule
+from neurorules.language.rules import Defaults, Rule
 from neurorules.network.model import Learned, build_model, initialise
 from neurorules.network.network import Network, settled_network
 from neurorules.rules import RULES
@@ -27,6 +28,7 @@ from neurorules.torch_path.training.checks import check_device, check_drive, che
 from neurorules.torch_path.training.device_chain import chain
 from neurorules.torch_path.training.doubts import Outstanding
 from neurorules.torch_path.training.graphed import recorder_of
+from neurorules.torch_path.training.learner_settings import LearnerSettings
 from neurorules.torch_path.training.loops import Loader, Row, Watcher, evaluate_loader, fit
 from neurorules.torch_path.training.piped import check_batch, move_on, pipe_of, push
 from neurorules.torch_path.training.queued import may_queue, queue_step, settle
@@ -42,77 +44,44 @@ from neurorules.torch_path.update.output import metrics_of
 
 
 class Learner:
-    """Trains one network with one rule. Keyword settings are `TrainConfig`'s, where they have the same name.
+    """Trains one network with one rule.
 
     Args:
         net: a `Network`, a text such as "800-800", or a `torch.nn.Sequential` of torch and snnTorch layers, whose
             parameters with requires_grad=False stay as they are.
-        rule: name and options, such as "sigprop:form=voltage".
         input_shape: of one sample at one step, (C, H, W) or (N,); not needed for a `Network`.
         classes: number of classes, >= 2; not needed for a `Network` or a Sequential.
-        steps: T of a constant drive; a time-varying one brings its own.
-        seed: of weights and of every draw.
+        settings: as below; a drive that varies over time brings its own number of steps.
 
     Raises:
         UserError: anything unknown, or a net that does not fit.
     """
 
     @own_session()
-    def __init__(
-        self,
-        net: Network | str | torch.nn.Module | Any,
-        rule: str = "sigprop",
-        *,
-        input_shape: tuple[int, ...] | None = None,
-        classes: int | None = None,
-        steps: int | None = None,
-        neuron: str | None = None,
-        readout_neuron: str | None = None,
-        norm: str | None = None,
-        init: Init | None = None,
-        connection: str | None = None,
-        readout: str = "last",
-        optimizer: str | None = None,
-        readout_optimizer: str | None = None,
-        lr: float | None = None,
-        readout_lr: float | None = None,
-        signal_lr: float | None = None,
-        weight_decay: float = 0.0,
-        schedule: str = "by_layer",
-        seed: int = 0,
-        device: str = "auto",
-        precision: str = "float32",
-        signal: str | None = None,
-        dw: str | None = None,
-        targets: Targets = "own",
-        hardware: str = "none",
-    ) -> None:
-        self.device, self.dtype, self.fast = check_device(device), check_precision(precision), precision == "fast"
-        check_schedule(schedule)
-        check_numbers({"steps": steps, "lr": lr, "readout_lr": readout_lr, "signal_lr": signal_lr, "seed": seed})
-        check_numbers({"weight_decay": weight_decay})
-        made: Rule = RULES.make(rule)
-        own, given, frozen = made.defaults, dict[str, Tensor](), frozenset[str]()
-        if not isinstance(net, Network | str):
-            from neurorules.torch_path.snntorch.bridge import from_module
-
-            net, given, frozen = from_module(net, input_shape, steps or own.steps)
-        elif isinstance(net, str):
-            asked = {"neuron": neuron, "readout_neuron": readout_neuron, "norm": norm, "connection": connection}
-            net = settled_network(net, input_shape, classes, own, readout, asked)
-        if classes is not None and classes != net.classes:
-            raise UserError(f"the net has {net.classes} outputs, and classes is {classes}. Make them the same")
-        self.model = build_model(net.on(self.device, self.dtype), made, signal, dw, targets)
-        self.steps, self.schedule, self.seed = steps or own.steps, schedule, seed
-        self.learned: Learned = initialise(self.model, seed, self.device, self.dtype, init or own.init)
+    @built_from(LearnerSettings)
+    def __init__(self, settings: LearnerSettings) -> None:
+        self.device = check_device(settings.device)
+        self.dtype = check_precision(settings.precision)
+        self.fast = settings.precision == "fast"
+        rule: Rule = RULES.make(settings.rule)
+        own = rule.defaults
+        self.steps, self.schedule, self.seed = settings.steps or own.steps, settings.schedule, settings.seed
+        network, given, frozen = _network(settings, own)
+        if settings.classes is not None and settings.classes != network.classes:
+            raise UserError(
+                f"the net has {network.classes} outputs, and classes is {settings.classes}. Make them the same"
+            )
+        self.model = build_model(
+            network.on(self.device, self.dtype), rule, settings.signal, settings.dw, settings.targets
+        )
+        self.learned: Learned = initialise(self.model, self.seed, self.device, self.dtype, settings.init or own.init)
         for name, value in given.items():
             self.learned.parameters[name] = value.to(self.device, self.dtype).clone()
-        self.generator = torch.Generator(self.device).manual_seed(seed + 2_000_003)
-        rates = (optimizer, lr, readout_lr, weight_decay, readout_optimizer, signal_lr)
-        self.optimiser = optimiser_of(self.model, self.learned.parameters, *rates)
-        self.hardware: Device | None = None if hardware == "none" else chain(hardware)
-        self.store = Store(self.model, self.learned.parameters, self.optimiser, frozen, self.hardware, seed)
-        self.pipe = pipe_of(self.model, schedule, self.hardware)
+        self.generator = torch.Generator(self.device).manual_seed(self.seed + 2_000_003)
+        self.optimiser = optimiser_of(self.model, self.learned.parameters, settings)
+        self.hardware: Device | None = None if settings.hardware == "none" else chain(settings.hardware)
+        self.store = Store(self.model, self.learned.parameters, self.optimiser, frozen, self.hardware, self.seed)
+        self.pipe = pipe_of(self.model, self.schedule, self.hardware)
         self.probe: Probe | None = None
         self.outstanding, self.queues, self.recorder = Outstanding(), may_queue(self), recorder_of(self)
 
@@ -298,3 +267,19 @@ class Learner:
             check_finite(gradients, self.model.network)
             self.store.change([(gradients, fraction)])
         return self.store.read()
+
+
+def _network(settings: LearnerSettings, own: Defaults) -> tuple[Network, dict[str, Tensor], frozenset[str]]:
+    """The network of a learner, the parameters that it brings by name, and the names of those that stay as they are."""
+    net = settings.net
+    if isinstance(net, str):
+        asked = {name: getattr(settings, name) for name in ("neuron", "readout_neuron", "norm", "connection")}
+        net = settled_network(net, settings.input_shape, settings.classes, own, settings.readout, asked)
+    if isinstance(net, Network):
+        return net, {}, frozenset()
+    from neurorules.torch_path.snntorch.bridge import from_module
+
+    return from_module(net, settings.input_shape, settings.steps or own.steps)
+
+
+Learner.__doc__ = with_settings(Learner.__doc__ or "", LearnerSettings)

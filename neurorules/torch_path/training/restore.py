@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from neurorules.language.config import CONTINUOUS, SettledConfig, config_from
+from neurorules.language.config import SettledConfig, config_from, in_todays_words
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
 from neurorules.runs.folder import RunFolder
@@ -37,7 +37,7 @@ def restore(run: Path, data_dir: Path | None = None, **changed: Any) -> Restored
         UserError: no finished run there, its files do not belong together, or its data cannot be read.
     """
     folder = RunFolder.finished(run)
-    if folder.config().get("path") in CONTINUOUS:
+    if in_todays_words(folder.config()).get("path") == "continuous":
         raise UserError(
             f"the run in {run} learned in continuous time, and its weights belong to that model. Give a run of "
             f"--path torch"

@@ -12,6 +12,7 @@ from torch import Tensor
 from neurorules.contracts.parameter_key import key_of
 from neurorules.language.errors import unknown
 from neurorules.language.options import convert_options, parse_named
+from neurorules.language.settings import LearningSettings
 from neurorules.network.model import Model
 from neurorules.network.network import Parameters
 from neurorules.torch_path.update.pid import pid, pid_gains
@@ -154,37 +155,32 @@ def update_of(kind: str) -> Update:
     return partial(sgd, momentum=MOMENTUM if name == "momentum" else 0.0)
 
 
-def optimiser_of(
-    model: Model, parameters: Parameters, optimizer: str | None = None, lr: float | None = None,
-    readout_lr: float | None = None, weight_decay: float = 0.0, readout_optimizer: str | None = None,
-    signal_lr: float | None = None,
-) -> Optimiser:  # fmt: skip
+def optimiser_of(model: Model, parameters: Parameters, settings: LearningSettings) -> Optimiser:
     """A model's optimiser: whatever reads out, of a layer of its own too, learns by the read-out's kind and rate.
 
     Args:
-        model: its rule says what is not said here.
+        model: its rule decides what the settings leave open.
         parameters: all that the model learns, its signal's own among them.
-        optimizer: kind of all parameters, but of what reads out where that has a kind of its own.
-        lr: learning rate of the hidden layers.
-        readout_lr: learning rate of what reads out.
-        weight_decay: L2, >= 0.
-        readout_optimizer: kind of what reads out.
-        signal_lr: learning rate of the signal's own parameters.
+        settings: kinds of change, rates and weight decay.
+
+    Returns:
+        The optimiser, which changes the parameters in place.
     """
     defaults, network = model.rule.defaults, model.network
-    hidden = defaults.lr if lr is None else lr
-    reading = defaults.readout_lr if readout_lr is None else readout_lr
-    signalling = defaults.signal_lr if signal_lr is None else signal_lr
+    hidden = defaults.lr if settings.lr is None else settings.lr
+    reading = defaults.readout_lr if settings.readout_lr is None else settings.readout_lr
+    signalling = defaults.signal_lr if settings.signal_lr is None else settings.signal_lr
     own = set(network.parameter_names())
     readers = frozenset[str]() if model.signal is None else model.signal.reads_out
     kinds, rates = {}, {}
     for name in parameters:
         key = key_of(name)
         reads = key.layer == network.readout.name or key.parameter in readers
-        kind = (readout_optimizer or optimizer or defaults.readout_optimizer) if reads else optimizer
+        reader = settings.readout_optimizer or settings.optimizer or defaults.readout_optimizer
+        kind = reader if reads else settings.optimizer
         kinds[name] = kind or defaults.optimizer
         rates[name] = reading if reads else hidden if name in own else signalling
-    return Optimiser(parameters, kinds, rates, weight_decay)
+    return Optimiser(parameters, kinds, rates, settings.weight_decay)
 
 
 def _flat(kept: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:

@@ -1,0 +1,113 @@
+"""Settings as keyword arguments of a function: what `help()` and editors show is made from the settings themselves."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
+
+from neurorules.language.settings import Setting, settings_of
+
+WIDTH = 100
+"""Letters of a line of what `help()` shows."""
+P = ParamSpec("P")
+S = TypeVar("S")
+Owner = TypeVar("Owner")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def built_from(kind: Callable[P, S]) -> Callable[[Callable[[Owner, S], None]], Callable[Concatenate[Owner, P], None]]:
+    """Give a constructor that is written for a dataclass of settings the keyword arguments of that dataclass.
+
+    Args:
+        kind: the dataclass; its own constructor says which arguments there are, and their types.
+
+    Returns:
+        A decorator: from `__init__(self, settings)` to `__init__(self, <the dataclass's arguments>)`.
+    """
+
+    def decorate(build: Callable[[Owner, S], None]) -> Callable[Concatenate[Owner, P], None]:
+        own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        signature = inspect.Signature([own, *parameters_of(kind)], return_annotation=None)
+
+        def __init__(self: Owner, *args: P.args, **settings: P.kwargs) -> None:
+            signature.bind(self, *args, **settings)  # says which argument is unknown, or missing
+            build(self, kind(*args, **settings))
+
+        __init__.__signature__ = signature  # type: ignore[attr-defined]
+        __init__.__doc__, __init__.__qualname__ = build.__doc__, build.__qualname__
+        __init__.__module__ = build.__module__
+        return __init__
+
+    return decorate
+
+
+def with_keywords(kind: Callable[..., Any], leave_out: str = "settings") -> Callable[[F], F]:
+    """Let `help()` show every setting of a function that takes them as `**settings`.
+
+    Args:
+        kind: the dataclass of settings.
+        leave_out: name of the parameter in whose place they stand.
+
+    Returns:
+        A decorator that changes what the function shows of itself, and nothing else.
+    """
+
+    def decorate(function: F) -> F:
+        given = inspect.signature(function)
+        kept = [parameter for name, parameter in given.parameters.items() if name != leave_out]
+        known = {parameter.name for parameter in kept}
+        settings = [
+            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for parameter in parameters_of(kind)
+            if parameter.name not in known
+        ]
+        function.__signature__ = given.replace(parameters=[*kept, *settings])  # type: ignore[attr-defined]
+        function.__doc__ = with_settings(inspect.getdoc(function) or "", kind)
+        return function
+
+    return decorate
+
+
+def parameters_of(kind: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The arguments of a dataclass of settings: positional ones first, then its own, then the settings in their places.
+
+    Args:
+        kind: the dataclass.
+
+    Returns:
+        Parameters with plain types; ranges are left to the text of `with_settings`.
+    """
+    hints = get_type_hints(kind)
+    places = {name: number for number, name in enumerate(settings_of(kind))}
+
+    def place(parameter: inspect.Parameter) -> tuple[int, int]:
+        by_place = parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        return parameter.kind, places.get(parameter.name, -1) if by_place else 0
+
+    ordered = sorted(inspect.signature(kind).parameters.values(), key=place)
+    return [parameter.replace(annotation=hints[parameter.name]) for parameter in ordered]
+
+
+def with_settings(text: str, kind: Any) -> str:
+    """A docstring with one line for each setting at its end.
+
+    Args:
+        text: the docstring.
+        kind: the dataclass of settings.
+
+    Returns:
+        The longer text.
+    """
+    own = {one.name for one in fields(kind)}
+    settings: Mapping[str, Setting] = settings_of(kind)
+    lines = [_line(setting) for name, setting in settings.items() if name in own]
+    return "\n".join([text, "", "Settings:", *lines])
+
+
+def _line(setting: Setting) -> str:
+    open_ = "" if setting.default is None else f" Default: {setting.default}."
+    told = f"{setting.name}: {setting.help.text}{open_}"
+    return textwrap.fill(told, WIDTH, initial_indent="    ", subsequent_indent=" " * 8, break_on_hyphens=False)

@@ -1,0 +1,252 @@
+"""Every setting, written once: its name, type, range, default and what the user is told of it, in four groups.
+
+The command line, configuration files, `TrainConfig`, `Learner` and `train` are made from these classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_type_hints
+
+from neurorules.language.ranges import LARGEST, Count, NonNegative, Range, Steps, Whole
+
+Init = Literal["torch", "he"]
+"""Fresh weights, uniform: torch.nn.Linear's +-1/sqrt(fan-in), or He et al. 2015's +-sqrt(6/fan-in)."""
+Targets = Literal["own", "shuffled"]
+"""What hidden layers are taught: the sample's own label and error, or those of its neighbour in the batch."""
+PathName = Literal["torch", "continuous"]
+"""What runs a network: tensors, step by step; or equations in continuous time."""
+
+
+@dataclass(frozen=True)
+class Help:
+    """What the user is told of a setting.
+
+    Args:
+        text: one or two sentences; the default is added to them.
+        place: its place, from 1, in stored files, in the names of rows and in lists of options. Other versions read
+            these, so a setting keeps its place, and a new one takes the next number.
+    """
+
+    text: str
+    place: int
+
+
+@dataclass(frozen=True)
+class Alias:
+    """Another word for a value, which goes on working wherever the value is given.
+
+    Args:
+        word: what may be written.
+        value: what it stands for, and what is stored.
+    """
+
+    word: str
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetSettings:
+    """The network: its layers, their neurons, and how its weights begin. None stands for what the rule decides."""
+
+    net: Annotated[
+        str,
+        Help(
+            "Hidden layers, such as 800-800 or c16k3-p2-128: 400 dense, c32k5 convolution (v valid, s2 stride), "
+            "r128 recurrent, n normalisation, p2/a2 pooling, d0.1 dropout.",
+            3,
+        ),
+    ] = "64-64"
+    neuron: Annotated[
+        str | None,
+        Help("Neuron of the hidden layers with options, such as lif:beta=0.9; else the rule's own.", 4),
+    ] = None
+    readout_neuron: Annotated[str | None, Help("Neuron of the read-out; by default the rule's own.", 5)] = None
+    steps: Annotated[Steps | None, Help("Time steps a sample; by default the rule's own.", 6)] = None
+    connection: Annotated[
+        str | None,
+        Help("Connection between flat populations with options, such as ring; by default the rule's, else dense.", 7),
+    ] = None
+    norm: Annotated[
+        str | None,
+        Help("Normalisation of hidden layers: streaming, batch or none; by default the rule's own.", 18),
+    ] = None
+    init: Annotated[
+        Init | None,
+        Help("Fresh weights: torch (+-1/sqrt(fan-in)) or he (+-sqrt(6/fan-in)); by default the rule's own.", 19),
+    ] = None
+    readout: Annotated[
+        Literal["last", "all"], Help("Read-out of the last hidden layer, or of all of them: last or all.", 20)
+    ] = "last"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleSettings:
+    """The rule, what replaces parts of it, and in which order its layers learn."""
+
+    rule: Annotated[str, Help("Learning rule with options, such as sigprop:form=voltage (see: list rules).", 1)] = (
+        field(default="sigprop", kw_only=False)
+    )
+    schedule: Annotated[
+        str,
+        Help(
+            "by_layer; pipelined: each layer learns a batch before the next layer sees it, pipelined_threads: in a "
+            "thread each; by_step; or a number of steps at a time.",
+            21,
+        ),
+    ] = "by_layer"
+    signal: Annotated[
+        str | None,
+        Help(
+            "Replaces the rule's learning signal (see: list signals). In a comparison several, comma-separated, make "
+            "rows of each rule; bptt and controls keep their own.",
+            29,
+        ),
+    ] = None
+    dw: Annotated[
+        str | None,
+        Help(
+            "Replaces the text of the hidden weights, such as '-m_post * psi(v_post) * S_pre'. In a comparison bptt "
+            "and controls keep their own.",
+            30,
+        ),
+    ] = None
+    targets: Annotated[
+        Targets,
+        Help(
+            "own; or shuffled, a control: hidden layers are taught what is right for another sample of the batch.", 31
+        ),
+    ] = "own"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningSettings(RuleSettings):
+    """How one batch is learned: the rule, how its changes are applied, on which device and in which numbers."""
+
+    optimizer: Annotated[str | None, Help("none, sgd, momentum or adam; by default the rule's own.", 11)] = None
+    readout_optimizer: Annotated[
+        str | None, Help("Of the read-out; by default --optimizer where that is given, else the rule's own.", 12)
+    ] = None
+    lr: Annotated[NonNegative | None, Help("Learning rate of the hidden layers; by default the rule's own.", 13)] = None
+    readout_lr: Annotated[NonNegative | None, Help("Learning rate of the read-out; by default the rule's own.", 14)] = (
+        None
+    )
+    signal_lr: Annotated[
+        NonNegative | None,
+        Help("Learning rate of the learning signal's own parameters; by default the rule's own.", 15),
+    ] = None
+    weight_decay: Annotated[NonNegative, Help("L2 decay of the weights.", 17)] = 0.0
+    seed: Annotated[Whole, Help("Seed of weights, data order and every draw.", 22)] = 0
+    device: Annotated[Literal["auto", "cpu", "cuda"], Help("auto, cpu or cuda.", 25)] = "auto"
+    hardware: Annotated[str, Help("Device model to learn under, several joined by + (see: list hardware).", 27)] = (
+        "none"
+    )
+    precision: Annotated[Literal["float32", "float64", "fast"], Help("float32, float64 or fast.", 28)] = "float32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings:
+    """The samples. None stands for what the data set decides."""
+
+    data: Annotated[str, Help("Data set, or a path: a folder of idx files, of N-MNIST recordings, or an .npz.", 2)] = (
+        "digits"
+    )
+    encode: Annotated[str | None, Help("Encoder (see: list encoders); by default the data set's own.", 8)] = None
+    limit: Annotated[
+        Annotated[int, Range(f"[2, {LARGEST}]")] | None, Help("Training samples used; all by default.", 23)
+    ] = None
+    validation: Annotated[Whole | None, Help("Training samples held out; a tenth by default, 5,000 at most.", 24)] = (
+        None
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """One training run: how long it learns, in which batches, on which machine."""
+
+    epochs: Annotated[Count, Help("Passes over the training samples.", 9)] = 3
+    batch_size: Annotated[Count, Help("Samples a trial.", 10)] = 128
+    lr_schedule: Annotated[str, Help("cosine (to 0), constant, or steps:at=60-90:factor=0.1 (epochs).", 16)] = "cosine"
+    path: Annotated[
+        PathName,
+        Help(
+            "torch; or continuous: the rule as differential equations, which Brian2 runs. brian2 is an older word for "
+            "continuous.",
+            26,
+        ),
+        Alias("brian2", "continuous"),
+    ] = "torch"
+    threads: Annotated[Count | None, Help("CPU threads; by default as many as the work repays.", 32)] = None
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What a rule decides where the user leaves it open; the meaning of each is that of the setting of its name."""
+
+    neuron: str = "if"
+    readout_neuron: str = "leaky_readout"
+    steps: Steps = 8
+    norm: str = "streaming"
+    init: Init = "torch"
+    connection: str = "dense"
+    optimizer: str = "adam"
+    readout_optimizer: str = "adam"
+    lr: NonNegative = 3e-3
+    readout_lr: NonNegative = 3e-3
+    signal_lr: NonNegative = 1e-2
+
+
+GROUPS: Mapping[str, type[Any]] = {
+    "net": NetSettings,
+    "learning": LearningSettings,
+    "data": DataSettings,
+    "run": RunSettings,
+}
+
+
+class Setting(NamedTuple):
+    """One setting as its group declares it.
+
+    name: as in configuration files; an option of the command line has hyphens instead of underscores.
+    group: key of `GROUPS`.
+    kind: its annotation, range included.
+    default: its value where nobody gives one.
+    help: what the user is told.
+    aliases: other words for its values.
+    """
+
+    name: str
+    group: str
+    kind: Any
+    default: Any
+    help: Help
+    aliases: tuple[Alias, ...]
+
+
+@cache
+def settings_of(kind: type[Any]) -> Mapping[str, Setting]:
+    """The settings among the fields of a class made from groups, by name, in their places.
+
+    Args:
+        kind: a dataclass that inherits from groups.
+
+    Returns:
+        One `Setting` for each field that a group declares.
+    """
+    declared = sorted(
+        (setting for name, group in GROUPS.items() if issubclass(kind, group) for setting in _declared(name, group)),
+        key=lambda setting: setting.help.place,
+    )
+    return {setting.name: setting for setting in declared}
+
+
+def _declared(name: str, group: type[Any]) -> Iterator[Setting]:
+    hints = get_type_hints(group, include_extras=True)
+    for one in fields(group):
+        kind = hints[one.name]
+        extras = get_args(kind)[1:]
+        told = next(extra for extra in extras if isinstance(extra, Help))
+        aliases = tuple(extra for extra in extras if isinstance(extra, Alias))
+        yield Setting(one.name, name, kind, one.default, told, aliases)

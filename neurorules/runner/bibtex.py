@@ -1,0 +1,41 @@
+"""A rule's source as an entry of a BibTeX file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+DOI, ARXIV = "https://doi.org/", "https://arxiv.org/abs/"
+INITIAL = re.compile(r"\b\w\.")
+
+
+def bibtex_of(rule: str, source: Mapping[str, Any]) -> str:
+    """A source as BibTeX.
+
+    Args:
+        rule: its name, which ends the key.
+        source: `authors`, `year`, `title` and `link`, as a `language.rules.Source` has them.
+
+    Returns:
+        One entry, of type `misc`: a source names no journal.
+    """
+    authors = _authors(source["authors"])
+    family = re.split(r"[,\s]", re.sub(r"\b\w\.\s*", "", authors[0]))[0]
+    fields = {"author": " and ".join(authors), "title": f"{{{source['title']}}}", "year": str(source["year"])}
+    link = source["link"]
+    if link.startswith(DOI):
+        fields["doi"] = link.removeprefix(DOI)
+    if link.startswith(ARXIV):
+        fields |= {"eprint": link.removeprefix(ARXIV), "archiveprefix": "arXiv"}
+    if link:
+        fields["url"] = link
+    lines = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items())
+    return f"@misc{{{family.lower()}{source['year']}{rule},\n{lines}\n}}"
+
+
+def _authors(text: str) -> list[str]:
+    """Authors one by one: a comma separates names with initials, and elsewhere a family name from a given name."""
+    people = text.removesuffix(" et al.")
+    names = people.split(", ") if INITIAL.search(people) else [people]
+    return [*names, "others"] if text.endswith(" et al.") else names
