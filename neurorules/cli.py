@@ -14,7 +14,20 @@ from typing import Annotated, Any
 
 import typer
 
-from neurorules.commands import audit, causal, compare, explain, inspect, new, report, reproduce, traces, train, tune
+from neurorules.commands import (
+    audit,
+    causal,
+    compare,
+    explain,
+    inspect,
+    new,
+    report,
+    reproduce,
+    simulate,
+    traces,
+    train,
+    tune,
+)
 from neurorules.language.errors import UserError, nearest
 from neurorules.runs.allocator import keep_freed_memory
 
@@ -32,7 +45,7 @@ LONGEST = 200
 # The base of all usage errors: typer brings a click of its own since 0.2x, so the class is found through typer.
 UsageError: Any = typer.BadParameter.__mro__[2]
 
-for part in (train, compare, tune, report, audit, reproduce, traces, explain, inspect, causal, new):
+for part in (train, compare, tune, report, audit, reproduce, traces, simulate, explain, inspect, causal, new):
     part.add_to(app)
 
 
