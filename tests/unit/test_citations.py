@@ -64,3 +64,19 @@ def test_a_citation_is_read_without_a_wide_terminal(rule: str) -> None:
 def test_a_citation_is_of_the_options_that_were_chosen(rule: str, says: str, unsaid: str) -> None:
     text = " ".join(told(rule).split())
     assert says in text and not (unsaid and unsaid in text)
+
+
+def test_a_citation_has_a_link_and_a_bibtex_entry() -> None:
+    assert "https://doi.org/10.1109/TNNLS.2022.3230914" in told("sigprop")
+    entry = told("sigprop", "--bibtex")
+    assert entry.startswith("@misc{kohan2023sigprop,\n") and entry.rstrip().endswith("}")
+    assert "  author = {A. Kohan and E. A. Rietman and H. T. Siegelmann},\n" in entry
+    assert "  doi = {10.1109/TNNLS.2022.3230914},\n" in entry
+    assert "  eprint = {2502.10414},\n" in told("bsp", "--bibtex") and "{Jiang, Fu}" in told("bsp", "--bibtex")
+    assert "L. Pes and others" in told("traces_propagation", "--bibtex")
+
+
+@pytest.mark.parametrize("rule", RULES.names())
+def test_an_entry_of_bibtex_is_whole(rule: str) -> None:
+    entry = told(rule, "--bibtex")
+    assert entry.count("{") == entry.count("}") and "author = " in entry and "year = " in entry
