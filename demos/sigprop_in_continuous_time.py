@@ -40,7 +40,7 @@ def watched(circuit: Circuit) -> Circuit:
 
 def learn(rule: str) -> tuple[np.ndarray, list[np.ndarray], float]:
     """Whether each answer was right, membranes (steps, units) of every run, and a step in ms."""
-    config = settle(TrainConfig(rule=rule, path="brian2", net="-".join(map(str, HIDDEN))))
+    config = settle(TrainConfig(rule=rule, path="continuous", net="-".join(map(str, HIDDEN))))
     data, plan, neuron = load_data(config, None), CIRCUITS.make(rule), rate()
     settings = {**plan.settings, "lr_hidden": plan.lr, "lr_readout": plan.readout_lr}
     net = Net(int(np.prod(data.source.shape)), HIDDEN, data.source.classes, neuron, RUN)

@@ -24,6 +24,7 @@ from neurorules.commands import (
     new,
     report,
     reproduce,
+    simulate,
     traces,
     train,
     tune,
@@ -45,7 +46,7 @@ LONGEST = 200
 # The base of all usage errors: typer brings a click of its own since 0.2x, so the class is found through typer.
 UsageError: Any = typer.BadParameter.__mro__[2]
 
-for part in (train, compare, tune, report, audit, reproduce, traces, explain, inspect, causal, check, new):
+for part in (train, compare, tune, report, audit, reproduce, traces, simulate, explain, inspect, causal, check, new):
     part.add_to(app)
 
 

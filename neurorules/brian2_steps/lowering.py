@@ -130,19 +130,30 @@ def lower_neuronal(equation: Equation, place: Place) -> Lowered:
 
 
 def can_lower(rule: Rule) -> bool:
-    """Whether a rule can run in Brian2: its neurons and texts have a lowering, and no factor needs a step to come."""
+    """Whether a rule can learn step by step in Brian2."""
+    return why_not_lowered(rule) is None
+
+
+def why_not_lowered(rule: Rule) -> str | None:
+    """Why a rule cannot learn step by step in Brian2, as a clause; None where it can.
+
+    Its neurons and texts need a lowering, and no factor may need a step to come.
+    """
     if rule.signal is not None and "history" in rule.signal.make().needs:
-        return False
-    if any(phase.linear for phase in rule.phases):
-        return False
+        return f"its signal '{rule.signal.name}' goes back through all steps, and Brian2 runs forward alone"
+    for phase in rule.phases:
+        if phase.linear:
+            return f"its phase '{phase.name}' carries a small current through a linearised net, which has no spikes"
+        if phase.applies:
+            return f"its phase '{phase.name}' changes weights before the next phase runs"
     try:
         NEURONS.make(rule.defaults.neuron).brian2()
         for plasticity in rule.plasticity:
             place = Place(None, normalised=True, parameter=plasticity.parameter)
             (lower_synaptic if plasticity.parameter == "w" else lower_neuronal)(rule.equation(plasticity), place)
-    except UserError:
-        return False
-    return True
+    except UserError as error:
+        return str(error)
+    return None
 
 
 Key = tuple[tuple[Expression, ...], tuple[Expression, ...]]

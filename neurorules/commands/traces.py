@@ -1,4 +1,4 @@
-"""`neurorules record`, `export`, `plot`, `simulate`: what a trained network does, spike by spike."""
+"""`neurorules record`, `export`, `plot`: what a trained network does, spike by spike."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from neurorules.commands.settings import DataDir, Json
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (record, export, plot, simulate):
+    for command in (record, export, plot):
         app.command(command.__name__)(command)
 
 
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
-Samples = Annotated[int, typer.Option(help="Test samples, from the first on.")]
 
 
 def record(
@@ -96,25 +95,3 @@ def plot(
         print_json({"what": [str(path) for path in what], "kind": kind, "out": str(target)})
     else:
         print(f"{target} drawn")
-
-
-def simulate(
-    run: RunFolder,
-    path: Annotated[Literal["brian2"], typer.Option(help="The simulator.")] = "brian2",
-    samples: Samples = 10,
-    show_model: Annotated[bool, typer.Option("--show-model", help="Print the generated equations.")] = False,
-    data_dir: DataDir = None,
-    json: Json = False,
-) -> None:
-    """Run a trained network in Brian2 and compare every spike with the torch path."""
-    from neurorules.runner.simulate import simulate_run
-
-    found = simulate_run(run, samples, data_dir, quiet=json)
-    model = found.pop("model")
-    if json:
-        print_json({**found, "model": model} if show_model else found)
-        return
-    if show_model:
-        print(model)
-    verdict = "all equal" if found["spikes_equal"] else f"first difference: {found['first_difference']}"
-    print(f"{found['samples']} samples, {found['spikes_compared']} spikes compared: {verdict}")

@@ -16,6 +16,8 @@ from neurorules.brian2_continuous.parts.circuit import Circuit
 from neurorules.brian2_continuous.parts.interpreted import Interpreted
 from neurorules.brian2_continuous.parts.plan import samples_and_classes
 from neurorules.cli import run
+from neurorules.compare.comparison import Planned
+from neurorules.language.config import config_from, path_of
 from neurorules.runs.folder import RESULT_KEYS, RunFolder
 from neurorules.runs.interrupt import Interrupted, StopFlag
 
@@ -138,3 +140,34 @@ def test_classes_are_shown_before_the_samples_and_among_them() -> None:
     assert order.samples.tolist() == [-1, -1, -1, 0, 1, 2, 3, -1, 4, 5, 6, 7, -1, 8, 9, -1]
     assert order.labels.tolist() == [0, 1, 2, 0, 1, 2, 0, 0, 1, 2, 0, 1, 1, 2, 0, 2]
     assert json.dumps(order.phases.tolist()).count("1") == 6
+
+
+def as_older_versions_stored_it(folder: Path) -> None:
+    """Give a finished run the older word for its path, and no digests, as the first versions wrote it."""
+    for name in ("config.json", "result.json"):
+        path = folder / name
+        path.write_text(path.read_text().replace('"continuous"', '"brian2"'))
+    for path in (folder / "seal.json", *folder.glob("checkpoint*")):
+        path.unlink()
+
+
+@pytest.mark.usefixtures("interpreted")
+def test_the_older_word_for_the_path_goes_on_working(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    older = {**SMALL, "path": "brian2", "epochs": 1}
+    result = train(**older, out=tmp_path / "r")
+    assert result["path"] == "continuous" and path_of("brian2") == "continuous"
+    as_older_versions_stored_it(tmp_path / "r")
+    folder = RunFolder.finished(tmp_path / "r")
+    assert folder.config()["path"] == "brian2" and folder.read_result()["path"] == "continuous"
+    assert run(["simulate", str(tmp_path / "r")]) == 2
+    assert "learned in continuous time" in capsys.readouterr().err
+    again = train(**{**older, "path": "continuous"}, out=tmp_path / "r", resume=True)
+    assert again["test_accuracy"] == result["test_accuracy"]
+    assert RunFolder.finished(tmp_path / "r").read_result()["path"] == "continuous"
+
+
+def test_a_comparison_of_an_earlier_version_is_found_again(tmp_path: Path) -> None:
+    planned = Planned("sigprop @ continuous", trainer.settle(config_from(SMALL)))
+    assert planned.standing_folder(tmp_path) == tmp_path / "sigprop@continuous" / "seed0"
+    (tmp_path / "sigprop@brian2" / "seed0").mkdir(parents=True)
+    assert planned.standing_folder(tmp_path) == tmp_path / "sigprop@brian2" / "seed0"

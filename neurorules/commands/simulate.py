@@ -1,0 +1,76 @@
+"""`neurorules simulate`: a trained network in Brian2, step by step, beside itself in torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from neurorules.commands.output import print_json
+from neurorules.commands.settings import DataDir, Json
+from neurorules.language.errors import UserError
+
+if TYPE_CHECKING:
+    from neurorules.runner.side_by_side import Update
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("simulate")(simulate)
+
+
+def simulate(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    samples: Annotated[
+        int, typer.Option(help="Test samples, from the first on; with --learn, training samples in each update.")
+    ] = 10,
+    learn: Annotated[
+        int | None,
+        typer.Option(help="Learn so many updates by the run's rule in both, and compare spikes and weights."),
+    ] = None,
+    show_model: Annotated[bool, typer.Option("--show-model", help="Print the generated equations.")] = False,
+    path: Annotated[str, typer.Option(hidden=True, help="brian2, the one simulator.")] = "brian2",
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Run a trained network in Brian2, step by step, and compare every spike with torch."""
+    if path != "brian2":
+        raise UserError(
+            f"--path {path} is no stepped simulator: simulate runs the net of torch step by step in Brian2. Leave "
+            f"--path out"
+        )
+    if learn is not None:
+        _learn(run, learn, samples, data_dir, json)
+        return
+    from neurorules.runner.simulate import simulate_run
+
+    compared = simulate_run(run, samples, data_dir, quiet=json)
+    model = compared.pop("model")
+    if json:
+        print_json({**compared, "model": model} if show_model else compared)
+        return
+    if show_model:
+        print(model)
+    verdict = "all equal" if compared["spikes_equal"] else f"first difference: {compared['first_difference']}"
+    print(f"{compared['samples']} samples, {compared['spikes_compared']} spikes compared: {verdict}")
+
+
+def _learn(run: Path, updates: int, samples: int, data_dir: Path | None, json: bool) -> None:
+    from neurorules.runner.simulate_learning import simulate_learning
+
+    compared = simulate_learning(run, updates, samples, data_dir, None if json else _show)
+    if json:
+        print_json(compared)
+        return
+    equal = compared["spikes_equal"] and compared["weights_equal"]
+    verdict = "the same in torch and in Brian2" if equal else "NOT the same in torch and in Brian2"
+    print(f"{compared['rule']}, {updates} updates of {samples} samples: {verdict}")
+
+
+def _show(update: Update) -> None:
+    spikes = "all equal" if update.spikes_equal else f"first difference: {update.first_difference}"
+    differ = update.largest_difference
+    weights = "equal to the last bit" if differ == 0 else f"largest difference {differ:.1e}, in {update.parameter}"
+    rounding = "" if update.weights_equal else ", more than rounding"
+    print(f"update {update.number}: {update.spikes_compared} spikes compared, {spikes}; weights {weights}{rounding}")
