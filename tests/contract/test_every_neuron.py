@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from neuron_suite import check_gates, check_psi, check_step, check_windows
 
 from neurorules.brian2_steps.case import Case
 from neurorules.brian2_steps.simulate import run_together
@@ -17,8 +19,25 @@ from neurorules.network.network import build_network
 from neurorules.neurons import NEURONS
 
 SPIKING = [name for name in NEURONS.names() if NEURONS.make(name).spiking]
+
+
+def variants(name: str) -> list[str]:
+    """A neuron with every reset, delay and refractory period that it has; none of them is demanded."""
+    texts = [name]
+    for option, values in (
+        ("reset", ("subtract", "zero", "none")), ("reset_delay", ("false", "true")), ("refractory", ("0", "1", "3")),
+    ):  # fmt: skip
+        if option in inspect.signature(NEURONS.factory(name)).parameters:
+            texts = [f"{text}:{option}={value}" for text in texts for value in values]
+    return texts
+
+
+EVERY = [text for name in NEURONS.names() for text in variants(name)]
 SIMULATED = [
-    f"{name}{more}" for name in NEURONS.names() for more in ("", ":refractory=2") if not more or name in SPIKING
+    f"{name}{more}"
+    for name in NEURONS.names()
+    for more in ("", ":refractory=2")
+    if not more or "refractory" in inspect.signature(NEURONS.factory(name)).parameters
 ]
 
 TRAINING = """
@@ -46,6 +65,26 @@ def test_a_net_of_it_learns_digits_beyond_its_frozen_control(neuron: str) -> Non
     assert done.returncode == 0, done.stderr
     learned, frozen = json.loads(done.stdout)
     assert learned > frozen + 0.1
+
+
+@pytest.mark.parametrize("neuron", EVERY)
+def test_its_gates_are_the_finite_differences_of_its_step(neuron: str) -> None:
+    check_gates(NEURONS.make(neuron))
+
+
+@pytest.mark.parametrize("neuron", EVERY)
+def test_its_step_is_pure_and_its_state_a_tuple_of_tensors(neuron: str) -> None:
+    check_step(NEURONS.make(neuron))
+
+
+@pytest.mark.parametrize("neuron", NEURONS.names())
+def test_its_psi_is_the_derivative_of_its_graded_output(neuron: str) -> None:
+    check_psi(NEURONS.make(neuron))
+
+
+@pytest.mark.parametrize("neuron", EVERY)
+def test_a_layer_of_it_runs_in_windows_as_it_runs_at_once(neuron: str) -> None:
+    check_windows(NEURONS.make(neuron))
 
 
 @pytest.mark.parametrize("neuron", SIMULATED)
