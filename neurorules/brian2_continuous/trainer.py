@@ -15,6 +15,7 @@ from neurorules.brian2_continuous.checks import check_config, neuron_of, warn_of
 from neurorules.brian2_continuous.parts.choose import machine_for
 from neurorules.brian2_continuous.parts.circuit import Circuit
 from neurorules.brian2_continuous.parts.currents import Currents, currents_of
+from neurorules.brian2_continuous.parts.foresight import check_net
 from neurorules.brian2_continuous.parts.layers import Net, hidden_sizes, recurrent_layers
 from neurorules.brian2_continuous.parts.plan import Plan
 from neurorules.brian2_continuous.parts.report import result_of
@@ -118,6 +119,7 @@ def validation_accuracy(config: TrainConfig, data: TrainingData) -> float | None
 def prepare(config: SettledConfig, data: TrainingData, quiet: bool) -> CircuitRun:
     """A fresh circuit for a configuration and its data, on the fastest machine there is."""
     plan, net = check_config(config), _net(config, data)
+    check_net(net)
     warn_of_time(net.neuron)
     settings = plan.numbers(config.lr, config.readout_lr)
     circuit = plan.make(net, RULES.make(config.rule), settings, np.random.default_rng(config.seed))

@@ -6,6 +6,7 @@ back as a file of plain numbers, also when it is interrupted. Runs need no code 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -25,11 +26,16 @@ import numpy as np
 
 from neurorules.brian2_steps.backend import load_brian2, session, standalone_device
 from neurorules.disk.cache_folder import cache_folder
+from neurorules.disk.failures import FULL, LESS_MEMORY
 from neurorules.disk.kept import kept
 from neurorules.language.errors import UserError
 from neurorules.native.compile import processor
 
 PROJECT, PROGRAM = "project.json", "main"
+FORMAT = 2
+"""Of what `PROJECT` tells; a program that was kept with another is compiled again."""
+ROOM = 4 << 20
+"""Bytes that a compiler may need at least: where fewer are free after it has failed, it failed for want of them."""
 EXACT = ("-w", "-O3", "-march=native", "-ffp-contract=off")
 """Compiler flags under which sums round as they are written."""
 
@@ -61,7 +67,7 @@ class Program:
         work = tempfile.mkdtemp(prefix="neurorules-")
         weakref.finalize(self, shutil.rmtree, work, ignore_errors=True)
         told = json.loads((self.folder / PROJECT).read_text(encoding="utf-8"))
-        self.files: dict[str, dict[str, str]] = told["variables"]
+        self.files: dict[str, dict[str, Any]] = told["variables"]
         self._results, self._given = Path(work, "results"), Path(work, "given")
         self._results.mkdir()
         self._given.mkdir()
@@ -74,9 +80,15 @@ class Program:
 
         Raises:
             RuntimeError: the program failed.
+            UserError: the disk is full, or the system killed the program.
         """
         command = ["./" + PROGRAM, "--results_dir", f"{self._results}{os.sep}"]
-        command += [self._argument(name, value) for name, value in values.items()]
+        try:
+            command += [self._argument(name, value) for name, value in values.items()]
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            raise self._no_room() from None
         # In a group of its own: an interrupt reaches this process, which passes it on once and lets it write.
         with subprocess.Popen(
             command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
@@ -87,19 +99,44 @@ class Program:
                 process.send_signal(signal.SIGINT)
                 process.communicate()
                 raise
+        if process.returncode == -signal.SIGKILL:
+            why = "most likely for want of memory"
+            raise UserError(f"the compiled model was killed by the system, {why}. {LESS_MEMORY}")
         if process.returncode or told.strip():
             said = told.decode(errors="replace").strip()
             raise RuntimeError(f"the compiled model failed with code {process.returncode}: {said}")
 
     def read(self, name: str) -> np.ndarray:
-        """A variable as the last run left it, flat."""
+        """A variable as the last run left it, flat.
+
+        Raises:
+            UserError: the program could not write all of it, of which it says nothing itself.
+        """
         told = self.files[name]
-        return np.fromfile(self._results / told["file"], dtype=told["dtype"])
+        path = self._results / told["file"]
+        found = np.fromfile(path, dtype=told["dtype"]) if path.exists() else None
+        if found is None or found.size != self._size(told, found.size):
+            raise self._no_room()
+        return found
+
+    def _size(self, told: Mapping[str, Any], there: int) -> int:
+        """How many numbers a variable has; as many as are there where nothing says it."""
+        if "rows" in told:
+            return int(self.read(told["rows"])[0]) * int(told["width"])
+        return int(told.get("size", there))
+
+    def _no_room(self) -> UserError:
+        place = self._results.parent.parent
+        return UserError(
+            f"cannot write what the compiled model reads and computes into {place} ({os.strerror(errno.ENOSPC)}). Free "
+            f"some space there, or name a folder on another disk with the environment's TMPDIR"
+        )
 
     def _argument(self, name: str, value: float | np.ndarray) -> str:
         if isinstance(value, np.ndarray) and value.size > 1:
             path = self._given / f"{name}.dat"
-            np.ascontiguousarray(value, dtype=np.float64).tofile(path)
+            with path.open("wb") as file:  # numpy's own way to write does not say why it failed
+                file.write(np.ascontiguousarray(value, dtype=np.float64).data)
             return f"{name}={path}"
         return f"{name}={float(np.asarray(value).reshape(-1)[0])!r}"
 
@@ -127,13 +164,24 @@ def program_of(key: str, make: Make, flags: tuple[str, ...] | None = None) -> Pr
 
     folder = cache_folder() / "models"
     try:
-        return Program(kept(folder, f"{brian2.__version__}-{machine}-{key}", "", compile_to))
+        whole = kept(folder, f"{brian2.__version__}-{FORMAT}-{machine}-{key}", "", compile_to)
     except OSError as error:
+        program = _private(compile_to)
         other = "Name another folder with the environment's NEURORULES_CACHE"
         _log.warning(f"compiled models cannot be kept in {folder} ({error.strerror}): each is compiled anew. {other}")
+        return program
+    return Program(whole)
+
+
+def _private(compile_to: Callable[[Path], None]) -> Program:
+    """A program of this process alone, gone when it is."""
     private = tempfile.mkdtemp(prefix="neurorules-")
-    compile_to(Path(private, "model"))
-    program = Program(Path(private, "model"))
+    try:
+        compile_to(Path(private, "model"))
+        program = Program(Path(private, "model"))
+    except BaseException:
+        shutil.rmtree(private, ignore_errors=True)
+        raise
     weakref.finalize(program, shutil.rmtree, private, ignore_errors=True)
     return program
 
@@ -155,17 +203,40 @@ def _generate(brian2: ModuleType, make: Make, project: Path, flags: tuple[str, .
         try:
             device.build(directory=str(project), compile=True, run=False, with_output=False)
         except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+            _check_disks(project.parent)
             raise UserError(f"the C++ compiler could not compile the model ({error}). Repair g++ and make") from None
         told = {"variables": _files(device, owners)}
         (project / PROJECT).write_text(json.dumps(told, indent=1), encoding="utf-8")
 
 
-def _files(device: Any, owners: Owners) -> dict[str, dict[str, str]]:
-    """Where each variable is written: by "part.variable", file and type."""
+def _check_disks(project: Path) -> None:
+    """Whether a compiler that failed had room for what it writes: neither it nor Brian2 passes the reason on.
+
+    Raises:
+        OSError: it had none.
+    """
+    temporary = Path(tempfile.gettempdir())
+    for place, told in ((temporary, temporary), (project, cache_folder())):
+        if shutil.disk_usage(place).free < ROOM:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(told))
+
+
+def _files(device: Any, owners: Owners) -> dict[str, dict[str, Any]]:
+    """Where each variable is written, by "part.variable": file, type, and how many numbers a whole file holds."""
     found = {}
     for owner, part in owners.items():
         for name, variable in part.variables.items():
             if variable in device.arrays and variable.owner is not None and variable.owner.name == part.name:
                 kind = np.dtype(variable.dtype).str
-                found[f"{owner}.{name}"] = {"file": device.get_array_filename(variable), "dtype": kind}
+                size = _size_of(owner, part, name, variable)
+                found[f"{owner}.{name}"] = {"file": device.get_array_filename(variable), "dtype": kind, **size}
     return found
+
+
+def _size_of(owner: str, part: Any, name: str, variable: Any) -> dict[str, Any]:
+    """A count where it is known now; where it grows while the program runs, the count of rows is a variable too."""
+    if not hasattr(variable, "resize"):
+        return {"size": int(variable.size)}
+    if name in ("N_incoming", "N_outgoing"):  # of neurons, and not of synapses; nobody reads them
+        return {}
+    return {"rows": f"{owner}.N", "width": 1 if variable.ndim == 1 else int(part.n_indices)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -47,3 +49,14 @@ def small_trace(path: Path, samples: int = 3, steps: int = 5, neurons: int = 4) 
             writer.append(sample, sample % 3, {"input": {"S": spikes}, "hidden1": {"S": spikes, "v": membrane}})
         writer.snapshot(0, {"hidden1.ff.w": random.normal(size=(2, 3)).astype(np.float32)})
     return path
+
+
+def fill(disk: Path, leave: int = 0) -> None:
+    """Write until nothing more goes in, or `leave` bytes."""
+    room = shutil.disk_usage(disk).free - leave
+    with (disk / "ballast").open("wb", buffering=0) as file:
+        try:
+            while room > 0:
+                room -= file.write(bytes(min(room, 1 << 12)))
+        except OSError as error:
+            assert error.errno == errno.ENOSPC

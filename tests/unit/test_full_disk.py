@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import resource
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from places import SMALL, content, done, refused, small_trace
+from places import SMALL, content, done, fill, refused, small_trace
 
 from neurorules.contracts.data_set import Recordings
 from neurorules.disk.space import mapped_array
@@ -27,36 +25,6 @@ from neurorules.traces.store import TraceReader
 from neurorules.traces.writer import MARGIN, TraceWriter
 
 PACKAGES = {"parquet": "pyarrow", "nwb": "pynwb", "nix": "nixio"}
-
-
-@pytest.fixture(scope="module")
-def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A file system of one megabyte of its own."""
-    place = tmp_path_factory.mktemp("disk")
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(place)]
-    if os.geteuid() or shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("a file system can be mounted by root only")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-@pytest.fixture
-def full(disk: Path) -> Iterator[Path]:
-    """That file system, emptied before and after."""
-    for path in disk.iterdir():
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    yield disk
-
-
-def fill(disk: Path, leave: int = 0) -> None:
-    """Write until nothing more goes in, or `leave` bytes."""
-    room = shutil.disk_usage(disk).free - leave
-    with (disk / "ballast").open("wb", buffering=0) as file:
-        try:
-            while room > 0:
-                room -= file.write(bytes(min(room, 1 << 12)))
-        except OSError as error:
-            assert error.errno == errno.ENOSPC
 
 
 @contextmanager

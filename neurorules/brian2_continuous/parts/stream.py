@@ -51,8 +51,10 @@ class Stream:
             here = Order(*(column[start : start + whole] for column in order))
             try:
                 self.machine.run({**self.values, **self.settings}, self._tables(here, rows, eta[start : start + whole]))
-            finally:
-                self._carry()
+            except KeyboardInterrupt:
+                self._carry()  # a machine that is stopped says how far it came; one that failed does not
+                raise
+            self._carry()
             shown = (here.phases == SHOWN) & (here.samples >= 0)
             yield self.machine.recorded(self.circuit.scored, "seen")[: len(shown)][shown]
 
@@ -114,9 +116,8 @@ class Stream:
         }
 
     def _carry(self) -> None:
-        for part, variable in self.circuit.kept():
-            name = f"{part.name}.{variable}"
-            self.values[name] = self.machine.read(name)
+        names = [f"{part.name}.{variable}" for part, variable in self.circuit.kept()]
+        self.values |= {name: self.machine.read(name) for name in names}
 
 
 def check_arrays(given: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], what: str) -> None:
