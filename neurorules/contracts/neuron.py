@@ -22,7 +22,8 @@ Reset = Literal["subtract", "zero", "none"]
 State = TypeVar("State", bound=tuple[Any, ...])
 """A neuron's own state type: a NamedTuple of tensors (B, *shape), or of such tuples where one neuron wraps another.
 
-The machine starts it with `Neuron.initial`, hands it from step to step and from window to window, and reads no field.
+The machine starts it with `Neuron.initial` and hands it from step to step and from window to window; it reads no field.
+A neuron with a memory names its membrane after the reset `membrane`: there the suite of neurons moves it a little.
 """
 
 
@@ -51,8 +52,8 @@ class Gates(NamedTuple):
     Args:
         keep: derivative of `Observed.v` by `Observed.v` of the step before, (B, *shape).
         admit: derivative of `Observed.v` by the current that drives it in this step, (B, *shape).
-        fires: 1 where a spike can come in this step and 0 elsewhere, (B, *shape); psi is multiplied by it. None
-            where a spike can come everywhere.
+        fires: 1 where v alone decides whether a spike comes, 0 where none comes whatever v is, (B, *shape); psi is
+            multiplied by it. None for 1 everywhere.
     """
 
     keep: Tensor

@@ -86,7 +86,7 @@ def check_step(neuron: Neuron[Any]) -> None:
             assert torch.equal(spikes, again[0]) and torch.equal(observed.v, again[1].v), "a step is not repeatable"
             assert all(map(torch.equal, leaves(after), leaves(again[2]))), "a step is not repeatable"
             assert type(after) is type(state) and hasattr(state, "_fields"), "the state is no NamedTuple of one type"
-            for value in (spikes, observed.v, *leaves(after)):
+            for value in (spikes, observed.v, *leaves(state), *leaves(after)):
                 assert value.shape == current.shape and value.dtype == dtype, "a tensor is not like the current"
             if neuron.spiking and neuron.steps is None:
                 assert bool(((spikes == 0) | (spikes == 1)).all()), "a spike is neither 0 nor 1"
@@ -104,7 +104,7 @@ def check_psi(neuron: Neuron[Any]) -> None:
 
 
 def check_gates(neuron: Neuron[Any]) -> None:
-    """`keep` and `admit` are the finite differences of v, and `fires` is 1 exactly where a current can bring a spike.
+    """`keep` and `admit` are the finite differences of v, and where `fires` is 1 the spike hangs on v alone.
 
     The membrane after a step is moved by a small current in it, or by a small change of the membrane before it; all
     else in the state is held, and neurons whose spike would change are left out. What v of the next step then does is
@@ -122,7 +122,7 @@ def check_gates(neuron: Neuron[Any]) -> None:
         admitted, _ = _moved_by_current(neuron, here)
         expected = here.gates.admit.expand_as(here.v)
         torch.testing.assert_close(admitted / (2 * EPSILON), expected, rtol=1e-5, atol=1e-6, msg=_wrong("admit"))
-        _check_fires(neuron, here)
+        _check_no_spike(neuron, here)
         since = torch.where(here.spikes > 0, 0, since) + 1
         for moved, hybrids in (_moved_by_current(neuron, here), _moved_by_membrane(neuron, here)):
             up, down = (neuron.step(state, there.current)[1].v for state in hybrids)
@@ -132,6 +132,7 @@ def check_gates(neuron: Neuron[Any]) -> None:
             torch.testing.assert_close(kept, expected, rtol=1e-5, atol=1e-5, msg=_wrong("keep"))
             seen |= set(since[same].tolist())
     if neuron.spiking:
+        _check_threshold(run)
         assert {1, 2, 3, 4} <= seen, "no change was followed through the steps after a spike"
 
 
@@ -164,14 +165,27 @@ def _difference(neuron: Neuron[Any], here: Moment, runs: list[tuple[Any, Any, An
     return (runs[0][1].v - runs[1][1].v) * same, hybrids
 
 
-def _check_fires(neuron: Neuron[Any], here: Moment) -> None:
+def _can_fire(here: Moment) -> Tensor:
+    assert here.gates is not None
+    return torch.ones_like(here.v) if here.gates.fires is None else here.gates.fires
+
+
+def _check_no_spike(neuron: Neuron[Any], here: Moment) -> None:
+    """No current, however large, brings a spike where `fires` is 0."""
     if not neuron.spiking or here.gates is None:
         return
-    can = torch.ones_like(here.v) if here.gates.fires is None else here.gates.fires
+    can = _can_fire(here)
     assert bool(((can == 0) | (can == 1)).all()), "`fires` is neither 0 nor 1"
     pushed = neuron.step(here.state, here.current + LARGE)[0]
     assert not bool((pushed > can).any()), "a spike came where `fires` is 0"
     assert not bool(((here.gates.admit > 0) & (pushed < can)).any()), "no current brings a spike where `fires` is 1"
+
+
+def _check_threshold(run: list[Moment]) -> None:
+    """Where `fires` is 1, spikes are told from silence by v alone."""
+    v, spikes = torch.stack([here.v for here in run]), torch.stack([here.spikes for here in run]) > 0
+    can = torch.stack([_can_fire(here) for here in run]) > 0
+    assert v[can & ~spikes].max() <= v[can & spikes].min(), "`fires` is 1 where a spike is kept back"
 
 
 def check_windows(neuron: Neuron[Any]) -> None:

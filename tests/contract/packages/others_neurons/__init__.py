@@ -1,0 +1,1 @@
+"""Neurons of a package that is not neurorules; its entry point `neurorules.neurons` names this folder."""
