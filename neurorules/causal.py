@@ -16,6 +16,7 @@ from math import factorial
 from typing import Annotated, NamedTuple
 
 import numpy as np
+from jaxtyping import Float, Float64
 
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.ranges import Number, Positive, Range, check_range
@@ -151,7 +152,9 @@ def ranking(system: CoupledSystem, target: str, time: float) -> list[Influence]:
     return sorted(influences, key=lambda a: (a.distance is None, a.distance, -a.strength, a.source))
 
 
-def ring_chain(k2: float, k3: float, rest: np.ndarray, layers: int = 1, weight: float = 1.0) -> CoupledSystem:
+def ring_chain(
+    k2: float, k3: float, rest: Float[np.ndarray, " 5"], layers: int = 1, weight: float = 1.0
+) -> CoupledSystem:
     """Five-element rings in a row, around their fixed points; S of one drives J of the next with `weight`.
 
     Args:
@@ -188,7 +191,7 @@ def ring_chain(k2: float, k3: float, rest: np.ndarray, layers: int = 1, weight: 
     return CoupledSystem(tuple(names), coupling, parameters)
 
 
-def _entering(size: int, place: int, gain: float) -> np.ndarray:
+def _entering(size: int, place: int, gain: float) -> Float64[np.ndarray, " size"]:
     """The vector b (size,) of a parameter that acts with `gain` on the variable at one place alone."""
     enters = np.zeros(size)
     enters[place] = gain

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
 from neurorules.audit.held import OtherWeights, RecordingLearner, disturb_averages, disturb_momenta, noise_like
@@ -60,7 +60,7 @@ class Arm:
     averages: str | None = None
     probe: Quiet | None = None
     labels: bool = False
-    samples: Tensor | None = None
+    samples: Bool[Tensor, " B"] | None = None
     holds_averages: bool = False
 
 

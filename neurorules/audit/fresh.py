@@ -82,7 +82,7 @@ def answer() -> None:
     question = json.load(sys.stdin)
     for kind, modules in question["modules"].items():
         REGISTRIES[kind].modules.update(modules)
-    answers = [_measure_apart(Settings(**asked)) for asked in question["asked"]]
+    answers = [_measure_apart(Settings(**values)) for values in question["asked"]]
     print()  # a signal may have printed without an end of line
     print(json.dumps(answers), flush=True)
 

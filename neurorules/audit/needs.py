@@ -57,11 +57,11 @@ def needs_of(rig: Rig, entries: Sequence[Entry], facts: Mapping[str, Any]) -> fr
     return frozenset(name for name, needed in has.items() if needed)
 
 
-def needs_over_time(through: OverTime, rows: Sequence[str]) -> frozenset[str]:
+def needs_over_time(found: OverTime, rows: Sequence[str]) -> frozenset[str]:
     """The needs that the updates of hidden layers show where one trial is disturbed and the trials after it are read.
 
     Args:
-        through: what `over_time` measured of the rule.
+        found: what `over_time` measured of the rule.
         rows: names of all layers, the read-out last.
 
     Returns:
@@ -75,20 +75,20 @@ def needs_over_time(through: OverTime, rows: Sequence[str]) -> frozenset[str]:
             and (e["perturbed"] not in rows or is_above(rows, e))
         }  # fmt: skip
 
-    both = [*through.at_once, *through.later]
+    both = [*found.at_once, *found.later]
     # The momenta of weights lie where the weights lie: reading them is reading weights.
     weights = depends(both, "weights") | depends(both, "optimiser")
     activity_of = depends(both, "averages")
     # An answer to noise is activity of all layers and samples: what it carries on counts as a noise phase alone.
-    activity_of |= set() if through.noise else depends(through.later, "activity")
+    activity_of |= set() if found.noise else depends(found.later, "activity")
     has = {
-        "weight_transport": bool(weights - set(through.only_signs)),
-        "weight_sign": bool(weights) and weights <= set(through.only_signs),
+        "weight_transport": bool(weights - set(found.only_signs)),
+        "weight_sign": bool(weights) and weights <= set(found.only_signs),
         "above": bool(activity_of - {rows[-1]}),
         "output_error": rows[-1] in activity_of,
-        "target": bool(depends(through.later, "label")),
-        "batch_pool": bool(depends(through.later, "other_samples")),
-        "noise_phase": through.noise,
+        "target": bool(depends(found.later, "label")),
+        "batch_pool": bool(depends(found.later, "other_samples")),
+        "noise_phase": found.noise,
     }
     return frozenset(name for name, needed in has.items() if needed)
 

@@ -63,7 +63,7 @@ class OtherActivity(Quiet):
         layers: all layers of the network.
         index: place of the layer, 0 for the first.
         seed: of the current that makes it do something else, N(0, 1) per sample and neuron.
-        phases: names of the phases in which it does; None for all of them.
+        phases: names of the phases in which it does; None for all phases with spikes.
         one_neuron: whether only the first neuron of the layer does something else.
     """
 
@@ -115,12 +115,12 @@ class Parts(Quiet):
     """
 
     until: int = 1
-    parts: dict[str, Gathered] = field(default_factory=lambda: defaultdict(Gathered), init=False)
+    found: dict[str, Gathered] = field(default_factory=lambda: defaultdict(Gathered), init=False)
 
     def learns(self, view: LocalView, texts: tuple[Text, ...], statistics: Mapping[str, UpdateStatistics]) -> None:
         m = None if view.m is None else view.m.window(0, self.until)
         first = replace(view, activity=_first(view.activity, self.until), m=m, carry=Carry(), traced={})
-        learn_layer(first, texts, statistics, self.parts[view.phase])
+        learn_layer(first, texts, statistics, self.found[view.phase])
 
     def of(self, layer: str, phase: str | None = None) -> dict[str, Tensor]:
         """The parts of one layer's changes.
@@ -134,7 +134,7 @@ class Parts(Quiet):
         """
         return {
             f"{name}.{parameter}": value
-            for name, gathered in self.parts.items()
+            for name, gathered in self.found.items()
             if phase is None or name == phase
             for parameter, value in gathered.changes.items()
             if key_of(parameter).layer == layer

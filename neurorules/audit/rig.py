@@ -42,7 +42,7 @@ class Rig:
     learned: Learned
     steps: int
     drive: Series
-    labels: Tensor
+    labels: Int64[Tensor, " B"]
 
     @property
     def rows(self) -> list[str]:

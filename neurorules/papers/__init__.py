@@ -1,1 +1,1 @@
-"""The papers that neurorules reproduces: their tables, and the command that trains them again beside ours."""
+"""The papers that neurorules reproduces: their tables, and what trains these tables again."""

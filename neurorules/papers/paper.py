@@ -1,4 +1,4 @@
-"""What a paper's file says: its tables, row by row, with the paper's numbers and our settings beside them."""
+"""What the file of a paper says: its tables, row by row, with the paper's numbers and the settings that are trained."""
 
 from __future__ import annotations
 
@@ -9,31 +9,37 @@ from typing import Any, Literal, NamedTuple
 from neurorules.language.config import TrainConfig
 
 Trust = Literal["verified", "second-hand", "recalled, unverified"]
-"""How far a paper's number can be trusted: read in a public text or code; in someone's notes; recalled only."""
+"""How far a number can be trusted: it was read in a public text or code, read in notes by others, or recalled."""
 
 
 class Published(NamedTuple):
-    """A paper's test accuracy in percent, its spread where given, and how far it can be trusted."""
+    """A test accuracy that a paper reports.
+
+    Args:
+        value: in percent.
+        spread: standard deviation in percent; None where the paper gives none.
+        trust: how far the number can be trusted.
+    """
 
     value: float
     spread: float | None = None
     trust: Trust = "verified"
 
     def show(self) -> str:
-        """As a cell of a table."""
+        """The number as the text of a table's cell."""
         spread = "" if self.spread is None else f" ± {self.spread:.2f}"
         return f"{self.value:.2f}{spread}" + ("" if self.trust == "verified" else f" ({self.trust})")
 
 
 class Trained(NamedTuple):
-    """One seed of a row: its `result.json`, and the lines of its `metrics.jsonl`."""
+    """A trained run of one seed of a row: its `result.json`, and the lines of its `metrics.jsonl`."""
 
     result: dict[str, Any]
     metrics: list[dict[str, Any]]
 
 
 Measure = Callable[[Sequence[Trained]], str]
-"""A further column: from a row's seeds to the text of its cell; "-" where it has none."""
+"""A further column: a function from the runs of a row to the text of its cell, "-" where there is none."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +48,8 @@ class Row:
 
     Args:
         label: the paper's own word, such as "SP voltage".
-        config: what is trained; its seed is the first one.
-        published: the paper's number; None where it has none.
+        config: what is trained; its seed is the first of the seeds.
+        published: the number in the paper; None where there is none.
     """
 
     label: str
@@ -53,14 +59,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """One table: title and rows, which share a data set."""
+    """A table of a paper: its title, and its rows, which share a data set."""
 
     title: str
     rows: tuple[Row, ...]
 
     @property
     def data(self) -> str:
-        """The data set of its rows."""
+        """The data set of the rows."""
         return self.rows[0].config.data
 
 
@@ -69,11 +75,11 @@ class Paper:
     """A paper's tables.
 
     Args:
-        title: as printed above them.
+        title: the line above the tables.
         source: authors and year.
         tables: one for each data set or architecture.
-        notes: what a reader must know, such as "a reconstruction".
-        measures: further columns by title.
+        notes: sentences that a reader must know, such as that a table is a reconstruction.
+        measures: further columns, by title.
     """
 
     title: str

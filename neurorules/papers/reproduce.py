@@ -1,4 +1,4 @@
-"""`reproduce`: a paper's tables trained again, ours beside the paper's."""
+"""`reproduce`: trains the tables of a paper again, and puts the results beside the paper's numbers."""
 
 from __future__ import annotations
 
@@ -40,18 +40,20 @@ def reproduce(
     """Train the rows of a paper's tables into folders below `out`, and write `reproduce.json`.
 
     Args:
-        paper: its tables.
-        seeds: how many of each row.
-        only: rows whose label or table's title holds this word, or each of several words joined by "+"; all if None.
-        changed: settings that replace the rows' own, such as epochs.
+        paper: with its tables.
+        out: folder of the runs.
+        seeds: number of seeds of each row.
+        only: trains the rows whose label or table's title holds this word, or each of several words joined by "+"; None
+            for all rows.
+        changed: settings that replace those of the rows, by name, such as epochs.
         jobs, data_dir, force, resume, quiet: as in `compare`.
 
     Returns:
-        title, source, notes and tables: each with its title, why it was not run, and rows of label, published, seeds,
-        test_accuracy and spread in 0..1, seconds, measures.
+        title, source, notes and tables. Each table has its title, the reason if it was not trained, and rows of label,
+        published, seeds, test_accuracy and spread in 0..1, seconds and measures.
 
     Raises:
-        UserError: no row of that name, or `out` holds other runs.
+        UserError: no row has such a name, or `out` holds other runs.
     """
     check_range("--seeds", seeds, Seeds)
     wanted = [(table, row) for table in paper.tables for row in table.rows if _is_wanted(table, row, only)]
@@ -68,32 +70,45 @@ def reproduce(
     with owned_folder(out):
         prepare_folder(out, [folder for _, folder in tasks], force, resume, "*/*/*")
         run_all(tasks, out, jobs=jobs, data_dir=data_dir, quiet=quiet, command="reproduce")
-        found = {
+        content = {
             "title": paper.title,
             "source": paper.source,
             "notes": list(paper.notes),
             "measures": list(paper.measures),
             "tables": [_gather(paper, table, out, missing.get(table.title)) for table in paper.tables],
         }
-        write_text(out / RESULT_FILE, to_json(found, indent=2) + "\n")
-        return found
+        write_text(out / RESULT_FILE, to_json(content, indent=2) + "\n")
+        return content
 
 
 def folder_of(out: Path, table: Table, row: Row, seed: int) -> Path:
-    """The run folder of one seed of a row."""
+    """The folder of a run.
+
+    Args:
+        out: folder of all runs.
+        table: that the row belongs to.
+        row: that is trained.
+        seed: of the run.
+
+    Returns:
+        A folder below `out`, named after the table, the row and the seed.
+    """
     return out / _slug(table.title) / _slug(row.label) / f"seed{seed}"
 
 
 def _slug(text: str) -> str:
+    """A text as the name of a folder: small letters, digits, full stops and hyphens."""
     return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-")
 
 
 def _is_wanted(table: Table, row: Row, only: str | None) -> bool:
+    """Whether a row's label or its table's title holds each of the words in `only`."""
     words = [] if only is None else only.lower().split("+")
     return all(word in row.label.lower() or word in table.title.lower() for word in words)
 
 
 def _configs(row: Row, seeds: int, changed: dict[str, Any]) -> list[SettledConfig]:
+    """The configurations of all seeds of a row, with the changed settings."""
     config = replace(row.config, **changed)
     return [settle(replace(config, seed=config.seed + seed)) for seed in range(seeds)]
 
@@ -108,6 +123,7 @@ def _why_missing(table: Table, data_dir: Path | None) -> str | None:
 
 
 def _gather(paper: Paper, table: Table, out: Path, missing: str | None) -> dict[str, Any]:
+    """The results of one table, as `reproduce.json` holds them."""
     return {
         "title": table.title,
         "missing": missing,
@@ -116,17 +132,18 @@ def _gather(paper: Paper, table: Table, out: Path, missing: str | None) -> dict[
 
 
 def _trained(out: Path, table: Table, row: Row) -> list[Trained]:
-    """Every finished seed of a row, those of earlier calls included."""
+    """The finished runs of a row, one per seed, those of earlier calls included."""
     home = folder_of(out, table, row, 0).parent
-    found = []
+    runs = []
     for folder in sorted(home.glob("seed*"), key=lambda path: int(path.name.removeprefix("seed"))):
         if (folder / RESULT).exists():
             run = RunFolder.finished(folder)
-            found.append(Trained(run.read_result(), run.read_metrics()))
-    return found
+            runs.append(Trained(run.read_result(), run.read_metrics()))
+    return runs
 
 
 def _gather_row(paper: Paper, row: Row, trained: Sequence[Trained]) -> dict[str, Any]:
+    """The results of one row over its seeds; None where no run has finished."""
     accuracies = [one.result["test_accuracy"] for one in trained]
     mean, spread = mean_and_spread(accuracies) if trained else (None, None)
     return {

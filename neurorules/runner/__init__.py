@@ -1,1 +1,1 @@
-"""Who runs what: training, recording and simulation, dispatched to a machine; and what can be named."""
+"""Training, recording and simulation, handed to the machine that does them; and the catalogue of all names."""

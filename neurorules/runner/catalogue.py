@@ -1,4 +1,4 @@
-"""What there is of each kind, for people and programs: names, one-line summaries, options, needs."""
+"""The catalogue of each kind of part, for people and programs: names, one-line summaries, options and needs."""
 
 from __future__ import annotations
 
@@ -38,15 +38,18 @@ KINDS: dict[str, Registry] = {
 
 
 def catalogue(kind: str) -> list[dict[str, str]]:
-    """One row an entry.
+    """List the parts of one kind.
+
+    Returns:
+        One row per part: name, what it is, options, and what its kind says beside.
 
     Raises:
-        UserError: no such kind; the nearest one is offered.
+        UserError: there is no such kind; the nearest one is offered.
     """
     if kind == "surrogates":
         return [
-            {"name": name, "what it is": (made.__doc__ or "").strip(), "options": _options(made)}
-            for name, made in SURROGATES.items()
+            {"name": name, "what it is": (surrogate.__doc__ or "").strip(), "options": _options(surrogate)}
+            for name, surrogate in SURROGATES.items()
         ]
     if kind not in KINDS:
         raise unknown("kind", kind, [*KINDS, "surrogates"])
@@ -55,6 +58,7 @@ def catalogue(kind: str) -> list[dict[str, str]]:
 
 
 def _row(kind: str, registry: Registry, name: str) -> dict[str, str]:
+    """The row of one part of a registry."""
     factory = registry.factory(name)
     row = {"name": name, "what it is": registry.summary(name), "options": _options(factory)}
     if kind == "rules":
@@ -65,8 +69,8 @@ def _row(kind: str, registry: Registry, name: str) -> dict[str, str]:
         row["paths"] = ", ".join(paths_of(rule))
         row["learns in"] = ", ".join(machines_of(rule))
     if kind == "signals":
-        made = factory()
-        row["needs"], row["known"] = ", ".join(sorted(made.needs)), f"at the {made.known}'s end"
+        signal = factory()
+        row["needs"], row["known"] = ", ".join(sorted(signal.needs)), f"at the {signal.known}'s end"
     return row
 
 
@@ -91,33 +95,44 @@ def machines_of(rule: Rule) -> list[str]:
 
 
 def _options(factory: Any) -> str:
+    """The options of a part and their defaults, in one line."""
     parameters = inspect.signature(factory).parameters.values()
     shown = [f"{p.name}={p.default}" for p in parameters if p.default is not p.empty and not p.name.startswith("_")]
     return ", ".join(shown) or "-"
 
 
 def citation(text: str) -> dict[str, Any]:
-    """Source, deviations and equations of a rule.
+    """The source, deviations and equations of a rule, by name.
 
     Raises:
-        UserError: unknown rule or option.
+        UserError: the rule or an option is unknown.
     """
     rule: Rule = RULES.make(text)
     if not isinstance(rule, Rule):
         raise UserError(f"'{text}' is not a rule")
     equations = [asdict(plasticity) for plasticity in rule.plasticity]
-    found = {
+    record = {
         "rule": rule.name,
         **asdict(rule.source),
         "signal": None if rule.signal is None else str(rule.signal),
         "equations": equations,
     }
-    found["declarations"] = rule.declarations
-    return {**found, "continuous": continuous_equations(rule)}
+    record["declarations"] = rule.declarations
+    return {**record, "continuous": continuous_equations(rule)}
 
 
 def continuous_equations(rule: Rule, net: str = "16", inputs: int = 64, classes: int = 10) -> str | None:
-    """The equations a rule learns by in continuous time, of a small net of its units; None where it has none."""
+    """The equations by which a rule learns in continuous time, for a small net.
+
+    Args:
+        rule: whose equations they are.
+        net: text of the net's hidden layers.
+        inputs: number of inputs.
+        classes: number of classes.
+
+    Returns:
+        The equations as text; None where the rule has none.
+    """
     from neurorules.brian2_continuous.circuits import CIRCUITS
     from neurorules.brian2_continuous.parts.layers import Net, hidden_sizes
     from neurorules.brian2_continuous.parts.neurons import NEURONS

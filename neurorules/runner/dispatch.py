@@ -1,4 +1,4 @@
-"""One name for training on either path: torch steps, or equations in Brian2."""
+"""Training under one name on either path: steps in torch, or equations in Brian2."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def settle(config: TrainConfig) -> SettledConfig:
-    """The configuration with what rule and path fill in where the user left it open.
+    """The configuration in which rule and path have filled in what the user left open.
 
     Raises:
-        UserError: an unknown rule, or one that the path does not run.
+        UserError: the rule is unknown, or the path does not run it.
     """
     if config.path == "continuous":
         from neurorules.brian2_continuous.trainer import settle as settle_circuit
@@ -31,27 +31,27 @@ def settle(config: TrainConfig) -> SettledConfig:
 
 
 def validation_accuracies(config: TrainConfig, seeds: int, data_dir: Path | None) -> list[float]:
-    """Train a configuration with several seeds, and keep nothing but what held-out training samples say.
+    """Train a configuration with several seeds, and keep only the accuracy on held-out training samples.
 
     No test sample is read: what is trained on holds none.
 
     Args:
-        config: what to train; its seed is the first one.
-        seeds: how many, >= 1.
-        data_dir: where data sets lie.
+        config: what to train; its seed is the first of the seeds.
+        seeds: number of seeds, at least 1.
+        data_dir: folder of the data sets; None for the usual one.
 
     Returns:
         The last epoch's validation accuracy of each seed, in 0..1; 0 where a number was no longer finite.
 
     Raises:
-        UserError: a mistake in the configuration, or nothing is held out.
+        UserError: the configuration is wrong, or no training samples are held out.
     """
     if config.path == "continuous":
         from neurorules.brian2_continuous.trainer import validation_accuracy
     else:
         from neurorules.torch_path.training.trainer import validation_accuracy
     data = load_training_data(settle(config), data_dir)
-    found = []
+    accuracies = []
     for seed in range(seeds):
         try:
             accuracy = validation_accuracy(replace(config, seed=config.seed + seed), data)
@@ -59,8 +59,8 @@ def validation_accuracies(config: TrainConfig, seeds: int, data_dir: Path | None
             accuracy = 0.0
         if accuracy is None:
             raise UserError("no training sample is held out to choose by. Leave --validation out, or give it a number")
-        found.append(accuracy)
-    return found
+        accuracies.append(accuracy)
+    return accuracies
 
 
 def train(
@@ -73,10 +73,24 @@ def train(
     quiet: bool = False,
     watchers: Sequence[Watcher] = (),
 ) -> dict[str, Any]:
-    """Train one network on the path its configuration names (see `torch_path.training.trainer.train`).
+    """Train one network on the path that its configuration names (see `torch_path.training.trainer.train`).
 
     Args:
-        watchers: look on where torch runs it; equations in continuous time have nobody between epochs.
+        config: what is trained.
+        out: folder of the run; None keeps nothing on disk.
+        data_dir: folder of the data sets; None for the usual one.
+        resume: goes on from the run's last checkpoint.
+        force: replaces an older run in `out`.
+        quiet: shows no progress bar.
+        watchers: look at the learner between epochs; in continuous time there are none.
+
+    Returns:
+        What `result.json` holds.
+
+    Raises:
+        UserError: the configuration, the data or the folder is wrong.
+        Diverged: a number is no longer finite; the last checkpoint is kept.
+        Interrupted: the user stopped it; the checkpoint is saved.
     """
     if config.path == "continuous":
         from neurorules.brian2_continuous.trainer import train as run_circuit

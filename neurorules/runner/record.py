@@ -1,4 +1,4 @@
-"""One name for recording a trained run, on the path on which it learned."""
+"""Recording of a trained run under one name, on the path on which it learned."""
 
 from __future__ import annotations
 
@@ -19,8 +19,24 @@ def record_run(
 ) -> dict[str, Any]:  # fmt: skip
     """Record samples of a run's data, on the path that trained it.
 
-    Arguments, result and errors are those of `torch_path.recording.record.record_run`, and for a run in continuous
-    time those of `brian2_continuous.record.record_circuit`.
+    `torch_path.recording.record.record_run` does it, and `brian2_continuous.record.record_circuit` for a run in
+    continuous time.
+
+    Args:
+        run: folder of a finished run.
+        out: trace file to write.
+        samples: number of samples from the first on, or their places.
+        variables: names of the variables that are recorded.
+        layers: names of the layers that are recorded; None for all.
+        part: part of the data that the samples belong to.
+        data_dir: folder of the data sets; None for the usual one.
+        quiet: shows no progress bar.
+
+    Returns:
+        Number of samples, number of spikes and path of the trace file, by name.
+
+    Raises:
+        UserError: there is no such run, variable, layer or sample, or the run's rule lacks a variable.
     """
     if in_todays_words(RunFolder.finished(run).config()).get("path") == "continuous":
         from neurorules.brian2_continuous.record import record_circuit

@@ -1,4 +1,4 @@
-"""A trained network in Brian2, beside itself in torch: the same samples, every spike compared."""
+"""Runs a trained network in Brian2 and in torch on the same samples, and compares every spike."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from neurorules.runs.progress import track
 from neurorules.torch_path.training.restore import restore
 
 ROWS = 10
-"""Samples run at once where nothing is compiled: memory stays bounded, and the bar moves."""
+"""Number of samples that run at once where nothing is compiled: memory stays bounded, and the bar moves."""
 REPAYS = 30
-"""Samples from which on compiling the network repays. Source: measured, docs/continuous.md."""
+"""Number of samples from which on it repays to compile the network. Source: measured, docs/continuous.md."""
 
 
 def simulate_run(run: Path, samples: int, data_dir: Path | None = None, quiet: bool = False) -> dict[str, Any]:
@@ -29,15 +29,15 @@ def simulate_run(run: Path, samples: int, data_dir: Path | None = None, quiet: b
 
     Args:
         run: folder of a finished run.
-        samples: how many, >= 1.
-        data_dir: where its data lie.
-        quiet: no progress bar.
+        samples: number of samples, at least 1.
+        data_dir: folder of the data sets; None for the usual one.
+        quiet: shows no progress bar.
 
     Returns:
         samples, spikes_compared, spikes_equal, first_difference (None where all are equal), and the model's text.
 
     Raises:
-        UserError: no such run, a part that Brian2 has no lowering for, or fewer test samples than asked.
+        UserError: there is no such run, Brian2 cannot run a part of it, or there are fewer test samples.
         MissingExtra: brian2 is not installed.
     """
     restored = restore(run, data_dir, precision="float64", device="cpu")
@@ -46,10 +46,9 @@ def simulate_run(run: Path, samples: int, data_dir: Path | None = None, quiet: b
         raise UserError(f"--samples is {samples}, the test set holds {len(test)}. Ask for 1 to {len(test)}")
     learner = restored.learner
     network, steps = learner.model.network, restored.config.steps
-    seen = learner.seen()
-    parameters, norms = numbers_of(learner.model, seen)
+    parameters, norms = numbers_of(learner.model, learner.seen())
     generator = torch.Generator().manual_seed(restored.config.seed)
-    found: dict[str, list[list[np.ndarray]]] = {layer.name: [[], []] for layer in network.hidden}
+    spikes_of: dict[str, list[list[np.ndarray]]] = {layer.name: [[], []] for layer in network.hidden}
     compiles = samples >= REPAYS and find_cpp_compiler() is not None
     streamed = None
     at_once = SAMPLES if compiles else ROWS
@@ -65,9 +64,9 @@ def simulate_run(run: Path, samples: int, data_dir: Path | None = None, quiet: b
         else:
             there = simulate(network, parameters, spikes, steps, normalisation=norms)
         for index, layer in enumerate(network.hidden):
-            found[layer.name][0].append(here[index].S.values.flatten(2).numpy())
-            found[layer.name][1].append(there[layer.name].S)
-    sides = [{name: np.concatenate(pair[side], axis=1) for name, pair in found.items()} for side in (0, 1)]
+            spikes_of[layer.name][0].append(here[index].S.values.flatten(2).numpy())
+            spikes_of[layer.name][1].append(there[layer.name].S)
+    sides = [{name: np.concatenate(pair[side], axis=1) for name, pair in spikes_of.items()} for side in (0, 1)]
     parity = compare_spikes(*sides)
     first = None if parity.first_difference is None else asdict(parity.first_difference)
     model = show_model(network, parameters, normalisation=norms)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from neurorules.contracts.normalisation import CurrentStatistics, Normalisation, UpdateStatistics, by_running, over_rows
@@ -94,7 +95,7 @@ def exact_state(learned: Learned) -> Learned:
     return Learned(learned.parameters, learned.current, learned.pre)
 
 
-def probe_trial(model: Model, learned: Learned, drive: Series, steps: int, labels: Tensor) -> TrialResult:
+def probe_trial(model: Model, learned: Learned, drive: Series, steps: int, labels: Int[Tensor, " B"]) -> TrialResult:
     """Run one trial that changes nothing. Where a phase applies its changes, later phases do not see them.
 
     Args:
@@ -139,7 +140,7 @@ def by_layer(network: Network, gradients: Mapping[str, Tensor]) -> dict[str, Ten
 
 
 def agreement(
-    model: Model, learned: Learned, drive: Series, steps: int, labels: Tensor
+    model: Model, learned: Learned, drive: Series, steps: int, labels: Int[Tensor, " B"]
 ) -> dict[str, dict[str, float | None]]:
     """Compare a rule's update with the exact gradient, and its signal with that of `bptt`, layer by layer.
 
@@ -173,7 +174,7 @@ def agreement(
     }
 
 
-def compare_updates(here: Tensor, exact: Tensor) -> dict[str, float | None]:
+def compare_updates(here: Float[Tensor, "*shape"], exact: Float[Tensor, "*shape"]) -> dict[str, float | None]:
     """Compare an update with the exact gradient.
 
     Args:

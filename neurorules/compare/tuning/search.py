@@ -125,13 +125,13 @@ def tune(
     for option, number in {"--trials": trials, "--seeds": seeds, "--jobs": jobs}.items():
         if number < 1:
             raise UserError(f"{option} is {number}, must be at least 1")
-    asked = {"rules": rules, "space": space, "seeds": seeds, "settings": plain(config.as_dict())}
-    stored = open_search(out, asked, force, resume)
+    options = {"rules": rules, "space": space, "seeds": seeds, "settings": plain(config.as_dict())}
+    stored = open_search(out, options, force, resume)
     method = stored.get("method") or best_method()
     searched = _searched(config, rules, parse_space(space), method)
     for one in searched:
         one.repeat(stored.get("trials", {}).get(one.name, [])[:trials], out)
-    header = {"format": FORMAT, "format_version": VERSION, "method": method, "asked": asked}
+    header = {"format": FORMAT, "format_version": VERSION, "method": method, "asked": options}
     with progress("tuning", trials * len(searched), quiet) as bar, joblib.Parallel(n_jobs=jobs) as pool:
         bar.advance(sum(len(one.trials) for one in searched))
         try:

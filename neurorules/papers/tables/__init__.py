@@ -1,4 +1,4 @@
-"""The papers' tables, one paper a file. An entry is a function of `quick` that gives the `Paper`."""
+"""The tables of papers, one paper per file. The ENTRY of a file is a function of `quick` that gives the `Paper`."""
 
 from neurorules.language.registry import Registry
 

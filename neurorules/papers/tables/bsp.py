@@ -1,4 +1,4 @@
-"""BSP, a reconstruction: both methods and every mode on MNIST, beside backpropagation at the same size and effort."""
+"""BSP, a reconstruction: both methods and every mode on MNIST, and backpropagation at the same size and effort."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from neurorules.papers.paper import Paper, Row, Table
 MODES = ("final", "exact", "fixed", "lead", "discrete")
 TANH = TrainConfig(data="mnist", net="100", neuron="rate:activation=tanh", steps=1, norm="none")
 RATES = {"cross_entropy": 3e-3, "squared": 3e-3}
-"""The best on validation samples of 0.0015, 0.003, 0.008 and of 0.001, 0.003; three epochs, one seed."""
+"""Learning rates of backpropagation, by loss: the best on validation samples of 0.0015, 0.003, 0.008 and of 0.001,
+0.003, after three epochs with one seed."""
 
 
 def bsp(quick: bool = False) -> Paper:
-    """The tables; quick: 6,000 images, 1 epoch."""
+    """All tables; where `quick`, with 6,000 images and 1 epoch."""
     tables = (_connections(), _longer(), _fixed_points(), _spiking())
     small = tuple(Table(t.title, tuple(_quick(row) for row in t.rows)) for t in tables)
     return Paper(
@@ -30,21 +31,24 @@ def bsp(quick: bool = False) -> Paper:
 
 
 def _backpropagation(label: str, loss: str, epochs: int, net: str = "100") -> Row:
+    """A row of backpropagation on a tanh net."""
     rate = RATES[loss]
     config = replace(TANH, rule=f"bptt:loss={loss}", net=net, epochs=epochs, lr=rate, readout_lr=rate)
     return Row(label, config)
 
 
 def _connections() -> Table:
+    """Method 2 in every mode, and backpropagation."""
     rows = tuple(Row(f"BSP, {mode}", TrainConfig(rule=f"bsp:mode={mode}", data="mnist", net="100")) for mode in MODES)
-    beside = (
+    backpropagation = (
         _backpropagation("BP, tanh, cross-entropy", "cross_entropy", 3),
         _backpropagation("BP, tanh, squared error", "squared", 3),
     )
-    return Table("Method 2 (connections), MNIST, 784-100-10, 3 epochs", (*rows, *beside))
+    return Table("Method 2 (connections), MNIST, 784-100-10, 3 epochs", (*rows, *backpropagation))
 
 
 def _longer() -> Table:
+    """Method 2 with more epochs and a wider layer."""
     ten = TrainConfig(rule="bsp", data="mnist", net="100", epochs=10)
     wide = "five_element:saturation=5"  # better for `final` on validation samples; `fixed` loses two points by it
     return Table(
@@ -60,6 +64,7 @@ def _longer() -> Table:
 
 
 def _fixed_points() -> Table:
+    """Method 1, which learns fixed points, and its controls."""
     rings = TrainConfig(
         rule="bsp:method=fixed_points", data="mnist", net="30", epochs=1, batch_size=16, lr=0.03, readout_lr=0.03,
         encode="constant:standardise=false",
@@ -78,6 +83,7 @@ def _fixed_points() -> Table:
 
 
 def _spiking() -> Table:
+    """Spiking BSP, BPTT and frozen layers on one spiking net."""
     net = TrainConfig(rule="spiking_bsp", data="mnist", net="400")
     return Table(
         "Spiking BSP, MNIST, 784-400-10, integrate-and-fire, T = 8, 3 epochs",
@@ -90,6 +96,7 @@ def _spiking() -> Table:
 
 
 def _quick(row: Row) -> Row:
+    """The row with 6,000 images and 1 epoch."""
     return replace(row, config=replace(row.config, epochs=1, limit=6000))
 
 

@@ -1,4 +1,4 @@
-"""PEPITA's Table 1: dense and convolutional nets of rate neurons; and the rule on spiking nets, which no paper has."""
+"""PEPITA's Table 1, dense and convolutional nets of rate neurons; and spiking nets, which no paper shows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PUBLISHED = {
 }
 """Test accuracy in percent, mean and standard deviation: Dellaferrera & Kreiman 2022, Table 1."""
 VERIFIED = frozenset({"BP", "PEPITA"})
-"""Rows that a public copy of the table confirms; the others are recalled."""
+"""Rows that a public copy of the table confirms; the numbers of other rows are recalled."""
 TITLES = {"mnist": "MNIST", "cifar10": "CIFAR-10", "cifar10:copy=jpeg": "CIFAR-10 (JPEG copy)", "cifar100": "CIFAR-100"}
 DENSE = TrainConfig(
     net="1024-d0.1", batch_size=64, epochs=100, encode="constant:standardise=false", lr_schedule="steps:at=60-90",
@@ -30,14 +30,16 @@ DENSE = TrainConfig(
 CONV = replace(DENSE, net="c32k5v-p2", batch_size=50, lr_schedule="steps:at=10-30-60")
 """The paper's convolutional net: 32 maps, 5 x 5, valid, pooled by 2."""
 RATES = {"mnist": 0.1, "cifar10": 0.01, "cifar100": 0.01}
-"""Learning rate of dense nets. Source: public code; CIFAR-100's is recalled."""
+"""Learning rates of dense nets. Source: public code; that of CIFAR-100 is recalled."""
 CONV_RATE = 0.01
+"""Learning rate of convolutional nets."""
 POSITIONS = {"mnist": 24**2, "cifar10": 28**2, "cifar100": 28**2}
-"""Of a map: the paper's change of a kernel is their mean, where a text's value is their sum."""
+"""Number of positions of a map: the paper's change of a kernel is a mean over them, the value of a text is a sum."""
 RULES = {"BP": "bptt:bias=false", "FA": "fa", "DRTP": "drtp", "PEPITA": "pepita:neurons=rate"}
 FIRST_CUT = 60
-"""Epochs before it are those whose curve is fitted."""
+"""Epoch of the first cut of the learning rate: the curve of the epochs before it is fitted."""
 CURVE = (1, 10, 20, 60)
+"""Epochs whose validation accuracy a column shows."""
 SPIKING = {
     "dendritic, mirrored": "pepita:form=dendritic:mirror=running",
     "graded, mirrored": "pepita:form=graded:mirror=running",
@@ -53,6 +55,7 @@ SPIKING = {
 SHUFFLED = ("dendritic, error shuffled (control)",)
 """Rows whose hidden layers learn from another sample's error."""
 FEW = ("dendritic, mirrored", "DFA", "Shallow")
+"""Rows of the larger tables."""
 ONE_LAYER = TrainConfig(data="mnist", net="1000", epochs=3)
 SMALL_CONV = TrainConfig(data="mnist", net="c16k3-p2-c32k3-p2-128", steps=4, epochs=3, limit=12_000)
 SPIKING_TABLES = {
@@ -62,11 +65,11 @@ SPIKING_TABLES = {
     f"MNIST, 12,000 images, spiking net {SMALL_CONV.net}, T = 4": (SMALL_CONV, FEW),
     "N-MNIST, spiking net 300": (TrainConfig(data="nmnist", net="300", epochs=3), FEW),
 }
-"""By title: settings of every row, and the rows."""
+"""By title of a table: the settings that all rows share, and labels of the rows."""
 
 
 def pepita(quick: bool = False) -> Paper:
-    """Table 1, then spiking nets; quick: 6,000 images, 2 epochs."""
+    """Table 1 and the tables of spiking nets; where `quick`, with 6,000 images and 2 epochs."""
     tables = [
         _table(kind, data, quick)
         for kind in ("dense", "conv")
@@ -88,6 +91,7 @@ def pepita(quick: bool = False) -> Paper:
 
 
 def _table(kind: str, data: str, quick: bool) -> Table:
+    """A block of Table 1: one kind of net on one data set."""
     name = data.partition(":")[0]
     rate = RATES[name] if kind == "dense" else CONV_RATE
     hidden = rate if kind == "dense" else rate / POSITIONS[name]
@@ -104,6 +108,8 @@ def _table(kind: str, data: str, quick: bool) -> Table:
 
 
 def _spiking(config: TrainConfig, rows: Sequence[str], title: str, quick: bool) -> Table:
+    """A table of spiking nets."""
+
     def settings(label: str) -> TrainConfig:
         targets: Targets = "shuffled" if label in SHUFFLED else "own"
         return _small(replace(config, rule=SPIKING[label], targets=targets), quick)
@@ -112,27 +118,28 @@ def _spiking(config: TrainConfig, rows: Sequence[str], title: str, quick: bool) 
 
 
 def _small(config: TrainConfig, quick: bool) -> TrainConfig:
+    """The configuration; where `quick`, with 6,000 images and at most 2 epochs."""
     return replace(config, epochs=min(config.epochs, 2), limit=6000) if quick else config
 
 
 def slowness(trained: Sequence[Trained]) -> str:
-    """Mean over seeds of the fitted s, in epochs."""
-    found = [fitted_slowness(curve) for curve in map(_validation, trained) if len(curve) > 1]
-    return f"{sum(found) / len(found):.3f}" if found else "-"
+    """The fitted slowness s, in epochs, averaged over seeds; "-" where no curve can be fitted."""
+    fits = [fitted_slowness(curve) for curve in map(_validation, trained) if len(curve) > 1]
+    return f"{sum(fits) / len(fits):.3f}" if fits else "-"
 
 
 def fitted_slowness(curve: Sequence[float]) -> float:
-    """s that fits accuracy(t) = max t / (s + t) best, t = 1, 2, ... epochs before the first cut; least squares.
+    """The s for which accuracy(t) = max t / (s + t) fits best by least squares, t = 1, 2, ... before the first cut.
 
-    The paper also puts chance at t = 0, where every s gives 0: it changes nothing. Source: its public notebook.
+    The paper also puts chance at t = 0, where every s gives 0, so that it changes nothing. Source: its public notebook.
     """
-    best, seen = max(curve), list(enumerate(curve[:FIRST_CUT], start=1))
+    best, points = max(curve), list(enumerate(curve[:FIRST_CUT], start=1))
 
     def misfit(log_s: float) -> float:
-        return sum((value - best * t / (math.exp(log_s) + t)) ** 2 for t, value in seen)
+        return sum((value - best * t / (math.exp(log_s) + t)) ** 2 for t, value in points)
 
     low, high = math.log(1e-5), math.log(1e3)
-    while high - low > 1e-6:  # misfit falls, then rises
+    while high - low > 1e-6:  # the misfit falls, then rises
         third = (high - low) / 3
         if misfit(low + third) < misfit(high - third):
             high -= third
@@ -142,15 +149,18 @@ def fitted_slowness(curve: Sequence[float]) -> float:
 
 
 def _validation(trained: Trained) -> list[float]:
+    """The validation accuracy of a run after each epoch, in 0..1."""
     return [row["validation_accuracy"] for row in trained.metrics if row["validation_accuracy"] is not None]
 
 
 def _angle(trained: Sequence[Trained]) -> str:
-    found = [a for one in trained if (a := one.result["measures"].get("anti_alignment_deg")) is not None]
-    return f"{sum(found) / len(found):.1f}" if found else "-"
+    """The angle between F and the product of the forward weights, in degrees, averaged over seeds."""
+    angles = [a for one in trained if (a := one.result["measures"].get("anti_alignment_deg")) is not None]
+    return f"{sum(angles) / len(angles):.1f}" if angles else "-"
 
 
 def _curve(trained: Sequence[Trained]) -> str:
+    """Validation accuracies after the epochs `CURVE`, in percent, averaged over seeds."""
     curves = [curve for curve in map(_validation, trained) if curve]
     points = [[curve[epoch - 1] for curve in curves if len(curve) >= epoch] for epoch in CURVE]
     return ", ".join(f"{100 * sum(p) / len(p):.1f}" for p in points if p) or "-"

@@ -9,11 +9,12 @@ from neurorules.language.config import TrainConfig
 from neurorules.papers.paper import Paper, Published, Row, Table
 
 NET = "c32k3-p2-c64k3-p2-256"
-"""Two of {conv 3x3, normalisation, integrate-and-fire, max-pool}, one dense layer, the classifier. The paper's widths
-are not known to us. No hidden layer learns for sigprop's read-out, which sees T + 1 levels a neuron: hence 256."""
+"""Two of {conv 3x3, normalisation, integrate-and-fire, max-pool}, one dense layer, the classifier. The paper does not
+say how wide its layers are. No hidden layer learns for the sake of sigprop's read-out, which reads T + 1 levels per
+neuron: hence 256."""
 WIDE = "SP surrogate, dense layer of 1024"
 NETS = {WIDE: "c32k3-p2-c64k3-p2-1024"}
-"""Rows of another net than the table's."""
+"""Nets of the rows that have another net than their table."""
 
 RULES = {
     "Shallow": "shallow",
@@ -27,12 +28,12 @@ PUBLISHED = {
     "mnist": {"Shallow": 92.76, "BP surrogate": 99.16, "SP surrogate": 98.99, "SP voltage": 97.37},
     "fashion_mnist": {"Shallow": 83.58, "BP surrogate": 93.30, "SP surrogate": 90.49, "SP voltage": 89.32},
 }
-"""Test accuracy in percent: 100 minus the errors that a replication's report copied from the paper's Section VI."""
+"""Test accuracy in percent: 100 minus the errors of the paper's Section VI, as a replication's report copied them."""
 TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 
 
 def sigprop_spiking(quick: bool = False) -> Paper:
-    """The table; quick: 6,000 images, 2 epochs."""
+    """One table per data set; where `quick`, with 6,000 images and 2 epochs."""
     return Paper(
         title="Signal propagation, spiking nets (Section VI)",
         source="Kohan, Rietman, Siegelmann 2023",
@@ -48,6 +49,7 @@ def sigprop_spiking(quick: bool = False) -> Paper:
 
 
 def _row(data: str, label: str, quick: bool) -> Row:
+    """A row of the table of one data set."""
     config = TrainConfig(
         rule=RULES[label],
         data=data,
@@ -59,8 +61,8 @@ def _row(data: str, label: str, quick: bool) -> Row:
     )
     if RULES[label] == "shallow":
         (config,) = frozen_beside([replace(config, rule="sigprop")], config)
-    known = PUBLISHED[data].get(label)
-    return Row(label, config, None if known is None else Published(known, trust="second-hand"))
+    accuracy = PUBLISHED[data].get(label)
+    return Row(label, config, None if accuracy is None else Published(accuracy, trust="second-hand"))
 
 
 ENTRY = sigprop_spiking

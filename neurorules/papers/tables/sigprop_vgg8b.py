@@ -1,4 +1,4 @@
-"""Signal propagation on CIFAR-10 with VGG8b, a rate net: the recipe of the authors' library. Meant for a GPU."""
+"""Signal propagation on CIFAR-10 with VGG8b, a rate net: the recipe of the authors' library, meant for a GPU."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from neurorules.papers.paper import Paper, Published, Row, Table
 
 NET = "c128k3-d0.2-c256k3-p2-d0.2-c256k3-d0.2-c512k3-p2-d0.2-c512k3-p2-d0.2-c512k3-p2-d0.2-1024-d0.2"
 NARROW = "c12k3-c16k3-p2-c16k3-c32k3-p2-c32k3-p2-c32k3-p2-64"
-"""The same depth at about a tenth of the width, without dropout: a look, on a CPU."""
+"""A net of the same depth, at about a tenth of the width and without dropout, for a first look on a CPU."""
 TITLES = {"cifar10": "CIFAR-10", "cifar10:copy=jpeg": "CIFAR-10 (JPEG copy)"}
 RULES = {
     "Shallow": "shallow",
@@ -20,7 +20,7 @@ RULES = {
 
 
 def sigprop_vgg8b(quick: bool = False) -> Paper:
-    """The table; quick: narrow, 8,000 images, 3 epochs of batches of 32."""
+    """One table per data set; where `quick`, with narrow nets, 8,000 images, and 3 epochs of batches of 32."""
     return Paper(
         title="Signal propagation, VGG8b (the authors' library)",
         source="Kohan, Rietman, Siegelmann 2023",
@@ -34,6 +34,7 @@ def sigprop_vgg8b(quick: bool = False) -> Paper:
 
 
 def _table(data: str, title: str, quick: bool) -> Table:
+    """The table of one data set."""
     configs = {label: _config(rule, data, quick) for label, rule in RULES.items()}
     sigprop = _config("sigprop", data, quick)
     (configs["Shallow"],) = frozen_beside([sigprop], sigprop)
@@ -42,6 +43,7 @@ def _table(data: str, title: str, quick: bool) -> Table:
 
 
 def _config(rule: str, data: str, quick: bool) -> TrainConfig:
+    """The configuration of one rule."""
     common = {"rule": rule, "data": data, "neuron": "rate:leak=0.01", "steps": 1}
     if quick:
         return TrainConfig(**common, net=NARROW, epochs=3, batch_size=32, lr=1e-3, limit=8000, validation=1000)  # type: ignore[arg-type]
@@ -52,6 +54,7 @@ def _config(rule: str, data: str, quick: bool) -> TrainConfig:
 
 
 def _published(label: str) -> Published | None:
+    """The paper's accuracy of a row; None where it has none."""
     return Published(91.6, trust="second-hand") if label.startswith("SP v1 ") else None
 
 

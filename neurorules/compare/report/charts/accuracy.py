@@ -7,6 +7,14 @@ from collections.abc import Mapping, Sequence
 from neurorules.compare.report.charts._shared import HIT_SIZE, IS_PICKED, Spec, chart, colour, faded, rule_axis, shape
 from neurorules.compare.report.style import Look
 
+TOOLTIP: list[Spec] = [
+    {"field": "rule", "title": "rule"},
+    {"field": "mean", "title": "mean", "format": ".2%"},
+    {"field": "interval", "title": "95 % interval"},
+    {"field": "seeds", "title": "seeds"},
+]
+"""What a reader sees who points at a mean."""
+
 
 def accuracy(looks: Mapping[str, Look], order: Sequence[str], reference: str | None) -> Spec:
     """Specify the chart of test accuracy.
@@ -26,12 +34,6 @@ def accuracy(looks: Mapping[str, Look], order: Sequence[str], reference: str | N
         "axis": {"format": ".0%", "title": "test accuracy, last epoch", "tickCount": 6},
         "scale": {"zero": False, "nice": True, "padding": 12, "domainMax": {"expr": "most"}},
     }
-    tooltip = [
-        {"field": "rule", "title": "rule"},
-        {"field": "mean", "title": "mean", "format": ".2%"},
-        {"field": "interval", "title": "95 % interval"},
-        {"field": "seeds", "title": "seeds"},
-    ]
     return chart(
         "accuracy",
         "Dot plot of test accuracy by rule: each seed, their mean, its 95 % confidence interval.",
@@ -63,7 +65,7 @@ def accuracy(looks: Mapping[str, Look], order: Sequence[str], reference: str | N
             },
             {
                 "mark": {"type": "point", "filled": True, "size": HIT_SIZE * 2, "opacity": 0.001},
-                "encoding": {"y": y, "x": x, "tooltip": tooltip},
+                "encoding": {"y": y, "x": x, "tooltip": TOOLTIP},
             },
         ],
         params=[{"name": "most", "value": 1}],

@@ -31,7 +31,7 @@ def trade_off(looks: Mapping[str, Look]) -> Spec:
     encoding = {"x": x, "y": y, "color": colour(looks), "shape": shape(looks), "opacity": faded(1), "tooltip": tooltip}
     return chart(
         "costs",
-        "Scatter plot: test accuracy over a cost, a point a rule.",
+        "Scatter plot: test accuracy over a cost, one point per rule.",
         [{"mark": mark, "encoding": encoding}],
         params=measure_params(),
         transform=[

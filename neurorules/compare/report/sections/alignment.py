@@ -70,10 +70,12 @@ def alignment_section(comparison: Comparison, looks: Mapping[str, Look]) -> Sect
         body + table_html(table, looks),
         {
             "alignment_by_depth": by_depth(
-                "alignment", "Lines: agreement with the gradient by layer, a line a rule.", looks, layers
+                "alignment", "Lines: agreement with the gradient by layer, one line per rule.", looks, layers
             ),
             "alignment_over_epochs": over_epochs(
-                "alignment", "Lines: agreement with the gradient in one layer over the epochs, a line a rule.", looks
+                "alignment",
+                "Lines: agreement with the gradient in one layer over the epochs, one line per rule.",
+                looks,
             ),
         },
         {"alignment": rows},

@@ -58,9 +58,9 @@ def layers_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section
         LEAD,
         body + table_html(table, looks),
         {
-            "inside_by_depth": by_depth("layers", "Lines: a measure by layer, a line a rule.", looks, layers),
+            "inside_by_depth": by_depth("layers", "Lines: a measure by layer, one line per rule.", looks, layers),
             "inside_over_epochs": over_epochs(
-                "layers", "Lines: a measure of one layer over the epochs, a line a rule.", looks
+                "layers", "Lines: a measure of one layer over the epochs, one line per rule.", looks
             ),
         },
         {"layers": rows},

@@ -12,7 +12,7 @@ from neurorules.compare.report.sections._shared import Section, measured, offere
 from neurorules.compare.report.style import Look
 
 LEAD = "Bold lines are means over seeds, faint lines single seeds. Point at a rule above to bring it forward."
-ABOUT = "Lines: learning curves, a line a rule, by epoch."
+ABOUT = "Lines: learning curves, one line per rule, by epoch."
 
 
 def learning_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:
