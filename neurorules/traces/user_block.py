@@ -18,7 +18,7 @@ USER_BLOCK = 512
 MARK = b"neurorules-trace"
 OPEN, CLOSED = "open", "closed"
 CONSISTENCY_FLAGS = 11
-"""The byte of a superblock of version 3 that is 0 in a closed file. Source: HDF5 file format specification 3.0, II.A."""
+"""The byte of a superblock of version 3 that is 0 in a closed file. Source: HDF5 file format 3.0, section II.A."""
 
 
 def mark(descriptor: int, state: str, size: int) -> None:
