@@ -1,6 +1,7 @@
 """What recording the spikes of all layers costs: a 784-800-800 net, T = 8, batches of 128, with and without.
 
     python benchmarks/recording.py [--repetitions 15] [--threads N] [--density 0.2] [--json]
+    python benchmarks/recording.py --files 0.1,0.02 [--repetitions 15]    what a file takes at these densities of spikes
 
 Milliseconds mean little on a shared machine, so the two sides take turns and the ratio of their medians is printed:
 `respond` (running the net) and `step` (training it), by the clock and by the processor's own time. All layers are the
@@ -74,17 +75,51 @@ def measure(rule: str, repetitions: int, density: float, folder: Path, with_inpu
     return run | train | shares
 
 
+def measure_file(rate: float, repetitions: int, folder: Path) -> dict[str, float]:
+    """What a file of 1,000 samples of 1,000 neurons takes, T = 100, in batches of 50: bytes, and processor time."""
+    import numpy as np
+
+    from neurorules.traces.header import TraceHeader
+    from neurorules.traces.store import TraceReader
+    from neurorules.traces.writer import TraceWriter
+
+    samples, share, steps, neurons = 1000, 50, 100, 1000
+    spikes = (np.random.default_rng(0).random((steps, share, neurons), np.float32) < rate).astype(np.float32)
+    path = folder / "file.h5"
+    times: dict[str, list[float]] = {"recording_ms_a_sample": [], "reading_ms_a_sample": []}
+    for _ in range(repetitions):
+        path.unlink(missing_ok=True)
+        start = time.process_time()
+        with TraceWriter(path, TraceHeader("x", {"a": (neurons,)})) as writer:
+            for _ in range(samples // share):
+                writer.append_batch(np.arange(share), np.zeros(share, int), {"a": {"S": spikes}})
+        written = time.process_time()
+        with TraceReader(path) as reader:
+            for sample in reader:
+                reader.events(sample.position, "a")
+        ends = (written - start, time.process_time() - written)
+        for seconds, row in zip(ends, times.values(), strict=True):
+            row.append(1000 * seconds / samples)
+    return {"bytes_a_sample": path.stat().st_size / samples} | {name: min(row) for name, row in times.items()}
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=15)
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--density", type=float, default=0.2, help="of the input's spikes")
+    parser.add_argument("--files", default="", help="densities of spikes: measure a file of each, and no net")
     parser.add_argument("--rules", default="sigprop,dfa,bptt")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     if given.threads:
         torch.set_num_threads(given.threads)
+    if given.files:
+        with tempfile.TemporaryDirectory() as folder:
+            rates = [float(text) for text in given.files.split(",")]
+            print(json.dumps({rate: measure_file(rate, given.repetitions, Path(folder)) for rate in rates}, indent=1))
+        return
     learner("shallow").step(*batch(given.density))
     loaded = [name for name in sys.modules if name.startswith("neurorules.traces") or name == "h5py"]
     found = {}

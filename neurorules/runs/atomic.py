@@ -24,9 +24,9 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         # mkstemp gives a file for its owner alone; the result is an ordinary file.
         temporary.chmod(0o666 & ~_umask())
-        _sync(temporary)
+        sync(temporary)
         os.replace(temporary, path)
-        _sync(path.parent)
+        sync(path.parent)
     except BaseException as error:
         with suppress(FileNotFoundError):
             temporary.unlink()
@@ -70,8 +70,8 @@ def remove_leftovers(folder: Path, names: tuple[str, ...]) -> None:
                 leftover.unlink()
 
 
-def _sync(path: Path) -> None:
-    """Wait until a file or folder is on the disk."""
+def sync(path: Path) -> None:
+    """Bring a file, or the names of a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -17,9 +17,9 @@ from neurorules.runs.folder import CONFIG, RESULT, RUN_FILES, WEIGHTS
 TRACES = "traces.h5"
 """Name of the trace that a run writes into its folder while it learns."""
 TRACE_MARK, A_TRACE = b"neurorules-trace", "a recorded trace"
-"""What a trace holds near its beginning, so that one whose writer was killed can be told from other files too; and what
-it is called in messages."""
+"""A trace names itself first (one of format 2 near its beginning), so that an unclosed one is told from other files."""
 MAGIC = {
+    TRACE_MARK: A_TRACE,
     b"\x89PNG": "a PNG picture",
     b"%PDF": "a PDF document",
     b"\x89HDF": "an HDF5 file",

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import logging
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
+import h5py
 import numpy as np
 
+from neurorules.disk.hdf5 import UNREADABLE
 from neurorules.language.errors import UserError, unknown
 from neurorules.traces.header import TraceHeader
 from neurorules.traces.layout import (
-    BLOCKS,
     COUNT,
-    DATA,
     FORMAT,
     FORMAT_VERSION,
+    OLDEST_VERSION,
     PARAMETERS,
     SAMPLES,
     SPIKES,
     TAKEN,
     VARIABLES,
 )
-from neurorules.traces.mended import UNREADABLE, open_trace, whole_samples, whole_snapshots
-from neurorules.traces.spike_codes import Block, decode
-
-_log = logging.getLogger(__name__)
+from neurorules.traces.spikes import Events, SpikeBits
+from neurorules.traces.spikes_of_format_2 import SpikeBlocks
+from neurorules.traces.user_block import open_trace
 
 
 class Sample(NamedTuple):
@@ -51,28 +49,11 @@ class Snapshot(NamedTuple):
     samples: int
 
 
-class Events(NamedTuple):
-    """Spikes of one layer in one sample, ordered by step: (E,) steps, neurons, and values (1 for a plain spike)."""
-
-    t: np.ndarray
-    neuron: np.ndarray
-    value: np.ndarray
-
-
-class _Decoded(NamedTuple):
-    """A block of spikes: its first sample, how many, and its spikes' places and values."""
-
-    first: int
-    samples: int
-    where: np.ndarray
-    values: np.ndarray
-
-
 class TraceReader:
     """A trace file, open to read. Use it as a context manager; iterate over it for its samples.
 
-    A file that is cut off, or was never closed, serves the samples that are whole; where some are lost, one line of the
-    log says so. A file that is being written serves those there when it was opened.
+    A file whose writer was killed serves what was flushed, and a file that is being written what was flushed when it
+    was opened. A file that is cut off is refused.
 
     Args:
         path: the file.
@@ -88,23 +69,19 @@ class TraceReader:
             raise UserError(f"there is no trace file {path}. Record one: neurorules record RUN --out {path.name}")
         self.path = path
         with self._damage_told():
-            opened = open_trace(path)
-        self._file = opened.file
+            self._file = open_trace(path)
         with self._closed_where_wrong(), self._damage_told():
             self._check_format()
             self.header = TraceHeader.from_text(self._file.attrs["header"])
             self.steps = int(self._file.attrs["steps"])
-            recorded, kept = (int(number) for number in self._file[COUNT][:])
-            many, snapshots = whole_samples(opened), whole_snapshots(opened)
-            rows = self._file[SAMPLES][:many].tolist()
+            samples, snapshots = (int(number) for number in self._file[COUNT][:])
+            rows = self._file[SAMPLES][:samples].tolist()
             self.samples = [Sample(position, *row) for position, row in enumerate(rows)]
             taken = self._file[TAKEN][:snapshots].tolist()
             self.snapshots = [Snapshot(position, *row) for position, row in enumerate(taken)]
         self.before_reading: Callable[[], None] | None = None
-        self._blocks: dict[str, np.ndarray] = {}
-        self._decoded: dict[str, _Decoded] = {}
-        if many < recorded or snapshots < kept:
-            self._tell_loss(recorded, kept)
+        self._spikes: dict[str, SpikeBits | SpikeBlocks] = {}
+        self._opened: dict[str, h5py.Dataset] = {}
 
     def __enter__(self) -> TraceReader:
         return self
@@ -144,14 +121,9 @@ class TraceReader:
             UserError: the layer or its spikes were not recorded, there is no such sample, or the file is damaged.
         """
         self._check_variable(layer, SPIKES)
-        position, neurons = self._position(sample), self.header.neurons(layer)
-        size = self.steps * neurons
+        position = self._position(sample)
         with self._damage_told():
-            block = self._block(layer, position)
-        start = (position - block.first) * size
-        first, last = np.searchsorted(block.where, (start, start + size))
-        t, neuron = np.divmod(block.where[first:last] - start, max(neurons, 1))
-        return Events(t.astype(np.int32), neuron.astype(np.int32), block.values[first:last].copy())
+            return self._spikes_of(layer).events(position)
 
     def spikes(self, sample: int, layer: str) -> tuple[np.ndarray, np.ndarray]:
         """Spikes of a layer in one sample: (E,) steps in [0, T) and (E,) neurons in [0, N); see `events`."""
@@ -159,12 +131,10 @@ class TraceReader:
         return events.t, events.neuron
 
     def count(self, layer: str) -> int:
-        """How many spikes of a layer the whole trace holds; none of them is read."""
+        """How many spikes of a layer the whole trace holds."""
         self._check_variable(layer, SPIKES)
         with self._damage_told():
-            rows = self._table(layer)
-        inside = rows[rows[:, 1] + rows[:, 2] <= len(self)]
-        return int(inside[:, 4].sum())
+            return self._spikes_of(layer).count(len(self))
 
     def dense(self, sample: int, layer: str, variable: str) -> np.ndarray:
         """A variable of a layer in one sample, (T, N) float32; `S` is laid out from its events.
@@ -176,7 +146,7 @@ class TraceReader:
         if variable != SPIKES:
             self._check_variable(layer, variable)
             with self._damage_told():
-                return np.asarray(self._file["layers"][layer][variable][position])
+                return np.asarray(self._data(f"layers/{layer}/{variable}")[position])
         spikes = np.zeros((self.steps, self.header.neurons(layer) if layer in self.layers else 0), np.float32)
         events = self.events(position, layer)
         spikes[events.t, events.neuron] = events.value
@@ -193,7 +163,7 @@ class TraceReader:
         if not 0 <= snapshot < len(self.snapshots):
             raise UserError(f"{self.path.name} has no snapshot {snapshot}, it holds {len(self.snapshots)}, from 0 on")
         with self._damage_told():
-            return np.asarray(self._file[f"{PARAMETERS}/{name}"][snapshot])
+            return np.asarray(self._data(f"{PARAMETERS}/{name}")[snapshot])
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
@@ -205,21 +175,11 @@ class TraceReader:
         version = int(self._file.attrs["format_version"])
         if version > FORMAT_VERSION:
             raise UserError(f"{self.path} was written by a later neurorules. Install a newer version to read it")
-        if version < FORMAT_VERSION:
+        if version < OLDEST_VERSION:
             raise UserError(
                 f"{self.path} has format {version} of neurorules' traces, which this version does not read (it reads "
-                f"{FORMAT_VERSION}). Record it again"
+                f"{OLDEST_VERSION} and {FORMAT_VERSION}). Record it again"
             )
-
-    def _tell_loss(self, recorded: int, kept: int) -> None:
-        if not self.samples and recorded:
-            self.close()
-            raise UserError(f"{self.path} is cut off before its first sample ended. Record it again")
-        snapshots = f" and {len(self.snapshots)} of {kept} snapshots" if len(self.snapshots) < kept else ""
-        last = f", up to sample {self.samples[-1].data_index} of the data" if self.samples else ""
-        _log.warning(
-            f"{self.path} is cut off: {len(self)} of {recorded} samples{snapshots} are whole{last}; using them"
-        )
 
     def _position(self, sample: int) -> int:
         if self.before_reading is not None:
@@ -232,28 +192,21 @@ class TraceReader:
         if variable not in self.variables(layer):
             raise unknown(f"variable of layer '{layer}' in {self.path.name}", variable, self.variables(layer))
 
-    def _table(self, layer: str) -> np.ndarray:
-        """The layer's blocks, and where each begins in a column of its own."""
-        if not self._blocks:
-            rows = np.asarray(self._file[BLOCKS][:])
-            rows = np.column_stack([rows, np.concatenate([[0], rows[:, 6]])[: len(rows)]])
-            self._blocks = {name: rows[rows[:, 0] == number] for number, name in enumerate(self.layers)}
-        return self._blocks[layer]
+    def _data(self, name: str) -> h5py.Dataset:
+        """A data set, opened once."""
+        if name not in self._opened:
+            self._opened[name] = self._file[name]
+        return self._opened[name]
 
-    def _block(self, layer: str, position: int) -> _Decoded:
-        """The block of a sample; the last one read of each layer is kept."""
-        known = self._decoded.get(layer)
-        if known is not None and known.first <= position < known.first + known.samples:
-            return known
-        table = self._table(layer)
-        row = table[int(np.searchsorted(table[:, 1], position, side="right")) - 1]
-        _, first, samples, code, spikes, marks, end, checksum, start = row.tolist()
-        payload = self._file[DATA][start:end].tobytes()
-        if zlib.crc32(payload) != checksum:
-            raise OSError(f"checksum of the spikes of '{layer}', samples {first} to {first + samples - 1}")
-        places = samples * self.steps * self.header.neurons(layer)
-        self._decoded[layer] = _Decoded(first, samples, *decode(Block(code, spikes, marks, payload), places))
-        return self._decoded[layer]
+    def _spikes_of(self, layer: str) -> SpikeBits | SpikeBlocks:
+        """What reads the spikes of a layer, by the format of the file."""
+        if layer not in self._spikes:
+            number, neurons = self.layers.index(layer), self.header.neurons(layer)
+            if self._file.attrs["format_version"] == FORMAT_VERSION:
+                self._spikes[layer] = SpikeBits(self._file[f"spikes/{layer}"], self.steps, neurons)
+            else:
+                self._spikes[layer] = SpikeBlocks(self._file, number, self.steps, neurons)
+        return self._spikes[layer]
 
     @contextmanager
     def _damage_told(self) -> Iterator[None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -20,35 +19,40 @@ from neurorules.disk.space import reserve
 from neurorules.runs.outputs import A_TRACE, check_kind
 from neurorules.traces.header import TraceHeader
 from neurorules.traces.layout import (
-    BLOCKS,
+    BITS,
     COUNT,
-    DATA,
     EVENTS,
+    FORMAT,
+    FORMAT_VERSION,
     PARAMETERS,
+    SAMPLE_COLUMNS,
     SAMPLES,
+    SNAPSHOT_COLUMNS,
     SPIKES,
     TAKEN,
-    lay_out,
+    VALUES,
+    VARIABLES,
+    growing,
     put,
+    whole_numbers,
 )
-from neurorules.traces.spike_codes import encode
+from neurorules.traces.spikes import lay_out_spikes, put_spikes
+from neurorules.traces.user_block import CLOSED, OPEN, USER_BLOCK, mark
 
 Layers = Mapping[str, Mapping[str, np.ndarray]]
 
-SPIKES_AT_ONCE, DENSE_AT_ONCE = 1 << 19, 1 << 17
-"""Bytes of samples that are written together, spikes as bits; a file that is cut off loses no more than that."""
-
-
-MARGIN, A_SET = 1 << 16, 1 << 12
-"""Bytes that HDF5 may take for what describes the data: in a write, and when a data set is made."""
+MARGIN, A_SET, A_ROW = 1 << 16, 1 << 12, 1 << 6
+"""Bytes that HDF5 may take for what describes the data: in a write, when a data set is made, and for a row."""
+A_PLACE = 5
+"""Bytes that a number may take: a float32 that cannot be compressed, or a spike's bit and its value."""
 
 
 class TraceWriter:
     """A trace file being written. Use it as a context manager.
 
-    A process that is killed leaves all samples up to the last `flush`. (HDF5's single-writer mode orders the writes so
-    that this holds at any instant.) A trace that stands there already stays until the new one is closed. The file is
-    owned while it is written.
+    The file is written in HDF5's single-writer mode, which orders the writes so that a process that is killed at any
+    instant leaves all samples up to the last `flush`. A trace that stands there already stays until the new one is
+    closed. The file is owned while it is written.
 
     Args:
         path: the new file; a trace that is there is replaced.
@@ -67,10 +71,12 @@ class TraceWriter:
             check_kind(path, A_TRACE)
             self._place = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}") if path.exists() else path
             self._name = self._place  # by which HDF5 knows it
-            # Version 1.10 of the format is the oldest that knows the single-writer mode. Without a cache of chunks each
-            # row finds its place in the file when it is appended, whenever it is flushed: data lie in order of samples.
+            # Version 1.10 of the format is the oldest that knows the single-writer mode. Without a cache of chunks the
+            # memory that is needed does not grow with the number of data sets.
             try:
-                self._file = h5py.File(self._place, "w", libver=("v110", "v110"), rdcc_nbytes=0)
+                options = {"libver": ("v110", "v110"), "rdcc_nbytes": 0, "userblock_size": USER_BLOCK}
+                self._file = h5py.File(self._place, "w", **options)
+                mark(self._file.id.get_vfd_handle(), OPEN, 0)
             except OSError:
                 self._place.unlink(missing_ok=True)
                 raise
@@ -82,7 +88,6 @@ class TraceWriter:
         self.steps: int | None = None
         self._variables: dict[str, list[str]] = {}
         self._count, self._room = [0, 0], 0
-        self._written = (0, 0)  # bytes and blocks of spikes
         self._opened: dict[str, h5py.Dataset] = {}
 
     def __enter__(self) -> TraceWriter:
@@ -129,12 +134,10 @@ class TraceWriter:
         self._check(rows)
         said = np.full(size, -1) if predictions is None else predictions
         columns = np.stack([np.asarray(c, np.int64) for c in (indices, labels, said, np.full(size, epoch))], axis=1)
-        share = self._share(rows, size)
-        with self._writing(sum(x.nbytes for found in rows.values() for x in found.values()) + columns.nbytes):
-            for start in range(0, size, share):
-                here = slice(start, min(start + share, size))
-                share_of_rows = {a: {name: x[:, here] for name, x in found.items()} for a, found in rows.items()}
-                self._write(columns[here], share_of_rows)
+        sets = 2 * sum(map(len, rows.values())) + 1
+        places = sum(x.size for found in rows.values() for x in found.values())
+        with self._writing(places * A_PLACE + columns.nbytes + size * sets * A_ROW):
+            self._write(columns, rows)
 
     def snapshot(self, epoch: int, parameters: Mapping[str, np.ndarray]) -> None:
         """Keep parameters as they are now; all that the header declares.
@@ -173,7 +176,9 @@ class TraceWriter:
             self._flush()
             end = self._file.id.get_filesize()
             self._file.close()
-            os.truncate(self._place, end)
+            with self._place.open("r+b") as file:
+                file.truncate(end)
+                mark(file.fileno(), CLOSED, end)
             self.take_place()
         self._held.close()
 
@@ -213,6 +218,7 @@ class TraceWriter:
             self._file.flush()
             self._data(COUNT)[:] = self._count
             self._file.flush()
+            mark(self._file.id.get_vfd_handle(), OPEN, self._file.id.get_filesize())
         self._flushed = time.monotonic()
 
     def _flat(self, layer: str, name: str, array: np.ndarray, size: int) -> np.ndarray:
@@ -233,53 +239,50 @@ class TraceWriter:
                 if len(array) != self.steps:
                     raise ValueError(f"'{name}' of '{layer}' has {len(array)} steps, the first sample had {self.steps}")
 
-    def _share(self, rows: Layers, size: int) -> int:
-        """Samples to write together."""
-        assert self.steps is not None
-        spikes = sum(self.steps * self.header.neurons(a) for a in rows for name in rows[a] if name == SPIKES)
-        dense = sum(self.steps * self.header.neurons(a) for a in rows for name in rows[a] if name != SPIKES)
-        return max(1, min(size, 8 * SPIKES_AT_ONCE // max(spikes, 1), DENSE_AT_ONCE // max(4 * dense, 1)))
-
     def _begin(self, rows: Layers) -> None:
+        """Lay the file out: no data set can be added once the single-writer mode is on."""
         self._variables = {layer: sorted(found) for layer, found in rows.items()}
         self.steps = max((len(array) for found in rows.values() for array in found.values()), default=0)
-        spikes = [found[SPIKES] for found in rows.values() if SPIKES in found]
-        share = self._share(rows, max((x.shape[1] for x in spikes), default=1))
-        block = max(1, sum(x[:, :share].size // 8 for x in spikes))
-        with self._writing(len(self.header.to_text()) + A_SET * sum(map(len, self._variables.values()))):
-            lay_out(self._file, self.header, self.steps, self._variables, block)
+        sets = 2 * sum(map(len, self._variables.values())) + 2 * len(self.header.layers) + len(self.header.parameters)
+        with self._writing(len(self.header.to_text()) + A_SET * sets):
+            self._lay_out(rows, self.steps)
             self._file.swmr_mode = True
+            self._flush()
+
+    def _lay_out(self, rows: Layers, steps: int) -> None:
+        file, header = self._file, self.header
+        file.attrs.update(format=FORMAT, format_version=FORMAT_VERSION, header=header.to_text(), steps=steps)
+        for key in ("rule", "dt_ms", "seed"):  # readable without our JSON, in any HDF5 viewer
+            file.attrs[key] = getattr(header, key)
+        file.create_dataset(COUNT, data=np.zeros(2, np.int64))
+        whole_numbers(file, SAMPLES, SAMPLE_COLUMNS)
+        whole_numbers(file, TAKEN, SNAPSHOT_COLUMNS)
+        for layer, shape in header.layers.items():
+            group, neurons = file.create_group(f"layers/{layer}"), header.neurons(layer)
+            names = self._variables.get(layer, [])
+            group.attrs["shape"], group.attrs[VARIABLES] = shape, ",".join(names)
+            for name in names:
+                if name == SPIKES:
+                    lay_out_spikes(file.create_group(f"spikes/{layer}"), steps, neurons, rows[layer][name])
+                else:
+                    growing(group, name, (steps, neurons)).attrs["unit"] = header.units.get(name, "")
+        for name, shape in header.parameters.items():
+            growing(file, f"{PARAMETERS}/{name}", shape)
 
     def _write(self, columns: np.ndarray, rows: Layers) -> None:
         """Who the samples are, then their data, and last that they are there."""
         before = self._count[0]
         put(self._data(SAMPLES), before, columns)
-        self._write_spikes(before, rows)
         for layer, found in rows.items():
             for name, array in found.items():
-                if name != SPIKES:
+                if name == SPIKES:
+                    bits, values = (self._data(f"spikes/{layer}/{part}") for part in (BITS, VALUES))
+                    put_spikes(bits, values, before, array)
+                else:
                     put(self._data(f"layers/{layer}/{name}"), before, array.transpose(1, 0, 2))
         self._count[0] += len(columns)
         if time.monotonic() - self._flushed >= self._flush_seconds:
             self._flush()
-
-    def _write_spikes(self, first: int, rows: Layers) -> None:
-        """A block a layer, all of them at once."""
-        data, blocks = self._data(DATA), self._data(BLOCKS)
-        end, table, payloads = self._written[0], [], []
-        for number, layer in enumerate(self.header.layers):
-            spikes = rows.get(layer, {}).get(SPIKES)
-            if spikes is None:
-                continue
-            block = encode(spikes)
-            end += len(block.payload)
-            checksum = zlib.crc32(block.payload)
-            table.append([number, first, spikes.shape[1], int(block.code), block.spikes, block.marks, end, checksum])
-            payloads.append(block.payload)
-        if table:
-            put(blocks, self._written[1], np.array(table))
-            put(data, self._written[0], np.frombuffer(b"".join(payloads), np.uint8))
-            self._written = (end, self._written[1] + len(table))
 
     def _data(self, name: str) -> h5py.Dataset:
         """A data set, opened once: opening takes longer than writing a few numbers."""

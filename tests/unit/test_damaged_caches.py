@@ -29,7 +29,7 @@ from neurorules.datasets._files import md5_of
 from neurorules.disk.kept import DIGITS, kept
 from neurorules.language.errors import UserError
 from neurorules.native import compile as compile_c
-from neurorules.traces import spike_bits
+from neurorules.native.rings import native as rings
 
 
 def halved(path: Path) -> None:
@@ -118,16 +118,15 @@ def compiler() -> str:
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_kernel_is_compiled_again(damage: Damage, compiler: str, tmp_path: Path) -> None:
-    sources = (spike_bits.SOURCE,)
     flags = ("-O0", "-fPIC")
-    compile_c.load_or_compile(compiler, sources, flags, tmp_path)
+    compile_c.load_or_compile(compiler, rings.SOURCES, flags, tmp_path)
     (path,) = tmp_path.iterdir()
     whole = path.read_bytes()
     # Another file of the same name, so that the library loaded above keeps its own.
     shutil.copy(path, tmp_path / "copy")
     (tmp_path / "copy").replace(path)
     damage(path)
-    assert isinstance(compile_c.load_or_compile(compiler, sources, flags, tmp_path), ctypes.CDLL)
+    assert isinstance(compile_c.load_or_compile(compiler, rings.SOURCES, flags, tmp_path), ctypes.CDLL)
     (again,) = tmp_path.iterdir()
     assert (again.name, again.read_bytes()) == (path.name, whole)
 
@@ -140,16 +139,16 @@ def test_a_cache_that_cannot_be_written_is_told_once_and_kernels_run(
     compile_c._say_unkept.cache_clear()
     with pytest.warns(RuntimeWarning, match=r"cannot be kept in .*NEURORULES_CACHE") as caught:
         for _ in range(2):
-            assert compile_c.load(compiler, (spike_bits.SOURCE,), ("-O0", "-fPIC")) is not None
+            assert compile_c.load(compiler, rings.SOURCES, ("-O0", "-fPIC")) is not None
     assert len(caught) == 1
 
 
 def test_half_a_kernel_in_the_cache_stops_no_command(compiler: str, tmp_path: Path) -> None:
     """The real files, in a process of its own: half a library is a Bus error for whoever loads it."""
-    stored = Path(spike_bits.library()._name)  # type: ignore[union-attr]
+    stored = Path(rings.library()._name)  # type: ignore[union-attr]
     half = tmp_path / stored.name
     half.write_bytes(stored.read_bytes()[: stored.stat().st_size // 2])
-    command = "from neurorules.traces import spike_bits; print(spike_bits.library() is not None)"
+    command = "from neurorules.native.rings import native; print(native.library() is not None)"
     ended = subprocess.run(
         [sys.executable, "-c", command], env={**os.environ, "NEURORULES_CACHE": str(tmp_path)},
         capture_output=True, text=True, timeout=120, check=False,

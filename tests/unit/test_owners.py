@@ -25,7 +25,7 @@ from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.runs import checkpoint
 from neurorules.runs.folder import RunFolder
-from neurorules.traces.exporters._folder import new_folder
+from neurorules.traces.exporters._folder import staged
 from neurorules.traces.header import TraceHeader
 from neurorules.traces.writer import TraceWriter
 
@@ -84,8 +84,8 @@ def test_a_lock_left_behind_does_not_make_a_folder_hold_something(tmp_path: Path
     (tmp_path / "run" / LOCK).write_text("{")
     RunFolder.create(tmp_path / "run", {"rule": "x"})
     (tmp_path / f".export{LOCK}").touch()
-    with new_folder(tmp_path / "export"):
-        pass
+    with staged(tmp_path / "export") as new:
+        new.mkdir()
     assert (tmp_path / "export").is_dir()
 
 

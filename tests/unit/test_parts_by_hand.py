@@ -16,7 +16,6 @@ from neurorules.runs import checkpoint
 from neurorules.signals._features import feature_count, from_features, to_features
 from neurorules.torch_path.recording.recorder import Recorder
 from neurorules.torch_path.training.learner import Learner
-from neurorules.traces import spike_bits
 from neurorules.traces.header import TraceHeader
 from neurorules.traces.store import TraceReader
 from neurorules.traces.writer import TraceWriter
@@ -41,12 +40,7 @@ def test_the_newest_whole_checkpoint_is_read_wherever_its_process_was_stopped(tm
     assert found is not None and found.state == {"epoch": 4} and found.tensors["w"].tolist() == [4.0, 4.0]
 
 
-@pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "by numpy"])
-def test_grades_of_a_batch_come_back_with_their_own_samples_and_steps(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiled: bool
-) -> None:
-    if not compiled:
-        monkeypatch.setattr(spike_bits, "library", lambda: None)
+def test_grades_of_a_batch_come_back_with_their_own_samples_and_steps(tmp_path: Path) -> None:
     steps, samples, neurons = 3, 4, 5
     grades = np.arange(1, steps * samples * neurons + 1, dtype=np.float32).reshape(steps, samples, neurons)
     grades[1, 2, 3], grades[2] = 0, -grades[2]

@@ -23,7 +23,7 @@ from neurorules.traces.plots import PLOTS, plot
 from neurorules.traces.plots._explanation import explanation_figure
 from neurorules.traces.plots.curves import curves
 from neurorules.traces.plots.fields import Fields, fields, strongest
-from neurorules.traces.plots.raster import plot_raster, raster
+from neurorules.traces.plots.raster import raster
 from neurorules.traces.plots.rates import rates
 from neurorules.traces.plots.voltage import readout, voltage
 from neurorules.traces.plots.weights import weights
@@ -325,8 +325,7 @@ def test_a_vector_raster_of_many_spikes_stays_small_and_one_of_few_stays_lines(s
         with TraceWriter(path, TraceHeader("x", {"hidden1": (neurons,)})) as writer:
             spikes = np.random.default_rng(0).random((100, neurons)) < 0.5
             writer.append(0, 0, {"hidden1": {"S": spikes}})
-        with TraceReader(path) as reader:
-            plot_raster(reader, tmp_path / f"{neurons}.{suffix}")
+        plot([path], "raster", tmp_path / f"{neurons}.{suffix}")
         sizes[neurons] = (tmp_path / f"{neurons}.{suffix}").stat().st_size
     assert sizes[400] < 500_000, sizes  # 20,000 lines would take 2.8 MB
     image = {"svg": b"<image", "pdf": b"/Subtype /Image"}[suffix]

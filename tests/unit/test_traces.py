@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 from neurorules.language.errors import UserError
 from neurorules.traces.exporters import export, exporters
 from neurorules.traces.header import TraceHeader
-from neurorules.traces.plots.raster import draw_raster, plot_raster
+from neurorules.traces.plots import plot
+from neurorules.traces.plots.raster import draw_raster
 from neurorules.traces.store import TraceReader
 from neurorules.traces.writer import TraceWriter
 
@@ -222,15 +223,11 @@ def test_a_raster_file_is_the_same_each_time(trace: Path, tmp_path: Path, suffix
     pictures = []
     for name in ("a", "b"):
         out = tmp_path / f"{name}.{suffix}"
-        with TraceReader(trace) as reader:
-            plot_raster(reader, out, samples=[0, 2])
+        plot([trace], "raster", out, samples=[0, 2])
         pictures.append(out.read_bytes())
     assert len(pictures[0]) > 1000 and pictures[0] == pictures[1]
 
 
 def test_a_picture_format_that_is_not_there_is_told(trace: Path, tmp_path: Path) -> None:
-    with (
-        TraceReader(trace) as reader,
-        pytest.raises(UserError, match="unknown picture format 'pgn'. Did you mean 'png'"),
-    ):
-        plot_raster(reader, tmp_path / "raster.pgn")
+    with pytest.raises(UserError, match="unknown picture format 'pgn'. Did you mean 'png'"):
+        plot([trace], "raster", tmp_path / "raster.pgn")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import subprocess
 import sys
@@ -15,8 +14,8 @@ import pytest
 
 from neurorules.language.errors import UserError
 from neurorules.traces.header import TraceHeader
-from neurorules.traces.mended import FLAGS, SUPERBLOCK, lookup3
 from neurorules.traces.store import TraceReader
+from neurorules.traces.user_block import USER_BLOCK
 from neurorules.traces.writer import TraceWriter
 
 STEPS, SAMPLES, BATCH = 5, 48, 4
@@ -90,41 +89,29 @@ def test_a_whole_file_gives_back_everything_and_says_nothing(tmp_path: Path, cap
 
 
 @pytest.mark.parametrize("closed", [True, False])
-def test_a_file_cut_anywhere_serves_the_samples_before_the_cut(tmp_path: Path, closed: bool) -> None:
+def test_a_file_that_is_cut_off_is_refused_in_one_line(tmp_path: Path, closed: bool) -> None:
     writer = write(tmp_path / "whole.h5", close=closed)
     content, path = (tmp_path / "whole.h5").read_bytes(), tmp_path / "cut.h5"
     writer.close()
+    flushed = int(content.split(b"\n")[0].split()[-1])
     random = np.random.default_rng(closed)
-    cuts = sorted({*random.integers(0, len(content), 36).tolist(), 0, 1, 47, 48, 100, len(content) - 1, len(content)})
-    found = []
-    for cut in cuts:
+    for cut in {*random.integers(0, flushed, 36).tolist(), 0, 1, 20, 48, 511, 512, 600, flushed - 1}:
         path.write_bytes(content[:cut])
-        found.append(served(path))
-    assert found == sorted(found), "a longer file serves no less"
-    assert found[-1] == SAMPLES and found[0] == 0
-    # What describes the samples takes room of its own, at the front: behind it each byte counts.
-    share = np.interp([0.6, 0.8], np.array(cuts) / len(content), found)
-    assert share[0] > SAMPLES / 6 and share[1] > SAMPLES / 2
-
-
-def test_a_loss_is_told_once_with_the_last_sample(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    write(tmp_path / "t.h5")
-    content = (tmp_path / "t.h5").read_bytes()
-    (tmp_path / "t.h5").write_bytes(content[: int(len(content) * 0.8)])
-    with caplog.at_level(logging.WARNING), TraceReader(tmp_path / "t.h5") as reader:
-        check(reader)
-        last = reader.samples[-1].data_index
-        with pytest.raises(UserError, match=f"has no sample {len(reader)}, it holds {len(reader)}"):
-            reader.events(len(reader), "input")
-    (line,) = [record.getMessage() for record in caplog.records]
-    assert f"is cut off: {last - 499} of {SAMPLES} samples" in line and f"up to sample {last} of the data" in line
+        with pytest.raises(UserError) as caught:
+            TraceReader(path)
+        line = str(caught.value)
+        assert "\n" not in line and "record it again" in line.lower()
+        assert cut < USER_BLOCK or f"is cut off: it has {cut} of {flushed} bytes. Copy it again" in line
+    for length in (flushed, len(content)):
+        path.write_bytes(content[:length])
+        assert served(path) == SAMPLES
 
 
 def test_a_changed_byte_never_passes_as_data(tmp_path: Path) -> None:
     write(tmp_path / "t.h5")
     content = (tmp_path / "t.h5").read_bytes()
     random, refused = np.random.default_rng(0), 0
-    for place in random.integers(SUPERBLOCK, len(content), 40).tolist():
+    for place in random.integers(0, len(content), 40).tolist():
         changed = bytearray(content)
         changed[place] ^= 0xFF
         (tmp_path / "t.h5").write_bytes(changed)
@@ -136,10 +123,13 @@ def test_a_changed_byte_never_passes_as_data(tmp_path: Path) -> None:
     assert refused > 6
 
 
-def test_the_checksum_is_that_of_the_library(tmp_path: Path) -> None:
+def test_a_first_line_that_was_changed_is_told(tmp_path: Path) -> None:
     write(tmp_path / "t.h5")
-    head = (tmp_path / "t.h5").read_bytes()[:SUPERBLOCK]
-    assert head[FLAGS] == 0 and lookup3(head[:44]) == int.from_bytes(head[44:48], "little")
+    content = (tmp_path / "t.h5").read_bytes()
+    for old, new in ((b"closed", b"clXsed"), (b"-trace closed ", b"-trace closed x")):
+        (tmp_path / "t.h5").write_bytes(content.replace(old, new, 1)[: len(content)])
+        with pytest.raises(UserError, match="is damaged"):
+            TraceReader(tmp_path / "t.h5")
 
 
 def test_a_file_can_be_read_while_it_is_written(tmp_path: Path) -> None:
@@ -177,8 +167,12 @@ def test_a_recorder_of_batches_killed_at_any_instant_leaves_what_it_finished(tmp
         assert process.stdout is not None
         for _ in range(batches):
             process.stdout.readline()
+        with TraceReader(path) as reader:  # while another process writes it
+            assert len(reader) >= 3 * batches
         process.send_signal(signal.SIGKILL)
         finished = batches + process.stdout.read().count(b"\n")
+    with h5py.File(path, swmr=True) as file:  # any program that knows HDF5
+        assert file["count"][0] >= 3 * finished
     with TraceReader(path) as reader:
         assert len(reader) >= 3 * finished and len(reader.snapshots) >= finished
         for sample in reader:

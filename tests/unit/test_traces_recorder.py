@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import signal
 import subprocess
 import sys
@@ -264,25 +263,37 @@ def test_an_epoch_shown_twice_after_a_kill_is_written_once(tmp_path: Path, capsy
     assert not list(killed.glob(".*tmp*"))
 
 
-@pytest.mark.parametrize("flush_seconds", [0.0, 1e9])  # however fast the machine is
-def test_export_and_plot_use_what_is_left_of_a_cut_trace(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, flush_seconds: float
+def test_export_and_plot_use_what_was_flushed_of_a_trace_that_was_never_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("neurorules.torch_path.recording.recorder.FLUSH_SECONDS", flush_seconds)
+    monkeypatch.setattr("neurorules.torch_path.recording.recorder.FLUSH_SECONDS", 1e9)  # however slow the machine is
+    trace, left = tmp_path / "t.h5", tmp_path / "left.h5"
+    with Recorder(make(), trace, ["S", "v"]) as recorder:
+        for number in range(30):
+            recorder.record(*batch(number))
+            if number == 19:
+                recorder.flush()
+        left.write_bytes(trace.read_bytes())
+    assert run(["export", str(left), "--to", "npz", "--out", str(tmp_path / "t.npz")]) == 0
+    assert run(["plot", str(left), "--out", str(tmp_path / "t.png")]) == 0
+    with np.load(tmp_path / "t.npz") as arrays, TraceReader(trace) as reader:
+        assert len(arrays["samples/index"]) == 20 * SAMPLES and len(reader) == 30 * SAMPLES
+        for sample in range(20 * SAMPLES):
+            np.testing.assert_array_equal(arrays["hidden1/v"][sample], reader.dense(sample, "hidden1", "v"))
+
+
+def test_export_and_plot_refuse_a_trace_that_is_cut_off_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     trace = tmp_path / "t.h5"
     with Recorder(make(), trace, ["S", "v"]) as recorder:
-        recorder.record(*batch(), np.arange(SAMPLES))
-        for _ in range(59):
-            recorder.record(*batch())
-    content = trace.read_bytes()
-    trace.write_bytes(content[: int(len(content) * 0.9)])
-    with caplog.at_level(logging.WARNING):
-        assert run(["export", str(trace), "--to", "npz", "--out", str(tmp_path / "t.npz")]) == 0
-        assert run(["plot", str(trace), "--out", str(tmp_path / "t.png")]) == 0
-    lines = [record.getMessage() for record in caplog.records]
-    assert len(lines) == 2 and all("is cut off" in line and "of 300 samples are whole" in line for line in lines)
-    with np.load(tmp_path / "t.npz") as arrays:
-        assert 100 < len(arrays["samples/index"]) < 300
+        recorder.record(*batch())
+    trace.write_bytes(trace.read_bytes()[:-1])
+    for command in (["export", str(trace), "--to", "npz"], ["plot", str(trace)]):
+        assert run([*command, "--out", str(tmp_path / "out.png")]) == 2
+        told = capsys.readouterr().err
+        assert "t.h5 is cut off" in told and told.count("\n") == 1
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["t.h5"]
 
 
 def test_recording_while_equations_learn_is_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,7 +31,7 @@ class Exporter(Protocol):
     """
 
     def __call__(self, reader: TraceReader, out: Path) -> list[Path]:
-        """Write all of `reader` to the file or folder `out`.
+        """Write all of `reader` to the file or folder `out`, which lies in a new folder of its own until it is whole.
 
         Raises:
             UserError: a missing package, or a trace that the format cannot hold.

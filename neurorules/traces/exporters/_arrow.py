@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from neurorules.runs.atomic import replacing
 from neurorules.traces import writer
 from neurorules.traces.blocks import dense_blocks, event_blocks
 from neurorules.traces.exporters._tables import SAMPLE_FIELDS, dense_variables, header_text, sample_columns
@@ -32,7 +31,7 @@ DENSE = pa.schema(
 def write(reader: TraceReader, path: Path, schema: pa.Schema, tables: Iterable[pa.Table], compression: str) -> None:
     """Write tables as the row groups of one file."""
     schema = schema.with_metadata({"neurorules": header_text(reader)})
-    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, compression=compression) as file:
+    with pq.ParquetWriter(path, schema, compression=compression) as file:
         for table in tables:
             file.write_table(table.cast(schema))
 

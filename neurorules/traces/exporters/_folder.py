@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from neurorules.language.errors import UserError
+from neurorules.runs.atomic import sync
 from neurorules.runs.outputs import check_kind, check_output, kind_of
 
 
@@ -40,25 +41,10 @@ def staged(out: Path) -> Iterator[Path]:
             else:
                 check_output(place)
                 check_kind(place, kind_of(one))
+        for path in sorted(folder.rglob("*")):
+            sync(path)
         for one, place in made.items():
             os.replace(one, place)
+        sync(out.parent)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder beside `path` that takes its name when the block ends well, and is removed if it raises.
-
-    Raises:
-        UserError: `path` is a file, or a folder with something in it.
-    """
-    check_free(path)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
-    try:
-        yield temporary
-        temporary.chmod(0o755)
-        os.replace(temporary, path)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from neurorules.runs.atomic import replacing
 from neurorules.traces.exporters._npy import GrowingNpy
 from neurorules.traces.store import TraceReader
 
@@ -16,9 +15,8 @@ from neurorules.traces.store import TraceReader
 def write_snapshots(reader: TraceReader, path: Path) -> Path:
     """Write .npz: `epoch` and `samples` (recorded before it), (n,), and each parameter by name, (n, *shape) float32."""
     with (
-        replacing(path) as temporary,
         tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}.") as folder,
-        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
     ):
         laid = Path(folder) / "array.npy"
         for column in ("epoch", "samples"):

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from neurorules.runs.atomic import replacing, write_text
 from neurorules.traces.store import Sample, TraceReader
 from neurorules.traces.writer import SPIKES
 
@@ -41,7 +40,7 @@ def write_samples(reader: TraceReader, path: Path) -> Path:
     """Write the samples as CSV: sample, index, label, prediction, epoch, and the names of both classes."""
     columns = sample_columns(reader)
     names = [[reader.header.label_name(int(label)) for label in columns[key]] for key in ("label", "prediction")]
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["sample", *columns, "label_name", "prediction_name"])
         rows.writerows(zip(range(len(reader)), *(column.tolist() for column in columns.values()), *names, strict=True))
@@ -50,5 +49,5 @@ def write_samples(reader: TraceReader, path: Path) -> Path:
 
 def write_header(reader: TraceReader, path: Path) -> Path:
     """Write `header_text` to a file."""
-    write_text(path, header_text(reader) + "\n")
+    path.write_text(header_text(reader) + "\n", encoding="utf-8")
     return path

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-from neurorules.runs.atomic import replacing
 from neurorules.traces.blocks import EventBlock, dense_blocks, event_blocks
 from neurorules.traces.exporters._tables import dense_variables, sample_columns, write_header, write_samples
 from neurorules.traces.exporters._time import middle_ms
@@ -35,9 +34,9 @@ class Csv:
         written.append(write_header(reader, out.with_suffix(".json")))
         if any(dense_variables(reader, layer) for layer in reader.layers):
             written.append(out.with_suffix(".dense.csv"))
-            with replacing(written[-1]) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+            with written[-1].open("w", encoding="utf-8", newline="") as file:
                 file.writelines(_dense(reader))
-        with replacing(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        with out.open("w", encoding="utf-8", newline="") as file:
             file.write(_row("sample", *sample_columns(reader), "layer", "neuron", "t_step", "t_ms", "value") + "\n")
             for layer in reader.layers:
                 if SPIKES in reader.variables(layer):

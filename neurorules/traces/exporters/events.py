@@ -17,7 +17,6 @@ import numpy as np
 
 from neurorules.language.errors import UserError
 from neurorules.traces.blocks import EventBlock, dense_blocks, event_blocks
-from neurorules.traces.exporters._folder import new_folder
 from neurorules.traces.exporters._npy import GrowingNpy
 from neurorules.traces.exporters._tables import dense_variables, write_header, write_samples
 from neurorules.traces.exporters._time import middle_ms
@@ -39,14 +38,14 @@ class EventArrays:
             UserError: steps that whole microseconds cannot tell apart.
         """
         times = _microseconds(reader)
-        with new_folder(out) as folder:
-            written = [write_samples(reader, folder / "samples.csv"), write_header(reader, folder / "trace.json")]
-            for layer in reader.layers:
-                if SPIKES in reader.variables(layer):
-                    written += _write_events(reader, layer, times, folder)
-                for variable in dense_variables(reader, layer):
-                    written.append(_write_dense(reader, layer, variable, folder))
-        return [out, *(out / path.name for path in written)]
+        out.mkdir()
+        written = [write_samples(reader, out / "samples.csv"), write_header(reader, out / "trace.json")]
+        for layer in reader.layers:
+            if SPIKES in reader.variables(layer):
+                written += _write_events(reader, layer, times, out)
+            for variable in dense_variables(reader, layer):
+                written.append(_write_dense(reader, layer, variable, out))
+        return [out, *written]
 
 
 def _microseconds(reader: TraceReader) -> np.ndarray:

@@ -13,7 +13,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from neurorules.runs.atomic import replacing
 from neurorules.traces.blocks import dense_blocks, event_blocks
 from neurorules.traces.exporters._hdf5 import hdf5_file
 from neurorules.traces.exporters._tables import dense_variables, header_text, sample_columns
@@ -28,7 +27,7 @@ class NirData:
 
     def __call__(self, reader: TraceReader, out: Path) -> list[Path]:
         """Write all of `reader` to the file `out`."""
-        with replacing(out) as temporary, hdf5_file(temporary, reader) as file:
+        with hdf5_file(out, reader) as file:
             file.attrs["__type__"] = "NIRGraphData"
             for name, column in sample_columns(reader).items():
                 file[f"samples/{name}"] = column

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Literal
 
 from neurorules.language.ranges import Positive, ranged
-from neurorules.runs.atomic import replacing
 from neurorules.traces.exporters._extra import require
 from neurorules.traces.store import TraceReader
 
@@ -41,8 +40,7 @@ class Nix:
         require("nix", "neo", "neo", "nixio")
         from neurorules.traces.exporters import _neo_block
 
-        with replacing(out) as temporary:
-            _neo_block.write(reader, temporary, 1000 * self.volts_per_threshold, self.trains == "layer")
+        _neo_block.write(reader, out, 1000 * self.volts_per_threshold, self.trains == "layer")
         return [out]
 
 

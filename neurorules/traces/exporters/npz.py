@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 
-from neurorules.runs.atomic import replacing
 from neurorules.traces.blocks import dense_blocks, event_blocks
 from neurorules.traces.exporters._npy import GrowingNpy
 from neurorules.traces.exporters._tables import dense_variables, sample_columns
@@ -42,10 +41,9 @@ class Npz:
         """Write all of `reader` to the file `out`."""
         method = zipfile.ZIP_DEFLATED if self.compress else zipfile.ZIP_STORED
         with (
-            replacing(out) as temporary,
             # The arrays' lengths stand before them, so each array is laid down once before it is packed.
             tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.stem}.") as folder,
-            zipfile.ZipFile(temporary, "w", method, compresslevel=1 if self.compress else None) as archive,
+            zipfile.ZipFile(out, "w", method, compresslevel=1 if self.compress else None) as archive,
         ):
             for key, path in _arrays(reader, Path(folder)):
                 archive.write(path, f"{key}.npy")

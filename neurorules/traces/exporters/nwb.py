@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neurorules.language.ranges import Positive, Whole, ranged
-from neurorules.runs.atomic import replacing
 from neurorules.traces.exporters._extra import require
 from neurorules.traces.store import TraceReader
 
@@ -42,8 +41,7 @@ class Nwb:
         require("nwb", "nwb", "pynwb")
         from neurorules.traces.exporters import _nwb_file
 
-        with replacing(out) as temporary:
-            _nwb_file.write(reader, temporary, self.volts_per_threshold, self.gap_steps)
+        _nwb_file.write(reader, out, self.volts_per_threshold, self.gap_steps)
         return [out]
 
 

@@ -17,7 +17,6 @@ import h5py
 import numpy as np
 
 from neurorules.traces.blocks import dense_blocks, event_blocks
-from neurorules.traces.exporters._folder import new_folder
 from neurorules.traces.exporters._hdf5 import hdf5_file
 from neurorules.traces.exporters._tables import dense_variables, write_header, write_samples
 from neurorules.traces.exporters._time import Axis
@@ -40,23 +39,23 @@ class Sonata:
         """Write all of `reader` to the folder `out`."""
         axis = Axis(reader.steps, 0, reader.header.dt_ms)
         reports = sorted({name for layer in reader.layers for name in dense_variables(reader, layer)})
-        with new_folder(out) as folder:
-            written = [write_samples(reader, folder / "samples.csv"), write_header(reader, folder / "trace.json")]
-            with hdf5_file(folder / "spikes.h5", reader) as file:
+        out.mkdir()
+        written = [write_samples(reader, out / "samples.csv"), write_header(reader, out / "trace.json")]
+        with hdf5_file(out / "spikes.h5", reader) as file:
+            _mark(file)
+            spikes = file.create_group("spikes")
+            for layer in reader.layers:
+                if SPIKES in reader.variables(layer):
+                    _write_spikes(reader, layer, axis, spikes.create_group(layer))
+        for variable in reports:
+            written.append(out / f"{variable}_report.h5")
+            with hdf5_file(written[-1], reader) as file:
                 _mark(file)
-                spikes = file.create_group("spikes")
+                report = file.create_group("report")
                 for layer in reader.layers:
-                    if SPIKES in reader.variables(layer):
-                        _write_spikes(reader, layer, axis, spikes.create_group(layer))
-            for variable in reports:
-                written.append(folder / f"{variable}_report.h5")
-                with hdf5_file(written[-1], reader) as file:
-                    _mark(file)
-                    report = file.create_group("report")
-                    for layer in reader.layers:
-                        if variable in reader.variables(layer):
-                            _write_report(reader, layer, variable, report.create_group(layer))
-        return [out, out / "spikes.h5", *(out / path.name for path in written)]
+                    if variable in reader.variables(layer):
+                        _write_report(reader, layer, variable, report.create_group(layer))
+        return [out, out / "spikes.h5", *written]
 
 
 def _mark(file: h5py.File) -> None:

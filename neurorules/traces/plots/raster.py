@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,12 +15,10 @@ from neurorules.traces.plots._shared import (
     LABEL,
     TITLE,
     TracePicture,
-    check_format,
     counted,
     layer_colours,
     new_figure,
     plain_array,
-    save,
     time_axis,
     title,
     title_colour,
@@ -120,25 +117,6 @@ def draw_raster(axis: Axes, reader: TraceReader, sample: int, labelled: bool = T
     _dress(axis, {layer: reader.header.neurons(layer) for layer in layers}, reader.steps, labelled)
     axis.set_title(title(reader, sample), loc="left", fontsize=TITLE, color=title_colour(reader, sample))
     return axis
-
-
-def plot_raster(reader: TraceReader, out: Path, samples: Sequence[int] | None = None) -> Figure:
-    """Save a picture with one panel a sample.
-
-    Args:
-        reader: an open trace.
-        out: the new file, `.png`, `.svg` or `.pdf`.
-        samples: positions in the trace; None: the first ones, at most `MOST_PANELS`.
-
-    Raises:
-        UserError: another format, an empty trace, or no such sample.
-    """
-    check_format(out)
-    if not len(reader):
-        raise UserError(f"{reader.path.name} holds no sample to draw")
-    figure = Raster().of_trace(reader, samples)
-    save(figure, out)
-    return figure
 
 
 def _colours(layers: Collection[str]) -> list[str]:

@@ -1,0 +1,56 @@
+"""The first bytes of a trace: whether it was closed, and how many of its bytes were flushed.
+
+HDF5 leaves the user block at the beginning of a file to whoever writes it. A line stands there that is read before
+HDF5 sees the file, because HDF5 itself reads an unclosed file that is cut off without end.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import h5py
+
+from neurorules.language.errors import UserError
+
+USER_BLOCK = 512
+"""Bytes, the least that HDF5 allows. Source: HDF5 reference manual, H5Pset_userblock."""
+MARK = b"neurorules-trace"
+OPEN, CLOSED = "open", "closed"
+CONSISTENCY_FLAGS = 11
+"""The byte of a superblock of version 3 that is 0 in a closed file. Source: HDF5 file format 3.0, section II.A."""
+
+
+def mark(descriptor: int, state: str, size: int) -> None:
+    """Write what a reader has to know before HDF5 opens the file.
+
+    Args:
+        descriptor: of the file, open to be written.
+        state: `OPEN` or `CLOSED`.
+        size: how many bytes of the file were flushed, >= 0.
+    """
+    line = MARK + f" {state} {size}\n".encode()
+    os.pwrite(descriptor, line.ljust(USER_BLOCK, b"\0"), 0)
+
+
+def open_trace(path: Path) -> h5py.File:
+    """Open a trace that was closed, that is being written, or whose writer was killed.
+
+    A file that was not closed is read in HDF5's single-writer mode, which serves what was flushed.
+
+    Raises:
+        UserError: the file is shorter than what was flushed.
+        OSError: it is no HDF5 file, or it is damaged.
+        ValueError: its first line is damaged.
+    """
+    with path.open("rb") as file:
+        head = file.read(USER_BLOCK)
+    if not head.startswith(MARK):  # a trace of format 2, or no trace
+        return h5py.File(path, "r", swmr=len(head) > CONSISTENCY_FLAGS and head[8] == 3 and head[CONSISTENCY_FLAGS] > 0)
+    state, size = head.split(b"\n")[0].decode("ascii").split()[1:]
+    if state not in (OPEN, CLOSED):
+        raise ValueError(f"the first line says '{state}'")
+    length = path.stat().st_size
+    if length < int(size):
+        raise UserError(f"{path} is cut off: it has {length} of {int(size)} bytes. Copy it again, or record it again")
+    return h5py.File(path, "r", swmr=state == OPEN)
