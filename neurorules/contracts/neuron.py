@@ -236,6 +236,9 @@ class Neuron(ABC, Generic[State]):
         Args:
             device: where its populations run.
             dtype: the type of their currents.
+
+        Returns:
+            A neuron with the same options.
         """
         return self
 

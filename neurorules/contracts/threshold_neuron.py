@@ -71,6 +71,9 @@ class ThresholdNeuron(Neuron[State]):
             state: the state after the step before.
             current: what drives the neurons, (B, *shape).
             late: resets that earlier spikes left to this step, (B, *shape).
+
+        Returns:
+            A state of the same type.
         """
 
     @abstractmethod
@@ -81,6 +84,9 @@ class ThresholdNeuron(Neuron[State]):
             state: the state after the step before.
             moved: what `integrate` gave; whatever goes on while the membrane waits is taken from it.
             late: resets that earlier spikes left to this step, (B, *shape).
+
+        Returns:
+            A state of the same type.
         """
 
     @abstractmethod
@@ -95,6 +101,9 @@ class ThresholdNeuron(Neuron[State]):
             moved: the state with its membrane before the reset.
             spikes: of this step, (B, *shape).
             late: resets that have acted in this step already, (B, *shape).
+
+        Returns:
+            A state of the same type.
         """
 
     @abstractmethod
@@ -104,6 +113,9 @@ class ThresholdNeuron(Neuron[State]):
         Args:
             state: the state after the step before.
             before: spikes of the step before, (B, *shape).
+
+        Returns:
+            `keep`, `admit` and `fires`, (B, *shape) each.
         """
 
     @abstractmethod

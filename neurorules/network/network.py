@@ -105,11 +105,11 @@ def build_network(
     input_shape: Shape,
     classes: int,
     *,
-    neuron: str = "if",
-    norm: str = "streaming",
+    neuron: str = Defaults.neuron,
+    norm: str = Defaults.norm,
     readout: Literal["last", "all"] = "last",
-    readout_neuron: str = "leaky_readout",
-    connection: str = "dense",
+    readout_neuron: str = Defaults.readout_neuron,
+    connection: str = Defaults.connection,
 ) -> Network:
     """A feed-forward network (recurrent within layers where the text says so) from its text.
 

@@ -87,12 +87,21 @@ def gives_something(definition: Definition) -> bool:
     return definition.node.returns is not None and ast.unparse(definition.node.returns) not in ("None", "NoReturn")
 
 
+EXPLAINED = (
+    "neurorules/contracts/", "neurorules/signals/", "neurorules/connections/", "neurorules/transforms/",
+    "neurorules/normalisations/", "neurorules/encoders/", "neurorules/datasets/", "neurorules/disk/",
+    "neurorules/runs/", "neurorules/compare/", "neurorules/audit/", "neurorules/papers/", "neurorules/runner/",
+    "neurorules/surrogates.py", "neurorules/causal.py", "neurorules/api.py", "hardware_models/",
+)  # fmt: skip
+"""Where every public function says what it takes and gives."""
+
+
 def unexplained() -> list[str]:
     """Public functions of two parameters or more whose docstrings lack Args or Returns."""
     places = []
     for source in sources():
-        if is_private(source) or source.name.startswith("neurorules/commands/"):
-            continue  # a command's parameters carry the help that a user reads
+        if is_private(source) or not source.name.startswith(EXPLAINED):
+            continue
         for definition in definitions(source):
             node = definition.node
             if isinstance(node, ast.ClassDef) or len(parameters_of(definition)) < 2:

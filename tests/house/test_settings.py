@@ -26,8 +26,6 @@ HOME = "neurorules/language/settings.py"
 MOST = 4
 """Settings that a class or a function elsewhere may name with a default: more would be a list of settings."""
 LINK = re.compile(r"https://(doi\.org/10\.\d{4,9}/\S+|arxiv\.org/abs/\d{4}\.\d{4,5})")
-WITHOUT_A_LINK = {"shallow"}
-"""The control; the delta rule of 1960 that its read-out learns by has no identifier that we could look up."""
 
 
 def defaults_in(node: ast.AST) -> list[str]:
@@ -145,4 +143,4 @@ def test_a_rule_file_does_not_know_the_command_line() -> None:
 @pytest.mark.parametrize("name", RULES.names())
 def test_a_rules_source_has_a_link_that_leads_somewhere(name: str) -> None:
     link = RULES.make(name).source.link
-    assert LINK.fullmatch(link) if name not in WITHOUT_A_LINK else not link
+    assert LINK.fullmatch(link), link
