@@ -76,3 +76,30 @@ def test_the_signal_of_the_page_teaches_better_than_the_frozen_control(signal_pa
 
     own = accuracy("--rule", "dfa", "--signal", "sign_symmetry", "--out", "signs")
     assert own > accuracy("--rule", "shallow", "--out", "frozen") + 0.1
+
+
+@pytest.fixture
+def neuron_package(repository: Path, tmp_path: Path) -> Path:
+    install(repository / "docs" / "writing-a-neuron.md", "my_neurons", "izhikevich.py", tmp_path)
+    return tmp_path
+
+
+def test_the_neuron_of_the_page_is_the_one_that_the_contract_tests_try(repository: Path) -> None:
+    file = repository / "tests" / "contract" / "packages" / "others_neurons" / "izhikevich.py"
+    assert blocks(repository / "docs" / "writing-a-neuron.md", "python") == [file.read_text(encoding="utf-8")]
+
+
+def test_the_neuron_of_the_page_is_listed_and_passes_its_suite(neuron_package: Path) -> None:
+    assert "izhikevich" in neurorules(neuron_package, "list", "neurons")
+    answer = json.loads(neurorules(neuron_package, "check", "neuron:izhikevich", "--json"))
+    assert answer["passed"] == len([check for check in answer["checks"] if check["status"] != "left out"]) >= 5, answer
+
+
+def test_a_net_of_the_neuron_of_the_page_learns(neuron_package: Path) -> None:
+    small = ["--neuron", "izhikevich", "--steps", "20", "--data", "digits", "--net", "24", "--epochs", "3", "--json"]
+
+    def accuracy(rule: str) -> float:
+        words = ["train", "--rule", rule, *small, "--batch-size", "32", "--seed", "1", "--out", rule]
+        return json.loads(neurorules(neuron_package, *words))["test_accuracy"]
+
+    assert accuracy("sigprop") > accuracy("shallow") + 0.05
