@@ -63,7 +63,7 @@ def _learn(run: Path, updates: int, samples: int, data_dir: Path | None, json: b
     if json:
         print_json(compared)
         return
-    equal = compared["spikes_equal"] and compared["weights_equal"]
+    equal = all(compared[what] for what in ("spikes_equal", "changes_equal", "weights_equal"))
     verdict = "the same in torch and in Brian2" if equal else "NOT the same in torch and in Brian2"
     print(f"{compared['rule']}, {updates} updates of {samples} samples: {verdict}")
 
@@ -72,5 +72,6 @@ def _show(update: Update) -> None:
     spikes = "all equal" if update.spikes_equal else f"first difference: {update.first_difference}"
     differ = update.largest_difference
     weights = "equal to the last bit" if differ == 0 else f"largest difference {differ:.1e}, in {update.parameter}"
-    rounding = "" if update.weights_equal else ", more than rounding"
-    print(f"update {update.number}: {update.spikes_compared} spikes compared, {spikes}; weights {weights}{rounding}")
+    rounding = "" if update.changes_equal and update.weights_equal else ", more than rounding"
+    changes = f"changes within {update.change_difference:.1e}"
+    print(f"update {update.number}: {update.spikes_compared} spikes, {spikes}; {changes}; weights {weights}{rounding}")

@@ -69,9 +69,9 @@ def _read_open(file: BufferedIOBase, path: Path, most: int) -> np.ndarray:
         raise UserError(f"{path}: is cut short inside its header, at {have} of {header} bytes. Fetch it again")
     shape = struct.unpack(f">{dimensions}I", sizes)
     expected = math.prod(shape) * kind.itemsize
-    asked = f"{expected} bytes of values, which its header {shape} asks for"
+    announced = f"{expected} bytes of values, which its header {shape} asks for"
     if expected > most:
-        raise UserError(f"{path}: is cut short: it cannot hold the {asked}. Fetch it again")
+        raise UserError(f"{path}: is cut short: it cannot hold the {announced}. Fetch it again")
     if dimensions > MOST_DIMENSIONS:
         raise UserError(f"{path}: has {dimensions} dimensions. Give images or labels")
     values = np.empty(expected, np.uint8)
@@ -79,9 +79,9 @@ def _read_open(file: BufferedIOBase, path: Path, most: int) -> np.ndarray:
     while have < expected and (count := file.readinto(values[have : have + PIECE].data)):
         have += count
     if have < expected:
-        raise UserError(f"{path}: is cut short: it holds {have} of the {asked}. Fetch it again")
+        raise UserError(f"{path}: is cut short: it holds {have} of the {announced}. Fetch it again")
     if file.read(1):
-        raise UserError(f"{path}: is too long: it holds more than the {asked}. Fetch it again")
+        raise UserError(f"{path}: is too long: it holds more than the {announced}. Fetch it again")
     return values.view(kind).reshape(shape).astype(kind.newbyteorder("="), copy=False)
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from neurorules.brian2_steps.case import Case, Learning
 from neurorules.brian2_steps.lowering import why_not_lowered
-from neurorules.brian2_steps.parity import Difference, compare_spikes
+from neurorules.brian2_steps.parity import Difference, Parity, compare_spikes
 from neurorules.brian2_steps.simulate import LARGEST_RUN, Outcome, run_together
 from neurorules.brian2_steps.trained import numbers_of
 from neurorules.brian2_steps.wiring import wiring_of
@@ -34,8 +34,8 @@ from neurorules.torch_path.trial.probe import Again, Probe
 from neurorules.torch_path.update.local_view import LocalView
 
 ROUNDING = 1e-9
-"""Largest difference of two weights that rounding explains. Sums of some thousand products in float64 differ by 1e-13,
-and an optimiser that divides by the size of a change (Adam) makes at most some thousand times more of it."""
+"""Largest difference that rounding explains, of two changes or of two weights. Sums of some thousand products in float64
+differ by 1e-13; Adam, which divides a change by its size or by 1e-8, makes some thousand times more of it."""
 
 
 class Update(NamedTuple):
@@ -45,6 +45,8 @@ class Update(NamedTuple):
     spikes_compared: spikes that either side has, over all layers and phases.
     spikes_equal: whether each of them is in both.
     first_difference: the first spike that differs, and None where none does.
+    change_difference: the largest of two changes that the rule's texts ask for, absolute, averaged over the samples.
+    changes_equal: whether it is within rounding. Adam hides a change that is too large by a factor; this does not.
     largest_difference: of two weights after the update, absolute; 0 where all are equal to the last bit.
     parameter: where it is, such as "hidden1.ff.w".
     weights_equal: whether it is within rounding.
@@ -54,9 +56,16 @@ class Update(NamedTuple):
     spikes_compared: int
     spikes_equal: bool
     first_difference: Difference | None
+    change_difference: float
+    changes_equal: bool
     largest_difference: float
     parameter: str
     weights_equal: bool
+
+    @property
+    def equal(self) -> bool:
+        """Whether spikes, changes and weights are the same on both sides."""
+        return self.spikes_equal and self.changes_equal and self.weights_equal
 
 
 class Listener(Probe):
@@ -143,11 +152,16 @@ def compare_updates(
             for phase in torch_side.model.rule.phases
         }
         changes = _summed(outcomes, listener)
-        taught = {name: g for name, g in trial.gradients.items() if name not in brian2_side.model.parameter_names}
         own = {name: torch.from_numpy(-change / len(labels)) for name, change in changes.items()}
+        taught = {
+            name: gradient
+            for name, gradient in trial.gradients.items()
+            if name not in own and name not in brian2_side.model.parameter_names
+        }
         brian2_side.apply_and_read({**taught, **own})
         brian2_side.learned = replace(trial.learned, parameters=brian2_side.learned.parameters)
-        yield _compared(number, torch_side, brian2_side, listener, outcomes, steps)
+        apart = _largest_apart(trial.gradients, {**taught, **own})
+        yield _compared(number, torch_side, brian2_side, _spikes(torch_side, listener, outcomes, steps), apart[0])
 
 
 def _case(side: Learner, learned: Learned, listener: Listener, phase: str) -> Case:
@@ -182,29 +196,40 @@ def _summed(outcomes: Mapping[str, Outcome], listener: Listener) -> dict[str, np
     return total
 
 
-def _compared(
-    number: int, left: Learner, right: Learner, listener: Listener, outcomes: Mapping[str, Outcome], steps: int
-) -> Update:
+def _spikes(side: Learner, listener: Listener, outcomes: Mapping[str, Outcome], steps: int) -> list[Parity]:
+    """The spikes of each phase on both sides."""
     parts = []
     for phase, outcome in outcomes.items():
-        activity = listener.activity[phase]
-        hidden = list(zip(left.model.network.hidden, activity, strict=False))
+        hidden = list(zip(side.model.network.hidden, listener.activity[phase], strict=False))
         here = {layer.name: _array(one.S.over_time(steps).flatten(2)) for layer, one in hidden}
         there = {layer.name: outcome.layers[layer.name].S for layer, _ in hidden}
         parts.append(compare_spikes(here, there))
-    differences = {
-        name: float((value - right.learned.parameters[name]).abs().max())
-        for name, value in left.learned.parameters.items()
-    }
-    parameter = max(differences, key=lambda name: differences[name])
+    return parts
+
+
+def _largest_apart(here: Mapping[str, Tensor], there: Mapping[str, Tensor]) -> tuple[float, str]:
+    """The largest difference of two sides' numbers, and where it is; what one side lacks is 0 there."""
+    apart = {}
+    for name in sorted({*here, *there}):
+        left, right = (side.get(name) for side in (here, there))
+        difference = right if left is None else left if right is None else left - right
+        apart[name] = 0.0 if difference is None else float(difference.abs().max())
+    where = max(apart, key=lambda name: apart[name])
+    return apart[where], where
+
+
+def _compared(number: int, left: Learner, right: Learner, spikes: list[Parity], change_difference: float) -> Update:
+    weights, parameter = _largest_apart(left.learned.parameters, right.learned.parameters)
     return Update(
         number,
-        sum(part.spikes_compared for part in parts),
-        all(part.spikes_equal for part in parts),
-        next((part.first_difference for part in parts if part.first_difference is not None), None),
-        differences[parameter],
+        sum(part.spikes_compared for part in spikes),
+        all(part.spikes_equal for part in spikes),
+        next((part.first_difference for part in spikes if part.first_difference is not None), None),
+        change_difference,
+        change_difference <= ROUNDING,
+        weights,
         parameter,
-        differences[parameter] <= ROUNDING,
+        weights <= ROUNDING,
     )
 
 

@@ -30,8 +30,8 @@ def simulate_learning(
         watch: is handed each update as soon as it is compared.
 
     Returns:
-        rule, samples, updates (a list, see `side_by_side.Update`), spikes_equal and weights_equal over all of them, and
-        largest_difference of two weights.
+        rule, samples, updates (a list, see `side_by_side.Update`); spikes_equal, changes_equal and weights_equal over all
+        of them, and largest_difference of two weights.
 
     Raises:
         UserError: no such run, a rule or net that Brian2 cannot learn step by step, or too few training samples.
@@ -62,6 +62,7 @@ def simulate_learning(
         "samples": samples,
         "updates": [{**update._asdict(), **first, **_difference(update)} for update in compared],
         "spikes_equal": all(update.spikes_equal for update in compared),
+        "changes_equal": all(update.changes_equal for update in compared),
         "weights_equal": all(update.weights_equal for update in compared),
         "largest_difference": max(update.largest_difference for update in compared),
     }

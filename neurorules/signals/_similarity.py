@@ -111,7 +111,7 @@ class Similarity:
     normalised: bool = True
     k: Count = 6
 
-    def positives(self, rows: Rows, below: Float[Tensor, "*lead K M"], tau: float) -> Float[Tensor, "*lead B K"]:
+    def positives(self, rows: Rows, below: Float[Tensor, "*lead K M"], tau: float) -> Float[Tensor, "*some_lead B K"]:
         """How much each target row is a positive of each sample.
 
         Args:
@@ -120,8 +120,8 @@ class Similarity:
             tau: temperature of the soft targets, > 0.
 
         Returns:
-            Y, (..., B, K). Its rows sum to 1, but for max_all and top_k, where they sum to the number of positives as
-            in the authors' library.
+            Y, (..., B, K), or (B, K) for the loss "label". Its rows sum to 1, but for max_all and top_k, where they sum
+            to the number of positives as in the authors' library.
         """
         if self.loss == "label":
             mine = (rows.classes[rows.own][:, None] == rows.classes).to(below.dtype)

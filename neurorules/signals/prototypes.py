@@ -156,11 +156,11 @@ class Prototypes(Signal):
         mean_input = sample.values if sample.constant else sample.values.mean(0)
         members = one_hot(labels, means.shape[0], means)
         counts = members.sum(0)
-        kept = (1 - RATE) ** (counts * means.shape[0] / REFERENCE)
+        decay = (1 - RATE) ** (counts * means.shape[0] / REFERENCE)
         shape = (-1, *(1,) * (means.ndim - 1))
         class_mean = torch.tensordot(members.T, mean_input, 1) / counts.clamp(min=1).reshape(shape)
-        moved = kept.reshape(shape) * means + (1 - kept).reshape(shape) * class_mean
-        return {"class_means": moved, "class_mass": kept * mass + 1 - kept}
+        updated = decay.reshape(shape) * means + (1 - decay).reshape(shape) * class_mean
+        return {"class_means": updated, "class_mass": decay * mass + 1 - decay}
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
         labels = bought(view.labels, "target")
