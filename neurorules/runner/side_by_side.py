@@ -34,7 +34,7 @@ from neurorules.torch_path.trial.probe import Again, Probe
 from neurorules.torch_path.update.local_view import LocalView
 
 ROUNDING = 1e-9
-"""Largest difference that rounding explains, of two changes or of two weights. Sums of some thousand products in float64
+"""Largest difference that rounding explains, of two changes or two weights. Sums of some thousand products in float64
 differ by 1e-13; Adam, which divides a change by its size or by 1e-8, makes some thousand times more of it."""
 
 

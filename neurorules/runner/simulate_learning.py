@@ -30,8 +30,8 @@ def simulate_learning(
         watch: is handed each update as soon as it is compared.
 
     Returns:
-        rule, samples, updates (a list, see `side_by_side.Update`); spikes_equal, changes_equal and weights_equal over all
-        of them, and largest_difference of two weights.
+        rule, samples, updates (a list, see `side_by_side.Update`); spikes_equal, changes_equal and weights_equal over
+        all of them, and largest_difference of two weights.
 
     Raises:
         UserError: no such run, a rule or net that Brian2 cannot learn step by step, or too few training samples.
