@@ -35,7 +35,7 @@ def batches(updates: int) -> list[tuple[Series, torch.Tensor]]:
     generator = torch.Generator().manual_seed(1)
     labels = torch.arange(SAMPLES) % 3
     return [
-        (Series((torch.rand(STEPS, SAMPLES, *SHAPE, generator=generator) < 0.5).double(), False), labels)
+        (Series(4 * (torch.rand(STEPS, SAMPLES, *SHAPE, generator=generator) < 0.5).double(), False), labels)
         for _ in range(updates)
     ]
 
@@ -46,7 +46,7 @@ def updates_of(here: Learner, there: Learner, updates: int = 1) -> list[Update]:
 
 @pytest.mark.parametrize(
     ("rule", "updates"),
-    [("sigprop", 1), ("sigprop:form=voltage", 3), ("dfa", 3), ("pepita", 3), ("local_readout", 1), ("stdp", 3)],
+    [("sigprop", 3), ("sigprop:form=voltage", 3), ("dfa", 3), ("pepita", 3), ("local_readout", 3), ("stdp", 3)],
 )
 def test_both_sides_learn_the_same(rule: str, updates: int) -> None:
     here, there = learner(rule), learner(rule)
