@@ -28,6 +28,11 @@ MOST = 4
 LINK = re.compile(r"https://(doi\.org/10\.\d{4,9}/\S+|arxiv\.org/abs/\d{4}\.\d{4,5})")
 
 
+def is_shared(default: ast.expr) -> bool:
+    """Whether a default is read from the settings that rules decide, `Defaults.neuron`, and so written there alone."""
+    return isinstance(default, ast.Attribute) and ast.unparse(default.value) == "Defaults"
+
+
 def defaults_in(node: ast.AST) -> list[str]:
     """Names of settings to which a class's fields, or a function's arguments, give a default."""
     if isinstance(node, ast.ClassDef):
@@ -37,7 +42,10 @@ def defaults_in(node: ast.AST) -> list[str]:
         places = [*node.args.posonlyargs, *node.args.args]
         with_default = places[len(places) - len(node.args.defaults) :]
         keywords = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
-        named = [*(a.arg for a in with_default), *(a.arg for a, default in keywords if default is not None)]
+        named = [
+            *(a.arg for a in with_default),
+            *(a.arg for a, default in keywords if default is not None and not is_shared(default)),
+        ]
     else:
         return []
     return [name for name in named if name in SETTINGS]
