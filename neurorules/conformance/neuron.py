@@ -12,6 +12,10 @@ from torch import Tensor
 from neurorules.brian2_steps.case import Case
 from neurorules.brian2_steps.simulate import run_together
 from neurorules.conformance.comparison import copied, demand_close, demand_session_left_alone, equal, normal, seeded
+from neurorules.conformance.gates import (
+    its_gates_are_the_finite_differences_of_its_step,
+    its_state_is_a_named_tuple_of_tensors_like_its_current,
+)
 from neurorules.conformance.suite import Entry, NotApplicable, Suite, demand, demand_instance
 from neurorules.connections.dense import Dense
 from neurorules.contracts.neuron import Neuron
@@ -74,18 +78,18 @@ def a_step_has_the_shape_and_the_type_of_its_current(entry: Entry) -> None:
 def a_step_is_pure(entry: Entry) -> None:
     """Equal state and current give equal bits, and neither changes; the session is left alone."""
     neuron: Neuron = entry.make()
-    current = currents(neuron)
-    _, _, state = run(neuron, current)
-    before = copied([state, current])
-    first, second = neuron.step(state, current[-1]), neuron.step(state, current[-1])
     demands, advice = "a step is pure", "Return a new state, and keep nothing in the neuron"
-    demand(
-        equal([first[0], first[1].v, first[2]], [second[0], second[1].v, second[2]]),
-        demands,
-        "two calls differ",
-        advice,
-    )
-    demand(equal(before, copied([state, current])), demands, "it changed its state or current in place", advice)
+    for dtype in (torch.float64, torch.float32):
+        current = currents(neuron, dtype=dtype)
+        state = neuron.initial(current[0])
+        for here in current:
+            before = copied([state, here])
+            first, second = neuron.step(state, here), neuron.step(state, here)
+            same = equal([first[0], first[1].v, first[2]], [second[0], second[1].v, second[2]])
+            demand(same, demands, "two calls differ", advice)
+            demand(equal(before, copied([state, here])), demands, "it changed its state or current in place", advice)
+            state = first[2]
+    current = currents(neuron)
     again = run(entry.make(), current)
     demand(equal(list(again[:2]), list(run(neuron, current)[:2])), demands, "a neuron made anew runs otherwise", advice)
     demand_session_left_alone(lambda: run(neuron, current), "a step")
@@ -137,7 +141,7 @@ def psi_is_the_derivative_of_its_graded_output(entry: Entry) -> None:
     v = torch.linspace(-2.0137, 3.0171, 41 * SIZE, dtype=torch.float64).reshape(-1, SIZE)
     slope = (neuron.primitive(v + STEP) - neuron.primitive(v - STEP)) / (2 * STEP)
     advice = "Let `psi` be the derivative of `primitive`"
-    demand_close(neuron.psi(v), slope, "psi is the derivative of `primitive`", advice, 1e-4)
+    demand_close(neuron.psi(v), slope, "psi is the derivative of `primitive`", advice, 1e-6)
 
 
 def fused_scans_run_it_as_its_own_step_does(entry: Entry) -> None:
@@ -229,11 +233,13 @@ SUITE = Suite(
     (
         it_is_a_neuron,
         a_step_has_the_shape_and_the_type_of_its_current,
+        its_state_is_a_named_tuple_of_tensors_like_its_current,
         a_step_is_pure,
         a_spiking_neuron_gives_zeros_and_ones_and_both,
         no_row_of_a_batch_sees_another,
         neurons_are_apart_unless_it_says_that_they_pool,
         psi_is_the_derivative_of_its_graded_output,
+        its_gates_are_the_finite_differences_of_its_step,
         fused_scans_run_it_as_its_own_step_does,
         parameters_that_learn_have_a_start_and_a_place,
         brian2_runs_the_same_step_or_is_refused_by_name,

@@ -87,7 +87,9 @@ FAULTS: dict[str, dict[str, str]] = {
     "neuron": {
         "it_is_a_neuron": "no_neuron",
         "a_step_has_the_shape_and_the_type_of_its_current": "type",
+        "its_state_is_a_named_tuple_of_tensors_like_its_current": "plain_state",
         "a_step_is_pure": "in_place",
+        "its_gates_are_the_finite_differences_of_its_step": "keep",
         "a_spiking_neuron_gives_zeros_and_ones_and_both": "twos",
         "no_row_of_a_batch_sees_another": "rows",
         "neurons_are_apart_unless_it_says_that_they_pool": "neurons",

@@ -38,7 +38,7 @@ class WrongNeuron(Neuron):
         return WrongState(torch.zeros_like(current))
 
     def step(self, state: Any, current: Tensor) -> tuple[Tensor, Observed, Any]:
-        u = state.membrane
+        u = state[0]
         match self.fault:
             case "type":
                 u = u.double()
@@ -53,8 +53,9 @@ class WrongNeuron(Neuron):
                 current = current - 0.1 * current.mean(-1, keepdim=True)
         v = 0.9 * u + current
         spikes = ((v - 1) > 0).to(v.dtype) * (2 if self.fault == "twos" else 1)
-        gates = Gates(torch.full_like(v, 0.9), torch.ones_like(v), None)
-        return spikes, Observed(v, gates=gates), WrongState(v - spikes)
+        gates = Gates(torch.full_like(v, 0.8 if self.fault == "keep" else 0.9), torch.ones_like(v), None)
+        after = (v - spikes,) if self.fault == "plain_state" else WrongState(v - spikes)
+        return spikes, Observed(v, gates=gates), after
 
     def psi(self, v: Tensor) -> Tensor:
         return SURROGATE.psi(v - 1) * (2 if self.fault == "psi" else 1)
