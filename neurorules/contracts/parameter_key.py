@@ -25,12 +25,17 @@ class ParameterKey(NamedTuple):
     @property
     def name(self) -> str:
         """The name in dictionaries and files, such as `hidden1.ff.w` for weights and `hidden1.b` for a bias."""
-        return ".".join(part for part in (self.layer, self.connection, self.parameter) if part)
+        return _name_of(self)
 
     @property
     def is_weight(self) -> bool:
         """Whether these are the weights of a connection, which pass through a hardware model and may decay."""
         return self.connection is not None and self.parameter == WEIGHT
+
+
+@lru_cache(maxsize=4096)
+def _name_of(key: ParameterKey) -> str:
+    return ".".join(part for part in (key.layer, key.connection, key.parameter) if part)
 
 
 @lru_cache(maxsize=4096)

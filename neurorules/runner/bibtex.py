@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-DOI, ARXIV = "https://doi.org/", "https://arxiv.org/abs/"
+from neurorules.language.rules import ARXIV, DOI
+
 INITIAL = re.compile(r"\b\w\.")
 
 

@@ -23,8 +23,8 @@ from neurorules.brian2_steps.trained import numbers_of
 from neurorules.brian2_steps.wiring import wiring_of
 from neurorules.contracts.normalisation import UpdateStatistics
 from neurorules.contracts.parameter_key import key_of
+from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.series import Series
-from neurorules.contracts.signal import PhaseDrive
 from neurorules.language.errors import UserError
 from neurorules.network.model import Learned
 from neurorules.network.texts import Text

@@ -12,6 +12,44 @@ from pathlib import Path
 
 import pytest
 
+TRAINING = """
+import json, sys
+from pathlib import Path
+import numpy as np
+import torch
+import neurorules
+from neurorules.neurons import NEURONS
+from neurorules.traces.store import TraceReader
+
+torch.set_num_threads(1)
+generator = torch.Generator().manual_seed(0)
+prototypes = (torch.rand(16, 32, generator=generator) < 0.3).float()
+
+
+def batch():
+    samples = torch.randint(0, 16, (32,), generator=generator)
+    return (torch.rand(20, 32, 32, generator=generator) < 0.05 + 0.5 * prototypes[samples]).float(), samples % 4
+
+
+batches = [batch() for _ in range(120)]
+losses = {}
+for rule in ("sigprop", "shallow"):
+    learner = neurorules.Learner(
+        "40", rule, input_shape=(32,), classes=4, neuron="izhikevich", steps=20, device="cpu", seed=1,
+        lr=0.01, readout_lr=0.01,
+    )
+    losses[rule] = [learner.step(*one)["loss"] for one in batches]
+    if rule == "sigprop":
+        with neurorules.Recorder(learner, sys.argv[1], ["S", "v"]) as recorder:
+            recorder.record(*batches[0])
+with TraceReader(Path(sys.argv[1])) as reader:
+    spikes, v = (np.stack([reader.dense(s.position, "hidden1", name) for s in reader], 1) for name in ("S", "v"))
+print(json.dumps({
+    "listed": "izhikevich" in NEURONS.names(), "losses": losses, "shape": list(spikes.shape),
+    "spikes": int(spikes.sum()), "consistent": bool((spikes == (v > 1)).all()),
+}))
+"""
+
 
 def blocks(page: Path, language: str) -> list[str]:
     """The code of a page in one language, in order."""
@@ -39,14 +77,17 @@ def install(page: Path, module: str, file: str, home: Path) -> None:
     (about / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
 
 
+def python(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Python with the package on its path."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(home), os.environ.get("PYTHONPATH", "")])}
+    return subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, check=False, cwd=home, env=environment, timeout=600
+    )
+
+
 def neurorules(home: Path, *words: str) -> str:
     """What a command prints, the package on Python's path."""
-    path = os.pathsep.join([str(home), os.environ.get("PYTHONPATH", "")])
-    environment = {**os.environ, "PYTHONPATH": path}
-    done = subprocess.run(
-        [sys.executable, "-m", "neurorules", *words], capture_output=True, text=True, check=False, cwd=home,
-        env=environment,
-    )  # fmt: skip
+    done = python(home, "-m", "neurorules", *words)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -84,11 +125,6 @@ def neuron_package(repository: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_neuron_of_the_page_is_the_one_that_the_contract_tests_try(repository: Path) -> None:
-    file = repository / "tests" / "contract" / "packages" / "others_neurons" / "izhikevich.py"
-    assert blocks(repository / "docs" / "writing-a-neuron.md", "python") == [file.read_text(encoding="utf-8")]
-
-
 def test_the_neuron_of_the_page_is_listed_and_passes_its_suite(neuron_package: Path) -> None:
     assert "izhikevich" in neurorules(neuron_package, "list", "neurons")
     answer = json.loads(neurorules(neuron_package, "check", "neuron:izhikevich", "--json"))
@@ -103,3 +139,23 @@ def test_a_net_of_the_neuron_of_the_page_learns(neuron_package: Path) -> None:
         return json.loads(neurorules(neuron_package, *words))["test_accuracy"]
 
     assert accuracy("sigprop") > accuracy("shallow") + 0.05
+
+
+def test_the_suite_sees_a_reset_that_the_gates_of_the_neuron_leave_out(neuron_package: Path) -> None:
+    file = neuron_package / "my_neurons" / "izhikevich.py"
+    text = file.read_text(encoding="utf-8")
+    assert text.count("(1 - before) * (0.4 + 8 * v)") == 1
+    file.write_text(text.replace("(1 - before) * (0.4 + 8 * v)", "0.4 + 8 * v"), encoding="utf-8")
+    done = python(neuron_package, "-m", "neurorules", "check", "neuron:izhikevich", "--json")
+    assert done.returncode == 1, done.stdout + done.stderr
+    failed = [check for check in json.loads(done.stdout)["checks"] if check["status"] == "failed"]
+    assert len(failed) == 1 and "keep is not the derivative" in failed[0]["reason"], failed
+
+
+def test_the_neuron_trains_beyond_its_frozen_control_in_a_loop_and_is_recorded(neuron_package: Path) -> None:
+    done = python(neuron_package, "-c", TRAINING, str(neuron_package / "trace.h5"))
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["listed"] and result["shape"] == [20, 32, 40] and result["spikes"] > 0 and result["consistent"]
+    last = {rule: sum(losses[-10:]) / 10 for rule, losses in result["losses"].items()}
+    assert last["sigprop"] < 0.8 * last["shallow"] < 0.8 * result["losses"]["shallow"][0]
