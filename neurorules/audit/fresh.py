@@ -7,9 +7,6 @@ JSON.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -21,6 +18,7 @@ from neurorules.audit.apart import apart
 from neurorules.audit.arms import learner_of
 from neurorules.audit.dependence import entries_of
 from neurorules.audit.facts import facts_of
+from neurorules.audit.fresh_process import MODULES, ask, give, modules_of, read_question
 from neurorules.audit.memory import peak_bytes
 from neurorules.audit.needs import needs_of, needs_over_time
 from neurorules.audit.over_time import check_schedule, over_time
@@ -38,8 +36,6 @@ from neurorules.torch_path.training.report import needs_of as needs_of_learner
 REGISTRIES: dict[str, Registry] = {
     registry.kind: registry for registry in (RULES, SIGNALS, NEURONS, CONNECTIONS, NORMALISATIONS)
 }
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-"""A process of several threads cannot be copied safely."""
 _answers: dict[str, dict[str, Any]] = {}
 """Answers that this process has got before, by the question: a comparison asks for the same rules again and again."""
 
@@ -54,37 +50,22 @@ def measure_all(asked: Sequence[Settings]) -> list[dict[str, Any]]:
     Raises:
         UserError: the fresh process ended early.
     """
-    modules = {kind: registry.modules for kind, registry in REGISTRIES.items()}
+    modules = modules_of(REGISTRIES)
     keys = [json.dumps([asdict(settings), modules], sort_keys=True) for settings in asked]
     new = {key: settings for key, settings in zip(keys, asked, strict=True) if key not in _answers}
     if new:
-        question = {"path": sys.path, "modules": modules, "asked": [asdict(settings) for settings in new.values()]}
-        _answers.update(zip(new, _ask(question), strict=True))
+        question = {MODULES: modules, "asked": [asdict(settings) for settings in new.values()]}
+        answers = ask(__name__, question, "the audit's process ended early")
+        _answers.update(zip(new, answers, strict=True))
     return [_answers[key] for key in keys]
-
-
-def _ask(question: dict[str, Any]) -> list[dict[str, Any]]:
-    """Hand the question to a fresh process, and read the list of answers from the last line it prints."""
-    process = subprocess.run(
-        [sys.executable, "-c", f"from {__name__} import answer; answer()"], input=json.dumps(question),
-        capture_output=True, text=True, env={**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )  # fmt: skip
-    if process.returncode != 0:
-        raise UserError(f"the audit's process ended early: {(process.stderr.strip().splitlines() or ['no word'])[-1]}")
-    answers: list[dict[str, Any]] = json.loads(process.stdout.splitlines()[-1])
-    return answers
 
 
 def answer() -> None:
     """In the fresh process: read the question, measure, and print the answer as the last line."""
     torch.set_num_threads(1)
     peak_bytes(lambda: torch.zeros(1) + 1)  # torch imports modules for it, which the copies of this process then have
-    question = json.load(sys.stdin)
-    for kind, modules in question["modules"].items():
-        REGISTRIES[kind].modules.update(modules)
-    answers = [_measure_apart(Settings(**values)) for values in question["asked"]]
-    print()  # a signal may have printed without an end of line
-    print(json.dumps(answers), flush=True)
+    question = read_question(REGISTRIES)
+    give([_measure_apart(Settings(**values)) for values in question["asked"]])
 
 
 def _measure_apart(settings: Settings) -> dict[str, Any]:

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from neurorules.audit.fresh import ONE_THREAD
+from neurorules.audit.fresh_process import MODULES, ask, give, modules_of, read_question
 from neurorules.compare.controls import frozen_beside
 from neurorules.contracts.device import DEVICES
 from neurorules.language.config import TrainConfig
-from neurorules.language.errors import UserError
 from neurorules.language.registry import Registry
 from neurorules.neurons import NEURONS
 from neurorules.rules import RULES
@@ -45,33 +40,21 @@ def digits_accuracies(rule: str, seeds: int, control: bool = False, **settings: 
     Raises:
         UserError: the training failed; its last line says why.
     """
-    return list(_accuracies(rule, seeds, control, json.dumps(settings), _registered()))
-
-
-def _registered() -> str:
-    return json.dumps({kind: registry.modules for kind, registry in REGISTRIES.items()})
+    return list(_accuracies(rule, seeds, control, json.dumps(settings), json.dumps(modules_of(REGISTRIES))))
 
 
 @cache
 def _accuracies(rule: str, seeds: int, control: bool, settings: str, modules: str) -> tuple[float, ...]:
     question = {
         "rule": rule, "seeds": seeds, "control": control, "settings": json.loads(settings),
-        "modules": json.loads(modules),
+        MODULES: json.loads(modules),
     }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-c", f"from {__name__} import answer; answer()"], input=json.dumps(question),
-        capture_output=True, text=True, env={**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )  # fmt: skip
-    if done.returncode != 0:
-        raise UserError(f"training '{rule}' failed: {(done.stderr.strip().splitlines() or ['no word'])[-1]}")
-    return tuple(json.loads(done.stdout.splitlines()[-1]))
+    return tuple(ask(__name__, question, f"training '{rule}' failed"))
 
 
 def answer() -> None:
     """In the process of its own: read the question, train, and print the accuracies as the last line."""
-    question: Mapping[str, Any] = json.load(sys.stdin)
-    for kind, modules in question["modules"].items():
-        REGISTRIES[kind].modules.update(modules)
+    question = read_question(REGISTRIES)
     settings = question["settings"] or {"epochs": EPOCHS, "batch_size": BATCH_SIZE}
     shared = TrainConfig(**{"net": NET, "validation": 0, **settings})
     row = replace(shared, rule=question["rule"])
@@ -79,6 +62,4 @@ def answer() -> None:
         [row] = frozen_beside([row], shared)
     configs = [settle(replace(row, seed=seed)) for seed in range(question["seeds"])]
     data = load_data(configs[0], None)
-    accuracies = [float(train(config, quiet=True, data=data)["test_accuracy"]) for config in configs]
-    print()
-    print(json.dumps(accuracies), flush=True)
+    give([float(train(config, quiet=True, data=data)["test_accuracy"]) for config in configs])

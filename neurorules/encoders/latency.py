@@ -53,18 +53,6 @@ class Latency:
         return with_statistics(self, {})
 
     def prepare(self, samples: Any, steps: int, cache: Path | None = None) -> Shaped[np.ndarray, "N C H W"]:
-        """Give the images back, after a check that they are images.
-
-        Args:
-            samples: images (N, C, H, W).
-            steps, cache: not read, since nothing is prepared.
-
-        Returns:
-            The images, (N, C, H, W).
-
-        Raises:
-            UserError: the samples are no images.
-        """
         return as_image_array("latency", samples)
 
     def encode(self, batch: Shaped[torch.Tensor, "B C H W"], steps: int, generator: torch.Generator) -> Series:

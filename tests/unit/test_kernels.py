@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import snntorch
 import torch
+from scan_cases import PSIS
 
 from neurorules.contracts.neuron import MembraneState
 from neurorules.native.rings import native
@@ -32,14 +33,6 @@ from neurorules.surrogates import Boxcar
 
 RESETS = list(Reset)
 ODD = (7, 3, 347)  # T, B, N: more than one block, and a last one that is not full
-PSIS = [
-    Psi(PsiShape.BOXCAR, 2.0, 0.5),
-    Psi(PsiShape.TRIANGLE, 0.8, 0.3),
-    Psi(PsiShape.FAST_SIGMOID, 25.0),
-    Psi(PsiShape.ATAN, math.pi, 1.0),
-    Psi(PsiShape.POSITIVE, 1.0, -1.0),
-    Psi(PsiShape.FLAT, 1.0, -0.5),
-]
 
 
 def reverse_total(*inputs, **options):

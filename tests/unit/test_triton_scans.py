@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import subprocess
 import sys
@@ -15,9 +14,10 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from scan_cases import PSIS
 
 from neurorules.native import scans as kernels
-from neurorules.native.scans import HAVE_PRIMITIVE, Affine, Psi, PsiShape, Reset, Through, Total, dispatch, on_gpu
+from neurorules.native.scans import HAVE_PRIMITIVE, Affine, Psi, Reset, Through, Total, dispatch, on_gpu
 
 pytest.importorskip("triton", reason="needs Triton: pip install triton")
 
@@ -30,14 +30,6 @@ with pytest.MonkeyPatch.context() as patched:
 pytestmark = pytest.mark.cuda if ON_A_GPU else []
 DEVICE = torch.device("cuda" if ON_A_GPU else "cpu")
 EXAMPLES = settings(max_examples=40 if ON_A_GPU else 150)
-PSIS = [
-    Psi(PsiShape.BOXCAR, 2.0, 0.5),
-    Psi(PsiShape.TRIANGLE, 0.8, 0.3),
-    Psi(PsiShape.FAST_SIGMOID, 25.0),
-    Psi(PsiShape.ATAN, math.pi, 1.0),
-    Psi(PsiShape.POSITIVE, 1.0, -1.0),
-    Psi(PsiShape.FLAT, 1.0, -0.5),
-]
 STORED = [None, torch.bool, torch.uint8, torch.bfloat16]
 
 sizes = st.tuples(st.integers(1, 9), st.integers(1, 4), st.sampled_from([1, 2, 63, 128, 161]))
