@@ -195,30 +195,45 @@ def _keep_what_runs(project: Path, target: Path) -> None:
 
 
 def _generate(brian2: ModuleType, make: Make, project: Path, flags: tuple[str, ...] | None) -> None:
-    wanted: dict[str, Any] = {"devices.cpp_standalone.extra_make_args_unix": [f"-j{os.cpu_count() or 1}"]}
-    wanted |= {} if flags is None else {"codegen.cpp.extra_compile_args_gcc": list(flags)}
+    preferences = {} if flags is None else {"codegen.cpp.extra_compile_args_gcc": list(flags)}
     device = standalone_device()
-    with session(brian2, device, wanted):
+    with session(brian2, device, preferences):
         owners = make(brian2, device.apply_run_args)
         try:
-            device.build(directory=str(project), compile=True, run=False, with_output=False)
-        except (RuntimeError, OSError, subprocess.SubprocessError) as error:
-            _check_disks(project.parent)
-            raise UserError(f"the C++ compiler could not compile the model ({error}). Repair g++ and make") from None
-        told = {"variables": _files(device, owners)}
-        (project / PROJECT).write_text(json.dumps(told, indent=1), encoding="utf-8")
+            device.build(directory=str(project), compile=False, run=False)
+        except OSError as error:  # of a failed write, and without the name of a file
+            _check_disks(project.parent, str(error.strerror))
+            raise
+        _compile(project)
+        variables = {"variables": _files(device, owners)}
+        (project / PROJECT).write_text(json.dumps(variables, indent=1), encoding="utf-8")
 
 
-def _check_disks(project: Path) -> None:
-    """Whether a compiler that failed had room for what it writes: neither it nor Brian2 passes the reason on.
+def _compile(project: Path) -> None:
+    """Compile what Brian2 wrote. It is not left to Brian2, which does not pass on what a compiler says that fails."""
+    command = ["make", f"-j{os.cpu_count() or 1}"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode:
+        _check_disks(project.parent, done.stderr)
+        reasons = [line for line in done.stderr.splitlines() if "error:" in line.lower()] or [f"code {done.returncode}"]
+        raise UserError(f"the C++ compiler could not compile the model ({reasons[0].strip()}). Repair g++ and make")
+
+
+def _check_disks(project: Path, said: str) -> None:
+    """Raise if a compiler failed for want of room: it may say so, and where it could not, the disks are nearly full.
+
+    Args:
+        project: the folder that was compiled in.
+        said: what the compiler printed.
 
     Raises:
-        OSError: it had none.
+        OSError: a disk is full; it names the folder in which room is wanted.
     """
-    temporary = Path(tempfile.gettempdir())
-    for place, told in ((temporary, temporary), (project, cache_folder())):
-        if shutil.disk_usage(place).free < ROOM:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(told))
+    places = {Path(tempfile.gettempdir()): Path(tempfile.gettempdir()), project: cache_folder()}
+    room = {place: shutil.disk_usage(place).free for place in places}
+    fullest = min(room, key=lambda place: room[place])
+    if room[fullest] < ROOM or os.strerror(errno.ENOSPC) in said:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(places[fullest]))
 
 
 def _files(device: Any, owners: Owners) -> dict[str, dict[str, Any]]:

@@ -55,6 +55,25 @@ def test_a_model_that_cannot_be_compiled_for_want_of_room_is_told_so(
     assert without_logs(scratch) == before and not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("says", "line"),
+    [
+        ("objects.cpp:3:1: error: expected a semicolon", "could not compile the model (objects.cpp:3:1: error:"),
+        ("as: objects.o: No space left on device", "no space left on device. Free some space"),
+    ],
+)
+def test_what_a_compiler_says_that_fails_is_read_and_told_in_one_line(
+    says: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compiler = tmp_path / "bin" / "g++"
+    compiler.parent.mkdir()
+    compiler.write_text(f"#!/bin/sh\necho '{says}' >&2\nexit 1\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{compiler.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("NEURORULES_CACHE", str(tmp_path / "cache"))
+    assert line in refused(capsys, "train", *CIRCUIT, "--net", "7", "--out", tmp_path / "run")
+
+
 @pytest.mark.usefixtures("whole")
 @pytest.mark.parametrize("leave", [0, 20_000, 60_000, 100_000, 150_000, 200_000])
 def test_a_model_that_cannot_write_what_it_computes_is_told_so(
