@@ -17,9 +17,10 @@ from neurorules.network.model import build_model, initialise
 from neurorules.network.network import build_network
 from neurorules.rules import RULES
 from neurorules.surrogates import FastSigmoid
-from neurorules.torch_path.snntorch.bridge import from_sequential, to_sequential
+from neurorules.torch_path.snntorch.from_module import from_module
 from neurorules.torch_path.snntorch.modules import PositionBias
 from neurorules.torch_path.snntorch.populations import Spike
+from neurorules.torch_path.snntorch.to_sequential import to_sequential
 from neurorules.torch_path.trial.learn import learn_trial
 
 STEPS, SAMPLES, CLASSES = 8, 12, 4
@@ -141,7 +142,7 @@ def test_a_network_given_back_and_read_again_is_the_same_network(name: str, gene
     make, shape = NETS[name]
     torch.manual_seed(1)
     learner = Learner(make(), rule="bptt", input_shape=shape, precision="float64", device="cpu")
-    network, given = from_sequential(learner.to_snntorch(), shape)
+    network, given, *_ = vars(from_module(learner.to_snntorch(), shape, STEPS)).values()
     assert set(given) == set(learner.learned.parameters)
     for key, value in learner.learned.parameters.items():
         assert torch.equal(given[key], value)
@@ -181,7 +182,7 @@ def test_a_border_of_zeros_around_centred_maps_keeps_a_bias_at_each_position(gen
     net = learner.to_snntorch()
     assert isinstance(net[1], PositionBias)
     with pytest.raises(UserError, match=r"layer 1 \(PositionBias\)"):
-        from_sequential(net, (2, 8, 8))
+        from_module(net, (2, 8, 8), STEPS)
 
 
 def test_in_float32_the_predictions_agree(generator: torch.Generator) -> None:
@@ -210,7 +211,7 @@ def test_gradients_of_snntorch_are_those_of_the_exact_signal(
     ).to(dtype)  # fmt: skip
     drive, labels = batch(generator, 16, dtype=dtype)
     drive = drive * 3
-    network, given = from_sequential(net, None)
+    network, given, *_ = vars(from_module(net, None, STEPS)).values()
     model = build_model(network, RULES.make("bptt"))
     learned = initialise(model, 0, torch.device("cpu"), dtype)
     learned.parameters.update(given)
@@ -234,7 +235,7 @@ def test_surrogates_and_numbers_of_a_leaky_are_taken_over() -> None:
         nn.Linear(3, 3), snntorch.Leaky(0.5),
         nn.Linear(3, 2),
     )  # fmt: skip
-    layers = from_sequential(net, None)[0].layers
+    layers = from_module(net, None, STEPS).network.layers
     assert str(layers[0].neuron) == (
         "LeakyIntegrator(beta=0.5, v_threshold=2.0, reset='zero', reset_delay=True, surrogate=FastSigmoid(k=7.0))"
     )

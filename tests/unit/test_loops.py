@@ -202,6 +202,6 @@ def test_a_module_of_other_layers_is_refused_and_stays_as_it_was() -> None:
         deeper = nn.Sequential(nn.Flatten(), nn.Linear(36, 20), snntorch.Leaky(beta=0.9), nn.Linear(20, 20),
                                snntorch.Leaky(beta=0.9), nn.Linear(20, CLASSES))  # fmt: skip
         one.write_back(deeper)
-    with pytest.raises(UserError, match=r"torch\.nn\.Sequential, and this is a Linear"):
+    with pytest.raises(UserError, match=r"torch\.nn\.Module of torch and snnTorch layers, and this is a Linear"):
         one.write_back(nn.Linear(36, 20))
     assert all(torch.equal(value, before[name]) for name, value in other.state_dict().items())

@@ -13,11 +13,17 @@ from neurorules.language.errors import UserError
 
 WEIGHTS = frozenset({"weight", "bias"})
 LEAKY = frozenset({"threshold", "graded_spikes_factor", "reset_mechanism_val", "V", "beta", "mem"})
+BATCH = WEIGHTS | {"running_mean", "running_var", "num_batches_tracked"}
 PARTS: dict[type[nn.Module], frozenset[str]] = {
     nn.Linear: WEIGHTS,
     nn.Conv2d: WEIGHTS,
     snntorch.Leaky: LEAKY,
+    snntorch.Lapicque: LEAKY | {"R", "C", "time_step"},
+    snntorch.RLeaky: LEAKY | {"spk"},
     snntorch.Synaptic: LEAKY | {"alpha", "syn"},
+    snntorch.RSynaptic: LEAKY | {"alpha", "syn", "spk"},
+    nn.BatchNorm1d: BATCH,
+    nn.BatchNorm2d: BATCH,
     **dict.fromkeys(
         (nn.ReLU, nn.Tanh, nn.MaxPool2d, nn.AvgPool2d, nn.Flatten, nn.Dropout, nn.Identity), frozenset[str]()
     ),
@@ -28,7 +34,11 @@ SAME = frozenset(
 ) | {"__parameters__", "__firstlineno__", "__static_attributes__", "__constants__", "__orig_bases__", "extra_repr"}
 """What a subclass may say anew without computing anything else."""
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-STATEFUL = (nn.Linear, nn.Conv2d, snntorch.Leaky, snntorch.Synaptic)
+RECURRENT = (snntorch.RLeaky, snntorch.RSynaptic)
+STATEFUL = (
+    nn.Linear, nn.Conv2d, nn.BatchNorm1d, nn.BatchNorm2d, snntorch.Leaky, snntorch.Lapicque, snntorch.Synaptic,
+    *RECURRENT,
+)  # fmt: skip
 WEIGHTED = (nn.Linear, nn.Conv2d)
 
 
@@ -71,13 +81,31 @@ def check_plain(module: nn.Module, where: str) -> None:
         )
     beside = {*module._parameters, *module._buffers} - parts
     if known is not nn.Sequential:
-        beside |= set(module._modules)
+        beside |= set(module._modules) - ({"recurrent"} if known in RECURRENT else set())
     if beside:
         raise UserError(
             f"{where} holds {_listed(beside)}, which a {known.__name__} has not and nothing here would read. Remove it"
         )
     if isinstance(module, WEIGHTED):
         _check_weights(module, where)
+
+
+def check_module(root: nn.Module) -> None:
+    """Whether a net and the containers inside it do nothing beside their forward.
+
+    Args:
+        root: a Sequential, or a module with a forward of its own.
+
+    Raises:
+        UserError: a hook or a parametrisation, or a parameter of a Sequential that none of its layers has.
+    """
+    for path, wrapped in root.named_modules():
+        module = unwrapped(wrapped)
+        at = f"layer {path} ({type(module).__name__})" if path else f"the {type(module).__name__}"
+        if type(module).forward is nn.Sequential.forward:
+            check_plain(module, at)
+        elif not isinstance(module, tuple(PARTS)):
+            check_no_hooks(module, at)
 
 
 def check_no_hooks(module: nn.Module, where: str) -> None:

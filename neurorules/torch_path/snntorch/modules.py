@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
 from neurorules.connections.conv2d import Conv2d
+from neurorules.connections.conv2d_pooled import Conv2dPooled
 from neurorules.connections.dense import Dense
 from neurorules.contracts.connection import Connection
 from neurorules.contracts.transform import Transform
@@ -14,8 +17,8 @@ from neurorules.transforms.dropout import Dropout
 from neurorules.transforms.flatten import Flatten
 from neurorules.transforms.pool import Pool
 
-KNOWN = ("Linear", "Conv2d", "MaxPool2d", "AvgPool2d", "Flatten", "Dropout", "snntorch.Leaky")
-"""What a Sequential may be made of."""
+KNOWN = ("Linear", "Conv2d", "MaxPool2d", "AvgPool2d", "Flatten", "Dropout", "BatchNorm", "neurons of snnTorch")
+"""What a module may be made of."""
 
 
 class PositionBias(nn.Module):
@@ -32,27 +35,23 @@ class PositionBias(nn.Module):
         return current + self.bias
 
 
-def numbers_of(module: nn.Module) -> tuple[Tensor, Tensor]:
-    """Copies of the weights and the bias of a Linear or Conv2d."""
-    weights, bias = parameters_of(module)
-    return weights.detach().clone(), bias.detach().clone()
-
-
-def parameters_of(module: nn.Module) -> tuple[nn.Parameter, nn.Parameter]:
-    """The weights and the bias of a Linear or Conv2d, as `to_connection` has found it to be."""
-    assert isinstance(module, nn.Linear | nn.Conv2d) and module.bias is not None
-    return module.weight, module.bias  # type: ignore[return-value]
-
-
-def to_connection(module: nn.Module, where: str) -> tuple[Connection, int]:
+def to_connection(module: nn.Module, where: str, pooled: tuple[str, nn.Module] | None) -> tuple[Connection, int]:
     """The connection that a Linear or Conv2d is, and how many inputs or maps it reads.
+
+    Args:
+        module: the Linear or Conv2d.
+        where: names it in messages.
+        pooled: the name and module of a pool of its current; None for none.
+
+    Returns:
+        The connection, and the number of its inputs or maps.
 
     Raises:
         UserError: an option that connections here do not have.
     """
-    if module.bias is None:
-        raise UserError(f"{where} has bias=False, and every layer here learns a bias. Use bias=True")
     if isinstance(module, nn.Linear):
+        if pooled is not None:
+            raise UserError(f"{pooled[0]} pools what {where} gives, which are no maps. Remove it")
         return Dense(module.out_features), module.in_features
     assert isinstance(module, nn.Conv2d)
     side, stride = module.kernel_size[0], module.stride[0]
@@ -60,10 +59,12 @@ def to_connection(module: nn.Module, where: str) -> tuple[Connection, int]:
     if module.kernel_size != (side, side) or module.stride != (stride, stride) or not plain:
         raise UserError(f"{where} needs a square kernel and stride, no dilation, one group, zeros around. Change it")
     around = {"valid": 0, "same": side // 2}.get(module.padding, module.padding)  # type: ignore[arg-type]
-    if around in (0, (0, 0)):
-        return Conv2d(module.out_channels, side, stride, "valid"), module.in_channels
-    if side % 2 and around in (side // 2, (side // 2, side // 2)):
-        return Conv2d(module.out_channels, side, stride, "same"), module.in_channels
+    border: Literal["valid", "same"] = "valid" if around in (0, (0, 0)) else "same"
+    if border == "valid" or (side % 2 and around in (side // 2, (side // 2, side // 2))):
+        pool = None if pooled is None else _pool(pooled[0], pooled[1])
+        if pool is None:
+            return Conv2d(module.out_channels, side, stride, border), module.in_channels
+        return Conv2dPooled(module.out_channels, side, stride, border, pool.size, pool.kind), module.in_channels
     raise UserError(f"{where} has padding {module.padding}. Use 0, or kernel // 2 with an odd kernel")
 
 
@@ -84,11 +85,12 @@ def to_transform(where: str, module: nn.Module) -> Transform | None:
     name = type(module).__name__
     advice = "Remove it, or use a Leaky"
     if "Norm" in name:
-        advice = "Remove it, or give the net as text, with norm='streaming' or norm='batch'"
+        advice = "Use BatchNorm1d or BatchNorm2d, or give the net as text with norm='streaming'"
     raise UserError(f"{where} has no counterpart here. Known: {', '.join(KNOWN)}. {advice}")
 
 
-def _pool(where: str, module: nn.MaxPool2d | nn.AvgPool2d) -> Pool | None:
+def _pool(where: str, module: nn.Module) -> Pool | None:
+    assert isinstance(module, nn.MaxPool2d | nn.AvgPool2d)
     sides = {_pair(module.kernel_size), _pair(module.stride)}
     size = min(min(side) for side in sides)
     if isinstance(module, nn.AvgPool2d):
@@ -123,11 +125,15 @@ def to_module(transform: Transform) -> nn.Module:
 
 
 def to_linear(connection: Connection, w: Tensor, bias: Tensor) -> list[nn.Module]:
-    """A Linear or Conv2d; behind a convolution with a border of zeros, what its bias lacks at each position.
+    """A Linear or Conv2d; behind a convolution its pool, and with a border of zeros what its bias lacks by position.
 
     Args:
+        connection: dense or convolutional.
         w: weights, shaped like the connection's own.
         bias: (N,) or (C, H, W).
+
+    Returns:
+        The modules, in the order in which they run.
 
     Raises:
         UserError: torch has no such layer.
@@ -139,6 +145,8 @@ def to_linear(connection: Connection, w: Tensor, bias: Tensor) -> list[nn.Module
         inside = bias[:, bias.shape[1] // 2, bias.shape[2] // 2]
         rest = bias - inside.reshape(-1, 1, 1)
         behind: list[nn.Module] = [PositionBias(rest)] if connection.zeros_around and bool(rest.any()) else []
+        if isinstance(connection, Conv2dPooled):
+            behind = [to_module(Pool(connection.pool, connection.kind)), *behind]
     elif isinstance(connection, Dense):
         made, inside, behind = nn.Linear(w.shape[1], w.shape[0], dtype=w.dtype), bias, []
     else:

@@ -96,13 +96,14 @@ def to_neuron(module: nn.Module, where: str, shape: Shape) -> Neuron:
     if isinstance(module, nn.ReLU | nn.Tanh):
         return Rate("relu" if isinstance(module, nn.ReLU) else "tanh")
     refuse_learned_numbers(module, where)
-    beta = _number(torch.as_tensor(module.beta).clamp(0, 1), where, "beta", shape)
+    beta = _number(_leak(module), where, "beta", shape)
     threshold = _number(torch.as_tensor(module.threshold), where, "threshold", shape)
     if float(torch.as_tensor(threshold).min()) <= 0:
         raise UserError(f"{where} has a threshold that is not positive. Use thresholds > 0")
     reset: Any = module.reset_mechanism
-    delayed, surrogate = bool(module.reset_delay), _surrogate(module, where)
-    if isinstance(module, snntorch.Synaptic):
+    delayed = isinstance(module, snntorch.Lapicque) or bool(module.reset_delay)
+    surrogate = _surrogate(module, where)
+    if isinstance(module, snntorch.Synaptic | snntorch.RSynaptic):
         alpha = _number(torch.as_tensor(module.alpha).clamp(0, 1), where, "alpha", shape)
         return SynapticIntegrator(beta, threshold, reset, delayed, surrogate, alpha)
     return LeakyIntegrator(beta, threshold, reset, delayed, surrogate)
@@ -131,6 +132,13 @@ def to_reader(module: nn.Module | None, where: str, shape: Shape) -> Neuron:
             f"Use reset_delay=True or reset_mechanism='none'"
         )
     return neuron
+
+
+def _leak(module: nn.Module) -> Tensor:
+    """By what a membrane is multiplied in a step; a Lapicque's is Euler's step of its circuit."""
+    if isinstance(module, snntorch.Lapicque):
+        return torch.as_tensor(1 - module.time_step / (module.R * module.C))
+    return torch.as_tensor(module.beta).clamp(0, 1)
 
 
 LEARNED = ("alpha", "beta", "threshold", "graded_spikes_factor")

@@ -23,6 +23,7 @@ from neurorules.rules import RULES
 from neurorules.runs.state_file import save_state
 from neurorules.runs.tensors import load_tensors
 from neurorules.torch_path.process.session import own_session
+from neurorules.torch_path.snntorch.imported import Imported
 from neurorules.torch_path.training.arguments import Labels, Spikes
 from neurorules.torch_path.training.checks import check_device, check_drive, check_finite, check_precision
 from neurorules.torch_path.training.device_chain import chain
@@ -66,7 +67,8 @@ class Learner:
         rule: Rule = RULES.make(settings.rule)
         own = rule.defaults
         self.steps, self.schedule, self.seed = settings.steps or own.steps, settings.schedule, settings.seed
-        network, given, frozen = _network(settings, own)
+        brought = _brought(settings, own)
+        network = brought.network
         if settings.classes is not None and settings.classes != network.classes:
             raise UserError(
                 f"the net has {network.classes} outputs, and classes is {settings.classes}. Make them the same"
@@ -75,12 +77,15 @@ class Learner:
             network.on(self.device, self.dtype), rule, settings.signal, settings.dw, settings.targets
         )
         self.learned: Learned = initialise(self.model, self.seed, self.device, self.dtype, settings.init or own.init)
-        for name, value in given.items():
+        for name, value in brought.parameters.items():
             self.learned.parameters[name] = value.to(self.device, self.dtype).clone()
+        self.learned.current |= brought.statistics_on(self.device, self.dtype)
         self.generator = torch.Generator(self.device).manual_seed(self.seed + 2_000_003)
         self.optimiser = optimiser_of(self.model, self.learned.parameters, settings)
         self.hardware: Device | None = None if settings.hardware == "none" else chain(settings.hardware)
-        self.store = Store(self.model, self.learned.parameters, self.optimiser, frozen, self.hardware, self.seed)
+        self.store = Store(
+            self.model, self.learned.parameters, self.optimiser, brought.frozen, self.hardware, self.seed
+        )
         self.pipe = pipe_of(self.model, self.schedule, self.hardware)
         self.probe: Probe | None = None
         self.outstanding, self.queues, self.recorder = Outstanding(), may_queue(self), recorder_of(self)
@@ -207,7 +212,7 @@ class Learner:
         Raises:
             UserError: a part that snnTorch has no layer for.
         """
-        from neurorules.torch_path.snntorch.bridge import to_sequential
+        from neurorules.torch_path.snntorch.to_sequential import to_sequential
 
         self.outstanding.settle()
         return to_sequential(self.model.network, self.learned, self.store.frozen)
@@ -217,12 +222,12 @@ class Learner:
         """Copy the trained weights into the module that the learner was made from, or one like it.
 
         Args:
-            module: a `torch.nn.Sequential` with the same layers; its `state_dict` keeps its names.
+            module: with the same layers; its `state_dict` keeps its names.
 
         Raises:
             UserError: a module of other layers or shapes; nothing of it has changed.
         """
-        from neurorules.torch_path.snntorch.bridge import write_back
+        from neurorules.torch_path.snntorch.write_back import write_back
 
         self.outstanding.settle()
         write_back(self.model.network, self.learned, module)
@@ -269,15 +274,15 @@ class Learner:
         return self.store.read()
 
 
-def _network(settings: LearnerSettings, own: Defaults) -> tuple[Network, dict[str, Tensor], frozenset[str]]:
-    """The network of a learner, the parameters that it brings by name, and the names of those that stay as they are."""
+def _brought(settings: LearnerSettings, own: Defaults) -> Imported:
+    """The network of a learner, and what it brings of its own: a module its numbers, another net none."""
     net = settings.net
     if isinstance(net, str):
         asked = {name: getattr(settings, name) for name in ("neuron", "readout_neuron", "norm", "connection")}
         net = settled_network(net, settings.input_shape, settings.classes, own, settings.readout, asked)
     if isinstance(net, Network):
-        return net, {}, frozenset()
-    from neurorules.torch_path.snntorch.bridge import from_module
+        return Imported(net)
+    from neurorules.torch_path.snntorch.from_module import from_module
 
     return from_module(net, settings.input_shape, settings.steps or own.steps)
 

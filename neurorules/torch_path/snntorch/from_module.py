@@ -1,0 +1,175 @@
+"""Networks from torch modules with snnTorch layers: a Sequential, or a class with a forward of its own.
+
+Read-out: class scores are the time average of the last membrane. A module may end in a Linear (scores are its mean
+output), a Leaky with reset "none" (a leaky read-out), or a Leaky that resets, with snnTorch's delayed reset: then its
+returned membrane is averaged, resets included; its spikes are not read.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from neurorules.connections.conv2d import Conv2d
+from neurorules.connections.dense import Dense
+from neurorules.connections.recurrent import Recurrent
+from neurorules.contracts.connection import Connection, Shape
+from neurorules.contracts.neuron import Neuron
+from neurorules.contracts.normalisation import CurrentStatistics
+from neurorules.contracts.transform import Transform
+from neurorules.language.errors import UserError
+from neurorules.network.layer import NETWORK_INPUT, Input, Layer
+from neurorules.network.network import Network
+from neurorules.normalisations.batch import Batch
+from neurorules.torch_path.snntorch.blocks import Arrival, Block, blocks_of
+from neurorules.torch_path.snntorch.imported import Imported
+from neurorules.torch_path.snntorch.module_checks import PARTS, RECURRENT, unwrapped
+from neurorules.torch_path.snntorch.modules import to_connection, to_transform
+from neurorules.torch_path.snntorch.numbers import read_numbers
+from neurorules.torch_path.snntorch.populations import to_neuron, to_reader
+from neurorules.transforms.flatten import Flatten
+
+
+def from_module(net: object, input_shape: Shape | None, steps: int) -> Imported:
+    """The network that a module describes, also one that is compiled or wrapped.
+
+    Args:
+        net: a module whose forward computes one step with Linear, Conv2d, MaxPool2d, AvgPool2d, Flatten, Dropout,
+            BatchNorm, sums of currents, and snntorch.Leaky, RLeaky, Synaptic, RSynaptic or Lapicque (or ReLU, Tanh for
+            one step); the last Linear, with the neurons behind it if any, is the read-out.
+        input_shape: of one sample at one step; may be None where a Linear comes first.
+        steps: that the network is to run.
+
+    Returns:
+        The network, and what it begins with.
+
+    Raises:
+        UserError: it is no module, or one that cannot be represented or run: the place, what is wrong, what to do.
+    """
+    module = unwrapped(net) if isinstance(net, nn.Module) else net
+    if not isinstance(module, nn.Module) or isinstance(module, (*PARTS, nn.ModuleList, nn.ModuleDict)):
+        raise UserError(
+            f"a net is a text such as '800-800', a Network, or a torch.nn.Module of torch and snnTorch layers, and "
+            f"this is a {type(module).__name__}. Give one of these"
+        )
+    blocks = blocks_of(module)
+    if len(blocks) < 2:
+        raise UserError(
+            f"the {type(module).__name__} has no hidden layer. Give it a Linear or Conv2d with a Leaky, then a Linear"
+        )
+    network = _network(blocks, input_shape)
+    _check_steps(blocks, steps)
+    parameters: dict[str, Tensor] = {}
+    statistics: dict[str, CurrentStatistics] = {}
+    frozen: set[str] = set()
+    for block, layer in zip(blocks, network.layers, strict=True):
+        numbers = read_numbers(block, layer)
+        parameters |= numbers.parameters
+        frozen |= numbers.frozen
+        if numbers.statistics is not None:
+            statistics[layer.name] = numbers.statistics
+    return Imported(network, parameters, statistics, frozenset(frozen))
+
+
+def _check_steps(blocks: list[Block], steps: int) -> None:
+    for block in blocks:
+        if block.population is not None and isinstance(block.population.module, nn.ReLU | nn.Tanh) and steps != 1:
+            raise UserError(
+                f"{block.population.at} sends rates, which run 1 step, and this learner runs {steps}. Use steps=1, or "
+                f"a snntorch.Leaky in its place"
+            )
+
+
+def _network(blocks: list[Block], input_shape: Shape | None) -> Network:
+    first = blocks[0].arrivals[0]
+    if input_shape is None:
+        if first.before or not isinstance(first.linear.module, nn.Linear):
+            raise UserError("a net that does not begin with a Linear needs input_shape, for example (1, 28, 28)")
+        input_shape = (first.linear.module.in_features,)
+    layers: list[Layer] = []
+    for index, block in enumerate(blocks):
+        last = index == len(blocks) - 1
+        layers.append(_layer(block, index, layers, input_shape, last))
+    shape = layers[-1].shape
+    if len(shape) != 1:
+        at = blocks[-1].arrivals[0].linear.at
+        raise UserError(f"{at} is the read-out, which must be a Linear. End with Flatten and Linear")
+    return Network(tuple(layers), input_shape, shape[0])
+
+
+def _layer(block: Block, index: int, before: list[Layer], input_shape: Shape, last: bool) -> Layer:
+    name = "readout" if last else f"hidden{index + 1}"
+    inputs: list[Input] = []
+    for arrival in block.arrivals:
+        source_shape = input_shape if arrival.source == NETWORK_INPUT else before[arrival.source].shape
+        source = "input" if arrival.source == NETWORK_INPUT else before[arrival.source].name
+        inputs.append(_input(arrival, block, _name(source, arrival.source == index - 1, inputs), source_shape))
+    shape = _shape_after(inputs[0].connection, block.arrivals[0].linear.at, inputs[0].pre_shape)
+    for arrival, one in zip(block.arrivals[1:], inputs[1:], strict=True):
+        own = _shape_after(one.connection, arrival.linear.at, one.pre_shape)
+        if own != shape:
+            raise UserError(
+                f"{arrival.linear.at} gives shape {own}, and {block.arrivals[0].linear.at}, to which it is added, "
+                f"{shape}. Make them the same"
+            )
+    module, at = (None, "") if block.population is None else (block.population.module, block.population.at)
+    neuron: Neuron = to_reader(module, at, shape) if last else to_neuron(_there(module), at, shape)
+    if isinstance(module, RECURRENT):
+        inputs.append(Input("rec", index, (), Recurrent(_size(module, at, shape)), shape, shape))
+    if last and block.norm is not None:
+        raise UserError(f"{block.norm.at} normalises the read-out's current, which nothing here does. Remove it")
+    return Layer(name, tuple(inputs), shape, neuron, Batch() if block.norm else None, "readout" if last else "hidden")
+
+
+def _there(module: nn.Module | None) -> nn.Module:
+    if module is None:
+        raise UserError("forward returns the current of a layer that is not its last one. Return its last layer's")
+    return module
+
+
+def _name(source: str, is_next: bool, others: list[Input]) -> str:
+    """The name of an input: "ff" from the layer before, else the name of the layer that is read."""
+    name, number = "ff" if is_next else source, 2
+    taken = {one.name for one in others}
+    while name in taken:
+        name, number = f"{source}_{number}", number + 1
+    return name
+
+
+def _input(arrival: Arrival, block: Block, name: str, source_shape: Shape) -> Input:
+    transforms: list[Transform] = []
+    pre = source_shape
+    for at, module in arrival.before:
+        transform = to_transform(at, module)
+        if transform is not None and not (isinstance(transform, Flatten) and len(pre) == 1):
+            transforms.append(transform)
+            pre = _shape_after(transform, at, pre)
+    at, linear = arrival.linear
+    connection, reads = to_connection(linear, at, block.pool)
+    expected = (reads,) if isinstance(connection, Dense) else (reads, *pre[1:])
+    if pre != expected or (isinstance(connection, Conv2d) and len(pre) != 3):
+        wanted = f"{reads} inputs" if isinstance(connection, Dense) else f"maps ({reads}, height, width)"
+        raise UserError(f"{at} reads {wanted}, and gets shape {pre}. Change it, or add Flatten before it")
+    return Input(name, arrival.source, tuple(transforms), connection, source_shape, pre)
+
+
+def _shape_after(part: Connection | Transform, where: str, shape: Shape) -> Shape:
+    try:
+        return part.post_shape(shape)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+
+
+def _size(module: nn.Module, at: str, shape: Shape) -> int:
+    """How many neurons a recurrent population of snnTorch has."""
+    recurrent = module.recurrent
+    if not isinstance(recurrent, nn.Linear):
+        raise UserError(
+            f"{at} feeds spikes back by a {type(recurrent).__name__}, and recurrence here is all to all. Use "
+            f"all_to_all=True and linear_features"
+        )
+    if shape != (recurrent.in_features,) or recurrent.out_features != recurrent.in_features:
+        raise UserError(
+            f"{at} has linear_features={recurrent.in_features}, and its population has shape {shape}. Make "
+            f"them the same"
+        )
+    return recurrent.in_features

@@ -1,0 +1,237 @@
+"""The numbers of a layer: read from the modules that it is made of, and written back into them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import snntorch
+import torch
+from torch import Tensor, nn
+
+from neurorules.contracts.normalisation import EPSILON, CurrentStatistics
+from neurorules.contracts.running_mean import REFERENCE, RunningMean
+from neurorules.language.errors import UserError
+from neurorules.network.layer import Layer
+from neurorules.network.model import Learned
+from neurorules.torch_path.snntorch.blocks import Block, Placed
+from neurorules.torch_path.snntorch.folding import fold
+from neurorules.torch_path.snntorch.module_checks import RECURRENT, check_plain
+
+OTHERS = "Give the module that the learner was made from"
+
+
+class Numbers(NamedTuple):
+    """What a layer begins with.
+
+    Args:
+        parameters: weights and bias, by full name.
+        frozen: names of those that do not learn.
+        statistics: running averages of its current where it is normalised, else None.
+    """
+
+    parameters: dict[str, Tensor]
+    frozen: frozenset[str]
+    statistics: CurrentStatistics | None
+
+
+class Linked(NamedTuple):
+    """A linear module of a layer.
+
+    Args:
+        name: of the input that it is.
+        placed: the module.
+        gain: by what the neurons multiply its current, a number or one for each neuron (O,).
+    """
+
+    name: str
+    placed: Placed
+    gain: float | Tensor
+
+    @property
+    def weight(self) -> Tensor:
+        """The module's own weight."""
+        return self.placed.module.weight  # type: ignore[return-value]
+
+    @property
+    def bias(self) -> Tensor | None:
+        """The module's own bias, or None."""
+        return self.placed.module.bias  # type: ignore[return-value]
+
+
+def linears_of(block: Block, layer: Layer) -> list[Linked]:
+    """Every linear module of a layer; the one inside a recurrent population is last.
+
+    Args:
+        block: the modules.
+        layer: what they are here.
+
+    Returns:
+        One for each input of the layer.
+
+    Raises:
+        UserError: the layer has other inputs.
+    """
+    gain, population = _gain(block), block.population
+    names = [one.name for one in layer.inputs]
+    linears = [Linked(name, arrival.linear, gain) for name, arrival in zip(names, block.arrivals, strict=False)]
+    if population is not None and isinstance(population.module, RECURRENT):
+        recurrent = population.module.recurrent
+        assert isinstance(recurrent, nn.Linear)
+        linears.append(Linked("rec", Placed(f"the recurrent Linear of {population.at}", recurrent), 1.0))
+    if [one.name for one in linears] != names:
+        raise UserError(f"layer '{layer.name}' has {len(names)} inputs, and the module's has {len(linears)}. {OTHERS}")
+    return linears
+
+
+def read_numbers(block: Block, layer: Layer) -> Numbers:
+    """Copies of a layer's weights and of its bias, which is the sum of its modules' biases.
+
+    Args:
+        block: the modules.
+        layer: what they are here.
+
+    Returns:
+        Its numbers. A bias is frozen where no module has one that learns.
+
+    Raises:
+        UserError: weights that are no plain numbers, or a batch normalisation with options that none here has.
+    """
+    parameters: dict[str, Tensor] = {}
+    frozen: set[str] = set()
+    linears = linears_of(block, layer)
+    for key, linear in _by_key(layer, linears):
+        check_plain(linear.placed.module, linear.placed.at)
+        parameters[key] = linear.weight.detach() * _across(linear.gain, linear.weight)
+        frozen |= set() if linear.weight.requires_grad else {key}
+    bias = sum_of_biases(linears)
+    own = [linear.bias for linear in linears]
+    statistics = None
+    if block.norm is not None:
+        statistics = _read_statistics(block, bias)
+        own = [block.norm.module.bias]  # type: ignore[list-item]
+        bias = torch.zeros_like(bias) if own[0] is None else own[0].detach().clone()
+    parameters[layer.bias_name] = bias.reshape(layer.bias_shape)
+    if not any(one is not None and one.requires_grad for one in own):
+        frozen.add(layer.bias_name)
+    return Numbers(parameters, frozenset(frozen), statistics)
+
+
+def sum_of_biases(linears: list[Linked], but: Linked | None = None) -> Tensor:
+    """What the biases of a layer's modules add up to, (O,).
+
+    Args:
+        linears: the layer's modules.
+        but: one whose bias is not counted.
+
+    Returns:
+        The sum, of the weights' type and on their device.
+    """
+    total = linears[0].weight.detach().new_zeros(linears[0].weight.shape[0])
+    for linear in linears:
+        if linear is not but and linear.bias is not None:
+            total = total + linear.bias.detach() * linear.gain
+    return total
+
+
+def _by_key(layer: Layer, linears: list[Linked]) -> Iterator[tuple[str, Linked]]:
+    """Each linear module with the full name of its weights."""
+    for one, linear in zip(layer.inputs, linears, strict=True):
+        yield layer.weight_name(one), linear
+
+
+def written_numbers(block: Block, layer: Layer, learned: Learned) -> Iterator[tuple[Tensor, Tensor]]:
+    """What a module's parameters and buffers become, each with its new value; none of them is changed.
+
+    Args:
+        block: the modules.
+        layer: what they are here.
+        learned: everything that was learned.
+
+    Yields:
+        Pairs of a parameter or buffer and its new value.
+
+    Raises:
+        UserError: the modules have other shapes, or no bias where one was learned.
+    """
+    linears = linears_of(block, layer)
+    weights = {one.name: learned.parameters[layer.weight_name(one)] for one in layer.inputs}
+    bias = learned.parameters[layer.bias_name]
+    if block.norm is None:
+        weights, bias = fold(layer, learned)
+    for linear in linears:
+        value = weights[linear.name]
+        _check_size(linear.placed.at, "weights", linear.weight, layer, value)
+        yield linear.weight, value.reshape(linear.weight.shape) / _across(linear.gain, value)
+    if block.norm is not None:
+        yield from _written_statistics(block.norm, layer, learned, sum_of_biases(linears))
+        return
+    receiver = next((linear for linear in linears if linear.bias is not None), None)
+    if receiver is None:
+        if bool(bias.any()):
+            raise UserError(f"layer '{layer.name}' learned a bias, and the module's layer has bias=False. {OTHERS}")
+        return
+    assert receiver.bias is not None
+    _check_size(receiver.placed.at, "a bias", receiver.bias, layer, bias)
+    rest = bias.reshape(-1) - sum_of_biases(linears, but=receiver).to(bias)
+    yield receiver.bias, rest / receiver.gain
+
+
+def _check_size(at: str, what: str, own: Tensor, layer: Layer, value: Tensor) -> None:
+    if own.numel() != value.numel():
+        raise UserError(
+            f"{at} has {what} of shape {tuple(own.shape)}, and layer '{layer.name}' that learned has "
+            f"{tuple(value.shape)}. {OTHERS}"
+        )
+
+
+def _gain(block: Block) -> float | Tensor:
+    """By what a population multiplies its current: 1 but for a Lapicque, which integrates it over a capacitor."""
+    if block.population is None or not isinstance(block.population.module, snntorch.Lapicque):
+        return 1.0
+    neuron = block.population.module
+    gain: Tensor = torch.as_tensor(neuron.time_step / neuron.C)
+    return float(gain) if gain.numel() == 1 else gain.detach().reshape(-1)
+
+
+def _across(scale: float | Tensor, weight: Tensor) -> float | Tensor:
+    """A factor by postsynaptic neuron, as it multiplies weights."""
+    return scale.reshape(-1, *(1,) * (weight.ndim - 1)) if isinstance(scale, Tensor) else scale
+
+
+def _read_statistics(block: Block, bias: Tensor) -> CurrentStatistics:
+    assert block.norm is not None
+    at, module = block.norm
+    assert isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)
+    behind = None if block.population is None else block.population.module
+    if isinstance(behind, (snntorch.Lapicque, *RECURRENT)):
+        raise UserError(f"{at} stands before a {type(behind).__name__}, which needs its current as it is. Remove it")
+    if module.running_mean is None or module.running_var is None or module.num_batches_tracked is None:
+        raise UserError(f"{at} has track_running_stats=False, and averages are kept here. Leave it at True")
+    if module.weight is not None and not bool((module.weight == 1).all()):
+        raise UserError(
+            f"{at} has a weight that is not 1, and no rule here learns one. Fold it into the layer before it with "
+            f"torch.nn.utils.fusion.fuse_linear_bn_eval or fuse_conv_bn_eval"
+        )
+    shape = (-1,) if isinstance(module, nn.BatchNorm1d) else (-1, 1, 1)
+    mean = (module.running_mean.detach() - bias).reshape(shape)
+    variance = (module.running_var.detach() + module.eps - EPSILON).clamp(min=0).reshape(shape)
+    samples = (module.num_batches_tracked * REFERENCE).to(mean.dtype)
+    return CurrentStatistics(RunningMean(mean, samples), RunningMean(variance + mean.square(), samples))
+
+
+def _written_statistics(
+    norm: Placed, layer: Layer, learned: Learned, inside: Tensor
+) -> Iterator[tuple[Tensor, Tensor]]:
+    module = norm.module
+    assert isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)
+    assert module.running_mean is not None and module.running_var is not None
+    bias = learned.parameters[layer.bias_name]
+    _check_size(norm.at, "averages", module.running_mean, layer, bias)
+    averages = learned.current.get(f"input.{layer.name}")
+    if averages is not None:
+        mean, square = (one.value.reshape(-1) for one in averages)
+        yield module.running_mean, mean + inside.to(mean)
+        yield module.running_var, (square - mean.square()).clamp(min=0) + EPSILON - module.eps
+    if module.bias is not None:
+        yield module.bias, bias.reshape(-1)
