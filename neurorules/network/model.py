@@ -59,8 +59,14 @@ class Model:
     targets: Targets = "own"
     unbound: NetShape | None = None
 
-    def told(self, values: Tensor) -> Tensor:
-        """What hidden layers are told of labels or errors (B, ...): their own, or those of the sample before.
+    def hidden_targets(self, values: Tensor) -> Tensor:
+        """What hidden layers are taught by: labels or errors of their own samples, or of the sample before each.
+
+        Args:
+            values: labels (B,), or errors (B, C).
+
+        Returns:
+            The values, as they are where `targets` is "own", moved on by one sample where it is "shuffled".
 
         Raises:
             UserError: one sample alone, which has no other before it.

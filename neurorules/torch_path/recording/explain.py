@@ -28,7 +28,8 @@ from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.restore import restore
 from neurorules.torch_path.trial.learn import learn_trial
 from neurorules.torch_path.trial.probe import Probe
-from neurorules.torch_path.update.eligibility import eligibility_of, trace
+from neurorules.torch_path.update.eligibility import trace
+from neurorules.torch_path.update.eligibility_forwards import eligibility_of
 from neurorules.torch_path.update.local_view import Gathered, LocalView
 from neurorules.torch_path.update.post_factors import PostFactors, post_value
 from neurorules.torch_path.update.pre_factors import CENTRED_SPIKES, pre_value

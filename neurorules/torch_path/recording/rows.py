@@ -18,7 +18,8 @@ from neurorules.network.network import Parameters
 from neurorules.network.products import Lingering
 from neurorules.torch_path.forward.run_layer import Activity, Carry
 from neurorules.torch_path.recording.plan import INPUT, RecordPlan
-from neurorules.torch_path.update.eligibility import eligibility_over_time, trace
+from neurorules.torch_path.update.eligibility import trace
+from neurorules.torch_path.update.eligibility_forwards import eligibility_over_time
 from neurorules.torch_path.update.local_view import LocalView
 from neurorules.torch_path.update.post_factors import post_value
 from neurorules.torch_path.update.pre_factors import pre_value

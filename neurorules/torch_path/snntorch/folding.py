@@ -9,7 +9,7 @@ from torch import Tensor
 from neurorules.contracts.normalisation import first_current_statistics
 from neurorules.network.layer import Layer
 from neurorules.network.model import Learned
-from neurorules.torch_path.forward.run_layer import as_row
+from neurorules.torch_path.forward.drive import as_row
 
 
 class Folded(NamedTuple):
