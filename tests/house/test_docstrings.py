@@ -92,7 +92,7 @@ EXPLAINED = (
     "neurorules/normalisations/", "neurorules/encoders/", "neurorules/datasets/", "neurorules/disk/",
     "neurorules/runs/", "neurorules/compare/", "neurorules/audit/", "neurorules/papers/", "neurorules/runner/",
     "neurorules/torch_path/trial/", "neurorules/torch_path/forward/", "neurorules/torch_path/update/",
-    "neurorules/surrogates.py", "neurorules/causal.py", "neurorules/api.py", "hardware_models/",
+    "neurorules/network/", "neurorules/surrogates.py", "neurorules/causal.py", "neurorules/api.py", "hardware_models/",
 )  # fmt: skip
 """Where every public function says what it takes and gives."""
 
