@@ -30,7 +30,7 @@ from neurorules.neurons._synaptic import SynapticIntegrator
 from neurorules.neurons.leaky_readout import LeakyReadout
 from neurorules.neurons.rate import Rate
 from neurorules.torch_path.snntorch.folding import fold
-from neurorules.torch_path.snntorch.module_checks import STATEFUL, WEIGHTED, check_plain, unwrapped
+from neurorules.torch_path.snntorch.module_checks import check_plain, check_unshared, unwrapped
 from neurorules.torch_path.snntorch.modules import (
     numbers_of,
     parameters_of,
@@ -46,7 +46,13 @@ Populations = (snntorch.Leaky, snntorch.Synaptic, nn.ReLU, nn.Tanh)
 
 
 class Block(NamedTuple):
-    """What makes one layer: transforms, a linear map, the population behind it (None: a plain Linear at the end)."""
+    """The modules that make one layer.
+
+    Args:
+        before: transforms, with the words that name each in messages.
+        linear, linear_at: the linear map.
+        population, population_at: what stands behind it; None for a plain Linear at the end.
+    """
 
     before: list[tuple[str, nn.Module]]
     linear: nn.Module
@@ -137,7 +143,15 @@ def to_sequential(network: Network, learned: Learned, frozen: frozenset[str] = f
 
     Every Leaky keeps its own state: call `snntorch.utils.reset(net)`, then the net once for each step. It returns the
     read-out's current (memoryless read-out), else what its Leaky or Synaptic returns, the membrane last; class scores
-    are the time average. Parameters whose names are `frozen` have requires_grad=False.
+    are the time average.
+
+    Args:
+        network: its layers.
+        learned: its parameters and running averages.
+        frozen: names of parameters that get requires_grad=False.
+
+    Returns:
+        The Sequential.
 
     Raises:
         UserError: recurrent layers, a read-out of all layers, or a neuron that snnTorch has no layer for.
@@ -151,10 +165,10 @@ def to_sequential(network: Network, learned: Learned, frozen: frozenset[str] = f
         modules += [to_module(transform) for transform in entry.transforms]
         weights, bias = fold(layer, learned)
         w = weights[entry.name]
-        made = to_linear(entry.connection, w, bias)
-        for name, value in made[0].named_parameters():
+        linear = to_linear(entry.connection, w, bias)
+        for name, value in linear[0].named_parameters():
             value.requires_grad_((layer.weight_name(entry) if name == "weight" else layer.bias_name) not in frozen)
-        modules += made
+        modules += linear
         modules += _population(layer, w.dtype)
     return nn.Sequential(*modules).to(bias.device).eval()
 
@@ -212,9 +226,9 @@ def _blocks(net: nn.Sequential) -> list[Block]:
     blocks: list[Block] = []
     before: list[tuple[str, nn.Module]] = []
     open_linear: tuple[str, nn.Module] | None = None
-    seen: set[int] = set()
+    identities: set[int] = set()
     for where, module in _modules(net):
-        _check_shared(module, where, seen)
+        check_unshared(module, where, identities)
         if isinstance(module, nn.Linear | nn.Conv2d):
             if open_linear is not None:
                 raise UserError(f"{where} follows {open_linear[0]} with no Leaky between. Put one there")
@@ -234,19 +248,6 @@ def _blocks(net: nn.Sequential) -> list[Block]:
     elif before:
         raise UserError(f"{before[0][0]} stands behind the read-out. Remove it, or end with a Linear")
     return blocks
-
-
-def _check_shared(module: nn.Module, where: str, seen: set[int]) -> None:
-    """Whether what a module keeps, weights or a membrane, belongs to it alone."""
-    if not isinstance(module, STATEFUL):
-        return
-    if id(module) in seen:
-        what = "weights" if isinstance(module, WEIGHTED) else "membranes"
-        raise UserError(f"{where} stands there twice, and {what} cannot be shared. Use a module of its own")
-    own = {id(module), *(id(value) for value in module.parameters())}
-    if own & seen:
-        raise UserError(f"{where} shares its weights with a layer before it. Give it parameters of its own")
-    seen |= own
 
 
 def _entry(block: Block, source: int, shape: Shape) -> Input:

@@ -19,7 +19,7 @@ KNOWN = ("Linear", "Conv2d", "MaxPool2d", "AvgPool2d", "Flatten", "Dropout", "sn
 
 
 class PositionBias(nn.Module):
-    """Adds (C, H, W): what a centred input lacks where a convolution's border of zeros meets it."""
+    """Adds a bias (C, H, W): what a centred input lacks where a convolution's border of zeros meets it."""
 
     bias: Tensor
 
@@ -28,7 +28,7 @@ class PositionBias(nn.Module):
         self.register_buffer("bias", bias.detach().clone())
 
     def forward(self, current: Tensor) -> Tensor:
-        """(B, C, H, W) to the same."""
+        """The current (B, C, H, W), with the bias of each position."""
         return current + self.bias
 
 
@@ -39,13 +39,20 @@ def numbers_of(module: nn.Module) -> tuple[Tensor, Tensor]:
 
 
 def parameters_of(module: nn.Module) -> tuple[nn.Parameter, nn.Parameter]:
-    """The weights and the bias of a Linear or Conv2d, as `to_connection` has found it to be."""
+    """The weights and the bias of a Linear or Conv2d, which `to_connection` has accepted."""
     assert isinstance(module, nn.Linear | nn.Conv2d) and module.bias is not None
     return module.weight, module.bias  # type: ignore[return-value]
 
 
 def to_connection(module: nn.Module, where: str) -> tuple[Connection, int]:
-    """The connection that a Linear or Conv2d is, and how many inputs or maps it reads.
+    """The connection that a Linear or Conv2d is.
+
+    Args:
+        module: Linear or Conv2d, with a bias.
+        where: names it in messages.
+
+    Returns:
+        The connection, and the number of inputs or maps that it reads.
 
     Raises:
         UserError: an option that connections here do not have.
@@ -68,7 +75,14 @@ def to_connection(module: nn.Module, where: str) -> tuple[Connection, int]:
 
 
 def to_transform(where: str, module: nn.Module) -> Transform | None:
-    """The transform that a module is; None for one that changes nothing.
+    """The transform that a module is.
+
+    Args:
+        where: names the module in messages.
+        module: Flatten, Dropout, MaxPool2d or AvgPool2d.
+
+    Returns:
+        The transform; None for a module that changes nothing.
 
     Raises:
         UserError: any other module, or an option that transforms here do not have.
@@ -123,29 +137,34 @@ def to_module(transform: Transform) -> nn.Module:
 
 
 def to_linear(connection: Connection, w: Tensor, bias: Tensor) -> list[nn.Module]:
-    """A Linear or Conv2d; behind a convolution with a border of zeros, what its bias lacks at each position.
+    """A Linear or Conv2d with the same weights.
 
     Args:
+        connection: dense or convolution.
         w: weights, shaped like the connection's own.
         bias: (N,) or (C, H, W).
+
+    Returns:
+        The module; behind a convolution with a border of zeros, another one that adds what the bias lacks at each
+        position.
 
     Raises:
         UserError: torch has no such layer.
     """
     if isinstance(connection, Conv2d):
-        made: nn.Linear | nn.Conv2d = nn.Conv2d(
+        linear: nn.Linear | nn.Conv2d = nn.Conv2d(
             w.shape[1], w.shape[0], connection.kernel, connection.stride, connection.zeros_around, dtype=w.dtype
         )
         inside = bias[:, bias.shape[1] // 2, bias.shape[2] // 2]
         rest = bias - inside.reshape(-1, 1, 1)
         behind: list[nn.Module] = [PositionBias(rest)] if connection.zeros_around and bool(rest.any()) else []
     elif isinstance(connection, Dense):
-        made, inside, behind = nn.Linear(w.shape[1], w.shape[0], dtype=w.dtype), bias, []
+        linear, inside, behind = nn.Linear(w.shape[1], w.shape[0], dtype=w.dtype), bias, []
     else:
         name = type(connection).__name__
         raise UserError(f"torch has no layer for the connection '{name}'. Use a dense or convolutional net")
     with torch.no_grad():
-        made.weight.copy_(w)
-        assert made.bias is not None
-        made.bias.copy_(inside)
-    return [made, *behind]
+        linear.weight.copy_(w)
+        assert linear.bias is not None
+        linear.bias.copy_(inside)
+    return [linear, *behind]
