@@ -92,6 +92,7 @@ EXPLAINED = (
     "neurorules/normalisations/", "neurorules/encoders/", "neurorules/datasets/", "neurorules/disk/",
     "neurorules/runs/", "neurorules/compare/", "neurorules/audit/", "neurorules/papers/", "neurorules/runner/",
     "neurorules/surrogates.py", "neurorules/causal.py", "neurorules/api.py", "hardware_models/",
+    "neurorules/brian2_steps/", "neurorules/brian2_continuous/", "neurorules/conformance/", "neurorules/rules/",
 )  # fmt: skip
 """Where every public function says what it takes and gives."""
 
