@@ -179,4 +179,4 @@ def test_the_scale_is_one_and_shown_with_the_model() -> None:
     assert "b = 0.1 to 0.1  # 200 pA" in text
     assert Scale(threshold_mV=10.0).voltage() == "V_m = v*10.0*mV : volt"
     assert Scale().current_pA(10.0) == 200.0
-    assert Scale().told("beta", np.array([0.0, 1.0])) == "tau_m = 0 to inf ms"
+    assert Scale().in_units("beta", np.array([0.0, 1.0])) == "tau_m = 0 to inf ms"

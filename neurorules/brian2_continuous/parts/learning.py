@@ -6,7 +6,8 @@ import math
 import re
 from typing import NamedTuple
 
-from neurorules.brian2_steps.lowering import Lowered, Place, lower_neuronal, lower_synaptic
+from neurorules.brian2_steps.expression_texts import Place
+from neurorules.brian2_steps.lowering import Lowered, lower_neuronal, lower_synaptic
 from neurorules.brian2_steps.scale import STEP_MS
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
