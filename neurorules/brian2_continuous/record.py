@@ -72,8 +72,7 @@ def record_circuit(
         run: folder of the run.
         out: trace file to write.
         samples: how many from the first on, or their places: see `sample_places`.
-        variables: what is recorded: variables of equations, "S", and parameters such as "w" or "hidden1.ff.w".
-        layers: names of the populations that are recorded; None for all.
+        variables, layers: what is recorded, and of which populations: see `watched_of`.
         part: the part of the data that the samples are from.
         data_dir: folder in which data sets lie; None for the usual one.
         quiet: show no progress bar.
@@ -82,7 +81,7 @@ def record_circuit(
         The numbers of samples and of spikes, and the path of the trace file.
 
     Raises:
-        UserError: the run, a variable, a population or a sample does not exist, or the trace cannot be written.
+        UserError: the run, a variable, a population or a sample does not exist, or the trace cannot be written there.
         MissingExtra: brian2 is not installed.
     """
     check_output(out)
