@@ -172,7 +172,7 @@ class NetworkText:
     pools: int = 0
 
     def show(self) -> str:
-        """Print the whole model for a reader, with the slot of each statement."""
+        """Write the whole model as text for a reader, with the slot of each statement."""
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:

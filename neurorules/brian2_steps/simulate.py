@@ -126,7 +126,7 @@ def show_model(
     phase: str = "input",
     normalisation: Mapping[str, LayerNorm] | None = None,
 ) -> str:
-    """Print the equations, statements and slots of the model of one sample; Brian2 itself is not needed.
+    """Write the equations, statements and slots of the model of one sample as text; Brian2 itself is not needed.
 
     Args:
         network: structure of the network.

@@ -203,7 +203,7 @@ class Circuit:
         return values
 
     def show(self) -> str:
-        """Print the whole model for a reader."""
+        """Write the whole model as text for a reader."""
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
