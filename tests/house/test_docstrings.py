@@ -93,6 +93,7 @@ EXPLAINED = (
     "neurorules/runs/", "neurorules/compare/", "neurorules/audit/", "neurorules/papers/", "neurorules/runner/",
     "neurorules/torch_path/", "neurorules/network/",
     "neurorules/surrogates.py", "neurorules/causal.py", "neurorules/api.py", "hardware_models/",
+    "neurorules/brian2_steps/", "neurorules/brian2_continuous/", "neurorules/conformance/", "neurorules/rules/",
 )  # fmt: skip
 """Where every public function says what it takes and gives."""
 
