@@ -18,7 +18,7 @@ from neurorules.brian2_continuous.circuits import CIRCUITS
 from neurorules.brian2_continuous.parts.choose import machine_for
 from neurorules.brian2_continuous.parts.circuit import Circuit
 from neurorules.brian2_continuous.parts.currents import currents_of
-from neurorules.brian2_continuous.parts.layers import SHOWN, Net
+from neurorules.brian2_continuous.parts.layers import INPUT_PHASE, Net
 from neurorules.brian2_continuous.parts.neurons import rate
 from neurorules.brian2_continuous.parts.stream import Stream
 from neurorules.brian2_continuous.trainer import settle
@@ -53,7 +53,7 @@ def learn(rule: str) -> tuple[np.ndarray, list[np.ndarray], float]:
         chosen = np.random.default_rng(epoch).permutation(len(data.train))
         labels = data.train.labels[chosen]
         order = plan.order(labels, data.source.classes)
-        shown = order.labels[order.phases == SHOWN]
+        shown = order.labels[order.phases == INPUT_PHASE]
         done = 0
         for scores in stream.learn(order, lambda k, chosen=chosen: currents(chosen[k]), np.ones(len(order.samples))):
             right.append(scores.argmax(1) == shown[done : done + len(scores)])

@@ -30,18 +30,18 @@ def train(
     """Train one network.
 
     Args:
-        out: run folder; None keeps nothing but the result.
-        data_dir: where data sets lie.
+        out: run folder; None to write nothing and only return the result.
+        data_dir: folder in which data sets lie; None for the usual one.
         resume: go on with the run in `out`.
         force: replace a run in `out`.
-        quiet: no progress bar.
-        settings: as below, such as rule="sigprop".
+        quiet: show no progress bar.
+        settings: the settings below, such as rule="sigprop".
 
     Returns:
         The result: test_accuracy and validation_accuracy in 0..1, and all that `result.json` holds.
 
     Raises:
-        UserError: anything unknown, or data that cannot be read.
+        UserError: a setting is unknown or out of its range, or the data or the run folder cannot be used.
     """
     where = None if data_dir is None else Path(data_dir)
     config = config_from(settings, "train(...)")
@@ -54,13 +54,13 @@ def load(run: str | Path, data_dir: str | Path | None = None, **changed: Any) ->
 
     Args:
         run: folder of the run, trained on the torch path.
-        data_dir: where the run's data set lies; the network reads samples of its shape.
-        changed: settings other than the run's own, such as device="cpu".
+        data_dir: folder in which data sets lie, among them the run's; None for the usual one.
+        changed: settings that replace those of the run, such as device="cpu".
 
     Returns:
         The learner as training left it; its optimiser starts anew.
 
     Raises:
-        UserError: no finished run there, its files do not belong together, or its data cannot be read.
+        UserError: the folder holds no finished run, its files do not belong together, or its data cannot be read.
     """
     return restore(Path(run), None if data_dir is None else Path(data_dir), **changed).learner

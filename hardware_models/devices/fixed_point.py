@@ -74,8 +74,8 @@ class FixedPoint:
         """Choose the step of a connection, "<parameter>/step", and program the nearest codes.
 
         Args:
-            state: of the chip.
-            name: of the parameter.
+            state: state of the chip.
+            name: name of the parameter, such as "hidden1.ff.w".
             w: weights at full precision.
 
         Returns:
@@ -89,15 +89,15 @@ class FixedPoint:
         return codes * step.to(w.dtype), state
 
     def on_read(self, state: dict[str, Any], name: str, w: Tensor) -> Tensor:
-        """What the synapses deliver.
+        """Read the stored weights through the gains of the synapses.
 
         Args:
-            state: of the chip.
-            name: of the parameter.
+            state: state of the chip.
+            name: name of the parameter, such as "hidden1.ff.w".
             w: stored weights.
 
         Returns:
-            Stored weights times gains.
+            The stored weights times the gains, of the same shape and type; the stored weights themselves with cv=0.
         """
         return w * state[f"{name}/gain"].to(w.dtype) if self.cv > 0 else w
 
@@ -114,20 +114,21 @@ class FixedPoint:
         return synops * self.bits * (READ_PJ_A_BIT + ADD_PJ_A_BIT)
 
     def on_update(self, state: dict[str, Any], name: str, w: Tensor, dw: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        """Add a rounded number of steps to the codes. Where no change is asked for, none is made.
+        """Add a rounded number of steps to the codes. A change of 0 leaves the weights as they are.
 
         Args:
-            state: of the chip.
-            name: of the parameter.
+            state: state of the chip.
+            name: name of the parameter, such as "hidden1.ff.w".
             w: stored weights.
-            dw: the change that is asked for.
+            dw: the change that is asked for, of the shape of `w`.
 
         Returns:
             The stored weights afterwards, and the state with the generator moved on.
         """
         step = state[f"{name}/step"].to(w.dtype)
         codes = nearest(w / step)
-        # A rest that is no multiple of the step, such as another device leaves, is rounded with the update.
+        # Another device of a chain can leave weights that are no multiples of the step. What remains of them is rounded
+        # together with the update.
         wanted = (w - codes * step + dw) / step
         if self.rounding == "nearest":
             return saturate(codes + nearest(wanted), self.bits) * step, state

@@ -138,7 +138,7 @@ def learns_before_above(rig: Rig) -> bool:
     clean = run(rig)
     masks = draw_masks(rig.model.network.layers, len(rig.labels), torch.Generator().manual_seed(0))
     learned = rig.learned
-    observed = observe(rig.model, learned.signal, rig.drive, rig.model.told(rig.labels))
+    observed = observe(rig.model, learned.signal, rig.drive, rig.model.hidden_targets(rig.labels))
     learned = replace(learned, signal={**learned.signal, **observed})
     parcel = Parcel(rig.drive, rig.steps, rig.labels, masks, 1.0, observed)
     with torch.no_grad():

@@ -1,7 +1,7 @@
-"""A learner whose passes compute with its true weights, while everything else in the process sees other ones.
+"""A learner whose passes compute with its true weights, while all other code in the process sees different ones.
 
-The true weights are kept as bytes, and become tensors for the length of a pass alone. Whoever looks for weights, in
-arguments, frames, storages or the garbage collector, finds the other ones.
+The true weights are stored as bytes, and become tensors for the duration of a pass alone. Code that looks for weights
+in arguments, frames, storages or the garbage collector finds the different ones.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What a rule needs, by measurement: each word of `signals.NEEDS` that shows when the right thing is perturbed.
+"""Measure what a rule needs: each word of `signals.NEEDS` whose perturbation changes an update.
 
-`needs_of` reads one trial, `needs_over_time` what one trial leaves for the trials after it.
+`needs_of` looks at one trial, and `needs_over_time` at the effect of a disturbed trial on the trials after it.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ def needs_of(rig: Rig, entries: Sequence[Entry], facts: Mapping[str, Any]) -> fr
     return frozenset(name for name, needed in has.items() if needed)
 
 
-def needs_over_time(found: OverTime, rows: Sequence[str]) -> frozenset[str]:
+def needs_over_time(dependences: OverTime, rows: Sequence[str]) -> frozenset[str]:
     """The needs that the updates of hidden layers show where one trial is disturbed and the trials after it are read.
 
     Args:
-        found: what `over_time` measured of the rule.
+        dependences: what `over_time` measured of the rule.
         rows: names of all layers, the read-out last.
 
     Returns:
@@ -75,20 +75,21 @@ def needs_over_time(found: OverTime, rows: Sequence[str]) -> frozenset[str]:
             and (e["perturbed"] not in rows or is_above(rows, e))
         }  # fmt: skip
 
-    both = [*found.at_once, *found.later]
-    # The momenta of weights lie where the weights lie: reading them is reading weights.
+    both = [*dependences.at_once, *dependences.later]
+    # The momenta of weights are stored beside the weights, so that reading them counts as reading weights.
     weights = depends(both, "weights") | depends(both, "optimiser")
     activity_of = depends(both, "averages")
-    # An answer to noise is activity of all layers and samples: what it carries on counts as a noise phase alone.
-    activity_of |= set() if found.noise else depends(found.later, "activity")
+    # The response to noise is an activity of all layers and samples. What it carries to later trials counts as a noise
+    # phase and as no other need.
+    activity_of |= set() if dependences.noise else depends(dependences.later, "activity")
     has = {
-        "weight_transport": bool(weights - set(found.only_signs)),
-        "weight_sign": bool(weights) and weights <= set(found.only_signs),
+        "weight_transport": bool(weights - set(dependences.only_signs)),
+        "weight_sign": bool(weights) and weights <= set(dependences.only_signs),
         "above": bool(activity_of - {rows[-1]}),
         "output_error": rows[-1] in activity_of,
-        "target": bool(depends(found.later, "label")),
-        "batch_pool": bool(depends(found.later, "other_samples")),
-        "noise_phase": found.noise,
+        "target": bool(depends(dependences.later, "label")),
+        "batch_pool": bool(depends(dependences.later, "other_samples")),
+        "noise_phase": dependences.noise,
     }
     return frozenset(name for name, needed in has.items() if needed)
 
@@ -209,9 +210,8 @@ def pools(rig: Rig, clean: Outcome, index: int) -> bool:
     w, afferent = rig.learned.parameters[name], layer.inputs[0]
     first = w.new_zeros(1, *layer.shape)
     first[:, 0] = 1
-    others = (
-        afferent.connection.correlate(w, first, w.new_ones(1, *afferent.pre_shape)) == 0
-    )  # the neighbours' synapses
+    ones = w.new_ones(1, *afferent.pre_shape)
+    others = afferent.connection.correlate(w, first, ones) == 0  # These are the synapses of the neighbours.
     return any(not torch.equal(other[others], clean.gradients[name][others]) for other in disturbed_updates)
 
 

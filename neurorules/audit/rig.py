@@ -1,4 +1,4 @@
-"""A small net in float64 that has learned a little, and one trial on it, which an audit perturbs."""
+"""A small net in float64 after some trials of learning, and one more trial on it, which an audit perturbs."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Outcome:
 
 @dataclass
 class _Applied:
-    """Applies the changes of a phase as plain gradient steps, and notes them."""
+    """Applies the changes of a phase as plain gradient steps, and stores their gradients."""
 
     parameters: Parameters
     probe: Quiet
@@ -118,7 +118,7 @@ def rig_of(settings: Settings) -> Rig:
     model = build_model(network, rule, signal, dw, targets)
     steps = settings.time_steps()
     rig = warm_up(settings.rule, model, steps, RATE, init)
-    # A rule may silence so small a net while it learns; the net as it was drawn then stands in.
+    # A rule may silence so small a net while it learns. The net with its initial weights is then audited instead.
     rig = rig if not silent(rig) else warm_up(settings.rule, model, steps, 0.0, init)
     if silent(rig):
         raise UserError(f"layer '{silent(rig)[0]}' of the audited net {net} is silent, so nothing shows. Widen it")
@@ -173,7 +173,7 @@ def run(rig: Rig, probe: Quiet | None = None, window: int | None = None) -> Outc
 
     Args:
         rig: the trial.
-        probe: holds or changes something on the way; None for nothing. It has no part in a trial with a window.
+        probe: observes or changes the trial; None for neither. It is not used in a trial with a window.
         window: number of steps that are run at a time; T if None.
 
     Returns:

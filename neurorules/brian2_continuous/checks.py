@@ -1,4 +1,4 @@
-"""What equations in continuous time can be asked for, and what is said where they cannot."""
+"""Check whether a configuration has a meaning in continuous time, and say what to change where it has none."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ FIXED = {
     "hardware": ("none", "device models act on tensors"),
     "readout": ("last", "the read-out sees the last hidden layer"),
 }
-"""Settings that continuous time leaves at one value, and why."""
+"""Settings that have a single value in continuous time, each with that value and the reason."""
 
 _log = logging.getLogger(__name__)
 
 
 def check_config(config: TrainConfig) -> Plan:
-    """The plan of a configuration's rule.
+    """Find the plan of a configuration's rule.
 
     Raises:
-        UserError: a rule without a circuit, or a setting that has no meaning here.
+        UserError: the rule is unknown or has no circuit, or a setting has no meaning in continuous time.
     """
     name = parse_named(config.rule)[0]
-    RULES.module(name)  # an unknown rule is named as one
+    RULES.module(name)  # This raises an error for an unknown rule, which otherwise would be said to have no circuit.
     if name.replace("-", "_") not in CIRCUITS.modules:
         raise UserError(
             f"rule '{name}' has no equations in continuous time. Rules that have: {', '.join(CIRCUITS.names())}; "
@@ -55,20 +55,20 @@ def check_config(config: TrainConfig) -> Plan:
 
 
 def neuron_of(text: str) -> ContinuousNeuron:
-    """The neuron that `name:key=value` describes.
+    """Make the neuron that a text such as "lif:tau_ms=20" describes.
 
     Raises:
-        UserError: unknown neuron or option.
+        UserError: the neuron or an option is unknown, or a value is out of its range.
     """
     name, options = parse_named(text)
     if name not in NEURONS:
         raise unknown("neuron in continuous time", name, NEURONS)
-    made = NEURONS[name]
-    return made(**convert_options(f"neuron '{name}' in continuous time", made, options))
+    factory = NEURONS[name]
+    return factory(**convert_options(f"neuron '{name}' in continuous time", factory, options))
 
 
 def warn_of_time(neuron: ContinuousNeuron) -> None:
-    """One line where a step is too long for the fastest time constant, or a presentation too short for the slowest."""
+    """Warn where a step is too long for the fastest time constant, or a presentation too short for the slowest."""
     if neuron.dt_ms > neuron.fastest_ms / 2:
         _log.warning(
             "dt_ms is %g, and the fastest time constant %g ms: steps are too long for it. Use dt_ms of at most %g",

@@ -1,4 +1,4 @@
-"""Recording what a circuit in continuous time does on samples: its equations run, its spikes and variables are kept."""
+"""Record the spikes and variables of a circuit in continuous time while samples are presented to it."""
 
 from __future__ import annotations
 
@@ -34,22 +34,24 @@ from neurorules.traces.header import TraceHeader
 from neurorules.traces.writer import TraceWriter
 
 AT_ONCE = 10
-"""Presentations of one run: what is watched at every step of it stands in memory."""
+"""Number of presentations of one run, whose variables at each step are in memory together."""
 REPAYS = 100
-"""Samples from which on compiling the circuit repays. Source: measured, compiling 10 to 60 s, 0.1 s a sample else."""
+"""Number of samples from which on a compiled circuit is faster. Source: measured, compilation takes 10 to 60 s, and a
+sample 0.1 s without it."""
 PARAMETERS = ("w", "b")
-TAUGHT = "m"
-"""The third factor, made where a presentation has ended: a sample's stands in the step behind its last one."""
+"""Variables that are written once, as parameters, and not at each step."""
+THIRD_FACTOR = "m"
+"""A variable that is computed once, after a presentation: a sample's is read at the step behind its last one."""
 _DECLARED = re.compile(r"(?:d(\w+)/dt\s*=|(\w+)\s*[:=])")
 
 
 @dataclass(frozen=True)
 class Watched:
-    """A population and what is recorded of it.
+    """A population with its recorded variables.
 
     Args:
-        units: it.
-        variables: name in the trace -> variable of its equations; "" for its spikes.
+        units: the population.
+        variables: variables of its equations, by name in the trace; "" stands for its spikes.
     """
 
     units: Units
@@ -60,14 +62,26 @@ def record_circuit(
     run: Path, out: Path, samples: str, variables: Sequence[str], layers: Collection[str] | None = None,
     part: PartName = "test", data_dir: Path | None = None, quiet: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
-    """Record samples of a run in continuous time; arguments are those of `torch_path.recording.record.record_run`.
+    """Record samples of a run in continuous time.
 
-    A step of the trace is one of the integration, `dt_ms` long; variables are read at its end. `S` of units that do not
-    spike is their activity `a`; `m` is one number a sample, made at its end. Samples
-    follow one another as in training, ten from rest at a time.
+    Samples follow one another as in training, and the circuit starts from rest at every tenth. A step of the trace is
+    one integration step; variables are read at its end. `S` of units that do not spike is their activity `a`, and `m`
+    has one value for each sample, which is repeated for all its steps.
+
+    Args:
+        run: folder of the run.
+        out: trace file to write.
+        samples: how many from the first on, or their places: see `sample_places`.
+        variables, layers: what is recorded, and of which populations: see `watched_of`.
+        part: the part of the data that the samples are from.
+        data_dir: folder in which data sets lie; None for the usual one.
+        quiet: show no progress bar.
+
+    Returns:
+        The numbers of samples and of spikes, and the path of the trace file.
 
     Raises:
-        UserError: no such run, variable, population or samples.
+        UserError: the run, a variable, a population or a sample does not exist, or the trace cannot be written there.
         MissingExtra: brian2 is not installed.
     """
     check_output(out)
@@ -81,11 +95,12 @@ def record_circuit(
     circuit = _watching(circuit, watched)
     stream = Stream(machine_for(circuit) if len(places) >= REPAYS else Interpreted(circuit), circuit, settings)
     stream.load(to_arrays(folder.load_weights()))
-    kept = {n: w for n, w in stream.parameters().items() if n in variables or n.rsplit(".", 1)[1] in variables}
+    parameters = {n: w for n, w in stream.parameters().items() if n in variables or n.rsplit(".", 1)[1] in variables}
     asked = {"variables": list(variables), "layers": layers and sorted(layers), "samples": samples, "part": part}
     header = TraceHeader(
         config.rule, {one.units.name: (one.units.size,) for one in watched}, dt_ms=circuit.dt_ms, seed=config.seed,
-        config=config.as_dict(), versions=versions(), parameters={n: w.shape for n, w in kept.items()}, recording=asked,
+        config=config.as_dict(), versions=versions(), parameters={n: w.shape for n, w in parameters.items()},
+        recording=asked,
     )  # fmt: skip
     steps, spikes, rows = round(circuit.period_ms / circuit.dt_ms), 0, currents_of(data.train).of(chosen)
     with (
@@ -94,21 +109,21 @@ def record_circuit(
         progress("recording", len(places), quiet) as bar,
     ):
         labels = chosen.labels[places]
-        for said in _present(stream, labels, lambda k: rows(places[k]), TAUGHT in variables) if watched else ():
-            here = places[len(writer) : len(writer) + len(said)]
-            found = dict(_read(stream.machine, watched, (len(said), steps), circuit.dt_ms))
-            spikes += sum(int(np.count_nonzero(x["S"])) for x in found.values() if "S" in x)
-            writer.append_batch(here, chosen.labels[here], found, said.argmax(1), config.epochs)
-            bar.advance(len(said))
-        if kept:
-            writer.snapshot(config.epochs, kept)
+        for scores in _present(stream, labels, lambda k: rows(places[k]), THIRD_FACTOR in variables) if watched else ():
+            here = places[len(writer) : len(writer) + len(scores)]
+            arrays = dict(_read(stream.machine, watched, (len(scores), steps), circuit.dt_ms))
+            spikes += sum(int(np.count_nonzero(x["S"])) for x in arrays.values() if "S" in x)
+            writer.append_batch(here, chosen.labels[here], arrays, scores.argmax(1), config.epochs)
+            bar.advance(len(scores))
+        if parameters:
+            writer.snapshot(config.epochs, parameters)
         many = len(writer)
     return {"samples": many, "spikes": spikes, "out": str(out)}
 
 
-def _present(stream: Stream, labels: np.ndarray, rows: Rows, taught: bool) -> Iterator[np.ndarray]:
-    """Scores run by run; nothing is learned. Labels are shown where what they make is recorded."""
-    if not taught:
+def _present(stream: Stream, labels: np.ndarray, rows: Rows, with_labels: bool) -> Iterator[np.ndarray]:
+    """Scores of each run, without learning. Labels are shown where a variable that depends on them is recorded."""
+    if not with_labels:
         yield from stream.scores(len(labels), rows)
         return
     yield from stream.learn(samples_only(labels, 0), rows, np.zeros(len(labels)))
@@ -123,27 +138,36 @@ def _circuit(config: SettledConfig, data: Data, presentations: int) -> tuple[Cir
 
 
 def declared(units: Units) -> list[str]:
-    """Variables of a population's equations."""
-    found = (_DECLARED.match(line.strip()) for line in units.equations)
-    return [match[1] or match[2] for match in found if match is not None]
+    """List the variables that a population's equations declare."""
+    matches = (_DECLARED.match(line.strip()) for line in units.equations)
+    return [match[1] or match[2] for match in matches if match is not None]
 
 
 def watched_of(circuit: Circuit, variables: Sequence[str], layers: Collection[str] | None) -> list[Watched]:
-    """What is recorded of which population, by the names that the user gave.
+    """Find the populations and variables that a user asks to record.
+
+    Args:
+        circuit: the equations.
+        variables: names of variables, "S" for spikes, or names of parameters.
+        layers: names of populations; None for all.
+
+    Returns:
+        The populations that have at least one of the variables, other than parameters.
 
     Raises:
-        UserError: an unknown variable or population; the nearest one is offered.
+        UserError: a variable or a population is unknown, and the message offers the nearest one; or no population that
+            is asked for has any of the variables.
     """
     names = [units.name for units in circuit.units]
     for layer in layers or ():
         if layer not in names:
             raise unknown("layer", layer, names)
-    full = [f"{part.name.replace('_ff', '.ff')}.{variable}" for part, variable in circuit.kept()]
-    known = {"S", *PARAMETERS, *full, *(v for units in circuit.units for v in declared(units))}
+    full = [f"{part.name.replace('_ff', '.ff')}.{variable}" for part, variable in circuit.state()]
+    legal = {"S", *PARAMETERS, *full, *(v for units in circuit.units for v in declared(units))}
     for variable in variables:
-        if variable not in known:
-            raise unknown("variable", variable, known)
-    found = []
+        if variable not in legal:
+            raise unknown("variable", variable, legal)
+    watched = []
     for units in circuit.units:
         if layers is not None and units.name not in layers:
             continue
@@ -151,14 +175,14 @@ def watched_of(circuit: Circuit, variables: Sequence[str], layers: Collection[st
         if "S" in variables and (units.threshold is not None or {"a", "v"} <= set(declared(units))):
             own["S"] = "" if units.threshold is not None else "a"
         if own:
-            found.append(Watched(units, own))
-    if not found and not {*PARAMETERS, *full} & set(variables):
+            watched.append(Watched(units, own))
+    if not watched and not {*PARAMETERS, *full} & set(variables):
         raise UserError(f"no population asked for has {', '.join(variables)}. Name others, or leave --layers out")
-    return found
+    return watched
 
 
 def _watching(circuit: Circuit, watched: list[Watched]) -> Circuit:
-    """The circuit with its recorders."""
+    """The same circuit, which also records the watched variables."""
     own = {one.units.name: one.variables.values() for one in watched}
     units = tuple(
         replace(u, watch=tuple(dict.fromkeys(v for v in own[u.name] if v)), spikes="" in own[u.name])
@@ -172,21 +196,21 @@ def _watching(circuit: Circuit, watched: list[Watched]) -> Circuit:
 def _read(
     machine: Machine, watched: list[Watched], shape: tuple[int, int], dt_ms: float
 ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """Arrays (T, samples, N) of the last run, by population; `shape` is (samples, T)."""
+    """What the last run recorded, by population, as arrays (T, samples, N); `shape` is (samples, T)."""
     many = shape[0] * shape[1]
     for one in watched:
-        size, found = one.units.size, {}
+        size, arrays = one.units.size, {}
         for name, variable in one.variables.items():
-            if variable == TAUGHT:
+            if variable == THIRD_FACTOR:
                 ended = machine.watched(one.units.name, variable)[shape[1] :: shape[1]][: shape[0]]
                 values = np.repeat(ended, shape[1], axis=0)
             elif variable:
                 values = machine.watched(one.units.name, variable)[:many]
             else:
                 values = np.zeros((many, size), dtype=bool)
-                fired = machine.spikes(one.units.name)
-                at = np.rint(fired.times_ms / dt_ms).astype(np.int64)
-                inside = at < many  # the last step is the first after the last presentation
-                values[at[inside], fired.units[inside]] = True
-            found[name] = values.reshape(*shape, size).transpose(1, 0, 2)
-        yield one.units.name, found
+                spikes = machine.spikes(one.units.name)
+                at = np.rint(spikes.times_ms / dt_ms).astype(np.int64)
+                inside = at < many  # The last step of a run belongs to no presentation.
+                values[at[inside], spikes.units[inside]] = True
+            arrays[name] = values.reshape(*shape, size).transpose(1, 0, 2)
+        yield one.units.name, arrays

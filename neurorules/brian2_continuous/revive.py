@@ -1,4 +1,4 @@
-"""A run in continuous time back from its folder, also with other settings, such as a shorter step."""
+"""Load a run in continuous time from its folder, also with other settings, such as a shorter step."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from neurorules.brian2_continuous.trainer import CircuitRun, prepare, settle
+from neurorules.brian2_continuous.trainer import prepare, settle
+from neurorules.brian2_continuous.training_run import CircuitRun
 from neurorules.language.config import config_from
+from neurorules.language.errors import UserError
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.tensors import to_arrays
 from neurorules.torch_path.training.batches import load_data
@@ -17,32 +19,47 @@ from neurorules.torch_path.training.batches import load_data
 
 @dataclass(frozen=True)
 class Revived:
-    """A trained circuit and the samples that were held out.
+    """A trained circuit and the samples that were held out of its training.
 
     Args:
-        run: it, with what it learned.
-        labels: of the held-out samples.
+        run: the run, whose circuit has the stored weights.
+        labels: classes of the held-out samples, (N,); empty where none were held out.
     """
 
     run: CircuitRun
     labels: np.ndarray
 
     def answer(self) -> tuple[np.ndarray, dict[str, float]]:
-        """Scores of the held-out samples (N, C), and spikes a sample by layer."""
-        assert self.run.data.validation is not None
-        return self.run.answer(self.run.data.validation)
+        """Compute the scores (N, C) of the held-out samples, and the mean spikes of a sample, by layer.
+
+        Raises:
+            UserError: the run held no samples out.
+        """
+        part = self.run.data.validation
+        if part is None:
+            raise UserError("the run held no validation samples out, found --validation 0. Train one that holds some")
+        return self.run.answer(part)
 
 
 def revive(run: Path, data_dir: Path | None = None, **changed: Any) -> Revived:
-    """A finished run in continuous time, with other settings where asked, such as neuron="lif:dt_ms=0.1".
+    """Load a finished run in continuous time.
+
+    Args:
+        run: folder of the run.
+        data_dir: folder in which data sets lie; None for the usual one.
+        changed: settings that replace those of the run, such as neuron="lif:dt_ms=0.1".
+
+    Returns:
+        The run with its stored weights, and the labels of its held-out samples.
 
     Raises:
-        UserError: no finished run there, or its settings cannot be had.
+        UserError: the folder holds no finished run, its settings have no meaning in continuous time, or its weights do
+            not fit them.
     """
     folder = RunFolder.finished(run)
     config = settle(replace(config_from(folder.config(), str(run)), **changed))
     data = load_data(config, data_dir)
-    made = prepare(config, data, quiet=True)
-    made.stream.load(to_arrays(folder.load_weights()))
+    trained = prepare(config, data, quiet=True)
+    trained.stream.load(to_arrays(folder.load_weights()))
     validation = data.validation
-    return Revived(made, np.zeros(0, dtype=np.int64) if validation is None else validation.labels)
+    return Revived(trained, np.zeros(0, dtype=np.int64) if validation is None else validation.labels)

@@ -1,7 +1,8 @@
-"""Brian2 itself: imported where it is used, and run in a session of our own, beside the user's.
+"""Brian2 is imported where it is used, and runs in a session of its own, beside the user's.
 
-Brian2 keeps a session in globals: the device, its default clock and what is waiting to be built on it, the
-preferences, the random numbers. A user may be in the middle of one.
+Brian2 keeps the state of a session in global variables: the active device with its default clock and the networks that
+wait to be built on it, the preferences, and NumPy's random generator. A user may have such a session open, so a
+network of this package runs in a second one, and the user's is restored afterwards.
 """
 
 from __future__ import annotations
@@ -17,21 +18,22 @@ import numpy as np
 from neurorules.language.errors import MissingExtra
 
 Target = Literal["numpy", "cython"]
-"""Where generated code runs. numpy needs no compiler; cython compiles every block of statements that it has not
-seen before, which takes minutes, and repays only long runs."""
+"""What Brian2 generates code for. `numpy` needs no compiler. `cython` compiles each new block of statements, which
+takes minutes, so that it is faster only for long runs."""
 MACHINE = (
     *("logging.", "codegen.cpp.compiler", "codegen.cpp.include_dirs", "codegen.cpp.library_dirs"),
     *("codegen.cpp.runtime_library_dirs", "codegen.cpp.msvc", "codegen.runtime.cython.", "codegen.max_cache_dir_size"),
     *("devices.cpp_standalone.make_cmd", "devices.cpp_standalone.run_", "GSL.directory", "core.outdated_dependency"),
 )
-"""How preferences begin that tell of the user's machine, and change no number; all others have their defaults here."""
+"""Prefixes of the preferences that describe the user's machine and change no result. A session leaves these as the user
+set them, and gives all other preferences Brian2's defaults."""
 
 
 def load_brian2() -> ModuleType:
-    """The package brian2.
+    """Import the package brian2.
 
     Raises:
-        MissingExtra: it is not installed.
+        MissingExtra: brian2 is not installed.
     """
     try:
         brian2 = importlib.import_module("brian2")
@@ -43,41 +45,44 @@ def load_brian2() -> ModuleType:
 
 
 def runtime_device() -> Any:
-    """A device of our own that runs generated code in this process."""
+    """Make a new device that runs generated code in this process."""
     return _devices().RuntimeDevice()
 
 
 def standalone_device() -> Any:
-    """A device of our own that writes a C++ program."""
+    """Make a new device that writes a C++ program."""
     return type(_devices().all_devices["cpp_standalone"])()
 
 
 @contextmanager
 def session(brian2: ModuleType, device: Any, preferences: Mapping[str, Any]) -> Iterator[None]:
-    """A session of our own inside; the user's is as it was, afterwards and after an error or an interrupt.
+    """Open a Brian2 session, and restore the user's when it ends, also after an error or an interrupt.
 
-    What was made on a device has to be read on it, too.
+    Objects that were made on a device can only be read while that device is active.
 
     Args:
         brian2: the package.
-        device: from `runtime_device` or `standalone_device`.
-        preferences: those that differ from Brian2's own.
+        device: from `runtime_device` or `standalone_device`; it is active inside the session.
+        preferences: Brian2's preferences by name, where they differ from its defaults.
+
+    Returns:
+        A context manager, which gives nothing to its block.
     """
     devices, network, prefs = _devices(), brian2.Network, brian2.prefs
-    active, known, previous = devices.active_device, dict(devices.all_devices), list(devices.previous_devices)
+    active, registered, previous = devices.active_device, dict(devices.all_devices), list(devices.previous_devices)
     flags = network._globally_stopped, network._globally_running
     preferred = dict(prefs)
-    random = np.random.get_state()  # noqa: NPY002  Brian2's runtime draws from it
+    random = np.random.get_state()  # noqa: NPY002  Brian2's runtime draws from this global generator
     try:
         # Brian2 looks devices up by their names.
-        name = "cpp_standalone" if isinstance(device, type(known["cpp_standalone"])) else "runtime"
+        name = "cpp_standalone" if isinstance(device, type(registered["cpp_standalone"])) else "runtime"
         devices.all_devices[name] = devices.active_device = device
         device.activate(build_on_run=False)
         _prefer(prefs, {**_defaults(prefs), **preferences})
         yield
     finally:
         devices.active_device = active
-        devices.all_devices.update(known)
+        devices.all_devices.update(registered)
         devices.previous_devices[:] = previous
         network._globally_stopped, network._globally_running = flags
         np.random.set_state(random)  # noqa: NPY002
@@ -85,24 +90,27 @@ def session(brian2: ModuleType, device: Any, preferences: Mapping[str, Any]) -> 
 
 
 def generating(brian2: ModuleType, target: Target, device: Any | None = None) -> AbstractContextManager[None]:
-    """A session that runs code generated for `target`; an interrupt ends it at once, and leaves no half of a run.
+    """Open a session that runs generated code in this process; an interrupt ends a run at once.
 
     Args:
         brian2: the package.
-        target: what is generated.
-        device: from `runtime_device`, where what was made on it is read again; a new one if None.
+        target: what Brian2 generates code for.
+        device: from `runtime_device`, to read objects that were made on it; None for a new one.
+
+    Returns:
+        A context manager, which gives nothing to its block.
     """
     preferences = {"codegen.target": target, "core.stop_on_keyboard_interrupt": False}
     return session(brian2, device or runtime_device(), preferences)
 
 
 def _devices() -> Any:
-    """Brian2's module of devices, whose name in its package stands for the active device."""
+    """Import Brian2's module of devices by its full name, since `brian2.devices.device` is also the active device."""
     return importlib.import_module("brian2.devices.device")
 
 
 def _defaults(prefs: Any) -> dict[str, Any]:
-    """Brian2's own preferences."""
+    """Brian2's defaults of all preferences that do not describe the user's machine."""
     return {
         f"{category}.{name}": preference.default
         for category, (preferences, _) in prefs.pref_register.items()

@@ -1,4 +1,4 @@
-"""What one run in Brian2 is given: a network, its numbers, what drives it, and what it learns from."""
+"""The input of one run in Brian2: a network, its parameters, its input spikes, and the rule by which it learns."""
 
 from __future__ import annotations
 
@@ -17,14 +17,19 @@ Arrays = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class LayerNorm:
-    """Constants of one normalised layer during a trial: I^ = (I - centre) gain, I = W (s - mean).
+    """The constants of one normalised layer in a trial.
+
+    The layer's current is I = W (s - mean), and its normalised current I^ = (I - centre) * gain.
 
     Args:
         centre: running mean of the current, (N,).
-        gain: 1/sigma, (N,).
-        input_means: running means that are taken away from its inputs, (I,), by input; empty for none.
-        mean_current: W mean, summed over these inputs, (N,); None for none.
-        updates: by parameter and group of products, "w.0": (E[d], E[d I^]), (N,) each; 0 where none is named.
+        gain: 1 / (running standard deviation of the current), (N,).
+        input_means: running mean of each presynaptic neuron, (I,), by the name of the input; empty where none is
+            subtracted.
+        mean_current: W mean, summed over the inputs in `input_means`, (N,); None where no mean is subtracted.
+        updates: running means of the layer's updates, which the adjoint of the normalisation needs. The key is a
+            parameter and the number of a group of products in its text, such as "w.0"; the value is the pair
+            (E[d], E[d I^]), (N,) each, of that group's postsynaptic factor d. A missing key counts as zeros.
     """
 
     centre: np.ndarray
@@ -36,11 +41,13 @@ class LayerNorm:
 
 @dataclass(frozen=True)
 class Online:
-    """Weights and biases change after every step, by plain steps and within the rule's bounds.
+    """Learning in which weights and biases change after every time step.
+
+    A parameter moves by `lr` times its change, without momentum, and stays within the rule's bounds.
 
     Args:
         lr: learning rate, >= 0.
-        record: whether they are kept after each step (`Outcome.trajectories`).
+        record: whether `Outcome.trajectories` holds the parameters after each step, and not after the last one alone.
     """
 
     lr: float
@@ -49,14 +56,15 @@ class Online:
 
 @dataclass(frozen=True)
 class Learning:
-    """A rule at work in one phase. Weights stay as they are and changes are gathered, unless `online`.
+    """A rule that learns in one phase of a trial.
 
     Args:
-        rule: whose texts act.
-        phase: which of its phases this run is.
-        m: third factor by layer, (B, N) constant or (T, B, N). A layer that it does not name, and whose texts read
-            m, does not learn.
-        online: None for weights that stay.
+        rule: the rule whose texts are run.
+        phase: name of the phase that this run stands for; only the texts of that phase are run.
+        m: third factor by name of the layer: (T, B, *shape), or (B, *shape) where it is the same at each step. A layer
+            that is missing here does not learn if its texts read `m_post`.
+        online: how parameters change while the network runs. None for parameters that stay as they are, while their
+            changes are summed in `Outcome.changes`.
     """
 
     rule: Rule
@@ -67,19 +75,23 @@ class Learning:
 
 @dataclass(frozen=True)
 class Case:
-    """One network and B samples.
+    """One network with a batch of B samples.
 
     Args:
-        network: its structure.
-        parameters: its weights and biases by full name, numpy arrays.
-        spikes: input (T, B, *input_shape), or (B, *input_shape) where it is the same at each step; None for none.
-        offset: constant activity (B, *input_shape) that reaches the first connection beside the spikes.
-        injected: constant current (B, N) behind the first layer's normalisation, such as a class prototype's.
-        normalisation: by layer; every normalised layer that has input must be there.
-        learning: None for a network that only runs.
+        network: structure of the network.
+        parameters: weights and biases by full name, such as "hidden1.ff.w".
+        spikes: input (T, B, *input_shape), or (B, *input_shape) where it is the same at each step; None for a network
+            without input.
+        offset: constant activity (B, *input_shape) that the first connection transmits in addition to the spikes.
+        injected: constant current (B, N), which is added to the first layer's normalised current. The target stream
+            of a class enters in this way.
+        normalisation: constants of normalised layers, by name; each normalised layer that has input needs them.
+        learning: the rule; None for a network that does not learn.
 
     Raises:
-        UserError: shapes that do not fit, or nothing that drives it.
+        UserError: the input has another shape than the network's, there is neither input nor injected current, or the
+            network cannot learn online (see `Online`) because it has several samples, normalised layers or
+            convolutions.
     """
 
     network: Network
@@ -123,20 +135,27 @@ class Case:
 
     @property
     def samples(self) -> int:
-        """B."""
+        """Number of samples B."""
         if self.spikes is not None:
             return self.spikes.shape[0 if self.spikes.ndim == len(self.network.input_shape) + 1 else 1]
-        assert self.injected is not None
-        return self.injected.shape[0]
+        return 0 if self.injected is None else self.injected.shape[0]
 
     def stimulus(self) -> np.ndarray | None:
-        """The input as a table (T or 1, B, N)."""
+        """The input as a table (T or 1, B, I) in float64; None for a network without input."""
         if self.spikes is None:
             return None
         return as_table(self.spikes, prod(self.network.input_shape), len(self.network.input_shape))
 
     def rows(self, start: int, stop: int) -> Case:
-        """The same with the samples start <= b < stop only."""
+        """Select some of the samples.
+
+        Args:
+            start: the first sample that is selected, from 0.
+            stop: the first sample behind it that is not.
+
+        Returns:
+            A case with the samples start <= b < stop, and the same network and parameters.
+        """
         axes = len(self.network.input_shape)
         spikes = None if self.spikes is None else _rows(self.spikes, axes, start, stop)
         offset = None if self.offset is None else self.offset[start:stop]
@@ -150,7 +169,16 @@ class Case:
 
 
 def as_table(values: np.ndarray, size: int, axes: int) -> np.ndarray:
-    """(T, B, *shape), or (B, *shape) with `axes` axes of shape, to (T or 1, B, size) in float64."""
+    """Bring values to the shape of a table that Brian2 reads row by row.
+
+    Args:
+        values: (T, B, *shape), or (B, *shape) for values that are the same at each step.
+        size: number of elements of `shape`.
+        axes: number of axes of `shape`.
+
+    Returns:
+        The values in float64, (T, B, size) or (1, B, size).
+    """
     lead = values.shape[: values.ndim - axes]
     if len(lead) == 1:
         lead = (1, *lead)

@@ -1,7 +1,8 @@
-"""A network that does not learn, compiled: samples pass through one copy of it, one after another.
+"""Run a network that does not learn as a compiled C++ program.
 
-Where `simulate` makes a copy of the network for each sample, this runs the same texts on one copy and puts every state
-back to rest where a sample ends, so that weights are held once and thousands of samples pass in one run.
+`simulate` makes one copy of the network for each sample. This module runs the same equations on a single copy, through
+which samples pass one after another, and sets every state variable to 0 where a sample begins. The weights are so in
+memory once, and a run of many samples needs no more memory than a run of one.
 """
 
 from __future__ import annotations
@@ -24,11 +25,17 @@ from neurorules.brian2_steps.simulate import Recorded
 from neurorules.network.network import Network
 
 SAMPLES = 100
-"""Of one run: what it records stays small."""
+"""Number of samples of one run, which bounds the memory of its recordings."""
 
 
 class Streamed(NamedTuple):
-    """A network, its numbers in `text`, for runs of `SAMPLES` samples of T steps."""
+    """A compiled network.
+
+    Args:
+        text: equations of the network, with its parameters.
+        program: the compiled program, which runs `SAMPLES` samples.
+        steps: T of each sample.
+    """
 
     text: NetworkText
     program: Program
@@ -43,18 +50,23 @@ def compile_network(
     constant: bool,
     normalisation: Mapping[str, LayerNorm] | None = None,
 ) -> Streamed:
-    """A network with its program, which is compiled once for all weights and constants.
+    """Compile a network, or take its program from the cache.
+
+    The program does not depend on weights, biases and constants, which it reads when it runs.
 
     Args:
-        network: its structure.
+        network: structure of the network.
         parameters: weights and biases by full name.
-        steps: T of a sample.
+        steps: number of time steps T of a sample, >= 1.
         constant: whether the input is the same at each step of a sample.
-        normalisation: constants of its normalised layers.
+        normalisation: constants of normalised layers, by name; None where no layer is normalised.
+
+    Returns:
+        The program with the numbers that `run_compiled` hands to it.
 
     Raises:
         MissingExtra: brian2 is not installed.
-        UserError: a part without a lowering, or the compiler fails.
+        UserError: the network has a part that cannot be written for Brian2, or the compiler fails.
     """
     text = _text(network, parameters, steps, constant, normalisation)
 
@@ -72,10 +84,17 @@ def run_compiled(streamed: Streamed, network: Network, samples: np.ndarray) -> d
     """Run samples through a compiled network.
 
     Args:
-        samples: (T, B, *input_shape), or (B, *input_shape) where the input is constant; B <= `SAMPLES`.
+        streamed: from `compile_network`.
+        network: the network that was compiled.
+        samples: spikes (T, B, *input_shape), or (B, *input_shape) where the network was compiled for constant input;
+            B <= `SAMPLES`.
 
     Returns:
-        Layer name -> (S, v), (T, B, N) each.
+        By layer, its spikes and its membrane before the reset, (T, B, N) each.
+
+    Raises:
+        RuntimeError: the program failed.
+        UserError: the disk is full, or the system ended the program.
     """
     constant = samples.ndim == len(network.input_shape) + 1
     text = streamed.text
@@ -101,7 +120,7 @@ def _text(
     constant: bool,
     normalisation: Mapping[str, LayerNorm] | None,
 ) -> NetworkText:
-    """One copy of the network, whose states go back to rest as each sample begins."""
+    """Write the equations of one copy of the network, whose state variables return to 0 as each sample begins."""
     length = SAMPLES if constant else SAMPLES * steps
     nothing = np.zeros((length, 1, *network.input_shape))
     text = describe(Case(network, parameters, nothing, normalisation=normalisation or {}))
@@ -110,14 +129,14 @@ def _text(
 
 
 def _resting(population: PopulationText, steps: int, constant: bool) -> PopulationText:
-    if population.tables:  # the input: a row a sample where it is constant
+    if population.tables:  # This is the input, whose table has one row for each sample where it is constant.
         return replace(population, table_steps=steps if constant else 1)
     rest = Code(tuple(f"{name} = 0" for name in population.variables), "start", every=steps)
     return replace(population, codes=(rest, *population.codes))
 
 
 def _table(samples: np.ndarray, constant: bool) -> np.ndarray:
-    """Rows in the order of time, filled up with zeros to whole runs."""
+    """Bring samples into the order of time, followed by samples of zeros up to `SAMPLES`."""
     in_order = samples if constant else samples.swapaxes(0, 1)
     rows = np.zeros((SAMPLES, *in_order.shape[1:]))
     rows[: len(in_order)] = in_order
@@ -125,14 +144,14 @@ def _table(samples: np.ndarray, constant: bool) -> np.ndarray:
 
 
 def _hash(text: NetworkText, steps: int) -> str:
-    """Of all that is compiled."""
-    found = hashlib.sha256(f"{SAMPLES} {steps} {text.layers} {text.pools}".encode())
+    """Hash everything that the compiled program depends on."""
+    digest = hashlib.sha256(f"{SAMPLES} {steps} {text.layers} {text.pools}".encode())
     for population in text.populations:
         shape = [values.shape for values in population.tables.values()]
-        told = (population.name, population.size, population.equations(), population.codes, population.fires, shape)
-        found.update(repr((told, population.table_steps)).encode())
+        parts = (population.name, population.size, population.equations(), population.codes, population.fires, shape)
+        digest.update(repr((parts, population.table_steps)).encode())
     for connection in text.connections:
-        told_of = (connection.name, connection.source, connection.target, connection.pathways, connection.codes)
-        found.update(repr(told_of).encode() + connection.equations().encode())
-        found.update(connection.wiring.pre.tobytes() + connection.wiring.post.tobytes())
-    return found.hexdigest()[:20]
+        ends = (connection.name, connection.source, connection.target, connection.pathways, connection.codes)
+        digest.update(repr(ends).encode() + connection.equations().encode())
+        digest.update(connection.wiring.pre.tobytes() + connection.wiring.post.tobytes())
+    return digest.hexdigest()[:20]

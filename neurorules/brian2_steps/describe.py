@@ -1,4 +1,4 @@
-"""From a network, its numbers and a rule to the texts of Brian2 populations and synapses."""
+"""Write a network, its parameters and its rule as the equations of Brian2 populations and synapses."""
 
 from __future__ import annotations
 
@@ -18,38 +18,41 @@ from neurorules.transforms.pool import Pool
 
 
 def describe(case: Case, prefix: str = "") -> NetworkText:
-    """The whole network as text.
+    """Write the equations of a whole network.
 
     Args:
-        case: network, numbers, drive, learning.
-        prefix: of every object's name, where several networks share one run.
+        case: the network with its parameters, input and rule.
+        prefix: begins the name of each Brian2 object, so that several networks can share one run.
+
+    Returns:
+        One population for each layer, for the input and for each pool, and the connections between them.
 
     Raises:
-        UserError: a neuron, connection, transform or rule that has no lowering; the error names it.
+        UserError: a neuron, connection, transform or rule cannot be written for Brian2; the message names it.
     """
     populations, connections, most = [], [], 0
     stimulus = case.stimulus()
     if stimulus is not None:
         populations.append(_input_population(case, stimulus, prefix))
     for index, layer in enumerate(case.network.layers):
-        entries = _entries(case, layer)
-        texts = LayerTexts(case, index, layer, entries)
-        for entry in entries:
-            source = "input" if entry.source == NETWORK_INPUT else case.network.layers[entry.source].name
-            relays, links = _pools(case, index, layer, entry, prefix + source, prefix)
+        afferents = _afferents(case, layer)
+        texts = LayerTexts(case, index, layer, afferents)
+        for afferent in afferents:
+            source = "input" if afferent.source == NETWORK_INPUT else case.network.layers[afferent.source].name
+            relays, links = _pools(case, index, layer, afferent, prefix + source, prefix)
             populations += relays
-            connections += [*links, texts.connection(entry, relays[-1].name if relays else prefix + source, prefix)]
+            connections += [*links, texts.connection(afferent, relays[-1].name if relays else prefix + source, prefix)]
             most = max(most, len(relays))
         populations.append(texts.population(prefix))
     return NetworkText(tuple(populations), tuple(connections), case.samples, len(case.network.layers), most)
 
 
-def _entries(case: Case, layer: Layer) -> tuple[Input, ...]:
-    """The inputs that carry something in this run."""
+def _afferents(case: Case, layer: Layer) -> tuple[Input, ...]:
+    """The connections that bring input to a layer in this run: not those from an input that the case lacks."""
     return tuple(
-        entry
-        for entry in layer.inputs
-        if entry.connection.recurrent or entry.source != NETWORK_INPUT or case.spikes is not None
+        afferent
+        for afferent in layer.inputs
+        if afferent.connection.recurrent or afferent.source != NETWORK_INPUT or case.spikes is not None
     )
 
 
@@ -63,7 +66,7 @@ def _input_population(case: Case, stimulus: np.ndarray, prefix: str) -> Populati
 
 
 def _traces(case: Case) -> tuple[tuple[str, ...], tuple[Code, ...]]:
-    """Variables and statements of what a population that is no layer remembers."""
+    """Variables and statements for the past of a population that is no layer: its trace and its delayed spikes."""
     decay, (variables, codes) = trace_decay(case), registers(case)
     if decay is None:
         return variables, codes
@@ -71,36 +74,38 @@ def _traces(case: Case) -> tuple[tuple[str, ...], tuple[Code, ...]]:
 
 
 def _pools(
-    case: Case, index: int, layer: Layer, entry: Input, source: str, prefix: str
+    case: Case, index: int, layer: Layer, afferent: Input, source: str, prefix: str
 ) -> tuple[list[PopulationText], list[ConnectionText]]:
-    """A population for each pool on an input's way, and what brings the source's spikes there within the step.
+    """Write a population for each pool of a connection, and the synapses that fill it within the time step.
 
-    The average of a window is its sum over its size; its maximum, of spikes, is whether any came. Short-term plasticity
-    is the last of them: it sends on what its connection transmits.
+    The average over a window is the sum of its spikes divided by its size. The maximum of spikes is 1 where any came.
+    A connection with short-term plasticity has one more population, behind the pools, which sends the transmitted
+    share of each spike.
     """
     relays: list[PopulationText] = []
     links: list[ConnectionText] = []
-    binary = _binary(case, entry)
+    binary = _binary(case, afferent)
     variables, codes = _traces(case)
-    for number, (pool, shape) in enumerate(pools_of(layer, entry, case.learning is not None)):
+    for number, (pool, shape) in enumerate(pools_of(layer, afferent, case.learning is not None)):
         if pool.kind == "max" and not binary:
             raise UserError(
-                f"connection '{entry.name}' of layer '{layer.name}' takes the maximum of what is no spike, which "
+                f"connection '{afferent.name}' of layer '{layer.name}' takes the maximum of what is no spike, which "
                 f"synapses, that add, do not. Use average pooling, or --path torch"
             )
         binary = pool.kind == "max"
-        name, slot = f"{prefix}{layer.name}_{entry.name}_pool{number}", f"{index}_{number}"
+        name, slot = f"{prefix}{layer.name}_{afferent.name}_pool{number}", f"{index}_{number}"
         wiring, each = pooled(pool, shape), f"each {pool.size}x{pool.size} window"
         links.append(_gathering(f"{name}_in", source, name, each, wiring, f"gather_{slot}"))
         step = Code((_pool_text(pool), "I_in = 0"), f"pool_{slot}")
         cells = int(np.prod(pool.post_shape(shape)))
         relays.append(PopulationText(name, cells, ("S", "I_in", *variables), (step, *codes), f"pooled_{slot}"))
         source = name
-    efficacy = entry.connection.efficacy
+    efficacy = afferent.connection.efficacy
     if efficacy is not None:
         if index == 0 and case.offset is not None:
             raise UserError(f"layer '{layer.name}' transmits by what was sent before, and takes no offset beside it")
-        name, slot, cells = f"{prefix}{layer.name}_{entry.name}_sent", f"{index}_{len(relays)}", prod(entry.pre_shape)
+        name, slot = f"{prefix}{layer.name}_{afferent.name}_sent", f"{index}_{len(relays)}"
+        cells = prod(afferent.pre_shape)
         straight = Wiring(np.arange(cells), np.arange(cells), np.zeros(cells, dtype=int), (1,))
         links.append(_gathering(f"{name}_in", source, name, "each its own", straight, f"gather_{slot}"))
         step = Code((*efficacy.brian2(), "I_in = 0"), f"pool_{slot}")
@@ -118,8 +123,8 @@ def _pool_text(pool: Pool) -> str:
     return "S = int(I_in > 0)" if pool.kind == "max" else f"S = I_in/{float(pool.size**2)!r}"
 
 
-def _binary(case: Case, entry: Input) -> bool:
-    """Whether a source sends spikes, 0 or 1, and nothing between."""
-    if entry.source != NETWORK_INPUT:
-        return case.network.layers[entry.source].neuron.spiking
+def _binary(case: Case, afferent: Input) -> bool:
+    """Whether the source of a connection sends 0 or 1 alone."""
+    if afferent.source != NETWORK_INPUT:
+        return case.network.layers[afferent.source].neuron.spiking
     return case.spikes is not None and bool(np.isin(case.spikes, (0, 1)).all())

@@ -1,4 +1,4 @@
-"""What every population remembers for the texts of a rule: a low-pass trace, and what it sent some steps ago."""
+"""What each population stores of its past for the texts of a rule: a low-pass trace, and its spikes some steps ago."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ from neurorules.brian2_steps.model_text import Code
 from neurorules.language.expressions import Call, Name, Number
 
 DELAYED = "_delay"
-"""Between a variable and how many steps ago it was: S_delay3."""
+"""Stands in the name of a delayed variable between the variable and the number of steps, as in S_delay3."""
 
 
 def trace_decay(case: Case) -> float | None:
-    """Decay of the trace x; None where no text reads it."""
+    """The factor by which the trace x decays in one step, in [0, 1); None where the rule declares no trace."""
     return None if case.learning is None else case.learning.rule.trace_decay
 
 
 def delays(case: Case) -> dict[str, int]:
-    """How far back texts of the phase look, by variable, S or x; recurrent connections look one step further."""
+    """The longest delay that the phase's texts read of each variable, `S` or `x`, in steps.
+
+    Recurrent spikes arrive one step late, so that a network with recurrent connections stores one step more.
+    """
     longest: dict[str, int] = {}
     if case.learning is None:
         return longest
-    late = any(entry.connection.recurrent for layer in case.network.layers for entry in layer.inputs)
+    late = any(afferent.connection.recurrent for layer in case.network.layers for afferent in layer.inputs)
     rule = case.learning.rule
     for plasticity in rule.plasticity:
         past = rule.equation(plasticity).past if plasticity.phase == case.learning.phase else frozenset()
@@ -32,10 +35,10 @@ def delays(case: Case) -> dict[str, int]:
 
 
 def registers(case: Case) -> tuple[tuple[str, ...], tuple[Code, ...]]:
-    """Variables that hold S or x of the steps before, one a step and neuron, and what moves them on.
+    """The variables that store S or x of earlier steps, and the statements that shift them by one step.
 
-    They move as a step begins, while S and x are still those of the step before. Each statement is a product, and so a
-    copy: Brian2's numpy target would otherwise let two names stand for one array.
+    The shift runs at the start of a step, while S and x still have their values of the step before. Each statement
+    multiplies by 1.0, which makes a copy: in Brian2's numpy target a bare assignment lets two names share one array.
     """
     variables: list[str] = []
     lines: list[str] = []

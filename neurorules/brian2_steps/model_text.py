@@ -1,12 +1,13 @@
-"""A network as the texts Brian2 is given: readable, printable, and complete before Brian2 is imported.
+"""A network as the equations and statements that Brian2 runs, which can be printed and need no Brian2 themselves.
 
-State variables are dimensionless, one step is `STEP_MS`, and membranes, currents and weights stand beside them with
-units as well (`scale.py`). Each layer has slots of its own within a step, so that
-no layer runs late: its input arrives in an accumulator, its step uses and clears it, it fires, and the next layer
-goes on. (`v += w` at a spike would be another network: a hard reset would wipe what arrives with it.) Traces
-move when all layers have fired, then rules act. Recurrent spikes are delivered last, for the next step.
+State variables are dimensionless and one time step lasts `STEP_MS`; `scale.py` adds membranes, currents and weights
+with units. A step is divided into slots, in which Brian2 runs code one after another. Each layer has slots of its own,
+so that a spike passes through all layers within one step: the layer's input is summed in an accumulator, its step
+reads and clears the accumulator, its spikes are sent, and the next layer follows. An accumulator is needed because
+`v += w` at a spike would let a hard reset remove the input that arrives with it. Traces move when all layers have
+fired, and then the rule changes parameters. Recurrent spikes are delivered last, for the next step.
 
-Pools stand between layers as populations of their own, which send what they pool within the same step.
+A pool between two layers is a population of its own, which sends the pooled spikes within the same step.
 """
 
 from __future__ import annotations
@@ -21,11 +22,19 @@ from neurorules.brian2_steps.scale import SCALE, STEP_MS
 from neurorules.brian2_steps.wiring import Wiring
 
 BRIAN2_SLOTS = ("groups", "thresholds", "synapses", "resets")
-"""Brian2's own slots. Its empty state updaters sit there, and nothing of ours."""
+"""Brian2's own slots, in which only its state updaters run; those of our populations are empty."""
 
 
 def slots(layers: int, pools: int = 0) -> list[str]:
-    """The order of one step, for networks of up to `layers` layers, with up to `pools` pools before each."""
+    """List the slots of one time step in their order.
+
+    Args:
+        layers: largest number of layers of the networks that run together.
+        pools: largest number of pools that a connection passes, one behind the other.
+
+    Returns:
+        The names of all slots, first to last.
+    """
     inside = []
     for layer in range(layers):
         inside += [f"{moment}_{layer}_{pool}" for pool in range(pools) for moment in ("gather", "pool", "pooled")]
@@ -35,13 +44,13 @@ def slots(layers: int, pools: int = 0) -> list[str]:
 
 @dataclass(frozen=True)
 class Code:
-    """Statements that run at every step.
+    """Statements that run at regular intervals.
 
     Args:
-        lines: in order.
-        slot: moment within the step.
-        order: among all that runs in the slot.
-        every: steps from one time to the next.
+        lines: the statements in their order, in Brian2's syntax.
+        slot: name of the slot in which they run.
+        order: place among all code of the slot; lower numbers run first.
+        every: number of steps from one run to the next, >= 1.
     """
 
     lines: tuple[str, ...]
@@ -52,7 +61,15 @@ class Code:
 
 @dataclass(frozen=True)
 class Pathway:
-    """Statements that run when a spike of one side arrives at a synapse."""
+    """Statements of synapses that run at spikes.
+
+    Args:
+        name: of the Brian2 object.
+        event: whether spikes of the presynaptic or of the postsynaptic neuron run them.
+        lines: the statements in their order, in Brian2's syntax.
+        slot: name of the slot in which they run.
+        order: place among all code of the slot; lower numbers run first.
+    """
 
     name: str
     event: Literal["pre", "post"]
@@ -63,20 +80,20 @@ class Pathway:
 
 @dataclass(frozen=True)
 class PopulationText:
-    """One population.
+    """One population of neurons.
 
     Args:
         name: of the Brian2 object.
-        size: neurons of one sample's copy.
-        variables: state, one a neuron and sample.
-        numbers: constants, scalar or one a neuron.
-        codes: what runs at every step.
-        fires: slot in which neurons with S != 0 send it; None where nobody listens.
-        tables: variables read from a table (T or 1, B, size), by variable.
-        learned: of the numbers, those that change.
-        recorded: variables.
-        table_steps: steps that a row of a table stands for.
-        shown: equations of the same with units.
+        size: number of neurons N of one sample's copy.
+        variables: names of state variables, which have one value for each neuron and sample.
+        codes: statements that run at every step.
+        fires: slot in which neurons with S != 0 send S; None where nothing reads their spikes.
+        numbers: parameters by name: a scalar, (N,), or (B, N).
+        tables: values (T or 1, B, N) of the variables that are read from a table at every step, by name.
+        learned: names of those `numbers` that change while the network runs.
+        recorded: names of the variables that are recorded at every step.
+        table_steps: number of steps for which one row of a table holds.
+        shown: equations that state variables in units (see `scale.py`).
     """
 
     name: str
@@ -92,7 +109,7 @@ class PopulationText:
     shown: tuple[str, ...] = ()
 
     def equations(self) -> str:
-        """Declarations, in Brian2's syntax."""
+        """Declare all variables in Brian2's syntax."""
         state = [f"{name} : 1" for name in (*self.variables, *self.tables)]
         numbers = [f"{name} : 1" + ("" if name in self.learned else " (constant)") for name in self.numbers]
         return "\n".join([*state, *numbers, *self.shown])
@@ -105,16 +122,16 @@ class ConnectionText:
     Args:
         name: of the Brian2 object.
         source: name of the presynaptic population.
-        target: of the postsynaptic one.
-        parameter: name of its weights among the network's parameters.
-        weights: one a synapse, (n,).
-        wiring: which synapses there are.
-        numbers: constants, one a presynaptic neuron (I,).
-        variables: state, one a synapse and sample, beside the weight `w`.
-        pathways: what spikes do.
-        codes: what runs at every step.
-        recorded: variables.
-        shown: equations of the same with units.
+        target: name of the postsynaptic population.
+        parameter: name of the weights among the network's parameters; of a pool, a description.
+        weights: weight of each synapse, (n,).
+        wiring: which neurons the synapses join.
+        variables: names of state variables beside the weight `w`, which have one value for each synapse and sample.
+        pathways: statements that run at spikes.
+        codes: statements that run at every step.
+        numbers: constants of the presynaptic neurons, (I,), by name.
+        recorded: names of the variables that are recorded at every step.
+        shown: equations that state variables in units (see `scale.py`).
     """
 
     name: str
@@ -131,17 +148,21 @@ class ConnectionText:
     shown: tuple[str, ...] = ()
 
     def equations(self) -> str:
-        """Declarations, in Brian2's syntax."""
+        """Declare all variables in Brian2's syntax."""
         state = [f"{name} : 1" for name in ("w", *self.variables)]
         return "\n".join([*state, *(f"{name} : 1 (constant)" for name in self.numbers), *self.shown])
 
 
 @dataclass(frozen=True)
 class NetworkText:
-    """Populations and connections of one network, for `samples` copies side by side.
+    """The equations of one network, of which each sample runs a copy.
 
     Args:
-        layers, pools: how many layers it has, and pools in a row.
+        populations: the input, the layers and the pools.
+        connections: the synapses between them.
+        samples: number of copies B.
+        layers: number of layers.
+        pools: largest number of pools that a connection passes, one behind the other.
     """
 
     populations: tuple[PopulationText, ...]
@@ -151,7 +172,7 @@ class NetworkText:
     pools: int = 0
 
     def show(self) -> str:
-        """The whole model, slot by slot, for a person to read."""
+        """Write the whole model as text for a reader, with the slot of each statement."""
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
@@ -185,8 +206,8 @@ def _show_codes(codes: tuple[Code, ...]) -> Iterator[str]:
 
 
 def _number(name: str, value: float | np.ndarray) -> str:
-    told = SCALE.told(name, value)
-    return f"{name} = {_brief(value)}" + (f"  # {told}" if told else "")
+    in_units = SCALE.in_units(name, value)
+    return f"{name} = {_brief(value)}" + (f"  # {in_units}" if in_units else "")
 
 
 def _brief(value: float | np.ndarray) -> str:

@@ -1,4 +1,7 @@
-"""From texts to Brian2's objects: every sample is a copy of the network, and any number of networks share one run."""
+"""Build Brian2's objects from the equations of networks.
+
+Each sample runs on a copy of its network, and several networks can share one run.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,13 @@ from neurorules.brian2_steps.scale import STEP_MS
 
 @dataclass(frozen=True)
 class Built:
-    """One network in Brian2.
+    """The Brian2 objects of one network.
 
     Args:
-        text: what it was built from.
-        groups: Brian2's populations by name.
-        synapses: Brian2's synapses by name.
-        monitors: of what each population and connection records, by its name.
+        text: the equations they were built from.
+        groups: a `NeuronGroup` for each population, by name.
+        synapses: a `Synapses` for each connection, by name.
+        monitors: a `StateMonitor` for each population or connection that records something, by its name.
     """
 
     text: NetworkText
@@ -30,42 +33,61 @@ class Built:
     monitors: dict[str, Any]
 
     def objects(self) -> list[Any]:
-        """All that a Brian2 network holds of it."""
+        """List the objects that a `brian2.Network` runs."""
         return [*self.groups.values(), *self.synapses.values(), *self.monitors.values()]
 
     def recorded(self, population: str, variable: str) -> np.ndarray:
-        """A recorded variable, (T, B, N)."""
+        """Read what was recorded of a population.
+
+        Args:
+            population: name of the population.
+            variable: one of the variables that it records.
+
+        Returns:
+            Its values (T, B, N), dimensionless, in a new array.
+        """
         values = np.asarray(getattr(self.monitors[population], variable)).T
         return np.ascontiguousarray(values).reshape(values.shape[0], self.text.samples, -1)
 
     def biases(self, population: PopulationText) -> np.ndarray:
-        """The same of biases, (T, N) or (1, N)."""
+        """Biases after each step, (T, N), or after the last one, (1, N), where they are not recorded."""
         recorded = "b" in population.recorded
-        kept = self.monitors[population.name].b if recorded else self.groups[population.name].b[:]
-        return np.array(kept).T.reshape(-1, population.size)
+        values = self.monitors[population.name].b if recorded else self.groups[population.name].b[:]
+        return np.array(values).T.reshape(-1, population.size)
 
     def weight_change(self, connection: ConnectionText) -> np.ndarray:
-        """Gathered change, summed over samples, shaped like the parameter."""
+        """The change of a connection's weights, summed over steps and samples, shaped like the parameter."""
         values = np.asarray(self.synapses[connection.name].w_change[:])
         return connection.wiring.gathered(values.reshape(self.text.samples, -1).sum(0))
 
     def weights(self, connection: ConnectionText) -> np.ndarray:
         """Weights after each step, (T, *shape), or after the last one, (1, *shape), where they are not recorded."""
-        kept = self.monitors[connection.name].w if connection.recorded else self.synapses[connection.name].w[:]
-        return np.array(kept).T.reshape(-1, *connection.wiring.shape)
+        values = self.monitors[connection.name].w if connection.recorded else self.synapses[connection.name].w[:]
+        return np.array(values).T.reshape(-1, *connection.wiring.shape)
 
     def neuron_change(self, population: PopulationText, parameter: str) -> np.ndarray:
-        """Gathered change of a parameter of the neurons, of each sample's copy, (B, N)."""
+        """Read the change of a parameter of neurons, summed over steps.
+
+        Args:
+            population: the neurons.
+            parameter: name of their parameter, such as "b".
+
+        Returns:
+            The change in each sample's copy, (B, N).
+        """
         values = np.asarray(getattr(self.groups[population.name], f"{parameter}_change")[:])
         return values.reshape(self.text.samples, -1)
 
 
 def build(brian2: ModuleType, texts: Sequence[NetworkText]) -> tuple[Any, list[Built]]:
-    """The Brian2 network that holds all of `texts`, and the parts of each.
+    """Build one Brian2 network that runs all of `texts` side by side.
 
     Args:
         brian2: the package.
-        texts: networks whose objects have names of their own.
+        texts: equations of networks, at least one; no two of their objects have the same name.
+
+    Returns:
+        The `brian2.Network`, and the objects of each text in order.
     """
     clock = brian2.Clock(dt=STEP_MS * brian2.ms)
     built = [_build_one(brian2, text, clock) for text in texts]
@@ -96,7 +118,7 @@ def _population(brian2: ModuleType, text: PopulationText, samples: int, clock: A
         )
         for name, values in text.tables.items()
     }
-    # The step resets its own membrane: what Brian2 calls a reset does nothing.
+    # The statements of a step reset the membrane, so that Brian2's own reset has nothing to do.
     events = {} if text.fires is None else {"threshold": "S != 0", "reset": ""}
     group = brian2.NeuronGroup(
         text.size * samples, text.equations(), namespace=tables, clock=clock, name=text.name, **events
@@ -104,7 +126,7 @@ def _population(brian2: ModuleType, text: PopulationText, samples: int, clock: A
     if text.fires is not None:
         group.set_event_schedule("spike", when=text.fires)
     for name, value in text.numbers.items():
-        # One a neuron is the same for each sample; one a neuron and sample is (B, N).
+        # A number of shape (N,) is the same for each sample; one of shape (B, N) is not.
         setattr(group, name, np.tile(value, samples) if np.ndim(value) == 1 else np.reshape(value, -1))
     for name in text.tables:
         group.run_regularly(f"{name} = {name}_table(t, i)", when="stimulus", name=f"{text.name}_{name}_code")
@@ -134,8 +156,8 @@ def _connection(brian2: ModuleType, text: ConnectionText, samples: int, groups: 
         name=text.name,
     )
     for pathway in text.pathways:
-        found = getattr(synapses, pathway.name)
-        found.when, found.order = pathway.slot, pathway.order
+        path = getattr(synapses, pathway.name)
+        path.when, path.order = pathway.slot, pathway.order
     sizes = [len(groups[name]) // samples for name in (text.source, text.target)]
     i, j = (
         (np.arange(samples)[:, None] * size + ends).reshape(-1)

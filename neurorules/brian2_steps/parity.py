@@ -1,4 +1,4 @@
-"""Are the spikes of two paths the same?"""
+"""Compare the spikes that two machines compute for one network."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from neurorules.language.errors import UserError
 
 @dataclass(frozen=True)
 class Difference:
-    """Where two paths first differ: earliest step, then the lowest layer, sample, neuron.
+    """The first place at which two paths differ: the earliest step, and in it the lowest layer, sample and neuron.
 
     Args:
-        layer: name.
+        layer: name of the layer.
         step: t, from 0.
-        sample: row, from 0.
-        neuron: index in the flat population.
-        left: value in the first path.
-        right: in the second.
+        sample: row of the batch, from 0.
+        neuron: index in the flat population, from 0.
+        left: the first path's output there.
+        right: the second path's output there.
     """
 
     layer: str
@@ -33,13 +33,13 @@ class Difference:
 
 @dataclass(frozen=True)
 class Parity:
-    """Outcome of a comparison.
+    """The outcome of a comparison.
 
     Args:
-        samples: B.
-        spikes_compared: spikes that either path has, over all layers.
-        spikes_equal: whether each of them is in both.
-        first_difference: None where they are equal.
+        samples: number of samples B.
+        spikes_compared: number of outputs, over all layers, that are not 0 in at least one path.
+        spikes_equal: whether all outputs are equal in both paths.
+        first_difference: the first place where they are not; None where they are equal.
     """
 
     samples: int
@@ -49,19 +49,22 @@ class Parity:
 
 
 def compare_spikes(left: Arrays, right: Arrays) -> Parity:
-    """Compare spikes by layer, (T, B, N) or (T, B, *shape) each.
+    """Compare the spikes of two paths, layer by layer.
 
     Args:
-        left: spikes of one path; its layers are compared, in order.
-        right: of the other; further layers are left aside.
+        left: spikes of one path by layer, (T, B, N) or (T, B, *shape) each. These layers are compared in their order.
+        right: spikes of the other path in the same form; layers that `left` lacks are not compared.
+
+    Returns:
+        How many spikes were compared, and where the first difference is.
 
     Raises:
-        UserError: nothing to compare, a layer that one path lacks, or shapes that differ.
+        UserError: `left` has no layer, `right` lacks one, or the shapes of a layer differ.
     """
     if not left:
         raise UserError("there is no layer whose spikes could be compared")
     samples, compared = 0, 0
-    found: list[Difference] = []
+    differences: list[Difference] = []
     for name, values in left.items():
         if name not in right:
             raise UserError(f"layer '{name}' is missing from one path, which has {', '.join(right) or 'none'}")
@@ -73,8 +76,8 @@ def compare_spikes(left: Arrays, right: Arrays) -> Parity:
         where = np.argwhere(a != b)
         if len(where):
             t, row, neuron = (int(k) for k in where[0])
-            found.append(Difference(name, t, row, neuron, float(a[t, row, neuron]), float(b[t, row, neuron])))
-    return Parity(samples, compared, not found, min(found, key=lambda d: d.step, default=None))
+            differences.append(Difference(name, t, row, neuron, float(a[t, row, neuron]), float(b[t, row, neuron])))
+    return Parity(samples, compared, not differences, min(differences, key=lambda d: d.step, default=None))
 
 
 def _flat(values: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""A model compiled once by Brian2 to a program of its own, kept by a key, and run again with other numbers.
+"""Compile a Brian2 model to a program, store the program in a cache, and run it again with other numbers.
 
-A program reads variables, tables and settings from the command line (Brian2's `run_args`) and writes every variable
-back as a file of plain numbers, also when it is interrupted. Runs need no code generation, and Brian2 not at all.
+A program reads the values of variables and tables from its command line (Brian2's `run_args`), and writes each variable
+to a file of plain numbers when it ends, also when it is interrupted. To run it, Brian2 is not needed.
 """
 
 from __future__ import annotations
@@ -33,22 +33,23 @@ from neurorules.native.compile import processor
 
 PROJECT, PROGRAM = "project.json", "main"
 FORMAT = 2
-"""Of what `PROJECT` tells; a program that was kept with another is compiled again."""
+"""Version of the content of `PROJECT`; a cached program of another version is compiled again."""
 ROOM = 4 << 20
-"""Bytes that a compiler may need at least: where fewer are free after it has failed, it failed for want of them."""
+"""Bytes that a compiler needs at least. Where fewer are free after it failed, the full disk counts as the cause."""
 EXACT = ("-w", "-O3", "-march=native", "-ffp-contract=off")
 """Compiler flags under which sums round as they are written."""
 
 _log = logging.getLogger(__name__)
 
 Owners = Mapping[str, Any]
-"""Brian2's objects by the names their variables are read by."""
+"""Brian2's objects by the name that stands for them in "part.variable"."""
 Make = Callable[[ModuleType, Callable[[], None]], Owners]
-"""Builds and runs a network; calls its second argument once all variables have their first values."""
+"""Builds and runs a network, given the package brian2 and a function that it calls once all variables have their
+initial values. It returns the objects whose variables can be read and set."""
 
 
 def find_cpp_compiler() -> str | None:
-    """Path of the system's C++ compiler, or None; make has to be there too."""
+    """Find the system's C++ compiler; None where it or make is missing."""
     return (shutil.which("g++") or shutil.which("c++")) if shutil.which("make") else None
 
 
@@ -57,26 +58,27 @@ class Program:
     """A compiled model.
 
     Args:
-        folder: where it lies.
+        folder: folder of the cache that holds the program.
     """
 
     folder: Path
 
     def __post_init__(self) -> None:
-        # Of this object's own, for what goes in and comes out; gone when it is.
+        # The files that this object's runs read and write are in a folder that is removed with the object.
         work = tempfile.mkdtemp(prefix="neurorules-")
         weakref.finalize(self, shutil.rmtree, work, ignore_errors=True)
-        told = json.loads((self.folder / PROJECT).read_text(encoding="utf-8"))
-        self.files: dict[str, dict[str, Any]] = told["variables"]
+        project = json.loads((self.folder / PROJECT).read_text(encoding="utf-8"))
+        self.files: dict[str, dict[str, Any]] = project["variables"]
         self._results, self._given = Path(work, "results"), Path(work, "given")
         self._results.mkdir()
         self._given.mkdir()
 
     def run(self, values: Mapping[str, float | np.ndarray]) -> None:
-        """Run it.
+        """Run the program.
 
         Args:
-            values: what variables "part.variable" and tables "NAME_table.values" begin with; others as compiled.
+            values: initial values of variables, by "part.variable", and of tables, by "NAME_table.values": a scalar or
+                a flat array. All others begin as they were compiled.
 
         Raises:
             RuntimeError: the program failed.
@@ -89,12 +91,13 @@ class Program:
             if error.errno not in FULL:
                 raise
             raise self._no_room() from None
-        # In a group of its own: an interrupt reaches this process, which passes it on once and lets it write.
+        # The program has a process group of its own, so that Ctrl-C reaches this process alone. It passes the interrupt
+        # on once, and waits until the program has written its variables.
         with subprocess.Popen(
             command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
         ) as process:
             try:
-                _, told = process.communicate()
+                _, errors = process.communicate()
             except KeyboardInterrupt:
                 process.send_signal(signal.SIGINT)
                 process.communicate()
@@ -102,28 +105,28 @@ class Program:
         if process.returncode == -signal.SIGKILL:
             why = "most likely for want of memory"
             raise UserError(f"the compiled model was killed by the system, {why}. {LESS_MEMORY}")
-        if process.returncode or told.strip():
-            said = told.decode(errors="replace").strip()
-            raise RuntimeError(f"the compiled model failed with code {process.returncode}: {said}")
+        if process.returncode or errors.strip():
+            message = errors.decode(errors="replace").strip()
+            raise RuntimeError(f"the compiled model failed with code {process.returncode}: {message}")
 
     def read(self, name: str) -> np.ndarray:
-        """A variable as the last run left it, flat.
+        """Read the value of the variable "part.variable" at the end of the last run, as a flat array.
 
         Raises:
-            UserError: the program could not write all of it, of which it says nothing itself.
+            UserError: its file is missing or incomplete, because the disk is full. The program does not report this.
         """
-        told = self.files[name]
-        path = self._results / told["file"]
-        found = np.fromfile(path, dtype=told["dtype"]) if path.exists() else None
-        if found is None or found.size != self._size(told, found.size):
+        file = self.files[name]
+        path = self._results / file["file"]
+        values = np.fromfile(path, dtype=file["dtype"]) if path.exists() else None
+        if values is None or values.size != self._size(file, values.size):
             raise self._no_room()
-        return found
+        return values
 
-    def _size(self, told: Mapping[str, Any], there: int) -> int:
-        """How many numbers a variable has; as many as are there where nothing says it."""
-        if "rows" in told:
-            return int(self.read(told["rows"])[0]) * int(told["width"])
-        return int(told.get("size", there))
+    def _size(self, file: Mapping[str, Any], count: int) -> int:
+        """How many numbers the file of a variable must have; `count`, those it has, where the project does not say."""
+        if "rows" in file:
+            return int(self.read(file["rows"])[0]) * int(file["width"])
+        return int(file.get("size", count))
 
     def _no_room(self) -> UserError:
         place = self._results.parent.parent
@@ -135,26 +138,29 @@ class Program:
     def _argument(self, name: str, value: float | np.ndarray) -> str:
         if isinstance(value, np.ndarray) and value.size > 1:
             path = self._given / f"{name}.dat"
-            with path.open("wb") as file:  # numpy's own way to write does not say why it failed
+            with path.open("wb") as file:  # `ndarray.tofile` would not say why it failed.
                 file.write(np.ascontiguousarray(value, dtype=np.float64).data)
             return f"{name}={path}"
         return f"{name}={float(np.asarray(value).reshape(-1)[0])!r}"
 
 
 def program_of(key: str, make: Make, flags: tuple[str, ...] | None = None) -> Program:
-    """The program of a model: from the cache, or compiled now (10 to 60 s).
+    """Take a model's program from the cache, or compile it, which takes 10 to 60 s.
 
     Args:
-        key: says all that is compiled.
-        make: builds the model.
-        flags: of the compiler; Brian2's own if None.
+        key: stands for everything that is compiled, such as a hash of the model's equations.
+        make: builds and runs the model in Brian2.
+        flags: options of the C++ compiler; None for Brian2's own.
+
+    Returns:
+        The compiled program. One that the cache could not take is removed together with this object.
 
     Raises:
         MissingExtra: brian2 is not installed.
         UserError: the compiler fails.
     """
     brian2 = load_brian2()
-    machine = hashlib.sha256(processor().encode()).hexdigest()[:8]  # a home folder can be shared by unlike machines
+    machine = hashlib.sha256(processor().encode()).hexdigest()[:8]  # Different machines can share a home folder.
 
     def compile_to(target: Path) -> None:
         with tempfile.TemporaryDirectory(dir=target.parent) as place:
@@ -174,7 +180,7 @@ def program_of(key: str, make: Make, flags: tuple[str, ...] | None = None) -> Pr
 
 
 def _private(compile_to: Callable[[Path], None]) -> Program:
-    """A program of this process alone, gone when it is."""
+    """Compile a program outside the cache; its folder is removed with the object."""
     private = tempfile.mkdtemp(prefix="neurorules-")
     try:
         compile_to(Path(private, "model"))
@@ -187,7 +193,7 @@ def _private(compile_to: Callable[[Path], None]) -> Program:
 
 
 def _keep_what_runs(project: Path, target: Path) -> None:
-    """Of a compiled project its program, what that reads, and the list of what it writes."""
+    """Move the parts of a project that a run needs: the program, the arrays it reads, and the list of its files."""
     target.mkdir()
     for name in (PROGRAM, PROJECT, "static_arrays"):
         if (project / name).exists():
@@ -201,7 +207,7 @@ def _generate(brian2: ModuleType, make: Make, project: Path, flags: tuple[str, .
         owners = make(brian2, device.apply_run_args)
         try:
             device.build(directory=str(project), compile=False, run=False)
-        except OSError as error:  # of a failed write, and without the name of a file
+        except OSError as error:  # Brian2 reports a failed write without the name of the file.
             _check_disks(project.parent, str(error.strerror))
             raise
         _compile(project)
@@ -210,7 +216,7 @@ def _generate(brian2: ModuleType, make: Make, project: Path, flags: tuple[str, .
 
 
 def _compile(project: Path) -> None:
-    """Compile what Brian2 wrote. It is not left to Brian2, which does not pass on what a compiler says that fails."""
+    """Compile what Brian2 wrote. Brian2 could run make itself, but does not pass on a compiler's error messages."""
     command = ["make", f"-j{os.cpu_count() or 1}"]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode:
@@ -219,39 +225,39 @@ def _compile(project: Path) -> None:
         raise UserError(f"the C++ compiler could not compile the model ({reasons[0].strip()}). Repair g++ and make")
 
 
-def _check_disks(project: Path, said: str) -> None:
-    """Raise if a compiler failed for want of room: it may say so, and where it could not, the disks are nearly full.
+def _check_disks(project: Path, output: str) -> None:
+    """Raise an error if a compiler failed because a disk is full: it says so, or hardly any space is left.
 
     Args:
         project: the folder that was compiled in.
-        said: what the compiler printed.
+        output: what the compiler printed.
 
     Raises:
-        OSError: a disk is full; it names the folder in which room is wanted.
+        OSError: a disk is full; it names the folder that needs space.
     """
     places = {Path(tempfile.gettempdir()): Path(tempfile.gettempdir()), project: cache_folder()}
     room = {place: shutil.disk_usage(place).free for place in places}
     fullest = min(room, key=lambda place: room[place])
-    if room[fullest] < ROOM or os.strerror(errno.ENOSPC) in said:
+    if room[fullest] < ROOM or os.strerror(errno.ENOSPC) in output:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(places[fullest]))
 
 
 def _files(device: Any, owners: Owners) -> dict[str, dict[str, Any]]:
-    """Where each variable is written, by "part.variable": file, type, and how many numbers a whole file holds."""
-    found = {}
+    """List the file of each variable by "part.variable": its name, its type, and how many numbers it must hold."""
+    files = {}
     for owner, part in owners.items():
         for name, variable in part.variables.items():
             if variable in device.arrays and variable.owner is not None and variable.owner.name == part.name:
                 kind = np.dtype(variable.dtype).str
                 size = _size_of(owner, part, name, variable)
-                found[f"{owner}.{name}"] = {"file": device.get_array_filename(variable), "dtype": kind, **size}
-    return found
+                files[f"{owner}.{name}"] = {"file": device.get_array_filename(variable), "dtype": kind, **size}
+    return files
 
 
 def _size_of(owner: str, part: Any, name: str, variable: Any) -> dict[str, Any]:
-    """A count where it is known now; where it grows while the program runs, the count of rows is a variable too."""
+    """The size of a variable; of one that grows while the program runs, the variable that counts its rows."""
     if not hasattr(variable, "resize"):
         return {"size": int(variable.size)}
-    if name in ("N_incoming", "N_outgoing"):  # of neurons, and not of synapses; nobody reads them
+    if name in ("N_incoming", "N_outgoing"):  # These have one number for each neuron, and are never read.
         return {}
     return {"rows": f"{owner}.N", "width": 1 if variable.ndim == 1 else int(part.n_indices)}

@@ -1,14 +1,15 @@
-"""One declared scale between a model's numbers and a cell's: thresholds and steps to mV, ms, pA and pC.
+"""The scale between the dimensionless variables of a model and those of a cell in mV, ms, pA and pC.
 
-State variables stay numbers of thresholds, so that both paths compute the same bits. What a person reads or a monitor
-records beside them carries units, as subexpressions that cost nothing until they are read, and that Brian2 checks:
+State variables count in thresholds, so that this path and the torch path compute the same bits. Variables in units
+stand beside them for a reader or a monitor. They are subexpressions, which Brian2 computes only where they are read,
+and whose units it checks:
 
     V_m = v * threshold                       : volt
     I_m = I * threshold * capacitance / time  : amp       time: a step, or the membrane's time constant
     Q_w = w * threshold * capacitance         : coulomb   what one spike brings through a synapse
 
-A step v = beta v + I is a leak and a pulse of charge I C threshold; a membrane tau dv/dt = -v + I is held at the
-threshold by C threshold/tau. So a weight is the same charge in both models.
+A step v = beta v + I is a leak with a pulse of the charge I * C * threshold. In continuous time, tau dv/dt = -v + I,
+the constant current C * threshold / tau holds a membrane at its threshold. A weight is the same charge in both.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from dataclasses import dataclass
 import numpy as np
 
 STEP_MS = 1.0
-"""Length of one step in Brian2's time. Rates and decays are a step's, so that nothing else depends on it."""
+"""Length of one time step in Brian2, in ms. Decays are given per step, so that no result depends on it."""
 DECAYS = {"beta": "tau_m", "alpha": "tau_syn", "rho": "tau_adaptation"}
-"""Time constants of a step's decays, by the names that neurons give these."""
+"""Names of time constants, by the names that neurons give to their decays per step."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """What a threshold of 1 and a capacitance of 1 stand for; potentials are counted from rest.
+    """The potential and the capacitance that count as 1; potentials are measured from rest.
 
     Args:
         threshold_mV: distance from rest to threshold, > 0.
@@ -41,30 +42,63 @@ class Scale:
         return f"{self.threshold_mV!r}*mV*{self.capacitance_pF!r}*pF"
 
     def current_pA(self, time_ms: float) -> float:
-        """Current of strength 1, of a step or a membrane's time constant of this length."""
+        """The current of strength 1 in pA, where `time_ms` is the length of a step or the membrane's time constant."""
         return self.threshold_mV * self.capacitance_pF / time_ms
 
     def voltage(self, v: str = "v", name: str = "V_m") -> str:
-        """Equation of a membrane in volt, of a variable or expression in thresholds."""
+        """Write the equation of a membrane potential in volt.
+
+        Args:
+            v: variable or expression of the potential in thresholds.
+            name: of the new variable.
+
+        Returns:
+            A subexpression in Brian2's syntax.
+        """
         return f"{name} = {v}*{self.threshold_mV!r}*mV : volt"
 
     def current(self, strength: str = "I", time_ms: float = STEP_MS, name: str = "I_m") -> str:
-        """Equation of a current in ampere; `time_ms` is a step's, or the membrane's time constant."""
+        """Write the equation of a current in ampere.
+
+        Args:
+            strength: variable or expression of the dimensionless current.
+            time_ms: length of a step or the membrane's time constant, in ms, > 0.
+            name: of the new variable.
+
+        Returns:
+            A subexpression in Brian2's syntax.
+        """
         return f"{name} = {strength}*{self._charge}/({time_ms!r}*ms) : amp"
 
     def charge(self, w: str = "w", name: str = "Q_w") -> str:
-        """Equation of the charge that one spike brings, in coulomb: all that its current ever brings."""
+        """Write the equation of the whole charge that one spike brings through a synapse, in coulomb.
+
+        Args:
+            w: variable or expression of the dimensionless charge.
+            name: of the new variable.
+
+        Returns:
+            A subexpression in Brian2's syntax.
+        """
         return f"{name} = {w}*{self._charge} : coulomb"
 
     def header(self) -> str:
-        """The scale, for a person."""
+        """State the scale in one comment line."""
         return (
             f"# scale: v = 1 is {self.threshold_mV:g} mV above rest, capacitance {self.capacitance_pF:g} pF, w = 1 is "
             f"{self.threshold_mV * self.capacitance_pF / 1000:g} pC a spike; variables with : 1 count in these"
         )
 
-    def told(self, name: str, value: float | np.ndarray) -> str:
-        """A number of a stepped model with its units; "" where it has none."""
+    def in_units(self, name: str, value: float | np.ndarray) -> str:
+        """State a number of a model that runs step by step in units, for a reader.
+
+        Args:
+            name: of the number in the model, such as "beta" or "v_threshold".
+            value: a scalar, or one for each neuron.
+
+        Returns:
+            The value, or the smallest and the largest one, in ms, mV or pA; "" for a number that has no units.
+        """
         if name in DECAYS:
             return f"{DECAYS[name]} = {_span(_time_constant(value), 'ms')}"
         match name:
@@ -78,12 +112,12 @@ class Scale:
 
 
 SCALE = Scale()
-"""Of every model here. A threshold 20 mV above rest and 100 pF (100 MOhm at 10 ms) are orders of size of a cortical
-cell's, chosen for round numbers; no result depends on them."""
+"""The scale of all models. A threshold of 20 mV above rest and 100 pF (100 MOhm at 10 ms) have the order of magnitude
+of a cortical cell's. They were chosen as round numbers, and no result depends on them."""
 
 
 def _time_constant(decay: float | np.ndarray) -> np.ndarray:
-    """From a decay a step in [0, 1], in ms: 0 forgets at once, 1 never."""
+    """The time constant in ms of a decay per step: 0 ms for a decay of 0, infinite for a decay of 1."""
     return np.array(
         [0.0 if one <= 0 else math.inf if one >= 1 else -STEP_MS / math.log(one) for one in np.ravel(decay)]
     )

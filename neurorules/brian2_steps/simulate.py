@@ -1,4 +1,4 @@
-"""Running networks in Brian2, and comparing spikes with those of another path."""
+"""Run networks step by step in Brian2, with or without learning."""
 
 from __future__ import annotations
 
@@ -18,23 +18,32 @@ from neurorules.language.rules import Rule
 from neurorules.network.network import Network
 
 LARGEST_RUN = 4_000_000
-"""Synapses of one run, copies included (some 100 bytes each); where more samples are asked for, they run in parts."""
+"""Largest number of synapses of one run, those of all copies together; each takes about 100 bytes. A batch that needs
+more runs in parts."""
 
 
 class Recorded(NamedTuple):
-    """One layer over time: spikes (or graded output) and membrane before the reset, (T, B, N) each."""
+    """The activity of one layer.
+
+    Args:
+        S: spikes, or the graded output of a neuron that does not spike, (T, B, N).
+        v: the membrane before the reset, in thresholds, (T, B, N).
+    """
 
     S: np.ndarray
     v: np.ndarray
 
 
 class Outcome(NamedTuple):
-    """What one case did.
+    """The results of one case.
 
-    layers: by name, in order.
-    changes: by parameter, the sum of the texts over steps and samples, shaped like the parameter; a parameter that
-        has a row a sample, such as a target's embedding, keeps its rows. Empty where nothing learns, or online.
-    trajectories: of what learned online, its value after each step, (T, *shape); the last alone unless recorded.
+    Args:
+        layers: activity by name of the layer, in order.
+        changes: by parameter, the value of its text summed over steps and samples, shaped like the parameter. An
+            embedding of targets has one row for each sample, and is not summed over samples. Empty without learning,
+            and where learning is online.
+        trajectories: by parameter that learned online, its values after each step, (T, *shape), or after the last
+            step, (1, *shape), where they are not recorded.
     """
 
     layers: dict[str, Recorded]
@@ -46,13 +55,17 @@ def run_together(cases: Sequence[Case], steps: int, *, target: Target = "numpy")
     """Run independent cases side by side in one Brian2 run.
 
     Args:
-        cases: networks, each with its numbers, samples, and perhaps a rule.
-        steps: T, >= 1.
-        target: what Brian2 generates.
+        cases: networks with their parameters, samples and rules; at least one.
+        steps: number of time steps T, >= 1.
+        target: what Brian2 generates code for.
+
+    Returns:
+        The results of each case, in order.
 
     Raises:
         MissingExtra: brian2 is not installed.
-        UserError: something that has no lowering, or an input table shorter than T.
+        UserError: a case has a part that cannot be written for Brian2, or its input or third factor has fewer than T
+            steps.
     """
     brian2 = load_brian2()
     for case in cases:
@@ -61,7 +74,7 @@ def run_together(cases: Sequence[Case], steps: int, *, target: Target = "numpy")
     texts = [describe(case, prefix) for case, prefix in zip(cases, prefixes, strict=True)]
     with generating(brian2, target):
         network, built = build(brian2, texts)
-        # An empty namespace: names are never looked up in the frames of whoever called.
+        # With an empty namespace, Brian2 does not look names up among the caller's variables.
         network.run(steps * STEP_MS * brian2.ms, namespace={})
         return [_outcome(case, one, prefix) for case, one, prefix in zip(cases, built, prefixes, strict=True)]
 
@@ -78,18 +91,22 @@ def simulate(
     """Run a network in Brian2 without learning.
 
     Args:
-        network: its structure.
-        parameters: weights and biases by full name, numpy arrays.
-        spikes: input (T, B, *input_shape), or constant currents (B, *input_shape).
-        steps: T.
-        normalisation: constants of its normalised layers (see `trained.numbers_of`).
-        target: what Brian2 generates.
+        network: structure of the network.
+        parameters: weights and biases by full name.
+        spikes: input spikes (T, B, *input_shape), or values (B, *input_shape) that are the same at each step.
+        steps: number of time steps T, >= 1.
+        normalisation: constants of normalised layers, by name (see `trained.numbers_of`).
+        target: what Brian2 generates code for.
 
     Returns:
-        Layer name -> (S, v), (T, B, N) each. Raises as `run_together` does.
+        By layer, its spikes and its membrane, (T, B, N) each.
+
+    Raises:
+        MissingExtra: brian2 is not installed.
+        UserError: the network has a part that cannot be written for Brian2, or `spikes` has fewer than T steps.
     """
     case = Case(network, parameters, spikes, normalisation=normalisation or {})
-    each = sum(len(wiring_of(layer, entry).pre) for layer in network.layers for entry in layer.inputs)
+    each = sum(len(wiring_of(layer, afferent).pre) for layer in network.layers for afferent in layer.inputs)
     at_once = max(1, LARGEST_RUN // max(each, 1))
     parts = [
         run_together([case.rows(start, start + at_once)], steps, target=target)[0].layers
@@ -109,17 +126,20 @@ def show_model(
     phase: str = "input",
     normalisation: Mapping[str, LayerNorm] | None = None,
 ) -> str:
-    """The equations, statements and slots that Brian2 is handed for one sample; Brian2 itself is not needed.
+    """Write the equations, statements and slots of the model of one sample as text; Brian2 itself is not needed.
 
     Args:
-        network: its structure.
-        parameters: weights and biases by full name, numpy arrays.
-        rule: whose texts are shown too, in one of its phases.
-        phase: name of that phase.
-        normalisation: constants of its normalised layers.
+        network: structure of the network.
+        parameters: weights and biases by full name.
+        rule: the rule whose texts are shown as well; None for a network that does not learn.
+        phase: name of the phase whose texts are shown.
+        normalisation: constants of normalised layers, by name.
+
+    Returns:
+        Many lines of text.
 
     Raises:
-        UserError: something that has no lowering.
+        UserError: the network or the rule has a part that cannot be written for Brian2.
     """
     learning = None
     if rule is not None:
@@ -165,13 +185,11 @@ def _outcome(case: Case, built: Built, prefix: str) -> Outcome:
 
 
 def _of_maps(neurons: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """A value a neuron to one a parameter, which the neurons of a map share."""
+    """Sum values of neurons (N,) over those that share an element of the parameter, such as a map's bias."""
     return neurons.reshape(shape[0], -1).sum(1).reshape(shape)
 
 
 def _trajectories(built: Built, prefix: str) -> dict[str, np.ndarray]:
-    found = {c.parameter: built.weights(c) for c in built.text.connections if "w_change" in c.variables}
-    for population in built.text.populations:
-        if "b" in population.learned:
-            found[f"{population.name.removeprefix(prefix)}.b"] = built.biases(population)
-    return found
+    weights = {c.parameter: built.weights(c) for c in built.text.connections if "w_change" in c.variables}
+    learned = [population for population in built.text.populations if "b" in population.learned]
+    return weights | {f"{population.name.removeprefix(prefix)}.b": built.biases(population) for population in learned}

@@ -1,4 +1,4 @@
-"""The pseudo-derivatives psi as Brian2 expressions."""
+"""Write the pseudo-derivatives psi as Brian2 expressions."""
 
 from __future__ import annotations
 
@@ -39,16 +39,23 @@ SURROGATE_TEXTS: Mapping[type[Surrogate], Callable[[Any, str], str]] = {
     FastSigmoid: _fast_sigmoid,
     Atan: _atan,
 }
-"""psi(x) as text, by kind of surrogate; x is a name or stands in brackets."""
+"""Functions that write psi(x), by type of the surrogate; x is a name or an expression in brackets."""
 
 
 def psi_text(surrogate: Surrogate, x: str) -> str:
-    """psi at the distance `x` from the threshold, in brackets.
+    """Write psi as an expression.
+
+    Args:
+        surrogate: the surrogate whose slope psi is.
+        x: distance of the membrane from the threshold, as a name or an expression in brackets.
+
+    Returns:
+        An expression in brackets.
 
     Raises:
-        UserError: a surrogate that has no text.
+        UserError: the surrogate has no expression here.
     """
     if type(surrogate) not in SURROGATE_TEXTS:
-        known = ", ".join(kind.__name__ for kind in SURROGATE_TEXTS)
-        raise UserError(f"surrogate '{type(surrogate).__name__}' has no Brian2 text. Use one of {known}")
+        names = ", ".join(kind.__name__ for kind in SURROGATE_TEXTS)
+        raise UserError(f"surrogate '{type(surrogate).__name__}' has no Brian2 text. Use one of {names}")
     return f"({SURROGATE_TEXTS[type(surrogate)](surrogate, x)})"

@@ -1,11 +1,11 @@
-"""The numbers of something that was trained in torch, as arrays for Brian2."""
+"""Convert the state of a network that was trained in torch to arrays for Brian2."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from neurorules.brian2_steps.case import LayerNorm
-from neurorules.contracts.normalisation import first_current_statistics
+from neurorules.contracts.normalisation import Normalisation, first_current_statistics
 from neurorules.network.layer import Layer
 from neurorules.network.model import Learned, Model
 
@@ -13,38 +13,44 @@ from neurorules.network.model import Learned, Model
 def numbers_of(
     model: Model, learned: Learned, phase: str = "input"
 ) -> tuple[dict[str, np.ndarray], dict[str, LayerNorm]]:
-    """Parameters by full name, and the constants of every normalised layer in one phase.
+    """Read parameters and the constants of normalised layers.
 
     Args:
-        model: what was trained.
-        learned: its state; running averages are read, not moved.
-        phase: whose statistics apply.
+        model: the trained network with its rule.
+        learned: its state; running averages are read and not moved.
+        phase: name of the phase whose running averages are read.
+
+    Returns:
+        Parameters by full name in float64, and the constants of each normalised layer by its name.
     """
     parameters = {name: _array(value) for name, value in learned.parameters.items()}
-    norms = {a.name: _norm(model, learned, a, phase) for a in model.network.layers if a.normalisation is not None}
+    norms = {
+        layer.name: _norm(model, learned, layer, layer.normalisation, phase)
+        for layer in model.network.layers
+        if layer.normalisation is not None
+    }
     return parameters, norms
 
 
-def _norm(model: Model, learned: Learned, layer: Layer, phase: str) -> LayerNorm:
-    assert layer.normalisation is not None
+def _norm(model: Model, learned: Learned, layer: Layer, normalisation: Normalisation, phase: str) -> LayerNorm:
     name = model.phase_statistics(phase, layer.name)
 
     def flat(value: object) -> np.ndarray:
-        """One a neuron, also where the neurons of a map share it."""
+        """One number for each neuron, also where the neurons of a map share it."""
         return np.broadcast_to(_array(value), layer.shape).reshape(-1)
 
     statistics = learned.current.get(name) or first_current_statistics(layer.shape, learned.parameters[layer.bias_name])
     centre = statistics.mean.value
-    _, gain = layer.normalisation.forward(statistics, centre[None], False)
+    _, gain = normalisation.forward(statistics, centre[None], False)
     means: dict[str, np.ndarray] = {}
     current = np.zeros(layer.shape)
-    for entry in layer.inputs:
-        if layer.centres_inputs and f"{name}.{entry.name}" in learned.pre:
-            row = learned.pre[f"{name}.{entry.name}"].value.expand(entry.pre_shape)
-            means[entry.name] = _array(row)
-            # The torch path's own product, so that it rounds alike.
-            weights = learned.parameters[layer.weight_name(entry)]
-            current = current + _array(entry.connection.current(weights, row[None])[0])
+    for afferent in layer.inputs:
+        if layer.centres_inputs and f"{name}.{afferent.name}" in learned.pre:
+            row = learned.pre[f"{name}.{afferent.name}"].value.expand(afferent.pre_shape)
+            means[afferent.name] = _array(row)
+            # The product is the torch path's own, so that both paths round alike.
+            weights = learned.parameters[layer.weight_name(afferent)]
+            current = current + _array(afferent.connection.current(weights, row[None])[0])
     prefix = f"{phase}.{layer.name}."
     updates = {
         key.removeprefix(prefix): (flat(u.mean.value), flat(u.product.value))
@@ -55,5 +61,5 @@ def _norm(model: Model, learned: Learned, layer: Layer, phase: str) -> LayerNorm
 
 
 def _array(value: object) -> np.ndarray:
-    # A tensor of torch offers these methods; this file needs no torch to call them.
+    # The value is a tensor, whose methods can be called without an import of torch.
     return np.asarray(value.detach().cpu().double().numpy())  # type: ignore[attr-defined]

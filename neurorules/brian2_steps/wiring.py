@@ -1,4 +1,4 @@
-"""Which synapses a connection or a pool has: the neuron at each end, and the element of the parameter that it is."""
+"""List the synapses of a connection or a pool: the neuron at each end, and the element of the parameter they read."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Wiring:
-    """Synapses, flat indices throughout.
+    """The n synapses of a connection; neurons and elements are flat indices.
 
     Args:
-        pre, post: neuron at each end, (n,) each.
-        element: of the parameter, (n,).
-        shape: of the parameter.
+        pre, post: index of the neuron at each end, (n,) each.
+        element: index of the element of the parameter that is the synapse's weight, (n,).
+        shape: shape of the parameter.
     """
 
     pre: np.ndarray
@@ -35,42 +35,58 @@ class Wiring:
 
     @property
     def shared(self) -> bool:
-        """Whether several synapses are one element of the parameter."""
+        """Whether several synapses share one element of the parameter."""
         return len(self.element) > prod(self.shape)
 
     def gathered(self, values: np.ndarray) -> np.ndarray:
-        """A value a synapse (n,), summed over those that share an element: shaped like the parameter."""
+        """Sum values of synapses (n,) over those that share an element; the result has the parameter's shape."""
         return np.bincount(self.element, weights=values, minlength=prod(self.shape)).reshape(self.shape)
 
     def product(self, weights: np.ndarray, rows: np.ndarray, size: int) -> np.ndarray:
-        """What rows (B, I) bring through weights (n,): (B, size)."""
-        found = np.zeros((len(rows), size))
-        for row, activity in zip(found, rows, strict=True):
-            np.add.at(row, self.post, weights * activity[self.pre])
-        return found
+        """Compute the current that presynaptic activity brings.
+
+        Args:
+            weights: weight of each synapse, (n,).
+            rows: presynaptic activity, (B, I).
+            size: number of postsynaptic neurons N.
+
+        Returns:
+            Currents (B, N).
+        """
+        currents = np.zeros((len(rows), size))
+        for current, activity in zip(currents, rows, strict=True):
+            np.add.at(current, self.post, weights * activity[self.pre])
+        return currents
 
 
-def wiring_of(layer: Layer, entry: Input) -> Wiring:
-    """The synapses of one of a layer's inputs.
+def wiring_of(layer: Layer, afferent: Input) -> Wiring:
+    """List the synapses of a connection that brings input to a layer.
+
+    Args:
+        layer: the postsynaptic layer.
+        afferent: one of its inputs.
+
+    Returns:
+        The synapses, whose presynaptic indices count behind the pools.
 
     Raises:
-        UserError: a connection that has no lowering.
+        UserError: the connection is neither dense, recurrent nor a convolution.
     """
-    connection = entry.connection
+    connection = afferent.connection
     if isinstance(connection, Conv2d):
-        return _convolution(connection, entry.pre_shape, layer.shape)
+        return _convolution(connection, afferent.pre_shape, layer.shape)
     if not isinstance(connection, Matrix):
         raise UserError(
-            f"connection '{entry.name}' of layer '{layer.name}' is a {type(connection).__name__}; the Brian2 path runs "
-            f"dense, recurrent and conv2d connections. Use --path torch, or a net of those"
+            f"connection '{afferent.name}' of layer '{layer.name}' is a {type(connection).__name__}; the Brian2 path "
+            f"runs dense, recurrent and conv2d connections. Use --path torch, or a net of those"
         )
-    post, pre = prod(layer.shape), prod(entry.pre_shape)
+    post, pre = prod(layer.shape), prod(afferent.pre_shape)
     places = np.arange(post * pre)
     return Wiring(places % pre, places // pre, places, (post, pre))
 
 
 def _convolution(connection: Conv2d, pre: Shape, post: Shape) -> Wiring:
-    """One synapse for each weight of the kernel that falls on a neuron of the maps below."""
+    """List one synapse for each weight of the kernel that falls on a presynaptic neuron and not beyond the border."""
     kernel = (*post, pre[0], connection.kernel, connection.kernel)
     o, row, column, c, down, across = np.indices(kernel).reshape(6, -1)
     y = row * connection.stride - connection.zeros_around + down
@@ -83,34 +99,45 @@ def _convolution(connection: Conv2d, pre: Shape, post: Shape) -> Wiring:
     return Wiring(below[inside], above[inside], element[inside], shape)
 
 
-def pools_of(layer: Layer, entry: Input, learning: bool) -> tuple[tuple[Pool, Shape], ...]:
-    """Pools that an input passes on its way, with the shape of what each reads.
+def pools_of(layer: Layer, afferent: Input, learning: bool) -> tuple[tuple[Pool, Shape], ...]:
+    """List the pools that spikes pass before a connection.
 
     Args:
-        layer: whose input it is.
-        entry: the input.
-        learning: whether the layer learns, for which no mask of dropout is known.
+        layer: the postsynaptic layer.
+        afferent: one of its inputs.
+        learning: whether the layer learns. It then cannot have dropout, whose masks Brian2 does not draw.
+
+    Returns:
+        Each pool with the shape of the population that it reads, in order.
 
     Raises:
-        UserError: a transform that has no lowering.
+        UserError: spikes pass a transform that is neither a pool nor a change of shape, or dropout while learning.
     """
-    found: list[tuple[Pool, Shape]] = []
-    shape = entry.source_shape
-    for transform in entry.transforms:
+    pools: list[tuple[Pool, Shape]] = []
+    shape = afferent.source_shape
+    for transform in afferent.transforms:
         if isinstance(transform, Pool):
-            found.append((transform, shape))
+            pools.append((transform, shape))
         elif not isinstance(transform, Flatten) and (learning or not isinstance(transform, Dropout)):
             raise UserError(
-                f"connection '{entry.name}' of layer '{layer.name}' reads its source through "
+                f"connection '{afferent.name}' of layer '{layer.name}' reads its source through "
                 f"{type(transform).__name__}, which the Brian2 path does not run"
                 f"{' while it learns' if isinstance(transform, Dropout) else ''}. Use --path torch"
             )
         shape = transform.post_shape(shape)
-    return tuple(found)
+    return tuple(pools)
 
 
 def pooled(pool: Pool, shape: Shape) -> Wiring:
-    """Each neuron of the maps below to the cell that it falls into."""
+    """List the synapses that fill a pool: each neuron is joined to the window it lies in.
+
+    Args:
+        pool: the pool.
+        shape: shape (C, H, W) of the maps that it reads.
+
+    Returns:
+        The synapses, which share one weight. Neurons behind the last whole window have none.
+    """
     cells = pool.post_shape(shape)
     c, y, x = np.indices(shape).reshape(3, -1)
     inside = (y // pool.size < cells[1]) & (x // pool.size < cells[2])

@@ -16,7 +16,7 @@ from neurorules.language.config import TrainConfig
 from neurorules.language.errors import unknown
 from neurorules.language.options import parse_list, parse_named
 from neurorules.language.signal_spec import SignalSpec
-from neurorules.network.model import why_not_shuffled
+from neurorules.network.serving import why_not_shuffled
 from neurorules.rules import RULES
 from neurorules.runner.dispatch import settle
 

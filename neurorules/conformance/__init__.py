@@ -32,14 +32,14 @@ SUITES: dict[str, Suite] = {
         exporter.SUITE, device.SUITE,
     )
 }  # fmt: skip
-"""By the kind's word."""
+"""The suites by the word that users write for their kind, such as "neuron"."""
 
 
 def suite_of(kind: str) -> Suite:
-    """The suite of a kind.
+    """Find the suite of a kind.
 
     Raises:
-        UserError: no such kind; the nearest one is offered.
+        UserError: the kind is unknown; the message offers the nearest one.
     """
     if kind not in SUITES:
         raise unknown("kind", kind, SUITES)
@@ -47,17 +47,17 @@ def suite_of(kind: str) -> Suite:
 
 
 def check(kind: str, text: str) -> Iterator[Outcome]:
-    """Run the contract suite of an entry; outcomes come one by one, as checks end.
+    """Run the contract suite of an entry.
 
     Args:
-        kind: such as "neuron".
-        text: its name with options, such as "lif:beta=0.5".
+        kind: word of the kind, such as "neuron".
+        text: name of the entry with its options, such as "lif:beta=0.5".
 
     Returns:
-        One outcome for each check.
+        One outcome for each check; each comes as soon as its check has ended.
 
     Raises:
-        UserError: an unknown kind, entry or option.
+        UserError: the kind, the entry or an option is unknown.
     """
     suite = suite_of(kind)
     entry = Entry(suite.registry, text)

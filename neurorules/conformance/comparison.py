@@ -1,4 +1,4 @@
-"""Comparing tensors, one at a time or in whatever an entry keeps them in."""
+"""Compare tensors, one at a time or all those that a larger object holds."""
 
 from __future__ import annotations
 
@@ -13,25 +13,36 @@ from torch import Tensor
 from neurorules.conformance.suite import demand
 
 CLOSE = 1e-9
-"""Largest relative difference of float64 results that differ in the order of their sums alone."""
+"""Largest relative difference of results in float64 that differ only in the order of their sums."""
 
 
 def seeded(seed: int = 0) -> torch.Generator:
-    """A generator on the CPU."""
+    """Make a generator on the CPU with a seed."""
     return torch.Generator().manual_seed(seed)
 
 
 def normal(generator: torch.Generator, *shape: int) -> Tensor:
-    """Standard normal numbers in float64."""
+    """Draw standard normal numbers.
+
+    Args:
+        generator: of the draws.
+        shape: of the result.
+
+    Returns:
+        A tensor of this shape in float64.
+    """
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
 
 def tensors_in(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
-    """Every tensor in a value with its place: in mappings, tuples of any type, lists and dataclasses, however deep.
+    """Find all tensors in a value, at any depth of mappings, tuples, lists and dataclasses.
 
     Args:
-        value: a tensor, or anything that holds some.
-        name: the place of the value itself.
+        value: a tensor, or an object that may hold tensors.
+        name: place of the value itself, which begins all others.
+
+    Returns:
+        Each tensor with its place, such as ".membrane" or ".0.mean".
     """
     if isinstance(value, Tensor):
         yield name, value
@@ -48,18 +59,33 @@ def tensors_in(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
 
 
 def copied(value: Any) -> dict[str, Tensor]:
-    """Copies of all tensors in a value, by place."""
+    """Copy all tensors in a value, by their place."""
     return {name: tensor.clone() for name, tensor in tensors_in(value)}
 
 
 def equal(one: Any, other: Any) -> bool:
-    """Whether two values hold the same tensors, to the bit, at the same places."""
+    """Compare all tensors in two values.
+
+    Args:
+        one, other: values as `tensors_in` takes them.
+
+    Returns:
+        True where they hold tensors at the same places, of the same shapes and bits.
+    """
     first, second = dict(tensors_in(one)), dict(tensors_in(other))
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
 def difference(one: Tensor, other: Tensor) -> float:
-    """Largest difference of two tensors, relative to their largest value; infinite where shapes differ."""
+    """Measure how far two tensors are apart.
+
+    Args:
+        one, other: tensors of any shape.
+
+    Returns:
+        The largest absolute difference of their elements divided by the largest absolute element of both; infinity
+        where shapes differ or a difference is no number.
+    """
     if one.shape != other.shape:
         return float("inf")
     if one.numel() == 0:
@@ -70,16 +96,16 @@ def difference(one: Tensor, other: Tensor) -> float:
 
 
 def demand_close(one: Tensor, other: Tensor, demands: str, advice: str, tolerance: float = CLOSE) -> None:
-    """Raise a breach where two tensors differ by more than a share of their largest value.
+    """Demand that two tensors are close to each other.
 
     Args:
         one, other: tensors of any shape.
-        demands: what the contract demands.
-        advice: what to do.
-        tolerance: of the relative difference, >= 0.
+        demands: what the contract demands, as the beginning of a sentence.
+        advice: what to do, as a sentence.
+        tolerance: largest `difference` that is allowed, >= 0.
 
     Raises:
-        Breach: they differ by more.
+        Breach: they differ by more, or their shapes differ.
     """
     apart = difference(one, other)
     observed = f"shapes are {tuple(one.shape)} and {tuple(other.shape)}"
@@ -89,20 +115,20 @@ def demand_close(one: Tensor, other: Tensor, demands: str, advice: str, toleranc
 
 
 def session_state() -> tuple[Any, ...]:
-    """What a library must leave alone: the global generators of NumPy and torch, and torch's default type."""
-    numpy_state = np.random.get_state()  # noqa: NPY002 - this global generator is what is looked at
+    """Read the state that a library must not change: NumPy's and torch's global generators and torch's default type."""
+    numpy_state = np.random.get_state()  # noqa: NPY002 - The check is about this global generator.
     return str(numpy_state), torch.random.get_rng_state().tolist(), torch.get_default_dtype()
 
 
 def demand_session_left_alone(act: Callable[[], Any], what: str) -> None:
-    """Raise a breach where something draws from a global generator, or sets torch's default type.
+    """Demand that a call draws from no global generator, and leaves torch's default type as it was.
 
     Args:
-        act: does it.
-        what: names it.
+        act: function that is called.
+        what: names the function in a message.
 
     Raises:
-        Breach: the session is not as it was.
+        Breach: a global generator or the default type changed.
     """
     before = session_state()
     act()

@@ -1,4 +1,4 @@
-"""The contract of a connection: shapes, fan-in, linearity, and that its two ways back are adjoints of its way there."""
+"""The contract of a connection: shapes, fan-in, linearity, and `correlate` and `transpose` as adjoints of `current`."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from neurorules.contracts.connection import Connection, Shape
 from neurorules.language.errors import UserError
 
 SHAPES: tuple[Shape, ...] = ((7,), (5,), (3, 11, 10), (2, 3, 4, 5))
-"""Presynaptic populations that are offered to a connection: flat ones, maps, and one that hardly fits any."""
+"""Shapes of the presynaptic populations that checks offer to a connection: flat ones, maps, and one of four axes."""
 ROWS = 6
+"""Number of rows R of activity."""
 STEP = 1e-5
-"""Of central differences in float64."""
+"""Step of central differences in float64."""
 DIRECTIONS = {True: 12, False: 150}
-"""Random directions in which derivatives are taken, of linear connections and of others, which may approximate."""
+"""Number of random directions in which derivatives are taken, for connections that are linear (True) and for others,
+whose adjoints may be approximate."""
 
 
 def fitting(entry: Entry) -> list[tuple[Connection, Shape]]:
-    """The connection with each presynaptic shape that it takes; a recurrent one takes its own shape alone.
+    """List the connection with each presynaptic shape that it takes; a recurrent one takes its own shape alone.
 
     Raises:
-        Breach: it takes none.
+        Breach: it takes none of `SHAPES`.
     """
     connection: Connection = entry.make()
     pairs = []
@@ -41,7 +43,15 @@ def fitting(entry: Entry) -> list[tuple[Connection, Shape]]:
 
 
 def drawn(connection: Connection, pre: Shape) -> tuple[Tensor, Tensor, Tensor]:
-    """Weights, presynaptic rows (R, *pre) and postsynaptic rows (R, *post) in float64."""
+    """Draw weights and activity for a connection.
+
+    Args:
+        connection: the connection.
+        pre: shape of the presynaptic population.
+
+    Returns:
+        Initial weights, standard normal presynaptic rows (R, *pre) and postsynaptic rows (R, *post), in float64.
+    """
     generator = seeded()
     w = connection.initial(pre, generator, 1.0).double()
     return w, normal(generator, ROWS, *pre), normal(generator, ROWS, *connection.post_shape(pre))
@@ -100,9 +110,9 @@ def fan_in_is_the_number_of_synapses_of_a_neuron(entry: Entry) -> None:
             changes = connection.current(w, base + by * one_by_one) - connection.current(w, base)
             reached = reached | (changes.reshape(size, -1).abs() > 1e-12)
         inputs = int(reached.sum(0).max())
-        said = connection.fan_in(pre)
-        observed = f"it says {said} for {pre}, and a neuron depends on {inputs}"
-        demand(said == inputs, "`fan_in` counts the synapses of a neuron", observed, "Count them borders aside")
+        fan_in = connection.fan_in(pre)
+        observed = f"it says {fan_in} for {pre}, and a neuron depends on {inputs}"
+        demand(fan_in == inputs, "`fan_in` counts the synapses of a neuron", observed, "Count them borders aside")
 
 
 def fresh_weights_come_from_the_generator_alone(entry: Entry) -> None:
@@ -193,12 +203,12 @@ def _demand_adjoint(
     connection: Connection, name: str, answer: Tensor, directions: list[Tensor], changes: list[Tensor], post: Tensor
 ) -> None:
     exact = torch.stack([(post * change).sum() / (2 * STEP) for change in changes])
-    said = torch.stack([(answer * direction).sum() for direction in directions])
+    claimed = torch.stack([(answer * direction).sum() for direction in directions])
     demands, advice = f"`{name}` is the adjoint of `current`", "Check signs, transposes and the sum over rows"
     if connection.linear:
-        demand_close(said, exact, f"{demands} (inner products with random directions)", advice, 1e-6)
+        demand_close(claimed, exact, f"{demands} (inner products with random directions)", advice, 1e-6)
         return
-    cosine = float(torch.nn.functional.cosine_similarity(said, exact, dim=0))
+    cosine = float(torch.nn.functional.cosine_similarity(claimed, exact, dim=0))
     observed = f"the cosine between the two is {cosine:.2f}"
     demand(cosine > 0, f"`{name}` points the way of the adjoint of `current`", observed, advice)
 

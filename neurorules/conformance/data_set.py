@@ -1,4 +1,4 @@
-"""The contract of a data set: samples, labels and shapes that agree, and nothing in training that is tested."""
+"""The contract of a data set: samples, labels and shapes agree, and no test sample is a training sample."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from neurorules.encoders import open_encoder
 from neurorules.language.errors import UserError
 
 LARGEST_OVERLAP = 0.01
-"""Share of test samples that may stand in training as well: published sets hold a few pictures twice."""
+"""Largest share of test samples that may also be training samples, since published sets hold a few pictures twice."""
 
 
 def loaded(entry: Entry) -> DataSet:
-    """The data set, read once for all checks of an entry.
+    """Read the data set, once for all checks of an entry.
 
     Raises:
-        NotApplicable: its files are not on this machine, or not what they should be.
+        NotApplicable: its files are missing on this machine, or they are damaged.
     """
     return _loaded(entry.registry.modules[entry.name.replace("-", "_")], entry)
 
@@ -43,7 +43,7 @@ def _read(entry: Entry) -> DataSet:
 
 
 def parts(data: DataSet) -> dict[str, tuple[Samples, np.ndarray]]:
-    """Samples and labels by part."""
+    """The samples and labels of each part, by its name."""
     return {"train": (data.train, data.train_labels), "test": (data.test, data.test_labels)}
 
 

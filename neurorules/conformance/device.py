@@ -1,4 +1,4 @@
-"""The contract of a device: one chip a seed, state in the open, and no learning that the chip does not let through."""
+"""The contract of a device: a seed gives one chip, its whole state is visible, and all changes of weights pass it."""
 
 from __future__ import annotations
 
@@ -14,23 +14,41 @@ from neurorules.torch_path.training.device_chain import chain
 from neurorules.torch_path.training.learner import Learner
 
 SHAPES: dict[str, tuple[int, ...]] = {"hidden1.ff.w": (12, 20), "hidden2.ff.w": (6, 4, 3, 3)}
+"""Shapes of the weights of a dense connection and of a convolution, by name of the parameter."""
 Weights = dict[str, Tensor]
+"""Weights, or changes of weights, by name of the parameter."""
 Chip = tuple[dict[str, Any], Weights]
-"""State of a device, and the weights that are stored in it."""
+"""The state of a device, and the weights that it stores."""
 LARGE = 1e3
-"""A change far beyond any weight."""
+"""A change that is far larger than any weight."""
 LEAST_LIKENESS = 0.5
-"""Cosine of what is asked of a chip with what it does."""
+"""Smallest cosine between what is asked of a chip and what it does."""
 
 
 def draw(seed: int, scale: float = 0.2) -> Weights:
-    """Weights, or changes, of two connections: normal numbers times `scale`."""
+    """Draw weights, or changes, of two connections.
+
+    Args:
+        seed: seed of the draws.
+        scale: standard deviation, >= 0.
+
+    Returns:
+        Normal numbers in float32, in the shapes of `SHAPES`.
+    """
     generator = seeded(seed)
     return {key: scale * torch.randn(shape, generator=generator) for key, shape in SHAPES.items()}
 
 
 def program(device: Device, seed: int) -> Chip:
-    """One chip, programmed with the same weights for every seed."""
+    """Make a chip and program it.
+
+    Args:
+        device: model of the chip.
+        seed: seed of the chip; the weights that are programmed do not depend on it.
+
+    Returns:
+        The chip.
+    """
     state, stored = device.init(SHAPES, seed), draw(99)
     for key, w in stored.items():
         stored[key], state = device.on_parameters(state, key, w)
@@ -38,7 +56,16 @@ def program(device: Device, seed: int) -> Chip:
 
 
 def update(device: Device, chip: Chip, changes: Weights) -> Chip:
-    """The chip after one change of each connection."""
+    """Change the weights of a chip once.
+
+    Args:
+        device: model of the chip.
+        chip: the chip, which stays as it is.
+        changes: what is asked to be added to the weights of each connection.
+
+    Returns:
+        The chip after the changes.
+    """
     state, stored = chip[0], dict(chip[1])
     for key, dw in changes.items():
         stored[key], state = device.on_update(state, key, stored[key], dw)
@@ -46,17 +73,25 @@ def update(device: Device, chip: Chip, changes: Weights) -> Chip:
 
 
 def read(device: Device, chip: Chip) -> Weights:
-    """What the network computes with."""
+    """Read the weights that a network computes with.
+
+    Args:
+        device: model of the chip.
+        chip: the chip.
+
+    Returns:
+        The weights as the chip applies them.
+    """
     return {key: device.on_read(chip[0], key, w) for key, w in chip[1].items()}
 
 
 def nothing(dtype: torch.dtype = torch.float32) -> Weights:
-    """No change."""
+    """Make changes that are 0 in all weights."""
     return {key: torch.zeros(shape, dtype=dtype) for key, shape in SHAPES.items()}
 
 
 def halves(state: dict[str, Tensor]) -> list[dict[str, Tensor]]:
-    """The states of the two devices of a chain."""
+    """Split the state of a chain into the states of its two devices."""
     return [{key[2:]: value for key, value in state.items() if key[0] == place} for place in "01"]
 
 
@@ -109,7 +144,7 @@ def hooks_leave_what_they_are_handed_as_it_was(entry: Entry) -> None:
 
 
 def all_that_a_chip_is_stands_in_its_state(entry: Entry) -> None:
-    """A device made anew goes on with a chip as the one that made it, whatever other chips did in between."""
+    """Another object of the same device goes on with a chip in the same way, whatever other chips did in between."""
     device: Device = entry.make()
     chip, changes = update(device, program(device, 0), draw(1, 0.01)), draw(2, 0.01)
     expected = update(device, chip, changes)
@@ -136,11 +171,11 @@ def reading_changes_nothing_and_is_finite(entry: Entry) -> None:
     wide: Chip = (chip[0], {key: w.double() for key, w in chip[1].items()})
     advice = "Make what the state holds fit the weights"
     for here in (chip, wide):
-        for key, seen in read(device, here).items():
+        for key, reading in read(device, here).items():
             stored = here[1][key]
-            right = seen.shape == stored.shape and seen.dtype == stored.dtype and bool(seen.isfinite().all())
+            right = reading.shape == stored.shape and reading.dtype == stored.dtype and bool(reading.isfinite().all())
             demand(right, "what is read has the shape and type that is stored", f"{key} has not", advice)
-            demand_close(seen.float(), first[key], "either precision reads the same chip", advice, 1e-6)
+            demand_close(reading.float(), first[key], "either precision reads the same chip", advice, 1e-6)
 
 
 def no_change_asked_for_is_no_change_made(entry: Entry) -> None:
@@ -157,7 +192,7 @@ def no_change_asked_for_is_no_change_made(entry: Entry) -> None:
 
 
 def a_chip_does_what_it_is_asked_for_within_its_means(entry: Entry) -> None:
-    """What is programmed, read and changed points the way of what was asked for."""
+    """What a chip stores, reads and changes has a cosine above `LEAST_LIKENESS` with what was asked for."""
     device: Device = entry.make()
     chip, asked = program(device, 0), draw(1, 0.1)
     after = update(device, chip, asked)
@@ -210,8 +245,8 @@ def devices_of_a_chain_act_in_order_and_are_drawn_apart(entry: Entry) -> None:
         middle, first = one.on_update(first, key, w, changes[key])
         by_hand, second = one.on_update(second, key, w, middle - w)
         demand(torch.equal(stored[key], by_hand), demands, f"an update of {key} differs", advice)
-        seen = one.on_read(second, key, one.on_read(first, key, by_hand))
-        demand(torch.equal(both.on_read(state, key, by_hand), seen), demands, f"a reading of {key} differs", advice)
+        reading = one.on_read(second, key, one.on_read(first, key, by_hand))
+        demand(torch.equal(both.on_read(state, key, by_hand), reading), demands, f"a reading of {key} differs", advice)
 
 
 def learning_under_it_resumes_to_the_same_bits(entry: Entry) -> None:

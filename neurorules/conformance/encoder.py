@@ -1,4 +1,4 @@
-"""The contract of an encoder: fitted once, to training samples alone, and the same ever after."""
+"""The contract of an encoder: it is fitted once, to training samples alone, and does not change afterwards."""
 
 from __future__ import annotations
 
@@ -22,18 +22,34 @@ from neurorules.language.errors import UserError
 from neurorules.torch_path.training.learner import Learner
 
 STEPS, SAMPLES, SENSOR, LENGTH_US = 7, 8, (2, 6, 5), 100_000
-"""Time steps, training samples, the shape of a frame of events, and the length of a recording in microseconds."""
+"""Number of time steps T, number of training samples, shape of a frame of events, and length of a recording in us."""
 
 
 def images(seed: int, count: int = SAMPLES) -> np.ndarray:
-    """Grey images (N, 1, 6, 5), uint8, with black, white and grey pixels."""
+    """Draw grey images.
+
+    Args:
+        seed: seed of the draws.
+        count: number of images N.
+
+    Returns:
+        Images (N, 1, 6, 5) in uint8, each with a black and a white pixel.
+    """
     pixels = np.random.default_rng(seed).integers(0, 256, (count, 1, 6, 5), dtype=np.uint8)
     pixels[:, 0, 0, 0], pixels[:, 0, 0, 1] = 0, 255
     return pixels
 
 
 def events(seed: int, count: int = SAMPLES) -> Recordings:
-    """Recordings of 5 to 39 events each."""
+    """Draw recordings of an event camera.
+
+    Args:
+        seed: seed of the draws.
+        count: number of recordings.
+
+    Returns:
+        Recordings of 5 to 39 events each, in the order of time, on a sensor of the shape `SENSOR`.
+    """
     random = np.random.default_rng(seed)
     counts = random.integers(5, 40, count)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
@@ -45,23 +61,41 @@ def events(seed: int, count: int = SAMPLES) -> Recordings:
 
 
 KINDS: Mapping[str, tuple[Any, tuple[int, int, int]]] = {"images": (images, (1, 6, 5)), "events": (events, SENSOR)}
-"""What makes samples of a kind from a seed and a number, and the shape of one of them."""
+"""By kind of samples, the function that draws some from a seed and a number, and the shape of a sample."""
 
 
 def cases(entry: Entry) -> list[tuple[Encoder, Samples, tuple[int, int, int]]]:
-    """The encoder, not fitted, with training samples and their shape, for each kind that it accepts."""
+    """List the encoder before it is fitted, with training samples and their shape, for each kind that it accepts."""
     encoder: Encoder = entry.make()
     return [(encoder, KINDS[kind][0](0), KINDS[kind][1]) for kind in sorted(encoder.accepts)]
 
 
 def encoded(encoder: Encoder, samples: Samples, seed: int = 0, steps: int = STEPS, cache: Path | None = None) -> Series:
-    """The drive of all samples in one batch."""
+    """Encode all samples in one batch.
+
+    Args:
+        encoder: a fitted encoder.
+        samples: B samples.
+        seed: seed of the encoder's draws.
+        steps: number of time steps T, >= 1.
+        cache: folder in which prepared samples are stored; None to store none.
+
+    Returns:
+        The drive, (T, B, C, H, W), or (B, C, H, W) where it is constant.
+    """
     prepared = np.array(encoder.prepare(samples, steps, cache))
     return encoder.encode(torch.from_numpy(prepared), steps, seeded(seed))
 
 
 def same(one: Series, other: Series) -> bool:
-    """Whether two drives are equal to the bit."""
+    """Compare two drives.
+
+    Args:
+        one, other: the drives.
+
+    Returns:
+        True where both have the same bits, and both or neither are constant.
+    """
     return one.constant == other.constant and torch.equal(one.values, other.values)
 
 
@@ -147,8 +181,8 @@ def preparing_keeps_one_row_for_each_sample_with_and_without_a_cache(entry: Entr
         right = np.array_equal(backwards, memory[::-1])
         demand(right, "rows stand in the samples' order", "samples backwards are not rows backwards", "Keep the order")
         with tempfile.TemporaryDirectory() as folder:
-            kept = [np.array(fitted.prepare(train, STEPS, Path(folder))) for _ in range(2)]
-            right = all(np.array_equal(rows, memory) for rows in kept)
+            stored = [np.array(fitted.prepare(train, STEPS, Path(folder))) for _ in range(2)]
+            right = all(np.array_equal(rows, memory) for rows in stored)
             demand(right, "a cache holds what memory does", "it does not", "Name all options in the file's name")
             other = np.array(fitted.prepare(KINDS[_kind(train)][0](5), STEPS, Path(folder)))
         right = not np.array_equal(other, memory)

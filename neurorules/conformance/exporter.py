@@ -1,4 +1,4 @@
-"""The contract of an exporter: it writes what it says, nothing else, and every spike of the trace."""
+"""The contract of an exporter: it writes the files that it names and no others, with all spikes of the trace."""
 
 from __future__ import annotations
 
@@ -17,11 +17,20 @@ from neurorules.traces.header import TraceHeader
 from neurorules.traces.writer import TraceWriter
 
 STEPS = 6
+"""Number of time steps T of each sample."""
 LAYERS = {"input": (2, 3, 2), "hidden1": (7,), "silent": (2,)}
+"""Shapes of the recorded layers by name."""
 
 
 class Spike(NamedTuple):
-    """One entry of a trace: the position of its sample, its step, its neuron and its value."""
+    """One spike of a trace.
+
+    Args:
+        sample: position of the sample in the trace, from 0.
+        t: time step, from 0.
+        neuron: index in the flat layer, from 0.
+        value: the layer's output: 1, or a count or a sign at the input.
+    """
 
     sample: int
     t: int
@@ -40,13 +49,22 @@ SPIKES = {
     ],
     "silent": [],
 }
-"""A small trace: counts and signs at the input, a layer that is silent, spikes at the first and the last step."""
+"""The spikes of a small trace by layer, some of them at the first and the last step. One layer has none."""
 SAMPLES = ((7, 1), (3, 0), (100_000, 1))
-"""Place in the data set and label of each sample."""
+"""Position in the data set and label of each sample."""
 
 
 def write_trace(path: Path, spikes: dict[str, list[Spike]] = SPIKES, samples: int = len(SAMPLES)) -> Path:
-    """Record a small trace: spikes of three layers, and the membrane of one."""
+    """Record a small trace, with the spikes of three layers and the membrane of one.
+
+    Args:
+        path: trace file to write.
+        spikes: spikes by layer.
+        samples: how many of `SAMPLES` are recorded, from the first on.
+
+    Returns:
+        The path of the trace file.
+    """
     header = TraceHeader("dfa", LAYERS, dt_ms=0.5, units={"v": "threshold"}, classes=("zero", "one"))
     with TraceWriter(path, header) as writer:
         for number, (index, label) in enumerate(SAMPLES[:samples]):
@@ -64,7 +82,7 @@ def write_trace(path: Path, spikes: dict[str, list[Spike]] = SPIKES, samples: in
 
 @contextmanager
 def workplace(entry: Entry) -> Iterator[tuple[Path, Path]]:
-    """A trace in one empty folder, and the path of the export in another."""
+    """Record a trace in a temporary folder, and give its path and that of the export in an empty folder beside it."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "out"
         place.mkdir()
@@ -72,13 +90,13 @@ def workplace(entry: Entry) -> Iterator[tuple[Path, Path]]:
 
 
 def contents(path: Path) -> dict[str, bytes]:
-    """Every file at or under a path, by its name from there."""
+    """Read all files at or under a path, by their name relative to it."""
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     return {str(file.relative_to(path)): file.read_bytes() for file in files if file.is_file()}
 
 
 def it_is_an_exporter(entry: Entry) -> None:
-    """Its ENTRY makes something to call with a reader and a path."""
+    """Its ENTRY makes a function of a reader and a path."""
     demand_instance(entry, Exporter)
 
 
@@ -88,9 +106,9 @@ def it_writes_what_it_says_and_nothing_else(entry: Entry) -> None:
         written = export(trace, entry.text, out)
         demand(bool(written) and written[0] == out, "the main file comes first", f"it returned {written[:1]}", "Say so")
         files = {path for path in out.parent.rglob("*") if path.is_file()}
-        said = {path for path in written if path.is_file()}
-        said |= {file for path in written if path.is_dir() for file in path.rglob("*") if file.is_file()}
-        extra, lacking = sorted(files - said), [path for path in written if not path.exists()]
+        named = {path for path in written if path.is_file()}
+        named |= {file for path in written if path.is_dir() for file in path.rglob("*") if file.is_file()}
+        extra, lacking = sorted(files - named), [path for path in written if not path.exists()]
         observed = f"unsaid are {[p.name for p in extra][:3]}, and missing {[p.name for p in lacking][:3]}"
         demand(not extra and not lacking, "it writes what it says and nothing else", observed, "Return every path")
         empty = [file.name for file in files if file.stat().st_size == 0]
@@ -139,7 +157,7 @@ def every_spike_leaves_its_mark(entry: Entry) -> None:
 
 def _bytes(entry: Entry, trace: Path, folder: Path) -> list[dict[str, bytes]]:
     folder.mkdir()
-    same = trace.rename(trace.with_name("t.h5"))  # a format may keep the trace's name
+    same = trace.rename(trace.with_name("t.h5"))  # A format may store the name of the trace file.
     try:
         return [contents(path) for path in export(same, entry.text, folder / f"new.{entry.name}")]
     finally:

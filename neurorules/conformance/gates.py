@@ -1,4 +1,4 @@
-"""What the contract of a neuron demands of its state and of its gates, by finite differences of its own step."""
+"""Checks of a neuron's state and of its gates, by finite differences of its own step."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from neurorules.conformance.suite import Entry, demand
 from neurorules.contracts.neuron import Gates, MembraneState, Neuron
 
 ROWS, SHAPE, STEPS, EPSILON, LARGE = 8, (3, 2, 4), 24, 1e-6, 1e4
-"""Batch rows, a population of maps, time steps, a small change, and a current that makes every neuron fire that can."""
+"""Batch rows B, shape of a population, time steps T, a small change, and a current at which each neuron that can spike
+does so."""
 
 
 def drawn_currents(steps: int = STEPS) -> Tensor:
-    """Random currents (T, B, *shape) of mean 0.5 and deviation 1: some neurons fire often, some seldom."""
+    """Draw currents (T, B, *shape) of mean 0.5 and deviation 1, at which some neurons spike often and some seldom."""
     return 0.5 + normal(seeded(), steps, ROWS, *SHAPE)
 
 
@@ -26,10 +27,10 @@ class Moment(NamedTuple):
 
     Args:
         state: the state before the step.
-        current: what drives the step, (B, *shape).
-        spikes: of the step, (B, *shape).
+        current: the current of the step, (B, *shape).
+        spikes: the spikes of the step, (B, *shape).
         v: the membrane before the reset, (B, *shape).
-        gates: of the step; None for a neuron without memory.
+        gates: the gates of the step; None for a neuron without memory.
     """
 
     state: Any
@@ -40,14 +41,14 @@ class Moment(NamedTuple):
 
 
 def moments(neuron: Neuron[Any], currents: Tensor) -> list[Moment]:
-    """A run from rest.
+    """Run a neuron from rest.
 
     Args:
-        neuron: what is run.
-        currents: (T, B, *shape).
+        neuron: the neuron.
+        currents: the currents of T steps, (T, B, *shape).
 
     Returns:
-        Its T steps in order.
+        The T steps in order.
     """
     state, before, steps = neuron.initial(currents[0]), torch.zeros_like(currents[0]), []
     dynamics = neuron.dynamics()
@@ -60,7 +61,7 @@ def moments(neuron: Neuron[Any], currents: Tensor) -> list[Moment]:
 
 
 def membrane_of(state: tuple[Any, ...]) -> Tensor | None:
-    """The field `membrane` of a state or of the neuron inside it; None for a neuron without memory."""
+    """Find the field `membrane` in a state or in a state inside it; None for a neuron without memory."""
     if "membrane" in getattr(state, "_fields", ()):
         membrane: Tensor = state.membrane  # type: ignore[attr-defined]
         return membrane
@@ -69,14 +70,14 @@ def membrane_of(state: tuple[Any, ...]) -> Tensor | None:
 
 
 def with_membrane(state: Any, membrane: Tensor) -> Any:
-    """A state in which another membrane stands and all else is as it was.
+    """Replace the membrane in a state.
 
     Args:
-        state: of a neuron with a memory.
-        membrane: (B, *shape).
+        state: state of a neuron with a memory, which stays as it is.
+        membrane: the new membrane, (B, *shape).
 
     Returns:
-        A state of the same type.
+        A state of the same type, whose other fields are the same.
     """
     if "membrane" in state._fields:
         return state._replace(membrane=membrane)
@@ -104,11 +105,11 @@ def its_state_is_a_named_tuple_of_tensors_like_its_current(entry: Entry) -> None
 
 
 def its_gates_are_the_finite_differences_of_its_step(entry: Entry) -> None:
-    """`keep` and `admit` are the finite differences of v, and where `fires` is 1 the spike hangs on v alone.
+    """`keep` and `admit` are the finite differences of v, and where `fires` is 1 the spike depends on v alone.
 
-    The membrane after a step is moved by a small current in it, or by a small change of the membrane before it; all
-    else in the state is held, and neurons whose spike would change are left out. What v of the next step then does is
-    `keep`.
+    A small current, or a small change of the membrane before a step, changes the membrane after it. The rest of the
+    state is held, and neurons whose spike would change are left out. The change of v in the next step, divided by that
+    of the membrane, must be `keep`.
     """
     neuron: Neuron[Any] = entry.make()
     run = moments(neuron, drawn_currents(neuron.steps or STEPS))
@@ -153,12 +154,15 @@ def _check_no_memory(neuron: Neuron[Any], first: Moment) -> None:
 
 
 def _moved_by_current(neuron: Neuron[Any], here: Moment) -> tuple[Tensor, list[Any]]:
-    """Change of v by a current, 0 where it would change the spike, and the two states after it with all else held."""
+    """The change of v by a small current, and the two states with the membranes after it.
+
+    The change is 0 where the current changes the spike. All else in the states is that of the step without the current.
+    """
     return _difference(neuron, here, [neuron.step(here.state, here.current + sign * EPSILON) for sign in (1, -1)])
 
 
 def _moved_by_membrane(neuron: Neuron[Any], here: Moment) -> tuple[Tensor, list[Any]]:
-    """The same change and states by a change of the membrane before the step."""
+    """The same change and states for a small change of the membrane before the step."""
     membrane = _membrane(here.state)
     moved = (with_membrane(here.state, membrane + sign * EPSILON) for sign in (1, -1))
     return _difference(neuron, here, [neuron.step(state, here.current) for state in moved])
@@ -180,13 +184,13 @@ def _membrane(state: tuple[Any, ...]) -> Tensor:
 
 
 def _can_fire(moment: Moment) -> Tensor:
-    """1 where a spike can come."""
+    """The gate `fires`, which is 1 where a neuron can spike; 1 everywhere for a neuron without that gate."""
     fires = _gates(moment).fires
     return torch.ones_like(moment.v) if fires is None else fires
 
 
 def _check_no_spike(neuron: Neuron[Any], here: Moment) -> None:
-    """No current, however large, brings a spike where `fires` is 0."""
+    """Demand that no current, however large, causes a spike where `fires` is 0."""
     if not neuron.spiking:
         return
     can, demands, advice = _can_fire(here), "`fires` says where a spike can come", "Correct it"
@@ -198,7 +202,7 @@ def _check_no_spike(neuron: Neuron[Any], here: Moment) -> None:
 
 
 def _check_threshold(run: list[Moment]) -> None:
-    """Where `fires` is 1, spikes are told from silence by v alone."""
+    """Demand that v alone decides whether a neuron spikes where `fires` is 1."""
     v, spikes = torch.stack([here.v for here in run]), torch.stack([here.spikes for here in run]) > 0
     can = torch.stack([_can_fire(here) for here in run]) > 0
     right = bool(v[can & ~spikes].max() <= v[can & spikes].min())

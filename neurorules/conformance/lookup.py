@@ -1,4 +1,4 @@
-"""From what a user names to an entry: a name of a registry, a module's path, or a Python file of another package."""
+"""Find the entry that a user names: by its name in a registry, by a module path, or by the path of a Python file."""
 
 from __future__ import annotations
 
@@ -20,15 +20,18 @@ PATH_SIGNS = ("/", "\\")
 
 @contextmanager
 def looked_up(text: str, kind: str | None = None) -> Iterator[Entry]:
-    """The entry that a text names, listed in its registry while the context lasts.
+    """Find the entry that a text names, and list it in its registry while the context lasts.
 
     Args:
         text: `NAME`, `KIND:NAME`, a dotted module path, or the path of a Python file; each may have options behind
             colons, such as "lif:beta=0.5" or "./mine.py:tau=3".
-        kind: of the entry, such as "neuron"; found by its name or by what its ENTRY makes if None.
+        kind: kind of the entry, such as "neuron". None to infer it from the name, or from what the ENTRY makes.
+
+    Returns:
+        A context manager that gives the entry.
 
     Raises:
-        UserError: an unknown kind or name, a name of several kinds, or a module that is no entry.
+        UserError: the kind, the name or an option is unknown, several kinds have the name, or the module is no entry.
     """
     if kind is not None:
         suite_of(kind)
@@ -56,10 +59,10 @@ def _checked(entry: Entry) -> Entry:
 
 
 def _suite_named(name: str, kind: str | None) -> Suite:
-    """The suite of the one registry that lists a name.
+    """Find the suite of the one registry that lists a name.
 
     Raises:
-        UserError: none does, or several do.
+        UserError: no registry lists it, or several do.
     """
     word = name.replace("-", "_")
     if kind is not None:
@@ -78,10 +81,10 @@ def _suite_named(name: str, kind: str | None) -> Suite:
 
 @contextmanager
 def _importable(name: str) -> Iterator[str]:
-    """The dotted path of a module, whose package's folder can be imported from while the context lasts.
+    """Give the dotted path of a module, and make its package importable while the context lasts.
 
     Raises:
-        UserError: a file that is missing, or is no Python file.
+        UserError: the file is missing, or it is no Python file.
     """
     if not any(sign in name for sign in PATH_SIGNS) and not name.endswith(".py"):
         root, dotted = Path.cwd(), name
@@ -104,10 +107,10 @@ def _importable(name: str) -> Iterator[str]:
 
 
 def _imported(name: str, dotted: str) -> ModuleType:
-    """The module, which must have an ENTRY.
+    """Import a module, which must have an ENTRY.
 
     Raises:
-        UserError: it does not import, is another one of the same name, or has no ENTRY.
+        UserError: it cannot be imported, another module has its name, or it has no ENTRY.
     """
     try:
         module = importlib.import_module(dotted)
@@ -122,15 +125,15 @@ def _imported(name: str, dotted: str) -> ModuleType:
 
 
 def _suite_for(name: str, module: ModuleType, options: Mapping[str, str]) -> Suite:
-    """The suite of the one kind whose protocol an entry of the module fits.
+    """Find the suite of the one kind whose protocol the entry of a module fits.
 
     Raises:
-        UserError: none or several do, or an option that the entry does not take.
+        UserError: it fits no kind or several, or it does not take an option.
     """
     instance = build(f"module '{name}'", module.ENTRY, options, {})
     kinds = [kind for kind, suite in SUITES.items() if isinstance(instance, suite.protocol)]
     if len(kinds) > 1:
-        kinds = [kind for kind in kinds if kind != "exporter"]  # whatever can be called looks like one
+        kinds = [kind for kind in kinds if kind != "exporter"]  # All callable objects fit the protocol of exporters.
     if len(kinds) != 1:
         fits = f"fits {' and '.join(kinds)}" if kinds else "fits no kind"
         raise UserError(
@@ -142,10 +145,10 @@ def _suite_for(name: str, module: ModuleType, options: Mapping[str, str]) -> Sui
 
 @contextmanager
 def _listed(suite: Suite, dotted: str) -> Iterator[str]:
-    """The name under which a registry lists a module while the context lasts.
+    """List a module in a registry while the context lasts, and give its name there.
 
     Raises:
-        UserError: another module has that name.
+        UserError: the registry lists another module under that name.
     """
     modules = suite.registry.modules
     listed = entry_name(dotted.rpartition(".")[2])

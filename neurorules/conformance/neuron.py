@@ -1,4 +1,4 @@
-"""The contract of a neuron: a pure step, the same in every machine, with psi the slope of its graded output."""
+"""The contract of a neuron: a pure step, which all machines run alike, and psi as the slope of its graded output."""
 
 from __future__ import annotations
 
@@ -27,25 +27,44 @@ from neurorules.neurons import NEURONS
 from neurorules.torch_path.forward.run_layer import run_layer
 
 STEPS, ROWS, SIZE, WINDOW = 40, 6, 8, 7
-"""Time steps, batch rows, neurons, and the steps of a window that does not divide T."""
+"""Time steps T, batch rows B, number of neurons, and length of a window that does not divide T."""
 POPULATIONS: tuple[tuple[int, ...], ...] = ((SIZE,), (2, 3, 4))
+"""Shapes of a flat population and of one of maps."""
 STEP = 1e-6
-"""Of central differences in float64."""
+"""Step of central differences in float64."""
 
 
 def steps_of(neuron: Neuron) -> int:
-    """T of the checks: the only one that a neuron makes sense for, where there is one."""
+    """The number of time steps of a check: the neuron's only one, where it has one."""
     return neuron.steps or STEPS
 
 
 def currents(neuron: Neuron, shape: tuple[int, ...] = (SIZE,), dtype: torch.dtype = torch.float64) -> Tensor:
-    """Currents (T, B, *shape) around a threshold of 1: weak ones in some rows, and some that make it fire often."""
+    """Draw currents around a threshold of 1.
+
+    Args:
+        neuron: the neuron, which decides T.
+        shape: shape of the population.
+        dtype: type of the result.
+
+    Returns:
+        Currents (T, B, *shape), from row to row stronger: weak in the first ones, and so strong in the last ones that
+        neurons spike often.
+    """
     strength = torch.linspace(0.2, 3.0, ROWS, dtype=torch.float64).reshape(ROWS, *(1 for _ in shape))
     return ((normal(seeded(), steps_of(neuron), ROWS, *shape) + 0.6) * strength).to(dtype)
 
 
 def run(neuron: Neuron, current: Tensor) -> tuple[Tensor, Tensor, Any]:
-    """Output and membrane before reset, (T, B, *shape) each, and the state after the last step, by its own step."""
+    """Run a neuron from rest by its own step.
+
+    Args:
+        neuron: the neuron.
+        current: currents (T, B, *shape).
+
+    Returns:
+        Outputs and membranes before the reset, (T, B, *shape) each, and the state after the last step.
+    """
     state = neuron.initial(current[0])
     outputs, membranes = [], []
     for here in current:
@@ -213,7 +232,7 @@ def brian2_runs_the_same_step_or_is_refused_by_name(entry: Entry) -> None:
     steps, generator = neuron.steps or 30, seeded()
     network = build_network("9", (6,), 2, neuron=entry.text, norm="none")
     parameters = network.initial_parameters(generator, torch.float64)
-    # Multiples of 1/64, so that sums are exact in whatever order they are made.
+    # The parameters are multiples of 1/64, so that sums are exact in any order.
     arrays = {name: ((value * 256).round() / 64).numpy() for name, value in parameters.items()}
     drive = (torch.rand(steps, 3, 6, generator=generator) < 0.5).double()
     layer = run_together([Case(network, arrays, drive.numpy())], steps)[0].layers["hidden1"]

@@ -1,4 +1,4 @@
-"""The contract of a normalisation: what it does forwards, and that its way back is that of a standardised current."""
+"""The contract of a normalisation: its forward pass, and its adjoint as the derivative of a standardised current."""
 
 from __future__ import annotations
 
@@ -21,13 +21,23 @@ from neurorules.contracts.running_mean import start_at
 from neurorules.normalisations import NORMALISATIONS
 
 POPULATIONS: tuple[tuple[int, ...], ...] = ((5,), (3, 4, 4))
+"""Shapes of a flat population and of one of maps."""
 ROWS = 12
+"""Number of rows R of a batch."""
 STEP = 1e-5
-"""Of central differences in float64."""
+"""Step of central differences in float64."""
 
 
 def rows_of(shape: tuple[int, ...], seed: int = 0) -> Tensor:
-    """Rows (R, *shape) of a current whose neurons have different means and spreads."""
+    """Draw rows of a current whose neurons, or maps, have different means and deviations.
+
+    Args:
+        shape: shape of the population.
+        seed: seed of the rows; means and deviations do not depend on it.
+
+    Returns:
+        Rows (R, *shape) in float64.
+    """
     generator = seeded(seed)
     stand = statistics_shape(shape)
     spread = 0.5 + torch.rand(stand, generator=seeded(90), dtype=torch.float64)
@@ -35,7 +45,7 @@ def rows_of(shape: tuple[int, ...], seed: int = 0) -> Tensor:
 
 
 def settled(current: Tensor) -> CurrentStatistics:
-    """Running averages that have arrived at the means of these rows."""
+    """Make running averages whose values are the means of these rows."""
     mean, square = over_rows(current), over_rows(current.square())
     return CurrentStatistics(
         start_at(0.0, tuple(mean.shape), current)._replace(value=mean),
@@ -44,7 +54,15 @@ def settled(current: Tensor) -> CurrentStatistics:
 
 
 def settled_update(post: Tensor, normalised: Tensor) -> UpdateStatistics:
-    """Running averages of a post factor that have arrived at the means of these rows."""
+    """Make running averages of a postsynaptic factor whose values are the means of these rows.
+
+    Args:
+        post: rows of the factor d, (R, *shape).
+        normalised: rows of the normalised current I^, (R, *shape).
+
+    Returns:
+        The averages of d and of d I^.
+    """
     start = first_update_statistics(tuple(post.shape[1:]), post)
     return UpdateStatistics(
         start.mean._replace(value=over_rows(post)), start.product._replace(value=over_rows(post * normalised))
@@ -97,7 +115,7 @@ def forward_takes_the_mean_away_and_multiplies_by_the_gain(entry: Entry) -> None
 
 
 def a_current_at_its_statistics_becomes_standard(entry: Entry) -> None:
-    """Where running averages have arrived at the rows' own means, the normalised rows have mean 0 and variance 1."""
+    """Where running averages equal the rows' own means, the normalised rows have mean 0 and variance 1."""
     instance: Normalisation = entry.make()
     for shape in POPULATIONS:
         current = rows_of(shape)
@@ -134,9 +152,11 @@ def rows_of_a_batch_see_each_other_only_where_reads_batch_says_so(entry: Entry) 
             back = instance.adjoint(update, post, one, gain)[0]
             other_back = instance.adjoint(update, torch.cat([post[:1], -2 * post[1:]]), two, other_gain)[0]
             apart = not (torch.equal(one[0], two[0]) and (not training or torch.equal(back, other_back)))
-            said = instance.reads_batch and training
+            shared = instance.reads_batch and training
             observed = f"with training={training} other rows {'changed' if apart else 'did not change'} a row"
-            demand(apart == said, "rows see each other only where `reads_batch` is true", observed, "Set `reads_batch`")
+            demand(
+                apart == shared, "rows see each other only where `reads_batch` is true", observed, "Set `reads_batch`"
+            )
 
 
 def testing_uses_running_averages_alone(entry: Entry) -> None:
@@ -168,9 +188,9 @@ def the_adjoint_is_the_derivative_of_a_standardised_current(entry: Entry) -> Non
             (post * (standardised(current + STEP * d) - standardised(current - STEP * d))).sum() / (2 * STEP)
             for d in directions
         ]
-        said = torch.stack([(answer * direction).sum() for direction in directions])
+        claimed = torch.stack([(answer * direction).sum() for direction in directions])
         demand_close(
-            said, torch.stack(exact), "`adjoint` is (d - E[d] - I^ E[d I^]) / sigma", "Check its signs and averages",
+            claimed, torch.stack(exact), "`adjoint` is (d - E[d] - I^ E[d I^]) / sigma", "Check its signs and averages",
             1e-6,
         )  # fmt: skip
 

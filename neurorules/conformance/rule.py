@@ -1,4 +1,4 @@
-"""The contract of a rule: what its texts promise, held against what it does on small nets and on real digits."""
+"""The contract of a rule: its texts and its declarations are compared with what it does on small nets and on digits."""
 
 from __future__ import annotations
 
@@ -32,8 +32,9 @@ from neurorules.torch_path.forward.run_layer import Carry
 from neurorules.torch_path.update.plasticity import Gathered, LocalView, learn_layer
 
 SEEDS = 3
-"""Of the training that is compared with its control."""
+"""Number of seeds with which a rule and its control are trained."""
 LAYERS = ("hidden1", "hidden2", "hidden3", "readout")
+"""Layers of the audit's net, from the bottom up."""
 
 
 def it_is_a_rule_under_its_own_name(entry: Entry) -> None:
@@ -68,7 +69,7 @@ def its_texts_and_settings_make_a_model(entry: Entry) -> None:
 
 
 def a_silent_population_changes_none_of_its_weights(entry: Entry) -> None:
-    """Without presynaptic activity the first layer's weights stay, unless a text drifts by its own words."""
+    """Without presynaptic activity, the first layer's weights stay as they are, and no text has a drifting product."""
     for net in nets_of(entry.text):
         model, learned = build(entry.text, net)
         drifts = any(model.rule.equation(p).drifts for p in model.rule.plasticity if p.parameter == "w")
@@ -162,7 +163,7 @@ def no_statistic_of_the_batch_is_used_by_default(entry: Entry) -> None:
 
 
 def by_layer_equals_by_step(entry: Entry) -> None:
-    """All steps at once, one step at a time and windows between ask for the same changes, or are refused by name."""
+    """All steps at once, one at a time, and windows of two ask for the same changes, or windows are refused."""
     steps = steps_of(entry.text)
     if steps == 1:
         raise NotApplicable("its neurons have no time")
@@ -180,13 +181,16 @@ def by_layer_equals_by_step(entry: Entry) -> None:
 
 
 def what_it_declares_is_what_perturbation_shows(entry: Entry) -> None:
-    """Needs by perturbation equal those that its signal declares; nothing hidden is kept; nothing above is read."""
+    """The needs that an audit measures are those that its signal declares, and equal states give equal changes.
+
+    Weights and activity of layers above are read only where the declared needs say so.
+    """
     audit = audit_rules([entry.text])
     fact = facts_of(audit)
     rule: Rule = entry.make()
     measured, declared = set(fact["needs"]), set(fact["declared_needs"])
     if any(phase.applies for phase in rule.phases):
-        measured -= {"batch_pool"} - declared  # later passes meet weights that all samples have changed
+        measured -= {"batch_pool"} - declared  # Later passes run with weights that all samples have changed.
     observed = f"measured are {sorted(measured)}, and declared {sorted(declared)}"
     demand(measured == declared, "needs by perturbation are the declared ones", observed, "Correct `needs`")
     observed = f"{fact['state_moves']} move"
@@ -220,7 +224,7 @@ def m_is_available_when_its_signal_says(entry: Entry) -> None:
 
 
 def it_learns_real_digits_better_than_its_frozen_control(entry: Entry) -> None:
-    """Over seeds its test accuracy beats frozen hidden layers, read out alike, by three standard errors."""
+    """Its mean test accuracy is higher than that of frozen hidden layers by three standard errors."""
     rule: Rule = entry.make()
     if rule.control or not rule.supervised:
         raise NotApplicable("it is a control, or learns without labels")

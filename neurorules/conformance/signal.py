@@ -1,4 +1,4 @@
-"""The contract of a signal: m from what its needs buy, state that is named where it moves, and nothing hidden."""
+"""The contract of a signal: m depends on its declared needs alone, and its whole state is visible and stored."""
 
 from __future__ import annotations
 
@@ -33,15 +33,18 @@ from neurorules.signals import SIGNALS
 from neurorules.torch_path.training.learner import Learner
 
 KNOWN = ("step", "phase", "trial")
+"""Legal values of a signal's `known`."""
 PLAIN_HOST = "dfa"
-"""A rule of one phase whose text, -m_post psi(v_post) S_pre, any signal without phases of its own can serve."""
+"""A rule of one phase, which runs any signal that needs no phases of its own."""
 
 
 def host_of(entry: Entry) -> tuple[str, str | None]:
-    """A rule that runs the signal, and the signal's text to put in place of the rule's own; None where it is that.
+    """Find a rule that runs the signal.
+
+    The second result is the text of the signal that replaces the rule's own; None where it is the rule's own.
 
     Raises:
-        NotApplicable: no rule runs the phases that it needs.
+        NotApplicable: no rule runs the phases that the signal needs.
     """
     refusals = []
     for name in RULES.names():
@@ -61,7 +64,16 @@ def host_of(entry: Entry) -> tuple[str, str | None]:
 def learner_of(
     entry: Entry, net: str = NETS[0], dtype: Literal["float32", "float64"] = "float64"
 ) -> tuple[Learner, int]:
-    """A learner of its host rule that is taught by it, and T."""
+    """Make a learner whose hidden layers learn from the signal.
+
+    Args:
+        entry: the signal.
+        net: hidden layers of the net.
+        dtype: precision of the net.
+
+    Returns:
+        The learner, which runs the rule of `host_of`, and the number of time steps T.
+    """
     rule, signal = host_of(entry)
     steps = steps_of(rule)
     learner = Learner(
@@ -71,7 +83,13 @@ def learner_of(
 
 
 def learn(learner: Learner, steps: int, seeds: range) -> None:
-    """Learn one batch for each seed."""
+    """Learn one batch for each seed.
+
+    Args:
+        learner: the learner, which changes.
+        steps: number of time steps T of a batch.
+        seeds: seeds of the batches, in order.
+    """
     for seed in seeds:
         learner.step(*samples(steps, seed))
 
@@ -126,7 +144,7 @@ def m_has_the_shape_of_its_layer_and_teaches_something(entry: Entry) -> None:
         teacher: Any = model.signal
         drive, labels = samples(steps_of(rule))
         result = trial(model, learned, drive, labels)
-        told = False
+        active = False
         for layer in model.network.layers[:-1]:
             m = result.third_factors.get(layer.name)
             if m is None:
@@ -136,12 +154,14 @@ def m_has_the_shape_of_its_layer_and_teaches_something(entry: Entry) -> None:
             right = right and values.is_floating_point()
             observed = f"on {net} that of {layer.name} is {tuple(values.shape)}"
             demand(right, f"m is finite and ends in {layer.shape}", observed, "Return a Series of the layer's shape")
-            said = m.constant or teacher.varies
-            demand(said, "m is constant unless `varies` is true", "it varies within a trial", "Set `varies = True`")
-            told = told or bool(values.any())
+            announced = m.constant or teacher.varies
+            demand(
+                announced, "m is constant unless `varies` is true", "it varies within a trial", "Set `varies = True`"
+            )
+            active = active or bool(values.any())
         hidden = [name for name in result.gradients if name.startswith("hidden")]
-        told = told or (not result.third_factors and any(bool(result.gradients[name].any()) for name in hidden))
-        demand(told, "a signal teaches hidden layers something", f"m is 0 everywhere on {net}", "Check what it reads")
+        active = active or (not result.third_factors and any(bool(result.gradients[name].any()) for name in hidden))
+        demand(active, "a signal teaches hidden layers something", f"m is 0 everywhere on {net}", "Check what it reads")
 
 
 def one_seed_gives_one_m_whatever_else_was_learned(entry: Entry) -> None:
@@ -183,13 +203,13 @@ def tensors_of_its_state_stay_unless_moves_names_them(entry: Entry) -> None:
 
 
 def _plain(state: dict[str, Any]) -> dict[str, Tensor]:
-    """Copies of the tensors of a state that are no running means, by name."""
+    """Copy the tensors of a state, except running means, by name."""
     plain = {name: value for name, value in state.items() if not isinstance(value, RunningMean)}
     return {name.lstrip("."): value.clone() for name, value in tensors_in(plain)}
 
 
 def it_learns_in_the_precision_of_the_net(entry: Entry) -> None:
-    """A net in float32 is taught as one in float64 is: m and gradients have the type of the weights."""
+    """A net in float32 learns as one in float64 does: m and gradients have the type of the weights."""
     learner, steps = learner_of(entry, dtype="float32")
     drive, labels = samples(steps)
     result, _ = learner.learn(drive._replace(values=drive.values.float()), labels)
@@ -198,7 +218,7 @@ def it_learns_in_the_precision_of_the_net(entry: Entry) -> None:
 
 
 def it_reads_what_its_needs_buy_and_perturbation_shows_the_same(entry: Entry) -> None:
-    """What the audit measures equals what is declared, state moves only where named, and nothing hidden is kept."""
+    """Measured needs equal the declared ones, only tensors in `moves` change, and equal states give equal changes."""
     rule, signal = host_of(entry)
     fact = facts_of(audit_rules([rule], signal=signal))
     measured, declared = set(fact["needs"]), set(fact["declared_needs"])

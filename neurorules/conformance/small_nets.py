@@ -1,4 +1,4 @@
-"""A rule on a small net in float64, and trials on it: what the checks of rules and signals look at."""
+"""A rule on a small net in float64, and trials on it, for the checks of rules and signals."""
 
 from __future__ import annotations
 
@@ -22,39 +22,50 @@ from neurorules.torch_path.trial.probe import Probe
 from neurorules.torch_path.update.local_view import LocalView
 
 NETS = ("12-10-8", "c3k3-p2-10", "12-r10")
-"""A dense net, which every rule takes, one with maps and pooling, and one with a loop."""
+"""Hidden layers of a dense net, which all rules take, of one with maps and a pool, and of a recurrent one."""
 STEPS, ROWS, CLASSES, SHAPE = 5, 6, 3, (1, 6, 6)
+"""Number of time steps T, of samples B and of classes, and the shape of the input."""
 RATE = 0.05
-"""Share of each gradient that a warm-up trial takes."""
+"""Learning rate of the trials that warm a net up."""
 
 
 def build(rule: str, net: str = NETS[0], norm: str | None = None, signal: str | None = None) -> tuple[Model, Learned]:
-    """A rule on a net of the neurons and connections it brings, with fresh parameters.
+    """Build a small net with a rule, and the neurons and connections of the rule's defaults.
 
     Args:
-        rule: its text, with options.
-        net: hidden layers.
-        norm: normalisation; the rule's own if None.
-        signal: replaces the rule's own.
+        rule: name of the rule with its options.
+        net: hidden layers of the net.
+        norm: normalisation; None for the rule's default.
+        signal: name of a signal with its options, which replaces the rule's own; None for the rule's own.
+
+    Returns:
+        The model, and its state with initial parameters in float64.
 
     Raises:
         UserError: the rule does not take the net or the signal.
     """
-    made = RULES.make(rule)
-    own = made.defaults
+    instance = RULES.make(rule)
+    own = instance.defaults
     network = build_network(
         net, SHAPE, CLASSES, neuron=own.neuron, readout_neuron=own.readout_neuron, norm=norm or own.norm,
         connection=own.connection,
     )  # fmt: skip
-    model = build_model(network, made, signal)
+    model = build_model(network, instance, signal)
     return model, initialise(model, 1, torch.device("cpu"), torch.float64)
 
 
 def nets_of(rule: str, signal: str | None = None) -> list[str]:
-    """The nets that a rule takes; the others it refuses by `UserError`.
+    """List the nets that a rule takes; it refuses the others by `UserError`.
+
+    Args:
+        rule: name of the rule with its options.
+        signal: name of a signal that replaces the rule's own; None for the rule's own.
+
+    Returns:
+        Those of `NETS` that the rule takes.
 
     Raises:
-        UserError: it does not take the dense net.
+        UserError: the rule does not take the dense net.
     """
     nets = []
     for net in NETS:
@@ -69,12 +80,20 @@ def nets_of(rule: str, signal: str | None = None) -> list[str]:
 
 
 def steps_of(rule: str) -> int:
-    """T of a rule's own neurons: 1 where they have no time."""
+    """The number of time steps T for a rule: 1 where its default neurons have no time."""
     return min(STEPS, RULES.make(rule).defaults.steps)
 
 
 def samples(steps: int, seed: int = 0) -> tuple[Series, Tensor]:
-    """Spikes times 1.5, (T, B, 1, 6, 6) in float64, and labels (B,)."""
+    """Draw a batch of random spikes of size 1.5.
+
+    Args:
+        steps: number of time steps T.
+        seed: seed of the draws.
+
+    Returns:
+        Spikes (T, B, 1, 6, 6) in float64, and class indices (B,).
+    """
     generator = seeded(seed)
     drive = (torch.rand(steps, ROWS, *SHAPE, generator=generator, dtype=torch.float64) < 0.4).double()
     return Series(drive * 1.5, False), torch.randint(0, CLASSES, (ROWS,), generator=generator)
@@ -83,17 +102,17 @@ def samples(steps: int, seed: int = 0) -> tuple[Series, Tensor]:
 def trial(
     model: Model, learned: Learned, drive: Series, labels: Tensor, window: int | None = None, probe: Probe | None = None
 ) -> TrialResult:
-    """One trial with a generator of its own; nothing is changed.
+    """Run one trial with a new generator. The state that is handed in stays as it is.
 
     Args:
-        model, learned: see `build`.
-        drive: (T, B, *input).
-        labels: (B,).
-        window: steps at a time; T if None.
-        probe: looks on.
+        model, learned: a model and its state, from `build`.
+        drive: spikes (T, B, *input).
+        labels: class indices (B,).
+        window: number of steps that are run at a time; None for T.
+        probe: observes the trial; None for none.
 
     Returns:
-        The trial's result; its gradients hold those of phases that apply their changes as well.
+        The trial's result. Its gradients include those of phases that apply their changes at once.
     """
     applied: dict[str, Tensor] = {}
 
@@ -112,11 +131,17 @@ def trial(
 def warmed(
     rule: str, net: str = NETS[0], norm: str | None = None, signal: str | None = None, trials: int = 3
 ) -> tuple[Model, Learned]:
-    """A model whose read-out is no longer at its start, and whose running averages have seen samples.
+    """Build a model and let it learn for some trials, so that its read-out and its running averages have moved.
 
     Args:
-        rule, net, norm, signal: see `build`.
-        trials: how many trials, >= 0, each followed by a plain gradient step.
+        rule, net, norm, signal: as in `build`.
+        trials: number of trials, >= 0, each followed by a gradient step of rate `RATE`.
+
+    Returns:
+        The model and its state.
+
+    Raises:
+        UserError: the rule does not take the net or the signal.
     """
     model, learned = build(rule, net, norm, signal)
     for seed in range(trials):
@@ -128,7 +153,7 @@ def warmed(
 
 
 class Rows(Probe):
-    """Notes how many rows each phase that learns has."""
+    """A probe that notes the number of rows of each phase that learns."""
 
     def __init__(self) -> None:
         self.counts: set[int] = set()
@@ -138,17 +163,26 @@ class Rows(Probe):
 
 
 def has_rows_of_its_own(model: Model, learned: Learned, drive: Series, labels: Tensor) -> bool:
-    """Whether some phase runs rows that are no samples, such as one for each class."""
+    """Find out whether a phase runs rows that are no samples, such as one for each class.
+
+    Args:
+        model, learned: a model and its state, from `build`.
+        drive: spikes (T, B, *input).
+        labels: class indices (B,).
+
+    Returns:
+        True where a phase that learns has another number of rows than B.
+    """
     rows = Rows()
     trial(model, learned, drive, labels, probe=rows)
     return rows.counts != {len(labels)}
 
 
 def facts_of(audit: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts of the one rule that was audited.
+    """The facts of the single rule of an audit.
 
     Raises:
-        UserError: it could not be audited.
+        UserError: the rule could not be audited.
     """
     for rule, why in audit["left_out"].items():
         raise UserError(f"'{rule}' could not be audited: {why}")

@@ -1,4 +1,4 @@
-"""What a contract suite is made of: an entry, checks that take it, and the one way in which a check fails."""
+"""The parts of a contract suite: an entry, the checks that it has to pass, and how a check reports a failure."""
 
 from __future__ import annotations
 
@@ -12,18 +12,24 @@ from neurorules.language.options import convert_options, parse_named
 from neurorules.language.registry import Registry
 
 SIZES = {"size": "5", "channels": "4"}
-"""Options without a default that say how large a population is, which a network fills in, and a check does so too."""
+"""Values for options without a default that are sizes of a population. A network fills these in, and so do checks."""
 
 
 class Breach(Exception):
-    """An entry breaks its contract; one line says what the contract demands, what was observed, and what to do."""
+    """An entry breaks its contract.
+
+    Args:
+        demands: what the contract demands, as the beginning of a sentence.
+        observed: what was observed, as the rest of that sentence behind "but".
+        advice: what to do, as a sentence.
+    """
 
     def __init__(self, demands: str, observed: str, advice: str) -> None:
         super().__init__(" ".join(f"{demands}, but {observed}. {advice}".split()))
 
 
 class NotApplicable(Exception):
-    """A check has nothing to say about an entry; one line says why."""
+    """A check does not apply to an entry; its one line says why."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +50,14 @@ class Entry:
         return parse_named(self.text)[0]
 
     def make(self, **sizes: int) -> Any:
-        """What its `ENTRY` makes of the options; a size that has no default is filled in.
+        """Make the entry with its options; a size that has no default is filled in.
 
         Args:
-            sizes: values of such sizes, by name; those that the entry does not take are left out.
+            sizes: values of sizes by name, where they are not those of `SIZES`. Sizes that the entry does not take are
+                left out.
+
+        Raises:
+            UserError: the entry or an option is unknown, or a value has the wrong type.
         """
         name, options = parse_named(self.text)
         return build(f"{self.registry.kind} '{name}'", self.registry.factory(name), options, sizes)
@@ -57,16 +67,19 @@ class Entry:
 
 
 def build(owner: str, factory: Callable[..., Any], options: Mapping[str, str], sizes: Mapping[str, int]) -> Any:
-    """What an `ENTRY` makes of a user's options.
+    """Call an `ENTRY` with a user's options.
 
     Args:
-        owner: how errors name it, such as "neuron 'lif'".
+        owner: names the entry in messages, such as "neuron 'lif'".
         factory: the ENTRY.
-        options: as texts.
-        sizes: of `SIZES`, by name, where they are not to be the usual ones.
+        options: values of options by name, as the user wrote them.
+        sizes: values of sizes by name, where they are not those of `SIZES`.
+
+    Returns:
+        What the ENTRY makes.
 
     Raises:
-        UserError: an unknown option, or a value of the wrong type.
+        UserError: an option is unknown, or a value has the wrong type.
     """
     filled = dict(options)
     for parameter in inspect.signature(factory).parameters.values():
@@ -77,7 +90,8 @@ def build(owner: str, factory: Callable[..., Any], options: Mapping[str, str], s
 
 
 Check = Callable[[Entry], None]
-"""A function named as the sentence that it checks. It raises `Breach`, `NotApplicable`, or what the entry raises."""
+"""A function whose name is the sentence that it checks. It raises `Breach` or `NotApplicable`, and lets the entry's own
+errors pass."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +100,8 @@ class Suite:
 
     Args:
         registry: where entries of this kind are listed; its `kind` is the word that users write.
-        protocol: the type that every entry makes an instance of.
-        checks: in the order in which they run; the first ones are what the later ones rest on.
+        protocol: the type of what each entry makes.
+        checks: the checks in the order in which they run. Later ones rely on earlier ones.
     """
 
     registry: Registry
@@ -96,7 +110,13 @@ class Suite:
 
 
 class Outcome(NamedTuple):
-    """What one check said of one entry; `reason` is empty where it passed."""
+    """The outcome of one check of one entry.
+
+    Args:
+        check: the sentence that was checked.
+        status: whether the entry passed, failed, or the check did not apply and was left out.
+        reason: why it failed or was left out; "" where it passed.
+    """
 
     check: str
     status: Literal["passed", "failed", "left out"]
@@ -104,7 +124,7 @@ class Outcome(NamedTuple):
 
 
 def title(check: Check) -> str:
-    """The sentence that a check is named by."""
+    """The sentence that a check is named after."""
     return check.__name__.replace("_", " ")
 
 
@@ -112,11 +132,11 @@ def run_check(check: Check, entry: Entry) -> Outcome:
     """Run one check, and turn whatever it raises into an outcome.
 
     Args:
-        check: one of a suite.
-        entry: of the suite's kind.
+        check: a check of a suite.
+        entry: an entry of the suite's kind.
 
     Returns:
-        The outcome; an error that the entry itself raises is a failure, and its reason names the error.
+        The outcome. An error that the entry itself raises is a failure, whose reason names the error.
     """
     try:
         check(entry)
@@ -137,11 +157,14 @@ def run_check(check: Check, entry: Entry) -> Outcome:
 
 
 def run_suite(suite: Suite, entry: Entry) -> Iterator[Outcome]:
-    """The outcome of each check of a suite, in order.
+    """Run the checks of a suite one after another.
 
     Args:
-        suite: of the entry's kind.
-        entry: what is checked.
+        suite: the suite of the entry's kind.
+        entry: the entry that is checked.
+
+    Returns:
+        The outcomes in order; each check runs when its outcome is asked for.
     """
     return (run_check(check, entry) for check in suite.checks)
 
@@ -150,27 +173,30 @@ def demand(holds: bool, demands: str, observed: str, advice: str) -> None:
     """Raise a breach where something that a contract demands does not hold.
 
     Args:
-        holds: whether it does.
+        holds: whether the demand holds.
         demands: what the contract demands, as the beginning of a sentence.
         observed: what was observed, as the rest of that sentence behind "but".
         advice: what to do, as a sentence.
 
     Raises:
-        Breach: it does not hold.
+        Breach: the demand does not hold.
     """
     if not holds:
         raise Breach(demands, observed, advice)
 
 
 def demand_instance(entry: Entry, protocol: type) -> Any:
-    """What an entry makes, if it is an instance of the type that its contract names.
+    """Demand that an entry makes an instance of the type that its contract names.
 
     Args:
-        entry: what is checked.
+        entry: the entry that is checked.
         protocol: an abstract class or a protocol of `neurorules.contracts`.
 
+    Returns:
+        The instance.
+
     Raises:
-        Breach: it is something else.
+        Breach: the entry makes something else.
     """
     instance = entry.make()
     demand(

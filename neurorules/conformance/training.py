@@ -1,4 +1,4 @@
-"""Training on the bundled digits in a process of its own, for checks that ask whether something learns."""
+"""Train on the bundled digits in a separate process, for checks of whether something learns."""
 
 from __future__ import annotations
 
@@ -20,25 +20,27 @@ from neurorules.torch_path.training.batches import load_data
 from neurorules.torch_path.training.trainer import train
 
 NET = "32-32-32"
-"""A net so narrow and deep that its frozen hidden layers lose much."""
+"""Hidden layers of a net that is so narrow and deep that it is much worse with frozen hidden layers."""
 EPOCHS, BATCH_SIZE = 6, 32
+"""Settings of a training that is given no others."""
 REGISTRIES: dict[str, Registry] = {registry.kind: registry for registry in (RULES, SIGNALS, NEURONS, DEVICES)}
 
 
 def digits_accuracies(rule: str, seeds: int, control: bool = False, **settings: Any) -> list[float]:
-    """Test accuracy on the bundled digits, seed by seed.
+    """Measure the test accuracy on the bundled digits for several seeds.
 
     Args:
-        rule: its text, with options.
-        seeds: how many, >= 1.
-        control: whether frozen hidden layers are trained in its place, with a read-out that learns as the rule's does.
-        settings: of `TrainConfig`; 6 epochs of batches of 32 where none is given.
+        rule: name of the rule with its options.
+        seeds: number of seeds, >= 1; they are 0, 1, and so on.
+        control: whether the control is trained in place of the rule. Its hidden layers are frozen, and its read-out
+            learns with the rule's settings.
+        settings: settings of `TrainConfig`; 6 epochs of batches of 32 where none is given.
 
     Returns:
         One accuracy in 0..1 for each seed.
 
     Raises:
-        UserError: the training failed; its last line says why.
+        UserError: the training failed; the message has its last line.
     """
     return list(_accuracies(rule, seeds, control, json.dumps(settings), json.dumps(modules_of(REGISTRIES))))
 
@@ -53,7 +55,7 @@ def _accuracies(rule: str, seeds: int, control: bool, settings: str, modules: st
 
 
 def answer() -> None:
-    """In the process of its own: read the question, train, and print the accuracies as the last line."""
+    """Answer in the separate process: read the question, train, and print the accuracies as the last line."""
     question = read_question(REGISTRIES)
     settings = question["settings"] or {"epochs": EPOCHS, "batch_size": BATCH_SIZE}
     shared = TrainConfig(**{"net": NET, "validation": 0, **settings})

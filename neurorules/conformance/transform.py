@@ -1,6 +1,6 @@
-"""The contract of a transform: shapes, an adjoint that is one, and a mask that is drawn from the generator alone.
+"""The contract of a transform: shapes, the adjoint, and a mask that is drawn from the generator alone.
 
-Transforms are named in the text of a net (`p2`, `d0.1`) and have no registry, so these checks take one that is made.
+Transforms are named in the text of a net (`p2`, `d0.1`) and have no registry, so these checks take a transform itself.
 """
 
 from __future__ import annotations
@@ -15,17 +15,34 @@ from neurorules.conformance.suite import demand
 from neurorules.contracts.transform import Shape, Transform
 
 ROWS = 6
+"""Number of rows R of activity: two steps of R / 2 samples."""
 STEP = 1e-6
-"""Of central differences in float64."""
+"""Step of central differences in float64."""
 
 
 def drawn(transform: Transform, pre: Shape) -> tuple[Tensor, Tensor | None]:
-    """Rows (R, *pre) of two steps, and the mask of a trial of R / 2 samples."""
+    """Draw activity and a mask for a transform.
+
+    Args:
+        transform: the transform.
+        pre: shape of the presynaptic population.
+
+    Returns:
+        Rows (R, *pre) of two steps in float64, and the mask of a trial of R / 2 samples; None where it draws none.
+    """
     return normal(seeded(), ROWS, *pre), transform.draw(ROWS // 2, pre, seeded(1))
 
 
 def rows_have_the_shape_it_announces(transform: Transform, pre: Shape) -> None:
-    """`forward` gives (R, *post), `adjoint` gives (R, *pre)."""
+    """`forward` gives (R, *post), and `adjoint` gives (R, *pre).
+
+    Args:
+        transform: the transform that is checked.
+        pre: a presynaptic shape that it takes.
+
+    Raises:
+        Breach: a shape is another one.
+    """
     rows, mask = drawn(transform, pre)
     forward = transform.forward(rows, mask)
     back = transform.adjoint(rows, mask, torch.zeros_like(forward))
@@ -35,21 +52,39 @@ def rows_have_the_shape_it_announces(transform: Transform, pre: Shape) -> None:
 
 
 def the_adjoint_is_the_derivative_of_forward(transform: Transform, pre: Shape) -> None:
-    """<gradient, change of forward by d> = <adjoint(gradient), d>, and `tangent` is that change."""
+    """<gradient, change of forward by d> = <adjoint(gradient), d>, and `tangent` is that change.
+
+    Args:
+        transform: the transform that is checked.
+        pre: a presynaptic shape that it takes.
+
+    Raises:
+        Breach: central differences along random directions d differ from either.
+    """
     rows, mask = drawn(transform, pre)
     gradient = normal(seeded(2), ROWS, *transform.post_shape(pre))
     answer = transform.adjoint(rows, mask, gradient)
     for seed in range(8):
         way = normal(seeded(30 + seed), *rows.shape)
         change = transform.forward(rows + STEP * way, mask) - transform.forward(rows - STEP * way, mask)
-        exact, said = (gradient * change).sum() / (2 * STEP), (answer * way).sum()
-        demand_close(said, exact, "`adjoint` is the adjoint of `forward`", "Check which inputs it gives back to", 1e-6)
+        exact, claimed = (gradient * change).sum() / (2 * STEP), (answer * way).sum()
+        demand_close(
+            claimed, exact, "`adjoint` is the adjoint of `forward`", "Check which inputs it gives back to", 1e-6
+        )
         tangent = transform.tangent(rows, mask, way)
         demand_close(tangent, change / (2 * STEP), "`tangent` is the derivative along a change", "Correct it", 1e-6)
 
 
 def a_mask_is_the_same_at_every_step_and_comes_from_the_generator(transform: Transform, pre: Shape) -> None:
-    """Rows of one sample at two steps are treated alike; without a mask nothing is random."""
+    """A sample's rows at two steps are transformed alike, and equal seeds give equal masks.
+
+    Args:
+        transform: the transform that is checked.
+        pre: a presynaptic shape that it takes.
+
+    Raises:
+        Breach: the steps or the masks differ.
+    """
     rows, mask = drawn(transform, pre)
     twice = torch.cat([rows[: ROWS // 2]] * 2)
     first, second = transform.forward(twice, mask).chunk(2)
@@ -60,7 +95,15 @@ def a_mask_is_the_same_at_every_step_and_comes_from_the_generator(transform: Tra
 
 
 def a_linear_transform_is_linear(transform: Transform, pre: Shape) -> None:
-    """Where `linear` is true, the transform of a sum is the sum of transforms."""
+    """Where `linear` is true, the transform of a sum is the sum of transforms.
+
+    Args:
+        transform: the transform that is checked.
+        pre: a presynaptic shape that it takes.
+
+    Raises:
+        Breach: `linear` is true, and the two differ.
+    """
     rows, _ = drawn(transform, pre)
     other = normal(seeded(6), *rows.shape)
     joint = transform.forward(2 * rows - 3 * other, None)
@@ -70,6 +113,7 @@ def a_linear_transform_is_linear(transform: Transform, pre: Shape) -> None:
 
 
 TransformCheck = Callable[[Transform, Shape], None]
+"""A function whose name is the sentence that it checks of a transform and a presynaptic shape that it takes."""
 
 CHECKS: tuple[TransformCheck, ...] = (
     rows_have_the_shape_it_announces,
@@ -77,4 +121,4 @@ CHECKS: tuple[TransformCheck, ...] = (
     a_mask_is_the_same_at_every_step_and_comes_from_the_generator,
     a_linear_transform_is_linear,
 )
-"""Each takes a transform and a presynaptic shape that it fits, and raises `Breach`."""
+"""All checks of a transform."""

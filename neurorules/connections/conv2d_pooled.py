@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from neurorules.connections.conv2d import Conv2d
+from neurorules.connections._convolution import Convolution
 from neurorules.contracts.connection import Shape
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count, ranged
@@ -17,7 +17,7 @@ from neurorules.language.ranges import Count, ranged
 
 @ranged("connection 'conv2d_pooled'")
 @dataclass(frozen=True)
-class Conv2dPooled(Conv2d):
+class Conv2dPooled(Convolution):
     """I = pool(K * s) over maps (C, H, W), with kernels K of shape (O, C, kernel, kernel).
 
     Of a maximum, an update and a carried value reach the position that held it, the first of equal ones, as torch's

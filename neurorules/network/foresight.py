@@ -1,4 +1,4 @@
-"""Memory foreseen: whether a network and its trials fit, asked before anything is allocated.
+"""Whether a network and its trials fit in memory, asked before anything is allocated.
 
 What is counted is the least that must be there at once, so that nothing is refused that could run.
 """
@@ -13,14 +13,18 @@ from neurorules.network.network import Network
 from neurorules.runs.memory import check_room
 
 AT_ONCE = 2
-"""Numbers a parameter takes at least while it learns: itself, and its change."""
+"""How many numbers at least a learning parameter takes: itself, and its change."""
 
 
 def check_parameters(network: Network, dtype: torch.dtype) -> None:
-    """Whether the parameters of a network fit in memory.
+    """Refuse a network whose parameters do not fit in memory.
+
+    Args:
+        network: its connections and biases.
+        dtype: precision of the parameters.
 
     Raises:
-        UserError: they do not.
+        UserError: there is not enough memory for them.
     """
     many = sum(prod(entry.connection.weight_shape(entry.pre_shape)) for _, entry, _ in network.weights())
     many += sum(prod(layer.bias_shape) for layer in network.layers)
@@ -28,16 +32,16 @@ def check_parameters(network: Network, dtype: torch.dtype) -> None:
 
 
 def check_trial(network: Network, steps: int, samples: int, dtype: torch.dtype) -> None:
-    """Whether what a trial keeps of its layers fits in memory: a number for each neuron, step and sample.
+    """Refuse a trial whose activity does not fit in memory: one number for each neuron, step and sample.
 
     Args:
         network: its layers.
-        steps: that are kept at once.
-        samples: of a trial.
-        dtype: of its numbers.
+        steps: number of steps that are kept at once, >= 1.
+        samples: of the trial, >= 1.
+        dtype: precision of the activity.
 
     Raises:
-        UserError: it does not.
+        UserError: there is not enough memory for it.
     """
     neurons = sum(prod(layer.shape) for layer in network.layers)
     what = f"a trial of {samples:,} samples, {steps:,} steps and {neurons:,} neurons"

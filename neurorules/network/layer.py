@@ -1,4 +1,4 @@
-"""A layer: one population, its named inputs, its normalisation, its neuron."""
+"""A layer: one population with its named inputs, its normalisation and its neuron."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Input:
 
     Args:
         name: such as "ff", "rec", or the source's name for a read-out of all layers.
-        source: index of the layer it reads; `NETWORK_INPUT` for the network's input.
-        transforms: what happens to the source's spikes on the way.
-        connection: the linear map.
+        source: index of the layer that it reads; `NETWORK_INPUT` for the network's input.
+        transforms: what happens to the source's spikes on the way, in order.
+        connection: the map from what arrives to a current.
         source_shape: shape of the source population.
-        pre_shape: shape after the transforms.
+        pre_shape: shape behind the transforms.
     """
 
     name: str
@@ -45,15 +45,15 @@ class Input:
 
 @dataclass(frozen=True)
 class Layer:
-    """A population.
+    """A population and what drives it.
 
     Args:
         name: such as "hidden1" or "readout".
         inputs: its named connections; at least one.
-        shape: of the population.
-        neuron: what its units do.
+        shape: of the population, (N,) or (C, H, W).
+        neuron: what its units compute.
         normalisation: of its current; None for none.
-        role: hidden or readout.
+        role: whether it is a hidden layer or the read-out.
     """
 
     name: str
@@ -79,17 +79,36 @@ class Layer:
 
     @property
     def bias_shape(self) -> Shape:
-        """One a neuron, or one a map."""
+        """Shape of the bias: one number per neuron, (N,), or one per map, (C, 1, 1)."""
         return self.shape if len(self.shape) == 1 else (self.shape[0], 1, 1)
 
 
 def mask_name(layer: Layer, entry: Input, position: int) -> str:
-    """Name of the mask of one transform."""
+    """The name of the dropout mask of one transform.
+
+    Args:
+        layer: that reads.
+        entry: its input.
+        position: of the transform among those of the input, from 0.
+
+    Returns:
+        "layer.input.position".
+    """
     return f"{layer.name}.{entry.name}.{position}"
 
 
 def arrive(layer: Layer, entry: Input, spikes: Series, masks: Masks) -> Series:
-    """The source's spikes as they reach the connection, after all transforms."""
+    """The source's spikes as they reach a connection, behind all transforms.
+
+    Args:
+        layer: that reads.
+        entry: its input.
+        spikes: of the source, (T, B, *source) or constant (B, *source).
+        masks: dropout masks; a transform without a mask drops nothing.
+
+    Returns:
+        What arrives, (T, B, *pre) or constant (B, *pre).
+    """
     if not entry.transforms:
         return spikes
     rows = spikes.rows()
@@ -99,12 +118,18 @@ def arrive(layer: Layer, entry: Input, spikes: Series, masks: Masks) -> Series:
 
 
 def carry_back(layer: Layer, entry: Input, weights: Tensor, post: Series, spikes: Series, masks: Masks) -> Series:
-    """Carry a post factor back through `weights` and the transforms to the source's spikes.
+    """Carry a post factor back through weights and transforms to the source's spikes.
 
     Args:
-        weights: the connection's own (weight transport) or others of that shape (fixed feedback).
-        post: factor with respect to the current.
-        spikes: what the source sent forward.
+        layer: whose post factor it is.
+        entry: its input, through which the factor goes back.
+        weights: the connection's own (weight transport), or others of their shape (fixed feedback).
+        post: factor with respect to the current, (T, B, *shape) or constant (B, *shape).
+        spikes: what the source sent forward, (T, B, *source) or constant (B, *source).
+        masks: dropout masks of the trial.
+
+    Returns:
+        The factor with respect to the source's spikes, constant where `post` is.
     """
     steps = [spikes.rows()]
     run = entry.transforms[:-1] if entry.connection.linear else entry.transforms
@@ -125,7 +150,16 @@ def carry_back(layer: Layer, entry: Input, weights: Tensor, post: Series, spikes
 
 
 def draw_masks(layers: tuple[Layer, ...], batch: int, generator: torch.Generator) -> Masks:
-    """Everything random about one training trial."""
+    """Draw everything that is random about one training trial.
+
+    Args:
+        layers: of the network.
+        batch: number of samples B.
+        generator: the only source of random numbers.
+
+    Returns:
+        Dropout masks by name; empty where nothing is dropped.
+    """
     masks: Masks = {}
     for layer in layers:
         for entry in layer.inputs:
@@ -139,21 +173,29 @@ def draw_masks(layers: tuple[Layer, ...], batch: int, generator: torch.Generator
 
 
 def kept_of(layers: tuple[Layer, ...], index: int, masks: Masks) -> Tensor | None:
-    """Dropout's mask of a layer's own output, (B, *shape): what its readers hear of it; None where nothing drops it.
+    """Dropout's mask of a layer's own output: what of it reaches the layers that read it.
 
     Dropout behind a pool drops the pool's output, which is no neuron's own. Where several layers read this one, each
-    through a mask of its own, it is their mean.
+    through a mask of its own, the result is their mean.
+
+    Args:
+        layers: of the network.
+        index: of the layer.
+        masks: of the trial.
+
+    Returns:
+        The mask (B, *shape): 0 where a neuron is dropped, 1/(1-p) where it is not. None where nothing drops it.
     """
     entries = [(layer, e) for layer in layers for e in layer.inputs if e.source == index and not e.connection.recurrent]
-    heard = [_kept_by(layer, entry, layers[index].shape, masks) for layer, entry in entries]
-    drawn = [mask for mask in heard if mask is not None]
-    if not drawn or len(heard) == 1:
+    masks_of_readers = [_kept_by(layer, entry, layers[index].shape, masks) for layer, entry in entries]
+    drawn = [mask for mask in masks_of_readers if mask is not None]
+    if not drawn or len(masks_of_readers) == 1:
         return drawn[0] if drawn else None
-    return torch.stack([torch.ones_like(drawn[0]) if mask is None else mask for mask in heard]).mean(0)
+    return torch.stack([torch.ones_like(drawn[0]) if mask is None else mask for mask in masks_of_readers]).mean(0)
 
 
 def _kept_by(layer: Layer, entry: Input, shape: Shape, masks: Masks) -> Tensor | None:
-    """What one reader's masks make of the source's output, neuron by neuron."""
+    """What the masks of one reader make of the source's output, neuron by neuron; None for no mask."""
     total: Tensor | None = None
     for position, transform in enumerate(entry.transforms):
         if not transform.by_neuron:

@@ -1,4 +1,4 @@
-"""What a trained thing consists of: the network, its rule and signal, and everything that changes while it learns."""
+"""A model, which is a network with a rule and a signal, and everything that changes while it learns."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from neurorules.language.settings import Init, Targets
 from neurorules.language.signal_spec import SignalSpec
 from neurorules.network.foresight import check_parameters
 from neurorules.network.network import Network, Parameters
+from neurorules.network.serving import check_efficacies, check_phases, why_not_shuffled, without_phases
 from neurorules.network.texts import Text, compile_rule
 
 
@@ -31,7 +32,7 @@ class Learned:
         current: statistics of normalised currents, by "phase.layer".
         pre: running means of what centred inputs bring, by "phase.layer.input".
         update: statistics of post factors, by "phase.layer.parameter.group".
-        signal: state of the learning signal.
+        signal: state of the learning signal, by name.
     """
 
     parameters: Parameters
@@ -43,12 +44,14 @@ class Learned:
 
 @dataclass(frozen=True)
 class Model:
-    """A network, a rule, a signal. Frozen: what changes is in `Learned`.
+    """A network, a rule and a signal. It is frozen: what changes stands in `Learned`.
 
     Args:
         network: its neurons run with their own parameters where it is bound.
-        rule, signal, texts: what teaches it.
-        targets: of the hidden layers.
+        rule: texts and phases.
+        signal: makes the third factor; None for a rule without one.
+        texts: of the rule, checked and grouped into products.
+        targets: whether hidden layers are taught by their own sample's targets, or by those of the sample before.
         unbound: the structure of a bound network, whose neurons hold no parameters; None where it is not bound.
     """
 
@@ -59,8 +62,14 @@ class Model:
     targets: Targets = "own"
     unbound: NetShape | None = None
 
-    def told(self, values: Tensor) -> Tensor:
-        """What hidden layers are told of labels or errors (B, ...): their own, or those of the sample before.
+    def hidden_targets(self, values: Tensor) -> Tensor:
+        """What hidden layers are taught by: labels or errors of their own samples, or of the sample before each.
+
+        Args:
+            values: labels (B,), or errors (B, C).
+
+        Returns:
+            The values, as they are where `targets` is "own", moved on by one sample where it is "shuffled".
 
         Raises:
             UserError: one sample alone, which has no other before it.
@@ -75,7 +84,7 @@ class Model:
         return values.roll(1, 0)
 
     def bound(self, parameters: Parameters) -> Model:
-        """The same model, its neurons running with their own parameters."""
+        """The same model, whose neurons run with their own parameters."""
         network = self.network.bound(parameters)
         return self if network is self.network else replace(self, network=network, unbound=self.shape)
 
@@ -113,11 +122,27 @@ class Model:
         return self.reads_m("hidden", phase) or (self.signal is not None and self.signal.teaches_neurons)
 
     def reads_m(self, role: str, phase: str) -> bool:
-        """Whether texts of a role read the third factor in a phase."""
+        """Whether texts of a role read the third factor in a phase.
+
+        Args:
+            role: "hidden" or "readout".
+            phase: its name.
+
+        Returns:
+            True if one does.
+        """
         return any(text.reads_m for text in self.texts_of(phase) if text.plasticity.role == role)
 
     def phase_statistics(self, phase: str, layer: str) -> str:
-        """Name of the current statistics that a layer uses in a phase."""
+        """The name of the statistics that normalise a layer's current in a phase.
+
+        Args:
+            phase: its name.
+            layer: its name.
+
+        Returns:
+            "phase.layer" where the phase keeps statistics of its own, otherwise "input.layer".
+        """
         own = next(p for p in self.rule.phases if p.name == phase).statistics == "own" or phase == "input"
         return f"{phase if own else 'input'}.{layer}"
 
@@ -130,53 +155,37 @@ def build_model(
     Args:
         network: what learns.
         rule: its texts and phases.
-        signal: replaces the rule's own learning signal.
-        dw: replaces the text of the hidden weights in the phase "input".
-        targets: of the hidden layers.
+        signal: replaces the rule's own learning signal, with options; None for the rule's own.
+        dw: replaces the text of the hidden weights in the phase "input"; None for the rule's own.
+        targets: of the hidden layers: "own", or "shuffled", those of the sample before in the batch.
+
+    Returns:
+        The model, whose texts are checked and grouped into products.
 
     Raises:
         UserError: an illegal text, a signal that the rule's phases do not serve, or that does not serve the rule's,
-            targets it does not have, or a signal or text for a control.
+            targets that it does not have, or a signal or text for a control.
     """
     rule.check_control(signal, dw)
     if dw is not None:
         rule = _with_text(rule, dw)
     chosen = rule.signal if signal is None else SignalSpec.parse(signal)
-    made: Signal | None = None if chosen is None else chosen.make()
-    if made is None and "m_post" in rule.hidden_reads:
+    learning_signal: Signal | None = None if chosen is None else chosen.make()
+    if learning_signal is None and "m_post" in rule.hidden_reads:
         raise UserError(f"rule '{rule.name}' reads m_post, which needs a learning signal. Name one: --signal dfa")
-    if made is not None:
+    if learning_signal is not None:
         if signal is not None:
-            rule = _without_phases(rule, made, signal)
-        _check_phases(rule, made, str(chosen))
-        made.check(shape_of(network))
-        _check_efficacies(network, rule, made)
-    locked = None if targets == "own" else why_not_shuffled(made)
+            rule = without_phases(rule, learning_signal, signal)
+        check_phases(rule, learning_signal, str(chosen))
+        learning_signal.check(shape_of(network))
+        check_efficacies(network, rule, learning_signal)
+    locked = None if targets == "own" else why_not_shuffled(learning_signal)
     if locked is not None:
         raise UserError(
             f"--targets shuffled cannot be done with rule '{rule.name}': its hidden layers {locked}. "
             f"Use a rule that teaches them by labels or errors of their own, such as sigprop or dfa"
         )
-    return Model(network, rule, made, compile_rule(rule), targets)
-
-
-def why_not_shuffled(signal: Signal | None) -> str | None:
-    """Why hidden layers cannot be taught another sample's targets while the read-out has its own; None if they can."""
-    if signal is None or not signal.needs & {"target", "output_error"}:
-        return "are not taught at all"
-    if "above" in signal.needs or signal.teaches_readout:
-        return "learn from what the read-out's own error becomes on its way down"
-    return None
-
-
-def _check_efficacies(network: Network, rule: Rule, signal: Signal) -> None:
-    """Nothing is carried back, or linearised, through a connection that transmits by what was sent before."""
-    dynamic = [layer.name for layer, entry, _ in network.weights() if entry.connection.efficacy is not None]
-    if dynamic and ("above" in signal.needs or any(phase.linear for phase in rule.phases)):
-        raise UserError(
-            f"rule '{rule.name}' carries signals through the connection of layer '{dynamic[0]}', which transmits "
-            f"spikes by those before and carries nothing else. Use --connection dense, or another rule: sigprop, drtp"
-        )
+    return Model(network, rule, learning_signal, compile_rule(rule), targets)
 
 
 def shape_of(network: Network) -> NetShape:
@@ -193,45 +202,26 @@ def shape_of(network: Network) -> NetShape:
     return NetShape(layers, network.input_shape, network.classes)
 
 
-def _check_phases(rule: Rule, signal: Signal, name: str) -> None:
-    have = {phase.name for phase in rule.phases}
-    missing = set(signal.phases) - have
-    if missing:
-        raise UserError(
-            f"signal '{name}' needs the phase {sorted(missing)}, which rule '{rule.name}' does not run "
-            f"(it runs {sorted(have)}). Use a signal without that phase, or the rule the signal belongs to"
-        )
-
-
-def _without_phases(rule: Rule, signal: Signal, name: str) -> Rule:
-    """The rule without the passes that belong to its own signal, and that a signal without passes does not drive.
-
-    Raises:
-        UserError: the rule learns nothing, or reads nothing out, without them.
-    """
-    others = [phase.name for phase in rule.phases if phase.name != "input"]
-    if not others or type(signal).drive is not Signal.drive:
-        return rule
-    kept = tuple(text for text in rule.plasticity if text.phase == "input")
-    needed = {rule.error_phase, rule.score_phase} != {"input"} or rule.predict == "prototypes"
-    if needed or not {"hidden", "readout"} <= {text.role for text in kept}:
-        raise UserError(
-            f"rule '{rule.name}' does not work without its phase '{others[0]}', which signal '{name}' does not drive. "
-            f"Leave --signal out, or give it to another rule, such as dfa or sigprop"
-        )
-    return replace(rule, plasticity=kept, phases=tuple(phase for phase in rule.phases if phase.name == "input"))
-
-
 def _with_text(rule: Rule, dw: str) -> Rule:
-    kept = tuple(p for p in rule.plasticity if not (p.parameter == "w" and p.role == "hidden" and p.phase == "input"))
-    return replace(rule, plasticity=(Plasticity("w", dw), *kept))
+    others = tuple(p for p in rule.plasticity if not (p.parameter == "w" and p.role == "hidden" and p.phase == "input"))
+    return replace(rule, plasticity=(Plasticity("w", dw), *others))
 
 
 def initialise(model: Model, seed: int, device: torch.device, dtype: torch.dtype, init: Init = "torch") -> Learned:
-    """Fresh parameters and state from one seed; network and signal draw from generators of their own.
+    """Draw fresh parameters and state from one seed. Network and signal draw from generators of their own.
+
+    Args:
+        model: network, rule and signal.
+        seed: of the generators.
+        device: where parameters and state shall stand.
+        dtype: their precision; they are drawn in float64 and then rounded.
+        init: how weights are drawn.
+
+    Returns:
+        Parameters of network and signal, and the signal's first state. No statistics yet.
 
     Raises:
-        UserError: there is not enough memory for them.
+        UserError: there is not enough memory for them, or the signal names a parameter as the network does.
     """
     check_parameters(model.network, dtype)
     net_generator = torch.Generator().manual_seed(seed)
@@ -242,7 +232,7 @@ def initialise(model: Model, seed: int, device: torch.device, dtype: torch.dtype
 
 
 def _first_state(model: Model, generator: torch.Generator) -> tuple[Parameters, SignalState]:
-    """The signal's own parameters and state; it is shown the net's structure, and nothing that learns.
+    """The signal's own parameters and state. It is shown the net's structure, and nothing that learns.
 
     Raises:
         UserError: a parameter of the signal's that has the name of one of the network's.
@@ -260,7 +250,16 @@ def _first_state(model: Model, generator: torch.Generator) -> tuple[Parameters, 
 
 
 def place(learned: Learned, device: torch.device, dtype: torch.dtype) -> Learned:
-    """The same state on a device, in a precision."""
+    """What is learned, on a device and in a precision.
+
+    Args:
+        learned: parameters and state; not modified.
+        device: where they shall stand.
+        dtype: precision of floating-point tensors; integers and truth values stay as they are.
+
+    Returns:
+        The same state there.
+    """
 
     def move(value: Any) -> Any:
         if isinstance(value, Tensor):

@@ -1,4 +1,4 @@
-"""A network: layers in the order they run, and the parameters they read, kept apart from them."""
+"""A network: layers in the order in which they run. The parameters that they read stand apart from them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Network:
         return self.layers[-1]
 
     def weights(self) -> Iterator[tuple[Layer, Input, str]]:
-        """Every connection with its layer and the name of its weights."""
+        """Every connection, with its layer and the name of its weights."""
         for layer in self.layers:
             for entry in layer.inputs:
                 yield layer, entry, layer.weight_name(entry)
@@ -70,7 +70,16 @@ class Network:
     def initial_parameters(
         self, generator: torch.Generator, dtype: torch.dtype = torch.float32, init: Init = "torch"
     ) -> Parameters:
-        """Fresh weights, uniform with standard deviation INITIAL_SCALE[init] / sqrt(fan-in); biases 0."""
+        """Draw fresh weights, uniform with standard deviation INITIAL_SCALE[init] / sqrt(fan-in); biases are 0.
+
+        Args:
+            generator: the only source of random numbers.
+            dtype: precision of the result.
+            init: "torch" or "he".
+
+        Returns:
+            Weights, biases and parameters of neurons by name, on the CPU.
+        """
         parameters: Parameters = {}
         for _, entry, name in self.weights():
             parameters[name] = entry.connection.initial(entry.pre_shape, generator, INITIAL_SCALE[init]).to(dtype)
@@ -81,13 +90,21 @@ class Network:
         return parameters
 
     def bound(self, parameters: Parameters) -> Network:
-        """The same network, its neurons running with their own parameters."""
+        """The same network, whose neurons run with their own parameters."""
         if not any(layer.neuron.learns for layer in self.layers):
             return self
         return replace(self, layers=tuple(_bound(layer, parameters) for layer in self.layers))
 
     def on(self, device: torch.device, dtype: torch.dtype) -> Network:
-        """The same network with its neurons' own numbers on a device."""
+        """The same network, with the numbers that its neurons hold on a device.
+
+        Args:
+            device: where they shall stand.
+            dtype: their precision.
+
+        Returns:
+            The network there.
+        """
         return replace(self, layers=tuple(replace(a, neuron=a.neuron.to(device, dtype)) for a in self.layers))
 
 
@@ -116,13 +133,16 @@ def build_network(
     Args:
         net: hidden layers, such as "800-800" or "c16k3-p2-128" (see `language.architecture`).
         input_shape: (C, H, W) or (N,).
-        classes: number of classes, >= 2.
+        classes: number of classes C, >= 2.
         neuron: of the hidden layers, with options.
         norm: normalisation of every hidden layer's current, or "none"; layers that the text marks with `n` have
             one in any case (streaming, where `norm` is "none").
         readout: whether the read-out sees the last hidden layer or all of them.
         readout_neuron: of the read-out.
         connection: between flat populations, with options.
+
+    Returns:
+        Hidden layers and read-out.
 
     Raises:
         UserError: a text that is not understood, or a net that does not fit the data.
@@ -158,7 +178,18 @@ def build_network(
 def settled_network(
     net: str, input_shape: Shape | None, classes: int | None, own: Defaults, readout: str, asked: dict[str, str | None]
 ) -> Network:
-    """`build_network` with a rule's own neurons, normalisation and connection where none is asked for.
+    """Build a network with a rule's own parts where none is asked for.
+
+    Args:
+        net: its text.
+        input_shape: (C, H, W) or (N,).
+        classes: number of classes C, >= 2.
+        own: the rule's neurons, normalisation and connection.
+        readout: "last" or "all", what the read-out sees.
+        asked: by keyword of `build_network`, what is asked for; None for the rule's own.
+
+    Returns:
+        The network.
 
     Raises:
         UserError: no input shape or number of classes, and what `build_network` raises.
@@ -192,15 +223,15 @@ def _feed_forward(spec: LayerSpec, source: int, shape: Shape, flat: str) -> Inpu
 
 
 def _transforms(specs: tuple[AfterSpec, ...], shape: Shape, flat: bool) -> tuple[Transform, ...]:
-    made: list[Transform] = []
+    transforms: list[Transform] = []
     for spec in specs:
         if spec.kind == "dropout":
-            made.append(Dropout(spec.amount))
+            transforms.append(Dropout(spec.amount))
         else:
-            made.append(Pool(int(spec.amount), spec.kind))
-    if flat and len(_after(tuple(made), shape)) > 1:
-        made.append(Flatten())
-    return tuple(made)
+            transforms.append(Pool(int(spec.amount), spec.kind))
+    if flat and len(_after(tuple(transforms), shape)) > 1:
+        transforms.append(Flatten())
+    return tuple(transforms)
 
 
 def _after(transforms: tuple[Transform, ...], shape: Shape) -> Shape:
@@ -210,5 +241,5 @@ def _after(transforms: tuple[Transform, ...], shape: Shape) -> Shape:
 
 
 def count_parameters(parameters: Parameters) -> int:
-    """Number of learnable numbers."""
+    """Number of learnable numbers, of all parameters together."""
     return sum(math.prod(value.shape) for value in parameters.values())

@@ -27,11 +27,12 @@ MEMBRANE: Mapping[Expression, Literal["psi", "positive"]] = {
 }
 """Factors of the membrane that scans know."""
 KEPT = Name("kept_post")
+"""Dropout's mask of the postsynaptic neuron, as texts read it."""
 
 
 @dataclass(frozen=True)
 class PostForm:
-    """outer * [through_norm](inner * m_post * factor).
+    """The form outer * [through_norm](inner * m_post * factor) of a post factor.
 
     Args:
         outer, inner: constants.
@@ -47,21 +48,24 @@ class PostForm:
     kept: bool = False
 
     def psi(self, neuron: Neuron) -> Psi | None:
-        """inner * factor as the scans' psi; None where they do not know the neuron's."""
+        """inner * factor as the psi of scans; None where they do not know the neuron's pseudo-derivative."""
         if self.factor == "one":
             return Psi(PsiShape.FLAT, 1.0, self.inner)
         if self.factor == "positive":
             return Psi(PsiShape.POSITIVE, 1.0, self.inner)
-        known = psi_of(neuron)
-        return None if known is None else known._replace(scale=self.inner * known.scale)
+        own = psi_of(neuron)
+        return None if own is None else own._replace(scale=self.inner * own.scale)
 
 
 def recognise(expression: Expression, constants: Mapping[str, float]) -> PostForm | None:
-    """The form of a post factor; None where it has another.
+    """Recognise the form of a post factor.
 
     Args:
         expression: of one group of products.
         constants: of the rule, by name.
+
+    Returns:
+        The form; None where the factor has another.
     """
     factors = list(_flatten(expression))
     calls = [f for f in factors if isinstance(f, Call) and f.function == "through_norm"]
@@ -84,15 +88,15 @@ def _flatten(expression: Expression) -> Iterator[Expression]:
 
 
 def _number(factors: list[Expression], constants: Mapping[str, float]) -> float | None:
-    found = 1.0
+    product = 1.0
     for factor in factors:
         if isinstance(factor, Number):
-            found *= factor.value
+            product *= factor.value
         elif isinstance(factor, Name) and factor.text in constants:
-            found *= constants[factor.text]
+            product *= constants[factor.text]
         else:
             return None
-    return found
+    return product
 
 
 def _inside(

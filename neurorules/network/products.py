@@ -18,12 +18,12 @@ from neurorules.network.post_forms import PostForm, recognise
 
 @dataclass(frozen=True)
 class Group:
-    """One product over time x batch: pre and post factor, scaled by a factor of the weight itself.
+    """One product over time x batch: presynaptic and postsynaptic factor, scaled by a factor of the weight itself.
 
     Args:
-        pre: None where the text has no presynaptic factor, and for the eligibility.
-        post: coefficient and constants included; None where the text has no postsynaptic factor but 1.
-        weight: None for 1.
+        pre: presynaptic factor; None for 1, and for an eligibility.
+        post: postsynaptic factor, coefficient and constants included.
+        weight: factor of the weight; None for 1.
         eligible: whether the presynaptic factor is `dv_dw`.
         form: the post factor as fused scans know it; None where they do not.
         lingering: the declared eligibility that is the presynaptic factor; None for none.
@@ -41,12 +41,12 @@ class Group:
 
 @dataclass(frozen=True)
 class Lingering:
-    """A declared eligibility, e[t] = decay e[t-1] + the sum of its groups' products at t.
+    """A declared eligibility: e[t] = decay e[t-1] + the sum of its groups' products at t.
 
     Args:
         name: as texts read it.
-        decay: a step, in [0, 1].
-        groups: of its text.
+        decay: per step, in [0, 1].
+        groups: products of its own text.
     """
 
     name: str
@@ -56,6 +56,13 @@ class Lingering:
 
 def group_products(equation: Equation, statistics: Statistics = "moving") -> tuple[Group, ...]:
     """Group a text's products by what they share, so that sums over one side stay sums of that side.
+
+    Args:
+        equation: the text, as a sum of products.
+        statistics: of the way back through the normalisation (`Plasticity.statistics`).
+
+    Returns:
+        The groups, in the order of their first products.
 
     Raises:
         UserError: an eligibility inside a function, in a power, or beside another presynaptic factor.
@@ -114,15 +121,25 @@ def value_of(
     psi: Callable[[Tensor], Tensor],
     through_norm: Callable[[Tensor], Tensor],
 ) -> Any:
-    """Value of an expression on tensors; a number where it reads none."""
+    """Evaluate an expression on tensors.
+
+    Args:
+        expression: of a text.
+        names: value of each name that it reads, a tensor or a number; shapes broadcast.
+        psi: the neuron's pseudo-derivative, of a membrane.
+        through_norm: carries a post factor back through the normalisation.
+
+    Returns:
+        A tensor; a number where the expression reads none.
+    """
     return evaluate(expression, names, {**TENSOR_FUNCTIONS, "psi": psi, "through_norm": through_norm})
 
 
 def _compare(operator: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def compare(a: Any, b: Any) -> Any:
         like = a if isinstance(a, Tensor) else b
-        found = operator(a, b)
-        return found.to(like.dtype) if isinstance(found, Tensor) else float(found)
+        truth = operator(a, b)
+        return truth.to(like.dtype) if isinstance(truth, Tensor) else float(truth)
 
     return compare
 

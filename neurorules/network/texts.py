@@ -10,7 +10,13 @@ from neurorules.network.products import Group, group_products
 
 @dataclass(frozen=True)
 class Text:
-    """One plasticity with its groups of products, and whether they read the third factor."""
+    """One text of a rule, compiled.
+
+    Args:
+        plasticity: the text, its parameter and its phase.
+        groups: of its products.
+        reads_m: whether it reads the third factor.
+    """
 
     plasticity: Plasticity
     groups: tuple[Group, ...]

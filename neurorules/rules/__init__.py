@@ -1,4 +1,4 @@
-"""Learning rules: one file each, one paper each. The folder is a registry."""
+"""Learning rules, one file for each rule, with the paper that it comes from. The folder is a registry."""
 
 from neurorules.language.registry import Registry
 

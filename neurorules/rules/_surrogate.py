@@ -1,4 +1,4 @@
-"""The hidden texts of rules whose third factor reaches a neuron's spikes, and goes on through psi to its synapses."""
+"""The hidden texts of rules whose third factor is a derivative by spikes, which psi carries on to the membrane."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ from typing import Literal
 from neurorules.language.rules import Plasticity, Statistics
 
 Presynaptic = Literal["spike", "eligibility"]
-"""Through time: the presynaptic spike of the step alone, or all that still acts on the membrane, `dv_dw`."""
+"""The presynaptic factor: the spike of the present step alone, or the eligibility `dv_dw`, which also holds what the
+spikes of earlier steps have left in the membrane."""
 SPIKE = "through time, the presynaptic factor is the spike of the step, not the membrane's eligibility (presynaptic)"
-"""The deviation of a rule that keeps the spike; its papers know no time."""
+"""The deviation of a rule whose presynaptic factor is the spike; the papers of such rules have no time."""
 
 
 def surrogate_texts(
     presynaptic: Presynaptic, statistics: Statistics = "moving", bias: bool = True
 ) -> tuple[Plasticity, ...]:
-    """m psi(v) at a neuron, times what came in at each of its synapses; and the same for its bias.
+    """Write the texts of hidden weights, m psi(v) times the presynaptic factor, and of hidden biases.
 
     Args:
         presynaptic: spike or eligibility.
-        statistics: of the normalisation, on the way back through it (see `Plasticity`).
+        statistics: how the way back through the normalisation takes its statistics (see `Plasticity`).
         bias: whether biases learn.
+
+    Returns:
+        The text of weights, and behind it that of biases where they learn.
     """
     if presynaptic == "eligibility":
         weights, biases = "-m_post * psi(v_post) * dv_dw", "-m_post * psi(v_post) * dv_dw"

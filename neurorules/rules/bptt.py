@@ -18,16 +18,21 @@ def backpropagation(
 ) -> Rule:
     """Backpropagation through time with surrogate gradients: the global rule that local ones are compared with.
 
-    Without normalisation it is the exact gradient. With batch normalisation, statistics=moving is the exact gradient,
-    through the batch's mean and deviation. With streaming normalisation no gradient is both exact and moving, for its
-    averages are constants of a trial: statistics=held is the exact one; moving, the default, centres and decorrelates
-    each layer's update by running averages, as batch normalisation would by the batch's, and trains better.
+    Without normalisation, the update is the exact gradient. With batch normalisation, statistics=moving is the exact
+    gradient, which passes through the batch's mean and deviation. With streaming normalisation, the averages are
+    constants of a trial, so that statistics=held is the exact gradient. The default, moving, centres and decorrelates
+    each layer's update by running averages, as batch normalisation does by the batch's, and trains better.
 
     Args:
-        loss: cross_entropy of the scores' softmax, or squared: of the scores, with targets 1 and 0.
-        bias: whether biases learn; without, it stands beside papers whose nets have none.
-        statistics: of the normalisation on the way back: moving with the weights, or held (see `Plasticity`).
-        presynaptic: eligibility, the gradient through time; or spike, through space alone (SLTT, Meng et al. 2023).
+        loss: cross_entropy of the scores' softmax, or the squared difference of scores and targets of 1 and 0.
+        bias: whether biases learn. Without, the rule can be compared with papers whose nets have no biases.
+        statistics: whether the way back through the normalisation takes its statistics as moving with the weights or
+            as constants (held; see `Plasticity`).
+        presynaptic: eligibility, for the gradient through time, or spike, for the gradient through space alone (SLTT,
+            Meng et al. 2023).
+
+    Returns:
+        The rule with its texts, signal and source.
     """
     return Rule(
         name="bptt",

@@ -11,8 +11,9 @@ from neurorules.language.signal_spec import SignalSpec
 from neurorules.native.rings import ModeName
 
 PID_RATE = 0.1
-"""Of G1 itself, which is not rescaled as by Adam. Source: validation samples; 1.0 serves digits and fails on MNIST,
-where 0.1 reaches 91.7 % (784-100-10, 3 epochs): the PID form is shown, not tuned."""
+"""Default learning rate of the PID form, which applies G1 itself, where Adam applies a rescaled one. Source: validation
+samples; 1.0 suits the digits and fails on MNIST, where 0.1 reaches 91.7 % (784-100-10, 3 epochs). It is not tuned
+further."""
 
 DEVIATIONS = (
     "A RECONSTRUCTION, not a reproduction: the authors' equations, sizes and accuracies are not public",
@@ -36,14 +37,17 @@ def backward_signal_propagation(
     ki: NonNegative = 0.1,
     kd: NonNegative = 0.1,
 ) -> Rule:
-    """Backward Signal Propagation: a reconstruction, for the papers' equations are not public (`rings.system`).
+    """Backward Signal Propagation, a reconstruction, since the papers' equations are not public (`rings.system`).
 
     Args:
-        mode: of the reverse signal (see `signals.reverse_ring`).
-        method: what learns: connections (the papers' method 2); fixed_points, of one ring a connection (method 1);
-            both, connections and the neurons' fixed points; nodes, the neurons' fixed points alone, which is not
-            enough to classify: a neuron then only re-shapes a random projection.
-        kp, ki, kd: gains of a PID form of the update; without kp it is Adam's.
+        mode: mode of the reverse signal (see `signals.reverse_ring`).
+        method: what learns: connections (the papers' method 2); fixed_points, those of one ring for each connection
+            (method 1); both, the connections and the neurons' fixed points; or nodes, the neurons' fixed points alone.
+            With nodes, a neuron only reshapes a random projection, which does not suffice to classify.
+        kp, ki, kd: gains of the PID form of the update, >= 0. Adam is used where kp is None.
+
+    Returns:
+        The rule with its texts, signal, default settings and source.
     """
     weights = "-through_norm(m_post) * (S_pre - mean_pre)"
     texts: tuple[Plasticity, ...] = ()

@@ -8,10 +8,13 @@ from neurorules.rules._surrogate import SPIKE, Presynaptic, surrogate_texts
 
 
 def direct_feedback_alignment(*, presynaptic: Presynaptic = "spike") -> Rule:
-    """Direct feedback alignment: every layer sees the output error through a fixed random matrix.
+    """Direct feedback alignment: the third factor of each layer is the output error times a fixed random matrix.
 
     Args:
         presynaptic: the spike of the step, or the eligibility of the membrane, as in `bptt` and `fa`.
+
+    Returns:
+        The rule with its texts, signal and source.
     """
     return Rule(
         name="dfa",

@@ -8,10 +8,13 @@ from neurorules.rules._surrogate import SPIKE, Presynaptic, surrogate_texts
 
 
 def direct_random_target_projection(*, presynaptic: Presynaptic = "spike") -> Rule:
-    """Direct random target projection: every layer sees the label through a fixed random matrix.
+    """Direct random target projection: the third factor of each layer is the label times a fixed random matrix.
 
     Args:
         presynaptic: the spike of the step, or the eligibility of the membrane, as in `bptt` and `fa`.
+
+    Returns:
+        The rule with its texts, signal and source.
     """
     return Rule(
         name="drtp",

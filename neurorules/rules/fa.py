@@ -12,6 +12,9 @@ def feedback_alignment(*, presynaptic: Presynaptic = "eligibility") -> Rule:
 
     Args:
         presynaptic: the eligibility of the membrane, as in `bptt`, or the spike of the step, as in `dfa` and `drtp`.
+
+    Returns:
+        The rule with its texts, signal and source.
     """
     return Rule(
         name="fa",

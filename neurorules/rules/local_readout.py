@@ -9,10 +9,13 @@ from neurorules.language.signal_spec import SignalSpec
 
 
 def local_readout(*, readouts: Literal["learned", "fixed"] = "learned") -> Rule:
-    """Local read-outs.
+    """Local read-outs: each hidden layer learns from the error of a linear read-out of its own spikes.
 
     Args:
-        readouts: learned by their own delta rule, or fixed and random as in the paper.
+        readouts: whether these read-outs are learned by a delta rule, or fixed and random as in the paper.
+
+    Returns:
+        The rule with its texts, signal and source.
     """
     return Rule(
         name="local_readout",

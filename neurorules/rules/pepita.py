@@ -16,15 +16,16 @@ HIDDEN: dict[str, str] = {
     "graded": "m_post * psi(v_post)",
     "dendritic": "m_post * psi(v_post)",
 }
-"""Post factors that read m: r - r^err, I - I^err, and minus the dendritic current."""
-KEPT = "kept_post * "
-"""A dropped unit does not learn, and a kept one as much as it is heard: the paper's h is what dropout leaves."""
+"""Postsynaptic factors of the forms that read m, which is r - r^err, I - I^err, or minus the dendritic current."""
+MASK = "kept_post * "
+"""Factor by which a unit that dropout silences does not learn, since the paper's h is the activity after dropout."""
 RATE_NETS = Defaults(
     lr=0.1, readout_lr=0.1, optimizer="momentum", readout_optimizer="momentum", neuron="rate", steps=1, norm="none",
     init="he",
 )  # fmt: skip
-"""Of the paper's own nets. Source: Dellaferrera & Kreiman 2022 (public code, MNIST)."""
+"""Default settings of the paper's own nets. Source: Dellaferrera & Kreiman 2022 (public code, MNIST)."""
 SPIKING_NETS = Defaults(lr=1e-3, readout_lr=3e-3)
+"""Default settings of spiking nets."""
 
 
 @ranged("rule 'pepita'")
@@ -42,26 +43,25 @@ def pepita(
     dropped: Literal["stay", "learn"] = "stay",
     bias: bool = False,
 ) -> Rule:
-    """PEPITA. Hidden layers: dW_l = -(h_l - h_l^err) h_{l-1}^err^T, with x^err = x + F e; read-out: -e h_{L-1}^err^T.
+    """PEPITA: hidden dW_l = -(h_l - h_l^err) h_{l-1}^err^T, with x^err = x + F e; read-out dW = -e h_{L-1}^err^T.
 
     Args:
-        form: rate_difference, the paper's. contrastive (PEPITA-Hebbian): dW = -h h^T + h^err h^err^T, no state kept
-            between the passes. time_local: the same, each pass applied when it ends. graded: currents are compared
-            instead of outputs. dendritic: one pass; F e travels beside the spikes.
-        neurons: the nets whose settings are the default: spiking, or the paper's own, of rate neurons.
-        kappa: size of F (see `signals.perturbation`).
-        init, sign: of F; x + F e, or x - F e.
-        error, error_sign: of which pass the read-out learns; the error's sign alone is projected.
-        presynaptic: the pass whose presynaptic activity counts; None: the paper's, modulated, for rate_difference,
-            forward for graded and dendritic.
-        mirror: how F learns to oppose the forward weights.
-        dropped: whether units that dropout silences stay, as in the paper, or learn from what they would have said.
-        bias: whether biases learn; the paper has none.
+        form: rate_difference, the paper's; contrastive (PEPITA-Hebbian), dW = -h h^T + h^err h^err^T; time_local, the
+            same with each pass applied when it ends; graded, which compares currents; dendritic, in one pass.
+        neurons: whether default settings are those of spiking nets, or of the paper's nets of rate neurons.
+        kappa, init, sign, error_sign, mirror: options of F (see `signals.perturbation`).
+        error: the pass whose error the read-out learns from.
+        presynaptic: the pass whose presynaptic activity counts; None for modulated (rate_difference) or forward.
+        dropped: whether units that dropout silences stay as they are, as in the paper, or learn like the others.
+        bias: whether biases learn; the paper's nets have none.
+
+    Returns:
+        The rule with its texts, phases, signal, default settings and source.
     """
     spiking = neurons == "spiking"
     chosen = presynaptic or ("modulated" if form == "rate_difference" else "forward")
     pre: Pass = "modulated" if chosen == "modulated" else "input"
-    kept = KEPT if dropped == "stay" else ""
+    mask = MASK if dropped == "stay" else ""
     travelling = "contrastive" if form == "time_local" else form
     projection = {"form": travelling, "kappa": kappa, "init": init, "sign": sign, "error_sign": error_sign}
     phases = [Phase("input", applies=form == "time_local"), Phase("modulated", replay=True, linear=form == "dendritic")]
@@ -69,7 +69,7 @@ def pepita(
         phases.append(Phase("noise", linear=True))
     return Rule(
         name="pepita",
-        plasticity=_contrast(kept, bias) if travelling == "contrastive" else _compare(kept + HIDDEN[form], pre, bias),
+        plasticity=_contrast(mask, bias) if travelling == "contrastive" else _compare(mask + HIDDEN[form], pre, bias),
         signal=SignalSpec("perturbation", {**projection, "dense": not spiking, "mirror": mirror}),
         phases=tuple(phases),
         error_phase="modulated" if error == "second" else "input",
@@ -85,7 +85,7 @@ def pepita(
 
 
 def _deviations(dropped_learn: bool, bias: bool) -> tuple[str, ...]:
-    """What is not the paper's: what options chose, and what holds for all of them."""
+    """List the deviations from the paper: those of the chosen options, and those of all."""
     chosen = ["a unit that dropout silences learns from what it would have said (dropped=learn)"] * dropped_learn
     chosen += ["biases learn; the paper's nets have none"] * bias
     return (
@@ -106,7 +106,7 @@ def _deviations(dropped_learn: bool, bias: bool) -> tuple[str, ...]:
 
 
 def _compare(post: str, phase: Pass, bias: bool) -> tuple[Plasticity, ...]:
-    """Texts that read a third factor, in the pass whose presynaptic activity counts."""
+    """The texts that read a third factor, in the pass whose presynaptic activity counts."""
     texts = [
         Plasticity("w", f"-through_norm({post}) * (S_pre - mean_pre)", phase=phase),
         Plasticity("w", "-m_post * dv_dw", role="readout", phase=phase),
@@ -117,12 +117,12 @@ def _compare(post: str, phase: Pass, bias: bool) -> tuple[Plasticity, ...]:
     return tuple(texts)
 
 
-def _contrast(kept: str, bias: bool) -> tuple[Plasticity, ...]:
-    """One Hebbian term a pass, anti-Hebbian in the first: nothing is kept between them."""
+def _contrast(mask: str, bias: bool) -> tuple[Plasticity, ...]:
+    """The texts that are Hebbian in the modulated pass and anti-Hebbian in the first, with no state between them."""
     texts = []
     for parameter, factor in (("w", " * (S_pre - mean_pre)"), *((("b", ""),) if bias else ())):
-        texts.append(Plasticity(parameter, f"-{kept}S_post{factor}"))
-        texts.append(Plasticity(parameter, f"{kept}S_post{factor}", phase="modulated"))
+        texts.append(Plasticity(parameter, f"-{mask}S_post{factor}"))
+        texts.append(Plasticity(parameter, f"{mask}S_post{factor}", phase="modulated"))
         reading = factor or " * dv_dw"
         texts.append(Plasticity(parameter, f"-p_post{reading}", role="readout"))
         texts.append(Plasticity(parameter, f"y_post{reading}", role="readout", phase="modulated"))

@@ -12,11 +12,14 @@ from neurorules.language.rules import DELTA_RULE, Rule, Source
 def shallow(
     *, loss: Literal["cross_entropy", "squared"] = "cross_entropy", high: Number = 1.0, low: Number = 0.0
 ) -> Rule:
-    """Frozen hidden layers. A rule that does not beat this does not learn.
+    """The control with frozen hidden layers. A rule that is not better than this one does not learn.
 
     Args:
-        loss: of the read-out: cross_entropy of the scores' softmax, or squared.
-        high, low: for the squared loss, the target of the label's output, and of the others.
+        loss: loss of the read-out: cross_entropy of the scores' softmax, or squared.
+        high, low: targets of the squared loss, for the output of the label's class and for the other outputs.
+
+    Returns:
+        The rule, which has the read-out's texts alone.
     """
     return Rule(
         name="shallow",

@@ -14,10 +14,12 @@ from neurorules.signals._similarity import Loss
 from neurorules.signals.prototypes import Form
 
 FACTOR: Mapping[Form, str] = {"surrogate": " * psi(v_post)", "voltage": " * (v_post > 0)", "raw_voltage": ""}
-"""Derivative of the compared quantity by the membrane: of f(v), of max(v, 0), or of v."""
+"""Factor of a text that is the derivative of the compared quantity by the membrane, where that quantity is f(v),
+max(v, 0), or v."""
 READOUT_LR = 1e-2
-"""Hidden layers do not learn for the read-out's sake, so it has to follow them alone, and faster. Source: validation
-samples of MNIST, convolutions +0.2 to +0.3 over 3e-3 in both forms, dense nets no loss."""
+"""Default learning rate of the read-out. Hidden layers do not learn for its error, so it has to follow their changes,
+and faster than they move. Source: validation samples of MNIST, where convolutions gain 0.2 to 0.3 points over 3e-3 in
+both forms, and dense nets lose nothing."""
 DEVIATIONS = (
     "each hidden layer has one loss a trial, on averages over its steps; its sources do not say whether "
     "each step has one",
@@ -42,6 +44,13 @@ DEVIATIONS = (
     "Adam at 3e-3 and a read-out at 1e-2; the library has Adam at 5e-4 for every layer",
     "target_loop embeds the error's direction, whatever its size",
 )
+SOURCE = Source(
+    "A. Kohan, E. A. Rietman, H. T. Siegelmann",
+    2023,
+    "Signal propagation: the framework for learning and inference in a forward pass",
+    DEVIATIONS,
+    link="https://doi.org/10.1109/TNNLS.2022.3230914",
+)
 
 
 @ranged("rule 'sigprop'")
@@ -59,16 +68,23 @@ def sigprop(
     predict: Literal["readout", "prototypes", "subset", "neutral"] = "readout",
     bias: Literal["dense", "all", "none"] = "dense",
 ) -> Rule:
-    """Signal propagation. Options that are not named here are the signal's (`signals.prototypes`).
+    """Signal propagation. Options that are not described here are those of the signal (`signals.prototypes`).
 
     Args:
-        form: surrogate: the loss is on f(v), before the spike. voltage: on max(v, 0): no surrogate at all. raw_voltage:
-            on v, as the paper has it, where cells that never fire outweigh the others.
-        targets: pushed through the weights, or fixed codes of each layer's own (a control).
-        predict: by a trained read-out; by comparing with all prototypes of the last hidden layer, or with the closest
-            subset of them; or by a read-out of the pass in which the neutral class (1/C, ..., 1/C) joins the input.
-        bias: the hidden layers whose biases learn. Biases of normalised maps cost half a point, those of dense layers
-            bring a tenth (validation samples of MNIST).
+        form: the quantity on which the loss is: surrogate for f(v), before the spike; voltage for max(v, 0), without a
+            surrogate; raw_voltage for v, as in the paper, where neurons that never fire outweigh the others.
+        targets: whether targets are pushed through the weights, or are fixed codes of each layer (a control).
+        predict: whether a class is predicted by a trained read-out, by the nearest of all prototypes of the last
+            hidden layer, by the closest subset of them, or by a read-out of a pass in which the neutral class
+            (1/C, ..., 1/C) is added to the input.
+        bias: the hidden layers whose biases learn. On validation samples of MNIST, biases of normalised maps cost half
+            a point, and those of dense layers bring a tenth.
+
+    Returns:
+        The rule with its texts, phases, signal, default settings and source.
+
+    Raises:
+        UserError: predict compares prototypes, and the generator makes more than one for each class.
     """
     by_prototypes = predict in ("prototypes", "subset")
     if by_prototypes and generator != "target_only":
@@ -94,18 +110,12 @@ def sigprop(
         error_phase="neutral" if predict == "neutral" else "input",
         score_phase="neutral" if predict == "neutral" else "input",
         defaults=Defaults(readout_lr=READOUT_LR),
-        source=Source(
-            "A. Kohan, E. A. Rietman, H. T. Siegelmann",
-            2023,
-            "Signal propagation: the framework for learning and inference in a forward pass",
-            DEVIATIONS,
-            link="https://doi.org/10.1109/TNNLS.2022.3230914",
-        ),
+        source=SOURCE,
     )
 
 
 def _hidden_texts(factor: str, streams: tuple[str, ...], bias: str, embedding: bool) -> list[Plasticity]:
-    """The hidden layers' texts: the same for both streams; that of the embedding for the target stream."""
+    """The texts of hidden layers, which are equal in both streams, and that of the embedding in the target stream."""
     texts: list[Plasticity] = []
     for stream in streams:
         texts.append(Plasticity("w", f"-through_norm(m_post{factor}) * (S_pre - mean_pre)", phase=stream))

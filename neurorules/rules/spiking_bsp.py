@@ -1,4 +1,4 @@
-"""Spiking BSP: the reverse signal of BSP carried by spikes. None is published; this form is ours."""
+"""Spiking BSP: spikes carry the reverse signal of BSP. No such form is published; this one is ours."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from neurorules.language.signal_spec import SignalSpec
 def spiking_bsp(*, burst: Count = 4, reach: Positive = 8.0) -> Rule:
     """Forward and reverse signals of BSP (a reconstruction) as spikes; G1 = reverse spike count x forward spikes.
 
-    What we chose, and why. Forward: any spiking neuron, so that the rule stands beside `bptt` and `shallow` on the
-    same net. Reverse: after the forward run, signed integrate-and-fire units on the mirrored path, since an error has
-    two signs and a five-element ring's reversed run is linear in it, which a count of signed spikes is too. Gate: the
-    mean psi(v) that the forward run left, the spiking form of mode `final`: one number a neuron is kept, no history.
-    Spikes alone travel back; where nothing is wrong, none do.
+    The forward net has any spiking neuron, so that the rule can be compared with `bptt` and `shallow` on the same net.
+    After the forward run, signed integrate-and-fire units send spikes along the mirrored path. They are signed because
+    an error has two signs, and their count is linear in the error, as the reversed run of a five-element ring is. Each
+    unit is gated by the mean psi(v) of its neuron in the forward run. This corresponds to mode `final` of BSP: one
+    number for each neuron is stored, and no history. Where the error is 0, no spikes travel back.
 
     Args:
-        burst, reach: resolution and range of the reverse spikes (see `signals.reverse_spikes`).
+        burst: largest number of reverse spikes of a unit in one step, >= 1.
+        reach: range of hidden units, in units of the mean size of their input, > 0 (see `signals.reverse_spikes`).
+
+    Returns:
+        The rule with its texts, signal, default settings and source.
     """
     return Rule(
         name="spiking_bsp",

@@ -8,6 +8,7 @@ from neurorules.language.ranges import BelowOne, NonNegative, ranged
 from neurorules.language.rules import DELTA_RULE, Defaults, Plasticity, Rule, Source
 
 SAME_STEP = {"both": "both windows", "neither": "neither window"}
+"""How the rule's deviations describe the option same_step."""
 
 
 @ranged("rule 'stdp'")
@@ -18,13 +19,17 @@ def stdp(
     decay: BelowOne = 0.8,
     same_step: Literal["both", "neither"] = "both",
 ) -> Rule:
-    """dw = A+ x_pre at a postsynaptic spike, -A- x_post at a presynaptic one.
+    """STDP: a weight changes by A+ x_pre at a postsynaptic spike, and by -A- x_post at a presynaptic one.
 
     Args:
-        a_plus: potentiation a pair, >= 0.
-        a_minus: depression a pair, >= 0.
-        decay: of both traces, a step, in [0, 1).
-        same_step: windows that a pair within one step counts for. `both` adds a_plus - a_minus, `neither` nothing.
+        a_plus: potentiation by one pair of spikes, >= 0.
+        a_minus: depression by one pair of spikes, >= 0.
+        decay: factor by which both traces decay in one step, in [0, 1).
+        same_step: the windows for which a pair within one step counts. `both` adds a_plus - a_minus to a weight, and
+            `neither` adds nothing.
+
+    Returns:
+        The rule with its texts, traces, bounds, default settings and source.
     """
     pre, post = ("x_pre", "x_post") if same_step == "both" else ("before(x_pre)", "before(x_post)")
     return Rule(

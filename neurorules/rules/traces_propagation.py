@@ -12,7 +12,18 @@ from neurorules.signals._similarity import Loss
 def traces_propagation(
     *, decay: BelowOne = 0.5, loss: Loss = "soft", cosine: bool = True, tau: Positive | None = None, k: Count = 6
 ) -> Rule:
-    """Traces Propagation: the options are those of the signal `target_traces`."""
+    """Traces Propagation: at each step, layers compare the traces of sample spikes with those of target spikes.
+
+    Args:
+        decay: factor by which traces decay in one step, in [0, 1).
+        loss: how the classes that a sample resembles are chosen (see `signals._similarity`); soft is the paper's.
+        cosine: whether traces are compared by cosine, or by dot product as in the paper.
+        tau: temperature, > 0; None for 1 (dot product) or min(0.3, sqrt(2 / features) / 3) (cosine).
+        k: number of such classes where the loss is top_k, >= 1.
+
+    Returns:
+        The rule with its texts, phases, signal, default settings and source.
+    """
     texts = tuple(
         text
         for stream in ("input", "target")

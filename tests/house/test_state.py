@@ -24,6 +24,7 @@ SIZES = {
     "ring": {"size": 3},
     "dynamic": {"size": 3},
     "conv2d": {"channels": 3},
+    "conv2d_pooled": {"channels": 3},
 }
 
 

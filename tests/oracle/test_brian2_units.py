@@ -11,7 +11,7 @@ import torch
 from neurorules.brian2_continuous.circuits import CIRCUITS
 from neurorules.brian2_continuous.parts.circuit import Circuit
 from neurorules.brian2_continuous.parts.interpreted import Interpreted
-from neurorules.brian2_continuous.parts.layers import SHOWN, Net
+from neurorules.brian2_continuous.parts.layers import INPUT_PHASE, Net
 from neurorules.brian2_continuous.parts.machine import Machine
 from neurorules.brian2_continuous.parts.neurons import lif, rate
 from neurorules.brian2_continuous.parts.objects import build as build_circuit
@@ -120,7 +120,7 @@ def test_brian2_refuses_units_that_do_not_fit(right: str, wrong: str) -> None:
 
 
 def one_sample(machine: Machine, circuit: Circuit, settings: dict[str, float]) -> Machine:
-    order = Order(np.arange(2), np.array([1, 0]), np.full(2, SHOWN))
+    order = Order(np.arange(2), np.array([1, 0]), np.full(2, INPUT_PHASE))
     rows = np.random.default_rng(3).normal(size=(2, INPUTS)) * 3
     list(Stream(machine, circuit, settings).learn(order, lambda positions: rows[positions], np.ones(2)))
     return machine
@@ -179,4 +179,4 @@ def test_the_scale_is_one_and_shown_with_the_model() -> None:
     assert "b = 0.1 to 0.1  # 200 pA" in text
     assert Scale(threshold_mV=10.0).voltage() == "V_m = v*10.0*mV : volt"
     assert Scale().current_pA(10.0) == 200.0
-    assert Scale().told("beta", np.array([0.0, 1.0])) == "tau_m = 0 to inf ms"
+    assert Scale().in_units("beta", np.array([0.0, 1.0])) == "tau_m = 0 to inf ms"

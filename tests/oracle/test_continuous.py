@@ -12,7 +12,7 @@ from neurorules.brian2_continuous.circuits import CIRCUITS
 from neurorules.brian2_continuous.circuits.bsp import bsp
 from neurorules.brian2_continuous.parts.circuit import Circuit
 from neurorules.brian2_continuous.parts.interpreted import Interpreted
-from neurorules.brian2_continuous.parts.layers import SHOWN, TOLD, Net
+from neurorules.brian2_continuous.parts.layers import INPUT_PHASE, TEACHING_PHASE, Net
 from neurorules.brian2_continuous.parts.machine import Machine
 from neurorules.brian2_continuous.parts.neurons import lif, rate
 from neurorules.brian2_continuous.parts.plan import Order, Plan
@@ -44,11 +44,11 @@ def circuit_of(rule: str, neuron: object = None) -> tuple[Circuit, dict[str, flo
 def shown(samples: int) -> tuple[Order, np.ndarray]:
     """Two presentations of classes among those of samples, and the samples."""
     random = np.random.default_rng(1)
-    phases = np.full(PRESENTATIONS, SHOWN)
-    phases[[0, 1, 2, 7]] = TOLD
+    phases = np.full(PRESENTATIONS, INPUT_PHASE)
+    phases[[0, 1, 2, 7]] = TEACHING_PHASE
     labels = random.integers(0, CLASSES, PRESENTATIONS)
     labels[:3] = np.arange(CLASSES)
-    number = np.where(phases == SHOWN, np.cumsum(phases == SHOWN) - 1, -1)
+    number = np.where(phases == INPUT_PHASE, np.cumsum(phases == INPUT_PHASE) - 1, -1)
     return Order(number, labels, phases), random.normal(size=(samples, INPUTS))
 
 
@@ -118,7 +118,7 @@ def by_hand(
     net, error = ByHand(circuit, settings), np.zeros(CLASSES)
     contrasts, loops = "contrastive" in form, "target_loop" in form
     for k, eta in enumerate(np.linspace(1, 0.5, PRESENTATIONS)):
-        told, y = order.phases[k] == TOLD, order.labels[k]
+        told, y = order.phases[k] == TEACHING_PHASE, order.labels[k]
         x = samples[order.samples[k]] if order.samples[k] >= 0 else np.zeros(INPUTS)
         entering = np.eye(CLASSES)[y]
         if loops:
@@ -135,7 +135,7 @@ def by_hand(
                 net.mean[layer] += 0.01 * (a[layer] - net.mean[layer])
             else:
                 net.memory[layer][y] += settings["renewal"] * (a[layer] - net.memory[layer][y])
-    return net.found(), np.array(net.scores)[order.phases == SHOWN]
+    return net.found(), np.array(net.scores)[order.phases == INPUT_PHASE]
 
 
 FORMS = [
@@ -171,7 +171,7 @@ def test_pepita_learns_from_the_sample_alone_in_both_of_its_presentations() -> N
     net, error = ByHand(circuit, settings), np.zeros(CLASSES)
     projection = next(np.array(w.start["w"]) for w in circuit.wires if w.name == "projection")
     for k, eta in enumerate(np.linspace(1, 0.5, PRESENTATIONS)):
-        told, x = order.phases[k] == TOLD, samples[order.samples[k]]
+        told, x = order.phases[k] == TEACHING_PHASE, samples[order.samples[k]]
         a = net.present(x + told * settings["kappa"] * projection @ error, np.zeros(HIDDEN[0]))
         error = net.hear(a[1], order.labels[k])
         if not told:
@@ -180,7 +180,7 @@ def test_pepita_learns_from_the_sample_alone_in_both_of_its_presentations() -> N
             net.w[layer] += (1 if told else -1) * eta * settings["lr_hidden"] * np.outer(a[layer], below)
     for name, values in net.found().items():
         np.testing.assert_allclose(stream.parameters()[name], values, err_msg=name, **CLOSE)
-    np.testing.assert_allclose(scores, np.array(net.scores)[order.phases == SHOWN], **CLOSE)
+    np.testing.assert_allclose(scores, np.array(net.scores)[order.phases == INPUT_PHASE], **CLOSE)
 
 
 @needs_compiler
@@ -218,7 +218,7 @@ def test_bsp_changes_weights_as_the_rings_of_the_torch_path_do(mode: str) -> Non
     stream = Stream(Interpreted(circuit), circuit, settings)
     before = stream.parameters()
     x, label = np.random.default_rng(2).normal(size=INPUTS), 1
-    order = Order(np.zeros(1, dtype=int), np.array([label]), np.array([SHOWN]))
+    order = Order(np.zeros(1, dtype=int), np.array([label]), np.array([INPUT_PHASE]))
     list(stream.learn(order, lambda positions: x[None], np.ones(1)))
     after = stream.parameters()
     expected = _ring_gradients(before, x, label, Mode[mode.upper()], fine)

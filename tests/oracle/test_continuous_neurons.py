@@ -10,7 +10,7 @@ import pytest
 from neurorules.brian2_continuous.circuits import CIRCUITS
 from neurorules.brian2_continuous.parts.circuit import Circuit
 from neurorules.brian2_continuous.parts.interpreted import Interpreted
-from neurorules.brian2_continuous.parts.layers import SHOWN, Net
+from neurorules.brian2_continuous.parts.layers import INPUT_PHASE, Net
 from neurorules.brian2_continuous.parts.neurons import alif, cuba_lif, lif, rate
 from neurorules.brian2_continuous.parts.plan import Order
 from neurorules.brian2_continuous.parts.stream import Stream
@@ -33,7 +33,7 @@ def circuit_of(neuron: object, recurrent: bool, rule: str = "drtp") -> tuple[Cir
 
 
 def shown() -> tuple[Order, np.ndarray]:
-    order = Order(np.arange(PRESENTATIONS), np.arange(PRESENTATIONS) % CLASSES, np.full(PRESENTATIONS, SHOWN))
+    order = Order(np.arange(PRESENTATIONS), np.arange(PRESENTATIONS) % CLASSES, np.full(PRESENTATIONS, INPUT_PHASE))
     return order, np.random.default_rng(1).normal(size=(PRESENTATIONS, INPUTS)) * 3
 
 

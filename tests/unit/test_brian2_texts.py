@@ -10,7 +10,8 @@ import torch
 
 from neurorules.brian2_steps.case import Case, Learning
 from neurorules.brian2_steps.describe import describe
-from neurorules.brian2_steps.lowering import Place, can_lower, lower_neuronal, lower_synaptic
+from neurorules.brian2_steps.expression_texts import Place
+from neurorules.brian2_steps.lowering import can_lower, lower_neuronal, lower_synaptic
 from neurorules.brian2_steps.parity import Difference, Parity, compare_spikes
 from neurorules.brian2_steps.simulate import run_together, show_model, simulate
 from neurorules.brian2_steps.surrogate_texts import psi_text

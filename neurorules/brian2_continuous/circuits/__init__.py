@@ -1,4 +1,4 @@
-"""One learning rule in continuous time a file, by the rule's name: where its third factor comes from, as equations."""
+"""Learning rules in continuous time, one file for each rule: the equations that compute its third factor."""
 
 from neurorules.language.registry import Registry
 

@@ -1,10 +1,10 @@
-"""Layers of sigprop that remember targets: one number a class and unit, compared with each sample's activity."""
+"""Layers of sigprop that store the activity of each class's target, and compare each sample's activity with it."""
 
 from __future__ import annotations
 
 from neurorules.brian2_continuous.circuits._targets import SMALL
 from neurorules.brian2_continuous.parts.circuit import JUDGE, TELL, Act, Units, When, Wires
-from neurorules.brian2_continuous.parts.layers import SHOWN, TOLD, Net, Teaching, hidden_name
+from neurorules.brian2_continuous.parts.layers import INPUT_PHASE, TEACHING_PHASE, Net, Teaching, hidden_name
 from neurorules.signals.prototypes import Prototypes
 
 OURS = "(a_pre - a_mean_pre)"
@@ -12,10 +12,19 @@ THEIRS = "(s - s_mean_pre)"
 
 
 def remembered(net: Net, number: int, signal: Prototypes) -> Teaching:
-    """A layer that keeps each target's activity and compares a sample's with it."""
+    """Write what a layer needs to store the targets' activity `s` and to compute m from it.
+
+    Args:
+        net: sizes and neurons.
+        number: number of the hidden layer, from 1.
+        signal: the rule's signal, whose loss is "label" or "l2".
+
+    Returns:
+        The equations of the layer, wires to a population with one unit for each class, and that population.
+    """
     layer, judge = hidden_name(number), f"judge{number}"
-    mean = Act((f"a_mean += 0.01*(a - a_mean)*int(done_phase == {SHOWN})",), TELL)
-    remember = Act((f"s += renewal*(a_pre - s)*int(done_phase == {TOLD})*int(j == done_label)",), TELL)
+    mean = Act((f"a_mean += 0.01*(a - a_mean)*int(done_phase == {INPUT_PHASE})",), TELL)
+    remember = Act((f"s += renewal*(a_pre - s)*int(done_phase == {TEACHING_PHASE})*int(j == done_label)",), TELL)
     sums: dict[str, When] = {
         "s_mean_pre": (JUDGE, 0, "presentation"),
         "m_pre": (JUDGE, 3, "presentation"),
@@ -52,7 +61,11 @@ def remembered(net: Net, number: int, signal: Prototypes) -> Teaching:
 
 
 def _judge(name: str, classes: int) -> Units:
-    """One unit a class: how like a layer's activity is to the class's, and how much of the blame it takes."""
+    """A population with one unit for each class, for one layer.
+
+    It computes the cosine of the layer's activity and the class's, and `blame`, the derivative of the cross-entropy by
+    that cosine up to the temperature.
+    """
     return Units(
         name,
         classes,

@@ -1,18 +1,26 @@
-"""What the target stream of sigprop starts from: a current a class into the first hidden layer, and who sends it."""
+"""The start of sigprop's target stream: units for the classes, which send a current into the first hidden layer."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from neurorules.brian2_continuous.parts.circuit import ARRIVE, BEGIN, JUDGE, TELL, Act, Units, Wires
-from neurorules.brian2_continuous.parts.layers import TOLD, Net, hidden_name
+from neurorules.brian2_continuous.parts.layers import TEACHING_PHASE, Net, hidden_name
 
 SMALL = "1e-12"
-"""Added to squared lengths, so that what is silent has a direction."""
+"""Added to squared lengths before a division, so that silent layers cause no division by 0."""
 
 
 def embedding(net: Net, random: np.random.Generator) -> Wires:
-    """Fixed random wires from the units `classes` to the first hidden layer."""
+    """Make fixed random wires from the units `classes` to the first hidden layer.
+
+    Args:
+        net: sizes.
+        random: generator of the weights, which are standard normal.
+
+    Returns:
+        The wires, whose current is constant during a presentation.
+    """
     return Wires(
         "embedding",
         "classes",
@@ -25,13 +33,16 @@ def embedding(net: Net, random: np.random.Generator) -> Wires:
 
 
 def shown_classes(net: Net) -> Units:
-    """target_only: the class that is presented."""
-    act = Act((f"a = int(i == label)*int(phase == {TOLD})",), BEGIN)
+    """Make the units `classes` of generator=target_only: the unit of the presented class is 1, and all others are 0."""
+    act = Act((f"a = int(i == label)*int(phase == {TEACHING_PHASE})",), BEGIN)
     return Units("classes", net.classes, ("a : 1",), acts=(act,), streams=("label", "phase"))
 
 
 def returned_error(net: Net) -> tuple[Units, tuple[Wires, ...]]:
-    """target_loop: minus the read-out's error, brought to length 1, in the presentation after a sample's."""
+    """Make the units `classes` of generator=target_loop.
+
+    In the presentation after a sample's, they are minus the read-out's error, divided by its length.
+    """
     length = Wires(
         "loop_length",
         "classes",
@@ -44,12 +55,12 @@ def returned_error(net: Net) -> tuple[Units, tuple[Wires, ...]]:
 
 
 def pushing_error(net: Net) -> tuple[Units, tuple[Wires, ...]]:
-    """The same times `push`: it fades as errors do."""
+    """Make units `classes` that are minus the read-out's error times `push`, so that they vanish as errors do."""
     return _loop(net, (), "push*now")
 
 
 def _loop(net: Net, more: tuple[str, ...], sent: str) -> tuple[Units, tuple[Wires, ...]]:
-    act = Act((f"a = {sent}*int(phase == {TOLD})",), TELL)
+    act = Act((f"a = {sent}*int(phase == {TEACHING_PHASE})",), TELL)
     units = Units("classes", net.classes, ("a : 1", "now : 1", *more), acts=(act,), streams=("phase",))
     loop = Wires(
         "loop",

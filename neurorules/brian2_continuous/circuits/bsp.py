@@ -1,7 +1,8 @@
-"""BSP in continuous time (a reconstruction): a unit is a ring of five variables, and its mirror brings the error back.
+"""BSP in continuous time, a reconstruction: a unit is a ring of five variables, with a reverse ring for the error.
 
-A presentation has a window for each layer on the way up, and one for each on the way down: a ring runs while its window
-is open and holds its state afterwards. So the reverse ring of a layer finds the forward one's last state, its carrier.
+A presentation is divided into windows, one for each layer on the way up and one for each on the way down. A ring runs
+in its own window and holds its state afterwards, so that a layer's reverse ring can read the last state of its forward
+ring, around which it is linearised (the carrier).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from neurorules.brian2_continuous.parts.circuit import ARRIVE, BEGIN, JUDGE, LEARN, Act, Circuit, Units, When, Wires
-from neurorules.brian2_continuous.parts.layers import POWER, SHOWN, Net, gate, hidden_name, input_units, tables_of
+from neurorules.brian2_continuous.parts.layers import INPUT_PHASE, POWER, Net, gate, hidden_name, input_units, tables_of
 from neurorules.brian2_continuous.parts.learning import lower_texts
 from neurorules.brian2_continuous.parts.plan import Plan, Settings, samples_only
 from neurorules.language.errors import UserError
@@ -21,13 +22,27 @@ from neurorules.native.rings.system import ELEMENTS, RingSystem
 from neurorules.signals.reverse_ring import ReverseRing
 
 CARRIERS = {"final": "{x}", "fixed": "1.0"}
-"""What the reverse ring is linearised around: the forward ring's last state, or the fixed point."""
+"""The carrier as an expression, by mode of the signal: the forward ring's last state, or its fixed point."""
 
 
 def bsp(
     net: Net, rule: Rule, settings: Settings, random: np.random.Generator, system: RingSystem | None = None
 ) -> Circuit:
-    """Method 2 with the causal modes final and fixed; fixed points are 1."""
+    """Make the circuit of method 2 of BSP with the causal modes `final` and `fixed`. Fixed points are 1.
+
+    Args:
+        net: sizes; the neuron plays no part, since units are rings.
+        rule: the rule with its options.
+        settings: learning rates.
+        random: generator of the initial weights.
+        system: the equations of a ring; None for the reconstruction's own.
+
+    Returns:
+        The circuit, whose read-out is a layer of rings as well.
+
+    Raises:
+        UserError: the rule has another mode or method, or the net has recurrent layers.
+    """
     signal = rule.signal.make() if rule.signal is not None else None
     mode = signal.mode if isinstance(signal, ReverseRing) else ""
     if mode not in CARRIERS or len(rule.plasticity) != 4:
@@ -59,7 +74,7 @@ def bsp(
 
 
 def _gate(name: str) -> str:
-    return gate(SHOWN, "lr_readout" if name == "readout" else "lr_hidden")
+    return gate(INPUT_PHASE, "lr_readout" if name == "readout" else "lr_hidden")
 
 
 def _ring_units(
@@ -99,7 +114,7 @@ def _ring_units(
             Act(("m = pulled", *(("seen = a",) if last else ())), JUDGE),
             Act(bias, LEARN),
             Act(begin, BEGIN),
-            # Constant during a step: the integration looks at its middle too.
+            # The gates are variables that are constant during a step, since the integration also reads its middle.
             Act((f"up = {up}", f"down = {down}"), ARRIVE, order=3, every="step"),
             Act((f"l_S = l_S + {enters}*(({error})*x_S - l_S)",), ARRIVE, order=2, every="step"),
         ),
@@ -136,7 +151,7 @@ NEEDS = frozenset({"output_error", "reverse_circuit", "weight_transport"})
 
 
 def plan() -> Plan:
-    """Its circuit, what is presented, and rates it learns well with."""
+    """Make the rule's plan."""
     return Plan(
         bsp,
         samples_only,

@@ -1,4 +1,4 @@
-"""Direct random target projection in continuous time: wires of fixed random strength bring the label to every layer."""
+"""Direct random target projection in continuous time: fixed random wires bring the label to each hidden layer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,17 @@ from neurorules.language.rules import Rule
 
 
 def drtp(net: Net, rule: Rule, settings: Settings, random: np.random.Generator) -> Circuit:
-    """m of a layer is minus the label's projection, whatever the layer does."""
+    """Make the circuit of DRTP. The third factor m of a layer is minus the projection of the label.
+
+    Args:
+        net: sizes and neurons.
+        rule: the rule with its options.
+        settings: learning rates.
+        random: generator of the initial weights and of the projections.
+
+    Returns:
+        The circuit.
+    """
     label = Units("classes", net.classes, ("a = int(i == done_label) : 1",), streams=("label",))
     teaching = tuple(
         Teaching(
@@ -34,7 +44,7 @@ def drtp(net: Net, rule: Rule, settings: Settings, random: np.random.Generator) 
 
 
 def plan() -> Plan:
-    """Its circuit, what is presented, and rates it learns well with."""
+    """Make the rule's plan."""
     return Plan(drtp, samples_only, needs=frozenset({"target", "fixed_feedback"}), lr=0.003)
 
 

@@ -1,10 +1,11 @@
-"""PEPITA's contrastive form in continuous time: every sample is presented twice, the second time with the error on top.
+"""PEPITA's contrastive form in continuous time: each sample is presented twice, the second time with its error added.
 
-Hebbian in the second presentation and anti-Hebbian in the first: a global signal of two values, and nothing is kept of
-the first but the weights it has changed.
+Changes are Hebbian after the second presentation and anti-Hebbian after the first. The third factor is so a global
+signal of two values, and nothing of the first presentation is stored but the weights that it changed.
 
-F e is a current and no presynaptic activity, as on the torch path. Counted as activity, it adds W F e (F e)^T to a
-change: weights of the first layer grow along F whatever the sample, and little is learned.
+The projected error F e is a current and does not count as presynaptic activity, as on the torch path. As activity it
+would add W F e (F e)^T to a change, so that weights of the first layer grow along F for any sample, and little is
+learned.
 """
 
 from __future__ import annotations
@@ -18,17 +19,33 @@ from typing import Any
 import numpy as np
 
 from neurorules.brian2_continuous.parts.circuit import BEGIN, JUDGE, TELL, Act, Circuit, Units, Wires
-from neurorules.brian2_continuous.parts.layers import SHOWN, TOLD, Net, Teaching, make_circuit
+from neurorules.brian2_continuous.parts.layers import INPUT_PHASE, TEACHING_PHASE, Net, Teaching, make_circuit
 from neurorules.brian2_continuous.parts.plan import Plan, Settings, each_twice
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
 from neurorules.signals.perturbation import InputPerturbation
 
-PHASES = {"input": SHOWN, "modulated": TOLD}
+PHASES = {"input": INPUT_PHASE, "modulated": TEACHING_PHASE}
+"""The presentations after which the texts of each phase of the rule change parameters."""
 
 
 def pepita(net: Net, rule: Rule, settings: Settings, random: np.random.Generator) -> Circuit:
-    """`pepita:form=contrastive`: dw = -a_post a_pre after a sample, +a_post a_pre after the sample with F e."""
+    """Make the circuit of `pepita:form=contrastive`.
+
+    A weight changes by -a_post a_pre after a sample, and by +a_post a_pre after the sample with F e.
+
+    Args:
+        net: sizes and neurons.
+        rule: the rule with its options.
+        settings: learning rates, and `kappa`, the size of F e.
+        random: generator of the initial weights and of the projection F.
+
+    Returns:
+        The circuit.
+
+    Raises:
+        UserError: the rule has another form.
+    """
     if not any(p.phase == "modulated" and "S_post" in p.text for p in rule.plasticity):
         raise UserError(
             "pepita in continuous time is the form that keeps nothing between its passes. Use "
@@ -38,7 +55,7 @@ def pepita(net: Net, rule: Rule, settings: Settings, random: np.random.Generator
         "error",
         net.classes,
         ("now : 1", "a : 1"),
-        acts=(Act((f"a = now*int(done_phase == {SHOWN})",), TELL),),
+        acts=(Act((f"a = now*int(done_phase == {INPUT_PHASE})",), TELL),),
         streams=("phase",),
     )
     to_error = Wires(
@@ -62,7 +79,7 @@ def pepita(net: Net, rule: Rule, settings: Settings, random: np.random.Generator
         "input",
         net.inputs,
         ("a : 1", "own : 1", "pushed : 1"),
-        acts=(Act(("own = x_i", f"a = own + pushed*int(phase == {TOLD})"), BEGIN),),
+        acts=(Act(("own = x_i", f"a = own + pushed*int(phase == {TEACHING_PHASE})"), BEGIN),),
         streams=("x", "phase"),
     )
     circuit = make_circuit(net, rule, (Teaching(phases=PHASES),) * len(net.hidden), settings, random, shared=(error,))
@@ -72,7 +89,7 @@ def pepita(net: Net, rule: Rule, settings: Settings, random: np.random.Generator
 
 
 def _from_own(wires: Wires) -> Wires:
-    """The same wires, which learn from the sample alone."""
+    """Replace the presynaptic activity in the changes of wires by the sample's own, without F e."""
     acts = (
         replace(act, lines=tuple(re.sub(r"\ba_pre\b", "own_pre", line) for line in act.lines)) for act in wires.acts
     )
@@ -80,19 +97,19 @@ def _from_own(wires: Wires) -> Wires:
 
 
 KAPPA = 5.0
-"""Size of F e: at 1 and lr 0.006 units are nearly silent, at 8 weights grow without bound.
-Source: validation samples of the digits, seeds 0 to 2."""
+"""Default size of F e. With a learning rate of 0.006, units are nearly silent at 1, and weights grow without bound at
+8. Source: validation samples of the digits, seeds 0 to 2."""
 
 
 def form(rule: Rule) -> Mapping[str, Any]:
-    """The rule's own kappa, where it is given."""
+    """The plan's settings of a rule whose option kappa is given; nothing for one that leaves it open."""
     signal = rule.signal.make() if rule.signal is not None else None
     assert isinstance(signal, InputPerturbation)
     return {} if signal.kappa is None else {"settings": {"kappa": signal.kappa}}
 
 
 def plan() -> Plan:
-    """Its circuit, what is presented, and rates it learns well with."""
+    """Make the rule's plan."""
     return Plan(
         pepita,
         each_twice,

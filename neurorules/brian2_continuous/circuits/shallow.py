@@ -1,4 +1,4 @@
-"""The control: hidden layers stay as they are drawn."""
+"""The control in continuous time: hidden layers keep their initial weights, and only the read-out learns."""
 
 from __future__ import annotations
 
@@ -11,12 +11,22 @@ from neurorules.language.rules import Rule
 
 
 def shallow(net: Net, rule: Rule, settings: Settings, random: np.random.Generator) -> Circuit:
-    """Hidden layers without a teacher; the read-out learns."""
+    """Make the circuit of the control.
+
+    Args:
+        net: sizes and neurons.
+        rule: the rule with its options.
+        settings: learning rates.
+        random: generator of the initial weights.
+
+    Returns:
+        The circuit, whose hidden layers have no third factor.
+    """
     return make_circuit(net, rule, (Teaching(),) * len(net.hidden), settings, random)
 
 
 def plan() -> Plan:
-    """Its circuit, what is presented, and rates it learns well with."""
+    """Make the rule's plan."""
     return Plan(shallow, samples_only)
 
 

@@ -1,8 +1,8 @@
-"""Signal propagation in continuous time: a phase of samples and a phase of targets through the same units.
+"""Signal propagation in continuous time: samples and targets are presented to the same units.
 
-When a target is presented, its current enters the first hidden layer and travels on; each unit keeps how active it
-was, one number a class. When a sample has been presented, a layer compares its activity with these and changes its
-weights at once. Nothing is stored of a sample, and no weight is read backwards.
+When a target is presented, its current enters the first hidden layer and travels on to the layers above. Each unit
+stores its activity, one number for each class. When a sample has been presented, a layer compares its activity with the
+stored ones and changes its weights at once. Nothing of a sample is stored, and no weight is read backwards.
 """
 
 from __future__ import annotations
@@ -16,24 +16,36 @@ import numpy as np
 from neurorules.brian2_continuous.circuits._memory import remembered
 from neurorules.brian2_continuous.circuits._targets import embedding, pushing_error, returned_error, shown_classes
 from neurorules.brian2_continuous.parts.circuit import JUDGE, Act, Circuit
-from neurorules.brian2_continuous.parts.layers import SHOWN, TOLD, Net, Teaching, make_circuit
+from neurorules.brian2_continuous.parts.layers import INPUT_PHASE, TEACHING_PHASE, Net, Teaching, make_circuit
 from neurorules.brian2_continuous.parts.plan import Plan, Settings, each_then_target, each_twice, samples_and_classes
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
 from neurorules.signals.prototypes import Prototypes
 
 CONTRAST = "contrastive_hebbian"
-"""The form that keeps nothing between its presentations."""
+"""The loss of the form that stores nothing from one presentation to the next."""
 
 
 def sigprop(net: Net, rule: Rule, settings: Settings, random: np.random.Generator) -> Circuit:
-    """Layers that learn from targets which travel through their own weights.
+    """Make the circuit of a form of sigprop, whose layers learn from targets that pass through their own weights.
 
-    loss=label tells classes apart. loss=l2 is the Hebbian form: the target's activity minus the sample's, each less the
-    unit's own mean, its stabiliser; centred=false leaves that out. generator=target_loop closes a single loop: a sample
-    is followed by what the read-out's error sends into the first layer. loss=contrastive_hebbian leaves the sample on
-    meanwhile, and is Hebbian then, anti-Hebbian before. predict=prototypes scores by the last layer's likeness to each
-    class, without a read-out.
+    With loss=label, m separates classes. With loss=l2, the Hebbian form, m is the target's activity minus the sample's,
+    each without the unit's running mean (centred=false subtracts none). With generator=target_loop, a presentation
+    follows each sample in which the read-out's error enters the first layer. With loss=contrastive_hebbian, the
+    sample stays on in that presentation; changes are Hebbian after it and anti-Hebbian after the first one. With
+    predict=prototypes, the scores are the similarities of the last hidden layer's activity to each class.
+
+    Args:
+        net: sizes and neurons.
+        rule: the rule with its options.
+        settings: learning rates, and the numbers of `FORMS`.
+        random: generator of the initial weights.
+
+    Returns:
+        The circuit.
+
+    Raises:
+        UserError: the form has no equations in continuous time.
     """
     signal = _signal(rule)
     if signal.loss == CONTRAST:
@@ -49,13 +61,18 @@ def sigprop(net: Net, rule: Rule, settings: Settings, random: np.random.Generato
 
 
 def _contrasted() -> Teaching:
-    """m is the activity, up in the second presentation of a sample and down in the first: a signal for all alike."""
-    sign = f"(int(done_phase == {SHOWN}) - int(done_phase == {TOLD}))"
-    return Teaching(("m : 1",), acts=(Act((f"m = a*{sign}",), JUDGE),), phases={"input": SHOWN, "target": TOLD})
+    """m is plus the activity after a sample's first presentation and minus it after the second, for all layers alike.
+
+    A text's change is minus m, so that changes are Hebbian after the second presentation.
+    """
+    sign = f"(int(done_phase == {INPUT_PHASE}) - int(done_phase == {TEACHING_PHASE}))"
+    return Teaching(
+        ("m : 1",), acts=(Act((f"m = a*{sign}",), JUDGE),), phases={"input": INPUT_PHASE, "target": TEACHING_PHASE}
+    )
 
 
 def _signal(rule: Rule) -> Prototypes:
-    """The rule's signal, where it is a form that has equations here."""
+    """The rule's signal, after a check that its form has equations in continuous time."""
     signal = rule.signal.make() if rule.signal is not None else None
     assert isinstance(signal, Prototypes)
     phases = [phase.name for phase in rule.phases]
@@ -90,13 +107,15 @@ FORMS: Mapping[tuple[str, str], Mapping[str, Any]] = {
         "settings": {"push": 0.3},
     },
 }
-"""By loss and generator: what is presented, and rates. Source: validation samples of the digits, seeds 0 to 2."""
+"""Fields of the plan that each form replaces, by loss and generator. Source of the rates: validation samples of the
+digits, seeds 0 to 2."""
 
 
 def plan() -> Plan:
-    """Its circuit, what is presented, and rates it learns well with.
+    """Make the rule's plan.
 
-    `renewal` is the share of the way to what was just presented that a remembered class moves.
+    `temperature` divides similarities in the softmax. `renewal`, in (0, 1], is the share by which a stored activity
+    moves towards that of the target that has just been presented.
     """
 
     def form(rule: Rule) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""What a circuit runs on here: compiled where there is a C++ compiler, else Brian2's numpy target, which says so."""
+"""Choose what runs a circuit: a compiled program, or Brian2's numpy target where there is no C++ compiler."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from neurorules.brian2_continuous.parts.standalone import compile_circuit
 from neurorules.brian2_steps.program import find_cpp_compiler
 
 SLOWER = 50
-"""Times that the numpy target is slower. Source: measured, 500 presentations of DRTP on 64-60-10 units, one core."""
+"""How many times slower the numpy target is than a compiled program. Source: measured with 500 presentations of DRTP on
+64-60-10 units, on one core."""
 
 
 def machine_for(circuit: Circuit) -> Machine:
-    """The fastest machine that this computer has for a circuit.
+    """Make the fastest machine for a circuit that this computer can run; a warning says where that is the slow one.
 
     Raises:
         MissingExtra: brian2 is not installed.

@@ -1,8 +1,9 @@
-"""A model in continuous time as text: units, wires between them, what streams in; complete before Brian2 is imported.
+"""A model in continuous time as equations: populations of units, and wires between them. It needs no Brian2 itself.
 
-Samples follow one another as *presentations* of equal length. What streams in is constant during one and stands in
-tables, a row a presentation; equations read it by name. Names that begin with `done_` hold the row of the presentation
-that has just ended: what judges and learns runs at that moment, before the next one begins.
+Samples follow one another as *presentations* of equal length. The input of a presentation, such as a sample's currents
+and its label, is constant while it lasts. It stands in tables with one row for each presentation, which equations read
+by the name of the table. The rule compares and learns at the moment at which one presentation ends and the next has not
+begun. The row of the presentation that has just ended is read by the table's name behind `done_`.
 """
 
 from __future__ import annotations
@@ -19,21 +20,27 @@ from neurorules.brian2_steps.scale import SCALE
 
 JUDGE, LEARN, TELL, BEGIN, ARRIVE = "judge", "learn", "tell", "begin", "arrive"
 SLOTS = ("start", JUDGE, LEARN, TELL, BEGIN, ARRIVE, "groups", "thresholds", "synapses", "resets", "record", "end")
-"""Order of one step. `judge`, `learn`, `tell` and `begin` act where one presentation ends and the next begins."""
+"""The slots of one integration step, in their order.
+
+Four of them act between two presentations: in `judge` errors and third factors are computed, in `learn` weights change,
+in `tell` errors are sent back and running averages move, and in `begin` the next presentation starts. In `arrive`,
+wires sum their currents.
+"""
 Every = Literal["step", "presentation"]
+"""How often something runs: at every integration step, or once in a presentation."""
 When = tuple[str, int, Every]
-"""Slot, order among what runs in it, rhythm."""
+"""When something runs: its slot, its place among all that runs in the slot, and how often."""
 
 
 @dataclass(frozen=True)
 class Act:
-    """Statements that run at a slot, every step or once a presentation.
+    """Statements that run in a slot.
 
     Args:
-        lines: in order.
+        lines: the statements in their order, in Brian2's syntax.
         slot: one of `SLOTS`.
-        order: among all that runs in the slot.
-        every: step or presentation.
+        order: place among all that runs in the slot; lower numbers run first.
+        every: whether they run at every integration step, or once in a presentation.
     """
 
     lines: tuple[str, ...]
@@ -44,21 +51,24 @@ class Act:
 
 @dataclass(frozen=True)
 class Units:
-    """A population.
+    """A population of units.
 
     Args:
         name: of the Brian2 object.
-        size: units.
-        equations: lines in Brian2's syntax; time constants in ms.
-        threshold: condition of a spike, None for units that do not spike.
-        reset: statements at a spike.
-        refractory_ms: how long a spike silences, >= 0.
-        acts: statements at slots.
-        streams: names of tables it reads: (K,) values shared by all units, or (K, size) as `NAME_i`.
-        start: initial values by variable; 0 where none is given.
-        keeps: variables that are carried from one run to the next, such as a bias.
-        record, watch: recorded at `judge`, once a presentation, and at each step's end; with units, in volt and ampere.
-        spikes: whether every spike's unit and time are recorded.
+        size: number of units N.
+        equations: lines in Brian2's syntax.
+        threshold: condition of a spike; None for units that do not spike.
+        reset: statements that run at a unit's spike.
+        refractory_ms: time after a spike in which the unit cannot spike, in ms, >= 0.
+        acts: statements that run in slots.
+        streams: names of the tables that the equations read. A table (K,) has one value for all units, and a table
+            (K, N) is read as `NAME_i`.
+        start: initial values by variable, scalar or (N,); variables that are missing here begin with 0.
+        keeps: names of the variables that are carried from one run to the next, such as a bias.
+        record: names of the variables that are recorded once in each presentation, when slot `judge` ends.
+        spikes: whether the unit and the time of each spike are recorded.
+        watch: names of the variables that are recorded at the end of each integration step. Variables with units, such
+            as `V_m`, are recorded in volt and ampere.
     """
 
     name: str
@@ -78,10 +88,10 @@ class Units:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Which units are connected, one wire a pair.
+    """The pairs of units that wires connect, one wire for each pair.
 
     Args:
-        pre, post: (N,) positions in source and target; N > 0.
+        pre, post: indices of units in the source and in the target, (n,) each, n > 0.
     """
 
     pre: np.ndarray
@@ -92,24 +102,35 @@ class Pairs:
 
 
 def random_pairs(source: int, target: int, probability: float, random: np.random.Generator) -> Pairs:
-    """Every pair of `source` and `target` units with a probability in 0..1, a source's after another's."""
+    """Draw which units are connected, each pair on its own.
+
+    Args:
+        source: number of units of the source.
+        target: number of units of the target.
+        probability: that a pair is connected, in 0..1.
+        random: generator of the draws.
+
+    Returns:
+        The connected pairs, in the order of the source's units.
+    """
     return Pairs(*np.nonzero(random.random((source, target)) < probability))
 
 
 @dataclass(frozen=True)
 class Wires:
-    """Connections from `source` to `target`, whose streams and settings they read too.
+    """Connections from one population to another. Their equations can also read the target's tables and settings.
 
     Args:
         name: of the Brian2 object.
-        source, target: names of populations.
-        equations: lines; `NAME_post = ... : 1 (summed)` sums over a unit's wires.
-        sums: slot, order and rhythm at which each summed variable is made, by name.
-        on_pre, on_post: statements at spikes.
-        acts: statements at slots.
-        start: initial values by variable: numbers, (post, pre) arrays, or (N,) where `pairs` are given.
-        keeps: variables carried from one run to the next: the weights.
-        pairs: which units are connected; None for every unit with every unit.
+        source: name of the presynaptic population.
+        target: name of the postsynaptic population.
+        equations: lines in Brian2's syntax; `NAME_post = ... : 1 (summed)` sums over the wires of a target's unit.
+        sums: when each summed variable is computed, by its name.
+        on_pre, on_post: statements that run at a spike of the source's or of the target's unit.
+        acts: statements that run in slots.
+        start: initial values by variable: a scalar, (post, pre), or (n,) where `pairs` are given.
+        keeps: names of the variables that are carried from one run to the next, such as the weight.
+        pairs: the n pairs of units that are connected; None for every unit with every unit.
     """
 
     name: str
@@ -127,18 +148,19 @@ class Wires:
 
 @dataclass(frozen=True)
 class Circuit:
-    """A whole model.
+    """A whole model in continuous time.
 
     Args:
-        units, wires: its parts.
-        tables: width of each table by name, 0 for one value a presentation.
-        presentations: K, of one run.
-        period_ms: length of a presentation.
-        dt_ms: step of the integration.
-        method: how Brian2 integrates.
-        settings: numbers that equations read by name and that may change without compiling.
-        seed: of `rand()` in equations, the same in every run; None where nothing is random.
-        scored: units whose recorded variable `seen` holds the class scores.
+        units: its populations.
+        wires: the connections between them.
+        tables: width of each table by name; 0 for a table with one value for each presentation.
+        presentations: number of presentations K of one run.
+        period_ms: length of a presentation in ms, > 0.
+        dt_ms: integration step in ms, > 0.
+        method: name of Brian2's integration method.
+        settings: numbers that equations read by name. They can change from run to run, without compiling again.
+        seed: of the random numbers in equations, equal in each run; None where nothing is random.
+        scored: name of the population whose recorded variable `seen` holds the scores of the classes.
     """
 
     units: tuple[Units, ...]
@@ -152,36 +174,36 @@ class Circuit:
     seed: int | None = None
     scored: str = "readout"
 
-    def kept(self) -> Iterator[tuple[Units | Wires, str]]:
-        """Everything that is carried from one run to the next."""
+    def state(self) -> Iterator[tuple[Units | Wires, str]]:
+        """Iterate over the variables that are carried from one run to the next, each with the part that has it."""
         parts: tuple[Units | Wires, ...] = (*self.units, *self.wires)
         for part in parts:
             for variable in part.keeps:
                 yield part, variable
 
     def model_hash(self) -> str:
-        """Of all that is compiled: texts, sizes, lengths; not of tables, weights or settings."""
-        told = asdict(self)
-        told["settings"] = sorted(self.settings)
-        for part in (*told["units"], *told["wires"]):
+        """Hash all that is compiled: equations, sizes and lengths, but no values of tables, variables or settings."""
+        content = asdict(self)
+        content["settings"] = sorted(self.settings)
+        for part in (*content["units"], *content["wires"]):
             part["start"] = sorted(part["start"])
-        for wires in told["wires"]:
+        for wires in content["wires"]:
             if wires["pairs"] is not None:
                 ends = np.stack([wires["pairs"]["pre"], wires["pairs"]["post"]]).astype(np.int64)
                 wires["pairs"] = hashlib.sha256(ends.tobytes()).hexdigest()
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:20]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:20]
 
     def starts(self) -> dict[str, Any]:
-        """Initial values by "part.variable"; those of wires flat, a source's after another's."""
-        found: dict[str, Any] = {}
+        """Initial values by "part.variable"; those of wires are flat, in the order of `flat`."""
+        values: dict[str, Any] = {}
         for one in self.units:
-            found |= {f"{one.name}.{k}": v for k, v in one.start.items()}
+            values |= {f"{one.name}.{k}": v for k, v in one.start.items()}
         for wire in self.wires:
-            found |= {f"{wire.name}.{k}": flat(v) for k, v in wire.start.items()}
-        return found
+            values |= {f"{wire.name}.{k}": flat(v) for k, v in wire.start.items()}
+        return values
 
     def show(self) -> str:
-        """The model for a person to read."""
+        """Write the whole model as text for a reader."""
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
@@ -209,7 +231,10 @@ class Circuit:
 
 
 def flat(values: float | np.ndarray) -> float | np.ndarray:
-    """(post, pre) values in the order of Brian2's connections, a source's wires after another's; (N,) stay."""
+    """Bring the values of wires into the order of Brian2's synapses, unit by unit of the source.
+
+    A (post, pre) array becomes a flat one; a scalar or a flat array stays as it is.
+    """
     return np.ascontiguousarray(values.T).reshape(-1) if isinstance(values, np.ndarray) else values
 
 

@@ -1,4 +1,4 @@
-"""Memory foreseen: whether a circuit fits, asked before its weights are drawn."""
+"""Estimate the memory of a circuit before its weights are drawn."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from neurorules.brian2_continuous.parts.layers import Net
 from neurorules.runs.memory import check_room
 
 SYNAPSE = 24
-"""Bytes of a synapse at least: its weight here and where it is run, and there the two units that it joins."""
+"""Bytes that a synapse needs at least: its weight in this process and in the one that runs it, and there the indices of
+its two units."""
 
 
 def check_net(net: Net) -> None:
-    """Whether the synapses of a circuit fit in memory.
+    """Check that the synapses of a circuit fit in memory.
 
     Raises:
-        UserError: they do not.
+        UserError: the memory that is free is too small for them.
     """
     sizes = (net.inputs, *net.hidden, net.classes)
     synapses = sum(below * above for below, above in itertools.pairwise(sizes))

@@ -1,4 +1,4 @@
-"""A circuit run by Brian2's numpy target, where no C++ compiler is: the same numbers, many times slower."""
+"""Run a circuit in Brian2's numpy target, which needs no C++ compiler and computes the same numbers more slowly."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from neurorules.brian2_steps.backend import generating, load_brian2, runtime_dev
 
 @dataclass
 class Interpreted(Machine):
-    """A circuit in Brian2; objects are made anew for each run.
+    """A circuit that Brian2 runs in this process; its Brian2 objects are made anew for each run.
 
     Args:
-        circuit: its text.
+        circuit: the equations.
     """
 
     circuit: Circuit
@@ -31,11 +31,11 @@ class Interpreted(Machine):
         brian2 = load_brian2()
         self.device = runtime_device()
         with generating(brian2, "numpy", self.device):
-            self.objects = build(brian2, self.circuit, tables)
+            self.objects = objects = build(brian2, self.circuit, tables)
             for name, value in values.items():
-                self._set(name, value)
+                self._set(objects.parts, name, value)
             duration = self.circuit.presentations * self.circuit.period_ms + self.circuit.dt_ms
-            self.objects.network.run(duration * brian2.ms, namespace={})
+            objects.network.run(duration * brian2.ms, namespace={})
 
     def read(self, name: str) -> np.ndarray:
         part, variable = name.split(".")
@@ -55,9 +55,8 @@ class Interpreted(Machine):
             monitor = objects.spikes[units]
             return Spikes(np.array(monitor.i), np.array(monitor.t) * 1000)
 
-    def _set(self, name: str, value: float | np.ndarray) -> None:
-        assert self.objects is not None
-        parts = self.objects.parts
+    def _set(self, parts: Mapping[str, Any], name: str, value: float | np.ndarray) -> None:
+        """Set a variable "part.variable", or a setting in all parts that read it."""
         if name in self.circuit.settings:
             for part in parts.values():
                 if name in part.variables:
@@ -68,7 +67,7 @@ class Interpreted(Machine):
 
     @contextmanager
     def _session(self) -> Iterator[Objects]:
-        """What the last run left, on its own device."""
+        """The objects of the last run, in a session on the device that they were made on."""
         assert self.objects is not None, "nothing has been run"
         with generating(load_brian2(), "numpy", self.device):
             yield self.objects

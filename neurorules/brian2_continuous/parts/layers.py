@@ -1,4 +1,4 @@
-"""The part of a circuit that every rule shares: input, hidden layers, read-out, and the wires that learn."""
+"""The part of a circuit that all rules share: input, hidden layers, read-out, and the wires that learn."""
 
 from __future__ import annotations
 
@@ -16,22 +16,27 @@ from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
 
 POWER = 50.0
-"""Mean squared length of a sample's current. Equal for every data set, so that rates of learning carry over."""
+"""Mean squared length of the vector of a sample's currents. It is equal for all data sets, so that a learning rate that
+suits one suits the others."""
 LOOP_GAIN = 0.5
-"""Of fresh recurrent weights beside those from below: what goes round in a layer decays."""
-SHOWN, TOLD = 0, 1
-"""Phases of a presentation: a sample; or what a rule shows beside it."""
+"""Standard deviation of initial recurrent weights, relative to that of weights from the layer below. Activity that goes
+round in a layer then decays."""
+INPUT_PHASE, TEACHING_PHASE = 0, 1
+"""What a presentation shows: a sample, or what a rule shows in addition, such as a class or the error of a sample. The
+number is the value of `phase` in equations."""
 
 
 @dataclass(frozen=True)
 class Net:
-    """What a circuit is made for.
+    """The sizes and neurons of a circuit.
 
     Args:
-        inputs, hidden, classes: sizes.
-        neuron: of the hidden layers.
-        presentations: of one run.
-        recurrent: whether each hidden layer also reads itself; () where none does.
+        inputs: number of input units.
+        hidden: number of units of each hidden layer, from the bottom up.
+        classes: number of classes C.
+        neuron: the neuron of the hidden layers.
+        presentations: number of presentations K of one run.
+        recurrent: whether each hidden layer is also connected to itself; () where none is.
     """
 
     inputs: int
@@ -42,20 +47,23 @@ class Net:
     recurrent: tuple[bool, ...] = ()
 
     def loops(self, number: int) -> bool:
-        """Whether hidden layer `number`, from 1, reads itself."""
+        """Whether hidden layer `number`, counted from 1, is connected to itself."""
         return bool(self.recurrent) and self.recurrent[number - 1]
 
 
 @dataclass(frozen=True)
 class Teaching:
-    """What a rule adds to one hidden layer: where its third factor `m` comes from.
+    """What a rule adds to one hidden layer to compute its third factor `m`.
 
     Args:
-        equations: of the layer's units; they declare `m` where the rule's texts read it.
-        units, wires: further parts.
-        acts: of the layer's units.
-        start, keeps: of the layer's units.
-        phases: rule's phase by the phase of the presentation in which its texts act.
+        equations: further equations of the layer's units; they declare `m` where the rule's texts read it.
+        units: further populations.
+        wires: further connections.
+        acts: further statements of the layer's units.
+        start: initial values of the layer's further variables.
+        keeps: names of those variables that are carried from one run to the next.
+        phases: by phase of the rule, the kind of presentation (`INPUT_PHASE` or `TEACHING_PHASE`) after which that
+            phase's texts change parameters.
     """
 
     equations: tuple[str, ...] = ()
@@ -64,14 +72,14 @@ class Teaching:
     acts: tuple[Act, ...] = ()
     start: Mapping[str, float | np.ndarray] = field(default_factory=dict)
     keeps: tuple[str, ...] = ()
-    phases: Mapping[str, int] = field(default_factory=lambda: {"input": SHOWN})
+    phases: Mapping[str, int] = field(default_factory=lambda: {"input": INPUT_PHASE})
 
 
 def hidden_sizes(text: str) -> tuple[int, ...]:
-    """Sizes of a net of dense layers, some of them recurrent, such as "256-r128".
+    """Read the sizes of the hidden layers of a net such as "256-r128".
 
     Raises:
-        UserError: something else than such layers.
+        UserError: the net has layers other than dense and recurrent ones.
     """
     net = parse_net(text)
     if net.last or any(a.kernel is not None or a.normalised or a.before for a in net.layers):
@@ -83,12 +91,12 @@ def hidden_sizes(text: str) -> tuple[int, ...]:
 
 
 def recurrent_layers(text: str) -> tuple[bool, ...]:
-    """Which layers of such a net read themselves."""
+    """Read which hidden layers of such a net are recurrent."""
     return tuple(spec.recurrent for spec in parse_net(text).layers)
 
 
 def hidden_name(number: int) -> str:
-    """Name of a hidden layer, from 1."""
+    """The name of hidden layer `number`, counted from 1."""
     return f"hidden{number}"
 
 
@@ -100,28 +108,34 @@ def make_circuit(
     random: np.random.Generator,
     shared: tuple[Units, ...] = (),
 ) -> Circuit:
-    """A whole circuit.
+    """Assemble a whole circuit.
 
     Args:
-        net: sizes and neuron.
-        rule: whose texts change the hidden layers.
-        teaching: of each hidden layer.
-        settings: rates and whatever the teaching's equations read.
-        random: of fresh weights.
-        shared: parts that the teaching of every layer uses.
+        net: sizes and neurons.
+        rule: the rule whose texts change the hidden layers.
+        teaching: what the rule adds to each hidden layer, from the bottom up.
+        settings: the rates `lr_hidden` and `lr_readout`, and all else that equations read by name.
+        random: generator of the initial weights.
+        shared: populations that the additions to several layers read.
+
+    Returns:
+        The circuit, which has a read-out of its own.
+
+    Raises:
+        UserError: a text of the rule cannot be written as statements of a circuit.
     """
     units = [input_units(net), *shared]
     wires: list[Wires] = []
     source, fan_in = "input", net.inputs
-    for number, (size, taught) in enumerate(zip(net.hidden, teaching, strict=True), start=1):
+    for number, (size, addition) in enumerate(zip(net.hidden, teaching, strict=True), start=1):
         name = hidden_name(number)
-        units += [_hidden(net, rule, name, size, taught, net.loops(number)), *taught.units]
+        units += [_hidden(net, rule, name, size, addition, net.loops(number)), *addition.units]
         power = POWER if number == 1 else fan_in
         weights = random.normal(0.0, net.neuron.gain * math.sqrt(2.0 / power), (size, fan_in))
-        wires += [_forward(net, rule, source, name, weights, taught), *taught.wires]
+        wires += [_forward(net, rule, source, name, weights, addition), *addition.wires]
         if net.loops(number):
             loop = random.normal(0.0, LOOP_GAIN * net.neuron.gain * math.sqrt(2.0 / size), (size, size))
-            wires.append(_recurrent(net, rule, name, loop, taught))
+            wires.append(_recurrent(net, rule, name, loop, addition))
         source, fan_in = name, size
     units.append(_readout(net))
     wires += _to_readout(net, source, fan_in)
@@ -137,25 +151,33 @@ def make_circuit(
 
 
 def tables_of(net: Net) -> dict[str, int]:
-    """Width of what streams in: currents, label, phase and the factor of all rates."""
+    """Width of each table that a circuit reads: a sample's currents, its label, the phase, and the factor of rates."""
     return {"x": net.inputs, "label": 0, "phase": 0, "eta": 0}
 
 
 def input_units(net: Net) -> Units:
-    """Units that hold a sample's currents during its presentation."""
+    """Make the input units, whose activity `a` is a sample's currents during its presentation."""
     return Units("input", net.inputs, ("a : 1",), acts=(Act(("a = x_i",), BEGIN),), streams=("x",))
 
 
 def gate(phase: int, rate: str) -> str:
-    """Factor of a change: a setting that is its rate, where the presentation that has ended was of this phase."""
+    """Write the factor of a change of parameters.
+
+    Args:
+        phase: `INPUT_PHASE` or `TEACHING_PHASE`: the presentations after which the change happens.
+        rate: name of the setting that is the learning rate.
+
+    Returns:
+        An expression: the rate times the schedule's factor, and 0 after presentations of the other phase.
+    """
     return f"{rate}*done_eta*int(done_phase == {phase})"
 
 
-def _hidden(net: Net, rule: Rule, name: str, size: int, taught: Teaching, loops: bool) -> Units:
+def _hidden(net: Net, rule: Rule, name: str, size: int, addition: Teaching, loops: bool) -> Units:
     neuron = net.neuron
     changes = tuple(
         line
-        for own, phase in taught.phases.items()
+        for own, phase in addition.phases.items()
         for line in lower_texts(rule, "b", own, gate(phase, "lr_hidden"), psi=neuron.psi)
     )
     counted = ("spikes : 1",) if neuron.threshold is not None else ()
@@ -168,24 +190,24 @@ def _hidden(net: Net, rule: Rule, name: str, size: int, taught: Teaching, loops:
             "I_aside : 1",
             "b : 1",
             *counted,
-            *taught.equations,
+            *addition.equations,
         ),
         threshold=neuron.threshold,
         reset=(*neuron.reset, *(("spikes += 1",) if counted else ())),
         refractory_ms=neuron.refractory_ms,
-        acts=(*((Act(changes, LEARN),) if changes else ()), *taught.acts),
+        acts=(*((Act(changes, LEARN),) if changes else ()), *addition.acts),
         streams=("label", "phase", "eta"),
-        start={"b": 0.0, **taught.start},
-        keeps=("b", *taught.keeps),
+        start={"b": 0.0, **addition.start},
+        keeps=("b", *addition.keeps),
     )
 
 
-def _forward(net: Net, rule: Rule, source: str, target: str, weights: np.ndarray, taught: Teaching) -> Wires:
+def _forward(net: Net, rule: Rule, source: str, target: str, weights: np.ndarray, addition: Teaching) -> Wires:
     neuron = net.neuron
     constant = source == "input"
     spiking = neuron.threshold is not None and not constant
     equations, on_pre, every = neuron.carries(spiking, constant)
-    changes = _changes(net, rule, taught)
+    changes = _changes(net, rule, addition)
     return Wires(
         f"{target}_ff",
         source,
@@ -199,25 +221,25 @@ def _forward(net: Net, rule: Rule, source: str, target: str, weights: np.ndarray
     )
 
 
-def _recurrent(net: Net, rule: Rule, name: str, weights: np.ndarray, taught: Teaching) -> Wires:
-    """A layer to itself, by the same texts; activity takes effect in the next step."""
-    forward = _forward(net, rule, name, name, weights, taught)
+def _recurrent(net: Net, rule: Rule, name: str, weights: np.ndarray, addition: Teaching) -> Wires:
+    """Wires from a layer to itself, which learn by the same texts; activity takes effect in the next step."""
+    forward = _forward(net, rule, name, name, weights, addition)
     equations = tuple(line.replace("I_const_post", "I_loop_post") for line in forward.equations)
     sums = {"I_loop_post": forward.sums["I_const_post"]} if forward.sums else {}
     return replace(forward, name=f"{name}_rec", equations=equations, sums=sums)
 
 
-def _changes(net: Net, rule: Rule, taught: Teaching) -> tuple[str, ...]:
-    """What a rule changes of weights."""
+def _changes(net: Net, rule: Rule, addition: Teaching) -> tuple[str, ...]:
+    """Statements by which a rule changes weights."""
     return tuple(
         line
-        for own, phase in taught.phases.items()
+        for own, phase in addition.phases.items()
         for line in lower_texts(rule, "w", own, gate(phase, "lr_hidden"), psi=net.neuron.psi)
     )
 
 
 def _readout(net: Net) -> Units:
-    """Scores, their softmax and its error, all when a presentation ends."""
+    """The read-out: scores, their softmax and its error, which are computed when a presentation ends."""
     return Units(
         "readout",
         net.classes,
@@ -231,9 +253,9 @@ def _readout(net: Net) -> Units:
             "seen : 1",
         ),
         acts=(
-            # Kept, not computed where it is read: the bias that learns would change it before the weights have learned.
+            # The error is stored in a variable, since the bias learns before the weights and would change it.
             Act(("m = raw/total - int(i == done_label)", "seen = score"), JUDGE, order=2),
-            Act((f"b += -{gate(SHOWN, 'lr_readout')}*m",), LEARN),
+            Act((f"b += -{gate(INPUT_PHASE, 'lr_readout')}*m",), LEARN),
         ),
         streams=("label", "phase", "eta"),
         start={"b": 0.0, "total": 1.0},
@@ -249,7 +271,7 @@ def _to_readout(net: Net, source: str, fan_in: int) -> list[Wires]:
         "readout",
         ("w : 1", "I_const_post = w*a_pre : 1 (summed)"),
         sums={"I_const_post": (JUDGE, 0, "presentation")},
-        acts=(Act((f"w += -{gate(SHOWN, 'lr_readout')}*m_post*a_pre",), LEARN),),
+        acts=(Act((f"w += -{gate(INPUT_PHASE, 'lr_readout')}*m_post*a_pre",), LEARN),),
         start={"w": np.zeros((net.classes, fan_in))},
         keeps=("w",),
     )

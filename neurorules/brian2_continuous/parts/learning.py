@@ -1,4 +1,4 @@
-"""A rule's texts as statements of a circuit: `S` of a text is a unit's activity `a`, `v` the membrane `u`."""
+"""Write a rule's texts as statements of a circuit. `S` in a text is a unit's activity `a`, and `v` its membrane `u`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import math
 import re
 from typing import NamedTuple
 
-from neurorules.brian2_steps.lowering import Lowered, Place, lower_neuronal, lower_synaptic
+from neurorules.brian2_steps.expression_texts import Place
+from neurorules.brian2_steps.lowering import Lowered, lower_neuronal, lower_synaptic
 from neurorules.brian2_steps.scale import STEP_MS
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
@@ -15,17 +16,20 @@ NAMES = ((r"\bS_(pre|post)\b", r"a_\1"), (r"\bv_(pre|post)\b", r"u_\1"), (r"\bS\
 
 
 def lower_texts(rule: Rule, parameter: str, phase: str, gate: str, *, psi: str) -> tuple[str, ...]:
-    """Changes of a hidden layer's parameter in one phase, applied to the parameter itself.
+    """Write the statements that change a parameter of a hidden layer in one phase of a rule.
 
     Args:
-        rule: whose texts act.
-        parameter: "w" or "b".
-        phase: of the rule.
-        gate: factor of every change: rate, and when it acts.
-        psi: text of psi with {v} for the membrane.
+        rule: the rule.
+        parameter: "w" for weights or "b" for biases.
+        phase: name of the rule's phase.
+        gate: factor of each change, from `layers.gate`.
+        psi: psi as text, with {v} for the membrane.
+
+    Returns:
+        Statements such as "w += ...", one for each group of products; () where the phase does not change the parameter.
 
     Raises:
-        UserError: a text that has no lowering.
+        UserError: the rule declares eligibilities, or a text reads what circuits do not have.
     """
     _refuse_eligibilities(rule)
     lines: list[str] = []
@@ -59,23 +63,31 @@ def _act(line: str, parameter: str, gate: str) -> str:
 
 
 class AtSpikes(NamedTuple):
-    """Statements of wires at a presynaptic spike and at a postsynaptic one; they read the traces x of both ends."""
+    """Statements that change wires at spikes. They read the traces `x` of the units at both ends.
+
+    Args:
+        on_pre: those that run at a presynaptic spike.
+        on_post: those that run at a postsynaptic spike.
+    """
 
     on_pre: tuple[str, ...]
     on_post: tuple[str, ...]
 
 
 def lower_events(rule: Rule, gate: str) -> AtSpikes:
-    """Changes of hidden weights that happen at spikes alone, kept within the rule's bounds.
+    """Write the statements that change hidden weights at spikes, and clip them to the rule's bounds.
 
-    A spike finds the traces that earlier spikes left: two spikes of one step do not pair.
+    A spike reads the traces that earlier spikes left, so that two spikes of one step do not form a pair.
 
     Args:
-        rule: whose texts act, in the phase "input".
-        gate: factor of every change.
+        rule: the rule, whose texts of the phase "input" are written.
+        gate: factor of each change, as an expression.
+
+    Returns:
+        The statements for presynaptic and for postsynaptic spikes.
 
     Raises:
-        UserError: a text that acts between spikes too, or has no lowering.
+        UserError: the rule declares eligibilities, or a product of a text has not exactly one of S_pre and S_post.
     """
     _refuse_eligibilities(rule)
     on_pre: list[str] = []
@@ -91,20 +103,20 @@ def lower_events(rule: Rule, gate: str) -> AtSpikes:
             )
         on_pre += [_at_spike(line, "S_pre", gate) for line in lowered.on_pre]
         on_post += [_at_spike(line, "S_post", gate) for line in lowered.on_post]
-    kept = () if rule.bounds is None else (f"w = clip(w, {rule.bounds[0]!r}, {rule.bounds[1]!r})",)
-    return AtSpikes((*on_pre, *kept), (*on_post, *kept))
+    clip = () if rule.bounds is None else (f"w = clip(w, {rule.bounds[0]!r}, {rule.bounds[1]!r})",)
+    return AtSpikes((*on_pre, *clip), (*on_post, *clip))
 
 
 def trace(tau_ms: float) -> str:
-    """Equation of a trace x, which a unit's spike raises by 1 (`x += 1` in its reset)."""
+    """Write the equation of a trace x with a time constant in ms; a unit's reset adds `x += 1` to it."""
     return f"dx/dt = -x/({tau_ms!r}*ms) : 1"
 
 
 def trace_tau_ms(rule: Rule) -> float:
-    """Time constant of a rule's traces, from their decay a step.
+    """The time constant of a rule's traces in ms, computed from their decay in a step of `STEP_MS`.
 
     Raises:
-        UserError: traces that hold nothing.
+        UserError: the rule has no traces, or they decay to 0 within a step.
     """
     if not rule.trace_decay:
         raise UserError(
@@ -117,5 +129,5 @@ def _at_spike(line: str, spike: str, gate: str) -> str:
     change, value = line.split(" += ")
     assert change == "w_change"
     value = re.sub(rf"\*{spike}\b|\b{spike}\*", "", value)
-    value = re.sub(rf"\b{spike}\b", "1.0", value)  # where it stood alone
+    value = re.sub(rf"\b{spike}\b", "1.0", value)  # This replaces a spike that was the only factor.
     return f"w += {gate}*({value})"

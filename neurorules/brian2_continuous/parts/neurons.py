@@ -1,6 +1,7 @@
-"""Units of a circuit: what a membrane does in continuous time, and what a rule's text reads of it.
+"""The neurons of circuits: the equations of a membrane in continuous time, and the variables that a rule's text reads.
 
-`a` is a unit's activity and `u` its membrane as learning sees them; a text's S and v stand for these.
+A unit has the activity `a`, which a text reads as S, and the variable `u`, which a text reads as the membrane v.
+Membranes and currents are dimensionless; a current of 1 holds a membrane at the threshold 1.
 """
 
 from __future__ import annotations
@@ -14,24 +15,31 @@ from neurorules.brian2_steps.scale import SCALE
 from neurorules.language.ranges import NonNegative, Positive, ranged
 
 LIF_LR = 7.0
-"""Currents are a few thresholds and activities small, so steps may be larger. Source: validation samples of
-the digits, 0.03 to 0.6."""
+"""Factor of a rule's learning rate for spiking units. Their activity is smaller than that of rate units, so that larger
+steps suit them. Source: validation samples of the digits, rates from 0.03 to 0.6."""
 
 
 @dataclass(frozen=True)
 class ContinuousNeuron:
-    """Texts of one kind of unit; its current is `I_in`, from plastic wires, plus `b` and `I_aside`.
+    """The equations of one kind of unit.
+
+    A unit's current is the sum of `I_const` from wires that carry activity, `I_in` from wires that carry spikes,
+    `I_aside` from a rule's further wires, and the bias `b`.
 
     Args:
-        equations: membrane, activity `a`, membrane as learning sees it `u`.
-        threshold, reset: of a spike; None and () for units that do not spike.
-        on_pre: what a presynaptic spike does; () where activity is transmitted at every step.
-        psi: derivative of the activity by the membrane, with {v} for the membrane.
-        period_ms, dt_ms: length of a presentation, step.
-        slowest_ms, fastest_ms: its time constants.
-        gain: of fresh weights, times He's sqrt(2 / fan-in).
-        lr_scale: of a rule's rate, which is given for rate units.
-        refractory_ms: silence after a spike.
+        equations: lines in Brian2's syntax; they define the membrane `v`, the activity `a` and `u`.
+        psi: derivative of the activity by the membrane as an expression, with {v} for the membrane.
+        period_ms: length of a presentation in ms, > 0.
+        dt_ms: integration step in ms, > 0.
+        slowest_ms: largest time constant in ms.
+        fastest_ms: smallest time constant in ms.
+        gain: standard deviation of initial weights, relative to He's sqrt(2 / fan-in), > 0.
+        lr_scale: factor of a rule's learning rate, which is given for rate units.
+        threshold: condition of a spike; None for units that do not spike.
+        reset: statements that run at a spike.
+        on_pre: statements of wires that run at a presynaptic spike; () for units whose activity is transmitted at
+            every step.
+        refractory_ms: time after a spike in which a unit cannot spike, in ms, >= 0.
     """
 
     equations: tuple[str, ...]
@@ -48,11 +56,14 @@ class ContinuousNeuron:
     refractory_ms: float = 0.0
 
     def carries(self, source_spikes: bool, constant: bool) -> tuple[tuple[str, ...], tuple[str, ...], Every]:
-        """Equations and spike statements of wires that reach such units, and how often they sum.
+        """Write the wires that end at such units.
 
         Args:
-            source_spikes: whether the source spikes; its activity is summed otherwise.
+            source_spikes: whether the wires transmit spikes. Otherwise they transmit activity.
             constant: whether the source's activity is constant during a presentation.
+
+        Returns:
+            The equations of the wires, their statements at a presynaptic spike, and how often they sum activity.
         """
         every: Every = "presentation" if constant else "step"
         if source_spikes:
@@ -60,7 +71,7 @@ class ContinuousNeuron:
         return ("w : 1", SCALE.charge(), "I_const_post = w*a_pre : 1 (summed)"), (), every
 
     def reads_itself(self) -> tuple[str, ...]:
-        """Equations of units that a recurrent connection reaches: `I_loop` too, where they do not spike."""
+        """The equations of units that are connected to themselves. Units that do not spike get a further `I_loop`."""
         if self.threshold is not None:
             return self.equations
         return (*(line.replace("I_aside", "I_aside + I_loop") for line in self.equations), "I_loop : 1")
@@ -75,14 +86,18 @@ def rate(
     dt_ms: Positive = 1.0,
     gain: Positive = 0.35,
 ) -> ContinuousNeuron:
-    """tau dv/dt = -v + I, a = clip(v, 0, ceiling).
+    """Make a rate unit: tau dv/dt = -v + I, a = clip(v, 0, ceiling).
 
     Args:
-        tau_ms: time constant of the membrane, > 0.
-        ceiling: highest activity, > 0.
-        period_ms: of a presentation.
-        dt_ms: step.
-        gain: of fresh weights; small ones leave room below the ceiling.
+        tau_ms: time constant of the membrane in ms, > 0.
+        ceiling: largest activity, > 0.
+        period_ms: length of a presentation in ms, > 0.
+        dt_ms: integration step in ms, > 0.
+        gain: size of initial weights (see `ContinuousNeuron`), > 0. With small weights, activity stays below the
+            ceiling.
+
+    Returns:
+        The neuron, which does not spike.
     """
     return ContinuousNeuron(
         equations=(
@@ -113,17 +128,22 @@ def lif(
     dt_ms: Positive = 1.0,
     gain: Positive = 1.5,
 ) -> ContinuousNeuron:
-    """tau dv/dt = -v + I, a spike where v > 1 takes 1 away; a: spikes through a low-pass, in spikes a tau_ms.
+    """Make a leaky integrate-and-fire unit: tau dv/dt = -v + I; a unit spikes where v > 1, and v is reduced by 1.
+
+    The activity `a` is the low-pass filtered spike train in spikes per tau_ms, and `u` the low-pass filtered membrane.
 
     Args:
-        tau_ms: time constant of the membrane, > 0.
-        tau_syn_ms: of a presynaptic spike's current.
-        tau_trace_ms: of the activity, and of the membrane that learning sees.
-        refractory_ms: silence after a spike.
-        k: steepness of psi = 1/(1 + k |u - 1|)^2.
-        period_ms: of a presentation.
-        dt_ms: step.
-        gain: of fresh weights, which have to reach the threshold.
+        tau_ms: time constant of the membrane in ms, > 0.
+        tau_syn_ms: time constant of the current that a presynaptic spike brings, in ms, > 0.
+        tau_trace_ms: time constant of `a` and `u` in ms, > 0.
+        refractory_ms: time after a spike in which v does not move, in ms, >= 0.
+        k: steepness of psi = 1/(1 + k |u - 1|)^2, >= 0.
+        period_ms: length of a presentation in ms, > 0.
+        dt_ms: integration step in ms, > 0.
+        gain: size of initial weights (see `ContinuousNeuron`), > 0. It must suffice for membranes to reach 1.
+
+    Returns:
+        The neuron.
     """
     times = Times(tau_ms, tau_syn_ms, tau_trace_ms, refractory_ms, period_ms, dt_ms)
     return _spiking(times, k, gain, drive="I_const + I_in + I_aside + b")
@@ -141,11 +161,16 @@ def cuba_lif(
     dt_ms: Positive = 1.0,
     gain: Positive = 1.5,
 ) -> ContinuousNeuron:
-    """As `lif`, but everything that drives it passes the synapse: tau_syn dI_in/dt = -I_in + I, also what is constant.
+    """Make a unit like `lif` whose whole current I passes the synapse: tau_syn dI_in/dt = -I_in + I.
+
+    I_in is what drives the membrane.
 
     Args:
-        tau_syn_ms: time constant of the synaptic current, > 0.
+        tau_syn_ms: time constant of the synaptic current in ms, > 0.
         tau_ms, tau_trace_ms, refractory_ms, k, period_ms, dt_ms, gain: as for `lif`.
+
+    Returns:
+        The neuron.
     """
     times = Times(tau_ms, tau_syn_ms, tau_trace_ms, refractory_ms, period_ms, dt_ms)
     return _spiking(times, k, gain, drive="I_in", arriving="I_const + I_aside + b")
@@ -165,12 +190,15 @@ def alif(
     dt_ms: Positive = 1.0,
     gain: Positive = 1.5,
 ) -> ContinuousNeuron:
-    """As `lif`, with a threshold 1 + theta: a spike raises theta, which decays; learning sees v - theta.
+    """Make a unit like `lif` with an adaptive threshold 1 + theta; `u` is the low-pass filtered v - theta.
 
     Args:
-        tau_adaptation_ms: time constant of theta, > 0.
-        rise: of theta at a spike, >= 0.
+        tau_adaptation_ms: time constant with which theta decays, in ms, > 0.
+        rise: how much a spike raises theta, >= 0.
         tau_ms, tau_syn_ms, tau_trace_ms, refractory_ms, k, period_ms, dt_ms, gain: as for `lif`.
+
+    Returns:
+        The neuron.
     """
     times = Times(tau_ms, tau_syn_ms, tau_trace_ms, refractory_ms, period_ms, dt_ms)
     adaptation = Adaptation(tau_adaptation_ms, rise)
@@ -178,7 +206,7 @@ def alif(
 
 
 class Times(NamedTuple):
-    """In ms, as `lif` describes them."""
+    """Times of a spiking unit in ms: its time constants, and `refractory_ms`, `period_ms` and `dt_ms` of `lif`."""
 
     membrane: float
     synapse: float
@@ -189,7 +217,7 @@ class Times(NamedTuple):
 
 
 class Adaptation(NamedTuple):
-    """Of a threshold: time constant, rise a spike."""
+    """The adaptation of a threshold: the time constant of its decay in ms, and its rise at a spike."""
 
     tau_ms: float
     rise: float
@@ -204,14 +232,14 @@ def _spiking(
     arriving: str | None = None,
     adaptation: Adaptation | None = None,
 ) -> ContinuousNeuron:
-    """A unit that spikes: `drive` moves its membrane, I_in decays towards `arriving`, or 0."""
+    """A spiking unit: its membrane moves towards `drive`, and I_in towards `arriving`, or towards 0 if that is None."""
     tau, fall = times.membrane, "-I_in" if arriving is None else f"({arriving} - I_in)"
     constants = [tau, times.synapse, times.trace]
-    seen, threshold, reset = "v", "1", ["v -= 1", f"a += {tau / times.trace!r}"]
+    membrane, threshold, reset = "v", "1", ["v -= 1", f"a += {tau / times.trace!r}"]
     adapting: tuple[str, ...] = ()
     if adaptation is not None:
         constants.append(adaptation.tau_ms)
-        seen, threshold = "v - theta", "1 + theta"
+        membrane, threshold = "v - theta", "1 + theta"
         adapting = (
             f"dtheta/dt = -theta/({adaptation.tau_ms!r}*ms) : 1",
             SCALE.voltage(f"({threshold})", "V_threshold"),
@@ -222,7 +250,7 @@ def _spiking(
             f"dv/dt = ({drive} - v)/({tau!r}*ms) : 1" + (" (unless refractory)" if times.refractory else ""),
             f"dI_in/dt = {fall}/({times.synapse!r}*ms) : 1",
             f"da/dt = -a/({times.trace!r}*ms) : 1",
-            f"du/dt = ({seen} - u)/({times.trace!r}*ms) : 1",
+            f"du/dt = ({membrane} - u)/({times.trace!r}*ms) : 1",
             SCALE.voltage(),
             SCALE.current(f"({drive})", tau),
             *adapting,
@@ -242,3 +270,4 @@ def _spiking(
 
 
 NEURONS: dict[str, Callable[..., ContinuousNeuron]] = {"rate": rate, "lif": lif, "cuba_lif": cuba_lif, "alif": alif}
+"""Functions that make a neuron, by the name that a user writes; their parameters are its options."""

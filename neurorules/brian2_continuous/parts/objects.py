@@ -1,4 +1,4 @@
-"""From a circuit's text to Brian2's objects, the same for code that is compiled and code that is not."""
+"""Build the Brian2 objects of a circuit, the same for a compiled program and for Brian2's numpy target."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from neurorules.brian2_continuous.parts.circuit import JUDGE, SLOTS, Act, Circui
 
 @dataclass(frozen=True)
 class Objects:
-    """A circuit in Brian2.
+    """The Brian2 objects of a circuit.
 
     Args:
-        network: all of it.
-        parts: groups and synapses by name.
-        tables: timed arrays by name.
-        monitors: of recorded units, by name.
-        spikes: recorders of spikes, by their units' name.
-        watched: monitors of every step, by their units' name.
+        network: the `brian2.Network` of all the others.
+        parts: `NeuronGroup`s and `Synapses` by name.
+        tables: `TimedArray`s by name.
+        monitors: `StateMonitor`s that record once in each presentation, by name of their population.
+        spikes: `SpikeMonitor`s, by name of their population.
+        watched: `StateMonitor`s that record at each step, by name of their population.
     """
 
     network: Any
@@ -34,7 +34,16 @@ class Objects:
 
 
 def build(brian2: ModuleType, circuit: Circuit, tables: Mapping[str, np.ndarray] | None = None) -> Objects:
-    """Brian2's objects; without `tables`, with zeros in their tables."""
+    """Build the Brian2 objects of a circuit.
+
+    Args:
+        brian2: the package.
+        circuit: the equations.
+        tables: values of the circuit's tables by name, (K, width) or (K,). A table that is missing here holds zeros.
+
+    Returns:
+        The objects, with all variables at 0: the caller sets their initial values.
+    """
     return _Builder(brian2, circuit, tables or {}).build()
 
 
@@ -92,7 +101,10 @@ class _Builder:
         return {f"{name}_table": self.tables[name] for name in streams}
 
     def _stream_equations(self, streams: tuple[str, ...]) -> list[str]:
-        """`NAME` is this presentation's row, `done_NAME` that of the one that has just ended (0 before the first)."""
+        """Equations that read tables: `NAME` is the present row, `done_NAME` the row before it, and 0 before the first.
+
+        In the slots between two presentations, the row before is that of the presentation that has just ended.
+        """
         half = f"{self.circuit.period_ms / 2!r}*ms"
         lines = []
         for name in streams:
@@ -105,9 +117,12 @@ class _Builder:
         return lines
 
     def _settings_equations(self, units: Units) -> list[str]:
-        """Settings that the units or wires which reach them read: Brian2 takes a bare name in wires as the target's."""
-        told = str((units, *(wires for wires in self.circuit.wires if wires.target == units.name)))
-        return [f"{name} : 1 (shared, constant)" for name in self.circuit.settings if name in told]
+        """Declare the settings that the units read, or the wires that end there.
+
+        Brian2 takes a name without a suffix in wires as a variable of their target.
+        """
+        readers = str((units, *(wires for wires in self.circuit.wires if wires.target == units.name)))
+        return [f"{name} : 1 (shared, constant)" for name in self.circuit.settings if name in readers]
 
     def _group(self, units: Units) -> Any:
         equations = "\n".join(

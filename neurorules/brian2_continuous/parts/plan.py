@@ -1,4 +1,4 @@
-"""What a rule's file in `circuits` offers: how its circuit is made, and what is presented in which order."""
+"""The plan of a rule in continuous time: the function that makes its circuit, and the order of its presentations."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neurorules.brian2_continuous.parts.circuit import Circuit
-from neurorules.brian2_continuous.parts.layers import SHOWN, TOLD, Net
+from neurorules.brian2_continuous.parts.layers import INPUT_PHASE, TEACHING_PHASE, Net
 from neurorules.language.rules import Rule
 
 Settings = Mapping[str, float]
+"""Numbers that a circuit's equations read by name."""
 
 
 class Order(NamedTuple):
-    """A stream of presentations.
+    """A sequence of P presentations.
 
-    samples: position of the sample that is shown, -1 for none.
-    labels: class that belongs to it, or that is shown.
-    phases: SHOWN or TOLD.
+    Args:
+        samples: index of the sample that each presentation shows, (P,); -1 for none.
+        labels: class of the sample, or the class that is shown, (P,).
+        phases: `INPUT_PHASE` or `TEACHING_PHASE`, (P,).
     """
 
     samples: np.ndarray
@@ -28,22 +30,26 @@ class Order(NamedTuple):
     phases: np.ndarray
 
     def after(self, start: int) -> Order:
-        """From a presentation on."""
+        """The presentations from number `start` on, counted from 0."""
         return Order(*(column[start:] for column in self))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A rule in continuous time.
+    """How a rule learns in continuous time.
 
     Args:
-        make: its circuit.
-        order: from labels in the order of learning, and classes, to presentations.
-        settings: numbers its equations read beside the rates.
-        needs: what its third factor needs (see `signals._shared`).
-        lr, readout_lr: rates it learns well with.
-        neuron: of the hidden layers where the user names none.
-        forms: which of these fields a form of the rule changes, and to what; None for none.
+        make: makes its circuit from sizes and neurons, the rule, the numbers that equations read, and the generator of
+            initial weights.
+        order: makes the presentations of an epoch from the labels of samples, in the order of learning, and the number
+            of classes.
+        settings: numbers that equations read in addition to learning rates.
+        needs: words of `signals.NEEDS` for what the third factor depends on.
+        lr: default learning rate of hidden layers, for rate units.
+        readout_lr: default learning rate of the read-out.
+        neuron: neuron of the hidden layers where the user names none.
+        forms: gives the fields of this plan that a form of the rule replaces, by name; None where all forms share one
+            plan.
     """
 
     make: Callable[[Net, Rule, Settings, np.random.Generator], Circuit]
@@ -56,11 +62,19 @@ class Plan:
     forms: Callable[[Rule], Mapping[str, Any]] | None = None
 
     def of(self, rule: Rule) -> Plan:
-        """The plan of one form of its rule."""
+        """The plan of the form that a rule's options choose."""
         return self if self.forms is None else replace(self, **self.forms(rule))
 
     def numbers(self, lr: float | None = None, readout_lr: float | None = None) -> dict[str, float]:
-        """All settings of its circuit; rates are its own where none are given."""
+        """Collect all numbers that the circuit's equations read.
+
+        Args:
+            lr: learning rate of hidden layers; None for the plan's own.
+            readout_lr: learning rate of the read-out; None for the plan's own.
+
+        Returns:
+            Numbers by name, with the rates as `lr_hidden` and `lr_readout`.
+        """
         rates = {
             "lr_hidden": self.lr if lr is None else lr,
             "lr_readout": self.readout_lr if readout_lr is None else readout_lr,
@@ -69,28 +83,61 @@ class Plan:
 
 
 def samples_only(labels: np.ndarray, classes: int) -> Order:
-    """Every sample once."""
-    return Order(np.arange(len(labels)), labels, np.full(len(labels), SHOWN))
+    """Present each sample once.
+
+    Args:
+        labels: classes of the samples in the order of learning, (N,).
+        classes: number of classes, which plays no part.
+
+    Returns:
+        N presentations.
+    """
+    return Order(np.arange(len(labels)), labels, np.full(len(labels), INPUT_PHASE))
 
 
 def samples_and_classes(labels: np.ndarray, classes: int, every: int = 4) -> Order:
-    """All classes at the start, then one class, in turn, after so many samples."""
+    """Present all classes, and then samples, with one class in turn after every few of them.
+
+    Args:
+        labels: classes of the samples in the order of learning, (N,).
+        classes: number of classes.
+        every: number of samples between two classes, >= 1.
+
+    Returns:
+        The presentations; those of a class are in the `TEACHING_PHASE` and show no sample.
+    """
     shown = [np.full((classes, 3), -1)]
-    shown[0][:, 1], shown[0][:, 2] = np.arange(classes), TOLD
+    shown[0][:, 1], shown[0][:, 2] = np.arange(classes), TEACHING_PHASE
     for number, start in enumerate(range(0, len(labels), every)):
         here = np.arange(start, min(start + every, len(labels)))
-        shown.append(np.stack([here, labels[here], np.full(len(here), SHOWN)], 1))
-        shown.append(np.array([[-1, number % classes, TOLD]]))
+        shown.append(np.stack([here, labels[here], np.full(len(here), INPUT_PHASE)], 1))
+        shown.append(np.array([[-1, number % classes, TEACHING_PHASE]]))
     return Order(*np.concatenate(shown).T)
 
 
 def each_then_target(labels: np.ndarray, classes: int) -> Order:
-    """Every sample, and then what its answer sends back to the first layer, without the sample."""
+    """Present each sample, and after it a presentation without a sample, in which its error enters the first layer.
+
+    Args:
+        labels: classes of the samples in the order of learning, (N,).
+        classes: number of classes, which plays no part.
+
+    Returns:
+        2 N presentations, alternately in the `INPUT_PHASE` and in the `TEACHING_PHASE`.
+    """
     samples = np.stack([np.arange(len(labels)), np.full(len(labels), -1)], 1).reshape(-1)
-    return Order(samples, np.repeat(labels, 2), np.tile([SHOWN, TOLD], len(labels)))
+    return Order(samples, np.repeat(labels, 2), np.tile([INPUT_PHASE, TEACHING_PHASE], len(labels)))
 
 
 def each_twice(labels: np.ndarray, classes: int) -> Order:
-    """Every sample, and at once again, with what the rule adds to it."""
+    """Present each sample twice in a row, the second time together with what the rule adds, such as its error.
+
+    Args:
+        labels: classes of the samples in the order of learning, (N,).
+        classes: number of classes, which plays no part.
+
+    Returns:
+        2 N presentations, alternately in the `INPUT_PHASE` and in the `TEACHING_PHASE`.
+    """
     samples = np.repeat(np.arange(len(labels)), 2)
-    return Order(samples, labels[samples], np.tile([SHOWN, TOLD], len(labels)))
+    return Order(samples, labels[samples], np.tile([INPUT_PHASE, TEACHING_PHASE], len(labels)))

@@ -1,4 +1,4 @@
-"""What a finished run in continuous time says of itself: the keys of `result.json`."""
+"""The result of a finished run in continuous time, as it is written to `result.json`."""
 
 from __future__ import annotations
 
@@ -24,13 +24,28 @@ def result_of(
     validation: list[float | None],
     seconds: float,
 ) -> dict[str, Any]:
-    """The result of a run; accuracies in 0..1, spikes a sample and layer, times in seconds, memory in MB."""
+    """Collect the result of a run.
+
+    Args:
+        config: configuration of the run.
+        data: its data, with the test samples.
+        circuit: the circuit that was trained.
+        parameters: weights and biases by name.
+        accuracy: accuracy on the test samples, in 0..1.
+        spikes: mean number of spikes of a test sample, by name of the population; only populations that spike.
+        validation: accuracy on the validation samples after each epoch, in 0..1; None without such samples.
+        seconds: time that learning took, in seconds.
+
+    Returns:
+        The settings of the run and its measurements by name: accuracies in 0..1, spikes and synaptic operations of a
+        sample, times in seconds, memory in MB.
+    """
     samples = len(data.train)
     sizes = {units.name: units.size for units in circuit.units}
-    reached = dict.fromkeys(sizes, 0)
+    targets = dict.fromkeys(sizes, 0)
     for wires in circuit.wires:
         if wires.name in (f"{wires.target}_ff", f"{wires.target}_rec"):
-            reached[wires.source] += sizes[wires.target]
+            targets[wires.source] += sizes[wires.target]
     return {
         **config.as_dict(),
         "train_samples": samples,
@@ -44,7 +59,7 @@ def result_of(
         "peak_memory_of": "process",
         "parameters": sum(values.size for values in parameters.values()),
         "spikes_per_sample": sum(spikes.values()),
-        "synops_per_sample": sum(count * reached[name] for name, count in spikes.items()),
+        "synops_per_sample": sum(count * targets[name] for name, count in spikes.items()),
         "measures": {},
         "model_hash": circuit.model_hash(),
         "data_checksum": data.source.checksum,

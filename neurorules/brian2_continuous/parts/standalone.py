@@ -1,4 +1,4 @@
-"""A circuit compiled once, and run again with other numbers."""
+"""Compile a circuit to a program, which runs again with other numbers."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from neurorules.brian2_steps.program import Owners, Program, program_of
 
 @dataclass
 class Compiled(Machine):
-    """A compiled circuit.
+    """A circuit that runs as a compiled program.
 
     Args:
-        circuit: its text.
-        program: what it was compiled to.
+        circuit: the equations.
+        program: the program that was compiled from them.
     """
 
     circuit: Circuit
@@ -34,7 +34,7 @@ class Compiled(Machine):
         return self.program.read(name)
 
     def recorded(self, units: str, variable: str) -> np.ndarray:
-        return self._rows(units, f"record.{variable}")[1:]  # the first was taken before anything was presented
+        return self._rows(units, f"record.{variable}")[1:]  # The first row was recorded before the first presentation.
 
     def watched(self, units: str, variable: str) -> np.ndarray:
         return self._rows(units, f"watched.{variable}")
@@ -47,18 +47,18 @@ class Compiled(Machine):
         return self.read(f"{units}_{recorded}").reshape(-1, size)
 
     def _targets(self, values: Numbers) -> list[tuple[str, float | np.ndarray]]:
-        """Settings stand in every part that reads them."""
-        found = []
+        """Values by variable of the program, in which each part has its own copy of a setting that it reads."""
+        targets = []
         for name, value in values.items():
             if name in self.circuit.settings:
-                found += [(one, value) for one in self.program.files if one.endswith(f".{name}")]
+                targets += [(one, value) for one in self.program.files if one.endswith(f".{name}")]
             else:
-                found.append((name, value))
-        return found
+                targets.append((name, value))
+        return targets
 
 
 def compile_circuit(circuit: Circuit) -> Compiled:
-    """The circuit's program: from the cache, or compiled now (10 to 60 s).
+    """Take a circuit's program from the cache, or compile it, which takes 10 to 60 s.
 
     Raises:
         MissingExtra: brian2 is not installed.
@@ -71,7 +71,7 @@ def compile_circuit(circuit: Circuit) -> Compiled:
         duration = circuit.presentations * circuit.period_ms + circuit.dt_ms
         objects.network.run(duration * brian2.ms, namespace={})
         recorders = {"record": objects.monitors, "spikes": objects.spikes, "watched": objects.watched}
-        recorded = {f"{name}_{kind}": one for kind, found in recorders.items() for name, one in found.items()}
-        return {**objects.parts, **recorded}
+        monitors = {f"{name}_{kind}": one for kind, by_name in recorders.items() for name, one in by_name.items()}
+        return {**objects.parts, **monitors}
 
     return Compiled(circuit, program_of(f"circuit-{circuit.model_hash()}", make))

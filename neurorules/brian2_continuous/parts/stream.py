@@ -1,4 +1,4 @@
-"""Samples through a circuit, run after run: tables in, weights carried on, scores out."""
+"""Present samples to a circuit, run after run: fill its tables, carry its weights on, and read its scores."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from neurorules.brian2_continuous.parts.circuit import Circuit, Units, Wires, flat
-from neurorules.brian2_continuous.parts.layers import SHOWN
+from neurorules.brian2_continuous.parts.layers import INPUT_PHASE
 from neurorules.brian2_continuous.parts.machine import Machine
 from neurorules.brian2_continuous.parts.plan import Order, samples_only
 from neurorules.language.errors import UserError
 
-ENTRIES = ("ff", "rec")
-"""Names of a layer's inputs, at the end of their wires'."""
+AFFERENTS = ("ff", "rec")
+"""Names of the connections that bring input to a layer; the name of their wires ends in one of them."""
 Rows = Callable[[np.ndarray], np.ndarray]
-"""From positions of samples to their currents, (N,) -> (N, I)."""
+"""A function from indices of samples, (N,), to their currents, (N, I)."""
 
 
 @dataclass
 class Stream:
-    """A circuit that is being run.
+    """A circuit that runs, with the state that it carries from run to run.
 
     Args:
-        machine: what runs it.
-        circuit: its text.
-        settings: numbers its equations read; they may change between runs.
-        values: of all that is kept, by "part.variable", flat.
+        machine: what runs the circuit.
+        circuit: the equations.
+        settings: numbers that the equations read by name; they may change between runs.
+        values: values of the variables that are carried on, by "part.variable", flat. Those that are missing here
+            begin with the circuit's initial values.
     """
 
     machine: Machine
@@ -39,12 +40,19 @@ class Stream:
         self.values = {**self.circuit.starts(), **self.values}
 
     def learn(self, order: Order, rows: Rows, eta: np.ndarray) -> Iterator[np.ndarray]:
-        """Present everything in `order`; after each run, scores of the samples it showed, (n, C).
+        """Present samples and learn from them.
 
         Args:
-            order: what is presented.
-            rows: currents of samples.
-            eta: factor of every rate, one a presentation.
+            order: the P presentations.
+            rows: gives the currents of samples.
+            eta: factor of all learning rates in each presentation, (P,), >= 0.
+
+        Returns:
+            After each run of K presentations, the scores (n, C) of the samples that it showed in the input phase.
+
+        Raises:
+            RuntimeError: the compiled program failed.
+            UserError: the disk or the memory is full.
         """
         whole = self.circuit.presentations
         for start in range(0, len(order.samples), whole):
@@ -52,24 +60,32 @@ class Stream:
             try:
                 self.machine.run({**self.values, **self.settings}, self._tables(here, rows, eta[start : start + whole]))
             except KeyboardInterrupt:
-                self._carry()  # a machine that is stopped says how far it came; one that failed does not
+                self._carry()  # A machine that was interrupted, unlike one that failed, has its variables written.
                 raise
             self._carry()
-            shown = (here.phases == SHOWN) & (here.samples >= 0)
+            shown = (here.phases == INPUT_PHASE) & (here.samples >= 0)
             yield self.machine.recorded(self.circuit.scored, "seen")[: len(shown)][shown]
 
     def scores(self, samples: int, rows: Rows) -> Iterator[np.ndarray]:
-        """Scores (n, C) of samples in their own order, run by run; nothing is learned, nothing kept."""
+        """Compute the scores of samples without learning; the state of the circuit is as before afterwards.
+
+        Args:
+            samples: number of samples N; their indices are 0 to N - 1.
+            rows: gives the currents of samples.
+
+        Returns:
+            After each run of K presentations, the scores (n, C) of its samples.
+        """
         before = dict(self.values)
         order = samples_only(np.zeros(samples, dtype=np.int64), 1)
         yield from self.learn(order, rows, np.zeros(samples))
         self.values = before
 
     def load(self, parameters: Mapping[str, np.ndarray]) -> None:
-        """Begin with these parameters, named and shaped as `parameters` gives them.
+        """Replace parameters by stored ones, with the names and shapes of `parameters`.
 
         Raises:
-            UserError: one is missing, of another shape, or not finite.
+            UserError: a parameter is missing, has another shape, or is not finite.
         """
         check_arrays(parameters, self.parameters(), "weights")
         for name, values in parameters.items():
@@ -77,31 +93,31 @@ class Stream:
             wires = part.replace(".", "_")
             self.values[f"{wires}.{variable}"] = flat(values) if values.ndim > 1 else values
 
-    def kept(self) -> dict[str, np.ndarray]:
-        """Everything that is carried from run to run, by "part.variable", flat."""
+    def state(self) -> dict[str, np.ndarray]:
+        """The values of all variables that are carried from run to run, by "part.variable", as flat copies."""
         sizes = {units.name: units.size for units in self.circuit.units}
-        found = {}
-        for part, variable in self.circuit.kept():
+        values = {}
+        for part, variable in self.circuit.state():
             size = part.size if isinstance(part, Units) else _wires_of(part, sizes)
             name = f"{part.name}.{variable}"
-            found[name] = np.broadcast_to(np.asarray(self.values[name], dtype=np.float64).reshape(-1), (size,)).copy()
-        return found
+            values[name] = np.broadcast_to(np.asarray(self.values[name], dtype=np.float64).reshape(-1), (size,)).copy()
+        return values
 
     def parameters(self) -> dict[str, np.ndarray]:
-        """The same by the names of a network's parameters: "hidden1.ff.w" (O, I), "hidden1.b" (O,)."""
+        """The state by the names of a network's parameters, such as "hidden1.ff.w" (O, I) and "hidden1.b" (O,)."""
         sizes = {units.name: units.size for units in self.circuit.units}
         shapes = {
             wires.name: (sizes[wires.source], sizes[wires.target])
             for wires in self.circuit.wires
             if wires.pairs is None
         }
-        found = {}
-        for name, values in self.kept().items():
+        parameters = {}
+        for name, values in self.state().items():
             part, variable = name.split(".")
-            whole = values.reshape(shapes[part]).T.copy() if part in shapes else values
-            layer, _, entry = part.rpartition("_")
-            found[f"{layer}.{entry}.{variable}" if entry in ENTRIES else name] = whole
-        return found
+            shaped = values.reshape(shapes[part]).T.copy() if part in shapes else values
+            layer, _, afferent = part.rpartition("_")
+            parameters[f"{layer}.{afferent}.{variable}" if afferent in AFFERENTS else name] = shaped
+        return parameters
 
     def _tables(self, order: Order, rows: Rows, eta: np.ndarray) -> dict[str, np.ndarray]:
         whole, width = self.circuit.presentations, self.circuit.tables["x"]
@@ -116,19 +132,20 @@ class Stream:
         }
 
     def _carry(self) -> None:
-        names = [f"{part.name}.{variable}" for part, variable in self.circuit.kept()]
+        names = [f"{part.name}.{variable}" for part, variable in self.circuit.state()]
         self.values |= {name: self.machine.read(name) for name in names}
 
 
 def check_arrays(given: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], what: str) -> None:
-    """Whether stored numbers fit a circuit.
+    """Check that stored arrays fit a circuit.
 
     Args:
-        given, expected: by name; only shapes of what is expected are read.
-        what: they are, for the message.
+        given: the stored arrays by name.
+        expected: arrays of the circuit by name, of which only shapes are read.
+        what: names the stored arrays in a message, such as "weights".
 
     Raises:
-        UserError: one is missing, of another shape, or not finite.
+        UserError: an array is missing, has another shape, or holds something that is no finite number.
     """
     for name, values in expected.items():
         if name not in given or given[name].shape != values.shape:
@@ -147,5 +164,5 @@ def _wires_of(wires: Wires, sizes: Mapping[str, int]) -> int:
 
 
 def _filled(values: np.ndarray, length: int) -> np.ndarray:
-    """As float64, with zeros behind: a run is always K presentations long, and learns nothing in those left over."""
+    """The values in float64, followed by zeros: a run is K presentations long, and those left over teach nothing."""
     return np.concatenate([np.asarray(values, dtype=np.float64), np.zeros(length - len(values))])

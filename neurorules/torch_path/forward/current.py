@@ -18,10 +18,10 @@ from neurorules.native import scans
 
 @dataclass(frozen=True)
 class Current:
-    """I = weights' current - shift, and I^ = (I - mean) * gain.
+    """The current I = weights' current - shift of a layer, and the normalised current I^ = (I - mean) * gain.
 
     Args:
-        brought: what the weights bring, (T, B, *shape) or constant (B, *shape).
+        brought: what the weights bring, (T, B, *shape) or constant (B, *shape), in thresholds.
         shift: what the running means of the inputs would bring, (1, *shape); None for 0.
         mean, gain: of the normalisation, (N,) or (C, 1, 1); None where nothing normalises.
     """
@@ -33,38 +33,57 @@ class Current:
 
     @cached_property
     def shifted(self) -> Series:
-        """I."""
+        """The current I itself."""
         if self.shift is None:
             return self.brought
         return self.brought.like(self.brought.values - self.shift)
 
     @cached_property
     def normalised(self) -> Series:
-        """I^; I where nothing normalises."""
+        """The normalised current I^; the current I itself where nothing normalises."""
         if self.mean is None or self.gain is None:
             return self.shifted
         return self.brought.like((self.shifted.values - self.mean) * self.gain)
 
     def affine(self, shape: Shape, bias: Tensor | None = None) -> scans.Affine:
-        """The same map, and a bias behind it, for scans over flat neurons."""
+        """The map from what the weights bring to what drives the neurons, for scans over flat neurons.
+
+        Args:
+            shape: of the population.
+            bias: added behind the normalisation, (N,) or (C, 1, 1); None for none.
+
+        Returns:
+            Shift, mean, gain and bias, (N,) each.
+        """
         return scans.Affine(*(flat(part, shape) for part in (self.shift, self.mean, self.gain, bias)))
 
-    def moments(self, steps: int, found: scans.Scan | None = None) -> tuple[Tensor, Tensor] | None:
-        """Means over rows of I and of its square, times steps; None where nothing normalises.
+    def moments(self, steps: int, scan: scans.Scan | None = None) -> tuple[Tensor, Tensor] | None:
+        """Means over rows of the current I and of its square, times steps.
 
         Args:
             steps: T.
-            found: a scan that has summed both over time.
+            scan: of the same window, which may have summed both over time; None where none ran.
+
+        Returns:
+            Mean and mean square, (N,) or (C, 1, 1) each, times T; None where nothing normalises.
         """
         if self.gain is None:
             return None
         shape = self.brought.shape
-        if found is not None and found.current_sum is not None and found.square_sum is not None:
-            return over_rows(found.current_sum.reshape(-1, *shape)), over_rows(found.square_sum.reshape(-1, *shape))
+        if scan is not None and scan.current_sum is not None and scan.square_sum is not None:
+            return over_rows(scan.current_sum.reshape(-1, *shape)), over_rows(scan.square_sum.reshape(-1, *shape))
         rows = self.shifted.rows()
         return over_rows(rows) * steps, over_rows(rows.square()) * steps
 
 
 def flat(value: Tensor | None, shape: Shape) -> Tensor | None:
-    """Numbers of a population, one a neuron or one a map, as one a flat neuron (N,)."""
+    """Spread numbers of a population over its neurons.
+
+    Args:
+        value: one number per neuron, (*shape), or one per map, (C, 1, 1); None is passed on.
+        shape: of the population.
+
+    Returns:
+        One number per flat neuron, (N,); None for None.
+    """
     return None if value is None else value.expand(1, *shape).reshape(-1)

@@ -10,23 +10,27 @@ from neurorules.contracts.series import Series
 from neurorules.network.layer import Input
 
 
-def transmitted(entry: Input, arriving: Series, steps: int, kept: dict[str, Tensor]) -> Series:
-    """What is left of the spikes that arrive at a connection; all of them where it has no efficacy.
+def transmitted(entry: Input, arriving: Series, steps: int, traces: dict[str, Tensor]) -> Series:
+    """What a connection transmits of the spikes that arrive at it; all of them where it has no efficacy.
 
     Args:
         entry: the connection.
-        arriving: (T, B, *pre) or constant (B, *pre).
+        arriving: presynaptic activity, (T, B, *pre) or constant (B, *pre).
         steps: T.
-        kept: its state between windows, 2 x B x *pre numbers, moved on in place; rest where it has none.
+        traces: state of the connection between windows, 2 x B x *pre numbers by name, moved on in place; at rest where
+            the names are missing.
+
+    Returns:
+        What is transmitted, (T, B, *pre); `arriving` itself where there is no efficacy.
     """
     efficacy = entry.connection.efficacy
     if efficacy is None:
         return arriving
     values = arriving.over_time(steps)
     names = [f"efficacy.{entry.name}.{name}" for name in VARIABLES]
-    use, depleted = (kept.get(name, torch.zeros_like(values[0])) for name in names)
-    found = torch.empty_like(values, memory_format=torch.contiguous_format)
+    use, depleted = (traces.get(name, torch.zeros_like(values[0])) for name in names)
+    sent = torch.empty_like(values, memory_format=torch.contiguous_format)
     for t in range(steps):
-        found[t], use, depleted = efficacy.step(use, depleted, values[t])
-    kept |= zip(names, (use, depleted), strict=True)
-    return Series(found, False)
+        sent[t], use, depleted = efficacy.step(use, depleted, values[t])
+    traces |= zip(names, (use, depleted), strict=True)
+    return Series(sent, False)

@@ -1,4 +1,4 @@
-"""Constant activity that a phase adds beside the input: what it brings to the first layer, and where texts see it."""
+"""Constant activity that a phase adds beside the input: its current in the first layer, and what texts see of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ from neurorules.network.network import Parameters
 
 
 def offset_current(layer: Layer, parameters: Parameters, offset: Offset, masks: Masks) -> Tensor:
-    """What an offset brings to a layer through its first connection, (B, *shape).
+    """The current that an offset brings to a layer through its first connection.
+
+    Args:
+        layer: the first one of the network.
+        parameters: the network's.
+        offset: the constant activity.
+        masks: dropout masks.
+
+    Returns:
+        The raw current, before any normalisation, (B, *shape).
 
     Raises:
         UserError: a connection that transmits by what was sent before, which a constant activity has no place in.
@@ -33,7 +42,18 @@ def offset_current(layer: Layer, parameters: Parameters, offset: Offset, masks: 
 
 
 def with_offset(layer: Layer, offset: Offset, pre: dict[str, Series], masks: Masks) -> dict[str, Series]:
-    """What texts then read of the first connection's input: a constant one, the offset added, where that is dense."""
+    """What texts read of the first connection's input, where the offset joins it: where both are constant and dense.
+
+    Args:
+        layer: the first one of the network.
+        offset: the constant activity.
+        pre: by input, what reaches its connection.
+        masks: dropout masks.
+
+    Returns:
+        By the name of the first input, input and offset together, constant (B, *pre); empty where texts read the input
+        alone.
+    """
     entry = layer.inputs[0]
     if not offset.dense or entry.name not in pre or not pre[entry.name].constant:
         return {}

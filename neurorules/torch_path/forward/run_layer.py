@@ -6,28 +6,29 @@ scan where the neuron is a leaky integrator, else step by step. A recurrent laye
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from neurorules.contracts.neuron import Gates, MembraneState, Neuron
-from neurorules.contracts.normalisation import CurrentStatistics, first_current_statistics
+from neurorules.contracts.normalisation import CurrentStatistics
 from neurorules.contracts.phase_drive import Offset
 from neurorules.contracts.series import Series, summed_over_time
 from neurorules.contracts.view import Summary
 from neurorules.native import scans
-from neurorules.network.layer import Input, Layer, Masks, arrive
+from neurorules.network.layer import Layer, Masks, arrive
 from neurorules.network.network import Parameters
 from neurorules.network.post_forms import psi_of
 from neurorules.torch_path.forward.current import Current
+from neurorules.torch_path.forward.drive import Drive, feed_forward_current, joined, normalised
 from neurorules.torch_path.forward.efficacy import transmitted
 from neurorules.torch_path.forward.offset import offset_current, with_offset
 from neurorules.torch_path.forward.step_by_step import WindowActivity, run_loop, run_steps
 
 RESETS = {"subtract": scans.Reset.SUBTRACT, "zero": scans.Reset.ZERO, "none": scans.Reset.NONE}
+"""Resets as the scans name them."""
 
 
 @dataclass
@@ -36,16 +37,17 @@ class Activity:
 
     Args:
         steps: T.
-        sources: spikes of each input's source, before its transforms.
-        pre: the same as they reach the connection.
-        pre_mean: running means that were taken away from `pre`, (*pre) or (C, 1, 1), by input; empty for none.
+        sources: by input, spikes of its source before the transforms, (T, B, *source) or constant (B, *source).
+        pre: by input, what reaches its connection, (T, B, *pre) or constant (B, *pre).
+        pre_mean: by input, running means that were taken away from `pre`, (*pre) or (C, 1, 1); empty for none.
         current: what the weights brought and how it was normalised; None for a layer driven from outside alone.
         moments: means over rows of the current and its square, times T; None where nothing normalises.
-        v: membrane before reset.
-        S: spikes, or the graded output of a rate neuron.
+        v: membrane before the reset, (T, B, *shape), in thresholds.
+        S: spikes 0 or 1, or the graded output of a rate neuron, (T, B, *shape).
         summary: sum over time of what the signal reads, (B, *shape); None where it reads nothing.
         aside: what an offset added to the raw current, (B, *shape); None without one.
-        inner, gates: of neurons that have one, what their inner integration left, and how steps passed changes on.
+        inner, gates: what the inner integration of the neurons left, and how their steps pass changes on; None for
+            neurons that have none.
         kept: dropout's mask of the neurons' own output, (B, *shape); None where nothing drops them.
     """
 
@@ -69,7 +71,15 @@ class Activity:
         return None if self.current is None else self.current.gain
 
     def psi(self, neuron: Neuron, v: Tensor) -> Tensor:
-        """The neuron's pseudo-derivative; 0 where no spike could come."""
+        """The neurons' pseudo-derivative; 0 where no spike could come whatever the membrane was.
+
+        Args:
+            neuron: of the layer.
+            v: membrane before the reset, (T, B, *shape).
+
+        Returns:
+            psi, (T, B, *shape).
+        """
         slope = neuron.psi(v)
         return slope if self.gates is None or self.gates.fires is None else slope * self.gates.fires
 
@@ -80,8 +90,8 @@ class Carry:
 
     Args:
         state: the neurons' own state, whatever its type; None before the first window.
-        spikes: of the last step, (B, *shape), for what arrives one step late.
-        traces: what fades over time, by name.
+        spikes: of the last step, (B, *shape), for what arrives one step late; None before the first window.
+        traces: by name, what fades over time: traces of texts, and the state of dynamic connections.
     """
 
     state: tuple[Any, ...] | None = None
@@ -90,47 +100,44 @@ class Carry:
 
 
 def run_layer(
-    layer: Layer,
-    parameters: Parameters,
-    statistics: CurrentStatistics | None,
-    sources: dict[str, Series],
-    steps: int,
-    *,
-    pre_mean: dict[str, Tensor] | None = None,
-    carry: Carry | None = None,
-    injected: Series | None = None,
-    offset: Offset | None = None,
-    known: Current | None = None,
-    masks: Masks | None = None,
-    training: bool = False,
+    layer: Layer, parameters: Parameters, statistics: CurrentStatistics | None, sources: dict[str, Series], steps: int,
+    *, pre_mean: dict[str, Tensor] | None = None, carry: Carry | None = None, injected: Series | None = None,
+    offset: Offset | None = None, raw: Current | None = None, masks: Masks | None = None, training: bool = False,
     summary: Summary | None = None,
-) -> tuple[Activity, Carry]:
+) -> tuple[Activity, Carry]:  # fmt: skip
     """Run one layer over a window of steps.
 
     Args:
         layer: what runs.
         parameters: the network's weights and biases.
         statistics: running statistics of its current; fresh ones if None.
-        sources: spikes of each feed-forward input's source, by input name; empty where `injected` is all there is.
+        sources: spikes of each feed-forward input's source, by input; empty where `injected` is all there is.
         steps: T, the length of the window.
-        pre_mean: running means of the inputs to take away, by input name; none if None.
+        pre_mean: running means of the inputs to take away, by input; none if None.
         carry: state left by the window before; rest if None.
-        offset: constant activity that reaches the first connection beside its source's spikes.
-        known: what the same sources brought through the same weights before, where they did.
         injected: current added after the normalisation, such as a target's, (B, *shape) or (T, B, *shape).
+        offset: constant activity that reaches the first connection beside its source's spikes.
+        raw: what the same sources bring through the same weights, where it was computed before; else None.
         masks: dropout masks of the trial.
-        training, summary: whether batch statistics apply, and running ones are to move; what the signal reads.
+        training: whether batch statistics apply, and running ones are to move.
+        summary: what the signal reads of the layer as a sum over time.
+
+    Returns:
+        What the layer did, and its state after the window.
+
+    Raises:
+        UserError: an offset and a connection that transmits by what was sent before.
     """
     carry, masks, pre_mean = carry or Carry(), masks or {}, pre_mean or {}
     entries = [entry for entry in layer.inputs if entry.name in sources]
     pre = {e.name: transmitted(e, arrive(layer, e, sources[e.name], masks), steps, carry.traces) for e in entries}
-    found = known or _feed_forward_current(layer, parameters, entries, pre, pre_mean)
-    brought, shift = (None, None) if found is None else (found.brought, found.shift)
+    raw = raw or feed_forward_current(layer, parameters, entries, pre, pre_mean)
+    brought, shift = (None, None) if raw is None else (raw.brought, raw.shift)
     aside = None if offset is None else offset_current(layer, parameters, offset, masks)
     if offset is not None and aside is not None:
-        brought = _add(brought, Series(aside, True))
+        brought = joined(brought, Series(aside, True))
         pre |= with_offset(layer, offset, pre, masks)
-    current = None if brought is None else _normalised(layer, statistics, Current(brought, shift), training)
+    current = None if brought is None else normalised(layer, statistics, Current(brought, shift), training)
     drive = Drive(current, None if current is None else parameters[layer.bias_name], injected)
     loops = [entry for entry in layer.inputs if entry.connection.recurrent]
     if loops:
@@ -138,8 +145,8 @@ def run_layer(
         run = run_loop(layer, parameters, loops, drive.values(), steps, carry.state, carry.spikes, gain)
         previous = torch.zeros_like(run.spikes[0]) if carry.spikes is None else carry.spikes
         late = Series(torch.cat([previous[None], run.spikes[:-1]]), False)
-        for entry in loops:
-            pre[entry.name] = sources[entry.name] = late
+        pre |= {entry.name: late for entry in loops}
+        sources |= {entry.name: late for entry in loops}
     else:
         run = _run_through_time(layer, drive, steps, carry, summary, training)
     read = run.summary if summary is None or run.summary is not None else _summed(summary, layer, run, drive, steps)
@@ -167,57 +174,6 @@ def _summed(summary: Summary, layer: Layer, run: WindowActivity, drive: Drive, s
     return summed_over_time(graded if fires is None else graded * fires)
 
 
-@dataclass(frozen=True)
-class Drive:
-    """What reaches the neurons: the current, a bias behind its normalisation, and what is injected beside both."""
-
-    current: Current | None
-    bias: Tensor | None
-    injected: Series | None
-
-    def values(self) -> Series:
-        """All of it as one series."""
-        if self.current is None:
-            assert self.injected is not None, "a layer without any current"
-            return self.injected
-        assert self.bias is not None
-        return _add(Series(self.bias, True), _add(self.injected, self.current.normalised))
-
-
-def _feed_forward_current(
-    layer: Layer, parameters: Parameters, entries: list[Input], pre: dict[str, Series], pre_mean: dict[str, Tensor]
-) -> Current | None:
-    """What the weights bring, and what the inputs' running means would bring: one row of products, (1, *shape)."""
-    total: Series | None = None
-    shift: Tensor | None = None
-    for entry in entries:
-        arrived = pre[entry.name]
-        w = parameters[layer.weight_name(entry)]
-        if entry.name in pre_mean:
-            row = entry.connection.current(w, as_row(pre_mean[entry.name], entry))
-            shift = row if shift is None else shift + row
-        total = _add(total, arrived.map_rows(partial(entry.connection.current, w)))
-    return None if total is None else Current(total, shift)
-
-
-def as_row(mean: Tensor, entry: Input) -> Tensor:
-    """A running mean of an input, one a neuron or one a map, as one row (1, *pre)."""
-    return mean.expand(entry.pre_shape)[None]
-
-
-def _normalised(layer: Layer, statistics: CurrentStatistics | None, current: Current, training: bool) -> Current:
-    if layer.normalisation is None:
-        return current
-    statistics = statistics or first_current_statistics(layer.shape, current.brought.values)
-    rows = current.shifted.rows() if layer.normalisation.reads_batch and training else current.brought.rows()
-    mean, gain = layer.normalisation.coefficients(statistics, rows, training)
-    return replace(current, mean=mean, gain=gain)
-
-
-def _add(a: Series | None, b: Series) -> Series:
-    return b if a is None else Series(a.values + b.values, a.constant and b.constant)
-
-
 def _run_through_time(
     layer: Layer, drive: Drive, steps: int, carry: Carry, summary: Summary | None, training: bool
 ) -> WindowActivity:
@@ -235,7 +191,7 @@ def _run_through_time(
     total = TOTALS.get(summary) if summary is not None else None
     if total is scans.Total.GRADED and (psi is None or psi.shape not in scans.HAVE_PRIMITIVE):
         total = None
-    found = scans.scan(
+    scan = scans.scan(
         series.flat(), steps, _flat(dynamics.beta), _flat(dynamics.v_threshold),
         RESETS[dynamics.reset], dynamics.reset_delay,
         None if carry.state is None else MembraneState(*carry.state).membrane.reshape(rows, -1),
@@ -246,13 +202,13 @@ def _run_through_time(
     def shaped(value: Tensor | None) -> Tensor | None:
         return None if value is None else value.reshape(*value.shape[:-1], *layer.shape)
 
-    v = shaped(found.v)
+    v = shaped(scan.v)
     assert v is not None
-    spike_total = shaped(found.spike_total)
-    after = MembraneState(found.u.reshape(rows, *layer.shape))
+    spike_total = shaped(scan.spike_total)
+    after = MembraneState(scan.u.reshape(rows, *layer.shape))
     return WindowActivity(
-        v, v if found.spikes is None else found.spikes.reshape(v.shape), after, spike_total,
-        spike_total if summary == "spikes" else shaped(found.total), found,
+        v, v if scan.spikes is None else scan.spikes.reshape(v.shape), after, spike_total,
+        spike_total if summary == "spikes" else shaped(scan.total), scan,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""A population step by step: neurons that no fused scan runs, and populations that hear themselves."""
+"""A population step by step: neurons that no fused scan runs, and populations that read their own spikes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,18 @@ from neurorules.network.network import Parameters
 
 
 class WindowActivity(NamedTuple):
-    """A population's run: membranes and spikes (T, B, *shape), state after, what a scan summed, what T = 1 left."""
+    """What a population did over a window.
+
+    Args:
+        v: membrane before the reset, (T, B, *shape).
+        spikes: output of the neurons, (T, B, *shape).
+        after: state of the neurons after the window.
+        spike_total: sum of the spikes over time, (B, *shape), where a scan made it.
+        summary: sum over time of what the signal reads, (B, *shape), where a scan made it.
+        scan: all that the scan gave, where one ran.
+        inner: what an inner integration left, for neurons that have one (T = 1).
+        gates: how the steps pass changes on, (T, B, *shape) each; None for neurons without.
+    """
 
     v: Tensor
     spikes: Tensor
@@ -28,20 +39,30 @@ class WindowActivity(NamedTuple):
 
 
 def run_steps(neuron: Neuron, drive: Series, steps: int, state: tuple[Any, ...] | None) -> WindowActivity:
-    """Run a population without recurrent connections; from rest if `state` is None."""
+    """Run a population without recurrent connections, one step after the other.
+
+    Args:
+        neuron: of the population.
+        drive: current, (T, B, *shape) or constant (B, *shape), in thresholds.
+        steps: T, >= 1.
+        state: of the neurons before the first step; rest if None.
+
+    Returns:
+        Membranes, spikes and gates of all steps, and the state after them.
+    """
     currents = drive.over_time(steps)
     state = neuron.initial(currents[0]) if state is None else state
     if steps == 1:
         fired, observed, state = neuron.step(state, currents[0])
         gates = _stacked([observed.gates] if observed.gates is not None else [])
         return WindowActivity(observed.v[None], fired[None], state, inner=observed.inner, gates=gates)
-    membranes, spikes, gates_seen = [], [], []
+    membranes, spikes, gates_by_step = [], [], []
     for t in range(steps):
         fired, observed, state = neuron.step(state, currents[t])
         membranes.append(observed.v)
         spikes.append(fired)
-        gates_seen += [observed.gates] if observed.gates is not None else []
-    return WindowActivity(torch.stack(membranes), torch.stack(spikes), state, gates=_stacked(gates_seen))
+        gates_by_step += [observed.gates] if observed.gates is not None else []
+    return WindowActivity(torch.stack(membranes), torch.stack(spikes), state, gates=_stacked(gates_by_step))
 
 
 def run_loop(
@@ -54,22 +75,36 @@ def run_loop(
     spikes: Tensor | None,
     gain: Tensor | None,
 ) -> WindowActivity:
-    """Step by step, each step fed with the one before; recurrent current shares the feed-forward current's gain."""
+    """Run a population with recurrent connections. Each step is fed with the spikes of the step before.
+
+    Args:
+        layer: the population.
+        parameters: the network's.
+        loops: its recurrent connections.
+        drive: feed-forward current, normalised, (T, B, *shape) or constant (B, *shape).
+        steps: T, >= 1.
+        state: of the neurons before the first step; rest if None.
+        spikes: of the step before the first, (B, *shape); 0 if None.
+        gain: 1/sigma of the layer's normalisation, which multiplies the recurrent current too; None for 1.
+
+    Returns:
+        Membranes, spikes and gates of all steps, and the state after them.
+    """
     currents = drive.over_time(steps)
     state = layer.neuron.initial(currents[0]) if state is None else state
     spikes = torch.zeros_like(currents[0]) if spikes is None else spikes
-    membranes, fired, gates_seen = [], [], []
+    membranes, fired, gates_by_step = [], [], []
     for t in range(steps):
         late = sum(entry.connection.current(parameters[layer.weight_name(entry)], spikes) for entry in loops)
         spikes, observed, state = layer.neuron.step(state, currents[t] + (late if gain is None else late * gain))
         membranes.append(observed.v)
         fired.append(spikes)
-        gates_seen += [observed.gates] if observed.gates is not None else []
-    return WindowActivity(torch.stack(membranes), torch.stack(fired), state, gates=_stacked(gates_seen))
+        gates_by_step += [observed.gates] if observed.gates is not None else []
+    return WindowActivity(torch.stack(membranes), torch.stack(fired), state, gates=_stacked(gates_by_step))
 
 
 def _stacked(gates: list[Gates]) -> Gates | None:
-    """Those of each step as (T, B, *shape)."""
+    """The gates of all steps together, (T, B, *shape) each; None where there are none."""
     if not gates:
         return None
     keep, admit = torch.stack([g.keep for g in gates]), torch.stack([g.admit for g in gates])

@@ -39,16 +39,22 @@ class Reference:
 def run_tangent(
     layers: tuple[Layer, ...], parameters: Parameters, references: list[Reference], drive: PhaseDrive, masks: Masks
 ) -> list[Tensor]:
-    """The current a (B, *shape) that a phase's offset brings about in each layer.
+    """Carry a constant offset or current forward through the layers.
 
     Args:
         layers: in order; the read-out may be left out.
         parameters: the network's.
-        references: of each layer that is read.
+        references: what each layer that is read did in the phase "input", in order.
         drive: offset or injected current of the phase.
         masks: dropout masks of the trial.
+
+    Returns:
+        The current a that it brings about in each layer, (B, *shape), in order.
+
+    Raises:
+        LookupError: nothing reaches a layer, or the pseudo-derivative of a layer that is read is missing.
     """
-    found: list[Tensor] = []
+    currents: list[Tensor] = []
     for index, layer in enumerate(layers):
         total = drive.injected if index == 0 else None
         for entry in layer.inputs:
@@ -60,14 +66,18 @@ def run_tangent(
                 brought = offset_current(layer, parameters, drive.offset, masks)
             else:
                 reference = references[entry.source]
-                assert reference.psi is not None
-                rows = _through_transforms(layer, entry, reference.output, reference.psi * found[entry.source], masks)
+                if reference.psi is None:
+                    raise LookupError(f"layer '{layer.name}' reads a layer whose pseudo-derivative is missing")
+                rows = _through_transforms(
+                    layer, entry, reference.output, reference.psi * currents[entry.source], masks
+                )
                 brought = entry.connection.current(parameters[layer.weight_name(entry)], rows)
             total = brought if total is None else total + brought
-        assert total is not None, "a layer that nothing reaches"
+        if total is None:
+            raise LookupError(f"nothing reaches layer '{layer.name}'")
         gain = references[index].gain if index < len(references) else None
-        found.append(total if gain is None else total * gain)
-    return found
+        currents.append(total if gain is None else total * gain)
+    return currents
 
 
 def _through_transforms(layer: Layer, entry: Input, output: Tensor, change: Tensor, masks: Masks) -> Tensor:
@@ -79,15 +89,23 @@ def _through_transforms(layer: Layer, entry: Input, output: Tensor, change: Tens
 
 
 def psi_total(layer: Layer, activity: Activity) -> Tensor:
-    """Sum over a window's steps of the pseudo-derivative, (B, *shape)."""
+    """Sum over a window's steps of the pseudo-derivative.
+
+    Args:
+        layer: whose neurons give psi.
+        activity: of the layer in the window.
+
+    Returns:
+        The sum, (B, *shape).
+    """
     v = activity.v.values
     psi, dynamics = psi_of(layer.neuron), layer.neuron.dynamics()
     if psi is None or dynamics is None or not scans.serves(v):
         return activity.psi(layer.neuron, v).sum(0)
     rows, theta = v.reshape(*v.shape[:2], -1), dynamics.v_threshold
-    found = scans.reverse(
+    scan = scans.reverse(
         torch.ones_like(rows[0]), activity.steps, 0.0, scans.Reset.NONE, v=rows,
         v_threshold=theta.reshape(-1) if isinstance(theta, Tensor) else theta, psi=psi, every=False,
     )  # fmt: skip
-    assert found.total is not None
-    return found.total.reshape(v.shape[1:])
+    assert scan.total is not None
+    return scan.total.reshape(v.shape[1:])

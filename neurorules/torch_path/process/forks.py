@@ -29,10 +29,10 @@ def _begin_child() -> None:
 
 
 def check_forked(threads: int) -> None:
-    """Whether this process can compute on so many threads.
+    """Refuse more than one thread in a process that was forked from one that learned on several.
 
     Raises:
-        UserError: it was forked from one that learned on several.
+        UserError: it was.
     """
     if threads > 1 and _forked.is_set():
         raise UserError(

@@ -32,7 +32,7 @@ def matrix_precision(fast: bool) -> Iterator[None]:
 
 
 def _rounding() -> Any:
-    """torch's word for it, or the backends' own where they were set one by one."""
+    """The setting in torch's one word, or those of the backends where they were set one by one."""
     try:
         return torch.get_float32_matmul_precision()
     except RuntimeError:  # they disagree, and the one word is refused

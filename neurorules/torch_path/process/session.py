@@ -17,7 +17,13 @@ from neurorules.torch_path.process.precision import matrix_precision
 
 
 class Setting(NamedTuple):
-    """A setting of the whole process: how it is read, how it is written, and what a fresh process has."""
+    """A setting of the whole process.
+
+    Args:
+        read: gives its value.
+        write: sets it.
+        fresh: its value in a fresh process.
+    """
 
     read: Callable[[], Any]
     write: Callable[[Any], object]
@@ -33,7 +39,9 @@ SETTINGS = (
     Setting(torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode, 0),
     Setting(torch._C._get_mkldnn_enabled, torch._C._set_mkldnn_enabled, True),
 )
+"""What torch keeps for the whole process."""
 OF_A_THREAD = Setting(lambda: SMALLEST * 1.0 == 0.0, torch.set_flush_denormal, False)
+"""What every thread has to itself: whether denormals are flushed."""
 
 
 @contextmanager

@@ -16,18 +16,18 @@ from neurorules.network.network import Network
 from neurorules.torch_path.process.forks import check_forked
 
 WORK_FOR_THREADS = 2**17
-"""Neuron steps of a layer and trial that repay a second thread. Source: measured, benchmarks/."""
+"""How many neuron steps of a layer and trial repay a second thread. Source: measured, benchmarks/."""
 
 _log = logging.getLogger(__name__)
 
 
 def usable_cores() -> int:
-    """Cores that this process may use, by its affinity and its control group."""
+    """Number of cores that this process may use, by its affinity and its control group."""
     return joblib.cpu_count()
 
 
 def check_threads(threads: int | None) -> None:
-    """Whether so many threads have cores to run on; None leaves the choice open.
+    """Refuse more threads than there are cores to run on. None leaves the choice open.
 
     Raises:
         UserError: there are fewer cores.
@@ -37,12 +37,15 @@ def check_threads(threads: int | None) -> None:
 
 
 def threads_of(config: SettledConfig, network: Network, begun: int | None) -> int:
-    """The count that a run computes with; a small net has one thread, where waking more costs more than they save.
+    """The number of threads that a run computes with. A small net has one, where waking more costs more than they save.
 
     Args:
-        config: threads None stands for as many as the work repays.
+        config: its number of threads; None stands for as many as the work repays.
         network: what runs.
-        begun: the count that a run was begun with, for one that goes on; None for a new one.
+        begun: the number that a run was begun with, for one that goes on; None for a new one.
+
+    Returns:
+        The number, >= 1.
     """
     wanted = config.threads or begun
     if wanted is None:

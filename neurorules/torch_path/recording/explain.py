@@ -28,7 +28,8 @@ from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.restore import restore
 from neurorules.torch_path.trial.learn import learn_trial
 from neurorules.torch_path.trial.probe import Probe
-from neurorules.torch_path.update.eligibility import eligibility_of, trace
+from neurorules.torch_path.update.eligibility import trace
+from neurorules.torch_path.update.eligibility_forwards import eligibility_of
 from neurorules.torch_path.update.local_view import Gathered, LocalView
 from neurorules.torch_path.update.post_factors import PostFactors, post_value
 from neurorules.torch_path.update.pre_factors import CENTRED_SPIKES, pre_value
@@ -37,46 +38,58 @@ from neurorules.traces.explanation import Explanation, PhasePart, Term
 
 @dataclass(frozen=True)
 class Views(Probe):
-    """Keeps what the texts of one layer see, phase by phase."""
+    """Keeps what the texts of one layer see, phase by phase.
+
+    Args:
+        layer: its name.
+        views: so far.
+    """
 
     layer: str
-    seen: list[LocalView] = field(default_factory=list)
+    views: list[LocalView] = field(default_factory=list)
 
     def learns(self, view: LocalView, texts: tuple[Text, ...], statistics: Mapping[str, UpdateStatistics]) -> None:
         if view.layer.name == self.layer:
-            self.seen.append(replace(view, carry=Carry(), traced={}))
+            self.views.append(replace(view, carry=Carry(), traced={}))
 
 
 def explain_run(run: Path, synapse: str, sample: int = 0, data_dir: Path | None = None) -> Explanation:
-    """Why a weight of a finished run would move if the network learned from a test sample; nothing is applied.
+    """Explain why a weight of a finished run would move if the network learned from a test sample. Nothing is applied.
 
     Args:
         run: its folder.
         synapse: LAYER:POST:PRE (see `synapse`).
-        sample: place in the test set, as in recorded traces.
+        sample: place in the test set, from 0, as in recorded traces.
+        data_dir: where data sets lie; None for the usual place.
+
+    Returns:
+        The factors of the weight's texts at each step, and the change that they make.
 
     Raises:
         UserError: no such run, synapse or sample, or a weight that the rule does not teach.
     """
     restored = restore(run, data_dir)
-    found, test = find_synapse(restored.learner.model.network, synapse), restored.data.test
+    wanted, test = find_synapse(restored.learner.model.network, synapse), restored.data.test
     if not 0 <= sample < len(test):
         raise UserError(f"--sample is {sample}, the test set counts 0..{len(test) - 1}")
     drive, labels = test.batch(np.array([sample]), torch.Generator().manual_seed(restored.config.seed))
-    explained = explain(restored.learner, drive, labels, found)
-    return replace(explained, rule=restored.config.rule, sample=sample)
+    explanation = explain(restored.learner, drive, labels, wanted)
+    return replace(explanation, rule=restored.config.rule, sample=sample)
 
 
 def explain(learner: Learner, drive: Series, labels: Tensor, synapse: Synapse) -> Explanation:
-    """Why a weight would move in a trial of these samples; the numbers are averages over them, as in a trial.
+    """Explain why a weight would move in a trial of some samples. The numbers are averages over them, as in a trial.
 
     A rule that applies changes between its phases applies them here, to this learner.
 
     Args:
         learner: as it is.
         drive: (T, B, *input) or constant (B, *input).
-        labels: (B,) class indices.
+        labels: class indices (B,).
         synapse: of its network.
+
+    Returns:
+        The factors of the weight's texts at each step, and the change that they make.
 
     Raises:
         UserError: a weight that the rule does not teach.
@@ -94,26 +107,28 @@ def explain(learner: Learner, drive: Series, labels: Tensor, synapse: Synapse) -
     before = replace(before, parameters={name: value.clone() for name, value in before.parameters.items()})
     steps = learner.steps if drive.constant else len(drive.values)
     with torch.no_grad():
-        said = int(learner.scores(given)[0].argmax())
+        predicted = int(learner.scores(given)[0].argmax())
         generator = torch.Generator(learner.device).manual_seed(learner.seed)
         trial = learn_trial(
             learner.model, before, given, steps, labels.to(learner.device), generator, None, apply, views
         )
-        found = (_part(view, learner.model, synapse, before.update, int(labels[0]), len(labels)) for view in views.seen)
-        parts = tuple(part for part in found if part is not None)
+        possible_parts = (
+            _part(view, learner.model, synapse, before.update, int(labels[0]), len(labels)) for view in views.views
+        )
+        parts = tuple(part for part in possible_parts if part is not None)
     gradients.append(trial.gradients)
-    moved = [g[parameter] for g in gradients if parameter in g]
-    if not parts or not moved:
+    weight_changes = [g[parameter] for g in gradients if parameter in g]
+    if not parts or not weight_changes:
         raise UserError(
             f"rule '{learner.model.rule.name}' has no text for the weights of layer '{synapse.layer.name}': they stay "
             f"as they are. Explain a synapse that learns, or see: neurorules cite {learner.model.rule.name} --equations"
         )
-    total = torch.stack(moved).sum(0)
+    total = torch.stack(weight_changes).sum(0)
     scale, rule = synapse.layer.neuron.scale, learner.model.rule
     threshold = scale.expand(synapse.layer.shape)[synapse.post] if isinstance(scale, Tensor) else scale
     return Explanation(
-        synapse.name, parameter, synapse.weight, rule.name, rule.declarations, weight, 0, int(labels[0]), said, 1.0,
-        float(threshold) if synapse.layer.neuron.spiking else None, parts, float(total[synapse.weight]),
+        synapse.name, parameter, synapse.weight, rule.name, rule.declarations, weight, 0, int(labels[0]), predicted,
+        1.0, float(threshold) if synapse.layer.neuron.spiking else None, parts, float(total[synapse.weight]),
         (synapse.strongest(total) if total[synapse.weight[0]].any() else synapse).name,
     )  # fmt: skip
 
@@ -178,7 +193,7 @@ def _factors(
 
 
 def _lingering(view: LocalView, synapse: Synapse, lingering: Lingering, post: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The same where the presynaptic factor is a declared eligibility: its trace at each pair, forwards in time."""
+    """As `_factors`, where the presynaptic factor is a declared eligibility: its trace at each pair over time."""
     steps, total = view.activity.steps, torch.zeros(())
     post_pairs, _ = synapse.pairs(post, view.activity.pre[synapse.entry.name].over_time(steps))
     for number, group in enumerate(lingering.groups):

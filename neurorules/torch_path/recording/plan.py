@@ -21,16 +21,18 @@ POPULATION = {
     "m": "third factor, as the texts read it",
     "reverse": "what the rule's reverse circuit sends to the layers below",
 }
+"""Variables of populations, and what each is."""
 SYNAPSES = {
     "G1": "third factor times forward signal at each synapse, by step",
     "dv_dw": "the exact eligibility of each synapse, by step",
 }
+"""Variables of connections, and what each is."""
 PARAMETERS = {"w": "weights of the layers' connections", "b": "their biases"}
-"""Beside these, a declared eligibility and any parameter can be recorded by their own names."""
+"""Parameters by short names. A declared eligibility and any parameter can be recorded by their own names too."""
 LEARNING = frozenset({"m", "reverse", "G1"})
-"""What only a trial has in which the network would learn from the sample."""
+"""Variables that only a trial has in which the network would learn from the sample."""
 LARGEST_SAMPLE = 512 * 2**20
-"""Bytes that one sample may take: a recording stays in memory that everybody has."""
+"""How many bytes one sample may take, so that a recording fits into memory that everybody has."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,9 @@ class RecordPlan:
     """What is recorded, by kind.
 
     Args:
-        model: whose.
-        population: variables of populations, (T, N) a sample.
-        synapses: variables of connections, (T, *weights) a sample; declared eligibilities among them.
+        model: network, rule and signal.
+        population: variables of populations, (T, N) per sample.
+        synapses: variables of connections, (T, *weights) per sample; declared eligibilities among them.
         parameters: full names of what snapshots keep.
         layers: the populations and connections that were asked for; None for all.
     """
@@ -78,17 +80,32 @@ class RecordPlan:
                 yield layer, entry, name
 
     def shapes(self, parameters: Parameters, constant: bool) -> dict[str, tuple[int, ...]]:
-        """The layers of the trace: populations first, the input before all others."""
+        """The shapes of a trace's layers: populations first, the input before all others.
+
+        Args:
+            parameters: of the learner, which give the shapes of connections.
+            constant: whether the drive is the same at each step.
+
+        Returns:
+            Shape by name of the population or connection.
+        """
         network = self.model.network
-        found: dict[str, tuple[int, ...]] = {INPUT: network.input_shape} if self.takes_input(constant) else {}
+        shape_by_name: dict[str, tuple[int, ...]] = {INPUT: network.input_shape} if self.takes_input(constant) else {}
         if self.population:
-            found |= {layer.name: layer.shape for layer in network.layers if self.takes(layer.name)}
+            shape_by_name |= {layer.name: layer.shape for layer in network.layers if self.takes(layer.name)}
         for layer, entry, name in self.connections():
-            found[name] = tuple(parameters[layer.weight_name(entry)].shape)
-        return found
+            shape_by_name[name] = tuple(parameters[layer.weight_name(entry)].shape)
+        return shape_by_name
 
     def sample_bytes(self, parameters: Parameters, steps: int) -> int:
-        """About what one sample takes on its way to the file: 4 bytes a number.
+        """About how many bytes one sample takes on its way to the file, 4 for each number.
+
+        Args:
+            parameters: of the learner.
+            steps: T.
+
+        Returns:
+            The number of bytes.
 
         Raises:
             UserError: more than `LARGEST_SAMPLE`.
@@ -113,22 +130,25 @@ class RecordPlan:
 def record_plan(
     model: Model, parameters: Parameters, variables: Sequence[str], layers: Collection[str] | None = None
 ) -> RecordPlan:
-    """Check what was asked for.
+    """Check what is to be recorded.
 
     Args:
-        model: network, rule, signal.
+        model: network, rule and signal.
         parameters: all that the learner has.
         variables: of `POPULATION`, `SYNAPSES`, `PARAMETERS`, declared eligibilities, and full names of parameters.
         layers: populations such as "hidden1" or "input", connections such as "hidden1.ff"; None for all.
+
+    Returns:
+        The plan.
 
     Raises:
         UserError: an unknown name (nearest offered), or a variable that this rule does not have.
     """
     declared = [eligibility.name for eligibility in model.rule.eligibilities]
-    known = [*POPULATION, *SYNAPSES, *PARAMETERS, *declared, *parameters]
+    recordable = [*POPULATION, *SYNAPSES, *PARAMETERS, *declared, *parameters]
     for variable in variables:
-        if variable not in known:
-            raise unknown("variable", variable, known)
+        if variable not in recordable:
+            raise unknown("variable", variable, recordable)
     if not variables:
         raise UserError("no variable is asked for. Name some, such as S,v")
     connections = [f"{layer.name}.{entry.name}" for layer, entry, _ in model.network.weights()]

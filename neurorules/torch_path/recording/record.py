@@ -25,10 +25,11 @@ from neurorules.traces.store import TraceReader
 from neurorules.traces.writer import TraceWriter
 
 PartName = Literal["test", "validation", "train"]
+"""The parts of a data set."""
 ROWS = 32
-"""Samples run at once."""
+"""How many samples run at once."""
 LARGE = 2**30
-"""Bytes of a recording, before it is compressed, that deserve a word."""
+"""How many bytes a recording takes, before it is compressed, that the user is warned of."""
 _log = logging.getLogger(__name__)
 
 
@@ -44,6 +45,8 @@ def record_run(
         samples: how many from the first on, or their places: see `sample_places`.
         variables, layers: see `record_plan`.
         part: of the data set.
+        data_dir: where data sets lie; None for the usual place.
+        quiet: no progress bar.
 
     Returns:
         samples, spikes of its layers, and the trace file's path.
@@ -87,24 +90,34 @@ def whole_or_none(recording: Recorder | TraceWriter) -> Iterator[None]:
 
 
 def part_of(data: Data, name: PartName) -> Part:
-    """A part of the data set.
+    """Choose a part of a data set.
+
+    Args:
+        data: all of it.
+        name: of the part.
+
+    Returns:
+        The samples of the part.
 
     Raises:
         UserError: validation samples of a run that holds none out.
     """
-    found = {"test": data.test, "validation": data.validation, "train": data.train}[name]
-    if found is None:
+    chosen = {"test": data.test, "validation": data.validation, "train": data.train}[name]
+    if chosen is None:
         raise UserError("the run holds no validation samples out. Record its --part test or train")
-    return found
+    return chosen
 
 
 def sample_places(text: str, size: int, option: str, part: str) -> np.ndarray:
-    """Places in a part of the data set: "10" is the first ten, "3,7,20-30" or "3," are places, counted from 0.
+    """Read places in a part of the data set: "10" is the first ten, "3,7,20-30" or "3," are places, counted from 0.
 
     Args:
         text: as the user wrote it.
         size: samples that there are.
-        option, part: how the error names them.
+        option, part: how the message names them.
+
+    Returns:
+        The places, whole numbers in 0 .. size - 1, as the user ordered them.
 
     Raises:
         UserError: no such text, or samples that are not there.
@@ -114,7 +127,7 @@ def sample_places(text: str, size: int, option: str, part: str) -> np.ndarray:
         if not 1 <= int(text) <= size:
             raise UserError(f"{option} is {text}, {there}. Ask for 1 to {size}")
         return np.arange(int(text))
-    found: list[int] = []
+    numbers: list[int] = []
     for piece in filter(None, (piece.strip() for piece in text.split(","))):
         match = re.fullmatch(r"(\d+)(?:\s*-\s*(\d+))?", piece)
         if match is None:
@@ -122,7 +135,7 @@ def sample_places(text: str, size: int, option: str, part: str) -> np.ndarray:
         first, last = int(match[1]), int(match[2] or match[1])
         if not first <= last < size:
             raise UserError(f"{option} asks for {piece}, {there}. Ask for places from 0 to {size - 1}, in order")
-        found += range(first, last + 1)
-    if not found:
+        numbers += range(first, last + 1)
+    if not numbers:
         raise UserError(f"{option} is '{text}', which names no sample. Write 10, or 3,7,20-30")
-    return np.array(found)
+    return np.array(numbers)

@@ -16,7 +16,7 @@ from neurorules.language.config import PIPELINED, window_of
 from neurorules.language.errors import UserError
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.recording.plan import RecordPlan, record_plan
-from neurorules.torch_path.recording.rows import Seen, many_rows, parameter_arrays, population_arrays, synapse_arrays
+from neurorules.torch_path.recording.rows import Outcome, many_rows, parameter_arrays, population_arrays, synapse_arrays
 from neurorules.torch_path.training.arguments import Labels, Spikes, to_series
 from neurorules.torch_path.training.checks import check_drive, check_labels
 from neurorules.torch_path.training.learner import Learner
@@ -27,11 +27,19 @@ from neurorules.traces.header import TraceHeader
 from neurorules.traces.writer import TraceWriter
 
 FLUSH_SECONDS = 0.5
-"""What a killed process may lose: a flush waits for the disk."""
+"""How much a killed process may lose. A flush waits for the disk, so that it comes now and then only."""
 
 
 def open_trace(path: Path, header: TraceHeader) -> TraceWriter:
-    """A new trace that is flushed now and then."""
+    """Open a new trace that is flushed now and then.
+
+    Args:
+        path: of the file; one that is there is replaced.
+        header: what the file says about itself.
+
+    Returns:
+        The writer.
+    """
     return TraceWriter(path, header, FLUSH_SECONDS)
 
 
@@ -41,11 +49,11 @@ class Recorder:
     A process that is killed leaves all but the last half second; `flush` brings everything to the disk.
 
     Args:
-        learner: whose.
+        learner: that is recorded.
         path: the new file; one that is there is replaced.
         variables: S, v, x, m, w, b, ...: see `record_plan`.
         layers: names, such as "hidden1" or "hidden1.ff"; None for all.
-        header: what the file says about itself, its layers apart; None for what the learner knows.
+        header: what the file says about itself, its layers apart; None for one made from the learner.
         opens: opens the file for a header.
 
     Raises:
@@ -83,12 +91,12 @@ class Recorder:
         self, spikes: Spikes, labels: Labels | None = None, indices: Sequence[int] | np.ndarray | None = None,
         epoch: int = -1,
     ) -> Tensor:  # fmt: skip
-        """Run samples without learning from them, and write what happened; of a trial where its m is asked for.
+        """Run samples without learning from them, and write what happens: in a trial, where m or the like is recorded.
 
         Args:
             spikes, labels: as in `Learner.step`; labels are needed for what only a trial has, such as m.
-            indices: the samples' places in the data set; counted on by default.
-            epoch: epochs done, or -1.
+            indices: the samples' places in the data set; None counts on.
+            epoch: number of epochs done, or -1.
 
         Returns:
             Predicted classes, (B,).
@@ -98,12 +106,12 @@ class Recorder:
         """
         learner, drive = self.learner, to_series(spikes)
         response = learner.respond(drive)
-        said, steps = response.scores.argmax(1).cpu(), response.activity[-1].steps
-        seen = Seen(drive, said, response.activity, {}, {}, learner.read())
+        predicted, steps = response.scores.argmax(1).cpu(), response.activity[-1].steps
+        outcome = Outcome(drive, predicted, response.activity, {}, {}, learner.read())
         network = learner.model.network
-        taught = None if labels is None else check_labels(labels, drive, network.classes, learner.device)
+        classes = None if labels is None else check_labels(labels, drive, network.classes, learner.device)
         if self.plan.learns:
-            if taught is None:
+            if classes is None:
                 raise UserError("what a sample would teach (m, reverse, G1) needs its label. Hand over labels")
             given, _ = check_drive(drive, network, learner.steps, learner.device, learner.dtype)
             generator = torch.Generator(learner.device).manual_seed(learner.seed)  # the learner's own stays as it is
@@ -113,18 +121,25 @@ class Recorder:
                     learner.seen(),
                     given,
                     steps,
-                    taught,
+                    classes,
                     generator,
                     apply=lambda _: learner.read(),
                 )  # nothing of it is applied
-            seen = seen._replace(activity=trial.activity, m=trial.third_factors, sent=trial.sent)
-        self._write(seen, taught, indices, epoch)
-        return said
+            outcome = outcome._replace(activity=trial.activity, m=trial.third_factors, sent=trial.sent)
+        self._write(outcome, classes, indices, epoch)
+        return predicted
 
     def step(
         self, spikes: Spikes, labels: Labels, fraction: float = 1.0, epoch: int = -1
     ) -> dict[str, float]:  # fmt: skip
-        """Learn from one batch, as `learner.step` does, and write what that step itself saw: nothing runs twice.
+        """Learn from one batch, as `learner.step` does, and write what that step itself computed: nothing runs twice.
+
+        Args:
+            spikes, labels, fraction: as in `Learner.step`.
+            epoch: number of epochs done, or -1.
+
+        Returns:
+            Loss, accuracy in 0..1, and spikes per sample by layer.
 
         Raises:
             UserError: a schedule that keeps no step of the trial, or what `learner.step` refuses.
@@ -181,21 +196,21 @@ class Recorder:
         changed["parameters"] = {name: tuple(parameters[name].shape) for name in self.plan.parameters}
         return TraceHeader(**{**vars(self.header), **changed})
 
-    def _write(self, seen: Seen, labels: Tensor | None, indices: Any, epoch: int) -> None:
-        many, plan = len(seen.said), self.plan
+    def _write(self, outcome: Outcome, labels: Tensor | None, indices: Any, epoch: int) -> None:
+        many, plan = len(outcome.predicted), self.plan
         if self.writer is None:
-            plan.sample_bytes(self.learner.learned.parameters, seen.activity[-1].steps)
-        writer = self._opened(plan.shapes(self.learner.learned.parameters, seen.drive.constant))
+            plan.sample_bytes(self.learner.learned.parameters, outcome.activity[-1].steps)
+        writer = self._opened(plan.shapes(self.learner.learned.parameters, outcome.drive.constant))
         places = np.arange(self._recorded, self._recorded + many) if indices is None else np.asarray(indices)
         classes = np.full(many, -1) if labels is None else labels.cpu().numpy()
-        arrays = population_arrays(plan, seen)
+        arrays = population_arrays(plan, outcome)
         for rows in many_rows(plan, many):
             here = {layer: {name: x[:, rows] for name, x in found.items()} for layer, found in arrays.items()}
-            here |= synapse_arrays(plan, seen, rows.start) if plan.synapses else {}
-            writer.append_batch(places[rows], classes[rows], here, seen.said.numpy()[rows], epoch)
+            here |= synapse_arrays(plan, outcome, rows.start) if plan.synapses else {}
+            writer.append_batch(places[rows], classes[rows], here, outcome.predicted.numpy()[rows], epoch)
         self._recorded += many
 
 
-def _of_trial(drive: Series, trial: TrialResult, parameters: dict[str, Tensor]) -> Seen:
-    said = trial.scores.argmax(1).cpu()
-    return Seen(drive, said, trial.activity, trial.third_factors, trial.sent, parameters)
+def _of_trial(drive: Series, trial: TrialResult, parameters: dict[str, Tensor]) -> Outcome:
+    predicted = trial.scores.argmax(1).cpu()
+    return Outcome(drive, predicted, trial.activity, trial.third_factors, trial.sent, parameters)

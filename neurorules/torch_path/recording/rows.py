@@ -1,4 +1,4 @@
-"""From what a batch did to the arrays of a trace."""
+"""The arrays of a trace, from what a batch brings about."""
 
 from __future__ import annotations
 
@@ -18,80 +18,107 @@ from neurorules.network.network import Parameters
 from neurorules.network.products import Lingering
 from neurorules.torch_path.forward.run_layer import Activity, Carry
 from neurorules.torch_path.recording.plan import INPUT, RecordPlan
-from neurorules.torch_path.update.eligibility import eligibility_over_time, trace
+from neurorules.torch_path.update.eligibility import trace
+from neurorules.torch_path.update.eligibility_forwards import eligibility_over_time
 from neurorules.torch_path.update.local_view import LocalView
 from neurorules.torch_path.update.post_factors import post_value
 from neurorules.torch_path.update.pre_factors import pre_value
 
 Arrays = dict[str, dict[str, np.ndarray]]
-"""Layer -> variable -> (T, B, ...)."""
+"""Arrays (T, B, ...) by layer, or connection, and variable."""
 
 
-class Seen(NamedTuple):
-    """What a batch brought: its drive, predicted classes, activity by layer, third factors and what a reverse circuit
-    sent by layer's name, and the parameters it met."""
+class Outcome(NamedTuple):
+    """What a batch brings about.
+
+    Args:
+        drive: (T, B, *input) or constant (B, *input).
+        predicted: classes (B,).
+        activity: of every layer, in order.
+        m: third factors by layer; empty where no trial ran.
+        sent: by layer, what a reverse circuit sends; empty where there is none.
+        parameters: as they were in the trial.
+    """
 
     drive: Series
-    said: Tensor
+    predicted: Tensor
     activity: list[Activity]
     m: dict[str, Series]
     sent: dict[str, Series]
     parameters: Parameters
 
 
-def population_arrays(plan: RecordPlan, seen: Seen) -> Arrays:
-    """Variables of populations, of all rows."""
-    found: Arrays = {}
-    steps = seen.activity[-1].steps
-    if plan.takes_input(seen.drive.constant):
-        values = {"S": seen.drive, "forward": seen.drive}
+def population_arrays(plan: RecordPlan, outcome: Outcome) -> Arrays:
+    """Variables of populations, of all samples.
+
+    Args:
+        plan: what is recorded.
+        outcome: of the batch.
+
+    Returns:
+        Arrays (T, B, *shape) by layer and variable.
+    """
+    arrays: Arrays = {}
+    steps = outcome.activity[-1].steps
+    if plan.takes_input(outcome.drive.constant):
+        values = {"S": outcome.drive, "forward": outcome.drive}
         if "x" in plan.population:
-            values["x"] = _traced(plan, seen, 0, seen.drive)
-        found[INPUT] = {v: _array(values[v], steps) for v in plan.population if v in values}
-    for index, activity in enumerate(seen.activity):
+            values["x"] = _traced(plan, outcome, 0, outcome.drive)
+        arrays[INPUT] = {v: _array(values[v], steps) for v in plan.population if v in values}
+    for index, activity in enumerate(outcome.activity):
         layer = plan.model.network.layers[index]
         if not plan.takes(layer.name) or not plan.population:
             continue
         values = {"S": activity.S, "v": activity.v, "forward": activity.S}
-        values |= {"m": seen.m[layer.name]} if layer.name in seen.m else {}
-        values |= {"reverse": seen.sent[layer.name]} if layer.name in seen.sent else {}
+        values |= {"m": outcome.m[layer.name]} if layer.name in outcome.m else {}
+        values |= {"reverse": outcome.sent[layer.name]} if layer.name in outcome.sent else {}
         if "x" in plan.population:
-            values["x"] = _traced(plan, seen, index, activity.S)
+            values["x"] = _traced(plan, outcome, index, activity.S)
         # A read-out has no spikes of its own: what it sends is its membrane.
         wanted = [v for v in plan.population if v in values and (layer.role == "hidden" or v != "S")]
-        found[layer.name] = {v: _array(values[v], steps) for v in wanted}
-    return found
+        arrays[layer.name] = {v: _array(values[v], steps) for v in wanted}
+    return arrays
 
 
-def synapse_arrays(plan: RecordPlan, seen: Seen, row: int) -> Arrays:
-    """Variables of every synapse, of one row."""
-    found: Arrays = {}
+def synapse_arrays(plan: RecordPlan, outcome: Outcome, row: int) -> Arrays:
+    """Variables of every synapse, of one sample.
+
+    Args:
+        plan: what is recorded.
+        outcome: of the batch.
+        row: place of the sample in the batch.
+
+    Returns:
+        Arrays (T, 1, *weights) by connection and variable.
+    """
+    arrays: Arrays = {}
     layers = {layer.name: index for index, layer in enumerate(plan.model.network.layers)}
     for layer, entry, name in plan.connections():
-        view = _view(plan, seen, layers[layer.name], row)
+        view = _view(plan, outcome, layers[layer.name], row)
         values = {variable: _of_synapses(view, plan, entry, variable) for variable in plan.synapses}
-        found[name] = {v: value[:, None].cpu().numpy() for v, value in values.items() if value is not None}
-    return found
+        arrays[name] = {v: value[:, None].cpu().numpy() for v, value in values.items() if value is not None}
+    return arrays
 
 
 def _array(series: Series, steps: int) -> np.ndarray:
     return series.over_time(steps).cpu().numpy()
 
 
-def _traced(plan: RecordPlan, seen: Seen, index: int, spikes: Series) -> Series:
+def _traced(plan: RecordPlan, outcome: Outcome, index: int, spikes: Series) -> Series:
     decay = plan.model.rule.trace_decay
-    assert decay is not None  # the plan has asked
-    return Series(trace(_view(plan, seen, index, None), "recorded", spikes, decay), False)
+    if decay is None:
+        raise LookupError("the rule declares no trace x")
+    return Series(trace(_view(plan, outcome, index, None), "recorded", spikes, decay), False)
 
 
-def _view(plan: RecordPlan, seen: Seen, index: int, row: int | None) -> LocalView:
+def _view(plan: RecordPlan, outcome: Outcome, index: int, row: int | None) -> LocalView:
     """What the texts of a layer see, of all rows or of one."""
     layer, rule = plan.model.network.layers[index], plan.model.rule
-    activity, m = seen.activity[index], seen.m.get(layer.name)
+    activity, m = outcome.activity[index], outcome.m.get(layer.name)
     if row is not None:
         activity, m = _row_of(activity, row), None if m is None else _cut(m, row)
     return LocalView(
-        layer, "input", activity, m, seen.parameters, rule.constants, rule.trace_decay, Carry(), True,
+        layer, "input", activity, m, outcome.parameters, rule.constants, rule.trace_decay, Carry(), True,
     )  # fmt: skip
 
 
@@ -113,7 +140,7 @@ def _cut(series: Series, row: int) -> Series:
 
 
 def _of_synapses(view: LocalView, plan: RecordPlan, entry: Input, variable: str) -> Tensor | None:
-    """(T, *weights); None where the layer has no such variable."""
+    """A variable of every synapse, (T, *weights); None where the layer has no such variable."""
     match variable:
         case "G1":
             return _products(view, entry)
@@ -124,7 +151,7 @@ def _of_synapses(view: LocalView, plan: RecordPlan, entry: Input, variable: str)
 
 
 def _products(view: LocalView, entry: Input) -> Tensor | None:
-    """What a connection's update is made of at each step, before normalisation and optimiser."""
+    """The products that a connection's update is made of at each step, before normalisation and optimiser."""
     if view.m is None:
         return None
     reverse, forward = (s.over_time(view.activity.steps) for s in (view.m, view.activity.pre[entry.name]))
@@ -156,11 +183,27 @@ def _lingering(view: LocalView, entry: Input, lingering: Lingering) -> Tensor | 
 
 
 def parameter_arrays(plan: RecordPlan, parameters: Parameters) -> dict[str, np.ndarray]:
-    """What a snapshot keeps."""
+    """The parameters that a snapshot keeps.
+
+    Args:
+        plan: what is recorded.
+        parameters: all of the learner's, by full name.
+
+    Returns:
+        An array per parameter, by full name; on a CPU it shares the parameter's memory.
+    """
     return {name: parameters[name].detach().cpu().numpy() for name in plan.parameters}
 
 
 def many_rows(plan: RecordPlan, rows: int) -> Iterator[slice]:
-    """The rows to write together: one where synapses are recorded, else all of them."""
+    """The samples to write together: one where synapses are recorded, otherwise all of them.
+
+    Args:
+        plan: what is recorded.
+        rows: number of samples of the batch.
+
+    Returns:
+        An iterator over slices of the batch.
+    """
     share = 1 if plan.synapses else rows
     yield from (slice(start, start + share) for start in range(0, rows, share))

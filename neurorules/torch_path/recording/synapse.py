@@ -1,4 +1,4 @@
-"""One synapse by its name, LAYER:POST:PRE, and what its two neurons are in a layer's tensors.
+"""One synapse by its name, LAYER:POST:PRE, and the places of its two neurons in a layer's tensors.
 
 POST and PRE are neurons: a number, or channel.row.column in a population of maps (`hidden1:2.5.5:0.4.6`). In a
 convolution the two share a weight of the kernel with all pairs that lie alike. LAYER may name one of several inputs:
@@ -28,7 +28,7 @@ class Synapse(NamedTuple):
     """A synapse.
 
     Args:
-        layer, entry: where it is.
+        layer, entry: the layer and the input that it belongs to.
         post, pre: places of its neurons in the layer's shape and the connection's `pre_shape`.
         weight: index of its weight in the connection's.
     """
@@ -46,15 +46,23 @@ class Synapse(NamedTuple):
         return f"{layer}:{_dotted(self.post)}:{_dotted(self.pre)}"
 
     def pairs(self, post: Tensor, pre: Tensor) -> tuple[Tensor, Tensor]:
-        """Both factors, (T, B, *shape) and (T, B, *pre), at every pair that shares the weight: (T, B, P) each."""
+        """Two factors at every pair of neurons that shares the weight.
+
+        Args:
+            post: postsynaptic factor, (T, B, *shape).
+            pre: presynaptic factor, (T, B, *pre).
+
+        Returns:
+            Both factors, (T, B, P) each; P = 1 but for convolutions.
+        """
         if not isinstance(self.entry.connection, Conv2d):
             return post[:, :, self.post[0], None], pre[:, :, self.pre[0], None]
         channel, source, y, x = self.weight
         conv, (rows, columns) = self.entry.connection, self.layer.shape[1:]
         around, stride = conv.zeros_around, conv.stride
         padded = functional.pad(pre[:, :, source], (around, around, around, around))
-        seen = padded[:, :, y : y + stride * rows : stride, x : x + stride * columns : stride]
-        return post[:, :, channel].flatten(2), seen[:, :, :rows, :columns].flatten(2)
+        read = padded[:, :, y : y + stride * rows : stride, x : x + stride * columns : stride]
+        return post[:, :, channel].flatten(2), read[:, :, :rows, :columns].flatten(2)
 
     @property
     def own_pair(self) -> int | None:
@@ -80,7 +88,14 @@ class Synapse(NamedTuple):
 
 
 def find_synapse(network: Network, text: str) -> Synapse:
-    """The synapse that LAYER:POST:PRE names.
+    """Find the synapse that LAYER:POST:PRE names.
+
+    Args:
+        network: its layers.
+        text: the name.
+
+    Returns:
+        The synapse.
 
     Raises:
         UserError: no such layer, input or neuron, two neurons without a synapse, or a connection of other synapses.
@@ -155,13 +170,13 @@ def _weight_index(layer: Layer, entry: Input, post: Place, pre: Place) -> Place:
     corner = [place * conv.stride - conv.zeros_around for place in post[1:]]
     offset = tuple(place - start for place, start in zip(pre[1:], corner, strict=True))
     if not all(0 <= step < conv.kernel for step in offset):
-        seen = [
+        read = [
             f"{max(start, 0)}..{min(start + conv.kernel, length) - 1}"
             for start, length in zip(corner, entry.pre_shape[1:], strict=True)
         ]
         raise UserError(
             f"neuron {_dotted(post)} of layer '{layer.name}' has no synapse from {_dotted(pre)}: it sees rows "
-            f"{seen[0]} and columns {seen[1]} of each map"
+            f"{read[0]} and columns {read[1]} of each map"
         )
     return (post[0], pre[0], *offset)
 

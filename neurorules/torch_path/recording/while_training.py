@@ -61,7 +61,17 @@ class RecordTraining(Watcher):
             self.recorder.writer.close()
 
     def look(self, learner: Learner, data: TrainingData, epoch: int, folder: Path | None) -> None:
-        """Record the samples, encoded the same each time, and the parameters."""
+        """Record the samples, encoded the same each time, and the parameters.
+
+        Args:
+            learner: as it is.
+            data: that it learns from.
+            epoch: number of epochs done, 0 before the first trial.
+            folder: of the run.
+
+        Raises:
+            UserError: unknown names or samples, or a run without a folder.
+        """
         name: PartName = "train" if data.validation is None else "validation"
         part = data.train if data.validation is None else data.validation
         places = sample_places(self.samples, len(part), "--record-samples", name)

@@ -7,108 +7,34 @@ a pool of that current; then a Leaky or another neuron. The last layer may be a 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-import snntorch
 import torch
 from torch import fx, nn
-from torch.nn import functional
 
 from neurorules.language.errors import UserError
 from neurorules.network.layer import NETWORK_INPUT
-from neurorules.torch_path.snntorch.module_checks import STATEFUL, WEIGHTED, check_module, check_plain
+from neurorules.torch_path.snntorch.module_checks import WEIGHTED, check_module, check_plain, check_unshared
 from neurorules.torch_path.snntorch.modules import to_transform
 from neurorules.torch_path.snntorch.tracing import ONE_STEP, place_of, trace
-
-Spiking = (snntorch.Leaky, snntorch.RLeaky, snntorch.Synaptic, snntorch.RSynaptic, snntorch.Lapicque)
-Populations = (*Spiking, nn.ReLU, nn.Tanh)
-Norms = (nn.BatchNorm1d, nn.BatchNorm2d)
-Pools = (nn.MaxPool2d, nn.AvgPool2d)
-
-
-class Placed(NamedTuple):
-    """A module and how messages name it."""
-
-    at: str
-    module: nn.Module
-
-
-class Arrival(NamedTuple):
-    """A linear map of a population's spikes.
-
-    Args:
-        source: index of the block whose spikes it reads; `NETWORK_INPUT` for the net's input.
-        before: transforms of the spikes on their way.
-        linear: a Linear or Conv2d.
-    """
-
-    source: int
-    before: tuple[Placed, ...]
-    linear: Placed
-
-
-class Block(NamedTuple):
-    """What makes one layer.
-
-    Args:
-        arrivals: linear maps, whose currents are added.
-        norm: batch normalisation of the current, or None.
-        pool: a pool of the current, or None.
-        population: the neurons, or None for a plain Linear at the end.
-    """
-
-    arrivals: tuple[Arrival, ...]
-    norm: Placed | None
-    pool: Placed | None
-    population: Placed | None
-
-
-class _Activity(NamedTuple):
-    """Spikes of a block, or the input, after transforms."""
-
-    source: int
-    before: tuple[Placed, ...] = ()
-
-
-class _Current(NamedTuple):
-    """What linear maps bring to a population that has not been called yet."""
-
-    arrivals: tuple[Arrival, ...]
-    norm: Placed | None = None
-    pool: Placed | None = None
-
-
-class _Returned(NamedTuple):
-    """Spikes and states of a block, which returns them together."""
-
-    source: int
-
-
-class _State(NamedTuple):
-    """A membrane or a synaptic current: of a block, or handed to forward (None)."""
-
-    source: int | None
-    name: str = ""
-
-
-class _Size(NamedTuple):
-    """A number that is read off a shape."""
-
-
-_Value = Any
-"""An _Activity, _Current, _Returned, _State, _Size, or a constant of the user's code."""
-
-SAME = ("float", "double", "contiguous", "clone", "to")
-"""Methods that leave spikes what they are."""
-MODULES_OF: dict[Callable[..., Any], Callable[..., nn.Module]] = {
-    functional.relu: lambda inplace=False: nn.ReLU(), torch.relu: nn.ReLU, torch.tanh: nn.Tanh,
-    functional.max_pool2d: nn.MaxPool2d, torch.max_pool2d: nn.MaxPool2d,
-    functional.avg_pool2d: nn.AvgPool2d, torch.flatten: nn.Flatten,
-    functional.dropout: lambda p=0.5, training=True, inplace=False: nn.Dropout(p),
-}  # fmt: skip
-"""Functions, and the layers that do the same."""
-METHODS: dict[str, Callable[..., nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "flatten": nn.Flatten}
+from neurorules.torch_path.snntorch.values import (
+    METHODS,
+    MODULES_OF,
+    SAME,
+    Activity,
+    Arrival,
+    Block,
+    Current,
+    Norms,
+    Placed,
+    Pools,
+    Populations,
+    Returned,
+    Size,
+    Spiking,
+    State,
+    Value,
+)
 
 
 def blocks_of(module: nn.Module) -> list[Block]:
@@ -133,7 +59,7 @@ class _Walk:
     def __init__(self, root: nn.Module) -> None:
         self.root = root
         self.blocks: list[Block] = []
-        self.values: dict[fx.Node, _Value] = {}
+        self.values: dict[fx.Node, Value] = {}
         self.owned: set[int] = set()
         self.states: dict[str, str] = {}
         self.used: set[int] = set()
@@ -143,7 +69,7 @@ class _Walk:
         given = False
         for node in graph.nodes:
             if node.op == "placeholder":
-                self.values[node] = _State(None, node.name) if given else _Activity(NETWORK_INPUT)
+                self.values[node] = State(None, node.name) if given else Activity(NETWORK_INPUT)
                 given = True
             elif node.op == "output":
                 self._end(node)
@@ -151,12 +77,12 @@ class _Walk:
                 self.values[node] = self._value(node)
         return self.blocks
 
-    def _value(self, node: fx.Node) -> _Value:
+    def _value(self, node: fx.Node) -> Value:
         args = [self._of(one) for one in node.args]
         kwargs = {name: self._of(one) for name, one in node.kwargs.items()}
         at = place_of(node, self.root)
         if node.op == "get_attr":
-            return _State(None, "") if str(node.target).startswith("_tensor_constant") else self._refused(at)
+            return self._attribute(str(node.target), at)
         if node.op == "call_module":
             return self._called(Placed(at, self.root.get_submodule(str(node.target))), [*args, *kwargs.values()])
         first = args[0] if args else None
@@ -164,8 +90,8 @@ class _Walk:
             return self._item(first, args[1], at)
         if node.target in (operator.add, operator.iadd, torch.add, "add", "add_") and not kwargs:
             return self._sum(first, args[1], at)
-        if isinstance(first, _Size) or node.target in ("size", "dim"):
-            return _Size()
+        if isinstance(first, Size) or node.target in ("size", "dim"):
+            return Size()
         if node.target in SAME:
             return first
         if node.target in ("view", "reshape", torch.reshape):
@@ -173,10 +99,17 @@ class _Walk:
         make = METHODS.get(node.target) if isinstance(node.target, str) else MODULES_OF.get(node.target)
         if make is None:
             return self._refused(at)
-        kept = {name: False if isinstance(one, _Size) else one for name, one in kwargs.items()}
+        kept = {name: False if isinstance(one, Size) else one for name, one in kwargs.items()}
         return self._called(Placed(at, make(*args[1:], **kept)), [first])
 
-    def _of(self, argument: Any) -> _Value:
+    def _attribute(self, path: str, at: str) -> Value:
+        """A tensor that forward reads: a fresh membrane, or one that a neuron keeps; anything else is refused."""
+        owner = path.rpartition(".")[0]
+        if path.startswith("_tensor_constant") or isinstance(self.root.get_submodule(owner), Spiking):
+            return State(None)
+        return self._refused(at)
+
+    def _of(self, argument: Any) -> Value:
         if isinstance(argument, fx.Node):
             return self.values[argument]
         if isinstance(argument, tuple | list):
@@ -185,71 +118,73 @@ class _Walk:
             return tuple(self._of(one) for one in argument.values())
         return argument
 
-    def _called(self, here: Placed, args: list[_Value]) -> _Value:
+    def _called(self, here: Placed, args: list[Value]) -> Value:
         at, module = here
         check_plain(module, at)
-        self._check_shared(here)
+        if id(module) in self.owned and not isinstance(self.root, nn.Sequential):
+            raise UserError(f"{at} runs more than once. {ONE_STEP}, and give each place a layer of its own")
+        check_unshared(module, at, self.owned)
         given = self._spikes(args[0]) if args else None
-        if not isinstance(given, _Activity | _Current):
+        if not isinstance(given, Activity | Current):
             raise UserError(f"{at} reads neither spikes nor a current. Give it what a layer before it returns")
         if isinstance(module, nn.Identity):
             return given
         if isinstance(module, WEIGHTED):
-            if isinstance(given, _Current):
+            if isinstance(given, Current):
                 before = given.arrivals[0].linear.at
                 raise UserError(f"{at} follows {before} with no Leaky between. Put one there")
-            return _Current((Arrival(given.source, given.before, here),))
+            return Current((Arrival(given.source, given.before, here),))
         if isinstance(module, Populations):
             return self._population(here, given, args[1:])
-        if isinstance(given, _Current):
+        if isinstance(given, Current):
             return self._on_current(here, given)
         if isinstance(module, Norms):
             raise UserError(f"{at} acts on spikes. Put it behind a Linear or Conv2d, before the Leaky")
-        return given if to_transform(at, module) is None else _Activity(given.source, (*given.before, here))
+        return given if to_transform(at, module) is None else Activity(given.source, (*given.before, here))
 
-    def _population(self, here: Placed, given: _Activity | _Current, states: list[_Value]) -> _Value:
+    def _population(self, here: Placed, given: Activity | Current, states: list[Value]) -> Value:
         at, module = here
-        if isinstance(given, _Activity):
+        if isinstance(given, Activity):
             raise UserError(f"{at} has no Linear or Conv2d before it. Put one there")
         for state in states:
             self._check_state(state, at)
         self.blocks.append(self._block(given, here))
         together = isinstance(module, Spiking) and (module.output or not module.init_hidden)
-        return _Returned(len(self.blocks) - 1) if together else _Activity(len(self.blocks) - 1)
+        return Returned(len(self.blocks) - 1) if together else Activity(len(self.blocks) - 1)
 
-    def _block(self, given: _Current, population: Placed | None) -> Block:
+    def _block(self, given: Current, population: Placed | None) -> Block:
         for arrival in given.arrivals:
             if id(arrival) in self.used:
                 raise UserError(f"{arrival.linear.at} drives two populations. Give each a layer of its own")
             self.used.add(id(arrival))
         return Block(given.arrivals, given.norm, given.pool, population)
 
-    def _check_state(self, state: _Value, at: str) -> None:
+    def _check_state(self, state: Value, at: str) -> None:
         if state is None:
             return
-        if not isinstance(state, _State) or state.source is not None or not state.name:
+        if not isinstance(state, State) or state.source is not None or not state.name:
             raise UserError(f"{at} does not go on from its own membrane of the step before. {ONE_STEP}")
         other = self.states.setdefault(state.name, at)
         if other != at:
             raise UserError(f"'{state.name}' is handed to {other} and to {at}. Give each layer a membrane of its own")
 
-    def _on_current(self, here: Placed, given: _Current) -> _Current:
+    def _on_current(self, here: Placed, given: Current) -> Current:
         at, module = here
         alone = given.norm is None and given.pool is None
         if isinstance(module, Norms) and given.norm is None:
-            return _Current(given.arrivals, here, given.pool)
+            return Current(given.arrivals, here, given.pool)
         if isinstance(module, Pools) and alone and len(given.arrivals) == 1:
-            return _Current(given.arrivals, None, here)
+            return Current(given.arrivals, None, here)
         if not isinstance(module, Norms):
             to_transform(at, module)
         if isinstance(module, Pools) and given.norm is not None:
             raise UserError(f"{at} pools what {given.norm.at} normalised. Pool first, or behind the Leaky")
         raise UserError(f"{at} acts on the current of {given.arrivals[0].linear.at}. Put it behind a Leaky")
 
-    def _sum(self, one: _Value, other: _Value, at: str) -> _Value:
-        if isinstance(one, _Size) or isinstance(other, _Size):
-            return _Size()
-        if not (isinstance(one, _Current) and isinstance(other, _Current)):
+    def _sum(self, one: Value, other: Value, at: str) -> Value:
+        if isinstance(one, Size) or isinstance(other, Size):
+            return Size()
+        if not (isinstance(one, Current) and isinstance(other, Current)):
             raise UserError(
                 f"{at} adds what is no current of a Linear or Conv2d, and the sum of spikes is no spike. Add currents "
                 f"before the Leaky, for example leaky(fc(spikes) + skip(earlier_spikes))"
@@ -258,46 +193,31 @@ class _Walk:
             changed = part.norm or part.pool
             if changed is not None:
                 raise UserError(f"{at} adds what {changed.at} returns. Add the currents first")
-        return _Current((*one.arrivals, *other.arrivals))
+        return Current((*one.arrivals, *other.arrivals))
 
-    def _item(self, of: _Value, key: _Value, at: str) -> _Value:
-        if isinstance(of, _Returned):
-            return _Activity(of.source) if key == 0 else _State(of.source)
-        if isinstance(of, _State | _Size) or key == "shape":
-            return of if isinstance(of, _State) else _Size()
+    def _item(self, of: Value, key: Value, at: str) -> Value:
+        if isinstance(of, Returned):
+            return Activity(of.source) if key == 0 else State(of.source)
+        if isinstance(of, State | Size) or key == "shape":
+            return of if isinstance(of, State) else Size()
         if isinstance(of, tuple) and isinstance(key, int):
             return of[key]
         return self._refused(at)
 
-    def _flattened(self, given: _Value, sizes: list[_Value], at: str) -> _Value:
-        asked = [one for size in sizes for one in (size if isinstance(size, tuple) else (size,))]
-        flat = len(asked) == 2 and (isinstance(asked[0], _Size) or -1 in asked)
+    def _flattened(self, given: Value, sizes: list[Value], at: str) -> Value:
+        asked = [one for size in sizes for one in (size if type(size) is tuple else (size,))]
+        flat = len(asked) == 2 and (isinstance(asked[0], Size) or -1 in asked)
         return self._called(Placed(at, nn.Flatten()), [given]) if flat else self._refused(at)
 
-    def _spikes(self, value: _Value) -> _Value:
+    def _spikes(self, value: Value) -> Value:
         """What a layer reads of a neuron that returns spikes and membrane together."""
-        return _Activity(value.source) if isinstance(value, _Returned) else value
+        return Activity(value.source) if isinstance(value, Returned) else value
 
-    def _refused(self, at: str) -> _Value:
+    def _refused(self, at: str) -> Value:
         raise UserError(
             f"{at} has no counterpart here. A net is made of Linear, Conv2d, pools, Flatten, Dropout, BatchNorm, sums "
             f"of currents, and neurons of snnTorch"
         )
-
-    def _check_shared(self, here: Placed) -> None:
-        """Whether what a module keeps, weights or a membrane, belongs to it alone."""
-        at, module = here
-        if not isinstance(module, STATEFUL):
-            return
-        if id(module) in self.owned:
-            if not isinstance(self.root, nn.Sequential) and not isinstance(module, WEIGHTED):
-                raise UserError(f"{at} runs more than once in a step. {ONE_STEP}")
-            what = "weights" if isinstance(module, WEIGHTED) else "membranes"
-            raise UserError(f"{at} stands there twice, and {what} cannot be shared. Use a module of its own")
-        own = {id(module), *(id(value) for value in module.parameters())}
-        if own & self.owned:
-            raise UserError(f"{at} shares its weights with a layer before it. Give it parameters of its own")
-        self.owned |= own
 
     def _end(self, node: fx.Node) -> None:
         """Close with the read-out, and see that all other layers are read."""
@@ -308,19 +228,17 @@ class _Walk:
         last = len(self.blocks) - 1
         read = {arrival.source for block in self.blocks for arrival in block.arrivals}
         read |= {
-            part.source
-            for part in parts
-            if isinstance(part, _Activity | _Returned | _State) and part.source is not None
+            part.source for part in parts if isinstance(part, Activity | Returned | State) and part.source is not None
         }
-        read |= {last} if any(isinstance(part, _Current) for part in parts) else set()
+        read |= {last} if any(isinstance(part, Current) for part in parts) else set()
         for index, block in enumerate(self.blocks):
             if index not in read and block.population is not None:
                 raise UserError(f"{block.population.at} is read by no layer behind it. Remove it, or read its spikes")
 
-    def _check_end(self, part: _Value) -> None:
-        if isinstance(part, _Current):
+    def _check_end(self, part: Value) -> None:
+        if isinstance(part, Current):
             self.blocks.append(self._block(part, None))
-        elif isinstance(part, _Activity) and part.before:
+        elif isinstance(part, Activity) and part.before:
             raise UserError(f"{part.before[0].at} stands behind the read-out. Remove it, or end with a Linear")
-        elif not isinstance(part, _Activity | _Returned | _State):
+        elif not isinstance(part, Activity | Returned | State):
             raise UserError("forward returns what is neither spikes nor a membrane of its last layer. Return these")

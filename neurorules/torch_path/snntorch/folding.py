@@ -9,13 +9,17 @@ from torch import Tensor
 from neurorules.contracts.normalisation import first_current_statistics
 from neurorules.network.layer import Layer
 from neurorules.network.model import Learned
-from neurorules.torch_path.forward.run_layer import as_row
+from neurorules.torch_path.forward.drive import as_row
 
 
 class Folded(NamedTuple):
-    """Weights by input name, each shaped like the connection's own, and the bias (N,) or (C, H, W).
+    """A layer without normalisation.
 
     The bias of a map differs between positions only where a centred input meets a border of zeros.
+
+    Args:
+        weights: by input, each shaped like the connection's own.
+        bias: (N,) or (C, H, W).
     """
 
     weights: dict[str, Tensor]
@@ -23,10 +27,17 @@ class Folded(NamedTuple):
 
 
 def fold(layer: Layer, learned: Learned) -> Folded:
-    """What gives the same current without normalisation.
+    """Weights and bias that give the same current without normalisation.
 
     gain (W (s - mean_pre) - mean) + b  =  (gain W) s  +  (b - gain (W mean_pre + mean)): at inference every
     normalisation is this affine map of the current of each neuron (each map), its running averages held fixed.
+
+    Args:
+        layer: what is folded.
+        learned: its parameters and running averages.
+
+    Returns:
+        The weights and the bias.
     """
     weights = {entry.name: learned.parameters[layer.weight_name(entry)] for entry in layer.inputs}
     bias = learned.parameters[layer.bias_name]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from neurorules.connections.conv2d import Conv2d
+from neurorules.connections._convolution import Convolution
 from neurorules.connections.dense import Dense
 from neurorules.connections.recurrent import Recurrent
 from neurorules.contracts.connection import Connection, Shape
@@ -20,12 +20,13 @@ from neurorules.language.errors import UserError
 from neurorules.network.layer import NETWORK_INPUT, Input, Layer
 from neurorules.network.network import Network
 from neurorules.normalisations.batch import Batch
-from neurorules.torch_path.snntorch.blocks import Arrival, Block, blocks_of
+from neurorules.torch_path.snntorch.blocks import blocks_of
 from neurorules.torch_path.snntorch.imported import Imported
 from neurorules.torch_path.snntorch.module_checks import PARTS, RECURRENT, unwrapped
 from neurorules.torch_path.snntorch.modules import to_connection, to_transform
 from neurorules.torch_path.snntorch.numbers import read_numbers
 from neurorules.torch_path.snntorch.populations import to_neuron, to_reader
+from neurorules.torch_path.snntorch.values import Arrival, Block
 from neurorules.transforms.flatten import Flatten
 
 
@@ -146,7 +147,7 @@ def _input(arrival: Arrival, block: Block, name: str, source_shape: Shape) -> In
     at, linear = arrival.linear
     connection, reads = to_connection(linear, at, block.pool)
     expected = (reads,) if isinstance(connection, Dense) else (reads, *pre[1:])
-    if pre != expected or (isinstance(connection, Conv2d) and len(pre) != 3):
+    if pre != expected or (isinstance(connection, Convolution) and len(pre) != 3):
         wanted = f"{reads} inputs" if isinstance(connection, Dense) else f"maps ({reads}, height, width)"
         raise UserError(f"{at} reads {wanted}, and gets shape {pre}. Change it, or add Flatten before it")
     return Input(name, arrival.source, tuple(transforms), connection, source_shape, pre)

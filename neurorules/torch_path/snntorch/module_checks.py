@@ -1,4 +1,4 @@
-"""Whether a module is what its class says and no more: whatever else it does would be lost, and is refused by name."""
+"""Whether a module does what its class does and no more. Whatever else it does would be lost, and is refused."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def unwrapped(module: nn.Module) -> nn.Module:
 
 
 def check_plain(module: nn.Module, where: str) -> None:
-    """Whether a module does what its class does, and nothing else; a class that has no counterpart here passes.
+    """Refuse a module that does more than its class does. A class that has no counterpart here passes.
 
     Args:
         module: of a Sequential, or the Sequential itself.
@@ -64,27 +64,30 @@ def check_plain(module: nn.Module, where: str) -> None:
     Raises:
         UserError: it does more: what, and what can be done.
     """
-    known = next((base for base in (*PARTS, nn.Sequential) if isinstance(module, base)), None)
-    if known is None:
+    counterpart = next((base for base in (*PARTS, nn.Sequential) if isinstance(module, base)), None)
+    if counterpart is None:
         return
     if any(isinstance(value, nn.UninitializedParameter) for value in module._parameters.values()):
         raise UserError(f"{where} has no weights yet. Run the net once on a sample before")
     check_no_hooks(module, where)
-    parts = PARTS.get(known, frozenset())
-    own = {name for base in _above(type(module), known) for name in vars(base)} - SAME
-    methods = {name for name in own if hasattr(known, name) or name in parts or name in known.__annotations__}
-    methods |= {name for name in vars(module) if callable(getattr(known, name, None))}
+    parts = PARTS.get(counterpart, frozenset())
+    own = {name for base in _above(type(module), counterpart) for name in vars(base)} - SAME
+    methods = {
+        name for name in own if hasattr(counterpart, name) or name in parts or name in counterpart.__annotations__
+    }
+    methods |= {name for name in vars(module) if callable(getattr(counterpart, name, None))}
     if methods:
         raise UserError(
-            f"{where} is a {known.__name__} with {_listed(methods)} of its own, which would not run here. Use "
-            f"{known.__module__.split('.')[0]}'s {known.__name__} itself"
+            f"{where} is a {counterpart.__name__} with {_listed(methods)} of its own, which would not run here. Use "
+            f"{counterpart.__module__.split('.')[0]}'s {counterpart.__name__} itself"
         )
     beside = {*module._parameters, *module._buffers} - parts
-    if known is not nn.Sequential:
-        beside |= set(module._modules) - ({"recurrent"} if known in RECURRENT else set())
+    if counterpart is not nn.Sequential:
+        beside |= set(module._modules) - ({"recurrent"} if counterpart in RECURRENT else set())
     if beside:
         raise UserError(
-            f"{where} holds {_listed(beside)}, which a {known.__name__} has not and nothing here would read. Remove it"
+            f"{where} holds {_listed(beside)}, which a {counterpart.__name__} has not and nothing here would read. "
+            f"Remove it"
         )
     if isinstance(module, WEIGHTED):
         _check_weights(module, where)
@@ -109,10 +112,14 @@ def check_module(root: nn.Module) -> None:
 
 
 def check_no_hooks(module: nn.Module, where: str) -> None:
-    """Whether nothing else is called where a module runs.
+    """Refuse a module that calls something else where it runs.
+
+    Args:
+        module: of a Sequential, or a wrapper around it.
+        where: names it in messages.
 
     Raises:
-        UserError: something is; pruning and weight or spectral normalisation are told by their names.
+        UserError: something else is called; pruning and weight or spectral normalisation are named.
     """
     if parametrize.is_parametrized(module):
         names = getattr(module, "parametrizations", {})
@@ -138,9 +145,31 @@ def check_no_hooks(module: nn.Module, where: str) -> None:
         raise UserError(f"{where} has the hook '{name}', which nothing here would call. Remove it from the module")
 
 
-def _above(given: type, known: type) -> Iterable[type]:
-    """The classes that a subclass adds to a known one."""
-    return given.__mro__[: given.__mro__.index(known)]
+def check_unshared(module: nn.Module, where: str, before: set[int]) -> None:
+    """Refuse a module that shares what it keeps, weights or a membrane, with a module before it.
+
+    Args:
+        module: of a Sequential.
+        where: names it in messages.
+        before: identities of the modules before it, and of their parameters; this one's are added.
+
+    Raises:
+        UserError: it shares something.
+    """
+    if not isinstance(module, STATEFUL):
+        return
+    if id(module) in before:
+        what = "weights" if isinstance(module, WEIGHTED) else "membranes"
+        raise UserError(f"{where} stands there twice, and {what} cannot be shared. Use a module of its own")
+    own = {id(module), *(id(value) for value in module.parameters())}
+    if own & before:
+        raise UserError(f"{where} shares its weights with a layer before it. Give it parameters of its own")
+    before |= own
+
+
+def _above(given: type, counterpart: type) -> Iterable[type]:
+    """The classes that a subclass adds to one that has a counterpart here."""
+    return given.__mro__[: given.__mro__.index(counterpart)]
 
 
 def _check_weights(module: nn.Module, where: str) -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from neurorules.connections._convolution import Convolution
 from neurorules.connections.conv2d import Conv2d
 from neurorules.connections.conv2d_pooled import Conv2dPooled
 from neurorules.connections.dense import Dense
@@ -22,7 +23,7 @@ KNOWN = ("Linear", "Conv2d", "MaxPool2d", "AvgPool2d", "Flatten", "Dropout", "Ba
 
 
 class PositionBias(nn.Module):
-    """Adds (C, H, W): what a centred input lacks where a convolution's border of zeros meets it."""
+    """Adds a bias (C, H, W): what a centred input lacks where a convolution's border of zeros meets it."""
 
     bias: Tensor
 
@@ -31,7 +32,7 @@ class PositionBias(nn.Module):
         self.register_buffer("bias", bias.detach().clone())
 
     def forward(self, current: Tensor) -> Tensor:
-        """(B, C, H, W) to the same."""
+        """The current (B, C, H, W), with the bias of each position."""
         return current + self.bias
 
 
@@ -69,7 +70,14 @@ def to_connection(module: nn.Module, where: str, pooled: tuple[str, nn.Module] |
 
 
 def to_transform(where: str, module: nn.Module) -> Transform | None:
-    """The transform that a module is; None for one that changes nothing.
+    """The transform that a module is.
+
+    Args:
+        where: names the module in messages.
+        module: Flatten, Dropout, MaxPool2d or AvgPool2d.
+
+    Returns:
+        The transform; None for a module that changes nothing.
 
     Raises:
         UserError: any other module, or an option that transforms here do not have.
@@ -138,8 +146,8 @@ def to_linear(connection: Connection, w: Tensor, bias: Tensor) -> list[nn.Module
     Raises:
         UserError: torch has no such layer.
     """
-    if isinstance(connection, Conv2d):
-        made: nn.Linear | nn.Conv2d = nn.Conv2d(
+    if isinstance(connection, Convolution):
+        linear: nn.Linear | nn.Conv2d = nn.Conv2d(
             w.shape[1], w.shape[0], connection.kernel, connection.stride, connection.zeros_around, dtype=w.dtype
         )
         inside = bias[:, bias.shape[1] // 2, bias.shape[2] // 2]
@@ -148,12 +156,12 @@ def to_linear(connection: Connection, w: Tensor, bias: Tensor) -> list[nn.Module
         if isinstance(connection, Conv2dPooled):
             behind = [to_module(Pool(connection.pool, connection.kind)), *behind]
     elif isinstance(connection, Dense):
-        made, inside, behind = nn.Linear(w.shape[1], w.shape[0], dtype=w.dtype), bias, []
+        linear, inside, behind = nn.Linear(w.shape[1], w.shape[0], dtype=w.dtype), bias, []
     else:
         name = type(connection).__name__
         raise UserError(f"torch has no layer for the connection '{name}'. Use a dense or convolutional net")
     with torch.no_grad():
-        made.weight.copy_(w)
-        assert made.bias is not None
-        made.bias.copy_(inside)
-    return [made, *behind]
+        linear.weight.copy_(w)
+        assert linear.bias is not None
+        linear.bias.copy_(inside)
+    return [linear, *behind]

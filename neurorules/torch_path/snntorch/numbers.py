@@ -14,9 +14,9 @@ from neurorules.contracts.running_mean import REFERENCE, RunningMean
 from neurorules.language.errors import UserError
 from neurorules.network.layer import Layer
 from neurorules.network.model import Learned
-from neurorules.torch_path.snntorch.blocks import Block, Placed
 from neurorules.torch_path.snntorch.folding import fold
 from neurorules.torch_path.snntorch.module_checks import RECURRENT, check_plain
+from neurorules.torch_path.snntorch.values import Block, Placed
 
 OTHERS = "Give the module that the learner was made from"
 
@@ -159,6 +159,7 @@ def written_numbers(block: Block, layer: Layer, learned: Learned) -> Iterator[tu
     bias = learned.parameters[layer.bias_name]
     if block.norm is None:
         weights, bias = fold(layer, learned)
+    bias = _by_map(layer, bias)
     for linear in linears:
         value = weights[linear.name]
         _check_size(linear.placed.at, "weights", linear.weight, layer, value)
@@ -173,8 +174,21 @@ def written_numbers(block: Block, layer: Layer, learned: Learned) -> Iterator[tu
         return
     assert receiver.bias is not None
     _check_size(receiver.placed.at, "a bias", receiver.bias, layer, bias)
-    rest = bias.reshape(-1) - sum_of_biases(linears, but=receiver).to(bias)
+    rest = bias - sum_of_biases(linears, but=receiver).to(bias)
     yield receiver.bias, rest / receiver.gain
+
+
+def _by_map(layer: Layer, bias: Tensor) -> Tensor:
+    """One bias for each neuron of a flat population, or for each map (O,)."""
+    if bias.ndim == 1:
+        return bias
+    first = bias[:, :1, :1]
+    if not bool((bias == first).all()):
+        raise UserError(
+            f"layer '{layer.name}' has another bias at its border, because its normalisation centres what a border of "
+            f"zeros meets, and a Conv2d has one for each map. Use to_snntorch(), or train without norm='streaming'"
+        )
+    return first.reshape(-1)
 
 
 def _check_size(at: str, what: str, own: Tensor, layer: Layer, value: Tensor) -> None:

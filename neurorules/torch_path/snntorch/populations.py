@@ -51,7 +51,16 @@ class Spike:
 
 
 def to_leaky(neuron: LeakyIntegrator | LeakyReadout, dtype: torch.dtype, last: bool) -> nn.Module:
-    """An snnTorch Leaky that keeps its own state; the last one of a network returns (spikes, membrane)."""
+    """An snnTorch Leaky that keeps its own state.
+
+    Args:
+        neuron: whose numbers it has.
+        dtype: precision of the numbers.
+        last: whether it is the last module of a network, which returns (spikes, membrane).
+
+    Returns:
+        The module.
+    """
     if isinstance(neuron, LeakyReadout):
         # Its spikes are not read; snnTorch's own function for them could not be stored with the module.
         return snntorch.Leaky(
@@ -69,7 +78,16 @@ def to_leaky(neuron: LeakyIntegrator | LeakyReadout, dtype: torch.dtype, last: b
 
 
 def to_synaptic(neuron: SynapticIntegrator, dtype: torch.dtype, last: bool) -> nn.Module:
-    """An snnTorch Synaptic that keeps its own state; the last one returns (spikes, synaptic current, membrane)."""
+    """An snnTorch Synaptic that keeps its own state.
+
+    Args:
+        neuron: whose numbers it has.
+        dtype: precision of the numbers.
+        last: whether it is the last module of a network, which returns (spikes, synaptic current, membrane).
+
+    Returns:
+        The module.
+    """
     return snntorch.Synaptic(
         _tensor(neuron.alpha, dtype),
         _tensor(neuron.beta, dtype),
@@ -90,8 +108,11 @@ def to_neuron(module: nn.Module, where: str, shape: Shape) -> Neuron:
         where: names the module in messages.
         shape: of the population.
 
+    Returns:
+        The neuron.
+
     Raises:
-        UserError: something this library's neurons do not do.
+        UserError: something that neurons here do not do.
     """
     if isinstance(module, nn.ReLU | nn.Tanh):
         return Rate("relu" if isinstance(module, nn.ReLU) else "tanh")
@@ -112,8 +133,14 @@ def to_neuron(module: nn.Module, where: str, shape: Shape) -> Neuron:
 def to_reader(module: nn.Module | None, where: str, shape: Shape) -> Neuron:
     """The neuron of the read-out. Class scores are the time average of its membrane, as snnTorch returns it.
 
-    None (a plain Linear) is a membrane without memory, a Leaky without reset a leaky read-out; a Leaky that resets
-    stays what it is, and its spikes are not read.
+    Args:
+        module: what stands behind the last Linear. None is a membrane without memory, a Leaky without reset a leaky
+            read-out; a Leaky that resets stays what it is, and its spikes are not read.
+        where: names the module in messages.
+        shape: of the read-out, (C,).
+
+    Returns:
+        The neuron.
 
     Raises:
         UserError: a module whose membrane cannot be read.
@@ -142,17 +169,22 @@ def _leak(module: nn.Module) -> Tensor:
 
 
 LEARNED = ("alpha", "beta", "threshold", "graded_spikes_factor")
+"""Numbers that a Leaky or Synaptic can learn, which rules here do not teach."""
 
 
 def refuse_learned_numbers(module: nn.Module, where: str) -> None:
     """Refuse options of a Leaky or Synaptic that no neuron here has.
 
+    Args:
+        module: Leaky or Synaptic.
+        where: names the module in messages.
+
     Raises:
         UserError: one is set.
     """
-    learned = [name for name in LEARNED if _learns(module, name)]
-    if learned:
-        raise UserError(f"{where} has learn_{learned[0]}=True, but rules learn weights and biases. Set it to False")
+    names = [name for name in LEARNED if _learns(module, name)]
+    if names:
+        raise UserError(f"{where} has learn_{names[0]}=True, but rules learn weights and biases. Set it to False")
     options = [name for name in ("inhibition", "state_quant", "surrogate_disable") if getattr(module, name)]
     if options:
         raise UserError(f"{where} has {options[0]} set, which no neuron here does. Leave it out")
@@ -187,7 +219,7 @@ def _number(value: Tensor, where: str, name: str, shape: Shape) -> float | Tenso
     except RuntimeError:
         raise UserError(
             f"{where} has {name} of shape {tuple(value.shape)} for a population of shape {shape}. "
-            f"Give one number, or one a neuron"
+            f"Give one number, or one per neuron"
         ) from None
 
 

@@ -33,7 +33,15 @@ def to_sequential(network: Network, learned: Learned, frozen: frozenset[str] = f
 
     Every Leaky keeps its own state: call `snntorch.utils.reset(net)`, then the net once for each step. It returns the
     read-out's current (memoryless read-out), else what its Leaky or Synaptic returns, the membrane last; class scores
-    are the time average. Parameters whose names are `frozen` have requires_grad=False.
+    are the time average.
+
+    Args:
+        network: its layers.
+        learned: its parameters and running averages.
+        frozen: names of parameters that get requires_grad=False.
+
+    Returns:
+        The Sequential.
 
     Raises:
         UserError: recurrent layers, a read-out of all layers, or a neuron that snnTorch has no layer for.
@@ -47,10 +55,10 @@ def to_sequential(network: Network, learned: Learned, frozen: frozenset[str] = f
         modules += [to_module(transform) for transform in entry.transforms]
         weights, bias = fold(layer, learned)
         w = weights[entry.name]
-        made = to_linear(entry.connection, w, bias)
-        for name, value in made[0].named_parameters():
+        linear = to_linear(entry.connection, w, bias)
+        for name, value in linear[0].named_parameters():
             value.requires_grad_((layer.weight_name(entry) if name == "weight" else layer.bias_name) not in frozen)
-        modules += made
+        modules += linear
         modules += _population(layer, w.dtype)
     return nn.Sequential(*modules).to(bias.device).eval()
 

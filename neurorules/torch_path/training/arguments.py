@@ -14,7 +14,7 @@ from neurorules.language.errors import UserError
 Spikes = Any
 """What drives a network: `Series`, or (T, B, *input) numbers as `to_series` reads them."""
 Labels = Any
-"""What samples are: class indices or one-hot rows as `to_labels` reads them."""
+"""The classes of samples: class indices or one-hot rows, as `to_labels` reads them."""
 
 
 def to_series(spikes: Spikes) -> Series:
@@ -29,7 +29,15 @@ def to_series(spikes: Spikes) -> Series:
 
 
 def to_labels(labels: Labels, samples: int, classes: int) -> Tensor:
-    """The labels as a tensor, (B,) where they can be read so: a list of whole numbers, a column (B, 1), one-hot rows.
+    """The labels as a tensor. Class indices may be a list of whole numbers, a column (B, 1) or one-hot rows.
+
+    Args:
+        labels: what the user gave.
+        samples: number of samples B.
+        classes: number of classes C.
+
+    Returns:
+        Class indices (B,), or the numbers as they are where they cannot be read so.
 
     Raises:
         UserError: something that holds no plain real numbers.

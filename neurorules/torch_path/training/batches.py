@@ -20,6 +20,7 @@ from neurorules.language.config import SettledConfig
 from neurorules.language.errors import UserError
 
 LARGEST_VALIDATION = 5000
+"""The most samples that are held out where the user does not say how many; fewer samples give a tenth of them."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Part:
 
     Args:
         samples: what the encoder prepared, indexable by an array of positions.
-        labels: (N,) int64.
+        labels: class indices (N,), int64.
         encoder: turns samples into a drive.
         steps: T.
     """
@@ -42,7 +43,15 @@ class Part:
         return len(self.labels)
 
     def batch(self, positions: np.ndarray, generator: torch.Generator) -> tuple[Series, Tensor]:
-        """Drive and labels of the samples at `positions`."""
+        """Encode some of the samples.
+
+        Args:
+            positions: of the samples, (B,) whole numbers.
+            generator: of the encoder's draws.
+
+        Returns:
+            The drive, (T, B, *input) or constant (B, *input), and class indices (B,), on the CPU.
+        """
         raw = torch.from_numpy(np.ascontiguousarray(self.samples[positions]))
         return self.encoder.encode(raw, self.steps, generator), torch.from_numpy(self.labels[positions])
 
@@ -61,14 +70,28 @@ class Part:
         return drive.values.flatten(1).double().numpy()
 
     def in_order(self, size: int, generator: torch.Generator) -> Iterator[tuple[Series, Tensor]]:
-        """All samples in their own order."""
+        """All samples in their own order.
+
+        Args:
+            size: samples of a batch, >= 1; the last batch holds the rest.
+            generator: of the encoder's draws.
+
+        Returns:
+            An iterator over drive and class indices of each batch, as `batch` gives them.
+        """
         for start in range(0, len(self), size):
             yield self.batch(np.arange(start, min(start + size, len(self))), generator)
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a run may look at while it learns: training and validation samples (None where nothing is held out)."""
+    """What a run may look at while it learns.
+
+    Args:
+        source: the data set.
+        train: training samples.
+        validation: held-out training samples; None where nothing is held out.
+    """
 
     source: DataSet
     train: Part
@@ -77,24 +100,47 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Data(TrainingData):
-    """A data set split and encoded, test samples included, which are for the end."""
+    """A data set, split and encoded, with its test samples, which are for the end.
+
+    Args:
+        test: test samples.
+    """
 
     test: Part
 
 
 def settled_by_data(config: SettledConfig, source: DataSet) -> SettledConfig:
-    """The configuration with what the data set decides where the user left it open: encoder, samples held out."""
+    """Fill in what a data set decides where the user left it open.
+
+    Args:
+        config: settled by its rule.
+        source: the data set.
+
+    Returns:
+        The configuration with an encoder and a number of validation samples.
+    """
     samples = min(config.limit or len(source.train_labels), len(source.train_labels))
-    held = min(LARGEST_VALIDATION, samples // 10) if config.validation is None else config.validation
-    return replace(config, encode=config.encode or source.default_encoder, validation=held)
+    held_out = min(LARGEST_VALIDATION, samples // 10) if config.validation is None else config.validation
+    return replace(config, encode=config.encode or source.default_encoder, validation=held_out)
 
 
 def load_data(config: SettledConfig, data_dir: Path | None) -> Data:
-    """Open, split and encode the data set of a configuration, test samples included (see `load_training_data`)."""
-    found = load_training_data(config, data_dir)
-    source = found.source
-    test = _part(found.train.encoder, config.steps, source.test, source.test_labels)
-    return Data(source, found.train, found.validation, test)
+    """Open, split and encode the data set of a configuration, test samples included.
+
+    Args:
+        config: names data set, encoder, steps and samples held out.
+        data_dir: where data sets lie; None for the usual place.
+
+    Returns:
+        Training, validation and test samples.
+
+    Raises:
+        UserError: as in `load_training_data`.
+    """
+    data = load_training_data(config, data_dir)
+    source = data.source
+    test = _part(data.train.encoder, config.steps, source.test, source.test_labels)
+    return Data(source, data.train, data.validation, test)
 
 
 def load_training_data(config: SettledConfig, data_dir: Path | None) -> TrainingData:
@@ -103,6 +149,13 @@ def load_training_data(config: SettledConfig, data_dir: Path | None) -> Training
     The last samples of a permutation fixed by the data set's size are held out, the same for every seed, so that
     choices made on them never meet the test set and compare across seeds.
 
+    Args:
+        config: names data set, encoder, steps and samples held out.
+        data_dir: where data sets lie; None for the usual place.
+
+    Returns:
+        Training and validation samples.
+
     Raises:
         UserError: unknown or damaged data, or more samples held out than there are.
     """
@@ -110,13 +163,13 @@ def load_training_data(config: SettledConfig, data_dir: Path | None) -> Training
     order = np.random.default_rng(len(source.train_labels)).permutation(len(source.train_labels))
     order = order[: config.limit] if config.limit is not None else order
     settled = settled_by_data(config, source)
-    held = settled.validation or 0
-    if held >= len(order):
-        raise UserError(f"--validation {held} leaves nothing to train on: {len(order)} samples. Hold out fewer")
-    kept, out = np.sort(order[: len(order) - held]), np.sort(order[len(order) - held :])
-    encoder = open_encoder(settled.encode or source.default_encoder, source.kind).fit(source.train[kept])
-    train = _part(encoder, config.steps, source.train[kept], source.train_labels[kept])
-    validation = _part(encoder, config.steps, source.train[out], source.train_labels[out]) if held else None
+    count = settled.validation or 0
+    if count >= len(order):
+        raise UserError(f"--validation {count} leaves nothing to train on: {len(order)} samples. Hold out fewer")
+    chosen, held_out = np.sort(order[: len(order) - count]), np.sort(order[len(order) - count :])
+    encoder = open_encoder(settled.encode or source.default_encoder, source.kind).fit(source.train[chosen])
+    train = _part(encoder, config.steps, source.train[chosen], source.train_labels[chosen])
+    validation = _part(encoder, config.steps, source.train[held_out], source.train_labels[held_out]) if count else None
     return TrainingData(source, train, validation)
 
 
@@ -125,5 +178,14 @@ def _part(encoder: Any, steps: int, samples: Any, labels: np.ndarray) -> Part:
 
 
 def epoch_order(seed: int, epoch: int, samples: int) -> np.ndarray:
-    """The order of one epoch's samples: a function of seed and epoch, so that a resumed run goes on in it."""
+    """The order of one epoch's samples, a function of seed and epoch, so that a resumed run goes on in it.
+
+    Args:
+        seed: of the run, >= 0.
+        epoch: from 0.
+        samples: how many there are.
+
+    Returns:
+        A permutation of 0 .. samples - 1.
+    """
     return np.random.default_rng((seed, epoch)).permutation(samples)

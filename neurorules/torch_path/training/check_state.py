@@ -23,10 +23,15 @@ FLOATS = (torch.float32, torch.float64)
 
 
 def check_state(learner: Any, state: Any, weights_only: bool) -> None:
-    """Whether `state` is one of this learner: fresh, or of one that has learned.
+    """Refuse a state that is not one of this learner, fresh or after it has learned.
+
+    Args:
+        learner: the `Learner` that is to take it over.
+        state: what the user gave.
+        weights_only: whether optimiser and generator are left out, and weights of another precision allowed.
 
     Raises:
-        UserError: it is not; the first thing that is wrong is named.
+        UserError: the state is of another learner, or damaged; the first thing that is wrong is named.
     """
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError("a state is what Learner.state() gives, tensors by name. Hand that over")
@@ -52,11 +57,11 @@ def _fresh(learner: Any) -> dict[str, Tensor]:
 
 
 def _later(learner: Any) -> dict[str, Tensor]:
-    """What it holds after a trial: that of a trial of no spikes, of which nothing is applied."""
-    taught: set[str] = set()
+    """The state after a trial: that of a trial without spikes, of which nothing is applied."""
+    changed: set[str] = set()
 
-    def looked_at(gradients: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        taught.update(gradients)
+    def note(gradients: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        changed.update(gradients)
         return learner.read()
 
     shape, steps = learner.model.network.input_shape, learner.steps
@@ -64,10 +69,10 @@ def _later(learner: Any) -> dict[str, Tensor]:
     labels = torch.zeros(ROWS, dtype=torch.int64, device=learner.device)
     generator = torch.Generator(learner.device).manual_seed(0)
     trial = learn_trial(
-        learner.model, learner.seen(), drive, steps, labels, generator, window_of(learner.schedule, steps), looked_at
+        learner.model, learner.seen(), drive, steps, labels, generator, window_of(learner.schedule, steps), note
     )
-    kept = learner.optimiser.keeps((taught | set(trial.gradients)) - learner.store.frozen)
-    optimiser = {f"{OPTIMISER}{name}": value for name, value in kept.items()}
+    optimised = learner.optimiser.keeps((changed | set(trial.gradients)) - learner.store.frozen)
+    optimiser = {f"{OPTIMISER}{name}": value for name, value in optimised.items()}
     return {**_fresh(learner), **to_tensors(trial.learned), **optimiser}
 
 

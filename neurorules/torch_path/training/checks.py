@@ -17,10 +17,11 @@ from neurorules.torch_path.training.doubts import LARGEST, Doubt, to_device
 
 
 class Diverged(UserError):
-    """A training's numbers are no longer finite. Nothing of the trial that found it has been applied."""
+    """The numbers of a training are no longer finite. Nothing of the trial in which that was seen has been applied."""
 
 
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64, "fast": torch.float32}
+"""The type of numbers of each precision; `fast` also rounds products."""
 
 
 def check_device(name: str) -> torch.device:
@@ -53,9 +54,18 @@ def check_drive(
     spikes: Spikes, network: Network, steps: int, device: torch.device, dtype: torch.dtype,
     doubts: list[Doubt] | None = None,
 ) -> tuple[Series, int]:  # fmt: skip
-    """The drive on the device, and its number of steps.
+    """Check what drives a network, and bring it to a device.
 
-    `doubts` takes what could be known only by waiting for the device; where it is None, the device is waited for.
+    Args:
+        spikes: what the user gave.
+        network: what it is to drive.
+        steps: number of steps T of a constant drive; a varying one brings its own.
+        device: where the drive shall stand.
+        dtype: its precision.
+        doubts: takes what can be known only by waiting for the device; where it is None, the device is waited for.
+
+    Returns:
+        The drive, (T, B, *input) or constant (B, *input), and T.
 
     Raises:
         UserError: a shape that is not (T, B, *input), values that are not finite, or a T that a neuron cannot take.
@@ -74,16 +84,21 @@ def check_drive(
     if given.is_floating_point() and given.device.type == "cpu":
         given = given.to(dtype)  # read where it lies
     values = to_device(given, device, dtype)
-    seen = given if given.device.type == "cpu" else values
-    if seen.is_floating_point():  # NaN wins both; no tensor of the input's size is made
-        _ask(Doubt(torch.stack(seen.aminmax()).double(), -LARGEST, LARGEST, _not_finite), doubts)
+    readable = given if given.device.type == "cpu" else values
+    if readable.is_floating_point():  # NaN wins both; no tensor of the input's size is made
+        _ask(Doubt(torch.stack(readable.aminmax()).double(), -LARGEST, LARGEST, _not_finite), doubts)
     steps = steps if series.constant else shape[0]
     check_steps(network, steps)
     return series.like(values), steps
 
 
 def check_finite(gradients: Mapping[str, Tensor], network: Network, scores: Tensor | None = None) -> None:
-    """Whether what a trial asks for can be applied.
+    """Refuse changes that cannot be applied.
+
+    Args:
+        gradients: of a trial, by parameter.
+        network: whose layers are named in the message.
+        scores: of the trial, (B, C); None where there are none.
 
     Raises:
         Diverged: a change or a score is not finite; the layer and the likely causes are named.
@@ -93,7 +108,16 @@ def check_finite(gradients: Mapping[str, Tensor], network: Network, scores: Tens
 
 
 def finite_doubts(gradients: Mapping[str, Tensor], network: Network, scores: Tensor | None = None) -> list[Doubt]:
-    """`check_finite` as doubts, for devices that are not waited for."""
+    """The checks of `check_finite` as doubts, for devices that are not waited for.
+
+    Args:
+        gradients: of a trial, by parameter.
+        network: whose layers are named in the message.
+        scores: of the trial, (B, C); None where there are none.
+
+    Returns:
+        One doubt; none where there is nothing to check.
+    """
     names = list(gradients)
     sizes = list(torch._foreach_norm([gradients[name] for name in names])) if names else []
     if scores is not None:
@@ -113,7 +137,11 @@ def finite_doubts(gradients: Mapping[str, Tensor], network: Network, scores: Ten
 
 
 def check_steps(network: Network, steps: int) -> None:
-    """Whether every neuron can run so many steps.
+    """Refuse a number of steps that a neuron cannot run.
+
+    Args:
+        network: its hidden layers.
+        steps: T.
 
     Raises:
         UserError: rate neurons, and more than one step.
@@ -126,7 +154,18 @@ def check_steps(network: Network, steps: int) -> None:
 def check_labels(
     labels: Labels, drive: Series, classes: int, device: torch.device, doubts: list[Doubt] | None = None
 ) -> Tensor:
-    """The labels on the device; with `doubts`, those that might be out of range are brought into it until one knows.
+    """Check labels, and bring them to a device.
+
+    Args:
+        labels: what the user gave.
+        drive: of the same samples.
+        classes: number of classes C.
+        device: where the labels shall stand.
+        doubts: takes what can be known only by waiting for the device. Labels that might be out of range are brought
+            into it until that is known. Where it is None, the device is waited for.
+
+    Returns:
+        Class indices (B,), int64, on the device.
 
     Raises:
         UserError: a shape that is not (B,), values that are not whole numbers, or labels out of range.
@@ -153,7 +192,7 @@ def check_labels(
 
 
 def _ask(doubt: Doubt, doubts: list[Doubt] | None) -> bool:
-    """Check at once what lies on a CPU, or where nobody takes doubts; whether this one was left to be answered."""
+    """Check at once what lies on a CPU, or where nobody takes doubts; True where this one is left to be answered."""
     if doubts is None or doubt.numbers.device.type == "cpu":
         doubt.check(doubt.numbers.tolist())
         return False

@@ -10,37 +10,77 @@ from torch import Tensor
 from neurorules.contracts.device import DEVICES, Device
 
 SEED_STRIDE = 1_000_003
-"""Between the seeds of neighbours: a chip of one run's seed is no other run's neighbour of it."""
+"""The step between the seeds of neighbours, so large that the chips of two runs with near seeds differ."""
 
 
 @dataclass(frozen=True)
 class DeviceChain:
-    """Devices in the order they act; their states are kept apart by position."""
+    """Devices in the order in which they act. Their states are kept apart by position.
+
+    Args:
+        devices: the first one acts first.
+    """
 
     devices: tuple[Device, ...]
 
     def init(self, shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Any]:
-        """State of every device, each drawn from a seed of its own."""
+        """Draw every device, each from a seed of its own.
+
+        Args:
+            shapes: of each connection's weights, by parameter name.
+            seed: of the first device, >= 0.
+
+        Returns:
+            The states of all devices, by "position/name".
+        """
         state: dict[str, Any] = {}
         for position, device in enumerate(self.devices):
             state |= {f"{position}/{k}": v for k, v in device.init(shapes, seed + SEED_STRIDE * position).items()}
         return state
 
     def on_parameters(self, state: dict[str, Any], name: str, w: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        """Program through all devices."""
+        """Program the initial weights of one connection through all devices.
+
+        Args:
+            state: of all devices.
+            name: of the parameter.
+            w: the weights, at full precision.
+
+        Returns:
+            The weights as the last device stores them, and the state afterwards.
+        """
         for position, device in enumerate(self.devices):
             w, own = device.on_parameters(_own(state, position), name, w)
             state = _merged(state, position, own)
         return w, state
 
     def on_read(self, state: dict[str, Any], name: str, w: Tensor) -> Tensor:
-        """Read through all devices."""
+        """Read the weights of one connection through all devices.
+
+        Args:
+            state: of all devices.
+            name: of the parameter.
+            w: the weights as they are stored.
+
+        Returns:
+            The weights as the last device applies them.
+        """
         for position, device in enumerate(self.devices):
             w = device.on_read(_own(state, position), name, w)
         return w
 
     def on_update(self, state: dict[str, Any], name: str, w: Tensor, dw: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        """Store through all devices: what one stored is what the next is asked for."""
+        """Change the weights of one connection through all devices: what one stored is what the next is asked for.
+
+        Args:
+            state: of all devices.
+            name: of the parameter.
+            w: the weights as they are stored.
+            dw: the change that is asked for, of the shape of `w`.
+
+        Returns:
+            The weights as the last device stores them, and the state afterwards.
+        """
         stored, asked = w + dw, dw
         for position, device in enumerate(self.devices):
             stored, own = device.on_update(_own(state, position), name, w, asked)
@@ -58,6 +98,6 @@ def _merged(state: dict[str, Any], position: int, own: dict[str, Any]) -> dict[s
 
 
 def chain(text: str) -> Device:
-    """One device by name and options; several joined by `+` act in that order."""
-    made = tuple(DEVICES.make(piece) for piece in text.split("+"))
-    return made[0] if len(made) == 1 else DeviceChain(made)
+    """A device by name and options; several that are joined by `+` act in that order."""
+    devices = tuple(DEVICES.make(piece) for piece in text.split("+"))
+    return devices[0] if len(devices) == 1 else DeviceChain(devices)

@@ -17,31 +17,43 @@ from torch import Tensor
 from neurorules.language.errors import UserError
 
 LARGEST = torch.finfo(torch.float64).max
+"""The largest finite number."""
 MOST = 32
-"""Steps that a program may be ahead of the device."""
+"""How many steps a program may be ahead of the device."""
 
 
 class Doubt(NamedTuple):
-    """Numbers that must lie in low..high, ends included, and what is said where one does not; NaN lies nowhere.
+    """Numbers that must lie in a range, and what is said where one does not. NaN lies in no range.
 
-    numbers: (K,), on the device.  known: what `wrong` gives, where it has been computed.
+    Args:
+        numbers: (K,), on the device.
+        low, high: ends of the range, included.
+        complaint: makes the error from the numbers, read.
+        answer: what `wrong` gives, where it has been computed; else None.
     """
 
     numbers: Tensor
     low: float
     high: float
     complaint: Callable[[Sequence[float]], UserError]
-    known: Tensor | None = None
+    answer: Tensor | None = None
 
     def check(self, numbers: Sequence[float]) -> None:
-        """Raise the complaint where the numbers, read, do not lie where they must."""
+        """Raise the complaint where the numbers do not lie where they must.
+
+        Args:
+            numbers: as read from the device.
+
+        Raises:
+            UserError: one lies outside.
+        """
         if not all(self.low <= number <= self.high for number in numbers):
             raise self.complaint(numbers)
 
     def wrong(self) -> Tensor:
-        """Whether one does not, (), on the device."""
-        if self.known is not None:
-            return self.known
+        """Whether one of the numbers lies outside, a truth value () on the device."""
+        if self.answer is not None:
+            return self.answer
         return ((self.numbers >= self.low) & (self.numbers <= self.high)).all().logical_not()
 
 
@@ -71,18 +83,25 @@ class Outstanding:
         self._wrong: Tensor | None = None
 
     def stuck(self, device: torch.device) -> Tensor:
-        """Whether a step under way must not count, so that nothing may move: (), on the device."""
+        """Whether a step under way must not count, so that nothing may move: a truth value () on the device."""
         return torch.zeros((), dtype=torch.bool, device=device) if self._wrong is None else self._wrong
 
     def wrong(self, doubts: Sequence[Doubt]) -> Tensor:
-        """Whether a step with these doubts, or one before it, must not count: (), on the device."""
+        """Whether a step with these doubts, or one before it, must not count: a truth value () on the device."""
         every = [doubt.wrong() for doubt in doubts] + ([] if self._wrong is None else [self._wrong])
         return torch.stack(every).any()
 
     def add(
         self, doubts: Sequence[Doubt], wrong: Tensor, metrics: Mapping[str, Tensor], undo: Callable[[], None]
     ) -> None:
-        """Let a step that has been queued wait for its answers."""
+        """Let a step that has been queued wait for its answers.
+
+        Args:
+            doubts: about the step.
+            wrong: whether it must not count, () on the device.
+            metrics: of the step by name, () each.
+            undo: makes the learner what it was before the step, but for the parameters.
+        """
         numbers = [doubt.numbers for doubt in doubts] + [value.double().reshape(1) for value in metrics.values()]
         answers, arrived = _to_host(torch.cat(numbers))
         self.steps.append(Step(doubts, tuple(metrics), answers, arrived, undo))
@@ -127,7 +146,7 @@ class Outstanding:
 
 
 def _to_host(numbers: Tensor) -> tuple[Tensor, Any]:
-    """A copy that is under way, and what tells that it has arrived; on a CPU the numbers themselves."""
+    """A copy under way to the host, and the event that tells when it has arrived; on a CPU the numbers themselves."""
     if numbers.device.type != "cuda":
         return numbers, None
     copy = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
@@ -138,6 +157,15 @@ def _to_host(numbers: Tensor) -> tuple[Tensor, Any]:
 
 
 def to_device(values: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Values on a device, which is not waited for unless its copy reads memory that the user might change meanwhile."""
+    """Bring values to a device. It is not waited for unless the copy reads memory that the user might change meanwhile.
+
+    Args:
+        values: anywhere.
+        device: where they shall stand.
+        dtype: their type there.
+
+    Returns:
+        The values on the device; themselves where they stand there already.
+    """
     sent = values.device.type == "cpu" and device.type == "cuda" and not values.is_pinned()
     return values.to(device, dtype, non_blocking=sent)

@@ -14,13 +14,20 @@ from neurorules.torch_path.training.batches import Part
 from neurorules.torch_path.training.learner import Learner
 
 ROWS = 500
-"""Samples run at once."""
+"""How many samples run at once."""
 
 
 class Evaluation(NamedTuple):
-    """Accuracy in 0..1; hidden spikes and synaptic operations a sample; mean output and share of silent by layer.
+    """How a learner does on samples that it does not learn from.
 
     A synaptic operation is a spike that reaches a synapse; of neurons that do not spike, an output that is not 0.
+
+    Args:
+        accuracy: in 0..1.
+        spikes_per_sample: spikes of all hidden neurons that spike.
+        synops_per_sample: synaptic operations that the hidden layers bring about.
+        mean_rates: by hidden layer, mean output per neuron and step.
+        silent: by hidden layer, share of its neurons that never sent anything, in 0..1.
     """
 
     accuracy: float
@@ -32,10 +39,15 @@ class Evaluation(NamedTuple):
 
 @own_session()
 def evaluate(learner: Learner, part: Part, seed: int = 0) -> Evaluation:
-    """Run all samples of a part once.
+    """Run all samples of a part once, without learning.
 
     Args:
+        learner: what is evaluated.
+        part: the samples.
         seed: of the encoder's draws.
+
+    Returns:
+        Accuracy and activity.
     """
     generator = torch.Generator().manual_seed(seed)
     layers = learner.model.network.layers
@@ -50,8 +62,8 @@ def evaluate(learner: Learner, part: Part, seed: int = 0) -> Evaluation:
             totals[index] += total
             sent[index] += total if layers[index].neuron.spiking else int(sends.count_nonzero())
             fired = sends.flatten(0, 1).any(0)
-            known = reached[index]
-            reached[index] = fired if known is None else known | fired
+            before = reached[index]
+            reached[index] = fired if before is None else before | fired
     samples = len(part)
     hidden = learner.model.network.hidden
     rates = {a.name: totals[i] / (samples * part.steps * prod(a.shape)) for i, a in enumerate(hidden)}
@@ -62,7 +74,7 @@ def evaluate(learner: Learner, part: Part, seed: int = 0) -> Evaluation:
 
 
 def _fan_out(layers: tuple[Layer, ...], source: int) -> float:
-    """Synapses a neuron of a layer reaches, on average."""
+    """Number of synapses that a neuron of a layer reaches, on average."""
     reached = 0.0
     for layer in layers:
         for entry in layer.inputs:

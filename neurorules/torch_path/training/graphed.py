@@ -2,7 +2,7 @@
 
 A trial of a small net is some hundred short kernels, and launching each from Python takes longer than running it. A
 graph launches all of them at once. It reads and writes fixed memory: the batch is copied in, everything learned but the
-parameters lies in one tensor a type (`Static`), and what the trial found stays valid until the graph plays again.
+parameters lies in one tensor per type (`Static`), and the result stays valid until the graph plays again.
 The kernels are those of a trial that is not recorded, so the numbers are the same, bit for bit.
 """
 
@@ -30,9 +30,9 @@ from neurorules.torch_path.update.output import metrics_on_device
 GRAPHS = "NEURORULES_GRAPHS"
 """The variable of the environment that asks for recording, where it is 1."""
 EAGER = 2
-"""Trials of a shape that run unrecorded first: kernels are compiled, and running averages begin to exist."""
+"""How many trials of a shape run unrecorded first: kernels are compiled, and running averages begin to exist."""
 MOST = 4
-"""Shapes that are recorded: full batches, an epoch's last one, and few more."""
+"""How many shapes are recorded at most: full batches, an epoch's last one, and few more."""
 ALIGNED = 4
 """Numbers that each part of `Static` begins at a multiple of: 16 bytes of float32."""
 
@@ -41,7 +41,11 @@ Run = Callable[[Learned, Series, Tensor], TrialResult]
 
 
 class Static:
-    """Everything learned but the parameters, in memory that does not move: one flat tensor a type, and views of it."""
+    """Everything learned but the parameters, in memory that does not move.
+
+    Args:
+        learned: what it begins with. It is copied into one flat tensor per type, and views of it.
+    """
 
     def __init__(self, learned: Learned) -> None:
         parts = _parts(learned)
@@ -50,33 +54,38 @@ class Static:
         self.learned = replace(from_tensors(self._views()), parameters=learned.parameters)
 
     def fits(self, learned: Learned) -> bool:
-        """Whether it can hold this."""
+        """Whether the memory can hold this: the same names, shapes and types."""
         return self.shapes == {name: (value.shape, value.dtype) for name, value in _parts(learned).items()}
 
     def take(self, packed: list[Tensor], unless: Tensor) -> None:
-        """Take over what `pack` made, or nothing where `unless`, (), on the device."""
+        """Take over what a trial made, where it counts.
+
+        Args:
+            packed: parts of one type behind each other, one flat tensor per type.
+            unless: a truth value () on the device; where it is true, everything stays as it is.
+        """
         for mine, other in zip(self.flat, packed, strict=True):
             mine.copy_(torch.where(unless, mine, other))
 
     def _views(self) -> dict[str, Tensor]:
-        found, at = {}, dict.fromkeys(_dtypes(self.shapes), 0)
+        views, at = {}, dict.fromkeys(_dtypes(self.shapes), 0)
         for name, (shape, dtype) in self.shapes.items():
             flat = self.flat[_dtypes(self.shapes).index(dtype)]
-            found[name] = flat[at[dtype] : at[dtype] + shape.numel()].view(shape)
+            views[name] = flat[at[dtype] : at[dtype] + shape.numel()].view(shape)
             at[dtype] += _room(shape.numel())
-        return found
+        return views
 
 
 class Recorded(NamedTuple):
     """One recorded trial.
 
     Args:
-        play: plays it.
+        play: runs it again.
         drive, labels: where its batch is copied to.
-        trial: what it found when it last played.
-        doubts: about that.
+        trial: its result when it last ran.
+        doubts: about that result.
         metrics: of it.
-        packed: what it made of `Static`.
+        packed: what it made of `Static`, one flat tensor per type.
     """
 
     play: Callable[[], None]
@@ -89,12 +98,12 @@ class Recorded(NamedTuple):
 
 
 def as_cuda_graph(run: Callable[[], Any]) -> tuple[Any, Callable[[], None]]:
-    """Record the kernels that a function launches: what it returned, and what launches all of them again."""
+    """Record the kernels that a function launches: its result, and a function that launches all of them again."""
     graph = torch.cuda.CUDAGraph()
     torch.cuda.synchronize()
     with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-        found = run()
-    return found, graph.replay
+        result = run()
+    return result, graph.replay
 
 
 @dataclass
@@ -104,7 +113,10 @@ class Recorder:
     Args:
         network: of the learner.
         usable: whether its trials can be recorded at all.
-        record: records what a function does: what it returned, and what does it again in the same memory.
+        record: records what a function does: gives its result, and a function that does it again in the same memory.
+        static: memory that recorded trials start from; None before the first.
+        recorded: trials, by shape of the batch and settings.
+        seen: number of unrecorded trials, likewise.
     """
 
     network: Network
@@ -117,64 +129,83 @@ class Recorder:
     def play(
         self, learned: Learned, drive: Series, labels: Tensor, run: Run, settings: Hashable, stuck: Tensor
     ) -> Recorded | None:
-        """Play the trial of this batch; None where it has to run unrecorded.
+        """Play the trial of a batch, where it is recorded or can be.
 
         Args:
             learned: what the trial starts from.
             drive, labels: the batch, on the device.
             run: the trial itself.
             settings: what else decides what it does; another trial is recorded for others.
-            stuck: whether nothing learned may move, (), on the device.
+            stuck: whether nothing learned may move, a truth value () on the device.
+
+        Returns:
+            The recorded trial with its result; None where the trial has to run unrecorded.
         """
         if not self.usable:
             return None
         places = tuple(value.data_ptr() for value in learned.parameters.values())
         key = (tuple(drive.values.shape), drive.constant, drive.values.dtype, places, settings)
-        self._place(learned, stuck)
+        static = self._place(learned, stuck)
         if key not in self.recorded:
             self.seen[key] += 1
-            if self.seen[key] <= EAGER or len(self.recorded) >= MOST or not self._record(key, drive, labels, run):
+            if (
+                self.seen[key] <= EAGER
+                or len(self.recorded) >= MOST
+                or not self._record(static, key, drive, labels, run)
+            ):
                 return None
-        found = self.recorded[key]
-        found.drive.values.copy_(drive.values)
-        found.labels.copy_(labels)
-        found.play()
-        return found
+        trial = self.recorded[key]
+        trial.drive.values.copy_(drive.values)
+        trial.labels.copy_(labels)
+        trial.play()
+        return trial
 
     def moved(self, played: Recorded, unless: Tensor) -> Learned:
-        """What is learned after a trial that has been played, or before it where `unless`, (), on the device."""
-        assert self.static is not None
+        """What is learned after a trial that has been played.
+
+        Args:
+            played: the trial.
+            unless: a truth value () on the device; where it is true, nothing moves.
+
+        Returns:
+            Everything learned, in the memory that recorded trials start from.
+
+        Raises:
+            LookupError: no trial has been played.
+        """
+        if self.static is None:
+            raise LookupError("no trial has been played")
         self.static.take(played.packed, unless)
         return self.static.learned
 
-    def _place(self, learned: Learned, stuck: Tensor) -> None:
-        """Bring what is learned to where graphs read it; where it has parts that it had not, all begins anew."""
+    def _place(self, learned: Learned, stuck: Tensor) -> Static:
+        """Bring what is learned to where graphs read it. Where it has other parts than before, all begins anew."""
         if self.static is None or not self.static.fits(learned):
             self.static = Static(learned)
             self.recorded.clear()
             self.seen.clear()
         elif learned is not self.static.learned:
             self.static.take(_packed(_parts(learned)), stuck)
+        return self.static
 
-    def _record(self, key: tuple[Any, ...], drive: Series, labels: Tensor, run: Run) -> bool:
-        assert self.static is not None
-        static = self.static
+    def _record(self, static: Static, key: tuple[Any, ...], drive: Series, labels: Tensor, run: Run) -> bool:
+        """Record a trial; False where it cannot be recorded."""
         drive, labels = drive._replace(values=drive.values.clone()), labels.clone()
 
         def recorded() -> tuple[TrialResult, list[Doubt], dict[str, Tensor], list[Tensor]]:
             trial = run(static.learned, drive, labels)
             doubts = finite_doubts(trial.gradients, self.network, trial.scores)
-            doubts = [doubt._replace(known=doubt.wrong()) for doubt in doubts]
+            doubts = [doubt._replace(answer=doubt.wrong()) for doubt in doubts]
             return trial, doubts, metrics_on_device(trial.scores, labels, trial.spikes), _packed(_parts(trial.learned))
 
         try:
-            found, play = self.record(recorded)
+            result, play = self.record(recorded)
         except RuntimeError:  # something on the way asks the host, or there is no room for all of it at once
             self.usable = False
             return False
-        if not static.fits(found[0].learned):
+        if not static.fits(result[0].learned):
             return False
-        self.recorded[key] = Recorded(play, drive, labels, *found)
+        self.recorded[key] = Recorded(play, drive, labels, *result)
         return True
 
 
@@ -188,7 +219,7 @@ def recorder_of(learner: Any) -> Recorder:
 
 
 def draws_masks(layers: tuple[Layer, ...]) -> bool:
-    """Whether a training trial draws something."""
+    """Whether a training trial draws dropout masks."""
     return bool(draw_masks(layers, 1, torch.Generator()))
 
 

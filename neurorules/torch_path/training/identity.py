@@ -1,4 +1,4 @@
-"""What a learner is, in words that travel with its state: a state of another one is told by what differs."""
+"""What a learner is, in words that travel with its state, so that the state of another one is recognised."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from neurorules.language.errors import UserError
 from neurorules.torch_path.training.earlier_names import in_todays_words
 
 IDENTITY = "learner"
-"""Its name in a state: a JSON text, as bytes."""
+"""The name of these words in a state: a JSON text, as bytes."""
 OPTIMISER = "optimizer"
 NEURON = "neuron of layer "
 ABOUT = ("source", "defaults", "control", "signal")
@@ -23,12 +23,17 @@ ABOUT = ("source", "defaults", "control", "signal")
 
 
 def identity(learner: Any) -> Tensor:
-    """The words as bytes, (n,) uint8, so that they lie among tensors."""
+    """What a learner is, as bytes (n,) uint8, so that it lies among tensors."""
     return torch.frombuffer(bytearray(json.dumps(_words(learner)).encode()), dtype=torch.uint8)
 
 
 def check_identity(learner: Any, given: Tensor, weights_only: bool) -> None:
-    """Whether a state was that of such a learner.
+    """Refuse a state that was another learner's.
+
+    Args:
+        learner: the `Learner` that is to take the state over.
+        given: the entry `IDENTITY` of the state.
+        weights_only: whether the optimiser may differ.
 
     Raises:
         UserError: it was another's; the first thing that differs is named with both values.
@@ -83,13 +88,13 @@ def _text(value: Any) -> str:
 
 def _settings(value: Any) -> list[tuple[str, str]]:
     """Fields that differ from their defaults, in words."""
-    found = []
+    settings = []
     for field in fields(value):
         text = _text(getattr(value, field.name))
         default = field.default if field.default_factory is MISSING else field.default_factory()
         if default is MISSING or text != _text(default):
-            found.append((field.name, text))
-    return found
+            settings.append((field.name, text))
+    return settings
 
 
 def _short(text: str | None) -> str:

@@ -16,18 +16,17 @@ from neurorules.language.config import window_of
 from neurorules.language.errors import UserError
 from neurorules.language.keywords import built_from, with_settings
 from neurorules.language.ranges import NonNegative, check_range
-from neurorules.language.rules import Defaults, Rule
+from neurorules.language.rules import Rule
 from neurorules.network.model import Learned, build_model, initialise
-from neurorules.network.network import Network, settled_network
 from neurorules.rules import RULES
 from neurorules.runs.state_file import save_state
 from neurorules.runs.tensors import load_tensors
 from neurorules.torch_path.process.session import own_session
-from neurorules.torch_path.snntorch.imported import Imported
 from neurorules.torch_path.training.arguments import Labels, Spikes
 from neurorules.torch_path.training.checks import check_device, check_drive, check_finite, check_precision
 from neurorules.torch_path.training.device_chain import chain
 from neurorules.torch_path.training.doubts import Outstanding
+from neurorules.torch_path.training.given_net import brought_by
 from neurorules.torch_path.training.graphed import recorder_of
 from neurorules.torch_path.training.learner_settings import LearnerSettings
 from neurorules.torch_path.training.loops import Loader, Row, Watcher, evaluate_loader, fit
@@ -67,15 +66,14 @@ class Learner:
         rule: Rule = RULES.make(settings.rule)
         own = rule.defaults
         self.steps, self.schedule, self.seed = settings.steps or own.steps, settings.schedule, settings.seed
-        brought = _brought(settings, own)
+        brought = brought_by(settings, own)
         network = brought.network
         if settings.classes is not None and settings.classes != network.classes:
             raise UserError(
                 f"the net has {network.classes} outputs, and classes is {settings.classes}. Make them the same"
             )
-        self.model = build_model(
-            network.on(self.device, self.dtype), rule, settings.signal, settings.dw, settings.targets
-        )
+        network = network.on(self.device, self.dtype)
+        self.model = build_model(network, rule, settings.signal, settings.dw, settings.targets)
         self.learned: Learned = initialise(self.model, self.seed, self.device, self.dtype, settings.init or own.init)
         for name, value in brought.parameters.items():
             self.learned.parameters[name] = value.to(self.device, self.dtype).clone()
@@ -96,11 +94,11 @@ class Learner:
         Args:
             spikes: (T, B, *input) spikes or currents of any real type, a tensor (dense or sparse) or an array; or a
                 `Series` that is constant over `steps`.
-            labels: (B,) class indices, a tensor, array or list of whole numbers; or one-hot rows (B, classes).
+            labels: (B,) class indices, a tensor, array or list of whole numbers; or one-hot rows (B, C).
             fraction: of the learning rate, >= 0.
 
         Returns:
-            loss (cross-entropy of the scores), accuracy in 0..1, and spikes a sample by layer.
+            loss (cross-entropy of the scores), accuracy in 0..1, and spikes per sample by layer.
 
         Raises:
             UserError: wrong shapes, values that are not finite, labels out of range.
@@ -117,7 +115,14 @@ class Learner:
         return metrics_of(trial.scores, labels, trial.spikes)
 
     def learn(self, spikes: Spikes, labels: Labels, fraction: float = 1.0) -> tuple[TrialResult, Tensor]:
-        """`step` for those who look into it: the trial, and labels. On a GPU errors may come a call later."""
+        """Learn from one batch as `step` does, for those who look into the trial. On a GPU errors come a call later.
+
+        Args:
+            spikes, labels, fraction: as in `step`, which lists the errors.
+
+        Returns:
+            The trial, and class indices (B,) on the device.
+        """
         if self.queues:
             return queue_step(self, spikes, labels, fraction)
         check_range("fraction", fraction, NonNegative)
@@ -137,7 +142,8 @@ class Learner:
     def push(self, spikes: Spikes, labels: Labels, fraction: float = 1.0) -> dict[str, float] | None:
         """Learn from batches in a pipeline: the first layer learns this one, each other layer the one before it.
 
-        Arguments and errors are those of `step`. On a GPU batches are queued.
+        Args:
+            spikes, labels, fraction: as in `step`, which lists the errors. On a GPU batches are queued.
 
         Returns:
             What `step` returns, of the batch that is learned to the end; None while pipe or queue fill.
@@ -158,11 +164,7 @@ class Learner:
         return learned
 
     def discard(self) -> int:
-        """Forget the batches under way in a pipeline, such as one that cannot be learned to the end.
-
-        Returns:
-            How many there were. Layers keep what they have learned from them.
-        """
+        """Forget the batches under way, and return how many they were. Layers keep what they have learned from them."""
         return 0 if self.pipe is None else self.pipe.discard()
 
     def respond(self, spikes: Spikes) -> Response:
@@ -177,18 +179,32 @@ class Learner:
             return respond(self.model, self.seen(), drive, steps)
 
     def scores(self, spikes: Spikes) -> Tensor:
-        """Class scores (B, classes) of a batch."""
+        """Class scores of a batch, (B, C); the largest one is the prediction."""
         return self.respond(spikes).scores
 
     def fit(
         self, loader: Loader, epochs: int = 1, *, lr_schedule: str = "cosine", batch_first: bool | None = None,
         after_epoch: Watcher | None = None,
     ) -> list[Row]:  # fmt: skip
-        """Learn from all batches of a loader, such as a DataLoader, several times over; see `training.loops.fit`."""
+        """Learn from all batches of a loader, such as a DataLoader, several times over.
+
+        Args:
+            loader, epochs, lr_schedule, batch_first, after_epoch: as in `training.loops.fit`.
+
+        Returns:
+            One row of figures for each epoch.
+        """
         return fit(self, loader, epochs, lr_schedule=lr_schedule, batch_first=batch_first, after_epoch=after_epoch)
 
     def evaluate(self, loader: Loader, *, batch_first: bool | None = None) -> Row:
-        """Accuracy and loss over a loader, without learning; see `training.loops.evaluate_loader`."""
+        """Run all batches of a loader once, without learning.
+
+        Args:
+            loader, batch_first: as in `training.loops.evaluate_loader`.
+
+        Returns:
+            Accuracy in 0..1, loss, samples, and spikes_per_sample.
+        """
         return evaluate_loader(self, loader, batch_first=batch_first)
 
     def measures(self) -> dict[str, float]:
@@ -198,11 +214,11 @@ class Learner:
             return measures(self.model, self.learned.signal, self.read())
 
     def seen(self) -> Learned:
-        """Everything learned, the parameters as a trial sees them."""
+        """Everything learned, with the parameters as a trial sees them."""
         return replace(self.learned, parameters=self.read())
 
     def read(self) -> dict[str, Tensor]:
-        """The parameters a trial computes with: as the hardware shows them."""
+        """The parameters that a trial computes with, as the hardware shows them."""
         return self.store.read()
 
     @own_session()
@@ -235,9 +251,6 @@ class Learner:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything needed to go on into one safetensors file; an older file is replaced at once or not at all.
 
-        Args:
-            path: of the file; folders on the way are made.
-
         Raises:
             UserError: it cannot be written, or batches are under way in a pipeline.
         """
@@ -267,24 +280,22 @@ class Learner:
         take_over(self, state, weights_only)
 
     def apply_and_read(self, gradients: Mapping[str, Tensor], fraction: float = 1.0) -> dict[str, Tensor]:
-        """Change the parameters by one step of the optimiser; what a trial computes with from then on."""
+        """Change the parameters by one step of the optimiser.
+
+        Args:
+            gradients: by parameter, averaged over samples.
+            fraction: of the learning rate, >= 0.
+
+        Returns:
+            The parameters that a trial computes with from then on.
+
+        Raises:
+            Diverged: a gradient is not finite; none has been applied.
+        """
         with own_session(self.fast):
             check_finite(gradients, self.model.network)
             self.store.change([(gradients, fraction)])
         return self.store.read()
-
-
-def _brought(settings: LearnerSettings, own: Defaults) -> Imported:
-    """The network of a learner, and what it brings of its own: a module its numbers, another net none."""
-    net = settings.net
-    if isinstance(net, str):
-        asked = {name: getattr(settings, name) for name in ("neuron", "readout_neuron", "norm", "connection")}
-        net = settled_network(net, settings.input_shape, settings.classes, own, settings.readout, asked)
-    if isinstance(net, Network):
-        return Imported(net)
-    from neurorules.torch_path.snntorch.from_module import from_module
-
-    return from_module(net, settings.input_shape, settings.steps or own.steps)
 
 
 Learner.__doc__ = with_settings(Learner.__doc__ or "", LearnerSettings)

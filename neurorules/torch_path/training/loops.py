@@ -23,7 +23,7 @@ Loader = Iterable[Any]
 Row = dict[str, int | float]
 """Figures by name."""
 Watcher = Callable[[Row], None]
-"""What is called after each epoch with its row."""
+"""A function that is called after each epoch with its row."""
 
 
 @runtime_checkable
@@ -33,11 +33,20 @@ class Learns(Protocol):
     model: Model
 
     def step(self, spikes: Spikes, labels: Labels, fraction: float = 1.0) -> dict[str, float]:
-        """Learn from one batch at a fraction of the learning rates; loss and accuracy of the batch."""
+        """Learn from one batch.
+
+        Args:
+            spikes: of the batch.
+            labels: of its samples.
+            fraction: of the learning rates, >= 0.
+
+        Returns:
+            Loss and accuracy of the batch, and other figures by name.
+        """
         ...
 
     def respond(self, spikes: Spikes) -> Response:
-        """Run a batch without learning; class scores and the activity of every layer."""
+        """Run a batch without learning, and return class scores and the activity of every layer."""
         ...
 
 

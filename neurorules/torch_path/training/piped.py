@@ -75,7 +75,7 @@ def push(learner: Any, pipe: Pipe, spikes: Spikes, labels: Labels, fraction: flo
     check_range("fraction", fraction, NonNegative)
     with whole_step(learner) as hold:
         drive, steps, labels = check_batch(learner, spikes, labels)
-        observed = observe(learner.model, learner.learned.signal, drive, learner.model.told(labels))
+        observed = observe(learner.model, learner.learned.signal, drive, learner.model.hidden_targets(labels))
         learner.learned = replace(learner.learned, signal={**learner.learned.signal, **observed})
         masks = draw_masks(learner.model.network.layers, len(labels), learner.generator)
         parcel = Parcel(drive, steps, labels, masks, fraction, observed)

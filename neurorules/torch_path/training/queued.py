@@ -34,12 +34,15 @@ def may_queue(learner: Any) -> bool:
 def queue_step(
     learner: Any, spikes: Spikes, labels: Labels, fraction: float, metrics: bool = False
 ) -> tuple[TrialResult, Tensor]:
-    """Queue one step; the trial that it is, and the labels on the device.
+    """Queue one step, without waiting for the device.
 
     Args:
         learner: a `Learner`.
         spikes, labels, fraction: as in `Learner.step`.
         metrics: whether the step's metrics are to come with its answers.
+
+    Returns:
+        The trial of the step, and class indices (B,) on the device.
 
     Raises:
         UserError: what the host can see of this step, or an earlier step that did not count.
@@ -62,14 +65,14 @@ def queue_step(
             stuck = learner.outstanding.stuck(learner.device)
             settings = steps, learner.schedule, id(model)
             played = learner.recorder.play(learner.learned, drive, labels, run, settings, stuck)
-        found: Mapping[str, Tensor] = {}
+        figures: Mapping[str, Tensor] = {}
         if played is not None:
-            trial, found = played.trial, played.metrics
+            trial, figures = played.trial, played.metrics
             doubts += played.doubts
         else:
             trial = run(learner.seen(), drive, labels)
             doubts += finite_doubts(trial.gradients, model.network, trial.scores)
-            found = metrics_on_device(trial.scores, labels, trial.spikes) if metrics else {}
+            figures = metrics_on_device(trial.scores, labels, trial.spikes) if metrics else {}
         wrong = learner.outstanding.wrong(doubts)
         hold()
         learner.store.change([(trial.gradients, fraction)], wrong)
@@ -77,20 +80,20 @@ def queue_step(
             learner.learned = replace(trial.learned, parameters=learner.learned.parameters)
         else:
             learner.learned = learner.recorder.moved(played, wrong)
-        learner.outstanding.add(doubts, wrong, found, undo)
+        learner.outstanding.add(doubts, wrong, figures, undo)
         return trial, labels
 
 
 def _undo(learner: Any) -> Callable[[], None]:
-    """What makes a learner what it is now, but for its parameters, which a step that is wrong does not change."""
+    """A function that makes a learner what it is now, but for parameters, which a wrong step does not change."""
     generator, learned = learner.generator.get_state(), learner.learned
-    kept = {name: tuple(values) for name, values in learner.optimiser.kept.items()}
+    keys = {name: tuple(values) for name, values in learner.optimiser.kept.items()}
 
     def undo() -> None:
         learner.generator.set_state(generator)
         learner.learned = learned
         for name, values in learner.optimiser.kept.items():
-            for key in [key for key in values if key not in kept[name]]:
+            for key in [key for key in values if key not in keys[name]]:
                 del values[key]
 
     return undo

@@ -16,6 +16,7 @@ from neurorules.torch_path.training.evaluate import Evaluation
 from neurorules.torch_path.training.learner import Learner
 
 PACKAGES = ("neurorules", "torch", "numpy", "snntorch", "brian2")
+"""The packages that a result depends on."""
 
 
 def result_of(
@@ -27,7 +28,20 @@ def result_of(
     seconds: float,
     memory: PeakMemory,
 ) -> dict[str, Any]:
-    """The result of a run; accuracies in 0..1, times in seconds, memory in MB."""
+    """The result of a run.
+
+    Args:
+        config: settled.
+        data: that it learned from.
+        learner: as training left it.
+        test: how it does on the test samples.
+        validation: accuracy on held-out samples after each epoch, in 0..1; None where nothing is held out.
+        seconds: spent learning.
+        memory: of the process.
+
+    Returns:
+        Settings and figures by name. Accuracies are in 0..1, times in seconds, memory in MB.
+    """
     samples = len(data.train)
     return {
         **config.as_dict(),
@@ -55,7 +69,7 @@ def result_of(
 
 
 def needs_of(learner: Learner) -> list[str]:
-    """What the rule's signal needs, and what normalisation and neurons add."""
+    """The needs of the rule's signal, and those that shuffled targets, normalisation and neurons add."""
     signal = learner.model.signal
     needs = set() if signal is None else set(signal.needs)
     if learner.model.targets == "shuffled":
@@ -68,11 +82,11 @@ def needs_of(learner: Learner) -> list[str]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages a result depends on, where they are installed."""
-    found = {"python": platform.python_version()}
+    """Versions of Python and of the packages that a result depends on, where they are installed."""
+    versions_by_name = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            versions_by_name[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions_by_name

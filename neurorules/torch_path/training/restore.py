@@ -1,4 +1,4 @@
-"""A trained network back from its run folder."""
+"""A trained network, read back from its run folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ from neurorules.torch_path.training.trainer import make_learner
 
 
 class Restored(NamedTuple):
-    """A run's configuration, its data, and the learner as training left it."""
+    """A finished run.
+
+    Args:
+        config: its configuration.
+        data: its data, test samples included.
+        learner: as training left it.
+    """
 
     config: SettledConfig
     data: Data
@@ -30,8 +36,11 @@ def restore(run: Path, data_dir: Path | None = None, **changed: Any) -> Restored
 
     Args:
         run: its folder.
-        data_dir: where its data lie.
+        data_dir: where data sets lie; None for the usual place.
         changed: settings to run it with instead of its own, such as device="cpu" or precision="float64".
+
+    Returns:
+        Configuration, data and trained network.
 
     Raises:
         UserError: no finished run there, its files do not belong together, or its data cannot be read.

@@ -15,7 +15,12 @@ from neurorules.torch_path.update.optimiser import Earlier, Optimiser
 
 
 class Before(NamedTuple):
-    """What a store held; parameters only those that were asked for."""
+    """What a store held.
+
+    Args:
+        earlier: copies of the parameters that were asked for.
+        hardware: state of the chip.
+    """
 
     earlier: Earlier
     hardware: dict[str, Any]
@@ -51,7 +56,7 @@ class Store:
                 parameters[name] = stored.clone()
 
     def read(self) -> Parameters:
-        """The parameters a trial computes with: as the hardware shows them."""
+        """The parameters that a trial computes with, as the hardware shows them."""
         if self.hardware is None:
             return self.parameters
         return {
@@ -60,11 +65,11 @@ class Store:
         }
 
     def change(self, parts: Sequence[tuple[Mapping[str, Tensor], float]], unless: Tensor | None = None) -> None:
-        """Take one step of the optimiser along several (gradients, fraction of the learning rates).
+        """Take one step of the optimiser along several gradients, all of them or none.
 
         Args:
-            parts: the gradients.
-            unless: whether all must stay as it is, (), on the device; of plain memory and one part.
+            parts: gradients by parameter, and the share of the learning rates, of each set.
+            unless: a truth value () on the device: where it is true, all stays as it is; of plain memory and one part.
         """
         if self.frozen:
             parts = [({n: g for n, g in part.items() if n not in self.frozen}, fraction) for part, fraction in parts]
@@ -103,17 +108,23 @@ class Store:
         return Before(self.optimiser.copy(names), self.hardware_state)
 
     def put_back(self, before: Before) -> None:
-        """Undo what has happened since `copy` to the parameters copied, and to the chip."""
+        """Undo what has happened to the parameters copied, and to the chip, since `copy` gave these."""
         self.optimiser.put_back(before.earlier)
         self.hardware_state = before.hardware
 
     def state(self) -> dict[str, Tensor]:
         """Copies of what the optimiser keeps, "optimiser/<parameter>/<quantity>", and of the chip's, "hardware/..."."""
-        found = {f"optimiser/{name}": value.clone() for name, value in self.optimiser.state().items()}
-        return found | {f"hardware/{name}": value.clone() for name, value in self.hardware_state.items()}
+        kept = {f"optimiser/{name}": value.clone() for name, value in self.optimiser.state().items()}
+        return kept | {f"hardware/{name}": value.clone() for name, value in self.hardware_state.items()}
 
     def load(self, parameters: Mapping[str, Tensor], state: Mapping[str, Tensor], weights_only: bool) -> None:
-        """Take over parameters and what `state` gave, in place; with `weights_only` nothing of the optimiser."""
+        """Take over parameters and what `state` gave, in place.
+
+        Args:
+            parameters: by name.
+            state: by the names that `state` gives.
+            weights_only: whether nothing of the optimiser is taken over.
+        """
         for name, value in parameters.items():
             self.parameters[name].copy_(value)
             device = value.device

@@ -41,11 +41,15 @@ def train(
     Args:
         config: what to train.
         out: run folder; None keeps nothing.
-        data_dir: where data sets lie.
-        resume, force: go on with the run in `out`, to the same bits as if it had never stopped; replace it.
+        data_dir: where data sets lie; None for the usual place.
+        resume: go on with the run in `out`, to the same bits as if it had never stopped.
+        force: replace the run in `out`.
         quiet: no progress bar.
-        data: the configuration's data where it is loaded already.
+        data: the configuration's data where it is loaded already; None to load it.
         watchers: look at the learner before the first epoch and after each; their time is not learning time.
+
+    Returns:
+        Settings and figures by name, as `report.result_of` gives them.
 
     Raises:
         UserError: a mistake in the configuration, the data or the folder.
@@ -60,11 +64,11 @@ def train(
     settled = settled_by_data(settled, data.source)
     learner = make_learner(settled, data)
     run = Run(settled, data, learner, None, Position(), quiet, memory, tuple(watchers))
-    with ExitStack() as held:
+    with ExitStack() as stack:
         if out is not None:
             # Only now: a mistake in the settings must not leave a folder behind, or replace a run.
             own = own_run(out, settled, resume, force, lambda stored: settle(stored, data.source))
-            run.folder = held.enter_context(own)
+            run.folder = stack.enter_context(own)
             if resume:
                 run.restore(run.folder)
         run.at.threads = threads_of(settled, learner.model.network, run.at.threads)
@@ -99,12 +103,34 @@ def validation_accuracy(config: TrainConfig, data: TrainingData) -> float | None
 
 
 def settle(config: TrainConfig, source: DataSet) -> SettledConfig:
-    """The configuration with what its rule and its data set fill in where the user left it open."""
+    """Fill in what the user left open, by the rule and then by the data set.
+
+    Args:
+        config: as the user wrote it.
+        source: its data set.
+
+    Returns:
+        The settled configuration.
+
+    Raises:
+        UserError: an unknown rule, or a signal or text for a control.
+    """
     return settled_by_data(RULES.make(config.rule).settle(config), source)
 
 
 def make_learner(config: SettledConfig, data: TrainingData) -> Learner:
-    """A fresh learner for a configuration and its data."""
+    """Build a fresh learner for a configuration and its data.
+
+    Args:
+        config: settled.
+        data: that it is to learn from.
+
+    Returns:
+        The learner.
+
+    Raises:
+        UserError: settings that do not fit each other or the data, or a trial that does not fit in memory.
+    """
     shape, classes = data.source.shape, data.source.classes
     learner = Learner(config.net, input_shape=shape, classes=classes, **config.learner_settings())
     check_steps(learner.model.network, config.steps)

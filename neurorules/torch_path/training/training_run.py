@@ -29,15 +29,24 @@ from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.report import result_of
 from neurorules.torch_path.training.watch import Watcher
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 CHECKPOINT_SECONDS = 30.0
+"""The time between two checkpoints."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass
 class Position:
-    """Where a run is: epoch and batch to do next, sums of this epoch so far, seconds spent learning; its threads."""
+    """Where a run is.
+
+    Args:
+        epoch, batch: to be learned next, from 0.
+        loss, accuracy: sums over the samples of this epoch so far.
+        seconds: spent learning.
+        validation: accuracy on held-out samples after each epoch, in 0..1; None where nothing is held out.
+        threads: number of threads that the run computes with; None before it begins.
+    """
 
     epoch: int = 0
     batch: int = 0
@@ -50,7 +59,19 @@ class Position:
 
 @dataclass
 class Run:
-    """One training run under way; `under_way` holds the sizes of batches whose metrics have not come yet."""
+    """One training run under way.
+
+    Args:
+        config: settled.
+        data: that it learns from.
+        learner: that learns.
+        folder: of the run; None keeps nothing.
+        at: where the run is.
+        quiet: no progress bar.
+        memory: of the process.
+        watchers: look at the learner before the first epoch and after each.
+        under_way: sizes of the batches whose metrics have not come yet, oldest first.
+    """
 
     config: SettledConfig
     data: TrainingData
@@ -69,18 +90,18 @@ class Run:
 
     @property
     def batches(self) -> int:
-        """Trials an epoch."""
+        """Number of trials in an epoch."""
         whole, rest = divmod(len(self.data.train), self.config.batch_size)
-        # A last sample alone has no other whose targets it could be told: it joins the batch before.
+        # A last sample alone has no other whose targets could teach it: it joins the batch before.
         return whole + (rest > (self.config.targets == "shuffled" and whole > 0))
 
     def place(self, batch: int) -> slice:
-        """Where a batch's samples stand in the order of its epoch."""
+        """The place of a batch's samples in the order of its epoch."""
         size = self.config.batch_size
         return slice(batch * size, None if batch == self.batches - 1 else (batch + 1) * size)
 
     def learn(self, stop: StopFlag) -> None:
-        """All epochs from where the run is."""
+        """Learn all epochs from where the run is, until a stop is asked for."""
         total = self.config.epochs * self.batches
         with progress("training", total, self.quiet) as bar:
             bar.advance(self.at.epoch * self.batches + self.at.batch)
@@ -118,18 +139,19 @@ class Run:
         self._count(self._guarded(self.learner.flush))
 
     def _count(self, metrics: list[dict[str, float]]) -> None:
-        for found in metrics:
+        for figures in metrics:
             samples = self.under_way.popleft()
-            self.at.loss += found["loss"] * samples
-            self.at.accuracy += found["accuracy"] * samples
+            self.at.loss += figures["loss"] * samples
+            self.at.accuracy += figures["accuracy"] * samples
 
-    def _guarded(self, learn: Callable[[], Found]) -> Found:
+    def _guarded(self, learn: Callable[[], Result]) -> Result:
+        """Call a function; where numbers diverge, the message says when, and where the checkpoint is."""
         try:
             return learn()
-        except Diverged as found:
+        except Diverged as error:
             begun = self.folder is not None and has_begun(self.folder.path)
-            kept = f" The last checkpoint is kept in {self.folder.path}" if self.folder and begun else ""
-            raise Diverged(f"epoch {self.at.epoch + 1}, trial {self.at.batch + 1}: {found}.{kept}") from None
+            advice = f" The last checkpoint is kept in {self.folder.path}" if self.folder and begun else ""
+            raise Diverged(f"epoch {self.at.epoch + 1}, trial {self.at.batch + 1}: {error}.{advice}") from None
 
     def _interrupt(self) -> None:
         self.save()
@@ -184,15 +206,15 @@ class Run:
 
     def restore(self, folder: RunFolder) -> None:
         """Go back to the last whole checkpoint; from the start where there is none."""
-        found = checkpoint.load(folder.path, folder.config())
-        if found is None:
+        stored = checkpoint.load(folder.path, folder.config())
+        if stored is None:
             folder.truncate_metrics(0)
             return
-        tensors = dict(found.tensors)
+        tensors = dict(stored.tensors)
         encoding = tensors.pop("encoding")
         self.learner.load(tensors)
         self.encoding.set_state(encoding)
-        self.at = Position(**found.state)
+        self.at = Position(**stored.state)
         folder.truncate_metrics(self.at.epoch)
 
     def finish(self, data: Data) -> dict[str, Any]:

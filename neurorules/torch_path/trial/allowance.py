@@ -16,7 +16,7 @@ fence (frames, the garbage collector) the audit measures (`compare.audit`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,56 +33,35 @@ from neurorules.network.layer import Layer, Masks, carry_back
 from neurorules.network.model import Learned, Model
 from neurorules.network.network import Parameters
 from neurorules.torch_path.forward.run_layer import Activity
+from neurorules.torch_path.trial.copies import Copies
 from neurorules.torch_path.trial.own_loop import through_own_loop
 
 
-class Copies(Mapping[str, Tensor]):
-    """Tensors by name, each copied when it is asked for, so that the one handed out leads nowhere.
+def own_parameters(model: Model, parameters: Parameters) -> Copies:
+    """The parameters that belong to the signal and not to the network.
 
     Args:
-        tensors: those that may be had, and no others.
-        refusal: what is said of any other name, behind the name.
-        form: makes the copy.
+        model: network, rule and signal.
+        parameters: all of them, by full name.
+
+    Returns:
+        Copies of the signal's own, by full name; any other name is refused.
     """
-
-    def __init__(
-        self, tensors: Mapping[str, Tensor], refusal: str, form: Callable[[Tensor], Tensor] = torch.clone
-    ) -> None:
-        self._tensors, self._refusal, self._form = tensors, refusal, form
-
-    def __getitem__(self, name: str) -> Tensor:
-        if name not in self._tensors:
-            raise UserError(f"'{name}' {self._refusal}")
-        return self._form(self._tensors[name])
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._tensors
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """A copy of one, or the default."""
-        return self[name] if name in self._tensors else default
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._tensors)
-
-    def __len__(self) -> int:
-        return len(self._tensors)
-
-
-def own_parameters(model: Model, parameters: Parameters) -> Copies:
-    """The signal's own parameters, by full name."""
     own = {name: value for name, value in parameters.items() if name not in model.parameter_names}
     return Copies(own, "is no parameter of the signal's own. What it may read of the net, its `needs` say: see `View`")
 
 
 def observe(model: Model, state: SignalState, sample: Series, labels: Tensor) -> SignalState:
-    """What changes in the signal's state because it saw these samples, before anything runs.
+    """Let the signal see the samples before anything runs.
 
     Args:
-        model: network, rule, signal.
-        state: the signal's.
+        model: network, rule and signal.
+        state: the signal's; not modified.
         sample: the batch, (T, B, *input) or constant (B, *input).
-        labels: (B,), as hidden layers are told them.
+        labels: class indices (B,), as hidden layers are taught by them.
+
+    Returns:
+        Those parts of the signal's state that change, by name; empty for a rule without a signal.
     """
     if model.signal is None:
         return {}
@@ -92,15 +71,22 @@ def observe(model: Model, state: SignalState, sample: Series, labels: Tensor) ->
 def drive(
     model: Model, learned: Learned, phase: str, sample: Series, output_error: Tensor | None, labels: Tensor | None
 ) -> PhaseDrive:
-    """What drives a phase of the signal's own.
+    """Ask the signal what drives a phase.
 
     Args:
-        model: network, rule, signal.
+        model: network, rule and signal.
         learned: parameters and state as they are.
         phase: its name, not "input".
-        sample: the batch.
-        output_error: (B, classes), as hidden layers are told it; None where no pass has made one.
-        labels: (B,), likewise; None where nothing is learned.
+        sample: the batch, (T, B, *input) or constant (B, *input).
+        output_error: derivative of the loss by the output, (B, C), as hidden layers are taught by it; None where no
+            pass has made one.
+        labels: class indices (B,), likewise; None where nothing is learned.
+
+    Returns:
+        Input, offset and injected current of the phase.
+
+    Raises:
+        LookupError: the signal drives no such phase, or the rule has no signal.
     """
     signal = model.teaching_signal
     return signal.drive(
@@ -110,38 +96,51 @@ def drive(
 
 
 def scores(model: Model, learned: Learned, summary: Mapping[str, Tensor]) -> Tensor:
-    """Class scores (B, classes) of a rule that predicts without a read-out, from the last hidden layer's summaries."""
+    """Class scores of a rule that predicts without a read-out.
+
+    Args:
+        model: network, rule and signal.
+        learned: parameters and state as they are.
+        summary: by phase, the average over time (B, *shape) of what the signal reads of the last hidden layer.
+
+    Returns:
+        One score per sample and class, (B, C); the largest one is the prediction.
+    """
     own = own_parameters(model, learned.parameters)
     return model.teaching_signal.scores(dict(learned.signal), own, model.shape.layers[-2], summary)
 
 
 def measures(model: Model, state: SignalState, parameters: Parameters) -> dict[str, float]:
-    """What the signal reports of itself, in numbers; it is shown copies of all parameters and teaches nothing by them.
+    """What the signal reports of itself, in numbers. It is copies copies of all parameters and teaches nothing by them.
 
     Args:
-        model: network, rule, signal.
+        model: network, rule and signal.
         state: the signal's.
-        parameters: all, as a trial computes with them.
+        parameters: all of them, as a trial computes with them.
+
+    Returns:
+        Numbers by a name that ends in the unit; empty for a rule without a signal.
     """
     if model.signal is None:
         return {}
-    shown = Copies(parameters, "is no parameter of this net or its signal")
-    found = model.signal.measures(dict(state), shown, model.shape)
-    return {name: float(value) for name, value in found.items()}
+    copies = Copies(parameters, "is no parameter of this net or its signal")
+    figures = model.signal.measures(dict(state), copies, model.shape)
+    return {name: float(value) for name, value in figures.items()}
 
 
 @dataclass(frozen=True)
 class Purchase:
-    """What a signal's `needs` may buy of one layer's third factor; those that it has not declared come to nothing.
+    """What a signal's `needs` may buy of one layer's third factor. Needs that it has not declared come to nothing.
 
     Args:
-        model: network (bound to its neurons' parameters), rule, signal.
+        model: network (bound to its neurons' parameters), rule and signal.
         parameters: as learning reads them.
         index: of the layer.
-        labels: (B,), as hidden layers are told them; None where nothing is learned.
-        output_error: (B, classes), as this layer is told it; None where the output has not been seen.
-        carried: what the layers above hand down through weights by name; None where no layer above has learned yet.
-        answered: what a layer by name answers to noise into it alone.
+        labels: class indices (B,), as hidden layers are taught by them; None where nothing is learned.
+        output_error: derivative of the loss by the output, (B, C), as this layer is taught by it; None where the
+            output has not been seen.
+        carried: what the layers above hand down, as a function of the weights by name; None where none has learned yet.
+        answered: from a layer's name and noise (B, *pre) into that layer alone to its graded output, (B, *shape).
     """
 
     model: Model
@@ -158,13 +157,13 @@ class Purchase:
         signal = self.model.teaching_signal
         above = _weights_above(self.model.network.layers, self.index, self.parameters)
         transport = "weight_transport" in signal.needs
-        said = f"is no weight that reads layer '{self.model.network.layers[self.index].name}'"
+        refusal = f"is no weight that reads layer '{self.model.network.layers[self.index].name}'"
         return {
             "labels": _bought(signal, "target", self.labels),
             "output_error": _bought(signal, "output_error", self.output_error),
             "above": self._above(above if transport else None) if "above" in signal.needs else None,
-            "weights": Copies(above, said) if transport else None,
-            "signs": Copies(above, said, torch.sign) if "weight_sign" in signal.needs else None,
+            "weights": Copies(above, refusal) if transport else None,
+            "signs": Copies(above, refusal, torch.sign) if "weight_sign" in signal.needs else None,
             "answer": self.answered if "noise_phase" in signal.needs else None,
         }
 
@@ -186,7 +185,16 @@ class Purchase:
 
 
 def layer_shape(model: Model, index: int, parameters: Parameters) -> LayerShape:
-    """A layer as the signal sees it when it teaches that layer, whose neurons then run with copies of their own."""
+    """A layer as the signal sees it when it teaches that layer: its neurons run with copies of their own parameters.
+
+    Args:
+        model: network, rule and signal.
+        index: of the layer.
+        parameters: all of them, by full name.
+
+    Returns:
+        Name, shape and neuron of the layer, and the shapes of its weights.
+    """
     layer, shape = model.network.layers[index], model.shape.layers[index]
     if not layer.neuron.learns:
         return shape
@@ -195,7 +203,16 @@ def layer_shape(model: Model, index: int, parameters: Parameters) -> LayerShape:
 
 
 def third_factor(model: Model, parameters: Parameters, state: SignalState, view: View) -> ThirdFactor:
-    """The third factor of the layer that `view` shows.
+    """Ask the signal for the third factor of the layer that `view` shows.
+
+    Args:
+        model: network, rule and signal.
+        parameters: all of them, of which the signal gets copies of its own.
+        state: the signal's; not modified.
+        view: what the signal may see of the layer.
+
+    Returns:
+        m by phase, gradients of the signal's own parameters, and what changes in its state.
 
     Raises:
         UserError: a gradient of a parameter that is neither the signal's own nor one of this layer's neurons.
@@ -218,7 +235,7 @@ def carrier(
 ) -> Callable[[Callable[[str], Tensor]], Series]:
     """What the layers that read a layer carry back to its spikes, as a function of the weights it is carried through.
 
-    It holds no weights: whoever asks brings them.
+    The function holds no weights: whoever calls it brings them.
 
     Args:
         layers: of the network.
@@ -226,6 +243,9 @@ def carrier(
         activity: of the layer.
         masks: dropout masks.
         handed: by layer, its post factor with respect to its current; made already for those above.
+
+    Returns:
+        A function from the weights of a connection, by their name, to a series, (T, B, *shape) or constant (B, *shape).
     """
 
     def carry(weights_of: Callable[[str], Tensor]) -> Series:
@@ -239,7 +259,8 @@ def carrier(
                 weights = weights_of(layers[later].weight_name(entry))
                 back = carry_back(layers[later], entry, weights, series, activity.S, masks)
                 total = back.values if total is None else total + back.values
-        assert total is not None, "a layer that nothing reads"
+        if total is None:
+            raise LookupError(f"no layer reads layer '{layers[index].name}'")
         total = through_own_loop(layers[index], activity, total, weights_of)
         return Series.of(total, layers[index].shape)
 

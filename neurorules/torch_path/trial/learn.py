@@ -38,16 +38,16 @@ from neurorules.torch_path.update.plasticity import learn_layer
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What a trial found; nothing has been changed yet.
+    """What a trial computes. Nothing has been changed yet.
 
     Args:
-        gradients: by parameter, minus the change the texts ask for, averaged over samples.
-        scores: (B, classes).
-        learned: statistics and signal state after the trial, the parameters as they were.
-        spikes: by layer, spikes a sample.
-        activity: of the phase "input", the last window.
-        third_factors: m by layer, as the texts of the phase "input" read it.
-        sent: what the signal's reverse circuit sent from a layer to those below, by layer; empty where it has none.
+        gradients: by parameter, minus the change that the texts ask for, averaged over samples.
+        scores: one per sample and class, (B, C).
+        learned: statistics and signal state after the trial; the parameters as they were.
+        spikes: by hidden layer, number of spikes per sample, ().
+        activity: of each layer in the last window of the phase "input".
+        third_factors: by layer, m as the texts of the phase "input" read it.
+        sent: by layer, what the signal's reverse circuit sends to the layers below; empty where it has none.
     """
 
     gradients: dict[str, Tensor]
@@ -67,37 +67,41 @@ def learn_trial(
     """Run one trial and return what it asks to change.
 
     Args:
-        model: network, rule, signal.
+        model: network, rule and signal.
         learned: parameters and state as they are; not modified.
-        drive: samples, (T, B, *input) or constant (B, *input).
-        steps: T.
-        labels: (B,) class indices.
+        drive: the samples, (T, B, *input) or constant (B, *input).
+        steps: T, >= 1.
+        labels: class indices (B,), 0 .. C - 1.
         generator: draws dropout masks.
-        window: steps at a time; T if None.
-        apply: for a rule with a phase that applies: changes the parameters and returns what the next phase reads.
-        probe: looks on, or holds or changes something on the way (`torch_path.probe`).
+        window: number of steps that run at once; T if None.
+        apply: for a rule with a phase that applies: changes the parameters by gradients, and returns those that the
+            next phase reads.
+        probe: looks on, or holds or changes something on the way (`trial.probe`); None for none.
+
+    Returns:
+        Gradients, scores, and the state after the trial.
 
     Raises:
-        UserError: a rule or normalisation that needs all steps at once, with a shorter window.
+        UserError: a rule or normalisation that needs all steps at once, with a shorter window; or shuffled targets and
+            one sample.
+        ValueError: a phase that applies its changes, without `apply`.
     """
     model = model.bound(learned.parameters)
     samples = drive.values.shape[0 if drive.constant else 1]
     window = window or steps
     check_window(model, window, steps)
-    told = model.told(labels)
-    learned = replace(learned, signal={**learned.signal, **observe(model, learned.signal, drive, told)})
+    targets = model.hidden_targets(labels)
+    learned = replace(learned, signal={**learned.signal, **observe(model, learned.signal, drive, targets)})
     masks = draw_masks(model.network.layers, samples, generator)
-    trial = Trial(model, learned, drive, steps, window, told, masks, probe=probe)
+    trial = Trial(model, learned, drive, steps, window, targets, masks, probe=probe)
     records: dict[str, PhaseRecord] = {}
     output: Output | None = None
     teacher: Teacher | None = None
     for phase in model.rule.phases:
-        error = None if output is None else model.told(output.m)
+        error = None if output is None else model.hidden_targets(output.m)
         records[phase.name] = observe_phase(trial, phase, error, training=True, before=records.get("input"))
         if output is None or phase.name == model.rule.error_phase:
-            summed = records[phase.name].output
-            assert summed is not None
-            output = compare_output(model.rule, per_step(summed, steps), labels)
+            output = compare_output(model.rule, per_step(records[phase.name].summed_output, steps), labels)
         teacher = teacher or Teacher(trial, records, output, dict(learned.signal), Gathered(), samples)
         teacher.output = output
         if phase.applies:
@@ -107,25 +111,36 @@ def learn_trial(
         if model.learns_in(phase.name) and not phase.applies:
             _learn_phase(trial, phase, records[phase.name], teacher)
     teacher.visit_silent_layers()
-    spikes = {
-        layer.name: a.S.total(a.steps).sum() / samples
-        for layer, a in zip(model.network.hidden, records["input"].activity, strict=False)
-    }
+    spikes = _spikes_per_sample(model, records["input"].activity, samples)
     scores = class_scores(model, learned, records, steps)
-    sent = {name: answer.sent for name, answer in teacher.known.items() if answer.sent is not None}
+    sent = {name: answer.sent for name, answer in teacher.answers.items() if answer.sent is not None}
     return TrialResult(
         gradients_of(teacher), scores, moved(teacher, learned), spikes, records["input"].activity,
         teacher.third_factors, sent,
     )  # fmt: skip
 
 
+def _spikes_per_sample(model: Model, activity: list[Activity], samples: int) -> dict[str, Tensor]:
+    """Number of spikes of each hidden layer in one window, per sample."""
+    layers = zip(model.network.hidden, activity, strict=False)
+    return {layer.name: a.S.total(a.steps).sum() / samples for layer, a in layers}
+
+
 def gradients_of(teacher: Teacher) -> dict[str, Tensor]:
-    """What was gathered, averaged over samples, and the signal's own gradients; the gathering starts again."""
+    """Gathered changes, averaged over samples, and the signal's own gradients. The sums start again from 0."""
     return {**_averaged(teacher.gathered, teacher.samples), **teacher.gradients}
 
 
 def moved(teacher: Teacher, before: Learned) -> Learned:
-    """What is learned after a trial: running averages and signal state moved, the parameters as they were before."""
+    """What is learned after a trial, apart from the parameters.
+
+    Args:
+        teacher: has taught every layer of the trial.
+        before: what was learned before the trial; not modified.
+
+    Returns:
+        Running averages and signal state moved on by the trial; the parameters as they were.
+    """
     trial, records, samples = teacher.trial, teacher.records, teacher.samples
     return Learned(
         before.parameters, _moved_currents(trial, records, samples), _moved_pre(trial, records, samples),
@@ -134,7 +149,7 @@ def moved(teacher: Teacher, before: Learned) -> Learned:
 
 
 def _averaged(gathered: Gathered, samples: int) -> dict[str, Tensor]:
-    """Gradients from the changes gathered so far, which start again from nothing."""
+    """Gradients from the changes gathered so far, whose sums start again from 0."""
     gradients = dict(gathered.changes)
     if gradients:
         torch._foreach_div_(list(gradients.values()), -samples)
@@ -146,7 +161,7 @@ def _apply_now(
     trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teacher,
     apply: Callable[[Mapping[str, Tensor]], Parameters] | None,
 ) -> Trial:  # fmt: skip
-    """Learn a phase's texts before the next phase runs; the trial goes on with what they made of the parameters."""
+    """Learn by a phase's texts before the next phase runs; the trial goes on with the changed parameters."""
     if apply is None:
         raise ValueError(f"phase '{phase.name}' of rule '{trial.model.rule.name}' applies changes: hand over `apply`")
     _learn_phase(trial, phase, record, teacher)
@@ -180,7 +195,21 @@ def learn_one(
     teacher: Teacher, phase: Phase, record: PhaseRecord, index: int, activity: Activity, m: Series | None,
     carry: Carry, whole: bool,
 ) -> Tensor | None:  # fmt: skip
-    """Evaluate one layer's texts of a phase over one window; see `learn_layer` for what returns."""
+    """Evaluate one layer's texts of a phase over one window.
+
+    Args:
+        teacher: gathers the changes.
+        phase: whose texts are evaluated.
+        record: what the phase left.
+        index: of the layer.
+        activity: of the layer in the window.
+        m: third factor of the window, (T, B, *shape) or constant (B, *shape); None for texts that read none.
+        carry: state of the layer's traces between windows; moved on in place.
+        whole: whether the window is the whole trial.
+
+    Returns:
+        The post factor that layers above hand to those below, as `learn_layer` gives it; None where there is none.
+    """
     trial, layer = teacher.trial, teacher.trial.model.network.layers[index]
     output = None if layer.role == "hidden" or teacher.output is None else teacher.output.spread(trial.steps)
     view = LocalView(
@@ -194,7 +223,12 @@ def learn_one(
 
 
 def check_window(model: Model, window: int, steps: int) -> None:
-    """Whether a rule and its normalisations can learn a window of steps at a time.
+    """Refuse a window that a rule or its normalisations cannot learn from.
+
+    Args:
+        model: network, rule and signal.
+        window: number of steps that run at once, >= 1.
+        steps: T.
 
     Raises:
         UserError: one needs all steps at once, and the window is shorter.
@@ -213,39 +247,39 @@ def check_window(model: Model, window: int, steps: int) -> None:
 
 
 def _moved_currents(trial: Trial, records: dict[str, PhaseRecord], samples: int) -> dict[str, CurrentStatistics]:
-    moved = dict(trial.learned.current)
+    averages = dict(trial.learned.current)
     for phase, record in records.items():
         for layer in trial.model.network.layers:
             name = f"{phase}.{layer.name}"
             if layer.name not in record.currents or trial.model.phase_statistics(phase, layer.name) != name:
                 continue
             mean, square = (value / trial.steps for value in record.currents[layer.name])
-            before = moved.get(name) or first_current_statistics(layer.shape, mean)
-            moved[name] = CurrentStatistics(
+            before = averages.get(name) or first_current_statistics(layer.shape, mean)
+            averages[name] = CurrentStatistics(
                 before.mean.updated(mean, samples, RATE),
                 before.square.updated(square, samples, RATE),
             )
-    return moved
+    return averages
 
 
 def _moved_pre(trial: Trial, records: dict[str, PhaseRecord], samples: int) -> dict[str, RunningMean]:
-    moved = dict(trial.learned.pre)
+    averages = dict(trial.learned.pre)
     for phase, record in records.items():
         for key, total in record.pre.items():
             name = f"{phase}.{key}"
             if trial.model.phase_statistics(phase, key.split(".")[0]) != f"{phase}.{key.split('.')[0]}":
                 continue
-            before = moved.get(name) or start_at(0.0, tuple(total.shape), total)
-            moved[name] = before.updated(total / trial.steps, samples, RATE)
-    return moved
+            before = averages.get(name) or start_at(0.0, tuple(total.shape), total)
+            averages[name] = before.updated(total / trial.steps, samples, RATE)
+    return averages
 
 
 def _moved_updates(learned: Learned, gathered: Gathered, samples: int) -> dict[str, UpdateStatistics]:
-    moved = dict(learned.update)
+    averages = dict(learned.update)
     for name, (mean, product, steps) in gathered.update_sums.items():
-        before = moved.get(name) or first_update_statistics(tuple(mean.shape), mean)
-        moved[name] = UpdateStatistics(
+        before = averages.get(name) or first_update_statistics(tuple(mean.shape), mean)
+        averages[name] = UpdateStatistics(
             before.mean.updated(mean / steps, samples, RATE),
             before.product.updated(product / steps, samples, RATE),
         )
-    return moved
+    return averages

@@ -13,14 +13,29 @@ from neurorules.torch_path.trial.trial import PhaseRecord, Trial, class_scores, 
 
 
 class Response(NamedTuple):
-    """Class scores (B, classes), and the activity of every layer in the phase "input", in order."""
+    """What a network makes of a batch.
+
+    Args:
+        scores: one per sample and class, (B, C); the largest one is the prediction.
+        activity: of every layer in the phase "input", in order.
+    """
 
     scores: Tensor
     activity: list[Activity]
 
 
 def respond(model: Model, learned: Learned, drive: Series, steps: int) -> Response:
-    """Run a batch through the phase "input", and through what prediction needs beside it."""
+    """Run a batch through the phase "input", and through any other phase that prediction needs. Nothing learns.
+
+    Args:
+        model: network, rule and signal.
+        learned: parameters and state.
+        drive: the samples, (T, B, *input) or constant (B, *input).
+        steps: T, >= 1; all of them run at once.
+
+    Returns:
+        Class scores, and the activity of every layer.
+    """
     model = model.bound(learned.parameters)
     trial = Trial(model, learned, drive, steps, steps, None, {})
     records: dict[str, PhaseRecord] = {}

@@ -1,4 +1,4 @@
-"""What a population sends itself, one step late, carried back through time: global signals alone may ask for it."""
+"""The way back through time of what a population sends itself, one step late. Only global signals may ask for it."""
 
 from __future__ import annotations
 
@@ -11,27 +11,31 @@ from neurorules.torch_path.forward.run_layer import Activity
 from neurorules.torch_path.update.eligibility import MembraneAdjoint, adjoint_of
 
 
-def through_own_loop(layer: Layer, activity: Activity, asked: Tensor, weights_of: Callable[[str], Tensor]) -> Tensor:
+def through_own_loop(layer: Layer, activity: Activity, factor: Tensor, weights_of: Callable[[str], Tensor]) -> Tensor:
     """Add to a factor on a layer's spikes what comes back to them through the layer's own recurrent connections.
 
-    asked[t] += sum_rec W_rec^T (gain Q[t+1]), Q the membrane's adjoint of asked psi by its current: the exact
+    factor[t] += sum_rec W_rec^T (gain Q[t+1]), with Q the membrane's adjoint of factor psi by its current: the exact
     derivative through membrane and loop, resets held fixed. `gain` is the normalisation's, constant in a trial.
 
     Args:
         layer: whose spikes loop.
-        activity: of all T steps.
-        asked: from the layers above, (T, B, *shape) or constant (B, *shape).
-        weights_of: backward weights of a connection, by name: its own (weight transport) or fixed ones.
+        activity: of the layer, in all T steps.
+        factor: on its spikes, from the layers above, (T, B, *shape) or constant (B, *shape).
+        weights_of: backward weights of a connection, by the name of its weights: its own (weight transport) or fixed
+            ones.
+
+    Returns:
+        The factor with what the loops bring back, (T, B, *shape); as it was where nothing loops, or T = 1.
 
     Raises:
         UserError: a neuron whose state has no known derivative.
     """
     loops = [entry for entry in layer.inputs if entry.connection.recurrent and entry.name in activity.pre]
     if not loops or activity.steps == 1:
-        return asked
+        return factor
     v = activity.v.values
     psi = activity.psi(layer.neuron, v)
-    total = asked.expand_as(v).clone()
+    total = factor.expand_as(v).clone()
     adjoint = adjoint_of(layer, activity)
     reaches = MembraneAdjoint.at_rest(v[0])
     for t in reversed(range(activity.steps)):

@@ -41,15 +41,15 @@ class Parcel:
     """One batch on its way through the layers.
 
     Args:
-        drive: samples.
+        drive: the samples, (T, B, *input) or constant (B, *input).
         steps: T.
-        labels: (B,).
+        labels: class indices (B,).
         masks: dropout masks.
-        fraction: of the learning rate, when this batch is learned.
-        signal: what the signal noted when it saw the batch.
+        fraction: share of the learning rates at which this batch is learned.
+        signal: what changed in the signal's state when it saw the batch.
         records: by phase, what the layers so far did; currents and inputs of the layer at work alone.
-        spikes: by layer, spikes a sample.
-        scores: (B, classes), once known.
+        spikes: by hidden layer, number of spikes per sample.
+        scores: (B, C); None until the layer has run that they come from.
     """
 
     drive: Series
@@ -74,8 +74,13 @@ class Parcel:
 
 
 class Stage(NamedTuple):
-    """What one layer found: the batch as it goes on, the layer's gradients, and everything learned, with its own
-    averages and signal state moved."""
+    """What one layer's work on a batch gives.
+
+    Args:
+        parcel: the batch as it goes on.
+        gradients: of the layer's parameters, by name.
+        learned: everything learned, with this layer's averages and signal state moved on.
+    """
 
     parcel: Parcel
     gradients: dict[str, Tensor]
@@ -83,10 +88,14 @@ class Stage(NamedTuple):
 
 
 def check_pipelined(model: Model, hardware: bool = False) -> None:
-    """Whether every layer can learn before the layers above have seen the batch.
+    """Refuse a rule whose layers cannot learn before the layers above have seen the batch.
+
+    Args:
+        model: network, rule and signal.
+        hardware: whether the network learns under a hardware model.
 
     Raises:
-        UserError: something locks them; it is named.
+        UserError: layers wait for something; the message names it.
     """
     rule, signal = model.rule, model.signal
     locked = [NEEDS[need] for need in LOCKING if signal is not None and need in signal.needs]
@@ -103,21 +112,24 @@ def check_pipelined(model: Model, hardware: bool = False) -> None:
 
 
 def run_stage(model: Model, learned: Learned, index: int, parcel: Parcel) -> Stage:
-    """Run one layer on a batch, in every phase, and evaluate its texts; nothing is changed.
+    """Run one layer on a batch, in every phase, and evaluate its texts. No argument is changed.
 
     Args:
-        model: network, rule, signal.
+        model: network, rule and signal.
         learned: parameters and state as they are.
         index: of the layer.
-        parcel: has been in all layers below.
+        parcel: the batch, which has been in all layers below.
+
+    Returns:
+        The batch as it goes on, the layer's gradients, and the state after it.
     """
     parcel = parcel.copy()
     model = model.bound(learned.parameters)
     layer = model.network.layers[index]
     state = {**learned.signal, **parcel.signal}
     trial = Trial(
-        model, replace(learned, signal=state), parcel.drive, parcel.steps, parcel.steps, model.told(parcel.labels),
-        parcel.masks,
+        model, replace(learned, signal=state), parcel.drive, parcel.steps, parcel.steps,
+        model.hidden_targets(parcel.labels), parcel.masks,
     )  # fmt: skip
     for phase in model.rule.phases:
         if index == 0:
@@ -136,15 +148,14 @@ def run_stage(model: Model, learned: Learned, index: int, parcel: Parcel) -> Sta
         teacher.visit(index)
     _hand_over(trial, parcel, index)
     after = moved(teacher, learned)
-    kept = {name: value for name, value in after.signal.items() if name not in parcel.signal}
-    return Stage(parcel, gradients_of(teacher), replace(after, signal=kept))
+    own = {name: value for name, value in after.signal.items() if name not in parcel.signal}
+    return Stage(parcel, gradients_of(teacher), replace(after, signal=own))
 
 
 def _teacher(trial: Trial, parcel: Parcel, readout: bool, state: SignalState) -> Teacher:
     output = None
     if readout:
-        summed = parcel.records[trial.model.rule.error_phase].output
-        assert summed is not None
+        summed = parcel.records[trial.model.rule.error_phase].summed_output
         output = compare_output(trial.model.rule, per_step(summed, trial.steps), parcel.labels)
     return Teacher(trial, parcel.records, output, dict(state), Gathered(), len(parcel.labels))
 
@@ -188,11 +199,11 @@ class Pipe:
 
     @property
     def under_way(self) -> int:
-        """Batches between the first layer and the end."""
+        """Number of batches between the first layer and the last."""
         return sum(parcel is not None for parcel in self.slots)
 
     def check_empty(self) -> None:
-        """Whether all layers have learned the same batches.
+        """Refuse to go on while layers have learned different numbers of batches.
 
         Raises:
             UserError: batches are under way.
@@ -204,12 +215,20 @@ class Pipe:
             )
 
     def discard(self) -> int:
-        """Forget the batches under way; their number."""
+        """Forget the batches under way, and return how many they were."""
         under_way, self.slots = self.under_way, [None] * len(self.slots)
         return under_way
 
     def work(self, learned: Learned, slots: Sequence[Parcel | None]) -> list[Stage]:
-        """Every stage works on the batch that stands before it, at once: what each found, the last layer first."""
+        """Let every stage work on the batch that stands before it, side by side where there are threads.
+
+        Args:
+            learned: parameters and state as they are; not modified.
+            slots: by layer, the batch before it; None for none.
+
+        Returns:
+            The result of each stage that has a batch, the last layer first.
+        """
         busy = [(index, parcel) for index, parcel in enumerate(slots) if parcel is not None][::-1]
 
         def one(index: int, parcel: Parcel) -> Stage:
@@ -223,22 +242,39 @@ class Pipe:
         return [future.result() for future in futures]
 
     def move(self, slots: Sequence[Parcel | None], stages: Sequence[Stage]) -> Parcel | None:
-        """Every batch goes on to the next layer; the one that leaves the last layer returns."""
+        """Send every batch on to the next layer.
+
+        Args:
+            slots: by layer, the batch that stood before it; None for none.
+            stages: results of `work` on these slots, the last layer first.
+
+        Returns:
+            The batch that has left the last layer; None where none has.
+        """
         done = iter(stages[::-1])
         behind = [None if parcel is None else next(done).parcel for parcel in slots]
         self.slots = [None, *behind[:-1]]
         return behind[-1]
 
 
-def merged(before: Learned, found: list[Stage]) -> Learned:
-    """Everything learned after a tick: what each stage has moved, which is its layer's own and nobody else's."""
+def merged(before: Learned, stages: list[Stage]) -> Learned:
+    """Everything learned after all stages have worked once: each moves what belongs to its own layer, and nothing else.
+
+    Args:
+        before: what was learned before; not modified.
+        stages: their results.
+
+    Returns:
+        Averages and signal state of all stages together; the parameters as they were.
+    """
     after = replace(before, current=dict(before.current), pre=dict(before.pre), update=dict(before.update))
     after.signal = dict(before.signal)
-    for stage in found:
+    for stage in stages:
         for name in ("current", "pre", "update", "signal"):
             _take(getattr(after, name), getattr(before, name), getattr(stage.learned, name))
     return after
 
 
-def _take(into: dict[str, Any], before: Mapping[str, Any], found: Mapping[str, Any]) -> None:
-    into.update({name: value for name, value in found.items() if before.get(name) is not value})
+def _take(total: dict[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Copy into a dictionary those entries that one stage has changed."""
+    total.update({name: value for name, value in after.items() if before.get(name) is not value})

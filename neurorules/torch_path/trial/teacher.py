@@ -24,7 +24,17 @@ Carried = Callable[[Callable[[str], Tensor]], Series]
 class Teacher:
     """Asks the signal for each layer's third factor, once a trial, and keeps what it answers.
 
-    Without an `output`, as where a layer learns before the batch has left the network, the read-out has none.
+    Args:
+        trial: the batch.
+        records: what each phase left, by its name.
+        output: prediction and error; None where a layer learns before the batch has left the network, so that the
+            read-out has no error.
+        state: the signal's, which moves on with each layer.
+        gathered: sums of the layers' changes.
+        samples: B, by which the signal's gradients are divided.
+        gradients: of the signal's own parameters, averaged over samples.
+        answers: of the signal, by layer.
+        third_factors: by layer, m in the phase "input".
     """
 
     trial: Trial
@@ -34,20 +44,29 @@ class Teacher:
     gathered: Gathered
     samples: int
     gradients: dict[str, Tensor] = field(default_factory=dict)
-    known: dict[str, ThirdFactor] = field(default_factory=dict)
+    answers: dict[str, ThirdFactor] = field(default_factory=dict)
     third_factors: dict[str, Series] = field(default_factory=dict)
 
     def third_factor(self, index: int, phase: str, carried: Carried | None) -> Series | None:
-        """m of one layer in one phase; None where the phase has none."""
+        """The third factor of one layer in one phase.
+
+        Args:
+            index: of the layer.
+            phase: its name.
+            carried: what the layers above hand down; None where none has learned yet.
+
+        Returns:
+            m, (T, B, *shape) or constant (B, *shape); None where the phase has none.
+        """
         m = self._third_factor(index, phase, carried)
         if m is not None and phase == "input":
             self.third_factors[self.trial.model.network.layers[index].name] = m
         return m
 
     def sent(self, index: int) -> Series | None:
-        """What the signal's own reverse circuit sends to the layers below; None where it has none."""
-        known = self.known.get(self.trial.model.network.layers[index].name)
-        return None if known is None else known.sent
+        """What the signal's own reverse circuit sends from a layer to those below; None where it has none."""
+        answer = self.answers.get(self.trial.model.network.layers[index].name)
+        return None if answer is None else answer.sent
 
     def _third_factor(self, index: int, phase: str, carried: Carried | None) -> Series | None:
         model, layer = self.trial.model, self.trial.model.network.layers[index]
@@ -55,9 +74,9 @@ class Teacher:
             return None if self.output is None else Series(per_step(self.output.m, self.trial.steps), True)
         if model.signal is None:
             return None
-        if layer.name not in self.known:
-            self.known[layer.name] = self._ask(index, carried)
-        return self.known[layer.name].m.get(phase)
+        if layer.name not in self.answers:
+            self.answers[layer.name] = self._ask(index, carried)
+        return self.answers[layer.name].m.get(phase)
 
     def _ask(self, index: int, carried: Carried | None) -> ThirdFactor:
         model = self.trial.model
@@ -67,7 +86,7 @@ class Teacher:
         parameters = self.trial.learned.parameters
         purchase = Purchase(
             model, parameters, index, self.trial.labels,
-            error if error is None or layer.role == "readout" else model.told(error), carried, self._answer,
+            error if error is None or layer.role == "readout" else model.hidden_targets(error), carried, self._answer,
         )  # fmt: skip
         view = View(
             layer=layer_shape(model, index, parameters),
@@ -100,7 +119,7 @@ class Teacher:
         return {p: self._heard(per_step(output, steps)) for p, output in outputs.items() if output is not None}
 
     def _answer(self, name: str, noise: Tensor) -> Tensor:
-        """What a layer answers to noise (rows, *pre) into it alone: the graded output of its weights' current."""
+        """The answer of a layer to noise (R, *pre) into it alone: the graded output of its weights' current."""
         layer = next(layer for layer in self.trial.model.network.layers if layer.name == name)
         entry = layer.inputs[0]
         current = entry.connection.current(self.trial.forward[layer.weight_name(entry)], noise)
@@ -112,8 +131,8 @@ class Teacher:
     def _every(self, index: int, what: Every | None) -> dict[str, Tensor]:
         if what is None:
             return {}
-        found = {p: r.activity[index] for p, r in self.records.items() if r.activity}
-        return {p: (a.S if what == "spikes" else a.v).over_time(a.steps) for p, a in found.items()}
+        activities = {p: r.activity[index] for p, r in self.records.items() if r.activity}
+        return {p: (a.S if what == "spikes" else a.v).over_time(a.steps) for p, a in activities.items()}
 
     def visit_silent_layers(self) -> None:
         """Let the signal see layers whose texts never asked, so that its own read-outs and averages still move."""
@@ -126,5 +145,5 @@ class Teacher:
     def visit(self, index: int) -> None:
         """Let the signal see one layer whose texts did not ask."""
         name = self.trial.model.network.layers[index].name
-        if name not in self.known:
-            self.known[name] = self._ask(index, None)
+        if name not in self.answers:
+            self.answers[name] = self._ask(index, None)

@@ -4,9 +4,9 @@ Summed over a window from step a to step b, with R[s] = post'[s] + decay R[s+1] 
 
     sum over t of post'[t] e[t]  =  sum over s of R[s] post[s] pre[s]  +  decay R[a] e[a-1]:
 
-a reverse scan on the post side and one product over time x batch, as for any other text. Only what crosses a window's
-edge is kept a synapse, B x O x I numbers; where the eligibility has no postsynaptic factor of its own it is that
-factor's low-pass trace, B x I numbers.
+a reverse scan on the postsynaptic side and one product over time x batch, as for any other text. Only what crosses the
+edge of a window is kept, B x O x I numbers. Where the eligibility has no postsynaptic factor of its own, it is a
+low-pass trace of its presynaptic factor, B x I numbers.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from neurorules.torch_path.update.pre_factors import correlate, pre_value
 
 
 def change_by_eligibility(view: LocalView, entry: Input, w: Tensor, lingering: Lingering, post: Series) -> Tensor:
-    """Sum over the window's steps and rows of a post factor times a declared eligibility, shaped like `w`.
+    """The change of a connection by a declared eligibility.
 
     Args:
         view: what the texts see.
@@ -35,6 +35,9 @@ def change_by_eligibility(view: LocalView, entry: Input, w: Tensor, lingering: L
         w: its weights.
         lingering: the eligibility.
         post: factor beside it, (T, B, *shape) or constant (B, *shape).
+
+    Returns:
+        Sum over the window's steps and rows of post factor times eligibility, of the shape of `w`.
 
     Raises:
         UserError: a window shorter than the trial, and synapses that are no matrix.
@@ -62,16 +65,16 @@ def change_by_eligibility(view: LocalView, entry: Input, w: Tensor, lingering: L
 
 
 def _reaches(view: LocalView, lingering: Lingering, post: Series) -> Tensor:
-    """R of the module's docstring, (T, B, *shape)."""
+    """The factor R of the module's docstring, (T, B, *shape)."""
     steps = view.activity.steps
-    found = scans.reverse_scan(post.flat(), steps, lingering.decay, scans.Reset.NONE)
-    return found.reshape(steps, -1, *view.layer.shape)
+    scan = scans.reverse_scan(post.flat(), steps, lingering.decay, scans.Reset.NONE)
+    return scan.reshape(steps, -1, *view.layer.shape)
 
 
 def _before(
     view: LocalView, entry: Input, lingering: Lingering, crossing: list[tuple[Tensor, Series]]
 ) -> Tensor:  # fmt: skip
-    """What windows before left, (B, O, I); moves on to the next one once a window, however many texts ask."""
+    """The eligibility that windows before left, (B, O, I). It moves on once a window, however many texts ask for it."""
     key, steps = f"{lingering.name}.{entry.name}", view.activity.steps
     if key not in view.traced:
         v = view.activity.v.values

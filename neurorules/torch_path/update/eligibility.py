@@ -1,4 +1,4 @@
-"""Traces and eligibilities of a layer: what its texts read of the past, forwards or backwards in time."""
+"""What a layer's texts read of the past: low-pass traces, delays, and exact eligibilities as scans over neurons."""
 
 from __future__ import annotations
 
@@ -17,65 +17,96 @@ from neurorules.torch_path.update.local_view import LocalView
 
 
 def trace(view: LocalView, key: str, spikes: Series, decay: float | Tensor) -> Tensor:
-    """x[t] = decay x[t-1] + S[t], as the scan of a leaky integrator that never fires; (T, B, *shape)."""
+    """The low-pass trace x[t] = decay x[t-1] + S[t], as the scan of a leaky integrator that never fires.
+
+    Args:
+        view: of the layer; keeps the trace for other texts, and its last value for the next window.
+        key: name of the trace in the view.
+        spikes: what is filtered, (T, B, *shape) or constant (B, *shape).
+        decay: per step, in [0, 1]; one number, or one per neuron.
+
+    Returns:
+        The trace, (T, B, *shape).
+    """
     if key in view.traced:
         return view.traced[key]
     values = spikes.values
     lead = values.shape[:1] if spikes.constant else values.shape[:2]
     flat = values.reshape(*lead, -1)
     start = view.carry.traces.get(key)
-    found = scans.scan(flat, view.activity.steps, decay, float("inf"), scans.Reset.NONE, u0=start, spikes=False)
-    view.carry.traces[key] = found.u
-    assert found.v is not None
-    view.traced[key] = found.v.reshape(view.activity.steps, *values.shape[0 if spikes.constant else 1 :])
+    scan = scans.scan(flat, view.activity.steps, decay, float("inf"), scans.Reset.NONE, u0=start, spikes=False)
+    view.carry.traces[key] = scan.u
+    assert scan.v is not None
+    view.traced[key] = scan.v.reshape(view.activity.steps, *values.shape[0 if spikes.constant else 1 :])
     return view.traced[key]
 
 
 def delayed(view: LocalView, key: str, series: Series, ago: int) -> Tensor:
-    """What a series was `ago` steps before, 0 before the first; (T, B, *shape).
+    """A series as it was some steps before; 0 before the first step.
 
     Between windows `ago` x B x *shape numbers wait among the view's traces; with a window of all steps, none.
+
+    Args:
+        view: of the layer; keeps the result for other texts.
+        key: name of the result in the view.
+        series: what is delayed, (T, B, *shape) or constant (B, *shape).
+        ago: number of steps, >= 1.
+
+    Returns:
+        The delayed values, (T, B, *shape).
     """
     if key in view.traced:
         return view.traced[key]
     steps = view.activity.steps
     values = series.over_time(steps)
-    kept = view.carry.traces.get(key)
-    if kept is None:
-        kept = values.new_zeros(min(ago, steps) if view.whole else ago, *values.shape[1:])
+    earlier = view.carry.traces.get(key)
+    if earlier is None:
+        earlier = values.new_zeros(min(ago, steps) if view.whole else ago, *values.shape[1:])
     if not view.whole:
-        view.carry.traces[key] = torch.cat([kept, values])[-ago:].clone()
-    view.traced[key] = torch.cat([kept[:steps], values[: max(steps - ago, 0)]])
+        view.carry.traces[key] = torch.cat([earlier, values])[-ago:].clone()
+    view.traced[key] = torch.cat([earlier[:steps], values[: max(steps - ago, 0)]])
     return view.traced[key]
 
 
 class MembraneAdjoint(NamedTuple):
-    """Derivatives of a later sum by a step's membrane and by the current that drives it, (B, *shape) each."""
+    """Derivatives of a sum over later steps.
+
+    Args:
+        membrane: by a step's membrane, (B, *shape).
+        current: by the current that drives that step, (B, *shape).
+    """
 
     membrane: Tensor
     current: Tensor
 
     @staticmethod
     def at_rest(like: Tensor) -> MembraneAdjoint:
-        """Behind the last step."""
+        """Derivatives of 0, behind the last step."""
         return MembraneAdjoint(torch.zeros_like(like), torch.zeros_like(like))
 
 
 def adjoint_of(layer: Layer, activity: Activity) -> Callable[[MembraneAdjoint, Tensor, int], MembraneAdjoint]:
-    """One step backwards through membrane and synaptic current, resets held fixed: (later, post factor, t) to t.
+    """One step backwards through membrane and synaptic current, resets held fixed.
 
     R[t] = post[t] + keep[t+1] R[t+1],  Q[t] = admit[t] R[t] + alpha Q[t+1].
+
+    Args:
+        layer: whose neurons they are.
+        activity: of the layer, in a window of T steps.
+
+    Returns:
+        A function from (derivatives at t + 1, post factor (B, *shape) at t, t) to the derivatives at t: R and Q.
 
     Raises:
         UserError: a neuron whose state has no known derivative.
     """
     gates, dynamics, steps = activity.gates, layer.neuron.dynamics(), activity.steps
     if gates is not None:
-        known, alpha = gates, layer.neuron.current_decay
+        passes, alpha = gates, layer.neuron.current_decay
 
         def gated(later: MembraneAdjoint, post: Tensor, t: int) -> MembraneAdjoint:
-            membrane = post + known.keep[t + 1] * later.membrane if t + 1 < steps else post
-            return MembraneAdjoint(membrane, known.admit[t] * membrane + alpha * later.current)
+            membrane = post + passes.keep[t + 1] * later.membrane if t + 1 < steps else post
+            return MembraneAdjoint(membrane, passes.admit[t] * membrane + alpha * later.current)
 
         return gated
     if dynamics is None:
@@ -83,15 +114,27 @@ def adjoint_of(layer: Layer, activity: Activity) -> Callable[[MembraneAdjoint, T
     beta, zeroed, spikes = dynamics.beta, dynamics.reset == "zero", activity.S.values
 
     def leaky(later: MembraneAdjoint, post: Tensor, t: int) -> MembraneAdjoint:
-        found = post + (beta * (1 - spikes[t]) if zeroed else beta) * later.membrane
-        return MembraneAdjoint(found, found)
+        membrane = post + (beta * (1 - spikes[t]) if zeroed else beta) * later.membrane
+        return MembraneAdjoint(membrane, membrane)
 
     return leaky
 
 
 def reverse_scan(view: LocalView, post: Tensor) -> Tensor:
-    """The adjoint of the membrane's own recursion by its current, resets held fixed: R of R[t] = post[t] + gate R[t+1],
-    or Q of `adjoint_of`."""
+    """The adjoint of the membrane's own recursion by its current, resets held fixed.
+
+    It is R of R[t] = post[t] + gate R[t+1], or Q of `adjoint_of` for neurons with gates.
+
+    Args:
+        view: of the layer, in a window of all steps.
+        post: post factor, (T, B, *shape) or constant (B, *shape).
+
+    Returns:
+        The adjoint, (T, B, *shape); `post` itself for a membrane without memory.
+
+    Raises:
+        UserError: a neuron whose state has no known derivative.
+    """
     dynamics = view.layer.neuron.dynamics()
     if dynamics is not None and not isinstance(dynamics.beta, Tensor) and dynamics.beta == 0:
         return post  # a membrane without memory
@@ -110,16 +153,24 @@ def reverse_scan(view: LocalView, post: Tensor) -> Tensor:
 
 
 def _gated_scan(view: LocalView, post: Tensor) -> Tensor:
-    step, found = adjoint_of(view.layer, view.activity), torch.empty_like(post)
+    step, currents = adjoint_of(view.layer, view.activity), torch.empty_like(post)
     reaches = MembraneAdjoint.at_rest(post[0])
     for t in reversed(range(view.activity.steps)):
         reaches = step(reaches, post[t], t)
-        found[t] = reaches.current
-    return found
+        currents[t] = reaches.current
+    return currents
 
 
 def forward_eligibility(view: LocalView, entry: Input, spikes: Series) -> Tensor | None:
-    """`dv_dw` of a window, (T, B, *pre), where leak and reset let it factor into traces; None where they do not.
+    """The eligibility `dv_dw` of a window, where leak and reset let it factor into traces of the presynaptic neurons.
+
+    Args:
+        view: of the layer.
+        entry: the connection.
+        spikes: what reaches it, (T, B, *pre) or constant (B, *pre).
+
+    Returns:
+        The eligibility, (T, B, *pre) or constant (B, *pre); None where it does not factor.
 
     Raises:
         UserError: the layer is normalised, so that the eligibility needs all steps at once.
@@ -143,93 +194,3 @@ def _cascade(view: LocalView, key: str, series: Series, decays: tuple[float, ...
     for number, decay in enumerate(decays):
         series = Series(trace(view, f"{key}.{number}", series, decay), False)
     return series.values
-
-
-def trace_a_synapse(view: LocalView, entry: Input, post: Tensor) -> Tensor:
-    """Exact eligibility step by step where it does not factor: e[t] = gate[t] e[t-1] + S_pre[t], B x O x I numbers."""
-    if len(view.layer.shape) > 1:
-        raise UserError(f"layer '{view.layer.name}': dv_dw step by step needs a dense layer. Use --schedule by_layer")
-    steps = view.activity.steps
-    pre = view.activity.pre[entry.name].over_time(steps)
-    factor = Series.of(post, view.layer.shape).over_time(steps)
-    key, passing = f"dv_dw.{entry.name}", _Passing(view, synapse=True)
-    like = pre.new_zeros(*view.activity.S.values.shape[1:], pre.shape[-1])
-    change = like.new_zeros(like.shape[1:])
-    for t in range(steps):
-        change = change + torch.einsum("bo,boi->oi", factor[t], passing(key, pre[t][:, None, :].expand_as(like), t))
-    passing.leave(key)
-    return change
-
-
-def eligibility_over_time(view: LocalView, entry: Input) -> Tensor:
-    """`dv_dw` of every synapse after every step, (T, B, O, I), resets and running averages held fixed: for recorders.
-
-    Raises:
-        UserError: maps, whose synapses are no matrix, and connections that are not linear.
-    """
-    if len(view.layer.shape) > 1 or not entry.connection.linear:
-        raise UserError(f"dv_dw of layer '{view.layer.name}' has no matrix of synapses to record. Record m and S")
-    steps, pre = view.activity.steps, view.activity.pre[entry.name].over_time(view.activity.steps)
-    if entry.name in view.activity.pre_mean:
-        pre = pre - view.activity.pre_mean[entry.name]
-    arriving = pre[:, :, None, :].expand(*view.activity.S.values.shape, pre.shape[-1])
-    if view.layer.neuron.dynamics() is not None or view.activity.gates is not None:
-        passing = _Passing(view, synapse=True)
-        arriving = torch.stack([passing(f"dv_dw.{entry.name}", arriving[t], t) for t in range(steps)])
-    gain = view.activity.gain
-    return arriving if gain is None else arriving * gain[:, None]
-
-
-def bias_eligibility(view: LocalView, parameter: str) -> Tensor:
-    """Exact eligibility of a constant current, forwards: e[t] = gate[t] e[t-1] + 1; (T, B, *shape)."""
-    return eligibility_of(view, f"dv_dw.{parameter}", torch.ones_like(view.activity.S.values))
-
-
-def eligibility_of(view: LocalView, key: str, arriving: Tensor) -> Tensor:
-    """Exact eligibility of what arrives at each neuron: e[t] = gate[t] e[t-1] + arriving[t], (T, B, *shape)."""
-    if view.layer.neuron.dynamics() is None and view.activity.gates is None:
-        return arriving  # a neuron without memory
-    passing = _Passing(view, synapse=False)
-    found = torch.stack([passing(key, arriving[t], t) for t in range(view.activity.steps)])
-    passing.leave(key)
-    return found
-
-
-class _Passing:
-    """Eligibilities of a window, a step at a time; what they leave to the next window waits among the view's traces.
-
-    e[t] = keep[t] e[t-1] + admit[t] y[t],  y[t] = alpha y[t-1] + what arrives at t.
-
-    Args:
-        synapse: whether an eligibility is one a synapse, (B, O, I), or one a neuron.
-    """
-
-    def __init__(self, view: LocalView, synapse: bool) -> None:
-        self.view, self.synapse = view, synapse
-        self.gates, self.dynamics = view.activity.gates, view.layer.neuron.dynamics()
-        self.alpha, self.late = (
-            self._along(view.layer.neuron.current_decay),
-            torch.zeros_like(view.activity.S.values[0]),
-        )
-
-    def __call__(self, key: str, arriving: Tensor, t: int) -> Tensor:
-        traces = self.view.carry.traces
-        e = traces.get(key, torch.zeros_like(arriving))
-        if self.gates is not None:
-            y = self.alpha * traces.get(f"{key}.current", torch.zeros_like(arriving)) + arriving
-            traces[f"{key}.current"] = y
-            e = self._along(self.gates.keep[t]) * e + self._along(self.gates.admit[t]) * y
-        else:
-            assert self.dynamics is not None
-            late = self.view.activity.S.values[t - 1] if t else traces.get(f"{key}.spikes", self.late)
-            gate = self.dynamics.beta * (1 - late if self.dynamics.reset == "zero" else torch.ones_like(late))
-            e = self._along(gate) * e + arriving
-        traces[key] = e
-        return e
-
-    def leave(self, key: str) -> None:
-        """Keep the last spikes for the next window."""
-        self.view.carry.traces[f"{key}.spikes"] = self.view.activity.S.values[-1]
-
-    def _along(self, value: float | Tensor) -> float | Tensor:
-        return value[..., None] if self.synapse and isinstance(value, Tensor) else value

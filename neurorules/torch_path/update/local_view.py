@@ -1,4 +1,4 @@
-"""What a layer's texts may see, and what they give."""
+"""What a layer's texts may see, and the sums that their changes are gathered in."""
 
 from __future__ import annotations
 
@@ -21,19 +21,32 @@ class Gathered:
     """Sums over the windows of a trial.
 
     Args:
-        changes: by parameter.
-        update_sums: by name of an update's statistics, means of d and of d I^ over rows times steps, and steps seen.
+        changes: by parameter, the sum over steps and rows of the text's value.
+        update_sums: by name of an update's statistics, means over rows of d and of d I^, times steps, and the number of
+            steps.
     """
 
     changes: dict[str, Tensor] = field(default_factory=dict)
     update_sums: dict[str, tuple[Tensor, Tensor, int]] = field(default_factory=dict)
 
     def add(self, name: str, change: Tensor) -> None:
-        """Add to a parameter's change. A first one is kept, and added to in place: hand over a tensor of its own."""
+        """Add to the change of a parameter.
+
+        Args:
+            name: of the parameter.
+            change: of its shape. The first one is kept, and added to in place: hand over a tensor of its own.
+        """
         self.changes[name] = self.changes[name].add_(change) if name in self.changes else change
 
     def add_update(self, name: str, mean: Tensor, product: Tensor, steps: int) -> None:
-        """Add to an update's statistics: means over rows, times `steps`."""
+        """Add to the statistics of an update.
+
+        Args:
+            name: of the statistics.
+            mean: mean over rows of the post factor d, (N,) or (C, 1, 1), times `steps`.
+            product: mean over rows of d I^, likewise.
+            steps: of the window, >= 1.
+        """
         if name in self.update_sums:
             before = self.update_sums[name]
             mean, product, steps = before[0] + mean, before[1] + product, before[2] + steps
@@ -48,15 +61,15 @@ class LocalView:
         layer: whose parameters change.
         phase: name of the phase.
         activity: of this layer in this phase.
-        m: third factor; None for rules without one.
+        m: third factor, (T, B, *shape) or constant (B, *shape); None for rules without one.
         parameters: the layer's own, by full name (texts may read the weight); those of other layers are left out.
-        constants: of the rule.
-        trace_decay: of the trace `x`, None where no text reads it.
-        carry: state of the traces between windows.
+        constants: of the rule, by name.
+        trace_decay: per step, of the trace `x`; None where no text reads it.
+        carry: state of the traces between windows; moved on in place.
         whole: whether the window is the whole trial, so that the eligibility may run backwards.
-        output: prediction and target, spread over the trial's steps, for a read-out's texts.
+        output: prediction and target, spread over the trial's steps, for a read-out's texts; else None.
         context: what a signal's parameter was multiplied with to drive the phase (`PhaseDrive.context`).
-        traced: traces of this window that a text has asked for already; a trace moves on once a window.
+        traced: by name, traces of this window that a text has asked for already; a trace moves on once a window.
     """
 
     layer: Layer
@@ -78,5 +91,13 @@ class LocalView:
 
 
 def own_statistics(layer: Layer, statistics: Mapping[str, UpdateStatistics]) -> dict[str, UpdateStatistics]:
-    """One layer's running statistics of its updates, of all that are kept by "phase.layer.parameter.group"."""
+    """The running statistics of one layer's updates.
+
+    Args:
+        layer: whose they are.
+        statistics: of all layers, by "phase.layer.parameter.group".
+
+    Returns:
+        Those of the layer, by the same names.
+    """
     return {name: value for name, value in statistics.items() if name.split(".")[1] == layer.name}

@@ -19,11 +19,20 @@ from neurorules.torch_path.update.pid import pid, pid_gains
 from neurorules.torch_path.update.updates import Member, Update, adam, sgd, update_unless
 
 Kind = Literal["none", "sgd", "momentum", "adam", "pid"]
+"""How a parameter is changed: by the text's change as it is, or by an optimiser."""
 MOMENTUM = 0.9
+"""Share of the step before that `momentum` keeps; the usual choice."""
 
 
 class Group(NamedTuple):
-    """Names of parameters that are changed together, how, at which rate and with which decay."""
+    """Parameters that are changed together.
+
+    Args:
+        names: of the parameters.
+        update: changes them.
+        rate: learning rate, >= 0.
+        decay: L2 decay, >= 0.
+    """
 
     names: tuple[str, ...]
     update: Update
@@ -32,12 +41,17 @@ class Group(NamedTuple):
 
     @property
     def fused(self) -> bool:
-        """Whether all of it is changed by one call, which either comes back or has changed nothing."""
+        """Whether one call changes all of it: it either returns, or has changed nothing."""
         return self.update is adam
 
 
 class Earlier(NamedTuple):
-    """What parameters were, and what was kept of each, before something changed them."""
+    """Copies from before something changed parameters.
+
+    Args:
+        parameters: by name.
+        kept: by name, what the optimiser kept of each, by torch's names.
+    """
 
     parameters: dict[str, Tensor]
     kept: dict[str, dict[str, Tensor]]
@@ -72,12 +86,23 @@ class Optimiser:
 
     @torch.no_grad()
     def step(self, gradients: Mapping[str, Tensor], fraction: float = 1.0, unless: Tensor | None = None) -> None:
-        """Change the parameters that have a gradient, at `fraction` of their learning rates; none where `unless`."""
+        """Change the parameters that have a gradient, all of them or none.
+
+        Args:
+            gradients: by parameter, averaged over samples.
+            fraction: share of the learning rates, >= 0.
+            unless: one truth value () on the device: where it is true, nothing changes there; None for none.
+        """
         self.step_together([(gradients, fraction)], unless)
 
     @torch.no_grad()
     def step_together(self, parts: Sequence[tuple[Mapping[str, Tensor], float]], unless: Tensor | None = None) -> None:
-        """Change the parameters of several (gradients, fraction); where one cannot be, none is."""
+        """Change the parameters of several sets of gradients; where one cannot be changed, none is.
+
+        Args:
+            parts: gradients by parameter, and the share of the learning rates, of each set.
+            unless: one truth value () on the device: where it is true, nothing changes there; None for none.
+        """
         work = [
             (group, names, gradients, fraction)
             for gradients, fraction in parts
@@ -108,7 +133,7 @@ class Optimiser:
 
     @torch.no_grad()
     def put_back(self, earlier: Earlier) -> None:
-        """Undo all that has happened since `copy`."""
+        """Undo all that has happened since `copy` gave these."""
         for name, value in earlier.parameters.items():
             self.parameters[name].copy_(value)
         self.kept.update(earlier.kept)
@@ -125,7 +150,7 @@ class Optimiser:
         return _flat(kept)
 
     def state(self) -> dict[str, Tensor]:
-        """Momenta and counts, by "<parameter>/<quantity>"."""
+        """What is kept of the parameters between updates, such as momenta and counts, by "<parameter>/<quantity>"."""
         return _flat(self.kept)
 
     def load(self, state: Mapping[str, Tensor]) -> None:
@@ -141,8 +166,14 @@ class Optimiser:
 def update_of(kind: str) -> Update:
     """What changes parameters of a kind.
 
+    Args:
+        kind: name of the kind, with its options, such as "pid:kp=2".
+
+    Returns:
+        A function that changes parameters in place.
+
     Raises:
-        UserError: unknown kind, or options it does not have.
+        UserError: unknown kind, or options that it does not have.
     """
     name, options = parse_named(kind)
     if name not in get_args(Kind):
@@ -188,4 +219,4 @@ def _flat(kept: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def _without_options() -> None:
-    """The options of all other kinds."""
+    """Take no options, as all kinds but `pid` do."""

@@ -1,4 +1,4 @@
-"""What a pass predicts, against its target: the read-out's own learning signal, and the error that others are told."""
+"""What a pass predicts, against its target: the read-out's third factor, and the error that others are taught by."""
 
 from __future__ import annotations
 
@@ -15,14 +15,20 @@ from neurorules.torch_path.process.session import own_session
 
 
 class Output(NamedTuple):
-    """Prediction p, target y, and m, the derivative of the rule's loss by the output; (B, classes) each."""
+    """Prediction and error of a pass.
+
+    Args:
+        p: prediction, (B, C).
+        y: its target, (B, C).
+        m: derivative of the rule's loss by the output, (B, C).
+    """
 
     p: Tensor
     y: Tensor
     m: Tensor
 
     def spread(self, steps: int) -> Output:
-        """The same over the steps of a trial: a text's value is summed over them."""
+        """The same, divided by the steps of a trial, over which the value of a text is summed."""
         return Output(*(per_step(value, steps) for value in (self.p, self.y, self.m)))
 
 
@@ -31,8 +37,11 @@ def compare_output(rule: Rule, output: Tensor, labels: Tensor) -> Output:
 
     Args:
         rule: names the loss and its targets.
-        output: time average of the read-out's, (B, classes).
-        labels: (B,) class indices.
+        output: average over time of the read-out's output, (B, C).
+        labels: class indices (B,), 0 .. C - 1.
+
+    Returns:
+        Prediction, target and error. For cross-entropy the prediction is softmax(output), in 0..1.
     """
     target = one_hot(labels, output.shape[1], output)
     if rule.loss == "cross_entropy":
@@ -45,12 +54,30 @@ def compare_output(rule: Rule, output: Tensor, labels: Tensor) -> Output:
 
 @own_session()
 def metrics_of(scores: Tensor, labels: Tensor, spikes: Mapping[str, Tensor]) -> dict[str, float]:
-    """Cross-entropy of the scores (B, classes), accuracy in 0..1, and spikes a sample by layer."""
+    """Figures of a batch, as numbers.
+
+    Args:
+        scores: one per sample and class, (B, C).
+        labels: class indices (B,).
+        spikes: by layer, number of spikes per sample.
+
+    Returns:
+        "loss", the cross-entropy of the scores in nats; "accuracy", in 0..1; "spikes.<layer>", spikes per sample.
+    """
     return {name: float(value) for name, value in metrics_on_device(scores, labels, spikes).items()}
 
 
 def metrics_on_device(scores: Tensor, labels: Tensor, spikes: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """`metrics_of` as tensors (), for devices that are not waited for."""
+    """The figures of `metrics_of` as tensors, for devices that are not waited for.
+
+    Args:
+        scores: one per sample and class, (B, C).
+        labels: class indices (B,).
+        spikes: by layer, number of spikes per sample.
+
+    Returns:
+        The same figures by the same names, () each.
+    """
     loss = torch.nn.functional.cross_entropy(scores, labels)
     right = (scores.argmax(1) == labels).float().mean()
     return {"loss": loss, "accuracy": right, **{f"spikes.{k}": v for k, v in spikes.items()}}

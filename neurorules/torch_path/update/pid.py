@@ -10,7 +10,14 @@ from neurorules.torch_path.update.updates import Member
 
 
 class Gains(NamedTuple):
-    """Of the gradient itself, of its running sum, of its change; and what of the sum is kept at each update."""
+    """The numbers of a controller.
+
+    Args:
+        kp: gain of the gradient itself.
+        ki: gain of its running sum.
+        kd: gain of its change since the update before.
+        keep: share of the sum that is kept at each update, in [0, 1].
+    """
 
     kp: float
     ki: float
@@ -26,21 +33,30 @@ def pid_gains(*, kp: NonNegative = 1.0, ki: NonNegative = 0.1, kd: NonNegative =
         kp, ki, kd: gains, >= 0.
         keep: share of the sum that is kept, in [0, 1]; 1 is the pure integral, which forgets nothing.
 
+    Returns:
+        The four numbers.
+
     Raises:
-        UserError: one out of range.
+        UserError: a number out of its range.
     """
     return Gains(kp, ki, kd, keep)
 
 
 def pid(members: Sequence[Member], rate: float, decay: float, gains: Gains) -> None:
-    """dK = -rate (kp G + ki sum G + kd (G - G before)).
+    """Change parameters in place: dK = -rate (kp G + ki sum G + kd (G - G before)).
 
     Source: our reading of the distributed PID control of Jiang 2024 (arXiv 2411.14468), whose law is not public.
+
+    Args:
+        members: parameters, their gradients, and what is kept of each: the sum and the gradient before.
+        rate: learning rate, >= 0.
+        decay: L2 decay, >= 0; G is the gradient with it.
+        gains: of the controller.
     """
     for parameter, plain, kept in members:
         gradient = plain.add(parameter, alpha=decay)
         before = kept.get("before", gradient)
         kept["sum"] = kept["sum"].mul_(gains.keep).add_(gradient) if "sum" in kept else gradient.clone()
-        moved = gains.kp * gradient + gains.ki * kept["sum"] + gains.kd * (gradient - before)
+        change = gains.kp * gradient + gains.ki * kept["sum"] + gains.kd * (gradient - before)
         kept["before"] = gradient
-        parameter.add_(moved, alpha=-rate)
+        parameter.add_(change, alpha=-rate)

@@ -16,7 +16,8 @@ from neurorules.network.layer import Input
 from neurorules.network.products import Group, Lingering, value_of
 from neurorules.network.texts import Text
 from neurorules.torch_path.update.declared_eligibility import change_by_eligibility
-from neurorules.torch_path.update.eligibility import bias_eligibility, reverse_scan, trace_a_synapse
+from neurorules.torch_path.update.eligibility import reverse_scan
+from neurorules.torch_path.update.eligibility_forwards import bias_eligibility, trace_a_synapse
 from neurorules.torch_path.update.local_view import Gathered, LocalView
 from neurorules.torch_path.update.post_factors import PostFactors
 from neurorules.torch_path.update.pre_factors import CENTRED_SPIKES, correlate, correlate_mean, pre_factor
@@ -25,11 +26,20 @@ from neurorules.torch_path.update.pre_factors import CENTRED_SPIKES, correlate, 
 def learn_layer(
     view: LocalView, texts: tuple[Text, ...], statistics: Mapping[str, UpdateStatistics], gathered: Gathered
 ) -> Tensor | None:
-    """Add one layer's changes over one window to `gathered`.
+    """Evaluate a layer's texts over one window, and add the changes to `gathered`.
+
+    Args:
+        view: what the texts see.
+        texts: of the rule; those of other roles and phases are passed over.
+        statistics: running statistics of the layer's updates, by name.
+        gathered: takes the changes, and the window's statistics.
 
     Returns:
-        The post factor of its last synaptic product with respect to the raw current, (T, B, *shape) or constant
-        (B, *shape): what signals that come from above carry on. None where it has none.
+        The post factor of the layer's last synaptic product with respect to the raw current, (T, B, *shape) or constant
+        (B, *shape): what signals that come from above carry on. None where no text changes weights.
+
+    Raises:
+        UserError: a text that needs all steps at once, or a matrix of synapses that the layer does not have.
     """
     handed: Tensor | None = None
     factors = PostFactors(view, statistics, gathered)
@@ -82,7 +92,7 @@ def _change_by_lingering(
 
 
 def _scaled(view: LocalView, group: Group, w: Tensor, change: Tensor) -> Tensor:
-    """A change times the group's factor of the weight itself."""
+    """Multiply a change by the group's factor of the weight itself."""
     if group.weight is None:
         return change
     names = {"w": w, **view.constants}
@@ -90,7 +100,7 @@ def _scaled(view: LocalView, group: Group, w: Tensor, change: Tensor) -> Tensor:
 
 
 def _change_neurons(view: LocalView, parameter: str, group: Group, factors: PostFactors, name: str) -> None:
-    """A parameter of the neuron (its bias), or of a row of a signal's own phase (a target embedding)."""
+    """Change a parameter of the neurons (their bias), or a signal's own in its phase (a target embedding)."""
     changed = f"{view.layer.name}.{parameter}"
     unused = parameter == "b" and view.activity.current is None  # driven from outside alone: no bias took part
     if changed not in view.parameters or unused:

@@ -26,7 +26,12 @@ from neurorules.torch_path.update.local_view import Gathered, LocalView
 
 
 class Total(NamedTuple):
-    """A sum over time as a scan left it, and what makes it the third factor's own; multiplied only where it is read."""
+    """A sum over time as a scan left it. It is multiplied only where it is read.
+
+    Args:
+        values: the sum, (B, *shape).
+        scale: what makes it the sum with the third factor's own constant.
+    """
 
     values: Tensor
     scale: float
@@ -55,11 +60,17 @@ class PostFactors:
         Args:
             group: of a text.
             name: of the update's statistics.
-            every: whether each step counts; else its average over time will do.
+            every: whether each step counts; otherwise its average over time will do.
+
+        Returns:
+            The factor, (T, B, *shape) or constant (B, *shape).
+
+        Raises:
+            UserError: the eligibility of a neuron whose state has no known derivative.
         """
-        found = self._fused(group, name, every)
-        if found is not None:
-            return found
+        fused = self._fused(group, name, every)
+        if fused is not None:
+            return fused
         norm = self._norm(group, name)
         post = self._value(group, norm)
         if group.eligible and self.view.whole:
@@ -67,12 +78,27 @@ class PostFactors:
         return Series.of(post, self.view.layer.shape)
 
     def of_neurons(self, group: Group, name: str) -> Series:
-        """Post factor with respect to what reaches the neurons behind the normalisation, forwards in time."""
+        """Post factor with respect to what reaches the neurons behind the normalisation, forwards in time.
+
+        Args:
+            group: of a text.
+            name: of the update's statistics.
+
+        Returns:
+            The factor, (T, B, *shape) or constant (B, *shape).
+        """
         post = self._value(group, self._norm(group, name))
         return Series.of(post, self.view.layer.shape)
 
     def total_of_neurons(self, group: Group) -> Tensor | None:
-        """Sum over time of `of_neurons`, through the membrane where eligible; None where no scan makes it."""
+        """Sum over time of `of_neurons`, through the membrane where the text is eligible.
+
+        Args:
+            group: of a text.
+
+        Returns:
+            The sum, (B, *shape); None where no scan makes it.
+        """
         form, back = group.form, group.eligible
         if form is None or form.through or (back and not self.view.whole):
             return None
@@ -92,16 +118,16 @@ class PostFactors:
             through = self._through(name, group.statistics)
             if through is None:
                 return None
-        found = self._scan(group, every, through)
-        if found is None or found.every_total is None or found.total is None:
+        scan = self._scan(group, every, through)
+        if scan is None or scan.every_total is None or scan.total is None:
             return None
-        if found.product is not None and group.statistics == "moving":
-            mean, product = (over_rows(value.reshape(-1, *layer.shape)) for value in (found.total, found.product))
+        if scan.product is not None and group.statistics == "moving":
+            mean, product = (over_rows(value.reshape(-1, *layer.shape)) for value in (scan.total, scan.product))
             self.gathered.add_update(name, mean, product, activity.steps)
-        total = found.every_total.reshape(-1, *layer.shape)
-        if found.every is None:
+        total = scan.every_total.reshape(-1, *layer.shape)
+        if scan.every is None:
             return Series(total / activity.steps, True)
-        return Series(found.every.reshape(activity.steps, -1, *layer.shape), False, total)
+        return Series(scan.every.reshape(activity.steps, -1, *layer.shape), False, total)
 
     def _norm(self, group: Group, name: str) -> NormAdjoint:
         return NormAdjoint(self.view, self.statistics.get(name), self.gathered, name, group.statistics)
@@ -111,9 +137,9 @@ class PostFactors:
         layer, current = self.view.layer, self.view.activity.current
         if current is None or layer.normalisation is None or layer.normalisation.reads_batch:
             return None
-        known = self.statistics.get(name) if statistics == "moving" else None
-        known = known or first_update_statistics(layer.shape, current.brought.values)
-        mean_d, mean_product = (flat(value.value, layer.shape) for value in known)
+        averages = self.statistics.get(name) if statistics == "moving" else None
+        averages = averages or first_update_statistics(layer.shape, current.brought.values)
+        mean_d, mean_product = (flat(value.value, layer.shape) for value in averages)
         assert mean_d is not None and mean_product is not None
         return scans.Through(current.brought.flat(), current.affine(layer.shape), mean_d, mean_product)
 
@@ -130,14 +156,14 @@ class PostFactors:
         m = view.m
         if form.kept and view.activity.kept is not None:
             m = m.like(m.values * view.activity.kept)
-        found = scans.reverse(
+        scan = scans.reverse(
             m.flat(), view.activity.steps, _flat(dynamics.beta) if back else 0.0,
             RESETS[dynamics.reset] if back else scans.Reset.NONE, v=v.reshape(*v.shape[:2], -1),
             v_threshold=_flat(dynamics.v_threshold), psi=psi, through=through, outer=outer, every=every,
         )  # fmt: skip
-        if inner and found.total is not None:
-            self.totals[form.kept, form.factor, back] = Total(found.total.reshape(-1, *view.layer.shape), 1 / inner)
-        return found
+        if inner and scan.total is not None:
+            self.totals[form.kept, form.factor, back] = Total(scan.total.reshape(-1, *view.layer.shape), 1 / inner)
+        return scan
 
     def _value(self, group: Group, norm: NormAdjoint) -> Tensor:
         view = self.view
@@ -146,7 +172,17 @@ class PostFactors:
 
 @dataclass
 class NormAdjoint:
-    """`through_norm`: carries a post factor back through the neuron's normalisation, and gathers its statistics."""
+    """The function `through_norm` of texts: it carries a post factor back through the neurons' normalisation.
+
+    It gathers the statistics of the factors that it carries.
+
+    Args:
+        view: what the texts see.
+        statistics: running ones of the update; fresh ones if None.
+        gathered: takes this window's.
+        name: of the statistics.
+        way: what the normalisation's mean and deviation are taken for (`Plasticity.statistics`).
+    """
 
     view: LocalView
     statistics: UpdateStatistics | None
@@ -155,7 +191,7 @@ class NormAdjoint:
     way: Statistics = "moving"
 
     def __call__(self, post: Tensor) -> Tensor:
-        """(T, B, *shape) or constant (B, *shape) in; with respect to the raw current out."""
+        """Carry a post factor, (T, B, *shape) or constant (B, *shape), back to the raw current."""
         activity, layer = self.view.activity, self.view.layer
         if activity.gain is None or layer.normalisation is None:
             return post
@@ -184,7 +220,16 @@ def _flat(value: float | Tensor) -> float | Tensor:
 
 
 def post_value(view: LocalView, expression: Expression, through_norm: Callable[[Tensor], Tensor]) -> Tensor:
-    """A postsynaptic factor, (T, B, *shape) or constant (B, *shape)."""
+    """Evaluate a postsynaptic factor.
+
+    Args:
+        view: what the texts see.
+        expression: of the factor.
+        through_norm: carries a post factor back through the normalisation.
+
+    Returns:
+        The value, (T, B, *shape) or constant (B, *shape).
+    """
     names = _post_names(view)
     for call in calls_in(expression):
         if call.function in PAST:  # before(x_post) alone: postsynaptic factors have no delay

@@ -9,7 +9,7 @@ from neurorules.contracts.series import Series
 from neurorules.language.expressions import PAST, Call, Expression, Name, Number, calls_in, parse, show
 from neurorules.network.layer import Input
 from neurorules.network.products import Group, value_of
-from neurorules.torch_path.forward.run_layer import as_row
+from neurorules.torch_path.forward.drive import as_row
 from neurorules.torch_path.update.eligibility import delayed, forward_eligibility, trace
 from neurorules.torch_path.update.local_view import LocalView
 
@@ -18,7 +18,19 @@ CENTRED_SPIKES = parse("S_pre - mean_pre")
 
 
 def pre_factor(view: LocalView, entry: Input, group: Group) -> Series | None:
-    """(T, B, *pre) or constant (B, *pre); None where the eligibility needs a trace a synapse."""
+    """The presynaptic factor of a group of products. The running mean of `S_pre - mean_pre` is left out of it.
+
+    Args:
+        view: what the texts see.
+        entry: the connection.
+        group: of a text.
+
+    Returns:
+        The factor, (T, B, *pre) or constant (B, *pre); None where the eligibility needs one trace per synapse.
+
+    Raises:
+        UserError: an eligibility that needs all steps at once.
+    """
     spikes = view.activity.pre[entry.name]
     if group.eligible:
         if view.whole:
@@ -29,7 +41,16 @@ def pre_factor(view: LocalView, entry: Input, group: Group) -> Series | None:
 
 
 def pre_value(view: LocalView, entry: Input, expression: Expression | None) -> Series:
-    """A presynaptic factor as it stands, means included; 1 for none."""
+    """Evaluate a presynaptic factor as it stands, running means included.
+
+    Args:
+        view: what the texts see.
+        entry: the connection.
+        expression: of the factor; None for 1.
+
+    Returns:
+        The value, (T, B, *pre) or constant (B, *pre).
+    """
     spikes = view.activity.pre[entry.name]
     if expression is None:
         return Series(torch.ones_like(spikes.values if spikes.constant else spikes.values[0]), True)
@@ -59,7 +80,20 @@ def _past(view: LocalView, entry: Input, call: Call, spikes: Series, traced: Ser
 
 
 def correlate(view: LocalView, entry: Input, w: Tensor, post: Series, pre: Series) -> Tensor:
-    """Sum over steps and rows; where only one factor varies in time, that one is summed first, which is exact."""
+    """The change of a connection by two factors.
+
+    Where only one of them varies in time, that one is summed first, which is exact.
+
+    Args:
+        view: what the texts see.
+        entry: the connection.
+        w: its weights.
+        post: postsynaptic factor, (T, B, *shape) or constant (B, *shape).
+        pre: presynaptic factor, (T, B, *pre) or constant (B, *pre).
+
+    Returns:
+        Sum over steps and rows of post factor times pre factor, of the shape of `w`.
+    """
     steps = view.activity.steps
     if post.constant and pre.constant:
         return entry.connection.correlate(w, post.total(steps), pre.values)
@@ -71,6 +105,16 @@ def correlate(view: LocalView, entry: Input, w: Tensor, post: Series, pre: Serie
 
 
 def correlate_mean(view: LocalView, entry: Input, w: Tensor, post: Series) -> Tensor:
-    """What `correlate` would give for the inputs' running mean at each step and row: one row of products."""
+    """What `correlate` would give if each row sent the inputs' running mean at every step: one row of products.
+
+    Args:
+        view: what the texts see.
+        entry: the connection.
+        w: its weights.
+        post: postsynaptic factor, (T, B, *shape) or constant (B, *shape).
+
+    Returns:
+        The change, of the shape of `w`.
+    """
     total = post.total(view.activity.steps).sum(0, keepdim=True)
     return entry.connection.correlate(w, total, as_row(view.activity.pre_mean[entry.name], entry))

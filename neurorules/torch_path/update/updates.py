@@ -1,6 +1,6 @@
 """How an optimiser's kinds change parameters: torch's own functions, without the classes around them.
 
-The classes import torch's compiler when the first one is made, over a second a process.
+The classes import torch's compiler when the first one is made, which takes over a second per process.
 """
 
 from __future__ import annotations
@@ -14,11 +14,17 @@ from torch.optim.adam import adam as torch_adam
 from torch.optim.sgd import sgd as torch_sgd
 
 BETAS, EPS = (0.9, 0.999), 1e-8
-"""Of Adam. Source: Kingma & Ba 2015, torch's defaults."""
+"""Decays of Adam's averages, and what is added to its denominator. Source: Kingma & Ba 2015, torch's defaults."""
 
 
 class Member(NamedTuple):
-    """A parameter, its gradient, and what its kind keeps of it between updates, by torch's names."""
+    """One parameter and what changes it.
+
+    Args:
+        parameter: changed in place.
+        gradient: of the same shape.
+        kept: what its kind of update keeps of it between updates, by torch's names; empty before the first.
+    """
 
     parameter: Tensor
     gradient: Tensor
@@ -30,7 +36,14 @@ Update = Callable[[Sequence[Member], float, float], None]
 
 
 def sgd(members: Sequence[Member], rate: float, decay: float, momentum: float = 0.0) -> None:
-    """w <- w - rate b, b <- momentum b + gradient."""
+    """Gradient descent: b <- momentum b + gradient, then w <- w - rate b.
+
+    Args:
+        members: parameters and gradients.
+        rate: learning rate, >= 0.
+        decay: L2 decay, >= 0, which adds decay w to the gradient.
+        momentum: share of b that is kept, in [0, 1).
+    """
     buffers = [member.kept.get("momentum_buffer") for member in members]
     torch_sgd(
         [member.parameter for member in members], [member.gradient for member in members], buffers, lr=rate,
@@ -42,7 +55,14 @@ def sgd(members: Sequence[Member], rate: float, decay: float, momentum: float = 
 
 
 def adam(members: Sequence[Member], rate: float, decay: float, unless: Tensor | None = None) -> None:
-    """Kingma & Ba 2015. Where `unless`, a number () on the device, is 1, nothing changes."""
+    """Adam, as in Kingma & Ba 2015.
+
+    Args:
+        members: parameters and gradients.
+        rate: learning rate, >= 0.
+        decay: L2 decay, >= 0, which adds decay w to the gradient.
+        unless: a number () on the device: where it is 1, nothing changes; None for none.
+    """
     for parameter, _, kept in members:
         if not kept:
             kept["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)
@@ -56,9 +76,16 @@ def adam(members: Sequence[Member], rate: float, decay: float, unless: Tensor | 
 
 
 def update_unless(wrong: Tensor, update: Update, members: Sequence[Member], rate: float, decay: float) -> None:
-    """An update of any kind that changes nothing where `wrong`, (), on the device, which is not waited for.
+    """An update of any kind that changes nothing where a truth value on the device says so. Nobody waits for it.
 
-    What a kind keeps from its first update on is 0 where that one was wrong.
+    What a kind keeps from its first update on is 0 where that update was wrong.
+
+    Args:
+        wrong: the truth value, ().
+        update: the kind.
+        members: parameters and gradients.
+        rate: learning rate, >= 0.
+        decay: L2 decay, >= 0.
     """
     if update is adam:
         adam(members, rate, decay, wrong.float())

@@ -121,7 +121,7 @@ class DigitNet:
             x, rates = np.zeros((whole, pixels.shape[1])), np.zeros(whole)
             x[: len(rows)], rates[: len(rows)] = rows, eta
             self.machine.run({**self.values, **settings}, {"x": x, "eta": rates})
-            for part, variable in self.circuit.kept():
+            for part, variable in self.circuit.state():
                 name = f"{part.name}.{variable}"
                 self.values[name] = self.machine.read(name)
             found.append(self.machine.recorded("unit", "count")[: len(rows)])

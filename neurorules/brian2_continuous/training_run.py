@@ -1,0 +1,184 @@
+"""One training run in continuous time: its position, its epochs, its checkpoints and its result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from neurorules.brian2_continuous.parts.circuit import Circuit
+from neurorules.brian2_continuous.parts.currents import Currents
+from neurorules.brian2_continuous.parts.plan import Plan
+from neurorules.brian2_continuous.parts.report import result_of
+from neurorules.brian2_continuous.parts.stream import Stream, check_arrays
+from neurorules.language.config import SettledConfig
+from neurorules.language.rates import rate_schedule
+from neurorules.runs import checkpoint
+from neurorules.runs.folder import RunFolder
+from neurorules.runs.interrupt import Interrupted, StopFlag
+from neurorules.runs.progress import progress
+from neurorules.runs.tensors import from_arrays, to_arrays
+from neurorules.torch_path.training.batches import Data, Part, TrainingData, epoch_order
+
+
+@dataclass
+class Position:
+    """How far a training run has come.
+
+    Args:
+        epoch: number of finished epochs.
+        presentation: number of the next presentation of the present epoch, from 0.
+        learned: number of samples of the present epoch that have been learned.
+        right: number of these whose largest score was that of their class.
+        seconds: time that learning has taken, in seconds.
+        validation: accuracy on validation samples after each finished epoch, in 0..1; None without such samples.
+    """
+
+    epoch: int = 0
+    presentation: int = 0
+    learned: int = 0
+    right: int = 0
+    seconds: float = 0.0
+    validation: list[float | None] = field(default_factory=list)
+
+
+@dataclass
+class CircuitRun:
+    """One training run.
+
+    Args:
+        config: configuration of the run.
+        data: training and validation samples.
+        plan: how the rule learns in continuous time.
+        circuit: the equations.
+        stream: the running circuit, with its weights.
+        currents: training samples as currents.
+        quiet: show no progress bar.
+        folder: run folder; None for a run that keeps nothing.
+        at: how far the run has come.
+    """
+
+    config: SettledConfig
+    data: TrainingData
+    plan: Plan
+    circuit: Circuit
+    stream: Stream
+    currents: Currents
+    quiet: bool
+    folder: RunFolder | None = None
+    at: Position = field(default_factory=Position)
+
+    def learn(self, stop: StopFlag) -> None:
+        """Learn all epochs that are left.
+
+        Raises:
+            Interrupted: a stop was requested; a run with a folder is saved.
+        """
+        samples = len(self.data.train)
+        with progress("training", self.config.epochs * samples, self.quiet) as bar:
+            bar.advance(self.at.epoch * samples + self.at.learned)
+            while self.at.epoch < self.config.epochs:
+                for count in self._epoch(stop):
+                    bar.advance(count, f"epoch {self.at.epoch + 1}, accuracy {self.at.right / self.at.learned:.3f}")
+                self._close_epoch()
+
+    def _epoch(self, stop: StopFlag) -> Iterator[int]:
+        """Learn one epoch; after each run of the circuit, yield the number of samples that it showed."""
+        chosen = epoch_order(self.config.seed, self.at.epoch, len(self.data.train))
+        labels = self.data.train.labels[chosen]
+        order = self.plan.order(labels, self.data.source.classes)
+        total = len(order.samples)
+        rate = rate_schedule(self.config.lr_schedule)
+        steps = self.at.epoch + np.arange(total) / total
+        eta = np.array([rate(float(at), self.config.epochs) for at in steps])
+        rest = order.after(self.at.presentation)
+        started = time.perf_counter()
+        for scores in self.stream.learn(rest, lambda k: self.currents(chosen[k]), eta[self.at.presentation :]):
+            now = labels[self.at.learned : self.at.learned + len(scores)]
+            self.at.right += int((scores.argmax(1) == now).sum())
+            self.at.learned += len(scores)
+            self.at.presentation += min(self.circuit.presentations, total - self.at.presentation)
+            self.at.seconds += time.perf_counter() - started
+            yield len(scores)
+            if stop.requested:
+                self._interrupt()
+            started = time.perf_counter()
+
+    def _interrupt(self) -> None:
+        self.save()
+        line = f"stopped in epoch {self.at.epoch + 1}."
+        if self.folder is not None:
+            again = f"neurorules train --out {self.folder.path} --resume"
+            line += f" What was learned is saved. Go on with the same options and: {again}"
+        raise Interrupted(line)
+
+    def _close_epoch(self) -> None:
+        accuracy = None
+        if self.data.validation is not None:
+            accuracy, _ = self._evaluate(self.data.validation)
+        row: dict[str, Any] = {
+            "epoch": self.at.epoch + 1,
+            "train_loss": None,
+            "train_accuracy": self.at.right / self.at.learned,
+            "validation_accuracy": accuracy,
+            "train_seconds": self.at.seconds,
+            "measures": {},
+        }
+        self.at = Position(self.at.epoch + 1, seconds=self.at.seconds, validation=[*self.at.validation, accuracy])
+        if self.folder is not None:
+            self.folder.append_metrics(row)
+        self.save()
+
+    def _evaluate(self, part: Part) -> tuple[float, dict[str, float]]:
+        """Measure the accuracy in 0..1, and the mean spikes of a sample, by layer."""
+        scores, spikes = self.answer(part)
+        return float((scores.argmax(1) == part.labels).mean()), spikes
+
+    def answer(self, part: Part) -> tuple[np.ndarray, dict[str, float]]:
+        """Compute the scores (N, C) of samples without learning, and the mean spikes of a sample, by layer."""
+        rows, spikes = [], dict.fromkeys(self._spiking(), 0.0)
+        for scores in self.stream.scores(len(part), self.currents.of(part)):
+            rows.append(scores)
+            for name in spikes:
+                spikes[name] += float(self.stream.machine.read(f"{name}.spikes").sum())
+        return np.concatenate(rows), {name: count / len(part) for name, count in spikes.items()}
+
+    def _spiking(self) -> list[str]:
+        return [units.name for units in self.circuit.units if units.threshold is not None]
+
+    def save(self) -> None:
+        """Write a checkpoint if the run has a folder."""
+        if self.folder is not None:
+            checkpoint.save(self.folder.path, from_arrays(self.stream.state()), vars(self.at), self.folder.config())
+
+    def restore(self, folder: RunFolder) -> None:
+        """Go back to the last whole checkpoint of a folder, or begin anew where it has none.
+
+        Raises:
+            UserError: the checkpoint belongs to another run, or it is damaged.
+        """
+        stored = checkpoint.load(folder.path, folder.config())
+        if stored is None:
+            folder.truncate_metrics(0)
+            return
+        values = to_arrays(stored.tensors)
+        check_arrays(values, self.stream.state(), "checkpoint's numbers")
+        self.stream.values |= values
+        self.at = Position(**stored.state)
+        folder.truncate_metrics(self.at.epoch)
+
+    def finish(self, data: Data) -> dict[str, Any]:
+        """Measure the accuracy on the test samples, which are read here alone, and write the result."""
+        accuracy, spikes = self._evaluate(data.test)
+        parameters = self.stream.parameters()
+        result = result_of(
+            self.config, data, self.circuit, parameters, accuracy, spikes, self.at.validation, self.at.seconds
+        )
+        result["needs"] = sorted(self.plan.needs)
+        if self.folder is not None:
+            self.folder.save_weights(from_arrays(parameters))
+            self.folder.write_result(result)
+        return result

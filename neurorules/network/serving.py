@@ -1,0 +1,92 @@
+"""Whether a rule, a learning signal and a network fit together, checked while a model is built."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from neurorules.contracts.signal import Signal
+from neurorules.language.errors import UserError
+from neurorules.language.rules import Rule
+from neurorules.network.network import Network
+
+
+def why_not_shuffled(signal: Signal | None) -> str | None:
+    """Why hidden layers cannot be taught by another sample's targets while the read-out has its own.
+
+    Args:
+        signal: makes the third factor; None for a rule without one.
+
+    Returns:
+        The reason, as the end of a sentence about hidden layers; None where they can.
+    """
+    if signal is None or not signal.needs & {"target", "output_error"}:
+        return "are not taught at all"
+    if "above" in signal.needs or signal.teaches_readout:
+        return "learn from what the read-out's own error becomes on its way down"
+    return None
+
+
+def check_efficacies(network: Network, rule: Rule, signal: Signal) -> None:
+    """Refuse a rule that carries signals through a connection which transmits by what was sent before.
+
+    Args:
+        network: its connections.
+        rule: its phases.
+        signal: its needs.
+
+    Raises:
+        UserError: there is such a connection.
+    """
+    dynamic = [layer.name for layer, entry, _ in network.weights() if entry.connection.efficacy is not None]
+    if dynamic and ("above" in signal.needs or any(phase.linear for phase in rule.phases)):
+        raise UserError(
+            f"rule '{rule.name}' carries signals through the connection of layer '{dynamic[0]}', which transmits "
+            f"spikes by those before and carries nothing else. Use --connection dense, or another rule: sigprop, drtp"
+        )
+
+
+def check_phases(rule: Rule, signal: Signal, name: str) -> None:
+    """Refuse a signal whose phases a rule does not run.
+
+    Args:
+        rule: its phases.
+        signal: the phases that it needs.
+        name: of the signal, for the message.
+
+    Raises:
+        UserError: a phase is missing.
+    """
+    have = {phase.name for phase in rule.phases}
+    missing = set(signal.phases) - have
+    if missing:
+        raise UserError(
+            f"signal '{name}' needs the phase {sorted(missing)}, which rule '{rule.name}' does not run "
+            f"(it runs {sorted(have)}). Use a signal without that phase, or the rule the signal belongs to"
+        )
+
+
+def without_phases(rule: Rule, signal: Signal, name: str) -> Rule:
+    """A rule without the phases of its own signal, where another signal takes that one's place and drives none.
+
+    Args:
+        rule: its texts and phases.
+        signal: that takes the place.
+        name: of that signal, for the message.
+
+    Returns:
+        The rule with the phase "input" alone; the rule as it is where the signal drives phases.
+
+    Raises:
+        UserError: the rule learns nothing, or reads nothing out, without its phases.
+    """
+    others = [phase.name for phase in rule.phases if phase.name != "input"]
+    if not others or type(signal).drive is not Signal.drive:
+        return rule
+    texts = tuple(text for text in rule.plasticity if text.phase == "input")
+    needed = {rule.error_phase, rule.score_phase} != {"input"} or rule.predict == "prototypes"
+    if needed or not {"hidden", "readout"} <= {text.role for text in texts}:
+        raise UserError(
+            f"rule '{rule.name}' does not work without its phase '{others[0]}', which signal '{name}' does not drive. "
+            f"Leave --signal out, or give it to another rule, such as dfa or sigprop"
+        )
+    return replace(rule, plasticity=texts, phases=tuple(phase for phase in rule.phases if phase.name == "input"))

@@ -1,0 +1,114 @@
+"""What drives a layer's neurons: the current of its weights, its normalisation, a bias, and what is injected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+from torch import Tensor
+
+from neurorules.contracts.normalisation import CurrentStatistics, first_current_statistics
+from neurorules.contracts.series import Series
+from neurorules.network.layer import Input, Layer
+from neurorules.network.network import Parameters
+from neurorules.torch_path.forward.current import Current
+
+
+@dataclass(frozen=True)
+class Drive:
+    """What reaches the neurons of a layer, beside what it sends itself.
+
+    Args:
+        current: of the weights, and its normalisation; None for a layer driven from outside alone.
+        bias: added behind the normalisation, (N,) or (C, 1, 1); None exactly where `current` is.
+        injected: added beside both; None for none.
+    """
+
+    current: Current | None
+    bias: Tensor | None
+    injected: Series | None
+
+    def values(self) -> Series:
+        """All of it as one series, (T, B, *shape) or constant (B, *shape).
+
+        Raises:
+            LookupError: nothing drives the layer.
+        """
+        if self.current is not None and self.bias is not None:
+            return joined(Series(self.bias, True), joined(self.injected, self.current.normalised))
+        if self.injected is None:
+            raise LookupError("neither weights nor an injected current drive the layer")
+        return self.injected
+
+
+def feed_forward_current(
+    layer: Layer, parameters: Parameters, entries: list[Input], pre: dict[str, Series], pre_mean: dict[str, Tensor]
+) -> Current | None:
+    """What the weights of a layer bring, and what the running means of its inputs would bring.
+
+    Args:
+        layer: whose weights they are.
+        parameters: the network's.
+        entries: its feed-forward inputs that are driven.
+        pre: by input, what reaches its connection.
+        pre_mean: by input, running means to take away; empty for none.
+
+    Returns:
+        The raw current, with a shift of one row of products (1, *shape); None where no input is driven.
+    """
+    total: Series | None = None
+    shift: Tensor | None = None
+    for entry in entries:
+        arrived = pre[entry.name]
+        w = parameters[layer.weight_name(entry)]
+        if entry.name in pre_mean:
+            row = entry.connection.current(w, as_row(pre_mean[entry.name], entry))
+            shift = row if shift is None else shift + row
+        total = joined(total, arrived.map_rows(partial(entry.connection.current, w)))
+    return None if total is None else Current(total, shift)
+
+
+def as_row(mean: Tensor, entry: Input) -> Tensor:
+    """A running mean of an input as one row of activity.
+
+    Args:
+        mean: one number per neuron, (*pre), or one per map, (C, 1, 1).
+        entry: the input.
+
+    Returns:
+        The row (1, *pre).
+    """
+    return mean.expand(entry.pre_shape)[None]
+
+
+def normalised(layer: Layer, statistics: CurrentStatistics | None, current: Current, training: bool) -> Current:
+    """Normalise a layer's current.
+
+    Args:
+        layer: whose normalisation it is.
+        statistics: running ones of the current; fresh ones if None.
+        current: as the weights bring it.
+        training: whether batch statistics apply.
+
+    Returns:
+        The current with mean and gain; as it was where nothing normalises.
+    """
+    if layer.normalisation is None:
+        return current
+    statistics = statistics or first_current_statistics(layer.shape, current.brought.values)
+    rows = current.shifted.rows() if layer.normalisation.reads_batch and training else current.brought.rows()
+    mean, gain = layer.normalisation.coefficients(statistics, rows, training)
+    return replace(current, mean=mean, gain=gain)
+
+
+def joined(a: Series | None, b: Series) -> Series:
+    """Add two currents.
+
+    Args:
+        a: one of them; None for 0.
+        b: the other.
+
+    Returns:
+        The sum, constant where both are.
+    """
+    return b if a is None else Series(a.values + b.values, a.constant and b.constant)

@@ -1,0 +1,32 @@
+"""The network of a learner, from whatever the user gives: a text, a `Network`, or a module of torch and snnTorch."""
+
+from __future__ import annotations
+
+from neurorules.language.rules import Defaults
+from neurorules.network.network import Network, settled_network
+from neurorules.torch_path.snntorch.imported import Imported
+from neurorules.torch_path.training.learner_settings import LearnerSettings
+
+
+def brought_by(settings: LearnerSettings, own: Defaults) -> Imported:
+    """Build or read the network of a learner.
+
+    Args:
+        settings: of the learner, whose `net` it is.
+        own: the rule's own parts, where the settings leave them open.
+
+    Returns:
+        The network, and what it brings of its own: a module its numbers, another net none.
+
+    Raises:
+        UserError: a net that is not understood, or does not fit.
+    """
+    net = settings.net
+    if isinstance(net, str):
+        asked = {name: getattr(settings, name) for name in ("neuron", "readout_neuron", "norm", "connection")}
+        net = settled_network(net, settings.input_shape, settings.classes, own, settings.readout, asked)
+    if isinstance(net, Network):
+        return Imported(net)
+    from neurorules.torch_path.snntorch.from_module import from_module
+
+    return from_module(net, settings.input_shape, settings.steps or own.steps)

@@ -1,0 +1,88 @@
+"""What one phase of a trial leaves: sums over time, and the activity of its last window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from neurorules.contracts.normalisation import over_rows
+from neurorules.contracts.phase_drive import PhaseDrive
+from neurorules.network.layer import Layer
+from neurorules.torch_path.forward.run_layer import Activity
+
+
+@dataclass
+class PhaseRecord:
+    """What one phase leaves: sums over the steps of its windows, and the activity of its last window.
+
+    The rows R of a phase are the samples B, or class prototypes.
+
+    Args:
+        drive: what drives the phase.
+        summary: by layer, the sum over time of what the signal reads, (R, *shape).
+        output: sum over time of the read-out's own output, (R, C); None until the read-out has run.
+        currents: by layer, mean and mean square of the raw current over rows, times steps, (N,) or (C, 1, 1) each.
+        pre: by "layer.input", mean over rows of what a centred input brought, times steps.
+        activity: of the last window, by layer; empty for a linear phase.
+        psi, sent: by layer, sums over time of pseudo-derivative and output, (R, *shape), where a linear phase
+            reads them.
+        aside: what an offset added to the first layer's normalised current, (R, *shape); None without an offset.
+    """
+
+    drive: PhaseDrive
+    summary: dict[str, Tensor] = field(default_factory=dict)
+    output: Tensor | None = None
+    currents: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    pre: dict[str, Tensor] = field(default_factory=dict)
+    activity: list[Activity] = field(default_factory=list)
+    psi: dict[str, Tensor] = field(default_factory=dict)
+    sent: dict[str, Tensor] = field(default_factory=dict)
+    aside: Tensor | None = None
+
+    @property
+    def summed_output(self) -> Tensor:
+        """Sum over time of the read-out's output, (R, C).
+
+        Raises:
+            LookupError: the read-out has not run in this phase.
+        """
+        if self.output is None:
+            raise LookupError("the read-out has not run in this phase")
+        return self.output
+
+
+def add_to(sums: dict[str, Tensor], name: str, value: Tensor) -> None:
+    """Add a value to the sum of its name, which begins with it.
+
+    Args:
+        sums: by name; changed in place, by a new tensor for the name.
+        name: of the sum.
+        value: of any shape, always the same for one name.
+    """
+    sums[name] = sums[name] + value if name in sums else value
+
+
+def add_sums(record: PhaseRecord, layer: Layer, activity: Activity) -> None:
+    """Add what one layer did in one window to the sums over time that a phase keeps.
+
+    Args:
+        record: of the phase; changed in place.
+        layer: whose activity it is.
+        activity: of the window, T steps and R rows.
+    """
+    if activity.moments is not None:
+        mean, square = activity.moments
+        before = record.currents.get(layer.name)
+        record.currents[layer.name] = (mean, square) if before is None else (before[0] + mean, before[1] + square)
+    if layer.centres_inputs:
+        for entry in layer.inputs:
+            if entry.name in activity.pre and not entry.connection.recurrent:
+                add_mean = over_rows(activity.pre[entry.name].total(activity.steps))
+                key = f"{layer.name}.{entry.name}"
+                record.pre[key] = record.pre[key] + add_mean if key in record.pre else add_mean
+    if layer.role == "readout":
+        total = (activity.v if layer.neuron.spiking else activity.S).total(activity.steps)
+        record.output = total if record.output is None else record.output + total
+    elif activity.summary is not None:
+        add_to(record.summary, layer.name, activity.summary)

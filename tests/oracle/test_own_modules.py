@@ -1,0 +1,312 @@
+"""Classes with a forward of their own: spikes are snnTorch's, gradients torch's, and they come back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import snntorch
+import torch
+from snntorch import surrogate, utils
+from torch import Tensor, nn
+from torch.nn import functional
+
+from neurorules import Learner
+from neurorules.contracts.series import Series
+from neurorules.network.model import build_model, initialise
+from neurorules.rules import RULES
+from neurorules.surrogates import FastSigmoid
+from neurorules.torch_path.snntorch.from_module import from_module
+from neurorules.torch_path.snntorch.populations import Spike
+from neurorules.torch_path.trial.learn import learn_trial
+
+STEPS, SAMPLES, CLASSES = 8, 12, 4
+SLOPE = Spike(FastSigmoid(5.0))  # snnTorch's own surrogates spike in float32 only
+
+
+class HandedMembranes(nn.Module):
+    """The class of snnTorch's tutorials, one step of it: membranes go in and come out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1, self.lif1 = nn.Linear(16, 24), snntorch.Leaky(0.75, spike_grad=SLOPE)
+        self.fc2, self.lif2 = nn.Linear(24, CLASSES), snntorch.Leaky(0.5, spike_grad=SLOPE)
+
+    def forward(self, x: Tensor, mem1: Tensor | None = None, mem2: Tensor | None = None) -> tuple[Tensor, ...]:
+        cur1 = self.fc1(x)
+        spk1, mem1 = self.lif1(cur1, mem1)
+        spk2, mem2 = self.lif2(self.fc2(spk1), mem2)
+        return spk2, mem1, mem2
+
+
+def hidden(beta: float = 0.75, **options: object) -> snntorch.Leaky:
+    return snntorch.Leaky(beta, spike_grad=SLOPE, init_hidden=True, threshold=0.5, **options)
+
+
+class ConvTutorial(nn.Module):
+    """Convolution, pool of the current, spikes; read out by a plain Linear."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.lif1 = nn.Conv2d(2, 6, 5), hidden(reset_mechanism="zero")
+        self.conv2, self.lif2 = nn.Conv2d(6, 5, 3, padding=1, bias=False), hidden()
+        self.fc = nn.Linear(5 * 2 * 1, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        spikes = self.lif1(functional.max_pool2d(self.conv1(x), 2))
+        spikes = self.lif2(functional.avg_pool2d(self.conv2(spikes), 2))
+        return self.fc(spikes.view(spikes.size(0), -1))
+
+
+class Skipping(nn.Module):
+    """The third layer adds the currents of two layers, and the read-out reads the input as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(16, 24), nn.Linear(24, 20), nn.Linear(20, 18)])
+        self.neurons = nn.ModuleList([hidden(), hidden(0.5), hidden(0.25)])
+        self.skip, self.out, self.straight = nn.Linear(24, 18), nn.Linear(18, CLASSES), nn.Linear(16, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        first = self.neurons[0](self.layers[0](x))
+        second = self.neurons[1](self.layers[1](first))
+        third = self.neurons[2](self.layers[2](second) + self.skip(first))
+        return self.out(third) + self.straight(x)
+
+
+class Recurrent(nn.Module):
+    """A layer whose spikes come back to it through snnTorch's own recurrent weights."""
+
+    def __init__(self, kind: type[nn.Module]) -> None:
+        super().__init__()
+        self.fc = nn.Linear(16, 24)
+        options = {"linear_features": 24, "spike_grad": SLOPE, "init_hidden": True, "threshold": 0.5}
+        decays = (0.5, 0.75) if kind is snntorch.RSynaptic else (0.75,)
+        self.rlif = kind(*decays, **options)
+        self.out = nn.Linear(24, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.rlif(self.fc(x)))
+
+
+class Circuit(nn.Module):
+    """Lapicque's neuron with a resistance and a capacity."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.out = nn.Linear(16, 24), nn.Linear(24, CLASSES)
+        self.neuron = snntorch.Lapicque(R=2.0, C=4.0, spike_grad=SLOPE, init_hidden=True, threshold=0.25)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.neuron(self.fc(x)))
+
+
+class Currents(nn.Module):
+    """Synaptic currents, handed on from step to step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.out = nn.Linear(16, 24), nn.Linear(24, CLASSES)
+        self.neuron = snntorch.Synaptic(0.5, 0.75, spike_grad=SLOPE, threshold=0.5)
+
+    def forward(self, x: Tensor, syn: Tensor | None = None, mem: Tensor | None = None) -> tuple[Tensor, ...]:
+        spikes, syn, mem = self.neuron(self.fc(x), syn, mem)
+        return self.out(spikes), syn, mem
+
+
+MODULES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+    "membranes handed on": (HandedMembranes, (16,)),
+    "conv, pool of the current": (ConvTutorial, (2, 14, 9)),
+    "sums of currents": (Skipping, (16,)),
+    "recurrent leaky": (lambda: Recurrent(snntorch.RLeaky), (16,)),
+    "recurrent synaptic": (lambda: Recurrent(snntorch.RSynaptic), (16,)),
+    "lapicque": (Circuit, (16,)),
+    "synaptic currents handed on": (Currents, (16,)),
+}
+
+
+def made(name: str) -> tuple[nn.Module, tuple[int, ...]]:
+    torch.manual_seed(3)
+    make, shape = MODULES[name]
+    module = make().double()
+    with torch.no_grad():
+        for value in module.parameters():
+            value.copy_((value * 2 * 256).round() / 256)
+    return module, shape
+
+
+def batch(generator: torch.Generator, *shape: int) -> tuple[Tensor, Tensor]:
+    """Spikes (T, B, *shape) and labels they tell apart."""
+    labels = torch.arange(SAMPLES) % CLASSES
+    rates = torch.rand(CLASSES, *shape, generator=generator)[labels]
+    return (torch.rand(STEPS, SAMPLES, *shape, generator=generator) < rates).double(), labels
+
+
+def run(module: nn.Module, drive: Tensor) -> tuple[list[Tensor], Tensor]:
+    """Spikes of every neuron of snnTorch over time, and what is read out, in torch and snnTorch alone."""
+    utils.reset(module)
+    units = [one for one in module.modules() if isinstance(one, snntorch.SpikingNeuron)]
+    fired: list[list[Tensor]] = [[] for _ in units]
+
+    def keep(into: list[Tensor]) -> Callable[..., None]:
+        return lambda _module, _inputs, output: into.append(output[0] if isinstance(output, tuple) else output)
+
+    hooks = [unit.register_forward_hook(keep(into)) for unit, into in zip(units, fired, strict=True)]
+    read, states = [], ()
+    for here in drive:
+        output = module(here, *states)
+        if isinstance(module, HandedMembranes):
+            _, *states = output
+            read.append(states[-1])
+        elif isinstance(module, Currents):
+            first, *states = output
+            read.append(first)
+        else:
+            read.append(output)
+    for hook in hooks:
+        hook.remove()
+    return [torch.stack(spikes) for spikes in fired], torch.stack(read)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_spikes_here_as_it_does_in_snntorch(name: str, generator: torch.Generator) -> None:
+    module, shape = made(name)
+    drive, _ = batch(generator, *shape)
+    learner = Learner(module, "bptt", input_shape=shape, steps=STEPS, precision="float64", device="cpu")
+    spikes, read = run(module.requires_grad_(False), drive)
+    response = learner.respond(drive)
+    for there, here in zip(spikes, response.activity, strict=False):
+        assert 0.005 < float(there.mean()) < 0.98
+        assert torch.equal(there, here.S.values)
+    torch.testing.assert_close(read.mean(0), response.scores, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_gradients_of_a_module_are_those_of_the_exact_signal(name: str, generator: torch.Generator) -> None:
+    module, shape = made(name)
+    drive, labels = batch(generator, *shape)
+    imported = from_module(module, shape, STEPS)
+    model = build_model(imported.network, RULES.make("bptt"))
+    learned = initialise(model, 0, torch.device("cpu"), torch.float64)
+    learned.parameters.update(imported.parameters)
+    ours = learn_trial(model, learned, Series(drive, False), STEPS, labels, generator).gradients
+    _, read = run(module, drive)
+    functional.cross_entropy(read.mean(0), labels).backward()
+    gain = 0.25 if name == "lapicque" else 1.0
+    for path, linear in module.named_modules():
+        if not isinstance(linear, nn.Linear | nn.Conv2d):
+            continue
+        assert linear.weight.grad is not None and float(linear.weight.grad.norm()) > 1e-6, path
+        scale = gain if path == "fc" else 1.0
+        key = next(
+            k
+            for k, v in imported.parameters.items()
+            if v.shape == linear.weight.shape and torch.equal(v, linear.weight * scale)
+        )
+        torch.testing.assert_close(ours[key] * scale, linear.weight.grad, rtol=1e-9, atol=1e-12, msg=f"{path} {key}")
+        if linear.bias is not None:
+            bias = ours[key.split(".")[0] + ".b"].reshape(-1)
+            torch.testing.assert_close(bias * scale, linear.bias.grad, rtol=1e-9, atol=1e-12, msg=f"{path} bias")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_comes_back_trained_under_its_own_names(name: str, generator: torch.Generator) -> None:
+    module, shape = made(name)
+    drive, labels = batch(generator, *shape)
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    learner = Learner(
+        module,
+        "sigprop:bias=all",
+        input_shape=shape,
+        steps=STEPS,
+        precision="float64",
+        device="cpu",
+        optimizer="sgd",
+        lr=0.05,
+    )
+    for _ in range(3):
+        learner.step(drive, labels)
+    learner.write_back(module)
+    after = module.state_dict()
+    assert after.keys() == before.keys()
+    for key, value in module.named_parameters():
+        second_bias = key in ("rlif.recurrent.bias", "skip.bias", "straight.bias")
+        assert torch.equal(before[key], value) == second_bias, key
+    spikes, read = run(module.requires_grad_(False), drive)
+    response = learner.respond(drive)
+    for there, here in zip(spikes, response.activity, strict=False):
+        assert float((there != here.S.values).double().mean()) < 1e-3  # by rounding where a bias is a sum of two
+    torch.testing.assert_close(read.mean(0), response.scores, rtol=1e-2, atol=1e-2)
+
+
+class Normalised(nn.Module):
+    """A convolution and a dense layer, each with batch normalisation before its spikes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm1, self.lif1 = nn.Conv2d(2, 6, 3, bias=False), nn.BatchNorm2d(6), hidden()
+        self.fc, self.norm2, self.lif2 = nn.Linear(6 * 6 * 6, 20), nn.BatchNorm1d(20), hidden()
+        self.out = nn.Linear(20, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.lif1(self.norm1(self.conv(x)))
+        x = self.lif2(self.norm2(self.fc(torch.flatten(x, 1))))
+        return self.out(x)
+
+
+def test_batch_normalisation_goes_both_ways_with_its_averages(generator: torch.Generator) -> None:
+    torch.manual_seed(0)
+    module = Normalised().double()
+    for norm in (module.norm1, module.norm2):
+        nn.init.uniform_(norm.running_mean, -0.2, 0.2)
+        nn.init.uniform_(norm.running_var, 0.1, 0.4)
+        nn.init.uniform_(norm.bias, -0.2, 0.2)
+    drive, labels = batch(generator, 2, 8, 8)
+    learner = Learner(module, "sigprop:bias=all", input_shape=(2, 8, 8), steps=STEPS, precision="float64", device="cpu")
+
+    def agree() -> None:
+        spikes, read = run(module.eval(), drive)
+        response = learner.respond(drive)
+        for there, here in zip(spikes, response.activity, strict=False):
+            assert 0.01 < float(there.mean()) < 0.99
+            assert torch.equal(there, here.S.values)
+        torch.testing.assert_close(read.mean(0), response.scores, rtol=1e-9, atol=1e-9)
+
+    with torch.no_grad():
+        agree()
+        before = {key: value.clone() for key, value in module.state_dict().items()}
+        for _ in range(4):
+            learner.step(drive, labels)
+        learner.write_back(module)
+        changed = {key for key, value in module.state_dict().items() if not torch.equal(value, before[key])}
+        kept = {f"norm{n}.{key}" for n in (1, 2) for key in ("weight", "num_batches_tracked")} | {"fc.bias"}
+        assert changed == {key for key in before if key.split(".")[0] not in ("lif1", "lif2")} - kept
+        agree()
+
+
+def test_functions_do_what_their_layers_do(generator: torch.Generator) -> None:
+    class Functions(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Linear(16, 12), nn.Linear(12, CLASSES)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.b(torch.tanh(self.a(x.reshape(x.shape[0], -1).float())))
+
+    module = Functions()
+    learner = Learner(module, "bptt", steps=1, input_shape=(4, 4), device="cpu")
+    x = torch.rand(1, SAMPLES, 4, 4, generator=generator)
+    torch.testing.assert_close(learner.scores(x), module(x[0]).detach())
+
+
+def test_surrogates_of_snntorch_are_taken_over_from_a_class() -> None:
+    class Plain(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc, self.lif = nn.Linear(4, 3), snntorch.Leaky(0.5, spike_grad=surrogate.atan(3.0), init_hidden=True)
+            self.out = nn.Linear(3, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.out(self.lif(self.fc(x)))
+
+    assert "Atan(alpha=3.0)" in str(from_module(Plain(), None, 2).network.layers[0].neuron)
