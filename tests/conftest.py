@@ -17,6 +17,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 import pytest
 import torch
 from hypothesis import settings
+from jaxtyping import config as jaxtyping_config
 
 torch.set_num_threads(1)
 
@@ -32,6 +33,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
         if item.get_closest_marker("data") and not os.environ.get("NEURORULES_DATA"):
             item.add_marker(pytest.mark.skip(reason="needs the folder NEURORULES_DATA"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Check shapes and types of every call in all tests but the oracles, which compare the numbers themselves.
+
+    The checks make a training step seven times as long, and oracles take thousands of steps. The suites of contracts,
+    which run every entry of every registry, and the unit tests keep them.
+    """
+    folder = item.path.relative_to(item.config.rootpath).parts[1]
+    jaxtyping_config.update("jaxtyping_disable", folder == "oracle" or item.get_closest_marker("slow") is not None)
 
 
 @pytest.fixture

@@ -64,9 +64,8 @@ def record_circuit(
 ) -> dict[str, Any]:  # fmt: skip
     """Record samples of a run in continuous time.
 
-    Samples follow one another as in training, and the circuit starts from rest at every tenth. A step of the trace is
-    one integration step; variables are read at its end. `S` of units that do not spike is their activity `a`, and `m`
-    has one value for each sample, which is repeated for all its steps.
+    The circuit starts from rest at every tenth sample. A step of the trace is one integration step, at whose end
+    variables are read. `S` of units that do not spike is their activity, and `m` is constant during a sample.
 
     Args:
         run: folder of the run.

@@ -198,22 +198,22 @@ def _run_through_time(
         affine=affine, spikes=layer.neuron.spiking, spike_total=layer.neuron.spiking, total=total, psi=psi,
         moments=moments,
     )  # fmt: skip
-
-    def shaped(value: Tensor | None) -> Tensor | None:
-        return None if value is None else value.reshape(*value.shape[:-1], *layer.shape)
-
-    v = shaped(scan.v)
+    v = _shaped(scan.v, layer)
     assert v is not None
-    spike_total = shaped(scan.spike_total)
+    spike_total = _shaped(scan.spike_total, layer)
     after = MembraneState(scan.u.reshape(rows, *layer.shape))
     return WindowActivity(
         v, v if scan.spikes is None else scan.spikes.reshape(v.shape), after, spike_total,
-        spike_total if summary == "spikes" else shaped(scan.total), scan,
+        spike_total if summary == "spikes" else _shaped(scan.total, layer), scan,
     )  # fmt: skip
 
 
 TOTALS = {"positive_v": scans.Total.POSITIVE_V, "graded": scans.Total.GRADED}
 """Summaries that a scan makes beside the spikes' own."""
+
+
+def _shaped(value: Tensor | None, layer: Layer) -> Tensor | None:
+    return None if value is None else value.reshape(*value.shape[:-1], *layer.shape)
 
 
 def _flat(value: float | Tensor) -> float | Tensor:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -168,20 +169,24 @@ class Purchase:
         }
 
     def _above(self, weights: Mapping[str, Tensor] | None) -> Above | None:
-        carried, name = self.carried, self.model.network.layers[self.index].name
-        if carried is None:
+        if self.carried is None:
             return None
+        forward = None if weights is None else weights.__getitem__
+        return partial(_from_above, self.carried, forward, self.model.network.layers[self.index].name)
 
-        def above(weights_of: Callable[[str], Tensor] | None = None) -> Series:
-            chosen = weights_of or (None if weights is None else weights.__getitem__)
-            if chosen is None:
-                raise UserError(
-                    f"the signal asks for what reaches layer '{name}' through the forward weights above it. Declare "
-                    f"weight_transport among its needs, or hand over weights of its own"
-                )
-            return carried(chosen)
 
-        return above
+def _from_above(
+    carried: Callable[[Callable[[str], Tensor]], Series], forward: Callable[[str], Tensor] | None, layer: str,
+    weights_of: Callable[[str], Tensor] | None = None,
+) -> Series:  # fmt: skip
+    """What the layers above hand down, through weights that the signal brings, or through the forward ones."""
+    chosen = weights_of or forward
+    if chosen is None:
+        raise UserError(
+            f"the signal asks for what reaches layer '{layer}' through the forward weights above it. Declare "
+            f"weight_transport among its needs, or hand over weights of its own"
+        )
+    return carried(chosen)
 
 
 def layer_shape(model: Model, index: int, parameters: Parameters) -> LayerShape:
@@ -247,24 +252,28 @@ def carrier(
     Returns:
         A function from the weights of a connection, by their name, to a series, (T, B, *shape) or constant (B, *shape).
     """
+    return partial(_carried, layers, index, activity, masks, handed)
 
-    def carry(weights_of: Callable[[str], Tensor]) -> Series:
-        total: Tensor | None = None
-        for later in range(index + 1, len(layers)):
-            for entry in layers[later].inputs:
-                post = handed.get(later)
-                if entry.source != index or entry.connection.recurrent or post is None:
-                    continue
-                series = Series.of(post, layers[later].shape)
-                weights = weights_of(layers[later].weight_name(entry))
-                back = carry_back(layers[later], entry, weights, series, activity.S, masks)
-                total = back.values if total is None else total + back.values
-        if total is None:
-            raise LookupError(f"no layer reads layer '{layers[index].name}'")
-        total = through_own_loop(layers[index], activity, total, weights_of)
-        return Series.of(total, layers[index].shape)
 
-    return carry
+def _carried(
+    layers: tuple[Layer, ...], index: int, activity: Activity, masks: Masks, handed: Mapping[int, Tensor | None],
+    weights_of: Callable[[str], Tensor],
+) -> Series:  # fmt: skip
+    """What `carrier` returns, for the weights that it is called with."""
+    total: Tensor | None = None
+    for later in range(index + 1, len(layers)):
+        for entry in layers[later].inputs:
+            post = handed.get(later)
+            if entry.source != index or entry.connection.recurrent or post is None:
+                continue
+            series = Series.of(post, layers[later].shape)
+            weights = weights_of(layers[later].weight_name(entry))
+            back = carry_back(layers[later], entry, weights, series, activity.S, masks)
+            total = back.values if total is None else total + back.values
+    if total is None:
+        raise LookupError(f"no layer reads layer '{layers[index].name}'")
+    total = through_own_loop(layers[index], activity, total, weights_of)
+    return Series.of(total, layers[index].shape)
 
 
 def _weights_above(layers: tuple[Layer, ...], index: int, parameters: Parameters) -> dict[str, Tensor]:
