@@ -22,7 +22,7 @@ from neurorules.network.network import Network
 from neurorules.normalisations.batch import Batch
 from neurorules.torch_path.snntorch.blocks import blocks_of
 from neurorules.torch_path.snntorch.imported import Imported
-from neurorules.torch_path.snntorch.module_checks import PARTS, RECURRENT, unwrapped
+from neurorules.torch_path.snntorch.module_checks import RECURRENT, unwrapped
 from neurorules.torch_path.snntorch.modules import to_connection, to_transform
 from neurorules.torch_path.snntorch.numbers import read_numbers
 from neurorules.torch_path.snntorch.populations import to_neuron, to_reader
@@ -47,7 +47,7 @@ def from_module(net: object, input_shape: Shape | None, steps: int) -> Imported:
         UserError: it is no module, or one that cannot be represented or run: the place, what is wrong, what to do.
     """
     module = unwrapped(net) if isinstance(net, nn.Module) else net
-    if not isinstance(module, nn.Module) or isinstance(module, (*PARTS, nn.ModuleList, nn.ModuleDict)):
+    if not isinstance(module, nn.Module):
         raise UserError(
             f"a net is a text such as '800-800', a Network, or a torch.nn.Module of torch and snnTorch layers, and "
             f"this is a {type(module).__name__}. Give one of these"

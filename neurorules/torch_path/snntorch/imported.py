@@ -28,6 +28,18 @@ class Imported:
     statistics: dict[str, CurrentStatistics] = field(default_factory=dict)
     frozen: frozenset[str] = frozenset()
 
+    def parameters_on(self, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
+        """Copies of the parameters.
+
+        Args:
+            device: where they shall lie.
+            dtype: what they shall be.
+
+        Returns:
+            By name.
+        """
+        return {name: value.to(device, dtype).clone() for name, value in self.parameters.items()}
+
     def statistics_on(self, device: torch.device, dtype: torch.dtype) -> dict[str, CurrentStatistics]:
         """Copies of the running averages, by the names under which a learner keeps them.
 

@@ -100,8 +100,14 @@ def check_module(root: nn.Module) -> None:
         root: a Sequential, or a module with a forward of its own.
 
     Raises:
-        UserError: a hook or a parametrisation, or a parameter of a Sequential that none of its layers has.
+        UserError: a hook or a parametrisation, or a parameter of a Sequential that none of its layers has;
+            or the net is one layer, or a list of layers that nothing calls.
     """
+    if isinstance(root, (*PARTS, nn.ModuleList, nn.ModuleDict)):
+        raise UserError(
+            f"a net is a text such as '800-800', a Network, or a torch.nn.Module of torch and snnTorch layers, and this "
+            f"is a {type(root).__name__}. Give the module that calls its layers"
+        )
     for path, wrapped in root.named_modules():
         module = unwrapped(wrapped)
         at = f"layer {path} ({type(module).__name__})" if path else f"the {type(module).__name__}"

@@ -75,8 +75,7 @@ class Learner:
         network = network.on(self.device, self.dtype)
         self.model = build_model(network, rule, settings.signal, settings.dw, settings.targets)
         self.learned: Learned = initialise(self.model, self.seed, self.device, self.dtype, settings.init or own.init)
-        for name, value in brought.parameters.items():
-            self.learned.parameters[name] = value.to(self.device, self.dtype).clone()
+        self.learned.parameters.update(brought.parameters_on(self.device, self.dtype))
         self.learned.current |= brought.statistics_on(self.device, self.dtype)
         self.generator = torch.Generator(self.device).manual_seed(self.seed + 2_000_003)
         self.optimiser = optimiser_of(self.model, self.learned.parameters, settings)
