@@ -105,8 +105,8 @@ def check_module(root: nn.Module) -> None:
     """
     if isinstance(root, (*PARTS, nn.ModuleList, nn.ModuleDict)):
         raise UserError(
-            f"a net is a text such as '800-800', a Network, or a torch.nn.Module of torch and snnTorch layers, and this "
-            f"is a {type(root).__name__}. Give the module that calls its layers"
+            f"a net is a text such as '800-800', a Network, or a torch.nn.Module of torch and snnTorch layers, and "
+            f"this is a {type(root).__name__}. Give the module that calls its layers"
         )
     for path, wrapped in root.named_modules():
         module = unwrapped(wrapped)
