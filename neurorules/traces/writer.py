@@ -107,7 +107,12 @@ class TraceWriter:
     def append(
         self, sample_index: int, label: int, layers: Layers, prediction: int = -1, epoch: int = -1
     ) -> None:  # fmt: skip
-        """Add one sample; see `append_batch`. Its arrays are (T, N) or (T, *shape)."""
+        """Add one sample.
+
+        Args:
+            sample_index, label, prediction, epoch: as in `append_batch`, of one sample.
+            layers: layer -> variable -> array (T, N) or (T, *shape).
+        """
         batch = {layer: {n: np.asarray(x)[:, None] for n, x in found.items()} for layer, found in layers.items()}
         self.append_batch([sample_index], [label], batch, [prediction], epoch)
 

@@ -91,7 +91,8 @@ EXPLAINED = (
     "neurorules/contracts/", "neurorules/signals/", "neurorules/connections/", "neurorules/transforms/",
     "neurorules/normalisations/", "neurorules/encoders/", "neurorules/datasets/", "neurorules/disk/",
     "neurorules/runs/", "neurorules/compare/", "neurorules/audit/", "neurorules/papers/", "neurorules/runner/",
-    "neurorules/torch_path/", "neurorules/network/", "neurorules/native/",
+    "neurorules/torch_path/", "neurorules/network/", "neurorules/native/", "neurorules/language/",
+    "neurorules/neurons/", "neurorules/traces/",
     "neurorules/surrogates.py", "neurorules/causal.py", "neurorules/api.py", "hardware_models/",
 )  # fmt: skip
 """Where every public function says what it takes and gives."""

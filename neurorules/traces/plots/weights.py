@@ -58,6 +58,9 @@ def weights(axis: Axes, w: Any) -> Axes:
         axis: where to draw.
         w: (O, I), or a kernel (O, C, k, k), array or tensor.
 
+    Returns:
+        The axis.
+
     Raises:
         UserError: another shape.
     """
