@@ -204,9 +204,9 @@ def read_config(path: Path) -> dict[str, Any]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        found = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        content = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except (OSError, ValueError) as error:
         raise UserError(f"--config {path} cannot be read ({error}). Give a .json or .toml file of settings") from None
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise UserError(f"--config {path} holds no settings. Write one name and value for each")
-    return found
+    return content

@@ -129,6 +129,6 @@ def _pieces(drive: Tensor, rest: Tensor) -> Iterator[slice]:
 def _back(
     system: RingSystem, mode: Mode, error: Tensor, drive: Tensor, rest: Tensor, some: slice, learn: bool
 ) -> tuple[Tensor, Tensor | None]:
-    here, held = drive[:, some, None], rest[:, None, some]
-    last, _ = reference.run(system, here, held)
-    return reference.back(system, EDGE_TAPS, mode, error[:, None], here.expand(last.shape[1:]), held, last, learn)
+    here, still = drive[:, some, None], rest[:, None, some]
+    last, _ = reference.run(system, here, still)
+    return reference.back(system, EDGE_TAPS, mode, error[:, None], here.expand(last.shape[1:]), still, last, learn)

@@ -40,8 +40,8 @@ class Rates(TracePicture):
             raise UserError(f"{reader.path.name} holds no spikes. Record them: --variables {SPIKES}")
         chosen = list(range(len(reader)) if samples is None else samples)
         trial = reader.steps * reader.header.dt_ms / 1000.0  # s
-        seen = f"{counted(len(chosen), 'sample')} of {counted(reader.steps, 'step')}"
-        heading = f"Firing rates over {seen}, rule {reader.header.rule}"
+        extent = f"{counted(len(chosen), 'sample')} of {counted(reader.steps, 'step')}"
+        heading = f"Firing rates over {extent}, rule {reader.header.rule}"
         figure = new_figure(7.2, 1.5 * len(layers) + 0.9, heading)
         axes = figure.subplots(len(layers), 1, sharex=True, squeeze=False)[:, 0]
         colours = layer_colours(reader.layers)
@@ -49,8 +49,8 @@ class Rates(TracePicture):
             spikes = np.zeros(reader.header.neurons(layer))
             for sample in chosen:
                 spikes += np.bincount(reader.events(sample, layer).neuron, minlength=len(spikes))
-            found, one = spikes / (len(chosen) * trial), 1 / (len(chosen) * trial)
-            rates(axis, found, one, colours[layer])
+            frequencies, one = spikes / (len(chosen) * trial), 1 / (len(chosen) * trial)
+            rates(axis, frequencies, one, colours[layer])
             axis.set_title(
                 f"{layer}, {counted(len(spikes), 'neuron')}", loc="left", fontsize=TITLE, color=colours[layer]
             )
