@@ -38,23 +38,23 @@ def audit(
         from neurorules.traces.plots._shared import check_format
 
         check_format(out)
-    found = audit_rules(RULES.names() if rules is None else parse_list(rules), net, norm, signal, dw)
+    result = audit_rules(RULES.names() if rules is None else parse_list(rules), net, norm, signal, dw)
     if out is not None:
-        draw_audit(found, out)
-    problems = {fact["rule"]: problems_of(fact["rule"], found) for fact in found["facts"]}
+        draw_audit(result, out)
+    problems = {fact["rule"]: problems_of(fact["rule"], result) for fact in result["facts"]}
     if json:
-        print_json({**found, "problems": problems, "out": None if out is None else str(out)})
+        print_json({**result, "problems": problems, "out": None if out is None else str(out)})
         return
-    for matrix in matrices(found):
+    for matrix in matrices(result):
         print(as_text(matrix))
         for name, problem in problems[matrix.rule].items():
             print(f"  {TITLES[name]:18} {'yes' if problem['has'] else 'no':4} {problem['how']}")
         print(f"  {'needs':18} {matrix.needs}\n")
     print(f"{LEGEND}\n")
-    print_table(COLUMNS, table_rows(found, problems))
+    print_table(COLUMNS, table_rows(result, problems))
     print()
-    print(found["nets"])
-    for rule, why in found["left_out"].items():
+    print(result["nets"])
+    for rule, why in result["left_out"].items():
         print(f"not audited: {rule}: {why}")
     if out is not None:
         print(f"{out} drawn")

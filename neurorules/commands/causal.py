@@ -46,20 +46,20 @@ def causal_distance(
     given, regime = _system(system, layers, weight)
     default = ("J" if layers == 1 else f"S{layers}") if regime is not None else given.variables[-1]
     chosen = target or default
-    found = ranking(given, chosen, time)
+    distances = ranking(given, chosen, time)
     if out is not None:
         from neurorules.traces.plots._causal import draw_graph
 
         draw_graph(given, chosen, out)
     if json:
-        told = {"system": system, "layers": layers, "regime": regime, "target": chosen, "time": time}
-        print_json({**told, "ranking": [a._asdict() for a in found], "out": None if out is None else str(out)})
+        settings = {"system": system, "layers": layers, "regime": regime, "target": chosen, "time": time}
+        print_json({**settings, "ranking": [a._asdict() for a in distances], "out": None if out is None else str(out)})
         return
     if regime is not None:
         print(f"{system}: {regime}, a reconstruction of BSP's system (neurorules cite bsp)")
     rows = [
         [a.source, "never" if a.distance is None else str(a.distance), f"{a.coefficient:.4g}", f"{a.strength:.3g}"]
-        for a in found
+        for a in distances
     ]
     print_table([f"parameter of {chosen}", "distance", "leading coefficient", f"strength at t={time:g}"], rows)
     if out is not None:
@@ -81,8 +81,8 @@ def _system(text: str, layers: int, weight: float) -> tuple[CoupledSystem, str |
         regime = "asymptotically stable, a propagator" if neuron.system.k2 > 0 else "self-excited, an oscillator"
         return ring_chain(neuron.system.k2, neuron.system.k3, np.ones(5), layers, weight), regime
     try:
-        found = reader.loads(Path(text).read_text(encoding="utf-8"))
-        parameters = {name: np.array(value, float) for name, value in found["parameters"].items()}
-        return CoupledSystem(tuple(found["variables"]), np.array(found["coupling"], float), parameters), None
+        content = reader.loads(Path(text).read_text(encoding="utf-8"))
+        parameters = {name: np.array(value, float) for name, value in content["parameters"].items()}
+        return CoupledSystem(tuple(content["variables"]), np.array(content["coupling"], float), parameters), None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{text} holds no system ({error}). Write variables, coupling and parameters") from None

@@ -54,7 +54,7 @@ def compare(
 
     if runs is not None:
         folders = [Path(name) for name in parse_list(runs)]
-        found = gather_runs(folders, out, command_line(TrainConfig(), out, runs=runs))
+        comparison = gather_runs(folders, out, command_line(TrainConfig(), out, runs=runs))
     else:
         planned = plan(config, rules, seeds, hardware, paths, controls, folds)
         command = command_line(
@@ -62,23 +62,23 @@ def compare(
             dask=dask, paths=None if paths == "torch" else paths,
             hardware=None if hardware == "none" else hardware, data_dir=data_dir,
         )  # fmt: skip
-        found = run(
+        comparison = run(
             planned, out, jobs=jobs, dask=dask, data_dir=data_dir, force=force, resume=resume, quiet=json,
             command=command,
         )  # fmt: skip
     if json:
-        print_json(found)
+        print_json(comparison)
     else:
-        _show(found, out)
+        _show(comparison, out)
 
 
-def _show(found: dict[str, Any], out: Path) -> None:
+def _show(comparison: dict[str, Any], out: Path) -> None:
     """The table of a comparison, and where its files are."""
     from neurorules.compare.report import COMPARISON_FILE, REPORT_FILE
     from neurorules.compare.table import COLUMNS, cells, rows_of
 
-    print_table(COLUMNS, [cells(row) for row in rows_of(found["runs"])])
-    shared = found["settings"]
+    print_table(COLUMNS, [cells(row) for row in rows_of(comparison["runs"])])
+    shared = comparison["settings"]
     epochs = f", {shared['epochs']} epochs" if "epochs" in shared else ""
     print(f"\n{shared['data']}, net {shared['net']}{epochs}; {out / COMPARISON_FILE}")
     print(f"report: {out / REPORT_FILE}")

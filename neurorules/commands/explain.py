@@ -40,23 +40,24 @@ def explain(
         from neurorules.traces.plots._shared import check_format
 
         check_format(out)
-    found = explain_run(run, synapse, sample, data_dir)
+    explanation = explain_run(run, synapse, sample, data_dir)
     if out is not None:
         from neurorules.traces.plots._explanation import draw_explanation
 
-        draw_explanation(found, out)
+        draw_explanation(explanation, out)
     if json:
-        print_json({**found.as_dict(), "run": str(run), "out": None if out is None else str(out)})
+        print_json({**explanation.as_dict(), "run": str(run), "out": None if out is None else str(out)})
         return
-    _tell(found)
+    _tell(explanation)
     if out is not None:
         print(f"{out} drawn")
 
 
-def _tell(found: Explanation) -> None:
-    print(f"{found.synapse}, rule {found.rule}: w = {found.weight:.6g}")
-    print(f"sample {found.sample}, class {found.label}, read as {found.said}: dw = {found.total:+.6g} (-gradient)\n")
-    for part in found.parts:
+def _tell(explanation: Explanation) -> None:
+    print(f"{explanation.synapse}, rule {explanation.rule}: w = {explanation.weight:.6g}")
+    change = f"dw = {explanation.total:+.6g} (-gradient)"
+    print(f"sample {explanation.sample}, class {explanation.label}, read as {explanation.said}: {change}\n")
+    for part in explanation.parts:
         for text in part.texts:
             print(f"phase {part.phase}: dw = {text}")
         print_table(["phase", "step", *part.variables, "dw", "so far"], _rows(part))
@@ -64,12 +65,12 @@ def _tell(found: Explanation) -> None:
         if rows > 1:
             print(f"(row {part.row} of {rows}; dw is the sum over all of them)")
         print()
-    for line in found.declarations:
+    for line in explanation.declarations:
         print(f"with {line}")
-    if not found.total and found.strongest == found.synapse:
-        print(f"no weight of neuron {found.synapse.split(':')[1]} moved: its factors are 0. Try another --sample")
-    elif not found.total:
-        print(f"this weight did not move. What moved most of those of its neuron: --synapse {found.strongest}")
+    if not explanation.total and explanation.strongest == explanation.synapse:
+        print(f"no weight of neuron {explanation.synapse.split(':')[1]} moved: its factors are 0. Try another --sample")
+    elif not explanation.total:
+        print(f"this weight did not move. What moved most of those of its neuron: --synapse {explanation.strongest}")
 
 
 def _rows(part: PhasePart) -> list[list[str]]:

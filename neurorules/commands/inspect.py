@@ -67,32 +67,32 @@ def cite(
     from neurorules.runner.bibtex import bibtex_of
     from neurorules.runner.catalogue import catalogue, citation
 
-    found = citation(rule)
+    source = citation(rule)
     if bibtex:
-        entry = bibtex_of(found["rule"], found)
+        entry = bibtex_of(source["rule"], source)
         if json:
-            print_json({"rule": found["rule"], "bibtex": entry})
+            print_json({"rule": source["rule"], "bibtex": entry})
         else:
             print(entry)
         return
     if json:
-        print_json(found)
+        print_json(source)
         return
-    print(_wrapped(f"{found['authors']} ({found['year']}). {found['title']}."))
-    if found["link"]:
-        print(found["link"])
-    about = next(entry for entry in catalogue("rules") if entry["name"] == found["rule"])
+    print(_wrapped(f"{source['authors']} ({source['year']}). {source['title']}."))
+    if source["link"]:
+        print(source["link"])
+    about = next(entry for entry in catalogue("rules") if entry["name"] == source["rule"])
     print(_wrapped(about["options"], "  options: "))
     print(_wrapped(f"{about['signal']}; needs: {about['needs']}", "  signal: "))
     print(_wrapped(about["learns in"], "  learns in: "))
-    if found["deviations"]:
+    if source["deviations"]:
         print("\nWhat is not the paper's here:")
-        print("\n".join(_wrapped(deviation, "- ") for deviation in found["deviations"]))
+        print("\n".join(_wrapped(deviation, "- ") for deviation in source["deviations"]))
     if equations:
         print()
-        for text in found["equations"]:
+        for text in source["equations"]:
             print(f"  d{text['parameter']} ({text['role']}, phase {text['phase']}) = {text['text']}")
-        for line in found["declarations"]:
+        for line in source["declarations"]:
             print(f"  with {line}")
-        if found["continuous"] is not None:
-            print(f"\nIn continuous time (train --path continuous), 64 inputs, 16 rate units:\n{found['continuous']}")
+        if source["continuous"] is not None:
+            print(f"\nIn continuous time (train --path continuous), 64 inputs, 16 rate units:\n{source['continuous']}")

@@ -12,12 +12,18 @@ from neurorules.runs.plain_json import to_json
 
 
 def print_json(value: Any) -> None:
-    """One JSON object on stdout."""
+    """Print one JSON object on stdout."""
     print(to_json(value))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], widest: int | None = None) -> None:
-    """A table that fits the terminal; where stdout is no terminal, whole, or as wide as `widest` letters."""
+    """Print a table that fits the terminal.
+
+    Args:
+        columns: titles.
+        rows: cells, one for each column.
+        widest: number of letters; where stdout is no terminal, the table is at most as wide. None for the whole table.
+    """
     console = Console()
     if widest is not None:
         console = Console(width=min(console.width, widest) if console.is_terminal else widest)

@@ -38,26 +38,26 @@ def reproduce(
     made = PAPERS.factory(paper)(quick=quick)
     given = {"epochs": epochs, "limit": limit}
     folder = out or Path("runs") / paper.replace("_", "-")
-    found = run(
+    result = run(
         made, folder, seeds=(1 if quick else 3) if seeds is None else seeds, only=only,
         changed={name: value for name, value in given.items() if value is not None},
         jobs=jobs, data_dir=data_dir, force=force, resume=resume, quiet=json,
     )  # fmt: skip
     if json:
-        print_json(found)
+        print_json(result)
         return
-    show(found)
+    show(result)
     print(f"\n{folder / RESULT_FILE}")
 
 
-def show(found: dict[str, Any]) -> None:
+def show(result: dict[str, Any]) -> None:
     """Print a paper's tables, ours beside the paper's."""
     from neurorules.papers.paper import Published
 
-    print(f"{found['title']} ({found['source']})")
-    for note in found["notes"]:
+    print(f"{result['title']} ({result['source']})")
+    for note in result["notes"]:
         print(f"  {note}")
-    for table in found["tables"]:
+    for table in result["tables"]:
         print(f"\n{table['title']}")
         if table["missing"] is not None:
             print(f"  not run: {table['missing']}")
@@ -72,7 +72,7 @@ def show(found: dict[str, Any]) -> None:
             )
             for row in table["rows"]
         ]
-        print_table(("", "paper %", "ours %", *found["measures"], "seconds"), rows)
+        print_table(("", "paper %", "ours %", *result["measures"], "seconds"), rows)
 
 
 def _ours(row: dict[str, Any]) -> str:

@@ -45,11 +45,11 @@ def record(
     from neurorules.runner.record import record_run
 
     chosen = None if layers is None else parse_list(layers)
-    found = record_run(run, out, samples, parse_list(variables), chosen, part, data_dir, quiet=json)
+    summary = record_run(run, out, samples, parse_list(variables), chosen, part, data_dir, quiet=json)
     if json:
-        print_json(found)
+        print_json(summary)
     else:
-        print(f"{found['samples']} samples, {found['spikes']} spikes in {out}")
+        print(f"{summary['samples']} samples, {summary['spikes']} spikes in {out}")
 
 
 def export(

@@ -56,10 +56,10 @@ def train(
         print_json(result)
         return
     validation = result["validation_accuracy"]
-    held = "" if validation is None else f", validation {100 * validation:.2f} %"
+    validation_part = "" if validation is None else f", validation {100 * validation:.2f} %"
     asked = {"signal": config.signal, "dw": config.dw}
     name = config.rule + "".join(f"@{setting}={text}" for setting, text in asked.items() if text is not None)
-    print(f"{name} on {config.data}: test {100 * result['test_accuracy']:.2f} %{held}")
+    print(f"{name} on {config.data}: test {100 * result['test_accuracy']:.2f} %{validation_part}")
     cost = f"{result['train_seconds']:.1f} s of learning, {result['spikes_per_sample']:.0f} spikes a sample"
     print(f"{cost}, run in {folder}")
 

@@ -39,21 +39,21 @@ def tune(
     from neurorules.compare.tuning import tune as run
     from neurorules.compare.tuning.space import SPACE
 
-    found = run(
+    tuning = run(
         config, rules, out, trials=trials, seeds=seeds, space=SPACE if space is None else space, jobs=jobs,
         data_dir=data_dir, force=force, resume=resume, quiet=json,
     )  # fmt: skip
     if json:
-        print_json(found)
+        print_json(tuning)
     else:
-        _show(found, out)
+        _show(tuning, out)
 
 
-def _show(found: dict[str, Any], out: Path) -> None:
+def _show(tuning: dict[str, Any], out: Path) -> None:
     """The table of what was chosen, and the comparison that it is for."""
     from neurorules.compare.tuning import TUNE_FILE
 
-    names = list(dict.fromkeys(name for row in found["chosen"] for name in row["settings"]))
+    names = list(dict.fromkeys(name for row in tuning["chosen"] for name in row["settings"]))
     print_table(
         ["rule", *(name.replace("_", " ") for name in names), "validation %", "with its own settings %", "trials"],
         [
@@ -64,13 +64,13 @@ def _show(found: dict[str, Any], out: Path) -> None:
                 f"{100 * row['own_settings_accuracy']:.2f}",
                 str(row["trials"]),
             ]
-            for row in found["chosen"]
+            for row in tuning["chosen"]
         ],
     )
-    if any(row["at_the_edge"] for row in found["chosen"]):
+    if any(row["at_the_edge"] for row in tuning["chosen"]):
         print("\n* at the edge of what was searched: a better value may lie beyond. Widen --space")
-    print(f"\nchosen by {found['method']}, on held-out training samples alone; {out / TUNE_FILE}")
-    print(f"compare: {found['command']}")
+    print(f"\nchosen by {tuning['method']}, on held-out training samples alone; {out / TUNE_FILE}")
+    print(f"compare: {tuning['command']}")
 
 
 def _shown(value: Any, is_edge: bool) -> str:

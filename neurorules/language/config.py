@@ -95,7 +95,7 @@ def check_numbers(settings: Mapping[str, Any]) -> None:
 
 
 def check_schedule(text: str) -> None:
-    """Whether a schedule is one.
+    """Refuse a text that is no schedule.
 
     Raises:
         UserError: neither a word that stands for one nor a whole number from 1.
@@ -107,7 +107,15 @@ def check_schedule(text: str) -> None:
 
 
 def window_of(schedule: str, steps: int) -> int:
-    """Steps at a time, of so many, that a schedule stands for."""
+    """The number of steps that a schedule runs at once.
+
+    Args:
+        schedule: as `--schedule` takes it.
+        steps: T of the trial, >= 1.
+
+    Returns:
+        The number, 1 .. T.
+    """
     if schedule in WHOLE:
         return steps
     return 1 if schedule == "by_step" else min(int(schedule), steps)
@@ -140,6 +148,13 @@ def in_todays_words(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def config_from(settings: Mapping[str, Any], where: str = "the configuration") -> TrainConfig:
     """A configuration from settings by name, such as a stored one.
+
+    Args:
+        settings: by name, with dashes or underscores; values of any type, None where they are left open.
+        where: names the settings in messages.
+
+    Returns:
+        The configuration.
 
     Raises:
         UserError: an unknown setting (nearest offered), or a value of the wrong type.
@@ -189,9 +204,9 @@ def read_config(path: Path) -> dict[str, Any]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        found = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        content = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except (OSError, ValueError) as error:
         raise UserError(f"--config {path} cannot be read ({error}). Give a .json or .toml file of settings") from None
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise UserError(f"--config {path} holds no settings. Write one name and value for each")
-    return found
+    return content

@@ -1,4 +1,4 @@
-"""Declared eligibilities: a trace a synapse that remembers for a while what its two neurons did together."""
+"""Declared eligibilities: a trace of every synapse, which remembers for a while what its two neurons did together."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Eligibility:
     """e[t] = decay e[t-1] + text[t] at every synapse of a layer, from 0 when a trial begins.
 
     A weight's text reads it by its name, times postsynaptic factors and factors of the weight: `-m_post * e`.
-    With a window of all steps, decay runs backwards over the postsynaptic factor, and nothing is kept a synapse. In
-    shorter windows it is B x O x I numbers a layer, or B x I where the text has no postsynaptic factor.
+    With a window of all steps, decay runs backwards over the postsynaptic factor, and nothing is kept per synapse. In
+    shorter windows B x O x I numbers are kept per layer, or B x I where the text has no postsynaptic factor.
 
     Args:
         name: lower-case, such as "e" or "tag".
-        decay: a step, in [0, 1].
+        decay: per step, in [0, 1].
         text: presynaptic and postsynaptic factors, such as "psi(v_post) * S_pre".
 
     Raises:
@@ -48,15 +48,20 @@ class Eligibility:
 
 
 def check_distinct(owner: str, eligibilities: Iterable[Eligibility], taken: Collection[str]) -> None:
-    """Whether no two of a rule share a name, and none has that of something else.
+    """Refuse eligibilities of a rule that share a name, or have the name of something else.
+
+    Args:
+        owner: how the message names the rule.
+        eligibilities: of the rule.
+        taken: names that stand for other things.
 
     Raises:
         UserError: a name stands for two things.
     """
-    seen = set(taken)
+    names = set(taken)
     for eligibility in eligibilities:
-        if eligibility.name in seen:
+        if eligibility.name in names:
             raise UserError(
                 f"{owner} declares the eligibility '{eligibility.name}', but that name is taken. Choose another one"
             )
-        seen.add(eligibility.name)
+        names.add(eligibility.name)

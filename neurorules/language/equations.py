@@ -172,14 +172,14 @@ class Equation:
         """
         declared = self.vocabulary.eligibilities[name]
         owner = f"{self.owner}, eligibility '{name}'"
-        found = Equation(declared.text, replace(self.vocabulary, eligibilities={}), owner)
-        called = {f"{call.function}()" for call in calls_in(found.expression) if call.function == "through_norm"}
-        for other in sorted(called | (set(names_in(found.expression)) & {ELIGIBILITY, self.vocabulary.synapse})):
+        equation = Equation(declared.text, replace(self.vocabulary, eligibilities={}), owner)
+        called = {f"{call.function}()" for call in calls_in(equation.expression) if call.function == "through_norm"}
+        for other in sorted(called | (set(names_in(equation.expression)) & {ELIGIBILITY, self.vocabulary.synapse})):
             raise UserError(
                 f"{owner}: its text '{declared.text}' reads {other}, and may hold presynaptic and postsynaptic factors "
                 f"alone. Move {other} to the text that reads '{name}'"
             )
-        return found
+        return equation
 
     def eligible(self, product: Product) -> str | None:
         """Which eligibility, `dv_dw` or a declared one, is a product's presynaptic factor; None for none.
@@ -187,8 +187,8 @@ class Equation:
         Raises:
             UserError: one is inside a function, in a power, or beside another presynaptic factor.
         """
-        known = {ELIGIBILITY, *self.vocabulary.eligibilities}
-        for name in (n for factor in product.pre for n in names_in(factor) if n in known):
+        names = {ELIGIBILITY, *self.vocabulary.eligibilities}
+        for name in (n for factor in product.pre for n in names_in(factor) if n in names):
             if product.pre != (Name(name),):
                 raise UserError(
                     f"{self.owner}: `{product.show()}` uses {name} beside or inside something presynaptic. "
@@ -206,8 +206,8 @@ class Equation:
 
 
 def _sides(expression: Expression, equation: Equation) -> set[Side]:
-    found = {equation.vocabulary.side(name) for name in names_in(expression)}
-    return {side for side in found if side is not None}
+    sides = {equation.vocabulary.side(name) for name in names_in(expression)}
+    return {side for side in sides if side is not None}
 
 
 def _expand(expression: Expression, equation: Equation) -> list[Product]:

@@ -1,4 +1,4 @@
-"""One kind of error for a user's mistake: what was asked, what was found, what to do."""
+"""One kind of error for a user's mistake: it says what was asked, what stands there, and what to do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """A mistake of the user, told in one plain line. The command line exits with 2."""
+    """A mistake of the user, described in one plain line. The command line exits with 2."""
 
     def __init__(self, line: str) -> None:
         super().__init__(" ".join(line.splitlines()))  # a path may hold anything
@@ -24,19 +24,30 @@ class MissingExtra(UserError):
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word closest in spelling to `word`, or None where nothing is close."""
+    """Find the word that is closest in spelling.
+
+    Args:
+        word: what the user wrote.
+        known: the legal words.
+
+    Returns:
+        One of the legal words; None where nothing is close.
+    """
     folded = {name.lower(): name for name in known}
     matches = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.5)
     return folded[matches[0]] if matches else None
 
 
 def unknown(kind: str, word: str, known: Iterable[str]) -> UserError:
-    """The error for a word that no list holds: names the nearest one, else all of them.
+    """The error for a word that no list holds. It names the nearest legal word, or all of them where none is near.
 
     Args:
         kind: what the word was meant to be, such as "rule" or "option of rule 'sigprop'".
         word: what the user wrote.
         known: the legal words.
+
+    Returns:
+        The error, to be raised.
     """
     names = sorted(known)
     close = nearest(word, names)

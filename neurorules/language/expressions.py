@@ -180,13 +180,16 @@ def show(expression: Expression) -> str:
 
 
 def evaluate(expression: Expression, names: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]]) -> Any:
-    """Value of an expression on floats, arrays or tensors.
+    """Evaluate an expression on floats, arrays or tensors.
 
     Args:
         expression: what to evaluate.
         names: a value for every name it reads, and for every call of `PAST` under its text, such as "before(x_pre)".
         functions: the functions of `FUNCTIONS` that it calls, and the six operators and four comparisons under
             their signs where Python's own would not do (a tensor library's comparisons give booleans).
+
+    Returns:
+        The value, of the type that its names and functions give.
     """
     match expression:
         case Number(value):

@@ -57,14 +57,14 @@ def with_keywords(kind: Callable[..., Any], leave_out: str = "settings") -> Call
 
     def decorate(function: F) -> F:
         given = inspect.signature(function)
-        kept = [parameter for name, parameter in given.parameters.items() if name != leave_out]
-        known = {parameter.name for parameter in kept}
+        own = [parameter for name, parameter in given.parameters.items() if name != leave_out]
+        names = {parameter.name for parameter in own}
         settings = [
             parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
             for parameter in parameters_of(kind)
-            if parameter.name not in known
+            if parameter.name not in names
         ]
-        function.__signature__ = given.replace(parameters=[*kept, *settings])  # type: ignore[attr-defined]
+        function.__signature__ = given.replace(parameters=[*own, *settings])  # type: ignore[attr-defined]
         function.__doc__ = with_settings(inspect.getdoc(function) or "", kind)
         return function
 
@@ -109,5 +109,5 @@ def with_settings(text: str, kind: Any) -> str:
 
 def _line(setting: Setting) -> str:
     open_ = "" if setting.default is None else f" Default: {setting.default}."
-    told = f"{setting.name}: {setting.help.text}{open_}"
-    return textwrap.fill(told, WIDTH, initial_indent="    ", subsequent_indent=" " * 8, break_on_hyphens=False)
+    text = f"{setting.name}: {setting.help.text}{open_}"
+    return textwrap.fill(text, WIDTH, initial_indent="    ", subsequent_indent=" " * 8, break_on_hyphens=False)

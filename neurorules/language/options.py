@@ -33,11 +33,14 @@ def parse_named(text: str) -> tuple[str, dict[str, str]]:
 
 
 def write_named(name: str, options: Mapping[str, Any]) -> str:
-    """The text that `parse_named` and `convert_options` read back: `name:key=value:key=value`.
+    """Write a thing with its options: `name:key=value:key=value`.
 
     Args:
         name: of the thing, such as "sigprop".
         options: values by name, in the order in which they are to stand.
+
+    Returns:
+        The text, which `parse_named` and `convert_options` read back.
     """
     return ":".join([name, *(f"{key}={_written(value)}" for key, value in options.items())])
 
@@ -67,6 +70,9 @@ def convert_options(owner: str, factory: Callable[..., Any], raw: Mapping[str, s
         owner: how the error names the thing, such as "rule 'sigprop'".
         factory: a dataclass or function with annotated keyword parameters.
         raw: option texts as written.
+
+    Returns:
+        Values by option name, of those that are given.
 
     Raises:
         UserError: an option it does not take (nearest name offered), a value of the wrong type, or a number outside
@@ -111,10 +117,18 @@ def check_options(owner: str, factory: Callable[..., Any], values: Mapping[str, 
 
 
 def convert(where: str, kind: Any, text: str) -> Any:
-    """One option text as a value of the annotated type `kind`.
+    """Read one option text as a value of a type.
+
+    Args:
+        where: how the error names the option.
+        kind: the annotated type.
+        text: as the user wrote it.
+
+    Returns:
+        The value; None where the text is "none" and the type allows it.
 
     Raises:
-        UserError: the text is not such a value; not-a-number is none, and infinity only where a range holds it.
+        UserError: the text is not such a value.
     """
     origin = get_origin(kind)
     if origin is Annotated:

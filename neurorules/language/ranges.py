@@ -17,7 +17,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_typ
 from neurorules.language.errors import UserError
 
 LARGEST = 2**31 - 1
-"""Of whole numbers: what 32 bits hold, so that counts and seeds mean the same to every library below."""
+"""The largest whole number, which 32 bits hold, so that counts and seeds mean the same to every library below."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -52,7 +52,10 @@ class Range:
 
         Args:
             kind: such as "number" or "whole number".
-            value: what was given; only one that is too large is told of the largest whole number.
+            value: what was given; the largest whole number is named only where the value is larger.
+
+        Returns:
+            The words.
         """
         (low, high), (with_low, with_high) = self.bounds, self.closed
         if high == LARGEST and not (isinstance(value, int | float) and value > high):
@@ -73,7 +76,7 @@ NonNegative = Annotated[float, Range("[0, inf)")]
 Positive = Annotated[float, Range("(0, inf)")]
 Fraction = Annotated[float, Range("[0, 1]")]
 BelowOne = Annotated[float, Range("[0, 1)")]
-"""Of a decay that forgets, or of a probability that leaves something."""
+"""The range of a decay that forgets, or of a probability that leaves something."""
 Count = Annotated[int, Range(f"[1, {LARGEST}]")]
 Whole = Annotated[int, Range(f"[0, {LARGEST}]")]
 """A whole number from 0 on: a seed, a place, a count that may be none."""
@@ -104,7 +107,7 @@ def declared(kind: Any) -> tuple[type, Range] | None:
         base, *extras = get_args(kind)
         return next(((base, extra) for extra in extras if isinstance(extra, Range)), None) or declared(base)
     alternatives = get_args(kind) if get_origin(kind) in (Union, UnionType) else ()
-    return next((found for part in alternatives if (found := declared(part)) is not None), None)
+    return next((pair for part in alternatives if (pair := declared(part)) is not None), None)
 
 
 def may_be_open(kind: Any) -> bool:
@@ -115,7 +118,7 @@ def may_be_open(kind: Any) -> bool:
 
 
 def check_range(name: str, value: Any, kind: Any) -> None:
-    """Whether a number lies in its range.
+    """Refuse a number outside its range.
 
     Args:
         name: how the error names it, such as "--lr" or "neuron 'lif': beta".
@@ -123,12 +126,12 @@ def check_range(name: str, value: Any, kind: Any) -> None:
         kind: the annotated type, such as `Positive`.
 
     Raises:
-        UserError: it does not, or is no number.
+        UserError: it lies outside, or is no number.
     """
-    found = declared(kind)
-    if found is None or (value is None and may_be_open(kind)):
+    type_and_range = declared(kind)
+    if type_and_range is None or (value is None and may_be_open(kind)):
         return
-    type_, range_ = found
+    type_, range_ = type_and_range
     try:
         fits = value in range_ and (type_ is not int or value == int(value))
         finite = math.isfinite(value)
@@ -140,13 +143,15 @@ def check_range(name: str, value: Any, kind: Any) -> None:
 
 
 def check_ranges(owner: str, factory: Callable[..., Any], values: Mapping[str, Any]) -> None:
-    """Whether the numbers among the values by name lie in the ranges that a factory declares; None is left out.
+    """Refuse numbers outside the ranges that a factory declares.
 
     Args:
         owner: how errors name the thing, such as "neuron 'lif'"; empty for settings of a run, named as options.
+        factory: a dataclass or function that declares ranges.
+        values: by name; those that are left out are not checked.
 
     Raises:
-        UserError: one does not.
+        UserError: one lies outside.
     """
     for name, kind in hints_of(factory).items():
         if name in values:

@@ -10,7 +10,7 @@ from neurorules.language.options import convert_options, parse_named
 from neurorules.language.ranges import NonNegative, ranged
 
 RateSchedule = Callable[[float, int], float]
-"""Fraction of the learning rate at a time in epochs, of so many epochs in all."""
+"""A function from a time in epochs, and the number of epochs in all, to the fraction of the learning rate."""
 
 
 def rate_schedule(text: str) -> RateSchedule:
@@ -27,18 +27,25 @@ def rate_schedule(text: str) -> RateSchedule:
 
 
 def cosine() -> RateSchedule:
-    """From 1 to 0. Source: Loshchilov & Hutter 2017, without restarts."""
+    """Falls from 1 to 0 by half a cosine. Source: Loshchilov & Hutter 2017, without restarts."""
     return lambda epoch, epochs: 0.5 * (1 + math.cos(math.pi * epoch / epochs))
 
 
 def constant() -> RateSchedule:
-    """Always 1."""
+    """Stays at 1."""
     return lambda epoch, epochs: 1.0
 
 
 @ranged("learning rate schedule 'steps'")
 def steps(*, at: str, factor: NonNegative = 0.1) -> RateSchedule:
-    """Times `factor` when each of the epochs `at` (joined by -) is over.
+    """Falls in steps: the rate is multiplied by a factor when each of some epochs is over.
+
+    Args:
+        at: the epochs, rising whole numbers joined by -, such as "60-90".
+        factor: of each step, >= 0.
+
+    Returns:
+        The schedule.
 
     Raises:
         UserError: epochs that are not rising whole numbers.

@@ -215,10 +215,14 @@ class Rule:
         return SettledConfig(**settled)
 
     def check_control(self, signal: str | None, dw: str | None) -> None:
-        """Whether nothing is asked of a control that would make its hidden layers learn.
+        """Refuse to make the hidden layers of a control learn.
+
+        Args:
+            signal: a learning signal that is asked for; None for none.
+            dw: a text of hidden weights that is asked for; None for none.
 
         Raises:
-            UserError: a learning signal or a text of hidden weights.
+            UserError: the rule is a control, and one of them is asked for.
         """
         option = "--signal" if signal is not None else "--dw"
         if self.control and (signal is not None or dw is not None):
@@ -228,7 +232,7 @@ class Rule:
             )
 
     def phase(self, name: str) -> Phase:
-        """The phase of that name."""
+        """The phase of that name, which the rule must have."""
         return next(phase for phase in self.phases if phase.name == name)
 
     @property

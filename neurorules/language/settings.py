@@ -247,6 +247,6 @@ def _declared(name: str, group: type[Any]) -> Iterator[Setting]:
     for one in fields(group):
         kind = hints[one.name]
         extras = get_args(kind)[1:]
-        told = next(extra for extra in extras if isinstance(extra, Help))
+        help_ = next(extra for extra in extras if isinstance(extra, Help))
         aliases = tuple(extra for extra in extras if isinstance(extra, Alias))
-        yield Setting(one.name, name, kind, one.default, told, aliases)
+        yield Setting(one.name, name, kind, one.default, help_, aliases)

@@ -11,13 +11,16 @@ DECLARED = "constants={'alpha': 0.5}"
 
 
 def hint_for(name: str, legal: Collection[str], synapse: str, declared: Collection[str]) -> str:
-    """What to do about a name that is not among a vocabulary's: what must be declared comes before what is alike.
+    """What to do about a name that is not in a vocabulary: what must be declared comes before what is alike.
 
     Args:
         name: as the text reads it.
         legal: the names it may use.
         synapse: the parameter's own name.
         declared: constants and eligibilities, which no side of the synapse has.
+
+    Returns:
+        One or two sentences for the message.
     """
     stem, _, side = name.rpartition("_")
     if name in ("x", "x_pre", "x_post") and "x_pre" not in legal:
@@ -39,5 +42,5 @@ def hint_for(name: str, legal: Collection[str], synapse: str, declared: Collecti
     close = nearest(name, legal)
     if close is not None:
         return f"Did you mean `{close}`?"
-    seen = ", ".join(sorted(legal))
-    return f"It sees {seen}; a number of its own is declared with the rule, {DECLARED}"
+    visible = ", ".join(sorted(legal))
+    return f"It sees {visible}; a number of its own is declared with the rule, {DECLARED}"

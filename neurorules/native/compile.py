@@ -22,6 +22,7 @@ from neurorules.disk.cache_folder import cache_folder
 from neurorules.disk.kept import kept
 
 FLAGS = ("-O3", "-march=native", "-std=gnu11", "-fPIC", "-fno-math-errno", "-fno-trapping-math")
+"""Flags of the compiler that all kernels share."""
 
 
 def find_compiler() -> str | None:
@@ -30,13 +31,13 @@ def find_compiler() -> str | None:
 
 
 def processor() -> str:
-    """What -march=native may depend on: a home folder can be shared by unlike machines."""
+    """What -march=native may depend on, as text: a home folder can be shared by unlike machines."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return f"{platform.machine()} {platform.processor()}"
-    told = {line.split(":")[0].strip(): line for line in reversed(lines) if ":" in line}
-    return " ".join([platform.machine(), *(told.get(key, "") for key in ("model name", "flags", "Features"))])
+    line_of = {line.split(":")[0].strip(): line for line in reversed(lines) if ":" in line}
+    return " ".join([platform.machine(), *(line_of.get(key, "") for key in ("model name", "flags", "Features"))])
 
 
 def _openmp_flags() -> tuple[str, ...]:
@@ -59,7 +60,16 @@ def _compile(compiler: str, flags: tuple[str, ...], source: Path, target: Path) 
 
 
 def load_or_compile(compiler: str, sources: tuple[Path, ...], flags: tuple[str, ...], folder: Path) -> ctypes.CDLL:
-    """The kernels of `sources`, of which the first includes the others, kept in `folder`.
+    """Load kernels, which are compiled where no earlier process has kept them.
+
+    Args:
+        compiler: path of the C compiler.
+        sources: of the kernels; the first one includes the others.
+        flags: for the compiler.
+        folder: where they are kept.
+
+    Returns:
+        The library.
 
     Raises:
         OSError, subprocess.SubprocessError: they cannot be compiled, written or loaded.
@@ -76,7 +86,17 @@ def load_or_compile(compiler: str, sources: tuple[Path, ...], flags: tuple[str, 
 def load(
     compiler: str | None, sources: tuple[Path, ...], flags: tuple[str, ...], instead: str = "neurons run in plain torch"
 ) -> ctypes.CDLL | None:
-    """The kernels of `sources`, or None where they cannot be had, after one warning: what happens `instead`."""
+    """Load kernels, and warn where they cannot be had.
+
+    Args:
+        compiler: path of the C compiler; None where there is none.
+        sources: of the kernels; the first one includes the others.
+        flags: for the compiler.
+        instead: what happens without them, for the warning.
+
+    Returns:
+        The library; None after the warning.
+    """
     if compiler is None:
         _warn("no C compiler was found", instead)
         return None

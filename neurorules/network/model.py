@@ -241,10 +241,10 @@ def _first_state(model: Model, generator: torch.Generator) -> tuple[Parameters, 
     if signal is None:
         return {}, {}
     parameters = signal.parameters(model.shape, generator)
-    taken = sorted(model.parameter_names & parameters.keys())
-    if taken:
+    twice = sorted(model.parameter_names & parameters.keys())
+    if twice:
         raise UserError(
-            f"signal '{type(signal).__name__}' calls a parameter of its own '{taken[0]}', which is the net's. Rename it"
+            f"signal '{type(signal).__name__}' calls a parameter of its own '{twice[0]}', which is the net's. Rename it"
         )
     return parameters, signal.initial(model.shape, generator)
 

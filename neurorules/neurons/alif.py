@@ -30,12 +30,16 @@ def adaptive(
     to learn", there b is scaled by 1 - rho). `subtract` takes v_threshold away, without the adaptation.
 
     Args:
-        beta: decay of the membrane a step, in [0, 1].
-        rho: decay of the adaptation a step, exp(-dt/tau_a), in [0, 1].
-        kappa: rise of the threshold a spike, >= 0.
+        beta: decay of the membrane per step, in [0, 1].
+        rho: decay of the adaptation per step, exp(-dt/tau_a), in [0, 1].
+        kappa: rise of the threshold per spike, >= 0.
         v_threshold: threshold at rest, > 0.
         reset, reset_delay, surrogate: as for `lif`.
-        refractory: steps after a spike in which the membrane is held and cannot spike, >= 0; the adaptation goes on.
+        refractory: number of steps after a spike in which the membrane is held and no spike comes, >= 0; the
+            adaptation goes on.
+
+    Returns:
+        The neuron; with a refractory period where one is asked for.
 
     Raises:
         UserError: a number out of range.

@@ -28,13 +28,17 @@ def current_based(
     A delayed reset to zero wipes out the step's current in v too, as in snnTorch 1.0.0.
 
     Args:
-        alpha: decay of the synaptic current a step, exp(-dt/tau_syn), in [0, 1].
-        beta: decay of the membrane a step, exp(-dt/tau), in [0, 1].
+        alpha: decay of the synaptic current per step, exp(-dt/tau_syn), in [0, 1].
+        beta: decay of the membrane per step, exp(-dt/tau), in [0, 1].
         v_threshold: threshold, > 0, in units of the current.
         reset: subtract, zero or none.
-        reset_delay: the reset acts one step later (snnTorch's default).
-        refractory: steps after a spike in which the membrane is held and cannot spike, >= 0; the current goes on.
+        reset_delay: whether the reset acts one step later (snnTorch's default).
+        refractory: number of steps after a spike in which the membrane is held and no spike comes, >= 0; the
+            current goes on.
         surrogate: name and options, such as "atan:alpha=2".
+
+    Returns:
+        The neuron; with a refractory period where one is asked for.
 
     Raises:
         UserError: a number out of range.

@@ -23,9 +23,13 @@ def five_element(
     Args:
         k2: self-limitation, >= 0; 0 makes the ring an oscillator.
         k3: coupling, > 0.
-        steps: Heun steps of one run, >= 1. The run must stay short: the state it tends to is linear in the drive.
+        steps: number of Heun steps of one run, >= 1. The run must stay short: the state it tends to is linear in the
+            drive.
         h: length of a step, > 0; 6 steps of 0.3 do as well as 12 of 0.15, 3 of 0.6 diverge.
         saturation: largest drive, > 0.
+
+    Returns:
+        The neuron.
 
     Raises:
         UserError: a number out of range.

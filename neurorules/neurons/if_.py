@@ -26,9 +26,12 @@ def integrate_and_fire(
     Args:
         v_threshold: threshold, > 0, in units of the current.
         reset: subtract, zero or none.
-        reset_delay: the reset acts one step later.
-        refractory: steps after a spike in which the membrane is held and cannot spike, >= 0.
+        reset_delay: whether the reset acts one step later.
+        refractory: number of steps after a spike in which the membrane is held and no spike comes, >= 0.
         surrogate: name and options, such as "atan:alpha=2".
+
+    Returns:
+        The neuron; with a refractory period where one is asked for.
 
     Raises:
         UserError: a number out of range.

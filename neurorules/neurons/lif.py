@@ -1,4 +1,4 @@
-"""Leaky integrate-and-fire, with snnTorch's conventions: decay beta a step, reset by subtraction."""
+"""Leaky integrate-and-fire, with snnTorch's conventions: decay beta per step, reset by subtraction."""
 
 from __future__ import annotations
 
@@ -25,12 +25,15 @@ def leaky_integrate_and_fire(
     """v[t] = beta v[t-1] + I[t].
 
     Args:
-        beta: decay a step, exp(-dt/tau), in [0, 1].
+        beta: decay per step, exp(-dt/tau), in [0, 1].
         v_threshold: threshold, > 0, in units of the current.
         reset: subtract, zero or none.
-        reset_delay: the reset acts one step later (snnTorch's default).
-        refractory: steps after a spike in which the membrane is held and cannot spike, >= 0.
+        reset_delay: whether the reset acts one step later (snnTorch's default).
+        refractory: number of steps after a spike in which the membrane is held and no spike comes, >= 0.
         surrogate: name and options, such as "atan:alpha=2".
+
+    Returns:
+        The neuron; with a refractory period where one is asked for.
 
     Raises:
         UserError: a number out of range.

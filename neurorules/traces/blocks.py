@@ -1,4 +1,4 @@
-"""A whole trace, a block at a time: what a long recording is read with where it need not fit in memory."""
+"""A whole trace, one block at a time, so that a long recording need not fit in memory."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ import numpy as np
 from neurorules.traces.store import TraceReader
 
 SIZE = 1 << 20
-"""Spikes, or numbers of a dense variable, in a block."""
+"""How many spikes, or numbers of a dense variable, a block holds."""
 
 
 class EventBlock(NamedTuple):
-    """Spikes of one layer in consecutive samples, each ordered by step: (E,) sample positions, then as `Events`."""
+    """Spikes of one layer in consecutive samples, each sample's ordered by step. E is their number.
+
+    Args:
+        sample: positions in the trace, (E,).
+        t, neuron, value: of each spike, as in `Events`, (E,) each.
+    """
 
     sample: np.ndarray
     t: np.ndarray
@@ -23,51 +28,73 @@ class EventBlock(NamedTuple):
 
 
 class DenseBlock(NamedTuple):
-    """A variable in consecutive samples: the position of the first, and (n, T, N) values."""
+    """A variable of one layer in consecutive samples.
+
+    Args:
+        first: position of the first sample in the trace.
+        values: (n, T, N), of n samples.
+    """
 
     first: int
     values: np.ndarray
 
 
 def event_blocks(reader: TraceReader, layer: str, size: int | None = None) -> Iterator[EventBlock]:
-    """Spikes of a layer in all samples, in blocks of 1 to `size` spikes; what it holds is a block and a sample.
+    """Spikes of a layer in all samples, block by block. At most one block and one sample are in memory.
+
+    Args:
+        reader: an open trace.
+        layer: name of the layer.
+        size: most spikes of a block, >= 1; `SIZE` if None.
+
+    Returns:
+        An iterator over blocks of 1 to `size` spikes, in the order of the trace.
 
     Raises:
-        UserError: see `TraceReader.events`.
+        UserError: as in `TraceReader.events`.
     """
     size = size or SIZE
-    held: list[EventBlock] = []
+    waiting: list[EventBlock] = []
     many = 0
     for sample in reader:
         events = reader.events(sample.position, layer)
         for first in range(0, len(events.t), size):
             part = [column[first : first + size] for column in events]
             if many + len(part[0]) > size:
-                yield _joined(held)
-                held, many = [], 0
-            held.append(EventBlock(np.full(len(part[0]), sample.position), *part))
+                yield _joined(waiting)
+                waiting, many = [], 0
+            waiting.append(EventBlock(np.full(len(part[0]), sample.position), *part))
             many += len(part[0])
-    if held:
-        yield _joined(held)
+    if waiting:
+        yield _joined(waiting)
 
 
 def dense_blocks(reader: TraceReader, layer: str, variable: str, size: int | None = None) -> Iterator[DenseBlock]:
-    """A variable of a layer in all samples, in blocks of whole samples and at most `size` numbers, if one fits.
+    """A variable of a layer in all samples, block by block.
+
+    Args:
+        reader: an open trace.
+        layer: name of the layer.
+        variable: its name.
+        size: most numbers of a block, >= 1; `SIZE` if None. A block holds one sample in any case.
+
+    Returns:
+        An iterator over blocks of whole samples, in the order of the trace.
 
     Raises:
-        UserError: see `TraceReader.dense`.
+        UserError: as in `TraceReader.dense`.
     """
     size = size or SIZE
-    held: list[np.ndarray] = []
+    waiting: list[np.ndarray] = []
     first = 0
     for sample in reader:
         values = reader.dense(sample.position, layer, variable)
-        if held and (len(held) + 1) * values.size > size:
-            yield DenseBlock(first, np.stack(held))
-            held, first = [], sample.position
-        held.append(values)
-    if held:
-        yield DenseBlock(first, np.stack(held))
+        if waiting and (len(waiting) + 1) * values.size > size:
+            yield DenseBlock(first, np.stack(waiting))
+            waiting, first = [], sample.position
+        waiting.append(values)
+    if waiting:
+        yield DenseBlock(first, np.stack(waiting))
 
 
 def _joined(parts: list[EventBlock]) -> EventBlock:

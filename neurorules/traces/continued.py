@@ -16,18 +16,21 @@ from neurorules.traces.store import Sample, TraceReader
 from neurorules.traces.writer import TraceWriter
 
 TOGETHER = 16
-"""Samples copied at once."""
+"""How many samples are copied at once."""
 
 
 def continue_trace(path: Path, header: TraceHeader, epoch: int) -> TraceWriter:
-    """Open a trace to write on from an epoch; what it holds of that epoch and later ones goes.
+    """Open a trace to write on from an epoch. What it holds of that epoch and later ones goes.
 
     The file that was there stays whole until its copy can take its place.
 
     Args:
-        path: the trace; a new one is begun where there is none, or `epoch` is 0.
+        path: of the trace; a new one is begun where there is none, or `epoch` is 0.
         header: of the new file; it must ask for what the old one holds.
         epoch: the first that is still to come.
+
+    Returns:
+        The writer.
 
     Raises:
         UserError: the trace holds something else, or is damaged.
@@ -46,10 +49,14 @@ def continue_trace(path: Path, header: TraceHeader, epoch: int) -> TraceWriter:
 
 
 def check_same(old: TraceReader, asked: Mapping[str, Any]) -> None:
-    """Whether a trace holds what is asked for.
+    """Refuse a trace that holds something else than is asked for.
+
+    Args:
+        old: the open trace.
+        asked: what is asked for, by name as in `TraceHeader.recording`.
 
     Raises:
-        UserError: it does not; each difference is named.
+        UserError: they differ; each difference is named.
     """
     stored, wanted = old.header.recording, plain(asked)
     differing = [key for key in {**stored, **wanted} if stored.get(key) != wanted.get(key)]
@@ -59,9 +66,9 @@ def check_same(old: TraceReader, asked: Mapping[str, Any]) -> None:
 
 
 def _copy(old: TraceReader, writer: TraceWriter, epoch: int) -> None:
-    kept = [sample for sample in old if sample.epoch < epoch]
+    earlier = [sample for sample in old if sample.epoch < epoch]
     snapshots = [snapshot for snapshot in old.snapshots if snapshot.epoch < epoch]
-    for batch in _batches(kept, {snapshot.samples for snapshot in snapshots}):
+    for batch in _batches(earlier, {snapshot.samples for snapshot in snapshots}):
         layers = {
             layer: {
                 name: np.stack([old.dense(sample.position, layer, name) for sample in batch], axis=1)
@@ -70,8 +77,8 @@ def _copy(old: TraceReader, writer: TraceWriter, epoch: int) -> None:
             for layer in old.layers
         }
         columns = ([getattr(s, name) for s in batch] for name in ("data_index", "label", "prediction"))
-        indices, labels, said = columns
-        writer.append_batch(indices, labels, layers, said, batch[0].epoch)
+        indices, labels, predictions = columns
+        writer.append_batch(indices, labels, layers, predictions, batch[0].epoch)
         while snapshots and snapshots[0].samples <= len(writer):
             _copy_snapshot(old, writer, snapshots.pop(0).position)
     for snapshot in snapshots:

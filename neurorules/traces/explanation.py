@@ -100,10 +100,10 @@ class Explanation:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Explanation | PhasePart | Term):
-        found = {name: _plain(item) for name, item in vars(value).items()}
+        items = {name: _plain(item) for name, item in vars(value).items()}
         if isinstance(value, PhasePart):
-            found |= {"dw": value.dw.tolist(), "dw_cumulative": value.dw.cumsum().tolist()}
-        return found
+            items |= {"dw": value.dw.tolist(), "dw_cumulative": value.dw.cumsum().tolist()}
+        return items
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, Mapping):

@@ -68,9 +68,9 @@ class TraceReader:
         if not path.is_file():
             raise UserError(f"there is no trace file {path}. Record one: neurorules record RUN --out {path.name}")
         self.path = path
-        with self._damage_told():
+        with self._damage_reported():
             self._file = open_trace(path)
-        with self._closed_where_wrong(), self._damage_told():
+        with self._closed_where_wrong(), self._damage_reported():
             self._check_format()
             self.header = TraceHeader.from_text(self._file.attrs["header"])
             self.steps = int(self._file.attrs["steps"])
@@ -110,34 +110,56 @@ class TraceReader:
         """
         if layer not in self.header.layers:
             raise unknown(f"layer of {self.path.name}", layer, self.layers)
-        with self._damage_told():
+        with self._damage_reported():
             names = str(self._file["layers"][layer].attrs[VARIABLES])
         return names.split(",") if names else []
 
     def events(self, sample: int, layer: str) -> Events:
-        """Spikes of a layer in the sample at position `sample`, with their values.
+        """Spikes of a layer in one sample, with their values.
+
+        Args:
+            sample: its position in the trace.
+            layer: name of the layer.
+
+        Returns:
+            Steps, neurons and values, (E,) each, ordered by step.
 
         Raises:
             UserError: the layer or its spikes were not recorded, there is no such sample, or the file is damaged.
         """
         self._check_variable(layer, SPIKES)
         position = self._position(sample)
-        with self._damage_told():
+        with self._damage_reported():
             return self._spikes_of(layer).events(position)
 
     def spikes(self, sample: int, layer: str) -> tuple[np.ndarray, np.ndarray]:
-        """Spikes of a layer in one sample: (E,) steps in [0, T) and (E,) neurons in [0, N); see `events`."""
+        """Spikes of a layer in one sample, without their values.
+
+        Args:
+            sample, layer: as in `events`, which lists the errors.
+
+        Returns:
+            Steps in [0, T) and neurons in [0, N), (E,) each.
+        """
         events = self.events(sample, layer)
         return events.t, events.neuron
 
     def count(self, layer: str) -> int:
-        """How many spikes of a layer the whole trace holds."""
+        """The number of spikes of a layer in the whole trace."""
         self._check_variable(layer, SPIKES)
-        with self._damage_told():
+        with self._damage_reported():
             return self._spikes_of(layer).count(len(self))
 
     def dense(self, sample: int, layer: str, variable: str) -> np.ndarray:
-        """A variable of a layer in one sample, (T, N) float32; `S` is laid out from its events.
+        """A variable of a layer in one sample; `S` is laid out from its spikes.
+
+        Args:
+            sample: its position in the trace.
+            layer: name of the layer or connection.
+            variable: its name.
+
+        Returns:
+            The values, (T, N) float32.
 
         Raises:
             UserError: it was not recorded, there is no such sample, or the file is damaged.
@@ -145,7 +167,7 @@ class TraceReader:
         position = self._position(sample)
         if variable != SPIKES:
             self._check_variable(layer, variable)
-            with self._damage_told():
+            with self._damage_reported():
                 return np.asarray(self._data(f"layers/{layer}/{variable}")[position])
         spikes = np.zeros((self.steps, self.header.neurons(layer) if layer in self.layers else 0), np.float32)
         events = self.events(position, layer)
@@ -153,7 +175,14 @@ class TraceReader:
         return spikes
 
     def parameter(self, snapshot: int, name: str) -> np.ndarray:
-        """A parameter in the snapshot at position `snapshot`, shaped as it is, float32.
+        """A parameter in one snapshot.
+
+        Args:
+            snapshot: its position in the trace.
+            name: of the parameter.
+
+        Returns:
+            The values, shaped like the parameter, float32.
 
         Raises:
             UserError: it was not kept, there is no such snapshot, or the file is damaged.
@@ -162,7 +191,7 @@ class TraceReader:
             raise unknown(f"parameter of {self.path.name}", name, list(self.header.parameters))
         if not 0 <= snapshot < len(self.snapshots):
             raise UserError(f"{self.path.name} has no snapshot {snapshot}, it holds {len(self.snapshots)}, from 0 on")
-        with self._damage_told():
+        with self._damage_reported():
             return np.asarray(self._data(f"{PARAMETERS}/{name}")[snapshot])
 
     def close(self) -> None:
@@ -209,7 +238,8 @@ class TraceReader:
         return self._spikes[layer]
 
     @contextmanager
-    def _damage_told(self) -> Iterator[None]:
+    def _damage_reported(self) -> Iterator[None]:
+        """Say in one line that the file is damaged, where the block finds it so."""
         try:
             yield
         except UNREADABLE as error:
@@ -217,6 +247,7 @@ class TraceReader:
 
     @contextmanager
     def _closed_where_wrong(self) -> Iterator[None]:
+        """Close the file where the block refuses it."""
         try:
             yield
         except UserError:

@@ -107,8 +107,13 @@ class TraceWriter:
     def append(
         self, sample_index: int, label: int, layers: Layers, prediction: int = -1, epoch: int = -1
     ) -> None:  # fmt: skip
-        """Add one sample; see `append_batch`. Its arrays are (T, N) or (T, *shape)."""
-        batch = {layer: {n: np.asarray(x)[:, None] for n, x in found.items()} for layer, found in layers.items()}
+        """Add one sample.
+
+        Args:
+            sample_index, label, prediction, epoch: as in `append_batch`, of one sample.
+            layers: layer -> variable -> array (T, N) or (T, *shape).
+        """
+        batch = {layer: {n: np.asarray(x)[:, None] for n, x in own.items()} for layer, own in layers.items()}
         self.append_batch([sample_index], [label], batch, [prediction], epoch)
 
     def append_batch(
@@ -128,14 +133,14 @@ class TraceWriter:
             ValueError: other layers, variables or T than the first ones', or not the shape the header declares.
         """
         size = len(indices)
-        rows = {a: {name: self._flat(a, name, x, size) for name, x in found.items()} for a, found in layers.items()}
+        rows = {a: {name: self._flat(a, name, x, size) for name, x in own.items()} for a, own in layers.items()}
         if self.steps is None:
             self._begin(rows)
         self._check(rows)
-        said = np.full(size, -1) if predictions is None else predictions
-        columns = np.stack([np.asarray(c, np.int64) for c in (indices, labels, said, np.full(size, epoch))], axis=1)
+        classes = np.full(size, -1) if predictions is None else predictions
+        columns = np.stack([np.asarray(c, np.int64) for c in (indices, labels, classes, np.full(size, epoch))], axis=1)
         sets = 2 * sum(map(len, rows.values())) + 1
-        places = sum(x.size for found in rows.values() for x in found.values())
+        places = sum(x.size for own in rows.values() for x in own.values())
         with self._writing(places * A_PLACE + columns.nbytes + size * sets * A_ROW):
             self._write(columns, rows)
 
@@ -231,18 +236,18 @@ class TraceWriter:
         return rows
 
     def _check(self, rows: Layers) -> None:
-        variables = {layer: sorted(found) for layer, found in rows.items()}
+        variables = {layer: sorted(arrays) for layer, arrays in rows.items()}
         if variables != self._variables:
             raise ValueError(f"the sample holds {variables}, the first one held {self._variables}")
-        for layer, found in rows.items():
-            for name, array in found.items():
+        for layer, arrays in rows.items():
+            for name, array in arrays.items():
                 if len(array) != self.steps:
                     raise ValueError(f"'{name}' of '{layer}' has {len(array)} steps, the first sample had {self.steps}")
 
     def _begin(self, rows: Layers) -> None:
         """Lay the file out: no data set can be added once the single-writer mode is on."""
-        self._variables = {layer: sorted(found) for layer, found in rows.items()}
-        self.steps = max((len(array) for found in rows.values() for array in found.values()), default=0)
+        self._variables = {layer: sorted(arrays) for layer, arrays in rows.items()}
+        self.steps = max((len(array) for arrays in rows.values() for array in arrays.values()), default=0)
         sets = 2 * sum(map(len, self._variables.values())) + 2 * len(self.header.layers) + len(self.header.parameters)
         with self._writing(len(self.header.to_text()) + A_SET * sets):
             self._lay_out(rows, self.steps)
@@ -273,8 +278,8 @@ class TraceWriter:
         """Who the samples are, then their data, and last that they are there."""
         before = self._count[0]
         put(self._data(SAMPLES), before, columns)
-        for layer, found in rows.items():
-            for name, array in found.items():
+        for layer, arrays in rows.items():
+            for name, array in arrays.items():
                 if name == SPIKES:
                     bits, values = (self._data(f"spikes/{layer}/{part}") for part in (BITS, VALUES))
                     put_spikes(bits, values, before, array)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sources import Function, Source, sources
 
 MOST_LINES = 30
+COMMANDS = "neurorules/commands/"
 
 
 class Definition(NamedTuple):
@@ -72,12 +73,27 @@ def test_no_docstring_is_longer_than_a_reader_wants() -> None:
     assert not long, long
 
 
+@cache
+def options_with_help() -> set[str]:
+    """Names of annotations of the command line that bring a help text, such as `Json`."""
+    aliases = (node for source in sources() if source.name.startswith(COMMANDS) for node in source.tree.body)
+    values = {ast.unparse(a.targets[0]): ast.unparse(a.value) for a in aliases if isinstance(a, ast.Assign)}
+    return {name for name, value in values.items() if value.startswith("Annotated[") and "help=" in value}
+
+
+def has_help(parameter: ast.arg) -> bool:
+    """Whether the command line explains a parameter, in the help text of its option or argument."""
+    annotation = "" if parameter.annotation is None else ast.unparse(parameter.annotation)
+    return annotation in options_with_help() or (annotation.startswith("Annotated[") and "help=" in annotation)
+
+
 def parameters_of(definition: Definition) -> list[str]:
-    """Names of what a function takes, but for the object or class that a method belongs to."""
+    """Names of what a docstring has to explain: no option with a help text, and not the object or class of a method."""
     assert not isinstance(definition.node, ast.ClassDef)
     given = definition.node.args
-    named = [a.arg for a in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
-    named += [a.arg for a in (given.vararg, given.kwarg) if a is not None]
+    parameters = [*given.posonlyargs, *given.args, *given.kwonlyargs]
+    parameters += [a for a in (given.vararg, given.kwarg) if a is not None]
+    named = [a.arg for a in parameters if not has_help(a)]
     return named[1:] if definition.is_method and named[:1] in (["self"], ["cls"]) else named
 
 
@@ -91,7 +107,8 @@ EXPLAINED = (
     "neurorules/contracts/", "neurorules/signals/", "neurorules/connections/", "neurorules/transforms/",
     "neurorules/normalisations/", "neurorules/encoders/", "neurorules/datasets/", "neurorules/disk/",
     "neurorules/runs/", "neurorules/compare/", "neurorules/audit/", "neurorules/papers/", "neurorules/runner/",
-    "neurorules/torch_path/", "neurorules/network/",
+    "neurorules/torch_path/", "neurorules/network/", "neurorules/native/", "neurorules/language/",
+    "neurorules/neurons/", "neurorules/traces/", "neurorules/commands/", "neurorules/cli.py",
     "neurorules/surrogates.py", "neurorules/causal.py", "neurorules/api.py", "hardware_models/",
     "neurorules/brian2_steps/", "neurorules/brian2_continuous/", "neurorules/conformance/", "neurorules/rules/",
 )  # fmt: skip

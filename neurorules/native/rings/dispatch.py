@@ -1,4 +1,4 @@
-"""What neurons, connections and reverse circuits call: compiled rings where they can be had, plain torch elsewhere."""
+"""The functions that neurons, connections and reverse circuits call: compiled rings, or plain torch without them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from neurorules.native.rings import native, reference
 from neurorules.native.rings.system import EDGE_TAPS, NODE_TAPS, Mode, RingSystem
 
 RINGS_AT_ONCE = 2**18
-"""Rings of connections that plain torch runs at once, to bound its memory."""
+"""How many rings of connections plain torch runs at once, to bound its memory."""
 
 
 def run_nodes(system: RingSystem, drive: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
-    """Rings at neurons.
+    """Run the rings of neurons. R is the number of rows.
 
     Args:
+        system: numbers of the rings.
         drive: (R, N), before saturation.
-        rest: x* (5, N), > 0.
+        rest: fixed points x* (5, N), > 0.
 
     Returns:
         Displacement of S (R, N), and the final state (R, 5, N).
@@ -34,15 +35,19 @@ def run_nodes(system: RingSystem, drive: Tensor, rest: Tensor) -> tuple[Tensor, 
 def reverse_nodes(
     system: RingSystem, mode: Mode, error: Tensor, drive: Tensor, rest: Tensor, final: Tensor, sums: bool = False
 ) -> tuple[Tensor, Tensor | None]:
-    """The reverse circuit of neurons' rings. EXACT and DISCRETE run the forward path again instead of storing it.
+    """Run the reverse circuit of neurons' rings. EXACT and DISCRETE run the forward path again instead of storing it.
 
     Args:
+        system: numbers of the rings.
+        mode: how the reverse signal travels.
         error: of the output, (R, N).
         drive, rest, final: as in `run_nodes`.
         sums: whether the fixed points learn.
 
     Returns:
-        What arrives at the drives before saturation (R, N); gradient of ln x* (5, N), summed over rows, if asked for.
+        What arrives at the drives before saturation (R, N), and the gradient of ln x* (5, N), summed over rows; None
+        for
+        the gradient unless `sums`.
     """
     drive = system.saturated(drive)
     if native.serves(drive):
@@ -53,11 +58,12 @@ def reverse_nodes(
 
 
 def run_edges(system: RingSystem, drive: Tensor, rest: Tensor) -> Tensor:
-    """Rings at connections, those with a drive of 0 left at rest.
+    """Run the rings of connections. Those with a drive of 0 stay at rest.
 
     Args:
+        system: numbers of the rings.
         drive: (R, I), before saturation.
-        rest: x* (5, I, O), > 0.
+        rest: fixed points x* (5, I, O), > 0.
 
     Returns:
         Displacements of S and T, summed over I: (R, O).
@@ -73,7 +79,17 @@ def run_edges(system: RingSystem, drive: Tensor, rest: Tensor) -> Tensor:
 
 
 def reverse_edges(system: RingSystem, mode: Mode, error: Tensor, drive: Tensor, rest: Tensor) -> Tensor:
-    """The reverse circuit of connections' rings: error (R, O) to what arrives at their drives (R, I)."""
+    """Run the reverse circuit of connections' rings.
+
+    Args:
+        system: numbers of the rings.
+        mode: how the reverse signal travels.
+        error: of the summed output, (R, O).
+        drive, rest: as in `run_edges`.
+
+    Returns:
+        What arrives at the drives before saturation, (R, I).
+    """
     drive = system.saturated(drive)
     if native.serves(drive):
         return native.edges_back(system, EDGE_TAPS, mode, error.contiguous(), drive.contiguous(), rest.contiguous())
@@ -82,7 +98,17 @@ def reverse_edges(system: RingSystem, mode: Mode, error: Tensor, drive: Tensor, 
 
 
 def fixed_point_gradient(system: RingSystem, mode: Mode, error: Tensor, drive: Tensor, rest: Tensor) -> Tensor:
-    """Gradient of connections' ln x* (5, I, O), summed over rows, of the error (R, O) of their summed output."""
+    """The gradient of connections' ln x*, which teaches their fixed points.
+
+    Args:
+        system: numbers of the rings.
+        mode: how the reverse signal travels.
+        error: of the summed output, (R, O).
+        drive, rest: as in `run_edges`.
+
+    Returns:
+        The gradient (5, I, O), summed over rows.
+    """
     drive = system.saturated(drive)
     if native.serves(drive):
         return native.edges_sums(system, EDGE_TAPS, mode, error.contiguous(), drive.contiguous(), rest.contiguous())
@@ -103,6 +129,6 @@ def _pieces(drive: Tensor, rest: Tensor) -> Iterator[slice]:
 def _back(
     system: RingSystem, mode: Mode, error: Tensor, drive: Tensor, rest: Tensor, some: slice, learn: bool
 ) -> tuple[Tensor, Tensor | None]:
-    here, held = drive[:, some, None], rest[:, None, some]
-    last, _ = reference.run(system, here, held)
-    return reference.back(system, EDGE_TAPS, mode, error[:, None], here.expand(last.shape[1:]), held, last, learn)
+    here, still = drive[:, some, None], rest[:, None, some]
+    last, _ = reference.run(system, here, still)
+    return reference.back(system, EDGE_TAPS, mode, error[:, None], here.expand(last.shape[1:]), still, last, learn)

@@ -16,6 +16,7 @@ from neurorules.native.rings.system import Mode, RingSystem
 
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("rings.c", "rings_template.c"))
 FLAGS = (*compile_c.FLAGS, "-ffp-contract=fast")
+"""Rings may round once where a product is added."""
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 
 
@@ -33,7 +34,7 @@ class _System(ctypes.Structure):
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
-    """The compiled rings, or None after one warning where they cannot be had. Asked once a process."""
+    """The compiled rings, or None after one warning where they cannot be had. Each process asks once."""
     return compile_c.load(compile_c.find_compiler(), SOURCES, FLAGS, instead="rings run in plain torch")
 
 
@@ -54,7 +55,17 @@ def _call(
 
 
 def nodes(system: RingSystem, taps: Sequence[float], drive: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
-    """Drive (R, N), rest (5, N) -> output (R, N), final state (R, 5, N)."""
+    """Run the rings of neurons, compiled.
+
+    Args:
+        system: numbers of the rings.
+        taps: weights of the five displacements in the output.
+        drive: (R, N), saturated, contiguous.
+        rest: x* (5, N), contiguous.
+
+    Returns:
+        Output (R, N), and the final state (R, 5, N).
+    """
     rows, size = drive.shape
     out, final = torch.empty_like(drive), drive.new_empty(rows, 5, size)
     _call("nodes", system, taps, Mode.FINAL, (drive, rest, out, final), rows, size)
@@ -65,16 +76,38 @@ def nodes_back(
     system: RingSystem, taps: Sequence[float], mode: Mode, error: Tensor, drive: Tensor, rest: Tensor, final: Tensor,
     sums: bool,
 ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
-    """Error (R, N) -> what arrives at the drives before saturation (R, N), gradient of ln x* (5, N) where `sums`."""
+    """Run the reverse circuit of neurons' rings, compiled.
+
+    Args:
+        system: numbers of the rings.
+        taps: weights of the five displacements in the output.
+        mode: how the reverse signal travels.
+        error: of the output, (R, N), contiguous.
+        drive, rest, final: as in `nodes`.
+        sums: whether the gradient of ln x* is asked for.
+
+    Returns:
+        What arrives at the drives before saturation (R, N), and the gradient of ln x* (5, N); None unless `sums`.
+    """
     rows, size = drive.shape
     arrived = torch.empty_like(drive)
-    gathered = drive.new_empty(5, size) if sums else None
-    _call("nodes_back", system, taps, mode, (error, drive, rest, final, arrived, gathered), rows, size)
-    return arrived, gathered
+    gradient = drive.new_empty(5, size) if sums else None
+    _call("nodes_back", system, taps, mode, (error, drive, rest, final, arrived, gradient), rows, size)
+    return arrived, gradient
 
 
 def edges(system: RingSystem, taps: Sequence[float], drive: Tensor, rest: Tensor) -> Tensor:
-    """Drive (R, I), rest (5, I, O) -> summed output (R, O)."""
+    """Run the rings of connections, compiled.
+
+    Args:
+        system: numbers of the rings.
+        taps: weights of the five displacements in the output.
+        drive: (R, I), saturated, contiguous.
+        rest: x* (5, I, O), contiguous.
+
+    Returns:
+        Output, summed over I: (R, O).
+    """
     (rows, pre), post = drive.shape, rest.shape[2]
     out = drive.new_empty(rows, post)
     _call("edges", system, taps, Mode.FINAL, (drive, rest, out), rows, pre, post)
@@ -84,7 +117,18 @@ def edges(system: RingSystem, taps: Sequence[float], drive: Tensor, rest: Tensor
 def edges_sums(
     system: RingSystem, taps: Sequence[float], mode: Mode, error: Tensor, drive: Tensor, rest: Tensor
 ) -> Tensor:
-    """Error (R, O) -> gradient of ln x*, (5, I, O)."""
+    """The gradient of connections' ln x*, compiled.
+
+    Args:
+        system: numbers of the rings.
+        taps: weights of the five displacements in the output.
+        mode: how the reverse signal travels.
+        error: of the summed output, (R, O), contiguous.
+        drive, rest: as in `edges`.
+
+    Returns:
+        The gradient (5, I, O), summed over rows.
+    """
     (rows, pre), post = drive.shape, rest.shape[2]
     sums = torch.empty_like(rest)
     _call("edges_sums", system, taps, mode, (error, drive, rest, sums), rows, pre, post)
@@ -94,7 +138,18 @@ def edges_sums(
 def edges_back(
     system: RingSystem, taps: Sequence[float], mode: Mode, error: Tensor, drive: Tensor, rest: Tensor
 ) -> Tensor:
-    """Error (R, O) -> what arrives at the drives before saturation, (R, I)."""
+    """Run the reverse circuit of connections' rings, compiled.
+
+    Args:
+        system: numbers of the rings.
+        taps: weights of the five displacements in the output.
+        mode: how the reverse signal travels.
+        error: of the summed output, (R, O), contiguous.
+        drive, rest: as in `edges`.
+
+    Returns:
+        What arrives at the drives before saturation, (R, I).
+    """
     (rows, pre), post = drive.shape, rest.shape[2]
     arrived = torch.empty_like(drive)
     _call("edges_back", system, taps, mode, (error, drive, rest, arrived), rows, pre, post)

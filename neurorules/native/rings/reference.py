@@ -16,7 +16,15 @@ J, S, T = 0, 1, 4  # places of metal, water and earth on the ring
 
 
 def couple(a: Tensor, d: Tensor) -> Tensor:
-    """A d of (5, ...); with A^T, the same ring run through in the opposite sense."""
+    """Multiply displacements by the matrix of the ring.
+
+    Args:
+        a: A (5, 5), or A^T, which is the same ring run through in the opposite sense.
+        d: displacements (5, ...).
+
+    Returns:
+        A d, (5, ...).
+    """
     return (a @ d.reshape(5, -1)).reshape(d.shape)
 
 
@@ -30,7 +38,16 @@ def _matrix_like(system: RingSystem, like: Tensor) -> Tensor:
 
 
 def run(system: RingSystem, drive: Tensor, rest: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-    """From rest under a constant drive (...): final x (5, ...), and x before each step and at its Heun predictor."""
+    """Run rings from rest under a constant drive.
+
+    Args:
+        system: numbers of the rings.
+        drive: saturated, (...).
+        rest: x* (5, ...), which broadcasts with the drive.
+
+    Returns:
+        Final x (5, ...), and for each step x before it and at its Heun predictor.
+    """
     shape = (5, *torch.broadcast_shapes(rest.shape[1:], drive.shape))
     matrix = _matrix_like(system, drive)
     x = rest.expand(shape)
@@ -49,7 +66,16 @@ def run(system: RingSystem, drive: Tensor, rest: Tensor) -> tuple[Tensor, list[t
 
 
 def output(taps: Sequence[float], x: Tensor, rest: Tensor) -> Tensor:
-    """Sum of taps times displacements from the fixed point."""
+    """The output of rings.
+
+    Args:
+        taps: weights of the five displacements.
+        x: state (5, ...).
+        rest: x* (5, ...).
+
+    Returns:
+        Sum of taps times displacements from the fixed point, (...).
+    """
     return sum((x[i] - rest[i]) * tap for i, tap in enumerate(taps) if tap)  # type: ignore[return-value]
 
 
@@ -57,15 +83,21 @@ def back(
     system: RingSystem, taps: Sequence[float], mode: Mode, error: Tensor, drive: Tensor, rest: Tensor, last: Tensor,
     learn: bool = True,
 ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
-    """The reverse circuit.
+    """Run the reverse circuit.
 
     Args:
+        system: numbers of the rings.
+        taps: weights of the five displacements in the output.
+        mode: how the reverse signal travels.
         error: of the output (...).
+        drive, rest: as in `run`.
         last: final x (5, ...).
         learn: whether the gradient of ln x* is asked for.
 
     Returns:
-        What arrives at the drive (...), and the gradient of ln x* (5, ...).
+        What arrives at the drive (...), and the gradient of ln x* (5, ...); None for the gradient unless `learn`, but
+        in
+        mode LEAD, which always makes it.
     """
     weight = last.new_zeros(5, *[1] * (last.ndim - 1))
     for place, tap in enumerate(taps):

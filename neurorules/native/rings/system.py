@@ -23,8 +23,9 @@ NODE_TAPS = (0.0, 1.0, 0.0, 0.0, 0.0)
 EDGE_TAPS = (0.0, 1.0, 0.0, 0.0, 1.0)
 """A connection's output: those of S, which J feeds, and T, which J eats: together a signed weight."""
 RingSteps = Annotated[int, Range("[1, 1024]")]
-"""Heun steps of one run."""
+"""How many Heun steps one run has."""
 LOG_REST = (-1.5, 1.0)
+"""The range of ln x*; further out the explicit steps become unstable."""
 
 
 ModeName = Literal["exact", "final", "fixed", "lead", "discrete"]
@@ -76,7 +77,7 @@ class RingSystem:
     saturation: Positive = 3.0
 
     def saturated(self, drive: Tensor) -> Tensor:
-        """The drive that reaches J."""
+        """The drive that reaches J, u of the class's docstring; of any shape."""
         return self.saturation * torch.tanh(drive / self.saturation)
 
     def saturation_slope(self, saturated: Tensor) -> Tensor:
@@ -84,12 +85,20 @@ class RingSystem:
         return 1 - (saturated / self.saturation).square()
 
     def matrix(self) -> Tensor:
-        """A (5, 5), float64."""
+        """The matrix A (5, 5), in float64."""
         return coupling_matrix(*(torch.full((5,), rate, dtype=torch.float64) for rate in (self.k2, self.k3)))
 
 
 def coupling_matrix(k2: Tensor, k3: Tensor) -> Tensor:
-    """A = -diag(k2) + N of rates (5,) each; N[i, i-1] = k3_i = -N[i-1, i]: what i gains the one before it loses."""
+    """The matrix A = -diag(k2) + N, with N[i, i-1] = k3_i = -N[i-1, i]: what i gains, the one before it loses.
+
+    Args:
+        k2: self-limitation of each variable, (5,).
+        k3: coupling of each variable to the one before it, (5,).
+
+    Returns:
+        A (5, 5).
+    """
     a = -torch.diag(k2)
     for i in range(5):
         a[i, i - 1] += k3[i]
@@ -98,7 +107,15 @@ def coupling_matrix(k2: Tensor, k3: Tensor) -> Tensor:
 
 
 def fixed_point(a: Tensor, k1: Tensor) -> Tensor:
-    """x* (5,) of A x* = -k1; it exists where every k2 > 0."""
+    """The fixed point of a ring. It exists where every k2 > 0.
+
+    Args:
+        a: matrix A (5, 5).
+        k1: growth rates (5,).
+
+    Returns:
+        x* (5,) of A x* = -k1.
+    """
     return torch.linalg.solve(a, -k1)
 
 
@@ -108,13 +125,30 @@ def fixed_points(log_rest: Tensor) -> Tensor:
 
 
 def field(a: Tensor, x: Tensor, rest: Tensor, drive: Tensor) -> Tensor:
-    """dx/dt (..., 5) at x, under a drive (..., 5) per capita."""
+    """The rate of change of a ring.
+
+    Args:
+        a: matrix A (5, 5).
+        x: state (..., 5), > 0.
+        rest: x* (5,).
+        drive: u per capita, (..., 5).
+
+    Returns:
+        dx/dt (..., 5).
+    """
     return x * ((x - rest) @ a.T + drive)
 
 
 def energy(x: Tensor, rest: Tensor) -> Tensor:
-    """V = sum_i x_i - x*_i - x*_i ln(x_i / x*_i) (...): conserved where k2 = 0, falling where k2 > 0; 0 at x*.
+    """The energy V = sum_i x_i - x*_i - x*_i ln(x_i / x*_i): conserved where k2 = 0, falling where k2 > 0; 0 at x*.
 
     dV/dt = -sum_i k2_i (x_i - x*_i)^2 in a free run. Source: Volterra 1931 for predator-prey systems.
+
+    Args:
+        x: state (..., 5), > 0.
+        rest: x* (5,), > 0.
+
+    Returns:
+        V (...), >= 0.
     """
     return (x - rest - rest * torch.log(x / rest)).sum(-1)

@@ -25,7 +25,7 @@ def _load_or_compile(compiler: str, folder: Path) -> ctypes.CDLL:
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
-    """The compiled kernels, or None after one warning where they cannot be had. Asked once a process."""
+    """The compiled kernels, or None after one warning where they cannot be had. Each process asks once."""
     return compile_c.load(find_compiler(), _sources(), FLAGS)
 
 

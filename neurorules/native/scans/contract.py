@@ -1,4 +1,4 @@
-"""What goes into a scan and what comes out of it: the words shared by the C kernels and their torch reference."""
+"""Inputs and outputs of a scan: the words that the C kernels, the Triton kernels and their torch reference share."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ class Total(IntEnum):
 
 
 class Affine(NamedTuple):
-    """What happens to a current on its way into the membrane: (current - shift - mean) * gain + bias.
+    """The map of a current on its way into the membrane: (current - shift - mean) * gain + bias.
 
-    Each is () or (N,); None leaves a part out; mean and gain come together. Moments are those of current - shift.
+    Each is () or (N,), and None leaves a part out; mean and gain come together. Moments are those of current - shift.
     """
 
     shift: torch.Tensor | None = None
@@ -64,10 +64,12 @@ class Affine(NamedTuple):
 
 
 class Through(NamedTuple):
-    """The adjoint of a normalisation: d -> (d - mean_d - I^ mean_product) * gain, I^ the normalised current.
+    """The adjoint of a normalisation: d -> (d - mean_d - I^ mean_product) * gain, with I^ the normalised current.
 
-    current: (T, B, N), or (B, N) for the same at each step.  affine: what normalised it, without a bias.
-    mean_d, mean_product: (N,).
+    Args:
+        current: (T, B, N), or (B, N) for the same at each step.
+        affine: what normalised it, without a bias.
+        mean_d, mean_product: (N,).
     """
 
     current: torch.Tensor
@@ -79,9 +81,13 @@ class Through(NamedTuple):
 class Scan(NamedTuple):
     """A layer's run through time. What was not asked for is None.
 
-    spikes: (T, B, N), 0 or 1.  v: (T, B, N), the membrane before the reset.  u: (B, N), the membrane left behind.
-    spike_total: (B, N), sum over time of the spikes.  total: (B, N), the same of what `Total` names.
-    current_sum, square_sum: (B, N), sums over time of the shifted current and of its square.
+    Args:
+        spikes: 0 or 1, (T, B, N).
+        v: membrane before the reset, (T, B, N).
+        u: membrane left behind, (B, N).
+        spike_total: sum over time of the spikes, (B, N).
+        total: sum over time of what `Total` names, (B, N).
+        current_sum, square_sum: sums over time of the shifted current and of its square, (B, N).
     """
 
     spikes: torch.Tensor | None
@@ -96,8 +102,11 @@ class Scan(NamedTuple):
 class Reverse(NamedTuple):
     """A reverse scan. What was not asked for is None.
 
-    every: (T, B, N), outer * R[t], or outer * the normalisation's adjoint of R[t].  every_total: (B, N), its sum.
-    total: (B, N), sum over time of R.  product: (B, N), sum over time of R I^.
+    Args:
+        every: outer * R[t], or outer * the normalisation's adjoint of R[t], (T, B, N).
+        every_total: sum over time of `every`, (B, N).
+        total: sum over time of R, (B, N).
+        product: sum over time of R I^, (B, N).
     """
 
     every: torch.Tensor | None

@@ -54,18 +54,24 @@ def scan(
     moments: bool = False,
     spike_dtype: torch.dtype | None = None,
 ) -> Scan:
-    """Run a layer of integrate-and-fire neurons over `steps` steps; the equations are in the package's docstring.
+    """Run a layer of integrate-and-fire neurons through time; the equations are in the package's docstring.
 
     Args:
-        current: (T, B, N), or (B, N) for the same current at each step. T = `steps`.
+        current: (T, B, N), or (B, N) for the same current at each step.
+        steps: T, >= 1.
         beta, v_threshold: one number, or (N,). No unit is assumed: v, current and v_threshold share theirs.
+        reset, reset_delay: what a spike does to the membrane, and whether a step later.
         u0: (B, N), membrane to start from; zeros if None.
         affine: what happens to the current before it reaches the membrane.
         spikes, v, spike_total, total, moments: which outputs to make; moments are the sums of current and square.
         psi: of the total `GRADED`.
         spike_dtype: of the stored spikes: bool, uint8, bfloat16, or the current's dtype if None.
-    Returns: Scan; a constant of autograd, whatever the inputs.
-    Raises: ValueError, TypeError for a shape or dtype that does not fit.
+
+    Returns:
+        The outputs; constants of autograd, whatever the inputs.
+
+    Raises:
+        ValueError, TypeError: a shape or dtype that does not fit.
     """
     _check_steps(current, steps, "current")
     plane, dtype = current.shape[-2:], current.dtype
@@ -94,7 +100,17 @@ def reverse_scan(
     v_threshold: float | torch.Tensor = 1.0,
     psi: Psi | None = None,
 ) -> torch.Tensor:
-    """Gradient of the current at each step, (T, B, N): `reverse` without a normalisation."""
+    """The gradient of the current at each step: `reverse` without a normalisation.
+
+    Args:
+        gradient, steps, beta, reset, spikes, v, v_threshold, psi: as in `reverse`.
+
+    Returns:
+        R, (T, B, N).
+
+    Raises:
+        ValueError, TypeError: a shape or dtype that does not fit, or a missing v or spikes.
+    """
     given = {"spikes": spikes, "v": v, "v_threshold": v_threshold, "psi": psi}
     every = reverse(gradient, steps, beta, reset, **given, totals=False).every  # type: ignore[arg-type]
     assert every is not None
@@ -117,18 +133,26 @@ def reverse(
     every: bool = True,
     totals: bool = True,
 ) -> Reverse:
-    """From a factor of the spikes to one of the current: through the membrane backwards in time, resets held fixed.
+    """Carry a factor of the spikes to one of the current: through the membrane backwards in time, resets held fixed.
 
     R[t] = g[t] + gate[t+1] R[t+1];  gate[t+1] = beta, or beta (1 - s[t]) for `ZERO`;  g[t] = gradient[t] psi(v[t]).
     With beta = 0 and no reset to zero, R = g: a post factor without memory.
+
     Args:
         gradient: (T, B, N), or (B, N) for the same at each step: of the spikes; without `psi`, of the membrane v.
+        steps, beta, reset, v_threshold: as in `scan`.
         spikes: (T, B, N), any storage; only the `ZERO` reset reads them. If None, they are v > v_threshold.
         v: (T, B, N), the membrane before the reset; needed by `psi`.
-        through: the normalisation whose adjoint `every` step goes through.
+        psi: surrogate derivative; None for a gradient of the membrane.
+        through: the normalisation whose adjoint `every` step goes through; None for none.
         outer: factor of `every` step.
         every, totals: which outputs to make.
-    Raises: ValueError, TypeError for a shape or dtype that does not fit, or for a missing v or spikes.
+
+    Returns:
+        The outputs; constants of autograd.
+
+    Raises:
+        ValueError, TypeError: a shape or dtype that does not fit, or a missing v or spikes.
     """
     _check_steps(gradient, steps, "gradient")
     whole = (steps, *gradient.shape[-2:])

@@ -65,7 +65,15 @@ def _affine(affine: Affine) -> _Affine:
 
 
 def scan(library: ctypes.CDLL, k: ScanInputs) -> Scan:
-    """`reference.scan` in one pass over memory."""
+    """Run `reference.scan` in one pass over memory.
+
+    Args:
+        library: of the compiled kernels.
+        k: checked inputs, on a CPU.
+
+    Returns:
+        The outputs that were asked for.
+    """
     plane = k.current.shape[-2:]
     every = (k.steps, *plane)
     out = Scan(
@@ -92,7 +100,15 @@ def scan(library: ctypes.CDLL, k: ScanInputs) -> Scan:
 
 
 def reverse(library: ctypes.CDLL, k: ReverseInputs) -> Reverse:
-    """`reference.reverse` in one pass over memory."""
+    """Run `reference.reverse` in one pass over memory.
+
+    Args:
+        library: of the compiled kernels.
+        k: checked inputs, on a CPU.
+
+    Returns:
+        The outputs that were asked for.
+    """
     plane, through, psi = k.gradient.shape[-2:], k.through, k.psi
     out = Reverse(
         every=k.gradient.new_empty((k.steps, *plane)) if k.keep_every else None,

@@ -12,7 +12,7 @@ from .contract import Reverse, ReverseInputs, Scan, ScanInputs
 
 
 class Kernels(NamedTuple):
-    """The two scans of one kind of machine: checked inputs in, what was asked for out."""
+    """The two scans of one kind of machine: functions from checked inputs to the outputs that were asked for."""
 
     scan: Callable[[ScanInputs], Scan]
     reverse: Callable[[ReverseInputs], Reverse]
@@ -20,7 +20,7 @@ class Kernels(NamedTuple):
 
 @functools.cache
 def gpu_kernels() -> Kernels | None:
-    """The Triton kernels, or None after one warning where Triton is not installed. Asked once a process."""
+    """The Triton kernels, or None after one warning where Triton is not installed. Each process asks once."""
     try:
         launch = importlib.import_module(f"{__package__}.triton_launch")
     except ImportError as missing:

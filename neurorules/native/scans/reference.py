@@ -41,7 +41,7 @@ def _summed(k: ScanInputs, v: torch.Tensor) -> torch.Tensor:
 
 
 def scan(k: ScanInputs) -> Scan:
-    """Run a layer through time, one torch step after the other. See `kernels.scan`."""
+    """Run a layer through time, one torch step after the other. See `dispatch.scan`."""
     plane = k.current.shape[-2:]
     every = (k.steps, *plane)
     spikes = None if k.spike_dtype is None else k.current.new_empty(every, dtype=k.spike_dtype)
@@ -71,7 +71,16 @@ def scan(k: ScanInputs) -> Scan:
 
 
 def surrogate(psi: Psi, v: torch.Tensor, v_threshold: torch.Tensor) -> torch.Tensor:
-    """psi(v), of v's shape."""
+    """The surrogate derivative of membranes.
+
+    Args:
+        psi: its shape, slope and scale.
+        v: membranes before the reset, of any shape.
+        v_threshold: () or (N,).
+
+    Returns:
+        psi(v), of the shape of `v`.
+    """
     z = psi.slope * (v - v_threshold)
     size = z.abs()
     if psi.shape is PsiShape.BOXCAR:
@@ -108,7 +117,7 @@ def _gate(k: ReverseInputs, t: int) -> torch.Tensor:
 
 
 def reverse(k: ReverseInputs) -> Reverse:
-    """Adjoint of the current, one torch step after the other. See `kernels.reverse`."""
+    """Adjoint of the current, one torch step after the other. See `dispatch.reverse`."""
     plane, through = k.gradient.shape[-2:], k.through
     adjoint = k.gradient.new_zeros(plane)
     every = adjoint.new_empty((k.steps, *plane)) if k.keep_every else None

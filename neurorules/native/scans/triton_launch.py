@@ -8,9 +8,9 @@ from .contract import Affine, PsiShape, Reset, Reverse, ReverseInputs, Scan, Sca
 from .triton_scans import reverse_kernel, scan_kernel
 
 BLOCK = 128
-"""Neurons that a program runs. On an H200, 64 to 1024 of them differed by less than a launch takes."""
+"""How many neurons a program runs. On an H200, 64 to 1024 of them differed by less than a launch takes."""
 OPTIONS = {"num_warps": 4, "enable_fp_fusion": False}
-"""Of the compiler: a fused multiply-add would round once where plain torch rounds twice, and spikes would differ."""
+"""Options of the compiler: a fused multiply-add rounds once where plain torch rounds twice, and spikes would differ."""
 
 
 def scan(k: ScanInputs) -> Scan:
@@ -77,7 +77,7 @@ def reverse(k: ReverseInputs) -> Reverse:
 
 
 def _part(parameter: torch.Tensor | None) -> int:
-    """How a parameter is stored: 0 not at all, 1 one number for all neurons, 2 one a neuron."""
+    """How a parameter is stored: 0 not at all, 1 one number for all neurons, 2 one per neuron."""
     return 0 if parameter is None else 1 + parameter.ndim
 
 

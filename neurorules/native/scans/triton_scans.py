@@ -2,8 +2,7 @@
 
 A program runs a block of neurons through all steps, its state in registers. Operations stand in the order of
 `reference`, and the launches forbid fused multiply-adds, so that sums, products and comparisons are those of plain
-torch. A parameter's `PART` says how
-it is stored: 0 not at all, 1 one number for all neurons, 2 one a neuron.
+torch. A parameter's `PART` says how it is stored: 0 not at all, 1 one number for all neurons, 2 one per neuron.
 """
 
 from __future__ import annotations
@@ -27,15 +26,44 @@ POSITIVE_V = tl.constexpr(int(Total.POSITIVE_V))
 
 @triton.jit
 @no_type_check  # Triton reads the source as it stands
+def block_of_neurons(size, neurons_a_row, BLOCK: tl.constexpr):
+    """The neurons that this program runs: their places in a plane of rows, which of them exist, places in a row.
+
+    Args:
+        size: number of neurons of all rows, B x N.
+        neurons_a_row: N.
+        BLOCK: how many neurons a program runs.
+    """
+    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = at < size
+    at = tl.where(inside, at, 0)
+    return at, inside, at % neurons_a_row
+
+
+@triton.jit
+@no_type_check  # Triton reads the source as it stands
 def spread(values, neurons, PART: tl.constexpr):
-    """A parameter of a block of neurons: its own numbers, or the one number that all share."""
+    """A parameter of a block of neurons: its own numbers, or the one number that all share.
+
+    Args:
+        values: address of the parameter.
+        neurons: places of the block's neurons in their row.
+        PART: how the parameter is stored, 1 or 2.
+    """
     return tl.load(values + neurons) if PART == 2 else tl.load(values)
 
 
 @triton.jit
 @no_type_check  # Triton reads the source as it stands
 def surrogate_height(v, threshold, PSI: tl.constexpr, SLOPE: tl.constexpr):
-    """h of a surrogate derivative at the membrane v; `reference.surrogate` without its scale."""
+    """The height h of a surrogate derivative: `reference.surrogate` without its scale.
+
+    Args:
+        v: membranes of the block.
+        threshold: their thresholds.
+        PSI: a `PsiShape` but FLAT.
+        SLOPE: of the surrogate.
+    """
     z = SLOPE * (v - threshold)
     size = tl.abs(z)
     if PSI == BOXCAR:
@@ -53,7 +81,15 @@ def surrogate_height(v, threshold, PSI: tl.constexpr, SLOPE: tl.constexpr):
 @triton.jit
 @no_type_check  # Triton reads the source as it stands
 def summed_height(v, threshold, TOTAL: tl.constexpr, PSI: tl.constexpr, SLOPE: tl.constexpr):
-    """What a total sums at each step: max(v, 0), or the primitive of the surrogate's shape."""
+    """What a total sums at each step: max(v, 0), or the primitive of the surrogate's shape.
+
+    Args:
+        v: membranes of the block.
+        threshold: their thresholds.
+        TOTAL: a `Total`.
+        PSI: a `PsiShape` that has a primitive.
+        SLOPE: of the surrogate.
+    """
     z = SLOPE * (v - threshold)
     low = tl.where(z < -1.0, -1.0, z).to(v.dtype)
     y = tl.where(low > 1.0, 1.0, low).to(v.dtype)
@@ -70,7 +106,15 @@ def summed_height(v, threshold, TOTAL: tl.constexpr, PSI: tl.constexpr, SLOPE: t
 @triton.jit
 @no_type_check  # Triton reads the source as it stands
 def advance(membrane, drive, decay, edge, RESET: tl.constexpr, DELAY: tl.constexpr):
-    """One step, `reference._step`: membrane before the reset, spikes, membrane left behind."""
+    """One step, `reference._step`: membranes before the reset, spikes, and membranes left behind.
+
+    Args:
+        membrane: left behind by the step before.
+        drive: what arrives in this step.
+        decay, edge: beta and threshold.
+        RESET: a `Reset`.
+        DELAY: whether the reset comes a step later.
+    """
     late = (membrane > edge).to(drive.dtype)
     before = (1.0 - late) * membrane if RESET == ZERO else membrane
     potential = decay * before + drive
@@ -89,7 +133,15 @@ def advance(membrane, drive, decay, edge, RESET: tl.constexpr, DELAY: tl.constex
 @triton.jit
 @no_type_check  # Triton reads the source as it stands
 def weighed(gradient, v, edge, PSI: tl.constexpr, SLOPE: tl.constexpr, SCALE: tl.constexpr):
-    """A gradient times psi of the membranes at v, `reference._weighed`."""
+    """A gradient times psi of the membranes, `reference._weighed`.
+
+    Args:
+        gradient: of the block.
+        v: address of the membranes; not read for FLAT.
+        edge: thresholds.
+        PSI: a `PsiShape`.
+        SLOPE, SCALE: of the surrogate.
+    """
     if PSI == FLAT:
         return gradient * SCALE
     else:
@@ -107,11 +159,15 @@ def scan_kernel(
     SPIKES: tl.constexpr, V: tl.constexpr, SPIKE_TOTAL: tl.constexpr, TOTAL: tl.constexpr, MOMENTS: tl.constexpr,
     RESET: tl.constexpr, DELAY: tl.constexpr, PSI: tl.constexpr, SLOPE: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """`reference.scan` of the neurons first..first+BLOCK of all rows, laid flat."""
-    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    inside = at < size
-    at = tl.where(inside, at, 0)
-    neurons = at % neurons_a_row
+    """`reference.scan` of a block of neurons of all rows, laid flat.
+
+    Args:
+        current, ..., bias: addresses of the inputs (`ScanInputs`); of one that is missing, any address.
+        spikes, ..., square_sum: addresses of the outputs (`Scan`), likewise.
+        steps, size, neurons_a_row: T, B x N, and N.
+        CONSTANT, ..., BLOCK: which of them there are, how they are stored, and what is computed.
+    """
+    at, inside, neurons = block_of_neurons(size, neurons_a_row, BLOCK)
     decay, edge = spread(beta, neurons, BETA), spread(threshold, neurons, THRESHOLD)
     here = tl.load(current + at)
     nothing = tl.full((BLOCK,), 0.0, here.dtype)
@@ -157,21 +213,22 @@ def scan_kernel(
 @triton.jit
 @no_type_check  # Triton reads the source as it stands
 def reverse_kernel(
-    gradient, beta, threshold, spikes, v, current, shift, mean, gain, bias, mean_d, mean_product,
-    every, every_total, total, product,
-    steps, size, neurons_a_row,
-    CONSTANT: tl.constexpr, CURRENT_CONSTANT: tl.constexpr, BETA: tl.constexpr, THRESHOLD: tl.constexpr,
-    SPIKES: tl.constexpr, THROUGH: tl.constexpr,
-    SHIFT: tl.constexpr, GAIN: tl.constexpr, MEAN: tl.constexpr, BIAS: tl.constexpr,
-    EVERY: tl.constexpr, TOTALS: tl.constexpr, PRODUCT: tl.constexpr, ZEROED: tl.constexpr,
-    WEIGHED: tl.constexpr, PSI: tl.constexpr, SLOPE: tl.constexpr, SCALE: tl.constexpr, OUTER: tl.constexpr,
-    BLOCK: tl.constexpr,
+    gradient, beta, threshold, spikes, v, current, shift, mean, gain, bias, mean_d, mean_product, every, every_total,
+    total, product, steps, size, neurons_a_row, CONSTANT: tl.constexpr, CURRENT_CONSTANT: tl.constexpr,
+    BETA: tl.constexpr, THRESHOLD: tl.constexpr, SPIKES: tl.constexpr, THROUGH: tl.constexpr, SHIFT: tl.constexpr,
+    GAIN: tl.constexpr, MEAN: tl.constexpr, BIAS: tl.constexpr, EVERY: tl.constexpr, TOTALS: tl.constexpr,
+    PRODUCT: tl.constexpr, ZEROED: tl.constexpr, WEIGHED: tl.constexpr, PSI: tl.constexpr, SLOPE: tl.constexpr,
+    SCALE: tl.constexpr, OUTER: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """`reference.reverse` of the neurons first..first+BLOCK of all rows, laid flat."""
-    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    inside = at < size
-    at = tl.where(inside, at, 0)
-    neurons = at % neurons_a_row
+    """`reference.reverse` of a block of neurons of all rows, laid flat.
+
+    Args:
+        gradient, ..., mean_product: addresses of the inputs (`ReverseInputs`); of one that is missing, any address.
+        every, ..., product: addresses of the outputs (`Reverse`), likewise.
+        steps, size, neurons_a_row: T, B x N, and N.
+        CONSTANT, ..., BLOCK: which of them there are, how they are stored, and what is computed.
+    """
+    at, inside, neurons = block_of_neurons(size, neurons_a_row, BLOCK)
     decay, edge = spread(beta, neurons, BETA), spread(threshold, neurons, THRESHOLD)
     here = tl.load(gradient + at)
     nothing = tl.full((BLOCK,), 0.0, here.dtype)

@@ -205,7 +205,7 @@ class Recorder:
         classes = np.full(many, -1) if labels is None else labels.cpu().numpy()
         arrays = population_arrays(plan, outcome)
         for rows in many_rows(plan, many):
-            here = {layer: {name: x[:, rows] for name, x in found.items()} for layer, found in arrays.items()}
+            here = {layer: {name: x[:, rows] for name, x in own.items()} for layer, own in arrays.items()}
             here |= synapse_arrays(plan, outcome, rows.start) if plan.synapses else {}
             writer.append_batch(places[rows], classes[rows], here, outcome.predicted.numpy()[rows], epoch)
         self._recorded += many

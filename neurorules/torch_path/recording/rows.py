@@ -177,9 +177,9 @@ def _lingering(view: LocalView, entry: Input, lingering: Lingering) -> Tensor | 
         post = post_value(view, group.post, lambda a: a)
         pre = pre_value(view, entry, group.pre).over_time(steps)
         total += torch.einsum("tbo,tbi->tboi", post.expand_as(v), pre).flatten(2)
-    found = scans.scan(total, steps, lingering.decay, float("inf"), scans.Reset.NONE, spikes=False)
-    assert found.v is not None
-    return found.v.reshape(steps, *weights.shape)
+    scan = scans.scan(total, steps, lingering.decay, float("inf"), scans.Reset.NONE, spikes=False)
+    assert scan.v is not None
+    return scan.v.reshape(steps, *weights.shape)
 
 
 def parameter_arrays(plan: RecordPlan, parameters: Parameters) -> dict[str, np.ndarray]:

@@ -34,8 +34,8 @@ def staged(out: Path) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.stem}.", suffix=".tmp"))
     try:
         yield folder / out.name
-        made = {one: out.parent / one.name for one in sorted(folder.iterdir())}
-        for one, place in made.items():
+        places = {one: out.parent / one.name for one in sorted(folder.iterdir())}
+        for one, place in places.items():
             if one.is_dir():
                 check_free(place)
             else:
@@ -43,7 +43,7 @@ def staged(out: Path) -> Iterator[Path]:
                 check_kind(place, kind_of(one))
         for path in sorted(folder.rglob("*")):
             sync(path)
-        for one, place in made.items():
+        for one, place in places.items():
             os.replace(one, place)
         sync(out.parent)
     finally:

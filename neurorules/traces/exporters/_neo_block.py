@@ -53,9 +53,9 @@ def _opening(file: PatientFile) -> Iterator[None]:
     """Inside the block nixio, which opens files by name only, writes into a file that is open."""
 
     def access() -> h5py.h5p.PropFAID:
-        made = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
-        made.set_fileobj_driver(h5py.h5fd.fileobj_driver, file)
-        return made
+        properties = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+        properties.set_fileobj_driver(h5py.h5fd.fileobj_driver, file)
+        return properties
 
     before = nixio.file.make_fapl
     nixio.file.make_fapl = access

@@ -122,11 +122,11 @@ def weights_of(run: RunFolder) -> dict[str, np.ndarray]:
     run = type(run).finished(run.path)
     prefix, suffix = "parameters/", ".w"
     tensors = {name: plain_array(value) for name, value in run.load_weights().items() if name.startswith(prefix)}
-    found = {name[len(prefix) : -len(suffix)]: w for name, w in tensors.items()
+    matrices = {name[len(prefix) : -len(suffix)]: w for name, w in tensors.items()
              if name.endswith(suffix) and w.ndim in (2, 4)}  # fmt: skip
-    if not found:
+    if not matrices:
         raise UserError(f"the run in {run.path} has no weight matrices or kernels to draw")
-    return dict(sorted(found.items(), key=lambda item: (item[0].startswith("readout"), item[0])))
+    return dict(sorted(matrices.items(), key=lambda item: (item[0].startswith("readout"), item[0])))
 
 
 def check_format(out: Path) -> None:
@@ -202,16 +202,16 @@ def dress(axis: Axes) -> Axes:
 
 
 def title(reader: TraceReader, sample: int) -> str:
-    """One line: which sample, its class, what the network said."""
-    found = reader.samples[sample]
-    line = f"sample {found.data_index}, class {reader.header.label_name(found.label)}"
-    if found.prediction < 0:
+    """One line that names a sample, its class, and the class that the network says."""
+    outcome = reader.samples[sample]
+    line = f"sample {outcome.data_index}, class {reader.header.label_name(outcome.label)}"
+    if outcome.prediction < 0:
         return line
-    mark = "\N{CHECK MARK}" if found.prediction == found.label else "\N{BALLOT X}"
-    return f"{line}, read as {reader.header.label_name(found.prediction)} {mark}"
+    mark = "\N{CHECK MARK}" if outcome.prediction == outcome.label else "\N{BALLOT X}"
+    return f"{line}, read as {reader.header.label_name(outcome.prediction)} {mark}"
 
 
 def title_colour(reader: TraceReader, sample: int) -> str:
-    """Of the line above a sample: another one where the network was wrong."""
-    found = reader.samples[sample]
-    return RED if found.prediction >= 0 and found.prediction != found.label else INK
+    """The colour of the line above a sample: red where the network is wrong."""
+    outcome = reader.samples[sample]
+    return RED if outcome.prediction >= 0 and outcome.prediction != outcome.label else INK

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from neurorules.runs.folder import RunFolder
 
 STYLES = ("-", "--", ":")
-"""Seven colours, then the next style."""
+"""Styles of lines; the next one is used after each seven colours."""
 FEW_EPOCHS = 30
 LINE: dict[str, Any] = {"linewidth": 1.6, "markersize": 3.5}
 FAINT_LINE: dict[str, Any] = {"linewidth": 0.9, "markersize": 3.5, "alpha": 0.45}
@@ -43,19 +43,31 @@ class Curves(RunPicture):
 
 
 def curves(axis: Axes, runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Axes:
-    """Draw accuracies by epoch, a colour a run: validation strong, training faint.
+    """Draw accuracies by epoch, one colour for each run: validation strong, training faint.
 
     Args:
         axis: where to draw.
-        runs: by name, a row an epoch with `epoch`, `validation_accuracy` (None for none) and `train_accuracy`, in 0..1.
+        runs: by name, a row for each epoch with `epoch`, `validation_accuracy` (None for none) and `train_accuracy`, in
+            0..1.
+
+    Returns:
+        The axis.
     """
     for number, (name, rows) in enumerate(runs.items()):
         colour, style = COLOURS[(number + 1) % len(COLOURS)], STYLES[number // len(COLOURS) % len(STYLES)]
         epochs = np.array([row["epoch"] for row in rows])
-        trained = "o" if len(rows) == 1 else ""
-        axis.plot(epochs, _percent(rows, "train_accuracy"), style, color=colour, marker=trained, **FAINT_LINE)
-        held = "o" if len(rows) <= FEW_EPOCHS else ""
-        axis.plot(epochs, _percent(rows, "validation_accuracy"), style, color=colour, label=name, marker=held, **LINE)
+        training_marker = "o" if len(rows) == 1 else ""
+        axis.plot(epochs, _percent(rows, "train_accuracy"), style, color=colour, marker=training_marker, **FAINT_LINE)
+        validation_marker = "o" if len(rows) <= FEW_EPOCHS else ""
+        axis.plot(
+            epochs,
+            _percent(rows, "validation_accuracy"),
+            style,
+            color=colour,
+            label=name,
+            marker=validation_marker,
+            **LINE,
+        )
     axis.plot([], [], "-", color=GREY, label="validation", marker="o", **LINE)
     axis.plot([], [], "-", color=GREY, label="training", **FAINT_LINE)
     axis.legend(fontsize=LABEL, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)

@@ -1,4 +1,4 @@
-"""Receptive fields: what each neuron of the first layer weighs in the input, and the kernels of convolutions."""
+"""Receptive fields: the weights from the input to each neuron of the first layer, and the kernels of convolutions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from neurorules.runs.folder import RunFolder
 
 CHANNELS = (1, 3, 2)
-"""Of square inputs whose shape is not given: grey, colour, on and off events."""
+"""Numbers of channels that square inputs of no given shape may have: grey, colour, on and off events."""
 FIRST, COLOUR = "hidden1.ff", 3
 PIXELS, GAP, FRAME = 80, 3, 0.75  # a tile's height at least, and the space beside it, pixels; the grey around it
 
@@ -42,28 +42,30 @@ class Fields(RunPicture):
 
     def of_runs(self, runs: Mapping[str, RunFolder]) -> Figure:
         name, run = one_run(runs)
-        found = self._drawable(run)
+        weights = self._drawable(run)
         heading = f"Receptive fields of {name}, rule {run.config().get('rule', '?')}"
-        figure = new_figure(4.5 * len(found) + 0.2, 4.9, heading)
-        for axis, (connection, w) in zip(figure.subplots(1, len(found), squeeze=False)[0], found.items(), strict=True):
-            kept = strongest(w, self.count)
-            fields(axis, w[kept])
+        figure = new_figure(4.5 * len(weights) + 0.2, 4.9, heading)
+        for axis, (connection, w) in zip(
+            figure.subplots(1, len(weights), squeeze=False)[0], weights.items(), strict=True
+        ):
+            chosen = strongest(w, self.count)
+            fields(axis, w[chosen])
             size = "x".join(map(str, w.shape[1:]))
-            many = f"{len(w)} fields" if len(kept) == len(w) else f"{len(kept)} strongest of {len(w)} fields"
+            many = f"{len(w)} fields" if len(chosen) == len(w) else f"{len(chosen)} strongest of {len(w)} fields"
             axis.set_title(f"{connection.removesuffix('.ff')}: {many}, {size}", loc="left", fontsize=TITLE)
         return figure
 
     def _drawable(self, run: RunFolder) -> dict[str, np.ndarray]:
         """Fields (O, C, H, W) by connection."""
-        found = {name: w for name, w in weights_of(run).items() if w.ndim == 4 or name == FIRST}
+        weights = {name: w for name, w in weights_of(run).items() if w.ndim == 4 or name == FIRST}
         if self.layer is not None:
-            found = {name: w for name, w in found.items() if self.layer in (name, name.partition(".")[0])}
-            if not found:
-                known = sorted({name.partition(".")[0] for name in weights_of(run)})
-                if self.layer not in known:
-                    raise unknown("layer", self.layer, known)
+            weights = {name: w for name, w in weights.items() if self.layer in (name, name.partition(".")[0])}
+            if not weights:
+                layers = sorted({name.partition(".")[0] for name in weights_of(run)})
+                if self.layer not in layers:
+                    raise unknown("layer", self.layer, layers)
                 raise UserError(f"layer '{self.layer}' does not read the input. Fields are hidden1's and convolutions'")
-        return {name: w if w.ndim == 4 else w.reshape(-1, *self._input(w.shape[1])) for name, w in found.items()}
+        return {name: w if w.ndim == 4 else w.reshape(-1, *self._input(w.shape[1])) for name, w in weights.items()}
 
     def _input(self, inputs: int) -> tuple[int, ...]:
         """(C, H, W) of the input."""
@@ -81,7 +83,15 @@ class Fields(RunPicture):
 
 
 def strongest(w: np.ndarray, count: int) -> np.ndarray:
-    """Places of the fields of largest norm, (count,), strongest first; in their own order where all fit."""
+    """Choose the fields of largest norm.
+
+    Args:
+        w: fields (O, ...).
+        count: how many, >= 1.
+
+    Returns:
+        Their places, strongest first; all in their own order where no more than `count` are there.
+    """
     if len(w) <= count:
         return np.arange(len(w))
     return np.argsort(-np.linalg.norm(w.reshape(len(w), -1), axis=1), kind="stable")[:count]
@@ -93,6 +103,9 @@ def fields(axis: Axes, w: Any) -> Axes:
     Args:
         axis: where to draw.
         w: (O, H, W), or (O, C, H, W), array or tensor; the channels of a tile stand side by side.
+
+    Returns:
+        The axis.
 
     Raises:
         UserError: another shape.

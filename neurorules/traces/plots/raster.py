@@ -1,4 +1,4 @@
-"""Spike rasters: one panel a sample, one band a layer, input at the bottom."""
+"""Spike rasters: one panel for each sample, one band for each layer, the input at the bottom."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from neurorules.traces.writer import SPIKES
 BAND, GAP = 1.0, 0.09  # heights on the axis: a layer's band, and the space between two
 MOST_PANELS = 12
 MOST_MARKS = 2000
-"""Spikes of a band that are lines of a vector picture, 140 bytes each; more of them are dots in it."""
+"""How many spikes of a band are lines of a vector picture, of 140 bytes each; more of them are dots in it."""
 
 
 @dataclass(frozen=True)
 class Raster(TracePicture):
-    """Spikes of each layer, a panel a sample."""
+    """Spikes of each layer, one panel for each sample."""
 
     def of_trace(self, reader: TraceReader, samples: Sequence[int] | None) -> Figure:
         chosen = list(range(min(len(reader), MOST_PANELS)) if samples is None else samples)
@@ -63,8 +63,11 @@ def raster(axis: Axes, spikes: Any, sample: int = 0, dt_ms: float | None = None)
         axis: where to draw.
         spikes: an array or tensor (T, N) or (T, B, N), or several by name, `{"hidden": spk1, "output": spk2}`;
             whatever is not 0 is a spike. Maps (T, B, C, H, W) are drawn flat.
-        sample: of B.
-        dt_ms: length of a step.
+        sample: of B, from 0.
+        dt_ms: length of a step in ms; None for an axis of steps.
+
+    Returns:
+        The axis.
 
     Raises:
         UserError: another shape, or no such sample.
@@ -105,6 +108,9 @@ def draw_raster(axis: Axes, reader: TraceReader, sample: int, labelled: bool = T
         sample: position in the trace.
         labelled: whether the bands carry the layers' names.
 
+    Returns:
+        The axis.
+
     Raises:
         UserError: no layer of the trace has spikes, or there is no such sample.
     """
@@ -120,8 +126,8 @@ def draw_raster(axis: Axes, reader: TraceReader, sample: int, labelled: bool = T
 
 
 def _colours(layers: Collection[str]) -> list[str]:
-    known = layer_colours(layers)
-    return [known[layer] for layer in layers]
+    colour_of = layer_colours(layers)
+    return [colour_of[layer] for layer in layers]
 
 
 def _band(

@@ -40,8 +40,8 @@ class Rates(TracePicture):
             raise UserError(f"{reader.path.name} holds no spikes. Record them: --variables {SPIKES}")
         chosen = list(range(len(reader)) if samples is None else samples)
         trial = reader.steps * reader.header.dt_ms / 1000.0  # s
-        seen = f"{counted(len(chosen), 'sample')} of {counted(reader.steps, 'step')}"
-        heading = f"Firing rates over {seen}, rule {reader.header.rule}"
+        extent = f"{counted(len(chosen), 'sample')} of {counted(reader.steps, 'step')}"
+        heading = f"Firing rates over {extent}, rule {reader.header.rule}"
         figure = new_figure(7.2, 1.5 * len(layers) + 0.9, heading)
         axes = figure.subplots(len(layers), 1, sharex=True, squeeze=False)[:, 0]
         colours = layer_colours(reader.layers)
@@ -49,8 +49,8 @@ class Rates(TracePicture):
             spikes = np.zeros(reader.header.neurons(layer))
             for sample in chosen:
                 spikes += np.bincount(reader.events(sample, layer).neuron, minlength=len(spikes))
-            found, one = spikes / (len(chosen) * trial), 1 / (len(chosen) * trial)
-            rates(axis, found, one, colours[layer])
+            frequencies, one = spikes / (len(chosen) * trial), 1 / (len(chosen) * trial)
+            rates(axis, frequencies, one, colours[layer])
             axis.set_title(
                 f"{layer}, {counted(len(spikes), 'neuron')}", loc="left", fontsize=TITLE, color=colours[layer]
             )
@@ -65,21 +65,26 @@ def rates(axis: Axes, rate: Any, one_spike: float | None = None, colour: str = B
 
     Args:
         axis: where to draw.
-        rate: (N,) array or tensor, Hz, >= 0.
-        one_spike: the rate that a single spike means, Hz: bins hold whole numbers of spikes. None: bins as they fall.
+        rate: (N,) array or tensor, in Hz, >= 0.
+        one_spike: the rate that a single spike means, in Hz: bins hold whole numbers of spikes. None: bins as they
+            fall.
+        colour: of the bars.
+
+    Returns:
+        The axis.
     """
-    found = plain_array(rate).astype(float).reshape(-1)
-    top = float(found.max(initial=0.0)) or one_spike or 1.0
+    numbers = plain_array(rate).astype(float).reshape(-1)
+    top = float(numbers.max(initial=0.0)) or one_spike or 1.0
     width = top / MOST_BINS
     if one_spike is not None:
         width = one_spike * max(1, np.ceil(top / one_spike / MOST_BINS))
     edges = np.arange(-0.5, np.ceil(top / width) + 1) * width
-    axis.hist(found, edges.tolist(), color=colour, alpha=0.75, edgecolor="white", linewidth=0.4)
+    axis.hist(numbers, edges.tolist(), color=colour, alpha=0.75, edgecolor="white", linewidth=0.4)
     axis.set_ylim(0, 1.3 * axis.get_ylim()[1])
-    axis.axvline(found.mean(), color=INK, linewidth=1.0, linestyle=(0, (4, 3)))
-    silent = int((found == 0).sum())
-    told = f"mean {found.mean():.3g} Hz\nsilent: {silent} ({silent / len(found):.0%})"
-    axis.text(0.99, 0.95, told, transform=axis.transAxes, ha="right", va="top", fontsize=LABEL, color=INK,
+    axis.axvline(numbers.mean(), color=INK, linewidth=1.0, linestyle=(0, (4, 3)))
+    silent = int((numbers == 0).sum())
+    note = f"mean {numbers.mean():.3g} Hz\nsilent: {silent} ({silent / len(numbers):.0%})"
+    axis.text(0.99, 0.95, note, transform=axis.transAxes, ha="right", va="top", fontsize=LABEL, color=INK,
               bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.5})  # fmt: skip
     axis.set_ylabel("neurons", fontsize=LABEL)
     axis.set_xlabel("mean firing rate (Hz)", fontsize=LABEL)

@@ -88,8 +88,11 @@ def readout(axis: Axes, v: Any, label: int = -1, said: int = -1, names: Sequence
     Args:
         axis: where to draw.
         v: (T, C) array or tensor.
-        label, said: classes; -1 for unknown.
+        label, said: the sample's class, and the one that the network says; -1 for unknown.
         names: of the classes; their numbers by default.
+
+    Returns:
+        The axis.
     """
     membranes = plain_array(v)
     axis.axhline(0, color=FAINT, linewidth=0.6, zorder=0)
@@ -97,8 +100,8 @@ def readout(axis: Axes, v: Any, label: int = -1, said: int = -1, names: Sequence
     for number, membrane in enumerate(membranes.swapaxes(0, 1)):
         if number not in (label, said):
             axis.plot(membrane, color=FAINT, linewidth=0.8, zorder=1)
-    known = {said: ("read as", RED), label: ("class", BLUE)}  # the class where both are one
-    for number, (word, colour) in known.items():
+    words = {said: ("read as", RED), label: ("class", BLUE)}  # the class where both are one
+    for number, (word, colour) in words.items():
         if 0 <= number < membranes.shape[1]:
             name = names[number] if number < len(names) else str(number)
             axis.plot(membranes[:, number], color=colour, linewidth=1.6, marker=marker, markersize=2.5, zorder=2,
@@ -114,8 +117,8 @@ def readout(axis: Axes, v: Any, label: int = -1, said: int = -1, names: Sequence
 def _draw_row(axis: Axes, reader: TraceReader, layer: str, neuron: int | None, sample: int, colour: str) -> None:
     membranes = reader.dense(sample, layer, MEMBRANE)
     if neuron is None:
-        found = reader.samples[sample]
-        readout(axis, membranes, found.label, found.prediction, reader.header.classes)
+        outcome = reader.samples[sample]
+        readout(axis, membranes, outcome.label, outcome.prediction, reader.header.classes)
         return
     fired = reader.dense(sample, layer, SPIKES)[:, neuron]
     voltage(axis, membranes[:, neuron], fired, threshold_of(reader.header), colour=colour)

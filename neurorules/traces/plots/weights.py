@@ -33,19 +33,19 @@ MOST_COLUMNS = 3
 
 @dataclass(frozen=True)
 class Weights(RunPicture):
-    """The weights of each connection of a finished run; a kernel's are a row a map."""
+    """The weights of each connection of a finished run; a kernel has one row for each map."""
 
     def of_runs(self, runs: Mapping[str, RunFolder]) -> Figure:
         name, run = one_run(runs)
-        found = weights_of(run)
-        columns = 2 if len(found) == 4 else min(len(found), MOST_COLUMNS)
-        rows = -(-len(found) // columns)
+        matrices = weights_of(run)
+        columns = 2 if len(matrices) == 4 else min(len(matrices), MOST_COLUMNS)
+        rows = -(-len(matrices) // columns)
         heading = f"Weights of {name}, rule {run.config().get('rule', '?')}"
         figure = new_figure(max(6.0, 4.0 * columns), 3.1 * rows + 0.5, heading)
         panels = figure.subplots(rows, columns, squeeze=False)
-        for axis in panels.flat[len(found) :]:
+        for axis in panels.flat[len(matrices) :]:
             axis.set_visible(False)
-        for axis, (connection, w) in zip(panels.flat, found.items(), strict=False):
+        for axis, (connection, w) in zip(panels.flat, matrices.items(), strict=False):
             weights(axis, w)
             axis.set_title(connection, loc="left", fontsize=TITLE)
         return figure
@@ -57,6 +57,9 @@ def weights(axis: Axes, w: Any) -> Axes:
     Args:
         axis: where to draw.
         w: (O, I), or a kernel (O, C, k, k), array or tensor.
+
+    Returns:
+        The axis.
 
     Raises:
         UserError: another shape.
