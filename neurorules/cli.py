@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
-from importlib import metadata
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +18,7 @@ from neurorules.commands import (
     causal,
     check,
     compare,
+    doctor,
     explain,
     inspect,
     new,
@@ -30,6 +30,7 @@ from neurorules.commands import (
     tune,
 )
 from neurorules.language.errors import UserError, nearest
+from neurorules.language.version import own_version
 from neurorules.runs.allocator import keep_freed_memory
 
 app = typer.Typer(
@@ -46,14 +47,17 @@ LONGEST = 200
 # The base of all usage errors: typer brings a click of its own since 0.2x, so the class is found through typer.
 UsageError: Any = typer.BadParameter.__mro__[2]
 
-for part in (train, compare, tune, report, audit, reproduce, traces, simulate, explain, inspect, causal, check, new):
+PARTS = (
+    *(train, compare, tune, report, audit, reproduce, traces, simulate, explain, inspect, causal, check, new, doctor),
+)
+for part in PARTS:
     part.add_to(app)
 
 
 def show_version(asked: bool) -> bool:
     """Print the version and end, where it is asked for."""
     if asked:
-        print(f"neurorules {_version()}")
+        print(f"neurorules {own_version()}")
         raise typer.Exit
     return asked
 
@@ -103,13 +107,6 @@ def run(arguments: list[str]) -> int:
             raise
         return _say(line, 2)
     return 0
-
-
-def _version() -> str:
-    try:
-        return metadata.version("neurorules")
-    except metadata.PackageNotFoundError:
-        return "of a copy that is not installed"
 
 
 def _say(line: str, code: int) -> int:
