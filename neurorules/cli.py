@@ -22,6 +22,7 @@ from neurorules.commands import (
     explain,
     inspect,
     new,
+    paper,
     report,
     reproduce,
     simulate,
@@ -48,7 +49,23 @@ LONGEST = 200
 UsageError: Any = typer.BadParameter.__mro__[2]
 
 PARTS = (
-    *(train, compare, tune, report, audit, reproduce, traces, simulate, explain, inspect, causal, check, new, doctor),
+    *(
+        train,
+        compare,
+        tune,
+        report,
+        paper,
+        audit,
+        reproduce,
+        traces,
+        simulate,
+        explain,
+        inspect,
+        causal,
+        check,
+        new,
+        doctor,
+    ),
 )
 for part in PARTS:
     part.add_to(app)

@@ -21,6 +21,7 @@ Rules = Annotated[
         "an @: sigprop:form=voltage@lr=0.01,bptt@lr=0.001."
     ),
 ]
+Comparison = Annotated[Path, typer.Argument(help="Folder of a comparison, with its compare.json.")]
 DataDir = Annotated[Path | None, typer.Option(help="Where data sets lie; else NEURORULES_DATA, else a cache folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what stands in --out.")]
