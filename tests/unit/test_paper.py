@@ -218,6 +218,7 @@ def test_curves_are_the_mean_and_the_interval_over_seeds() -> None:
     assert spec["data"]["values"] == rows
     fields = {(layer["mark"]["type"], layer["encoding"]["y"]["field"]) for layer in spec["layer"][1:]}
     assert fields == {("area", "low"), ("line", "value"), ("point", "value")}
+    assert spec["layer"][1]["encoding"]["y2"] == {"field": "high"}
 
 
 def test_a_chart_by_layer_shows_the_last_epoch() -> None:
