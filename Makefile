@@ -10,9 +10,11 @@ BIN  := .venv/bin
 PIP  := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 CORE := .venv/.core-installed
 FULL := .venv/.full-installed
+# Where the wheel is tried: an environment that holds it and what it asks for, and nothing else.
+ALONE := build/alone
 
 .DEFAULT_GOAL := help
-.PHONY: run test mutants lint bench gpu figures figures-check figures-run clean help
+.PHONY: run test mutants lint wheel bench gpu figures figures-check figures-run clean help
 .DELETE_ON_ERROR:
 
 run: $(CORE)  ## record, export, plot, compare on the bundled digits, and a report of it (core packages only)
@@ -34,6 +36,20 @@ lint: $(FULL)  ## ruff, formatting, types, and the floors of the house
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy neurorules hardware_models
 	$(BIN)/lint-imports
+
+wheel: .venv/bin/python  ## build the wheel into dist/, install it alone in a new environment, and make a report with it in an empty folder
+	rm -rf build dist *.egg-info
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	$(BIN)/python -m venv $(ALONE)
+	$(ALONE)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
+	$(ALONE)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt dist/neurorules-*.whl
+	mkdir $(ALONE)/empty
+	cd $(ALONE)/empty && env -u PYTHONPATH ../bin/neurorules compare --rules sigprop,bptt,shallow --data digits \
+		--net 16 --epochs 1 --out side
+	test -s $(ALONE)/empty/side/report.html
+	cd $(ALONE)/empty && env -u PYTHONPATH ../bin/neurorules --version
+	rm -rf build *.egg-info
+	@echo "The wheel runs by itself: $$(ls dist/neurorules-*.whl)"
 
 bench: $(FULL)  ## a training step beside snnTorch and bare products
 	$(BIN)/python benchmarks/training_step.py

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from neurorules.torch_path.recording.recorder import Recorder
     from neurorules.torch_path.training.learner import Learner
 
+    __version__: str
+
 __all__ = ["Learner", "Network", "Recorder", "Series", "build_network", "compare", "load", "train"]
 
 _HOMES = {
@@ -31,6 +33,10 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     # Loading torch takes seconds: it waits until something is asked for.
+    if name == "__version__":
+        from neurorules.language.version import own_version
+
+        return own_version()
     if name not in __all__:
         raise AttributeError(f"module 'neurorules' has no attribute '{name}'")
     from importlib import import_module

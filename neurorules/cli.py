@@ -7,9 +7,9 @@ shows where it happened.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
-from importlib import metadata
 from typing import Annotated, Any
 
 import typer
@@ -19,9 +19,11 @@ from neurorules.commands import (
     causal,
     check,
     compare,
+    doctor,
     explain,
     inspect,
     new,
+    paper,
     report,
     reproduce,
     simulate,
@@ -29,16 +31,12 @@ from neurorules.commands import (
     train,
     tune,
 )
+from neurorules.commands.grouped_help import Application
 from neurorules.language.errors import UserError, nearest
+from neurorules.language.version import own_version
 from neurorules.runs.allocator import keep_freed_memory
 
-app = typer.Typer(
-    name="neurorules",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
+app = Application(name="neurorules", pretty_exceptions_enable=False)
 
 LONGEST = 200
 """Letters of a word in a line of refusal; the middle of a longer one is left out."""
@@ -46,14 +44,31 @@ LONGEST = 200
 # The base of all usage errors: typer brings a click of its own since 0.2x, so the class is found through typer.
 UsageError: Any = typer.BadParameter.__mro__[2]
 
-for part in (train, compare, tune, report, audit, reproduce, traces, simulate, explain, inspect, causal, check, new):
-    part.add_to(app)
+COMPLETE = "_NEURORULES_COMPLETE"
+"""Variable of the environment by which a shell asks what may stand at the cursor."""
+SUBJECTS = {
+    "Train and compare": (train, compare, tune, reproduce, report, paper),
+    "Look inside a network": (traces, explain, simulate, audit, causal),
+    "Parts: what there is, and your own": (inspect, check, new),
+    "This machine": (doctor,),
+}
+"""What stands above the commands of each file in the help."""
+TITLES: dict[str, str] = {}
+"""The same by the name of each command."""
+
+for subject, modules in SUBJECTS.items():
+    for module in modules:
+        module.add_to(app)
+    for command in app.registered_commands:
+        command.rich_help_panel = TITLES.setdefault(command.name or "", subject)
+    for group in app.registered_groups:
+        group.rich_help_panel = TITLES.setdefault(group.name or "", subject)
 
 
 def show_version(asked: bool) -> bool:
     """Print the version and end, where it is asked for."""
     if asked:
-        print(f"neurorules {_version()}")
+        print(f"neurorules {own_version()}")
         raise typer.Exit
     return asked
 
@@ -72,6 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.WARNING, format="neurorules: %(message)s", stream=sys.stderr, force=True)
     logging.captureWarnings(True)
     keep_freed_memory()
+    if COMPLETE in os.environ:
+        typer.main.get_command(app).main([], prog_name="neurorules")
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 
@@ -103,13 +120,6 @@ def run(arguments: list[str]) -> int:
             raise
         return _say(line, 2)
     return 0
-
-
-def _version() -> str:
-    try:
-        return metadata.version("neurorules")
-    except metadata.PackageNotFoundError:
-        return "of a copy that is not installed"
 
 
 def _say(line: str, code: int) -> int:

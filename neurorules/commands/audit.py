@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from neurorules.commands.completion import parts
 from neurorules.commands.output import print_json, print_table
 from neurorules.commands.settings import Json
 
@@ -18,12 +19,24 @@ def add_to(app: typer.Typer) -> None:
 
 def audit(
     rules: Annotated[
-        str | None, typer.Option(help="Comma-separated rules with options; all of the registry by default.")
+        str | None,
+        typer.Option(
+            help="Comma-separated rules with options, such as sigprop,dfa; all of the registry by default.",
+            autocompletion=parts("rules"),
+        ),
     ] = None,
     net: Annotated[str, typer.Option(help="Hidden layers of the small net; its input is 6 x 6.")] = "12-10-8",
     norm: Annotated[str | None, typer.Option(help="streaming, batch or none; by default the rule's own.")] = None,
-    signal: Annotated[str | None, typer.Option(help="Replaces the rules' learning signal.")] = None,
-    dw: Annotated[str | None, typer.Option(help="Replaces the text of the hidden weights.")] = None,
+    signal: Annotated[
+        str | None,
+        typer.Option(
+            help="Replaces the rules' learning signal, such as dfa (see: list signals).",
+            autocompletion=parts("signals"),
+        ),
+    ] = None,
+    dw: Annotated[
+        str | None, typer.Option(help="Replaces the text of the hidden weights, such as '-m_post * S_pre'.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Draw the matrices: .png, .svg or .pdf.")] = None,
     json: Json = False,
 ) -> None:

@@ -29,7 +29,9 @@ def causal_distance(
             "coupling (a matrix, [to][from]) and parameters (name: one number a variable)."
         ),
     ] = "five_element",
-    target: Annotated[str | None, typer.Option(help="The variable acted on; by default J, or the last one.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="The variable acted on, such as S; by default J, or the last one.")
+    ] = None,
     layers: Annotated[int, typer.Option(help="Neurons in a row, S of one driving J of the next.")] = 1,
     weight: Annotated[float, typer.Option(help="Of the connections between them.")] = 1.0,
     time: Annotated[float, typer.Option(help="When influences are compared.")] = 0.1,

@@ -17,7 +17,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("compare")(compare)
 
 
-@with_settings("rule", "hardware", "path")
+@with_settings("rule", "hardware", "path", usual=("rules", "seeds", "out"))
 def compare(
     *,
     config: TrainConfig,
@@ -31,14 +31,24 @@ def compare(
     ] = "shallow,shuffled",
     jobs: Annotated[int, typer.Option(help="Runs at once, each on one thread.")] = 1,
     dask: Annotated[
-        str | None, typer.Option(help="Address of a Dask scheduler that shares out the runs; its workers see --out.")
+        str | None,
+        typer.Option(
+            help="Address of a Dask scheduler that shares out the runs, such as tcp://node1:8786; its workers "
+            "see --out."
+        ),
     ] = None,
     paths: Annotated[
         str, typer.Option(help="Comma-separated: torch, continuous (or its older name, brian2).")
     ] = "torch",
-    hardware: Annotated[str, typer.Option(help="Comma-separated device models; none for none.")] = "none",
+    hardware: Annotated[
+        str, typer.Option(help="Comma-separated device models, such as none,fixed_point:bits=6; none for none.")
+    ] = "none",
     runs: Annotated[
-        str | None, typer.Option(help="Train nothing: compare these finished runs, comma-separated folders.")
+        str | None,
+        typer.Option(
+            help="Train nothing: compare these finished runs, comma-separated folders such as "
+            "side/dfa/seed0,other/bptt/seed0."
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the runs, compare.json and CSV files.")] = Path("runs/compare"),
     data_dir: DataDir = None,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from neurorules.commands.completion import PARTS, parts, words
 from neurorules.commands.output import print_json, print_table
 from neurorules.commands.settings import Json
 
@@ -36,8 +37,9 @@ def list_entries(
     kind: Annotated[
         str,
         typer.Argument(
+            autocompletion=words([*(kind for kind in PARTS if kind != "papers"), "surrogates"]),
             help="rules, signals, neurons, connections, normalisations, encoders, datasets, hardware, surrogates, "
-            "exporters or plots."
+            "exporters or plots.",
         ),
     ],
     json: Json = False,
@@ -56,7 +58,9 @@ def list_entries(
 
 
 def cite(
-    rule: Annotated[str, typer.Argument(help="A rule with options.")],
+    rule: Annotated[
+        str, typer.Argument(help="A rule with options, such as sigprop:form=voltage.", autocompletion=parts("rules"))
+    ],
     equations: Annotated[bool, typer.Option("--equations", help="Show the texts too.")] = False,
     bibtex: Annotated[
         bool, typer.Option("--bibtex", help="Print the paper as a BibTeX entry, and nothing else.")

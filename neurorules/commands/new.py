@@ -7,11 +7,14 @@ from typing import Annotated
 
 import typer
 
+from neurorules.commands.grouped_help import Application
 from neurorules.commands.output import print_json
 from neurorules.commands.settings import Json
 from neurorules.language.registry import Registry
 
-Name = Annotated[str, typer.Argument(help="Name of the entry and its file: lower-case letters, digits, underscores.")]
+Name = Annotated[
+    str, typer.Argument(help="Name of the entry and its file, such as my_own: lower-case letters, digits, underscores.")
+]
 Folder = Annotated[
     Path | None,
     typer.Option(help="Folder of such entries, made where it is missing; by default that of the entries there are."),
@@ -27,7 +30,7 @@ TRY = {
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    new = typer.Typer(help="Write a file to start from.", no_args_is_help=True, rich_markup_mode=None)
+    new = Application(help="Write a file to start from.")
     for kind, command in (("rule", new_rule), ("signal", new_signal), ("neuron", new_neuron), ("device", new_device)):
         new.command(kind)(command)
     app.add_typer(new, name="new")

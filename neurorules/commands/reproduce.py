@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from neurorules.commands.completion import parts
 from neurorules.commands.output import print_json, print_table
 from neurorules.commands.settings import DataDir, Force, Json, Resume
 
@@ -17,10 +18,14 @@ def add_to(app: typer.Typer) -> None:
 
 
 def reproduce(
-    paper: Annotated[str, typer.Argument(help="sigprop-spiking, sigprop-vgg8b, pepita or bsp.")],
+    paper: Annotated[
+        str, typer.Argument(help="sigprop-spiking, sigprop-vgg8b, pepita or bsp.", autocompletion=parts("papers"))
+    ],
     quick: Annotated[bool, typer.Option("--quick", help="Fewer samples and epochs: minutes instead of hours.")] = False,
     seeds: Annotated[int | None, typer.Option(help="Seeds for each row [default: 3, with --quick 1].")] = None,
-    only: Annotated[str | None, typer.Option(help="Rows whose table or label holds WORD (or WORD+WORD).")] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Rows whose table or label holds WORD (or WORD+WORD), such as conv.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Replaces the rows' own number of epochs.")] = None,
     limit: Annotated[int | None, typer.Option(help="Replaces the rows' own number of training samples.")] = None,
     jobs: Annotated[int, typer.Option(help="Runs at once, each on one thread.")] = 1,

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from neurorules.commands.completion import parts
 from neurorules.commands.output import print_json
 from neurorules.commands.settings import DataDir, Json
 
@@ -55,7 +56,11 @@ def record(
 def export(
     trace: Annotated[Path, typer.Argument(help="A trace file.")],
     to: Annotated[
-        str, typer.Option(help="npz, csv, parquet, nwb, sonata, nix, nirdata, events; options: `list exporters`.")
+        str,
+        typer.Option(
+            help="npz, csv, parquet, nwb, sonata, nix, nirdata, events; options: `list exporters`.",
+            autocompletion=parts("exporters"),
+        ),
     ] = "npz",
     out: Annotated[
         Path | None, typer.Option(help="The new file, or folder for sonata and events; beside the trace by default.")
@@ -76,11 +81,15 @@ def export(
 def plot(
     what: Annotated[list[Path], typer.Argument(help="A trace file; for weights, fields and curves run folders.")],
     kind: Annotated[
-        str, typer.Option(help="raster, voltage, rates; weights, fields, curves; with options (see: list plots).")
+        str,
+        typer.Option(
+            help="raster, voltage, rates; weights, fields, curves; with options (see: list plots).",
+            autocompletion=parts("plots"),
+        ),
     ] = "raster",
     out: Annotated[Path | None, typer.Option(help="The picture: .png, .svg or .pdf; KIND.png by default.")] = None,
     samples: Annotated[
-        str | None, typer.Option(help="Comma-separated places in the trace; as many as fit by default.")
+        str | None, typer.Option(help="Comma-separated places in the trace, such as 0,3; as many as fit by default.")
     ] = None,
     json: Json = False,
 ) -> None:

@@ -22,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("train")(train)
 
 
-@with_settings()
+@with_settings(usual=("out", "resume"))
 def train(
     *,
     config: TrainConfig,
@@ -35,7 +35,9 @@ def train(
     record_samples: Annotated[
         str, typer.Option(help="Validation samples to record, training samples where none are held out: 10, or 0-9,20.")
     ] = "10",
-    record_layers: Annotated[str | None, typer.Option(help="Layers to record; all by default.")] = None,
+    record_layers: Annotated[
+        str | None, typer.Option(help="Layers to record, such as input,hidden1; all by default.")
+    ] = None,
     resume: Resume = False,
     force: Force = False,
     json: Json = False,

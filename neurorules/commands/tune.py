@@ -17,7 +17,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("tune")(tune)
 
 
-@with_settings("rule")
+@with_settings("rule", usual=("rules", "trials", "out"))
 def tune(
     *,
     config: TrainConfig,
@@ -26,7 +26,10 @@ def tune(
     seeds: Annotated[int, typer.Option(help="Seeds of each trial; their mean counts.")] = 1,
     space: Annotated[
         str | None,
-        typer.Option(help="What is searched: name=low..high, name=low..high:log or name=one|two, comma-separated."),
+        typer.Option(
+            help="What is searched: name=low..high, name=low..high:log or name=one|two, comma-separated, such as "
+            "lr=1e-4..1e-1:log,norm=streaming|none."
+        ),
     ] = None,
     jobs: Annotated[int, typer.Option(help="Rules at once, each on one thread.")] = 1,
     out: Annotated[Path, typer.Option(help="Folder for tune.json.")] = Path("runs/tune"),

@@ -63,7 +63,9 @@ class NetSettings:
         str | None,
         Help("Neuron of the hidden layers with options, such as lif:beta=0.9; else the rule's own.", 4),
     ] = None
-    readout_neuron: Annotated[str | None, Help("Neuron of the read-out; by default the rule's own.", 5)] = None
+    readout_neuron: Annotated[
+        str | None, Help("Neuron of the read-out, such as leaky_readout:beta=0.9; by default the rule's own.", 5)
+    ] = None
     steps: Annotated[Steps | None, Help("Time steps a sample; by default the rule's own.", 6)] = None
     connection: Annotated[
         str | None,
@@ -100,8 +102,8 @@ class RuleSettings:
     signal: Annotated[
         str | None,
         Help(
-            "Replaces the rule's learning signal (see: list signals). In a comparison several, comma-separated, make "
-            "rows of each rule; bptt and controls keep their own.",
+            "Replaces the rule's learning signal, such as dfa (see: list signals). In a comparison several, "
+            "comma-separated, make rows of each rule; bptt and controls keep their own.",
             29,
         ),
     ] = None
@@ -127,7 +129,8 @@ class LearningSettings(RuleSettings):
 
     optimizer: Annotated[str | None, Help("none, sgd, momentum or adam; by default the rule's own.", 11)] = None
     readout_optimizer: Annotated[
-        str | None, Help("Of the read-out; by default --optimizer where that is given, else the rule's own.", 12)
+        str | None,
+        Help("Of the read-out, such as sgd; by default --optimizer where that is given, else the rule's own.", 12),
     ] = None
     lr: Annotated[NonNegative | None, Help("Learning rate of the hidden layers; by default the rule's own.", 13)] = None
     readout_lr: Annotated[NonNegative | None, Help("Learning rate of the read-out; by default the rule's own.", 14)] = (
@@ -140,9 +143,10 @@ class LearningSettings(RuleSettings):
     weight_decay: Annotated[NonNegative, Help("L2 decay of the weights.", 17)] = 0.0
     seed: Annotated[Whole, Help("Seed of weights, data order and every draw.", 22)] = 0
     device: Annotated[Literal["auto", "cpu", "cuda"], Help("auto, cpu or cuda.", 25)] = "auto"
-    hardware: Annotated[str, Help("Device model to learn under, several joined by + (see: list hardware).", 27)] = (
-        "none"
-    )
+    hardware: Annotated[
+        str,
+        Help("Device model to learn under, such as fixed_point:bits=6; several joined by + (see: list hardware).", 27),
+    ] = "none"
     precision: Annotated[Literal["float32", "float64", "fast"], Help("float32, float64 or fast.", 28)] = "float32"
 
 
@@ -150,10 +154,13 @@ class LearningSettings(RuleSettings):
 class DataSettings:
     """The samples. None stands for what the data set decides."""
 
-    data: Annotated[str, Help("Data set, or a path: a folder of idx files, of N-MNIST recordings, or an .npz.", 2)] = (
-        "digits"
-    )
-    encode: Annotated[str | None, Help("Encoder (see: list encoders); by default the data set's own.", 8)] = None
+    data: Annotated[
+        str, Help("Data set, such as mnist, or a path: a folder of idx files, of N-MNIST recordings, or an .npz.", 2)
+    ] = "digits"
+    encode: Annotated[
+        str | None,
+        Help("Encoder, such as poisson:max_rate=0.5 (see: list encoders); by default the data set's own.", 8),
+    ] = None
     limit: Annotated[
         Annotated[int, Range(f"[2, {LARGEST}]")] | None, Help("Training samples used; all by default.", 23)
     ] = None

@@ -18,11 +18,19 @@ BREAKS = re.compile("[:=,@_/]")
 
 
 class Column(NamedTuple):
-    """A column of a table: its title, a sentence that explains it, and whether it holds numbers."""
+    """A column of a table.
+
+    Args:
+        title: of its head.
+        hint: a sentence that explains it.
+        numeric: whether it holds numbers.
+        scale: the factor from the value of a cell to the unit of the title: 100 for a share in percent.
+    """
 
     title: str
     hint: str = ""
     numeric: bool = False
+    scale: int = 1
 
 
 class Cell(NamedTuple):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from neurorules.compare.report.numbers import Number
 from neurorules.language.errors import UserError
+from neurorules.runs.plain_json import read_json
 
 COMPARISON_FILE = "compare.json"
 REPORT_FILE = "report.html"
@@ -87,6 +89,18 @@ class Comparison:
         """What the audit measured of a rule; None where it was not audited."""
         audited = self.audited_as(name)
         return next((row for row in self.facts if row["rule"] == audited), None)
+
+
+def comparison_in(folder: Path) -> dict[str, Any]:
+    """The content of the `compare.json` in a folder.
+
+    Raises:
+        UserError: the folder holds none, or it is no JSON object.
+    """
+    found = read_json(folder / COMPARISON_FILE)
+    if not isinstance(found, dict):
+        raise UserError(f"{folder / COMPARISON_FILE} is not a comparison. Make it again: neurorules compare --out")
+    return found
 
 
 def read(found: Mapping[str, Any]) -> Comparison:

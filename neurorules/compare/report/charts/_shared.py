@@ -33,6 +33,7 @@ def chart(
     params: Sequence[Spec] = (),
     step: int | None = None,
     field: str | None = None,
+    along: str | None = None,
     **rest: Any,
 ) -> Spec:
     """A chart as wide as its place.
@@ -44,6 +45,7 @@ def chart(
         params: parameters beside `picked`, `focus` and `longest`.
         step: pixels per rule where rules stand below each other, so that the page sets the height by those shown.
         field: name of the column that it draws; None where the reader chooses it.
+        along: column of the horizontal axis where its marks are `curves`, over a reference line; else None.
         rest: further keys of the specification.
 
     Returns:
@@ -51,7 +53,7 @@ def chart(
     """
     return {
         "$schema": SCHEMA,
-        "usermeta": {"rows": rows, "step": step, "field": field},
+        "usermeta": {"rows": rows, "step": step, "field": field, "along": along},
         "description": about,
         "width": "container",
         "autosize": {"type": "fit-x", "contains": "padding"},

@@ -37,5 +37,6 @@ def by_depth(rows: str, about: str, looks: Mapping[str, Look], layers: Sequence[
             {"calculate": "datum[measure]", "as": "value"},
             {"filter": "isValid(datum.value)"},
         ],
+        along="layer",
         height=230,
     )

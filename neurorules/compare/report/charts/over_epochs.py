@@ -32,5 +32,6 @@ def over_epochs(rows: str, about: str, looks: Mapping[str, Look], height: int = 
         [reference_line(), *curves(x, looks, "epoch", "epoch")],
         params=measure_params(),
         transform=[IS_PICKED, {"calculate": "datum[measure]", "as": "value"}, {"filter": "isValid(datum.value)"}],
+        along="epoch",
         height=height,
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from neurorules.compare.report.charts._shared import Spec
+from neurorules.compare.report.markup import Table
 from neurorules.compare.report.measures import Measure
 from neurorules.compare.report.reading import Comparison, Row, has
 
@@ -21,6 +22,7 @@ class Section(NamedTuple):
         charts: specifications by name.
         lists: rows by name, for charts and for CSV files.
         choices: the measures among which a reader picks, by group of charts.
+        tables: those of its body, and what its body draws as squares.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Section(NamedTuple):
     charts: Mapping[str, Spec] = {}
     lists: Mapping[str, Sequence[Row]] = {}
     choices: Mapping[str, Sequence[Mapping[str, Any]]] = {}
+    tables: Sequence[Table] = ()
 
 
 def by_accuracy(comparison: Comparison) -> list[str]:

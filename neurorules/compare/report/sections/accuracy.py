@@ -22,12 +22,12 @@ COLUMNS = (
     Column(
         "read-out rate", "learning rate of the read-out, which a control takes from the rule it stands beside", True
     ),
-    Column("test %", "mean over seeds, last epoch", True),
+    Column("test %", "mean over seeds, last epoch", True, 100),
     Column("95 % interval", "Student's t over seeds"),
-    Column("spread", "standard deviation over seeds (n - 1), points", True),
+    Column("spread", "standard deviation over seeds (n - 1), points", True, 100),
     Column("seeds", "", True),
-    Column("validation %", "mean over seeds, last epoch", True),
-    Column("to BPTT", "mean difference of the same seeds, points", True),
+    Column("validation %", "mean over seeds, last epoch", True, 100),
+    Column("to BPTT", "mean difference of the same seeds, points", True, 100),
     Column("its 95 % interval", "Student's t over the paired differences"),
 )
 
@@ -59,6 +59,7 @@ def accuracy_section(comparison: Comparison, looks: Mapping[str, Look]) -> Secti
         figure("accuracy", "Test accuracy", wide=True) + table_html(table, looks),
         {"accuracy": accuracy(looks, order, reference)},
         {"accuracy": rows},
+        tables=[table],
     )
 
 

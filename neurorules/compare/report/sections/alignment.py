@@ -40,7 +40,7 @@ COLUMNS = (
     Column("signal at last °", "angle to BPTT's own update, both normalised alike; after the last epoch", True),
     Column("cosine", "with the exact gradient, after the last epoch", True),
     Column("length over gradient's", "after the last epoch, before the optimiser", True),
-    Column("same sign %", "weights moved the same way; 50 is chance", True),
+    Column("same sign %", "weights moved the same way; 50 is chance", True, 100),
 )
 
 
@@ -80,6 +80,7 @@ def alignment_section(comparison: Comparison, looks: Mapping[str, Look]) -> Sect
         },
         {"alignment": rows},
         {"alignment": offered(measures)},
+        [table],
     )
 
 

@@ -38,7 +38,7 @@ def cost_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:
     body += f'<div class="grid">{"".join(figure(f"cost_{m.name}", m.title) for m in measures)}</div>'
     columns = [Column(measure.title, measure.about, True) for measure in measures]
     rows = [TableRow(name, [_cell(by_name[name], m.name, reference) for m in measures]) for name in order]
-    table = Table("cost", "Cost by rule; below, times BPTT's", columns, rows)
+    table = Table("cost", "Cost by rule, and times BPTT's", columns, rows)
     charts = {f"cost_{measure.name}": cost(measure, looks, order) for measure in measures}
     return Section(
         "cost",
@@ -48,6 +48,7 @@ def cost_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:
         {"trade_off": trade_off(looks), **charts},
         {"costs": [_flat(row) for row in comparison.rules]},
         {"cost": offered(measures)},
+        [table],
     )
 
 

@@ -44,7 +44,9 @@ def layers_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section
     body = choice("inside", "Show", [(m.name, m.title) for m in measures])
     body += figure("inside_by_depth", "By layer, after the last epoch", group="inside", wide=True)
     body += small_multiples("inside_over_epochs", layers, group="inside")
-    columns = [Column(_head(measure), measure.about, True) for measure in measures]
+    columns = [
+        Column(_head(measure), measure.about, True, 100 if measure.format == PERCENT else 1) for measure in measures
+    ]
     table = Table(
         "layers",
         "Layers after the last epoch, mean over seeds",
@@ -65,6 +67,7 @@ def layers_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section
         },
         {"layers": rows},
         {"inside": offered(measures)},
+        [table],
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from neurorules.compare.report.markup import Cell, Column, Table, TableRow, note, rule_name, table_html
@@ -47,18 +47,49 @@ def locality_section(comparison: Comparison, looks: Mapping[str, Look]) -> Secti
     body = LEGEND if audited else ""
     matrices = "".join(_matrix(comparison, text, rule, looks) for text, rule in audited.items())
     body += f'<div class="grid narrow">{matrices}</div>'
+    tables = [_as_table(comparison, audited)] if audited else []
     if comparison.facts:
         rows = [
             TableRow(rule, _facts(fact)) for rule in rows_of.values() if (fact := comparison.fact(rule)) is not None
         ]
-        body += table_html(Table("facts", "Backward pass and memory, measured", FACTS, rows), looks)
+        tables.append(Table("facts", "Backward pass and memory, measured", FACTS, rows))
+        body += table_html(tables[-1], looks)
     if comparison.audited:
         body += note(f"Audited on {comparison.audited}.")
     if comparison.left_out:
         why = "; ".join(f"{name}, {reason}" for name, reason in comparison.left_out.items())
         body += note(f"Not audited: {why}.")
     lists = {"audit": comparison.dependences} if comparison.dependences else {}
-    return Section("locality", "Locality, measured", LEAD, body, lists=lists)
+    return Section("locality", "Locality, measured", LEAD, body, lists=lists, tables=tables)
+
+
+def _as_table(comparison: Comparison, audited: Mapping[str, str]) -> Table:
+    """All matrices as one table, a row for each layer that learns, for where no square can be drawn.
+
+    Args:
+        comparison: what is reported.
+        audited: by audited text, the name of its row.
+    """
+    entries = [row for row in comparison.dependences if row["rule"] in audited]
+    columns = _changed(entries)
+    depends = {(row["rule"], row["update_of"], row["kind"], row["perturbed"]): row["depends"] for row in entries}
+    said = {None: NONE, True: "yes", False: "no"}
+    rows = [
+        TableRow(rule, [Cell(said[depends.get((text, layer, *column))]) for column in columns], layer)
+        for text, rule in audited.items()
+        for layer in sorted({row["update_of"] for row in entries if row["rule"] == text}, key=layer_order)
+    ]
+    heads = [Column(f"{KINDS[kind]} {ALONE.get(kind, perturbed)}".strip()) for kind, perturbed in columns]
+    return Table("locality", "What the update of a layer depends on: whether any bit of it changed", heads, rows)
+
+
+def _changed(entries: Sequence[Row]) -> list[tuple[str, str]]:
+    """What was changed, as kind and name, in the order of columns."""
+    return [
+        (kind, perturbed)
+        for kind in KINDS
+        for perturbed in sorted({row["perturbed"] for row in entries if row["kind"] == kind}, key=layer_order)
+    ]
 
 
 def audited_rows(comparison: Comparison, order: list[str]) -> dict[str, str]:
@@ -109,11 +140,7 @@ def _matrix(comparison: Comparison, audited: str, rule: str, looks: Mapping[str,
     entries = [row for row in comparison.dependences if row["rule"] == audited]
     depends = {(row["update_of"], row["kind"], row["perturbed"]): bool(row["depends"]) for row in entries}
     layers = sorted({row["update_of"] for row in entries}, key=layer_order)
-    columns = [
-        (kind, perturbed)
-        for kind in KINDS
-        for perturbed in sorted({row["perturbed"] for row in entries if row["kind"] == kind}, key=layer_order)
-    ]
+    columns = _changed(entries)
     groups = "".join(
         f'<th scope="colgroup" class="start" colspan="{count}">{escape(KINDS[kind])}</th>'
         for kind in KINDS

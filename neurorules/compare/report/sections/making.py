@@ -37,14 +37,15 @@ def making_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section
     body += facts_html("Versions", comparison.versions)
     body += facts_html("Machine", {**comparison.machine, "date": comparison.date})
     body += "</div>"
-    if comparison.runs:
-        body += table_html(_runs(comparison), looks)
+    tables = [_runs(comparison)] if comparison.runs else []
+    body += "".join(table_html(table, looks) for table in tables)
     return Section(
         "making",
         "How it was made",
         "The command makes this comparison again; on the same machine with the same threads, to the bit.",
         body,
         lists={"runs": runs, "rules": rules},
+        tables=tables,
     )
 
 
@@ -72,8 +73,8 @@ def _runs(comparison: Comparison) -> Table:
     differing: Sequence[str] = comparison.differing
     columns = [
         Column("seed", "", True),
-        Column("test %", "", True),
-        Column("validation %", "", True),
+        Column("test %", "", True, 100),
+        Column("validation %", "", True, 100),
         Column("seconds", "", True),
         *(Column(name.replace("_", " "), "each rule brings its own") for name in differing),
     ]

@@ -38,7 +38,7 @@ def needs_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:
     columns = [Column("its signal needs"), *(Column(PROBLEMS[name], HINTS[name]) for name in PROBLEMS)]
     rows = [TableRow(name, [_needs(by_name[name]), *_problems(by_name[name])]) for name in by_accuracy(comparison)]
     table = Table("needs", "Needs and problems by rule", columns, rows)
-    return Section("needs", "Needs and problems", LEAD, table_html(table, looks))
+    return Section("needs", "Needs and problems", LEAD, table_html(table, looks), tables=[table])
 
 
 def _needs(row: Row) -> Cell:

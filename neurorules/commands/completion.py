@@ -1,0 +1,57 @@
+"""What a shell offers behind the tabulator: the names of parts, of which none is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from neurorules.language.registry import Registry
+
+PARTS = {
+    "rules": ("rule", "neurorules.rules"),
+    "signals": ("signal", "neurorules.signals"),
+    "neurons": ("neuron", "neurorules.neurons"),
+    "connections": ("connection", "neurorules.connections"),
+    "normalisations": ("normalisation", "neurorules.normalisations"),
+    "encoders": ("encoder", "neurorules.encoders"),
+    "datasets": ("dataset", "neurorules.datasets"),
+    "hardware": ("device", None),
+    "exporters": ("exporter", "neurorules.traces.exporters"),
+    "plots": ("plot", "neurorules.traces.plots"),
+    "papers": ("paper", "neurorules.papers.tables"),
+}
+"""Kind and folder of each registry: making one anew spares the import of torch, for which nobody waits at a prompt."""
+SETTINGS = {
+    "rule": "rules", "neuron": "neurons", "readout_neuron": "neurons", "connection": "connections",
+    "encode": "encoders", "norm": "normalisations", "data": "datasets", "signal": "signals", "hardware": "hardware",
+}  # fmt: skip
+"""Settings whose value names a part, with its kind."""
+
+Complete = Callable[[str], list[str]]
+
+
+def parts(kind: str, *more: str) -> Complete:
+    """What completes the name of a part, or the last one of several with commas between them.
+
+    Args:
+        kind: of `PARTS`.
+        more: other words that may stand there.
+    """
+
+    def complete(incomplete: str) -> list[str]:
+        return _begun([*Registry(*PARTS[kind]).names(), *more], incomplete)
+
+    return complete
+
+
+def words(known: Sequence[str]) -> Complete:
+    """What completes one of a few words."""
+
+    def complete(incomplete: str) -> list[str]:
+        return _begun(known, incomplete)
+
+    return complete
+
+
+def _begun(known: Sequence[str], incomplete: str) -> list[str]:
+    before, comma, last = incomplete.rpartition(",")
+    return [f"{before}{comma}{word}" for word in known if word.startswith(last)]

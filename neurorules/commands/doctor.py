@@ -1,0 +1,71 @@
+"""`neurorules doctor`: what is installed here, and what is slow or missing because of what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from neurorules.commands.output import print_json, print_table
+from neurorules.commands.settings import DataDir, Json
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("doctor")(doctor)
+
+
+def doctor(data_dir: DataDir = None, json: Json = False) -> None:
+    """Say what is installed, what is slow or missing because of what is not, and what to do. It exits with 0."""
+    from neurorules.doctor import examine
+
+    found = examine(data_dir)
+    if json:
+        print_json(found)
+        return
+    print_table(["what", "found"], list(_facts(found).items()))
+    print()
+    columns = ["name", "extra", "wanted", "version", "state"]
+    print_table(columns, [[package[column] or "" for column in columns] for package in found["packages"]])
+    print()
+    if not found["advice"]:
+        print("Nothing is slow or missing because of this machine.")
+    for one in found["advice"]:
+        print(f"- {one['problem']}\n  Because: {one['because']}\n  Do this: {one['do']}")
+
+
+def _facts(found: Mapping[str, Any]) -> dict[str, str]:
+    threads, memory, gpu = found["threads"], found["memory"], found["gpu"]
+    cache, data = found["cache"], found["data"]
+    parts = {f"cache: {part['name'] or 'kernels'}": _part(part) for part in cache["parts"]}
+    sets = {f"data: {name}": path for name, path in data["sets"].items()}
+    return {
+        "neurorules": f"{found['neurorules']['version']}, {found['neurorules']['folder']}",
+        "Python": f"{found['python']['version']}, {found['python']['path']}, {found['python']['system']}",
+        "C compiler": _compiler(found["compilers"]["c"]),
+        "C++ compiler": _compiler(found["compilers"]["c++"]),
+        "threads": f"{threads['usable']} of {threads['machine']} cores may be used, torch starts {threads['torch']}",
+        "memory": f"{_size(memory['available_bytes'])} free of {_size(memory['total_bytes'])}",
+        "GPU": ", ".join(f"{one['name']} ({_size(one['memory_bytes'])})" for one in gpu["devices"]) or "none",
+        "Triton": gpu["triton"] or "none",
+        "cache folder": f"{cache['path']}, {_size(cache['bytes'])}, {_size(cache['free_bytes'])} free on its disk",
+        **parts,
+        "data folder": " and ".join(filter(None, (data["data_dir"], data["environment"]))) or "NEURORULES_DATA not set",
+        **sets,
+    }
+
+
+def _compiler(one: Mapping[str, Any]) -> str:
+    return f"{one['path'] or 'none'}, {'works' if one['works'] else 'cannot be used'}"
+
+
+def _part(part: Mapping[str, Any]) -> str:
+    held = f", {part['holds']}" if part["holds"] else ""
+    return f"{_size(part['bytes'])} in {part['files']} files{held}"
+
+
+def _size(size: int | None) -> str:
+    from neurorules.disk.space import gigabytes
+
+    return "unknown" if size is None else gigabytes(size)

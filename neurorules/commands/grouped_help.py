@@ -1,0 +1,77 @@
+"""Help by subject: commands and options in groups, each under its title, as plain lines that also fit a pipe.
+
+The title of a command or an option is what typer calls its `rich_help_panel`; what has none stands under the
+title that it always has, such as "Options".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+USUAL = "Usual options"
+"""Title of the options that most users want; they stand first."""
+
+
+class GroupedCommand(TyperCommand):
+    """A command whose options stand under their titles."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments, then the groups of options, the usual ones first."""
+        _write_parameters(self, ctx, formatter)
+
+
+class GroupedCommands(TyperGroup):
+    """Commands under their subjects."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the options, then the commands."""
+        _write_parameters(self, ctx, formatter)
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        shown = [(name, command) for name, command in commands if command is not None and not command.hidden]
+        room = formatter.width - 6 - max((len(name) for name, _ in shown), default=0)
+        lines = [
+            (getattr(command, "rich_help_panel", None) or "Commands", (name, command.get_short_help_str(room)))
+            for name, command in shown
+        ]
+        _write_groups(formatter, lines)
+
+
+class Application(typer.Typer):
+    """An application whose commands and options stand in groups."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(cls=GroupedCommands, rich_markup_mode=None, no_args_is_help=True, **given)
+
+    def command(self, name: str | None = None, **given: Any) -> Any:
+        """Register a command, as `typer.Typer.command` does."""
+        return super().command(name, cls=GroupedCommand, **given)
+
+
+def _write_parameters(command: Any, ctx: Any, formatter: Any) -> None:
+    lines = []
+    for parameter in command.get_params(ctx):
+        record = parameter.get_help_record(ctx)
+        if record is not None:
+            other = "Arguments" if parameter.param_type_name == "argument" else "Options"
+            lines.append((getattr(parameter, "rich_help_panel", None) or other, record))
+    _write_groups(formatter, sorted(lines, key=lambda line: _place(line[0])))
+
+
+def _place(title: str) -> int:
+    """Arguments and usual options come first, and the options of the command itself before the settings."""
+    first = ("Arguments", USUAL, "Options")
+    return first.index(title) if title in first else len(first)
+
+
+def _write_groups(formatter: Any, lines: Iterable[tuple[str, tuple[str, str]]]) -> None:
+    """Write lines under their titles, in the order in which the titles come first."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for title, line in lines:
+        groups.setdefault(title, []).append(line)
+    for title, records in groups.items():
+        with formatter.section(title):
+            formatter.write_dl(records)
