@@ -12,6 +12,7 @@ from neurorules.brian2_continuous.trainer import CircuitRun, prepare, settle
 from neurorules.language.config import config_from
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.tensors import to_arrays
+from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.batches import load_data
 
 
@@ -33,6 +34,7 @@ class Revived:
         return self.run.answer(self.run.data.validation)
 
 
+@own_session()
 def revive(run: Path, data_dir: Path | None = None, **changed: Any) -> Revived:
     """A finished run in continuous time, with other settings where asked, such as neuron="lif:dt_ms=0.1".
 
@@ -40,7 +42,7 @@ def revive(run: Path, data_dir: Path | None = None, **changed: Any) -> Revived:
         UserError: no finished run there, or its settings cannot be had.
     """
     folder = RunFolder.finished(run)
-    config = settle(replace(config_from(folder.config(), str(run)), **changed))
+    config = settle(replace(config_from(folder.config(), str(run)), **{"steps": None, **changed}))
     data = load_data(config, data_dir)
     made = prepare(config, data, quiet=True)
     made.stream.load(to_arrays(folder.load_weights()))

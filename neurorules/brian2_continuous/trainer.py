@@ -11,25 +11,29 @@ from typing import Any
 
 import numpy as np
 
-from neurorules.brian2_continuous.checks import check_config, neuron_of, warn_of_time
+from neurorules.brian2_continuous.checks import check_config, check_fixed, neuron_of, warn_of_time
 from neurorules.brian2_continuous.parts.choose import machine_for
 from neurorules.brian2_continuous.parts.circuit import Circuit
 from neurorules.brian2_continuous.parts.currents import Currents, currents_of
 from neurorules.brian2_continuous.parts.foresight import check_net
 from neurorules.brian2_continuous.parts.layers import Net, hidden_sizes, recurrent_layers
-from neurorules.brian2_continuous.parts.plan import Plan
+from neurorules.brian2_continuous.parts.plan import Order, Plan
 from neurorules.brian2_continuous.parts.report import result_of
 from neurorules.brian2_continuous.parts.stream import Stream, check_arrays
+from neurorules.brian2_continuous.position import Position, position_from
 from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.rates import rate_schedule
 from neurorules.rules import RULES
 from neurorules.runs import checkpoint
-from neurorules.runs.beginning import own_run
+from neurorules.runs.beginning import has_begun, own_run
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.interrupt import Interrupted, StopFlag, polite_stop
 from neurorules.runs.progress import progress
 from neurorules.runs.tensors import from_arrays, to_arrays
+from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.batches import Data, Part, TrainingData, epoch_order, load_data, settled_by_data
+from neurorules.torch_path.training.checks import Diverged
+from neurorules.torch_path.training.training_run import CHECKPOINT_SECONDS
 
 PRESENTATIONS = 500
 """Of one run of the compiled model: tables in memory stay small, and a stop is heeded soon."""
@@ -44,11 +48,13 @@ def settle(config: TrainConfig) -> SettledConfig:
     plan = check_config(config)
     neuron = config.neuron or plan.neuron
     made = neuron_of(neuron)
+    steps = round(made.period_ms / made.dt_ms)
+    check_fixed("steps", config.steps, steps, f"{neuron} has presentations of {steps} steps (period_ms / dt_ms)")
     given = config.as_dict()
     given |= {
         "neuron": neuron,
         "readout_neuron": "leaky_readout",
-        "steps": round(made.period_ms / made.dt_ms),
+        "steps": steps,
         "norm": "none",
         "init": "he",
         "connection": "dense",
@@ -62,18 +68,7 @@ def settle(config: TrainConfig) -> SettledConfig:
     return SettledConfig(**given)
 
 
-@dataclass
-class Position:
-    """Where a run is: epoch, presentation to begin with, samples learned and answered right, seconds."""
-
-    epoch: int = 0
-    presentation: int = 0
-    learned: int = 0
-    right: int = 0
-    seconds: float = 0.0
-    validation: list[float | None] = field(default_factory=list)
-
-
+@own_session()
 def train(
     config: TrainConfig,
     out: Path | None = None,
@@ -89,6 +84,7 @@ def train(
     Raises:
         UserError: a mistake in the configuration, the data or the folder.
         MissingExtra: brian2 is not installed.
+        Diverged: a number is no longer finite; the last checkpoint is kept.
         Interrupted: the user stopped it; what has been learned is saved.
     """
     settled = settle(config)
@@ -108,6 +104,7 @@ def train(
             return run.finish(data)
 
 
+@own_session()
 def validation_accuracy(config: TrainConfig, data: TrainingData) -> float | None:
     """Train one network, keep nothing, and return its last validation accuracy (see `torch_path.training.trainer`)."""
     run = prepare(settled_by_data(settle(config), data.source), data, quiet=True)
@@ -118,7 +115,7 @@ def validation_accuracy(config: TrainConfig, data: TrainingData) -> float | None
 
 def prepare(config: SettledConfig, data: TrainingData, quiet: bool) -> CircuitRun:
     """A fresh circuit for a configuration and its data, on the fastest machine there is."""
-    plan, net = check_config(config), _net(config, data)
+    plan, net = check_config(config), net_of(config, data, PRESENTATIONS)
     check_net(net)
     warn_of_time(net.neuron)
     settings = plan.numbers(config.lr, config.readout_lr)
@@ -127,10 +124,11 @@ def prepare(config: SettledConfig, data: TrainingData, quiet: bool) -> CircuitRu
     return CircuitRun(config, data, plan, circuit, Stream(machine_for(circuit), circuit, settings), currents, quiet)
 
 
-def _net(config: SettledConfig, data: TrainingData) -> Net:
+def net_of(config: SettledConfig, data: TrainingData, presentations: int) -> Net:
+    """The net of a configuration for its data, which runs so many presentations at a time."""
     inputs = int(np.prod(data.source.shape))
     sizes, loops = hidden_sizes(config.net), recurrent_layers(config.net)
-    return Net(inputs, sizes, data.source.classes, neuron_of(config.neuron), PRESENTATIONS, loops)
+    return Net(inputs, sizes, data.source.classes, neuron_of(config.neuron), presentations, loops)
 
 
 @dataclass
@@ -146,22 +144,31 @@ class CircuitRun:
     quiet: bool
     folder: RunFolder | None = None
     at: Position = field(default_factory=Position)
+    saved: float = field(default_factory=time.monotonic)
 
     def learn(self, stop: StopFlag) -> None:
-        """All epochs from where the run is."""
+        """All epochs from where the run is.
+
+        Raises:
+            Diverged: a number is no longer finite; the last checkpoint is kept.
+        """
         samples = len(self.data.train)
         with progress("training", self.config.epochs * samples, self.quiet) as bar:
             bar.advance(self.at.epoch * samples + self.at.learned)
             while self.at.epoch < self.config.epochs:
-                for seen in self._epoch(stop):
-                    bar.advance(seen, f"epoch {self.at.epoch + 1}, accuracy {self.at.right / self.at.learned:.3f}")
-                self._close_epoch()
+                try:
+                    for seen in self._epoch(stop):
+                        bar.advance(seen, f"epoch {self.at.epoch + 1}, accuracy {self.at.right / self.at.learned:.3f}")
+                    self._close_epoch()
+                except Diverged as found:
+                    begun = self.folder is not None and has_begun(self.folder.path)
+                    kept = f". The last checkpoint is kept in {self.folder.path}" if self.folder and begun else ""
+                    raise Diverged(f"epoch {self.at.epoch + 1}: {found}{kept}") from None
 
     def _epoch(self, stop: StopFlag) -> Iterator[int]:
         """Learn one epoch; yields how many samples each run of the model has shown."""
-        chosen = epoch_order(self.config.seed, self.at.epoch, len(self.data.train))
+        chosen, order = self._order(self.at.epoch)
         labels = self.data.train.labels[chosen]
-        order = self.plan.order(labels, self.data.source.classes)
         total = len(order.samples)
         rate = rate_schedule(self.config.lr_schedule)
         steps = self.at.epoch + np.arange(total) / total
@@ -177,7 +184,14 @@ class CircuitRun:
             yield len(scores)
             if stop.requested:
                 self._interrupt()
+            if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
+                self.save()
             started = time.perf_counter()
+
+    def _order(self, epoch: int) -> tuple[np.ndarray, Order]:
+        """Which sample is which of an epoch, and what is presented."""
+        chosen = epoch_order(self.config.seed, epoch, len(self.data.train))
+        return chosen, self.plan.order(self.data.train.labels[chosen], self.data.source.classes)
 
     def _interrupt(self) -> None:
         self.save()
@@ -223,6 +237,7 @@ class CircuitRun:
 
     def save(self) -> None:
         """Write a checkpoint, where the run has a folder."""
+        self.saved = time.monotonic()
         if self.folder is not None:
             checkpoint.save(self.folder.path, from_arrays(self.stream.kept()), vars(self.at), self.folder.config())
 
@@ -234,8 +249,9 @@ class CircuitRun:
             return
         kept = to_arrays(found.tensors)
         check_arrays(kept, self.stream.kept(), "checkpoint's numbers")
+        _, order = self._order(0)
+        self.at = position_from(found.state, self.config.epochs, order, self.circuit.presentations)
         self.stream.values |= kept
-        self.at = Position(**found.state)
         folder.truncate_metrics(self.at.epoch)
 
     def finish(self, data: Data) -> dict[str, Any]:

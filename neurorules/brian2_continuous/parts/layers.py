@@ -19,8 +19,9 @@ POWER = 50.0
 """Mean squared length of a sample's current. Equal for every data set, so that rates of learning carry over."""
 LOOP_GAIN = 0.5
 """Of fresh recurrent weights beside those from below: what goes round in a layer decays."""
-SHOWN, TOLD = 0, 1
-"""Phases of a presentation: a sample; or what a rule shows beside it."""
+SHOWN, TOLD = 1, 2
+"""Phases of a presentation: a sample; or what a rule shows beside it. 0 is none: before the first presentation of a run
+of the model, and behind the last one of an epoch, nothing is shown."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from neurorules.brian2_continuous.parts.layers import SHOWN
 from neurorules.brian2_continuous.parts.machine import Machine
 from neurorules.brian2_continuous.parts.plan import Order, samples_only
 from neurorules.language.errors import UserError
+from neurorules.torch_path.training.checks import Diverged
 
 ENTRIES = ("ff", "rec")
 """Names of a layer's inputs, at the end of their wires'."""
@@ -45,6 +46,9 @@ class Stream:
             order: what is presented.
             rows: currents of samples.
             eta: factor of every rate, one a presentation.
+
+        Raises:
+            Diverged: a number is no longer finite; `values` are those before the run that found it.
         """
         whole = self.circuit.presentations
         for start in range(0, len(order.samples), whole):
@@ -52,11 +56,12 @@ class Stream:
             try:
                 self.machine.run({**self.values, **self.settings}, self._tables(here, rows, eta[start : start + whole]))
             except KeyboardInterrupt:
-                self._carry()  # a machine that is stopped says how far it came; one that failed does not
+                self._carry({})  # a machine that is stopped says how far it came; one that failed does not
                 raise
-            self._carry()
             shown = (here.phases == SHOWN) & (here.samples >= 0)
-            yield self.machine.recorded(self.circuit.scored, "seen")[: len(shown)][shown]
+            scores = self.machine.recorded(self.circuit.scored, "seen")[: len(shown)][shown]
+            self._carry({"scores": scores})
+            yield scores
 
     def scores(self, samples: int, rows: Rows) -> Iterator[np.ndarray]:
         """Scores (n, C) of samples in their own order, run by run; nothing is learned, nothing kept."""
@@ -115,9 +120,14 @@ class Stream:
             "eta": _filled(eta, whole),
         }
 
-    def _carry(self) -> None:
+    def _carry(self, beside: Mapping[str, np.ndarray]) -> None:
+        """Keep what the last run left, unless it, or a number `beside` it, is not finite."""
         names = [f"{part.name}.{variable}" for part, variable in self.circuit.kept()]
-        self.values |= {name: self.machine.read(name) for name in names}
+        left = {name: self.machine.read(name) for name in names}
+        for name, values in {**left, **beside}.items():
+            if not np.isfinite(values).all():
+                raise Diverged(f"a number in {name} is no longer finite. Use a smaller --lr or --readout-lr")
+        self.values |= left
 
 
 def check_arrays(given: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], what: str) -> None:
@@ -128,14 +138,14 @@ def check_arrays(given: Mapping[str, np.ndarray], expected: Mapping[str, np.ndar
         what: they are, for the message.
 
     Raises:
-        UserError: one is missing, of another shape, or not finite.
+        UserError: one is missing, of another shape, not finite, or not known to the circuit.
     """
-    for name, values in expected.items():
-        if name not in given or given[name].shape != values.shape:
-            shape = given[name].shape if name in given else "none"
+    for name in {**expected, **given}:
+        stored, own = (str(one[name].shape) if name in one else "none" for one in (given, expected))
+        if stored != own:
             raise UserError(
-                f"the {what} are of another run: '{name}' has shape {shape}, this one's has {values.shape}. Restore "
-                f"the file, or train again with --force"
+                f"the {what} are of another run: '{name}' has shape {stored}, this one has {own}. Restore the file, or "
+                f"train again with --force"
             )
     for name, values in given.items():
         if values.dtype.kind != "f" or not np.isfinite(values).all():
