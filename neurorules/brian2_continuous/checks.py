@@ -49,8 +49,6 @@ def check_config(config: TrainConfig) -> Plan:
         )
     for setting, (only, why) in FIXED.items():
         check_fixed(setting, getattr(config, setting), only, why)
-    if config.device == "cuda":
-        check_fixed("device", config.device, "cpu", "equations run on the CPU")
     plan = CIRCUITS.make(name)
     assert isinstance(plan, Plan)
     return plan.of(RULES.make(config.rule))

@@ -42,7 +42,7 @@ def revive(run: Path, data_dir: Path | None = None, **changed: Any) -> Revived:
         UserError: no finished run there, or its settings cannot be had.
     """
     folder = RunFolder.finished(run)
-    config = settle(replace(config_from(folder.config(), str(run)), **{"steps": None, **changed}))
+    config = settle(replace(config_from(folder.config(), str(run)), **changed))
     data = load_data(config, data_dir)
     made = prepare(config, data, quiet=True)
     made.stream.load(to_arrays(folder.load_weights()))

@@ -48,13 +48,11 @@ def settle(config: TrainConfig) -> SettledConfig:
     plan = check_config(config)
     neuron = config.neuron or plan.neuron
     made = neuron_of(neuron)
-    steps = round(made.period_ms / made.dt_ms)
-    check_fixed("steps", config.steps, steps, f"{neuron} has presentations of {steps} steps (period_ms / dt_ms)")
     given = config.as_dict()
     given |= {
         "neuron": neuron,
         "readout_neuron": "leaky_readout",
-        "steps": steps,
+        "steps": round(made.period_ms / made.dt_ms),
         "norm": "none",
         "init": "he",
         "connection": "dense",
@@ -88,6 +86,7 @@ def train(
         Interrupted: the user stopped it; what has been learned is saved.
     """
     settled = settle(config)
+    check_fixed("steps", config.steps, settled.steps, "a presentation has period_ms / dt_ms steps of its neuron")
     data = data or load_data(settled, data_dir)
     settled = settled_by_data(settled, data.source)
     run = prepare(settled, data, quiet)

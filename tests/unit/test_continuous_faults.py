@@ -210,7 +210,6 @@ def test_a_checkpoint_is_written_twice_a_minute(tmp_path: Path, monkeypatch: pyt
         (["--weight-decay", "0.1"], "--weight-decay 0.1 has no meaning"),
         (["--init", "torch"], "--init torch has no meaning"),
         (["--schedule", "by_step"], "--schedule by_step has no meaning"),
-        (["--device", "cuda"], "--device cuda has no meaning"),
         (["--steps", "4"], "--steps 4 has no meaning"),
         (["--rule", "bsp", "--neuron", "lif"], "bsp in continuous time"),
     ],
