@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from neurorules.brian2_continuous.circuits import CIRCUITS
 from neurorules.brian2_continuous.parts.neurons import NEURONS, ContinuousNeuron
@@ -23,6 +24,9 @@ FIXED = {
     "dw": (None, "a circuit takes its rule's texts"),
     "targets": ("own", "a presentation stands alone"),
     "hardware": ("none", "device models act on tensors"),
+    "weight_decay": (0.0, "a circuit's texts say all that changes a weight"),
+    "init": ("he", "fresh weights are as large as their units need"),
+    "schedule": ("by_layer", "all layers run at once"),
     "readout": ("last", "the read-out sees the last hidden layer"),
 }
 """Settings that have a single value in continuous time, each with that value and the reason."""
@@ -44,14 +48,28 @@ def check_config(config: TrainConfig) -> Plan:
             f"or use --path torch"
         )
     for setting, (only, why) in FIXED.items():
-        asked = getattr(config, setting)
-        if asked not in (None, only):
-            raise UserError(
-                f"--{setting.replace('_', '-')} {asked} has no meaning with --path continuous: {why}. Leave it out"
-            )
+        check_fixed(setting, getattr(config, setting), only, why)
     plan = CIRCUITS.make(name)
     assert isinstance(plan, Plan)
     return plan.of(RULES.make(config.rule))
+
+
+def check_fixed(setting: str, asked: Any, only: Any, why: str) -> None:
+    """Whether a setting is left open, or at the only value that it has here.
+
+    Args:
+        setting: its name.
+        asked: what was asked for; None where it was left open.
+        only: its value here.
+        why: it has no other, for the message.
+
+    Raises:
+        UserError: it is not.
+    """
+    if asked not in (None, only):
+        raise UserError(
+            f"--{setting.replace('_', '-')} {asked} has no meaning with --path continuous: {why}. Leave it out"
+        )
 
 
 def neuron_of(text: str) -> ContinuousNeuron:

@@ -10,16 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from neurorules.brian2_continuous.checks import check_config, neuron_of
+from neurorules.brian2_continuous.checks import check_config
 from neurorules.brian2_continuous.parts.choose import machine_for
 from neurorules.brian2_continuous.parts.circuit import Circuit, Units
 from neurorules.brian2_continuous.parts.currents import currents_of
 from neurorules.brian2_continuous.parts.interpreted import Interpreted
-from neurorules.brian2_continuous.parts.layers import Net, hidden_sizes
 from neurorules.brian2_continuous.parts.machine import Machine
 from neurorules.brian2_continuous.parts.plan import samples_only
 from neurorules.brian2_continuous.parts.stream import Rows, Stream
-from neurorules.brian2_continuous.trainer import settle
+from neurorules.brian2_continuous.trainer import net_of, settle
 from neurorules.language.config import SettledConfig, config_from
 from neurorules.language.errors import UserError, unknown
 from neurorules.rules import RULES
@@ -27,6 +26,7 @@ from neurorules.runs.folder import RunFolder
 from neurorules.runs.outputs import check_output
 from neurorules.runs.progress import progress
 from neurorules.runs.tensors import to_arrays
+from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.recording.record import PartName, part_of, sample_places, whole_or_none
 from neurorules.torch_path.training.batches import Data, load_data
 from neurorules.torch_path.training.report import versions
@@ -58,6 +58,7 @@ class Watched:
     variables: dict[str, str]
 
 
+@own_session()
 def record_circuit(
     run: Path, out: Path, samples: str, variables: Sequence[str], layers: Collection[str] | None = None,
     part: PartName = "test", data_dir: Path | None = None, quiet: bool = False,
@@ -130,8 +131,7 @@ def _present(stream: Stream, labels: np.ndarray, rows: Rows, with_labels: bool) 
 
 def _circuit(config: SettledConfig, data: Data, presentations: int) -> tuple[Circuit, dict[str, float]]:
     plan = check_config(config)
-    inputs, neuron = int(np.prod(data.source.shape)), neuron_of(config.neuron)
-    net = Net(inputs, hidden_sizes(config.net), data.source.classes, neuron, presentations)
+    net = net_of(config, data, presentations)
     settings = plan.numbers(config.lr, config.readout_lr)
     return plan.make(net, RULES.make(config.rule), settings, np.random.default_rng(config.seed)), settings
 

@@ -14,6 +14,7 @@ from neurorules.language.config import config_from
 from neurorules.language.errors import UserError
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.tensors import to_arrays
+from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.batches import load_data
 
 
@@ -41,6 +42,7 @@ class Revived:
         return self.run.answer(part)
 
 
+@own_session()
 def revive(run: Path, data_dir: Path | None = None, **changed: Any) -> Revived:
     """Load a finished run in continuous time.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from neurorules.brian2_continuous.checks import check_config, neuron_of, warn_of_time
+from neurorules.brian2_continuous.checks import check_config, check_fixed, neuron_of, warn_of_time
 from neurorules.brian2_continuous.parts.choose import machine_for
 from neurorules.brian2_continuous.parts.currents import currents_of
 from neurorules.brian2_continuous.parts.foresight import check_net
@@ -19,6 +19,7 @@ from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.rules import RULES
 from neurorules.runs.beginning import own_run
 from neurorules.runs.interrupt import polite_stop
+from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.batches import Data, TrainingData, load_data, settled_by_data
 
 PRESENTATIONS = 500
@@ -53,6 +54,7 @@ def settle(config: TrainConfig) -> SettledConfig:
     return SettledConfig(**settings)
 
 
+@own_session()
 def train(
     config: TrainConfig,
     out: Path | None = None,
@@ -80,9 +82,11 @@ def train(
     Raises:
         UserError: the configuration, the data or the folder cannot be used.
         MissingExtra: brian2 is not installed.
+        Diverged: a number is no longer finite; the last checkpoint is kept.
         Interrupted: the user stopped the training; a run with a folder is saved.
     """
     settled = settle(config)
+    check_fixed("steps", config.steps, settled.steps, "a presentation has period_ms / dt_ms steps of its neuron")
     data = data or load_data(settled, data_dir)
     settled = settled_by_data(settled, data.source)
     run = prepare(settled, data, quiet)
@@ -99,6 +103,7 @@ def train(
             return run.finish(data)
 
 
+@own_session()
 def validation_accuracy(config: TrainConfig, data: TrainingData) -> float | None:
     """Train one network without a run folder, and measure it on the validation samples.
 
@@ -136,7 +141,7 @@ def prepare(config: SettledConfig, data: TrainingData, quiet: bool) -> CircuitRu
             compiler fails.
         MissingExtra: brian2 is not installed.
     """
-    plan, net = check_config(config), _net(config, data)
+    plan, net = check_config(config), net_of(config, data, PRESENTATIONS)
     check_net(net)
     warn_of_time(net.neuron)
     settings = plan.numbers(config.lr, config.readout_lr)
@@ -145,7 +150,17 @@ def prepare(config: SettledConfig, data: TrainingData, quiet: bool) -> CircuitRu
     return CircuitRun(config, data, plan, circuit, Stream(machine_for(circuit), circuit, settings), currents, quiet)
 
 
-def _net(config: SettledConfig, data: TrainingData) -> Net:
+def net_of(config: SettledConfig, data: TrainingData, presentations: int) -> Net:
+    """Build the net of a configuration for its data.
+
+    Args:
+        config: of the run.
+        data: whose samples and classes give the sizes of input and read-out.
+        presentations: number of presentations of one run of the circuit, >= 1.
+
+    Returns:
+        The net.
+    """
     inputs = int(np.prod(data.source.shape))
     sizes, loops = hidden_sizes(config.net), recurrent_layers(config.net)
-    return Net(inputs, sizes, data.source.classes, neuron_of(config.neuron), PRESENTATIONS, loops)
+    return Net(inputs, sizes, data.source.classes, neuron_of(config.neuron), presentations, loops)

@@ -11,38 +11,21 @@ import numpy as np
 
 from neurorules.brian2_continuous.parts.circuit import Circuit
 from neurorules.brian2_continuous.parts.currents import Currents
-from neurorules.brian2_continuous.parts.plan import Plan
+from neurorules.brian2_continuous.parts.plan import Order, Plan
 from neurorules.brian2_continuous.parts.report import result_of
 from neurorules.brian2_continuous.parts.stream import Stream, check_arrays
+from neurorules.brian2_continuous.position import Position, position_from
 from neurorules.language.config import SettledConfig
 from neurorules.language.rates import rate_schedule
 from neurorules.runs import checkpoint
+from neurorules.runs.beginning import has_begun
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.interrupt import Interrupted, StopFlag
 from neurorules.runs.progress import progress
 from neurorules.runs.tensors import from_arrays, to_arrays
 from neurorules.torch_path.training.batches import Data, Part, TrainingData, epoch_order
-
-
-@dataclass
-class Position:
-    """How far a training run has come.
-
-    Args:
-        epoch: number of finished epochs.
-        presentation: number of the next presentation of the present epoch, from 0.
-        learned: number of samples of the present epoch that have been learned.
-        right: number of these whose largest score was that of their class.
-        seconds: time that learning has taken, in seconds.
-        validation: accuracy on validation samples after each finished epoch, in 0..1; None without such samples.
-    """
-
-    epoch: int = 0
-    presentation: int = 0
-    learned: int = 0
-    right: int = 0
-    seconds: float = 0.0
-    validation: list[float | None] = field(default_factory=list)
+from neurorules.torch_path.training.checks import Diverged
+from neurorules.torch_path.training.training_run import CHECKPOINT_SECONDS
 
 
 @dataclass
@@ -59,6 +42,7 @@ class CircuitRun:
         quiet: show no progress bar.
         folder: run folder; None for a run that keeps nothing.
         at: how far the run has come.
+        saved: when its last checkpoint was written, in seconds of the monotonic clock.
     """
 
     config: SettledConfig
@@ -70,26 +54,33 @@ class CircuitRun:
     quiet: bool
     folder: RunFolder | None = None
     at: Position = field(default_factory=Position)
+    saved: float = field(default_factory=time.monotonic)
 
     def learn(self, stop: StopFlag) -> None:
         """Learn all epochs that are left.
 
         Raises:
+            Diverged: a number is no longer finite; the last checkpoint is kept.
             Interrupted: a stop was requested; a run with a folder is saved.
         """
         samples = len(self.data.train)
         with progress("training", self.config.epochs * samples, self.quiet) as bar:
             bar.advance(self.at.epoch * samples + self.at.learned)
             while self.at.epoch < self.config.epochs:
-                for count in self._epoch(stop):
-                    bar.advance(count, f"epoch {self.at.epoch + 1}, accuracy {self.at.right / self.at.learned:.3f}")
-                self._close_epoch()
+                try:
+                    for count in self._epoch(stop):
+                        accuracy = self.at.right / self.at.learned
+                        bar.advance(count, f"epoch {self.at.epoch + 1}, accuracy {accuracy:.3f}")
+                    self._close_epoch()
+                except Diverged as error:
+                    begun = self.folder is not None and has_begun(self.folder.path)
+                    kept = f". The last checkpoint is kept in {self.folder.path}" if self.folder and begun else ""
+                    raise Diverged(f"epoch {self.at.epoch + 1}: {error}{kept}") from None
 
     def _epoch(self, stop: StopFlag) -> Iterator[int]:
         """Learn one epoch; after each run of the circuit, yield the number of samples that it showed."""
-        chosen = epoch_order(self.config.seed, self.at.epoch, len(self.data.train))
+        chosen, order = self._order(self.at.epoch)
         labels = self.data.train.labels[chosen]
-        order = self.plan.order(labels, self.data.source.classes)
         total = len(order.samples)
         rate = rate_schedule(self.config.lr_schedule)
         steps = self.at.epoch + np.arange(total) / total
@@ -105,7 +96,14 @@ class CircuitRun:
             yield len(scores)
             if stop.requested:
                 self._interrupt()
+            if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
+                self.save()
             started = time.perf_counter()
+
+    def _order(self, epoch: int) -> tuple[np.ndarray, Order]:
+        """Give the indices of an epoch's samples in the order in which they are learned, and what is presented."""
+        chosen = epoch_order(self.config.seed, epoch, len(self.data.train))
+        return chosen, self.plan.order(self.data.train.labels[chosen], self.data.source.classes)
 
     def _interrupt(self) -> None:
         self.save()
@@ -151,6 +149,7 @@ class CircuitRun:
 
     def save(self) -> None:
         """Write a checkpoint if the run has a folder."""
+        self.saved = time.monotonic()
         if self.folder is not None:
             checkpoint.save(self.folder.path, from_arrays(self.stream.state()), vars(self.at), self.folder.config())
 
@@ -166,8 +165,9 @@ class CircuitRun:
             return
         values = to_arrays(stored.tensors)
         check_arrays(values, self.stream.state(), "checkpoint's numbers")
+        _, order = self._order(0)
+        self.at = position_from(stored.state, self.config.epochs, order, self.circuit.presentations)
         self.stream.values |= values
-        self.at = Position(**stored.state)
         folder.truncate_metrics(self.at.epoch)
 
     def finish(self, data: Data) -> dict[str, Any]:

@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neurorules.contracts.data_set import DataSet
 from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
 from neurorules.torch_path.training.batches import load_training_data
 from neurorules.torch_path.training.checks import Diverged
+from neurorules.torch_path.training.learner import Learner
 
 if TYPE_CHECKING:
     from neurorules.torch_path.training.watch import Watcher
@@ -28,6 +30,20 @@ def settle(config: TrainConfig) -> SettledConfig:
 
         return settle_circuit(config)
     return RULES.make(config.rule).settle(config)
+
+
+def check_net(config: SettledConfig, source: DataSet) -> None:
+    """Check that the net, the rule and the signal of a configuration can be had together, before anything is trained.
+
+    Args:
+        config: what is to be trained.
+        source: the samples, whose shape and classes the net is made for.
+
+    Raises:
+        UserError: they cannot, or the rule's text reads what it cannot see.
+    """
+    if config.path == "torch":  # a circuit's plan has looked at all of it
+        Learner(config.net, input_shape=source.shape, classes=source.classes, **config.learner_settings())
 
 
 def validation_accuracies(config: TrainConfig, seeds: int, data_dir: Path | None) -> list[float]:

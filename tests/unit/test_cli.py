@@ -294,7 +294,7 @@ def test_a_new_rule_file_is_listed_trains_and_cites(
 
 
 def start(out: Path, *more: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "neurorules", "train", "--net", "24-24", "--epochs", "30", "--batch-size", "16"]
+    command = [sys.executable, "-m", "neurorules", "train", "--net", "24-24", "--epochs", "12", "--batch-size", "16"]
     return subprocess.Popen(
         [*command, "--encode", "poisson", "--out", str(out), *more], text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -330,7 +330,7 @@ def test_a_stopped_run_resumes_to_the_same_bits(kind: signal.Signals, tmp_path: 
     assert finish(start(stopped, "--resume")) == 0
     assert (stopped / "weights.safetensors").read_bytes() == (straight / "weights.safetensors").read_bytes()
     rows = [[json.loads(line) for line in (f / "metrics.jsonl").read_text().splitlines()] for f in (straight, stopped)]
-    assert len(rows[0]) == len(rows[1]) == 30
+    assert len(rows[0]) == len(rows[1]) == 12
     for a, b in zip(*rows, strict=True):
         assert {k: v for k, v in a.items() if k != "train_seconds"} == {
             k: v for k, v in b.items() if k != "train_seconds"

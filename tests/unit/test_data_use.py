@@ -21,7 +21,7 @@ from neurorules.brian2_continuous.parts.interpreted import Interpreted
 from neurorules.cli import run
 from neurorules.compare.comparison import plan
 from neurorules.compare.many_runs import run_all
-from neurorules.compare.tuning.search import TUNE_FILE
+from neurorules.compare.tuning import TUNE_FILE
 from neurorules.datasets import DATASETS
 from neurorules.language.config import TrainConfig
 from neurorules.papers.paper import Paper, Row, Table

@@ -19,6 +19,7 @@ from neurorules.compare.rows import parse_row
 from neurorules.compare.tuning import search, tune
 from neurorules.compare.tuning.proposals import best_method, proposals_of
 from neurorules.compare.tuning.space import SPACE, Choice, Range, parse_space
+from neurorules.compare.tuning.stored import write_search
 from neurorules.contracts.data_set import DataSet
 from neurorules.datasets import open_dataset
 from neurorules.encoders import open_encoder
@@ -147,10 +148,9 @@ def test_a_search_that_was_stopped_goes_on_as_if_it_never_was(
         whole = tune(CONFIG, rules, tmp_path / "random", trials=3, seeds=2, quiet=True)
     assert whole["method"] == method == best_method()
     whole = json.loads(json.dumps(whole))
-    part = {key: value for key, value in whole.items() if key not in ("chosen", "rules", "command")}
+    part = {key: whole[key] for key in ("method", "asked", "rows")}
     part |= {"finished": False, "trials": {name: rows[:2] for name, rows in whole["trials"].items()}}
-    (tmp_path / "part").mkdir()
-    (tmp_path / "part" / "tune.json").write_text(json.dumps(part))
+    write_search(tmp_path / "part", part)
     tune(
         CONFIG,
         rules,

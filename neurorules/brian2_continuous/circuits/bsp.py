@@ -15,6 +15,7 @@ import numpy as np
 from neurorules.brian2_continuous.parts.circuit import ARRIVE, BEGIN, JUDGE, LEARN, Act, Circuit, Units, When, Wires
 from neurorules.brian2_continuous.parts.layers import INPUT_PHASE, POWER, Net, gate, hidden_name, input_units, tables_of
 from neurorules.brian2_continuous.parts.learning import lower_texts
+from neurorules.brian2_continuous.parts.neurons import rate
 from neurorules.brian2_continuous.parts.plan import Plan, Settings, samples_only
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
@@ -50,6 +51,8 @@ def bsp(
             f"bsp in continuous time learns connections by a reverse ring that runs forward in time: modes "
             f"{' and '.join(CARRIERS)}. Asked for {rule.signal}. Use bsp:mode=final, or --path torch"
         )
+    if net.neuron != rate():
+        raise UserError("bsp in continuous time has rings for units, and no other neuron. Leave --neuron out")
     if any(net.recurrent):
         raise UserError(
             "bsp in continuous time has no recurrent layers. Write sizes alone, such as 100, or use another rule"

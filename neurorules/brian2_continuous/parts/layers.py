@@ -21,9 +21,10 @@ suits one suits the others."""
 LOOP_GAIN = 0.5
 """Standard deviation of initial recurrent weights, relative to that of weights from the layer below. Activity that goes
 round in a layer then decays."""
-INPUT_PHASE, TEACHING_PHASE = 0, 1
+INPUT_PHASE, TEACHING_PHASE = 1, 2
 """What a presentation shows: a sample, or what a rule shows in addition, such as a class or the error of a sample. The
-number is the value of `phase` in equations."""
+number is the value of `phase` in equations; it is 0 before the first presentation of a run of the model and behind the
+last one of an epoch, where nothing is shown."""
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,18 @@ Membranes and currents are dimensionless; a current of 1 holds a membrane at the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from neurorules.brian2_continuous.parts.circuit import Every
 from neurorules.brian2_steps.scale import SCALE
+from neurorules.language.errors import UserError
 from neurorules.language.ranges import NonNegative, Positive, ranged
+
+MOST_STEPS = 10**6
+"""Steps of a presentation: more of them come from a slip of the keyboard, as those of a sample do."""
 
 LIF_LR = 7.0
 """Factor of a rule's learning rate for spiking units. Their activity is smaller than that of rate units, so that larger
@@ -54,6 +59,20 @@ class ContinuousNeuron:
     reset: tuple[str, ...] = ()
     on_pre: tuple[str, ...] = ()
     refractory_ms: float = 0.0
+
+    def __post_init__(self) -> None:
+        steps = self.period_ms / self.dt_ms
+        if not steps <= MOST_STEPS:
+            raise UserError(
+                f"period_ms={self.period_ms:g} is {steps:g} steps of dt_ms={self.dt_ms:g}. Give a shorter presentation "
+                f"or a longer step: at most {MOST_STEPS} steps"
+            )
+        whole = max(1, round(steps))
+        if not math.isclose(steps, whole, rel_tol=1e-9):
+            raise UserError(
+                f"period_ms={self.period_ms:g} is {steps:g} steps of dt_ms={self.dt_ms:g}. Give a step that divides "
+                f"it, such as dt_ms={self.period_ms / math.ceil(steps):g}"
+            )
 
     def carries(self, source_spikes: bool, constant: bool) -> tuple[tuple[str, ...], tuple[str, ...], Every]:
         """Write the wires that end at such units.

@@ -12,6 +12,7 @@ from neurorules.brian2_continuous.parts.layers import INPUT_PHASE
 from neurorules.brian2_continuous.parts.machine import Machine
 from neurorules.brian2_continuous.parts.plan import Order, samples_only
 from neurorules.language.errors import UserError
+from neurorules.torch_path.training.checks import Diverged
 
 AFFERENTS = ("ff", "rec")
 """Names of the connections that bring input to a layer; the name of their wires ends in one of them."""
@@ -51,6 +52,7 @@ class Stream:
             After each run of K presentations, the scores (n, C) of the samples that it showed in the input phase.
 
         Raises:
+            Diverged: a number is no longer finite; `values` are those before the run in which that happened.
             RuntimeError: the compiled program failed.
             UserError: the disk or the memory is full.
         """
@@ -60,11 +62,12 @@ class Stream:
             try:
                 self.machine.run({**self.values, **self.settings}, self._tables(here, rows, eta[start : start + whole]))
             except KeyboardInterrupt:
-                self._carry()  # A machine that was interrupted, unlike one that failed, has its variables written.
+                self._carry({})  # A machine that was interrupted, unlike one that failed, has its variables written.
                 raise
-            self._carry()
             shown = (here.phases == INPUT_PHASE) & (here.samples >= 0)
-            yield self.machine.recorded(self.circuit.scored, "seen")[: len(shown)][shown]
+            scores = self.machine.recorded(self.circuit.scored, "seen")[: len(shown)][shown]
+            self._carry({"scores": scores})
+            yield scores
 
     def scores(self, samples: int, rows: Rows) -> Iterator[np.ndarray]:
         """Compute the scores of samples without learning; the state of the circuit is as before afterwards.
@@ -131,9 +134,14 @@ class Stream:
             "eta": _filled(eta, whole),
         }
 
-    def _carry(self) -> None:
+    def _carry(self, beside: Mapping[str, np.ndarray]) -> None:
+        """Keep what the last run left, unless it, or a number `beside` it, is not finite."""
         names = [f"{part.name}.{variable}" for part, variable in self.circuit.state()]
-        self.values |= {name: self.machine.read(name) for name in names}
+        left = {name: self.machine.read(name) for name in names}
+        for name, values in {**left, **beside}.items():
+            if not np.isfinite(values).all():
+                raise Diverged(f"a number in {name} is no longer finite. Use a smaller --lr or --readout-lr")
+        self.values |= left
 
 
 def check_arrays(given: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], what: str) -> None:
@@ -145,14 +153,14 @@ def check_arrays(given: Mapping[str, np.ndarray], expected: Mapping[str, np.ndar
         what: names the stored arrays in a message, such as "weights".
 
     Raises:
-        UserError: an array is missing, has another shape, or holds something that is no finite number.
+        UserError: an array is missing, is unknown to the circuit, has another shape, or is not finite everywhere.
     """
-    for name, values in expected.items():
-        if name not in given or given[name].shape != values.shape:
-            shape = given[name].shape if name in given else "none"
+    for name in {**expected, **given}:
+        stored, own = (str(one[name].shape) if name in one else "none" for one in (given, expected))
+        if stored != own:
             raise UserError(
-                f"the {what} are of another run: '{name}' has shape {shape}, this one's has {values.shape}. Restore "
-                f"the file, or train again with --force"
+                f"the {what} are of another run: '{name}' has shape {stored}, this one has {own}. Restore the file, or "
+                f"train again with --force"
             )
     for name, values in given.items():
         if values.dtype.kind != "f" or not np.isfinite(values).all():

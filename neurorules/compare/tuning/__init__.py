@@ -1,5 +1,6 @@
 """`tune`: chooses settings of training for each rule of a comparison, on validation samples, with an equal budget."""
 
-from neurorules.compare.tuning.search import TUNE_FILE, tune
+from neurorules.compare.tuning.search import tune
+from neurorules.compare.tuning.stored import TUNE_FILE
 
 __all__ = ["TUNE_FILE", "tune"]

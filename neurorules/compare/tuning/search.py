@@ -15,21 +15,21 @@ from typing import Any
 import joblib
 
 from neurorules.compare.comparison import command_line
-from neurorules.compare.controls import frozen_beside, is_bare, is_shallow
-from neurorules.compare.rows import check_words, name_of, parse_rows, text_of
-from neurorules.compare.tuning.proposals import Method, Proposals, best_method, proposals_of
-from neurorules.compare.tuning.space import SPACE, Space, parse_space, space_of
-from neurorules.language.config import SettledConfig, TrainConfig
-from neurorules.language.errors import MissingExtra, UserError
-from neurorules.rules import RULES
+from neurorules.compare.rows import name_of, text_of
+from neurorules.compare.tuning.proposals import Proposals, best_method, proposals_of
+from neurorules.compare.tuning.rows import rows_of
+from neurorules.compare.tuning.space import SPACE, Space, parse_space
+from neurorules.compare.tuning.stored import TUNE_FILE, open_search, write_search
+from neurorules.datasets import open_dataset
+from neurorules.disk.lock import owned_folder
+from neurorules.language.config import TrainConfig
+from neurorules.language.errors import UserError
+from neurorules.language.ranges import Count, Seeds, check_range
 from neurorules.runner.dispatch import settle, validation_accuracies
-from neurorules.runs.atomic import write_text
+from neurorules.runs.atomic import remove_leftovers
 from neurorules.runs.interrupt import Interrupted
-from neurorules.runs.plain_json import plain, read_json, to_json
+from neurorules.runs.plain_json import plain
 from neurorules.runs.progress import Bar, progress
-
-TUNE_FILE = "tune.json"
-FORMAT, VERSION = "neurorules-tune", 1
 
 
 @dataclass
@@ -122,88 +122,50 @@ def tune(
         UserError: a name is unknown, no samples are held out, or `out` holds another search.
         Interrupted: the user stopped it; whole rounds of trials are kept.
     """
-    for option, number in {"--trials": trials, "--seeds": seeds, "--jobs": jobs}.items():
-        if number < 1:
-            raise UserError(f"{option} is {number}, must be at least 1")
-    options = {"rules": rules, "space": space, "seeds": seeds, "settings": plain(config.as_dict())}
-    stored = open_search(out, options, force, resume)
-    method = stored.get("method") or best_method()
-    searched = _searched(config, rules, parse_space(space), method)
-    for one in searched:
-        one.repeat(stored.get("trials", {}).get(one.name, [])[:trials], out)
-    header = {"format": FORMAT, "format_version": VERSION, "method": method, "asked": options}
-    with progress("tuning", trials * len(searched), quiet) as bar, joblib.Parallel(n_jobs=jobs) as pool:
-        bar.advance(sum(len(one.trials) for one in searched))
-        try:
-            while any(len(one.trials) < trials for one in searched):
-                _round(pool, [one for one in searched if len(one.trials) < trials], seeds, data_dir, bar)
-                _write(out, {**header, "finished": False, "trials": _trials(searched)})
-        except (Interrupted, KeyboardInterrupt):
-            raise Interrupted(
-                f"stopped. Whole rounds of trials are kept in {out}. "
-                f"Go on with the same options and: neurorules tune --out {out} --resume"
-            ) from None
-    result = {**header, "finished": True, **chosen(searched, config, seeds), "trials": _trials(searched)}
-    _write(out, result)
-    return result
+    for option, number, kind in (("--trials", trials, Count), ("--seeds", seeds, Seeds), ("--jobs", jobs, Count)):
+        check_range(option, number, kind)
+    source = open_dataset(config.data, data_dir)
+    rows = rows_of(config, rules, parse_space(space), source)
+    names = [name_of(settle(row.config).as_dict(), config) for row in rows]
+    own = plain({name: settle(row.config).as_dict() for name, row in zip(names, rows, strict=True)})
+    options = {"rules": rules, "space": space, "seeds": seeds, "data_checksum": source.checksum}
+    options["settings"] = plain(config.as_dict())
+    with owned_folder(out):
+        stored = open_search(out, options, own, trials, force, resume)
+        remove_leftovers(out, (TUNE_FILE,))
+        method = stored.get("method") or best_method()
+        searched = [
+            Searched(row.config, name, row.space, proposals_of(method, row.space, config.seed + 1000 * number))
+            for number, (name, row) in enumerate(zip(names, rows, strict=True))
+        ]
+        for one in searched:
+            one.repeat(stored.get("trials", {}).get(one.name, []), out)
+        header = {"method": method, "asked": options, "rows": own}
+        pool = joblib.Parallel(n_jobs=min(jobs, len(searched)))
+        with progress("tuning", trials * len(searched), quiet) as bar, pool:
+            bar.advance(sum(len(one.trials) for one in searched))
+            try:
+                while unfinished := [one for one in searched if len(one.trials) < trials]:
+                    _round(pool, unfinished, seeds, data_dir, bar)
+                    write_search(out, {**header, "finished": False, "trials": _trials(searched)})
+            except (Interrupted, KeyboardInterrupt):
+                raise Interrupted(_stopped(out, any(one.trials for one in searched), force and not stored)) from None
+        result = {**header, "finished": True, **chosen(searched, config, seeds, data_dir), "trials": _trials(searched)}
+        return write_search(out, result)
 
 
-def open_search(out: Path, asked: Mapping[str, Any], force: bool, resume: bool) -> dict[str, Any]:
-    """Read the search that goes on in a folder.
+def _stopped(out: Path, begun: bool, replaces: bool) -> str:
+    """What a user is told who stopped a search.
 
     Args:
         out: folder of the search.
-        asked: options of this search, by name.
-        force: replaces an older search.
-        resume: goes on with an older search.
-
-    Returns:
-        What its `tune.json` holds; empty where a new search begins.
-
-    Raises:
-        MissingExtra: the search needs optuna, which is not installed.
-        UserError: another search stands in the folder, or one that cannot go on.
+        begun: whether a round of trials was finished.
+        replaces: whether the search was to replace what stands in the folder.
     """
-    path = out / TUNE_FILE
-    if not path.exists() or (force and not resume):
-        return {}
-    if not resume:
-        raise UserError(f"{out} holds another search. Add --force to replace it, --resume to go on with it")
-    stored = dict(read_json(path))
-    if (stored.get("format"), stored.get("format_version")) != (FORMAT, VERSION):
-        raise UserError(f"{path} is no search of this version. Begin again with --force, or give another --out")
-    before = stored["asked"]
-    pairs = [(name, before.get(name), asked[name]) for name in asked if name != "settings"]
-    pairs += [(name, before["settings"].get(name), value) for name, value in asked["settings"].items()]
-    texts = [f"{name} is {to_json(old)}, asked {to_json(new)}" for name, old, new in pairs if old != new]
-    if texts:
-        raise UserError(
-            f"the search in {out} was begun with other options: {'; '.join(texts)}. Ask for the same ones, or give "
-            f"another --out"
-        )
-    if stored["method"] == "optuna" and best_method() != "optuna":
-        raise MissingExtra(f"going on with the search in {out}", "optuna", "sweep")
-    return stored
-
-
-def _searched(config: TrainConfig, rules: str, space: Space, method: Method) -> list[Searched]:
-    """The rows of a search. A bare `shallow` stands for frozen rows, one for each net that the other rules learn on."""
-    rows = parse_rows(rules, config)
-    learning = [row for row in rows if not is_shallow(row.rule)]
-    frozen = [replace(row, readout_lr=config.readout_lr) for row in frozen_beside(learning, config)]
-    by_settings: dict[SettledConfig, TrainConfig] = {}
-    for row in rows:
-        for one in (frozen or [row]) if is_bare(row, config) else [row]:
-            by_settings.setdefault(settle(one), one)
-    searched = []
-    for number, (settled, row) in enumerate(by_settings.items()):
-        own = space_of(row, space, RULES.make(row.rule).control)
-        words: list[dict[str, Any]] = [{name: word} for name, dimension in own.items() for word in dimension.words]
-        for changed in ({}, *words):
-            check_words(settle(replace(row, **changed)))
-        proposals = proposals_of(method, own, config.seed + 1000 * number)
-        searched.append(Searched(row, name_of(settled.as_dict(), config), own, proposals))
-    return searched
+    if replaces and not begun:
+        return f"stopped in the first round of trials: nothing of this search is kept, and {out} is as it was"
+    kept = f"Whole rounds of trials are kept in {out}" if begun else "No round of trials was finished"
+    return f"stopped. {kept}. Go on with the same options and: neurorules tune --out {out} --resume"
 
 
 def _round(pool: Any, searched: Sequence[Searched], seeds: int, data_dir: Path | None, bar: Bar) -> None:
@@ -223,18 +185,16 @@ def _trials(searched: Sequence[Searched]) -> dict[str, Any]:
     return {one.name: one.trials for one in searched}
 
 
-def _write(out: Path, search: Mapping[str, Any]) -> None:
-    """Write `tune.json`."""
-    write_text(out / TUNE_FILE, to_json(search, indent=2) + "\n")
-
-
-def chosen(searched: Sequence[Searched], config: TrainConfig, seeds: int) -> dict[str, Any]:
+def chosen(
+    searched: Sequence[Searched], config: TrainConfig, seeds: int, data_dir: Path | None = None
+) -> dict[str, Any]:
     """What a search chose.
 
     Args:
         searched: the rules, with all of their trials.
         config: what they share.
         seeds: number of seeds of each trial, and of the comparison.
+        data_dir: folder of the data sets, where another than the usual one was asked for.
 
     Returns:
         rules: the chosen rows as one text. command: the shell line of the comparison that runs them. chosen: for each
@@ -247,7 +207,7 @@ def chosen(searched: Sequence[Searched], config: TrainConfig, seeds: int) -> dic
         rows.append(
             {
                 "row": one.name,
-                "rule": text_of(settled, config),
+                "rule": text_of(settled, config) + ("" if settled["targets"] == "own" else "@targets=shuffled"),
                 "settings": {name: settled[name] for name in one.space},
                 "validation_accuracy": best["validation_accuracy"],
                 "accuracies": best["accuracies"],
@@ -257,5 +217,6 @@ def chosen(searched: Sequence[Searched], config: TrainConfig, seeds: int) -> dic
             }
         )
     rules = ",".join(row["rule"] for row in rows)
-    command = command_line(replace(config, signal=None, dw=None), Path("runs/compare"), rules=rules, seeds=seeds)
+    shared = replace(config, signal=None, dw=None)
+    command = command_line(shared, Path("runs/compare"), rules=rules, seeds=seeds, data_dir=data_dir)
     return {"rules": rules, "command": command, "chosen": rows}

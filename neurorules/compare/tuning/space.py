@@ -38,6 +38,11 @@ class Range:
     words: ClassVar[tuple[Value, ...]] = ()
     """Values whose names can be checked before they are tried."""
 
+    @property
+    def ends(self) -> tuple[Value, ...]:
+        """The lowest and the highest number that is tried."""
+        return self.rounded(self.low), self.rounded(self.high)
+
     def at(self, share: float) -> Value:
         """The number at a share, in 0..1, of the way from low to high."""
         low, high = (math.log(bound) if self.log else bound for bound in (self.low, self.high))
@@ -68,6 +73,11 @@ class Choice:
     def words(self) -> tuple[Value, ...]:
         """Values whose names can be checked before they are tried."""
         return self.values
+
+    @property
+    def ends(self) -> tuple[Value, ...]:
+        """All of the values but none, which leaves the setting to the rule."""
+        return tuple(value for value in self.values if value is not None)
 
     def at(self, share: float) -> Value:
         """The value at a share, in 0..1, of the way through the list."""
@@ -163,8 +173,9 @@ def space_of(row: TrainConfig, space: Space, frozen: bool) -> Space:
     if frozen:
         own = {name: dimension for name, dimension in own.items() if name not in HIDDEN_ONLY}
     if not own:
+        why = "its hidden layers do not learn, and other settings" if frozen else "its settings"
         raise UserError(
-            f"nothing is left to search for '{row.rule}': its settings are given already. Leave it out, or add a "
-            f"setting to --space"
+            f"nothing is left to search for '{row.rule}': {why} are given already. Leave it out, or add a setting to "
+            f"--space, such as readout_lr=1e-4..1e-1:log"
         )
     return own

@@ -1,0 +1,85 @@
+"""The rows of a search: rules and controls, and what is searched for each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from neurorules.compare.controls import frozen_beside, is_bare, is_shallow
+from neurorules.compare.rows import check_words, parse_rows
+from neurorules.compare.tuning.space import Space, space_of
+from neurorules.contracts.data_set import DataSet
+from neurorules.language.config import SettledConfig, TrainConfig
+from neurorules.language.errors import UserError
+from neurorules.rules import RULES
+from neurorules.runner.dispatch import check_net, settle
+
+
+class Row(NamedTuple):
+    """One row of a search.
+
+    config: its configuration before the search.
+    space: what is searched for it.
+    """
+
+    config: TrainConfig
+    space: Space
+
+
+def rows_of(config: TrainConfig, rules: str, space: Space, source: DataSet) -> list[Row]:
+    """The rows of a search, each once; every value that can be checked before it is tried has been checked.
+
+    A bare `shallow` stands for frozen rows, one for each net that the other rules learn on. The settings that are
+    searched for such a row are those that are searched for the rule, as far as they matter without hidden learning.
+
+    Args:
+        config: what all rules share.
+        rules: rules, comma-separated (see `compare.rows.parse_row`).
+        space: what is searched for all rows.
+        source: the samples, whose shape and classes a net is made for.
+
+    Raises:
+        UserError: a rule or a value is wrong, or a setting that is searched changes nothing.
+    """
+    rows: dict[SettledConfig, Row] = {}
+    for row in _each(config, rules, space):
+        rows.setdefault(settle(row.config), row)
+    for row in rows.values():
+        _check(row, source)
+    return list(rows.values())
+
+
+def _each(config: TrainConfig, rules: str, space: Space) -> Iterator[Row]:
+    rows = parse_rows(rules, config)
+    learning = [row for row in rows if not is_shallow(row.rule)]
+    for row in rows:
+        if not is_bare(row, config) or not learning:
+            yield Row(row, space_of(row, space, RULES.make(row.rule).control))
+            continue
+        for other in learning:
+            (frozen,) = frozen_beside([other], config)
+            own = replace(other, rule=row.rule, readout_lr=config.readout_lr)
+            yield Row(replace(frozen, readout_lr=config.readout_lr), space_of(own, space, True))
+
+
+def _check(row: Row, source: DataSet) -> None:
+    """Whether each value that is searched can be had, and is kept by the rule and the machine.
+
+    Raises:
+        UserError: one is not.
+    """
+    for name, dimension in row.space.items():
+        for value in dimension.ends:
+            setting: dict[str, Any] = {name: value}
+            kept = getattr(settle(replace(row.config, **setting)), name)
+            if kept != value:
+                raise UserError(
+                    f"searching {name} changes nothing for '{row.config.rule}' with --path {row.config.path}, where it "
+                    f"is {kept}. Leave it out of --space"
+                )
+    words: list[Mapping[str, Any]] = [{name: word} for name, one in row.space.items() for word in one.words]
+    for changed in ({}, *words):
+        settled = settle(replace(row.config, **changed))
+        check_words(settled)
+        check_net(settled, source)
