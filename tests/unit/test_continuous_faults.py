@@ -184,7 +184,7 @@ def test_a_checkpoint_of_a_place_that_the_run_does_not_have_is_refused(
 
 
 def test_a_checkpoint_is_written_twice_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(training_run, "CHECKPOINT_SECONDS", 0.0)
     whole, places = checkpoint.save, []
 
     def killed(folder: Path, tensors: Any, state: Any, config: Any) -> None:

@@ -39,6 +39,9 @@ def rows_of(config: TrainConfig, rules: str, space: Space, source: DataSet) -> l
         space: what is searched for all rows.
         source: the samples, whose shape and classes a net is made for.
 
+    Returns:
+        The rows, in the order of the text.
+
     Raises:
         UserError: a rule or a value is wrong, or a setting that is searched changes nothing.
     """
