@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from neurorules.brian2_continuous.trainer import CircuitRun, prepare, settle
+from neurorules.contracts.data_set import DataPlace
 from neurorules.language.config import config_from
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.tensors import to_arrays
@@ -33,7 +34,7 @@ class Revived:
         return self.run.answer(self.run.data.validation)
 
 
-def revive(run: Path, data_dir: Path | None = None, **changed: Any) -> Revived:
+def revive(run: Path, data_dir: DataPlace = None, **changed: Any) -> Revived:
     """A finished run in continuous time, with other settings where asked, such as neuron="lif:dt_ms=0.1".
 
     Raises:

@@ -20,6 +20,7 @@ from neurorules.brian2_continuous.parts.layers import Net, hidden_sizes, recurre
 from neurorules.brian2_continuous.parts.plan import Plan
 from neurorules.brian2_continuous.parts.report import result_of
 from neurorules.brian2_continuous.parts.stream import Stream, check_arrays
+from neurorules.contracts.data_set import DataPlace
 from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.rates import rate_schedule
 from neurorules.rules import RULES
@@ -78,7 +79,7 @@ def train(
     config: TrainConfig,
     out: Path | None = None,
     *,
-    data_dir: Path | None = None,
+    data_dir: DataPlace = None,
     resume: bool = False,
     force: bool = False,
     quiet: bool = False,

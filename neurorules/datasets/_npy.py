@@ -62,7 +62,7 @@ def _header(file: Any, where: str) -> tuple[tuple[int, ...], bool, np.dtype]:
     shape, fortran, kind = HEADERS[version](file)
     if kind.hasobject:
         raise UserError(
-            f"{where}: cannot be read: it holds Python objects, which would have to be unpickled. "
-            f"Save it as uint8 or float32"
+            f"{where}: cannot be read: it is an array of Python objects, which is never unpickled. Save numbers of one "
+            f"shape, numpy.stack(list(array)), after padding samples of different lengths to one length"
         )
     return shape, fortran, kind

@@ -19,10 +19,11 @@ from neurorules.compare.controls import frozen_beside, is_bare, is_shallow
 from neurorules.compare.rows import check_words, name_of, parse_rows, text_of
 from neurorules.compare.tuning.proposals import Method, Proposals, best_method, proposals_of
 from neurorules.compare.tuning.space import SPACE, Space, parse_space, space_of
+from neurorules.contracts.data_set import DataPlace
 from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.errors import MissingExtra, UserError
 from neurorules.rules import RULES
-from neurorules.runner.dispatch import settle, validation_accuracies
+from neurorules.runner.dispatch import settle, validation_accuracies, with_data
 from neurorules.runs.atomic import write_text
 from neurorules.runs.interrupt import Interrupted
 from neurorules.runs.plain_json import plain, read_json, to_json
@@ -98,7 +99,7 @@ def tune(
     seeds: int = 1,
     space: str = SPACE,
     jobs: int = 1,
-    data_dir: Path | None = None,
+    data_dir: DataPlace = None,
     force: bool = False,
     resume: bool = False,
     quiet: bool = False,
@@ -128,6 +129,7 @@ def tune(
     options = {"rules": rules, "space": space, "seeds": seeds, "settings": plain(config.as_dict())}
     stored = open_search(out, options, force, resume)
     method = stored.get("method") or best_method()
+    config, data_dir = with_data(config, data_dir)
     searched = _searched(config, rules, parse_space(space), method)
     for one in searched:
         one.repeat(stored.get("trials", {}).get(one.name, [])[:trials], out)
@@ -206,7 +208,7 @@ def _searched(config: TrainConfig, rules: str, space: Space, method: Method) -> 
     return searched
 
 
-def _round(pool: Any, searched: Sequence[Searched], seeds: int, data_dir: Path | None, bar: Bar) -> None:
+def _round(pool: Any, searched: Sequence[Searched], seeds: int, data_dir: DataPlace, bar: Bar) -> None:
     """Run one more trial of each rule."""
     proposed = [one.next() for one in searched]
     configs = [replace(one.row, **settings) for one, settings in zip(searched, proposed, strict=True)]

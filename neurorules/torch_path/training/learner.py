@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from neurorules.contracts.device import Device
+from neurorules.contracts.encoder import Encoder
 from neurorules.language.config import window_of
 from neurorules.language.errors import UserError
 from neurorules.language.keywords import built_from, with_settings
@@ -29,7 +30,7 @@ from neurorules.torch_path.training.device_chain import chain
 from neurorules.torch_path.training.doubts import Outstanding
 from neurorules.torch_path.training.graphed import recorder_of
 from neurorules.torch_path.training.learner_settings import LearnerSettings
-from neurorules.torch_path.training.loops import Loader, Row, Watcher, evaluate_loader, fit
+from neurorules.torch_path.training.loops import BATCH_SIZE, Loader, Row, Watcher, evaluate_loader, fit
 from neurorules.torch_path.training.piped import check_batch, move_on, pipe_of, push
 from neurorules.torch_path.training.queued import may_queue, queue_step, settle
 from neurorules.torch_path.training.store import Store
@@ -83,6 +84,7 @@ class Learner:
         self.store = Store(self.model, self.learned.parameters, self.optimiser, frozen, self.hardware, self.seed)
         self.pipe = pipe_of(self.model, self.schedule, self.hardware)
         self.probe: Probe | None = None
+        self.encoder: Encoder | None = None  # of the run that the learner was loaded from: how samples become drives
         self.outstanding, self.queues, self.recorder = Outstanding(), may_queue(self), recorder_of(self)
 
     def step(self, spikes: Spikes, labels: Labels, fraction: float = 1.0) -> dict[str, float]:
@@ -177,13 +179,16 @@ class Learner:
 
     def fit(
         self, loader: Loader, epochs: int = 1, *, lr_schedule: str = "cosine", batch_first: bool | None = None,
-        after_epoch: Watcher | None = None,
+        batch_size: int = BATCH_SIZE, after_epoch: Watcher | None = None,
     ) -> list[Row]:  # fmt: skip
-        """Learn from all batches of a loader, such as a DataLoader, several times over; see `training.loops.fit`."""
-        return fit(self, loader, epochs, lr_schedule=lr_schedule, batch_first=batch_first, after_epoch=after_epoch)
+        """Learn from all of a loader, a data set or a pair (x, y), several times over; see `training.loops.fit`."""
+        return fit(
+            self, loader, epochs, lr_schedule=lr_schedule, batch_first=batch_first, batch_size=batch_size,
+            after_epoch=after_epoch,
+        )  # fmt: skip
 
     def evaluate(self, loader: Loader, *, batch_first: bool | None = None) -> Row:
-        """Accuracy and loss over a loader, without learning; see `training.loops.evaluate_loader`."""
+        """Accuracy and loss over a loader, a data set or a pair, without learning; see `loops.evaluate_loader`."""
         return evaluate_loader(self, loader, batch_first=batch_first)
 
     def measures(self) -> dict[str, float]:
