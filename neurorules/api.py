@@ -20,9 +20,9 @@ __all__ = ["compare", "load", "train"]
 @with_keywords(TrainConfig)
 @own_session()
 def train(
-    rule: str | None = None,
+    rule: str = TrainConfig.rule,
     *,
-    data: Any = None,
+    data: Any = TrainConfig.data,
     batch_first: bool | None = None,
     sensor_size: SensorSize = None,
     out: str | Path | None = None,
@@ -35,7 +35,7 @@ def train(
     """Train one network.
 
     Args:
-        rule: learning rule with options; None for the default below.
+        rule: learning rule with options.
         data: name or path of a data set; or (train, test), each a pair (x, y) of arrays or tensors, a Dataset of torch
             or tonic, a DataLoader, or anything that yields (sample, label) or (samples, labels).
         batch_first: for (train, test) with a time axis: True for (N, T, ...), False for (T, N, ...).
@@ -54,7 +54,7 @@ def train(
         UserError: anything unknown, or data that cannot be read.
     """
     given = given_data(data, batch_first, sensor_size, data_dir)
-    config = config_from({**settings, **({} if rule is None else {"rule": rule}), **given.settings}, "train(...)")
+    config = config_from({**settings, "rule": rule, **given.settings}, "train(...)")
     folder = None if out is None else Path(out)
     return train_config(config, folder, data_dir=given.place, resume=resume, force=force, quiet=quiet)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from neurorules.compare.comparison import command_line, plan
 from neurorules.compare.comparison import compare as compare_configs
-from neurorules.language.config import config_from
+from neurorules.language.config import TrainConfig, config_from
 from neurorules.runner.dispatch import with_data
 from neurorules.runner.given_data import SensorSize, given_data
 from neurorules.torch_path.process.session import own_session
@@ -24,7 +24,7 @@ def compare(
     dask: str | None = None,
     hardware: str = "none",
     controls: str = "shallow,shuffled",
-    data: Any = None,
+    data: Any = TrainConfig.data,
     batch_first: bool | None = None,
     sensor_size: SensorSize = None,
     data_dir: str | Path | None = None,
