@@ -100,6 +100,8 @@ def is_pair(part: Any) -> bool:
         return False
     if isinstance(y, Tensor | np.ndarray):
         return True
+    if isinstance(x, Tensor | np.ndarray) and isinstance(y, list):
+        return True
     return isinstance(y, list | tuple) and all(map(is_scalar, y))
 
 
@@ -253,6 +255,7 @@ def _not_empty(count: int, where: str) -> None:
 def _two(thing: Any, where: str) -> tuple[Any, Any]:
     if not isinstance(thing, list | tuple) or len(thing) != 2:
         what = f"{len(thing)} things" if isinstance(thing, list | tuple) else f"a {type(thing).__name__}"
+        what += f" of {', '.join(map(str, list(thing)[:6]))}" if isinstance(thing, dict) else ""
         raise UserError(f"{where} is {what}. Let it be (sample, label)")
     return thing[0], thing[1]
 
