@@ -69,7 +69,7 @@ def own_data(
     return replace(
         read,
         name=name or f"{IN_MEMORY}:{read.checksum[:DIGITS]}",
-        class_names=names if len(names) >= read.classes else (),
+        class_names=names[: read.classes] if len(names) >= read.classes else (),
         origin=origin,
     )
 
