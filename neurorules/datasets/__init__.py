@@ -67,10 +67,13 @@ def held(text: str, data_dir: DataPlace = None) -> DataPlace:
 
 
 def steps_of(text: str, data_dir: DataPlace = None) -> int | None:
-    """The number of time steps that a data set decides, told before it is read; None where it decides none.
+    """The number of time steps that a data set decides, told before it is read.
 
     Args:
         text, data_dir: as in `open_dataset`.
+
+    Returns:
+        The number; None where the data leave it open.
 
     Raises:
         UserError: as in `open_dataset`.

@@ -54,7 +54,15 @@ class Sequence:
         return with_statistics(self, {"mean": mean, "deviation": deviation})
 
     def prepare(self, samples: Any, steps: int, cache: Path | None = None) -> Any:
-        """The samples themselves, (N, T, C, H, W).
+        """Check the samples; nothing has to be prepared.
+
+        Args:
+            samples: sequences (N, T, C, H, W).
+            steps: number of time steps T.
+            cache: not used.
+
+        Returns:
+            The samples themselves.
 
         Raises:
             UserError: they are no sequences, or have another number of steps.

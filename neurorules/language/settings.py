@@ -150,9 +150,14 @@ class LearningSettings(RuleSettings):
 class DataSettings:
     """The samples. None stands for what the data set decides."""
 
-    data: Annotated[str, Help("Data set, or a path: a folder of idx files, of N-MNIST recordings, or an .npz.", 2)] = (
-        "digits"
-    )
+    data: Annotated[
+        str,
+        Help(
+            "Data set; a path: an .npz, a folder of idx files or of N-MNIST recordings; tonic:NAME:frames=20; folder:DIR "
+            "of pictures; or module:function that returns (train, test).",
+            2,
+        ),
+    ] = "digits"
     encode: Annotated[str | None, Help("Encoder (see: list encoders); by default the data set's own.", 8)] = None
     limit: Annotated[
         Annotated[int, Range(f"[2, {LARGEST}]")] | None, Help("Training samples used; all by default.", 23)
