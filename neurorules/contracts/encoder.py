@@ -89,17 +89,18 @@ class Encoder(Protocol):
         """
         ...
 
-    def prepare(self, samples: Any, steps: int, cache: Path | None) -> Shaped[np.ndarray, "N *sample"]:
+    def prepare(self, samples: Any, steps: int, cache: Path | None) -> Any:
         """Do the work that need not be repeated for every batch, such as binning events into frames.
 
         Args:
-            samples: images (N, C, H, W), sequences (N, T, C, H, W) or event recordings.
+            samples: images (N, C, H, W), sequences (N, T, C, H, W) or event recordings; of arrays larger than 1 GB
+                `neurorules.contracts.rows.Rows`, which fetch rows when they are asked for.
             steps: number of time steps T, >= 1.
             cache: folder for large intermediate arrays, or None to keep them in memory. What is kept there is named
                 by the samples' content and every option it depends on.
 
         Returns:
-            An array with one entry per sample, (N, ...). `encode` is handed rows of it.
+            An array or `Rows` with one entry per sample, (N, ...). `encode` is handed rows of it.
         """
         ...
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Shaped
 
+from neurorules.contracts.rows import Rows
 from neurorules.contracts.series import Series
 from neurorules.encoders._shared import with_statistics
 from neurorules.language.errors import UserError
@@ -97,7 +98,7 @@ def _chunks(samples: Any) -> Iterator[np.ndarray]:
 
 
 def _as_sequences(samples: Any) -> Any:
-    if not isinstance(samples, np.ndarray) or samples.ndim != 5:
+    if not isinstance(samples, np.ndarray | Rows) or samples.ndim != 5:
         raise UserError("encoder 'sequence' takes samples with a time axis (N, T, C, H, W), not these samples")
     return samples
 

@@ -6,6 +6,7 @@ import json
 import struct
 import sys
 import zlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,17 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
+import neurorules
 from neurorules.cli import run as command
 from neurorules.contracts.data_set import DataSet, Recordings
+from neurorules.contracts.rows import rows_of
 from neurorules.datasets import open_dataset, steps_of
 from neurorules.datasets._own import gather as gather_room
 from neurorules.datasets._own import growing as growing_room
 from neurorules.datasets._own import own_data
 from neurorules.encoders import open_encoder
 from neurorules.language.errors import UserError
+from neurorules.torch_path.training import batches
 
 QUICK = ["--net", "8", "--epochs", "1", "--batch-size", "16", "--device", "cpu", "--threads", "1", "--json"]
 
@@ -371,3 +375,27 @@ def test_large_data_are_gathered_in_a_file_that_goes_with_them(
     assert len(list((own_cache / "gathered").iterdir())) == 2
     mapped = None
     assert not list((own_cache / "gathered").iterdir())
+
+
+@pytest.mark.parametrize("encode", ["constant", "poisson", "latency", "sequence", "sequence:standardise=true"])
+def test_rows_of_large_data_are_trained_on_to_the_same_bits(encode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels, labels = load_digits(return_X_y=True)
+    x = (pixels[:90] / 16).reshape(90, 1, 8, 8).astype(np.float32)
+    if encode.startswith("sequence"):
+        x = np.repeat(x[:, None], 3, axis=1)
+    settings: dict[str, Any] = {
+        "encode": encode,
+        "net": "6",
+        "epochs": 1,
+        "batch_size": 20,
+        "device": "cpu",
+        "threads": 1,
+    }
+    if not encode.startswith("sequence"):
+        settings["steps"] = 3
+    data = (x[:70], labels[:70]), (x[70:], labels[70:90])
+    copied = neurorules.train("sigprop", data=data, **settings)
+    monkeypatch.setattr(batches, "rows_of", partial(rows_of, large=1))
+    fetched = neurorules.train("sigprop", data=data, **settings)
+    for name in ("test_accuracy", "validation_accuracy", "encoder_statistics", "spikes_per_sample"):
+        assert copied[name] == fetched[name]

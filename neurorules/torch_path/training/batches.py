@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from neurorules.contracts.data_set import DataPlace, DataSet
+from neurorules.contracts.rows import rows_of
 from neurorules.contracts.series import Series
 from neurorules.datasets import open_dataset, steps_of
 from neurorules.disk.cache_folder import cache_folder
@@ -136,9 +137,10 @@ def load_training_data(config: SettledConfig, data_dir: DataPlace) -> TrainingDa
     if held >= len(order):
         raise UserError(f"--validation {held} leaves nothing to train on: {len(order)} samples. Hold out fewer")
     kept, out = np.sort(order[: len(order) - held]), np.sort(order[len(order) - held :])
-    encoder = open_encoder(settled.encode or source.default_encoder, source.kind).fit(source.train[kept])
-    train = _part(encoder, config.steps, source.train[kept], source.train_labels[kept])
-    validation = _part(encoder, config.steps, source.train[out], source.train_labels[out]) if held else None
+    encoder = open_encoder(settled.encode or source.default_encoder, source.kind)
+    encoder = encoder.fit(rows_of(source.train, kept))
+    train = _part(encoder, config.steps, rows_of(source.train, kept), source.train_labels[kept])
+    validation = _part(encoder, config.steps, rows_of(source.train, out), source.train_labels[out]) if held else None
     return TrainingData(source, train, validation)
 
 
