@@ -9,9 +9,10 @@ from neurorules.compare.one_line import compare
 from neurorules.language.config import TrainConfig, config_from
 from neurorules.language.keywords import with_keywords
 from neurorules.runner.dispatch import train as train_config
+from neurorules.runner.given_data import SensorSize, given_data
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.learner import Learner
-from neurorules.torch_path.training.restore import restore
+from neurorules.torch_path.training.restore import restore_learner
 
 __all__ = ["compare", "load", "train"]
 
@@ -19,7 +20,11 @@ __all__ = ["compare", "load", "train"]
 @with_keywords(TrainConfig)
 @own_session()
 def train(
+    rule: str = TrainConfig.rule,
     *,
+    data: Any = TrainConfig.data,
+    batch_first: bool | None = None,
+    sensor_size: SensorSize = None,
     out: str | Path | None = None,
     data_dir: str | Path | None = None,
     resume: bool = False,
@@ -30,6 +35,11 @@ def train(
     """Train one network.
 
     Args:
+        rule: learning rule with options.
+        data: name or path of a data set; or (train, test), each a pair (x, y) of arrays or tensors, a Dataset of torch
+            or tonic, a DataLoader, or anything that yields (sample, label) or (samples, labels).
+        batch_first: for (train, test) with a time axis: True for (N, T, ...), False for (T, N, ...).
+        sensor_size: for events in (train, test): columns, rows, polarities, where the data set does not say them.
         out: run folder; None to write nothing and only return the result.
         data_dir: folder in which data sets lie; None for the usual one.
         resume: go on with the run in `out`.
@@ -43,18 +53,25 @@ def train(
     Raises:
         UserError: a setting is unknown or out of its range, or the data or the run folder cannot be used.
     """
-    where = None if data_dir is None else Path(data_dir)
-    config = config_from(settings, "train(...)")
+    given = given_data(data, batch_first, sensor_size, data_dir)
+    config = config_from({**settings, "rule": rule, **given.settings}, "train(...)")
     folder = None if out is None else Path(out)
-    return train_config(config, folder, data_dir=where, resume=resume, force=force, quiet=quiet)
+    return train_config(config, folder, data_dir=given.place, resume=resume, force=force, quiet=quiet)
 
 
-def load(run: str | Path, data_dir: str | Path | None = None, **changed: Any) -> Learner:
+def load(
+    run: str | Path, data_dir: str | Path | None = None, *, data: Any = None, batch_first: bool | None = None,
+    sensor_size: SensorSize = None, **changed: Any,
+) -> Learner:  # fmt: skip
     """The network of a finished run, ready to be run or to learn further.
+
+    Its `encoder` is that of the run, so that `evaluate` and `fit` read samples as training did.
 
     Args:
         run: folder of the run, trained on the torch path.
         data_dir: folder in which data sets lie, among them the run's; None for the usual one.
+        data, batch_first, sensor_size: the run's data where they lay in memory, as in `train`. They are compared with
+            those of the run; without them the run folder tells what is needed.
         changed: settings that replace those of the run, such as device="cpu".
 
     Returns:
@@ -63,4 +80,5 @@ def load(run: str | Path, data_dir: str | Path | None = None, **changed: Any) ->
     Raises:
         UserError: the folder holds no finished run, its files do not belong together, or its data cannot be read.
     """
-    return restore(Path(run), None if data_dir is None else Path(data_dir), **changed).learner
+    given = given_data(data, batch_first, sensor_size, data_dir)
+    return restore_learner(Path(run), given.place, **changed)

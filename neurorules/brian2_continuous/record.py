@@ -19,6 +19,7 @@ from neurorules.brian2_continuous.parts.machine import Machine
 from neurorules.brian2_continuous.parts.plan import samples_only
 from neurorules.brian2_continuous.parts.stream import Rows, Stream
 from neurorules.brian2_continuous.trainer import net_of, settle
+from neurorules.contracts.data_set import DataPlace
 from neurorules.language.config import SettledConfig, config_from
 from neurorules.language.errors import UserError, unknown
 from neurorules.rules import RULES
@@ -61,7 +62,7 @@ class Watched:
 @own_session()
 def record_circuit(
     run: Path, out: Path, samples: str, variables: Sequence[str], layers: Collection[str] | None = None,
-    part: PartName = "test", data_dir: Path | None = None, quiet: bool = False,
+    part: PartName = "test", data_dir: DataPlace = None, quiet: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Record samples of a run in continuous time.
 

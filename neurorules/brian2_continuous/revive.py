@@ -10,6 +10,7 @@ import numpy as np
 
 from neurorules.brian2_continuous.trainer import prepare, settle
 from neurorules.brian2_continuous.training_run import CircuitRun
+from neurorules.contracts.data_set import DataPlace
 from neurorules.language.config import config_from
 from neurorules.language.errors import UserError
 from neurorules.runs.folder import RunFolder
@@ -43,7 +44,7 @@ class Revived:
 
 
 @own_session()
-def revive(run: Path, data_dir: Path | None = None, **changed: Any) -> Revived:
+def revive(run: Path, data_dir: DataPlace = None, **changed: Any) -> Revived:
     """Load a finished run in continuous time.
 
     Args:

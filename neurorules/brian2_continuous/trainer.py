@@ -15,6 +15,7 @@ from neurorules.brian2_continuous.parts.foresight import check_net
 from neurorules.brian2_continuous.parts.layers import Net, hidden_sizes, recurrent_layers
 from neurorules.brian2_continuous.parts.stream import Stream
 from neurorules.brian2_continuous.training_run import CircuitRun
+from neurorules.contracts.data_set import DataPlace
 from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.rules import RULES
 from neurorules.runs.beginning import own_run
@@ -59,7 +60,7 @@ def train(
     config: TrainConfig,
     out: Path | None = None,
     *,
-    data_dir: Path | None = None,
+    data_dir: DataPlace = None,
     resume: bool = False,
     force: bool = False,
     quiet: bool = False,

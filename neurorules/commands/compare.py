@@ -61,19 +61,21 @@ def compare(
     from neurorules.compare.comparison import compare as run
     from neurorules.compare.gather import gather_runs
     from neurorules.language.options import parse_list
+    from neurorules.runner.dispatch import with_data
 
     if runs is not None:
         folders = [Path(name) for name in parse_list(runs)]
         comparison = gather_runs(folders, out, command_line(TrainConfig(), out, runs=runs))
     else:
-        planned = plan(config, rules, seeds, hardware, paths, controls, folds)
         command = command_line(
             config, out, rules=rules, seeds=seeds, folds=folds, controls=controls, jobs=None if jobs == 1 else jobs,
             dask=dask, paths=None if paths == "torch" else paths,
             hardware=None if hardware == "none" else hardware, data_dir=data_dir,
         )  # fmt: skip
+        settled, place = with_data(config, data_dir)
+        planned = plan(settled, rules, seeds, hardware, paths, controls, folds)
         comparison = run(
-            planned, out, jobs=jobs, dask=dask, data_dir=data_dir, force=force, resume=resume, quiet=json,
+            planned, out, jobs=jobs, dask=dask, data_dir=place, force=force, resume=resume, quiet=json,
             command=command,
         )  # fmt: skip
     if json:

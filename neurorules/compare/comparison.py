@@ -13,6 +13,7 @@ from neurorules.compare.folds import in_folds, seeds_of
 from neurorules.compare.gather import gather
 from neurorules.compare.many_runs import prepare_folder, run_all
 from neurorules.compare.rows import check_words, folder_name, name_of, parse_rows
+from neurorules.contracts.data_set import DataPlace
 from neurorules.disk.lock import owned_folder
 from neurorules.language.config import SettledConfig, TrainConfig, path_of
 from neurorules.language.errors import UserError
@@ -124,7 +125,7 @@ def compare(
     *,
     jobs: int = 1,
     dask: str | None = None,
-    data_dir: Path | None = None,
+    data_dir: DataPlace = None,
     force: bool = False,
     resume: bool = False,
     quiet: bool = False,
@@ -137,7 +138,7 @@ def compare(
         out: folder of the comparison.
         jobs: number of processes at once; with more than one, each run has one thread.
         dask: address of a Dask scheduler whose workers see `out`, and share out the runs; None for none.
-        data_dir: folder of the data sets; None for the usual one.
+        data_dir: folder of the data sets, None for the usual one; or the data set itself.
         force: replaces an older comparison in `out`.
         resume: keeps finished runs of the same configuration, and goes on with interrupted ones.
         quiet: shows no progress bars.

@@ -13,6 +13,7 @@ from typing import Any
 import joblib
 
 from neurorules.compare.measures import watch
+from neurorules.contracts.data_set import DataPlace
 from neurorules.datasets import open_dataset
 from neurorules.disk.lock import owned_folder
 from neurorules.language.config import SettledConfig, config_from
@@ -33,7 +34,7 @@ def run_all(
     out: Path,
     *,
     jobs: int,
-    data_dir: Path | None,
+    data_dir: DataPlace,
     quiet: bool,
     command: str,
     dask: str | None = None,
@@ -45,7 +46,7 @@ def run_all(
         tasks: configurations and their run folders.
         out: the folder above them, as the user names it.
         jobs: number of processes at once; with more than one, each runs on one thread.
-        data_dir: folder of the data sets; None for the usual one.
+        data_dir: folder of the data sets, None for the usual one; or the data set itself.
         quiet: shows no progress bars.
         command: name of the command that goes on with these runs after a stop.
         dask: address of a Dask scheduler that shares out the runs instead; None for none.
@@ -102,7 +103,7 @@ def workers(dask: str | None) -> Iterator[None]:
         yield
 
 
-def check_settings(tasks: Sequence[tuple[SettledConfig, Path]], out: Path, data_dir: Path | None) -> None:
+def check_settings(tasks: Sequence[tuple[SettledConfig, Path]], out: Path, data_dir: DataPlace) -> None:
     """Check, before anything is trained, that runs in these folders were begun with the settings asked for.
 
     Settings that a run of an earlier version left open are those that its rule decides. Where only one side holds what
@@ -111,7 +112,7 @@ def check_settings(tasks: Sequence[tuple[SettledConfig, Path]], out: Path, data_
     Args:
         tasks: configurations and their run folders.
         out: the folder above them, as the user names it.
-        data_dir: folder of the data sets; None for the usual one.
+        data_dir: folder of the data sets, None for the usual one; or the data set itself.
 
     Raises:
         UserError: they were begun with others; every setting is named with both values.
@@ -167,7 +168,7 @@ def prepare_folder(out: Path, folders: Sequence[Path], force: bool, resume: bool
 
 
 def run_apart(
-    config: SettledConfig, folder: Path, data_dir: Path | None, quiet: bool, measured: bool = False,
+    config: SettledConfig, folder: Path, data_dir: DataPlace, quiet: bool, measured: bool = False,
     parent: int | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Do `run_one` in a process that does nothing else, and keeps memory it has freed.
@@ -183,7 +184,7 @@ def run_apart(
 
 
 def run_one(
-    config: SettledConfig, folder: Path, data_dir: Path | None, quiet: bool, measured: bool = False,
+    config: SettledConfig, folder: Path, data_dir: DataPlace, quiet: bool, measured: bool = False,
     parent: int | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Train one run, from its checkpoint where there is one; a finished run is not trained again.
@@ -191,7 +192,7 @@ def run_one(
     Args:
         config: its configuration.
         folder: its folder.
-        data_dir: folder of the data sets; None for the usual one.
+        data_dir: folder of the data sets, None for the usual one; or the data set itself.
         quiet: shows no progress bar.
         measured: whether a watcher measures every epoch; runs in continuous time have none.
         parent: process id of the comparison. A worker stops when that process ends, as if the user had stopped it.

@@ -7,7 +7,9 @@ from typing import Any
 
 from neurorules.compare.comparison import command_line, plan
 from neurorules.compare.comparison import compare as compare_configs
-from neurorules.language.config import config_from
+from neurorules.language.config import TrainConfig, config_from
+from neurorules.runner.dispatch import with_data
+from neurorules.runner.given_data import SensorSize, given_data
 from neurorules.torch_path.process.session import own_session
 
 
@@ -22,6 +24,9 @@ def compare(
     dask: str | None = None,
     hardware: str = "none",
     controls: str = "shallow,shuffled",
+    data: Any = TrainConfig.data,
+    batch_first: bool | None = None,
+    sensor_size: SensorSize = None,
     data_dir: str | Path | None = None,
     force: bool = False,
     resume: bool = False,
@@ -39,7 +44,7 @@ def compare(
         dask: address of a Dask scheduler that shares out the runs instead.
         hardware: comma-separated device models, or none.
         controls: comma-separated controls, shallow and shuffled, or none.
-        data_dir, force, resume, quiet: as in `train`.
+        data, batch_first, sensor_size, data_dir, force, resume, quiet: as in `train`.
         settings: as in `train`, for all runs.
 
     Returns:
@@ -48,12 +53,13 @@ def compare(
     Raises:
         UserError: a name is unknown, or `out` holds another comparison.
     """
-    folder = None if data_dir is None else Path(data_dir)
-    config = config_from(settings, "compare(...)")
+    given = given_data(data, batch_first, sensor_size, data_dir)
+    config = config_from({**settings, **given.settings}, "compare(...)")
     command = command_line(
         config, Path(out), rules=rules, seeds=seeds, folds=folds, hardware=hardware, controls=controls
     )
+    config, place = with_data(config, given.place)
     return compare_configs(
-        plan(config, rules, seeds, hardware, None, controls, folds), Path(out), jobs=jobs, dask=dask, data_dir=folder,
+        plan(config, rules, seeds, hardware, None, controls, folds), Path(out), jobs=jobs, dask=dask, data_dir=place,
         force=force, resume=resume, quiet=quiet, command=command,
     )  # fmt: skip

@@ -48,16 +48,23 @@ def parts(data: DataSet) -> dict[str, tuple[Samples, np.ndarray]]:
 
 
 def it_hands_over_a_data_set(entry: Entry) -> None:
-    """Its ENTRY has `load`, which gives a `DataSet` of images or events with a name."""
+    """Its ENTRY has `load`, which gives a `DataSet` of images, events or sequences with a name."""
     demand_instance(entry, DataSource)
     data = loaded(entry)
     demand(isinstance(data, DataSet), "`load` gives a DataSet", f"it gave a {type(data).__name__}", "Fill one in")
-    demand(data.kind in ("images", "events") and bool(data.name), "it has a name and a kind", "it has not", "Name it")
+    demand(
+        data.kind in ("images", "events", "sequences") and bool(data.name),
+        "it has a name and a kind",
+        "it has not",
+        "Name it",
+    )
 
 
 def samples_have_the_shape_and_type_it_announces(entry: Entry) -> None:
-    """Images are (N, C, H, W), uint8 or finite float32; recordings lie on a sensor of that shape."""
+    """Images are (N, C, H, W), sequences (N, T, C, H, W), uint8 or finite float32; recordings lie on a sensor of that
+    shape."""
     data = loaded(entry)
+    expected = (data.steps, *data.shape) if data.kind == "sequences" else data.shape
     for part, (samples, _) in parts(data).items():
         if data.kind == "events":
             demand(isinstance(samples, Recordings), "events are Recordings", f"{part} is not", "Build them")
@@ -65,9 +72,9 @@ def samples_have_the_shape_and_type_it_announces(entry: Entry) -> None:
             _demand_recordings(part, samples, data.shape)
             continue
         shape, dtype = getattr(samples, "shape", None), getattr(samples, "dtype", None)
-        right = shape is not None and tuple(shape[1:]) == data.shape and dtype in (np.uint8, np.float32)
+        right = shape is not None and tuple(shape[1:]) == expected and dtype in (np.uint8, np.float32)
         observed = f"{part} is {shape} of {dtype}"
-        demand(right, f"images are (N, *{data.shape}), uint8 or float32", observed, "Reshape and convert them")
+        demand(right, f"{data.kind} are (N, *{expected}), uint8 or float32", observed, "Reshape and convert them")
         finite = all(np.isfinite(samples[n : n + 1024]).all() for n in range(0, len(samples), 1024))
         demand(finite, "pixels are finite", f"some of {part} are not", "Leave such samples out")
 
@@ -141,9 +148,9 @@ def its_default_encoder_encodes_it(entry: Entry) -> None:
     """The encoder that it names takes its kind of samples and gives a drive of its shape."""
     data = loaded(entry)
     encoder = open_encoder(data.default_encoder, data.kind)
-    few = data.train[: min(64, len(data.train))]
-    prepared = np.array(encoder.fit(few).prepare(few, 3, None)[:2])
-    drive = encoder.fit(few).encode(torch.from_numpy(prepared), 3, seeded())
+    few, steps = data.train[: min(64, len(data.train))], data.steps or 3
+    prepared = np.array(encoder.fit(few).prepare(few, steps, None)[:2])
+    drive = encoder.fit(few).encode(torch.from_numpy(prepared), steps, seeded())
     observed = f"'{data.default_encoder}' gives {tuple(drive.values.shape)}"
     right = tuple(drive.values.shape[-3:]) == data.shape
     demand(right, f"the default encoder gives drives of {data.shape}", observed, "Name another, or correct the shape")

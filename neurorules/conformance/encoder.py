@@ -60,7 +60,22 @@ def events(seed: int, count: int = SAMPLES) -> Recordings:
     return Recordings(x, y, polarity, t_us, offsets, SENSOR, content_checksum(x, y, polarity, t_us, offsets))
 
 
-KINDS: Mapping[str, tuple[Any, tuple[int, int, int]]] = {"images": (images, (1, 6, 5)), "events": (events, SENSOR)}
+def sequences(seed: int, count: int = SAMPLES) -> np.ndarray:
+    """Draw counts over time (N, T, 2, 6, 5), uint8.
+
+    Args:
+        seed: of the generator.
+        count: number of samples N.
+
+    Returns:
+        Numbers from 0 to 3.
+    """
+    return np.random.default_rng(seed).integers(0, 4, (count, STEPS, *SENSOR), dtype=np.uint8)
+
+
+KINDS: Mapping[str, tuple[Any, tuple[int, int, int]]] = {
+    "images": (images, (1, 6, 5)), "events": (events, SENSOR), "sequences": (sequences, SENSOR),
+}  # fmt: skip
 """By kind of samples, the function that draws some from a seed and a number, and the shape of a sample."""
 
 
@@ -100,10 +115,10 @@ def same(one: Series, other: Series) -> bool:
 
 
 def it_is_an_encoder_and_says_which_samples_it_takes(entry: Entry) -> None:
-    """Its ENTRY makes an `Encoder` whose `accepts` names images, events or both."""
+    """Its ENTRY makes an `Encoder` whose `accepts` names images, events or sequences."""
     encoder = demand_instance(entry, Encoder)
     right = bool(encoder.accepts) and set(encoder.accepts) <= set(KINDS)
-    demand(right, "`accepts` names images, events or both", f"it is {encoder.accepts!r}", "Set it in the class")
+    demand(right, "`accepts` names images, events or sequences", f"it is {encoder.accepts!r}", "Set it in the class")
 
 
 def fitting_returns_another_encoder_and_leaves_this_one(entry: Entry) -> None:
@@ -120,7 +135,7 @@ def only_training_samples_are_fitted_to(entry: Entry) -> None:
     for encoder, train, _ in cases(entry):
         fitted = encoder.fit(train)
         statistics, before = dict(fitted.statistics), encoded(fitted, train)
-        extreme = KINDS["events"][0](9) if isinstance(train, Recordings) else np.full((SAMPLES, 1, 6, 5), 255, np.uint8)
+        extreme = KINDS["events"][0](9) if isinstance(train, Recordings) else np.full(train.shape, 255, np.uint8)
         encoded(fitted, extreme)
         demands = "an encoder is fitted to training samples alone"
         moved = dict(fitted.statistics) != statistics
@@ -145,7 +160,7 @@ def one_seed_gives_one_drive_and_no_global_generator_is_used(entry: Entry) -> No
 def a_drive_has_the_shape_of_the_samples_and_is_finite(entry: Entry) -> None:
     """(T, B, C, H, W), or (B, C, H, W) where it is constant; floating-point, finite, and not silent; also for T = 1."""
     for encoder, train, shape in cases(entry):
-        for steps in (1, STEPS):
+        for steps in (STEPS,) if _kind(train) == "sequences" else (1, STEPS):
             drive = encoded(encoder.fit(train), train, steps=steps)
             expected = (SAMPLES, *shape) if drive.constant else (steps, SAMPLES, *shape)
             observed = f"it is {tuple(drive.values.shape)} of {drive.values.dtype}"
@@ -236,7 +251,9 @@ def it_drives_a_net_alike_in_every_schedule(entry: Entry) -> None:
 
 
 def _kind(samples: Samples) -> str:
-    return "events" if isinstance(samples, Recordings) else "images"
+    if isinstance(samples, Recordings):
+        return "events"
+    return "images" if samples.ndim == 4 else "sequences"
 
 
 SUITE = Suite(

@@ -34,10 +34,10 @@ class Recordings:
 
     Args:
         x, y: column and row of each event, (E,) unsigned; x < W, y < H.
-        polarity: (E,) uint8, 0 = off (darker), 1 = on (brighter).
+        polarity: (E,) uint8, below P: 0 = off (darker), 1 = on (brighter).
         t_us: (E,) int32, microseconds since the start of the recording.
         offsets: (N + 1,) int64, never decreasing, from 0 to E.
-        sensor: (2, H, W): polarities, rows, columns.
+        sensor: (P, H, W): polarities, rows, columns. P is 2, or 1 where events have no polarity.
         checksum: hex digest of the content; that of a subset is derived from it and the indices.
     """
 
@@ -90,8 +90,8 @@ class Recordings:
         )
 
 
-Samples = Shaped[np.ndarray, "_ C H W"] | Recordings
-"""Images (N, C, H, W), or N event recordings."""
+Samples = Shaped[np.ndarray, "_ C H W"] | Shaped[np.ndarray, "_ T C H W"] | Recordings
+"""Images (N, C, H, W), N sequences of T steps (N, T, C, H, W), or N event recordings."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,18 +100,22 @@ class DataSet:
 
     Args:
         name: the name that users are shown.
-        kind: what the samples are, "images" or "events".
-        shape: (C, H, W) of one sample, or of one frame of events.
+        kind: what the samples are, "images", "events", or "sequences", which bring their own time steps.
+        shape: (C, H, W) of one image, of one step of a sequence, or of one frame of events.
         classes: number of classes; labels are 0 .. classes - 1.
-        train, test: images (N, C, H, W), uint8 (grey levels, 255 = full) or float32; or `Recordings`.
+        train, test: images (N, C, H, W), uint8 (grey levels, 255 = full) or float32; sequences (N, T, C, H, W), uint8
+            or float32, both unscaled; or `Recordings`.
         train_labels, test_labels: (N,) int64; training holds every class. No sample stands in both parts.
         checksum: hex digest of the content.
         default_encoder: the encoder with its options, such as "frames:clip=true", that is used where the user names
             none.
+        steps: T where the data decide the number of time steps, as sequences do; None where the user or rule decides.
+        class_names: names of the classes in their order; empty where the data name none.
+        origin: where the samples came from, in words, where `name` does not tell it.
     """
 
     name: str
-    kind: Literal["images", "events"]
+    kind: Literal["images", "events", "sequences"]
     shape: tuple[int, int, int]
     classes: int
     train: Samples
@@ -120,6 +124,13 @@ class DataSet:
     test_labels: Shaped[np.ndarray, "N_test"]
     checksum: str
     default_encoder: str
+    steps: int | None = None
+    class_names: tuple[str, ...] = ()
+    origin: str = ""
+
+
+DataPlace = Path | DataSet | None
+"""Where data are sought: a folder, None for the usual places, or the data set itself, where it lies in memory."""
 
 
 @runtime_checkable
@@ -134,6 +145,22 @@ class DataSource(Protocol):
 
         Raises:
             UserError: files that are missing, broken, or not what they should be.
+        """
+        ...
+
+
+@runtime_checkable
+class BringsSteps(Protocol):
+    """A source whose data decide the number of time steps, which it tells without reading all samples."""
+
+    def own_steps(self, data_dir: Path | None = None) -> int | None:
+        """The number of steps, or None where these data leave it open.
+
+        Args:
+            data_dir: as for `load`.
+
+        Raises:
+            UserError: files that are missing or broken.
         """
         ...
 

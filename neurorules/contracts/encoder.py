@@ -48,7 +48,7 @@ class EventArrays(Protocol):
 
     @property
     def sensor(self) -> tuple[int, int, int]:
-        """Polarities, rows and columns of the sensor: (2, H, W)."""
+        """Polarities, rows and columns of the sensor: (P, H, W)."""
         ...
 
     @property
@@ -70,7 +70,7 @@ class Encoder(Protocol):
     """
 
     accepts: ClassVar[frozenset[str]]
-    """The kinds of samples it takes: "images", "events" or both."""
+    """The kinds of samples it takes, out of "images", "events" and "sequences"."""
 
     @property
     def statistics(self) -> Mapping[str, float]:
@@ -81,24 +81,26 @@ class Encoder(Protocol):
         """Measure whatever the encoder needs to know about the training samples, such as their mean.
 
         Args:
-            train: images (N, C, H, W), uint8 or float32 in 0..1, or event recordings (`EventArrays`).
+            train: images (N, C, H, W), uint8 or float32 in 0..1; sequences (N, T, C, H, W), uint8 or float32; or event
+                recordings (`EventArrays`).
 
         Returns:
             An encoder that holds these statistics; this one stays as it is.
         """
         ...
 
-    def prepare(self, samples: Any, steps: int, cache: Path | None) -> Shaped[np.ndarray, "N *sample"]:
+    def prepare(self, samples: Any, steps: int, cache: Path | None) -> Any:
         """Do the work that need not be repeated for every batch, such as binning events into frames.
 
         Args:
-            samples: images (N, C, H, W) or event recordings.
+            samples: images (N, C, H, W), sequences (N, T, C, H, W) or event recordings; of arrays larger than 1 GB
+                `neurorules.contracts.rows.Rows`, which fetch rows when they are asked for.
             steps: number of time steps T, >= 1.
             cache: folder for large intermediate arrays, or None to keep them in memory. What is kept there is named
                 by the samples' content and every option it depends on.
 
         Returns:
-            An array with one entry per sample, (N, ...). `encode` is handed rows of it.
+            An array or `Rows` with one entry per sample, (N, ...). `encode` is handed rows of it.
         """
         ...
 

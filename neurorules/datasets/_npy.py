@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from neurorules.datasets._damage import reading
 from neurorules.language.errors import UserError
 
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -50,6 +51,20 @@ def read_npy(archive: zipfile.ZipFile, name: str, where: str) -> np.ndarray:
     return values.reshape(shape, order="F" if fortran else "C")
 
 
+def shape_of(archive: zipfile.ZipFile, name: str, where: str) -> tuple[int, ...]:
+    """The shape of one array, without reading its values.
+
+    Args:
+        archive, name, where: as for `read_npy`.
+
+    Raises:
+        UserError: it is no array of numbers, or is damaged.
+    """
+    member = name + SUFFIX if name + SUFFIX in archive.namelist() else name
+    with reading(where, "Save it again with numpy.savez"), archive.open(member) as file:
+        return _header(file, where)[0]
+
+
 def _header(file: Any, where: str) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Shape, whether the values are in Fortran order, and number type, as the header of an open file says.
 
@@ -62,7 +77,7 @@ def _header(file: Any, where: str) -> tuple[tuple[int, ...], bool, np.dtype]:
     shape, fortran, kind = HEADERS[version](file)
     if kind.hasobject:
         raise UserError(
-            f"{where}: cannot be read: it holds Python objects, which would have to be unpickled. "
-            f"Save it as uint8 or float32"
+            f"{where}: cannot be read: it is an array of Python objects, which is never unpickled. Save numbers of one "
+            f"shape, numpy.stack(list(array)), after padding samples of different lengths to one length"
         )
     return shape, fortran, kind

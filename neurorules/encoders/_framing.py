@@ -57,7 +57,7 @@ def elapsed_us(
 
 
 def count_events(
-    events: EventArrays, steps: int, binning: Binning, keep_us: float, out: Shaped[np.ndarray, "N T 2 H W"]
+    events: EventArrays, steps: int, binning: Binning, keep_us: float, out: Shaped[np.ndarray, "N T P H W"]
 ) -> bool:
     """Count the events of all recordings.
 
@@ -66,7 +66,7 @@ def count_events(
         steps: number of time steps T.
         binning: says into which step an event falls.
         keep_us: events later than this after the first one of their recording are left out, microseconds.
-        out: what the counts are written into, (N, T, 2, H, W) of any integer type.
+        out: what the counts are written into, (N, T, P, H, W) of any integer type.
 
     Returns:
         Whether the type of `out` holds every count; counting stops where it does not.
@@ -90,7 +90,7 @@ def count_events(
 
 def build_frames(
     events: EventArrays, steps: int, binning: Binning, keep_us: float, make: MakeArray
-) -> Shaped[np.ndarray, "N T 2 H W"]:
+) -> Shaped[np.ndarray, "N T P H W"]:
     """Count the events of all recordings in the narrowest integer type that holds every count.
 
     Args:
@@ -101,7 +101,7 @@ def build_frames(
         make: gives an array of a type, which the counts are written into.
 
     Returns:
-        That array, (N, T, 2, H, W).
+        That array, (N, T, P, H, W).
 
     Raises:
         UserError: a pixel has more events in one step than 32 bits count.

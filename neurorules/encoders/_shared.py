@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 
+from neurorules.contracts.rows import Rows
 from neurorules.language.errors import UserError
 
 FULL_GREY = 255.0  # a uint8 pixel of this value is a brightness of 1
@@ -17,6 +18,8 @@ CHUNK_SAMPLES = 2048  # statistics are summed in pieces of so many samples, to s
 
 
 E = TypeVar("E")
+Images = Shaped[np.ndarray, "_ C H W"] | Rows
+"""Images in one array, or some rows of a large one."""
 
 
 def with_statistics(encoder: E, statistics: Mapping[str, float | int]) -> E:
@@ -34,7 +37,7 @@ def with_statistics(encoder: E, statistics: Mapping[str, float | int]) -> E:
     return fitted
 
 
-def as_image_array(name: str, samples: Any) -> Shaped[np.ndarray, "N C H W"]:
+def as_image_array(name: str, samples: Any) -> Images:
     """Check that samples are images.
 
     Args:
@@ -47,19 +50,19 @@ def as_image_array(name: str, samples: Any) -> Shaped[np.ndarray, "N C H W"]:
     Raises:
         UserError: they are no images.
     """
-    if not isinstance(samples, np.ndarray) or samples.ndim != 4:
+    if not isinstance(samples, np.ndarray | Rows) or samples.ndim != 4:
         raise UserError(f"encoder '{name}' takes images (N, C, H, W), not these samples. Events need --encode frames")
     return samples
 
 
-def brightness_chunks(images: Shaped[np.ndarray, "N C H W"]) -> Iterator[Float[np.ndarray, "_"]]:
+def brightness_chunks(images: Images) -> Iterator[Float[np.ndarray, "_"]]:
     """Yield the brightness of all pixels in float64, one flat array per chunk of samples."""
     scale = FULL_GREY if images.dtype == np.uint8 else 1.0
     for start in range(0, len(images), CHUNK_SAMPLES):
         yield images[start : start + CHUNK_SAMPLES].reshape(-1).astype(np.float64) / scale
 
 
-def check_unit_range(name: str, images: Shaped[np.ndarray, "N C H W"]) -> None:
+def check_unit_range(name: str, images: Images) -> None:
     """Refuse images whose pixels are no brightness in 0..1 (uint8: 0..255).
 
     Args:
@@ -69,8 +72,12 @@ def check_unit_range(name: str, images: Shaped[np.ndarray, "N C H W"]) -> None:
     Raises:
         UserError: a pixel lies outside.
     """
-    low, high = float(images.min()), float(images.max())
-    if images.dtype != np.uint8 and (low < 0.0 or high > 1.0):
+    if images.dtype == np.uint8:
+        return
+    starts = range(0, len(images), CHUNK_SAMPLES)
+    ends = [(part.min(), part.max()) for part in (images[start : start + CHUNK_SAMPLES] for start in starts)]
+    low, high = float(min(end[0] for end in ends)), float(max(end[1] for end in ends))
+    if low < 0.0 or high > 1.0:
         raise UserError(
             f"encoder '{name}' takes pixels in 0..1, found {low:g}..{high:g}. "
             "Scale the data, save it as uint8, or write --encode constant"

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from jaxtyping import Shaped
 
 from neurorules.contracts.series import Series
-from neurorules.encoders._shared import as_image_array, brightness, brightness_chunks, with_statistics
+from neurorules.encoders._shared import Images, as_image_array, brightness, brightness_chunks, with_statistics
 from neurorules.language.errors import UserError
 
 
@@ -47,7 +46,7 @@ class Constant:
             )
         return with_statistics(self, {"mean": mean, "deviation": deviation})
 
-    def prepare(self, samples: Any, steps: int, cache: Path | None = None) -> Shaped[np.ndarray, "N C H W"]:
+    def prepare(self, samples: Any, steps: int, cache: Path | None = None) -> Images:
         return as_image_array("constant", samples)
 
     def encode(self, batch: Shaped[torch.Tensor, "B C H W"], steps: int, generator: torch.Generator) -> Series:

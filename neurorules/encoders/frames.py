@@ -71,7 +71,7 @@ class Frames:
 
     def prepare(
         self, samples: EventArrays | np.ndarray, steps: int, cache: Path | None = None
-    ) -> Shaped[np.ndarray, "N T 2 H W"]:
+    ) -> Shaped[np.ndarray, "N T P H W"]:
         """Count the events of all recordings into frames.
 
         Args:
@@ -80,7 +80,7 @@ class Frames:
             cache: folder for the frames, or None to keep them in memory.
 
         Returns:
-            Counts (N, T, 2, H, W): a memory-mapped file, or an array in memory.
+            Counts (N, T, P, H, W): a memory-mapped file, or an array in memory.
 
         Raises:
             UserError: the samples are images, there is no step, or the disk has no room for the frames.
@@ -99,16 +99,16 @@ class Frames:
             return counts(lambda dtype: np.empty(shape, dtype))
         return kept_on_disk(cache, f"frames-{self._key(events, steps)}", shape, counts)
 
-    def encode(self, batch: Shaped[torch.Tensor, "B T 2 H W"], steps: int, generator: torch.Generator) -> Series:
+    def encode(self, batch: Shaped[torch.Tensor, "B T P H W"], steps: int, generator: torch.Generator) -> Series:
         """Turn counts into a series.
 
         Args:
-            batch: counts (B, T, 2, H, W), as `prepare` gave them.
+            batch: counts (B, T, P, H, W), as `prepare` gave them.
             steps: number of time steps T.
             generator: not read, since nothing is random.
 
         Returns:
-            Counts, or 0 and 1 where they are clipped: (T, B, 2, H, W) float32.
+            Counts, or 0 and 1 where they are clipped: (T, B, P, H, W) float32.
 
         Raises:
             UserError: the batch was prepared for another number of steps.

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 
 from neurorules.contracts.series import Series
-from neurorules.encoders._shared import as_image_array, brightness, check_unit_range, with_statistics
+from neurorules.encoders._shared import Images, as_image_array, brightness, check_unit_range, with_statistics
 from neurorules.language.ranges import Positive, Range, ranged
 
 EPSILON = 1e-7  # keeps the logarithm finite for a pixel at the threshold (snnTorch's default `epsilon`)
@@ -52,7 +51,7 @@ class Latency:
         check_unit_range("latency", as_image_array("latency", train))
         return with_statistics(self, {})
 
-    def prepare(self, samples: Any, steps: int, cache: Path | None = None) -> Shaped[np.ndarray, "N C H W"]:
+    def prepare(self, samples: Any, steps: int, cache: Path | None = None) -> Images:
         return as_image_array("latency", samples)
 
     def encode(self, batch: Shaped[torch.Tensor, "B C H W"], steps: int, generator: torch.Generator) -> Series:

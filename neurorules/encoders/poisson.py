@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-import numpy as np
 import torch
 from jaxtyping import Shaped
 
 from neurorules.contracts.series import Series
-from neurorules.encoders._shared import as_image_array, brightness, check_unit_range, with_statistics
+from neurorules.encoders._shared import Images, as_image_array, brightness, check_unit_range, with_statistics
 from neurorules.language.ranges import Range, ranged
 
 
@@ -39,7 +38,7 @@ class Poisson:
         check_unit_range("poisson", as_image_array("poisson", train))
         return with_statistics(self, {})
 
-    def prepare(self, samples: Any, steps: int, cache: Path | None = None) -> Shaped[np.ndarray, "N C H W"]:
+    def prepare(self, samples: Any, steps: int, cache: Path | None = None) -> Images:
         return as_image_array("poisson", samples)
 
     def encode(self, batch: Shaped[torch.Tensor, "B C H W"], steps: int, generator: torch.Generator) -> Series:

@@ -155,7 +155,12 @@ class DataSettings:
     """The samples. None stands for what the data set decides."""
 
     data: Annotated[
-        str, Help("Data set, such as mnist, or a path: a folder of idx files, of N-MNIST recordings, or an .npz.", 2)
+        str,
+        Help(
+            "Data set; a path: an .npz, a folder of idx files or of N-MNIST recordings; tonic:NAME:frames=20; "
+            "folder:DIR of pictures; or module:function that returns (train, test).",
+            2,
+        ),
     ] = "digits"
     encode: Annotated[
         str | None,

@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurorules.contracts.data_set import DataSet
+from neurorules.contracts.data_set import DataPlace, DataSet
+from neurorules.datasets import held
 from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
-from neurorules.torch_path.training.batches import load_training_data
+from neurorules.torch_path.training.batches import load_training_data, with_steps_of_data
 from neurorules.torch_path.training.checks import Diverged
 from neurorules.torch_path.training.learner import Learner
 
@@ -46,7 +47,24 @@ def check_net(config: SettledConfig, source: DataSet) -> None:
         Learner(config.net, input_shape=source.shape, classes=source.classes, **config.learner_settings())
 
 
-def validation_accuracies(config: TrainConfig, seeds: int, data_dir: Path | None) -> list[float]:
+def with_data(config: TrainConfig, data_dir: DataPlace) -> tuple[TrainConfig, DataPlace]:
+    """What the data decide before a rule fills in what is open, and where they are read from then on.
+
+    Args:
+        config: the settings; theirs are the number of time steps, where samples bring their own.
+        data_dir: folder of the data sets, None for the usual one; or the data set itself.
+
+    Returns:
+        The settings, and the place of the data, which is the data set itself where a function of the user's makes it.
+
+    Raises:
+        UserError: the data cannot be read, or the user asks for another number of steps.
+    """
+    place = held(config.data, data_dir)
+    return with_steps_of_data(config, place), place
+
+
+def validation_accuracies(config: TrainConfig, seeds: int, data_dir: DataPlace) -> list[float]:
     """Train a configuration with several seeds, and keep only the accuracy on held-out training samples.
 
     No test sample is read: what is trained on holds none.
@@ -54,7 +72,7 @@ def validation_accuracies(config: TrainConfig, seeds: int, data_dir: Path | None
     Args:
         config: what to train; its seed is the first of the seeds.
         seeds: number of seeds, at least 1.
-        data_dir: folder of the data sets; None for the usual one.
+        data_dir: folder of the data sets, None for the usual one; or the data set itself.
 
     Returns:
         The last epoch's validation accuracy of each seed, in 0..1; 0 where a number was no longer finite.
@@ -66,6 +84,7 @@ def validation_accuracies(config: TrainConfig, seeds: int, data_dir: Path | None
         from neurorules.brian2_continuous.trainer import validation_accuracy
     else:
         from neurorules.torch_path.training.trainer import validation_accuracy
+    config, data_dir = with_data(config, data_dir)
     data = load_training_data(settle(config), data_dir)
     accuracies = []
     for seed in range(seeds):
@@ -83,7 +102,7 @@ def train(
     config: TrainConfig,
     out: Path | None = None,
     *,
-    data_dir: Path | None = None,
+    data_dir: DataPlace = None,
     resume: bool = False,
     force: bool = False,
     quiet: bool = False,
@@ -94,7 +113,7 @@ def train(
     Args:
         config: what is trained.
         out: folder of the run; None keeps nothing on disk.
-        data_dir: folder of the data sets; None for the usual one.
+        data_dir: folder of the data sets, None for the usual one; or the data set itself.
         resume: goes on from the run's last checkpoint.
         force: replaces an older run in `out`.
         quiet: shows no progress bar.
@@ -108,6 +127,7 @@ def train(
         Diverged: a number is no longer finite; the last checkpoint is kept.
         Interrupted: the user stopped it; the checkpoint is saved.
     """
+    config, data_dir = with_data(config, data_dir)
     if config.path == "continuous":
         from neurorules.brian2_continuous.trainer import train as run_circuit
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neurorules.contracts.data_set import DataPlace
 from neurorules.language.config import in_todays_words
 from neurorules.runs.folder import RunFolder
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def record_run(
     run: Path, out: Path, samples: str, variables: Sequence[str], layers: Collection[str] | None = None,
-    part: PartName = "test", data_dir: Path | None = None, quiet: bool = False,
+    part: PartName = "test", data_dir: DataPlace = None, quiet: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Record samples of a run's data, on the path that trained it.
 
@@ -29,7 +30,7 @@ def record_run(
         variables: names of the variables that are recorded.
         layers: names of the layers that are recorded; None for all.
         part: part of the data that the samples belong to.
-        data_dir: folder of the data sets; None for the usual one.
+        data_dir: folder of the data sets, None for the usual one; or the data set itself.
         quiet: shows no progress bar.
 
     Returns:

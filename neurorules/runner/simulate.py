@@ -14,6 +14,7 @@ from neurorules.brian2_steps.parity import compare_spikes
 from neurorules.brian2_steps.program import find_cpp_compiler
 from neurorules.brian2_steps.simulate import show_model, simulate
 from neurorules.brian2_steps.trained import numbers_of
+from neurorules.contracts.data_set import DataPlace
 from neurorules.language.errors import UserError
 from neurorules.runs.progress import track
 from neurorules.torch_path.training.restore import restore
@@ -24,13 +25,13 @@ REPAYS = 30
 """Number of samples from which on it repays to compile the network. Source: measured, docs/continuous.md."""
 
 
-def simulate_run(run: Path, samples: int, data_dir: Path | None = None, quiet: bool = False) -> dict[str, Any]:
+def simulate_run(run: Path, samples: int, data_dir: DataPlace = None, quiet: bool = False) -> dict[str, Any]:
     """Run a trained network on its first test samples in Brian2 and in torch, both in float64.
 
     Args:
         run: folder of a finished run.
         samples: number of samples, at least 1.
-        data_dir: folder of the data sets; None for the usual one.
+        data_dir: folder of the data sets, None for the usual one; or the data set itself.
         quiet: shows no progress bar.
 
     Returns:

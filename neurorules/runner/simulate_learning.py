@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from neurorules.contracts.data_set import DataPlace
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count, check_range
 from neurorules.runner.side_by_side import Update, check_can_learn, compare_updates
@@ -18,7 +19,7 @@ from neurorules.torch_path.training.trainer import make_learner
 
 
 def simulate_learning(
-    run: Path, updates: int, samples: int, data_dir: Path | None = None, watch: Callable[[Update], None] | None = None
+    run: Path, updates: int, samples: int, data_dir: DataPlace = None, watch: Callable[[Update], None] | None = None
 ) -> dict[str, Any]:
     """Let a run's net learn some batches of its training samples in torch and in Brian2, and compare the two.
 

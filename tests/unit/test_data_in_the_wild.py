@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from neurorules.contracts.data_set import DataSet, Recordings
 from neurorules.datasets import DATASETS, open_dataset
-from neurorules.datasets._arrays import as_labels
 from neurorules.datasets._idx import read_idx
+from neurorules.datasets._labels import as_labels
 from neurorules.language.errors import UserError
 
 
@@ -83,13 +83,15 @@ def test_labels_from_1_stay_where_classes_or_test_labels_say_that_there_is_a_0(t
     y = np.array([1, 2, 3, 1, 2, 3])
     data = open_dataset(f"npz:path={npz(tmp_path / 'a.npz', y_train=y, y_test=y[:3])}:classes=4")
     assert data.classes == 4 and data.train_labels.tolist() == y.tolist() and not caplog.records
-    data = open_dataset(str(npz(tmp_path / "b.npz", y_train=y, y_test=np.array([0, 3, 1]))))
+    path = npz(tmp_path / "b.npz", y_train=y, y_test=np.array([0, 3, 1]))
+    assert "no training sample has the class 0" in refusal(str(path))
+    data = open_dataset(f"npz:path={path}:classes=4")
     assert data.classes == 4 and data.train_labels.tolist() == y.tolist()
-    assert "1 of 4 classes have no sample: 0" in caplog.text
 
 
 def test_classes_without_a_sample_are_named(tmp_path, caplog):
-    data = open_dataset(str(npz(tmp_path / "own.npz", y_train=np.array([0, 3, 5, 0, 3, 5]))))
+    y = np.array([0, 3, 5, 0, 3, 5])
+    data = open_dataset(str(npz(tmp_path / "own.npz", y_train=y, y_test=y[:3])))
     assert data.classes == 6 and "3 of 6 classes have no sample: 1, 2, 4" in caplog.text
 
 
@@ -113,9 +115,10 @@ def test_the_eight_columns_of_qmnist_are_told_and_the_class_is_read(tmp_path, ca
 @pytest.mark.parametrize(
     ("labels", "words"),
     [
-        (np.eye(8), "argmax"),
-        (np.eye(8, dtype=int)[[0, 0, 1, 2, 3, 4, 5, 6]], "argmax"),
-        (np.ones((4, 3)), "Give one whole number a sample"),
+        (np.eye(8) + np.eye(8)[::-1], "several classes at once"),
+        (np.zeros((3, 4), int), "several classes at once"),
+        (np.array([0.5, 1.5]), "there is no regression"),
+        (np.full((4, 3), 2.0), "Give one whole number a sample"),
         (np.full((4, 8), 0.5), "Give one whole number a sample"),
         (np.array([0, np.inf]), "not whole numbers"),
         (np.array([0, 1e300]), "out of range"),
@@ -131,6 +134,14 @@ def test_labels_of_another_kind_are_refused(labels, words):
     with pytest.raises(UserError) as caught:
         as_labels(labels, "y_train")
     assert words in str(caught.value)
+
+
+def test_one_hot_rows_are_read_as_classes_and_one_line_says_so(caplog):
+    rows = np.eye(8)[[3, 0, 7, 7]]
+    for labels in (rows, rows.astype(int), rows.astype(bool)):
+        assert as_labels(labels, "y_train").tolist() == [3, 0, 7, 7]
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 3
+    assert "y_train: labels are one-hot rows, and are read as class numbers 0 to 7" in caplog.text
 
 
 # --- arrays in files

@@ -37,7 +37,7 @@ def drive(text: str, images: np.ndarray, steps: int = 7, seed: int = 0):
 @pytest.mark.parametrize("name", ENCODERS.names())
 def test_every_encoder_keeps_the_protocol_and_is_frozen(name):
     encoder = open_encoder(name, next(iter(ENCODERS.factory(name).accepts)))
-    assert isinstance(encoder, Encoder) and encoder.accepts <= {"images", "events"}
+    assert isinstance(encoder, Encoder) and encoder.accepts <= {"images", "events", "sequences"}
     with pytest.raises(AttributeError):
         encoder.statistics = {}
     with pytest.raises(UserError, match="unknown option"):

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import neurorules
 from neurorules import Learner
 from neurorules.language.errors import UserError
-from neurorules.torch_path.training.loops import time_first
+from neurorules.torch_path.training.drives import time_first
 from neurorules.torch_path.training.restore import restore
 
 SHAPE, CLASSES, STEPS = (1, 6, 6), 3, 5

@@ -35,12 +35,8 @@ class Interpreted(Machine):
             for name, value in values.items():
                 self._set(objects.parts, name, value)
             duration = self.circuit.presentations * self.circuit.period_ms + self.circuit.dt_ms
-<<<<<<< HEAD
-            objects.network.run(duration * brian2.ms, namespace={})
-=======
-            with np.errstate(all="ignore"):  # as compiled code: whoever reads numbers asks whether they are finite
-                self.objects.network.run(duration * brian2.ms, namespace={})
->>>>>>> adversary
+            with np.errstate(all="ignore"):  # As in compiled code, who reads numbers asks whether they are finite.
+                objects.network.run(duration * brian2.ms, namespace={})
 
     def read(self, name: str) -> np.ndarray:
         part, variable = name.split(".")

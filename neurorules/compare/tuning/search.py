@@ -6,7 +6,7 @@ The trials of a round, one for each rule, run side by side; how many at once cha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
@@ -20,12 +20,13 @@ from neurorules.compare.tuning.proposals import Proposals, best_method, proposal
 from neurorules.compare.tuning.rows import rows_of
 from neurorules.compare.tuning.space import SPACE, Space, parse_space
 from neurorules.compare.tuning.stored import TUNE_FILE, open_search, write_search
+from neurorules.contracts.data_set import DataPlace
 from neurorules.datasets import open_dataset
 from neurorules.disk.lock import owned_folder
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count, Seeds, check_range
-from neurorules.runner.dispatch import settle, validation_accuracies
+from neurorules.runner.dispatch import settle, validation_accuracies, with_data
 from neurorules.runs.atomic import remove_leftovers
 from neurorules.runs.interrupt import Interrupted
 from neurorules.runs.plain_json import plain
@@ -98,7 +99,7 @@ def tune(
     seeds: int = 1,
     space: str = SPACE,
     jobs: int = 1,
-    data_dir: Path | None = None,
+    data_dir: DataPlace = None,
     force: bool = False,
     resume: bool = False,
     quiet: bool = False,
@@ -124,12 +125,13 @@ def tune(
     """
     for option, number, kind in (("--trials", trials, Count), ("--seeds", seeds, Seeds), ("--jobs", jobs, Count)):
         check_range(option, number, kind)
+    asked = plain(config.as_dict())
+    config, data_dir = with_data(config, data_dir)
     source = open_dataset(config.data, data_dir)
     rows = rows_of(config, rules, parse_space(space), source)
     names = [name_of(settle(row.config).as_dict(), config) for row in rows]
     own = plain({name: settle(row.config).as_dict() for name, row in zip(names, rows, strict=True)})
-    options = {"rules": rules, "space": space, "seeds": seeds, "data_checksum": source.checksum}
-    options["settings"] = plain(config.as_dict())
+    options = {"rules": rules, "space": space, "seeds": seeds, "data_checksum": source.checksum, "settings": asked}
     with owned_folder(out):
         stored = open_search(out, options, own, trials, force, resume)
         remove_leftovers(out, (TUNE_FILE,))
@@ -141,15 +143,12 @@ def tune(
         for one in searched:
             one.repeat(stored.get("trials", {}).get(one.name, []), out)
         header = {"method": method, "asked": options, "rows": own}
-        pool = joblib.Parallel(n_jobs=min(jobs, len(searched)))
-        with progress("tuning", trials * len(searched), quiet) as bar, pool:
-            bar.advance(sum(len(one.trials) for one in searched))
-            try:
-                while unfinished := [one for one in searched if len(one.trials) < trials]:
-                    _round(pool, unfinished, seeds, data_dir, bar)
+        try:
+            with progress("tuning", trials * len(searched), quiet) as bar:
+                for _ in _rounds(searched, trials, seeds, jobs, data_dir, bar):
                     write_search(out, {**header, "finished": False, "trials": _trials(searched)})
-            except (Interrupted, KeyboardInterrupt):
-                raise Interrupted(_stopped(out, any(one.trials for one in searched), force and not stored)) from None
+        except (Interrupted, KeyboardInterrupt):
+            raise Interrupted(_stopped(out, any(one.trials for one in searched), force and not stored)) from None
         result = {**header, "finished": True, **chosen(searched, config, seeds, data_dir), "trials": _trials(searched)}
         return write_search(out, result)
 
@@ -168,7 +167,18 @@ def _stopped(out: Path, begun: bool, replaces: bool) -> str:
     return f"stopped. {kept}. Go on with the same options and: neurorules tune --out {out} --resume"
 
 
-def _round(pool: Any, searched: Sequence[Searched], seeds: int, data_dir: Path | None, bar: Bar) -> None:
+def _rounds(
+    searched: Sequence[Searched], trials: int, seeds: int, jobs: int, data_dir: DataPlace, bar: Bar
+) -> Iterator[None]:
+    """Run rounds, of one trial of each unfinished rule, until each rule has had its number of trials."""
+    bar.advance(sum(len(one.trials) for one in searched))
+    with joblib.Parallel(n_jobs=min(jobs, len(searched))) as pool:
+        while unfinished := [one for one in searched if len(one.trials) < trials]:
+            _round(pool, unfinished, seeds, data_dir, bar)
+            yield
+
+
+def _round(pool: Any, searched: Sequence[Searched], seeds: int, data_dir: DataPlace, bar: Bar) -> None:
     """Run one more trial of each rule."""
     proposed = [one.next() for one in searched]
     configs = [replace(one.row, **settings) for one, settings in zip(searched, proposed, strict=True)]
@@ -185,9 +195,7 @@ def _trials(searched: Sequence[Searched]) -> dict[str, Any]:
     return {one.name: one.trials for one in searched}
 
 
-def chosen(
-    searched: Sequence[Searched], config: TrainConfig, seeds: int, data_dir: Path | None = None
-) -> dict[str, Any]:
+def chosen(searched: Sequence[Searched], config: TrainConfig, seeds: int, data_dir: DataPlace = None) -> dict[str, Any]:
     """What a search chose.
 
     Args:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurorules.contracts.data_set import DataPlace
 from neurorules.contracts.normalisation import UpdateStatistics
 from neurorules.contracts.series import Series
 from neurorules.language.equations import ELIGIBILITY
@@ -53,7 +54,7 @@ class Views(Probe):
             self.views.append(replace(view, carry=Carry(), traced={}))
 
 
-def explain_run(run: Path, synapse: str, sample: int = 0, data_dir: Path | None = None) -> Explanation:
+def explain_run(run: Path, synapse: str, sample: int = 0, data_dir: DataPlace = None) -> Explanation:
     """Explain why a weight of a finished run would move if the network learned from a test sample. Nothing is applied.
 
     Args:

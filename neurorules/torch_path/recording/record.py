@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from neurorules.contracts.data_set import DataPlace
 from neurorules.language.errors import UserError
 from neurorules.runs.outputs import check_output
 from neurorules.runs.progress import track
@@ -35,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 def record_run(
     run: Path, out: Path, samples: str, variables: Sequence[str], layers: Collection[str] | None = None,
-    part: PartName = "test", data_dir: Path | None = None, quiet: bool = False,
+    part: PartName = "test", data_dir: DataPlace = None, quiet: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Record samples of a run's data.
 

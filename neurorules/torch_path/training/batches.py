@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from neurorules.contracts.data_set import DataSet
+from neurorules.contracts.data_set import DataPlace, DataSet
+from neurorules.contracts.rows import rows_of
 from neurorules.contracts.series import Series
-from neurorules.datasets import open_dataset
+from neurorules.datasets import open_dataset, steps_of
 from neurorules.disk.cache_folder import cache_folder
 from neurorules.encoders import open_encoder
-from neurorules.language.config import SettledConfig
+from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.errors import UserError
 
 LARGEST_VALIDATION = 5000
@@ -124,7 +124,32 @@ def settled_by_data(config: SettledConfig, source: DataSet) -> SettledConfig:
     return replace(config, encode=config.encode or source.default_encoder, validation=held_out)
 
 
-def load_data(config: SettledConfig, data_dir: Path | None) -> Data:
+def with_steps_of_data(config: TrainConfig, data_dir: DataPlace) -> TrainConfig:
+    """Fill in the number of time steps that the data decide, where they decide one.
+
+    Args:
+        config: the settings, before a rule fills in what is open.
+        data_dir: where the data are.
+
+    Returns:
+        The settings, with that number.
+
+    Raises:
+        UserError: the user asks for another number, or the data cannot be read.
+    """
+    steps = steps_of(config.data, data_dir)
+    if steps is None:
+        return config
+    _check_steps(steps, config.steps)
+    return replace(config, steps=steps)
+
+
+def _check_steps(steps: int | None, asked: int | None) -> None:
+    if steps is not None and asked is not None and steps != asked:
+        raise UserError(f"the data have {steps} time steps a sample, and --steps asks for {asked}. Leave --steps out")
+
+
+def load_data(config: SettledConfig, data_dir: DataPlace) -> Data:
     """Open, split and encode the data set of a configuration, test samples included.
 
     Args:
@@ -143,7 +168,7 @@ def load_data(config: SettledConfig, data_dir: Path | None) -> Data:
     return Data(source, data.train, data.validation, test)
 
 
-def load_training_data(config: SettledConfig, data_dir: Path | None) -> TrainingData:
+def load_training_data(config: SettledConfig, data_dir: DataPlace) -> TrainingData:
     """Open, split and encode the data set of a configuration, its test samples left alone.
 
     The last samples of a permutation fixed by the data set's size are held out, the same for every seed, so that
@@ -160,6 +185,7 @@ def load_training_data(config: SettledConfig, data_dir: Path | None) -> Training
         UserError: unknown or damaged data, or more samples held out than there are.
     """
     source = open_dataset(config.data, data_dir)
+    _check_steps(source.steps, config.steps)
     order = np.random.default_rng(len(source.train_labels)).permutation(len(source.train_labels))
     order = order[: config.limit] if config.limit is not None else order
     settled = settled_by_data(config, source)
@@ -167,9 +193,12 @@ def load_training_data(config: SettledConfig, data_dir: Path | None) -> Training
     if count >= len(order):
         raise UserError(f"--validation {count} leaves nothing to train on: {len(order)} samples. Hold out fewer")
     chosen, held_out = np.sort(order[: len(order) - count]), np.sort(order[len(order) - count :])
-    encoder = open_encoder(settled.encode or source.default_encoder, source.kind).fit(source.train[chosen])
-    train = _part(encoder, config.steps, source.train[chosen], source.train_labels[chosen])
-    validation = _part(encoder, config.steps, source.train[held_out], source.train_labels[held_out]) if count else None
+    encoder = open_encoder(settled.encode or source.default_encoder, source.kind)
+    encoder = encoder.fit(rows_of(source.train, chosen))
+    train = _part(encoder, config.steps, rows_of(source.train, chosen), source.train_labels[chosen])
+    validation = None
+    if count:
+        validation = _part(encoder, config.steps, rows_of(source.train, held_out), source.train_labels[held_out])
     return TrainingData(source, train, validation)
 
 

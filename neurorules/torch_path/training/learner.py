@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from neurorules.contracts.device import Device
+from neurorules.contracts.encoder import Encoder
 from neurorules.language.config import window_of
 from neurorules.language.errors import UserError
 from neurorules.language.keywords import built_from, with_settings
@@ -29,7 +30,7 @@ from neurorules.torch_path.training.doubts import Outstanding
 from neurorules.torch_path.training.given_net import brought_by
 from neurorules.torch_path.training.graphed import recorder_of
 from neurorules.torch_path.training.learner_settings import LearnerSettings
-from neurorules.torch_path.training.loops import Loader, Row, Watcher, evaluate_loader, fit
+from neurorules.torch_path.training.loops import BATCH_SIZE, Loader, Row, Watcher, evaluate_loader, fit
 from neurorules.torch_path.training.piped import check_batch, move_on, pipe_of, push
 from neurorules.torch_path.training.queued import may_queue, queue_step, settle
 from neurorules.torch_path.training.store import Store
@@ -85,6 +86,7 @@ class Learner:
         )
         self.pipe = pipe_of(self.model, self.schedule, self.hardware)
         self.probe: Probe | None = None
+        self.encoder: Encoder | None = None  # of the run that the learner was loaded from: how samples become drives
         self.outstanding, self.queues, self.recorder = Outstanding(), may_queue(self), recorder_of(self)
 
     def step(self, spikes: Spikes, labels: Labels, fraction: float = 1.0) -> dict[str, float]:
@@ -183,20 +185,23 @@ class Learner:
 
     def fit(
         self, loader: Loader, epochs: int = 1, *, lr_schedule: str = "cosine", batch_first: bool | None = None,
-        after_epoch: Watcher | None = None,
+        batch_size: int = BATCH_SIZE, after_epoch: Watcher | None = None,
     ) -> list[Row]:  # fmt: skip
-        """Learn from all batches of a loader, such as a DataLoader, several times over.
+        """Learn from all of a loader, a data set or a pair (x, y), several times over.
 
         Args:
-            loader, epochs, lr_schedule, batch_first, after_epoch: as in `training.loops.fit`.
+            loader, epochs, lr_schedule, batch_first, batch_size, after_epoch: as in `training.loops.fit`.
 
         Returns:
             One row of figures for each epoch.
         """
-        return fit(self, loader, epochs, lr_schedule=lr_schedule, batch_first=batch_first, after_epoch=after_epoch)
+        return fit(
+            self, loader, epochs, lr_schedule=lr_schedule, batch_first=batch_first, batch_size=batch_size,
+            after_epoch=after_epoch,
+        )  # fmt: skip
 
     def evaluate(self, loader: Loader, *, batch_first: bool | None = None) -> Row:
-        """Run all batches of a loader once, without learning.
+        """Run all of a loader, a data set or a pair (x, y) once, without learning.
 
         Args:
             loader, batch_first: as in `training.loops.evaluate_loader`.

@@ -1,25 +1,30 @@
-"""Training and evaluation over a user's own loader: anything that yields batches (samples, labels)."""
+"""Training and evaluation over a user's own data: a loader that yields batches, a data set, or a pair of arrays."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
 
-from neurorules.contracts.series import Series
+from neurorules.contracts.encoder import Encoder
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count, check_range
 from neurorules.language.rates import rate_schedule
 from neurorules.network.model import Model
-from neurorules.torch_path.training.arguments import Labels, Spikes, to_series
+from neurorules.torch_path.training.arguments import Labels, Spikes
+from neurorules.torch_path.training.batches import epoch_order
 from neurorules.torch_path.training.checks import check_labels
+from neurorules.torch_path.training.drives import Reading, drives
 from neurorules.torch_path.trial.observe import Response
 
-Loader = Iterable[Any]
-"""A DataLoader, a list of batches, or anything else that yields (samples, labels) and can be gone through again."""
+Loader = Any
+"""A DataLoader, a list of batches, or anything else that yields (samples, labels) and can be gone through again; a data
+set of torch or tonic; or a pair (x, y) of all samples and labels."""
+BATCH_SIZE, ROWS = 128, 500
+"""Samples of a batch where the data come without batches: of one that is learned, and of one that is evaluated."""
 Row = dict[str, int | float]
 """Figures by name."""
 Watcher = Callable[[Row], None]
@@ -31,6 +36,9 @@ class Learns(Protocol):
     """What the loops ask of a `Learner`."""
 
     model: Model
+    steps: int
+    seed: int
+    encoder: Encoder | None
 
     def step(self, spikes: Spikes, labels: Labels, fraction: float = 1.0) -> dict[str, float]:
         """Learn from one batch.
@@ -57,18 +65,21 @@ def fit(
     *,
     lr_schedule: str = "cosine",
     batch_first: bool | None = None,
+    batch_size: int = BATCH_SIZE,
     after_epoch: Watcher | None = None,
 ) -> list[Row]:
-    """Learn from all batches of a loader, several times over.
+    """Learn from all batches of a loader, or all samples of a data set or a pair, several times over.
 
     Args:
         learner: what learns.
-        loader: yields batches (samples, labels), the same number of times in each epoch if it has a length. Samples
-            are (B, *input) where they are the same at each step, or (T, B, *input) or (B, T, *input).
+        loader: a loader that yields batches (samples, labels); or a map-style data set or a pair (x, y), whose samples
+            are learned in an order that the learner's seed and the epoch decide. Samples are (B, *input) where they
+            are the same at each step, (T, B, *input) or (B, T, *input), or arrays of events.
         epochs: times the loader is gone through, >= 1.
         lr_schedule: how the learning rates fall: "cosine", "constant", or "steps:at=60-90:factor=0.1".
         batch_first: whether samples with a time axis are (B, T, *input); None finds it out by the number of labels,
             where that can be told.
+        batch_size: samples of a batch, where the data come without batches.
         after_epoch: is called after each epoch with its row.
 
     Returns:
@@ -81,12 +92,15 @@ def fit(
         Diverged: changes that are not finite; none of them has been applied.
     """
     check_range("epochs", epochs, Count)
+    check_range("batch_size", batch_size, Count)
     fraction_at = rate_schedule(lr_schedule)
-    batches = _length(loader)
+    reading = reading_of(learner, batch_first, batch_size)
+    batches = drives(loader, reading).length
     rows: list[Row] = []
     for epoch in range(epochs):
         started, totals, samples = time.perf_counter(), {"loss": 0.0, "accuracy": 0.0}, 0
-        for number, (drive, labels) in enumerate(_batches(loader, learner, batch_first)):
+        order = partial(epoch_order, learner.seed, epoch)
+        for number, (drive, labels) in enumerate(drives(loader, reading, order)):
             part = number / batches if batches else 0.0
             metrics = learner.step(drive, labels, fraction_at(epoch + part, epochs))
             count = len(labels)
@@ -119,7 +133,7 @@ def evaluate_loader(learner: Learns, loader: Loader, *, batch_first: bool | None
     """
     hidden = [index for index, layer in enumerate(learner.model.network.hidden) if layer.neuron.spiking]
     right, loss, spikes, samples = 0, 0.0, 0.0, 0
-    for drive, given in _batches(loader, learner, batch_first):
+    for drive, given in drives(loader, reading_of(learner, batch_first, ROWS)):
         response = learner.respond(drive)
         scores = response.scores
         labels = check_labels(given, drive, scores.shape[1], scores.device)
@@ -134,74 +148,16 @@ def evaluate_loader(learner: Learns, loader: Loader, *, batch_first: bool | None
     }  # fmt: skip
 
 
-def _batches(loader: Loader, learner: Learns, batch_first: bool | None) -> Iterator[tuple[Series, Labels]]:
-    if isinstance(loader, Tensor) or not isinstance(loader, Iterable):
-        raise UserError(
-            f"the loader is a {type(loader).__name__}. Give something that yields batches (samples, labels), such as a "
-            f"torch.utils.data.DataLoader, or step() one batch"
-        )
-    for number, batch in enumerate(loader):
-        if not isinstance(batch, list | tuple) or len(batch) != 2:
-            what = f"{len(batch)} things" if isinstance(batch, list | tuple) else f"a {type(batch).__name__}"
-            raise UserError(f"batch {number} of the loader is {what}. Let it yield (samples, labels)")
-        samples, labels = batch
-        yield time_first(samples, _count(labels), learner.model.network.input_shape, batch_first), labels
-
-
-def time_first(samples: Spikes, labels: int, shape: tuple[int, ...], batch_first: bool | None = None) -> Series:
-    """What drives a network, from the samples of one batch.
+def reading_of(learner: Learns, batch_first: bool | None, batch_size: int) -> Reading:
+    """How samples are read for a learner.
 
     Args:
-        samples: (B, *shape), the same at each step; (T, B, *shape) or (B, T, *shape); or a `Series`, as it is.
-        labels: number of labels of the batch, B.
-        shape: of one sample at one step.
-        batch_first: whether the axis of the batch stands before that of time; None to find it out.
-
-    Returns:
-        A series with time first; constant where the samples have no axis of time.
-
-    Raises:
-        UserError: numbers that do not fit the network, or an order of axes that cannot be told.
+        learner: what they are for.
+        batch_first: as in `fit`.
+        batch_size: as in `fit`.
     """
-    if isinstance(samples, Series):
-        return samples
-    values = to_series(samples).values
-    axes = values.ndim - len(shape)
-    if axes == 1:
-        return Series(values, True)
-    if axes != 2 or tuple(values.shape[2:]) != shape:
-        wanted = ", ".join(map(str, shape))
-        raise UserError(
-            f"samples have shape {tuple(values.shape)}, and the network reads (B, {wanted}), or with time "
-            f"(T, B, {wanted}) or (B, T, {wanted}). Reshape them"
-        )
-    fits = [values.shape[0] == labels, values.shape[1] == labels]
-    if batch_first is None:
-        if all(fits):
-            raise UserError(
-                f"samples have shape {tuple(values.shape)}, and {labels} labels: either axis could be time. Say which "
-                f"with batch_first=True or batch_first=False"
-            )
-        batch_first = fits[0]
-    if not fits[0 if batch_first else 1]:
-        order = "(B, T, ...)" if batch_first else "(T, B, ...)"
-        raise UserError(f"samples have shape {tuple(values.shape)}, read as {order}, and there are {labels} labels")
-    return Series(values.transpose(0, 1) if batch_first else values, False)
-
-
-def _count(labels: Any) -> int:
-    try:
-        return len(labels)
-    except TypeError:
-        raise UserError(f"labels are a {type(labels).__name__}. Give class indices, (B,) whole numbers") from None
-
-
-def _length(loader: Loader) -> int:
-    """Number of batches, 0 where the loader does not say."""
-    try:
-        return len(loader)  # type: ignore[arg-type]
-    except TypeError:
-        return 0
+    shape = learner.model.network.input_shape
+    return Reading(shape, learner.steps, learner.encoder, learner.seed, batch_first, batch_size)
 
 
 def _spent(epoch: int) -> str:

@@ -11,7 +11,7 @@ import torch
 from neurorules.language.config import SettledConfig
 from neurorules.network.network import count_parameters
 from neurorules.runs.memory import PeakMemory
-from neurorules.torch_path.training.batches import Data
+from neurorules.torch_path.training.batches import Data, TrainingData
 from neurorules.torch_path.training.evaluate import Evaluation
 from neurorules.torch_path.training.learner import Learner
 
@@ -63,8 +63,30 @@ def result_of(
         "measures": learner.measures(),
         "device": str(learner.device),
         "threads": torch.get_num_threads(),
-        "data_checksum": data.source.checksum,
+        **about_data(data),
         "versions": versions(),
+    }
+
+
+def about_data(data: TrainingData) -> dict[str, Any]:
+    """What a run folder says of its data, so that its network can be built again and fed alike without them.
+
+    Args:
+        data: of the run.
+
+    Returns:
+        Checksum and origin of the samples, kind and shape of one, number and names of classes, and what the encoder
+        measured on the training samples.
+    """
+    source = data.source
+    return {
+        "data_checksum": source.checksum,
+        "data_origin": source.origin or source.name,
+        "data_kind": source.kind,
+        "input_shape": list(source.shape),
+        "classes": source.classes,
+        "class_names": list(source.class_names),
+        "encoder_statistics": dict(data.train.encoder.statistics),
     }
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from neurorules.contracts.data_set import DataPlace, DataSet
+from neurorules.datasets import IN_MEMORY
+from neurorules.encoders import ENCODERS
+from neurorules.encoders._shared import with_statistics
 from neurorules.language.config import SettledConfig, config_from, in_todays_words
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
@@ -14,6 +20,8 @@ from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.batches import Data, load_data
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.trainer import make_learner
+
+_log = logging.getLogger(__name__)
 
 
 class Restored(NamedTuple):
@@ -31,20 +39,57 @@ class Restored(NamedTuple):
 
 
 @own_session()
-def restore(run: Path, data_dir: Path | None = None, **changed: Any) -> Restored:
+def restore(run: Path, data_dir: DataPlace = None, **changed: Any) -> Restored:
     """Load a finished run.
 
     Args:
         run: its folder.
-        data_dir: where data sets lie; None for the usual place.
+        data_dir: where its data lie, or the data themselves; None for the usual place.
         changed: settings to run it with instead of its own, such as device="cpu" or precision="float64".
 
     Returns:
         Configuration, data and trained network.
 
     Raises:
-        UserError: no finished run there, its files do not belong together, or its data cannot be read.
+        UserError: no finished run there, its files do not belong together, its data cannot be read, or they lay in
+            memory and are not handed over again.
     """
+    folder, config = _finished(run, changed)
+    if config.data.startswith(f"{IN_MEMORY}:"):
+        _check_memory(run, config, folder.read_result(), data_dir)
+    data = load_data(config, data_dir)
+    stored = folder.read_result().get("data_checksum", data.source.checksum)
+    if stored != data.source.checksum:
+        _log.warning("%s: data '%s' are not those that the run learned from: their content differs", run, config.data)
+    learner = make_learner(config, data)
+    learner.encoder = data.train.encoder
+    _take_weights(learner, folder, run)
+    return Restored(config, data, learner)
+
+
+@own_session()
+def restore_learner(run: Path, data_dir: DataPlace = None, **changed: Any) -> Learner:
+    """Load the network of a finished run. Data that lay in memory are not needed for it.
+
+    Args:
+        run, data_dir, changed: as in `restore`.
+
+    Raises:
+        UserError: as in `restore`.
+    """
+    folder, config = _finished(run, changed)
+    if not config.data.startswith(f"{IN_MEMORY}:") or isinstance(data_dir, DataSet):
+        return restore(run, data_dir, **changed).learner
+    result = folder.read_result()
+    learner = Learner(
+        config.net, input_shape=tuple(result["input_shape"]), classes=result["classes"], **config.learner_settings()
+    )
+    learner.encoder = with_statistics(ENCODERS.make(result["encode"]), result["encoder_statistics"])
+    _take_weights(learner, folder, run)
+    return learner
+
+
+def _finished(run: Path, changed: Mapping[str, Any]) -> tuple[RunFolder, SettledConfig]:
     folder = RunFolder.finished(run)
     if in_todays_words(folder.config()).get("path") == "continuous":
         raise UserError(
@@ -52,11 +97,31 @@ def restore(run: Path, data_dir: Path | None = None, **changed: Any) -> Restored
             f"--path torch"
         )
     stored = replace(config_from(folder.config(), str(run)), **changed)
-    config = RULES.make(stored.rule).settle(stored)
-    data = load_data(config, data_dir)
-    learner = make_learner(config, data)
+    return folder, RULES.make(stored.rule).settle(stored)
+
+
+def _check_memory(run: Path, config: SettledConfig, result: Mapping[str, Any], data_dir: DataPlace) -> None:
+    """Say what a run needs whose data lay in memory, where they are not handed over.
+
+    Raises:
+        UserError: they are not, or others are.
+    """
+    shape = " x ".join(map(str, result["input_shape"]))
+    need = (
+        f"the run in {run} learned from data in memory: {result['data_origin']}; {result['data_kind']} of the shape "
+        f"{shape}, {result['classes']} classes"
+    )
+    if not isinstance(data_dir, DataSet):
+        raise UserError(
+            f"{need}. They are kept nowhere: hand them over again in Python, "
+            f"neurorules.load('{run}', data=(train, test)), or train from a file or a function, --data module:function"
+        )
+    if data_dir.name != config.data:
+        raise UserError(f"{need}; those given have another content ({data_dir.name}, not {config.data}). Give the same")
+
+
+def _take_weights(learner: Learner, folder: RunFolder, run: Path) -> None:
     try:
         learner.load(folder.load_weights(), weights_only=True)
     except UserError as error:
         raise UserError(f"the weights in {run} cannot be taken over: {error}") from None
-    return Restored(config, data, learner)

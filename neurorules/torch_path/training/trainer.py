@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from neurorules.contracts.data_set import DataSet
+from neurorules.contracts.data_set import DataPlace, DataSet
 from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.network.foresight import check_trial
 from neurorules.rules import RULES
@@ -29,7 +29,7 @@ def train(
     config: TrainConfig,
     out: Path | None = None,
     *,
-    data_dir: Path | None = None,
+    data_dir: DataPlace = None,
     resume: bool = False,
     force: bool = False,
     quiet: bool = False,

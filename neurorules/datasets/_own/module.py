@@ -1,0 +1,123 @@
+"""Data that a function of the user's makes: `module:function`, from the current folder or an installed package."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from neurorules.contracts.data_set import DataPlace, DataSet
+from neurorules.language.errors import UserError, nearest
+from neurorules.language.options import convert, convert_options, parse_named
+
+SIZES = 3
+"""Numbers of a sensor's size: columns, rows, polarities."""
+
+
+@dataclass(frozen=True)
+class ModuleData:
+    """What a function returns, read as `data=` of `neurorules.train` is.
+
+    Args:
+        text: `module:function` with options, as the user wrote it. `batch_first=true` and `sensor_size=34x34x2` are
+            those of `neurorules.train`; all others are arguments of the function.
+        module: dotted path of the module.
+        function: name of the function in it.
+        options: texts by name.
+    """
+
+    text: str
+    module: str
+    function: str
+    options: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of_text(cls, text: str) -> ModuleData:
+        """Read `module:function:key=value`.
+
+        Raises:
+            UserError: it is written otherwise.
+        """
+        module, _, rest = text.strip().partition(":")
+        function = rest.partition(":")[0]
+        if not function.isidentifier() or not all(piece.isidentifier() for piece in module.split(".")):
+            from neurorules.datasets import DATASETS
+
+            close = nearest(module, DATASETS.names())
+            hint = f"Did you mean '{close}'?" if close else "Write a data set's name, a path, or module:function"
+            raise UserError(f"data '{text}' is no data set, no path and no module:function. {hint}")
+        _, options = parse_named(rest)
+        return cls(text, module, function, tuple(options.items()))
+
+    def load(self, data_dir: DataPlace = None) -> DataSet:
+        """Call the function, and read what it returns; `data_dir` is not used.
+
+        Raises:
+            UserError: there is no such function, it raises an error, or returns what cannot be read.
+        """
+        from neurorules.datasets._own import own_data
+
+        options = dict(self.options)
+        first, size = options.pop("batch_first", None), options.pop("sensor_size", None)
+        where = f"data '{self.text}'"
+        with _current_folder():
+            make = self._function()
+            try:
+                made = make(**convert_options(where, make, options))
+            except UserError:
+                raise
+            except Exception as error:
+                reason = " ".join(f"{type(error).__name__}: {error}".split())
+                raise UserError(f"{where}: {self.function}() failed ({reason:.200}). Try it alone in Python") from error
+            return own_data(
+                made,
+                batch_first=None if first is None else convert(f"{where}, option 'batch_first'", bool, first),
+                sensor_size=None if size is None else _sensor_size(size, where),
+                name=self.text,
+            )
+
+    def _function(self) -> Callable[..., Any]:
+        try:
+            module = importlib.import_module(self.module)
+        except ModuleNotFoundError as error:
+            if error.name != self.module.partition(".")[0]:
+                raise UserError(f"data '{self.text}': {self.module} needs a missing package ({error})") from error
+            from neurorules.datasets import DATASETS
+
+            close = nearest(self.module, DATASETS.names())
+            hint = f"Did you mean '{close}'?" if close else "Check its name, or change to the folder that holds it"
+            raise UserError(f"data '{self.text}': there is no data set and no module '{self.module}'. {hint}") from None
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise UserError(f"data '{self.text}': {self.module} does not import ({reason:.200}). Correct it") from error
+        made = vars(module).get(self.function)
+        if not callable(made):
+            raise UserError(
+                f"data '{self.text}': {module.__file__} has no function '{self.function}'. Write one that takes no "
+                "argument and returns (train, test)"
+            )
+        return made
+
+
+def _sensor_size(text: str, where: str) -> tuple[int, int, int]:
+    pieces = text.lower().split("x")
+    if len(pieces) != SIZES or not all(piece.isdigit() for piece in pieces):
+        raise UserError(f"{where}: sensor_size is '{text}'. Write columns x rows x polarities, such as 34x34x2")
+    width, height, polarities = map(int, pieces)
+    return width, height, polarities
+
+
+@contextmanager
+def _current_folder() -> Iterator[None]:
+    """Let modules of the current folder be imported inside the block."""
+    before = list(sys.path)
+    sys.path.insert(0, str(Path.cwd()))
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path[:] = before

@@ -1,0 +1,100 @@
+"""Single samples and labels of a user as arrays: tensors, pictures, event arrays, numbers, names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from neurorules.language.errors import UserError
+
+
+def as_array(value: Any, where: str) -> np.ndarray:
+    """One sample, or many in one array, as numbers or as a structured array of events.
+
+    Args:
+        value: a tensor, an array, a picture of Pillow, a number, or nested lists of numbers.
+        where: how an error names it.
+
+    Returns:
+        An array of a boolean, whole or floating type, or a structured one.
+
+    Raises:
+        UserError: it holds neither numbers nor events.
+    """
+    if isinstance(value, Tensor):
+        return _from_tensor(value, where)
+    if isinstance(value, np.ma.MaskedArray):
+        raise UserError(f"{where} is a masked array. Fill what is masked: array.filled(0)")
+    if isinstance(value, dict):
+        keys = ", ".join(map(str, list(value)[:6]))
+        raise UserError(f"{where} is a dict of {keys}. Let the data set give (sample, label), one array and one class")
+    if not isinstance(value, np.ndarray | np.generic | Image.Image | list | tuple | int | float):
+        raise UserError(f"{where} is a {type(value).__name__}. Give a tensor, an array or an array of events")
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError, RuntimeError):
+        raise UserError(f"{where} is a {type(value).__name__} of unequal parts. Give one tensor or array") from None
+    if array.dtype.names is None and array.dtype.kind == "O":
+        raise UserError(
+            f"{where} is an array of objects. Give a list of event arrays, or numbers of one shape: "
+            "numpy.stack(list(array)), after padding samples of different lengths to one length"
+        )
+    if array.dtype.names is None and array.dtype.kind not in "buif":
+        raise UserError(f"{where} holds {array.dtype}, not numbers. Give numbers, or events with the fields x, y, t, p")
+    return array
+
+
+def _from_tensor(value: Tensor, where: str) -> np.ndarray:
+    kinds = {"nested": value.is_nested, "quantised": value.is_quantized, "complex": value.is_complex()}
+    kind = next((name for name, is_it in (kinds | {"meta": value.is_meta}).items() if is_it), None)
+    if kind is not None:
+        raise UserError(f"{where} is a {kind} tensor, and holds no plain real numbers. Give a plain tensor")
+    dense = value.detach() if value.layout == torch.strided else value.detach().to_dense()
+    dense = dense.cpu()
+    plain = dense.float() if dense.dtype == torch.bfloat16 else dense
+    return plain.resolve_neg().numpy()
+
+
+def is_events(array: np.ndarray) -> bool:
+    """Whether an array is a structured one, as tonic gives events."""
+    return array.dtype.names is not None
+
+
+def is_many(value: Any) -> bool:
+    """Whether a value is a list, a tuple, or an array of objects: one Python object for each sample."""
+    return isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.dtype == object)
+
+
+def as_label_array(values: Any, where: str) -> np.ndarray:
+    """Labels as one array, (N,) or (N, K), of numbers or of names.
+
+    Args:
+        values: a tensor, an array, or a list of numbers, names, tensors or arrays.
+        where: how an error names them.
+
+    Raises:
+        UserError: they are no numbers and no names, or differ in shape.
+    """
+    if isinstance(values, Tensor):
+        return _from_tensor(values, where)
+    if is_many(values):
+        values = [_from_tensor(one, where) if isinstance(one, Tensor) else one for one in values]
+    try:
+        array = np.asarray(values)
+    except (ValueError, TypeError, RuntimeError):
+        raise UserError(f"{where} are of different shapes. Give one class for each sample") from None
+    if array.dtype.kind not in "buifU":
+        what = type(values[0]).__name__ if is_many(values) and len(values) else str(array.dtype)
+        raise UserError(f"{where} are {what}, neither numbers nor names. Give one class for each sample")
+    return array
+
+
+def is_scalar(label: Any) -> bool:
+    """Whether a label is that of one sample: a number, a name, or an array without axes."""
+    if isinstance(label, Tensor | np.ndarray | np.generic):
+        return label.ndim == 0
+    return isinstance(label, int | float | str)

@@ -1,0 +1,57 @@
+"""What a Python program gives as `data=`: a name, a path, or the data themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from neurorules.contracts.data_set import DataPlace
+from neurorules.language.errors import UserError
+
+SensorSize = tuple[int, int, int] | None
+"""Columns, rows and polarities of the sensor of events, in the order of tonic's `sensor_size`."""
+
+
+class GivenData(NamedTuple):
+    """Data as a configuration names them, and where they are.
+
+    Args:
+        settings: the setting `data`, where the program gives data at all.
+        place: a folder, None for the usual ones, or the data set itself.
+    """
+
+    settings: dict[str, str]
+    place: DataPlace
+
+
+def given_data(data: Any, batch_first: bool | None, sensor_size: SensorSize, data_dir: str | Path | None) -> GivenData:
+    """Read data that lie in memory; a name or a path is left for later.
+
+    Args:
+        data: None; a name or path, as on the command line; or (train, test) of arrays, data sets or loaders.
+        batch_first: whether samples with a time axis are (N, T, ...) or (T, N, ...); None where they have none, and
+            where it can be told.
+        sensor_size: of events that lie in memory, where their data set does not say it.
+        data_dir: folder of the data sets.
+
+    Returns:
+        The setting and the place.
+
+    Raises:
+        UserError: something in the data cannot be read, or an argument is not for data of this kind.
+    """
+    place = None if data_dir is None else Path(data_dir)
+    if data is not None and not isinstance(data, str | Path):
+        from neurorules.datasets._own import own_data
+
+        if place is not None:
+            raise UserError(f"data_dir is {place}, and the data are handed over themselves. Leave data_dir out")
+        read = own_data(data, batch_first, sensor_size)
+        return GivenData({"data": read.name}, read)
+    for name, value in {"batch_first": batch_first, "sensor_size": sensor_size}.items():
+        if value is not None:
+            raise UserError(
+                f"{name} is for data that are handed over, (train, test), and the data are {data or 'the usual ones'}. "
+                "Say it in the text of the data, such as npz:own.npz:batch_first=true"
+            )
+    return GivenData({} if data is None else {"data": str(data)}, place)

@@ -1,0 +1,229 @@
+"""From a user's batches to what drives a network: the order of axes, events into frames, the encoder of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, default_collate
+
+from neurorules.contracts.encoder import Encoder
+from neurorules.contracts.series import Series
+from neurorules.language.errors import UserError
+from neurorules.torch_path.training.arguments import Labels, Spikes, to_series
+
+Order = Callable[[int], np.ndarray]
+"""The order in which so many samples are taken."""
+ENCODING = 5_000_011
+"""Added to a learner's seed for the draws of its encoder."""
+
+
+UNSTACKED = ("collate", "can't convert np.ndarray", "stack expects each tensor to be equal size")
+"""Words of torch where its loader cannot stack samples."""
+
+
+class Reading(NamedTuple):
+    """How samples are read.
+
+    Args:
+        shape: of what the network reads at one step.
+        steps: into which events are counted, and for which an encoder draws.
+        encoder: of the run that the network comes from; None drives it with samples as they are.
+        seed: of the encoder's draws.
+        batch_first: whether batches with a time axis are (B, T, ...); None to find it out.
+        batch_size: samples of a batch, where the data come without batches.
+    """
+
+    shape: tuple[int, ...]
+    steps: int
+    encoder: Encoder | None
+    seed: int
+    batch_first: bool | None
+    batch_size: int
+
+
+class Drives:
+    """Drives and labels, batch after batch; `length` is the number of batches, 0 where nobody knows."""
+
+    def __init__(self, data: Any, reading: Reading, order: Order) -> None:
+        from neurorules.datasets._own.batches import indexed, is_map_style, is_pair
+
+        self.data, self.reading, self.order = data, reading, order
+        whole = is_pair(data) or is_map_style(data)
+        self.samples = indexed(data, "the data", reading.batch_first) if whole else None
+        self.length = _length(data) if self.samples is None else -(-self.samples.length // reading.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Series, Labels]]:
+        draws = torch.Generator().manual_seed(self.reading.seed + ENCODING)
+        if self.samples is None:
+            for samples, labels in _given_batches(self.data):
+                yield drive_of(samples, _count(labels), self.reading, draws), labels
+            return
+        places, size = self.order(self.samples.length), self.reading.batch_size
+        for start in range(0, len(places), size):
+            batch = self.samples.fetch(places[start : start + size])
+            samples = batch.samples
+            if isinstance(samples, np.ndarray):
+                samples = _with_axes(samples, self.reading.shape, 2 if batch.timed else 1)
+            reading = self.reading._replace(batch_first=True)
+            yield drive_of(samples, len(batch.labels), reading, draws), batch.labels
+
+
+def _with_axes(samples: np.ndarray, shape: tuple[int, ...], lead: int) -> np.ndarray:
+    """Samples with the axes of one channel or one row that training adds, and with channels first, where that fits."""
+    inner = samples.shape[lead:]
+    missing = len(shape) - len(inner)
+    if missing > 0 and shape == (1,) * missing + inner:
+        return samples.reshape(*samples.shape[:lead], *shape)
+    if len(inner) == len(shape) == 3 and inner != shape == (inner[2], *inner[:2]):
+        return np.moveaxis(samples, -1, lead)
+    return samples
+
+
+def drives(data: Any, reading: Reading, order: Order = np.arange) -> Drives:
+    """What drives a network, of all that a user gives.
+
+    Args:
+        data: a loader that yields batches (samples, labels), a data set, or a pair (x, y).
+        reading: how samples are read.
+        order: of the samples of a data set or a pair.
+
+    Raises:
+        UserError: it is nothing of that kind.
+    """
+    return Drives(data, reading, order)
+
+
+def drive_of(samples: Any, labels: int, reading: Reading, draws: torch.Generator) -> Series:
+    """What drives a network, of the samples of one batch.
+
+    Args:
+        samples: numbers as `time_first` takes them; a list of arrays of events; or a `Series`, as it is.
+        labels: number of labels of the batch.
+        reading: how samples are read.
+        draws: generator of the encoder.
+
+    Raises:
+        UserError: samples that do not fit the network.
+    """
+    if isinstance(samples, Series):
+        return samples
+    if isinstance(samples, list | tuple):
+        return _from_events(samples, reading, draws)
+    encoder = reading.encoder
+    series = time_first(samples, labels, reading.shape, reading.batch_first)
+    kind = "images" if series.constant else "sequences"
+    if encoder is None or kind not in encoder.accepts:
+        return series
+    rows = series.values if series.constant else series.values.transpose(0, 1)
+    plain = rows if rows.dtype == torch.uint8 else rows.to(torch.float32)
+    return encoder.encode(plain.cpu(), reading.steps if series.constant else rows.shape[1], draws)
+
+
+def _from_events(samples: Any, reading: Reading, draws: torch.Generator) -> Series:
+    """Events counted into frames, as training counts them."""
+    from neurorules.datasets._own.events import Gathering, on_sensor
+    from neurorules.datasets._own.values import as_array, is_events
+    from neurorules.encoders import open_encoder
+
+    arrays = [as_array(sample, f"sample {number} of the batch") for number, sample in enumerate(samples)]
+    if not arrays or not all(map(is_events, arrays)) or len(reading.shape) != 3:
+        raise UserError(
+            f"the samples of the batch are a {type(samples).__name__} and no arrays of events for a sensor of the "
+            f"shape {reading.shape}. Give one tensor or array, or a list of arrays with the fields x, y, t, p"
+        )
+    gathering = Gathering()
+    gathering.add(arrays, "the batch")
+    polarities, height, width = reading.shape
+    recordings = on_sensor(gathering.finish(), (polarities, height, width), "the batch")
+    usual = open_encoder("frames", "events")
+    encoder = reading.encoder if reading.encoder is not None and "events" in reading.encoder.accepts else usual
+    frames = torch.from_numpy(np.array(encoder.prepare(recordings, reading.steps, None)))
+    return encoder.encode(frames, reading.steps, draws)
+
+
+def _given_batches(loader: Any) -> Iterator[tuple[Any, Labels]]:
+    if isinstance(loader, Tensor | np.ndarray) or not isinstance(loader, Iterable):
+        raise UserError(
+            f"the loader is a {type(loader).__name__}. Give something that yields batches (samples, labels), such as a "
+            f"torch.utils.data.DataLoader, a data set, or a pair (x, y); or step() one batch"
+        )
+    for number, batch in enumerate(_stacked(loader)):
+        if not isinstance(batch, list | tuple) or len(batch) != 2:
+            what = f"{len(batch)} things" if isinstance(batch, list | tuple) else f"a {type(batch).__name__}"
+            raise UserError(f"batch {number} of the loader is {what}. Let it yield (samples, labels)")
+        yield batch[0], batch[1]
+
+
+def _stacked(loader: Iterable[Any]) -> Iterator[Any]:
+    """The same batches; samples that a DataLoader cannot stack in the usual way, such as events, are told in a line."""
+    try:
+        yield from loader
+    except (TypeError, RuntimeError) as error:
+        usual = isinstance(loader, DataLoader) and loader.collate_fn is default_collate
+        if usual and any(words in str(error) for words in UNSTACKED):
+            reason = " ".join(str(error).split())
+            raise UserError(
+                f"the DataLoader cannot stack its samples ({reason:.120}). Give the data set itself, or a loader with "
+                "a collate_fn that gives a list of arrays of events, or pads samples to one shape"
+            ) from error
+        raise
+
+
+def time_first(samples: Spikes, labels: int, shape: tuple[int, ...], batch_first: bool | None = None) -> Series:
+    """What drives a network, from the samples of one batch.
+
+    Args:
+        samples: (B, *shape), the same at each step; (T, B, *shape) or (B, T, *shape); or a `Series`, as it is.
+        labels: number of labels of the batch, B.
+        shape: of one sample at one step.
+        batch_first: whether the axis of the batch stands before that of time; None to find it out.
+
+    Returns:
+        A series with time first; constant where the samples have no axis of time.
+
+    Raises:
+        UserError: numbers that do not fit the network, or an order of axes that cannot be told.
+    """
+    if isinstance(samples, Series):
+        return samples
+    values = to_series(samples).values
+    axes = values.ndim - len(shape)
+    if axes == 1:
+        return Series(values, True)
+    if axes != 2 or tuple(values.shape[2:]) != shape:
+        wanted = ", ".join(map(str, shape))
+        raise UserError(
+            f"samples have shape {tuple(values.shape)}, and the network reads (B, {wanted}), or with time "
+            f"(T, B, {wanted}) or (B, T, {wanted}). Reshape them"
+        )
+    fits = [values.shape[0] == labels, values.shape[1] == labels]
+    if batch_first is None:
+        if all(fits):
+            raise UserError(
+                f"samples have shape {tuple(values.shape)}, and {labels} labels: either axis could be time. Say which "
+                f"with batch_first=True or batch_first=False"
+            )
+        batch_first = fits[0]
+    if not fits[0 if batch_first else 1]:
+        order = "(B, T, ...)" if batch_first else "(T, B, ...)"
+        raise UserError(f"samples have shape {tuple(values.shape)}, read as {order}, and there are {labels} labels")
+    return Series(values.transpose(0, 1) if batch_first else values, False)
+
+
+def _count(labels: Any) -> int:
+    try:
+        return len(labels)
+    except TypeError:
+        raise UserError(f"labels are a {type(labels).__name__}. Give class indices, (B,) whole numbers") from None
+
+
+def _length(loader: Any) -> int:
+    """Number of batches, 0 where the loader does not say."""
+    try:
+        return len(loader)
+    except TypeError:
+        return 0
