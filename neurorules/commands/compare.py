@@ -31,11 +31,7 @@ def compare(
     ] = "shallow,shuffled",
     jobs: Annotated[int, typer.Option(help="Runs at once, each on one thread.")] = 1,
     dask: Annotated[
-        str | None,
-        typer.Option(
-            help="Address of a Dask scheduler that shares out the runs, such as tcp://node1:8786; its workers "
-            "see --out."
-        ),
+        str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://node1:8786, whose workers see --out.")
     ] = None,
     paths: Annotated[
         str, typer.Option(help="Comma-separated: torch, continuous (or its older name, brian2).")
@@ -64,8 +60,8 @@ def compare(
     from neurorules.runner.dispatch import with_data
 
     if runs is not None:
-        folders = [Path(name) for name in parse_list(runs)]
-        comparison = gather_runs(folders, out, command_line(TrainConfig(), out, runs=runs))
+        again = command_line(TrainConfig(), out, runs=runs)
+        comparison = gather_runs([Path(name) for name in parse_list(runs)], out, again)
     else:
         command = command_line(
             config, out, rules=rules, seeds=seeds, folds=folds, controls=controls, jobs=None if jobs == 1 else jobs,
@@ -74,10 +70,8 @@ def compare(
         )  # fmt: skip
         settled, place = with_data(config, data_dir)
         planned = plan(settled, rules, seeds, hardware, paths, controls, folds)
-        comparison = run(
-            planned, out, jobs=jobs, dask=dask, data_dir=place, force=force, resume=resume, quiet=json,
-            command=command,
-        )  # fmt: skip
+        options = {"jobs": jobs, "dask": dask, "force": force, "resume": resume, "quiet": json}
+        comparison = run(planned, out, data_dir=place, command=command, **options)  # type: ignore[arg-type]
     if json:
         print_json(comparison)
     else:

@@ -35,6 +35,9 @@ def parts(kind: str, *more: str) -> Complete:
     Args:
         kind: of `PARTS`.
         more: other words that may stand there.
+
+    Returns:
+        A function from what has been typed to the words that may follow.
     """
 
     def complete(incomplete: str) -> list[str]:

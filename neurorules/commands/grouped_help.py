@@ -20,7 +20,12 @@ class GroupedCommand(TyperCommand):
     """A command whose options stand under their titles."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write arguments, then the groups of options, the usual ones first."""
+        """Write arguments, then the groups of options, the usual ones first.
+
+        Args:
+            ctx: click's context of the command.
+            formatter: click's, into which is written.
+        """
         _write_parameters(self, ctx, formatter)
 
 
@@ -28,7 +33,12 @@ class GroupedCommands(TyperGroup):
     """Commands under their subjects."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the options, then the commands."""
+        """Write the options, then the commands.
+
+        Args:
+            ctx: click's context of the commands.
+            formatter: click's, into which is written.
+        """
         _write_parameters(self, ctx, formatter)
         commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
         shown = [(name, command) for name, command in commands if command is not None and not command.hidden]
@@ -47,7 +57,15 @@ class Application(typer.Typer):
         super().__init__(cls=GroupedCommands, rich_markup_mode=None, no_args_is_help=True, **given)
 
     def command(self, name: str | None = None, **given: Any) -> Any:
-        """Register a command, as `typer.Typer.command` does."""
+        """Register a command, as `typer.Typer.command` does.
+
+        Args:
+            name: of the command; None for that of its function.
+            given: other arguments of `typer.Typer.command`.
+
+        Returns:
+            A decorator of the command's function.
+        """
         return super().command(name, cls=GroupedCommand, **given)
 
 

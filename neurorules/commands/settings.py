@@ -43,6 +43,9 @@ def with_settings(*leave_out: str, usual: tuple[str, ...] = ()) -> Callable[[Cal
     Args:
         leave_out: settings the command does not take.
         usual: parameters of the command itself that stand among the usual options in its help.
+
+    Returns:
+        A decorator of the command's function.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:

@@ -99,7 +99,7 @@ def tune(
     seeds: int = 1,
     space: str = SPACE,
     jobs: int = 1,
-    data_dir: DataPlace = None,
+    data_dir: Path | None = None,
     force: bool = False,
     resume: bool = False,
     quiet: bool = False,
@@ -123,11 +123,10 @@ def tune(
         UserError: a name is unknown, no samples are held out, or `out` holds another search.
         Interrupted: the user stopped it; whole rounds of trials are kept.
     """
-    for option, number, kind in (("--trials", trials, Count), ("--seeds", seeds, Seeds), ("--jobs", jobs, Count)):
-        check_range(option, number, kind)
+    _check_numbers(trials, seeds, jobs)
     asked = plain(config.as_dict())
-    config, data_dir = with_data(config, data_dir)
-    source = open_dataset(config.data, data_dir)
+    config, place = with_data(config, data_dir)
+    source = open_dataset(config.data, place)
     rows = rows_of(config, rules, parse_space(space), source)
     names = [name_of(settle(row.config).as_dict(), config) for row in rows]
     own = plain({name: settle(row.config).as_dict() for name, row in zip(names, rows, strict=True)})
@@ -136,21 +135,25 @@ def tune(
         stored = open_search(out, options, own, trials, force, resume)
         remove_leftovers(out, (TUNE_FILE,))
         method = stored.get("method") or best_method()
-        searched = [
-            Searched(row.config, name, row.space, proposals_of(method, row.space, config.seed + 1000 * number))
-            for number, (name, row) in enumerate(zip(names, rows, strict=True))
-        ]
-        for one in searched:
-            one.repeat(stored.get("trials", {}).get(one.name, []), out)
+        searched = []
+        for number, (name, row) in enumerate(zip(names, rows, strict=True)):
+            draws = proposals_of(method, row.space, config.seed + 1000 * number)
+            searched.append(Searched(row.config, name, row.space, draws))
+            searched[-1].repeat(stored.get("trials", {}).get(name, []), out)
         header = {"method": method, "asked": options, "rows": own}
         try:
             with progress("tuning", trials * len(searched), quiet) as bar:
-                for _ in _rounds(searched, trials, seeds, jobs, data_dir, bar):
+                for _ in _rounds(searched, trials, seeds, jobs, place, bar):
                     write_search(out, {**header, "finished": False, "trials": _trials(searched)})
         except (Interrupted, KeyboardInterrupt):
             raise Interrupted(_stopped(out, any(one.trials for one in searched), force and not stored)) from None
         result = {**header, "finished": True, **chosen(searched, config, seeds, data_dir), "trials": _trials(searched)}
         return write_search(out, result)
+
+
+def _check_numbers(trials: int, seeds: int, jobs: int) -> None:
+    for option, number, kind in (("--trials", trials, Count), ("--seeds", seeds, Seeds), ("--jobs", jobs, Count)):
+        check_range(option, number, kind)
 
 
 def _stopped(out: Path, begun: bool, replaces: bool) -> str:
@@ -195,7 +198,9 @@ def _trials(searched: Sequence[Searched]) -> dict[str, Any]:
     return {one.name: one.trials for one in searched}
 
 
-def chosen(searched: Sequence[Searched], config: TrainConfig, seeds: int, data_dir: DataPlace = None) -> dict[str, Any]:
+def chosen(
+    searched: Sequence[Searched], config: TrainConfig, seeds: int, data_dir: Path | None = None
+) -> dict[str, Any]:
     """What a search chose.
 
     Args:

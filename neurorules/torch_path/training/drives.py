@@ -91,6 +91,9 @@ def drives(data: Any, reading: Reading, order: Order = np.arange) -> Drives:
         reading: how samples are read.
         order: of the samples of a data set or a pair.
 
+    Returns:
+        Batches of drives and labels, which can be gone through once for each epoch.
+
     Raises:
         UserError: it is nothing of that kind.
     """
@@ -105,6 +108,9 @@ def drive_of(samples: Any, labels: int, reading: Reading, draws: torch.Generator
         labels: number of labels of the batch.
         reading: how samples are read.
         draws: generator of the encoder.
+
+    Returns:
+        A drive (T, B, *shape), or one of constant currents (B, *shape).
 
     Raises:
         UserError: samples that do not fit the network.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from neurorules.language.errors import UserError
 from neurorules.language.rules import Defaults
 from neurorules.network.network import Network, settled_network
 from neurorules.torch_path.snntorch.imported import Imported
@@ -21,6 +22,14 @@ def brought_by(settings: LearnerSettings, own: Defaults) -> Imported:
     Raises:
         UserError: a net that is not understood, or does not fit.
     """
+    brought = _brought(settings, own)
+    classes = brought.network.classes
+    if settings.classes is not None and settings.classes != classes:
+        raise UserError(f"the net has {classes} outputs, and classes is {settings.classes}. Make them the same")
+    return brought
+
+
+def _brought(settings: LearnerSettings, own: Defaults) -> Imported:
     net = settings.net
     if isinstance(net, str):
         asked = {name: getattr(settings, name) for name in ("neuron", "readout_neuron", "norm", "connection")}

@@ -48,10 +48,10 @@ class Learner:
     """Trains one network with one rule.
 
     Args:
-        net: a `Network`, a text such as "800-800", or a `torch.nn.Sequential` of torch and snnTorch layers, whose
+        net: a `Network`, a text such as "800-800", or a `torch.nn.Module` of torch and snnTorch layers, whose
             parameters with requires_grad=False stay as they are.
-        input_shape: of one sample at one step, (C, H, W) or (N,); not needed for a `Network`.
-        classes: number of classes, >= 2; not needed for a `Network` or a Sequential.
+        input_shape: of one sample at one step, (C, H, W) or (N,); a `Network` has its own.
+        classes: number of classes, >= 2; a `Network` or a module has its own.
         settings: as below; a drive that varies over time brings its own number of steps.
 
     Raises:
@@ -68,12 +68,7 @@ class Learner:
         own = rule.defaults
         self.steps, self.schedule, self.seed = settings.steps or own.steps, settings.schedule, settings.seed
         brought = brought_by(settings, own)
-        network = brought.network
-        if settings.classes is not None and settings.classes != network.classes:
-            raise UserError(
-                f"the net has {network.classes} outputs, and classes is {settings.classes}. Make them the same"
-            )
-        network = network.on(self.device, self.dtype)
+        network = brought.network.on(self.device, self.dtype)
         self.model = build_model(network, rule, settings.signal, settings.dw, settings.targets)
         self.learned: Learned = initialise(self.model, self.seed, self.device, self.dtype, settings.init or own.init)
         self.learned.parameters.update(brought.parameters_on(self.device, self.dtype))
@@ -187,18 +182,16 @@ class Learner:
         self, loader: Loader, epochs: int = 1, *, lr_schedule: str = "cosine", batch_first: bool | None = None,
         batch_size: int = BATCH_SIZE, after_epoch: Watcher | None = None,
     ) -> list[Row]:  # fmt: skip
-        """Learn from all of a loader, a data set or a pair (x, y), several times over.
+        """Learn from all of a loader, a data set or a pair (x, y), several times over: see `training.loops.fit`.
 
         Args:
-            loader, epochs, lr_schedule, batch_first, batch_size, after_epoch: as in `training.loops.fit`.
+            loader, epochs, lr_schedule, batch_first, batch_size, after_epoch: as there, and so are the rows returned.
 
         Returns:
             One row of figures for each epoch.
         """
-        return fit(
-            self, loader, epochs, lr_schedule=lr_schedule, batch_first=batch_first, batch_size=batch_size,
-            after_epoch=after_epoch,
-        )  # fmt: skip
+        how = {"lr_schedule": lr_schedule, "batch_first": batch_first, "batch_size": batch_size}
+        return fit(self, loader, epochs, **how, after_epoch=after_epoch)  # type: ignore[arg-type]
 
     def evaluate(self, loader: Loader, *, batch_first: bool | None = None) -> Row:
         """Run all of a loader, a data set or a pair (x, y) once, without learning.

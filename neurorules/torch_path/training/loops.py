@@ -155,6 +155,9 @@ def reading_of(learner: Learns, batch_first: bool | None, batch_size: int) -> Re
         learner: what they are for.
         batch_first: as in `fit`.
         batch_size: as in `fit`.
+
+    Returns:
+        The learner's shape, steps, encoder and seed, with what the user says of samples.
     """
     shape = learner.model.network.input_shape
     return Reading(shape, learner.steps, learner.encoder, learner.seed, batch_first, batch_size)

@@ -74,6 +74,9 @@ def restore_learner(run: Path, data_dir: DataPlace = None, **changed: Any) -> Le
     Args:
         run, data_dir, changed: as in `restore`.
 
+    Returns:
+        The learner as training left it.
+
     Raises:
         UserError: as in `restore`.
     """
