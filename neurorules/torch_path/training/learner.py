@@ -14,7 +14,6 @@ from torch import Tensor
 from neurorules.contracts.device import Device
 from neurorules.contracts.encoder import Encoder
 from neurorules.language.config import window_of
-from neurorules.language.errors import UserError
 from neurorules.language.keywords import built_from, with_settings
 from neurorules.language.ranges import NonNegative, check_range
 from neurorules.language.rules import Rule
