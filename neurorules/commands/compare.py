@@ -33,8 +33,7 @@ def compare(
     dask: Annotated[
         str | None,
         typer.Option(
-            help="Address of a Dask scheduler that shares out the runs, such as tcp://node1:8786; its workers "
-            "see --out."
+            help="Address of a Dask scheduler, such as tcp://node1:8786; its workers share the runs and see --out."
         ),
     ] = None,
     paths: Annotated[
@@ -46,8 +45,7 @@ def compare(
     runs: Annotated[
         str | None,
         typer.Option(
-            help="Train nothing: compare these finished runs, comma-separated folders such as "
-            "side/dfa/seed0,other/bptt/seed0."
+            help="Train nothing: compare these finished runs, comma-separated, such as side/dfa/seed0,other/bptt/seed0."
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the runs, compare.json and CSV files.")] = Path("runs/compare"),
