@@ -31,7 +31,14 @@ def compare(
     ] = "shallow,shuffled",
     jobs: Annotated[int, typer.Option(help="Runs at once, each on one thread.")] = 1,
     dask: Annotated[
+<<<<<<< HEAD
         str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://node1:8786, whose workers see --out.")
+=======
+        str | None,
+        typer.Option(
+            help="Address of a Dask scheduler, such as tcp://node1:8786; its workers share the runs and see --out."
+        ),
+>>>>>>> project
     ] = None,
     paths: Annotated[
         str, typer.Option(help="Comma-separated: torch, continuous (or its older name, brian2).")
@@ -42,8 +49,7 @@ def compare(
     runs: Annotated[
         str | None,
         typer.Option(
-            help="Train nothing: compare these finished runs, comma-separated folders such as "
-            "side/dfa/seed0,other/bptt/seed0."
+            help="Train nothing: compare these finished runs, comma-separated, such as side/dfa/seed0,other/bptt/seed0."
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the runs, compare.json and CSV files.")] = Path("runs/compare"),
