@@ -31,14 +31,7 @@ def compare(
     ] = "shallow,shuffled",
     jobs: Annotated[int, typer.Option(help="Runs at once, each on one thread.")] = 1,
     dask: Annotated[
-<<<<<<< HEAD
         str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://node1:8786, whose workers see --out.")
-=======
-        str | None,
-        typer.Option(
-            help="Address of a Dask scheduler, such as tcp://node1:8786; its workers share the runs and see --out."
-        ),
->>>>>>> project
     ] = None,
     paths: Annotated[
         str, typer.Option(help="Comma-separated: torch, continuous (or its older name, brian2).")

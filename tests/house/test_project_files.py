@@ -70,13 +70,7 @@ def test_every_file_and_command_that_a_page_names_is_there(page: str) -> None:
     assert not [word for word in named if not (ROOT / word).exists()]
     known = {command.name or command.callback.__name__ for command in app.registered_commands}
     known |= {group.name for group in app.registered_groups}
-<<<<<<< HEAD
-    called = set(re.findall(r"`neurorules ([a-z][a-z-]+)", text)) | set(
-        re.findall(r"^neurorules ([a-z][a-z-]+)", text, re.M)
-    )
-=======
     called = set(re.findall(r"(?:`|^)neurorules ([a-z][a-z-]+)", text, re.M))
->>>>>>> project
     assert called <= known, called - known
 
 
