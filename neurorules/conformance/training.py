@@ -10,7 +10,7 @@ from typing import Any
 from neurorules.audit.fresh_process import MODULES, ask, give, modules_of, read_question
 from neurorules.compare.controls import frozen_beside
 from neurorules.contracts.device import DEVICES
-from neurorules.language.config import TrainConfig
+from neurorules.language.config import TrainConfig, config_from
 from neurorules.language.registry import Registry
 from neurorules.neurons import NEURONS
 from neurorules.rules import RULES
@@ -42,26 +42,25 @@ def digits_accuracies(rule: str, seeds: int, control: bool = False, **settings: 
     Raises:
         UserError: the training failed; the message has its last line.
     """
-    return list(_accuracies(rule, seeds, control, json.dumps(settings), json.dumps(modules_of(REGISTRIES))))
+    shared = TrainConfig(**{"net": NET, "validation": 0, **(settings or {"epochs": EPOCHS, "batch_size": BATCH_SIZE})})
+    row = replace(shared, rule=rule)
+    if control:
+        [row] = frozen_beside([row], shared)
+    return list(_accuracies(json.dumps(row.as_dict()), seeds, json.dumps(modules_of(REGISTRIES))))
 
 
 @cache
-def _accuracies(rule: str, seeds: int, control: bool, settings: str, modules: str) -> tuple[float, ...]:
-    question = {
-        "rule": rule, "seeds": seeds, "control": control, "settings": json.loads(settings),
-        MODULES: json.loads(modules),
-    }  # fmt: skip
-    return tuple(ask(__name__, question, f"training '{rule}' failed"))
+def _accuracies(row: str, seeds: int, modules: str) -> tuple[float, ...]:
+    """Train a row; rules that share a control, its settings included, share its accuracies."""
+    settings = json.loads(row)
+    question = {"row": settings, "seeds": seeds, MODULES: json.loads(modules)}
+    return tuple(ask(__name__, question, f"training '{settings['rule']}' failed"))
 
 
 def answer() -> None:
     """Answer in the separate process: read the question, train, and print the accuracies as the last line."""
     question = read_question(REGISTRIES)
-    settings = question["settings"] or {"epochs": EPOCHS, "batch_size": BATCH_SIZE}
-    shared = TrainConfig(**{"net": NET, "validation": 0, **settings})
-    row = replace(shared, rule=question["rule"])
-    if question["control"]:
-        [row] = frozen_beside([row], shared)
+    row = config_from(question["row"])
     configs = [settle(replace(row, seed=seed)) for seed in range(question["seeds"])]
     data = load_data(configs[0], None)
     give([float(train(config, quiet=True, data=data)["test_accuracy"]) for config in configs])
