@@ -83,6 +83,12 @@ def test_a_generator_is_gone_through_once_and_the_users_generator_is_not_drawn_f
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_a_loader_of_some_samples_gives_these_in_their_own_order() -> None:
+    some = [200, 7, 40, 11, 6, 5]
+    read = own_data((DataLoader(SET, batch_size=4, sampler=SubsetRandomSampler(some)), TEST))
+    assert np.array_equal(np.asarray(read.train), X[sorted(some)].numpy())
+
+
 FRAMES = torch.randint(0, 3, (30, 6, 2, 4, 5), generator=torch.Generator().manual_seed(1)).to(torch.uint8)
 KINDS = torch.arange(30) % 3
 
