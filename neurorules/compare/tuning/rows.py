@@ -74,7 +74,8 @@ def _check(row: Row, source: DataSet) -> None:
     """
     for name, dimension in row.space.items():
         for value in dimension.ends:
-            kept = getattr(settle(replace(row.config, **{name: value})), name)
+            tried: Mapping[str, Any] = {name: value}
+            kept = getattr(settle(replace(row.config, **tried)), name)
             if kept != value:
                 raise UserError(
                     f"searching {name} changes nothing for '{row.config.rule}' with --path {row.config.path}, where it "

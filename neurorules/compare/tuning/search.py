@@ -16,8 +16,8 @@ import joblib
 
 from neurorules.compare.comparison import command_line
 from neurorules.compare.rows import name_of, text_of
-from neurorules.compare.tuning.proposals import Proposals, best_method, proposals_of
-from neurorules.compare.tuning.rows import rows_of
+from neurorules.compare.tuning.proposals import Method, Proposals, best_method, proposals_of
+from neurorules.compare.tuning.rows import Row, rows_of
 from neurorules.compare.tuning.space import SPACE, Space, parse_space
 from neurorules.compare.tuning.stored import TUNE_FILE, open_search, write_search
 from neurorules.datasets import open_dataset
@@ -126,32 +126,37 @@ def tune(
         check_range(option, number, kind)
     source = open_dataset(config.data, data_dir)
     rows = rows_of(config, rules, parse_space(space), source)
-    names = [name_of(settle(row.config).as_dict(), config) for row in rows]
-    own = plain({name: settle(row.config).as_dict() for name, row in zip(names, rows, strict=True)})
+    settled = [settle(row.config).as_dict() for row in rows]
+    names = [name_of(one, config) for one in settled]
+    own = plain(dict(zip(names, settled, strict=True)))
     options = {"rules": rules, "space": space, "seeds": seeds, "data_checksum": source.checksum}
     options["settings"] = plain(config.as_dict())
     with owned_folder(out):
         stored = open_search(out, options, own, trials, force, resume)
         remove_leftovers(out, (TUNE_FILE,))
         method = stored.get("method") or best_method()
-        searched = [
-            Searched(row.config, name, row.space, proposals_of(method, row.space, config.seed + 1000 * number))
-            for number, (name, row) in enumerate(zip(names, rows, strict=True))
-        ]
+        searched = _searched(rows, names, method, config.seed)
         for one in searched:
             one.repeat(stored.get("trials", {}).get(one.name, []), out)
         header = {"method": method, "asked": options, "rows": own}
-        pool = joblib.Parallel(n_jobs=min(jobs, len(searched)))
-        with progress("tuning", trials * len(searched), quiet) as bar, pool:
+        workers = joblib.Parallel(n_jobs=min(jobs, len(searched)))
+        with progress("tuning", trials * len(searched), quiet) as bar, workers as pool:
             bar.advance(sum(len(one.trials) for one in searched))
             try:
                 while unfinished := [one for one in searched if len(one.trials) < trials]:
                     _round(pool, unfinished, seeds, data_dir, bar)
                     write_search(out, {**header, "finished": False, "trials": _trials(searched)})
             except (Interrupted, KeyboardInterrupt):
-                raise Interrupted(_stopped(out, any(one.trials for one in searched), force and not stored)) from None
+                raise Interrupted(_stopped(out, all(one.trials for one in searched), force and not stored)) from None
         result = {**header, "finished": True, **chosen(searched, config, seeds, data_dir), "trials": _trials(searched)}
         return write_search(out, result)
+
+
+def _searched(rows: Sequence[Row], names: Sequence[str], method: Method, seed: int) -> list[Searched]:
+    """The rows before their first trial, each with a source of proposals of its own."""
+    sources = (proposals_of(method, row.space, seed + 1000 * number) for number, row in enumerate(rows))
+    pairs = zip(names, rows, sources, strict=True)
+    return [Searched(row.config, name, row.space, proposals) for name, row, proposals in pairs]
 
 
 def _stopped(out: Path, begun: bool, replaces: bool) -> str:
