@@ -126,21 +126,19 @@ def tune(
         check_range(option, number, kind)
     source = open_dataset(config.data, data_dir)
     rows = rows_of(config, rules, parse_space(space), source)
-    settled = [settle(row.config).as_dict() for row in rows]
-    names = [name_of(one, config) for one in settled]
-    own = plain(dict(zip(names, settled, strict=True)))
+    own = {name_of(one, config): plain(one) for one in (settle(row.config).as_dict() for row in rows)}
     options = {"rules": rules, "space": space, "seeds": seeds, "data_checksum": source.checksum}
     options["settings"] = plain(config.as_dict())
     with owned_folder(out):
         stored = open_search(out, options, own, trials, force, resume)
         remove_leftovers(out, (TUNE_FILE,))
         method = stored.get("method") or best_method()
-        searched = _searched(rows, names, method, config.seed)
-        for one in searched:
-            one.repeat(stored.get("trials", {}).get(one.name, []), out)
+        searched = _searched(rows, list(own), method, config.seed)
+        for one in searched if stored else ():
+            one.repeat(stored["trials"][one.name], out)
         header = {"method": method, "asked": options, "rows": own}
-        workers = joblib.Parallel(n_jobs=min(jobs, len(searched)))
-        with progress("tuning", trials * len(searched), quiet) as bar, workers as pool:
+        count = len(searched)
+        with progress("tuning", trials * count, quiet) as bar, joblib.Parallel(n_jobs=min(jobs, count)) as pool:
             bar.advance(sum(len(one.trials) for one in searched))
             try:
                 while unfinished := [one for one in searched if len(one.trials) < trials]:
