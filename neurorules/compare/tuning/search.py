@@ -16,8 +16,8 @@ import joblib
 
 from neurorules.compare.comparison import command_line
 from neurorules.compare.rows import name_of, text_of
-from neurorules.compare.tuning.proposals import Proposals, best_method, proposals_of
-from neurorules.compare.tuning.rows import rows_of
+from neurorules.compare.tuning.proposals import Method, Proposals, best_method, proposals_of
+from neurorules.compare.tuning.rows import Row, rows_of
 from neurorules.compare.tuning.space import SPACE, Space, parse_space
 from neurorules.compare.tuning.stored import TUNE_FILE, open_search, write_search
 from neurorules.contracts.data_set import DataPlace
@@ -128,25 +128,22 @@ def tune(
     config, place = with_data(config, data_dir)
     source = open_dataset(config.data, place)
     rows = rows_of(config, rules, parse_space(space), source)
-    names = [name_of(settle(row.config).as_dict(), config) for row in rows]
-    own = plain({name: settle(row.config).as_dict() for name, row in zip(names, rows, strict=True)})
+    own = {name_of(one, config): plain(one) for one in (settle(row.config).as_dict() for row in rows)}
     options = {"rules": rules, "space": space, "seeds": seeds, "data_checksum": source.checksum, "settings": asked}
     with owned_folder(out):
         stored = open_search(out, options, own, trials, force, resume)
         remove_leftovers(out, (TUNE_FILE,))
         method = stored.get("method") or best_method()
-        searched = []
-        for number, (name, row) in enumerate(zip(names, rows, strict=True)):
-            draws = proposals_of(method, row.space, config.seed + 1000 * number)
-            searched.append(Searched(row.config, name, row.space, draws))
-            searched[-1].repeat(stored.get("trials", {}).get(name, []), out)
+        searched = _searched(rows, list(own), method, config.seed)
+        for one in searched if stored else ():
+            one.repeat(stored["trials"][one.name], out)
         header = {"method": method, "asked": options, "rows": own}
         try:
             with progress("tuning", trials * len(searched), quiet) as bar:
                 for _ in _rounds(searched, trials, seeds, jobs, place, bar):
                     write_search(out, {**header, "finished": False, "trials": _trials(searched)})
         except (Interrupted, KeyboardInterrupt):
-            raise Interrupted(_stopped(out, any(one.trials for one in searched), force and not stored)) from None
+            raise Interrupted(_stopped(out, all(one.trials for one in searched), force and not stored)) from None
         result = {**header, "finished": True, **chosen(searched, config, seeds, data_dir), "trials": _trials(searched)}
         return write_search(out, result)
 
@@ -154,6 +151,13 @@ def tune(
 def _check_numbers(trials: int, seeds: int, jobs: int) -> None:
     for option, number, kind in (("--trials", trials, Count), ("--seeds", seeds, Seeds), ("--jobs", jobs, Count)):
         check_range(option, number, kind)
+
+
+def _searched(rows: Sequence[Row], names: Sequence[str], method: Method, seed: int) -> list[Searched]:
+    """The rows before their first trial, each with a source of proposals of its own."""
+    sources = (proposals_of(method, row.space, seed + 1000 * number) for number, row in enumerate(rows))
+    pairs = zip(names, rows, sources, strict=True)
+    return [Searched(row.config, name, row.space, proposals) for name, row, proposals in pairs]
 
 
 def _stopped(out: Path, begun: bool, replaces: bool) -> str:
