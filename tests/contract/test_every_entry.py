@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from left_out import NOT_APPLICABLE
+from PIL import Image
 from test_rules import AUDITS
 
 import neurorules
@@ -103,10 +104,25 @@ def own_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         )
     arrays = {"x_train": images[:30], "y_train": labels[:30], "x_test": images[30:], "y_test": labels[30:]}
     np.savez(folder / "own.npz", **arrays)
-    return {"npz": f"npz:path={folder / 'own.npz'}", "idx": f"idx:path={folder}"}
+    over_time = {name: np.stack([array] * 4, axis=1) if name[0] == "x" else array for name, array in arrays.items()}
+    np.savez(folder / "timed.npz", **over_time)
+    for number, pixels in enumerate(images):
+        place = folder / "pictures" / f"kind{number % 3}"
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(place / f"{number}.png")
+        file = folder / "NMNIST" / ("Train" if number < 30 else "Test") / str(number % 3) / f"{number:05}.bin"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(random.integers(0, 34, (20, 5), dtype=np.uint8).tobytes())  # x, y, off, two bytes of time
+    return {
+        "npz": f"npz:path={folder / 'own.npz'}",
+        "npz over time": f"npz:path={folder / 'timed.npz'}:batch_first=true",
+        "idx": f"idx:path={folder}",
+        "folder": f"folder:path={folder / 'pictures'}:test=0.2",
+        "tonic": f"tonic:name=NMNIST:path={folder}",
+    }
 
 
-@pytest.mark.parametrize("name", ["digits", "npz", "idx"])
+@pytest.mark.parametrize("name", ["digits", "npz", "npz over time", "idx", "folder", "tonic"])
 def test_a_data_set_keeps_its_contract(name: str, own_files: dict[str, str]) -> None:
     outcomes = list(check("dataset", own_files.get(name, name)))
     assert {outcome.status for outcome in outcomes} == {"passed"}, outcomes
@@ -120,7 +136,7 @@ def test_a_data_set_that_lies_in_the_data_folder_keeps_its_contract(name: str, d
 
 
 def test_data_sets_that_are_not_checked_here_are_those_whose_files_are_not() -> None:
-    here = {"digits", "npz", "idx", "mnist", "nmnist"}
+    here = {"digits", "npz", "idx", "folder", "tonic", "mnist", "nmnist"}
     # Their readers are tested on small archives: tests/unit/test_cifar.py, tests/unit/test_datasets.py.
     assert set(SUITES["dataset"].registry.names()) == here | {"cifar10", "cifar100", "fashion_mnist"}
 
