@@ -108,13 +108,14 @@ NOT_APPLICABLE: dict[tuple[str, str], dict[str, str]] = {
         "divides by a length that psi holds fixed": "rate:unit=true"
     },
     ("connection", "synapses_at_rest_transmit_all_of_a_spike"): {
-        WHOLE: "conv2d dense recurrent ring conv2d:kernel=5:padding=valid conv2d:stride=2 ring:mode=exact"
+        WHOLE: "conv2d dense recurrent ring conv2d:kernel=5:padding=valid conv2d:stride=2 ring:mode=exact "
+        "conv2d_pooled conv2d_pooled:kind=average:pool=3"
     },
     ("connection", "fresh_weights_of_a_linear_connection_have_the_spread_they_announce"): {
-        RING: "ring ring:mode=exact"
+        RING: "ring ring:mode=exact conv2d_pooled"
     },
-    ("connection", "a_connection_that_says_it_is_linear_is_linear"): {RING: "ring ring:mode=exact"},
-    ("connection", "carry_of_a_linear_connection_is_its_transpose"): {RING: "ring ring:mode=exact"},
+    ("connection", "a_connection_that_says_it_is_linear_is_linear"): {RING: "ring ring:mode=exact conv2d_pooled"},
+    ("connection", "carry_of_a_linear_connection_is_its_transpose"): {RING: "ring ring:mode=exact conv2d_pooled"},
     ("encoder", "no_sample_sees_its_batch"): {"draws at random, alone as among others": "poisson"},
     ("exporter", "its_own_reader_gives_every_spike_back"): {BY_OTHERS: "events nirdata nix nwb parquet sonata"},
     ("exporter", "every_spike_leaves_its_mark"): {"writes dates and identifiers; " + BY_OTHERS: "nix nwb"},

@@ -36,7 +36,10 @@ NOT_TRAINED = {"pepita:form=time_local"}
 MORE = {
     "neuron": ("lif:refractory=2", "alif:reset=zero:reset_delay=true", "rate:activation=tanh", "rate:unit=true",
                "lif:surrogate=boxcar", "cuba_lif:reset=none:refractory=1"),
-    "connection": ("conv2d:kernel=5:padding=valid", "conv2d:stride=2", "ring:mode=exact", "dynamic:facilitation=5"),
+    "connection": (
+        "conv2d:kernel=5:padding=valid", "conv2d:stride=2", "conv2d_pooled:kind=average:pool=3", "ring:mode=exact",
+        "dynamic:facilitation=5",
+    ),
     "encoder": ("latency:form=log", "frames:clip=true", "constant:standardise=false", "frames:bin_ms=10"),
     "device": ("fixed_point:bits=4:rounding=nearest:cv=0:mismatch=neuron",),
     "exporter": ("npz:compress=false",),

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from neurorules.api import train
-from neurorules.brian2_continuous import record, trainer
+from neurorules.brian2_continuous import record, trainer, training_run
 from neurorules.brian2_continuous.parts.interpreted import Interpreted
 from neurorules.brian2_continuous.parts.layers import INPUT_PHASE, TEACHING_PHASE, Net
 from neurorules.brian2_continuous.parts.plan import Order
