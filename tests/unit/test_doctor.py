@@ -102,8 +102,12 @@ def test_a_copy_that_is_not_installed_says_so(tmp_path: Path) -> None:
     site = site_without(tmp_path / "site", "neurorules", "__editable__")
     (tmp_path / "nmnist").mkdir()
     (tmp_path / "nmnist" / "Train.zip").write_bytes(b"x")
+    copy = tmp_path / "copy"  # without what an installation may have left beside the packages
+    copy.mkdir()
+    for name in ("neurorules", "hardware_models"):
+        (copy / name).symlink_to(ROOT / name)
     found = doctor(
-        "--data-dir", str(tmp_path), python=("-S",), PYTHONPATH=f"{ROOT}{os.pathsep}{site}", NEURORULES_DATA="",
+        "--data-dir", str(tmp_path), python=("-S",), PYTHONPATH=f"{copy}{os.pathsep}{site}", NEURORULES_DATA="",
         NEURORULES_CACHE=str(tmp_path / "cache"), PATH=str(tmp_path),
     )  # fmt: skip
     assert found["packages"] == [] and "This copy of neurorules is not installed." in problems(found)
