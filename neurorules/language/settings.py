@@ -157,8 +157,8 @@ class DataSettings:
     data: Annotated[
         str,
         Help(
-            "Data set; a path: an .npz, a folder of idx files or of N-MNIST recordings; tonic:NAME:frames=20; "
-            "folder:DIR of pictures; or module:function that returns (train, test).",
+            "Data set, such as mnist; a path: an .npz, a folder of idx files or of N-MNIST recordings; "
+            "tonic:NAME:frames=20; folder:DIR of pictures; or module:function that returns (train, test).",
             2,
         ),
     ] = "digits"
