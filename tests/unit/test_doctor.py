@@ -28,9 +28,10 @@ JOINS = {"all", "dev", "docs"}
 
 def doctor(*arguments: str, python: tuple[str, ...] = (), **environment: str) -> dict[str, Any]:
     """What doctor finds in a process of its own, with other variables of the environment."""
+    own = {name: value for name, value in os.environ.items() if name != "MKL_NUM_THREADS"}  # joblib sets it
     done = subprocess.run(
         [sys.executable, *python, "-m", "neurorules", "doctor", "--json", *arguments],
-        capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+        capture_output=True, text=True, check=False, env=own | {"PYTHONPATH": str(ROOT)} | environment,
         cwd=os.sep,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
