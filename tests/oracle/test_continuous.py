@@ -266,5 +266,5 @@ def test_a_circuit_shows_its_rules_own_text() -> None:
     circuit, _ = circuit_of("drtp", lif())
     text = circuit.show()
     change = "(-(m_post*(1.0/(1.0 + 4.0*abs(u_post - 1.0))**2))*a_pre)"
-    assert f"w += lr_hidden*done_eta*int(done_phase == {SHOWN})*{change}" in text.replace(" * ", "*")
+    assert f"w += lr_hidden*done_eta*int(done_phase == {INPUT_PHASE})*{change}" in text.replace(" * ", "*")
     assert "dv/dt = (I_const + I_in + I_aside + b - v)/(10.0*ms) : 1" in text

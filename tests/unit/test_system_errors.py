@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import json
 import os
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 import torch
 from places import SMALL, content, done, refused
 
-from neurorules import cli
 from neurorules.cli import LONGEST, run
 from neurorules.compare.report import COMPARISON_FILE
 from neurorules.disk.failures import ADVICE, told
@@ -282,4 +282,4 @@ def test_what_was_recorded_and_measured_of_a_run_that_never_began_goes_with_it(t
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--version"]) == 0
-    assert capsys.readouterr().out == f"neurorules {cli._version()}\n"
+    assert capsys.readouterr().out == f"neurorules {metadata.version('neurorules')}\n"
