@@ -18,9 +18,9 @@ from neurorules.brian2_continuous.position import Position, position_from
 from neurorules.language.config import SettledConfig
 from neurorules.language.rates import rate_schedule
 from neurorules.runs import checkpoint
-from neurorules.runs.beginning import has_begun
+from neurorules.runs.beginning import where_kept
 from neurorules.runs.folder import RunFolder
-from neurorules.runs.interrupt import Interrupted, StopFlag
+from neurorules.runs.interrupt import StopFlag, stopped
 from neurorules.runs.progress import progress
 from neurorules.runs.tensors import from_arrays, to_arrays
 from neurorules.torch_path.training.batches import Data, Part, TrainingData, epoch_order
@@ -73,9 +73,8 @@ class CircuitRun:
                         bar.advance(count, f"epoch {self.at.epoch + 1}, accuracy {accuracy:.3f}")
                     self._close_epoch()
                 except Diverged as error:
-                    begun = self.folder is not None and has_begun(self.folder.path)
-                    kept = f". The last checkpoint is kept in {self.folder.path}" if self.folder and begun else ""
-                    raise Diverged(f"epoch {self.at.epoch + 1}: {error}{kept}") from None
+                    kept = where_kept(self.folder)
+                    raise Diverged(f"epoch {self.at.epoch + 1}: {error}{kept and '.' + kept}") from None
 
     def _epoch(self, stop: StopFlag) -> Iterator[int]:
         """Learn one epoch; after each run of the circuit, yield the number of samples that it showed."""
@@ -107,11 +106,8 @@ class CircuitRun:
 
     def _interrupt(self) -> None:
         self.save()
-        line = f"stopped in epoch {self.at.epoch + 1}."
-        if self.folder is not None:
-            again = f"neurorules train --out {self.folder.path} --resume"
-            line += f" What was learned is saved. Go on with the same options and: {again}"
-        raise Interrupted(line)
+        folder = None if self.folder is None else self.folder.path
+        raise stopped(self.at.epoch + 1, folder, "What was learned is saved.")
 
     def _close_epoch(self) -> None:
         accuracy = None

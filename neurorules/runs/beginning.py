@@ -81,6 +81,13 @@ def has_begun(path: Path) -> bool:
     return any((path / name).exists() for name in RUN_FILES if name != CONFIG)
 
 
+def where_kept(folder: RunFolder | None) -> str:
+    """The sentence that says where a run that broke off has its last checkpoint; empty where it has none."""
+    if folder is None or not has_begun(folder.path):
+        return ""
+    return f" The last checkpoint is kept in {folder.path}"
+
+
 def _set_aside(path: Path) -> bool:
     """Move the files of a run out of the way. Gives whether there were any."""
     if not any((path / name).exists() for name in RUN_FILES):

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 EXIT_CODE = 130
@@ -18,6 +19,23 @@ class Interrupted(KeyboardInterrupt):
 
     It is a KeyboardInterrupt, so that a loop over runs which goes on after an error ends here.
     """
+
+
+def stopped(epoch: int, folder: Path | None, saved: str) -> Interrupted:
+    """What to raise where a training run has heeded a stop.
+
+    Args:
+        epoch: the epoch that it was in, from 1.
+        folder: of the run; None for a run that keeps nothing.
+        saved: what is in the folder now, as a sentence.
+
+    Returns:
+        The exception, whose message says how to go on.
+    """
+    line = f"stopped in epoch {epoch}."
+    if folder is not None:
+        line += f" {saved} Go on with the same options and: neurorules train --out {folder} --resume"
+    return Interrupted(line)
 
 
 class StopFlag:

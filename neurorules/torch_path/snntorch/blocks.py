@@ -15,7 +15,7 @@ from torch import fx, nn
 from neurorules.language.errors import UserError
 from neurorules.network.layer import NETWORK_INPUT
 from neurorules.torch_path.snntorch.module_checks import WEIGHTED, check_module, check_plain, check_unshared
-from neurorules.torch_path.snntorch.modules import to_transform
+from neurorules.torch_path.snntorch.modules import KNOWN, to_transform
 from neurorules.torch_path.snntorch.tracing import ONE_STEP, place_of, trace
 from neurorules.torch_path.snntorch.values import (
     METHODS,
@@ -215,8 +215,7 @@ class _Walk:
 
     def _refused(self, at: str) -> Value:
         raise UserError(
-            f"{at} has no counterpart here. A net is made of Linear, Conv2d, pools, Flatten, Dropout, BatchNorm, sums "
-            f"of currents, and neurons of snnTorch"
+            f"{at} has no counterpart here. Known: {', '.join(KNOWN)}, and sums of currents. Leave it out of forward"
         )
 
     def _end(self, node: fx.Node) -> None:

@@ -100,7 +100,8 @@ def read_numbers(block: Block, layer: Layer) -> Numbers:
     parameters: dict[str, Tensor] = {}
     frozen: set[str] = set()
     linears = linears_of(block, layer)
-    for key, linear in _by_key(layer, linears):
+    for one, linear in zip(layer.inputs, linears, strict=True):
+        key = layer.weight_name(one)
         check_plain(linear.placed.module, linear.placed.at)
         parameters[key] = linear.weight.detach() * _across(linear.gain, linear.weight)
         frozen |= set() if linear.weight.requires_grad else {key}
@@ -132,12 +133,6 @@ def sum_of_biases(linears: list[Linked], but: Linked | None = None) -> Tensor:
         if linear is not but and linear.bias is not None:
             total = total + linear.bias.detach() * linear.gain
     return total
-
-
-def _by_key(layer: Layer, linears: list[Linked]) -> Iterator[tuple[str, Linked]]:
-    """Each linear module with the full name of its weights."""
-    for one, linear in zip(layer.inputs, linears, strict=True):
-        yield layer.weight_name(one), linear
 
 
 def written_numbers(block: Block, layer: Layer, learned: Learned) -> Iterator[tuple[Tensor, Tensor]]:

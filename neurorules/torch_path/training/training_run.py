@@ -16,9 +16,9 @@ from neurorules.contracts.series import Series
 from neurorules.language.config import SettledConfig
 from neurorules.language.rates import rate_schedule
 from neurorules.runs import checkpoint
-from neurorules.runs.beginning import has_begun
+from neurorules.runs.beginning import where_kept
 from neurorules.runs.folder import RunFolder
-from neurorules.runs.interrupt import Interrupted, StopFlag
+from neurorules.runs.interrupt import StopFlag, stopped
 from neurorules.runs.memory import PeakMemory
 from neurorules.runs.progress import Bar, progress
 from neurorules.torch_path.training.batches import Data, TrainingData, epoch_order
@@ -149,17 +149,13 @@ class Run:
         try:
             return learn()
         except Diverged as error:
-            begun = self.folder is not None and has_begun(self.folder.path)
-            advice = f" The last checkpoint is kept in {self.folder.path}" if self.folder and begun else ""
-            raise Diverged(f"epoch {self.at.epoch + 1}, trial {self.at.batch + 1}: {error}.{advice}") from None
+            at = f"epoch {self.at.epoch + 1}, trial {self.at.batch + 1}"
+            raise Diverged(f"{at}: {error}.{where_kept(self.folder)}") from None
 
     def _interrupt(self) -> None:
         self.save()
-        line = f"stopped in epoch {self.at.epoch + 1}."
-        if self.folder is not None:
-            again = f"neurorules train --out {self.folder.path} --resume"
-            line += f" The checkpoint is saved. Go on with the same options and: {again}"
-        raise Interrupted(line)
+        folder = None if self.folder is None else self.folder.path
+        raise stopped(self.at.epoch + 1, folder, "The checkpoint is saved.")
 
     def _show(self, epoch: int) -> None:
         if not self.watchers:
