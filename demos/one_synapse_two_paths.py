@@ -43,8 +43,7 @@ def on_torch(model: Model, learned: Learned, drive: torch.Tensor) -> Traces:
         activity, run = trial.run(phase, PhaseDrive(trial.drive), 0, [], run, t, t + 1, True)
         gathered = Gathered()
         view = LocalView(
-            layer, "input", activity, None, learned.parameters, rule.constants, rule.trace_decay, traces, False, None,
-            None,
+            layer, "input", activity, None, learned.parameters, rule.constants, rule.declared_traces, traces, False,
         )  # fmt: skip
         learn_layer(view, model.texts, {}, gathered)
         weight += LR * gathered.changes[NAME]

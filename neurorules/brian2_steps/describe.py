@@ -7,9 +7,11 @@ from math import prod
 import numpy as np
 
 from neurorules.brian2_steps.case import Case
-from neurorules.brian2_steps.history import registers, trace_decay
+from neurorules.brian2_steps.expression_texts import Place
+from neurorules.brian2_steps.history import registers
 from neurorules.brian2_steps.layer_texts import LayerTexts
 from neurorules.brian2_steps.model_text import Code, ConnectionText, NetworkText, Pathway, PopulationText
+from neurorules.brian2_steps.trace_texts import moved_traces
 from neurorules.brian2_steps.wiring import Wiring, pooled, pools_of
 from neurorules.contracts.efficacy import VARIABLES
 from neurorules.language.errors import UserError
@@ -66,11 +68,10 @@ def _input_population(case: Case, stimulus: np.ndarray, prefix: str) -> Populati
 
 
 def _traces(case: Case) -> tuple[tuple[str, ...], tuple[Code, ...]]:
-    """Variables and statements for the past of a population that is no layer: its trace and its delayed spikes."""
-    decay, (variables, codes) = trace_decay(case), registers(case)
-    if decay is None:
-        return variables, codes
-    return (*variables, "x"), (*codes, Code((f"x = {decay!r}*x + S",), "traces"))
+    """Variables and statements for the past of a population that is no layer: its traces and its delayed spikes."""
+    variables, codes = registers(case, layer=False)
+    traced, moved = moved_traces(case, Place(None, normalised=False), layer=False)
+    return (*variables, *traced), (*codes, *moved)
 
 
 def _pools(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from neurorules.brian2_steps.history import DELAYED
+from neurorules.brian2_steps.history import BEFORE, DELAYED, variable_of
 from neurorules.brian2_steps.surrogate_texts import psi_text
 from neurorules.contracts.surrogate import Surrogate
 from neurorules.language.equations import Equation, Product
-from neurorules.language.errors import UserError
 from neurorules.language.expressions import PAST, Binary, Call, Expression, Name, Number
+from neurorules.language.neuron_trace import SPIKES, at
 from neurorules.language.rules import Statistics
 
 LINGERING = "eligibility_"
@@ -112,27 +112,35 @@ class Writer:
         constants: Mapping[str, float] = self.equation.vocabulary.constants
         if name in constants:
             return self.text(Number(float(constants[name])))
-        if name == "v_pre":
-            raise UserError(
-                f"{self.equation.owner} reads `v_pre`, but connections carry spikes and traces, not membranes"
-            )
         if name == "kept_post":
             return "1.0"  # Dropout of a layer that learns has been refused (`wiring.pools_of`).
         if name == "mean_pre":
             return "mean_in" if self.place.centred else "0.0"
         if name in self.equation.vocabulary.eligibilities:
             return LINGERING + name
-        if name in ("S_pre", "x_pre") and self.place.late:
-            return f"{name[0]}_late_pre"
+        stem, _, side = name.rpartition("_")
+        if stem in (SPIKES, *self.equation.vocabulary.traces):
+            return self._at_neuron(variable_of(stem), side)
         return name.removesuffix("_post") + self.suffix if name.endswith("_post") else name
 
+    def _at_neuron(self, variable: str, side: str) -> str:
+        """A variable of the neuron at one end of the synapse; presynaptic spikes may arrive a step late."""
+        if side == "post":
+            return f"{variable}{self.suffix}"
+        return f"{variable}_late_pre" if self.place.late else f"{variable}_pre"
+
     def _past(self, function: str, arguments: tuple[Expression, ...]) -> str:
+        assert isinstance(arguments[0], Name)
+        stem, _, side = arguments[0].text.rpartition("_")
         match function, arguments:
-            case ("delay", (Name(name), Number(ago))):
-                return f"{name[0]}{DELAYED}{int(ago) + self.place.late}_pre"
-            case (_, (Name(name),)):
-                return f"({self._name(name)} - {self._name(name.replace('x', 'S', 1))})"
-        raise AssertionError(function)
+            case ("delay", (_, Number(ago))):
+                late = self.place.late and side == "pre"
+                return f"{variable_of(stem)}{DELAYED}{int(ago) + late}{'_pre' if side == 'pre' else self.suffix}"
+        trace = self.equation.vocabulary.traces[stem]
+        if trace.spikes == "nearest":
+            return self._at_neuron(f"{variable_of(stem)}{BEFORE}", side)
+        brought = at(trace.expression, "pre" if side == "pre" else "post", self.equation.vocabulary.constants)
+        return f"({self._name(arguments[0].text)} - {self.text(brought)})"
 
     def _call(self, function: str, arguments: list[str]) -> str:
         match function:

@@ -1,49 +1,111 @@
-"""What each population stores of its past for the texts of a rule: a low-pass trace, and its spikes some steps ago."""
+"""What each population stores of its past for the texts of a rule: declared traces, and values some steps ago."""
 
 from __future__ import annotations
 
 from neurorules.brian2_steps.case import Case
 from neurorules.brian2_steps.model_text import Code
-from neurorules.language.expressions import Call, Name, Number
+from neurorules.language.expressions import PAST, Call, Name, Number, calls_in
+from neurorules.language.neuron_trace import SPIKES, Trace, made_of_spikes
 
 DELAYED = "_delay"
 """Stands in the name of a delayed variable between the variable and the number of steps, as in S_delay3."""
+BEFORE = "_before"
+"""Ends the variable of a trace without what the step has brought, where each spike sets the trace anew."""
+TRACED = "trace_"
+"""Begins the variable of a declared trace, whose own name, such as u, may be another variable of the model."""
 
 
-def trace_decay(case: Case) -> float | None:
-    """The factor by which the trace x decays in one step, in [0, 1); None where the rule declares no trace."""
-    return None if case.learning is None else case.learning.rule.trace_decay
+def variable_of(name: str) -> str:
+    """The variable of the model that holds a variable of texts.
+
+    Args:
+        name: without a suffix: S, v, or the name of a declared trace.
+
+    Returns:
+        Its name in the equations. The trace x of the spikes stands there under its own.
+    """
+    return name if name in (SPIKES, "v", "x") else f"{TRACED}{name}"
 
 
-def delays(case: Case) -> dict[str, int]:
-    """The longest delay that the phase's texts read of each variable, `S` or `x`, in steps.
+def declared_traces(case: Case, layer: bool) -> list[Trace]:
+    """The traces that a population stores, in the order in which they are declared.
+
+    Args:
+        case: the network with its rule.
+        layer: whether the population is a layer, which has membranes; an input or a pool has spikes alone.
+
+    Returns:
+        The rule's traces; for what is no layer, those that are made of spikes.
+    """
+    declared = {} if case.learning is None else case.learning.rule.declared_traces
+    return [trace for name, trace in declared.items() if layer or made_of_spikes(name, declared)]
+
+
+def delays(case: Case, layer: bool) -> dict[str, int]:
+    """The longest delay that the phase's texts read of each variable, in steps.
 
     Recurrent spikes arrive one step late, so that a network with recurrent connections stores one step more.
+
+    Args:
+        case: the network with its rule.
+        layer: whether the population is a layer; others store what both ends of a synapse may read.
+
+    Returns:
+        Steps by name of the variable, without a suffix.
     """
     longest: dict[str, int] = {}
     if case.learning is None:
         return longest
     late = any(afferent.connection.recurrent for layer in case.network.layers for afferent in layer.inputs)
-    rule = case.learning.rule
-    for plasticity in rule.plasticity:
-        past = rule.equation(plasticity).past if plasticity.phase == case.learning.phase else frozenset()
-        for call in past:
-            match call:
-                case Call("delay", (Name(name), Number(ago))):
-                    longest[name[0]] = max(longest.get(name[0], 0), int(ago) + late)
+    rule, stored = case.learning.rule, {trace.name for trace in declared_traces(case, layer)}
+    texts = [rule.equation(plasticity) for plasticity in rule.plasticity if plasticity.phase == case.learning.phase]
+    asked = [call for equation in texts for call in equation.past]
+    asked += [call for trace in declared_traces(case, layer) for call in calls_in(trace.expression)]
+    for call in asked:
+        match call:
+            case Call("delay", (Name(name), Number(ago))):
+                stem = name.removesuffix("_pre").removesuffix("_post")
+                if layer or stem in (SPIKES, *stored):
+                    longest[stem] = max(longest.get(stem, 0), int(ago) + late)
     return longest
 
 
-def registers(case: Case) -> tuple[tuple[str, ...], tuple[Code, ...]]:
-    """The variables that store S or x of earlier steps, and the statements that shift them by one step.
+def registers(case: Case, layer: bool) -> tuple[tuple[str, ...], tuple[Code, ...]]:
+    """The variables that store values of earlier steps, and the statements that shift them by one step.
 
-    The shift runs at the start of a step, while S and x still have their values of the step before. Each statement
+    The shift runs at the start of a step, while variables still have their values of the step before. Each statement
     multiplies by 1.0, which makes a copy: in Brian2's numpy target a bare assignment lets two names share one array.
+
+    Args:
+        case: the network with its rule.
+        layer: whether the population is a layer.
+
+    Returns:
+        The variables, and the statements.
     """
     variables: list[str] = []
     lines: list[str] = []
-    for name, longest in delays(case).items():
-        own = [name, *(f"{name}{DELAYED}{ago + 1}" for ago in range(longest))]
+    for name, longest in delays(case, layer).items():
+        own = [variable_of(name), *(f"{variable_of(name)}{DELAYED}{ago + 1}" for ago in range(longest))]
         variables += own[1:]
         lines += [f"{own[ago]} = 1.0*{own[ago - 1]}" for ago in range(longest, 0, -1)]
     return tuple(variables), (Code(tuple(lines), "start"),) if lines else ()
+
+
+def asks_before(case: Case, name: str) -> bool:
+    """Whether some text of the rule reads a trace without what its step has brought.
+
+    Args:
+        case: the network with its rule.
+        name: of the trace.
+
+    Returns:
+        Whether `before` of it is called.
+    """
+    if case.learning is None:
+        return False
+    rule = case.learning.rule
+    calls = [call for plasticity in rule.plasticity for call in rule.equation(plasticity).past]
+    calls += [call for trace in rule.traces for call in calls_in(trace.expression) if call.function in PAST]
+    names = {name, f"{name}_pre", f"{name}_post"}
+    return any(call.function == "before" and call.arguments[0] in {Name(n) for n in names} for call in calls)

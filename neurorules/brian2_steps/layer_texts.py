@@ -11,11 +11,12 @@ import numpy as np
 
 from neurorules.brian2_steps.case import Case, LayerNorm, Online, as_table
 from neurorules.brian2_steps.expression_texts import Place
-from neurorules.brian2_steps.history import registers, trace_decay
+from neurorules.brian2_steps.history import registers
 from neurorules.brian2_steps.lowering import Lowered, lower_neuronal, lower_synaptic
 from neurorules.brian2_steps.model_text import Code, ConnectionText, Pathway, PopulationText
 from neurorules.brian2_steps.scale import SCALE
 from neurorules.brian2_steps.surrogate_texts import psi_text
+from neurorules.brian2_steps.trace_texts import moved_traces
 from neurorules.brian2_steps.wiring import pools_of, wiring_of
 from neurorules.language.equations import Equation
 from neurorules.language.errors import UserError
@@ -43,7 +44,6 @@ class LayerTexts:
         self.loops = any(afferent.connection.recurrent for afferent in afferents)
         self.fed = any(not afferent.connection.recurrent for afferent in afferents)
         self.norm = self._norm()
-        self.decay = trace_decay(case)
         self.online = None if case.learning is None else case.learning.online
         self.wiring = {afferent.name: wiring_of(layer, afferent) for afferent in afferents}
         self.equations = self._equations()
@@ -115,15 +115,16 @@ class LayerTexts:
         variables += ["I_loop"] if self.loops else []
         variables += ["S_late"] if self._remembers() else []
         variables += ["I_hat"] if self.norm else []
-        variables += ["x", "x_late"] if self.decay is not None else []
-        delayed, moves = registers(self.case)
+        place = Place(self.neuron.surrogate, self.norm is not None, psi=self._psi(""))
+        traced, moved = moved_traces(self.case, place, layer=True)
+        variables += traced
+        delayed, moves = registers(self.case, layer=True)
         variables += delayed
         variables += ["dv_dI"] if eligible else []
         variables += ["di_dI"] if eligible and self.neuron.current else []
         before = ("S_late = S",) if self._remembers() else ()
         codes = [*moves, Code((*before, *self._current(), *self.neuron.step), f"step_{self.index}")]
-        if self.decay is not None:
-            codes.append(Code(("x_late = x", f"x = {self.decay!r}*x + S"), "traces"))
+        codes += moved
         if eligible:
             codes.append(Code(self._eligible("dv_dI", "di_dI", "1.0", ""), "traces"))
         lines = tuple(line for text in neuronal.values() for line in text.every_step + text.on_post)

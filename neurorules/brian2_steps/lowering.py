@@ -56,7 +56,7 @@ def lower_synaptic(equation: Equation, place: Place) -> Lowered:
         The statements, one for each group of products with the same presynaptic and weight factors.
 
     Raises:
-        UserError: the text reads `v_pre`, or it reads `dv_dw` or an eligibility elsewhere than as a factor alone.
+        UserError: the text reads `dv_dw` or an eligibility elsewhere than as a factor alone.
     """
     lowered = Lowered()
     declared: dict[Expression, str] = {Name(name): name for name in equation.vocabulary.eligibilities}

@@ -96,7 +96,7 @@ def changes_are_linear_in_the_third_factor(entry: Entry) -> None:
         gathered = Gathered()
         view = LocalView(
             layer, phase, activity, Series(scale * m, True), learned.parameters, model.rule.constants,
-            model.rule.trace_decay, Carry(), True,
+            model.rule.declared_traces, Carry(), True,
         )  # fmt: skip
         learn_layer(view, model.texts, {}, gathered)
         return gathered.changes

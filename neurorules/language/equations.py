@@ -27,10 +27,13 @@ from neurorules.language.expressions import (
     parse,
     show,
 )
+from neurorules.language.neuron_trace import Trace, check_past
 from neurorules.language.numbers import check_number
 from neurorules.language.unseen import hint_for
 
 ELIGIBILITY, WEIGHT = "dv_dw", "w"
+DELAYED = frozenset({"S_pre", "S_post", "v_post"})
+"""What `delay` may read beside traces."""
 LARGEST_POWER = 8
 """Highest whole power of a mixed expression that is multiplied out; beyond it a text would explode."""
 
@@ -54,6 +57,7 @@ class Vocabulary:
         synapse: the parameter's own name.
         constants: declared constants and their values.
         eligibilities: declared ones, by name.
+        traces: declared ones, by name; those names are among `neuron` and `post_only`.
     """
 
     neuron: frozenset[str]
@@ -62,12 +66,17 @@ class Vocabulary:
     synapse: str = WEIGHT
     constants: Mapping[str, float] = field(default_factory=dict)
     eligibilities: Mapping[str, Eligibility] = field(default_factory=dict)
+    traces: Mapping[str, Trace] = field(default_factory=dict)
 
     def legal(self) -> set[str]:
         """Every legal name, suffixes included."""
         both = {f"{name}_{side}" for name in self.neuron for side in ("pre", "post")}
         one_side = {f"{n}_post" for n in self.post_only} | {f"{n}_pre" for n in self.pre_only}
         return both | one_side | {self.synapse, ELIGIBILITY} | set(self.constants) | set(self.eligibilities)
+
+    def remembered(self) -> set[str]:
+        """The traces that texts may read, suffixes included."""
+        return {f"{name}_{side}" for name in self.traces for side in ("pre", "post")} & self.legal()
 
     def side(self, name: str) -> Side | None:
         """The side of a legal name; None for a constant."""
@@ -142,6 +151,8 @@ class Equation:
                     f"{self.owner}: the text '{self.text}' of `{self.vocabulary.synapse}` reads `{name}`, which belongs"
                     f" to a synapse. Let the text of `{WEIGHT}` read it"
                 )
+        for call in calls_in(expression):
+            check_past(self.owner, self.text, call, self.vocabulary.remembered(), DELAYED & legal)
         return expression
 
     @cached_property
@@ -200,7 +211,7 @@ class Equation:
     @property
     def drifts(self) -> bool:
         """Whether some product can be non-zero in a silent network: it has no spike, trace or third factor."""
-        active = {"S_pre", "S_post", "x_pre", "x_post", "m_post", ELIGIBILITY}
+        active = {"S_pre", "S_post", "m_post", ELIGIBILITY} | self.vocabulary.remembered()
         active |= {name for name in self.vocabulary.eligibilities if not self.eligibility(name).drifts}
         return any(not active & {n for f in p.factors() for n in names_in(f)} for p in self.products)
 

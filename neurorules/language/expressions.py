@@ -16,14 +16,14 @@ FUNCTIONS: Mapping[str, int] = {
 }  # fmt: skip
 """Legal functions and how many arguments each takes. `psi` is the neuron's own pseudo-derivative of the spike;
 `through_norm` carries a post factor back through the neuron's own normalisation (identity where it has none).
-`before(x_pre)` is the trace without this step's own spike, decay x[t-1], and `delay(S_pre, 3)` what stood there three
-steps ago (0 before the first step)."""
+`before(x_pre)` is the trace without what this step has brought, decay x[t-1], and `delay(S_pre, 3)` what stood there
+three steps ago (0 before the first step)."""
 
 PAST = frozenset({"before", "delay"})
 """Functions that ask for something of the past. They are not computed from their argument's value at this step, but
 looked up among the names, by their own text."""
 LONGEST_DELAY = 1000
-"""Steps that a delay may reach back: it is kept for every presynaptic neuron."""
+"""Steps that a delay may reach back: it is kept for every neuron."""
 
 LARGEST_NUMBER = 3.4e38
 """Of float32, in which rules are computed."""
@@ -122,18 +122,18 @@ def _call(name: str, arguments: tuple[Expression, ...], text: str) -> Call:
     if len(arguments) != FUNCTIONS[name]:
         raise UserError(f"rule text '{text}': {name} takes {FUNCTIONS[name]} argument(s), found {len(arguments)}")
     match name, arguments:
-        case ("before", (Name("x_pre" | "x_post"),)):
-            pass
+        case ("before", (Name(),)):
+            pass  # Which names are traces, the rule says (`neuron_trace.check_past`).
         case ("before", _):
             raise UserError(
-                f"rule text '{text}': before() takes a trace, x_pre or x_post, found {show(arguments[0])}. "
+                f"rule text '{text}': before() takes the name of a trace, found {show(arguments[0])}. "
                 f"Write before(x_pre)"
             )
-        case ("delay", (Name("S_pre" | "x_pre"), Number(n))) if n in range(1, LONGEST_DELAY + 1):
+        case ("delay", (Name(), Number(n))) if n in range(1, LONGEST_DELAY + 1):
             pass
         case ("delay", _):
             raise UserError(
-                f"rule text '{text}': delay() takes S_pre or x_pre and a whole number of steps, 1 to {LONGEST_DELAY}, "
+                f"rule text '{text}': delay() takes a name and a whole number of steps, 1 to {LONGEST_DELAY}, "
                 f"found {', '.join(map(show, arguments))}. Write delay(S_pre, 3)"
             )
     return Call(name, arguments)

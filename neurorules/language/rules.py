@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from neurorules.language.config import SETTLED, SettledConfig, TrainConfig
 from neurorules.language.eligibility import Eligibility, check_distinct
 from neurorules.language.equations import Equation, Vocabulary
 from neurorules.language.errors import UserError
+from neurorules.language.expressions import show
+from neurorules.language.neuron_trace import MEMBRANE, SPIKES, Trace, at, check_traces, made_of_spikes
 from neurorules.language.ranges import BelowOne, Number, check_range, check_ranges
 from neurorules.language.settings import Defaults as Defaults
 from neurorules.language.signal_spec import SignalSpec
@@ -24,16 +26,18 @@ else:
     SignalOrText = SignalSpec | str | None
 """What a rule is given as its signal. A text is read into a `SignalSpec` while the rule is built, and never kept."""
 
-NEURON_VARIABLES = frozenset({"S", "v", "x"})
-"""What a text may read of a neuron: spikes, membrane before reset, a declared low-pass trace of the spikes.
+NEURON_VARIABLES = frozenset({SPIKES})
+"""What a text may read at both ends of a synapse beside declared traces: spikes.
 
-Beside these, `m_post` is the third factor; `kept_post` is dropout's mask of the neuron's own output: 0 where it is
-dropped for the trial, 1/(1-p) where it is not, 1 without dropout; `mean_pre` is the presynaptic neuron's running mean
-of its own spikes, which a layer whose normalisation centres its inputs takes away (0 elsewhere)."""
-HIDDEN_VARIABLES = frozenset({"m", "kept"})
+Beside these, `v_post` is the membrane before the reset, which connections do not carry; `m_post` is the third factor;
+`kept_post` is dropout's mask of the neuron's own output: 0 where it is dropped for the trial, 1/(1-p) where it is not,
+1 without dropout; `mean_pre` is the presynaptic neuron's running mean of its own spikes, which a layer whose
+normalisation centres its inputs takes away (0 elsewhere)."""
+HIDDEN_VARIABLES = frozenset({MEMBRANE, "m", "kept"})
 """What a hidden layer's text may read of the postsynaptic neuron alone."""
-READOUT_VARIABLES = frozenset({"m", "p", "y"})
-"""What a read-out's text may read of its own output: error, prediction and target; constant through a trial."""
+READOUT_VARIABLES = frozenset({MEMBRANE, "m", "p", "y"})
+"""What a read-out's text may read of its own output: membrane, error, prediction and target; the last three are
+constant through a trial."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,9 @@ class Rule:
         phases: passes of a trial in order; the first is "input".
         predict: where class scores come from.
         constants: declared constants of the texts.
-        trace_decay: decay a step, in [0, 1), of the trace `x` where a text reads it.
+        trace_decay: decay a step, in [0, 1), of the trace `x` of the spikes, which then is declared: short for
+            `Trace("x", trace_decay)`.
+        traces: declared traces of its neurons, which texts may read.
         eligibilities: declared traces of its synapses, which texts of weights may read.
         bounds: lowest and highest weight after an update; None for no bounds.
         control: whether it is a control, which is not meant to learn.
@@ -139,6 +145,7 @@ class Rule:
     predict: Predict = "readout"
     constants: Mapping[str, float] = field(default_factory=dict)
     trace_decay: BelowOne | None = None
+    traces: tuple[Trace, ...] = ()
     eligibilities: tuple[Eligibility, ...] = ()
     bounds: tuple[float, float] | None = None
     loss: Literal["cross_entropy", "squared"] = "cross_entropy"
@@ -165,34 +172,53 @@ class Rule:
                 check_range(f"{owner}: {name}", value, Number)
         if self.bounds is not None and not self.bounds[0] <= self.bounds[1]:
             raise UserError(f"{owner}: bounds are {self.bounds}. Give the lowest weight, then the highest")
+        if self.trace_decay is not None:
+            object.__setattr__(
+                self, "traces", (Trace("x", self.trace_decay), *(t for t in self.traces if t.name != "x"))
+            )
+        check_traces(owner, self.traces, self.constants, HIDDEN_VARIABLES | READOUT_VARIABLES | {"w", "b"})
         if self.eligibilities:
-            vocabulary = Vocabulary(NEURON_VARIABLES, HIDDEN_VARIABLES | READOUT_VARIABLES, constants=self.constants)
+            vocabulary = self._vocabulary(HIDDEN_VARIABLES | READOUT_VARIABLES, "w")
             check_distinct(owner, self.eligibilities, vocabulary.legal() | {"b"})
+
+    @property
+    def declared_traces(self) -> dict[str, Trace]:
+        """The declared traces of its neurons, by name, in the order in which they are declared."""
+        return {trace.name: trace for trace in self.traces}
 
     @property
     def declarations(self) -> tuple[str, ...]:
         """What its texts read beside the neurons' own variables, a line each."""
         lines = [f"{name} = {value:g}" for name, value in self.constants.items()]
-        if self.trace_decay is not None:
-            lines.append(f"x[t] = {self.trace_decay:g} x[t-1] + S[t], of every neuron")
+        lines += [f"{trace.show()}, of every neuron" for trace in self.traces]
         for e in self.eligibilities:
             products = self.equation(Plasticity("w", e.name)).eligibility(e.name).products
             kept = "B x O x I" if any(p.post for p in products) else "B x I"
             lines.append(f"{e.show()}, of every synapse ({kept} numbers a layer where it runs step by step)")
         past = frozenset().union(*(self.equation(p).past for p in self.plasticity))
-        lines += sorted({"before(x) = x - S, without this step's own spike" for c in past if c.function == "before"})
+        lines += sorted({"before(x) is x without what this step has brought" for c in past if c.function == "before"})
         lines += sorted({"delay(a, n)[t] = a[t-n], 0 before the first step" for c in past if c.function == "delay"})
         return tuple(lines)
 
     def equation(self, plasticity: Plasticity) -> Equation:
         """The checked text of one plasticity."""
-        variables = NEURON_VARIABLES if self.trace_decay is not None else NEURON_VARIABLES - {"x"}
         post_only = READOUT_VARIABLES if plasticity.role == "readout" else HIDDEN_VARIABLES
         declared = {e.name: e for e in self.eligibilities}
-        vocabulary = Vocabulary(
-            variables, post_only, synapse=plasticity.parameter, constants=self.constants, eligibilities=declared
-        )
+        vocabulary = replace(self._vocabulary(post_only, plasticity.parameter), eligibilities=declared)
         return Equation(plasticity.text, vocabulary, f"rule '{self.name}'")
+
+    def _vocabulary(self, post_only: frozenset[str], synapse: str) -> Vocabulary:
+        declared = self.declared_traces
+        both = frozenset(name for name in declared if made_of_spikes(name, declared))
+        post_only |= declared.keys() - both
+        return Vocabulary(
+            NEURON_VARIABLES | both, post_only, synapse=synapse, constants=self.constants, traces=declared
+        )
+
+    def trace_equation(self, trace: Trace) -> Equation:
+        """The text of a declared trace, as a text of the postsynaptic neuron: `S` is `S_post` there."""
+        text = show(at(trace.expression, "post", self.constants))
+        return Equation(text, self._vocabulary(HIDDEN_VARIABLES, "w"), f"rule '{self.name}', trace '{trace.name}'")
 
     def settle(self, config: TrainConfig) -> SettledConfig:
         """The configuration, with this rule's own settings where the user left them open.

@@ -28,6 +28,8 @@ def hint_for(name: str, legal: Collection[str], synapse: str, declared: Collecti
             "It is a low-pass trace of the spikes, and this rule declares none. Declare it with the rule, "
             "trace_decay=0.9, or read S_pre or S_post"
         )
+    if name == "v_pre":
+        return "Connections carry spikes and no membranes. Read v_post, S_pre, or a trace of the spikes"
     if (name in ("p", "y") or (stem in ("p", "y") and side == "post")) and "p_post" not in legal:
         return "Prediction and target belong to the read-out's own text, role='readout'. Read m_post, the third factor"
     if name.lower() in RATES:

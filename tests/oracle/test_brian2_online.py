@@ -61,7 +61,7 @@ def by_step(trial: Trial, phase: str, lr: float) -> dict[str, np.ndarray]:
             if factor is None and model.reads_m(layer.role, phase):
                 continue
             view = LocalView(
-                layer, phase, activity, factor, learned.parameters, model.rule.constants, model.rule.trace_decay,
+                layer, phase, activity, factor, learned.parameters, model.rule.constants, model.rule.declared_traces,
                 carry, False, None, drive.context,
             )  # fmt: skip
             learn_layer(view, model.texts, {}, gathered)

@@ -12,6 +12,7 @@ from test_schedules import assert_schedules_agree, network, two_trials
 
 from neurorules.language.eligibility import Eligibility
 from neurorules.language.errors import UserError
+from neurorules.language.neuron_trace import Trace
 from neurorules.language.rules import DELTA_RULE, Plasticity, Rule, Source
 from neurorules.network.model import build_model
 from neurorules.rules import RULES
@@ -36,7 +37,30 @@ SEVERAL = rule_of(
     Eligibility("e", 0.8, "psi(v_post) * delay(S_pre, 2) - gamma * S_post * before(x_pre) + 0.2 * m_post * x_pre"),
     Eligibility("low", 0.95, "gamma * (S_pre - mean_pre)"),
 )
-ALL = {"before": BEFORE, "delay": DELAYED, "eligibility": TAGGED, "several": SEVERAL}
+TRACES = replace(
+    rule_of(
+        "-m_post * h_post * (slow_pre - before(low_pre)) + gamma * before(last_post) * before(last_pre)"
+        " + gamma * tanh(delay(u_post, 2)) * delay(slow_pre, 3) + gamma * delay(S_post, 1) * S_pre"
+        " - before(h_post) * tanh(delay(v_post, 1)) * S_pre - w * x_pre",
+        trace_decay=None,
+    ),
+    traces=(
+        Trace("low", 0.8), Trace("slow", 0.9, "low + gamma * delay(S, 2)"), Trace("u", 0.7, "tanh(v)"), Trace("x", 0.5),
+        Trace("h", 0.6, "psi(v) * (1 - before(u))"), Trace("last", 0.85, "S", spikes="nearest"),
+    ),
+)  # fmt: skip
+IN_PHASES = replace(
+    rule_of(
+        "-m_post * e + gamma * last_post * S_pre - w * low_pre",
+        Eligibility("e", 0.8, "h_post * low_pre"),
+        trace_decay=None,
+    ),
+    traces=(Trace("low", 0.8), Trace("h", 0.6, "tanh(relu(v))"), Trace("last", 0.9, "h * gamma", spikes="nearest")),
+)
+ALL = {
+    "before": BEFORE, "delay": DELAYED, "eligibility": TAGGED, "several": SEVERAL, "traces": TRACES,
+    "traces in an eligibility": IN_PHASES,
+}  # fmt: skip
 RULE = pytest.mark.parametrize("rule", ALL.values(), ids=ALL.keys())
 
 
@@ -64,8 +88,8 @@ def test_every_schedule_learns_the_same(rule: Rule, kind: str, norm: str, consta
 
 @pytest.mark.parametrize(
     "rule",
-    [BEFORE, DELAYED, rule_of("-m_post * low", Eligibility("low", 0.9, "gamma * x_pre"))],
-    ids=["before", "delay", "presynaptic eligibility"],
+    [BEFORE, DELAYED, TRACES, rule_of("-m_post * low", Eligibility("low", 0.9, "gamma * x_pre"))],
+    ids=["before", "delay", "traces", "presynaptic eligibility"],
 )
 def test_maps_learn_the_same_in_every_schedule_where_nothing_is_kept_a_synapse(rule: Rule) -> None:
     assert_schedules_agree(build_model(network("conv"), rule), False)
@@ -143,3 +167,45 @@ def test_a_decay_of_none_and_of_all_are_this_step_and_the_whole_past() -> None:
     whole = trial_of(replace(TAGGED, eligibilities=(replace(TAG, decay=1.0),)))
     later = np.cumsum(m[::-1], 0)[::-1]
     assert_changed(whole, -np.einsum("tbo,tbi->oi", later * psi, pre))
+
+
+def by_hand(source: np.ndarray, decay: float, fires: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """A trace after each step, and before the step has brought anything; with `fires`, each spike sets it anew."""
+    now, after, before = np.zeros_like(source[0]), [], []
+    for t in range(len(source)):
+        before.append(decay * now)
+        now = before[-1] + source[t] if fires is None else np.where(fires[t] != 0, source[t], before[-1])
+        after.append(now)
+    return np.array(after), np.array(before)
+
+
+def test_declared_traces_are_their_recursions() -> None:
+    trial = trial_of(TRACES)
+    pre, post, psi, m = hidden(trial)
+    v = trial.result.activity[0].v.values.numpy()
+    low, low_before = by_hand(pre, 0.8)
+    slow, _ = by_hand(low + 0.3 * delayed(pre, 2), 0.9)
+    u, u_before = by_hand(np.tanh(v), 0.7)
+    h, h_before = by_hand(psi * (1 - u_before), 0.6)
+    (_, last_pre), (_, last_post) = by_hand(pre, 0.85, pre), by_hand(post, 0.85, post)
+    products = [
+        (-m * h, slow - low_before), (0.3 * last_post, last_pre), (0.3 * np.tanh(delayed(u, 2)), delayed(slow, 3)),
+        (0.3 * delayed(post, 1), pre), (-h_before * np.tanh(delayed(v, 1)), pre),
+    ]  # fmt: skip
+    w = trial.learned.parameters["hidden1.ff.w"].numpy()
+    change = -w * by_hand(pre, 0.5)[0].sum((0, 1))
+    assert_changed(trial, sum((np.einsum("tbo,tbi->oi", a, b) for a, b in products), change))
+
+
+def test_the_trace_of_the_last_spike_alone_is_the_nearest_spike_window() -> None:
+    rule = replace(
+        rule_of("S_post * before(last_pre)", trace_decay=None), traces=(Trace("last", 0.8, spikes="nearest"),)
+    )
+    trial = trial_of(rule)
+    pre, post, _, _ = hidden(trial)
+    change = np.zeros((post.shape[2], pre.shape[2]))
+    for t, b, i in np.argwhere(pre[:, :, :] * 0 + 1):
+        earlier = np.flatnonzero(pre[:t, b, i])
+        if len(earlier):
+            change[:, i] += post[t, b] * 0.8 ** (t - earlier[-1])
+    assert_changed(trial, change)

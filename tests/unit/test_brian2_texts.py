@@ -18,7 +18,8 @@ from neurorules.brian2_steps.surrogate_texts import psi_text
 from neurorules.contracts.surrogate import Surrogate
 from neurorules.language.equations import Equation, Vocabulary
 from neurorules.language.errors import MissingExtra, UserError
-from neurorules.language.rules import NEURON_VARIABLES
+from neurorules.language.neuron_trace import Trace
+from neurorules.language.rules import HIDDEN_VARIABLES, NEURON_VARIABLES
 from neurorules.network.network import Network, build_network
 from neurorules.network.products import value_of
 from neurorules.neurons._leaky import LeakyIntegrator
@@ -29,7 +30,18 @@ PLACE = Place(FastSigmoid(k=4.0), normalised=False)
 
 
 def equation(text: str, parameter: str = "w") -> Equation:
-    return Equation(text, Vocabulary(NEURON_VARIABLES, synapse=parameter, constants={"gamma": 0.3}))
+    x = frozenset({"x"})
+    constants = {"gamma": 0.3}
+    return Equation(
+        text,
+        Vocabulary(
+            NEURON_VARIABLES | x,
+            HIDDEN_VARIABLES,
+            synapse=parameter,
+            constants=constants,
+            traces={"x": Trace("x", 0.7)},
+        ),
+    )
 
 
 def value_in_brian2(text: str, **variables: np.ndarray) -> np.ndarray:
@@ -113,7 +125,6 @@ def test_a_mean_is_taken_away_only_where_inputs_are_centred() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("m_post * v_pre", "connections carry spikes and traces"),
         ("m_post * dv_dw * S_pre", "let it stand alone"),
         ("m_post * exp(dv_dw)", "let it stand alone"),
     ],

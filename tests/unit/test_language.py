@@ -14,11 +14,12 @@ from neurorules.language.eligibility import Eligibility
 from neurorules.language.equations import Equation, Side, Vocabulary
 from neurorules.language.errors import UserError, nearest
 from neurorules.language.expressions import Binary, Call, Expression, Name, Number, evaluate, names_in, parse, show
+from neurorules.language.neuron_trace import Trace
 from neurorules.language.options import parse_list, parse_named
 from neurorules.language.rules import Plasticity, Rule, Source
 from neurorules.network.products import group_products
 
-VOCABULARY = Vocabulary(frozenset({"S", "v", "x"}), constants={"theta": 0.7, "A": 1.3})
+VOCABULARY = Vocabulary(frozenset({"S", "v", "x"}), constants={"theta": 0.7, "A": 1.3}, traces={"x": Trace("x", 0.7)})
 FUNCTIONS = {
     "relu": lambda a: max(a, 0.0),
     "abs": abs,
@@ -156,9 +157,12 @@ def test_an_unknown_name_is_refused_with_the_nearest_legal_one() -> None:
         ("S_pre.real", "which rules do not have"),
         ("True * S_pre", "which rules do not have"),
         ("(m_post * S_pre) ** 40", "mixes"),
-        ("before(S_pre)", r"before\(\) takes a trace, x_pre or x_post, found S_pre. Write before\(x_pre\)"),
+        ("before(S_pre)", r"before\(\) takes a trace, found S_pre. It may be x_post, x_pre"),
         ("before(x_pre, 2)", "before takes 1 argument"),
-        ("delay(S_post, 3)", r"delay\(\) takes S_pre or x_pre and a whole number of steps, 1 to 1000, found S_post, 3"),
+        (
+            "delay(m_post, 3)",
+            r"delay\(\) takes spikes, a membrane or a trace, found m_post. It may be x_post, x_pre, S_p",
+        ),
         ("delay(S_pre, 0)", "found S_pre, 0"),
         ("delay(S_pre, 2.5)", "found S_pre, 2.5"),
         ("delay(S_pre, -1)", "found S_pre, "),
@@ -290,3 +294,39 @@ def test_nets_are_read_and_what_is_none_is_refused() -> None:
 def test_nearest_finds_small_mistakes_and_nothing_in_the_dark() -> None:
     assert nearest("sigprp", ["sigprop", "bptt"]) == "sigprop"
     assert nearest("zzz", ["sigprop", "bptt"]) is None
+
+
+@pytest.mark.parametrize(
+    ("traces", "words"),
+    [
+        ([Trace("u", 0.9), Trace("u", 0.8)], "the name 'u'|trace 'u', but that name is taken"),
+        ([Trace("late", 0.9, "early"), Trace("early", 0.9)], "reads `early`, which is no variable of its neuron"),
+        ([Trace("u", 0.9, "S_post")], "reads `S_post`, which is no variable of its neuron. It may read"),
+        ([Trace("u", 0.9, "before(S)")], r"before\(\) takes a trace, found S"),
+        ([Trace("kept", 0.9)], "declares the trace 'kept', but that name is taken"),
+    ],
+)
+def test_a_trace_that_cannot_be_is_refused_when_the_rule_is_built(traces: list[Trace], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        Rule("mine", (), None, Source("-", 2026, "-"), traces=tuple(traces))
+
+
+@pytest.mark.parametrize(
+    ("name", "decay", "text", "words"),
+    [
+        ("u", 1.5, "S", "decay is 1.5"), ("u", float("nan"), "S", "decay is nan"), ("U_pre", 0.5, "S", "has no name"),
+        ("v", 0.5, "S", "has no name"), ("u", 0.5, "through_norm(v)", "calls through_norm"), ("u", 0.5, "S +", "is not"),
+    ],
+)  # fmt: skip
+def test_a_trace_out_of_range_is_refused(name: str, decay: float, text: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        Trace(name, decay, text)
+
+
+def test_a_trace_of_membranes_is_read_of_the_postsynaptic_neuron_alone() -> None:
+    traces = (Trace("u", 0.9, "tanh(v)"), Trace("slow", 0.9, "u"), Trace("x", 0.5))
+    rule = Rule("mine", (), None, Source("-", 2026, "-"), traces=traces)
+    assert rule.equation(Plasticity("w", "slow_post * u_post * x_pre")).reads == {"slow_post", "u_post", "x_pre"}
+    for name in ("u_pre", "slow_pre"):
+        with pytest.raises(UserError, match=f"reads `{name}`, which no synapse can see"):
+            _ = rule.equation(Plasticity("w", f"{name} * S_post")).reads

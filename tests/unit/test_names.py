@@ -15,8 +15,9 @@ from neurorules import rules
 from neurorules.cli import run
 from neurorules.language.equations import Equation, Vocabulary
 from neurorules.language.errors import UserError
+from neurorules.language.neuron_trace import Trace
 from neurorules.language.registry import Registry
-from neurorules.language.rules import NEURON_VARIABLES, READOUT_VARIABLES
+from neurorules.language.rules import HIDDEN_VARIABLES, NEURON_VARIABLES, READOUT_VARIABLES
 from neurorules.rules import RULES
 
 ORDERS = """
@@ -103,8 +104,8 @@ def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path: Path, capsys
     assert capsys.readouterr().err.count("\n") == 2 and not (tmp_path / "file").read_text()
 
 
-HIDDEN = Vocabulary(NEURON_VARIABLES - {"x"}, frozenset({"m"}), constants={"gain": 2.0})
-READOUT = Vocabulary(NEURON_VARIABLES, READOUT_VARIABLES)
+HIDDEN = Vocabulary(NEURON_VARIABLES, HIDDEN_VARIABLES, constants={"gain": 2.0})
+READOUT = Vocabulary(NEURON_VARIABLES | {"x"}, READOUT_VARIABLES, traces={"x": Trace("x", 0.7)})
 UNSEEN = {
     "m_post * x_pre": (HIDDEN, "trace_decay=0.9"),
     "x_post * S_pre": (HIDDEN, "trace_decay=0.9"),
@@ -115,7 +116,8 @@ UNSEEN = {
     "eta * m_post * S_pre": (HIDDEN, "--lr"),
     "m * S_pre": (HIDDEN, "`m_post`"),
     "m_post * S": (HIDDEN, "`S_pre` or `S_post`"),
-    "v * S_pre": (HIDDEN, "`v_pre` or `v_post`"),
+    "v * S_pre": (HIDDEN, "`v_post`"),
+    "m_post * v_pre": (HIDDEN, "Connections carry spikes and no membranes"),
     "mean * S_pre": (HIDDEN, "`mean_pre`"),
     "b * S_pre": (HIDDEN, "its own parameter alone, here `w`"),
     "gain_post * S_pre": (HIDDEN, "Read `gain`"),

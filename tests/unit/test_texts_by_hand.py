@@ -9,8 +9,9 @@ import pytest
 from neurorules.language.architecture import AfterSpec, parse_net
 from neurorules.language.equations import Equation, Vocabulary
 from neurorules.language.expressions import evaluate
+from neurorules.language.neuron_trace import Trace
 
-VOCABULARY = Vocabulary(frozenset({"S", "v", "x"}), constants={"theta": 0.7, "A": 1.3})
+VOCABULARY = Vocabulary(frozenset({"S", "v", "x"}), constants={"theta": 0.7, "A": 1.3}, traces={"x": Trace("x", 0.7)})
 NAMES = {
     "S_pre": 2.0, "x_pre": -0.5, "mean_pre": 0.25, "m_post": 3.0, "v_post": -1.5, "S_post": 1.0, "w": 0.4,
     "theta": 0.7, "A": 1.3,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import prod
 
 from neurorules.language.errors import UserError, unknown
+from neurorules.language.neuron_trace import made_of_spikes
 from neurorules.network.layer import Input, Layer
 from neurorules.network.model import Model
 from neurorules.network.network import Parameters
@@ -41,7 +42,7 @@ class RecordPlan:
 
     Args:
         model: network, rule and signal.
-        population: variables of populations, (T, N) per sample.
+        population: variables of populations, (T, N) per sample; declared traces among them.
         synapses: variables of connections, (T, *weights) per sample; declared eligibilities among them.
         parameters: full names of what snapshots keep.
         layers: the populations and connections that were asked for; None for all.
@@ -63,13 +64,19 @@ class RecordPlan:
         """Whether anything of samples is recorded, and not parameters alone."""
         return bool(self.population or self.synapses)
 
+    @property
+    def traces_of_spikes(self) -> frozenset[str]:
+        """The declared traces that are made of spikes alone, which the network's input has as well."""
+        declared = self.model.rule.declared_traces
+        return frozenset(name for name in declared if made_of_spikes(name, declared))
+
     def takes(self, layer: str) -> bool:
         """Whether a population is recorded."""
         return self.layers is None or layer in self.layers
 
     def takes_input(self, constant: bool) -> bool:
         """Whether the network's input is recorded: where it is asked for, or varies in time."""
-        spikes = {"S", "forward", "x"} & set(self.population)
+        spikes = {"S", "forward", *self.traces_of_spikes} & set(self.population)
         return bool(spikes) and (not constant if self.layers is None else INPUT in self.layers)
 
     def connections(self) -> Iterator[tuple[Layer, Input, str]]:
@@ -135,7 +142,8 @@ def record_plan(
     Args:
         model: network, rule and signal.
         parameters: all that the learner has.
-        variables: of `POPULATION`, `SYNAPSES`, `PARAMETERS`, declared eligibilities, and full names of parameters.
+        variables: of `POPULATION`, `SYNAPSES`, `PARAMETERS`, declared traces and eligibilities, and full names of
+            parameters.
         layers: populations such as "hidden1" or "input", connections such as "hidden1.ff"; None for all.
 
     Returns:
@@ -145,7 +153,8 @@ def record_plan(
         UserError: an unknown name (nearest offered), or a variable that this rule does not have.
     """
     declared = [eligibility.name for eligibility in model.rule.eligibilities]
-    recordable = [*POPULATION, *SYNAPSES, *PARAMETERS, *declared, *parameters]
+    populations = tuple(dict.fromkeys((*POPULATION, *model.rule.declared_traces)))
+    recordable = [*populations, *SYNAPSES, *PARAMETERS, *declared, *parameters]
     for variable in variables:
         if variable not in recordable:
             raise unknown("variable", variable, recordable)
@@ -165,7 +174,7 @@ def record_plan(
             names += [name] if "w" in variables else []
             names += [layer.bias_name] if "b" in variables and layer.bias_name in parameters else []
     return RecordPlan(
-        model, tuple(v for v in POPULATION if v in variables),
+        model, tuple(v for v in populations if v in variables),
         tuple(v for v in (*SYNAPSES, *declared) if v in variables), tuple(dict.fromkeys(names)), chosen,
     )  # fmt: skip
 
@@ -176,5 +185,5 @@ def _check_rule(model: Model, variables: Sequence[str]) -> None:
         raise UserError(f"rule '{model.rule.name}' has no learning signal, so no '{asked[0]}'. Record S or v")
     if "reverse" in asked and model.signal is not None and "reverse_circuit" not in model.signal.needs:
         raise UserError(f"rule '{model.rule.name}' has no reverse circuit. Record m, its third factor, instead")
-    if "x" in variables and model.rule.trace_decay is None:
+    if "x" in variables and "x" not in model.rule.declared_traces:
         raise UserError(f"rule '{model.rule.name}' declares no trace x of the spikes. Record S, of which it is made")

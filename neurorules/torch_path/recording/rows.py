@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -18,10 +18,10 @@ from neurorules.network.network import Parameters
 from neurorules.network.products import Lingering
 from neurorules.torch_path.forward.run_layer import Activity, Carry
 from neurorules.torch_path.recording.plan import INPUT, RecordPlan
-from neurorules.torch_path.update.eligibility import trace
 from neurorules.torch_path.update.eligibility_forwards import eligibility_over_time
 from neurorules.torch_path.update.local_view import LocalView
-from neurorules.torch_path.update.post_factors import post_value
+from neurorules.torch_path.update.neuron_traces import Neurons
+from neurorules.torch_path.update.post_factors import post_value, postsynaptic
 from neurorules.torch_path.update.pre_factors import pre_value
 
 Arrays = dict[str, dict[str, np.ndarray]]
@@ -62,8 +62,8 @@ def population_arrays(plan: RecordPlan, outcome: Outcome) -> Arrays:
     steps = outcome.activity[-1].steps
     if plan.takes_input(outcome.drive.constant):
         values = {"S": outcome.drive, "forward": outcome.drive}
-        if "x" in plan.population:
-            values["x"] = _traced(plan, outcome, 0, outcome.drive)
+        psi = plan.model.network.layers[0].neuron.psi
+        values |= _traces(plan, outcome, 0, lambda view: Neurons(view, "input", outcome.drive, None, psi))
         arrays[INPUT] = {v: _array(values[v], steps) for v in plan.population if v in values}
     for index, activity in enumerate(outcome.activity):
         layer = plan.model.network.layers[index]
@@ -72,8 +72,7 @@ def population_arrays(plan: RecordPlan, outcome: Outcome) -> Arrays:
         values = {"S": activity.S, "v": activity.v, "forward": activity.S}
         values |= {"m": outcome.m[layer.name]} if layer.name in outcome.m else {}
         values |= {"reverse": outcome.sent[layer.name]} if layer.name in outcome.sent else {}
-        if "x" in plan.population:
-            values["x"] = _traced(plan, outcome, index, activity.S)
+        values |= _traces(plan, outcome, index, postsynaptic)
         # A read-out has no spikes of its own: what it sends is its membrane.
         wanted = [v for v in plan.population if v in values and (layer.role == "hidden" or v != "S")]
         arrays[layer.name] = {v: _array(values[v], steps) for v in wanted}
@@ -104,11 +103,14 @@ def _array(series: Series, steps: int) -> np.ndarray:
     return series.over_time(steps).cpu().numpy()
 
 
-def _traced(plan: RecordPlan, outcome: Outcome, index: int, spikes: Series) -> Series:
-    decay = plan.model.rule.trace_decay
-    if decay is None:
-        raise LookupError("the rule declares no trace x")
-    return Series(trace(_view(plan, outcome, index, None), "recorded", spikes, decay), False)
+def _traces(
+    plan: RecordPlan, outcome: Outcome, index: int, neurons: Callable[[LocalView], Neurons]
+) -> dict[str, Series]:
+    """The declared traces of a population that are recorded."""
+    of_neurons = neurons(_view(plan, outcome, index, None))
+    declared = plan.model.rule.declared_traces
+    legal = declared.keys() if of_neurons.membrane is not None else plan.traces_of_spikes
+    return {name: of_neurons.series(name) for name in declared if name in plan.population and name in legal}
 
 
 def _view(plan: RecordPlan, outcome: Outcome, index: int, row: int | None) -> LocalView:
@@ -118,7 +120,7 @@ def _view(plan: RecordPlan, outcome: Outcome, index: int, row: int | None) -> Lo
     if row is not None:
         activity, m = _row_of(activity, row), None if m is None else _cut(m, row)
     return LocalView(
-        layer, "input", activity, m, outcome.parameters, rule.constants, rule.trace_decay, Carry(), True,
+        layer, "input", activity, m, outcome.parameters, rule.constants, rule.declared_traces, Carry(), True,
     )  # fmt: skip
 
 

@@ -214,7 +214,7 @@ def learn_one(
     output = None if layer.role == "hidden" or teacher.output is None else teacher.output.spread(trial.steps)
     view = LocalView(
         layer, phase.name, activity, m, trial.learned.parameters, trial.model.rule.constants,
-        trial.model.rule.trace_decay, carry, whole, output, record.drive.context,
+        trial.model.rule.declared_traces, carry, whole, output, record.drive.context,
     )  # fmt: skip
     statistics = own_statistics(layer, trial.learned.update)
     if trial.probe is not None:

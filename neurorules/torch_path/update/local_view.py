@@ -11,6 +11,7 @@ from torch import Tensor
 from neurorules.contracts.normalisation import UpdateStatistics
 from neurorules.contracts.parameter_key import key_of
 from neurorules.contracts.series import Series
+from neurorules.language.neuron_trace import Trace
 from neurorules.network.layer import Layer
 from neurorules.torch_path.forward.run_layer import Activity, Carry
 from neurorules.torch_path.update.output import Output
@@ -64,7 +65,7 @@ class LocalView:
         m: third factor, (T, B, *shape) or constant (B, *shape); None for rules without one.
         parameters: the layer's own, by full name (texts may read the weight); those of other layers are left out.
         constants: of the rule, by name.
-        trace_decay: per step, of the trace `x`; None where no text reads it.
+        traces: declared ones of the rule, by name.
         carry: state of the traces between windows; moved on in place.
         whole: whether the window is the whole trial, so that the eligibility may run backwards.
         output: prediction and target, spread over the trial's steps, for a read-out's texts; else None.
@@ -78,7 +79,7 @@ class LocalView:
     m: Series | None
     parameters: Mapping[str, Tensor]
     constants: Mapping[str, float]
-    trace_decay: float | None
+    traces: Mapping[str, Trace]
     carry: Carry
     whole: bool
     output: Output | None = None

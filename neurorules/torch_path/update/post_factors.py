@@ -15,14 +15,15 @@ from torch import Tensor
 
 from neurorules.contracts.normalisation import UpdateStatistics, first_update_statistics, over_rows
 from neurorules.contracts.series import Series
-from neurorules.language.expressions import PAST, Expression, calls_in, show
+from neurorules.language.expressions import Expression
 from neurorules.language.rules import Statistics
 from neurorules.native import scans
 from neurorules.network.products import Group, value_of
 from neurorules.torch_path.forward.current import flat
 from neurorules.torch_path.forward.run_layer import RESETS
-from neurorules.torch_path.update.eligibility import reverse_scan, trace
+from neurorules.torch_path.update.eligibility import reverse_scan
 from neurorules.torch_path.update.local_view import Gathered, LocalView
+from neurorules.torch_path.update.neuron_traces import Neurons
 
 
 class Total(NamedTuple):
@@ -230,25 +231,26 @@ def post_value(view: LocalView, expression: Expression, through_norm: Callable[[
     Returns:
         The value, (T, B, *shape) or constant (B, *shape).
     """
-    names = _post_names(view)
-    for call in calls_in(expression):
-        if call.function in PAST:  # before(x_post) alone: postsynaptic factors have no delay
-            names[show(call)] = names["x_post"] - names["S_post"]
-    post = value_of(expression, names, partial(view.activity.psi, view.layer.neuron), through_norm)
+    neurons = postsynaptic(view)
+    names = _post_names(view) | neurons.names_of(expression, "_post")
+    post = value_of(expression, names, neurons.psi, through_norm)
     if isinstance(post, Tensor):
         return post
     v = view.activity.v.values
     return torch.full(v.shape[1:], post, dtype=v.dtype, device=v.device)
 
 
+def postsynaptic(view: LocalView) -> Neurons:
+    """The neurons of the layer whose texts are evaluated."""
+    psi = partial(view.activity.psi, view.layer.neuron)
+    return Neurons(view, "post", view.activity.S, view.activity.v, psi)
+
+
 def _post_names(view: LocalView) -> dict[str, Tensor | float]:
     names: dict[str, Tensor | float] = dict(view.constants)
-    names["S_post"], names["v_post"] = view.activity.S.values, view.activity.v.values
     names["kept_post"] = 1.0 if view.activity.kept is None else view.activity.kept
     if view.m is not None:
         names["m_post"] = view.m.values
     if view.output is not None:
         names["p_post"], names["y_post"] = view.output.p, view.output.y
-    if view.trace_decay is not None:
-        names["x_post"] = trace(view, "post", view.activity.S, view.trace_decay)
     return names

@@ -6,12 +6,13 @@ import torch
 from torch import Tensor
 
 from neurorules.contracts.series import Series
-from neurorules.language.expressions import PAST, Call, Expression, Name, Number, calls_in, parse, show
+from neurorules.language.expressions import Expression, parse
 from neurorules.network.layer import Input
 from neurorules.network.products import Group, value_of
 from neurorules.torch_path.forward.drive import as_row
-from neurorules.torch_path.update.eligibility import delayed, forward_eligibility, trace
+from neurorules.torch_path.update.eligibility import forward_eligibility
 from neurorules.torch_path.update.local_view import LocalView
+from neurorules.torch_path.update.neuron_traces import Neurons
 
 CENTRED_SPIKES = parse("S_pre - mean_pre")
 """The presynaptic factor that is split: the mean of all rows is one row of products, and spikes stay sparse."""
@@ -54,29 +55,14 @@ def pre_value(view: LocalView, entry: Input, expression: Expression | None) -> S
     spikes = view.activity.pre[entry.name]
     if expression is None:
         return Series(torch.ones_like(spikes.values if spikes.constant else spikes.values[0]), True)
-    names: dict[str, Tensor | float] = {"S_pre": spikes.values, "mean_pre": 0.0, **view.constants}
+    names: dict[str, Tensor | float] = {"mean_pre": 0.0, **view.constants}
     if entry.name in view.activity.pre_mean:
         names["mean_pre"] = as_row(view.activity.pre_mean[entry.name], entry)
-    traced: Series | None = None
-    if view.trace_decay is not None:
-        traced = Series(trace(view, f"pre.{entry.name}", spikes, view.trace_decay), False)
-        names["x_pre"] = traced.values
-    for call in calls_in(expression):
-        if call.function in PAST:
-            names[show(call)] = _past(view, entry, call, spikes, traced)
+    names |= Neurons(view, f"pre.{entry.name}", spikes, None, view.layer.neuron.psi).names_of(expression, "_pre")
     value = value_of(expression, names, view.layer.neuron.psi, lambda a: a)
     if value is spikes.values:
         return spikes
     return Series.of(value, entry.pre_shape)
-
-
-def _past(view: LocalView, entry: Input, call: Call, spikes: Series, traced: Series | None) -> Tensor:
-    match call:
-        case Call("delay", (Name(name), Number(ago))):
-            source = spikes if name == "S_pre" or traced is None else traced
-            return delayed(view, f"pre.{entry.name}.{show(call)}", source, int(ago))
-    assert traced is not None  # before(x_pre): a rule without traces has no such name
-    return traced.values - spikes.values
 
 
 def correlate(view: LocalView, entry: Input, w: Tensor, post: Series, pre: Series) -> Tensor:
