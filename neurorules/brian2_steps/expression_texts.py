@@ -15,6 +15,8 @@ from neurorules.language.rules import Statistics
 
 LINGERING = "eligibility_"
 """Begins the variable of a declared eligibility, whose own name, such as e, may be reserved in Brian2."""
+LATE = "_late"
+"""Ends the variable of an eligibility as it was one step before."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,8 @@ class Writer:
 
     def _past(self, function: str, arguments: tuple[Expression, ...]) -> str:
         assert isinstance(arguments[0], Name)
+        if arguments[0].text in self.equation.vocabulary.eligibilities:
+            return f"{LINGERING}{arguments[0].text}{LATE}"
         stem, _, side = arguments[0].text.rpartition("_")
         match function, arguments:
             case ("delay", (_, Number(ago))):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from neurorules.brian2_steps.case import Case
 from neurorules.brian2_steps.model_text import Code
 from neurorules.language.expressions import PAST, Call, Name, Number, calls_in
-from neurorules.language.neuron_trace import SPIKES, Trace, made_of_spikes
+from neurorules.language.neuron_trace import MEMBRANE, SPIKES, Trace, made_of_spikes
 
 DELAYED = "_delay"
 """Stands in the name of a delayed variable between the variable and the number of steps, as in S_delay3."""
@@ -24,7 +24,7 @@ def variable_of(name: str) -> str:
     Returns:
         Its name in the equations. The trace x of the spikes stands there under its own.
     """
-    return name if name in (SPIKES, "v", "x") else f"{TRACED}{name}"
+    return name if name in (SPIKES, MEMBRANE, "x") else f"{TRACED}{name}"
 
 
 def declared_traces(case: Case, layer: bool) -> list[Trace]:
@@ -65,7 +65,7 @@ def delays(case: Case, layer: bool) -> dict[str, int]:
         match call:
             case Call("delay", (Name(name), Number(ago))):
                 stem = name.removesuffix("_pre").removesuffix("_post")
-                if layer or stem in (SPIKES, *stored):
+                if stem in (SPIKES, *stored) or (layer and stem == MEMBRANE):  # eligibilities are of synapses
                     longest[stem] = max(longest.get(stem, 0), int(ago) + late)
     return longest
 

@@ -10,7 +10,7 @@ from math import prod
 import numpy as np
 
 from neurorules.brian2_steps.case import Case, LayerNorm, Online, as_table
-from neurorules.brian2_steps.expression_texts import Place
+from neurorules.brian2_steps.expression_texts import LATE, Place
 from neurorules.brian2_steps.history import registers
 from neurorules.brian2_steps.lowering import Lowered, lower_neuronal, lower_synaptic
 from neurorules.brian2_steps.model_text import Code, ConnectionText, Pathway, PopulationText
@@ -281,7 +281,9 @@ class LayerTexts:
         if rule.reads("dv_dw"):
             arriving = self._place(next(p for p in self.lowered if p.parameter == "w"), afferent).arriving
             codes.append(Code(self._eligible("dv_dw", "di_dw", arriving, "_post"), "traces", 1))
-        codes += [Code(tuple(rule.traces.values()), "traces", 1)] if rule.traces else []
+        # What holds the value of the step before is copied before anything moves.
+        moved = sorted(rule.traces, key=lambda variable: not variable.endswith(LATE))
+        codes += [Code(tuple(rule.traces[variable] for variable in moved), "traces", 1)] if moved else []
         codes += [Code(rule.every_step, "learn", 2)] if rule.every_step else []
         learns = rule != Lowered()
         codes += [Code(self._applied(self.online, "w"), "learn", 3)] if learns and self.online else []

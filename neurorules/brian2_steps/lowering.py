@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from neurorules.brian2_steps.expression_texts import LINGERING, Place, Writer
-from neurorules.language.equations import ELIGIBILITY, Equation, Product
+from neurorules.brian2_steps.expression_texts import LATE, LINGERING, Place, Writer
+from neurorules.language.equations import ELIGIBILITY, Equation, Product, one_step_before
 from neurorules.language.errors import UserError
-from neurorules.language.expressions import Binary, Expression, Name
+from neurorules.language.expressions import Binary, Expression, Name, names_in
 from neurorules.language.rules import Rule
 from neurorules.neurons import NEURONS
 
@@ -59,14 +59,15 @@ def lower_synaptic(equation: Equation, place: Place) -> Lowered:
         UserError: the text reads `dv_dw` or an eligibility elsewhere than as a factor alone.
     """
     lowered = Lowered()
-    declared: dict[Expression, str] = {Name(name): name for name in equation.vocabulary.eligibilities}
+    declared = set(equation.vocabulary.eligibilities)
     for number, ((pre, weight), products) in enumerate(_groups(equation).items()):
         writer = Writer(equation, place, "_post", number)
         post = writer.sum(products)
         factors = [_uncentred(factor, place) for factor in pre]
         line = f"{place.change} += " + "*".join([post, *(writer.text(factor) for factor in (*factors, *weight))])
-        if pre and pre[0] in declared:
-            lowered += Lowered(every_step=(line,), traces=_moved(equation, declared[pre[0]], place))
+        read = declared & {name for factor in pre for name in names_in(factor)}
+        if read:
+            lowered += Lowered(every_step=(line,), traces=_moved(equation, read.pop(), place))
         elif pre == (Name(ELIGIBILITY),):
             lowered += Lowered(every_step=(writer.through_norm_of_eligibility(line, weight),))
         elif Name("S_pre") in factors and not place.late:
@@ -153,11 +154,23 @@ def _groups(equation: Equation) -> dict[Key, list[Product]]:
 
 
 def _moved(equation: Equation, name: str, place: Place) -> dict[str, str]:
-    """The variable of a declared eligibility, and the statement that moves it on by one step."""
-    text, terms = equation.eligibility(name), []
+    """The variables of a declared eligibility and of those in its text, and the statements that move them on by a step.
+
+    Each has a second variable, its value of the step before, where some text reads that.
+    """
+    text, terms, moves = equation.eligibility(name), [], dict[str, str]()
+    for earlier in text.vocabulary.eligibilities:
+        if earlier in set(names_in(text.expression)):
+            moves |= _moved(equation, earlier, place)
     for (pre, _), products in _groups(text).items():
         writer = Writer(text, place, "_post", 0)
         factors = [writer.text(_uncentred(factor, place)) for factor in pre]
         terms.append("*".join([writer.sum(products), *factors]))
-    variable, decay = f"{LINGERING}{name}", equation.vocabulary.eligibilities[name].decay
-    return {variable: f"{variable} = {float(decay)!r}*{variable} + {' + '.join(terms)}"}
+    variable, decay = f"{LINGERING}{name}", equation.decay(name)
+    if decay is None:
+        fading = repr(float(equation.vocabulary.eligibilities[name].decay))
+    else:
+        fading = f"({Writer(decay, place, '_post', 0).text(decay.expression)})"
+    if one_step_before(name) in equation.past:
+        moves[f"{variable}{LATE}"] = f"{variable}{LATE} = 1.0*{variable}"
+    return {**moves, variable: f"{variable} = {fading}*{variable} + {' + '.join(terms)}"}

@@ -152,7 +152,8 @@ class Equation:
                     f" to a synapse. Let the text of `{WEIGHT}` read it"
                 )
         for call in calls_in(expression):
-            check_past(self.owner, self.text, call, self.vocabulary.remembered(), DELAYED & legal)
+            before = [one_step_before(name) for name in self.vocabulary.eligibilities]
+            check_past(self.owner, self.text, call, self.vocabulary.remembered(), DELAYED & legal, before)
         return expression
 
     @cached_property
@@ -167,23 +168,29 @@ class Equation:
     def reads(self) -> frozenset[str]:
         """The names the rule reads, those of its eligibilities' texts included; constants are not among them."""
         own = frozenset(names_in(self.expression)) - set(self.vocabulary.constants)
-        return own.union(*(self.eligibility(name).reads for name in own if name in self.vocabulary.eligibilities))
+        declared = [name for name in own if name in self.vocabulary.eligibilities]
+        decays = [decay.reads for decay in map(self.decay, declared) if decay is not None]
+        return own.union(*(self.eligibility(name).reads for name in declared), *decays)
 
     @cached_property
     def past(self) -> frozenset[Call]:
         """What it asks of the past, its eligibilities' texts included: calls of `before` and `delay`."""
         own = frozenset(call for call in calls_in(self.expression) if call.function in PAST)
-        return own.union(*(self.eligibility(name).past for name in self.reads & set(self.vocabulary.eligibilities)))
+        declared = self.reads & set(self.vocabulary.eligibilities)
+        decays = [decay.past for decay in map(self.decay, sorted(declared)) if decay is not None]
+        return own.union(*(self.eligibility(name).past for name in declared), *decays)
 
     def eligibility(self, name: str) -> Equation:
-        """The text of a declared eligibility.
+        """The text of a declared eligibility, which may read those that are declared before it.
 
         Raises:
             UserError: it reads what is no activity of the two neurons.
         """
         declared = self.vocabulary.eligibilities[name]
         owner = f"{self.owner}, eligibility '{name}'"
-        equation = Equation(declared.text, replace(self.vocabulary, eligibilities={}), owner)
+        names = list(self.vocabulary.eligibilities)
+        earlier = {other: self.vocabulary.eligibilities[other] for other in names[: names.index(name)]}
+        equation = Equation(declared.text, replace(self.vocabulary, eligibilities=earlier), owner)
         called = {f"{call.function}()" for call in calls_in(equation.expression) if call.function == "through_norm"}
         for other in sorted(called | (set(names_in(equation.expression)) & {ELIGIBILITY, self.vocabulary.synapse})):
             raise UserError(
@@ -192,20 +199,41 @@ class Equation:
             )
         return equation
 
-    def eligible(self, product: Product) -> str | None:
-        """Which eligibility, `dv_dw` or a declared one, is a product's presynaptic factor; None for none.
+    def decay(self, name: str) -> Equation | None:
+        """The text by which a declared eligibility decays; None for a number.
+
+        Raises:
+            UserError: it reads what is no activity of the postsynaptic neuron.
+        """
+        text = self.vocabulary.eligibilities[name].decay
+        if not isinstance(text, str):
+            return None
+        owner = f"{self.owner}, decay of eligibility '{name}'"
+        equation = Equation(text, replace(self.vocabulary, eligibilities={}), owner)
+        called = {f"{call.function}()" for call in calls_in(equation.expression) if call.function == "through_norm"}
+        wrong = {n for n in names_in(equation.expression) if self.vocabulary.side(n) in (Side.PRE, Side.WEIGHT)}
+        for other in sorted(called | wrong):
+            raise UserError(
+                f"{owner}: its text '{text}' reads {other}, and may hold postsynaptic factors and constants alone. "
+                f"Write a number, or a text such as 0.9 - psi(v_post)"
+            )
+        return equation
+
+    def eligible(self, product: Product) -> Expression | None:
+        """What of an eligibility is a product's presynaptic factor: its name, `dv_dw` or that of a declared one, or
+        `delay(name, 1)`; None for a product without any.
 
         Raises:
             UserError: one is inside a function, in a power, or beside another presynaptic factor.
         """
         names = {ELIGIBILITY, *self.vocabulary.eligibilities}
         for name in (n for factor in product.pre for n in names_in(factor) if n in names):
-            if product.pre != (Name(name),):
+            if product.pre not in ((Name(name),), (one_step_before(name),)):
                 raise UserError(
                     f"{self.owner}: `{product.show()}` uses {name} beside or inside something presynaptic. "
                     f"{name} is itself the presynaptic factor: let it stand alone in its product"
                 )
-            return name
+            return product.pre[0]
         return None
 
     @property
@@ -214,6 +242,11 @@ class Equation:
         active = {"S_pre", "S_post", "m_post", ELIGIBILITY} | self.vocabulary.remembered()
         active |= {name for name in self.vocabulary.eligibilities if not self.eligibility(name).drifts}
         return any(not active & {n for f in p.factors() for n in names_in(f)} for p in self.products)
+
+
+def one_step_before(eligibility: str) -> Call:
+    """A declared eligibility as it was at the step before, which texts write as `delay(e, 1)`."""
+    return Call("delay", (Name(eligibility), Number(1.0)))
 
 
 def _sides(expression: Expression, equation: Equation) -> set[Side]:
@@ -227,7 +260,8 @@ def _expand(expression: Expression, equation: Equation) -> list[Product]:
         return [Product(expression.value)]
     if isinstance(expression, Binary) and expression.operator in "*/":
         return _expand_product(expression, equation)
-    if len(sides) <= 1:
+    eligible = {ELIGIBILITY, *equation.vocabulary.eligibilities} & set(names_in(expression))
+    if len(sides) <= 1 and not (eligible and isinstance(expression, Binary) and expression.operator in "+-"):
         return [_atom(expression, sides)]
     if isinstance(expression, Call) or not isinstance(expression, Binary):
         raise _mixed(expression, equation)

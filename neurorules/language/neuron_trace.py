@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -133,7 +133,9 @@ def check_traces(owner: str, traces: Iterable[Trace], constants: Mapping[str, fl
         before.add(trace.name)
 
 
-def check_past(owner: str, text: str, call: Call, traces: Iterable[str], activity: Iterable[str]) -> None:
+def check_past(
+    owner: str, text: str, call: Call, traces: Iterable[str], activity: Iterable[str], delayed: Collection[Call] = ()
+) -> None:
     """Refuse a call of `before` or `delay` that asks for what is not remembered.
 
     Args:
@@ -142,6 +144,7 @@ def check_past(owner: str, text: str, call: Call, traces: Iterable[str], activit
         call: one of its calls; those of other functions pass.
         traces: names of traces that it may read, suffixes included.
         activity: names that `delay` may read beside them, such as "S_pre".
+        delayed: calls of `delay` that are legal beside those, such as `delay(e, 1)` of an eligibility.
 
     Raises:
         UserError: the argument is no trace, or nothing that is delayed.
@@ -150,8 +153,11 @@ def check_past(owner: str, text: str, call: Call, traces: Iterable[str], activit
         return
     legal = sorted(traces) + (sorted(activity) if call.function == "delay" else [])
     match call.arguments[0]:
-        case Name(name) if name in legal:
+        case Name(name) if name in legal or (call.function == "delay" and call in delayed):
             return
+        case Name(name) if any(call.arguments[:1] == other.arguments[:1] for other in delayed):
+            raise UserError(f"{owner}: text '{text}': an eligibility is read as it is, or as it was one step before. "
+                            f"Write {name} or delay({name}, 1)")  # fmt: skip
         case Name(name):
             asks = "a trace" if call.function == "before" else "spikes, a membrane or a trace"
             known = f"It may be {', '.join(legal)}" if legal else "This rule declares none: traces=(Trace('u', 0.9),)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from neurorules.language.equations import ELIGIBILITY, Equation
-from neurorules.language.expressions import Binary, Call, Expression, Number, evaluate, show
+from neurorules.language.expressions import Binary, Call, Expression, Name, Number, evaluate, names_in, show
 from neurorules.language.rules import Statistics
 from neurorules.network.post_forms import PostForm, recognise
 
@@ -27,6 +27,7 @@ class Group:
         eligible: whether the presynaptic factor is `dv_dw`.
         form: the post factor as fused scans know it; None where they do not.
         lingering: the declared eligibility that is the presynaptic factor; None for none.
+        late: whether that is the eligibility of the step before.
         statistics: of the way back through the normalisation (`Plasticity.statistics`).
     """
 
@@ -36,22 +37,28 @@ class Group:
     eligible: bool
     form: PostForm | None = None
     lingering: Lingering | None = None
+    late: bool = False
     statistics: Statistics = "moving"
 
 
 @dataclass(frozen=True)
 class Lingering:
-    """A declared eligibility: e[t] = decay e[t-1] + the sum of its groups' products at t.
+    """A declared eligibility: e[t] = decay[t] e[t-1] + the sum of its groups' products at t.
 
     Args:
         name: as texts read it.
-        decay: per step, in [0, 1].
-        groups: products of its own text.
+        decay: per step, in [0, 1]; or an expression of the postsynaptic neuron.
+        groups: products of its own text, in which earlier eligibilities may stand.
     """
 
     name: str
-    decay: float
+    decay: float | Expression
     groups: tuple[Group, ...]
+
+    @property
+    def plain(self) -> bool:
+        """Whether it decays by a number and no earlier eligibility stands in its text."""
+        return isinstance(self.decay, float) and all(group.lingering is None for group in self.groups)
 
 
 def group_products(equation: Equation, statistics: Statistics = "moving") -> tuple[Group, ...]:
@@ -67,7 +74,7 @@ def group_products(equation: Equation, statistics: Statistics = "moving") -> tup
     Raises:
         UserError: an eligibility inside a function, in a power, or beside another presynaptic factor.
     """
-    merged: dict[tuple[Expression | None, Expression | None, str | None], Expression] = {}
+    merged: dict[tuple[Expression | None, Expression | None, Expression | None], Expression] = {}
     for product in equation.products:
         eligible = equation.eligible(product)
         pre = None if eligible else _multiply(product.pre)
@@ -81,20 +88,38 @@ def group_products(equation: Equation, statistics: Statistics = "moving") -> tup
             pre,
             post,
             weight,
-            eligible == ELIGIBILITY,
+            eligible == Name(ELIGIBILITY),
             recognise(post, constants),
             _lingering(equation, eligible),
+            isinstance(eligible, Call),
             statistics,
         )
         for (pre, weight, eligible), post in merged.items()
     )
 
 
-def _lingering(equation: Equation, name: str | None) -> Lingering | None:
-    if name is None or name == ELIGIBILITY:
+def _lingering(equation: Equation, eligible: Expression | None) -> Lingering | None:
+    if eligible is None or eligible == Name(ELIGIBILITY):
         return None
-    decay = equation.vocabulary.eligibilities[name].decay
-    return Lingering(name, decay, group_products(equation.eligibility(name)))
+    name = next(names_in(eligible))
+    decay, text = equation.vocabulary.eligibilities[name].decay, equation.decay(name)
+    varies = text.expression if text is not None else None
+    return Lingering(name, varies or float(decay), group_products(equation.eligibility(name)))
+
+
+def lingerings_of(group: Group) -> Iterator[Lingering]:
+    """Every declared eligibility that a group reads, by way of other eligibilities as well.
+
+    Args:
+        group: of a text.
+
+    Yields:
+        The eligibilities, repeats included.
+    """
+    if group.lingering is not None:
+        yield group.lingering
+        for earlier in group.lingering.groups:
+            yield from lingerings_of(earlier)
 
 
 def _multiply(factors: tuple[Expression, ...]) -> Expression | None:

@@ -57,7 +57,14 @@ IN_PHASES = replace(
     ),
     traces=(Trace("low", 0.8), Trace("h", 0.6, "tanh(relu(v))"), Trace("last", 0.9, "h * gamma", spikes="nearest")),
 )
+CHAIN = rule_of(
+    "-m_post * e_bar + gamma * m_post * delay(e_bar, 1) - gamma * psi(v_post) * delay(low, 1) + gamma * m_post * eps",
+    Eligibility("low", 0.7, "S_pre"),
+    Eligibility("eps", "0.95 - gamma * psi(v_post)", "psi(v_post) * x_pre"),
+    Eligibility("e_bar", 0.9, "psi(v_post) * (x_pre - gamma * delay(eps, 1)) + gamma * S_post * low + gamma * eps"),
+)
 ALL = {
+    "chain": CHAIN,
     "before": BEFORE, "delay": DELAYED, "eligibility": TAGGED, "several": SEVERAL, "traces": TRACES,
     "traces in an eligibility": IN_PHASES,
 }  # fmt: skip
@@ -151,6 +158,24 @@ def test_an_eligibility_lingers_at_its_synapse() -> None:
     for t in range(trial.steps):
         e = 0.9 * e + psi[t][:, :, None] * pre[t][:, None, :]
         change = change - np.einsum("bo,boi->oi", m[t], e)
+    assert_changed(trial, change)
+
+
+def test_an_eligibility_of_an_eligibility_is_its_recursion() -> None:
+    trial = trial_of(CHAIN)
+    pre, post, psi, m = hidden(trial)
+    x = traced(pre, 0.7)
+    zero = np.zeros((trial.samples, psi.shape[2], pre.shape[2]))
+    low, eps, e_bar, change = np.zeros_like(pre[0]), zero, zero, 0.0
+    for t in range(trial.steps):
+        low_before, eps_before, e_before, p = low, eps, e_bar, psi[t][:, :, None]
+        low = 0.7 * low + pre[t]
+        eps = (0.95 - 0.3 * p) * eps + p * x[t][:, None]
+        e_bar = (
+            0.9 * e_bar + p * (x[t][:, None] - 0.3 * eps_before) + 0.3 * post[t][:, :, None] * low[:, None] + 0.3 * eps
+        )
+        change = change + np.einsum("bo,boi->oi", m[t], 0.3 * e_before - e_bar + 0.3 * eps)
+        change = change - 0.3 * np.einsum("bo,bi->oi", psi[t], low_before)
     assert_changed(trial, change)
 
 

@@ -315,7 +315,8 @@ def test_a_trace_that_cannot_be_is_refused_when_the_rule_is_built(traces: list[T
     ("name", "decay", "text", "words"),
     [
         ("u", 1.5, "S", "decay is 1.5"), ("u", float("nan"), "S", "decay is nan"), ("U_pre", 0.5, "S", "has no name"),
-        ("v", 0.5, "S", "has no name"), ("u", 0.5, "through_norm(v)", "calls through_norm"), ("u", 0.5, "S +", "is not"),
+        ("v", 0.5, "S", "has no name"), ("u", 0.5, "through_norm(v)", "calls through_norm"),
+        ("u", 0.5, "S +", "is not"),
     ],
 )  # fmt: skip
 def test_a_trace_out_of_range_is_refused(name: str, decay: float, text: str, words: str) -> None:
@@ -330,3 +331,20 @@ def test_a_trace_of_membranes_is_read_of_the_postsynaptic_neuron_alone() -> None
     for name in ("u_pre", "slow_pre"):
         with pytest.raises(UserError, match=f"reads `{name}`, which no synapse can see"):
             _ = rule.equation(Plasticity("w", f"{name} * S_post")).reads
+
+
+@pytest.mark.parametrize(
+    ("eligibilities", "words"),
+    [
+        ([Eligibility("e", "0.9 * S_pre", "S_pre")], "decay of eligibility 'e': its text '0.9 [*] S_pre' reads S_pre"),
+        ([Eligibility("e", "1 - w", "S_pre")], "decay of eligibility 'e': its text '1 - w' reads w"),
+        ([Eligibility("e", 0.9, "f * S_post"), Eligibility("f", 0.9, "S_pre")], "eligibility 'e' reads `f`"),
+        ([Eligibility("f", 0.9, "S_pre"), Eligibility("e", 0.9, "f * S_pre")], "uses f beside or inside"),
+        ([Eligibility("f", 0.9, "S_pre"), Eligibility("e", 0.9, "delay(f, 2)")], r"Write f or delay\(f, 1\)"),
+        ([Eligibility("f", 0.9, "S_pre"), Eligibility("e", 0.9, "abs(f) * S_post")], "uses f beside or inside"),
+    ],
+)
+def test_an_eligibility_that_cannot_be_followed_is_refused(eligibilities: list[Eligibility], words: str) -> None:
+    rule = replace(tagged("-m_post * e", TAG), eligibilities=tuple(eligibilities))
+    with pytest.raises(UserError, match=words):
+        group_products(rule.equation(rule.plasticity[0]))

@@ -29,7 +29,7 @@ from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.restore import restore
 from neurorules.torch_path.trial.learn import learn_trial
 from neurorules.torch_path.trial.probe import Probe
-from neurorules.torch_path.update.eligibility import trace
+from neurorules.torch_path.update.eligibility_by_synapse import decays, gated_scan
 from neurorules.torch_path.update.eligibility_forwards import eligibility_of
 from neurorules.torch_path.update.local_view import Gathered, LocalView
 from neurorules.torch_path.update.post_factors import PostFactors, post_value
@@ -182,7 +182,7 @@ def _factors(
     steps = view.activity.steps
     post = factors.of_current(group, name, every=True).over_time(steps)
     if group.lingering is not None:
-        return _lingering(view, synapse, group.lingering, post)
+        return _lingering(view, synapse, group, post)
     centred = group.eligible and synapse.entry.name in view.activity.pre_mean
     spikes = view.activity.pre[synapse.entry.name]
     if group.eligible and not centred:
@@ -193,19 +193,32 @@ def _factors(
     return post, pre, post_pairs * pre_pairs
 
 
-def _lingering(view: LocalView, synapse: Synapse, lingering: Lingering, post: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _lingering(view: LocalView, synapse: Synapse, group: Group, post: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """As `_factors`, where the presynaptic factor is a declared eligibility: its trace at each pair over time."""
-    steps, total = view.activity.steps, torch.zeros(())
+    assert group.lingering is not None
+    steps = view.activity.steps
     post_pairs, _ = synapse.pairs(post, view.activity.pre[synapse.entry.name].over_time(steps))
-    for number, group in enumerate(lingering.groups):
-        own = post_value(view, group.post, lambda a: a)
-        ours = Series.of(own, view.layer.shape).over_time(steps)
-        pairs = synapse.pairs(ours, pre_value(view, synapse.entry, group.pre).over_time(steps))
-        key = f"{lingering.name}.{number}.{synapse.name}"
-        total = total + trace(view, key, Series((pairs[0] * pairs[1]).contiguous(), False), lingering.decay)
+    total = _at_pairs(view, synapse, group.lingering, group.late)
     shape = (steps, total.shape[1], *synapse.entry.pre_shape)
     pre = total[:, :, synapse.own_pair or 0].reshape(steps, -1, *(1,) * len(synapse.entry.pre_shape)).expand(shape)
     return post, pre, post_pairs * total
+
+
+def _at_pairs(view: LocalView, synapse: Synapse, lingering: Lingering, late: bool) -> Tensor:
+    """A declared eligibility at each pair of the weight over time, (T, B, P)."""
+    steps = view.activity.steps
+    spikes = view.activity.pre[synapse.entry.name].over_time(steps)
+    total = torch.zeros(())
+    for group in lingering.groups:
+        own = Series.of(post_value(view, group.post, lambda a: a), view.layer.shape).over_time(steps)
+        pre = spikes if group.lingering is not None else pre_value(view, synapse.entry, group.pre).over_time(steps)
+        ours, theirs = synapse.pairs(own, pre)
+        if group.lingering is not None:
+            theirs = _at_pairs(view, synapse, group.lingering, group.late)
+        total = total + ours * theirs
+    gate, _ = synapse.pairs(decays(view, lingering.decay), spikes)
+    after = gated_scan(total, gate)
+    return torch.cat([torch.zeros_like(after[:1]), after[:-1]]) if late else after
 
 
 def _weight_factor(view: LocalView, synapse: Synapse, group: Group) -> float:
@@ -217,7 +230,7 @@ def _weight_factor(view: LocalView, synapse: Synapse, group: Group) -> float:
 
 def _pre_text(group: Group) -> str:
     if group.lingering is not None:
-        return group.lingering.name
+        return f"delay({group.lingering.name}, 1)" if group.late else group.lingering.name
     return ELIGIBILITY if group.eligible else "1" if group.pre is None else show(group.pre)
 
 

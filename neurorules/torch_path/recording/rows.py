@@ -12,17 +12,16 @@ from torch import Tensor
 
 from neurorules.contracts.neuron import Gates
 from neurorules.contracts.series import Series
-from neurorules.native import scans
 from neurorules.network.layer import Input, Layer
 from neurorules.network.network import Parameters
-from neurorules.network.products import Lingering
+from neurorules.network.products import Lingering, lingerings_of
 from neurorules.torch_path.forward.run_layer import Activity, Carry
 from neurorules.torch_path.recording.plan import INPUT, RecordPlan
+from neurorules.torch_path.update.eligibility_by_synapse import has_matrix, over_window
 from neurorules.torch_path.update.eligibility_forwards import eligibility_over_time
 from neurorules.torch_path.update.local_view import LocalView
 from neurorules.torch_path.update.neuron_traces import Neurons
-from neurorules.torch_path.update.post_factors import post_value, postsynaptic
-from neurorules.torch_path.update.pre_factors import pre_value
+from neurorules.torch_path.update.post_factors import postsynaptic
 
 Arrays = dict[str, dict[str, np.ndarray]]
 """Arrays (T, B, ...) by layer, or connection, and variable."""
@@ -165,23 +164,14 @@ def _products(view: LocalView, entry: Input) -> Tensor | None:
 def _declared(plan: RecordPlan, layer: Layer, name: str) -> Lingering | None:
     """A declared eligibility of a layer, where one of its texts reads it."""
     groups = (group for text in plan.model.texts if text.plasticity.role == layer.role for group in text.groups)
-    return next((g.lingering for g in groups if g.lingering is not None and g.lingering.name == name), None)
+    declared = (lingering for group in groups for lingering in lingerings_of(group))
+    return next((lingering for lingering in declared if lingering.name == name), None)
 
 
 def _lingering(view: LocalView, entry: Input, lingering: Lingering) -> Tensor | None:
-    """e[t] = decay e[t-1] + post[t] pre[t] of a dense layer, by a scan that never fires; (T, O, I)."""
-    steps, v = view.activity.steps, view.activity.v.values
+    """A declared eligibility of a dense layer after each step, (T, O, I); None for a layer of maps."""
     weights = view.parameters[view.layer.weight_name(entry)]
-    if weights.shape != (*view.layer.shape, *entry.pre_shape) or len(view.layer.shape) > 1:
-        return None
-    total = torch.zeros(steps, 1, weights.numel(), dtype=v.dtype, device=v.device)
-    for group in lingering.groups:
-        post = post_value(view, group.post, lambda a: a)
-        pre = pre_value(view, entry, group.pre).over_time(steps)
-        total += torch.einsum("tbo,tbi->tboi", post.expand_as(v), pre).flatten(2)
-    scan = scans.scan(total, steps, lingering.decay, float("inf"), scans.Reset.NONE, spikes=False)
-    assert scan.v is not None
-    return scan.v.reshape(steps, *weights.shape)
+    return over_window(view, entry, lingering)[1:, 0] if has_matrix(view, entry, weights) else None
 
 
 def parameter_arrays(plan: RecordPlan, parameters: Parameters) -> dict[str, np.ndarray]:

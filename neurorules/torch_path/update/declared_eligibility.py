@@ -1,12 +1,16 @@
-"""Declared eligibilities, e[t] = decay e[t-1] + post[t] pre[t], under a weight's text post'[t] e[t].
+"""Declared eligibilities, e[t] = decay[t] e[t-1] + post[t] pre[t], under a weight's text post'[t] e[t].
 
-Summed over a window from step a to step b, with R[s] = post'[s] + decay R[s+1] and R = 0 behind it,
+Summed over a window from step a to step b, with R[s] = post'[s] + decay[s+1] R[s+1] and R = 0 behind it,
 
-    sum over t of post'[t] e[t]  =  sum over s of R[s] post[s] pre[s]  +  decay R[a] e[a-1]:
+    sum over t of post'[t] e[t]  =  sum over s of R[s] post[s] pre[s]  +  decay[a] R[a] e[a-1]:
 
-a reverse scan on the postsynaptic side and one product over time x batch, as for any other text. Only what crosses the
-edge of a window is kept, B x O x I numbers. Where the eligibility has no postsynaptic factor of its own, it is a
-low-pass trace of its presynaptic factor, B x I numbers.
+a reverse scan on the postsynaptic side and one product over time x batch, as for any other text. Where another
+eligibility stands in place of pre, R post is the factor beside that one: one more reverse scan, and still nothing is
+kept per synapse. An eligibility of the step before, e[t-1], has post'[s+1] in place of post'[s].
+
+Only what crosses the edge of a window is kept, B x O x I numbers. Where the eligibility has no postsynaptic factor of
+its own, it is a low-pass trace of its presynaptic factor, B x I numbers. In windows that are shorter than the trial,
+eligibilities of eligibilities, and those whose decay varies, are followed step by step (`eligibility_by_synapse`).
 """
 
 from __future__ import annotations
@@ -21,12 +25,21 @@ from neurorules.native import scans
 from neurorules.network.layer import Input
 from neurorules.network.products import Lingering
 from neurorules.torch_path.update.eligibility import trace
+from neurorules.torch_path.update.eligibility_by_synapse import (
+    decays,
+    gated_reverse_scan,
+    has_matrix,
+    over_window,
+    shifted_back,
+)
 from neurorules.torch_path.update.local_view import LocalView
 from neurorules.torch_path.update.post_factors import post_value
 from neurorules.torch_path.update.pre_factors import correlate, pre_value
 
 
-def change_by_eligibility(view: LocalView, entry: Input, w: Tensor, lingering: Lingering, post: Series) -> Tensor:
+def change_by_eligibility(
+    view: LocalView, entry: Input, w: Tensor, lingering: Lingering, late: bool, post: Series
+) -> Tensor:
     """The change of a connection by a declared eligibility.
 
     Args:
@@ -34,6 +47,7 @@ def change_by_eligibility(view: LocalView, entry: Input, w: Tensor, lingering: L
         entry: the connection.
         w: its weights.
         lingering: the eligibility.
+        late: whether the text reads it as it was one step before.
         post: factor beside it, (T, B, *shape) or constant (B, *shape).
 
     Returns:
@@ -42,47 +56,96 @@ def change_by_eligibility(view: LocalView, entry: Input, w: Tensor, lingering: L
     Raises:
         UserError: a window shorter than the trial, and synapses that are no matrix.
     """
+    if view.whole:
+        return _backwards(view, entry, w, lingering, late, post)
+    if lingering.plain and not late:
+        return _across_windows(view, entry, w, lingering, post)
+    if not has_matrix(view, entry, w):
+        raise _no_matrix(view, lingering)
+    steps = view.activity.steps
+    eligibility = over_window(view, entry, lingering)[:-1] if late else over_window(view, entry, lingering)[1:]
+    return torch.einsum("tbo,tboi->oi", post.over_time(steps), eligibility)
+
+
+def _backwards(view: LocalView, entry: Input, w: Tensor, lingering: Lingering, late: bool, post: Series) -> Tensor:
+    """The change in a window of all steps, by reverse scans alone."""
+    beside = post.over_time(view.activity.steps)
+    reaches = _reaches(view, lingering, Series(shifted_back(beside), False) if late else post)
+    total = torch.zeros_like(w)
+    for number, group in enumerate(lingering.groups):
+        own = post_value(view, group.post, lambda a: a)
+        if group.lingering is not None:
+            total += _backwards(view, entry, w, group.lingering, group.late, Series(reaches * own, False))
+        elif _low_pass(view, lingering, number) and not late:
+            total += correlate(view, entry, w, post.like(post.values * own), _traced(view, entry, lingering, number))
+        else:
+            total += correlate(view, entry, w, Series(reaches * own, False), pre_value(view, entry, group.pre))
+    return total
+
+
+def _across_windows(view: LocalView, entry: Input, w: Tensor, lingering: Lingering, post: Series) -> Tensor:
+    """The change in one of several windows, where the eligibility decays by a number and reads no other one."""
     total, crossing = torch.zeros_like(w), []
     reaches = _reaches(view, lingering, post)
     for number, group in enumerate(lingering.groups):
-        pre = pre_value(view, entry, group.pre)
         own = post_value(view, group.post, lambda a: a)
-        if set(names_in(group.post)) <= set(view.constants):
-            traced = Series(trace(view, f"{lingering.name}.{number}.{entry.name}", pre, lingering.decay), False)
-            total += correlate(view, entry, w, post.like(post.values * own), traced)
+        if _low_pass(view, lingering, number):
+            total += correlate(view, entry, w, post.like(post.values * own), _traced(view, entry, lingering, number))
         else:
+            pre = pre_value(view, entry, group.pre)
             total += correlate(view, entry, w, Series(reaches * own, False), pre)
             crossing.append((own, pre))
-    if view.whole or not crossing:
+    if not crossing:
         return total
-    if w.shape != (*view.layer.shape, *entry.pre_shape) or len(view.layer.shape) > 1:
-        raise UserError(
-            f"layer '{view.layer.name}': the eligibility '{lingering.name}' step by step needs a dense layer. "
-            f"Use --schedule by_layer"
-        )
-    before = _before(view, entry, lingering, crossing)
+    if not has_matrix(view, entry, w):
+        raise _no_matrix(view, lingering)
+    assert isinstance(lingering.decay, float)
+    before = _before(view, entry, lingering, lingering.decay, crossing)
     return total.add_(torch.einsum("bo,boi->oi", lingering.decay * reaches[0], before))
+
+
+def _low_pass(view: LocalView, lingering: Lingering, number: int) -> bool:
+    """Whether a group of an eligibility is a low-pass of something presynaptic alone."""
+    group = lingering.groups[number]
+    alone = group.lingering is None and isinstance(lingering.decay, float)
+    return alone and set(names_in(group.post)) <= set(view.constants)
+
+
+def _traced(view: LocalView, entry: Input, lingering: Lingering, number: int) -> Series:
+    """The low-pass of a group's presynaptic factor."""
+    assert isinstance(lingering.decay, float)
+    pre = pre_value(view, entry, lingering.groups[number].pre)
+    return Series(trace(view, f"{lingering.name}.{number}.{entry.name}", pre, lingering.decay), False)
 
 
 def _reaches(view: LocalView, lingering: Lingering, post: Series) -> Tensor:
     """The factor R of the module's docstring, (T, B, *shape)."""
     steps = view.activity.steps
+    if not isinstance(lingering.decay, float):
+        return gated_reverse_scan(post.over_time(steps), decays(view, lingering.decay))
     scan = scans.reverse_scan(post.flat(), steps, lingering.decay, scans.Reset.NONE)
     return scan.reshape(steps, -1, *view.layer.shape)
 
 
+def _no_matrix(view: LocalView, lingering: Lingering) -> UserError:
+    return UserError(
+        f"layer '{view.layer.name}': the eligibility '{lingering.name}' step by step needs a dense layer. "
+        f"Use --schedule by_layer"
+    )
+
+
 def _before(
-    view: LocalView, entry: Input, lingering: Lingering, crossing: list[tuple[Tensor, Series]]
-) -> Tensor:  # fmt: skip
+    view: LocalView, entry: Input, lingering: Lingering, decay: float, crossing: list[tuple[Tensor, Series]]
+) -> Tensor:
     """The eligibility that windows before left, (B, O, I). It moves on once a window, however many texts ask for it."""
     key, steps = f"{lingering.name}.{entry.name}", view.activity.steps
     if key not in view.traced:
         v = view.activity.v.values
-        fading = lingering.decay ** torch.arange(steps - 1, -1, -1, dtype=v.dtype, device=v.device)
+        fading = decay ** torch.arange(steps - 1, -1, -1, dtype=v.dtype, device=v.device)
         now = sum(
             torch.einsum("t,tbo,tbi->boi", fading, own.expand_as(v), pre.over_time(steps)) for own, pre in crossing
         )
         assert isinstance(now, Tensor)
         before = view.traced[key] = view.carry.traces.get(key, torch.zeros_like(now))
-        view.carry.traces[key] = now.add_(before, alpha=lingering.decay**steps)
+        view.carry.traces[key] = now.add_(before, alpha=decay**steps)
     return view.traced[key]

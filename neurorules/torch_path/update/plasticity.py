@@ -86,7 +86,7 @@ def _change_by_lingering(
     for entry in entries:
         weights = view.layer.weight_name(entry)
         w = view.parameters[weights]
-        change = change_by_eligibility(view, entry, w, lingering, post)
+        change = change_by_eligibility(view, entry, w, lingering, group.late, post)
         factors.gathered.add(weights, _scaled(view, group, w, change))
     return post.values
 
