@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from neurorules.brian2_steps.expression_texts import LATE, LINGERING, Place, Writer
-from neurorules.language.equations import ELIGIBILITY, Equation, Product, one_step_before
+from neurorules.language.equations import Equation, Product, one_step_before
 from neurorules.language.errors import UserError
 from neurorules.language.expressions import Binary, Expression, Name, names_in
 from neurorules.language.rules import Rule
+from neurorules.language.vocabulary import ELIGIBILITY
 from neurorules.neurons import NEURONS
 
 

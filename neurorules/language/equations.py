@@ -8,12 +8,9 @@ side only, so that every text is a sum of products: on tensors, each product is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from enum import Enum
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-from neurorules.language.eligibility import Eligibility
 from neurorules.language.errors import UserError
 from neurorules.language.expressions import (
     PAST,
@@ -27,64 +24,15 @@ from neurorules.language.expressions import (
     parse,
     show,
 )
-from neurorules.language.neuron_trace import Trace, check_past
+from neurorules.language.neuron_trace import check_past
 from neurorules.language.numbers import check_number
 from neurorules.language.unseen import hint_for
+from neurorules.language.vocabulary import ELIGIBILITY, WEIGHT, Side, Vocabulary
 
-ELIGIBILITY, WEIGHT = "dv_dw", "w"
 DELAYED = frozenset({"S_pre", "S_post", "v_post"})
 """What `delay` may read beside traces."""
 LARGEST_POWER = 8
 """Highest whole power of a mixed expression that is multiplied out; beyond it a text would explode."""
-
-
-class Side(Enum):
-    """Where a factor lives."""
-
-    PRE = "pre"
-    POST = "post"
-    WEIGHT = "weight"
-
-
-@dataclass(frozen=True)
-class Vocabulary:
-    """The names a rule text may use.
-
-    Args:
-        neuron: variables every neuron offers; `S` becomes legal as `S_pre` and `S_post`.
-        post_only: variables that exist at the postsynaptic neuron alone, such as `m`.
-        pre_only: variables that exist at the presynaptic neuron alone, such as `mean`.
-        synapse: the parameter's own name.
-        constants: declared constants and their values.
-        eligibilities: declared ones, by name.
-        traces: declared ones, by name; those names are among `neuron` and `post_only`.
-    """
-
-    neuron: frozenset[str]
-    post_only: frozenset[str] = frozenset({"m"})
-    pre_only: frozenset[str] = frozenset({"mean"})
-    synapse: str = WEIGHT
-    constants: Mapping[str, float] = field(default_factory=dict)
-    eligibilities: Mapping[str, Eligibility] = field(default_factory=dict)
-    traces: Mapping[str, Trace] = field(default_factory=dict)
-
-    def legal(self) -> set[str]:
-        """Every legal name, suffixes included."""
-        both = {f"{name}_{side}" for name in self.neuron for side in ("pre", "post")}
-        one_side = {f"{n}_post" for n in self.post_only} | {f"{n}_pre" for n in self.pre_only}
-        return both | one_side | {self.synapse, ELIGIBILITY} | set(self.constants) | set(self.eligibilities)
-
-    def remembered(self) -> set[str]:
-        """The traces that texts may read, suffixes included."""
-        return {f"{name}_{side}" for name in self.traces for side in ("pre", "post")} & self.legal()
-
-    def side(self, name: str) -> Side | None:
-        """The side of a legal name; None for a constant."""
-        if name in self.constants:
-            return None
-        if name == ELIGIBILITY or name in self.eligibilities or name.endswith("_pre"):
-            return Side.PRE
-        return Side.POST if name.endswith("_post") else Side.WEIGHT
 
 
 @dataclass(frozen=True)
@@ -317,6 +265,3 @@ def _mixed(expression: Expression, equation: Equation) -> UserError:
         f"{equation.owner}: the term `{show(expression)}` mixes {where}. Functions, comparisons, divisors and "
         f"powers take one side only: split it into a sum of products"
     )
-
-
-__all__ = ["ELIGIBILITY", "Equation", "Name", "Product", "Side", "Vocabulary"]

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from neurorules.language.config import SETTLED, SettledConfig, TrainConfig
 from neurorules.language.eligibility import Eligibility, check_distinct
-from neurorules.language.equations import Equation, Vocabulary
+from neurorules.language.equations import Equation
 from neurorules.language.errors import UserError
 from neurorules.language.expressions import show
 from neurorules.language.neuron_trace import MEMBRANE, SPIKES, Trace, at, check_traces, made_of_spikes
 from neurorules.language.ranges import BelowOne, Number, check_range, check_ranges
 from neurorules.language.settings import Defaults as Defaults
 from neurorules.language.signal_spec import SignalSpec
+from neurorules.language.vocabulary import Vocabulary
 
 Role = Literal["hidden", "readout"]
 Predict = Literal["readout", "prototypes", "local_readouts"]

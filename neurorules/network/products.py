@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurorules.language.equations import ELIGIBILITY, Equation
+from neurorules.language.equations import Equation
 from neurorules.language.expressions import Binary, Call, Expression, Name, Number, evaluate, names_in, show
 from neurorules.language.rules import Statistics
+from neurorules.language.vocabulary import ELIGIBILITY
 from neurorules.network.post_forms import PostForm, recognise
 
 

@@ -21,8 +21,9 @@ def {name}() -> Rule:
             # psi() is the neuron's pseudo-derivative; through_norm() carries a post factor back through the neuron's
             # own normalisation. delay(S_pre, 3) is S_pre of three steps ago. With trace_decay=0.8 there are x_pre and
             # x_post, low-pass traces of the spikes, and before(x_pre), without this step's own.
-            # eligibilities=(Eligibility("e", 0.9, "psi(v_post) * S_pre"),), imported from
-            # neurorules.language.eligibility, declares a trace a synapse, e.
+            # traces=(Trace("u", 0.9, "psi(v)"),) declares another trace of each neuron, u_post
+            # (neurorules.language.neuron_trace), and eligibilities=(Eligibility("e", 0.9, "psi(v_post) * S_pre"),) a
+            # trace of each synapse, e (neurorules.language.eligibility).
             Plasticity("w", "-through_norm(m_post * psi(v_post)) * (S_pre - mean_pre)"),
             Plasticity("b", "-m_post * psi(v_post)"),
             *DELTA_RULE,  # the read-out's own rule

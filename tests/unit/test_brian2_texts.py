@@ -16,10 +16,11 @@ from neurorules.brian2_steps.parity import Difference, Parity, compare_spikes
 from neurorules.brian2_steps.simulate import run_together, show_model, simulate
 from neurorules.brian2_steps.surrogate_texts import psi_text
 from neurorules.contracts.surrogate import Surrogate
-from neurorules.language.equations import Equation, Vocabulary
+from neurorules.language.equations import Equation
 from neurorules.language.errors import MissingExtra, UserError
 from neurorules.language.neuron_trace import Trace
 from neurorules.language.rules import HIDDEN_VARIABLES, NEURON_VARIABLES
+from neurorules.language.vocabulary import Vocabulary
 from neurorules.network.network import Network, build_network
 from neurorules.network.products import value_of
 from neurorules.neurons._leaky import LeakyIntegrator

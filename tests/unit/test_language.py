@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from neurorules.language.architecture import parse_net
 from neurorules.language.eligibility import Eligibility
-from neurorules.language.equations import Equation, Side, Vocabulary
+from neurorules.language.equations import Equation
 from neurorules.language.errors import UserError, nearest
 from neurorules.language.expressions import Binary, Call, Expression, Name, Number, evaluate, names_in, parse, show
 from neurorules.language.neuron_trace import Trace
 from neurorules.language.options import parse_list, parse_named
 from neurorules.language.rules import Plasticity, Rule, Source
+from neurorules.language.vocabulary import Side, Vocabulary
 from neurorules.network.products import group_products
 
 VOCABULARY = Vocabulary(frozenset({"S", "v", "x"}), constants={"theta": 0.7, "A": 1.3}, traces={"x": Trace("x", 0.7)})

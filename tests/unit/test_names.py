@@ -13,11 +13,12 @@ import pytest
 
 from neurorules import rules
 from neurorules.cli import run
-from neurorules.language.equations import Equation, Vocabulary
+from neurorules.language.equations import Equation
 from neurorules.language.errors import UserError
 from neurorules.language.neuron_trace import Trace
 from neurorules.language.registry import Registry
 from neurorules.language.rules import HIDDEN_VARIABLES, NEURON_VARIABLES, READOUT_VARIABLES
+from neurorules.language.vocabulary import Vocabulary
 from neurorules.rules import RULES
 
 ORDERS = """

@@ -7,9 +7,10 @@ import math
 import pytest
 
 from neurorules.language.architecture import AfterSpec, parse_net
-from neurorules.language.equations import Equation, Vocabulary
+from neurorules.language.equations import Equation
 from neurorules.language.expressions import evaluate
 from neurorules.language.neuron_trace import Trace
+from neurorules.language.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary(frozenset({"S", "v", "x"}), constants={"theta": 0.7, "A": 1.3}, traces={"x": Trace("x", 0.7)})
 NAMES = {

@@ -17,9 +17,9 @@ from torch import Tensor
 from neurorules.contracts.data_set import DataPlace
 from neurorules.contracts.normalisation import UpdateStatistics
 from neurorules.contracts.series import Series
-from neurorules.language.equations import ELIGIBILITY
 from neurorules.language.errors import UserError
 from neurorules.language.expressions import Name, calls_in, show
+from neurorules.language.vocabulary import ELIGIBILITY
 from neurorules.network.model import Model
 from neurorules.network.products import Group, Lingering, value_of
 from neurorules.network.texts import Text
