@@ -30,6 +30,7 @@ from neurorules.commands import (
     traces,
     train,
     tune,
+    window,
 )
 from neurorules.commands.grouped_help import Application
 from neurorules.language.errors import UserError, nearest
@@ -48,7 +49,7 @@ COMPLETE = "_NEURORULES_COMPLETE"
 """Variable of the environment by which a shell asks what may stand at the cursor."""
 SUBJECTS = {
     "Train and compare": (train, compare, tune, reproduce, report, paper),
-    "Look inside a network": (traces, explain, simulate, audit, causal),
+    "Look inside a network": (traces, explain, simulate, audit, causal, window),
     "Parts: what there is, and your own": (inspect, check, new),
     "This machine": (doctor,),
 }

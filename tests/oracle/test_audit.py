@@ -65,6 +65,7 @@ def alone(entries: list[dict[str, Any]], kind: str) -> str:
 
 
 NOBODY = dict.fromkeys(ROWS, "....")
+THEIR_OWN = {"hidden1": "#...", "hidden2": ".#..", "hidden3": "..#.", "readout": "...."}
 OWN_AND_BELOW = {"hidden1": "#...", "hidden2": "##..", "hidden3": ".##.", "readout": "..##"}
 AND_OUTPUT = {"hidden1": "#..#", "hidden2": "##.#", "hidden3": ".###", "readout": "..##"}
 AND_ALL_ABOVE = {"hidden1": "####", "hidden2": "####", "hidden3": ".###", "readout": "..##"}
@@ -78,6 +79,9 @@ THEORY = {
     "drtp": (NOBODY, OWN_AND_BELOW, "####", "...#"),
     "sigprop": (NOBODY, OWN_AND_BELOW, "####", "####"),
     "stdp": (NOBODY, OWN_AND_BELOW, "...#", "...#"),
+    "triplet_stdp": (NOBODY, OWN_AND_BELOW, "...#", "...#"),
+    "weight_dependent_stdp": (THEIR_OWN, OWN_AND_BELOW, "...#", "...#"),
+    "oja": (THEIR_OWN, OWN_AND_BELOW, "...#", "...#"),
     "shallow": (NOBODY, {**NOBODY, "readout": "..##"}, "...#", "...#"),
 }
 

@@ -29,6 +29,9 @@ SAID = {
     "local_readout": ("cross-entropy", "readouts=fixed", "low-pass", "burn-in", "streaming normalisation"),
     "traces_propagation": ("prototypes", "cosine", "temperature", "averaged", "arctangent", "decay=0.5", "streaming"),
     "stdp": ("either sign", "one step", "1.05"),
+    "triplet_stdp": ("either sign", "one step", "begin at 0"),
+    "weight_dependent_stdp": ("either sign", "one step", "begin at 0", "NEST"),
+    "oja": ("linear", "spikes"),
 }  # fmt: skip
 """By rule, a word of each choice that its specification does not give."""
 

@@ -1,0 +1,90 @@
+"""`neurorules window`: how a synapse changes by pairs of spikes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from neurorules.commands.output import print_json, print_table
+from neurorules.commands.settings import Json
+from neurorules.language.errors import UserError
+
+MOST = 10_000
+"""Most lags, or rates, that one command takes."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("window")(window)
+
+
+def window(
+    rule: Annotated[str, typer.Argument(help="A rule with its options, such as triplet_stdp:fit=hippocampal.")],
+    dt: Annotated[
+        str,
+        typer.Option(help="Lags in ms, post less pre: a list such as -10,10, or first:last:step such as -50:50:1."),
+    ] = "-50:50:1",
+    rates: Annotated[
+        str | None, typer.Option(help="Pairs per second, such as 0.1,10,20,40,50; without it, one pair for each lag.")
+    ] = None,
+    pairs: Annotated[int, typer.Option(min=1, max=100_000, help="Number of pairs at each rate.")] = 60,
+    weight: Annotated[float, typer.Option(help="The weight before; it stays that until all pairs are over.")] = 0.5,
+    m: Annotated[float | None, typer.Option(help="Third factor, for rules that read one, such as 1.")] = None,
+    step_ms: Annotated[float, typer.Option(help="What one step stands for, in ms.")] = 1.0,
+    out: Annotated[Path | None, typer.Option(help="Draw it: .png, .svg or .pdf.")] = None,
+    json: Json = False,
+) -> None:
+    """Show how a rule changes one synapse by the timing and the rate of its spikes."""
+    from neurorules.rules import RULES
+    from neurorules.torch_path.recording.window import window as measure
+
+    if out is not None:
+        from neurorules.traces.plots._shared import check_format
+
+        check_format(out)
+    if not 0 < step_ms < float("inf"):
+        raise UserError(f"--step-ms is {step_ms}, and has to be a number above 0")
+    lags = _numbers("--dt", dt)
+    asked = None if rates is None else _numbers("--rates", rates)
+    if asked is not None and min(asked) <= 0:
+        raise UserError(f"--rates holds {min(asked):g}, and each has to be above 0")
+    points = measure(RULES.make(rule), lags, asked, pairs=pairs, weight=weight, m=m, step_ms=step_ms)
+    if out is not None:
+        from neurorules.traces.plots._window import draw_window
+
+        draw_window(points, rule, out)
+    if json:
+        rows = [{"dt_ms": p.dt_ms, "rate_hz": p.rate_hz, "clamp_mV": None, "dw": p.dw} for p in points]
+        print_json({"rule": rule, "weight": weight, "pairs": pairs if asked else 1, "points": rows})
+        return
+    print_table(
+        ["lag, ms", "rate, Hz", "dw"],
+        [[f"{p.dt_ms:g}", "-" if p.rate_hz is None else f"{p.rate_hz:g}", f"{p.dw:+.6g}"] for p in points],
+    )
+    if out is not None:
+        print(f"{out} drawn")
+
+
+def _numbers(option: str, text: str) -> list[float]:
+    """A list of numbers, or `first:last:step` with both ends.
+
+    Raises:
+        UserError: what is neither, or more numbers than `MOST`.
+    """
+    try:
+        parts = [float(part) for part in text.replace(":", ",").split(",")]
+    except ValueError:
+        parts = []
+    if not parts or any(abs(part) > 1e9 or part != part for part in parts):
+        raise UserError(f"{option} is '{text:.80}', which is no list of numbers. Write 1,10,20 or first:last:step")
+    if ":" not in text:
+        return parts
+    if len(parts) != 3 or "," in text or parts[2] <= 0 or parts[1] < parts[0]:
+        raise UserError(f"{option} is '{text:.80}'. Write first:last:step with first below last and a step above 0")
+    first, last, step = parts
+    count = int((last - first) / step + 1e-9) + 1
+    if count > MOST:
+        raise UserError(f"{option} asks for {count} numbers; the most is {MOST}. Use a longer step")
+    return [first + number * step for number in range(count)]

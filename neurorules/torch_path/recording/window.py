@@ -1,0 +1,139 @@
+"""How a rule changes one synapse whose two neurons are made to fire: the window of STDP, and its rate dependence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurorules.contracts.series import Series
+from neurorules.language.errors import UserError
+from neurorules.language.rules import Rule
+from neurorules.network.model import build_model, initialise
+from neurorules.network.network import build_network
+from neurorules.network.texts import Text
+from neurorules.torch_path.forward.run_layer import Activity, Carry
+from neurorules.torch_path.update.local_view import Gathered, LocalView
+from neurorules.torch_path.update.plasticity import learn_layer
+from neurorules.traces.window import Point
+
+TAIL_MS = 500.0
+"""How long a synapse is watched after the last spike, so that what its traces still hold can act."""
+LARGEST = 200_000_000
+"""Most numbers that a train of spikes may have, steps times synapses."""
+
+
+def window(
+    rule: Rule, lags_ms: Sequence[float], rates_hz: Sequence[float] | None = None, *, pairs: int = 1,
+    weight: float = 0.5, m: float | None = None, step_ms: float = 1.0,
+) -> list[Point]:  # fmt: skip
+    """The change of a weight by pairs of spikes, as the rule's own text gives it.
+
+    Both neurons are made to fire, and nothing runs between them: the membrane is at its threshold in a step with a
+    postsynaptic spike and at rest in all others. The weight stays what it was until all pairs are over.
+
+    Args:
+        rule: whose text of hidden weights acts.
+        lags_ms: times of postsynaptic spikes less those of presynaptic ones, whole numbers of steps.
+        rates_hz: pairs per second, above 0; None for a single pair.
+        pairs: number of pairs at each rate, >= 1.
+        weight: before.
+        m: third factor of the postsynaptic neuron; None for a rule that reads none.
+        step_ms: what one step stands for, above 0.
+
+    Returns:
+        One point for each rate and lag, in that order.
+
+    Raises:
+        UserError: a rule that reads a third factor without one, or without a text of spikes; a lag or an interval that
+            is no whole number of steps; trains too long to hold.
+    """
+    if m is not None and not math.isfinite(m):
+        raise UserError(f"the third factor is {m}, and has to be a finite number, such as 1")
+    view, texts = _synapse(rule, len(lags_ms), m)
+    points = []
+    for rate in (None,) if rates_hz is None else tuple(rates_hz):
+        pre, post = _trains(lags_ms, rate, pairs if rate is not None else 1, step_ms)
+        points += [
+            Point(float(lag), rate, float(change))
+            for lag, change in zip(lags_ms, _changes(view, texts, pre, post, weight, m), strict=True)
+        ]
+    return points
+
+
+def _synapse(rule: Rule, synapses: int, m: float | None) -> tuple[LocalView, tuple[Text, ...]]:
+    """A layer of as many neurons as there are protocols, as its texts will see it, and the texts of its weights."""
+    network = build_network(str(synapses), (synapses,), 2, neuron=rule.defaults.neuron, norm="none")
+    layer = network.layers[0]
+    if not layer.neuron.spiking or rule.defaults.connection != "dense":
+        raise UserError(f"rule '{rule.name}' runs on neurons that do not spike, and a window is of spikes. {_ADVICE}")
+    if m is None and rule.signal is not None:
+        raise UserError(
+            f"rule '{rule.name}' reads a third factor, which its signal makes from data. Say what it is: --m 1"
+        )
+    model = build_model(network, rule)
+    texts = tuple(t for t in model.texts if (t.plasticity.parameter, t.plasticity.role) == ("w", "hidden"))
+    texts = tuple(t for t in texts if t.plasticity.phase == "input")
+    if not texts:
+        raise UserError(f"the hidden weights of rule '{rule.name}' do not learn from spikes. {_ADVICE}")
+    nothing = Series(torch.zeros(1, 1, synapses, dtype=torch.float64), False)
+    activity = Activity(1, {}, {}, {}, None, None, nothing, nothing, None)
+    learned = initialise(model, 0, torch.device("cpu"), torch.float64)
+    view = LocalView(
+        layer, "input", activity, None, learned.parameters, rule.constants, rule.declared_traces, Carry(), True
+    )
+    return view, texts
+
+
+_ADVICE = "Ask for a rule of spikes, such as stdp"
+
+
+def _steps(time_ms: float, step_ms: float, what: str) -> int:
+    steps = round(time_ms / step_ms)
+    if abs(steps * step_ms - time_ms) > 1e-6 * step_ms:
+        raise UserError(
+            f"{what} of {time_ms:g} ms is no whole number of steps of {step_ms:g} ms. Use another --step-ms"
+        )
+    return steps
+
+
+def _trains(lags_ms: Sequence[float], rate_hz: float | None, pairs: int, step_ms: float) -> tuple[Tensor, Tensor]:
+    """Spikes of both neurons of each synapse, (T, 1, N)."""
+    lags = np.array([_steps(lag, step_ms, "a lag") for lag in lags_ms])
+    period = 0 if rate_hz is None else _steps(1000 / rate_hz, step_ms, f"the interval at {rate_hz:g} Hz,")
+    first = int(max(0, -lags.min()))
+    steps = first + period * (pairs - 1) + int(max(0, lags.max())) + 1 + round(TAIL_MS / step_ms)
+    if steps * len(lags) > LARGEST:
+        at = "" if rate_hz is None else f" at {rate_hz:g} Hz"
+        raise UserError(
+            f"{pairs} pairs{at} are {steps} steps of {len(lags)} synapses, too many to hold. Use fewer "
+            f"--pairs, or a longer --step-ms"
+        )
+    pre, post = torch.zeros(2, steps, 1, len(lags), dtype=torch.float64)
+    for pair in range(pairs):
+        pre[first + pair * period] = 1
+        post[torch.from_numpy(first + pair * period + lags), 0, torch.arange(len(lags))] = 1
+    return pre, post
+
+
+def _changes(
+    view: LocalView, texts: tuple[Text, ...], pre: Tensor, post: Tensor, weight: float, m: float | None
+) -> Tensor:
+    """The change of each synapse, (N,)."""
+    layer = view.layer
+    name = layer.weight_name(layer.inputs[0])
+    dynamics = layer.neuron.dynamics()
+    threshold = 1.0 if dynamics is None else dynamics.v_threshold
+    v = Series(post * threshold, False)
+    arriving = {layer.inputs[0].name: Series(pre, False)}
+    activity = Activity(len(pre), {}, arriving, {}, None, None, v, Series(post, False), None)
+    factor = None if m is None else Series(torch.full_like(post[0], m), True)
+    parameters = {**view.parameters, name: torch.full_like(view.parameters[name], weight)}
+    fresh = replace(view, activity=activity, m=factor, parameters=parameters, carry=Carry(), traced={})
+    gathered = Gathered()
+    learn_layer(fresh, texts, {}, gathered)
+    return gathered.changes[name].diagonal()
