@@ -34,40 +34,42 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         NO_SIGNAL: "oja shallow stdp triplet_stdp weight_dependent_stdp"
     },
     "test_circuits.py::test_declared_eligibilities_are_refused_by_name": {
-        NO_CIRCUIT: "bptt dfa fa local_readout oja spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp"
+        NO_CIRCUIT: "bptt dfa fa local_readout oja sign_symmetry spiking_bsp traces_propagation triplet_stdp "
+        "weight_dependent_stdp"
     },
     "test_circuits.py::test_it_is_a_rule_of_the_same_name": {
-        NO_CIRCUIT: "bptt dfa fa local_readout oja spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp"
+        NO_CIRCUIT: "bptt dfa fa local_readout oja sign_symmetry spiking_bsp traces_propagation triplet_stdp "
+        "weight_dependent_stdp"
     },
     "test_audit.py::test_an_audit_finds_what_a_rules_equations_read": {
         TABLES: "bsp local_readout spiking_bsp traces_propagation"
     },
     "test_brian2_online.py::test_every_lowered_rule_moves_its_weights_alike_while_it_runs": {
-        CARRIED: "bptt fa spiking_bsp",
+        CARRIED: "bptt fa sign_symmetry spiking_bsp",
         ONE_STEP: "bsp",
     },
     "test_explain.py::test_the_steps_add_up_to_the_gradient_of_a_dense_synapse": {FROZEN: "shallow"},
     "test_explain.py::test_the_steps_add_up_where_a_kernel_is_shared": {
         FROZEN: "shallow",
         NO_MAPS: "bsp",
-        MAPS: "drtp fa oja spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp",
+        MAPS: "drtp fa oja sign_symmetry spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp",
     },
     "test_fused.py::test_every_rule_learns_the_same_on_both_ways": {ONE_STEP: "bsp"},
     "test_pipeline.py::test_a_pipeline_learns_the_same_bits_as_one_layer_after_the_other": {
-        LOCKED: "bptt bsp dfa fa pepita spiking_bsp"
+        LOCKED: "bptt bsp dfa fa pepita sign_symmetry spiking_bsp"
     },
     "test_schedules.py::test_by_step_and_chunks_learn_what_by_layer_learns": {
         FROZEN: "shallow",
         ONE_STEP: "bsp",
-        IN_TIME: "bptt fa spiking_bsp traces_propagation",
+        IN_TIME: "bptt fa sign_symmetry spiking_bsp traces_propagation",
     },
     "test_learner.py::test_a_learner_learns_from_one_sample_at_a_time": {
         FROZEN: "shallow",
         NOT_SPIKING: "bsp",
-        SAME_LOOP: "oja spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp",
+        SAME_LOOP: "oja sign_symmetry spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp",
     },
     "test_learner.py::test_the_same_seed_gives_the_same_bits_whatever_was_drawn_elsewhere": {
-        SAME_LOOP: "bsp oja shallow spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp"
+        SAME_LOOP: "bsp oja shallow sign_symmetry spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp"
     },
     "test_citations.py::test_every_choice_that_is_not_the_papers_is_declared": {NO_PAPER: "shallow"},
     "test_data_use.py::test_no_rule_learns_from_samples_that_are_held_out": {FIRST_OF_ALL: "sigprop"},
@@ -86,7 +88,10 @@ WHOLE = "transmits all of every spike"
 BY_OTHERS = "is read back by other libraries in unit/test_exports.py"
 
 NOT_APPLICABLE: dict[tuple[str, str], dict[str, str]] = {
-    ("rule", "by_layer_equals_by_step"): {ONE_STEP: "bsp", IN_TIME: "bptt fa spiking_bsp traces_propagation"},
+    ("rule", "by_layer_equals_by_step"): {
+        ONE_STEP: "bsp",
+        IN_TIME: "bptt fa sign_symmetry spiking_bsp traces_propagation",
+    },
     ("rule", "changes_are_linear_in_the_third_factor"): {
         FROZEN: "shallow",
         UNTAUGHT: "stdp pepita:form=time_local oja triplet_stdp weight_dependent_stdp",

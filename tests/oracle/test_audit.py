@@ -74,6 +74,7 @@ THEORY = {
     # weights read, activity read, label, later steps: by the rules' equations
     "bptt": (ABOVE, AND_ALL_ABOVE, "####", "####"),
     "fa": (NOBODY, AND_ALL_ABOVE, "####", "####"),
+    "sign_symmetry": (ABOVE, AND_ALL_ABOVE, "####", "####"),
     "dfa": (NOBODY, AND_OUTPUT, "####", "####"),
     "pepita": (NOBODY, AND_OUTPUT, "####", "####"),
     "drtp": (NOBODY, OWN_AND_BELOW, "####", "...#"),

@@ -66,15 +66,26 @@ def test_target_projection_is_minus_the_label_through_a_matrix(presynaptic: str)
 
 @pytest.mark.parametrize("presynaptic", LINEAR)
 @pytest.mark.parametrize("neuron", NEURONS)
-@pytest.mark.parametrize("rule", ["bptt", "fa"])
+@pytest.mark.parametrize("rule", ["bptt", "fa", "sign_symmetry", "sign_symmetry:sizes=fixed"])
 def test_the_error_goes_down_layer_by_layer_and_step_by_step(rule: str, neuron: str, presynaptic: str) -> None:
-    """Werbos 1990, Lillicrap et al. 2016: m_l[t] = W^T dI_{l+1}[t], or B dI_{l+1}[t]; dI = psi m, back in time."""
+    """Werbos 1990, Lillicrap et al. 2016, Liao et al. 2016: m_l[t] = B dI_{l+1}[t]; dI = psi m, back in time.
+
+    B is W^T, fixed random weights, or the signs of W^T times sizes of their own.
+    """
     hand = Hand(f"{rule}:presynaptic={presynaptic}", neuron=neuron)
     run, found = hand.run(X), hand.trial(X, LABELS)
     down = np.broadcast_to(error_of(run.output, LABELS) / STEPS, (STEPS, SAMPLES, CLASSES))
     above, m = "readout", []
     for layer in reversed(range(len(hand.names))):
-        back = hand.weights(above) if rule == "bptt" else hand.state(f"feedback.{above}.ff.w")
+        match rule.partition(":")[0]:
+            case "bptt":
+                back = hand.weights(above)
+            case "fa":
+                back = hand.state(f"feedback.{above}.ff.w")
+            case _:
+                back = np.sign(hand.weights(above))
+                uniform = back.shape[1] ** -0.5
+                back = back * (hand.state(f"sizes.{above}.ff.w") if "fixed" in rule else uniform)
         m.insert(0, down @ back)
         assert_m(found, hand.names[layer], m[0])
         down = m[0] * psi(run.v[layer])
@@ -82,6 +93,24 @@ def test_the_error_goes_down_layer_by_layer_and_step_by_step(rule: str, neuron: 
             down = hand.through_time(layer, run, down)
         above = hand.names[layer]
     assert_gradients(found, expected_changes(hand, run, m, presynaptic))
+
+
+def test_sign_symmetry_with_the_sizes_of_the_weights_is_backpropagation_to_the_bit() -> None:
+    exact, signed = Hand("bptt"), Hand("sign_symmetry:sizes=fixed")
+    for name in signed.learned.signal:
+        signed.learned.signal[name] = signed.learned.parameters[name.removeprefix("sizes.")].abs()
+    one, other = exact.trial(X, LABELS).gradients, signed.trial(X, LABELS).gradients
+    assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_sizes_that_are_drawn_anew_are_the_same_in_one_trial_and_others_in_the_next() -> None:
+    learner = Learner("7-7", "sign_symmetry:sizes=redrawn", input_shape=(6,), classes=3, seed=0, device="cpu")
+    signal, signs = learner.model.signal, torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
+    state = dict(learner.learned.signal)
+    first, again = (signal._sizes(state, "hidden2.ff.w", signs) for _ in range(2))
+    later = signal._sizes({**state, "trial": state["trial"] + 1}, "hidden2.ff.w", signs)
+    assert torch.equal(first, again) and not torch.equal(first, later) and bool((first > 0).all())
+    assert not torch.equal(first, signal._sizes(state, "readout.ff.w", signs))
 
 
 @pytest.mark.parametrize("readouts", ["learned", "fixed"])
@@ -123,6 +152,7 @@ DRAWN = {
     "dfa": ("hidden1.feedback", "hidden2.feedback"),
     "drtp": ("hidden1.feedback", "hidden2.feedback"),
     "fa": ("feedback.hidden2.ff.w", "feedback.readout.ff.w"),
+    "sign_symmetry:sizes=fixed": ("sizes.hidden2.ff.w", "sizes.readout.ff.w"),
     "local_readout:readouts=fixed": ("hidden1.local_w", "hidden2.local_w"),
     "pepita": ("projection",),
     "pepita:neurons=rate:init=normal:mirror=layers": ("projection", "feedback.hidden1"),

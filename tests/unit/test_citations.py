@@ -32,6 +32,7 @@ SAID = {
     "triplet_stdp": ("either sign", "one step", "begin at 0"),
     "weight_dependent_stdp": ("either sign", "one step", "begin at 0", "NEST"),
     "oja": ("linear", "spikes"),
+    "sign_symmetry": ("psi", "fan-in", "Adam", "back through time"),
 }  # fmt: skip
 """By rule, a word of each choice that its specification does not give."""
 

@@ -164,7 +164,7 @@ class Purchase:
             "output_error": _bought(signal, "output_error", self.output_error),
             "above": self._above(above if transport else None) if "above" in signal.needs else None,
             "weights": Copies(above, refusal) if transport else None,
-            "signs": Copies(above, refusal, torch.sign) if "weight_sign" in signal.needs else None,
+            "signs": Copies(_signs(above), refusal) if "weight_sign" in signal.needs else None,
             "answer": self.answered if "noise_phase" in signal.needs else None,
         }
 
@@ -173,6 +173,11 @@ class Purchase:
             return None
         forward = None if weights is None else weights.__getitem__
         return partial(_from_above, self.carried, forward, self.model.network.layers[self.index].name)
+
+
+def _signs(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The signs of weights, as tensors from which no way leads to the weights."""
+    return {name: torch.sign(weight) for name, weight in weights.items()}
 
 
 def _from_above(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from neurorules.language.errors import UserError
@@ -17,21 +16,18 @@ class Copies(Mapping[str, Tensor]):
     Args:
         tensors: those that may be had, and no others.
         refusal: how the message goes on behind the name of any other.
-        form: makes the copy, or something of it such as its signs.
 
     Raises:
         UserError: another name is asked for.
     """
 
-    def __init__(
-        self, tensors: Mapping[str, Tensor], refusal: str, form: Callable[[Tensor], Tensor] = torch.clone
-    ) -> None:
-        self._tensors, self._refusal, self._form = tensors, refusal, form
+    def __init__(self, tensors: Mapping[str, Tensor], refusal: str) -> None:
+        self._tensors, self._refusal = tensors, refusal
 
     def __getitem__(self, name: str) -> Tensor:
         if name not in self._tensors:
             raise UserError(f"'{name}' {self._refusal}")
-        return self._form(self._tensors[name])
+        return self._tensors[name].clone()
 
     def __contains__(self, name: object) -> bool:
         return name in self._tensors

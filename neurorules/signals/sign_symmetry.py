@@ -1,0 +1,82 @@
+"""Sign symmetry: errors are carried down through weights that have the signs of the forward ones, and other sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Literal
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from neurorules.contracts.net_shape import NetShape
+from neurorules.contracts.series import Series
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
+from neurorules.contracts.view import View, bought
+from neurorules.language.ranges import ranged
+
+SEEDS = 1_000_003
+"""Apart from each other are the seeds of two runs, so that no trial of one draws what a trial of the other does."""
+
+
+@ranged("signal 'sign_symmetry'")
+@dataclass(frozen=True)
+class SignSymmetry(Signal):
+    """m_l[t] = B_{l+1} dI_{l+1}[t] with B = M sign(W^T). Sources: Liao, Leibo & Poggio 2016; Xiao et al. 2019.
+
+    Args:
+        sizes: the sizes M: uniform, one number for a layer; fixed, drawn once; redrawn, drawn anew for each trial. All
+            have the mean square 1/fan-in.
+    """
+
+    sizes: Literal["uniform", "fixed", "redrawn"] = "uniform"
+
+    varies = True
+
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override]
+        """Signs of the weights above and, for sizes that are drawn once, fixed feedback."""
+        own = {"target", "output_error", "weight_sign", "above", "history"}
+        return frozenset(own | ({"fixed_feedback"} if self.sizes == "fixed" else set()))
+
+    @property
+    def moves(self) -> Mapping[str, str]:  # type: ignore[override]
+        """The number of the trial, where sizes are drawn anew."""
+        return {"trial": "count"} if self.sizes == "redrawn" else {}
+
+    def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
+        if self.sizes == "redrawn":
+            return {
+                "seed": torch.randint(2**31, (), generator=generator),
+                "trial": torch.zeros((), dtype=torch.int64),
+            }
+        state: SignalState = {}
+        for layer in net.layers if self.sizes == "fixed" else ():
+            for name, shape in layer.weights.items():
+                drawn = torch.randn(shape, generator=generator, dtype=torch.float64)
+                state[f"sizes.{name}"] = drawn.abs() * prod(shape[1:]) ** -0.5
+        return state
+
+    def observe(self, state: SignalState, sample: Series, labels: Int[Tensor, "B"] | None) -> SignalState:
+        return {"trial": state["trial"] + 1} if self.sizes == "redrawn" else {}
+
+    def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
+        signs = bought(view.signs, "weight_sign")
+        errors = bought(view.above, "above")(lambda name: self._sizes(state, name, signs[name]) * signs[name])
+        return ThirdFactor({"input": errors.like(-errors.values)}, {}, {})
+
+    def _sizes(self, state: SignalState, name: str, signs: Tensor) -> Tensor | float:
+        """The sizes M of the feedback beside one matrix of weights."""
+        if self.sizes == "fixed":
+            return state[f"sizes.{name}"]
+        if self.sizes == "uniform":
+            return float(prod(signs.shape[1:]) ** -0.5)
+        seed = (int(state["seed"]) * SEEDS + int(state["trial"])) * SEEDS + sum(name.encode())
+        generator = torch.Generator().manual_seed(seed % 2**63)
+        drawn = torch.randn(signs.shape, generator=generator, dtype=torch.float64).abs()
+        return (drawn * prod(signs.shape[1:]) ** -0.5).to(signs)
+
+
+ENTRY = SignSymmetry
