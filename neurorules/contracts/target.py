@@ -1,0 +1,56 @@
+"""What a sample's target may be: a class, several labels, values, or one of these for each step of the trial.
+
+| task                | targets of a batch | loss of one sample, from the outputs o of the read-out          |
+|---------------------|--------------------|-----------------------------------------------------------------|
+| classes             | (B,) whole numbers | -log softmax(o)[class], or sum (o - target)^2 / 2               |
+| multilabel          | (B, C) of 0 and 1  | -sum log sigmoid((2 y - 1) o), or sum (o - target)^2 / 2        |
+| regression          | (B, O) values      | sum (o - y)^2 / 2                                               |
+| classes_per_step    | (B, T) whole       | that of classes at each step, averaged over the steps           |
+| regression_per_step | (B, T, O) values   | that of regression at each step, averaged over the steps        |
+
+The second loss is that of rules whose loss is squared: their targets are `Rule.targets`, the first where y is 1. The
+samples count first in all targets, also where the drive has time first. o is the average of the read-out's output over
+the trial, or over its last steps (`last_steps`); where there is a target for each step, it is the output of that step.
+"""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from neurorules.language.settings import Task
+
+TASKS: tuple[Task, ...] = get_args(Task)
+"""Every kind of target."""
+CLASSES: frozenset[Task] = frozenset({"classes"})
+"""Targets that are one class for each sample: what a signal is taught by that says nothing else (`Signal.tasks`)."""
+PER_SAMPLE: frozenset[Task] = frozenset({"classes", "multilabel", "regression"})
+"""Targets that belong to a sample as a whole."""
+PER_STEP: frozenset[Task] = frozenset({"classes_per_step", "regression_per_step"})
+"""Targets that are one for each step of the trial."""
+OF_CLASSES: frozenset[Task] = frozenset({"classes", "classes_per_step"})
+"""Targets that are class indices."""
+OF_VALUES: frozenset[Task] = frozenset({"regression", "regression_per_step"})
+"""Targets that are values."""
+FEWEST_OUTPUTS: dict[Task, int] = {task: 2 if task in OF_CLASSES else 1 for task in TASKS}
+"""The smallest number of outputs: one class alone leaves nothing to tell apart."""
+
+
+def target_rows(
+    labels: Shaped[Tensor, "*targets"], outputs: int, like: Float[Tensor, "..."]
+) -> Float[Tensor, "*lead outputs"]:
+    """The targets as vectors of the read-out's size: class indices become one-hot rows, vectors stay what they are.
+
+    Args:
+        labels: class indices (B,) or (B, T), int64; or vectors (B, O) or (B, T, O), floating-point.
+        outputs: number of outputs, or of classes.
+        like: a tensor on the device and of the precision that the result shall have.
+
+    Returns:
+        (B, O), or (B, T, O) where there is a target for each step.
+    """
+    if labels.is_floating_point():
+        return labels.to(like)
+    return like.new_zeros(*labels.shape, outputs).scatter_(-1, labels[..., None], 1.0)
