@@ -61,7 +61,8 @@ class View:
         inner: by phase, what the inner integration of the neurons left, for neurons that have one (T = 1).
         gain: 1/sigma of the layer's normalisation, (N,) or (C, 1, 1); None where it has none.
         scored: how many of the last steps count, where steps count one by one; None where all of them do.
-        labels: class indices (B,), or the targets of another task (`Signal.tasks`). This and all that follows is None unless `needs` buy it (see `bought`).
+        labels: class indices (B,), or the targets of another task (`Signal.tasks`). This and all that follows is None
+            unless `needs` buy it (see `bought`).
         output_error: derivative of the loss by the average output, (B, C); by that of each step, (T, B, C), where
             steps count one by one.
         above: what reaches this layer's spikes from above.

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurorules.contracts.net_shape import LayerShape, NetShape
+from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.normalisation import CurrentStatistics, UpdateStatistics
 from neurorules.contracts.running_mean import RunningMean
 from neurorules.contracts.signal import Signal, SignalState
@@ -21,6 +21,7 @@ from neurorules.language.signal_spec import SignalSpec
 from neurorules.network.foresight import check_parameters
 from neurorules.network.network import Network, Parameters
 from neurorules.network.serving import check_efficacies, check_phases, check_task, why_not_shuffled, without_phases
+from neurorules.network.shape import shape_of
 from neurorules.network.texts import Text, compile_rule
 
 
@@ -212,20 +213,6 @@ def build_model(
             f"Use a rule that teaches them by labels or errors of their own, such as sigprop or dfa"
         )
     return model
-
-
-def shape_of(network: Network, task: Task = "classes") -> NetShape:
-    """A network as signals see it, with the targets that its samples have."""
-    layers = tuple(
-        LayerShape(
-            layer.name,
-            layer.shape,
-            layer.neuron,
-            {layer.weight_name(e): e.connection.weight_shape(e.pre_shape) for e in layer.inputs},
-        )
-        for layer in network.layers
-    )
-    return NetShape(layers, network.input_shape, network.classes, task)
 
 
 def _with_text(rule: Rule, dw: str) -> Rule:
