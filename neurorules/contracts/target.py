@@ -15,7 +15,7 @@ the trial, or over its last steps (`last_steps`); where there is a target for ea
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import NamedTuple, get_args
 
 from jaxtyping import Float, Shaped
 from torch import Tensor
@@ -54,3 +54,51 @@ def target_rows(
     if labels.is_floating_point():
         return labels.to(like)
     return like.new_zeros(*labels.shape, outputs).scatter_(-1, labels[..., None], 1.0)
+
+
+class Figure(NamedTuple):
+    """A figure that says how good predictions are.
+
+    Args:
+        words: its name in a table.
+        share: whether it is a share in 0..1, which tables show in percent, or a number of the targets' own unit.
+        higher: whether higher is better.
+    """
+
+    words: str
+    share: bool = True
+    higher: bool = True
+
+
+FIGURES: dict[str, Figure] = {
+    "accuracy": Figure("accuracy"),
+    "f1": Figure("F1"),
+    "label_accuracy": Figure("accuracy per label"),
+    "exact_match": Figure("exact match"),
+    "mse": Figure("mean squared error", share=False, higher=False),
+    "mae": Figure("mean absolute error", share=False, higher=False),
+    "r2": Figure("R2", share=False),
+}
+"""Figures by their key, which stands behind `test_`, `validation_` and `train_` in results and metrics."""
+FIGURES_OF: dict[Task, tuple[str, ...]] = {
+    task: ("accuracy",) if task in OF_CLASSES
+    else ("f1", "label_accuracy", "exact_match") if task == "multilabel"
+    else ("mse", "mae", "r2")
+    for task in TASKS
+}  # fmt: skip
+"""The figures of each task; the first one is the one that is chosen by, and that tables show where they show one."""
+
+
+def shown(name: str, value: float) -> str:
+    """A figure in words, such as `97.21 %` or `mse 0.0412`.
+
+    Args:
+        name: its key in `FIGURES`.
+        value: as results hold it.
+
+    Returns:
+        Percent of a share, with the figure's name where it is no accuracy; else the name and four digits.
+    """
+    figure = FIGURES[name]
+    number = f"{100 * value:.2f} %" if figure.share else f"{value:.4g}"
+    return number if name == "accuracy" else f"{figure.words} {number}"

@@ -12,7 +12,7 @@ from neurorules.datasets import held
 from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
-from neurorules.torch_path.training.batches import load_training_data, with_steps_of_data
+from neurorules.torch_path.training.batches import load_training_data, sizes_of, with_steps_of_data
 from neurorules.torch_path.training.checks import Diverged
 from neurorules.torch_path.training.learner import Learner
 
@@ -44,7 +44,7 @@ def check_net(config: SettledConfig, source: DataSet) -> None:
         UserError: they cannot, or the rule's text reads what it cannot see.
     """
     if config.path == "torch":  # a circuit's plan has looked at all of it
-        Learner(config.net, input_shape=source.shape, classes=source.classes, **config.learner_settings())
+        Learner(config.net, **sizes_of(source), **config.learner_settings())
 
 
 def with_data(config: TrainConfig, data_dir: DataPlace) -> tuple[TrainConfig, DataPlace]:
