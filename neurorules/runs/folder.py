@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from neurorules.language.config import TrainConfig, config_from, in_todays_words
 from neurorules.contracts.target import FIGURES_OF
+from neurorules.language.config import TrainConfig, config_from, in_todays_words
 from neurorules.language.errors import UserError
 from neurorules.runs import checkpoint
 from neurorules.runs.atomic import remove_leftovers, write_text
@@ -25,19 +25,20 @@ RUN_FILES = (RESULT, SEAL_FILE, WEIGHTS, METRICS, *checkpoint.FILES, CONFIG)
 
 FIRST_KEYS = (
     *("rule", "data", "net", "neuron", "steps", "seed", "epochs", "train_samples", "test_samples"),
-    *("train_seconds", "samples_per_second", "peak_memory_mb"),
+    *("test_accuracy", "validation_accuracy", "train_seconds", "samples_per_second", "peak_memory_mb"),
     *("spikes_per_sample", "synops_per_sample", "needs", "versions"),
 )
-"""Keys that `result.json` has held from the first version on, beside the figures of the test and validation samples. A
-file that lacks one of them is damaged."""
+"""Keys that `result.json` has held from the first version on. A file that lacks one of them is damaged. Where the task is
+no classes, its own figures stand in the place of the accuracies (`contracts.target.FIGURES_OF`)."""
 RESULT_KEYS = (*FIRST_KEYS, "lr", "readout_lr", "optimizer", "readout_optimizer", "encode")
 """Keys that `result.json` holds at least when it is written; it may hold others."""
 
 
-def _figures(result: Mapping[str, Any]) -> list[str]:
-    """Keys of the figures that a result of its task holds; one that names no task is of classes."""
+def _of_task(keys: Sequence[str], result: Mapping[str, Any]) -> list[str]:
+    """The keys that a result of its task holds; one that names no task is of classes."""
     names = FIGURES_OF.get(result.get("task", "classes"), ())
-    return [f"{part}_{name}" for part in ("test", "validation") for name in names]
+    parts = [(key.removesuffix("accuracy"), key.endswith("_accuracy")) for key in keys]
+    return [one for part, figures in parts for one in ([part + name for name in names] if figures else [part])]
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ class RunFolder:
         Raises:
             ValueError: a key of `RESULT_KEYS` is missing.
         """
-        missing = [key for key in (*RESULT_KEYS, *_figures(result)) if key not in result]
+        missing = [key for key in _of_task(RESULT_KEYS, result) if key not in result]
         if missing:
             raise ValueError(f"the result lacks {', '.join(missing)}")
         seal = seal_of(self.config(), self.path / WEIGHTS)
@@ -203,7 +204,7 @@ class RunFolder:
             UserError: the file is damaged.
         """
         result = _object(self.path / RESULT)
-        missing = [key for key in (*FIRST_KEYS, *_figures(result)) if key not in result]
+        missing = [key for key in _of_task(FIRST_KEYS, result) if key not in result]
         if missing:
             lacks = ", ".join(missing)
             raise UserError(f"{self.path / RESULT} is damaged: it lacks {lacks}. Train the run again with --force")

@@ -37,6 +37,11 @@ class Evaluation(NamedTuple):
     mean_rates: dict[str, float]
     silent: dict[str, float]
 
+    @property
+    def accuracy(self) -> float:
+        """Share of the samples, or of their steps, whose class was predicted, in 0..1; of classes alone."""
+        return self.figures["accuracy"]
+
 
 @own_session()
 def evaluate(learner: Learner, part: Part, seed: int = 0) -> Evaluation:
