@@ -15,7 +15,8 @@ the trial, or over its last steps (`last_steps`); where there is a target for ea
 
 from __future__ import annotations
 
-from typing import NamedTuple, get_args
+from collections.abc import Mapping
+from typing import Any, NamedTuple, get_args
 
 from jaxtyping import Float, Shaped
 from torch import Tensor
@@ -80,6 +81,8 @@ FIGURES: dict[str, Figure] = {
     "r2": Figure("R2", share=False),
 }
 """Figures by their key, which stands behind `test_`, `validation_` and `train_` in results and metrics."""
+OF_ALL = frozenset({"f1", "r2"})
+"""Figures that are made of all samples together, and are no mean over batches."""
 FIGURES_OF: dict[Task, tuple[str, ...]] = {
     task: ("accuracy",) if task in OF_CLASSES
     else ("f1", "label_accuracy", "exact_match") if task == "multilabel"
@@ -87,6 +90,11 @@ FIGURES_OF: dict[Task, tuple[str, ...]] = {
     for task in TASKS
 }  # fmt: skip
 """The figures of each task; the first one is the one that is chosen by, and that tables show where they show one."""
+
+
+def first_figure(result: Mapping[str, Any]) -> str:
+    """The key of the figure that a result is chosen and shown by; a result that names no task is of classes."""
+    return FIGURES_OF[result.get("task") or "classes"][0]
 
 
 def shown(name: str, value: float) -> str:

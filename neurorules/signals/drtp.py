@@ -33,7 +33,7 @@ class TargetProjection(Signal):
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
         labels = bought(view.labels, "target")
         feedback = state[feedback_name(view.layer.name)]
-        m = -torch.tensordot(labels, feedback, 1) if labels.is_floating_point() else -feedback[labels]
+        m = -torch.tensordot(labels.to(feedback), feedback, 1) if labels.is_floating_point() else -feedback[labels]
         return ThirdFactor({"input": constant_in_time(m, view.steps)}, {}, {})
 
 
