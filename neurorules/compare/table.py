@@ -25,7 +25,7 @@ class Row:
         spikes: mean number of hidden spikes per sample.
         needs: what the rule's signal needs, in words of `signals.NEEDS`.
         figure: which figure it is, a key of `contracts.target.FIGURES`.
-        r2: mean R2 of the test values, which is 0 where their mean is predicted; None for other tasks than a regression.
+        r2: mean R2 of the test values, which is 0 where their mean is predicted; None for tasks without values.
     """
 
     rule: str

@@ -28,8 +28,8 @@ FIRST_KEYS = (
     *("test_accuracy", "validation_accuracy", "train_seconds", "samples_per_second", "peak_memory_mb"),
     *("spikes_per_sample", "synops_per_sample", "needs", "versions"),
 )
-"""Keys that `result.json` has held from the first version on. A file that lacks one of them is damaged. Figures of other
-tasks than classes stand in the place of the accuracies (`contracts.target.FIGURES_OF`)."""
+"""Keys that `result.json` has held from the first version on. A file that lacks one of them is damaged. The figures of
+other tasks than classes stand in the place of the accuracies (`contracts.target.FIGURES_OF`)."""
 RESULT_KEYS = (*FIRST_KEYS, "lr", "readout_lr", "optimizer", "readout_optimizer", "encode")
 """Keys that `result.json` holds at least when it is written; it may hold others."""
 
