@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, get_args
 
+import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
@@ -55,6 +56,27 @@ def target_rows(
     if labels.is_floating_point():
         return labels.to(like)
     return like.new_zeros(*labels.shape, outputs).scatter_(-1, labels[..., None], 1.0)
+
+
+def blank_targets(
+    task: Task, samples: int, steps: int, outputs: int, like: Float[Tensor, "..."]
+) -> Shaped[Tensor, "*targets"]:
+    """Targets of a task that are all 0, as of a trial of which nothing is learned.
+
+    Args:
+        task: what they are.
+        samples: number of samples B.
+        steps: T.
+        outputs: number of outputs O.
+        like: a tensor on the device, and of the precision where they are no classes.
+
+    Returns:
+        (B,) or (B, T) int64, or (B, O) or (B, T, O).
+    """
+    lead = (samples, steps) if task in PER_STEP else (samples,)
+    if task in OF_CLASSES:
+        return torch.zeros(lead, dtype=torch.int64, device=like.device)
+    return like.new_zeros(*lead, outputs)
 
 
 class Figure(NamedTuple):
