@@ -8,6 +8,7 @@ from typing import Any
 from neurorules.compare.one_line import compare
 from neurorules.language.config import TrainConfig, config_from
 from neurorules.language.keywords import with_keywords
+from neurorules.language.settings import Task
 from neurorules.runner.dispatch import train as train_config
 from neurorules.runner.given_data import SensorSize, given_data
 from neurorules.torch_path.process.session import own_session
@@ -25,6 +26,7 @@ def train(
     data: Any = TrainConfig.data,
     batch_first: bool | None = None,
     sensor_size: SensorSize = None,
+    task: Task | None = None,
     out: str | Path | None = None,
     data_dir: str | Path | None = None,
     resume: bool = False,
@@ -40,6 +42,8 @@ def train(
             or tonic, a DataLoader, or anything that yields (sample, label) or (samples, labels).
         batch_first: for (train, test) with a time axis: True for (N, T, ...), False for (T, N, ...).
         sensor_size: for events in (train, test): columns, rows, polarities, where the data set does not say them.
+        task: for (train, test): what their targets are, classes, multilabel, regression, classes_per_step or
+            regression_per_step; None finds it from their type and shape, which a line says.
         out: run folder; None to write nothing and only return the result.
         data_dir: folder in which data sets lie; None for the usual one.
         resume: go on with the run in `out`.
@@ -48,12 +52,13 @@ def train(
         settings: the settings below, such as rule="sigprop".
 
     Returns:
-        The result: test_accuracy and validation_accuracy in 0..1, and all that `result.json` holds.
+        The result: test_accuracy and validation_accuracy in 0..1, or the figures of another task, such as test_mse, and
+        all that `result.json` holds.
 
     Raises:
         UserError: a setting is unknown or out of its range, or the data or the run folder cannot be used.
     """
-    given = given_data(data, batch_first, sensor_size, data_dir)
+    given = given_data(data, batch_first, sensor_size, data_dir, task)
     config = config_from({**settings, "rule": rule, **given.settings}, "train(...)")
     folder = None if out is None else Path(out)
     return train_config(config, folder, data_dir=given.place, resume=resume, force=force, quiet=quiet)
@@ -61,7 +66,7 @@ def train(
 
 def load(
     run: str | Path, data_dir: str | Path | None = None, *, data: Any = None, batch_first: bool | None = None,
-    sensor_size: SensorSize = None, **changed: Any,
+    sensor_size: SensorSize = None, task: Task | None = None, **changed: Any,
 ) -> Learner:  # fmt: skip
     """The network of a finished run, ready to be run or to learn further.
 
@@ -70,8 +75,8 @@ def load(
     Args:
         run: folder of the run, trained on the torch path.
         data_dir: folder in which data sets lie, among them the run's; None for the usual one.
-        data, batch_first, sensor_size: the run's data where they lay in memory, as in `train`. They are compared with
-            those of the run; without them the run folder tells what is needed.
+        data, batch_first, sensor_size, task: the run's data where they lay in memory, as in `train`. They are compared
+            with those of the run; without them the run folder tells what is needed.
         changed: settings that replace those of the run, such as device="cpu".
 
     Returns:
@@ -80,5 +85,5 @@ def load(
     Raises:
         UserError: the folder holds no finished run, its files do not belong together, or its data cannot be read.
     """
-    given = given_data(data, batch_first, sensor_size, data_dir)
+    given = given_data(data, batch_first, sensor_size, data_dir, task)
     return restore_learner(Path(run), given.place, **changed)

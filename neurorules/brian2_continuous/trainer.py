@@ -17,6 +17,7 @@ from neurorules.brian2_continuous.parts.stream import Stream
 from neurorules.brian2_continuous.training_run import CircuitRun
 from neurorules.contracts.data_set import DataPlace
 from neurorules.language.config import SettledConfig, TrainConfig
+from neurorules.language.errors import UserError
 from neurorules.rules import RULES
 from neurorules.runs.beginning import own_run
 from neurorules.runs.interrupt import polite_stop
@@ -142,6 +143,11 @@ def prepare(config: SettledConfig, data: TrainingData, quiet: bool) -> CircuitRu
             compiler fails.
         MissingExtra: brian2 is not installed.
     """
+    if data.source.task != "classes":
+        raise UserError(
+            f"data '{data.source.name}' have the task '{data.source.task}', and a circuit in continuous time is taught "
+            f"one class for each sample. Use --path torch"
+        )
     plan, net = check_config(config), net_of(config, data, PRESENTATIONS)
     check_net(net)
     warn_of_time(net.neuron)

@@ -80,9 +80,10 @@ def compare(
 def _show(comparison: dict[str, Any], out: Path) -> None:
     """The table of a comparison, and where its files are."""
     from neurorules.compare.report import COMPARISON_FILE, REPORT_FILE
-    from neurorules.compare.table import COLUMNS, cells, rows_of
+    from neurorules.compare.table import cells, columns, rows_of
 
-    print_table(COLUMNS, [cells(row) for row in rows_of(comparison["runs"])])
+    rows = rows_of(comparison["runs"])
+    print_table(columns(rows), [cells(row) for row in rows])
     shared = comparison["settings"]
     epochs = f", {shared['epochs']} epochs" if "epochs" in shared else ""
     print(f"\n{shared['data']}, net {shared['net']}{epochs}; {out / COMPARISON_FILE}")

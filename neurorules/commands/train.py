@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -57,13 +57,24 @@ def train(
     if json:
         print_json(result)
         return
-    validation = result["validation_accuracy"]
-    validation_part = "" if validation is None else f", validation {100 * validation:.2f} %"
     asked = {"signal": config.signal, "dw": config.dw}
     name = config.rule + "".join(f"@{setting}={text}" for setting, text in asked.items() if text is not None)
-    print(f"{name} on {config.data}: test {100 * result['test_accuracy']:.2f} %{validation_part}")
+    print(f"{name} on {config.data}: {_said(result)}")
     cost = f"{result['train_seconds']:.1f} s of learning, {result['spikes_per_sample']:.0f} spikes a sample"
     print(f"{cost}, run in {folder}")
+
+
+def _said(result: dict[str, Any]) -> str:
+    """The figures of a result in a few words, those of the test samples first."""
+    from neurorules.contracts.target import FIGURES_OF, shown
+
+    names = FIGURES_OF[result.get("task", "classes")]
+    parts = {part: [result[f"{part}_{name}"] for name in names] for part in ("test", "validation")}
+    return ", ".join(
+        f"{part} {', '.join(shown(name, value) for name, value in zip(names, values, strict=True))}"
+        for part, values in parts.items()
+        if values[0] is not None
+    )
 
 
 def _recording(

@@ -55,16 +55,19 @@ def tune(
 def _show(tuning: dict[str, Any], out: Path) -> None:
     """The table of what was chosen, and the comparison that it is for."""
     from neurorules.compare.tuning import TUNE_FILE
+    from neurorules.contracts.target import FIGURES
 
     names = list(dict.fromkeys(name for row in tuning["chosen"] for name in row["settings"]))
+    figure = next(name for name in FIGURES if f"validation_{name}" in tuning["chosen"][0])
+    unit = "%" if figure == "accuracy" else FIGURES[figure].words
+    titles = [f"validation {unit}", f"with its own settings {unit}"]
     print_table(
-        ["rule", *(name.replace("_", " ") for name in names), "validation %", "with its own settings %", "trials"],
+        ["rule", *(name.replace("_", " ") for name in names), *titles, "trials"],
         [
             [
                 row["row"],
                 *(_shown(row["settings"].get(name), name in row["at_the_edge"]) for name in names),
-                f"{100 * row['validation_accuracy']:.2f}",
-                f"{100 * row['own_settings_accuracy']:.2f}",
+                *(_number(row[f"{part}_{figure}"], FIGURES[figure].share) for part in ("validation", "own_settings")),
                 str(row["trials"]),
             ]
             for row in tuning["chosen"]
@@ -74,6 +77,10 @@ def _show(tuning: dict[str, Any], out: Path) -> None:
         print("\n* at the edge of what was searched: a better value may lie beyond. Widen --space")
     print(f"\nchosen by {tuning['method']}, on held-out training samples alone; {out / TUNE_FILE}")
     print(f"compare: {tuning['command']}")
+
+
+def _number(value: float, share: bool) -> str:
+    return f"{100 * value:.2f}" if share else f"{value:.4g}"
 
 
 def _shown(value: Any, is_edge: bool) -> str:

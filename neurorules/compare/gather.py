@@ -32,7 +32,17 @@ _log = logging.getLogger(__name__)
 FORMAT, VERSION = "neurorules-compare", 3
 AXES = ("rule", "seed", "targets", "hardware", "path")
 """Settings that tell rows apart. The others are shared, or each rule brings its own."""
-SHARED = ("data", "data_checksum", "net", "readout", "epochs", "train_samples", "validation_samples", "test_samples")
+SHARED = (
+    "data",
+    "data_checksum",
+    "task",
+    "net",
+    "readout",
+    "epochs",
+    "train_samples",
+    "validation_samples",
+    "test_samples",
+)
 """Settings that runs must share to stand in one table."""
 
 
@@ -145,7 +155,7 @@ def completed(result: Mapping[str, Any]) -> dict[str, Any]:
     """A result in which settings that an earlier version left open hold what the run's rule decides."""
     settings = {name: result[name] for name in SETTINGS if name in result and name != "device"}
     settled = settle(config_from(settings, "a result")).as_dict()
-    return {**result, **{name: value for name, value in settled.items() if result.get(name) is None}}
+    return {"task": "classes", **result, **{n: value for n, value in settled.items() if result.get(n) is None}}
 
 
 def check_comparable(results: Sequence[Mapping[str, Any]], folders: Sequence[Path]) -> None:

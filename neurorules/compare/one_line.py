@@ -8,6 +8,7 @@ from typing import Any
 from neurorules.compare.comparison import command_line, plan
 from neurorules.compare.comparison import compare as compare_configs
 from neurorules.language.config import TrainConfig, config_from
+from neurorules.language.settings import Task
 from neurorules.runner.dispatch import with_data
 from neurorules.runner.given_data import SensorSize, given_data
 from neurorules.torch_path.process.session import own_session
@@ -27,6 +28,7 @@ def compare(
     data: Any = TrainConfig.data,
     batch_first: bool | None = None,
     sensor_size: SensorSize = None,
+    task: Task | None = None,
     data_dir: str | Path | None = None,
     force: bool = False,
     resume: bool = False,
@@ -44,7 +46,7 @@ def compare(
         dask: address of a Dask scheduler that shares out the runs instead.
         hardware: comma-separated device models, or none.
         controls: comma-separated controls, shallow and shuffled, or none.
-        data, batch_first, sensor_size, data_dir, force, resume, quiet: as in `train`.
+        data, batch_first, sensor_size, task, data_dir, force, resume, quiet: as in `train`.
         settings: as in `train`, for all runs.
 
     Returns:
@@ -53,7 +55,7 @@ def compare(
     Raises:
         UserError: a name is unknown, or `out` holds another comparison.
     """
-    given = given_data(data, batch_first, sensor_size, data_dir)
+    given = given_data(data, batch_first, sensor_size, data_dir, task)
     config = config_from({**settings, **given.settings}, "compare(...)")
     command = command_line(
         config, Path(out), rules=rules, seeds=seeds, folds=folds, hardware=hardware, controls=controls

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from neurorules.contracts.target import FIGURES, first_figure
+
 
 @dataclass(frozen=True)
 class Row:
@@ -16,11 +18,14 @@ class Row:
         rule: name with options, and the device where there is one.
         rates: learning rates of hidden layers (None for a control, whose layers learn nothing), and of the read-out.
         seeds: number of seeds.
-        test, test_spread: mean and standard deviation (n-1) of the test accuracy, in 0..1; spread 0 for one seed.
-        validation: mean validation accuracy, in 0..1; None where no samples were held out.
+        test, test_spread: mean and standard deviation (n-1) of the test accuracy, in 0..1, or of the first figure of
+            another task; spread 0 for one seed.
+        validation: mean of the same on the validation samples; None where no samples were held out.
         seconds: mean seconds of learning.
         spikes: mean number of hidden spikes per sample.
         needs: what the rule's signal needs, in words of `signals.NEEDS`.
+        figure: which figure it is, a key of `contracts.target.FIGURES`.
+        r2: mean R2 of the test values, which is 0 where their mean is predicted; None for tasks without values.
     """
 
     rule: str
@@ -32,6 +37,8 @@ class Row:
     seconds: float
     spikes: float
     needs: tuple[str, ...]
+    figure: str = "accuracy"
+    r2: float | None = None
 
 
 def rows_of(runs: Sequence[dict[str, Any]]) -> list[Row]:
@@ -49,8 +56,9 @@ def mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
 
 def _row(name: str, group: list[dict[str, Any]]) -> Row:
     """The row of one rule, from the runs of its seeds."""
-    test = [run["test_accuracy"] for run in group]
-    validation = [run["validation_accuracy"] for run in group if run["validation_accuracy"] is not None]
+    figure = first_figure(group[0])
+    test = [run[f"test_{figure}"] for run in group]
+    validation = [run[f"validation_{figure}"] for run in group if run[f"validation_{figure}"] is not None]
     return Row(
         name,
         (None if group[0]["control"] == "shallow" else group[0]["lr"], group[0]["readout_lr"]),
@@ -60,6 +68,8 @@ def _row(name: str, group: list[dict[str, Any]]) -> Row:
         statistics.mean(run["train_seconds"] for run in group),
         statistics.mean(run["spikes_per_sample"] for run in group),
         tuple(group[0]["needs"]),
+        figure,
+        statistics.mean(run["test_r2"] for run in group) if "test_r2" in group[0] else None,
     )
 
 
@@ -73,19 +83,34 @@ COLUMNS = (
     "seconds",
     "what the signal needs",
 )
-"""Titles of the columns."""
+"""Titles of the columns, where the figure is the accuracy."""
+
+
+def columns(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Titles of the columns of a table, whose rows have one figure."""
+    figure = rows[0].figure if rows else "accuracy"
+    if figure == "accuracy":
+        return COLUMNS
+    named = f"{FIGURES[figure].words}{' %' if FIGURES[figure].share else ''}"
+    titles = {"test %": f"test {named}" + (" (R2)" if figure == "mse" else ""), "validation %": f"validation {named}"}
+    return tuple(titles.get(title, title) for title in COLUMNS)
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """The texts of one row's cells, under `COLUMNS`."""
-    spread = f" ± {100 * row.test_spread:.2f}" if row.seeds > 1 else ""
-    validation = "-" if row.validation is None else f"{100 * row.validation:.2f}"
+    """The texts of one row's cells, under `columns`."""
+
+    def number(value: float) -> str:
+        return f"{100 * value:.2f}" if FIGURES[row.figure].share else f"{value:.4g}"
+
+    spread = f" ± {number(row.test_spread)}" if row.seeds > 1 else ""
+    spread += "" if row.r2 is None else f" ({row.r2:.3f})"
+    validation = "-" if row.validation is None else number(row.validation)
     needs = ", ".join(need.replace("_", " ") for need in row.needs) or "nothing"
     rates = ["-" if rate is None else f"{rate:g}" for rate in row.rates]
     return (
         row.rule,
         *rates,
-        f"{100 * row.test:.2f}{spread}",
+        f"{number(row.test)}{spread}",
         validation,
         f"{row.spikes:.0f}",
         f"{row.seconds:.1f}",
@@ -95,6 +120,7 @@ def cells(row: Row) -> tuple[str, ...]:
 
 def as_markdown(rows: Sequence[Row]) -> str:
     """The table as Markdown, with a line of titles."""
-    lines = ["| " + " | ".join(COLUMNS) + " |", "|" + " --- |" * len(COLUMNS)]
+    titles = columns(rows)
+    lines = ["| " + " | ".join(titles) + " |", "|" + " --- |" * len(titles)]
     lines += ["| " + " | ".join(cells(row)) + " |" for row in rows]
     return "\n".join(lines)

@@ -10,6 +10,8 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Shaped
 
+from neurorules.language.settings import Task
+
 
 class Recording(NamedTuple):
     """The E events of one sample.
@@ -102,16 +104,18 @@ class DataSet:
         name: the name that users are shown.
         kind: what the samples are, "images", "events", or "sequences", which bring their own time steps.
         shape: (C, H, W) of one image, of one step of a sequence, or of one frame of events.
-        classes: number of classes; labels are 0 .. classes - 1.
+        classes: number of classes, labels being 0 .. classes - 1; or of labels or values, of another task.
         train, test: images (N, C, H, W), uint8 (grey levels, 255 = full) or float32; sequences (N, T, C, H, W), uint8
             or float32, both unscaled; or `Recordings`.
-        train_labels, test_labels: (N,) int64; training holds every class. No sample stands in both parts.
+        train_labels, test_labels: (N,) int64; training holds every class. No sample stands in both parts. The targets
+            of another task are (N, T) int64, or (N, O) or (N, T, O) float32.
         checksum: hex digest of the content.
         default_encoder: the encoder with its options, such as "frames:clip=true", that is used where the user names
             none.
         steps: T where the data decide the number of time steps, as sequences do; None where the user or rule decides.
         class_names: names of the classes in their order; empty where the data name none.
         origin: where the samples came from, in words, where `name` does not tell it.
+        task: what the targets are (`neurorules.contracts.target`).
     """
 
     name: str
@@ -127,6 +131,7 @@ class DataSet:
     steps: int | None = None
     class_names: tuple[str, ...] = ()
     origin: str = ""
+    task: Task = "classes"
 
 
 DataPlace = Path | DataSet | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from neurorules.contracts.neuron import Neuron
+from neurorules.language.settings import Task
 
 
 class LayerShape(NamedTuple):
@@ -29,12 +30,14 @@ class NetShape(NamedTuple):
     Args:
         layers: from the first hidden layer to the read-out, which is the last.
         input_shape: shape of one sample, *input.
-        classes: number of classes C, >= 2.
+        classes: number of classes C, >= 2; of labels or of outputs O, >= 1, where the targets are such.
+        task: what the targets of samples are (`neurorules.contracts.target`).
     """
 
     layers: tuple[LayerShape, ...]
     input_shape: tuple[int, ...]
     classes: int
+    task: Task = "classes"
 
     @property
     def hidden(self) -> tuple[LayerShape, ...]:

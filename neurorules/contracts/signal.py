@@ -21,7 +21,9 @@ from torch import Tensor
 from neurorules.contracts.net_shape import LayerShape, NetShape
 from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.series import Series, per_step
+from neurorules.contracts.target import CLASSES, target_rows
 from neurorules.contracts.view import Every, Summary, View
+from neurorules.language.settings import Task
 
 SignalState = dict[str, Any]
 """Tensors and running averages that a signal keeps between trials, by name. They are part of every checkpoint."""
@@ -57,6 +59,12 @@ class Signal(ABC):
     moves: Mapping[str, str] = MappingProxyType({})
     """The tensors of its state that change while the network learns, by name or pattern (`*.code`), and what each is.
     Running means are left out here. Every other tensor is fixed, and the audit holds it to its bits."""
+    tasks: frozenset[Task] = CLASSES
+    """The targets that it can be taught by (`neurorules.contracts.target`); a net is not built for any other. Where
+    targets are vectors, `labels` are (B, O), and (B, T, O) for each step. Where steps count one by one, `output_error`
+    is (T, B, O), the derivative by the output of each step (`steps_apart`)."""
+    steps_apart: bool = False
+    """Whether it takes an output error for each step, as `last_steps` makes one of any target."""
     known: Literal["step", "phase", "trial"] = "trial"
     """When m is known: at each step, at the end of its phase, or at the end of the trial."""
     phases: tuple[str, ...] = ("input",)
@@ -75,6 +83,10 @@ class Signal(ABC):
     """Whether it makes the third factor of the read-out as well, which otherwise is the output error itself."""
     reads_out: frozenset[str] = frozenset()
     """Names, without the layer, of those of its parameters that are a read-out: they learn at the read-out's rate."""
+
+    def by_steps(self) -> Signal:
+        """This signal where steps count one by one, which may be another of its options; declared by `steps_apart`."""
+        return self
 
     def check(self, net: NetShape) -> None:  # noqa: B027 - most signals work with any network
         """Refuse a network that lacks what the signal works with.
@@ -113,7 +125,7 @@ class Signal(ABC):
         Args:
             state: the signal's, before.
             sample: the samples as they drive the network: (T, B, *input), or constant (B, *input).
-            labels: class indices (B,); None unless the signal needs "target".
+            labels: class indices (B,), or the targets of another task; None unless the signal needs "target".
 
         Returns:
             Those parts of the state that change, by name.
@@ -203,7 +215,7 @@ def one_hot(labels: Int[Tensor, "B"], classes: int, like: Float[Tensor, "..."]) 
     Returns:
         (B, C).
     """
-    return like.new_zeros(len(labels), classes).scatter_(1, labels[:, None], 1.0)
+    return target_rows(labels, classes, like)
 
 
 def constant_in_time(gradient: Float[Tensor, "B *shape"], steps: int) -> Series:
@@ -217,3 +229,17 @@ def constant_in_time(gradient: Float[Tensor, "B *shape"], steps: int) -> Series:
         A constant series (B, *shape) whose sum over the steps is the derivative.
     """
     return Series(per_step(gradient, steps), True)
+
+
+def spread_in_time(gradient: Float[Tensor, "*lead_and_shape"], shape: tuple[int, ...], steps: int) -> Series:
+    """The third factor of a loss on an average over time, or of one on each step.
+
+    Args:
+        gradient: derivative of the loss by the average, (B, *shape); or by each step, (T, B, *shape).
+        shape: of the layer.
+        steps: number of steps T.
+
+    Returns:
+        A constant series whose sum over the steps is the derivative; or the derivatives as they are.
+    """
+    return Series(gradient, False) if gradient.ndim > len(shape) + 1 else constant_in_time(gradient, steps)

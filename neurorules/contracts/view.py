@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from jaxtyping import Float, Int
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from neurorules.contracts.net_shape import LayerShape, NetShape
@@ -60,8 +60,11 @@ class View:
         response: by linear phase, the response of the read-out (B, C), where `reads_response` is declared.
         inner: by phase, what the inner integration of the neurons left, for neurons that have one (T = 1).
         gain: 1/sigma of the layer's normalisation, (N,) or (C, 1, 1); None where it has none.
-        labels: class indices (B,). This and all that follows is None unless `needs` buy it (see `bought`).
-        output_error: derivative of the loss by the output, (B, C).
+        scored: how many of the last steps count, where steps count one by one; None where all of them do.
+        labels: class indices (B,), or the targets of another task (`Signal.tasks`). This and all that follows is None
+            unless `needs` buy it (see `bought`).
+        output_error: derivative of the loss by the average output, (B, C); by that of each step, (T, B, C), where
+            steps count one by one.
         above: what reaches this layer's spikes from above.
         weights, signs: copies of the forward weights that read this layer, by parameter name, and their signs.
         answer: from a layer's name and noise n (B, *pre) into that layer alone to its graded output f(W n), (B,
@@ -81,12 +84,13 @@ class View:
     response: Mapping[str, Float[Tensor, "_ C"]]
     inner: Mapping[str, Any]
     gain: Float[Tensor, "*statistics"] | None
-    labels: Int[Tensor, "B"] | None
-    output_error: Float[Tensor, "B C"] | None
+    labels: Shaped[Tensor, "B *targets"] | None
+    output_error: Float[Tensor, "*lead C"] | None
     above: Above | None
     weights: Mapping[str, Tensor] | None
     signs: Mapping[str, Tensor] | None
     answer: Callable[[str, Tensor], Tensor] | None
+    scored: int | None = None
 
 
 def bought(value: T | None, need: str) -> T:

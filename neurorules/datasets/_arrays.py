@@ -9,9 +9,11 @@ import numpy as np
 from jaxtyping import Shaped
 
 from neurorules.contracts.data_set import DataSet, content_checksum
-from neurorules.datasets._labels import as_labels, check_counts, check_tested, count_classes, from_zero
+from neurorules.datasets._labels import check_counts
 from neurorules.datasets._sequences import as_sequences, check_finite
+from neurorules.datasets._targets import targets_of
 from neurorules.language.errors import UserError
+from neurorules.language.settings import Task
 
 Channels = Literal["auto", "first", "last"]
 MOST_CHANNELS = 4  # an axis this short is taken for the channels: grey, two polarities, RGB, RGBA
@@ -71,6 +73,7 @@ def image_set(
     where: Mapping[str, str],
     classes: int | None = None,
     channels: Channels = "auto",
+    task: Task | None = None,
 ) -> DataSet:
     """Build a data set of images.
 
@@ -80,15 +83,16 @@ def image_set(
         where: how an error names each of them, by the same keys.
         classes: number of classes; None counts them from the training labels.
         channels: which axis holds the channels (see `as_images`).
+        task: what the targets are; None finds it (see `_targets`).
 
     Returns:
         The data set, whose default encoder is "constant".
 
     Raises:
-        UserError: see `as_images` and `as_labels`; or numbers of images and labels, or shapes of samples, that differ.
+        UserError: see `as_images` and `targets_of`; or numbers of images and labels, or shapes of samples, that differ.
     """
     x = {part: as_images(arrays[f"x_{part}"], where[f"x_{part}"], channels) for part in ("train", "test")}
-    return _array_set(name, "images", x, arrays, where, classes)
+    return _array_set(name, "images", x, arrays, where, classes, task)
 
 
 def sequence_set(
@@ -97,6 +101,7 @@ def sequence_set(
     where: Mapping[str, str],
     batch_first: bool = True,
     classes: int | None = None,
+    task: Task | None = None,
 ) -> DataSet:
     """Build a data set of samples that bring their own time steps.
 
@@ -106,22 +111,25 @@ def sequence_set(
         where: how an error names each of them, by the same keys.
         batch_first: whether samples are (N, T, ...) or (T, N, ...).
         classes: number of classes; None counts them from the training labels.
+        task: what the targets are; None finds it (see `_targets`).
 
     Returns:
         The data set, whose default encoder is "sequence".
 
     Raises:
-        UserError: see `as_sequences` and `as_labels`; or numbers of samples and labels, or shapes, that differ.
+        UserError: see `as_sequences` and `targets_of`; or numbers of samples and labels, or shapes, that differ.
     """
     x = {part: as_sequences(arrays[f"x_{part}"], where[f"x_{part}"], batch_first) for part in ("train", "test")}
-    return _array_set(name, "sequences", x, arrays, where, classes)
+    return _array_set(name, "sequences", x, arrays, where, classes, task)
 
 
 def _array_set(
     name: str, kind: Literal["images", "sequences"], x: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray],
-    where: Mapping[str, str], classes: int | None,
+    where: Mapping[str, str], classes: int | None, task: Task | None,
 ) -> DataSet:  # fmt: skip
-    y, class_count = class_labels(arrays, where, classes)
+    steps = None if kind == "images" else x["train"].shape[1]
+    targets = targets_of(arrays, where, classes, task, steps)
+    y = targets.labels
     for part in ("train", "test"):
         check_counts(len(x[part]), where[f"x_{part}"], len(y[part]), where[f"y_{part}"])
     if x["train"].shape[1:] != x["test"].shape[1:] or x["train"].dtype != x["test"].dtype:
@@ -132,39 +140,13 @@ def _array_set(
         name=name,
         kind=kind,
         shape=(channel_count, height, width),
-        classes=class_count,
+        classes=targets.outputs,
         train=x["train"],
         train_labels=y["train"],
         test=x["test"],
         test_labels=y["test"],
         checksum=content_checksum(x["train"], y["train"], x["test"], y["test"]),
         default_encoder="constant" if kind == "images" else "sequence",
-        steps=None if kind == "images" else x["train"].shape[1],
+        steps=steps or targets.steps,
+        task=targets.task,
     )
-
-
-def class_labels(
-    arrays: Mapping[str, np.ndarray], where: Mapping[str, str], classes: int | None
-) -> tuple[dict[str, Shaped[np.ndarray, "_"]], int]:
-    """Bring the labels of both parts to class numbers, and count the classes.
-
-    Args:
-        arrays: labels by the keys y_train and y_test.
-        where: how an error names them, by the same keys.
-        classes: number of classes; None counts them from the training labels, which then hold every class tested.
-
-    Returns:
-        Labels (N,) int64 by part, "train" and "test", and the number of classes.
-
-    Raises:
-        UserError: see `as_labels`, `count_classes` and `check_tested`.
-    """
-    y_train, y_test = (as_labels(arrays[key], where[key]) for key in ("y_train", "y_test"))
-    y_train, y_test = from_zero(y_train, y_test, where["y_train"], classes)
-    count = count_classes(y_train, where["y_train"]) if classes is None else classes
-    y = {"train": y_train, "test": y_test}
-    for part, labels in y.items():
-        as_labels(labels, where[f"y_{part}"], count)
-    if classes is None:
-        check_tested(y_train, y_test, where["y_test"])
-    return y, count

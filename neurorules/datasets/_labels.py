@@ -39,8 +39,8 @@ def as_labels(array: np.ndarray, where: str, classes: int | None = None) -> Shap
         raise UserError(f"{where}: labels have the shape {array.shape}, not (N,). Give one whole number a sample")
     if not np.isfinite(array).all() or (array.dtype.kind == "f" and not np.array_equal(array, np.floor(array))):
         raise UserError(
-            f"{where}: labels are not whole numbers, and a sample has one class here: there is no regression. "
-            "Number the classes 0, 1, 2, ..."
+            f"{where}: labels are not whole numbers, and are to be classes. Number these 0, 1, 2, ..., or say "
+            "task='regression' for values"
         )
     low, high = int(array.min()), int(array.max())
     if low < 0 or (classes is not None and high >= classes) or high >= 2**31:
@@ -65,7 +65,7 @@ def _class_column(array: Shaped[np.ndarray, "N columns"], where: str) -> Shaped[
                 "%s: labels are one-hot rows, and are read as class numbers 0 to %d", where, array.shape[1] - 1
             )
             return array.argmax(axis=1)
-        hint = "Rows with several ones, or none, are labels of several classes at once, and a sample has one class here"
+        hint = "Rows with several ones, or none, are labels of several classes at once: say task='multilabel'"
     elif array.shape[1] == QMNIST_COLUMNS and array.dtype.kind in "ui":
         _log.warning("%s: labels have QMNIST's %d columns; the first one, the class, is read", where, QMNIST_COLUMNS)
         return array[:, 0]

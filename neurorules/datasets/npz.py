@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from neurorules.contracts.data_set import DataSet
+from neurorules.contracts.target import PER_STEP
 from neurorules.datasets._arrays import Channels, image_set, sequence_set
 from neurorules.datasets._damage import reading
 from neurorules.datasets._files import given_path
 from neurorules.datasets._npy import names_in, read_npy, shape_of
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Classes, ranged
+from neurorules.language.settings import Task
 
 NEEDED = ("x_train", "y_train", "x_test", "y_test")
 WITH_TIME = 5
@@ -29,7 +31,8 @@ class NpzFile:
     x: grey images (N, H, W); images (N, C, H, W) or (N, H, W, C); vectors (N, F), read as one row of F pixels
     (1, 1, F); or samples over time (N, T, C, H, W). uint8 values of images are grey levels (255 = full). Values of
     other number types, and all values over time, are not scaled: bring them to 0..1 where the encoder asks for that.
-    y: whole numbers from 0, (N,) or (N, 1), or one-hot rows (N, classes).
+    y: whole numbers from 0, (N,) or (N, 1), or one-hot rows (N, classes); zeros and ones for several labels, (N, C);
+    values (N, O); or classes (N, T) or values (N, T, O) for each step.
 
     Args:
         path: the file.
@@ -38,12 +41,14 @@ class NpzFile:
             size at most 4.
         batch_first: says that x has a time axis, and where: `true` for (N, T, F), (N, T, H, W) or (N, T, C, H, W),
             `false` for (T, N, ...); `none` takes five axes for (N, T, C, H, W), and finds (T, N, ...) by the labels.
+        task: what y is: classes, multilabel, regression, classes_per_step or regression_per_step; `none` finds it.
     """
 
     path: str = ""
     classes: Classes | None = None
     channels: Channels = "auto"
     batch_first: bool | None = None
+    task: Task | None = None
 
     def load(self, data_dir: Path | None = None) -> DataSet:
         """Read the file. A relative path that does not exist is looked for in `data_dir`.
@@ -57,11 +62,11 @@ class NpzFile:
         where = {key: f"{path}, {key}" for key in NEEDED}
         batch_first = self._axes(path, *(arrays[key].shape for key in ("x_train", "y_train")))
         if batch_first is None:
-            return image_set(path.stem, arrays, where, self.classes, self.channels)
-        return sequence_set(path.stem, arrays, where, batch_first, self.classes)
+            return image_set(path.stem, arrays, where, self.classes, self.channels, self.task)
+        return sequence_set(path.stem, arrays, where, batch_first, self.classes, self.task)
 
     def own_steps(self, data_dir: Path | None = None) -> int | None:
-        """Read the headers of two arrays; None where the samples have no time axis.
+        """Read the headers of two arrays; None where neither the samples nor their targets have a time axis.
 
         Raises:
             UserError: as for `load`.
@@ -70,7 +75,9 @@ class NpzFile:
         with _opened(path) as archive:
             x, y = (shape_of(archive, key, f"npz: {path}, {key}") for key in ("x_train", "y_train"))
         batch_first = self._axes(path, x, y)
-        return None if batch_first is None or len(x) < 3 else x[1 if batch_first else 0]
+        if batch_first is not None and len(x) >= 3:
+            return x[1 if batch_first else 0]
+        return y[1] if len(y) == 3 or (self.task in PER_STEP and len(y) > 1) else None
 
     def _axes(self, path: Path, x: tuple[int, ...], y: tuple[int, ...]) -> bool | None:
         """Whether samples are (N, T, ...) or (T, N, ...); None where they have no time axis.

@@ -16,6 +16,8 @@ Init = Literal["torch", "he"]
 """Fresh weights, uniform: torch.nn.Linear's +-1/sqrt(fan-in), or He et al. 2015's +-sqrt(6/fan-in)."""
 Targets = Literal["own", "shuffled"]
 """What hidden layers are taught: the sample's own label and error, or those of its neighbour in the batch."""
+Task = Literal["classes", "multilabel", "regression", "classes_per_step", "regression_per_step"]
+"""What the targets of samples are: one class, several labels, values, or a class or values for each step."""
 PathName = Literal["torch", "continuous"]
 """What runs a network: tensors, step by step; or equations in continuous time."""
 
@@ -148,6 +150,10 @@ class LearningSettings(RuleSettings):
         Help("Device model to learn under, such as fixed_point:bits=6; several joined by + (see: list hardware).", 27),
     ] = "none"
     precision: Annotated[Literal["float32", "float64", "fast"], Help("float32, float64 or fast.", 28)] = "float32"
+    last_steps: Annotated[
+        Count | None,
+        Help("Last steps of a trial whose output is scored and makes the error; all of them by default.", 33),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

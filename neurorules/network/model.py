@@ -9,17 +9,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurorules.contracts.net_shape import LayerShape, NetShape
+from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.normalisation import CurrentStatistics, UpdateStatistics
 from neurorules.contracts.running_mean import RunningMean
 from neurorules.contracts.signal import Signal, SignalState
+from neurorules.contracts.target import PER_STEP
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Plasticity, Rule
-from neurorules.language.settings import Init, Targets
+from neurorules.language.settings import Init, Targets, Task
 from neurorules.language.signal_spec import SignalSpec
 from neurorules.network.foresight import check_parameters
 from neurorules.network.network import Network, Parameters
-from neurorules.network.serving import check_efficacies, check_phases, why_not_shuffled, without_phases
+from neurorules.network.serving import check_efficacies, check_phases, check_task, why_not_shuffled, without_phases
+from neurorules.network.shape import shape_of
 from neurorules.network.texts import Text, compile_rule
 
 
@@ -53,6 +55,8 @@ class Model:
         texts: of the rule, checked and grouped into products.
         targets: whether hidden layers are taught by their own sample's targets, or by those of the sample before.
         unbound: the structure of a bound network, whose neurons hold no parameters; None where it is not bound.
+        task: what the targets of samples are.
+        last_steps: how many of the last steps are scored and make the error; None for all.
     """
 
     network: Network
@@ -61,12 +65,28 @@ class Model:
     texts: tuple[Text, ...]
     targets: Targets = "own"
     unbound: NetShape | None = None
+    task: Task = "classes"
+    last_steps: int | None = None
 
-    def hidden_targets(self, values: Tensor) -> Tensor:
-        """What hidden layers are taught by: labels or errors of their own samples, or of the sample before each.
+    @property
+    def steps_apart(self) -> bool:
+        """Whether steps count one by one: each has a target, or the last ones alone are scored."""
+        return self.last_steps is not None or self.task in PER_STEP
+
+    def scored_steps(self, steps: int) -> int:
+        """How many of a trial's T steps are scored, its last ones; a trial shorter than `last_steps` is refused."""
+        if self.last_steps is not None and self.last_steps > steps:
+            raise UserError(
+                f"last_steps={self.last_steps} are to be scored, and a trial has {steps}. Give at most {steps}"
+            )
+        return self.last_steps or steps
+
+    def hidden_targets(self, values: Tensor, samples_at: int = 0) -> Tensor:
+        """What hidden layers are taught by: targets or errors of their own samples, or of the sample before each.
 
         Args:
-            values: labels (B,), or errors (B, C).
+            values: targets (B, ...), or errors, (B, O) or (T, B, O).
+            samples_at: the axis of the samples, 0 or 1.
 
         Returns:
             The values, as they are where `targets` is "own", moved on by one sample where it is "shuffled".
@@ -76,12 +96,12 @@ class Model:
         """
         if self.targets == "own":
             return values
-        if len(values) < 2:
+        if values.shape[samples_at] < 2:
             raise UserError(
                 "targets='shuffled' tells hidden layers of the sample before in the batch, and this batch holds one "
                 "sample. Give at least 2, or use targets='own'"
             )
-        return values.roll(1, 0)
+        return values.roll(1, samples_at)
 
     def bound(self, parameters: Parameters) -> Model:
         """The same model, whose neurons run with their own parameters."""
@@ -102,7 +122,7 @@ class Model:
     @cached_property
     def shape(self) -> NetShape:
         """The network as the signal sees it, without any parameter."""
-        return self.unbound or shape_of(self.network)
+        return self.unbound or shape_of(self.network, self.task)
 
     @cached_property
     def parameter_names(self) -> frozenset[str]:
@@ -148,8 +168,9 @@ class Model:
 
 
 def build_model(
-    network: Network, rule: Rule, signal: str | None = None, dw: str | None = None, targets: Targets = "own"
-) -> Model:
+    network: Network, rule: Rule, signal: str | None = None, dw: str | None = None, targets: Targets = "own",
+    task: Task = "classes", last_steps: int | None = None,
+) -> Model:  # fmt: skip
     """Put a rule on a network.
 
     Args:
@@ -158,13 +179,15 @@ def build_model(
         signal: replaces the rule's own learning signal, with options; None for the rule's own.
         dw: replaces the text of the hidden weights in the phase "input"; None for the rule's own.
         targets: of the hidden layers: "own", or "shuffled", those of the sample before in the batch.
+        task: what the targets of samples are.
+        last_steps: how many of the last steps are scored and make the error; None for all.
 
     Returns:
         The model, whose texts are checked and grouped into products.
 
     Raises:
         UserError: an illegal text, a signal that the rule's phases do not serve, or that does not serve the rule's,
-            targets that it does not have, or a signal or text for a control.
+            targets that it does not have or cannot be taught by, or a signal or text for a control.
     """
     rule.check_control(signal, dw)
     if dw is not None:
@@ -177,29 +200,19 @@ def build_model(
         if signal is not None:
             rule = without_phases(rule, learning_signal, signal)
         check_phases(rule, learning_signal, str(chosen))
-        learning_signal.check(shape_of(network))
+        learning_signal.check(shape_of(network, task))
         check_efficacies(network, rule, learning_signal)
+    model = Model(network, rule, learning_signal, compile_rule(rule), targets, task=task, last_steps=last_steps)
+    check_task(rule, learning_signal, task, model.steps_apart)
+    if model.steps_apart and learning_signal is not None:
+        model = replace(model, signal=learning_signal.by_steps())
     locked = None if targets == "own" else why_not_shuffled(learning_signal)
     if locked is not None:
         raise UserError(
             f"--targets shuffled cannot be done with rule '{rule.name}': its hidden layers {locked}. "
             f"Use a rule that teaches them by labels or errors of their own, such as sigprop or dfa"
         )
-    return Model(network, rule, learning_signal, compile_rule(rule), targets)
-
-
-def shape_of(network: Network) -> NetShape:
-    """A network as signals see it."""
-    layers = tuple(
-        LayerShape(
-            layer.name,
-            layer.shape,
-            layer.neuron,
-            {layer.weight_name(e): e.connection.weight_shape(e.pre_shape) for e in layer.inputs},
-        )
-        for layer in network.layers
-    )
-    return NetShape(layers, network.input_shape, network.classes)
+    return model
 
 
 def _with_text(rule: Rule, dw: str) -> Rule:

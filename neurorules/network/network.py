@@ -14,13 +14,14 @@ from neurorules.connections import CONNECTIONS
 from neurorules.contracts.connection import Connection, Shape
 from neurorules.contracts.neuron import Neuron
 from neurorules.contracts.normalisation import Normalisation
+from neurorules.contracts.target import FEWEST_OUTPUTS
 from neurorules.contracts.transform import Transform
 from neurorules.language.architecture import AfterSpec, LayerSpec, parse_net
 from neurorules.language.errors import UserError
 from neurorules.language.options import convert_options, parse_named
-from neurorules.language.ranges import Classes, check_range
+from neurorules.language.ranges import Classes, Count, check_range
 from neurorules.language.rules import Defaults
-from neurorules.language.settings import Init
+from neurorules.language.settings import Init, Task
 from neurorules.network.layer import NETWORK_INPUT, Input, Layer
 from neurorules.neurons import NEURONS
 from neurorules.normalisations import NORMALISATIONS
@@ -127,19 +128,21 @@ def build_network(
     readout: Literal["last", "all"] = "last",
     readout_neuron: str = Defaults.readout_neuron,
     connection: str = Defaults.connection,
+    task: Task = "classes",
 ) -> Network:
     """A feed-forward network (recurrent within layers where the text says so) from its text.
 
     Args:
         net: hidden layers, such as "800-800" or "c16k3-p2-128" (see `language.architecture`).
         input_shape: (C, H, W) or (N,).
-        classes: number of classes C, >= 2.
+        classes: number of classes C, >= 2; of labels or outputs, >= 1, for other targets.
         neuron: of the hidden layers, with options.
         norm: normalisation of every hidden layer's current, or "none"; layers that the text marks with `n` have
             one in any case (streaming, where `norm` is "none").
         readout: whether the read-out sees the last hidden layer or all of them.
         readout_neuron: of the read-out.
         connection: between flat populations, with options.
+        task: what the targets of samples are.
 
     Returns:
         Hidden layers and read-out.
@@ -147,7 +150,7 @@ def build_network(
     Raises:
         UserError: a text that is not understood, or a net that does not fit the data.
     """
-    check_range("classes", classes, Classes)
+    check_range(*(("classes", classes, Classes) if FEWEST_OUTPUTS[task] > 1 else ("outputs", classes, Count)))
     spec = parse_net(net)
     unit: Neuron = NEURONS.make(neuron)
     layers: list[Layer] = []
@@ -176,17 +179,19 @@ def build_network(
 
 
 def settled_network(
-    net: str, input_shape: Shape | None, classes: int | None, own: Defaults, readout: str, asked: dict[str, str | None]
-) -> Network:
+    net: str, input_shape: Shape | None, classes: int | None, own: Defaults, readout: str,
+    asked: dict[str, str | None], task: Task = "classes",
+) -> Network:  # fmt: skip
     """Build a network with a rule's own parts where none is asked for.
 
     Args:
         net: its text.
         input_shape: (C, H, W) or (N,).
-        classes: number of classes C, >= 2.
+        classes: number of classes C, >= 2; of labels or outputs, >= 1, for other targets.
         own: the rule's neurons, normalisation and connection.
         readout: "last" or "all", what the read-out sees.
         asked: by keyword of `build_network`, what is asked for; None for the rule's own.
+        task: what the targets of samples are.
 
     Returns:
         The network.
@@ -195,9 +200,10 @@ def settled_network(
         UserError: no input shape or number of classes, and what `build_network` raises.
     """
     if input_shape is None or classes is None:
-        raise UserError("a net given as text needs input_shape and classes, for example (1, 28, 28) and 10")
+        name = "classes" if FEWEST_OUTPUTS[task] > 1 else "outputs"
+        raise UserError(f"a net given as text needs input_shape and {name}, for example (1, 28, 28) and 10")
     parts = {name: text or getattr(own, name) for name, text in asked.items()}
-    return build_network(net, input_shape, classes, readout=readout, **parts)  # type: ignore[arg-type]
+    return build_network(net, input_shape, classes, readout=readout, task=task, **parts)  # type: ignore[arg-type]
 
 
 def _normalisation(norm: str, marked: bool) -> Normalisation | None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from neurorules.contracts.signal import Signal
+from neurorules.contracts.target import PER_STEP
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
+from neurorules.language.settings import Task
 from neurorules.network.network import Network
 
 
@@ -23,6 +25,61 @@ def why_not_shuffled(signal: Signal | None) -> str | None:
         return "are not taught at all"
     if "above" in signal.needs or signal.teaches_readout:
         return "learn from what the read-out's own error becomes on its way down"
+    return None
+
+
+WORDS: dict[Task, str] = {
+    "classes": "one class for each sample",
+    "multilabel": "several labels for each sample",
+    "regression": "values (a regression)",
+    "classes_per_step": "a class for each step",
+    "regression_per_step": "values for each step",
+}
+"""What targets of each task are, in words."""
+ABLE: dict[Task, str] = {
+    "classes": "sigprop, dfa, bptt",
+    "multilabel": "bptt, fa, dfa, drtp, local_readout, pepita, shallow",
+    "regression": "bptt, fa, dfa, local_readout, pepita, shallow",
+    "classes_per_step": "bptt, fa, dfa, local_readout, shallow",
+    "regression_per_step": "bptt, fa, dfa, local_readout, shallow",
+}
+"""Rules that learn targets of each task, for messages."""
+
+
+def check_task(rule: Rule, signal: Signal | None, task: Task, steps_apart: bool) -> None:
+    """Refuse targets that a rule cannot learn.
+
+    Args:
+        rule: says which pass makes the error, and where scores come from.
+        signal: is taught by targets of some kinds; None for a rule without one, which teaches the read-out alone.
+        task: what the targets of samples are.
+        steps_apart: whether steps count one by one.
+
+    Raises:
+        UserError: rule or signal lack what these targets need; rules that have it are named.
+    """
+    if signal is not None and task not in signal.tasks:
+        what = " or ".join(WORDS[known] for known in WORDS if known in signal.tasks)
+        raise UserError(
+            f"rule '{rule.name}' cannot learn {WORDS[task]}: its learning signal is taught by {what}. "
+            f"Use a rule that can: {ABLE[task]}"
+        )
+    lacks = _lacks_steps(rule, signal) if steps_apart else None
+    if lacks is not None:
+        why = f"{WORDS[task]}" if task in PER_STEP else "from the last steps of a trial (last_steps)"
+        raise UserError(
+            f"rule '{rule.name}' cannot learn {why}: {lacks}. Use a rule that can: {ABLE['regression_per_step']}"
+        )
+
+
+def _lacks_steps(rule: Rule, signal: Signal | None) -> str | None:
+    """What is missing for an output error at each step, as a sentence; None where nothing is."""
+    if signal is not None and not signal.steps_apart:
+        return "its learning signal takes one error for a trial, and none for each step"
+    if {rule.error_phase, rule.score_phase} != {"input"} or any(phase.applies for phase in rule.phases):
+        return "its error does not come from the one pass of the samples"
+    if rule.predict == "prototypes":
+        return "it predicts by prototypes, which are compared once a trial"
     return None
 
 

@@ -8,11 +8,14 @@ from neurorules.language.rules import DELTA_RULE, Plasticity, Rule, Source
 from neurorules.language.signal_spec import SignalSpec
 
 
-def local_readout(*, readouts: Literal["learned", "fixed"] = "learned") -> Rule:
+def local_readout(
+    *, readouts: Literal["learned", "fixed"] = "learned", errors: Literal["trial", "step"] = "trial"
+) -> Rule:
     """Local read-outs: each hidden layer learns from the error of a linear read-out of its own spikes.
 
     Args:
         readouts: whether these read-outs are learned by a delta rule, or fixed and random as in the paper.
+        errors: whether a read-out is compared once, on the mean spikes of a trial, or at each step, as in the paper.
 
     Returns:
         The rule with its texts, signal and source.
@@ -24,13 +27,15 @@ def local_readout(*, readouts: Literal["learned", "fixed"] = "learned") -> Rule:
             Plasticity("b", "-m_post * psi(v_post)"),
             *DELTA_RULE,
         ),
-        signal=SignalSpec("local_readout", {"readouts": readouts}),
+        signal=SignalSpec("local_readout", {"readouts": readouts, "errors": errors}),
         source=Source(
             "J. Kaiser, H. Mostafa, E. O. Neftci",
             2020,
             "Synaptic plasticity dynamics for deep continuous local learning (DECOLLE)",
             (
-                "cross-entropy on the trial's mean spikes instead of a smooth L1 loss at each step",
+                "cross-entropy on the trial's mean spikes instead of a smooth L1 loss at each step"
+                if errors == "trial"
+                else "cross-entropy instead of a smooth L1 loss",
                 "the presynaptic factor is the spike of the step, not a double low-pass trace",
                 *(
                     ("read-outs learn by their own delta rule, from 0; the paper's stay random (readouts=fixed)",)

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurorules.contracts.data_set import DataPlace, DataSet
+from neurorules.contracts.target import OF_VALUES
 from neurorules.datasets import held
 from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
-from neurorules.torch_path.training.batches import load_training_data, with_steps_of_data
+from neurorules.torch_path.training.batches import load_training_data, sizes_of, with_steps_of_data
 from neurorules.torch_path.training.checks import Diverged
 from neurorules.torch_path.training.learner import Learner
 
@@ -44,7 +45,7 @@ def check_net(config: SettledConfig, source: DataSet) -> None:
         UserError: they cannot, or the rule's text reads what it cannot see.
     """
     if config.path == "torch":  # a circuit's plan has looked at all of it
-        Learner(config.net, input_shape=source.shape, classes=source.classes, **config.learner_settings())
+        Learner(config.net, **sizes_of(source), **config.learner_settings())
 
 
 def with_data(config: TrainConfig, data_dir: DataPlace) -> tuple[TrainConfig, DataPlace]:
@@ -64,8 +65,13 @@ def with_data(config: TrainConfig, data_dir: DataPlace) -> tuple[TrainConfig, Da
     return with_steps_of_data(config, place), place
 
 
+LARGEST_ERROR = 1e30
+"""What stands for the error of values of a training whose numbers were no longer finite."""
+
+
 def validation_accuracies(config: TrainConfig, seeds: int, data_dir: DataPlace) -> list[float]:
-    """Train a configuration with several seeds, and keep only the accuracy on held-out training samples.
+    """Train a configuration with several seeds, and keep only the accuracy on held-out training samples, or the first
+    figure of another task.
 
     No test sample is read: what is trained on holds none.
 
@@ -75,7 +81,8 @@ def validation_accuracies(config: TrainConfig, seeds: int, data_dir: DataPlace) 
         data_dir: folder of the data sets, None for the usual one; or the data set itself.
 
     Returns:
-        The last epoch's validation accuracy of each seed, in 0..1; 0 where a number was no longer finite.
+        The last epoch's validation accuracy of each seed, in 0..1; 0 where a number was no longer finite. Of values
+        their mean squared error, and `LARGEST_ERROR`.
 
     Raises:
         UserError: the configuration is wrong, or no training samples are held out.
@@ -91,7 +98,7 @@ def validation_accuracies(config: TrainConfig, seeds: int, data_dir: DataPlace) 
         try:
             accuracy = validation_accuracy(replace(config, seed=config.seed + seed), data)
         except Diverged:
-            accuracy = 0.0
+            accuracy = LARGEST_ERROR if data.source.task in OF_VALUES else 0.0
         if accuracy is None:
             raise UserError("no training sample is held out to choose by. Leave --validation out, or give it a number")
         accuracies.append(accuracy)

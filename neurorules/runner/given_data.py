@@ -7,9 +7,14 @@ from typing import Any, NamedTuple
 
 from neurorules.contracts.data_set import DataPlace
 from neurorules.language.errors import UserError
+from neurorules.language.settings import Task
 
 SensorSize = tuple[int, int, int] | None
 """Columns, rows and polarities of the sensor of events, in the order of tonic's `sensor_size`."""
+
+
+EXAMPLES = {"batch_first": "batch_first=true", "sensor_size": "sensor_size=34x34x2", "task": "task=regression"}
+"""How each argument is said in the text of data that are read."""
 
 
 class GivenData(NamedTuple):
@@ -24,7 +29,9 @@ class GivenData(NamedTuple):
     place: DataPlace
 
 
-def given_data(data: Any, batch_first: bool | None, sensor_size: SensorSize, data_dir: str | Path | None) -> GivenData:
+def given_data(
+    data: Any, batch_first: bool | None, sensor_size: SensorSize, data_dir: str | Path | None, task: Task | None = None
+) -> GivenData:
     """Read data that lie in memory; a name or a path is left for later.
 
     Args:
@@ -33,6 +40,7 @@ def given_data(data: Any, batch_first: bool | None, sensor_size: SensorSize, dat
             where it can be told.
         sensor_size: of events that lie in memory, where their data set does not say it.
         data_dir: folder of the data sets.
+        task: what the targets of data in memory are; None to find it.
 
     Returns:
         The setting and the place.
@@ -46,12 +54,12 @@ def given_data(data: Any, batch_first: bool | None, sensor_size: SensorSize, dat
 
         if place is not None:
             raise UserError(f"data_dir is {place}, and the data are handed over themselves. Leave data_dir out")
-        read = own_data(data, batch_first, sensor_size)
+        read = own_data(data, batch_first, sensor_size, task=task)
         return GivenData({"data": read.name}, read)
-    for name, value in {"batch_first": batch_first, "sensor_size": sensor_size}.items():
+    for name, value in {"batch_first": batch_first, "sensor_size": sensor_size, "task": task}.items():
         if value is not None:
             raise UserError(
                 f"{name} is for data that are handed over, (train, test), and the data are {data or 'the usual ones'}. "
-                "Say it in the text of the data, such as npz:own.npz:batch_first=true"
+                f"Say it in the text of the data, such as npz:own.npz:{EXAMPLES[name]}"
             )
     return GivenData({} if data is None else {"data": str(data)}, place)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from neurorules.contracts.target import FIGURES_OF
 from neurorules.language.config import TrainConfig, config_from, in_todays_words
 from neurorules.language.errors import UserError
 from neurorules.runs import checkpoint
@@ -27,9 +28,17 @@ FIRST_KEYS = (
     *("test_accuracy", "validation_accuracy", "train_seconds", "samples_per_second", "peak_memory_mb"),
     *("spikes_per_sample", "synops_per_sample", "needs", "versions"),
 )
-"""Keys that `result.json` has held from the first version on. A file that lacks one of them is damaged."""
+"""Keys that `result.json` has held from the first version on. A file that lacks one of them is damaged. The figures of
+other tasks than classes stand in the place of the accuracies (`contracts.target.FIGURES_OF`)."""
 RESULT_KEYS = (*FIRST_KEYS, "lr", "readout_lr", "optimizer", "readout_optimizer", "encode")
 """Keys that `result.json` holds at least when it is written; it may hold others."""
+
+
+def _of_task(keys: Sequence[str], result: Mapping[str, Any]) -> list[str]:
+    """The keys that a result of its task holds; one that names no task is of classes."""
+    names = FIGURES_OF.get(result.get("task", "classes"), ())
+    parts = [(key.removesuffix("accuracy"), key.endswith("_accuracy")) for key in keys]
+    return [one for part, figures in parts for one in ([part + name for name in names] if figures else [part])]
 
 
 @dataclass(frozen=True)
@@ -181,7 +190,7 @@ class RunFolder:
         Raises:
             ValueError: a key of `RESULT_KEYS` is missing.
         """
-        missing = [key for key in RESULT_KEYS if key not in result]
+        missing = [key for key in _of_task(RESULT_KEYS, result) if key not in result]
         if missing:
             raise ValueError(f"the result lacks {', '.join(missing)}")
         seal = seal_of(self.config(), self.path / WEIGHTS)
@@ -195,7 +204,7 @@ class RunFolder:
             UserError: the file is damaged.
         """
         result = _object(self.path / RESULT)
-        missing = [key for key in FIRST_KEYS if key not in result]
+        missing = [key for key in _of_task(FIRST_KEYS, result) if key not in result]
         if missing:
             lacks = ", ".join(missing)
             raise UserError(f"{self.path / RESULT} is damaged: it lacks {lacks}. Train the run again with --force")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
+from neurorules.contracts.target import TASKS
 from neurorules.contracts.view import View, bought
 
 
@@ -21,6 +22,8 @@ class BackpropagationThroughTime(Signal):
     """
 
     needs = frozenset({"target", "output_error", "weight_transport", "above", "history"})
+    tasks = frozenset(TASKS)
+    steps_apart = True
     varies = True
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time
 from neurorules.contracts.view import View, bought
+from neurorules.language.settings import Task
 from neurorules.signals._feedback import direct_feedback, feedback_name
 
 
@@ -18,10 +19,12 @@ from neurorules.signals._feedback import direct_feedback, feedback_name
 class TargetProjection(Signal):
     """m_l = -B_l y*, y* the one-hot label, B_l (N_l x classes) fixed. Source: Frenkel, Lefebvre & Bol 2021.
 
-    The sign is a convention: B_l is symmetric about zero.
+    The sign is a convention: B_l is symmetric about zero. Of several labels y* holds several ones. The rule rests on
+    the label telling the sign of the error at once, which is so of outputs in 0..1 and not of values.
     """
 
     needs = frozenset({"target", "fixed_feedback"})
+    tasks: frozenset[Task] = frozenset({"classes", "multilabel"})
     known = "step"
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
@@ -29,7 +32,8 @@ class TargetProjection(Signal):
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
         labels = bought(view.labels, "target")
-        m = -state[feedback_name(view.layer.name)][labels]
+        feedback = state[feedback_name(view.layer.name)]
+        m = -torch.tensordot(labels.to(feedback), feedback, 1) if labels.is_floating_point() else -feedback[labels]
         return ThirdFactor({"input": constant_in_time(m, view.steps)}, {}, {})
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
+from neurorules.contracts.target import TASKS
 from neurorules.contracts.view import View, bought
 
 
@@ -19,6 +20,8 @@ class FeedbackAlignment(Signal):
     """m_l[t] = B_{l+1} dI_{l+1}[t], B_{l+1} shaped like W_{l+1}^T, fixed. Source: Lillicrap et al. 2016."""
 
     needs = frozenset({"target", "output_error", "fixed_feedback", "above", "history"})
+    tasks = frozenset(TASKS)
+    steps_apart = True
     varies = True
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:

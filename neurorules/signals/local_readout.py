@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -11,24 +11,31 @@ from jaxtyping import Float
 from torch import Tensor
 
 from neurorules.contracts.net_shape import LayerShape, NetShape
-from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time, one_hot
-from neurorules.contracts.view import View, bought
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, one_hot, spread_in_time
+from neurorules.contracts.target import OF_CLASSES, OF_VALUES, TASKS
+from neurorules.contracts.view import Every, View, bought
+from neurorules.language.settings import Task
 from neurorules.signals._features import feature_count, from_features, to_features
 
 
 @dataclass(frozen=True)
 class LocalReadout(Signal):
     """m_l = G_l^T (softmax(G_l r_l + c_l) - y*), with r_l the mean spikes of the layer. Source: Kaiser, Mostafa &
-    Neftci 2020.
+    Neftci 2020. For several labels the softmax is a sigmoid for each; for values there is none.
 
     Deviations: the loss is the cross-entropy on the mean spikes of a trial; the paper has a smooth L1 loss at each
     step.
 
     Args:
         readouts: "learned", each by its own delta rule, or "fixed" at random weights.
+        errors: whether r_l is the mean of the trial; or its spikes at each step, whose errors are averaged over the
+            steps. It is the step where a target or the scores are those of single steps.
     """
 
     readouts: Literal["learned", "fixed"] = "learned"
+    errors: Literal["trial", "step"] = "trial"
+    tasks = frozenset(TASKS)
+    steps_apart = True
     summary = "spikes"
     reads_out = frozenset({"local_w", "local_b"})
 
@@ -37,6 +44,14 @@ class LocalReadout(Signal):
         """The label and the read-outs; fixed feedback too, where the read-outs stay random."""
         needs = {"target", "local_readout", "layer_pool"}
         return frozenset(needs | {"fixed_feedback"} if self.readouts == "fixed" else needs)
+
+    @property
+    def every(self) -> Every | None:  # type: ignore[override]
+        """The spikes of each step, where errors are those of the step."""
+        return "spikes" if self.errors == "step" else None
+
+    def by_steps(self) -> Signal:
+        return replace(self, errors="step")
 
     def parameters(self, net: NetShape, generator: torch.Generator) -> dict[str, Tensor]:
         if self.readouts == "fixed":
@@ -64,13 +79,16 @@ class LocalReadout(Signal):
         name = view.layer.name
         source = parameters if self.readouts == "learned" else state
         weights, bias = source[f"{name}.local_w"], source[f"{name}.local_b"]
-        features = to_features(view.summary["input"])
-        error = torch.softmax(features @ weights.T + bias, 1) - one_hot(labels, weights.shape[0], features)
-        m = from_features(error @ weights, view.layer.shape)
+        if self.errors == "step":
+            features, error, m = _of_steps(weights, bias, labels, view)
+        else:
+            features = to_features(view.summary["input"])
+            error = _error(features @ weights.T + bias, one_hot(labels, weights.shape[0], features), view.net.task)
+            m = from_features(error @ weights, view.layer.shape)
         gradients: dict[str, Tensor] = {}
         if self.readouts == "learned":
             gradients = {f"{name}.local_w": error.T @ features, f"{name}.local_b": error.sum(0)}
-        return ThirdFactor({"input": constant_in_time(m, view.steps)}, gradients, {})
+        return ThirdFactor({"input": spread_in_time(m, view.layer.shape, view.steps)}, gradients, {})
 
     def scores(
         self, state: SignalState, parameters: Mapping[str, Tensor], last: LayerShape, summary: Mapping[str, Tensor]
@@ -78,6 +96,30 @@ class LocalReadout(Signal):
         source = parameters if self.readouts == "learned" else state
         features = to_features(summary["input"])
         return features @ source[f"{last.name}.local_w"].T + source[f"{last.name}.local_b"]
+
+
+def _error(outputs: Float[Tensor, "*lead C"], target: Float[Tensor, "*lead C"], task: Task) -> Float[Tensor, "*lead C"]:
+    """Derivative of a read-out's loss by its outputs: of classes, of several labels, or of values."""
+    if task in OF_VALUES:
+        return outputs - target
+    return (torch.softmax(outputs, -1) if task in OF_CLASSES else torch.sigmoid(outputs)) - target
+
+
+def _of_steps(
+    weights: Float[Tensor, "C F"], bias: Float[Tensor, "C"], labels: Tensor, view: View
+) -> tuple[Float[Tensor, "R F"], Float[Tensor, "R C"], Float[Tensor, "T B *shape"]]:
+    """Features and errors of all steps that count, a row for each step and sample, and the third factor of each step;
+    errors are divided by the number of these steps."""
+    spikes, shape = view.every["input"], view.layer.shape
+    scored = view.scored or view.steps
+    last = spikes[view.steps - scored :]
+    features = to_features(last.flatten(0, 1))
+    target = one_hot(labels, len(weights), features)
+    target = target[:, view.steps - scored :].transpose(0, 1) if target.ndim == 3 else target.expand(scored, -1, -1)
+    error = _error(features @ weights.T + bias, target.flatten(0, 1), view.net.task) / scored
+    m = from_features(error @ weights, shape).unflatten(0, last.shape[:2])
+    before = spikes.new_zeros(view.steps - scored, *m.shape[1:])
+    return features, error, torch.cat([before, m])
 
 
 ENTRY = LocalReadout

@@ -16,9 +16,11 @@ from neurorules.contracts.phase_drive import Offset, PhaseDrive
 from neurorules.contracts.running_mean import start_at
 from neurorules.contracts.series import Series
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time, one_hot
+from neurorules.contracts.target import CLASSES, PER_SAMPLE
 from neurorules.contracts.view import Summary, View, bought
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Positive, ranged
+from neurorules.language.settings import Task
 from neurorules.signals._mirroring import (
     KEPT,
     WARM_UP,
@@ -81,6 +83,11 @@ class InputPerturbation(Signal):
     error_sign: bool = False
     dense: bool = False
     mirror: Mirror = "none"
+
+    @property
+    def tasks(self) -> frozenset[Task]:  # type: ignore[override]
+        """Any target of a sample, whose error is projected; classes alone, where F is their mean inputs."""
+        return CLASSES if self.init == "class_means" else PER_SAMPLE
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]

@@ -14,6 +14,7 @@ from torch import Tensor
 from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.series import Series
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
+from neurorules.contracts.target import TASKS
 from neurorules.contracts.view import View, bought
 from neurorules.language.ranges import ranged
 
@@ -33,6 +34,8 @@ class SignSymmetry(Signal):
 
     sizes: Literal["uniform", "fixed", "redrawn"] = "uniform"
 
+    tasks = frozenset(TASKS)
+    steps_apart = True
     varies = True
 
     @property

@@ -117,7 +117,7 @@ def test_the_eight_columns_of_qmnist_are_told_and_the_class_is_read(tmp_path, ca
     [
         (np.eye(8) + np.eye(8)[::-1], "several classes at once"),
         (np.zeros((3, 4), int), "several classes at once"),
-        (np.array([0.5, 1.5]), "there is no regression"),
+        (np.array([0.5, 1.5]), "say task='regression'"),
         (np.full((4, 3), 2.0), "Give one whole number a sample"),
         (np.full((4, 8), 0.5), "Give one whole number a sample"),
         (np.array([0, np.inf]), "not whole numbers"),

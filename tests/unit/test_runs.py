@@ -113,6 +113,9 @@ def test_a_result_with_a_missing_key_is_refused_by_name(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, CONFIG)
     with pytest.raises(ValueError, match="the result lacks test_accuracy, needs"):
         folder.write_result({key: 1 for key in RESULT_KEYS if key not in ("needs", "test_accuracy")})
+    with pytest.raises(ValueError, match="the result lacks test_mae, validation_mse"):
+        values = {"test_mse": 1, "test_r2": 1, "validation_mae": 1, "validation_r2": 1}
+        folder.write_result({**dict.fromkeys(RESULT_KEYS, 1), **values, "task": "regression"})
 
 
 def test_a_metrics_line_cut_short_is_forgotten_and_the_next_one_is_whole(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def look_at(learner: Learner, learned: Learned, probe: Probe) -> dict[str, Look]
 
     Returns:
         By layer, firing_rate, dead, saturated and probe_accuracy, all in 0..1; the first three are None for the
-        read-out.
+        read-out, and the last one where samples have no class.
     """
     fitted, fitted_labels = _run(learner, learned, probe, probe.train, probe.fitted)
     held, held_labels = _run(learner, learned, probe, probe.part, probe.seen)
@@ -55,7 +55,8 @@ def look_at(learner: Learner, learned: Learned, probe: Probe) -> dict[str, Look]
     for layer in learner.model.network.layers:
         here, there = fitted[layer.name], held[layer.name]
         measures = _firing(layer, np.concatenate([here, there]))
-        measures["probe_accuracy"] = probe_accuracy(here, fitted_labels, there, held_labels)
+        told = learner.model.task == "classes"
+        measures["probe_accuracy"] = probe_accuracy(here, fitted_labels, there, held_labels) if told else None
         looks[layer.name] = Look(measures, there)
     return looks
 

@@ -11,6 +11,7 @@ import numpy as np
 from neurorules.compare.measures.similarity import linear_cka
 from neurorules.compare.measures.watch import FOLDER, read_features, read_rows
 from neurorules.compare.rows import is_reference
+from neurorules.contracts.target import FIGURES_OF, OF_ALL
 from neurorules.runs.folder import RunFolder
 
 LAYER_KEYS = ("firing_rate", "dead", "saturated", "weight_change", "cka", "probe_accuracy")
@@ -76,13 +77,20 @@ def layer_rows(runs: Sequence[Finished]) -> list[dict[str, Any]]:
 
 
 def epoch_rows(runs: Sequence[Finished]) -> list[dict[str, Any]]:
-    """Rows of rule, seed, epoch, train_accuracy, train_loss, validation_accuracy and train_seconds."""
-    keys = ("epoch", "train_accuracy", "train_loss", "validation_accuracy", "train_seconds")
+    """Rows of rule, seed, epoch, train_accuracy, train_loss, validation_accuracy (or the figures of another task) and
+    train_seconds."""
     return [
-        {**done.key, **{key: row.get(key) for key in keys}}
+        {**done.key, **{key: row.get(key) for key in _epoch_keys(done.run)}}
         for done in runs
         for row in RunFolder(done.folder).read_metrics()
     ]
+
+
+def _epoch_keys(run: Mapping[str, Any]) -> tuple[str, ...]:
+    names = FIGURES_OF[run.get("task") or "classes"]
+    shown = [name for name in names if name not in OF_ALL]
+    train, validation = [f"train_{name}" for name in shown], [f"validation_{name}" for name in names]
+    return ("epoch", *train, "train_loss", *validation, "train_seconds")
 
 
 def is_exact(run: Mapping[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from neurorules.compare.folds import overlap_of
 from neurorules.compare.measures.costs import energy_pJ
 from neurorules.compare.measures.lists import Finished, is_exact
 from neurorules.compare.measures.statistics import described, paired_difference
+from neurorules.contracts.target import FIGURES_OF, first_figure
 
 SETTINGS = ("lr", "readout_lr", "signal_lr", "optimizer", "readout_optimizer", "signal", "dw")
 """Settings of learning that a row holds beside its name."""
@@ -55,7 +56,7 @@ def _row(
     runs = [done.run for done in group]
     overlap = overlap_of(runs[0])
     difference = paired_difference(_test(group), _test(exact), overlap)
-    validation = [run["validation_accuracy"] for run in runs]
+    figures = FIGURES_OF[runs[0].get("task") or "classes"]
     curves = [[row for row in epochs if row["rule"] == name and row["seed"] == run["seed"]] for run in runs]
     return {
         "rule": name,
@@ -63,11 +64,11 @@ def _row(
         "controls": beside(runs[0], others),
         **{name: runs[0].get(name) for name in SETTINGS},
         "seeds": len(runs),
-        "test_accuracy": described([run["test_accuracy"] for run in runs], overlap),
-        "validation_accuracy": described(validation, overlap) if all(a is not None for a in validation) else None,
+        **{f"test_{name}": described([run[f"test_{name}"] for run in runs], overlap) for name in figures},
+        **{f"validation_{name}": _of_validation(runs, name, overlap) for name in figures},
         "difference": None if difference is None else {"to": exact[0].run["rule"], **difference},
-        "epochs_to": {str(a): reached(curves, a, "epoch") for a in REACHED},
-        "seconds_to": {str(a): reached(curves, a, "train_seconds") for a in REACHED},
+        "epochs_to": {str(a): reached(curves, a, "epoch") for a in REACHED if figures == ("accuracy",)},
+        "seconds_to": {str(a): reached(curves, a, "train_seconds") for a in REACHED if figures == ("accuracy",)},
         "train_seconds": statistics.fmean(run["train_seconds"] for run in runs),
         "peak_memory_mb": _mean([r["peak_memory_mb"] if r.get("peak_memory_of") == "run" else None for r in runs]),
         "spikes_per_sample": statistics.fmean(run["spikes_per_sample"] for run in runs),
@@ -101,8 +102,14 @@ def reached(curves: Sequence[Sequence[Mapping[str, Any]]], accuracy: float, what
 
 
 def _test(group: Sequence[Finished]) -> dict[int, float]:
-    """The test accuracy of each seed, in 0..1."""
-    return {done.run["seed"]: done.run["test_accuracy"] for done in group}
+    """The test accuracy of each seed, in 0..1, or the first figure of another task."""
+    return {done.run["seed"]: done.run[f"test_{first_figure(done.run)}"] for done in group}
+
+
+def _of_validation(runs: Sequence[Mapping[str, Any]], figure: str, overlap: float) -> dict[str, Any] | None:
+    """A figure of the validation samples, described; None where a run has none."""
+    values = [run[f"validation_{figure}"] for run in runs]
+    return described(values, overlap) if all(value is not None for value in values) else None
 
 
 def _learning_bytes(done: Finished) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import NamedTuple
 
+from neurorules.compare.report.finding_of_figures import sentences
 from neurorules.compare.report.markup import code
 from neurorules.compare.report.numbers import (
     Number,
@@ -58,6 +59,9 @@ class Finding(NamedTuple):
 
 def find(comparison: Comparison) -> Finding:
     """Say what a comparison shows of its best rule without a backward pass, or of its best rule where there is none."""
+    if comparison.figure != "accuracy":
+        headline, *details = sentences(comparison)
+        return Finding(headline, [*details, *filter(None, [_seed_note(comparison)])], [])
     candidates = [row for row in comparison.rules if not is_control(row) and not is_global(row)]
     local = [row for row in candidates if not goes_backward(comparison, row)]
     best = _best(local or candidates)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from neurorules.contracts.target import FIGURES
+
 PERCENT, DEGREES, RATIO = ".0%", ".0f", ".2~f"
 """Formats of an axis, as d3 writes them."""
 
@@ -133,6 +135,20 @@ LEARNING = (
         "once, at the end.",
     ),
     Measure("train_accuracy", "training accuracy", PERCENT, ".2%", "Accuracy on the training samples, as they came."),
+    *(
+        Measure(
+            f"{part}_{name}",
+            f"{words} {FIGURES[name].words}",
+            PERCENT if FIGURES[name].share else RATIO,
+            ".2%" if FIGURES[name].share else ".4f",
+            f"{FIGURES[name].words} of the {words} samples, "
+            f"{'after each epoch' if part == 'validation' else 'as they came'}; "
+            f"{'higher' if FIGURES[name].higher else 'lower'} is better.",
+        )
+        for part, words in (("validation", "validation"), ("train", "training"))
+        for name in FIGURES
+        if name != "accuracy"
+    ),
     Measure(
         "train_loss",
         "training loss",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from neurorules.compare.report.numbers import Number
+from neurorules.contracts.target import first_figure
 from neurorules.language.errors import UserError
 from neurorules.runs.plain_json import read_json
 
@@ -48,6 +49,11 @@ class Comparison:
     dependences: Sequence[Row]
     facts: Sequence[Row]
     left_out: Row
+
+    @property
+    def figure(self) -> str:
+        """The figure that rules are told apart by, a key of `contracts.target.FIGURES`: accuracy, or that of a task."""
+        return first_figure(self.runs[0] if self.runs else {})
 
     @property
     def names(self) -> list[str]:

@@ -30,7 +30,7 @@ class Proposals(ABC):
 
         Args:
             settings: those that were proposed last, or others before the first proposal, by name.
-            accuracy: their validation accuracy, in 0..1.
+            accuracy: their validation accuracy, in 0..1, or another figure, turned so that higher is better.
         """
 
 

@@ -21,6 +21,7 @@ from neurorules.compare.tuning.rows import Row, rows_of
 from neurorules.compare.tuning.space import SPACE, Space, parse_space
 from neurorules.compare.tuning.stored import TUNE_FILE, open_search, write_search
 from neurorules.contracts.data_set import DataPlace
+from neurorules.contracts.target import FIGURES, FIGURES_OF
 from neurorules.datasets import open_dataset
 from neurorules.disk.lock import owned_folder
 from neurorules.language.config import TrainConfig
@@ -43,6 +44,8 @@ class Searched:
         space: what is searched for it.
         proposals: says what to try next.
         trials: settings, accuracies by seed and their mean validation_accuracy of each trial, in order.
+        figure: what is chosen by, a key of `contracts.target.FIGURES`, which stands in these names for accuracy: of
+            another task than classes, `values` by seed and validation_mse, say.
     """
 
     row: TrainConfig
@@ -50,6 +53,22 @@ class Searched:
     space: Space
     proposals: Proposals
     trials: list[dict[str, Any]] = field(default_factory=list)
+    figure: str = "accuracy"
+
+    @property
+    def by_seed(self) -> str:
+        """The key of a trial's figures by seed."""
+        return "accuracies" if self.figure == "accuracy" else "values"
+
+    @property
+    def mean(self) -> str:
+        """The key of their mean."""
+        return f"validation_{self.figure}"
+
+    @property
+    def sign(self) -> int:
+        """1 where a higher figure is better, -1 where a lower one is."""
+        return 1 if FIGURES[self.figure].higher else -1
 
     def next(self) -> dict[str, Any]:
         """The settings to try next, by name: none in the first trial, where the row keeps its own; then proposals."""
@@ -60,11 +79,11 @@ class Searched:
 
         Args:
             settings: what was tried, by name.
-            accuracies: validation accuracy of each seed, in 0..1.
+            accuracies: validation accuracy of each seed, in 0..1, or its other figure.
         """
         mean = fmean(accuracies)
-        self.proposals.tell({**settle(self.row).as_dict(), **settings}, mean)
-        self.trials.append({"settings": dict(settings), "accuracies": list(accuracies), "validation_accuracy": mean})
+        self.proposals.tell({**settle(self.row).as_dict(), **settings}, self.sign * mean)
+        self.trials.append({"settings": dict(settings), self.by_seed: list(accuracies), self.mean: mean})
 
     def repeat(self, trials: Sequence[Mapping[str, Any]], out: Path) -> None:
         """Take over the trials of a search that was stopped.
@@ -82,12 +101,12 @@ class Searched:
                     f"the search in {out} tried other settings for {self.name} than would be tried here, as another "
                     f"version of optuna does. Begin again with --force, or give another --out"
                 )
-            self.add(trial["settings"], trial["accuracies"])
+            self.add(trial["settings"], trial[self.by_seed])
 
     @property
     def best(self) -> dict[str, Any]:
-        """The trial of the highest validation accuracy, and the earliest among equals."""
-        return max(self.trials, key=lambda trial: trial["validation_accuracy"])
+        """The trial of the highest validation accuracy, or the best other figure, and the earliest among equals."""
+        return max(self.trials, key=lambda trial: self.sign * trial[self.mean])
 
 
 def tune(
@@ -134,7 +153,7 @@ def tune(
         stored = open_search(out, options, own, trials, force, resume)
         remove_leftovers(out, (TUNE_FILE,))
         method = stored.get("method") or best_method()
-        searched = _searched(rows, list(own), method, config.seed)
+        searched = _searched(rows, list(own), method, config.seed, FIGURES_OF[source.task][0])
         for one in searched if stored else ():
             one.repeat(stored["trials"][one.name], out)
         header = {"method": method, "asked": options, "rows": own}
@@ -153,11 +172,11 @@ def _check_numbers(trials: int, seeds: int, jobs: int) -> None:
         check_range(option, number, kind)
 
 
-def _searched(rows: Sequence[Row], names: Sequence[str], method: Method, seed: int) -> list[Searched]:
+def _searched(rows: Sequence[Row], names: Sequence[str], method: Method, seed: int, figure: str) -> list[Searched]:
     """The rows before their first trial, each with a source of proposals of its own."""
     sources = (proposals_of(method, row.space, seed + 1000 * number) for number, row in enumerate(rows))
     pairs = zip(names, rows, sources, strict=True)
-    return [Searched(row.config, name, row.space, proposals) for name, row, proposals in pairs]
+    return [Searched(row.config, name, row.space, proposals, figure=figure) for name, row, proposals in pairs]
 
 
 def _stopped(out: Path, begun: bool, replaces: bool) -> str:
@@ -194,7 +213,7 @@ def _round(pool: Any, searched: Sequence[Searched], seeds: int, data_dir: DataPl
     calls = [joblib.delayed(validation_accuracies)(config, seeds, data_dir) for config in configs]
     for one, settings, accuracies in zip(searched, proposed, pool(calls), strict=True):
         one.add(settings, accuracies)
-        bar.advance(note=f"{one.name}, accuracy {one.best['validation_accuracy']:.3f}")
+        bar.advance(note=f"{one.name}, {FIGURES[one.figure].words} {one.best[one.mean]:.3f}")
 
 
 def _trials(searched: Sequence[Searched]) -> dict[str, Any]:
@@ -226,9 +245,9 @@ def chosen(
                 "row": one.name,
                 "rule": text_of(settled, config) + ("" if settled["targets"] == "own" else "@targets=shuffled"),
                 "settings": {name: settled[name] for name in one.space},
-                "validation_accuracy": best["validation_accuracy"],
-                "accuracies": best["accuracies"],
-                "own_settings_accuracy": one.trials[0]["validation_accuracy"],
+                one.mean: best[one.mean],
+                one.by_seed: best[one.by_seed],
+                f"own_settings_{one.figure}": one.trials[0][one.mean],
                 "trials": len(one.trials),
                 "at_the_edge": [n for n, d in one.space.items() if n in best["settings"] and d.is_edge(settled[n])],
             }

@@ -14,10 +14,13 @@ from typing import Any
 import numpy as np
 
 from neurorules.contracts.data_set import DataSet, Recordings
-from neurorules.datasets._arrays import MOST_CHANNELS, Channels, class_labels, image_set, sequence_set
+from neurorules.contracts.target import OF_VALUES
+from neurorules.datasets._arrays import MOST_CHANNELS, Channels, image_set, sequence_set
 from neurorules.datasets._own.events import on_sensor
 from neurorules.datasets._own.gather import Gathered, class_names_of, described, gathered, sensor_of
+from neurorules.datasets._targets import targets_of
 from neurorules.language.errors import UserError
+from neurorules.language.settings import Task
 
 IN_MEMORY = "memory"
 """Begins the name of a data set that has no other: memory:HASH."""
@@ -32,8 +35,9 @@ SensorSize = tuple[int, int, int] | None
 
 
 def own_data(
-    data: Any, batch_first: bool | None = None, sensor_size: SensorSize = None, name: str | None = None
-) -> DataSet:
+    data: Any, batch_first: bool | None = None, sensor_size: SensorSize = None, name: str | None = None,
+    task: Task | None = None,
+) -> DataSet:  # fmt: skip
     """Read what a user has.
 
     Args:
@@ -44,9 +48,10 @@ def own_data(
         sensor_size: columns, rows and polarities of the sensor of events; None takes what the data set says, or else
             the smallest sensor that holds all events.
         name: of the data set; None for `memory:HASH`, of the content's hash.
+        task: what the targets are; None finds it from their type and shape, which a line says.
 
     Returns:
-        Images, sequences or events with class numbers from 0.
+        Images, sequences or events with class numbers from 0, or the targets of another task.
 
     Raises:
         UserError: something in it cannot be read, or does not fit the rest.
@@ -59,12 +64,12 @@ def own_data(
     if isinstance(found["train"].samples, Recordings):
         if batch_first is not None:
             raise UserError("batch_first says where the time axis of arrays stands, and these are events. Leave it out")
-        read = _event_set(found, _sensor(parts, sensor_size))
+        read = _event_set(found, _sensor(parts, sensor_size), task)
     else:
         if sensor_size is not None:
             raise UserError("sensor_size is given, and the samples are no events. Leave it out")
-        read = _array_set(found)
-    names = names or class_names_of(parts["train"])
+        read = _array_set(found, task)
+    names = () if read.task in OF_VALUES else names or class_names_of(parts["train"])
     origin = "; ".join(f"{PARTS[part]}: {described(given)}" for part, given in parts.items())
     return replace(
         read,
@@ -126,7 +131,7 @@ def _sensor(parts: dict[str, Any], sensor_size: SensorSize) -> tuple[int, int, i
     return polarities, height, width
 
 
-def _event_set(found: dict[str, Gathered], sensor: tuple[int, int, int] | None) -> DataSet:
+def _event_set(found: dict[str, Gathered], sensor: tuple[int, int, int] | None, task: Task | None) -> DataSet:
     read = {part: one.samples for part, one in found.items() if isinstance(one.samples, Recordings)}
     if sensor is None:
         sizes = zip(read["train"].sensor, read["test"].sensor, strict=True)
@@ -138,24 +143,27 @@ def _event_set(found: dict[str, Gathered], sensor: tuple[int, int, int] | None) 
         )  # fmt: skip
     placed = {part: on_sensor(one, sensor, PARTS[part]) for part, one in read.items()}
     labels, where = _labels(found)
-    y, classes = class_labels(labels, where, None)
+    targets = targets_of(labels, where, None, task)
+    y = targets.labels
     digest = hashlib.sha256(f"{placed['train'].checksum}{placed['test'].checksum}{sensor}".encode())
     digest.update(y["train"].tobytes() + y["test"].tobytes())
     return DataSet(
         name="",
         kind="events",
         shape=sensor,
-        classes=classes,
+        classes=targets.outputs,
         train=placed["train"],
         train_labels=y["train"],
         test=placed["test"],
         test_labels=y["test"],
         checksum=digest.hexdigest(),
         default_encoder="frames",
+        steps=targets.steps,
+        task=targets.task,
     )
 
 
-def _array_set(found: dict[str, Gathered]) -> DataSet:
+def _array_set(found: dict[str, Gathered], task: Task | None) -> DataSet:
     labels, where = _labels(found)
     samples = {part: one.samples for part, one in found.items() if isinstance(one.samples, np.ndarray)}
     arrays = {**labels, **{f"x_{part}": array for part, array in samples.items()}}
@@ -164,14 +172,14 @@ def _array_set(found: dict[str, Gathered]) -> DataSet:
             "the training data or the test data have a time axis, and the others have none. Make them alike"
         )
     if found["train"].timed:
-        return sequence_set("", arrays, where)
+        return sequence_set("", arrays, where, task=task)
     shape = samples["train"].shape
     if len(shape) == 3 and shape[1] != shape[2]:
         _log.warning(
             "%s: samples of the shape %s are read as grey images of %d rows and %d columns. Where the first axis is "
             "time, say batch_first=True", PARTS["train"], shape[1:], *shape[1:],
         )  # fmt: skip
-    return image_set("", arrays, where, channels=_channels(shape))
+    return image_set("", arrays, where, channels=_channels(shape), task=task)
 
 
 def _channels(shape: tuple[int, ...]) -> Channels:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from neurorules.datasets._own.loaders import in_own_order
-from neurorules.datasets._own.values import as_array, as_label_array, is_events, is_many, is_scalar
+from neurorules.datasets._own.values import as_array, as_label_array, is_events, is_many, is_scalar, is_single
 from neurorules.language.errors import UserError
 
 AT_ONCE = 256
@@ -143,7 +143,7 @@ def _of_iterable(part: Iterable[Any], where: str, batch_first: bool | None) -> I
     first = next(things, None)
     if first is None:
         return
-    whole = whole or not is_scalar(_two(first, f"{where}: the first thing")[1])
+    whole = whole or not is_single(*_two(first, f"{where}: the first thing"))
     single: list[Any] = []
     for number, thing in enumerate(chain([first], things)):
         if whole:
@@ -217,10 +217,16 @@ def _of_pair(x: Any, y: Any, where: str, batch_first: bool | None) -> Batch:
         read = "" if not timed else f" (read as {'(N, T, ...)' if axis == 0 else '(T, N, ...)'})"
         raise UserError(
             f"{where}: {array.shape[axis]} samples in the shape {array.shape}{read}, but {len(labels)} labels. "
-            "Give one label for each sample"
+            f"Give one label for each sample{_order(labels.shape, array.shape[axis])}"
         )
     _not_empty(len(labels), where)
     return Batch(np.swapaxes(array, 0, 1) if axis else array, labels, timed)
+
+
+def _order(labels: tuple[int, ...], samples: int) -> str:
+    """A hint for targets of each step that stand the other way round."""
+    turned = len(labels) > 1 and labels[1] == samples
+    return f"; targets of the shape {labels} have time first, and samples stand first in them" if turned else ""
 
 
 def _axis_of_samples(shape: tuple[int, ...], labels: int, batch_first: bool | None, where: str) -> tuple[int, bool]:

@@ -13,6 +13,7 @@ from typing import Any
 from neurorules.contracts.data_set import DataPlace, DataSet
 from neurorules.language.errors import UserError, nearest
 from neurorules.language.options import convert, convert_options, parse_named
+from neurorules.language.settings import Task
 
 SIZES = 3
 """Numbers of a sensor's size: columns, rows, polarities."""
@@ -24,7 +25,7 @@ class ModuleData:
 
     Args:
         text: `module:function` with options, as the user wrote it. `batch_first=true` and `sensor_size=34x34x2` are
-            those of `neurorules.train`; all others are arguments of the function.
+            those of `neurorules.train`, and so is `task=regression`; all others are arguments of the function.
         module: dotted path of the module.
         function: name of the function in it.
         options: texts by name.
@@ -63,6 +64,7 @@ class ModuleData:
 
         options = dict(self.options)
         first, size = options.pop("batch_first", None), options.pop("sensor_size", None)
+        task = options.pop("task", None)
         where = f"data '{self.text}'"
         with _current_folder():
             make = self._function()
@@ -78,6 +80,7 @@ class ModuleData:
                 batch_first=None if first is None else convert(f"{where}, option 'batch_first'", bool, first),
                 sensor_size=None if size is None else _sensor_size(size, where),
                 name=self.text,
+                task=None if task is None else convert(f"{where}, option 'task'", Task, task),
             )
 
     def _function(self) -> Callable[..., Any]:

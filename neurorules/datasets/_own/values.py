@@ -98,3 +98,20 @@ def is_scalar(label: Any) -> bool:
     if isinstance(label, Tensor | np.ndarray | np.generic):
         return label.ndim == 0
     return isinstance(label, int | float | str)
+
+
+def is_single(sample: Any, label: Any) -> bool:
+    """Whether something is one sample with its label, and not a batch of both.
+
+    Args:
+        sample: a sample, or several.
+        label: a number, a name, or an array without axes; or one sample's target of several values.
+
+    Returns:
+        True for one sample: also where the target is a vector of values whose length counts no axis of the sample.
+    """
+    if is_scalar(label) or not isinstance(label, Tensor | np.ndarray):
+        return is_scalar(label)
+    values = label.is_floating_point() if isinstance(label, Tensor) else label.dtype.kind == "f"
+    axes = sample.shape[:2] if isinstance(sample, Tensor | np.ndarray) else (len(sample),) if is_many(sample) else ()
+    return values and len(label) not in axes

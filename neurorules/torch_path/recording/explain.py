@@ -93,8 +93,13 @@ def explain(learner: Learner, drive: Series, labels: Tensor, synapse: Synapse) -
         The factors of the weight's texts at each step, and the change that they make.
 
     Raises:
-        UserError: a weight that the rule does not teach.
+        UserError: a weight that the rule does not teach, or samples without classes.
     """
+    if learner.model.task != "classes":
+        raise UserError(
+            f"an explanation names the class that a sample teaches, and the targets here are of task "
+            f"'{learner.model.task}'. Record m instead: neurorules record RUN --variables S,v,m"
+        )
     parameter = synapse.layer.weight_name(synapse.entry)
     views = Views(synapse.layer.name)
     gradients: list[Mapping[str, Tensor]] = []

@@ -18,10 +18,12 @@ from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.recording.plan import RecordPlan, record_plan
 from neurorules.torch_path.recording.rows import Outcome, many_rows, parameter_arrays, population_arrays, synapse_arrays
 from neurorules.torch_path.training.arguments import Labels, Spikes, to_series
-from neurorules.torch_path.training.checks import check_drive, check_labels
+from neurorules.torch_path.training.checks import check_drive
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.report import versions
+from neurorules.torch_path.training.target_checks import check_targets
 from neurorules.torch_path.trial.learn import TrialResult, learn_trial
+from neurorules.torch_path.update.figures import scoring_of
 from neurorules.torch_path.update.output import metrics_of
 from neurorules.traces.header import TraceHeader
 from neurorules.traces.writer import TraceWriter
@@ -99,17 +101,18 @@ class Recorder:
             epoch: number of epochs done, or -1.
 
         Returns:
-            Predicted classes, (B,).
+            Predicted classes, (B,); -1 where samples have no class. The file holds -1 for their targets, too.
 
         Raises:
             UserError: wrong shapes, no labels where they are needed, or a sample too large.
         """
         learner, drive = self.learner, to_series(spikes)
         response = learner.respond(drive)
-        predicted, steps = response.scores.argmax(1).cpu(), response.activity[-1].steps
+        predicted, steps = predicted_classes(learner, response.scores), response.activity[-1].steps
         outcome = Outcome(drive, predicted, response.activity, {}, {}, learner.read())
         network = learner.model.network
-        classes = None if labels is None else check_labels(labels, drive, network.classes, learner.device)
+        like = learner.device, learner.dtype
+        classes = None if labels is None else check_targets(labels, drive, steps, learner.model, like)
         if self.plan.learns:
             if classes is None:
                 raise UserError("what a sample would teach (m, reverse, G1) needs its label. Hand over labels")
@@ -139,7 +142,7 @@ class Recorder:
             epoch: number of epochs done, or -1.
 
         Returns:
-            Loss, accuracy in 0..1, and spikes per sample by layer.
+            Loss, accuracy in 0..1 or figures of another task, and spikes per sample by layer.
 
         Raises:
             UserError: a schedule that keeps no step of the trial, or what `learner.step` refuses.
@@ -155,8 +158,9 @@ class Recorder:
         if self.plan.synapses:  # learning changes parameters in place
             before = {name: value.clone() for name, value in before.items()}
         trial, given = self.learner.learn(spikes, labels, fraction)
-        self._write(_of_trial(drive, trial, before), given, None, epoch)
-        return metrics_of(trial.scores, given, trial.spikes)
+        predicted = predicted_classes(self.learner, trial.scores)
+        self._write(_of_trial(drive, trial, before, predicted), given, None, epoch)
+        return metrics_of(trial.scores, given, trial.spikes, scoring_of(self.learner.model))
 
     def snapshot(self, epoch: int = -1) -> None:
         """Keep the parameters that were asked for, as they are now.
@@ -202,7 +206,8 @@ class Recorder:
             plan.sample_bytes(self.learner.learned.parameters, outcome.activity[-1].steps)
         writer = self._opened(plan.shapes(self.learner.learned.parameters, outcome.drive.constant))
         places = np.arange(self._recorded, self._recorded + many) if indices is None else np.asarray(indices)
-        classes = np.full(many, -1) if labels is None else labels.cpu().numpy()
+        told = labels is not None and self.learner.model.task == "classes"
+        classes = labels.cpu().numpy() if labels is not None and told else np.full(many, -1)
         arrays = population_arrays(plan, outcome)
         for rows in many_rows(plan, many):
             here = {layer: {name: x[:, rows] for name, x in own.items()} for layer, own in arrays.items()}
@@ -211,6 +216,18 @@ class Recorder:
         self._recorded += many
 
 
-def _of_trial(drive: Series, trial: TrialResult, parameters: dict[str, Tensor]) -> Outcome:
-    predicted = trial.scores.argmax(1).cpu()
+def predicted_classes(learner: Learner, scores: Tensor) -> Tensor:
+    """The class that each sample is taken for.
+
+    Args:
+        learner: says what the targets are.
+        scores: of the samples, (B, C) where they have classes.
+
+    Returns:
+        Classes (B,) on the CPU; -1 where samples have no class.
+    """
+    return scores.argmax(1).cpu() if learner.model.task == "classes" else torch.full((len(scores),), -1)
+
+
+def _of_trial(drive: Series, trial: TrialResult, parameters: dict[str, Tensor], predicted: Tensor) -> Outcome:
     return Outcome(drive, predicted, trial.activity, trial.third_factors, trial.sent, parameters)

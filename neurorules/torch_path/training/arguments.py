@@ -14,7 +14,8 @@ from neurorules.language.errors import UserError
 Spikes = Any
 """What drives a network: `Series`, or (T, B, *input) numbers as `to_series` reads them."""
 Labels = Any
-"""The classes of samples: class indices or one-hot rows, as `to_labels` reads them."""
+"""The targets of samples: class indices or one-hot rows, as `to_labels` reads them, or those of another task, as
+`check_targets` does."""
 
 
 def to_series(spikes: Spikes) -> Series:
@@ -24,8 +25,8 @@ def to_series(spikes: Spikes) -> Series:
         UserError: something that holds no plain real numbers; what is wanted is said.
     """
     if isinstance(spikes, Series):
-        return spikes._replace(values=_to_tensor(spikes.values, "the input", "Give a Series of a tensor"))
-    return Series(_to_tensor(spikes, "the input", "Give a tensor or an array of shape (T, B, *input)"), False)
+        return spikes._replace(values=to_tensor(spikes.values, "the input", "Give a Series of a tensor"))
+    return Series(to_tensor(spikes, "the input", "Give a tensor or an array of shape (T, B, *input)"), False)
 
 
 def to_labels(labels: Labels, samples: int, classes: int) -> Tensor:
@@ -48,7 +49,7 @@ def to_labels(labels: Labels, samples: int, classes: int) -> Tensor:
             labels = np.asarray(labels)
         except (ValueError, TypeError, RuntimeError):
             raise UserError(f"labels are a {type(labels).__name__} of different things. {advice}") from None
-    values = _to_tensor(labels, "the labels", advice)
+    values = to_tensor(labels, "the labels", advice)
     if tuple(values.shape) == (samples, 1) and not values.is_floating_point():
         return values[:, 0]
     if tuple(values.shape) == (samples, classes) and _is_one_hot(values):
@@ -61,8 +62,16 @@ def _is_one_hot(values: Tensor) -> bool:
     return bool(((rows == 0) | (rows == 1)).all()) and bool((rows.sum(1) == 1).all())
 
 
-def _to_tensor(value: Any, what: str, advice: str) -> Tensor:
+def to_tensor(value: Any, what: str, advice: str) -> Tensor:
     """A dense tensor of real numbers.
+
+    Args:
+        value: a tensor or an array.
+        what: how an error names it.
+        advice: how an error ends.
+
+    Returns:
+        The tensor, on the device where it lies.
 
     Raises:
         UserError: there is none in `value`.

@@ -13,6 +13,7 @@ from torch import Tensor
 from neurorules.contracts.data_set import DataPlace, DataSet
 from neurorules.contracts.rows import rows_of
 from neurorules.contracts.series import Series
+from neurorules.contracts.target import OF_VALUES
 from neurorules.datasets import open_dataset, steps_of
 from neurorules.disk.cache_folder import cache_folder
 from neurorules.encoders import open_encoder
@@ -29,7 +30,7 @@ class Part:
 
     Args:
         samples: what the encoder prepared, indexable by an array of positions.
-        labels: class indices (N,), int64.
+        labels: class indices (N,), int64, or the targets of another task.
         encoder: turns samples into a drive.
         steps: T.
     """
@@ -122,6 +123,12 @@ def settled_by_data(config: SettledConfig, source: DataSet) -> SettledConfig:
     samples = min(config.limit or len(source.train_labels), len(source.train_labels))
     held_out = min(LARGEST_VALIDATION, samples // 10) if config.validation is None else config.validation
     return replace(config, encode=config.encode or source.default_encoder, validation=held_out)
+
+
+def sizes_of(source: DataSet) -> dict[str, Any]:
+    """What a `Learner` is told of a data set, by keyword: shape of a sample, task, and number of classes or outputs."""
+    name = "outputs" if source.task in OF_VALUES else "classes"
+    return {"input_shape": source.shape, "task": source.task, name: source.classes}
 
 
 def with_steps_of_data(config: TrainConfig, data_dir: DataPlace) -> TrainConfig:

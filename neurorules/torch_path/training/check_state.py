@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from neurorules.contracts.series import Series
+from neurorules.contracts.target import blank_targets
 from neurorules.language.config import window_of
 from neurorules.language.errors import UserError
 from neurorules.network.model import initialise
@@ -66,10 +67,12 @@ def _later(learner: Any) -> dict[str, Tensor]:
 
     shape, steps = learner.model.network.input_shape, learner.steps
     drive = Series(torch.zeros(ROWS, *shape, dtype=learner.dtype, device=learner.device), True)
-    labels = torch.zeros(ROWS, dtype=torch.int64, device=learner.device)
+    model = learner.model
+    steps = max(steps, model.last_steps or 1)
+    labels = blank_targets(model.task, ROWS, steps, model.network.classes, drive.values)
     generator = torch.Generator(learner.device).manual_seed(0)
     trial = learn_trial(
-        learner.model, learner.seen(), drive, steps, labels, generator, window_of(learner.schedule, steps), note
+        model, learner.seen(), drive, steps, labels, generator, window_of(learner.schedule, steps), note
     )
     optimised = learner.optimiser.keeps((changed | set(trial.gradients)) - learner.store.frozen)
     optimiser = {f"{OPTIMISER}{name}": value for name, value in optimised.items()}

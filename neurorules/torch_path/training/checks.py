@@ -86,7 +86,7 @@ def check_drive(
     values = to_device(given, device, dtype)
     readable = given if given.device.type == "cpu" else values
     if readable.is_floating_point():  # NaN wins both; no tensor of the input's size is made
-        _ask(Doubt(torch.stack(readable.aminmax()).double(), -LARGEST, LARGEST, _not_finite), doubts)
+        ask(Doubt(torch.stack(readable.aminmax()).double(), -LARGEST, LARGEST, _not_finite), doubts)
     steps = steps if series.constant else shape[0]
     check_steps(network, steps)
     return series.like(values), steps
@@ -187,12 +187,20 @@ def check_labels(
             f"labels run {low}..{high}, the network has {classes} classes: they must lie in 0..{classes - 1}"
         )
 
-    waits = _ask(Doubt(torch.stack(labels.aminmax()).double(), 0, classes - 1, out_of_range), doubts)
+    waits = ask(Doubt(torch.stack(labels.aminmax()).double(), 0, classes - 1, out_of_range), doubts)
     return to_device(labels.clamp(0, classes - 1) if waits else labels, device, labels.dtype)
 
 
-def _ask(doubt: Doubt, doubts: list[Doubt] | None) -> bool:
-    """Check at once what lies on a CPU, or where nobody takes doubts; True where this one is left to be answered."""
+def ask(doubt: Doubt, doubts: list[Doubt] | None) -> bool:
+    """Check at once what lies on a CPU, or where nobody takes doubts.
+
+    Args:
+        doubt: what is to be checked.
+        doubts: takes it where its numbers lie on another device; None where the device is waited for.
+
+    Returns:
+        True where it is left to be answered.
+    """
     if doubts is None or doubt.numbers.device.type == "cpu":
         doubt.check(doubt.numbers.tolist())
         return False

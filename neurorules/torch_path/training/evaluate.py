@@ -12,6 +12,7 @@ from neurorules.network.layer import Layer
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.batches import Part
 from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.update.figures import Tally, scoring_of
 
 ROWS = 500
 """How many samples run at once."""
@@ -23,18 +24,23 @@ class Evaluation(NamedTuple):
     A synaptic operation is a spike that reaches a synapse; of neurons that do not spike, an output that is not 0.
 
     Args:
-        accuracy: in 0..1.
+        figures: accuracy in 0..1, or the figures of another task (`contracts.target.FIGURES_OF`), by name.
         spikes_per_sample: spikes of all hidden neurons that spike.
         synops_per_sample: synaptic operations that the hidden layers bring about.
         mean_rates: by hidden layer, mean output per neuron and step.
         silent: by hidden layer, share of its neurons that never sent anything, in 0..1.
     """
 
-    accuracy: float
+    figures: dict[str, float]
     spikes_per_sample: float
     synops_per_sample: float
     mean_rates: dict[str, float]
     silent: dict[str, float]
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the samples, or of their steps, whose class was predicted, in 0..1; of classes alone."""
+        return self.figures["accuracy"]
 
 
 @own_session()
@@ -47,15 +53,15 @@ def evaluate(learner: Learner, part: Part, seed: int = 0) -> Evaluation:
         seed: of the encoder's draws.
 
     Returns:
-        Accuracy and activity.
+        Figures of the task, and activity.
     """
     generator = torch.Generator().manual_seed(seed)
     layers = learner.model.network.layers
-    right, totals, sent = 0, [0.0] * len(layers), [0.0] * len(layers)
+    tally, totals, sent = Tally(scoring_of(learner.model)), [0.0] * len(layers), [0.0] * len(layers)
     reached: list[Tensor | None] = [None] * len(layers)
     for drive, labels in part.in_order(ROWS, generator):
         response = learner.respond(drive)
-        right += int((response.scores.argmax(1).cpu() == labels).sum())
+        tally.add(response.scores, labels.to(response.scores.device))
         for index, activity in enumerate(response.activity[:-1]):
             output = activity.S.values
             total, sends = float(output.sum()), output != 0
@@ -70,7 +76,9 @@ def evaluate(learner: Learner, part: Part, seed: int = 0) -> Evaluation:
     silent = {a.name: 1 - float(r.float().mean()) for a, r in zip(hidden, reached, strict=False) if r is not None}
     spikes = sum(totals[i] for i, layer in enumerate(hidden) if layer.neuron.spiking)
     synops = sum(sent[i] * _fan_out(layers, i) for i in range(len(hidden)))
-    return Evaluation(right / samples, spikes / samples, synops / samples, rates, silent)
+    figures = tally.figures()
+    figures.pop("loss")
+    return Evaluation(figures, spikes / samples, synops / samples, rates, silent)
 
 
 def _fan_out(layers: tuple[Layer, ...], source: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from neurorules.contracts.target import OF_VALUES
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Defaults
 from neurorules.network.network import Network, settled_network
@@ -23,9 +24,9 @@ def brought_by(settings: LearnerSettings, own: Defaults) -> Imported:
         UserError: a net that is not understood, or does not fit.
     """
     brought = _brought(settings, own)
-    classes = brought.network.classes
-    if settings.classes is not None and settings.classes != classes:
-        raise UserError(f"the net has {classes} outputs, and classes is {settings.classes}. Make them the same")
+    outputs, name = brought.network.classes, "outputs" if settings.task in OF_VALUES else "classes"
+    if settings.size is not None and settings.size != outputs:
+        raise UserError(f"the net has {outputs} outputs, and {name} is {settings.size}. Make them the same")
     return brought
 
 
@@ -33,7 +34,7 @@ def _brought(settings: LearnerSettings, own: Defaults) -> Imported:
     net = settings.net
     if isinstance(net, str):
         asked = {name: getattr(settings, name) for name in ("neuron", "readout_neuron", "norm", "connection")}
-        net = settled_network(net, settings.input_shape, settings.classes, own, settings.readout, asked)
+        net = settled_network(net, settings.input_shape, settings.size, own, settings.readout, asked, settings.task)
     if isinstance(net, Network):
         return Imported(net)
     from neurorules.torch_path.snntorch.from_module import from_module

@@ -25,6 +25,7 @@ from neurorules.torch_path.training.checks import finite_doubts
 from neurorules.torch_path.training.doubts import Doubt
 from neurorules.torch_path.training.state import from_tensors, tensors_of
 from neurorules.torch_path.trial.learn import TrialResult
+from neurorules.torch_path.update.figures import Scoring, scoring_of
 from neurorules.torch_path.update.output import metrics_on_device
 
 GRAPHS = "NEURORULES_GRAPHS"
@@ -117,6 +118,7 @@ class Recorder:
         static: memory that recorded trials start from; None before the first.
         recorded: trials, by shape of the batch and settings.
         seen: number of unrecorded trials, likewise.
+        scoring: what scores are held against.
     """
 
     network: Network
@@ -125,6 +127,7 @@ class Recorder:
     static: Static | None = None
     recorded: dict[tuple[Any, ...], Recorded] = field(default_factory=dict)
     seen: Counter[tuple[Any, ...]] = field(default_factory=Counter)
+    scoring: Scoring = Scoring()  # noqa: RUF009 - it is frozen
 
     def play(
         self, learned: Learned, drive: Series, labels: Tensor, run: Run, settings: Hashable, stuck: Tensor
@@ -196,7 +199,8 @@ class Recorder:
             trial = run(static.learned, drive, labels)
             doubts = finite_doubts(trial.gradients, self.network, trial.scores)
             doubts = [doubt._replace(answer=doubt.wrong()) for doubt in doubts]
-            return trial, doubts, metrics_on_device(trial.scores, labels, trial.spikes), _packed(_parts(trial.learned))
+            figures = metrics_on_device(trial.scores, labels, trial.spikes, self.scoring)
+            return trial, doubts, figures, _packed(_parts(trial.learned))
 
         try:
             result, play = self.record(recorded)
@@ -215,7 +219,8 @@ def recorder_of(learner: Any) -> Recorder:
     Recording is asked for with NEURORULES_GRAPHS=1 until its tests have run on a GPU.
     """
     asked = learner.device.type == "cuda" and os.environ.get(GRAPHS, "0") == "1"
-    return Recorder(learner.model.network, usable=asked and not draws_masks(learner.model.network.layers))
+    usable = asked and not draws_masks(learner.model.network.layers)
+    return Recorder(learner.model.network, usable=usable, scoring=scoring_of(learner.model))
 
 
 def draws_masks(layers: tuple[Layer, ...]) -> bool:

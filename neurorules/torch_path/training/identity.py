@@ -64,6 +64,10 @@ def _words(learner: Any) -> dict[str, str]:
     for layer in model.network.layers:
         words |= {f"{name} of layer '{layer.name}'": text for name, text in _settings(layer) if name != "name"}
     words |= {f"rule's {name}": value for name, value in own.items()}
+    if model.task != "classes":
+        words["task"] = model.task
+    if model.last_steps is not None:
+        words["last steps"] = _text(model.last_steps)
     words["hardware"] = _text(learner.hardware)
     words[OPTIMISER] = ", ".join(f"{kind} for {name}" for name, kind in learner.optimiser.kinds.items())
     return words

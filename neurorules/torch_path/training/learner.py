@@ -39,6 +39,7 @@ from neurorules.torch_path.trial.allowance import measures
 from neurorules.torch_path.trial.learn import TrialResult, learn_trial
 from neurorules.torch_path.trial.observe import Response, respond
 from neurorules.torch_path.trial.probe import Probe
+from neurorules.torch_path.update.figures import scoring_of
 from neurorules.torch_path.update.optimiser import optimiser_of
 from neurorules.torch_path.update.output import metrics_of
 
@@ -51,6 +52,7 @@ class Learner:
             parameters with requires_grad=False stay as they are.
         input_shape: of one sample at one step, (C, H, W) or (N,); a `Network` has its own.
         classes: number of classes, >= 2; a `Network` or a module has its own.
+        task, outputs: what the targets are where they are no classes, and how many values a regression has.
         settings: as below; a drive that varies over time brings its own number of steps.
 
     Raises:
@@ -68,7 +70,7 @@ class Learner:
         self.steps, self.schedule, self.seed = settings.steps or own.steps, settings.schedule, settings.seed
         brought = brought_by(settings, own)
         network = brought.network.on(self.device, self.dtype)
-        self.model = build_model(network, rule, settings.signal, settings.dw, settings.targets)
+        self.model = build_model(network, rule, *settings.of_model)
         self.learned: Learned = initialise(self.model, self.seed, self.device, self.dtype, settings.init or own.init)
         self.learned.parameters.update(brought.parameters_on(self.device, self.dtype))
         self.learned.current |= brought.statistics_on(self.device, self.dtype)
@@ -89,11 +91,12 @@ class Learner:
         Args:
             spikes: (T, B, *input) spikes or currents of any real type, a tensor (dense or sparse) or an array; or a
                 `Series` that is constant over `steps`.
-            labels: (B,) class indices, a tensor, array or list of whole numbers; or one-hot rows (B, C).
+            labels: (B,) class indices, a tensor, array or list of whole numbers; one-hot rows (B, C); or the targets of
+                another task, samples first (`contracts.target`).
             fraction: of the learning rate, >= 0.
 
         Returns:
-            loss (cross-entropy of the scores), accuracy in 0..1, and spikes per sample by layer.
+            loss (cross-entropy), accuracy in 0..1 or figures of another task, and spikes per sample by layer.
 
         Raises:
             UserError: wrong shapes, values that are not finite, labels out of range.
@@ -107,7 +110,7 @@ class Learner:
                 first = self.push(spikes, labels, fraction)
                 return [metrics for metrics in (first, *self.flush()) if metrics is not None][-1]
         trial, labels = self.learn(spikes, labels, fraction)
-        return metrics_of(trial.scores, labels, trial.spikes)
+        return metrics_of(trial.scores, labels, trial.spikes, scoring_of(self.model))
 
     def learn(self, spikes: Spikes, labels: Labels, fraction: float = 1.0) -> tuple[TrialResult, Tensor]:
         """Learn from one batch as `step` does, for those who look into the trial. On a GPU errors come a call later.
@@ -116,7 +119,7 @@ class Learner:
             spikes, labels, fraction: as in `step`, which lists the errors.
 
         Returns:
-            The trial, and class indices (B,) on the device.
+            The trial, and class indices (B,), or other targets, on the device.
         """
         if self.queues:
             return queue_step(self, spikes, labels, fraction)
@@ -174,7 +177,7 @@ class Learner:
             return respond(self.model, self.seen(), drive, steps)
 
     def scores(self, spikes: Spikes) -> Tensor:
-        """Class scores of a batch, (B, C); the largest one is the prediction."""
+        """Class scores of a batch, (B, C), the largest being the prediction; outputs (B, O), of each step (B, T, O)."""
         return self.respond(spikes).scores
 
     def fit(
@@ -199,7 +202,7 @@ class Learner:
             loader, batch_first: as in `training.loops.evaluate_loader`.
 
         Returns:
-            Accuracy in 0..1, loss, samples, and spikes_per_sample.
+            Accuracy in 0..1 or figures of another task, loss, samples, and spikes_per_sample.
         """
         return evaluate_loader(self, loader, batch_first=batch_first)
 

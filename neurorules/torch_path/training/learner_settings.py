@@ -7,8 +7,10 @@ from typing import Any
 
 import torch
 
+from neurorules.contracts.target import OF_VALUES, TASKS
 from neurorules.language.config import check_numbers, check_schedule
-from neurorules.language.settings import LearningSettings, NetSettings
+from neurorules.language.errors import UserError, unknown
+from neurorules.language.settings import LearningSettings, NetSettings, Targets, Task
 from neurorules.network.network import Network
 
 
@@ -19,16 +21,38 @@ class LearnerSettings(LearningSettings, NetSettings):
     Args:
         net: a `Network`, a text such as "800-800", or a module of torch and snnTorch layers.
         input_shape: of one sample at one step, (C, H, W) or (N,).
-        classes: number of classes, >= 2.
+        classes: number of classes, >= 2, or of labels.
+        task: what the targets of samples are: classes, multilabel, regression, classes_per_step or
+            regression_per_step (`neurorules.contracts.target`).
+        outputs: number of outputs of a regression, in the place of classes.
 
     Raises:
-        UserError: a number outside its range, or an unknown schedule.
+        UserError: a number outside its range, an unknown schedule or task, or classes where there are none.
     """
 
     net: Network | str | torch.nn.Module | Any = field()  # type: ignore[assignment]  # more than a text
     input_shape: tuple[int, ...] | None = field(default=None, kw_only=True)
     classes: int | None = field(default=None, kw_only=True)
+    task: Task = field(default="classes", kw_only=True)
+    outputs: int | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         check_schedule(self.schedule)
+        if self.task not in TASKS:
+            raise unknown("task", self.task, TASKS)
+        mine, other = ("outputs", "classes") if self.task in OF_VALUES else ("classes", "outputs")
+        if getattr(self, other) is not None:
+            raise UserError(
+                f"{other}={getattr(self, other)} is given, and task='{self.task}' counts its {mine}. Give {mine}="
+            )
         check_numbers(vars(self))
+
+    @property
+    def of_model(self) -> tuple[str | None, str | None, Targets, Task, int | None]:
+        """What `network.model.build_model` takes beside network and rule, in order."""
+        return self.signal, self.dw, self.targets, self.task, self.last_steps
+
+    @property
+    def size(self) -> int | None:
+        """Number of outputs of the read-out: of classes, labels or values; None where the net brings it."""
+        return self.outputs if self.task in OF_VALUES else self.classes

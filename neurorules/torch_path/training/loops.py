@@ -7,8 +7,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
-import torch
-
 from neurorules.contracts.encoder import Encoder
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count, check_range
@@ -16,9 +14,10 @@ from neurorules.language.rates import rate_schedule
 from neurorules.network.model import Model
 from neurorules.torch_path.training.arguments import Labels, Spikes
 from neurorules.torch_path.training.batches import epoch_order
-from neurorules.torch_path.training.checks import check_labels
 from neurorules.torch_path.training.drives import Reading, drives
+from neurorules.torch_path.training.target_checks import check_targets
 from neurorules.torch_path.trial.observe import Response
+from neurorules.torch_path.update.figures import Tally, figure_names, scoring_of
 
 Loader = Any
 """A DataLoader, a list of batches, or anything else that yields (samples, labels) and can be gone through again; a data
@@ -83,8 +82,8 @@ def fit(
         after_epoch: is called after each epoch with its row.
 
     Returns:
-        One row for each epoch: epoch (from 1), loss and accuracy (0..1) as means over the samples while they were
-        learned from, samples, and seconds.
+        One row for each epoch: epoch (from 1), loss and accuracy (0..1), or figures of another task, as means over the
+        samples while they were learned from, samples, and seconds.
 
     Raises:
         UserError: a batch that is no (samples, labels), has another shape than the network reads, or is empty; a
@@ -96,9 +95,10 @@ def fit(
     fraction_at = rate_schedule(lr_schedule)
     reading = reading_of(learner, batch_first, batch_size)
     batches = drives(loader, reading).length
+    names = figure_names(scoring_of(learner.model))
     rows: list[Row] = []
     for epoch in range(epochs):
-        started, totals, samples = time.perf_counter(), {"loss": 0.0, "accuracy": 0.0}, 0
+        started, totals, samples = time.perf_counter(), dict.fromkeys(names, 0.0), 0
         order = partial(epoch_order, learner.seed, epoch)
         for number, (drive, labels) in enumerate(drives(loader, reading, order)):
             part = number / batches if batches else 0.0
@@ -125,27 +125,24 @@ def evaluate_loader(learner: Learns, loader: Loader, *, batch_first: bool | None
         batch_first: as in `fit`.
 
     Returns:
-        accuracy (0..1) and loss (cross-entropy of the class scores), means over the samples; samples; and
-        spikes_per_sample of the hidden layers.
+        accuracy (0..1) and loss (cross-entropy of the class scores), means over the samples, or the figures of another
+        task (`Tally.figures`); samples; and spikes_per_sample of the hidden layers.
 
     Raises:
         UserError: as in `fit`.
     """
     hidden = [index for index, layer in enumerate(learner.model.network.hidden) if layer.neuron.spiking]
-    right, loss, spikes, samples = 0, 0.0, 0.0, 0
+    tally, spikes, samples = Tally(scoring_of(learner.model)), 0.0, 0
     for drive, given in drives(loader, reading_of(learner, batch_first, ROWS)):
         response = learner.respond(drive)
-        scores = response.scores
-        labels = check_labels(given, drive, scores.shape[1], scores.device)
-        right += int((scores.argmax(1) == labels).sum())
-        loss += float(torch.nn.functional.cross_entropy(scores.double(), labels, reduction="sum"))
+        scores, steps = response.scores, response.activity[-1].steps
+        labels = check_targets(given, drive, steps, learner.model, (scores.device, scores.dtype))
+        tally.add(scores, labels)
         spikes += sum(float(response.activity[index].S.values.sum()) for index in hidden)
         samples += len(labels)
     if not samples:
         raise UserError(_spent(0))
-    return {
-        "accuracy": right / samples, "loss": loss / samples, "samples": samples, "spikes_per_sample": spikes / samples,
-    }  # fmt: skip
+    return {**tally.figures(), "samples": samples, "spikes_per_sample": spikes / samples}
 
 
 def reading_of(learner: Learns, batch_first: bool | None, batch_size: int) -> Reading:

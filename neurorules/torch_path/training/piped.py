@@ -15,10 +15,12 @@ from neurorules.language.ranges import NonNegative, check_range
 from neurorules.network.layer import draw_masks
 from neurorules.network.model import Model
 from neurorules.torch_path.training.arguments import Labels, Spikes
-from neurorules.torch_path.training.checks import check_drive, check_finite, check_labels
+from neurorules.torch_path.training.checks import check_drive, check_finite
+from neurorules.torch_path.training.target_checks import check_targets
 from neurorules.torch_path.training.whole_step import whole_step
 from neurorules.torch_path.trial.allowance import observe
 from neurorules.torch_path.trial.pipeline import Parcel, Pipe, merged
+from neurorules.torch_path.update.figures import scoring_of
 from neurorules.torch_path.update.output import metrics_of
 
 
@@ -47,16 +49,17 @@ def check_batch(learner: Any, spikes: Spikes, labels: Labels) -> tuple[Series, i
     Args:
         learner: the `Learner` that is to learn from it.
         spikes: (T, B, *input), or a `Series`.
-        labels: (B,) class indices, or one-hot rows (B, classes).
+        labels: (B,) class indices, or one-hot rows (B, classes); or the targets of another task.
 
     Returns:
-        The drive, the number of steps T, and the labels (B,), all on the learner's device.
+        The drive, the number of steps T, and the labels (B,) or other targets, all on the learner's device.
 
     Raises:
         UserError: shapes or values that do not fit.
     """
     drive, steps = check_drive(spikes, learner.model.network, learner.steps, learner.device, learner.dtype)
-    return drive, steps, check_labels(labels, drive, learner.model.network.classes, learner.device)
+    like = learner.device, learner.dtype
+    return drive, steps, check_targets(labels, drive, steps, learner.model, like)
 
 
 def push(learner: Any, pipe: Pipe, spikes: Spikes, labels: Labels, fraction: float) -> dict[str, float] | None:
@@ -66,7 +69,7 @@ def push(learner: Any, pipe: Pipe, spikes: Spikes, labels: Labels, fraction: flo
         learner: the `Learner` that owns the pipe.
         pipe: its stages.
         spikes: (T, B, *input), or a `Series`.
-        labels: (B,) class indices, or one-hot rows (B, classes).
+        labels: (B,) class indices, or one-hot rows (B, classes); or the targets of another task.
         fraction: of the learning rate, >= 0.
 
     Returns:
@@ -106,4 +109,6 @@ def _tick(learner: Any, pipe: Pipe, slots: list[Parcel | None], hold: Callable[[
     learner.store.change([(stage.gradients, stage.parcel.fraction) for stage in stages])
     learner.learned = merged(learner.learned, stages)
     done = pipe.move(slots, stages)
-    return None if done is None or done.scores is None else metrics_of(done.scores, done.labels, done.spikes)
+    if done is None or done.scores is None:
+        return None
+    return metrics_of(done.scores, done.labels, done.spikes, scoring_of(learner.model))

@@ -17,11 +17,13 @@ from neurorules.language.config import window_of
 from neurorules.language.ranges import NonNegative, check_range
 from neurorules.network.model import Learned
 from neurorules.torch_path.training.arguments import Labels, Spikes
-from neurorules.torch_path.training.checks import check_drive, check_labels, finite_doubts
+from neurorules.torch_path.training.checks import check_drive, finite_doubts
 from neurorules.torch_path.training.doubts import Doubt
 from neurorules.torch_path.training.graphed import Recorded
+from neurorules.torch_path.training.target_checks import check_targets
 from neurorules.torch_path.training.whole_step import whole_step
 from neurorules.torch_path.trial.learn import TrialResult, learn_trial
+from neurorules.torch_path.update.figures import scoring_of
 from neurorules.torch_path.update.output import metrics_on_device
 
 
@@ -42,7 +44,7 @@ def queue_step(
         metrics: whether the step's metrics are to come with its answers.
 
     Returns:
-        The trial of the step, and class indices (B,) on the device.
+        The trial of the step, and class indices (B,), or other targets, on the device.
 
     Raises:
         UserError: what the host can see of this step, or an earlier step that did not count.
@@ -54,7 +56,7 @@ def queue_step(
         doubts: list[Doubt] = []
         model = learner.model
         drive, steps = check_drive(spikes, model.network, learner.steps, learner.device, learner.dtype, doubts)
-        labels = check_labels(labels, drive, model.network.classes, learner.device, doubts)
+        labels = check_targets(labels, drive, steps, model, (learner.device, learner.dtype), doubts)
 
         def run(learned: Learned, drive: Series, labels: Tensor) -> TrialResult:
             window, draws = window_of(learner.schedule, steps), learner.generator
@@ -72,7 +74,8 @@ def queue_step(
         else:
             trial = run(learner.seen(), drive, labels)
             doubts += finite_doubts(trial.gradients, model.network, trial.scores)
-            figures = metrics_on_device(trial.scores, labels, trial.spikes) if metrics else {}
+            scoring = scoring_of(model)
+            figures = metrics_on_device(trial.scores, labels, trial.spikes, scoring) if metrics else {}
         wrong = learner.outstanding.wrong(doubts)
         hold()
         learner.store.change([(trial.gradients, fraction)], wrong)

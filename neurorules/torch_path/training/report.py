@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from neurorules.contracts.target import FIGURES_OF, OF_VALUES
 from neurorules.language.config import SettledConfig
 from neurorules.network.network import count_parameters
 from neurorules.runs.memory import PeakMemory
@@ -24,7 +25,7 @@ def result_of(
     data: Data,
     learner: Learner,
     test: Evaluation,
-    validation: list[float | None],
+    validation: Evaluation | None,
     seconds: float,
     memory: PeakMemory,
 ) -> dict[str, Any]:
@@ -35,13 +36,15 @@ def result_of(
         data: that it learned from.
         learner: as training left it.
         test: how it does on the test samples.
-        validation: accuracy on held-out samples after each epoch, in 0..1; None where nothing is held out.
+        validation: how it does on held-out samples; None where nothing is held out.
         seconds: spent learning.
         memory: of the process.
 
     Returns:
-        Settings and figures by name. Accuracies are in 0..1, times in seconds, memory in MB.
+        Settings and figures by name. Accuracies are in 0..1, times in seconds, memory in MB. A task other than classes
+        has its own figures in the place of test_accuracy and validation_accuracy (`contracts.target.FIGURES_OF`).
     """
+    names = FIGURES_OF[learner.model.task]
     samples = len(data.train)
     return {
         **config.as_dict(),
@@ -49,8 +52,8 @@ def result_of(
         "train_samples": samples,
         "validation_samples": 0 if data.validation is None else len(data.validation),
         "test_samples": len(data.test),
-        "test_accuracy": test.accuracy,
-        "validation_accuracy": validation[-1] if validation else None,
+        **{f"test_{name}": test.figures[name] for name in names},
+        **{f"validation_{name}": validation.figures[name] if validation else None for name in names},
         "train_seconds": seconds,
         "samples_per_second": samples * config.epochs / seconds if seconds else None,
         "peak_memory_mb": memory.mb(),
@@ -84,8 +87,9 @@ def about_data(data: TrainingData) -> dict[str, Any]:
         "data_origin": source.origin or source.name,
         "data_kind": source.kind,
         "input_shape": list(source.shape),
-        "classes": source.classes,
+        **({"outputs": source.classes} if source.task in OF_VALUES else {"classes": source.classes}),
         "class_names": list(source.class_names),
+        "task": source.task,
         "encoder_statistics": dict(data.train.encoder.statistics),
     }
 

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from neurorules.contracts.data_set import DataPlace, DataSet
+from neurorules.contracts.target import OF_VALUES
 from neurorules.datasets import IN_MEMORY
 from neurorules.encoders import ENCODERS
 from neurorules.encoders._shared import with_statistics
 from neurorules.language.config import SettledConfig, config_from, in_todays_words
 from neurorules.language.errors import UserError
+from neurorules.language.settings import Task
 from neurorules.rules import RULES
 from neurorules.runs.folder import RunFolder
 from neurorules.torch_path.process.session import own_session
@@ -84,9 +86,10 @@ def restore_learner(run: Path, data_dir: DataPlace = None, **changed: Any) -> Le
     if not config.data.startswith(f"{IN_MEMORY}:") or isinstance(data_dir, DataSet):
         return restore(run, data_dir, **changed).learner
     result = folder.read_result()
-    learner = Learner(
-        config.net, input_shape=tuple(result["input_shape"]), classes=result["classes"], **config.learner_settings()
-    )
+    task: Task = result.get("task", "classes")
+    name = "outputs" if task in OF_VALUES else "classes"
+    sizes = {"input_shape": tuple(result["input_shape"]), "task": task, name: result[name]}
+    learner = Learner(config.net, **sizes, **config.learner_settings())
     learner.encoder = with_statistics(ENCODERS.make(result["encode"]), result["encoder_statistics"])
     _take_weights(learner, folder, run)
     return learner
@@ -112,7 +115,7 @@ def _check_memory(run: Path, config: SettledConfig, result: Mapping[str, Any], d
     shape = " x ".join(map(str, result["input_shape"]))
     need = (
         f"the run in {run} learned from data in memory: {result['data_origin']}; {result['data_kind']} of the shape "
-        f"{shape}, {result['classes']} classes"
+        f"{shape}, {_counted(result)}"
     )
     if not isinstance(data_dir, DataSet):
         raise UserError(
@@ -121,6 +124,10 @@ def _check_memory(run: Path, config: SettledConfig, result: Mapping[str, Any], d
         )
     if data_dir.name != config.data:
         raise UserError(f"{need}; those given have another content ({data_dir.name}, not {config.data}). Give the same")
+
+
+def _counted(result: Mapping[str, Any]) -> str:
+    return f"{result['classes']} classes" if "classes" in result else f"{result['outputs']} outputs"
 
 
 def _take_weights(learner: Learner, folder: RunFolder, run: Path) -> None:

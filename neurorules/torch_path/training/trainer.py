@@ -16,7 +16,7 @@ from neurorules.runs.interrupt import polite_stop
 from neurorules.runs.memory import PeakMemory
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.process.threads import check_threads, running_on, threads_of
-from neurorules.torch_path.training.batches import Data, TrainingData, load_data, settled_by_data
+from neurorules.torch_path.training.batches import Data, TrainingData, load_data, settled_by_data, sizes_of
 from neurorules.torch_path.training.checks import check_steps
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.training_run import Position, Run
@@ -79,14 +79,15 @@ def train(
 
 @own_session()
 def validation_accuracy(config: TrainConfig, data: TrainingData) -> float | None:
-    """Train one network, keep nothing, and return its last epoch's accuracy on held-out training samples.
+    """Train one network, keep nothing, and return its last epoch's accuracy on held-out training samples, or the first
+    figure of another task.
 
     Args:
         config: what to train.
         data: of the configuration, without test samples.
 
     Returns:
-        Validation accuracy in 0..1; None where nothing is held out.
+        Validation accuracy in 0..1, or the other figure; None where nothing is held out.
 
     Raises:
         UserError: a mistake in the configuration.
@@ -131,8 +132,7 @@ def make_learner(config: SettledConfig, data: TrainingData) -> Learner:
     Raises:
         UserError: settings that do not fit each other or the data, or a trial that does not fit in memory.
     """
-    shape, classes = data.source.shape, data.source.classes
-    learner = Learner(config.net, input_shape=shape, classes=classes, **config.learner_settings())
+    learner = Learner(config.net, **sizes_of(data.source), **config.learner_settings())
     check_steps(learner.model.network, config.steps)
     check_window(learner.model, config.window, config.steps)
     check_trial(learner.model.network, config.window, min(config.batch_size, len(data.train)), learner.dtype)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from neurorules.contracts.series import Series
+from neurorules.contracts.target import FIGURES, FIGURES_OF
 from neurorules.language.config import SettledConfig
 from neurorules.language.rates import rate_schedule
 from neurorules.runs import checkpoint
@@ -28,6 +29,7 @@ from neurorules.torch_path.training.health import warn_of
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.report import result_of
 from neurorules.torch_path.training.watch import Watcher
+from neurorules.torch_path.update.figures import figure_names, scoring_of
 
 Result = TypeVar("Result")
 CHECKPOINT_SECONDS = 30.0
@@ -42,16 +44,16 @@ class Position:
 
     Args:
         epoch, batch: to be learned next, from 0.
-        loss, accuracy: sums over the samples of this epoch so far.
+        sums: of loss, accuracy or the figures of another task, by name, over the samples of this epoch so far.
         seconds: spent learning.
-        validation: accuracy on held-out samples after each epoch, in 0..1; None where nothing is held out.
+        validation: accuracy on held-out samples after each epoch, in 0..1, or the first figure of another task; None
+            where nothing is held out.
         threads: number of threads that the run computes with; None before it begins.
     """
 
     epoch: int = 0
     batch: int = 0
-    loss: float = 0.0
-    accuracy: float = 0.0
+    sums: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     validation: list[float | None] = field(default_factory=list)
     threads: int | None = None
@@ -84,6 +86,7 @@ class Run:
     under_way: deque[int] = field(default_factory=deque)
     encoding: torch.Generator = field(init=False)
     saved: float = field(default_factory=time.monotonic)
+    validated: Evaluation | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.encoding = torch.Generator().manual_seed(self.config.seed + 3_000_017)
@@ -94,6 +97,11 @@ class Run:
         whole, rest = divmod(len(self.data.train), self.config.batch_size)
         # A last sample alone has no other whose targets could teach it: it joins the batch before.
         return whole + (rest > (self.config.targets == "shuffled" and whole > 0))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the figures of a batch."""
+        return figure_names(scoring_of(self.learner.model))
 
     def place(self, batch: int) -> slice:
         """The place of a batch's samples in the order of its epoch."""
@@ -124,7 +132,7 @@ class Run:
             self.at.batch += 1
             self.at.seconds += time.perf_counter() - started
             seen = len(order[: self.place(self.at.batch - 1).stop]) - sum(self.under_way)
-            bar.advance(note=f"epoch {self.at.epoch + 1}, accuracy {self.at.accuracy / max(seen, 1):.3f}")
+            bar.advance(note=self._so_far(max(seen, 1)))
             if stop.requested:
                 self._interrupt()
             if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
@@ -141,8 +149,13 @@ class Run:
     def _count(self, metrics: list[dict[str, float]]) -> None:
         for figures in metrics:
             samples = self.under_way.popleft()
-            self.at.loss += figures["loss"] * samples
-            self.at.accuracy += figures["accuracy"] * samples
+            for name in self.names:
+                self.at.sums[name] = self.at.sums.get(name, 0.0) + figures[name] * samples
+
+    def _so_far(self, samples: int) -> str:
+        """The epoch and its last figure so far, for the progress bar."""
+        name = self.names[1]
+        return f"epoch {self.at.epoch + 1}, {FIGURES[name].words} {self.at.sums.get(name, 0.0) / samples:.3f}"
 
     def _guarded(self, learn: Callable[[], Result]) -> Result:
         """Call a function; where numbers diverge, the message says when, and where the checkpoint is."""
@@ -173,19 +186,20 @@ class Run:
                 validation = evaluate(self.learner, self.data.validation, self.config.seed)
             for line in warn_of(validation):
                 _log.warning(line)
-        accuracy = validation.accuracy if validation else None
+        kept = FIGURES_OF[self.learner.model.task]
+        validated = {name: validation.figures[name] if validation else None for name in kept}
         row = {
             "epoch": self.at.epoch + 1,
-            "train_loss": self.at.loss / samples,
-            "train_accuracy": self.at.accuracy / samples,
-            "validation_accuracy": accuracy,
+            **{f"train_{name}": self.at.sums.get(name, 0.0) / samples for name in self.names},
+            **{f"validation_{name}": value for name, value in validated.items()},
             "spikes_per_sample": validation.spikes_per_sample if validation else None,
             "mean_rates": validation.mean_rates if validation else None,
             "train_seconds": self.at.seconds,
             "measures": self.learner.measures(),
         }
-        validated = [*self.at.validation, accuracy]
-        self.at = replace(self.at, epoch=self.at.epoch + 1, batch=0, loss=0.0, accuracy=0.0, validation=validated)
+        history = [*self.at.validation, validated[kept[0]]]
+        self.at = replace(self.at, epoch=self.at.epoch + 1, batch=0, sums={}, validation=history)
+        self.validated = validation
         if self.folder is not None:
             self.folder.append_metrics(row)
         self._show(self.at.epoch)
@@ -210,15 +224,26 @@ class Run:
         encoding = tensors.pop("encoding")
         self.learner.load(tensors)
         self.encoding.set_state(encoding)
-        self.at = Position(**stored.state)
+        self.at = _position(stored.state)
         folder.truncate_metrics(self.at.epoch)
 
     def finish(self, data: Data) -> dict[str, Any]:
         """Read the test set, once, and write the result."""
         with self.memory.aside():
             test = evaluate(self.learner, data.test, self.config.seed)
-        result = result_of(self.config, data, self.learner, test, self.at.validation, self.at.seconds, self.memory)
+            validation = self.validated
+            if validation is None and data.validation is not None:  # the last epoch was learned by an earlier process
+                validation = evaluate(self.learner, data.validation, self.config.seed)
+        result = result_of(self.config, data, self.learner, test, validation, self.at.seconds, self.memory)
         if self.folder is not None:
             self.folder.save_weights(self.learner.state())
             self.folder.write_result(result)
         return result
+
+
+def _position(state: Mapping[str, Any]) -> Position:
+    """A position as a checkpoint holds it; earlier versions held the sums of loss and accuracy by themselves."""
+    given = dict(state)
+    if "loss" in given:
+        given["sums"] = {name: given.pop(name) for name in ("loss", "accuracy")}
+    return Position(**given)

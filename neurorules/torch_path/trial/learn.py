@@ -20,7 +20,7 @@ from neurorules.contracts.normalisation import (
     first_update_statistics,
 )
 from neurorules.contracts.running_mean import RATE, RunningMean, start_at
-from neurorules.contracts.series import Series, per_step
+from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Phase
 from neurorules.network.layer import draw_masks
@@ -28,11 +28,12 @@ from neurorules.network.model import Learned, Model
 from neurorules.network.network import Parameters
 from neurorules.torch_path.forward.run_layer import Activity, Carry
 from neurorules.torch_path.trial.allowance import carrier, observe
+from neurorules.torch_path.trial.outputs import class_scores, output_of
 from neurorules.torch_path.trial.probe import Probe
 from neurorules.torch_path.trial.teacher import Teacher
-from neurorules.torch_path.trial.trial import PhaseRecord, Trial, class_scores, observe_phase
+from neurorules.torch_path.trial.trial import PhaseRecord, Trial, observe_phase
 from neurorules.torch_path.update.local_view import Gathered, LocalView, own_statistics
-from neurorules.torch_path.update.output import Output, compare_output
+from neurorules.torch_path.update.output import Output
 from neurorules.torch_path.update.plasticity import learn_layer
 
 
@@ -42,7 +43,7 @@ class TrialResult:
 
     Args:
         gradients: by parameter, minus the change that the texts ask for, averaged over samples.
-        scores: one per sample and class, (B, C).
+        scores: one per sample and class or output, (B, O), or for each step, (B, T, O).
         learned: statistics and signal state after the trial; the parameters as they were.
         spikes: by hidden layer, number of spikes per sample, ().
         activity: of each layer in the last window of the phase "input".
@@ -71,7 +72,7 @@ def learn_trial(
         learned: parameters and state as they are; not modified.
         drive: the samples, (T, B, *input) or constant (B, *input).
         steps: T, >= 1.
-        labels: class indices (B,), 0 .. C - 1.
+        labels: class indices (B,), 0 .. C - 1, or the targets of the model's task, samples first.
         generator: draws dropout masks.
         window: number of steps that run at once; T if None.
         apply: for a rule with a phase that applies: changes the parameters by gradients, and returns those that the
@@ -90,6 +91,7 @@ def learn_trial(
     samples = drive.values.shape[0 if drive.constant else 1]
     window = window or steps
     check_window(model, window, steps)
+    model.scored_steps(steps)
     targets = model.hidden_targets(labels)
     learned = replace(learned, signal={**learned.signal, **observe(model, learned.signal, drive, targets)})
     masks = draw_masks(model.network.layers, samples, generator)
@@ -98,10 +100,10 @@ def learn_trial(
     output: Output | None = None
     teacher: Teacher | None = None
     for phase in model.rule.phases:
-        error = None if output is None else model.hidden_targets(output.m)
+        error = None if output is None else model.hidden_targets(output.m, output.m.ndim - 2)
         records[phase.name] = observe_phase(trial, phase, error, training=True, before=records.get("input"))
         if output is None or phase.name == model.rule.error_phase:
-            output = compare_output(model.rule, per_step(records[phase.name].summed_output, steps), labels)
+            output = output_of(trial, records[phase.name], labels)
         teacher = teacher or Teacher(trial, records, output, dict(learned.signal), Gathered(), samples)
         teacher.output = output
         if phase.applies:
@@ -184,7 +186,7 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teach
             m = teacher.third_factor(index, phase.name, above) if asks or layers[index].role == "readout" else None
             m = None if m is None else m.window(start, start + activities[index].steps)
             if m is not None or not trial.model.reads_m(layers[index].role, phase.name):
-                change = learn_one(teacher, phase, record, index, activities[index], m, carries[index], whole)
+                change = learn_one(teacher, phase, record, index, activities[index], m, carries[index], whole, start)
                 sent = teacher.sent(index)
                 handed[index] = change if sent is None else -sent.values
                 if trial.probe is not None:
@@ -193,7 +195,7 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teach
 
 def learn_one(
     teacher: Teacher, phase: Phase, record: PhaseRecord, index: int, activity: Activity, m: Series | None,
-    carry: Carry, whole: bool,
+    carry: Carry, whole: bool, start: int = 0,
 ) -> Tensor | None:  # fmt: skip
     """Evaluate one layer's texts of a phase over one window.
 
@@ -206,12 +208,15 @@ def learn_one(
         m: third factor of the window, (T, B, *shape) or constant (B, *shape); None for texts that read none.
         carry: state of the layer's traces between windows; moved on in place.
         whole: whether the window is the whole trial.
+        start: its first step.
 
     Returns:
         The post factor that layers above hand to those below, as `learn_layer` gives it; None where there is none.
     """
     trial, layer = teacher.trial, teacher.trial.model.network.layers[index]
-    output = None if layer.role == "hidden" or teacher.output is None else teacher.output.spread(trial.steps)
+    output = None
+    if layer.role == "readout" and teacher.output is not None:
+        output = teacher.output.spread(trial.steps, start, start + activity.steps)
     view = LocalView(
         layer, phase.name, activity, m, trial.learned.parameters, trial.model.rule.constants,
         trial.model.rule.declared_traces, carry, whole, output, record.drive.context,

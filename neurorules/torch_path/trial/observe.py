@@ -9,14 +9,16 @@ from torch import Tensor
 from neurorules.contracts.series import Series
 from neurorules.network.model import Learned, Model
 from neurorules.torch_path.forward.run_layer import Activity
-from neurorules.torch_path.trial.trial import PhaseRecord, Trial, class_scores, observe_phase
+from neurorules.torch_path.trial.outputs import class_scores
+from neurorules.torch_path.trial.trial import PhaseRecord, Trial, observe_phase
 
 
 class Response(NamedTuple):
     """What a network makes of a batch.
 
     Args:
-        scores: one per sample and class, (B, C); the largest one is the prediction.
+        scores: one per sample and class, (B, C), the largest one being the prediction; or per output, (B, O), and where
+            there is a target for each step, for all steps, (B, T, O).
         activity: of every layer in the phase "input", in order.
     """
 
@@ -37,6 +39,7 @@ def respond(model: Model, learned: Learned, drive: Series, steps: int) -> Respon
         Class scores, and the activity of every layer.
     """
     model = model.bound(learned.parameters)
+    model.scored_steps(steps)
     trial = Trial(model, learned, drive, steps, steps, None, {})
     records: dict[str, PhaseRecord] = {}
     for phase in model.rule.phases:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from neurorules.contracts.normalisation import over_rows
@@ -28,6 +29,8 @@ class PhaseRecord:
         psi, sent: by layer, sums over time of pseudo-derivative and output, (R, *shape), where a linear phase
             reads them.
         aside: what an offset added to the first layer's normalised current, (R, *shape); None without an offset.
+        each_output: the read-out's own output at each step, a piece (T, R, O) for each window; None where no step
+            counts by itself.
     """
 
     drive: PhaseDrive
@@ -39,6 +42,7 @@ class PhaseRecord:
     psi: dict[str, Tensor] = field(default_factory=dict)
     sent: dict[str, Tensor] = field(default_factory=dict)
     aside: Tensor | None = None
+    each_output: list[Tensor] | None = None
 
     @property
     def summed_output(self) -> Tensor:
@@ -50,6 +54,17 @@ class PhaseRecord:
         if self.output is None:
             raise LookupError("the read-out has not run in this phase")
         return self.output
+
+    @property
+    def outputs(self) -> Tensor:
+        """The read-out's output at each step, (T, R, O).
+
+        Raises:
+            LookupError: it has not been kept.
+        """
+        if not self.each_output:
+            raise LookupError("the read-out's output at each step has not been kept in this phase")
+        return torch.cat(self.each_output)
 
 
 def add_to(sums: dict[str, Tensor], name: str, value: Tensor) -> None:
@@ -82,7 +97,10 @@ def add_sums(record: PhaseRecord, layer: Layer, activity: Activity) -> None:
                 key = f"{layer.name}.{entry.name}"
                 record.pre[key] = record.pre[key] + add_mean if key in record.pre else add_mean
     if layer.role == "readout":
-        total = (activity.v if layer.neuron.spiking else activity.S).total(activity.steps)
+        series = activity.v if layer.neuron.spiking else activity.S
+        total = series.total(activity.steps)
         record.output = total if record.output is None else record.output + total
+        if record.each_output is not None:
+            record.each_output.append(series.over_time(activity.steps))
     elif activity.summary is not None:
         add_to(record.summary, layer.name, activity.summary)

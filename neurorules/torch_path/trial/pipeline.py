@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from neurorules.contracts.series import Series, per_step
+from neurorules.contracts.series import Series
 from neurorules.contracts.signal import SignalState
 from neurorules.contracts.view import NEEDS
 from neurorules.language.errors import UserError
@@ -25,10 +25,10 @@ from neurorules.network.model import Learned, Model
 from neurorules.torch_path.forward.run_layer import Activity, Carry
 from neurorules.torch_path.process.session import own_thread
 from neurorules.torch_path.trial.learn import gradients_of, learn_one, moved
+from neurorules.torch_path.trial.outputs import class_scores, output_of
 from neurorules.torch_path.trial.teacher import Teacher
-from neurorules.torch_path.trial.trial import PhaseRecord, Trial, add_sums, class_scores
+from neurorules.torch_path.trial.trial import PhaseRecord, Trial, add_sums, begun_record
 from neurorules.torch_path.update.local_view import Gathered
-from neurorules.torch_path.update.output import compare_output
 
 LOCKING = (
     "output_error", "above", "weight_transport", "weight_sign", "second_pass", "reverse_circuit", "noise_phase",
@@ -43,13 +43,13 @@ class Parcel:
     Args:
         drive: the samples, (T, B, *input) or constant (B, *input).
         steps: T.
-        labels: class indices (B,).
+        labels: class indices (B,), or the targets of another task.
         masks: dropout masks.
         fraction: share of the learning rates at which this batch is learned.
         signal: what changed in the signal's state when it saw the batch.
         records: by phase, what the layers so far did; currents and inputs of the layer at work alone.
         spikes: by hidden layer, number of spikes per sample.
-        scores: (B, C); None until the layer has run that they come from.
+        scores: (B, O) or (B, T, O); None until the layer has run that they come from.
     """
 
     drive: Series
@@ -66,7 +66,13 @@ class Parcel:
         """The same batch with records of its own; a stage that fails leaves this one as it was."""
         own = {
             phase: replace(
-                record, summary=dict(record.summary), psi=dict(record.psi), sent=dict(record.sent), currents={}, pre={}
+                record,
+                summary=dict(record.summary),
+                psi=dict(record.psi),
+                sent=dict(record.sent),
+                currents={},
+                pre={},
+                each_output=None if record.each_output is None else list(record.each_output),
             )
             for phase, record in self.records.items()
         }
@@ -133,7 +139,7 @@ def run_stage(model: Model, learned: Learned, index: int, parcel: Parcel) -> Sta
     )  # fmt: skip
     for phase in model.rule.phases:
         if index == 0:
-            parcel.records[phase.name] = PhaseRecord(trial.phase_drive(phase, None))
+            parcel.records[phase.name] = begun_record(trial, phase, None)
         record = parcel.records[phase.name]
         activity, _ = trial.run(phase, record.drive, index, record.activity, Carry(), 0, parcel.steps, training=True)
         add_sums(record, layer, activity)
@@ -155,8 +161,7 @@ def run_stage(model: Model, learned: Learned, index: int, parcel: Parcel) -> Sta
 def _teacher(trial: Trial, parcel: Parcel, readout: bool, state: SignalState) -> Teacher:
     output = None
     if readout:
-        summed = parcel.records[trial.model.rule.error_phase].summed_output
-        output = compare_output(trial.model.rule, per_step(summed, trial.steps), parcel.labels)
+        output = output_of(trial, parcel.records[trial.model.rule.error_phase], parcel.labels)
     return Teacher(trial, parcel.records, output, dict(state), Gathered(), len(parcel.labels))
 
 

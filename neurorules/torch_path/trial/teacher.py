@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from neurorules.contracts.series import Series, per_step
-from neurorules.contracts.signal import SignalState, ThirdFactor
+from neurorules.contracts.signal import SignalState, ThirdFactor, spread_in_time
 from neurorules.contracts.view import Every, View
 from neurorules.network.layer import NETWORK_INPUT
 from neurorules.torch_path.trial.allowance import Purchase, layer_shape, third_factor
@@ -71,7 +71,7 @@ class Teacher:
     def _third_factor(self, index: int, phase: str, carried: Carried | None) -> Series | None:
         model, layer = self.trial.model, self.trial.model.network.layers[index]
         if layer.role == "readout" and not (model.signal is not None and model.signal.teaches_readout):
-            return None if self.output is None else Series(per_step(self.output.m, self.trial.steps), True)
+            return None if self.output is None else spread_in_time(self.output.m, layer.shape, self.trial.steps)
         if model.signal is None:
             return None
         if layer.name not in self.answers:
@@ -86,7 +86,8 @@ class Teacher:
         parameters = self.trial.learned.parameters
         purchase = Purchase(
             model, parameters, index, self.trial.labels,
-            error if error is None or layer.role == "readout" else model.hidden_targets(error), carried, self._answer,
+            error if error is None or layer.role == "readout" else model.hidden_targets(error, error.ndim - 2), carried,
+            self._answer,
         )  # fmt: skip
         view = View(
             layer=layer_shape(model, index, parameters),
@@ -101,6 +102,7 @@ class Teacher:
             aside={} if index else {p: r.aside for p, r in self.records.items() if r.aside is not None},
             response=self._responses(),
             inner={p: r.activity[index].inner for p, r in self.records.items() if r.activity},
+            scored=self.trial.model.last_steps,
             gain=next((r.activity[index].gain for r in self.records.values() if r.activity), None),
             **purchase.goods,
         )

@@ -32,7 +32,7 @@ class Trial:
         drive: the samples, (T, B, *input) or constant (B, *input).
         steps: T, >= 1.
         window: number of steps that run at once, 1 .. T: T for the schedule `by_layer`, 1 for `by_step`.
-        labels: class indices (B,) that hidden layers are taught by; None where nothing is learned.
+        labels: class indices (B,), or other targets, that hidden layers are taught by; None where nothing is learned.
         masks: dropout masks of the trial.
         applied: whether a phase has changed the parameters since the phase "input" ran.
         probe: what an audit holds or changes between the passes and learning; it needs a window of all steps.
@@ -202,7 +202,7 @@ def observe_phase(
     Raises:
         LookupError: the signal drives no such phase, or the phase is linear and "input" has not run.
     """
-    record = PhaseRecord(trial.phase_drive(phase, output_error))
+    record = begun_record(trial, phase, output_error)
     if phase.linear:
         if before is None:
             raise LookupError(f"phase '{phase.name}' is linear around the phase 'input', which has not run yet")
@@ -219,6 +219,20 @@ def observe_phase(
     first = record.activity[0]
     record.aside = first.aside if first.aside is None or first.gain is None else first.aside * first.gain
     return record
+
+
+def begun_record(trial: Trial, phase: Phase, output_error: Tensor | None) -> PhaseRecord:
+    """What a phase leaves, before any layer has run in it.
+
+    Args:
+        trial: the batch.
+        phase: what is to run.
+        output_error: as in `Trial.phase_drive`.
+
+    Returns:
+        A record of the phase's drive, which keeps each step's output where steps count one by one.
+    """
+    return PhaseRecord(trial.phase_drive(phase, output_error), each_output=[] if trial.model.steps_apart else None)
 
 
 def _current_before(trial: Trial, phase: Phase, drive: PhaseDrive, before: PhaseRecord | None) -> Current | None:
@@ -257,22 +271,3 @@ def _observe_tangent(trial: Trial, record: PhaseRecord, before: PhaseRecord) -> 
             record.summary[layer.name] = current * steps
     record.aside = currents[0]
     return record
-
-
-def class_scores(model: Model, learned: Learned, records: dict[str, PhaseRecord], steps: int) -> Tensor:
-    """Class scores of a batch: from the read-out, or from the signal where the rule predicts without one.
-
-    Args:
-        model: network, rule and signal.
-        learned: parameters and state as they are.
-        records: what each phase left, by its name.
-        steps: T, over which the scores are averaged.
-
-    Returns:
-        One score per sample and class, (B, C); the largest one is the prediction.
-    """
-    if model.rule.predict == "readout" or model.signal is None:
-        return per_step(records[model.rule.score_phase].summed_output, steps)
-    last = model.network.hidden[-1]
-    summary = {phase: per_step(record.summary[last.name], steps) for phase, record in records.items() if record.summary}
-    return allowance.scores(model, learned, summary)

@@ -9,75 +9,121 @@ import torch
 from torch import Tensor
 
 from neurorules.contracts.series import per_step
-from neurorules.contracts.signal import one_hot
+from neurorules.contracts.target import OF_CLASSES, OF_VALUES, PER_STEP, target_rows
 from neurorules.language.rules import Rule
+from neurorules.language.settings import Task
 from neurorules.torch_path.process.session import own_session
+from neurorules.torch_path.update.figures import Scoring, figures_on_device
 
 
 class Output(NamedTuple):
     """Prediction and error of a pass.
 
     Args:
-        p: prediction, (B, C).
-        y: its target, (B, C).
-        m: derivative of the rule's loss by the output, (B, C).
+        p: prediction, (B, O); or what it is at each step, (T, B, O), where steps count one by one.
+        y: its target, likewise.
+        m: derivative of the rule's loss by the average output, (B, O); or by the output of each step, (T, B, O). Then p
+            and y are divided by the number of steps that count, as m is, and are 0 at the others.
     """
 
     p: Tensor
     y: Tensor
     m: Tensor
 
-    def spread(self, steps: int) -> Output:
-        """The same, divided by the steps of a trial, over which the value of a text is summed."""
+    def spread(self, steps: int, start: int, stop: int) -> Output:
+        """The same for the steps of a window, divided by the steps of a trial, over which the value of a text is
+        summed.
+
+        Args:
+            steps: of the trial, T.
+            start: first step of the window.
+            stop: the step behind its last one.
+
+        Returns:
+            Values of (B, O), or of (stop - start, B, O).
+        """
+        if self.m.ndim == 3:
+            return Output(*(value[start:stop] for value in self))
         return Output(*(per_step(value, steps) for value in (self.p, self.y, self.m)))
 
 
-def compare_output(rule: Rule, output: Tensor, labels: Tensor) -> Output:
+def compare_output(rule: Rule, output: Tensor, labels: Tensor, task: Task = "classes") -> Output:
     """Prediction and error of a pass.
 
     Args:
         rule: names the loss and its targets.
-        output: average over time of the read-out's output, (B, C).
-        labels: class indices (B,), 0 .. C - 1.
+        output: average over time of the read-out's output, (B, O); or its output at some steps, (B, n, O).
+        labels: targets of the task, for each sample or each of these steps: class indices, or vectors of O.
+        task: what the targets are.
 
     Returns:
-        Prediction, target and error. For cross-entropy the prediction is softmax(output), in 0..1.
+        Prediction, target and error, of the output's shape. For cross-entropy the prediction is softmax(output), or of
+        several labels sigmoid(output), in 0..1.
     """
-    target = one_hot(labels, output.shape[1], output)
+    target = target_rows(labels, output.shape[-1], output)
+    if task in OF_VALUES:
+        return Output(output, target, output - target)
     if rule.loss == "cross_entropy":
-        prediction = torch.softmax(output, 1)
+        prediction = torch.softmax(output, -1) if task in OF_CLASSES else torch.sigmoid(output)
         return Output(prediction, target, prediction - target)
     hit, miss = rule.targets
     target = miss + (hit - miss) * target
     return Output(output, target, output - target)
 
 
+def compare_steps(rule: Rule, outputs: Tensor, labels: Tensor, task: Task, scored: int) -> Output:
+    """Prediction and error of a pass whose steps count one by one.
+
+    Args:
+        rule: names the loss and its targets.
+        outputs: the read-out's output at each step, (T, B, O).
+        labels: targets of the task.
+        task: what the targets are.
+        scored: how many of the last steps count, 1 .. T.
+
+    Returns:
+        Prediction, target and error for each step, (T, B, O): of the step's own target, or of the average over the
+        steps that count; divided by their number, and 0 at the steps before them.
+    """
+    first, last = len(outputs) - scored, outputs[len(outputs) - scored :]
+    if task in PER_STEP:
+        compared = compare_output(rule, last.transpose(0, 1), labels[:, first:], task)
+        values = [value.transpose(0, 1) for value in compared]
+    else:
+        compared = compare_output(rule, last.mean(0), labels, task)
+        values = [value.expand_as(last) for value in compared]
+    before = outputs.new_zeros(first, *outputs.shape[1:])
+    return Output(*(torch.cat([before, value / scored]) for value in values))
+
+
 @own_session()
-def metrics_of(scores: Tensor, labels: Tensor, spikes: Mapping[str, Tensor]) -> dict[str, float]:
+def metrics_of(
+    scores: Tensor, labels: Tensor, spikes: Mapping[str, Tensor], scoring: Scoring = Scoring()  # noqa: B008
+) -> dict[str, float]:  # fmt: skip
     """Figures of a batch, as numbers.
 
     Args:
-        scores: one per sample and class, (B, C).
-        labels: class indices (B,).
+        scores: one per sample and output, (B, O), or for each step, (B, T, O).
+        labels: class indices (B,), or the targets of another task.
         spikes: by layer, number of spikes per sample.
+        scoring: what scores are held against.
 
     Returns:
-        "loss", the cross-entropy of the scores in nats; "accuracy", in 0..1; "spikes.<layer>", spikes per sample.
+        "loss", for classes the cross-entropy of the scores in nats; "accuracy", in 0..1, or the figures of another task
+        (`figures_on_device`); "spikes.<layer>", spikes per sample.
     """
-    return {name: float(value) for name, value in metrics_on_device(scores, labels, spikes).items()}
+    return {name: float(value) for name, value in metrics_on_device(scores, labels, spikes, scoring).items()}
 
 
-def metrics_on_device(scores: Tensor, labels: Tensor, spikes: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def metrics_on_device(
+    scores: Tensor, labels: Tensor, spikes: Mapping[str, Tensor], scoring: Scoring = Scoring()  # noqa: B008
+) -> dict[str, Tensor]:  # fmt: skip
     """The figures of `metrics_of` as tensors, for devices that are not waited for.
 
     Args:
-        scores: one per sample and class, (B, C).
-        labels: class indices (B,).
-        spikes: by layer, number of spikes per sample.
+        scores, labels, spikes, scoring: as there.
 
     Returns:
         The same figures by the same names, () each.
     """
-    loss = torch.nn.functional.cross_entropy(scores, labels)
-    right = (scores.argmax(1) == labels).float().mean()
-    return {"loss": loss, "accuracy": right, **{f"spikes.{k}": v for k, v in spikes.items()}}
+    return {**figures_on_device(scoring, scores, labels), **{f"spikes.{k}": v for k, v in spikes.items()}}

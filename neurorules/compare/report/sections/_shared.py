@@ -9,6 +9,7 @@ from neurorules.compare.report.charts._shared import Spec
 from neurorules.compare.report.markup import Table
 from neurorules.compare.report.measures import Measure
 from neurorules.compare.report.reading import Comparison, Row, has
+from neurorules.contracts.target import FIGURES
 
 
 class Section(NamedTuple):
@@ -36,11 +37,13 @@ class Section(NamedTuple):
 
 
 def by_accuracy(comparison: Comparison) -> list[str]:
-    """Names of the rules from the best test accuracy to the worst; those without one come last."""
+    """Names of the rules from the best test accuracy, or figure of another task, to the worst; those without one come
+    last."""
+    sign, key = 1 if FIGURES[comparison.figure].higher else -1, f"test_{comparison.figure}"
 
     def mean(row: Row) -> float | int:
-        accuracy = (row.get("test_accuracy") or {}).get("mean")
-        return -1.0 if accuracy is None else accuracy
+        value = (row.get(key) or {}).get("mean")
+        return float("-inf") if value is None else sign * value
 
     return [row["rule"] for row in sorted(comparison.rules, key=mean, reverse=True)]
 

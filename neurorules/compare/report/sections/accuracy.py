@@ -10,6 +10,7 @@ from neurorules.compare.report.markup import Cell, Column, Table, TableRow, figu
 from neurorules.compare.report.numbers import NONE, Number, clipped, fixed, interval, percent, points, points_interval
 from neurorules.compare.report.reading import Comparison, Row, is_global, rates_of
 from neurorules.compare.report.sections._shared import Section, by_accuracy
+from neurorules.compare.report.sections.figures import figures_section
 from neurorules.compare.report.style import Look
 
 LEAD = (
@@ -40,8 +41,10 @@ def accuracy_section(comparison: Comparison, looks: Mapping[str, Look]) -> Secti
         looks: how each rule is drawn.
 
     Returns:
-        The section.
+        The section; that of the figures of another task, where samples have no class.
     """
+    if comparison.figure != "accuracy":
+        return figures_section(comparison, looks)
     order = by_accuracy(comparison)
     by_name = {row["rule"]: row for row in comparison.rules}
     reference = next((row["rule"] for row in comparison.rules if is_global(row)), None)

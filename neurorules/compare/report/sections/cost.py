@@ -33,8 +33,11 @@ def cost_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:
     order = by_accuracy(comparison)
     by_name = {row["rule"]: row for row in comparison.rules}
     reference = next((row for row in comparison.rules if is_global(row)), None)
-    body = choice("cost", "Accuracy over", [(m.name, m.title) for m in measures])
-    body += figure("trade_off", "What accuracy costs", group="cost", wide=True)
+    plotted = comparison.figure == "accuracy"
+    body = ""
+    if plotted:
+        body = choice("cost", "Accuracy over", [(m.name, m.title) for m in measures])
+        body += figure("trade_off", "What accuracy costs", group="cost", wide=True)
     body += f'<div class="grid">{"".join(figure(f"cost_{m.name}", m.title) for m in measures)}</div>'
     columns = [Column(measure.title, measure.about, True) for measure in measures]
     rows = [TableRow(name, [_cell(by_name[name], m.name, reference) for m in measures]) for name in order]
@@ -45,9 +48,9 @@ def cost_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section:
         "Cost",
         LEAD,
         body + table_html(table, looks),
-        {"trade_off": trade_off(looks), **charts},
+        {**({"trade_off": trade_off(looks)} if plotted else {}), **charts},
         {"costs": [_flat(row) for row in comparison.rules]},
-        {"cost": offered(measures)},
+        {"cost": offered(measures)} if plotted else {},
         [table],
     )
 

@@ -7,13 +7,13 @@ from html import escape
 from typing import Any
 
 from neurorules.compare.report.markup import Cell, Column, Table, TableRow, facts_html, shown_text, table_html
-from neurorules.compare.report.numbers import NONE, fixed, percent
+from neurorules.compare.report.numbers import NONE, fixed, percent, plain_number
 from neurorules.compare.report.reading import Comparison, Row
 from neurorules.compare.report.sections._shared import Section
 from neurorules.compare.report.style import Look
+from neurorules.contracts.target import FIGURES
 from neurorules.runs.plain_json import to_json
 
-RESULTS = ("test_accuracy", "validation_accuracy", "train_seconds")
 FILES = ("rules", "runs", "epochs", "alignment", "layers", "audit")
 
 
@@ -71,20 +71,24 @@ def flat(row: Row, prefix: str = "") -> dict[str, Any]:
 def _runs(comparison: Comparison) -> Table:
     """The table of runs: one row per run, with the settings that each rule brings."""
     differing: Sequence[str] = comparison.differing
+    figure, share = comparison.figure, FIGURES[comparison.figure].share
+    titled, scale = ("%" if figure == "accuracy" else FIGURES[figure].words), (100 if share else 1)
     columns = [
         Column("seed", "", True),
-        Column("test %", "", True, 100),
-        Column("validation %", "", True, 100),
+        Column(f"test {titled}", "", True, scale),
+        Column(f"validation {titled}", "", True, scale),
         Column("seconds", "", True),
         *(Column(name.replace("_", " "), "each rule brings its own") for name in differing),
     ]
     rows = []
     for run in comparison.runs:
-        test, validation, seconds = (run.get(name) for name in RESULTS)
+        test, validation, seconds = (
+            run.get(name) for name in (f"test_{figure}", f"validation_{figure}", "train_seconds")
+        )
         cells = [
             Cell(str(run.get("seed", NONE)), run.get("seed")),
-            Cell(percent(test, 2), test),
-            Cell(percent(validation, 2), validation),
+            Cell(percent(test, 2) if share else plain_number(test, 4), test),
+            Cell(percent(validation, 2) if share else plain_number(validation, 4), validation),
             Cell(fixed(seconds, 1), seconds),
             *(Cell(NONE if run.get(name) is None else shown_text(run[name])) for name in differing),
         ]

@@ -1,0 +1,188 @@
+"""How good scores are against their targets, in figures of the task: accuracies, or errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from neurorules.contracts.target import OF_CLASSES, OF_VALUES, PER_STEP
+from neurorules.language.settings import Task
+from neurorules.network.model import Model
+
+
+class Scoring(NamedTuple):
+    """What scores are held against.
+
+    Args:
+        task: what the targets are.
+        loss: of the rule.
+        high, low: targets of a squared loss, for outputs whose class or label is present, and for the others.
+        last_steps: how many of the last steps count, where there is a score for each step; None for all.
+    """
+
+    task: Task = "classes"
+    loss: Literal["cross_entropy", "squared"] = "cross_entropy"
+    high: float = 1.0
+    low: float = 0.0
+    last_steps: int | None = None
+
+    @property
+    def border(self) -> float:
+        """The score from which on a label counts as predicted."""
+        return (self.high + self.low) / 2 if self.loss == "squared" else 0.0
+
+
+def scoring_of(model: Model) -> Scoring:
+    """What the scores of a model are held against."""
+    return Scoring(model.task, model.rule.loss, *model.rule.targets, model.last_steps)
+
+
+def in_rows(scoring: Scoring, scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Scores and targets that count, a row each.
+
+    Args:
+        scoring: says which steps count.
+        scores: (B, O), or (B, T, O) where there is a target for each step.
+        targets: of the same samples.
+
+    Returns:
+        Scores (R, O), and targets (R,) or (R, O): a row for each sample, or for each step of each sample.
+    """
+    if scoring.task not in PER_STEP:
+        return scores, targets
+    first = 0 if scoring.last_steps is None else scores.shape[1] - scoring.last_steps
+    return scores[:, first:].flatten(0, 1), targets[:, first:].flatten(0, 1)
+
+
+def losses_of(scoring: Scoring, scores: Tensor, targets: Tensor) -> Tensor:
+    """The loss of each row. Of classes it is the cross-entropy of the scores, also where the rule's own is squared.
+
+    Args:
+        scoring: what scores are held against.
+        scores: (R, O).
+        targets: (R,) or (R, O), as `in_rows` gives them.
+
+    Returns:
+        (R,), of cross-entropies in nats.
+    """
+    if scoring.task in OF_CLASSES:
+        return functional.cross_entropy(scores, targets, reduction="none")
+    targets = targets.to(scores)
+    if scoring.task == "multilabel" and scoring.loss == "cross_entropy":
+        return functional.binary_cross_entropy_with_logits(scores, targets, reduction="none").sum(1)
+    if scoring.task == "multilabel":
+        targets = scoring.low + (scoring.high - scoring.low) * targets
+    return (scores - targets).square().sum(1) / 2
+
+
+def figure_names(scoring: Scoring) -> tuple[str, ...]:
+    """Names of the figures of `figures_on_device`, in order."""
+    if scoring.task in OF_CLASSES:
+        return "loss", "accuracy"
+    return ("loss", "label_accuracy", "exact_match") if scoring.task == "multilabel" else ("loss", "mse", "mae")
+
+
+def figures_on_device(scoring: Scoring, scores: Tensor, targets: Tensor) -> dict[str, Tensor]:
+    """Figures of a batch that are means over its rows.
+
+    Args:
+        scoring: what scores are held against.
+        scores: (B, O) or (B, T, O).
+        targets: of the same samples.
+
+    Returns:
+        "loss"; and "accuracy" of classes, "label_accuracy" and "exact_match" of labels, all in 0..1, "mse" and "mae" of
+        values; () each.
+    """
+    scores, targets = in_rows(scoring, scores, targets)
+    if scoring.task in OF_CLASSES:
+        loss = functional.cross_entropy(scores, targets)
+        return {"loss": loss, "accuracy": (scores.argmax(1) == targets).float().mean()}
+    loss = losses_of(scoring, scores, targets).mean()
+    if scoring.task == "multilabel":
+        right = (scores > scoring.border) == (targets > 0.5)
+        return {"loss": loss, "label_accuracy": right.float().mean(), "exact_match": right.all(1).float().mean()}
+    error = scores - targets.to(scores)
+    return {"loss": loss, "mse": error.square().mean(), "mae": error.abs().mean()}
+
+
+class Tally:
+    """Sums over batches, in float64, from which the figures of all of them together are made.
+
+    Args:
+        scoring: what scores are held against.
+    """
+
+    def __init__(self, scoring: Scoring) -> None:
+        self.scoring = scoring
+        self._sums: dict[str, Tensor] = {}
+        self._rows = 0
+        self._origin: Tensor | None = None
+
+    def add(self, scores: Tensor, targets: Tensor) -> None:
+        """Count one batch.
+
+        Args:
+            scores: (B, O) or (B, T, O).
+            targets: of its samples, on the same device.
+        """
+        scores, targets = in_rows(self.scoring, scores, targets)
+        exact = scores.double()
+        self._rows += len(scores)
+        self._add("loss", losses_of(self.scoring, exact, targets).sum())
+        if self.scoring.task in OF_CLASSES:
+            self._add("right", (scores.argmax(1) == targets).sum())
+        elif self.scoring.task == "multilabel":
+            said, true = scores > self.scoring.border, targets > 0.5
+            self._add("right", (said == true).double().mean(1).sum())
+            self._add("whole", (said == true).all(1).sum())
+            self._add("hits", 2 * (said & true).sum())
+            self._add("marks", said.sum() + true.sum())
+        else:
+            self._add_values(exact, targets.double())
+
+    def _add_values(self, scores: Tensor, targets: Tensor) -> None:
+        if self._origin is None:  # near the mean, so that the sum of squares keeps its digits
+            self._origin = targets.mean(0)
+        error, away = scores - targets, targets - self._origin
+        self._add("squares", error.square().sum(0))
+        self._add("sizes", error.abs().mean(1).sum())
+        self._add("away", away.sum(0))
+        self._add("away_squares", away.square().sum(0))
+
+    def _add(self, name: str, value: Tensor) -> None:
+        value = value.double()
+        self._sums[name] = self._sums[name] + value if name in self._sums else value
+
+    def figures(self) -> dict[str, float]:
+        """The figures of all batches, the one that is named first in a table first.
+
+        Returns:
+            For classes accuracy; for labels f1 (over all labels together), label_accuracy and exact_match, all in 0..1;
+            for values mse, mae, and r2, the mean over outputs of 1 - squared error / squared distance from the mean of
+            the output's own targets, which is 1 at best and 0 where the mean itself is predicted. And loss, a row's.
+        """
+        sums = {name: value.cpu() for name, value in self._sums.items()}
+        loss = float(sums["loss"]) / self._rows
+        if self.scoring.task in OF_CLASSES:
+            return {"accuracy": float(sums["right"]) / self._rows, "loss": loss}
+        if self.scoring.task in OF_VALUES:
+            mse, mae = sums["squares"].mean() / self._rows, sums["sizes"] / self._rows
+            return {"mse": float(mse), "mae": float(mae), "r2": self._r2(sums), "loss": loss}
+        marks = float(sums["marks"])
+        return {
+            "f1": float(sums["hits"]) / marks if marks else 1.0,
+            "label_accuracy": float(sums["right"]) / self._rows,
+            "exact_match": float(sums["whole"]) / self._rows,
+            "loss": loss,
+        }
+
+    def _r2(self, sums: Mapping[str, Tensor]) -> float:
+        spread = (sums["away_squares"] - sums["away"].square() / self._rows).clamp(min=0)
+        constant = spread <= torch.finfo(torch.float64).eps * sums["away_squares"]
+        perfect = (sums["squares"] == 0).double()
+        return float(torch.where(constant, perfect, 1 - sums["squares"] / spread.clamp(min=1e-300)).mean())
