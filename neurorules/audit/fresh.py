@@ -90,7 +90,12 @@ def measure(settings: Settings) -> dict[str, Any]:
     entries = [
         {**e, "depends": e["depends"] or (e["update_of"], e["kind"], e["perturbed"]) in changed} for e in entries
     ]
-    facts = {**facts_of(rig, entries), "state_moves": through.state_moves, "hidden_memory": not forgets}
+    facts = {
+        **facts_of(rig, entries),
+        "state_moves": through.state_moves,
+        "state_stays": through.state_stays,
+        "hidden_memory": not forgets,
+    }
     needs = needs_of(rig, entries, facts) | needs_over_time(through, rig.rows)
     if "weight_sign" in needs:
         needs -= {"weight_transport"}

@@ -19,7 +19,7 @@ from neurorules.disk.lock import owned_folder
 from neurorules.language.config import SettledConfig, config_from
 from neurorules.language.errors import MissingExtra, UserError
 from neurorules.language.own_files import in_process_of, listed
-from neurorules.language.ranges import Count, check_range
+from neurorules.language.ranges import Jobs, check_range
 from neurorules.runner.dispatch import settle, train
 from neurorules.runs.allocator import keep_freed_memory
 from neurorules.runs.folder import CONFIG, RESULT, RunFolder
@@ -62,7 +62,7 @@ def run_all(
         UserError: runs were begun with other settings.
         Interrupted: the user stopped it; finished runs and checkpoints are kept.
     """
-    check_range("--jobs", jobs, Count)
+    check_range("--jobs", jobs, Jobs)
     apart = jobs > 1 or dask is not None
     if apart:
         tasks = [(replace(config, threads=config.threads or 1), folder) for config, folder in tasks]
@@ -120,7 +120,8 @@ def check_settings(tasks: Sequence[tuple[SettledConfig, Path]], out: Path, data_
         data_dir: folder of the data sets, None for the usual one; or the data set itself.
 
     Raises:
-        UserError: they were begun with others; every setting is named with both values.
+        UserError: they were begun with others; every setting is named with both values. Or a finished run learned from
+            other data, or by another file.
     """
     differing: dict[str, str] = {}
     source = cache(lambda data: open_dataset(data, data_dir))
@@ -128,6 +129,13 @@ def check_settings(tasks: Sequence[tuple[SettledConfig, Path]], out: Path, data_
         if not (folder / CONFIG).exists():
             continue
         check_unchanged(folder, own_files_of(config))
+        if (folder / RESULT).exists():
+            learned = RunFolder(folder).read_result().get("data_checksum")
+            if learned not in (None, source(config.data).checksum):
+                raise UserError(
+                    f"data '{config.data}' are not those that the run in {folder} learned from: their content differs. "
+                    f"Put the earlier data back, or give another --out"
+                )
         stored, wanted = settle(config_from(RunFolder(folder).config(), str(folder / CONFIG))), config
         if stored.data == wanted.data and any(
             getattr(stored, a) != getattr(wanted, a) for a in ("encode", "validation")

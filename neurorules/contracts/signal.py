@@ -56,7 +56,8 @@ class Signal(ABC):
     """What it depends on beside the layer itself: words of `neurorules.contracts.view.NEEDS`."""
     moves: Mapping[str, str] = MappingProxyType({})
     """The tensors of its state that change while the network learns, by name or pattern (`*.code`), and what each is.
-    Running means are left out here. Every other tensor is fixed, and the audit holds it to its bits."""
+    Running means are left out here. Every other tensor is fixed, and the audit holds it to its bits. What is named here
+    has to move, so that fixed feedback is not declared away."""
     known: Literal["step", "phase", "trial"] = "trial"
     """When m is known: at each step, at the end of its phase, or at the end of the trial."""
     phases: tuple[str, ...] = ("input",)

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from types import ModuleType
-from typing import Any, get_type_hints
+from types import ModuleType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from neurorules.language.errors import UserError
 
@@ -79,7 +79,8 @@ def offer_of(path: Path) -> Offer:
         made = entry if inspect.isclass(entry) else get_type_hints(entry).get("return")
     except (NameError, TypeError):
         made = None
-    bases = {one.__name__ for one in getattr(made, "__mro__", ())}
+    made = get_args(made)[0] if get_origin(made) in (Union, UnionType) else made
+    bases = {one.__name__ for one in getattr(get_origin(made) or made, "__mro__", ())}
     kind = next((kind for kind, name in KINDS.items() if name in bases), "rule")
     return replace(offer, kinds=offer.kinds | {kind})
 

@@ -52,7 +52,8 @@ def test_a_wrong_one_ends_with_1_and_says_what_to_do(tmp_path: Path, capsys: pyt
     path = module(tmp_path / "wrongly", "flipped", RIGHT)
     assert run(["check", f"{path}:sign=-1"]) == 1
     [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  failed")][:1]
-    assert "transpose is the adjoint" in line and "Check signs" in line
+    assert "Transpose is the adjoint" in line or "transpose is the adjoint" in line
+    assert "Check signs" in line and line.endswith(".")
     assert run(["check", str(path), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert (answer["kind"], answer["entry"], answer["failed"]) == ("connection", "flipped", 0)

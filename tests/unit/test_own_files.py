@@ -220,9 +220,9 @@ def test_a_folder_of_ones_own_is_listed_completed_and_known_by_name(
     assert {"mine", "broken"} < set(RULES.names()) and not {"notes", "_shared", "faint"} & set(RULES.names())
     assert {"mine", "faint"} < set(SIGNALS.names()) and "mylif" in NEURONS.names()
     assert parts("rules")("sigprop,mi") == ["sigprop,mine"] and parts("neurons")("my") == ["mylif"]
-    assert run(["list", "rules"]) == 0
-    listed = capsys.readouterr().out
-    assert "Feedback of its own" in listed and "broken.py, line 1: " in listed
+    assert run(["list", "rules", "--json"]) == 0
+    listed = {row["name"]: row["what it is"] for row in json.loads(capsys.readouterr().out)["rules"]}
+    assert listed["mine"].startswith("Feedback of its own") and "broken.py, line 1: " in listed["broken"]
     assert run(["train", "--rule", "mine", "--signal", "faint", "--neuron", "mylif", *SMALL, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rule"] == "mine"
     assert sorted(path.name for path in Path("runs/mine/own_files").glob("*.py")) == ["faint.py", "mine.py", "mylif.py"]

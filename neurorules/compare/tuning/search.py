@@ -29,7 +29,7 @@ from neurorules.disk.lock import owned_folder
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.language.own_files import VARIABLE, in_process_of, listed
-from neurorules.language.ranges import Count, Seeds, check_range
+from neurorules.language.ranges import Count, Jobs, Seeds, check_range
 from neurorules.runner.dispatch import settle, validation_accuracies, with_data
 from neurorules.runs.atomic import remove_leftovers
 from neurorules.runs.interrupt import Interrupted
@@ -154,7 +154,7 @@ def tune(
 
 
 def _check_numbers(trials: int, seeds: int, jobs: int) -> None:
-    for option, number, kind in (("--trials", trials, Count), ("--seeds", seeds, Seeds), ("--jobs", jobs, Count)):
+    for option, number, kind in (("--trials", trials, Count), ("--seeds", seeds, Seeds), ("--jobs", jobs, Jobs)):
         check_range(option, number, kind)
 
 
