@@ -13,7 +13,7 @@ from neurorules.cli import run
 SMALL = ["--net", "12", "--threads", "1", "--device", "cpu"]
 PATHS = {
     "torch": ["--rule", "dfa", "--path", "torch", *SMALL],
-    "continuous": ["--rule", "pepita", "--path", "continuous", *SMALL],
+    "continuous": ["--rule", "pepita:form=contrastive", "--path", "continuous", *SMALL],
 }
 
 
@@ -44,12 +44,11 @@ def test_a_run_goes_on_with_the_data_that_it_began_with_and_no_others(
     assert run([*words, "--epochs", "1", "--json"]) == 0
     first = json.loads(capsys.readouterr().out)
     before = {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()}
-    for other, said in (
-        (written(data, 1), "60 samples of 1 x 3 x 3"),
-        (written(data, 0, 58), "58 samples of 1 x 3 x 3"),
-    ):
-        line = refused(capsys, *words, "--epochs", "1", "--resume", "--validation", "6", "--data", str(other))
-        assert "are not those that the run began with: it learned from 60 samples of 1 x 3 x 3" in line and said in line
+    began = "are not those that the run began with: it learned from 60 samples of 1 x 3 x 3"
+    for seed, samples in ((1, 60), (0, 58)):
+        written(data, seed, samples)
+        line = refused(capsys, *words, "--epochs", "1", "--resume", "--validation", "6")
+        assert began in line and f"there are {samples} samples of 1 x 3 x 3" in line
         assert {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()} == before
     written(data, 0)
     assert run([*words, "--epochs", "1", "--resume", "--json"]) == 0
