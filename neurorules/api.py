@@ -8,6 +8,7 @@ from typing import Any
 from neurorules.compare.one_line import compare
 from neurorules.language.config import TrainConfig, config_from
 from neurorules.language.keywords import with_keywords
+from neurorules.language.registry import with_own_parts
 from neurorules.language.settings import Task
 from neurorules.runner.dispatch import train as train_config
 from neurorules.runner.given_data import SensorSize, given_data
@@ -59,7 +60,7 @@ def train(
         UserError: a setting is unknown or out of its range, or the data or the run folder cannot be used.
     """
     given = given_data(data, batch_first, sensor_size, data_dir, task)
-    config = config_from({**settings, "rule": rule, **given.settings}, "train(...)")
+    config = config_from({**with_own_parts({**settings, "rule": rule}), **given.settings}, "train(...)")
     folder = None if out is None else Path(out)
     return train_config(config, folder, data_dir=given.place, resume=resume, force=force, quiet=quiet)
 
@@ -77,7 +78,8 @@ def load(
         data_dir: folder in which data sets lie, among them the run's; None for the usual one.
         data, batch_first, sensor_size, task: the run's data where they lay in memory, as in `train`. They are compared
             with those of the run; without them the run folder tells what is needed.
-        changed: settings that replace those of the run, such as device="cpu".
+        changed: settings that replace those of the run, such as device="cpu". A run that learned by a rule in a file of
+            your own is given that file, rule="my_rule.py"; its options stay those of the run.
 
     Returns:
         The learner as training left it; its optimiser starts anew.
@@ -86,4 +88,4 @@ def load(
         UserError: the folder holds no finished run, its files do not belong together, or its data cannot be read.
     """
     given = given_data(data, batch_first, sensor_size, data_dir, task)
-    return restore_learner(Path(run), given.place, **changed)
+    return restore_learner(Path(run), given.place, **with_own_parts(changed))

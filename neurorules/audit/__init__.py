@@ -52,7 +52,8 @@ def audit_settings(asked: Mapping[str, Settings]) -> dict[str, Any]:
         nets: a line that says what was audited. left_out: by name, why it could not be audited. entries: rule (the
         name), update_of, perturbed, kind and depends, for one trial. later: the same for the trials after it. facts:
         one for each name (see `facts_of`), with the settings, the needs as measured and as the signal declares them,
-        the tensors of the signal's state that moved though it does not declare it (state_moves), and whether the same
+        the tensors of the signal's state that moved though it does not declare it (state_moves), those that stayed
+        though it says that they move (state_stays), and whether the same
         trial from the same state asked for another change (hidden_memory): the rule then keeps something where no
         checkpoint finds it.
     """

@@ -161,11 +161,24 @@ def weight_noise(learner: RecordingLearner, layer: str, seed: int) -> dict[str, 
 
 def plain_tensors(learner: RecordingLearner) -> dict[str, bytes]:
     """The bits of the signal's tensors that are neither running means nor declared to move, by name."""
-    declared = {} if learner.model.signal is None else learner.model.signal.moves
+    declared = moving_tensors(learner)
     return {
         name: value.numpy().tobytes()
         for name, value in learner.learned.signal.items()
-        if isinstance(value, Tensor) and not any(fnmatch.fnmatch(name, pattern) for pattern in declared)
+        if isinstance(value, Tensor) and not any(name in named for named in declared.values())
+    }
+
+
+def moving_tensors(learner: RecordingLearner) -> dict[str, dict[str, bytes]]:
+    """The bits of the signal's tensors that it declares to move: by pattern of its `moves`, and by name."""
+    patterns = () if learner.model.signal is None else learner.model.signal.moves
+    return {
+        pattern: {
+            name: value.numpy().tobytes()
+            for name, value in learner.learned.signal.items()
+            if isinstance(value, Tensor) and fnmatch.fnmatch(name, pattern)
+        }
+        for pattern in patterns
     }
 
 

@@ -26,6 +26,8 @@ from neurorules.audit.rig import differ, rig_of, run
 from neurorules.audit.settings import Settings
 from neurorules.connections import CONNECTIONS
 from neurorules.language.errors import UserError
+from neurorules.language.own_file import digest_of
+from neurorules.language.own_files import listed
 from neurorules.language.registry import Registry
 from neurorules.neurons import NEURONS
 from neurorules.normalisations import NORMALISATIONS
@@ -51,7 +53,8 @@ def measure_all(asked: Sequence[Settings]) -> list[dict[str, Any]]:
         UserError: the fresh process ended early.
     """
     modules = modules_of(REGISTRIES)
-    keys = [json.dumps([asdict(settings), modules], sort_keys=True) for settings in asked]
+    files = {str(path): digest_of(path) for path in listed().values()}
+    keys = [json.dumps([asdict(settings), modules, files], sort_keys=True) for settings in asked]
     new = {key: settings for key, settings in zip(keys, asked, strict=True) if key not in _answers}
     if new:
         question = {MODULES: modules, "asked": [asdict(settings) for settings in new.values()]}
@@ -87,7 +90,12 @@ def measure(settings: Settings) -> dict[str, Any]:
     entries = [
         {**e, "depends": e["depends"] or (e["update_of"], e["kind"], e["perturbed"]) in changed} for e in entries
     ]
-    facts = {**facts_of(rig, entries), "state_moves": through.state_moves, "hidden_memory": not forgets}
+    facts = {
+        **facts_of(rig, entries),
+        "state_moves": through.state_moves,
+        "state_stays": through.state_stays,
+        "hidden_memory": not forgets,
+    }
     needs = needs_of(rig, entries, facts) | needs_over_time(through, rig.rows)
     if "weight_sign" in needs:
         needs -= {"weight_transport"}

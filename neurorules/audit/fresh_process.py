@@ -10,10 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from neurorules.language.errors import UserError
+from neurorules.language.own_files import listed, take_all
 from neurorules.language.registry import Registry
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 """A process of several threads cannot be copied safely, and its sums may depend on their number."""
+FILES = "files"
+"""Key of a question under which the caller's files of the user's own stand."""
 MODULES = "modules"
 """Key of a question under which the caller's entries stand, by kind of registry."""
 
@@ -38,7 +41,8 @@ def ask(module: str, question: Mapping[str, Any], failure: str) -> Any:
         UserError: the process ended early; its last line says why.
     """
     process = subprocess.run(
-        [sys.executable, "-c", f"from {module} import answer; answer()"], input=json.dumps(question),
+        [sys.executable, "-c", f"from {module} import answer; answer()"],
+        input=json.dumps({FILES: {name: str(path) for name, path in listed().items()}, **question}),
         capture_output=True, text=True, env={**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
     if process.returncode != 0:
@@ -56,6 +60,7 @@ def read_question(registries: Mapping[str, Registry]) -> dict[str, Any]:
         The question, as `ask` was handed it.
     """
     question: dict[str, Any] = json.load(sys.stdin)
+    take_all(question[FILES])
     for kind, modules in question[MODULES].items():
         registries[kind].modules.update(modules)
     return question

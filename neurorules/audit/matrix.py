@@ -123,6 +123,8 @@ def needs_line(fact: Mapping[str, Any]) -> str:
         parts.append(f"declared, not found: {', '.join(sorted(declared - needs))}")
     if fact.get("state_moves"):
         parts.append(f"moved, though its signal does not say so: {', '.join(fact['state_moves'])}")
+    if fact.get("state_stays"):
+        parts.append(f"stayed, though its signal says that it moves: {', '.join(fact['state_stays'])}")
     if fact.get("hidden_memory"):
         parts.append("keeps something outside its state")
     return "; ".join(parts)

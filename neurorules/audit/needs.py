@@ -44,7 +44,7 @@ def needs_of(rig: Rig, entries: Sequence[Entry], facts: Mapping[str, Any]) -> fr
     has = {
         "target": depends("label"),
         "output_error": depends("activity", rig.rows[-1]),
-        "fixed_feedback": reads_own_state(rig, clean, facts.get("state_moves", ())),
+        "fixed_feedback": reads_own_state(rig, clean, facts.get("state_moves", ()), facts.get("state_stays", ())),
         "second_pass": drives_by_output(rig, probe.drives),
         "weight_transport": any(e["kind"] == "weights" and e["depends"] and is_above(rig.rows, e) for e in entries),
         "reverse_circuit": bool(clean.result.sent),
@@ -110,13 +110,14 @@ def hears_above(rig: Rig, entries: Sequence[Entry]) -> bool:
     )
 
 
-def reads_own_state(rig: Rig, clean: Outcome, moved: Sequence[str]) -> bool:
-    """Whether hidden updates depend on fixed tensors of the signal: neither running averages nor what it says moves.
+def reads_own_state(rig: Rig, clean: Outcome, moved: Sequence[str], stayed: Sequence[str]) -> bool:
+    """Whether hidden updates depend on fixed tensors of the signal: neither running averages nor what moves.
 
     Args:
         rig: the trial.
         clean: its outcome without a change.
         moved: names of tensors that moved in earlier trials, and so are not fixed either.
+        stayed: names of tensors that the signal says move, and that no trial moved: these are fixed as well.
 
     Returns:
         True where noise on the fixed tensors changes the update of a hidden layer.
@@ -125,7 +126,7 @@ def reads_own_state(rig: Rig, clean: Outcome, moved: Sequence[str]) -> bool:
     fixed = {
         name: value for name, value in rig.learned.signal.items()
         if isinstance(value, Tensor) and value.is_floating_point() and name not in moved
-        and not any(fnmatch(name, pattern) for pattern in moves)
+        and (name in stayed or not any(fnmatch(name, pattern) for pattern in moves))
     }  # fmt: skip
     return any(
         differ(clean.of(layer), run(with_signal(rig, disturbed(fixed, seed))).of(layer))

@@ -24,6 +24,7 @@ from neurorules.audit.arms import (
     Read,
     batch,
     learner_of,
+    moving_tensors,
     plain_tensors,
     run,
     weight_noise,
@@ -58,6 +59,7 @@ class OverTime(NamedTuple):
         only_signs: names of layers of whose weights only the signs are read.
         noise: whether an update depends on what the net answered to noise, in that trial or after it.
         state_moves: names of tensors of the signal's state that changed, though its `moves` do not name them.
+        state_stays: what its `moves` name and no trial changed: names of tensors, and patterns that fit none.
     """
 
     at_once: list[Entry]
@@ -65,6 +67,7 @@ class OverTime(NamedTuple):
     only_signs: list[str]
     noise: bool
     state_moves: list[str]
+    state_stays: list[str]
 
 
 def over_time(settings: Settings) -> OverTime:
@@ -74,7 +77,7 @@ def over_time(settings: Settings) -> OverTime:
         UserError: the rule does not take the net, or its signal fails on it.
     """
     learner, steps = learner_of(settings), settings.time_steps()
-    fixed = plain_tensors(learner)
+    fixed, moving = plain_tensors(learner), moving_tensors(learner)
     for number in range(WARM):
         learner.trial(*batch(steps, 100 + number))
     layers = learner.model.network.layers
@@ -116,8 +119,8 @@ def over_time(settings: Settings) -> OverTime:
         _entry(settings.rule, row, "other samples", "other_samples", depends(others, held, row)[1] or row in mixed)
         for row in hidden
     )
-    moved = apart(partial(moved_state, learner, fixed, steps))
-    return OverTime([e for e in at_once if e["kind"] in AT_ONCE], later, only_signs, noisy, moved)
+    moved, stayed = apart(partial(held_state, learner, fixed, moving, steps))
+    return OverTime([e for e in at_once if e["kind"] in AT_ONCE], later, only_signs, noisy, moved, stayed)
 
 
 def check_schedule(settings: Settings) -> None:
@@ -174,21 +177,29 @@ def mixes(corners: list[Read], rows: Iterable[str]) -> set[str]:
     return {row for row in rows if mixed and depends(both, neither, row)[1]}
 
 
-def moved_state(learner: RecordingLearner, fixed: Mapping[str, bytes], steps: int) -> list[str]:
-    """Find tensors of the signal's state that moved while the learner learned, though none is declared to move.
+def held_state(
+    learner: RecordingLearner, fixed: Mapping[str, bytes], moving: Mapping[str, Mapping[str, bytes]], steps: int
+) -> tuple[list[str], list[str]]:
+    """Hold the signal's state to what its `moves` say of it, in both directions.
 
     Args:
         learner: learns some more trials.
-        fixed: bits of the tensors before anything was learned, by name.
+        fixed: bits of the tensors that are to stay before anything was learned, by name.
+        moving: bits of those that are declared to move, by pattern and by name.
         steps: T of each trial.
 
     Returns:
-        Names of tensors that did not keep their bits, that are new or that are gone.
+        Names of tensors that are to stay and did not keep their bits, are new or are gone; and names of tensors that
+        are declared to move and kept them, with patterns that fit no tensor.
     """
     for number in range(LATER):
         learner.trial(*batch(steps, 70 + number))
     now = plain_tensors(learner)
-    return sorted(name for name in fixed.keys() | now.keys() if now.get(name) != fixed.get(name))
+    moved = sorted(name for name in fixed.keys() | now.keys() if now.get(name) != fixed.get(name))
+    later = moving_tensors(learner)
+    stayed = {pattern for pattern, tensors in moving.items() if not tensors and not later[pattern]}
+    stayed |= {name for pattern, bits in moving.items() for name in bits if later[pattern].get(name) == bits[name]}
+    return moved, sorted(stayed)
 
 
 def _differ(one: Gradients, other: Gradients, row: str) -> bool:

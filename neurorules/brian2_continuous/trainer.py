@@ -38,11 +38,13 @@ def settle(config: TrainConfig) -> SettledConfig:
     plan = check_config(config)
     name = config.neuron or plan.neuron
     neuron = neuron_of(name)
+    steps = round(neuron.period_ms / neuron.dt_ms)
+    check_fixed("steps", config.steps, steps, "a presentation has period_ms / dt_ms steps of its neuron")
     settings = config.as_dict()
     settings |= {
         "neuron": name,
         "readout_neuron": "leaky_readout",
-        "steps": round(neuron.period_ms / neuron.dt_ms),
+        "steps": steps,
         "norm": "none",
         "init": "he",
         "connection": "dense",
@@ -88,7 +90,6 @@ def train(
         Interrupted: the user stopped the training; a run with a folder is saved.
     """
     settled = settle(config)
-    check_fixed("steps", config.steps, settled.steps, "a presentation has period_ms / dt_ms steps of its neuron")
     data = data or load_data(settled, data_dir)
     settled = settled_by_data(settled, data.source)
     run = prepare(settled, data, quiet)

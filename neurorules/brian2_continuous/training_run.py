@@ -25,6 +25,7 @@ from neurorules.runs.progress import progress
 from neurorules.runs.tensors import from_arrays, to_arrays
 from neurorules.torch_path.training.batches import Data, Part, TrainingData, epoch_order
 from neurorules.torch_path.training.checks import Diverged
+from neurorules.torch_path.training.same_data import DATA, fingerprint, state_without_data
 from neurorules.torch_path.training.training_run import CHECKPOINT_SECONDS
 
 
@@ -147,22 +148,24 @@ class CircuitRun:
         """Write a checkpoint if the run has a folder."""
         self.saved = time.monotonic()
         if self.folder is not None:
-            checkpoint.save(self.folder.path, from_arrays(self.stream.state()), vars(self.at), self.folder.config())
+            state = {**vars(self.at), DATA: fingerprint(self.data.source)}
+            checkpoint.save(self.folder.path, from_arrays(self.stream.state()), state, self.folder.config())
 
     def restore(self, folder: RunFolder) -> None:
         """Go back to the last whole checkpoint of a folder, or begin anew where it has none.
 
         Raises:
-            UserError: the checkpoint belongs to another run, or it is damaged.
+            UserError: the checkpoint belongs to another run, it is damaged, or the data have changed since.
         """
         stored = checkpoint.load(folder.path, folder.config())
         if stored is None:
             folder.truncate_metrics(0)
             return
+        state = state_without_data(stored.state, self.data.source, self.config.data)
         values = to_arrays(stored.tensors)
         check_arrays(values, self.stream.state(), "checkpoint's numbers")
         _, order = self._order(0)
-        self.at = position_from(stored.state, self.config.epochs, order, self.circuit.presentations)
+        self.at = position_from(state, self.config.epochs, order, self.circuit.presentations)
         self.stream.values |= values
         folder.truncate_metrics(self.at.epoch)
 

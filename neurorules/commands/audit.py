@@ -45,13 +45,15 @@ def audit(
     from neurorules.audit.matrix import COLUMNS, LEGEND, TITLES, as_text, matrices, table_rows
     from neurorules.audit.picture import draw_audit
     from neurorules.language.options import parse_list
+    from neurorules.language.registry import own_part, with_own_parts
     from neurorules.rules import RULES
 
     if out is not None:
         from neurorules.traces.plots._shared import check_format
 
         check_format(out)
-    result = audit_rules(RULES.names() if rules is None else parse_list(rules), net, norm, signal, dw)
+    asked = RULES.names() if rules is None else [own_part(rule, "rule") for rule in parse_list(rules)]
+    result = audit_rules(asked, net, norm, with_own_parts({"signal": signal})["signal"], dw)
     if out is not None:
         draw_audit(result, out)
     problems = {fact["rule"]: problems_of(fact["rule"], result) for fact in result["facts"]}

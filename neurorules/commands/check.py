@@ -50,6 +50,8 @@ def check(
                 print(
                     f"  {outcome.status:9} {outcome.check}{': ' if outcome.reason else ''}{outcome.reason}", flush=True
                 )
+                if outcome.status == "failed" and outcome.meaning:
+                    print(f"            The check demands: {outcome.meaning}", flush=True)
     counts = Counter(outcome.status for outcome in outcomes)
     passed, failed, left_out = (counts[status] for status in ("passed", "failed", "left out"))
     if not passed and not failed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from neurorules.language.errors import UserError
 from neurorules.language.registry import Registry
 
 PARTS = {
@@ -41,7 +42,11 @@ def parts(kind: str, *more: str) -> Complete:
     """
 
     def complete(incomplete: str) -> list[str]:
-        return _begun([*Registry(*PARTS[kind]).names(), *more], incomplete)
+        try:
+            names = Registry(*PARTS[kind]).names()
+        except UserError:  # a folder of the user's own is wrong, which a command says and a prompt cannot
+            names = []
+        return _begun([*names, *more], incomplete)
 
     return complete
 

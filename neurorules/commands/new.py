@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,8 @@ import typer
 from neurorules.commands.grouped_help import Application
 from neurorules.commands.output import print_json
 from neurorules.commands.settings import Json
+from neurorules.language.own_file import KINDS
+from neurorules.language.own_files import VARIABLE
 from neurorules.language.registry import Registry
 
 Name = Annotated[
@@ -17,13 +20,16 @@ Name = Annotated[
 ]
 Folder = Annotated[
     Path | None,
-    typer.Option(help="Folder of such entries, made where it is missing; by default that of the entries there are."),
+    typer.Option(
+        help="Folder of a package, made where it is missing. By default the file stands alone, in the folder that "
+        "NEURORULES_RULES names, else in the current one; a device's lies with the devices there are."
+    ),
 ]
 TRY = {
-    "rule": "neurorules train --rule {name}",
-    "signal": "neurorules train --rule dfa --signal {name}",
-    "neuron": "neurorules train --neuron {name}",
-    "device": "neurorules train --hardware {name}",
+    "rule": "neurorules train --data digits --rule {name}",
+    "signal": "neurorules train --data digits --rule dfa --signal {name}",
+    "neuron": "neurorules train --data digits --neuron {name}",
+    "device": "neurorules train --data digits --hardware {name}",
 }
 """The command that trains with a new entry of each kind."""
 
@@ -37,7 +43,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def new_rule(name: Name, folder: Folder = None, json: Json = False) -> None:
-    """Write a commented rule file: in neurorules' own folder it is listed and under test as soon as it exists."""
+    """Write a commented rule file, which `check` and `train --rule` take by its path."""
     from neurorules.rules import RULES
     from neurorules.rules._template import TEMPLATE
 
@@ -69,17 +75,23 @@ def new_device(name: Name, folder: Folder = None, json: Json = False) -> None:
 
 
 def _write(registry: Registry, template: str, name: str, folder: Path | None, json: bool) -> None:
-    from neurorules.commands.templates import package_of, write_entry
+    from neurorules.commands.templates import package_of, write_alone, write_entry
 
-    kind, path = registry.kind, write_entry(registry, template, name, folder)
-    listed = registry.lists(path)
+    kind, alone = registry.kind, folder is None and registry.kind in KINDS
+    path = write_alone(registry, template, name) if alone else write_entry(registry, template, name, folder)
+    listed = registry.lists(path) or registry.modules.get(name) == str(path.resolve())
+    check = f"neurorules check {shlex.quote(str(path))}"
+    commands = [check]
+    if alone or listed:
+        commands.append(TRY[kind].format(name=shlex.quote(str(path)) if alone else name))
     if json:
-        print_json({kind: name, "file": str(path), "listed": listed})
+        print_json({kind: name, "file": str(path), "listed": listed, "commands": commands})
         return
-    print(f"{path} written. Check it: neurorules check {path}")
-    if listed:
-        print(f"Try: {TRY[kind].format(name=name)}")
-    else:
+    print(f"{path} written. Check it, and train with it:" if len(commands) > 1 else f"{path} written. Check it:")
+    print("\n".join(commands))
+    if alone and not listed:
+        print(f"Let {VARIABLE} name its folder, and it is listed and known by its name, {name}.")
+    elif not alone and not listed:
         print(f"The {kind}s that are listed lie in neurorules' own folder and in installed packages that name theirs.")
         print("Put these lines into the package's pyproject.toml and install it, pip install -e .")
         print(f'[project.entry-points."neurorules.{kind}s"]\n{name} = "{package_of(path)}"')

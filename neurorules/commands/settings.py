@@ -16,6 +16,7 @@ from neurorules.commands.grouped_help import USUAL
 from neurorules.language.config import SETTINGS, config_from, read_config
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import declared
+from neurorules.language.registry import with_own_parts
 from neurorules.language.settings import Setting
 
 USUAL_SETTINGS = ("rule", "data", "net", "neuron", "steps", "epochs", "batch_size", "lr")
@@ -60,7 +61,7 @@ def with_settings(*leave_out: str, usual: tuple[str, ...] = ()) -> Callable[[Cal
             refused = set(settings) & set(leave_out)
             if refused:
                 raise UserError(f"--config {file} sets '{refused.pop()}', which this command takes in another form")
-            command(config=config_from(settings, "the options"), **given)
+            command(config=config_from(with_own_parts(settings), "the options"), **given)
 
         parameters = [_titled(p) if name in usual else p for name, p in own.parameters.items() if name != "config"]
         run.__signature__ = inspect.Signature([*parameters, *_options(leave_out)])  # type: ignore[attr-defined]

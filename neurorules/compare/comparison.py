@@ -18,7 +18,7 @@ from neurorules.disk.lock import owned_folder
 from neurorules.language.config import SettledConfig, TrainConfig, path_of
 from neurorules.language.errors import UserError
 from neurorules.language.options import parse_list
-from neurorules.language.ranges import Seeds, check_range
+from neurorules.language.ranges import Jobs, Seeds, check_range
 from neurorules.runner.dispatch import settle
 
 
@@ -150,6 +150,7 @@ def compare(
     Raises:
         UserError: `out` holds another comparison, or one that was begun with other settings.
     """
+    check_range("--jobs", jobs, Jobs)
     tasks = [(run.config, run.standing_folder(out)) for run in planned]
     with owned_folder(out):
         prepare_folder(out, [folder for _, folder in tasks], force, resume, "*/*")

@@ -22,9 +22,11 @@ from neurorules.compare.rows import name_of, shared_by
 from neurorules.disk.lock import owned_folder
 from neurorules.language.config import SETTINGS, config_from
 from neurorules.language.errors import UserError
+from neurorules.language.own_files import standing_for
 from neurorules.runner.dispatch import settle
 from neurorules.runs.atomic import write_text
 from neurorules.runs.folder import RunFolder
+from neurorules.runs.own_copies import digests_of, files_of
 from neurorules.runs.plain_json import plain, to_json
 
 _log = logging.getLogger(__name__)
@@ -132,6 +134,28 @@ def gather_runs(folders: Sequence[Path], out: Path, command: str) -> dict[str, A
         UserError: a folder holds no finished run, the runs cannot be compared (the settings are named), a rule and seed
             stand twice, or `out` holds another comparison.
     """
+    with standing_for(_files_of(folders)):
+        return _gather_runs(folders, out, command)
+
+
+def _files_of(folders: Sequence[Path]) -> dict[str, Path]:
+    """The files that stand for names of several runs.
+
+    Raises:
+        UserError: two runs learned by different files of one name, or see `runs.own_copies.files_of`.
+    """
+    first: dict[str, tuple[str, Path]] = {}
+    files: dict[str, Path] = {}
+    for folder in folders:
+        for name, digest in digests_of(folder).items():
+            other, home = first.setdefault(name, (digest, folder))
+            if other != digest:
+                raise UserError(f"{home} and {folder} learned by different files of the name {name}.py. Leave one out")
+        files |= files_of(folder)
+    return files
+
+
+def _gather_runs(folders: Sequence[Path], out: Path, command: str) -> dict[str, Any]:
     results = [completed(RunFolder.finished(folder).read_result()) for folder in folders]
     check_comparable([{**result, "data": without_fold(result["data"])} for result in results], folders)
     shared = shared_by(results)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,18 @@ from neurorules.datasets import open_dataset
 from neurorules.disk.lock import owned_folder
 from neurorules.language.config import SettledConfig, config_from
 from neurorules.language.errors import MissingExtra, UserError
-from neurorules.language.ranges import Count, check_range
+from neurorules.language.own_files import in_process_of, listed
+from neurorules.language.ranges import Jobs, check_range
 from neurorules.runner.dispatch import settle, train
 from neurorules.runs.allocator import keep_freed_memory
 from neurorules.runs.folder import CONFIG, RESULT, RunFolder
 from neurorules.runs.interrupt import Interrupted
 from neurorules.runs.orphans import stopped_without_parent
+from neurorules.runs.own_copies import check_unchanged
 from neurorules.runs.plain_json import plain, to_json
 from neurorules.runs.progress import track
 from neurorules.torch_path.training.batches import settled_by_data
+from neurorules.torch_path.training.own_parts import own_files_of
 
 
 def run_all(
@@ -59,14 +62,16 @@ def run_all(
         UserError: runs were begun with other settings.
         Interrupted: the user stopped it; finished runs and checkpoints are kept.
     """
-    check_range("--jobs", jobs, Count)
+    check_range("--jobs", jobs, Jobs)
     apart = jobs > 1 or dask is not None
     if apart:
         tasks = [(replace(config, threads=config.threads or 1), folder) for config, folder in tasks]
     check_settings(tasks, out, data_dir)
     own = (data_dir, quiet or apart, measured, os.getpid())
     run = run_apart if jobs > 1 and dask is None else run_one
-    calls = (joblib.delayed(run)(config, folder, *own) for config, folder in tasks)
+    files = {name: str(path) for name, path in listed().items()}
+    call = partial(in_process_of, files, run) if apart else run
+    calls = (joblib.delayed(call)(config, folder, *own) for config, folder in tasks)
     try:
         with workers(dask):
             if dask is not None:  # its backend hands back all results at once
@@ -115,13 +120,22 @@ def check_settings(tasks: Sequence[tuple[SettledConfig, Path]], out: Path, data_
         data_dir: folder of the data sets, None for the usual one; or the data set itself.
 
     Raises:
-        UserError: they were begun with others; every setting is named with both values.
+        UserError: they were begun with others; every setting is named with both values. Or a finished run learned from
+            other data, or by another file.
     """
     differing: dict[str, str] = {}
     source = cache(lambda data: open_dataset(data, data_dir))
     for config, folder in tasks:
         if not (folder / CONFIG).exists():
             continue
+        check_unchanged(folder, own_files_of(config))
+        if (folder / RESULT).exists():
+            learned = RunFolder(folder).read_result().get("data_checksum")
+            if learned not in (None, source(config.data).checksum):
+                raise UserError(
+                    f"data '{config.data}' are not those that the run in {folder} learned from: their content differs. "
+                    f"Put the earlier data back, or give another --out"
+                )
         stored, wanted = settle(config_from(RunFolder(folder).config(), str(folder / CONFIG))), config
         if stored.data == wanted.data and any(
             getattr(stored, a) != getattr(wanted, a) for a in ("encode", "validation")

@@ -8,6 +8,7 @@ from typing import Any
 from neurorules.compare.comparison import command_line, plan
 from neurorules.compare.comparison import compare as compare_configs
 from neurorules.language.config import TrainConfig, config_from
+from neurorules.language.registry import with_own_parts
 from neurorules.language.settings import Task
 from neurorules.runner.dispatch import with_data
 from neurorules.runner.given_data import SensorSize, given_data
@@ -56,7 +57,7 @@ def compare(
         UserError: a name is unknown, or `out` holds another comparison.
     """
     given = given_data(data, batch_first, sensor_size, data_dir, task)
-    config = config_from({**settings, **given.settings}, "compare(...)")
+    config = config_from({**with_own_parts(settings), **given.settings}, "compare(...)")
     command = command_line(
         config, Path(out), rules=rules, seeds=seeds, folds=folds, hardware=hardware, controls=controls
     )

@@ -12,6 +12,7 @@ from neurorules.encoders import ENCODERS
 from neurorules.language.config import SETTINGS, SettledConfig, TrainConfig, config_from
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import parse_list, parse_named
+from neurorules.language.registry import own_part, with_own_parts
 from neurorules.language.rules import Plasticity
 from neurorules.neurons import NEURONS
 from neurorules.normalisations import NORMALISATIONS
@@ -49,6 +50,7 @@ def parse_row(text: str, shared: TrainConfig) -> TrainConfig:
     rule, *pieces = (piece.strip() for piece in text.split("@"))
     if not rule:
         raise UserError(f"'{text}' names no rule before the @. Write rule@setting=value, for example bptt@lr=0.001")
+    rule = own_part(rule, "rule")
     RULES.module(parse_named(rule)[0])
     own: dict[str, str] = {}
     for piece in pieces:
@@ -63,7 +65,7 @@ def parse_row(text: str, shared: TrainConfig) -> TrainConfig:
         if name in own:
             raise UserError(f"setting '{name}' stands twice in '{text}'. Keep one of them")
         own[name] = value
-    settings = config_from(own, f"'{text}'")
+    settings = config_from(with_own_parts(own), f"'{text}'")
     return replace(shared, rule=rule, **{name: getattr(settings, name) for name in own})
 
 

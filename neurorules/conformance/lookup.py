@@ -13,9 +13,9 @@ from neurorules.conformance import SUITES, suite_of
 from neurorules.conformance.suite import Entry, Suite, build
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import parse_named
+from neurorules.language.own_file import KINDS, load
+from neurorules.language.own_files import checked_path, is_path, standing_for
 from neurorules.language.registry import entry_name
-
-PATH_SIGNS = ("/", "\\")
 
 
 @contextmanager
@@ -39,7 +39,13 @@ def looked_up(text: str, kind: str | None = None) -> Iterator[Entry]:
         kind, _, text = text.partition(":")
     name, options = parse_named(text)
     behind = "".join(f":{key}={value}" for key, value in options.items())
-    if _is_module(name):
+    if _is_own_file(name):
+        path = checked_path(name)
+        module = load(path)
+        suite = suite_of(kind) if kind else _suite_for(name, module, options)
+        with _listed_file(suite, path):
+            yield _checked(Entry(suite.registry, path.stem + behind))
+    elif _is_module(name):
         with _importable(name) as dotted:
             module = _imported(name, dotted)
             suite = suite_of(kind) if kind else _suite_for(name, module, options)
@@ -49,8 +55,34 @@ def looked_up(text: str, kind: str | None = None) -> Iterator[Entry]:
         yield _checked(Entry(_suite_named(name, kind).registry, text))
 
 
+def _is_own_file(name: str) -> bool:
+    """Whether a text names a file that belongs to no package, and stands alone."""
+    path = Path(name).expanduser()
+    return is_path(name) and not (path.parent / "__init__.py").exists()
+
+
+@contextmanager
+def _listed_file(suite: Suite, path: Path) -> Iterator[None]:
+    """List a file that stands alone while the context lasts.
+
+    Raises:
+        UserError: an installed entry has its name.
+    """
+    registry = suite.registry
+    registry.check_free(path.stem, path)
+    if registry.kind in KINDS:
+        with standing_for({path.stem: path}):
+            yield
+        return
+    registry.modules[path.stem] = str(path)
+    try:
+        yield
+    finally:
+        del registry.modules[path.stem]
+
+
 def _is_module(name: str) -> bool:
-    return any(sign in name for sign in PATH_SIGNS) or "." in name
+    return is_path(name) or "." in name
 
 
 def _checked(entry: Entry) -> Entry:
@@ -86,7 +118,7 @@ def _importable(name: str) -> Iterator[str]:
     Raises:
         UserError: the file is missing, or it is no Python file.
     """
-    if not any(sign in name for sign in PATH_SIGNS) and not name.endswith(".py"):
+    if not is_path(name):
         root, dotted = Path.cwd(), name
     else:
         path = Path(name).expanduser().resolve()

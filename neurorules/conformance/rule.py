@@ -195,6 +195,8 @@ def what_it_declares_is_what_perturbation_shows(entry: Entry) -> None:
     demand(measured == declared, "needs by perturbation are the declared ones", observed, "Correct `needs`")
     observed = f"{fact['state_moves']} move"
     demand(not fact["state_moves"], "state is fixed unless `moves` names it", observed, "Name it in `moves`")
+    observed = f"{fact['state_stays']} stay"
+    demand(not fact["state_stays"], "what `moves` names moves", observed, "Leave it out of `moves`: it is fixed")
     advice = "Keep it in the signal's state"
     demand(not fact["hidden_memory"], "equal state gives equal changes", "something is kept outside it", advice)
     above = {

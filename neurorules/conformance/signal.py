@@ -190,7 +190,7 @@ def a_run_that_was_stored_goes_on_with_the_same_bits(entry: Entry) -> None:
 
 
 def tensors_of_its_state_stay_unless_moves_names_them(entry: Entry) -> None:
-    """Only running means, and tensors that `moves` names, change while the net learns."""
+    """Running means, and exactly those other tensors that `moves` names, change while the net learns."""
     learner, steps = learner_of(entry)
     signal: Any = learner.model.signal
     before = _plain(learner.learned.signal)
@@ -200,6 +200,8 @@ def tensors_of_its_state_stay_unless_moves_names_them(entry: Entry) -> None:
     unsaid = [name for name in moved if not any(fnmatch.fnmatch(name, pattern) for pattern in signal.moves)]
     observed = f"{unsaid} changed, and `moves` names {sorted(signal.moves)}"
     demand(not unsaid, "a tensor of the state is fixed unless `moves` names it", observed, "Name it, or leave it")
+    idle = [pattern for pattern in signal.moves if not any(fnmatch.fnmatch(name, pattern) for name in moved)]
+    demand(not idle, "what `moves` names changes while the net learns", f"{idle} did not", "Leave out what is fixed")
 
 
 def _plain(state: dict[str, Any]) -> dict[str, Tensor]:
@@ -218,13 +220,15 @@ def it_learns_in_the_precision_of_the_net(entry: Entry) -> None:
 
 
 def it_reads_what_its_needs_buy_and_perturbation_shows_the_same(entry: Entry) -> None:
-    """Measured needs equal the declared ones, only tensors in `moves` change, and equal states give equal changes."""
+    """Measured needs are the declared ones, what changes is what `moves` says, and equal states give equal changes."""
     rule, signal = host_of(entry)
     fact = facts_of(audit_rules([rule], signal=signal))
     measured, declared = set(fact["needs"]), set(fact["declared_needs"])
     observed = f"measured are {sorted(measured)}, and declared {sorted(declared)}"
     demand(measured == declared, "needs by perturbation are the declared ones", observed, "Correct `needs`")
     demand(not fact["state_moves"], "state is fixed unless `moves` names it", f"{fact['state_moves']} move", "Name it")
+    observed = f"{fact['state_stays']} stay"
+    demand(not fact["state_stays"], "what `moves` names moves", observed, "Leave it out: it is fixed")
     advice = "Keep it in the signal's state"
     demand(not fact["hidden_memory"], "equal state gives equal changes", "something is kept outside it", advice)
 

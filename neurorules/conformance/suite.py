@@ -25,7 +25,8 @@ class Breach(Exception):
     """
 
     def __init__(self, demands: str, observed: str, advice: str) -> None:
-        super().__init__(" ".join(f"{demands}, but {observed}. {advice}".split()))
+        line = " ".join(f"{demands}, but {observed}. {advice}".split())
+        super().__init__(f"{line[:1].upper()}{line[1:].rstrip('.')}.")
 
 
 class NotApplicable(Exception):
@@ -116,11 +117,13 @@ class Outcome(NamedTuple):
         check: the sentence that was checked.
         status: whether the entry passed, failed, or the check did not apply and was left out.
         reason: why it failed or was left out; "" where it passed.
+        meaning: what the check demands, as a sentence.
     """
 
     check: str
     status: Literal["passed", "failed", "left out"]
     reason: str
+    meaning: str = ""
 
 
 def title(check: Check) -> str:
@@ -138,22 +141,30 @@ def run_check(check: Check, entry: Entry) -> Outcome:
     Returns:
         The outcome. An error that the entry itself raises is a failure, whose reason names the error.
     """
+    status, reason = _tried(check, entry)
+    meaning = inspect.getdoc(check) or ""
+    return Outcome(title(check), status, reason, " ".join(meaning.partition("\n\n")[0].split()))
+
+
+def _tried(check: Check, entry: Entry) -> tuple[Literal["passed", "failed", "left out"], str]:
+    """Status and reason of one check."""
     try:
         check(entry)
-    except NotApplicable as why:
-        return Outcome(title(check), "left out", str(why))
-    except MissingExtra as missing:
-        return Outcome(title(check), "left out", str(missing))
+    except (NotApplicable, MissingExtra) as why:
+        return "left out", str(why)
     except Breach as breach:
-        return Outcome(title(check), "failed", str(breach))
+        return "failed", str(breach)
     except UserError as refusal:
-        return Outcome(title(check), "failed", f"{entry} refuses what its contract lets a caller ask: {refusal}")
+        return "failed", f"{_begun(entry)} refuses what its contract lets a caller ask: {refusal}."
     except Exception as error:
         line = " ".join(f"{type(error).__name__}: {error}".split())
-        return Outcome(
-            title(check), "failed", f"{entry} raised {line}. An entry raises UserError, and only where asked"
-        )
-    return Outcome(title(check), "passed", "")
+        return "failed", f"{_begun(entry)} raised {line}. An entry raises UserError, and only where asked."
+    return "passed", ""
+
+
+def _begun(entry: Entry) -> str:
+    """An entry's name at the beginning of a sentence."""
+    return f"{str(entry)[:1].upper()}{str(entry)[1:]}"
 
 
 def run_suite(suite: Suite, entry: Entry) -> Iterator[Outcome]:

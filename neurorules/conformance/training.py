@@ -11,6 +11,8 @@ from neurorules.audit.fresh_process import MODULES, ask, give, modules_of, read_
 from neurorules.compare.controls import frozen_beside
 from neurorules.contracts.device import DEVICES
 from neurorules.language.config import TrainConfig, config_from
+from neurorules.language.own_file import digest_of
+from neurorules.language.own_files import listed
 from neurorules.language.registry import Registry
 from neurorules.neurons import NEURONS
 from neurorules.rules import RULES
@@ -46,11 +48,12 @@ def digits_accuracies(rule: str, seeds: int, control: bool = False, **settings: 
     row = replace(shared, rule=rule)
     if control:
         [row] = frozen_beside([row], shared)
-    return list(_accuracies(json.dumps(row.as_dict()), seeds, json.dumps(modules_of(REGISTRIES))))
+    texts = json.dumps({str(path): digest_of(path) for path in listed().values()})
+    return list(_accuracies(json.dumps(row.as_dict()), seeds, json.dumps(modules_of(REGISTRIES)), texts))
 
 
 @cache
-def _accuracies(row: str, seeds: int, modules: str) -> tuple[float, ...]:
+def _accuracies(row: str, seeds: int, modules: str, texts: str) -> tuple[float, ...]:
     """Train a row; rules that share a control, its settings included, share its accuracies."""
     settings = json.loads(row)
     question = {"row": settings, "seeds": seeds, MODULES: json.loads(modules)}

@@ -58,7 +58,8 @@ class Signal(ABC):
     """What it depends on beside the layer itself: words of `neurorules.contracts.view.NEEDS`."""
     moves: Mapping[str, str] = MappingProxyType({})
     """The tensors of its state that change while the network learns, by name or pattern (`*.code`), and what each is.
-    Running means are left out here. Every other tensor is fixed, and the audit holds it to its bits."""
+    Running means are left out here. Every other tensor is fixed, and the audit holds it to its bits. What is named here
+    has to move, so that fixed feedback is not declared away."""
     tasks: frozenset[Task] = CLASSES
     """The targets that it can be taught by (`neurorules.contracts.target`); a net is not built for any other. Where
     targets are vectors, `labels` are (B, O), and (B, T, O) for each step. Where steps count one by one, `output_error`

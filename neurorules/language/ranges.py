@@ -82,6 +82,8 @@ Whole = Annotated[int, Range(f"[0, {LARGEST}]")]
 """A whole number from 0 on: a seed, a place, a count that may be none."""
 Seeds = Annotated[int, Range("[1, 10000]")]
 """How many seeds a comparison runs: more of them come from a slip of the keyboard."""
+Jobs = Annotated[int, Range("[1, 1000]")]
+"""How many processes work at once: more of them come from a slip of the keyboard."""
 Classes = Annotated[int, Range(f"[2, {LARGEST}]")]
 Steps = Annotated[int, Range("[1, 1000000]")]
 """Time steps of a sample: more of them come from a slip of the keyboard."""

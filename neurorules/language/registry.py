@@ -4,7 +4,8 @@ A module of such a folder says what it offers with `ENTRY`: a frozen dataclass o
 parameters are the options a user may write, as in `poisson:max_rate=0.5`. `if_.py` is listed as `if`;
 a hyphen in a user's word stands for the underscore of a file (`fashion-mnist`). Files that begin with an underscore
 are not entries. Other packages add
-folders of their own through the entry-point group `neurorules.<kind>s`, whose values name packages.
+folders of their own through the entry-point group `neurorules.<kind>s`, whose values name packages. Rules, signals and
+neurons may also lie in single files of the user's own (`neurorules.language.own_files`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import entry_points
@@ -20,8 +21,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from neurorules.language.errors import unknown
-from neurorules.language.options import convert_options, parse_named
+from neurorules.language.errors import UserError, unknown
+from neurorules.language.options import convert_options, parse_list, parse_named
+from neurorules.language.own_file import KINDS, check_made, entry_of, load, offer_of
+from neurorules.language.own_files import checked_path, is_path, listed_as, take
+
+PACKAGES = {kind: f"neurorules.{kind}s" for kind in KINDS}
+"""The folder of our own entries of each kind that a user's file may offer."""
+OWN_PARTS = {"rule": "rule", "signal": "signal", "neuron": "neuron", "readout_neuron": "neuron"}
+"""Settings whose value may name a user's file, with the kind that it must offer."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +45,8 @@ class Registry:
     package: str | None
 
     @cached_property
-    def modules(self) -> dict[str, str]:
-        """Entry name -> module path, in alphabetical order; nothing is imported."""
+    def installed(self) -> dict[str, str]:
+        """Entry name -> module path of what lies in packages, in alphabetical order; nothing is imported."""
         packages = [self.package] if self.package else []
         packages += [point.value for point in entry_points(group=f"neurorules.{self.kind}s")]
         found: dict[str, str] = {}
@@ -49,31 +57,72 @@ class Registry:
                     found.setdefault(entry_name(info.name), f"{package}.{info.name}")
         return dict(sorted(found.items()))
 
+    @cached_property
+    def _modules(self) -> dict[str, str]:
+        return dict(self.installed)
+
+    @property
+    def modules(self) -> dict[str, str]:
+        """Entry name -> module path, or whole path of a file of the user's own; nothing is imported.
+
+        Raises:
+            UserError: a file of the user's own has the name of an entry of a package, or cannot be listed.
+        """
+        if self.kind not in KINDS:
+            return self._modules
+        own = listed_as(self.kind)
+        for name in [name for name, place in self._modules.items() if is_path(place) and name not in own]:
+            del self._modules[name]
+        for name, path in own.items():
+            self.check_free(name, path)
+        self._modules.update(own)
+        return self._modules
+
+    def check_free(self, name: str, path: Path | str) -> None:
+        """Refuse a user's file that has the name of an entry of a package.
+
+        Raises:
+            UserError: it has.
+        """
+        if name in self.installed:
+            raise UserError(f"'{name}' is the {self.kind} of {self.installed[name]}. Give the file {path} another name")
+
     def lists(self, path: Path) -> bool:
         """Whether a file lies in a folder whose files are entries."""
-        packages = {home for module in self.modules.values() if (home := module.rpartition(".")[0])}
+        places = [place for place in self.modules.values() if not is_path(place)]
+        packages = {home for module in places if (home := module.rpartition(".")[0])}
         specs = (importlib.util.find_spec(package) for package in packages)
         folders = [Path(place) for spec in specs if spec for place in spec.submodule_search_locations or ()]
         return any(folder.resolve() == path.resolve().parent for folder in folders)
 
     def names(self) -> list[str]:
         """All entry names."""
-        return list(self.modules)
+        return sorted(self.modules)
 
     def factory(self, name: str) -> Callable[..., Any]:
-        """The `ENTRY` of one module (see `module` for errors)."""
-        return self.module(name).ENTRY
+        """What makes an entry, such as the `ENTRY` of its module (see `module` for errors)."""
+        place = self.place(name)
+        return entry_of(Path(place), self.kind) if is_path(place) else importlib.import_module(place).ENTRY
 
-    def module(self, name: str) -> ModuleType:
-        """The imported module of one entry; a hyphen in the name stands for an underscore.
+    def place(self, name: str) -> str:
+        """The module path of one entry, or the path of its file; a hyphen in the name stands for an underscore.
 
         Raises:
             UserError: no such entry; the nearest name is offered.
         """
-        path = self.modules.get(name.replace("-", "_"))
-        if path is None:
+        place = self.modules.get(name.replace("-", "_"))
+        if place is None:
             raise unknown(self.kind, name, self.modules)
-        return importlib.import_module(path)
+        return place
+
+    def module(self, name: str) -> ModuleType:
+        """The imported module of one entry.
+
+        Raises:
+            UserError: no such entry (the nearest name is offered), or a user's file that cannot be run.
+        """
+        place = self.place(name)
+        return load(Path(place)) if is_path(place) else importlib.import_module(place)
 
     def make(self, text: str) -> Any:
         """Build the entry that `name:key=value:key=value` describes.
@@ -82,8 +131,11 @@ class Registry:
             UserError: unknown entry, unknown option, or a value of the wrong type.
         """
         name, options = parse_named(text)
-        factory = self.factory(name)
-        return factory(**convert_options(f"{self.kind} '{name}'", factory, options))
+        factory, place = self.factory(name), self.place(name)
+        made = factory(**convert_options(f"{self.kind} '{name}'", factory, options))
+        if is_path(place):
+            check_made(Path(place), self.kind, made)
+        return made
 
     def summary(self, name: str) -> str:
         """First line of the entry's module docstring."""
@@ -94,3 +146,51 @@ class Registry:
 def entry_name(module: str) -> str:
     """The user's word for a module's file name: `if_` -> `if` (Python keeps the bare word for itself)."""
     return module.rstrip("_")
+
+
+def own_part(text: str, kind: str) -> str:
+    """List the file that a user names, where the text names one, and give the text with the name that it then has.
+
+    Args:
+        text: a part with its options, such as "./my_rule.py:alpha=3". A text that names no file stays as it is.
+        kind: what the user asks for: "rule", "signal" or "neuron".
+
+    Returns:
+        The text with the file's name, such as "my_rule:alpha=3".
+
+    Raises:
+        UserError: there is no such file, it cannot be run, it offers no such thing, or its name is taken.
+    """
+    word = text.strip().partition(":")[0].strip()
+    if not is_path(word):
+        return text
+    path = checked_path(word)
+    load(path)
+    kinds = offer_of(path).kinds
+    if kind not in kinds:
+        offered = " and a ".join(sorted(kinds))
+        raise UserError(f"{word} offers a {offered}, and a {kind} is asked for here. Name it as a {offered}")
+    for one in sorted(kinds):
+        Registry(one, PACKAGES[one]).check_free(path.stem, path)
+    take({path.stem: path})
+    return path.stem + text.strip()[len(word) :]
+
+
+def with_own_parts(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as a user gives them, by name, in which a file stands under its name (see `own_part`).
+
+    Args:
+        settings: such as options of a command; `signal` may name several, comma-separated.
+
+    Returns:
+        The same settings. They are for what a user gives, never for what is read from a folder.
+
+    Raises:
+        UserError: as in `own_part`.
+    """
+    given = dict(settings)
+    for name, kind in OWN_PARTS.items():
+        if isinstance(text := given.get(name), str):
+            parts = parse_list(text) if name == "signal" and "," in text else [text]
+            given[name] = ",".join(own_part(part, kind) for part in parts)
+    return given

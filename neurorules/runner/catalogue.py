@@ -13,7 +13,8 @@ from neurorules.contracts.device import DEVICES
 from neurorules.datasets import DATASETS
 from neurorules.encoders import ENCODERS
 from neurorules.language.errors import UserError, unknown
-from neurorules.language.registry import Registry
+from neurorules.language.own_files import is_path
+from neurorules.language.registry import Registry, own_part
 from neurorules.language.rules import Rule
 from neurorules.neurons import NEURONS
 from neurorules.normalisations import NORMALISATIONS
@@ -54,7 +55,18 @@ def catalogue(kind: str) -> list[dict[str, str]]:
     if kind not in KINDS:
         raise unknown("kind", kind, [*KINDS, "surrogates"])
     registry = KINDS[kind]
-    return [_row(kind, registry, name) for name in registry.names()]
+    return [_row_or_refusal(kind, registry, name) for name in registry.names()]
+
+
+def _row_or_refusal(kind: str, registry: Registry, name: str) -> dict[str, str]:
+    """The row of one part; of a user's file that cannot be run, it says why, so that the others are listed."""
+    try:
+        return _row(kind, registry, name)
+    except UserError as refusal:
+        if not is_path(registry.place(name)):
+            raise
+        unknown_words = ("options", "signal", "needs", "paths", "learns in", "known")
+        return {"name": name, "what it is": str(refusal), **dict.fromkeys(unknown_words, "-")}
 
 
 def _row(kind: str, registry: Registry, name: str) -> dict[str, str]:
@@ -62,7 +74,7 @@ def _row(kind: str, registry: Registry, name: str) -> dict[str, str]:
     factory = registry.factory(name)
     row = {"name": name, "what it is": registry.summary(name), "options": _options(factory)}
     if kind == "rules":
-        rule: Rule = factory()
+        rule: Rule = registry.make(name)
         signal = None if rule.signal is None else rule.signal.make()
         row["signal"] = "-" if rule.signal is None else rule.signal.name
         row["needs"] = ", ".join(sorted(signal.needs)) if signal else "nothing"
@@ -107,7 +119,7 @@ def citation(text: str) -> dict[str, Any]:
     Raises:
         UserError: the rule or an option is unknown.
     """
-    rule: Rule = RULES.make(text)
+    rule: Rule = RULES.make(own_part(text, "rule"))
     if not isinstance(rule, Rule):
         raise UserError(f"'{text}' is not a rule")
     equations = [asdict(plasticity) for plasticity in rule.plasticity]

@@ -14,7 +14,7 @@ from pathlib import Path
 from neurorules.disk.lock import owned_folder
 from neurorules.language.config import TrainConfig
 from neurorules.runs.atomic import remove_leftovers
-from neurorules.runs.folder import CONFIG, RUN_FILES, RunFolder, open_run
+from neurorules.runs.folder import CONFIG, OWN_FILES, RUN_FILES, RunFolder, open_run
 from neurorules.runs.outputs import TRACES
 
 MEASURES = "measures"
@@ -53,7 +53,7 @@ def own_run(
     with owned_folder(path):
         replaced = force and not resume and _set_aside(path)
         new = not (path / CONFIG).exists()
-        beside = [path / name for name in (TRACES, MEASURES) if not (path / name).exists()]
+        beside = [path / name for name in (TRACES, MEASURES, OWN_FILES) if not (path / name).exists()]
         try:
             yield open_run(path, config, resume, force, settle)
         except BaseException:
@@ -100,13 +100,14 @@ def _set_aside(path: Path) -> bool:
 
 def _move_files(source: Path, target: Path) -> None:
     """Move the files of a run from one folder to another."""
-    for name in RUN_FILES:
+    for name in (*RUN_FILES, OWN_FILES):
         with suppress(FileNotFoundError):
             os.replace(source / name, target / name)
 
 
 def _forget_replaced(path: Path) -> None:
     """Remove the files of a run that was replaced."""
+    shutil.rmtree(path / ASIDE / OWN_FILES, ignore_errors=True)
     for name in RUN_FILES:
         (path / ASIDE / name).unlink(missing_ok=True)
     with suppress(OSError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ import torch
 from neurorules.contracts.target import FIGURES_OF
 from neurorules.language.config import TrainConfig, config_from, in_todays_words
 from neurorules.language.errors import UserError
+from neurorules.language.options import parse_named
+from neurorules.language.own_files import is_path
+from neurorules.language.registry import OWN_PARTS
 from neurorules.runs import checkpoint
 from neurorules.runs.atomic import remove_leftovers, write_text
 from neurorules.runs.plain_json import plain, read_json, to_json
@@ -21,6 +25,8 @@ from neurorules.runs.seal import SEAL, SEAL_FILE, check_config, check_seal, dige
 from neurorules.runs.tensors import load_tensors, save_tensors
 
 CONFIG, METRICS, RESULT, WEIGHTS = "config.json", "metrics.jsonl", "result.json", "weights.safetensors"
+OWN_FILES = "own_files"
+"""Name of the folder, in a run folder, with copies of the user's own files that the run learned by."""
 RUN_FILES = (RESULT, SEAL_FILE, WEIGHTS, METRICS, *checkpoint.FILES, CONFIG)
 
 FIRST_KEYS = (
@@ -144,7 +150,7 @@ class RunFolder:
             below = sorted(str(file.parent) for file in self.path.glob(f"*/{CONFIG}"))
             hint = f"Runs below it: {', '.join(below)}" if below else "A run folder is what train --out DIR makes"
             raise UserError(f"there is no run in {self.path}, {CONFIG} is missing. {hint}")
-        return _object(self.path / CONFIG)
+        return _without_paths(self.path / CONFIG, _object(self.path / CONFIG))
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Add the metrics of one epoch to `metrics.jsonl` as one line, which is on the disk when this returns."""
@@ -208,7 +214,7 @@ class RunFolder:
         if missing:
             lacks = ", ".join(missing)
             raise UserError(f"{self.path / RESULT} is damaged: it lacks {lacks}. Train the run again with --force")
-        return in_todays_words(result)
+        return in_todays_words(_without_paths(self.path / RESULT, result))
 
     def save_weights(self, tensors: Mapping[str, torch.Tensor]) -> None:
         """Write `weights.safetensors`: every tensor that learning has changed, by name."""
@@ -226,6 +232,7 @@ class RunFolder:
 
     def remove(self) -> None:
         """Remove the files of the run and nothing else, its configuration last."""
+        shutil.rmtree(self.path / OWN_FILES, ignore_errors=True)
         for name in RUN_FILES:
             (self.path / name).unlink(missing_ok=True)
         remove_leftovers(self.path, RUN_FILES)
@@ -241,6 +248,18 @@ def _object(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{path} is damaged, it holds no names and values. Restore it, or train again with --force")
     return content
+
+
+def _without_paths(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Refuse a file that names Python files as parts: what is read from a folder never says what is run.
+
+    Raises:
+        UserError: it names one. What a run writes are names.
+    """
+    for name in OWN_PARTS:
+        if isinstance(text := settings.get(name), str) and is_path(parse_named(text or name)[0]):
+            raise UserError(f"{path} names the file '{text:.60}' as its {name}: it was edited. Restore it")
+    return settings
 
 
 def open_run(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from neurorules.cli import run
 from neurorules.conformance import SUITES
+from neurorules.language import own_files
 
 WITH = {
     "rule": {"rule": "my_rule"},
@@ -19,13 +22,28 @@ WITH = {
 }
 
 
+ALONE = ("rule", "signal", "neuron")
+"""Kinds whose new file stands alone unless a folder is named."""
+SMALL = ["--net", "24", "--epochs", "6", "--batch-size", "32", "--limit", "700", "--threads", "1"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Every test stands in a folder of its own, without files of a user's own."""
+    monkeypatch.delenv(own_files.VARIABLE, raising=False)
+    monkeypatch.chdir(tmp_path)
+    own_files.take_all({})
+    yield
+    own_files.take_all({})
+
+
 @pytest.fixture
-def written(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A new file of a kind, in a package of its own."""
+def written(request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A new file of a kind: alone in the current folder, or in a package of its own. `capsys` has what it said."""
     kind = str(request.param)
     folder = tmp_path / f"own_{kind}s"
-    assert run(["new", kind, f"my_{kind}", "--folder", str(folder)]) == 0
-    return folder / f"my_{kind}.py"
+    assert run(["new", kind, f"my_{kind}", *([] if kind in ALONE else ["--folder", str(folder)])]) == 0
+    return Path(f"my_{kind}.py") if kind in ALONE else folder / f"my_{kind}.py"
 
 
 EVERY = pytest.mark.parametrize(
@@ -40,8 +58,8 @@ def test_a_new_file_passes_its_suite_as_it_stands(
     written: Path, kind: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(written.parent.parent))
-    capsys.readouterr()
-    code = run(["check", str(written), "--json"])
+    check = next(line for line in capsys.readouterr().out.splitlines() if "neurorules check" in line)
+    code = run([*shlex.split(check.partition("neurorules ")[2]), "--json"])
     answer = json.loads(capsys.readouterr().out)
     assert code == 0 and answer["failed"] == 0 and answer["kind"] == kind, answer
     assert answer["passed"] >= 8
@@ -51,14 +69,18 @@ def test_a_new_file_passes_its_suite_as_it_stands(
 def test_a_net_learns_with_it_from_the_command_line(
     written: Path, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.syspath_prepend(str(written.parent.parent))
-    registry = SUITES[kind].registry
-    monkeypatch.setitem(registry.modules, f"my_{kind}", f"own_{kind}s.my_{kind}")
-    sys.modules.pop(f"own_{kind}s", None)
-    capsys.readouterr()
+    said = capsys.readouterr().out.splitlines()
     options = [word for name, value in WITH[kind].items() for word in (f"--{name}", value)]
-    small = ["--net", "24", "--epochs", "6", "--batch-size", "32", "--limit", "700", "--threads", "1"]
-    assert run(["train", *options, *small, "--out", str(tmp_path / "run"), "--json"]) == 0
+    if kind in ALONE:
+        monkeypatch.setenv(own_files.VARIABLE, str(tmp_path))
+        [train] = [line for line in said if line.startswith("neurorules train")]
+        assert run([*shlex.split(train)[1:], *SMALL, "--out", str(tmp_path / "printed"), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["test_accuracy"] > 0.5
+    else:
+        monkeypatch.syspath_prepend(str(written.parent.parent))
+        monkeypatch.setitem(SUITES[kind].registry.modules, f"my_{kind}", f"own_{kind}s.my_{kind}")
+        sys.modules.pop(f"own_{kind}s", None)
+    assert run(["train", *options, *SMALL, "--out", str(tmp_path / "run"), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["test_accuracy"] > 0.5
     assert run(["list", "hardware" if kind == "device" else f"{kind}s"]) == 0
@@ -91,3 +113,18 @@ def test_a_name_that_cannot_be_is_refused(
         assert run(["new", kind, name, "--folder", str(tmp_path)]) == 0
     assert run(["new", kind, name, "--folder", str(tmp_path)]) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ALONE)
+def test_a_new_file_lies_in_the_folder_that_the_environment_names(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "of my own").mkdir()
+    monkeypatch.setenv(own_files.VARIABLE, str(tmp_path / "of my own"))
+    assert run(["new", kind, "mine", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["listed"] and answer["file"] == str(tmp_path / "of my own" / "mine.py")
+    assert f"'{answer['file']}'" in answer["commands"][0] and len(answer["commands"]) == 2
+    assert "mine" in SUITES[kind].registry.names()
+    assert run(["new", kind, "mine"]) == 2
+    assert "exists already" in capsys.readouterr().err

@@ -34,6 +34,7 @@ CAUGHT = {
     "reads_the_heap": "weight_transport",
     "reads_the_optimiser": "weight_transport",
     "rewrites_feedback": "weight_transport",
+    "says_it_moves": "fixed_feedback",
 }
 HONEST = ["reads_signs", "keeps_a_reward"]
 
@@ -78,7 +79,12 @@ def test_an_undeclared_dependence_is_named(name: str) -> None:
 def test_an_honest_signal_stays_clean(name: str) -> None:
     fact = fact_of(name)
     assert fact["needs"] == fact["declared_needs"]
-    assert fact["state_moves"] == [] and not fact["hidden_memory"]
+    assert fact["state_moves"] == fact["state_stays"] == [] and not fact["hidden_memory"]
+
+
+def test_state_that_is_said_to_move_is_held_to_that() -> None:
+    assert fact_of("says_it_moves")["state_stays"] == ["*.centre", "hidden1.feedback", "hidden2.feedback"]
+    assert fact_of("rewrites_feedback")["state_stays"] == []
 
 
 def test_feedback_that_is_said_to_be_fixed_is_held_to_its_bits() -> None:

@@ -124,7 +124,7 @@ def test_no_more_processes_than_rules_are_started(tmp_path: Path, monkeypatch: p
         return parallel(n_jobs=n_jobs)
 
     monkeypatch.setattr(joblib, "Parallel", watched)
-    tune(CONFIG, "sigprop", tmp_path, trials=1, jobs=10**6, quiet=True)
+    tune(CONFIG, "sigprop", tmp_path, trials=1, jobs=1000, quiet=True)
     assert asked == [1]
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import keyword
+import os
 import re
 from pathlib import Path
 
 from neurorules.language.errors import UserError
+from neurorules.language.own_files import VARIABLE
 from neurorules.language.registry import Registry
 from neurorules.runs.atomic import write_text
 
@@ -28,11 +30,7 @@ def write_entry(registry: Registry, template: str, name: str, folder: Path | Non
     Raises:
         UserError: a name that cannot be a file's or is taken, or a folder that cannot be made.
     """
-    kind = registry.kind
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
-        raise UserError(f"{kind} name '{name}' cannot be a file's. Use lower-case letters, digits and underscores")
-    if name in registry.modules:
-        raise UserError(f"{kind} '{name}' exists already. Choose another name")
+    check_name(registry, name)
     home = folder or home_of(registry)
     path = home / f"{name}.py"
     if path.exists():
@@ -42,14 +40,65 @@ def write_entry(registry: Registry, template: str, name: str, folder: Path | Non
             home.mkdir(parents=True)
         except OSError as error:
             raise UserError(f"folder {home} cannot be made ({error.strerror}). Give another --folder") from None
-        write_text(home / "__init__.py", f'"""Entries of the kind {kind}: one file each."""\n')
+        write_text(home / "__init__.py", f'"""Entries of the kind {registry.kind}: one file each."""\n')
+    write_text(path, filled(template, name, year))
+    return path
+
+
+def write_alone(registry: Registry, template: str, name: str) -> Path:
+    """Write a new entry's file that belongs to no package, where the user's own files lie.
+
+    Args:
+        registry: of its kind, whose names are taken.
+        template: as in `write_entry`.
+        name: of the entry and of its file.
+
+    Returns:
+        The path of the file, in the first folder of `NEURORULES_RULES`, else in the current one.
+
+    Raises:
+        UserError: a name that cannot be a file's or is taken, or a folder that is not there.
+    """
+    places = [Path(place).expanduser() for place in os.environ.get(VARIABLE, "").split(os.pathsep) if place.strip()]
+    home = next((place for place in places if place.suffix != ".py"), Path())
+    check_name(registry, name)
+    path = home / f"{name}.py"
+    if path.exists():
+        raise UserError(f"{path} exists already. Choose another name, or remove it")
+    write_text(path, filled(template, name))
+    return path
+
+
+def check_name(registry: Registry, name: str) -> None:
+    """Refuse a name that no new entry can have.
+
+    Raises:
+        UserError: it cannot be a file's, or is taken.
+    """
+    kind = registry.kind
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
+        raise UserError(f"{kind} name '{name}' cannot be a file's. Use lower-case letters, digits and underscores")
+    if name in registry.modules:
+        raise UserError(f"{kind} '{name}' exists already. Choose another name")
+
+
+def filled(template: str, name: str, year: int = 2026) -> str:
+    """A template with the words of an entry in it.
+
+    Args:
+        template: the text, with {name}, {title}, {type_name} and {year} in it.
+        name: of the entry.
+        year: of a citation in it.
+
+    Returns:
+        The text.
+    """
     words = {"name": name, "title": name.replace("_", " ").capitalize(), "year": str(year)}
     words["type_name"] = "".join(part.capitalize() for part in name.split("_"))
     text = template
     for word, value in words.items():
         text = text.replace("{" + word + "}", value)
-    write_text(path, text)
-    return path
+    return text
 
 
 def home_of(registry: Registry) -> Path:
@@ -58,7 +107,7 @@ def home_of(registry: Registry) -> Path:
     Raises:
         UserError: no package adds any.
     """
-    packages = [module.rpartition(".")[0] for module in registry.modules.values()]
+    packages = [module.rpartition(".")[0] for module in registry.installed.values()]
     package = registry.package or next(iter(packages), None)
     spec = importlib.util.find_spec(package) if package else None
     if spec is None or not spec.submodule_search_locations:

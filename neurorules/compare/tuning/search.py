@@ -6,8 +6,11 @@ The trials of a round, one for each rule, run side by side; how many at once cha
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -26,12 +29,14 @@ from neurorules.datasets import open_dataset
 from neurorules.disk.lock import owned_folder
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
-from neurorules.language.ranges import Count, Seeds, check_range
+from neurorules.language.own_files import VARIABLE, in_process_of, listed
+from neurorules.language.ranges import Count, Jobs, Seeds, check_range
 from neurorules.runner.dispatch import settle, validation_accuracies, with_data
 from neurorules.runs.atomic import remove_leftovers
 from neurorules.runs.interrupt import Interrupted
 from neurorules.runs.plain_json import plain
 from neurorules.runs.progress import Bar, progress
+from neurorules.torch_path.training.own_parts import own_files_of
 
 
 @dataclass
@@ -168,7 +173,7 @@ def tune(
 
 
 def _check_numbers(trials: int, seeds: int, jobs: int) -> None:
-    for option, number, kind in (("--trials", trials, Count), ("--seeds", seeds, Seeds), ("--jobs", jobs, Count)):
+    for option, number, kind in (("--trials", trials, Count), ("--seeds", seeds, Seeds), ("--jobs", jobs, Jobs)):
         check_range(option, number, kind)
 
 
@@ -208,9 +213,11 @@ def _round(pool: Any, searched: Sequence[Searched], seeds: int, data_dir: DataPl
     """Run one more trial of each rule."""
     proposed = [one.next() for one in searched]
     configs = [replace(one.row, **settings) for one, settings in zip(searched, proposed, strict=True)]
+    call: Any = validation_accuracies
     if pool.n_jobs > 1:
+        call = partial(in_process_of, {name: str(path) for name, path in listed().items()}, call)
         configs = [replace(config, threads=config.threads or 1) for config in configs]
-    calls = [joblib.delayed(validation_accuracies)(config, seeds, data_dir) for config in configs]
+    calls = [joblib.delayed(call)(config, seeds, data_dir) for config in configs]
     for one, settings, accuracies in zip(searched, proposed, pool(calls), strict=True):
         one.add(settings, accuracies)
         bar.advance(note=f"{one.name}, {FIGURES[one.figure].words} {one.best[one.mean]:.3f}")
@@ -255,4 +262,7 @@ def chosen(
     rules = ",".join(row["rule"] for row in rows)
     shared = replace(config, signal=None, dw=None)
     command = command_line(shared, Path("runs/compare"), rules=rules, seeds=seeds, data_dir=data_dir)
+    used = {path for row in searched for path in own_files_of(row.row).values()}
+    if used:
+        command = f"{VARIABLE}={shlex.quote(os.pathsep.join(map(str, sorted(used))))} {command}"
     return {"rules": rules, "command": command, "chosen": rows}

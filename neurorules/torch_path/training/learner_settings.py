@@ -10,6 +10,7 @@ import torch
 from neurorules.contracts.target import OF_VALUES, TASKS
 from neurorules.language.config import check_numbers, check_schedule
 from neurorules.language.errors import UserError, unknown
+from neurorules.language.registry import OWN_PARTS, with_own_parts
 from neurorules.language.settings import LearningSettings, NetSettings, Targets, Task
 from neurorules.network.network import Network
 
@@ -26,8 +27,11 @@ class LearnerSettings(LearningSettings, NetSettings):
             regression_per_step (`neurorules.contracts.target`).
         outputs: number of outputs of a regression, in the place of classes.
 
+    A rule, a signal or a neuron may also be a file, "my_rule.py:alpha=3".
+
     Raises:
-        UserError: a number outside its range, an unknown schedule or task, or classes where there are none.
+        UserError: a number outside its range, an unknown schedule or task, classes where there are none, or a file that
+            offers no such thing.
     """
 
     net: Network | str | torch.nn.Module | Any = field()  # type: ignore[assignment]  # more than a text
@@ -37,6 +41,8 @@ class LearnerSettings(LearningSettings, NetSettings):
     outputs: int | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        for name, value in with_own_parts({name: getattr(self, name) for name in OWN_PARTS}).items():
+            object.__setattr__(self, name, value)
         check_schedule(self.schedule)
         if self.task not in TASKS:
             raise unknown("task", self.task, TASKS)

@@ -15,9 +15,12 @@ from neurorules.encoders import ENCODERS
 from neurorules.encoders._shared import with_statistics
 from neurorules.language.config import SettledConfig, config_from, in_todays_words
 from neurorules.language.errors import UserError
+from neurorules.language.own_files import standing_for
+from neurorules.language.registry import OWN_PARTS
 from neurorules.language.settings import Task
 from neurorules.rules import RULES
 from neurorules.runs.folder import RunFolder
+from neurorules.runs.own_copies import files_of
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.batches import Data, load_data
 from neurorules.torch_path.training.learner import Learner
@@ -56,6 +59,12 @@ def restore(run: Path, data_dir: DataPlace = None, **changed: Any) -> Restored:
         UserError: no finished run there, its files do not belong together, its data cannot be read, or they lay in
             memory and are not handed over again.
     """
+    with standing_for(files_of(run)):
+        return _restored(run, data_dir, changed)
+
+
+def _restored(run: Path, data_dir: DataPlace, changed: Mapping[str, Any]) -> Restored:
+    """`restore`, where every name stands for what it stood for in the run."""
     folder, config = _finished(run, changed)
     if config.data.startswith(f"{IN_MEMORY}:"):
         _check_memory(run, config, folder.read_result(), data_dir)
@@ -82,9 +91,15 @@ def restore_learner(run: Path, data_dir: DataPlace = None, **changed: Any) -> Le
     Raises:
         UserError: as in `restore`.
     """
+    with standing_for(files_of(run)):
+        return _restored_learner(run, data_dir, changed)
+
+
+def _restored_learner(run: Path, data_dir: DataPlace, changed: Mapping[str, Any]) -> Learner:
+    """`restore_learner`, where every name stands for what it stood for in the run."""
     folder, config = _finished(run, changed)
     if not config.data.startswith(f"{IN_MEMORY}:") or isinstance(data_dir, DataSet):
-        return restore(run, data_dir, **changed).learner
+        return _restored(run, data_dir, changed).learner
     result = folder.read_result()
     task: Task = result.get("task", "classes")
     name = "outputs" if task in OF_VALUES else "classes"
@@ -102,7 +117,10 @@ def _finished(run: Path, changed: Mapping[str, Any]) -> tuple[RunFolder, Settled
             f"the run in {run} learned in continuous time, and its weights belong to that model. Give a run of "
             f"--path torch"
         )
-    stored = replace(config_from(folder.config(), str(run)), **changed)
+    stored = config_from(folder.config(), str(run))
+    # The name of a part alone, without options, is that of the run's file, which the user names with it.
+    kept = {name for name in OWN_PARTS if changed.get(name) == (getattr(stored, name) or "").partition(":")[0]}
+    stored = replace(stored, **{name: value for name, value in changed.items() if name not in kept})
     return folder, RULES.make(stored.rule).settle(stored)
 
 

@@ -11,6 +11,7 @@ from neurorules.contracts.data_set import DataPlace, DataSet
 from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.network.foresight import check_trial
 from neurorules.rules import RULES
+from neurorules.runs import own_copies
 from neurorules.runs.beginning import own_run
 from neurorules.runs.interrupt import polite_stop
 from neurorules.runs.memory import PeakMemory
@@ -19,6 +20,7 @@ from neurorules.torch_path.process.threads import check_threads, running_on, thr
 from neurorules.torch_path.training.batches import Data, TrainingData, load_data, settled_by_data, sizes_of
 from neurorules.torch_path.training.checks import check_steps
 from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.training.own_parts import own_files_of
 from neurorules.torch_path.training.training_run import Position, Run
 from neurorules.torch_path.training.watch import Watcher
 from neurorules.torch_path.trial.learn import check_window
@@ -70,7 +72,10 @@ def train(
             own = own_run(out, settled, resume, force, lambda stored: settle(stored, data.source))
             run.folder = stack.enter_context(own)
             if resume:
+                own_copies.check_unchanged(out, own_files_of(settled))
                 run.restore(run.folder)
+            else:
+                own_copies.keep(out, own_files_of(settled))
         run.at.threads = threads_of(settled, learner.model.network, run.at.threads)
         with polite_stop() as stop, running_on(run.at.threads):
             run.learn(stop)

@@ -28,6 +28,7 @@ from neurorules.torch_path.training.evaluate import Evaluation, evaluate
 from neurorules.torch_path.training.health import warn_of
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.report import result_of
+from neurorules.torch_path.training.same_data import DATA, fingerprint, state_without_data
 from neurorules.torch_path.training.watch import Watcher
 from neurorules.torch_path.update.figures import figure_names, scoring_of
 
@@ -212,19 +213,25 @@ class Run:
             return
         self._flush()
         tensors = {**self.learner.state(), "encoding": self.encoding.get_state()}
-        checkpoint.save(self.folder.path, tensors, vars(self.at), self.folder.config())
+        state = {**vars(self.at), DATA: fingerprint(self.data.source)}
+        checkpoint.save(self.folder.path, tensors, state, self.folder.config())
 
     def restore(self, folder: RunFolder) -> None:
-        """Go back to the last whole checkpoint; from the start where there is none."""
+        """Go back to the last whole checkpoint; from the start where there is none.
+
+        Raises:
+            UserError: the data have changed since.
+        """
         stored = checkpoint.load(folder.path, folder.config())
         if stored is None:
             folder.truncate_metrics(0)
             return
+        state = state_without_data(stored.state, self.data.source, self.config.data)
         tensors = dict(stored.tensors)
         encoding = tensors.pop("encoding")
         self.learner.load(tensors)
         self.encoding.set_state(encoding)
-        self.at = _position(stored.state)
+        self.at = _position(state)
         folder.truncate_metrics(self.at.epoch)
 
     def finish(self, data: Data) -> dict[str, Any]:

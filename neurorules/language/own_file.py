@@ -1,0 +1,233 @@
+"""One Python file of a user's own: what its text offers, and the module that running it makes."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import hashlib
+import inspect
+import io
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from neurorules.language.errors import UserError
+
+KINDS = {"rule": "Rule", "signal": "Signal", "neuron": "Neuron"}
+"""The kinds that a file may offer, each with the name of its type in `neurorules`."""
+ENTRY, SIGNAL = "ENTRY", "SIGNAL"
+
+_modules: dict[Path, tuple[str, ModuleType]] = {}
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a file offers, as its text says: nothing is run.
+
+    Args:
+        kinds: of its entries; a file that cannot be read counts as a rule, so that naming it says why.
+        unclear: whether the text does not say what ENTRY is.
+        entries: lines that assign ENTRY.
+        candidates: functions and classes that could be one, by name, with their kind.
+    """
+
+    kinds: frozenset[str]
+    unclear: bool = False
+    entries: tuple[int, ...] = ()
+    candidates: tuple[tuple[str, str], ...] = ()
+
+
+def text_of(path: Path) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}). Check the path and its permissions") from None
+
+
+def digest_of(path: Path | str) -> str:
+    """SHA-256 of a file's text, as hex digits.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    return hashlib.sha256(text_of(Path(path))).hexdigest()
+
+
+def offer_of(path: Path) -> Offer:
+    """What a file offers, by its text; where that does not say what ENTRY is, the file is run."""
+    try:
+        offer = _offer(path.read_bytes())
+    except OSError:
+        return Offer(frozenset({"rule"}))
+    if not offer.unclear:
+        return offer
+    try:
+        entry = load(path, offer).ENTRY
+    except UserError:
+        return replace(offer, kinds=offer.kinds | {"rule"})
+    try:
+        made = entry if inspect.isclass(entry) else get_type_hints(entry).get("return")
+    except (NameError, TypeError):
+        made = None
+    made = get_args(made)[0] if get_origin(made) in (Union, UnionType) else made
+    bases = {one.__name__ for one in getattr(get_origin(made) or made, "__mro__", ())}
+    kind = next((kind for kind, name in KINDS.items() if name in bases), "rule")
+    return replace(offer, kinds=offer.kinds | {kind})
+
+
+@lru_cache(maxsize=256)
+def _offer(text: bytes) -> Offer:
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return Offer(frozenset({"rule"}))
+    things = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    candidates = {name: kind for name, node in things.items() if (kind := _kind_of(node))}
+    entries, kinds, unclear = [], set(), False
+    for node in tree.body:
+        names = _names_of(node)
+        if ENTRY in names:
+            entries.append(node.lineno)
+            value = getattr(node, "value", None)
+            kind = candidates.get(value.id if isinstance(value, ast.Name) else ENTRY)
+            kinds |= {kind} if kind else set()
+            unclear = unclear or kind is None
+        if SIGNAL in names:
+            kinds.add("signal")
+    kinds = kinds if kinds or unclear else set(candidates.values())
+    return Offer(frozenset(kinds), unclear, tuple(entries), tuple(candidates.items()))
+
+
+def _names_of(node: ast.stmt) -> set[str]:
+    """The names that a statement of a module gives: by assignment, definition or import."""
+    targets = getattr(node, "targets", [getattr(node, "target", None)])
+    names = {one.id for target in targets if target for one in ast.walk(target) if isinstance(one, ast.Name)}
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        names |= {alias.asname or alias.name for alias in node.names}
+    return names | ({node.name} if isinstance(node, ast.FunctionDef | ast.ClassDef) else set())
+
+
+def _kind_of(node: ast.FunctionDef | ast.ClassDef) -> str | None:
+    """What a function returns or a class is, by the last word of its annotation or its bases."""
+    said = [node.returns] if isinstance(node, ast.FunctionDef) else node.bases
+    words = {re.sub(r"\[.*", "", ast.unparse(one)).strip("'\"").rpartition(".")[2] for one in said if one is not None}
+    return next((kind for kind, name in KINDS.items() if name in words), None)
+
+
+def load(path: Path, offer: Offer | None = None) -> ModuleType:
+    """Run a file, once for each text that it has had.
+
+    Args:
+        path: whole path of the file.
+        offer: what its text offers; None to read that.
+
+    Returns:
+        Its module, which is entered nowhere under a name that others could import.
+
+    Raises:
+        UserError: it cannot be read, has a mistake of syntax (with its line), raises an error, prints, or has no
+            ENTRY that makes something.
+    """
+    text = text_of(path)
+    digest = hashlib.sha256(text).hexdigest()
+    if path in _modules and _modules[path][0] == digest:
+        return _modules[path][1]
+    name = f"neurorules_own_file_{digest[:16]}"
+    module = ModuleType(name)
+    module.__file__ = str(path)
+    try:
+        code = compile(text, str(path), "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError) as error:
+        line = getattr(error, "lineno", None)
+        where = "" if line is None else f", line {line}"
+        raise UserError(f"{path}{where}: {getattr(error, 'msg', error)}. Correct it") from None
+    printed = io.StringIO()
+    sys.modules[name] = module  # dataclasses look up the module of their annotations
+    try:
+        with contextlib.redirect_stdout(printed):
+            exec(code, module.__dict__)
+    except (Exception, SystemExit) as error:
+        sys.modules.pop(name, None)
+        raise UserError(f"{path}{_line_in(error, path)} raises {_said(error)} when it is run. Correct it") from None
+    if printed.getvalue().strip():
+        sys.modules.pop(name, None)
+        first = printed.getvalue().strip().splitlines()[0]
+        raise UserError(f"{path} prints '{first:.60}' when it is run, and output is for results. Take the print out")
+    _check_entry(path, module, offer or _offer(text))
+    _modules[path] = (digest, module)
+    return module
+
+
+def _check_entry(path: Path, module: ModuleType, offer: Offer) -> None:
+    """Refuse a file without one clear ENTRY."""
+    if len(offer.entries) > 1:
+        first, second, *_ = offer.entries
+        raise UserError(f"{path} assigns ENTRY in line {first} and in line {second}: a file is one entry. Keep one")
+    entry = getattr(module, ENTRY, None)
+    if callable(entry):
+        return
+    names = [name for name, _ in offer.candidates]
+    if entry is not None:
+        raise UserError(
+            f"{path}: ENTRY is a {type(entry).__name__}. Let it be the one function that makes the rule, or the class "
+            f"of the signal or neuron"
+        )
+    if len(names) > 1:
+        raise UserError(f"{path} has no ENTRY, and could be {' or '.join(names)}. Say which: ENTRY = {names[0]}")
+    hint = f"Add the line ENTRY = {names[0]}" if names else "Write one to start from: neurorules new rule NAME"
+    raise UserError(f"{path} has no ENTRY: it offers no rule, signal or neuron. {hint}")
+
+
+def entry_of(path: Path, kind: str) -> Callable[..., Any]:
+    """What makes the entry of one kind in a file: its ENTRY, or the signal that a rule's file brings.
+
+    Raises:
+        UserError: as in `load`.
+    """
+    module = load(path)
+    if kind == "signal" and SIGNAL in vars(module):
+        return module.SIGNAL
+    return module.ENTRY
+
+
+def check_made(path: Path, kind: str, made: object) -> None:
+    """Refuse what an ENTRY has made where it is of another kind, or a rule of another name than its file.
+
+    Args:
+        path: of the file.
+        kind: that was asked for.
+        made: what was made.
+
+    Raises:
+        UserError: it is not.
+    """
+    wanted = KINDS.get(kind)
+    types = {(one.__module__.partition(".")[0], one.__name__) for one in type(made).__mro__}
+    if wanted is not None and ("neurorules", wanted) not in types:
+        raise UserError(f"{path} makes a {type(made).__name__}, and a {kind} is a {wanted}. Correct what ENTRY makes")
+    name = getattr(made, "name", None)
+    if kind == "rule" and name != path.stem:
+        raise UserError(f"{path} makes a rule that is called '{name}'. A rule has the name of its file: '{path.stem}'")
+
+
+def _line_in(error: BaseException, path: Path) -> str:
+    """The last line of a file that an error came through, as ", line 3"; empty where there is none."""
+    line, step = None, error.__traceback__
+    while step is not None:
+        line = step.tb_lineno if step.tb_frame.f_code.co_filename == str(path) else line
+        step = step.tb_next
+    return "" if line is None else f", line {line}"
+
+
+def _said(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())

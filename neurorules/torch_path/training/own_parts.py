@@ -1,0 +1,33 @@
+"""The files of a user's own that a configuration's rule, signal and neurons come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from neurorules.language.config import TrainConfig
+from neurorules.language.options import parse_named
+from neurorules.language.own_files import listed
+from neurorules.language.registry import OWN_PARTS
+from neurorules.rules import RULES
+
+
+def own_files_of(config: TrainConfig) -> dict[str, Path]:
+    """Find the files that a configuration's parts come from.
+
+    Args:
+        config: with names of parts; the signal of its rule counts as well.
+
+    Returns:
+        Paths by name; empty where all parts are installed.
+
+    Raises:
+        UserError: the rule is unknown, or its file cannot be run.
+    """
+    files = listed()
+    if not files:
+        return {}
+    texts = [text for name in OWN_PARTS if (text := getattr(config, name)) is not None]
+    signal = RULES.make(config.rule).signal
+    texts += [] if signal is None else [signal.name]
+    names = {parse_named(text)[0].replace("-", "_") for text in texts}
+    return {name: path for name, path in files.items() if name in names}
