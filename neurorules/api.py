@@ -10,6 +10,7 @@ from neurorules.language.config import TrainConfig, config_from
 from neurorules.language.keywords import with_keywords
 from neurorules.runner.dispatch import train as train_config
 from neurorules.runner.given_data import SensorSize, given_data
+from neurorules.runner.given_net import without_module
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.restore import restore_learner
@@ -45,7 +46,8 @@ def train(
         resume: go on with the run in `out`.
         force: replace a run in `out`.
         quiet: show no progress bar.
-        settings: the settings below, such as rule="sigprop".
+        settings: the settings below, such as rule="sigprop". The net may also be a torch.nn.Module of torch and
+            snnTorch layers, whose forward computes one step; it begins with its own weights, and stays as it is.
 
     Returns:
         The result: test_accuracy and validation_accuracy in 0..1, and all that `result.json` holds.
@@ -54,9 +56,10 @@ def train(
         UserError: a setting is unknown or out of its range, or the data or the run folder cannot be used.
     """
     given = given_data(data, batch_first, sensor_size, data_dir)
+    settings, net = without_module(settings)
     config = config_from({**settings, "rule": rule, **given.settings}, "train(...)")
     folder = None if out is None else Path(out)
-    return train_config(config, folder, data_dir=given.place, resume=resume, force=force, quiet=quiet)
+    return train_config(config, folder, data_dir=given.place, resume=resume, force=force, quiet=quiet, net=net)
 
 
 def load(

@@ -14,7 +14,7 @@ from neurorules.audit.settings import CLASSES, NET, ROWS, SHAPE, Settings
 from neurorules.contracts.parameter_key import key_of
 from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
-from neurorules.language.settings import Init
+from neurorules.language.settings import Drawn
 from neurorules.network.model import Learned, Model, build_model, initialise
 from neurorules.network.network import Parameters, build_network
 from neurorules.rules import RULES
@@ -125,7 +125,7 @@ def rig_of(settings: Settings) -> Rig:
     return rig
 
 
-def warm_up(rule: str, model: Model, steps: int, rate: float, init: Init) -> Rig:
+def warm_up(rule: str, model: Model, steps: int, rate: float, init: Drawn) -> Rig:
     """Train a model for some trials, each followed by a plain gradient step.
 
     Args:

@@ -26,6 +26,7 @@ from neurorules.runs.interrupt import Interrupted
 from neurorules.runs.orphans import stopped_without_parent
 from neurorules.runs.plain_json import plain, to_json
 from neurorules.runs.progress import track
+from neurorules.torch_path.snntorch.imported import Imported
 from neurorules.torch_path.training.batches import settled_by_data
 
 
@@ -39,6 +40,7 @@ def run_all(
     command: str,
     dask: str | None = None,
     measured: bool = False,
+    net: Imported | None = None,
 ) -> list[dict[str, Any]]:
     """Train every configuration into its folder.
 
@@ -51,6 +53,7 @@ def run_all(
         command: name of the command that goes on with these runs after a stop.
         dask: address of a Dask scheduler that shares out the runs instead; None for none.
         measured: whether a watcher measures every epoch.
+        net: that of all configurations where it is made of modules; None for the ones that their texts say.
 
     Returns:
         The results of the runs, in the order of the tasks.
@@ -66,7 +69,7 @@ def run_all(
     check_settings(tasks, out, data_dir)
     own = (data_dir, quiet or apart, measured, os.getpid())
     run = run_apart if jobs > 1 and dask is None else run_one
-    calls = (joblib.delayed(run)(config, folder, *own) for config, folder in tasks)
+    calls = (joblib.delayed(run)(config, folder, *own, net=net) for config, folder in tasks)
     try:
         with workers(dask):
             if dask is not None:  # its backend hands back all results at once
@@ -169,23 +172,23 @@ def prepare_folder(out: Path, folders: Sequence[Path], force: bool, resume: bool
 
 def run_apart(
     config: SettledConfig, folder: Path, data_dir: DataPlace, quiet: bool, measured: bool = False,
-    parent: int | None = None,
+    parent: int | None = None, net: Imported | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Do `run_one` in a process that does nothing else, and keeps memory it has freed.
 
     Args:
-        config, folder, data_dir, quiet, measured, parent: as in `run_one`.
+        config, folder, data_dir, quiet, measured, parent, net: as in `run_one`.
 
     Returns:
         The run's result.
     """
     keep_freed_memory()
-    return run_one(config, folder, data_dir, quiet, measured, parent)
+    return run_one(config, folder, data_dir, quiet, measured, parent, net)
 
 
 def run_one(
     config: SettledConfig, folder: Path, data_dir: DataPlace, quiet: bool, measured: bool = False,
-    parent: int | None = None,
+    parent: int | None = None, net: Imported | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Train one run, from its checkpoint where there is one; a finished run is not trained again.
 
@@ -196,6 +199,7 @@ def run_one(
         quiet: shows no progress bar.
         measured: whether a watcher measures every epoch; runs in continuous time have none.
         parent: process id of the comparison. A worker stops when that process ends, as if the user had stopped it.
+        net: that of the configuration where it is made of modules; None for the one that its text says.
 
     Returns:
         The run's result, as `result.json` holds it.
@@ -205,6 +209,6 @@ def run_one(
     begun = (folder / CONFIG).exists()
     watchers = [watch.Measures(config.batch_size)] if measured and config.path == "torch" else []
     with stopped_without_parent(parent):
-        result = train(config, folder, data_dir=data_dir, resume=begun, quiet=quiet, watchers=watchers)
+        result = train(config, folder, data_dir=data_dir, resume=begun, quiet=quiet, watchers=watchers, net=net)
     watch.close(folder)
     return result

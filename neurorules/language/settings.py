@@ -12,8 +12,10 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_type_hints
 
 from neurorules.language.ranges import LARGEST, Count, NonNegative, Range, Steps, Whole
 
-Init = Literal["torch", "he"]
+Drawn = Literal["torch", "he"]
 """Fresh weights, uniform: torch.nn.Linear's +-1/sqrt(fan-in), or He et al. 2015's +-sqrt(6/fan-in)."""
+Init = Literal["torch", "he", "given"]
+"""How weights begin: drawn, or given by the module that is the net."""
 Targets = Literal["own", "shuffled"]
 """What hidden layers are taught: the sample's own label and error, or those of its neighbour in the batch."""
 PathName = Literal["torch", "continuous"]
@@ -55,7 +57,8 @@ class NetSettings:
         str,
         Help(
             "Hidden layers, such as 800-800 or c16k3-p2-128: 400 dense, c32k5 convolution (v valid, s2 stride), "
-            "r128 recurrent, n normalisation, p2/a2 pooling, d0.1 dropout.",
+            "r128 recurrent, n normalisation, p2/a2 pooling, d0.1 dropout; or module:function that returns a "
+            "torch.nn.Module.",
             3,
         ),
     ] = "64-64"
@@ -77,7 +80,11 @@ class NetSettings:
     ] = None
     init: Annotated[
         Init | None,
-        Help("Fresh weights: torch (+-1/sqrt(fan-in)) or he (+-sqrt(6/fan-in)); by default the rule's own.", 19),
+        Help(
+            "Fresh weights: torch (+-1/sqrt(fan-in)) or he (+-sqrt(6/fan-in)); by default the rule's own. given: those "
+            "of a net of modules, the default of train for such a net.",
+            19,
+        ),
     ] = None
     readout: Annotated[
         Literal["last", "all"], Help("Read-out of the last hidden layer, or of all of them: last or all.", 20)

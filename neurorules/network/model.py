@@ -15,7 +15,7 @@ from neurorules.contracts.running_mean import RunningMean
 from neurorules.contracts.signal import Signal, SignalState
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Plasticity, Rule
-from neurorules.language.settings import Init, Targets
+from neurorules.language.settings import Drawn, Targets
 from neurorules.language.signal_spec import SignalSpec
 from neurorules.network.foresight import check_parameters
 from neurorules.network.network import Network, Parameters
@@ -207,7 +207,7 @@ def _with_text(rule: Rule, dw: str) -> Rule:
     return replace(rule, plasticity=(Plasticity("w", dw), *others))
 
 
-def initialise(model: Model, seed: int, device: torch.device, dtype: torch.dtype, init: Init = "torch") -> Learned:
+def initialise(model: Model, seed: int, device: torch.device, dtype: torch.dtype, init: Drawn = "torch") -> Learned:
     """Draw fresh parameters and state from one seed. Network and signal draw from generators of their own.
 
     Args:

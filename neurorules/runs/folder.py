@@ -20,7 +20,9 @@ from neurorules.runs.seal import SEAL, SEAL_FILE, check_config, check_seal, dige
 from neurorules.runs.tensors import load_tensors, save_tensors
 
 CONFIG, METRICS, RESULT, WEIGHTS = "config.json", "metrics.jsonl", "result.json", "weights.safetensors"
-RUN_FILES = (RESULT, SEAL_FILE, WEIGHTS, METRICS, *checkpoint.FILES, CONFIG)
+NET = "net.safetensors"
+"""Describes the net of a run where no text can, with what it began with; such a run has it from the start."""
+RUN_FILES = (RESULT, SEAL_FILE, WEIGHTS, METRICS, *checkpoint.FILES, NET, CONFIG)
 
 FIRST_KEYS = (
     *("rule", "data", "net", "neuron", "steps", "seed", "epochs", "train_samples", "test_samples"),

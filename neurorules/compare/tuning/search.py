@@ -27,6 +27,7 @@ from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count, Seeds, check_range
 from neurorules.runner.dispatch import settle, validation_accuracies, with_data
+from neurorules.runner.given_net import refuse_modules
 from neurorules.runs.atomic import remove_leftovers
 from neurorules.runs.interrupt import Interrupted
 from neurorules.runs.plain_json import plain
@@ -124,6 +125,7 @@ def tune(
         Interrupted: the user stopped it; whole rounds of trials are kept.
     """
     _check_numbers(trials, seeds, jobs)
+    refuse_modules(config, "tune")
     asked = plain(config.as_dict())
     config, place = with_data(config, data_dir)
     source = open_dataset(config.data, place)

@@ -7,6 +7,8 @@ returned membrane is averaged, resets included; its spikes are not read.
 
 from __future__ import annotations
 
+from math import prod
+
 from torch import Tensor, nn
 
 from neurorules.connections._convolution import Convolution
@@ -146,6 +148,9 @@ def _input(arrival: Arrival, block: Block, name: str, source_shape: Shape) -> In
             pre = _shape_after(transform, at, pre)
     at, linear = arrival.linear
     connection, reads = to_connection(linear, at, block.pool)
+    if arrival.source == NETWORK_INPUT and isinstance(connection, Dense) and len(pre) > 1 and prod(pre) == reads:
+        transforms.append(Flatten())  # as a text's dense layer does: whoever feeds the module flattens its pictures
+        pre = (reads,)
     expected = (reads,) if isinstance(connection, Dense) else (reads, *pre[1:])
     if pre != expected or (isinstance(connection, Convolution) and len(pre) != 3):
         wanted = f"{reads} inputs" if isinstance(connection, Dense) else f"maps ({reads}, height, width)"

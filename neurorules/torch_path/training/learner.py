@@ -26,7 +26,7 @@ from neurorules.torch_path.training.arguments import Labels, Spikes
 from neurorules.torch_path.training.checks import check_device, check_drive, check_finite, check_precision
 from neurorules.torch_path.training.device_chain import chain
 from neurorules.torch_path.training.doubts import Outstanding
-from neurorules.torch_path.training.given_net import brought_by
+from neurorules.torch_path.training.given_net import brought_by, drawn
 from neurorules.torch_path.training.graphed import recorder_of
 from neurorules.torch_path.training.learner_settings import LearnerSettings
 from neurorules.torch_path.training.loops import BATCH_SIZE, Loader, Row, Watcher, evaluate_loader, fit
@@ -69,7 +69,7 @@ class Learner:
         brought = brought_by(settings, own)
         network = brought.network.on(self.device, self.dtype)
         self.model = build_model(network, rule, settings.signal, settings.dw, settings.targets)
-        self.learned: Learned = initialise(self.model, self.seed, self.device, self.dtype, settings.init or own.init)
+        self.learned: Learned = initialise(self.model, self.seed, self.device, self.dtype, drawn(settings, own))
         self.learned.parameters.update(brought.parameters_on(self.device, self.dtype))
         self.learned.current |= brought.statistics_on(self.device, self.dtype)
         self.generator = torch.Generator(self.device).manual_seed(self.seed + 2_000_003)

@@ -17,8 +17,10 @@ from neurorules.language.errors import UserError
 from neurorules.rules import RULES
 from neurorules.runs.folder import RunFolder
 from neurorules.torch_path.process.session import own_session
+from neurorules.torch_path.snntorch.imported import Imported
 from neurorules.torch_path.training.batches import Data, load_data
 from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.training.stored_net import load_net
 from neurorules.torch_path.training.trainer import make_learner
 
 _log = logging.getLogger(__name__)
@@ -31,11 +33,13 @@ class Restored(NamedTuple):
         config: its configuration.
         data: its data, test samples included.
         learner: as training left it.
+        net: that of a run whose net is made of modules; None for others.
     """
 
     config: SettledConfig
     data: Data
     learner: Learner
+    net: Imported | None
 
 
 @own_session()
@@ -61,10 +65,11 @@ def restore(run: Path, data_dir: DataPlace = None, **changed: Any) -> Restored:
     stored = folder.read_result().get("data_checksum", data.source.checksum)
     if stored != data.source.checksum:
         _log.warning("%s: data '%s' are not those that the run learned from: their content differs", run, config.data)
-    learner = make_learner(config, data)
+    net = load_net(folder.path, config.net)
+    learner = make_learner(config, data, net)
     learner.encoder = data.train.encoder
     _take_weights(learner, folder, run)
-    return Restored(config, data, learner)
+    return Restored(config, data, learner, net)
 
 
 @own_session()
@@ -84,8 +89,9 @@ def restore_learner(run: Path, data_dir: DataPlace = None, **changed: Any) -> Le
     if not config.data.startswith(f"{IN_MEMORY}:") or isinstance(data_dir, DataSet):
         return restore(run, data_dir, **changed).learner
     result = folder.read_result()
+    net = load_net(folder.path, config.net) or config.net
     learner = Learner(
-        config.net, input_shape=tuple(result["input_shape"]), classes=result["classes"], **config.learner_settings()
+        net, input_shape=tuple(result["input_shape"]), classes=result["classes"], **config.learner_settings()
     )
     learner.encoder = with_statistics(ENCODERS.make(result["encode"]), result["encoder_statistics"])
     _take_weights(learner, folder, run)
