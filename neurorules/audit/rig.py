@@ -113,9 +113,9 @@ def rig_of(settings: Settings) -> Rig:
     """
     rule, parts = RULES.make(settings.rule), settings.settled()
     net, init = parts.pop("net"), parts.pop("init")
-    signal, dw, targets = (parts.pop(name) for name in ("signal", "dw", "targets"))
+    signal, dw, targets, scores = (parts.pop(name) for name in ("signal", "dw", "targets", "scores"))
     network = build_network(net, SHAPE, CLASSES, **parts)
-    model = build_model(network, rule, signal, dw, targets)
+    model = build_model(network, rule, signal, dw, targets, scores)
     steps = settings.time_steps()
     rig = warm_up(settings.rule, model, steps, RATE, init)
     # A rule may silence so small a net while it learns. The net with its initial weights is then audited instead.

@@ -75,6 +75,19 @@ class Observed(NamedTuple):
     gates: Gates | None = None
 
 
+class OwnFactor(NamedTuple):
+    """How a number inside a neuron acts in one step, the state of the step before held fixed.
+
+    Args:
+        membrane: derivative of `Observed.v` by the number, (T, B, *shape).
+        distance: derivative of the distance between v and the threshold by the number, v held fixed; -1 for the
+            threshold itself.
+    """
+
+    membrane: Tensor
+    distance: float
+
+
 class Dynamics(NamedTuple):
     """A leaky integrator in numbers: v[t] = beta u[t-1] + I[t], with u the membrane after its reset.
 
@@ -221,6 +234,19 @@ class Neuron(ABC, Generic[State]):
             own: the values by the names of `learns`.
         """
         return self
+
+    def own_factors(self, own: Mapping[str, Tensor], v: Tensor, spikes: Tensor) -> dict[str, OwnFactor]:
+        """How those of its own parameters act that the post factor of the layer's weights teaches; none by default.
+
+        Args:
+            own: the values by the names of `learns`.
+            v: membranes before the reset, (T, B, *shape).
+            spikes: of the same steps, (T, B, *shape).
+
+        Returns:
+            By name; a parameter that a signal teaches is left out.
+        """
+        return {}
 
     def brian2(self) -> Brian2Text:
         """The same step as text for Brian2.

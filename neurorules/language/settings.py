@@ -18,6 +18,8 @@ Init = Literal["torch", "he", "given"]
 """How weights begin: drawn, or given by the module that is the net."""
 Targets = Literal["own", "shuffled"]
 """What hidden layers are taught: the sample's own label and error, or those of its neighbour in the batch."""
+Scores = Literal["membrane", "count"]
+"""What gives class scores: the mean over time of the read-out's membrane, or the number of its spikes."""
 PathName = Literal["torch", "continuous"]
 """What runs a network: tensors, step by step; or equations in continuous time."""
 
@@ -89,6 +91,13 @@ class NetSettings:
     readout: Annotated[
         Literal["last", "all"], Help("Read-out of the last hidden layer, or of all of them: last or all.", 20)
     ] = "last"
+    scores: Annotated[
+        Scores,
+        Help(
+            "Class scores: membrane, the read-out's mean over time; or count, its spikes, of a read-out that spikes.",
+            33,
+        ),
+    ] = "membrane"
 
 
 @dataclass(frozen=True, kw_only=True)

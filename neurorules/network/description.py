@@ -20,6 +20,7 @@ from neurorules.language.options import write_named
 from neurorules.network.layer import Input, Layer
 from neurorules.network.network import Network
 from neurorules.neurons._leaky import LeakyIntegrator
+from neurorules.neurons._learned_numbers import LearningLeaky, LearningSynaptic
 from neurorules.neurons._synaptic import SynapticIntegrator
 from neurorules.neurons.leaky_readout import LeakyReadout
 from neurorules.neurons.rate import Rate
@@ -33,7 +34,7 @@ PARTS: Mapping[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         Network, Layer, Input, Dense, Conv2d, Conv2dPooled, Recurrent, Dropout, Flatten, Pool, Batch,
-        LeakyIntegrator, SynapticIntegrator, LeakyReadout, Rate, FastSigmoid, Atan,
+        LeakyIntegrator, SynapticIntegrator, LearningLeaky, LearningSynaptic, LeakyReadout, Rate, FastSigmoid, Atan,
     )
 }  # fmt: skip
 """Everything that a described network may be made of, by the name that stands in a file."""

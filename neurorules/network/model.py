@@ -12,14 +12,22 @@ from torch import Tensor
 from neurorules.contracts.net_shape import LayerShape, NetShape
 from neurorules.contracts.normalisation import CurrentStatistics, UpdateStatistics
 from neurorules.contracts.running_mean import RunningMean
+from neurorules.contracts.series import per_step
 from neurorules.contracts.signal import Signal, SignalState
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Plasticity, Rule
-from neurorules.language.settings import Drawn, Targets
+from neurorules.language.settings import Drawn, Scores, Targets
 from neurorules.language.signal_spec import SignalSpec
 from neurorules.network.foresight import check_parameters
 from neurorules.network.network import Network, Parameters
-from neurorules.network.serving import check_efficacies, check_phases, why_not_shuffled, without_phases
+from neurorules.network.serving import (
+    check_efficacies,
+    check_numbers,
+    check_phases,
+    counting,
+    why_not_shuffled,
+    without_phases,
+)
 from neurorules.network.texts import Text, compile_rule
 
 
@@ -52,6 +60,7 @@ class Model:
         signal: makes the third factor; None for a rule without one.
         texts: of the rule, checked and grouped into products.
         targets: whether hidden layers are taught by their own sample's targets, or by those of the sample before.
+        scores: what gives class scores: the mean over time of the read-out's membrane, or the number of its spikes.
         unbound: the structure of a bound network, whose neurons hold no parameters; None where it is not bound.
     """
 
@@ -60,6 +69,7 @@ class Model:
     signal: Signal | None
     texts: tuple[Text, ...]
     targets: Targets = "own"
+    scores: Scores = "membrane"
     unbound: NetShape | None = None
 
     def hidden_targets(self, values: Tensor) -> Tensor:
@@ -82,6 +92,18 @@ class Model:
                 "sample. Give at least 2, or use targets='own'"
             )
         return values.roll(1, 0)
+
+    def score(self, total: Tensor, steps: int) -> Tensor:
+        """Class scores from the sum over time of what gives them, or of their derivative from that of its every step.
+
+        Args:
+            total: (B, C).
+            steps: T, >= 1.
+
+        Returns:
+            (B, C): the sum itself of spikes, the mean of a membrane.
+        """
+        return total if self.scores == "count" else per_step(total, steps)
 
     def bound(self, parameters: Parameters) -> Model:
         """The same model, whose neurons run with their own parameters."""
@@ -148,8 +170,9 @@ class Model:
 
 
 def build_model(
-    network: Network, rule: Rule, signal: str | None = None, dw: str | None = None, targets: Targets = "own"
-) -> Model:
+    network: Network, rule: Rule, signal: str | None = None, dw: str | None = None, targets: Targets = "own",
+    scores: Scores = "membrane",
+) -> Model:  # fmt: skip
     """Put a rule on a network.
 
     Args:
@@ -158,6 +181,7 @@ def build_model(
         signal: replaces the rule's own learning signal, with options; None for the rule's own.
         dw: replaces the text of the hidden weights in the phase "input"; None for the rule's own.
         targets: of the hidden layers: "own", or "shuffled", those of the sample before in the batch.
+        scores: of a read-out that spikes may be "count"; its texts then go through the spike.
 
     Returns:
         The model, whose texts are checked and grouped into products.
@@ -185,7 +209,10 @@ def build_model(
             f"--targets shuffled cannot be done with rule '{rule.name}': its hidden layers {locked}. "
             f"Use a rule that teaches them by labels or errors of their own, such as sigprop or dfa"
         )
-    return Model(network, rule, learning_signal, compile_rule(rule), targets)
+    rule = rule if scores == "membrane" else counting(network, rule, learning_signal)
+    texts = compile_rule(rule)
+    check_numbers(network, rule, texts)
+    return Model(network, rule, learning_signal, texts, targets, scores)
 
 
 def shape_of(network: Network) -> NetShape:

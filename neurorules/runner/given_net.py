@@ -176,7 +176,8 @@ def _read(net: Any, config: TrainConfig, place: DataPlace) -> Imported:
             f"layers"
         )
     source = open_dataset(config.data, place)
-    own = from_module(net, source.shape, config.steps or RULES.make(config.rule).defaults.steps)
+    steps = config.steps or RULES.make(config.rule).defaults.steps
+    own = from_module(net, source.shape, steps, config.scores, flat=True)
     if own.network.classes != source.classes:
         raise UserError(
             f"the net has {own.network.classes} outputs, and the data have {source.classes} classes. Make them the same"

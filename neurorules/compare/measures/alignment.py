@@ -73,7 +73,7 @@ def bptt_model(model: Model, statistics: Statistics) -> Model | None:
     """
     rule = replace(RULES.make(f"bptt:statistics={statistics}"), loss=model.rule.loss, targets=model.rule.targets)
     try:
-        return build_model(model.network, rule)
+        return build_model(model.network, rule, scores=model.scores)
     except UserError:
         return None
 

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from neurorules.contracts.neuron import Neuron
 from neurorules.contracts.surrogate import Surrogate
 from neurorules.language.errors import UserError
+from neurorules.language.settings import Scores
 from neurorules.neurons._leaky import LeakyIntegrator
+from neurorules.neurons._learned_numbers import BETA, THRESHOLD, LearningLeaky, LearningSynaptic
 from neurorules.neurons._synaptic import SynapticIntegrator
 from neurorules.neurons.leaky_readout import LeakyReadout
 from neurorules.neurons.rate import Rate
@@ -74,6 +76,7 @@ def to_leaky(neuron: LeakyIntegrator | LeakyReadout, dtype: torch.dtype, last: b
         output=last,
         reset_mechanism=neuron.reset,
         reset_delay=neuron.reset_delay,
+        **_learning(neuron),
     )
 
 
@@ -97,7 +100,12 @@ def to_synaptic(neuron: SynapticIntegrator, dtype: torch.dtype, last: bool) -> n
         output=last,
         reset_mechanism=neuron.reset,
         reset_delay=neuron.reset_delay,
+        **_learning(neuron),
     )
+
+
+def _learning(neuron: LeakyIntegrator | SynapticIntegrator) -> dict[str, bool]:
+    return {f"learn_{theirs}": True for ours, theirs in LEARNED.items() if ours in neuron.learns}
 
 
 def to_neuron(module: nn.Module, where: str, shape: Shape) -> Neuron:
@@ -116,7 +124,7 @@ def to_neuron(module: nn.Module, where: str, shape: Shape) -> Neuron:
     """
     if isinstance(module, nn.ReLU | nn.Tanh):
         return Rate("relu" if isinstance(module, nn.ReLU) else "tanh")
-    refuse_learned_numbers(module, where)
+    refuse_options(module, where)
     beta = _number(_leak(module), where, "beta", shape)
     threshold = _number(torch.as_tensor(module.threshold), where, "threshold", shape)
     if float(torch.as_tensor(threshold).min()) <= 0:
@@ -124,20 +132,36 @@ def to_neuron(module: nn.Module, where: str, shape: Shape) -> Neuron:
     reset: Any = module.reset_mechanism
     delayed = isinstance(module, snntorch.Lapicque) or bool(module.reset_delay)
     surrogate = _surrogate(module, where)
+    learned = tuple(ours for ours, theirs in LEARNED.items() if learns(module, theirs))
+    if learned and not delayed:
+        raise UserError(
+            f"{where} learns {learned[0]}, and its reset has no delay, through which nothing here learns. Use "
+            f"reset_delay=True"
+        )
     if isinstance(module, snntorch.Synaptic | snntorch.RSynaptic):
         alpha = _number(torch.as_tensor(module.alpha).clamp(0, 1), where, "alpha", shape)
+    elif reset == "zero" and not isinstance(module, snntorch.Leaky):
+        alpha = 0.0  # a reset of RLeaky and Lapicque wipes the current of its step out too, as that of Synaptic does
+    else:
+        alpha = None
+    if alpha is not None:
+        if learned:
+            return LearningSynaptic(beta, threshold, reset, delayed, surrogate, alpha, learned, shape)
         return SynapticIntegrator(beta, threshold, reset, delayed, surrogate, alpha)
+    if learned:
+        return LearningLeaky(beta, threshold, reset, delayed, surrogate, learned, shape)
     return LeakyIntegrator(beta, threshold, reset, delayed, surrogate)
 
 
-def to_reader(module: nn.Module | None, where: str, shape: Shape) -> Neuron:
-    """The neuron of the read-out. Class scores are the time average of its membrane, as snnTorch returns it.
+def to_reader(module: nn.Module | None, where: str, shape: Shape, scores: Scores = "membrane") -> Neuron:
+    """The neuron of the read-out. Class scores are the time average of its membrane, as snnTorch returns it, or spikes.
 
     Args:
         module: what stands behind the last Linear. None is a membrane without memory, a Leaky without reset a leaky
             read-out; a Leaky that resets stays what it is, and its spikes are not read.
         where: names the module in messages.
         shape: of the read-out, (C,).
+        scores: what gives class scores.
 
     Returns:
         The neuron.
@@ -151,7 +175,9 @@ def to_reader(module: nn.Module | None, where: str, shape: Shape) -> Neuron:
         raise UserError(f"{where} stands behind the last Linear, whose output gives the class scores. Remove it")
     neuron = to_neuron(module, where, shape)
     assert isinstance(neuron, LeakyIntegrator | SynapticIntegrator)
-    if isinstance(neuron, LeakyIntegrator) and neuron.reset == "none" and not isinstance(neuron.beta, Tensor):
+    if scores == "count":
+        return neuron
+    if type(neuron) is LeakyIntegrator and neuron.reset == "none" and not isinstance(neuron.beta, Tensor):
         return LeakyReadout(neuron.beta)
     if neuron.reset != "none" and not neuron.reset_delay:
         raise UserError(
@@ -168,11 +194,13 @@ def _leak(module: nn.Module) -> Tensor:
     return torch.as_tensor(module.beta).clamp(0, 1)
 
 
-LEARNED = ("alpha", "beta", "threshold", "graded_spikes_factor")
-"""Numbers that a Leaky or Synaptic can learn, which rules here do not teach."""
+LEARNED = {BETA: "beta", THRESHOLD: "threshold"}
+"""Numbers that a Leaky or Synaptic can learn, by their names here, and their names in snnTorch."""
+UNTAUGHT = ("alpha", "graded_spikes_factor")
+"""Numbers that snnTorch's neurons can learn and that rules here do not teach."""
 
 
-def refuse_learned_numbers(module: nn.Module, where: str) -> None:
+def refuse_options(module: nn.Module, where: str) -> None:
     """Refuse options of a Leaky or Synaptic that no neuron here has.
 
     Args:
@@ -182,9 +210,13 @@ def refuse_learned_numbers(module: nn.Module, where: str) -> None:
     Raises:
         UserError: one is set.
     """
-    names = [name for name in LEARNED if _learns(module, name)]
+    names = [name for name in UNTAUGHT if learns(module, name)]
+    names += ["beta"] if isinstance(module, snntorch.Lapicque) and learns(module, "beta") else []
     if names:
-        raise UserError(f"{where} has learn_{names[0]}=True, but rules learn weights and biases. Set it to False")
+        raise UserError(
+            f"{where} has learn_{names[0]}=True, and of a neuron's numbers rules here learn beta and threshold alone. "
+            f"Set it to False"
+        )
     options = [name for name in ("inhibition", "state_quant", "surrogate_disable") if getattr(module, name)]
     if options:
         raise UserError(f"{where} has {options[0]} set, which no neuron here does. Leave it out")
@@ -192,7 +224,8 @@ def refuse_learned_numbers(module: nn.Module, where: str) -> None:
         raise UserError(f"{where} has graded spikes, spikes here are 0 or 1. Leave graded_spikes_factor at 1")
 
 
-def _learns(module: nn.Module, name: str) -> bool:
+def learns(module: nn.Module, name: str) -> bool:
+    """Whether a number of a module of snnTorch is a parameter of it."""
     return name in dict(module.named_parameters(recurse=False))
 
 

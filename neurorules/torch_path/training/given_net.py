@@ -40,6 +40,9 @@ def drawn(settings: LearnerSettings, own: Defaults) -> Drawn:
     Args:
         settings: of the learner.
         own: the rule's own parts, where the settings leave them open.
+
+    Returns:
+        The kind of draw.
     """
     init = own.init if settings.init in (None, "given") else settings.init
     return "he" if init == "he" else "torch"
@@ -56,4 +59,4 @@ def _brought(settings: LearnerSettings, own: Defaults) -> Imported:
         return Imported(net)
     from neurorules.torch_path.snntorch.from_module import from_module
 
-    return from_module(net, settings.input_shape, settings.steps or own.steps)
+    return from_module(net, settings.input_shape, settings.steps or own.steps, settings.scores)

@@ -68,7 +68,7 @@ class Learner:
         self.steps, self.schedule, self.seed = settings.steps or own.steps, settings.schedule, settings.seed
         brought = brought_by(settings, own)
         network = brought.network.on(self.device, self.dtype)
-        self.model = build_model(network, rule, settings.signal, settings.dw, settings.targets)
+        self.model = build_model(network, rule, settings.signal, settings.dw, settings.targets, settings.scores)
         self.learned: Learned = initialise(self.model, self.seed, self.device, self.dtype, drawn(settings, own))
         self.learned.parameters.update(brought.parameters_on(self.device, self.dtype))
         self.learned.current |= brought.statistics_on(self.device, self.dtype)
@@ -227,7 +227,7 @@ class Learner:
         from neurorules.torch_path.snntorch.to_sequential import to_sequential
 
         self.outstanding.settle()
-        return to_sequential(self.model.network, self.learned, self.store.frozen)
+        return to_sequential(self.model.network.bound(self.learned.parameters), self.learned, self.store.frozen)
 
     @own_session()
     def write_back(self, module: torch.nn.Module) -> None:

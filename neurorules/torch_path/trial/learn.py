@@ -20,12 +20,13 @@ from neurorules.contracts.normalisation import (
     first_update_statistics,
 )
 from neurorules.contracts.running_mean import RATE, RunningMean, start_at
-from neurorules.contracts.series import Series, per_step
+from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Phase
 from neurorules.network.layer import draw_masks
 from neurorules.network.model import Learned, Model
 from neurorules.network.network import Parameters
+from neurorules.neurons._learned_numbers import LearnedNumbers
 from neurorules.torch_path.forward.run_layer import Activity, Carry
 from neurorules.torch_path.trial.allowance import carrier, observe
 from neurorules.torch_path.trial.probe import Probe
@@ -101,7 +102,7 @@ def learn_trial(
         error = None if output is None else model.hidden_targets(output.m)
         records[phase.name] = observe_phase(trial, phase, error, training=True, before=records.get("input"))
         if output is None or phase.name == model.rule.error_phase:
-            output = compare_output(model.rule, per_step(records[phase.name].summed_output, steps), labels)
+            output = compare_output(model.rule, model.score(records[phase.name].summed_output, steps), labels)
         teacher = teacher or Teacher(trial, records, output, dict(learned.signal), Gathered(), samples)
         teacher.output = output
         if phase.applies:
@@ -240,6 +241,12 @@ def check_window(model: Model, window: int, steps: int) -> None:
             f"rule '{model.rule.name}' needs every step of a trial at once: its signal runs through time on its own. "
             f"Use --schedule by_layer"
         )
+    for layer in model.network.layers:
+        if isinstance(layer.neuron, LearnedNumbers):
+            raise UserError(
+                f"layer '{layer.name}' learns numbers of its neurons, which needs every step of a trial at once. Use "
+                f"--schedule by_layer"
+            )
     if any(layer.normalisation is not None and layer.normalisation.reads_batch for layer in model.network.layers):
         raise UserError(
             "batch normalisation needs every step of a trial at once. Use --schedule by_layer or --norm streaming"

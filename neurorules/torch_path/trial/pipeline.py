@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from neurorules.contracts.series import Series, per_step
+from neurorules.contracts.series import Series
 from neurorules.contracts.signal import SignalState
 from neurorules.contracts.view import NEEDS
 from neurorules.language.errors import UserError
@@ -136,7 +136,7 @@ def run_stage(model: Model, learned: Learned, index: int, parcel: Parcel) -> Sta
             parcel.records[phase.name] = PhaseRecord(trial.phase_drive(phase, None))
         record = parcel.records[phase.name]
         activity, _ = trial.run(phase, record.drive, index, record.activity, Carry(), 0, parcel.steps, training=True)
-        add_sums(record, layer, activity)
+        add_sums(record, layer, activity, trial.model.scores)
         record.activity = [*record.activity, activity]
     teacher = _teacher(trial, parcel, layer.role == "readout", state)
     for phase in model.rule.phases:
@@ -156,7 +156,7 @@ def _teacher(trial: Trial, parcel: Parcel, readout: bool, state: SignalState) ->
     output = None
     if readout:
         summed = parcel.records[trial.model.rule.error_phase].summed_output
-        output = compare_output(trial.model.rule, per_step(summed, trial.steps), parcel.labels)
+        output = compare_output(trial.model.rule, trial.model.score(summed, trial.steps), parcel.labels)
     return Teacher(trial, parcel.records, output, dict(state), Gathered(), len(parcel.labels))
 
 

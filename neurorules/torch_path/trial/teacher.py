@@ -71,7 +71,7 @@ class Teacher:
     def _third_factor(self, index: int, phase: str, carried: Carried | None) -> Series | None:
         model, layer = self.trial.model, self.trial.model.network.layers[index]
         if layer.role == "readout" and not (model.signal is not None and model.signal.teaches_readout):
-            return None if self.output is None else Series(per_step(self.output.m, self.trial.steps), True)
+            return None if self.output is None else Series(model.score(self.output.m, self.trial.steps), True)
         if model.signal is None:
             return None
         if layer.name not in self.answers:

@@ -211,7 +211,7 @@ def observe_phase(
         phase, record.drive, training, _current_before(trial, phase, record.drive, before)
     ):
         for index, (layer, activity) in enumerate(zip(trial.model.network.layers, activities, strict=True)):
-            add_sums(record, layer, activity)
+            add_sums(record, layer, activity, trial.model.scores)
             if phase.name == "input" and index < trial.linearised:
                 add_to(record.psi, layer.name, psi_total(layer, activity))
                 add_to(record.sent, layer.name, activity.S.total(activity.steps))
@@ -272,7 +272,7 @@ def class_scores(model: Model, learned: Learned, records: dict[str, PhaseRecord]
         One score per sample and class, (B, C); the largest one is the prediction.
     """
     if model.rule.predict == "readout" or model.signal is None:
-        return per_step(records[model.rule.score_phase].summed_output, steps)
+        return model.score(records[model.rule.score_phase].summed_output, steps)
     last = model.network.hidden[-1]
     summary = {phase: per_step(record.summary[last.name], steps) for phase, record in records.items() if record.summary}
     return allowance.scores(model, learned, summary)
