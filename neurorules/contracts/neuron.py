@@ -159,6 +159,8 @@ class Neuron(ABC, Generic[State]):
     """Steps of an integration inside one time step, which reports of cost count."""
     pools_layer: bool = False
     """Whether a neuron's output depends on the other neurons of its population."""
+    needs_whole_trial: bool = False
+    """Whether texts can teach it only where they see every step of a trial at once."""
     learns: tuple[str, ...] = ()
     """Names of its own parameters that a rule may change."""
 
@@ -200,6 +202,18 @@ class Neuron(ABC, Generic[State]):
 
     def dynamics(self) -> Dynamics | None:
         """The leaky integrator that it is, or None where `step` is the only description."""
+        return None
+
+    def reversed_in_time(self, post: Tensor, spikes: Tensor) -> Tensor | None:
+        """A post factor at v, carried back through the steps to the current, where neither dynamics nor gates do it.
+
+        Args:
+            post: derivative of something by `Observed.v` of every step, (T, B, *shape).
+            spikes: of the same steps, (T, B, *shape).
+
+        Returns:
+            Its derivative by the current of every step, resets held fixed; None for neurons with dynamics or gates.
+        """
         return None
 
     @property

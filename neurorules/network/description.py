@@ -19,6 +19,7 @@ from neurorules.language.errors import UserError
 from neurorules.language.options import write_named
 from neurorules.network.layer import Input, Layer
 from neurorules.network.network import Network
+from neurorules.neurons._alpha import AlphaIntegrator
 from neurorules.neurons._leaky import LeakyIntegrator
 from neurorules.neurons._learned_numbers import LearningLeaky, LearningSynaptic
 from neurorules.neurons._synaptic import SynapticIntegrator
@@ -34,7 +35,8 @@ PARTS: Mapping[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         Network, Layer, Input, Dense, Conv2d, Conv2dPooled, Recurrent, Dropout, Flatten, Pool, Batch,
-        LeakyIntegrator, SynapticIntegrator, LearningLeaky, LearningSynaptic, LeakyReadout, Rate, FastSigmoid, Atan,
+        LeakyIntegrator, SynapticIntegrator, LearningLeaky, LearningSynaptic, AlphaIntegrator, LeakyReadout,
+        Rate, FastSigmoid, Atan,
     )
 }  # fmt: skip
 """Everything that a described network may be made of, by the name that stands in a file."""
@@ -155,13 +157,13 @@ def text_of_neuron(neuron: Neuron[Any]) -> str:
         return write_named("rate", {"activation": neuron.activation})
     if isinstance(neuron, LeakyReadout):
         return write_named("leaky_readout", {"beta": neuron.beta})
-    assert isinstance(neuron, LeakyIntegrator | SynapticIntegrator)
+    assert isinstance(neuron, LeakyIntegrator | SynapticIntegrator | AlphaIntegrator)
     surrogate = next(name for name, kind in SURROGATES.items() if type(neuron.surrogate) is kind)
     shared = {
         "beta": _mean(neuron.beta), "v_threshold": _mean(neuron.v_threshold), "reset": neuron.reset,
-        "reset_delay": neuron.reset_delay, "surrogate": surrogate,
+        "reset_delay": isinstance(neuron, AlphaIntegrator) or neuron.reset_delay, "surrogate": surrogate,
     }  # fmt: skip
-    if isinstance(neuron, SynapticIntegrator):
+    if isinstance(neuron, SynapticIntegrator | AlphaIntegrator):
         return write_named("cuba_lif", {"alpha": _mean(neuron.alpha), **shared})
     return write_named("lif", shared)
 

@@ -27,6 +27,7 @@ class LearnedNumbers(Integrator[Any]):
 
     learned: tuple[str, ...]
     shape: tuple[int, ...]
+    needs_whole_trial = True
 
     @property
     def learns(self) -> tuple[str, ...]:  # type: ignore[override]

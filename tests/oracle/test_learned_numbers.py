@@ -145,7 +145,7 @@ def test_rules_and_schedules_that_do_not_teach_numbers_say_so(generator: torch.G
     with pytest.raises(UserError, match="layer 'hidden1' learns beta, which rule 'stdp' does not teach"):
         Learner(net("leaky"), "stdp", steps=STEPS, precision="float64", device="cpu")
     learner = Learner(net("leaky"), "dfa", steps=STEPS, precision="float64", device="cpu", schedule="by_step")
-    with pytest.raises(UserError, match="layer 'hidden1' learns numbers of its neurons"):
+    with pytest.raises(UserError, match="layer 'hidden1' can be taught only with every step"):
         learner.step(*batch(generator))
     shallow = Learner(net("leaky"), "shallow", steps=STEPS, precision="float64", device="cpu")
     before = shallow.learned.parameters["hidden1.beta"].clone()

@@ -39,7 +39,9 @@ REFUSED = {
     "layer 0 (Linear) reads 128 inputs": nn.Sequential(nn.Linear(128, 3), leaky(), nn.Linear(3, 2)),
     "layer 2 (Linear) follows layer 1": nn.Sequential(nn.Flatten(), nn.Linear(128, 3), nn.Linear(3, 2)),
     "layer 1 (Linear) stands there twice": nn.Sequential(nn.Flatten(), shared, leaky(), shared),
-    "layer 1 (Alpha)": nn.Sequential(nn.Linear(128, 3), snntorch.Alpha(0.6, 0.5), nn.Linear(3, 2)),
+    "layer 2 (Alpha) has learn_beta=True": nn.Sequential(
+        nn.Flatten(), nn.Linear(128, 3), snntorch.Alpha(0.6, 0.5, learn_beta=True), nn.Linear(3, 2)
+    ),
     "layer 2 (Synaptic) has learn_alpha=True": nn.Sequential(
         nn.Flatten(), nn.Linear(128, 3), snntorch.Synaptic(0.5, 0.5, learn_alpha=True), nn.Linear(3, 2)
     ),

@@ -14,6 +14,7 @@ from neurorules.contracts.neuron import Neuron
 from neurorules.contracts.surrogate import Surrogate
 from neurorules.language.errors import UserError
 from neurorules.language.settings import Scores
+from neurorules.neurons._alpha import AlphaIntegrator
 from neurorules.neurons._leaky import LeakyIntegrator
 from neurorules.neurons._learned_numbers import BETA, THRESHOLD, LearningLeaky, LearningSynaptic
 from neurorules.neurons._synaptic import SynapticIntegrator
@@ -104,6 +105,28 @@ def to_synaptic(neuron: SynapticIntegrator, dtype: torch.dtype, last: bool) -> n
     )
 
 
+def to_alpha(neuron: AlphaIntegrator, dtype: torch.dtype, last: bool) -> nn.Module:
+    """An snnTorch Alpha that keeps its own state.
+
+    Args:
+        neuron: whose numbers it has.
+        dtype: precision of the numbers.
+        last: whether it is the last module of a network, which returns (spikes, both currents, membrane).
+
+    Returns:
+        The module.
+    """
+    return snntorch.Alpha(
+        _tensor(neuron.alpha, dtype),
+        _tensor(neuron.beta, dtype),
+        _tensor(neuron.v_threshold, dtype),
+        Spike(neuron.surrogate),
+        init_hidden=True,
+        output=last,
+        reset_mechanism=neuron.reset,
+    )
+
+
 def _learning(neuron: LeakyIntegrator | SynapticIntegrator) -> dict[str, bool]:
     return {f"learn_{theirs}": True for ours, theirs in LEARNED.items() if ours in neuron.learns}
 
@@ -130,7 +153,7 @@ def to_neuron(module: nn.Module, where: str, shape: Shape) -> Neuron:
     if float(torch.as_tensor(threshold).min()) <= 0:
         raise UserError(f"{where} has a threshold that is not positive. Use thresholds > 0")
     reset: Any = module.reset_mechanism
-    delayed = isinstance(module, snntorch.Lapicque) or bool(module.reset_delay)
+    delayed = isinstance(module, snntorch.Lapicque | snntorch.Alpha) or bool(module.reset_delay)
     surrogate = _surrogate(module, where)
     learned = tuple(ours for ours, theirs in LEARNED.items() if learns(module, theirs))
     if learned and not delayed:
@@ -138,12 +161,14 @@ def to_neuron(module: nn.Module, where: str, shape: Shape) -> Neuron:
             f"{where} learns {learned[0]}, and its reset has no delay, through which nothing here learns. Use "
             f"reset_delay=True"
         )
+    if isinstance(module, snntorch.Alpha):
+        own = _number(torch.as_tensor(module.alpha).clamp(0, 1), where, "alpha", shape)
+        return AlphaIntegrator(own, beta, threshold, reset, surrogate)
+    alpha: float | Tensor | None = None
     if isinstance(module, snntorch.Synaptic | snntorch.RSynaptic):
         alpha = _number(torch.as_tensor(module.alpha).clamp(0, 1), where, "alpha", shape)
     elif reset == "zero" and not isinstance(module, snntorch.Leaky):
         alpha = 0.0  # a reset of RLeaky and Lapicque wipes the current of its step out too, as that of Synaptic does
-    else:
-        alpha = None
     if alpha is not None:
         if learned:
             return LearningSynaptic(beta, threshold, reset, delayed, surrogate, alpha, learned, shape)
@@ -174,12 +199,12 @@ def to_reader(module: nn.Module | None, where: str, shape: Shape, scores: Scores
     if isinstance(module, nn.ReLU | nn.Tanh):
         raise UserError(f"{where} stands behind the last Linear, whose output gives the class scores. Remove it")
     neuron = to_neuron(module, where, shape)
-    assert isinstance(neuron, LeakyIntegrator | SynapticIntegrator)
+    assert isinstance(neuron, LeakyIntegrator | SynapticIntegrator | AlphaIntegrator)
     if scores == "count":
         return neuron
     if type(neuron) is LeakyIntegrator and neuron.reset == "none" and not isinstance(neuron.beta, Tensor):
         return LeakyReadout(neuron.beta)
-    if neuron.reset != "none" and not neuron.reset_delay:
+    if not isinstance(neuron, AlphaIntegrator) and neuron.reset != "none" and not neuron.reset_delay:
         raise UserError(
             f"{where} resets before its membrane can be read, and class scores are read from the last membrane. "
             f"Use reset_delay=True or reset_mechanism='none'"
@@ -211,11 +236,12 @@ def refuse_options(module: nn.Module, where: str) -> None:
         UserError: one is set.
     """
     names = [name for name in UNTAUGHT if learns(module, name)]
-    names += ["beta"] if isinstance(module, snntorch.Lapicque) and learns(module, "beta") else []
+    own = {snntorch.Lapicque: ("beta",), snntorch.Alpha: ("beta", "threshold")}.get(type(module), ())
+    names += [name for name in own if learns(module, name)]
     if names:
         raise UserError(
-            f"{where} has learn_{names[0]}=True, and of a neuron's numbers rules here learn beta and threshold alone. "
-            f"Set it to False"
+            f"{where} has learn_{names[0]}=True, and of the numbers of neurons rules here learn beta and threshold of "
+            f"Leaky and Synaptic, and the threshold of Lapicque. Set it to False"
         )
     options = [name for name in ("inhibition", "state_quant", "surrogate_disable") if getattr(module, name)]
     if options:
@@ -225,7 +251,15 @@ def refuse_options(module: nn.Module, where: str) -> None:
 
 
 def learns(module: nn.Module, name: str) -> bool:
-    """Whether a number of a module of snnTorch is a parameter of it."""
+    """Whether a neuron of snnTorch learns one of its numbers.
+
+    Args:
+        module: the neurons.
+        name: of the number, in snnTorch.
+
+    Returns:
+        Whether it is a parameter of the module.
+    """
     return name in dict(module.named_parameters(recurse=False))
 
 

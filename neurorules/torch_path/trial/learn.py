@@ -26,7 +26,6 @@ from neurorules.language.rules import Phase
 from neurorules.network.layer import draw_masks
 from neurorules.network.model import Learned, Model
 from neurorules.network.network import Parameters
-from neurorules.neurons._learned_numbers import LearnedNumbers
 from neurorules.torch_path.forward.run_layer import Activity, Carry
 from neurorules.torch_path.trial.allowance import carrier, observe
 from neurorules.torch_path.trial.probe import Probe
@@ -242,9 +241,9 @@ def check_window(model: Model, window: int, steps: int) -> None:
             f"Use --schedule by_layer"
         )
     for layer in model.network.layers:
-        if isinstance(layer.neuron, LearnedNumbers):
+        if layer.neuron.needs_whole_trial:
             raise UserError(
-                f"layer '{layer.name}' learns numbers of its neurons, which needs every step of a trial at once. Use "
+                f"the neurons of layer '{layer.name}' can be taught only with every step of a trial at once. Use "
                 f"--schedule by_layer"
             )
     if any(layer.normalisation is not None and layer.normalisation.reads_batch for layer in model.network.layers):
