@@ -12,6 +12,7 @@ from neurorules.language.registry import with_own_parts
 from neurorules.language.settings import Task
 from neurorules.runner.dispatch import train as train_config
 from neurorules.runner.given_data import SensorSize, given_data
+from neurorules.runner.given_net import without_module
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.restore import restore_learner
@@ -50,7 +51,8 @@ def train(
         resume: go on with the run in `out`.
         force: replace a run in `out`.
         quiet: show no progress bar.
-        settings: the settings below, such as rule="sigprop".
+        settings: the settings below, such as rule="sigprop". The net may also be a torch.nn.Module of torch and
+            snnTorch layers, whose forward computes one step; it begins with its own weights, and stays as it is.
 
     Returns:
         The result: test_accuracy and validation_accuracy in 0..1, or the figures of another task, such as test_mse, and
@@ -60,9 +62,10 @@ def train(
         UserError: a setting is unknown or out of its range, or the data or the run folder cannot be used.
     """
     given = given_data(data, batch_first, sensor_size, data_dir, task)
-    config = config_from({**with_own_parts({**settings, "rule": rule}), **given.settings}, "train(...)")
+    settings, net = without_module(with_own_parts({**settings, "rule": rule}))
+    config = config_from({**settings, **given.settings}, "train(...)")
     folder = None if out is None else Path(out)
-    return train_config(config, folder, data_dir=given.place, resume=resume, force=force, quiet=quiet)
+    return train_config(config, folder, data_dir=given.place, resume=resume, force=force, quiet=quiet, net=net)
 
 
 def load(

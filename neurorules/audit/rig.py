@@ -14,7 +14,7 @@ from neurorules.audit.settings import CLASSES, NET, ROWS, SHAPE, Settings
 from neurorules.contracts.parameter_key import key_of
 from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
-from neurorules.language.settings import Init
+from neurorules.language.settings import Drawn
 from neurorules.network.model import Learned, Model, build_model, initialise
 from neurorules.network.network import Parameters, build_network
 from neurorules.rules import RULES
@@ -113,9 +113,9 @@ def rig_of(settings: Settings) -> Rig:
     """
     rule, parts = RULES.make(settings.rule), settings.settled()
     net, init = parts.pop("net"), parts.pop("init")
-    signal, dw, targets = (parts.pop(name) for name in ("signal", "dw", "targets"))
+    signal, dw, targets, scores = (parts.pop(name) for name in ("signal", "dw", "targets", "scores"))
     network = build_network(net, SHAPE, CLASSES, **parts)
-    model = build_model(network, rule, signal, dw, targets)
+    model = build_model(network, rule, signal, dw, targets, scores)
     steps = settings.time_steps()
     rig = warm_up(settings.rule, model, steps, RATE, init)
     # A rule may silence so small a net while it learns. The net with its initial weights is then audited instead.
@@ -125,7 +125,7 @@ def rig_of(settings: Settings) -> Rig:
     return rig
 
 
-def warm_up(rule: str, model: Model, steps: int, rate: float, init: Init) -> Rig:
+def warm_up(rule: str, model: Model, steps: int, rate: float, init: Drawn) -> Rig:
     """Train a model for some trials, each followed by a plain gradient step.
 
     Args:

@@ -8,6 +8,7 @@ from typing import Any
 
 from neurorules.language.settings import NetSettings, RuleSettings
 from neurorules.rules import RULES
+from neurorules.torch_path.training.stored_net import SIGN
 
 NET, SHAPE, CLASSES, STEPS, ROWS = "12-10-8", (1, 6, 6), 3, 12, 16
 """The audited net: its hidden layers, shape of its input, number of classes, steps T of a trial, samples of a batch."""
@@ -35,4 +36,6 @@ def settings_of(run: Mapping[str, Any]) -> Settings:
     """The settings of a finished run, as `result.json` holds them, on the net of the audit."""
     names = {field.name for field in fields(Settings)} - {"rule", "net", "steps"}
     settings = {name: run[name] for name in names if run.get(name) is not None}
+    if SIGN in str(run.get("net")):  # neurons of the user's own, which the rule's usual small weights may leave silent
+        settings["init"] = "he"
     return Settings(run.get("plain_rule", run["rule"]), **settings)

@@ -29,6 +29,7 @@ FIXED = {
     "init": ("he", "fresh weights are as large as their units need"),
     "schedule": ("by_layer", "all layers run at once"),
     "readout": ("last", "the read-out sees the last hidden layer"),
+    "scores": ("membrane", "the read-out sends no spikes"),
 }
 """Settings that have a single value in continuous time, each with that value and the reason."""
 

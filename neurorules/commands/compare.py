@@ -57,6 +57,7 @@ def compare(
     from neurorules.compare.gather import gather_runs
     from neurorules.language.options import parse_list
     from neurorules.runner.dispatch import with_data
+    from neurorules.runner.given_net import with_net
 
     if runs is not None:
         again = command_line(TrainConfig(), out, runs=runs)
@@ -68,9 +69,10 @@ def compare(
             hardware=None if hardware == "none" else hardware, data_dir=data_dir,
         )  # fmt: skip
         settled, place = with_data(config, data_dir)
+        settled, own = with_net(settled, place)
         planned = plan(settled, rules, seeds, hardware, paths, controls, folds)
         options = {"jobs": jobs, "dask": dask, "force": force, "resume": resume, "quiet": json}
-        comparison = run(planned, out, data_dir=place, command=command, **options)  # type: ignore[arg-type]
+        comparison = run(planned, out, data_dir=place, command=command, net=own, **options)  # type: ignore[arg-type]
     if json:
         print_json(comparison)
     else:

@@ -20,6 +20,8 @@ from neurorules.language.errors import UserError
 from neurorules.language.options import parse_list
 from neurorules.language.ranges import Jobs, Seeds, check_range
 from neurorules.runner.dispatch import settle
+from neurorules.runner.given_net import check_modules
+from neurorules.torch_path.snntorch.imported import Imported
 
 
 class Planned(NamedTuple):
@@ -71,6 +73,7 @@ def plan(
         seeds = seeds_of(folds, seeds)
     routes = [config.path] if paths is None else [path_of(name) for name in parse_list(paths)]
     rows = [replace(row, path=route) for row in parse_rows(rules, config) for route in routes]
+    check_modules(config, rows)
     runs = [
         settle(replace(row, hardware=device, seed=config.seed + seed))
         for row in with_controls(rows, config, controls)
@@ -130,6 +133,7 @@ def compare(
     resume: bool = False,
     quiet: bool = False,
     command: str = "",
+    net: Imported | None = None,
 ) -> dict[str, Any]:
     """Train all configurations into folders below `out`, measure them, and write `compare.json` and its CSV files.
 
@@ -143,6 +147,7 @@ def compare(
         resume: keeps finished runs of the same configuration, and goes on with interrupted ones.
         quiet: shows no progress bars.
         command: the shell line that makes the comparison again.
+        net: that of all runs where it is made of modules; None for the one that their texts say.
 
     Returns:
         What `compare.json` holds.
@@ -155,7 +160,8 @@ def compare(
     with owned_folder(out):
         prepare_folder(out, [folder for _, folder in tasks], force, resume, "*/*")
         results = run_all(
-            tasks, out, jobs=jobs, dask=dask, data_dir=data_dir, quiet=quiet, command="compare", measured=True
+            tasks, out, jobs=jobs, dask=dask, data_dir=data_dir, quiet=quiet, command="compare", measured=True,
+            net=net,
         )  # fmt: skip
         finished = [(run.row, result, run.folder(out)) for run, result in zip(planned, results, strict=True)]
         return gather(finished, out, command)

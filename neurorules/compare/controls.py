@@ -24,7 +24,7 @@ CONTROLS = ("shallow", "shuffled")
 DEFAULT = ",".join(CONTROLS)
 READING = ("readout_lr", "readout_optimizer", "epochs", "batch_size", "lr_schedule", "weight_decay")
 """Settings by which a read-out learns."""
-STANDING = ("neuron", "readout_neuron", "steps", "connection", "encode", "norm", "init", "precision")
+STANDING = ("neuron", "readout_neuron", "steps", "connection", "encode", "norm", "init", "precision", "scores")
 """Settings that make the net and the input that a read-out learns from."""
 
 

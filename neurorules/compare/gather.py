@@ -46,6 +46,8 @@ SHARED = (
     "test_samples",
 )
 """Settings that runs must share to stand in one table."""
+NET_LAYERS = "net_layers"
+"""Key of a result that says the layers of a net of modules, in one line; other nets say them by their text."""
 
 
 def gather(results: Sequence[tuple[str, Mapping[str, Any], Path]], out: Path, command: str) -> dict[str, Any]:
@@ -206,6 +208,7 @@ def _settings(runs: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[s
     """Settings that all runs share, and names of those that differ; what tells rows apart is left out."""
     runs = [{**run, "data": without_fold(run["data"])} for run in runs]
     names = [name for name in SETTINGS if name not in ("rule", "seed")]
+    names += [NET_LAYERS] if NET_LAYERS in runs[0] else []
     shared = {name: runs[0].get(name) for name in names if all(r.get(name) == runs[0].get(name) for r in runs)}
     return shared, [name for name in names if name not in shared and name not in AXES]
 

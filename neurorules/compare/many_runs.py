@@ -28,6 +28,7 @@ from neurorules.runs.orphans import stopped_without_parent
 from neurorules.runs.own_copies import check_unchanged
 from neurorules.runs.plain_json import plain, to_json
 from neurorules.runs.progress import track
+from neurorules.torch_path.snntorch.imported import Imported
 from neurorules.torch_path.training.batches import settled_by_data
 from neurorules.torch_path.training.own_parts import own_files_of
 
@@ -42,6 +43,7 @@ def run_all(
     command: str,
     dask: str | None = None,
     measured: bool = False,
+    net: Imported | None = None,
 ) -> list[dict[str, Any]]:
     """Train every configuration into its folder.
 
@@ -54,6 +56,7 @@ def run_all(
         command: name of the command that goes on with these runs after a stop.
         dask: address of a Dask scheduler that shares out the runs instead; None for none.
         measured: whether a watcher measures every epoch.
+        net: that of all configurations where it is made of modules; None for the ones that their texts say.
 
     Returns:
         The results of the runs, in the order of the tasks.
@@ -71,7 +74,7 @@ def run_all(
     run = run_apart if jobs > 1 and dask is None else run_one
     files = {name: str(path) for name, path in listed().items()}
     call = partial(in_process_of, files, run) if apart else run
-    calls = (joblib.delayed(call)(config, folder, *own) for config, folder in tasks)
+    calls = (joblib.delayed(call)(config, folder, *own, net=net) for config, folder in tasks)
     try:
         with workers(dask):
             if dask is not None:  # its backend hands back all results at once
@@ -183,23 +186,23 @@ def prepare_folder(out: Path, folders: Sequence[Path], force: bool, resume: bool
 
 def run_apart(
     config: SettledConfig, folder: Path, data_dir: DataPlace, quiet: bool, measured: bool = False,
-    parent: int | None = None,
+    parent: int | None = None, net: Imported | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Do `run_one` in a process that does nothing else, and keeps memory it has freed.
 
     Args:
-        config, folder, data_dir, quiet, measured, parent: as in `run_one`.
+        config, folder, data_dir, quiet, measured, parent, net: as in `run_one`.
 
     Returns:
         The run's result.
     """
     keep_freed_memory()
-    return run_one(config, folder, data_dir, quiet, measured, parent)
+    return run_one(config, folder, data_dir, quiet, measured, parent, net)
 
 
 def run_one(
     config: SettledConfig, folder: Path, data_dir: DataPlace, quiet: bool, measured: bool = False,
-    parent: int | None = None,
+    parent: int | None = None, net: Imported | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Train one run, from its checkpoint where there is one; a finished run is not trained again.
 
@@ -210,6 +213,7 @@ def run_one(
         quiet: shows no progress bar.
         measured: whether a watcher measures every epoch; runs in continuous time have none.
         parent: process id of the comparison. A worker stops when that process ends, as if the user had stopped it.
+        net: that of the configuration where it is made of modules; None for the one that its text says.
 
     Returns:
         The run's result, as `result.json` holds it.
@@ -219,6 +223,6 @@ def run_one(
     begun = (folder / CONFIG).exists()
     watchers = [watch.Measures(config.batch_size)] if measured and config.path == "torch" else []
     with stopped_without_parent(parent):
-        result = train(config, folder, data_dir=data_dir, resume=begun, quiet=quiet, watchers=watchers)
+        result = train(config, folder, data_dir=data_dir, resume=begun, quiet=quiet, watchers=watchers, net=net)
     watch.close(folder)
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from neurorules.language.registry import with_own_parts
 from neurorules.language.settings import Task
 from neurorules.runner.dispatch import with_data
 from neurorules.runner.given_data import SensorSize, given_data
+from neurorules.runner.given_net import with_net, without_module
 from neurorules.torch_path.process.session import own_session
 
 
@@ -48,7 +50,8 @@ def compare(
         hardware: comma-separated device models, or none.
         controls: comma-separated controls, shallow and shuffled, or none.
         data, batch_first, sensor_size, task, data_dir, force, resume, quiet: as in `train`.
-        settings: as in `train`, for all runs.
+        settings: as in `train`, for all runs. A net of modules begins anew with each seed, like any other; with
+            init="given" every run begins with the module's own weights.
 
     Returns:
         What `compare.json` holds.
@@ -57,12 +60,15 @@ def compare(
         UserError: a name is unknown, or `out` holds another comparison.
     """
     given = given_data(data, batch_first, sensor_size, data_dir, task)
-    config = config_from({**with_own_parts(settings), **given.settings}, "compare(...)")
+    settings, net = without_module(with_own_parts(settings))
+    config = config_from({**settings, **given.settings}, "compare(...)")
+    settled, place = with_data(config, given.place)
+    settled, own = with_net(settled, place, net)
+    config = config if net is None else replace(config, net=settled.net)
     command = command_line(
         config, Path(out), rules=rules, seeds=seeds, folds=folds, hardware=hardware, controls=controls
     )
-    config, place = with_data(config, given.place)
     return compare_configs(
-        plan(config, rules, seeds, hardware, None, controls, folds), Path(out), jobs=jobs, dask=dask, data_dir=place,
-        force=force, resume=resume, quiet=quiet, command=command,
+        plan(settled, rules, seeds, hardware, None, controls, folds), Path(out), jobs=jobs, dask=dask, data_dir=place,
+        force=force, resume=resume, quiet=quiet, command=command, net=own,
     )  # fmt: skip

@@ -75,6 +75,19 @@ class Observed(NamedTuple):
     gates: Gates | None = None
 
 
+class OwnFactor(NamedTuple):
+    """How a number inside a neuron acts in one step, the state of the step before held fixed.
+
+    Args:
+        membrane: derivative of `Observed.v` by the number, (T, B, *shape).
+        distance: derivative of the distance between v and the threshold by the number, v held fixed; -1 for the
+            threshold itself.
+    """
+
+    membrane: Tensor
+    distance: float
+
+
 class Dynamics(NamedTuple):
     """A leaky integrator in numbers: v[t] = beta u[t-1] + I[t], with u the membrane after its reset.
 
@@ -146,6 +159,8 @@ class Neuron(ABC, Generic[State]):
     """Steps of an integration inside one time step, which reports of cost count."""
     pools_layer: bool = False
     """Whether a neuron's output depends on the other neurons of its population."""
+    needs_whole_trial: bool = False
+    """Whether texts can teach it only where they see every step of a trial at once."""
     learns: tuple[str, ...] = ()
     """Names of its own parameters that a rule may change."""
 
@@ -189,6 +204,18 @@ class Neuron(ABC, Generic[State]):
         """The leaky integrator that it is, or None where `step` is the only description."""
         return None
 
+    def reversed_in_time(self, post: Tensor, spikes: Tensor) -> Tensor | None:
+        """A post factor at v, carried back through the steps to the current, where neither dynamics nor gates do it.
+
+        Args:
+            post: derivative of something by `Observed.v` of every step, (T, B, *shape).
+            spikes: of the same steps, (T, B, *shape).
+
+        Returns:
+            Its derivative by the current of every step, resets held fixed; None for neurons with dynamics or gates.
+        """
+        return None
+
     @property
     def scale(self) -> float | Tensor:
         """The unit in which changes of its membrane are measured: its threshold, or 1 where it has none."""
@@ -221,6 +248,19 @@ class Neuron(ABC, Generic[State]):
             own: the values by the names of `learns`.
         """
         return self
+
+    def own_factors(self, own: Mapping[str, Tensor], v: Tensor, spikes: Tensor) -> dict[str, OwnFactor]:
+        """How those of its own parameters act that the post factor of the layer's weights teaches; none by default.
+
+        Args:
+            own: the values by the names of `learns`.
+            v: membranes before the reset, (T, B, *shape).
+            spikes: of the same steps, (T, B, *shape).
+
+        Returns:
+            By name; a parameter that a signal teaches is left out.
+        """
+        return {}
 
     def brian2(self) -> Brian2Text:
         """The same step as text for Brian2.

@@ -12,12 +12,16 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_type_hints
 
 from neurorules.language.ranges import LARGEST, Count, NonNegative, Range, Steps, Whole
 
-Init = Literal["torch", "he"]
+Drawn = Literal["torch", "he"]
 """Fresh weights, uniform: torch.nn.Linear's +-1/sqrt(fan-in), or He et al. 2015's +-sqrt(6/fan-in)."""
+Init = Literal["torch", "he", "given"]
+"""How weights begin: drawn, or given by the module that is the net."""
 Targets = Literal["own", "shuffled"]
 """What hidden layers are taught: the sample's own label and error, or those of its neighbour in the batch."""
 Task = Literal["classes", "multilabel", "regression", "classes_per_step", "regression_per_step"]
 """What the targets of samples are: one class, several labels, values, or a class or values for each step."""
+Scores = Literal["membrane", "count"]
+"""What gives class scores: the mean over time of the read-out's membrane, or the number of its spikes."""
 PathName = Literal["torch", "continuous"]
 """What runs a network: tensors, step by step; or equations in continuous time."""
 
@@ -57,7 +61,8 @@ class NetSettings:
         str,
         Help(
             "Hidden layers, such as 800-800 or c16k3-p2-128: 400 dense, c32k5 convolution (v valid, s2 stride), "
-            "r128 recurrent, n normalisation, p2/a2 pooling, d0.1 dropout.",
+            "r128 recurrent, n normalisation, p2/a2 pooling, d0.1 dropout; or module:function that returns a "
+            "torch.nn.Module.",
             3,
         ),
     ] = "64-64"
@@ -79,11 +84,22 @@ class NetSettings:
     ] = None
     init: Annotated[
         Init | None,
-        Help("Fresh weights: torch (+-1/sqrt(fan-in)) or he (+-sqrt(6/fan-in)); by default the rule's own.", 19),
+        Help(
+            "Fresh weights: torch (+-1/sqrt(fan-in)) or he (+-sqrt(6/fan-in)); by default the rule's own. given: those "
+            "of a net of modules, the default of train for such a net.",
+            19,
+        ),
     ] = None
     readout: Annotated[
         Literal["last", "all"], Help("Read-out of the last hidden layer, or of all of them: last or all.", 20)
     ] = "last"
+    scores: Annotated[
+        Scores,
+        Help(
+            "Class scores: membrane, the read-out's mean over time; or count, its spikes, of a read-out that spikes.",
+            33,
+        ),
+    ] = "membrane"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,15 +12,24 @@ from torch import Tensor
 from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.normalisation import CurrentStatistics, UpdateStatistics
 from neurorules.contracts.running_mean import RunningMean
+from neurorules.contracts.series import per_step
 from neurorules.contracts.signal import Signal, SignalState
 from neurorules.contracts.target import PER_STEP
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Plasticity, Rule
-from neurorules.language.settings import Init, Targets, Task
+from neurorules.language.settings import Drawn, Scores, Targets, Task
 from neurorules.language.signal_spec import SignalSpec
 from neurorules.network.foresight import check_parameters
 from neurorules.network.network import Network, Parameters
-from neurorules.network.serving import check_efficacies, check_phases, check_task, why_not_shuffled, without_phases
+from neurorules.network.serving import (
+    check_efficacies,
+    check_numbers,
+    check_phases,
+    check_task,
+    counting,
+    why_not_shuffled,
+    without_phases,
+)
 from neurorules.network.shape import shape_of
 from neurorules.network.texts import Text, compile_rule
 
@@ -54,6 +63,7 @@ class Model:
         signal: makes the third factor; None for a rule without one.
         texts: of the rule, checked and grouped into products.
         targets: whether hidden layers are taught by their own sample's targets, or by those of the sample before.
+        scores: what gives class scores: the mean over time of the read-out's membrane, or the number of its spikes.
         unbound: the structure of a bound network, whose neurons hold no parameters; None where it is not bound.
         task: what the targets of samples are.
         last_steps: how many of the last steps are scored and make the error; None for all.
@@ -64,6 +74,7 @@ class Model:
     signal: Signal | None
     texts: tuple[Text, ...]
     targets: Targets = "own"
+    scores: Scores = "membrane"
     unbound: NetShape | None = None
     task: Task = "classes"
     last_steps: int | None = None
@@ -102,6 +113,18 @@ class Model:
                 "sample. Give at least 2, or use targets='own'"
             )
         return values.roll(1, samples_at)
+
+    def score(self, total: Tensor, steps: int) -> Tensor:
+        """Class scores from the sum over time of what gives them, or of their derivative from that of its every step.
+
+        Args:
+            total: (B, C).
+            steps: T, >= 1.
+
+        Returns:
+            (B, C): the sum itself of spikes, the mean of a membrane.
+        """
+        return total if self.scores == "count" else per_step(total, steps)
 
     def bound(self, parameters: Parameters) -> Model:
         """The same model, whose neurons run with their own parameters."""
@@ -169,7 +192,7 @@ class Model:
 
 def build_model(
     network: Network, rule: Rule, signal: str | None = None, dw: str | None = None, targets: Targets = "own",
-    task: Task = "classes", last_steps: int | None = None,
+    scores: Scores = "membrane", task: Task = "classes", last_steps: int | None = None,
 ) -> Model:  # fmt: skip
     """Put a rule on a network.
 
@@ -179,6 +202,7 @@ def build_model(
         signal: replaces the rule's own learning signal, with options; None for the rule's own.
         dw: replaces the text of the hidden weights in the phase "input"; None for the rule's own.
         targets: of the hidden layers: "own", or "shuffled", those of the sample before in the batch.
+        scores: of a read-out that spikes may be "count"; its texts then go through the spike.
         task: what the targets of samples are.
         last_steps: how many of the last steps are scored and make the error; None for all.
 
@@ -202,7 +226,14 @@ def build_model(
         check_phases(rule, learning_signal, str(chosen))
         learning_signal.check(shape_of(network, task))
         check_efficacies(network, rule, learning_signal)
-    model = Model(network, rule, learning_signal, compile_rule(rule), targets, task=task, last_steps=last_steps)
+    rule = rule if scores == "membrane" else counting(network, rule, learning_signal)
+    texts = compile_rule(rule)
+    check_numbers(network, rule, texts)
+    model = Model(network, rule, learning_signal, texts, targets, scores, task=task, last_steps=last_steps)
+    if scores == "count" and model.steps_apart:
+        raise UserError(
+            "scores=count counts the spikes of a whole trial, and here steps count one by one. Use scores=membrane"
+        )
     check_task(rule, learning_signal, task, model.steps_apart)
     if model.steps_apart and learning_signal is not None:
         model = replace(model, signal=learning_signal.by_steps())
@@ -220,7 +251,7 @@ def _with_text(rule: Rule, dw: str) -> Rule:
     return replace(rule, plasticity=(Plasticity("w", dw), *others))
 
 
-def initialise(model: Model, seed: int, device: torch.device, dtype: torch.dtype, init: Init = "torch") -> Learned:
+def initialise(model: Model, seed: int, device: torch.device, dtype: torch.dtype, init: Drawn = "torch") -> Learned:
     """Draw fresh parameters and state from one seed. Network and signal draw from generators of their own.
 
     Args:

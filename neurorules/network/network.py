@@ -21,7 +21,7 @@ from neurorules.language.errors import UserError
 from neurorules.language.options import convert_options, parse_named
 from neurorules.language.ranges import Classes, Count, check_range
 from neurorules.language.rules import Defaults
-from neurorules.language.settings import Init, Task
+from neurorules.language.settings import Drawn, Task
 from neurorules.network.layer import NETWORK_INPUT, Input, Layer
 from neurorules.neurons import NEURONS
 from neurorules.normalisations import NORMALISATIONS
@@ -69,7 +69,7 @@ class Network:
         return [name for _, _, name in self.weights()] + [layer.bias_name for layer in self.layers] + own
 
     def initial_parameters(
-        self, generator: torch.Generator, dtype: torch.dtype = torch.float32, init: Init = "torch"
+        self, generator: torch.Generator, dtype: torch.dtype = torch.float32, init: Drawn = "torch"
     ) -> Parameters:
         """Draw fresh weights, uniform with standard deviation INITIAL_SCALE[init] / sqrt(fan-in); biases are 0.
 
@@ -114,7 +114,7 @@ def _bound(layer: Layer, parameters: Parameters) -> Layer:
     return replace(layer, neuron=layer.neuron.with_parameters(own)) if own else layer
 
 
-INITIAL_SCALE: Mapping[Init, float] = {"torch": 3**-0.5, "he": 2**0.5}
+INITIAL_SCALE: Mapping[Drawn, float] = {"torch": 3**-0.5, "he": 2**0.5}
 """Uniform in +-1/sqrt(fan-in), the default of torch.nn.Linear and so of snnTorch networks; and He et al. 2015."""
 
 

@@ -10,6 +10,11 @@ from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
 from neurorules.language.settings import Task
 from neurorules.network.network import Network
+from neurorules.network.texts import Text
+from neurorules.neurons._learned_numbers import LearnedNumbers
+
+MEMBRANE, SPIKES = "-m_post * dv_dw", "-m_post * psi(v_post) * dv_dw"
+"""Texts of a read-out whose third factor is the derivative of the loss by its membrane, and by its spikes."""
 
 
 def why_not_shuffled(signal: Signal | None) -> str | None:
@@ -100,6 +105,58 @@ def check_efficacies(network: Network, rule: Rule, signal: Signal) -> None:
             f"rule '{rule.name}' carries signals through the connection of layer '{dynamic[0]}', which transmits "
             f"spikes by those before and carries nothing else. Use --connection dense, or another rule: sigprop, drtp"
         )
+
+
+def check_numbers(network: Network, rule: Rule, texts: tuple[Text, ...]) -> None:
+    """Refuse numbers inside neurons that the texts of a rule would not teach. Hidden layers of a control learn nothing.
+
+    Args:
+        network: its neurons.
+        rule: that is to teach them.
+        texts: of the rule.
+
+    Raises:
+        UserError: a hidden layer has such numbers, and no text of its weights is a derivative by its spikes.
+    """
+    learning = [a for a in network.hidden if isinstance(a.neuron, LearnedNumbers)]
+    hidden = [t for t in texts if t.plasticity.role == "hidden" and t.plasticity.parameter == "w"]
+    forms = [group.form for text in hidden for group in text.groups]
+    if learning and hidden and not any(form is not None and form.factor == "psi" for form in forms):
+        raise UserError(
+            f"layer '{learning[0].name}' learns {learning[0].neuron.learns[0]}, which rule '{rule.name}' does not "
+            f"teach: its text of weights holds no m_post * psi(v_post). Use a rule that does, such as bptt or dfa, or "
+            f"leave it as it is in the module (learn_beta=False, learn_threshold=False)"
+        )
+
+
+def counting(network: Network, rule: Rule, signal: Signal | None) -> Rule:
+    """A rule whose read-out is scored by the number of its spikes, so that its texts go through the spike.
+
+    Args:
+        network: its read-out spikes.
+        rule: whose read-out learns by the delta rule.
+        signal: its learning signal, or that in its place.
+
+    Returns:
+        The rule with other texts of the read-out.
+
+    Raises:
+        UserError: the read-out sends no spikes, or the rule reads out in another way.
+    """
+    if not network.readout.neuron.spiking:
+        raise UserError(
+            "scores=count counts the spikes of the read-out, and its neuron sends none. End the net with a neuron that "
+            "spikes: snntorch.Leaky in a module, readout_neuron=lif beside a text"
+        )
+    own = {p.text for p in rule.plasticity if p.role == "readout"}
+    linear = any(phase.linear for phase in rule.phases)
+    if rule.predict != "readout" or linear or own != {MEMBRANE} or (signal is not None and signal.teaches_readout):
+        raise UserError(
+            f"rule '{rule.name}' reads out in a way of its own, which does not count spikes. Use scores=membrane, or "
+            f"another rule, such as bptt or dfa"
+        )
+    texts = (replace(p, text=SPIKES) if p.role == "readout" else p for p in rule.plasticity)
+    return replace(rule, plasticity=tuple(texts))
 
 
 def check_phases(rule: Rule, signal: Signal, name: str) -> None:

@@ -13,9 +13,12 @@ from neurorules.datasets import held
 from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
+from neurorules.runner.given_net import with_net
+from neurorules.torch_path.snntorch.imported import Imported
 from neurorules.torch_path.training.batches import load_training_data, sizes_of, with_steps_of_data
 from neurorules.torch_path.training.checks import Diverged
 from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.training.stored_net import SIGN, load_net
 
 if TYPE_CHECKING:
     from neurorules.torch_path.training.watch import Watcher
@@ -114,6 +117,7 @@ def train(
     force: bool = False,
     quiet: bool = False,
     watchers: Sequence[Watcher] = (),
+    net: Any = None,
 ) -> dict[str, Any]:
     """Train one network on the path that its configuration names (see `torch_path.training.trainer.train`).
 
@@ -125,6 +129,8 @@ def train(
         force: replaces an older run in `out`.
         quiet: shows no progress bar.
         watchers: look at the learner between epochs; in continuous time there are none.
+        net: a module, or a net that was read before; None for what the configuration names. A module begins with its
+            own weights where `init` is left open.
 
     Returns:
         What `result.json` holds.
@@ -135,10 +141,24 @@ def train(
         Interrupted: the user stopped it; the checkpoint is saved.
     """
     config, data_dir = with_data(config, data_dir)
+    config, own = _net_of(config, data_dir, net, out if resume else None)
     if config.path == "continuous":
         from neurorules.brian2_continuous.trainer import train as run_circuit
 
         return run_circuit(config, out, data_dir=data_dir, resume=resume, force=force, quiet=quiet)
     from neurorules.torch_path.training.trainer import train as run
 
-    return run(config, out, data_dir=data_dir, resume=resume, force=force, quiet=quiet, watchers=watchers)
+    return run(config, out, data_dir=data_dir, resume=resume, force=force, quiet=quiet, watchers=watchers, net=own)
+
+
+def _net_of(
+    config: TrainConfig, data_dir: DataPlace, net: Any, resumed: Path | None
+) -> tuple[TrainConfig, Imported | None]:
+    """The settings with what a net of modules decides, and that net. A run that goes on may name its own by its name.
+
+    Raises:
+        UserError: as in `given_net.with_net`, and of a damaged run folder.
+    """
+    if net is None and resumed is not None and SIGN in config.net:
+        return config, load_net(resumed, config.net)
+    return with_net(config, data_dir, net, "given")

@@ -47,7 +47,7 @@ def simulate_learning(
             f"--learn {updates} with --samples {samples} learns {updates * samples} samples, and the run has "
             f"{len(train)} to train on. Ask for fewer"
         )
-    here, there = restored.learner, make_learner(restored.config, restored.data)
+    here, there = restored.learner, make_learner(restored.config, restored.data, restored.net)
     there.load(here.state(), weights_only=True)
     check_can_learn(here, samples)
     generator = torch.Generator().manual_seed(restored.config.seed)

@@ -14,7 +14,7 @@ from pathlib import Path
 from neurorules.disk.lock import owned_folder
 from neurorules.language.config import TrainConfig
 from neurorules.runs.atomic import remove_leftovers
-from neurorules.runs.folder import CONFIG, OWN_FILES, RUN_FILES, RunFolder, open_run
+from neurorules.runs.folder import CONFIG, NET, OWN_FILES, RUN_FILES, RunFolder, open_run
 from neurorules.runs.outputs import TRACES
 
 MEASURES = "measures"
@@ -58,7 +58,8 @@ def own_run(
             yield open_run(path, config, resume, force, settle)
         except BaseException:
             if new and not has_begun(path):
-                (path / CONFIG).unlink(missing_ok=True)
+                for name in (CONFIG, NET):
+                    (path / name).unlink(missing_ok=True)
                 remove_leftovers(path, RUN_FILES)
                 _remove(beside)
                 if replaced:
@@ -77,8 +78,8 @@ def _remove(places: list[Path]) -> None:
 
 
 def has_begun(path: Path) -> bool:
-    """Whether the run in a folder has stored anything but its configuration."""
-    return any((path / name).exists() for name in RUN_FILES if name != CONFIG)
+    """Whether the run in a folder has stored anything but its configuration and the net that it begins with."""
+    return any((path / name).exists() for name in RUN_FILES if name not in (CONFIG, NET))
 
 
 def where_kept(folder: RunFolder | None) -> str:

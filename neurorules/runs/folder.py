@@ -27,7 +27,9 @@ from neurorules.runs.tensors import load_tensors, save_tensors
 CONFIG, METRICS, RESULT, WEIGHTS = "config.json", "metrics.jsonl", "result.json", "weights.safetensors"
 OWN_FILES = "own_files"
 """Name of the folder, in a run folder, with copies of the user's own files that the run learned by."""
-RUN_FILES = (RESULT, SEAL_FILE, WEIGHTS, METRICS, *checkpoint.FILES, CONFIG)
+NET = "net.safetensors"
+"""Describes the net of a run where no text can, with what it began with; such a run has it from the start."""
+RUN_FILES = (RESULT, SEAL_FILE, WEIGHTS, METRICS, *checkpoint.FILES, NET, CONFIG)
 
 FIRST_KEYS = (
     *("rule", "data", "net", "neuron", "steps", "seed", "epochs", "train_samples", "test_samples"),

@@ -39,12 +39,14 @@ REFUSED = {
     "layer 0 (Linear) reads 128 inputs": nn.Sequential(nn.Linear(128, 3), leaky(), nn.Linear(3, 2)),
     "layer 2 (Linear) follows layer 1": nn.Sequential(nn.Flatten(), nn.Linear(128, 3), nn.Linear(3, 2)),
     "layer 1 (Linear) stands there twice": nn.Sequential(nn.Flatten(), shared, leaky(), shared),
-    "layer 1 (Alpha)": nn.Sequential(nn.Linear(128, 3), snntorch.Alpha(0.6, 0.5), nn.Linear(3, 2)),
+    "layer 2 (Alpha) has learn_beta=True": nn.Sequential(
+        nn.Flatten(), nn.Linear(128, 3), snntorch.Alpha(0.6, 0.5, learn_beta=True), nn.Linear(3, 2)
+    ),
     "layer 2 (Synaptic) has learn_alpha=True": nn.Sequential(
         nn.Flatten(), nn.Linear(128, 3), snntorch.Synaptic(0.5, 0.5, learn_alpha=True), nn.Linear(3, 2)
     ),
-    "layer 2 (Leaky) has learn_beta=True": with_leaky(learn_beta=True),
-    "layer 2 (Leaky) has learn_threshold=True": with_leaky(learn_threshold=True),
+    "layer 2 (Leaky) learns beta, and its reset has no delay": with_leaky(learn_beta=True, reset_delay=False),
+    "layer 2 (Leaky) has learn_graded_spikes_factor=True": with_leaky(learn_graded_spikes_factor=True),
     "layer 2 (Leaky) has graded spikes": with_leaky(graded_spikes_factor=2.0),
     "layer 2 (Leaky) has surrogate_disable": with_leaky(surrogate_disable=True),
     "layer 2 (Leaky) has the surrogate 'sigmoid'": with_leaky(spike_grad=surrogate.sigmoid()),

@@ -73,7 +73,7 @@ def bptt_model(model: Model, statistics: Statistics) -> Model | None:
     """
     rule = replace(RULES.make(f"bptt:statistics={statistics}"), loss=model.rule.loss, targets=model.rule.targets)
     try:
-        return build_model(model.network, rule, task=model.task, last_steps=model.last_steps)
+        return build_model(model.network, rule, scores=model.scores, task=model.task, last_steps=model.last_steps)
     except UserError:
         return None
 

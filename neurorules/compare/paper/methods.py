@@ -32,6 +32,11 @@ NET = {
     "readout": "a read-out of {}", "connection": "connections {}", "norm": "normalisation {}",
     "init": "initial weights {}", "steps": "{} time steps for each sample", "encode": "encoder {}",
 }  # fmt: skip
+OWN_NET = {
+    "net_layers": "the layers of a PyTorch module ({})", "init": "initial weights {}",
+    "steps": "{} time steps for each sample", "encode": "encoder {}",
+}  # fmt: skip
+"""Of a net of modules, whose layers differ in their neurons."""
 TRAINING = {
     "epochs": "{} epochs", "batch_size": "batches of {} samples", "optimizer": "optimiser {}",
     "readout_optimizer": "optimiser of the read-out {}", "lr_schedule": "learning-rate schedule {}",
@@ -66,7 +71,7 @@ def methods(comparison: Comparison, references: References) -> list[Parts]:
     """
     sentences = [
         _what(comparison, references),
-        _list("Networks had", comparison, NET),
+        _list("Networks had", comparison, NET if comparison.settings.get("net_layers") is None else OWN_NET),
         _list("Training had", comparison, TRAINING),
         _rates(comparison),
         _samples(comparison),

@@ -123,11 +123,19 @@ def _summary(comparison: Comparison) -> str:
     controls = sum(is_control(row) for row in comparison.rules)
     parts = [str(settings["data"])] if settings.get("data") else []
     parts += [f"net {settings['net']}"] if settings.get("net") else []
+    parts += [f"{settings['net_layers']}; {_begins(settings.get('init'))}"] if settings.get("net_layers") else []
     parts += [_counted(settings["epochs"], "epoch")] if settings.get("epochs") else []
     parts += [_counted(comparison.seeds, "seed"), _counted(len(comparison.rules) - controls, "rule")]
     parts += [_counted(controls, "control")] if controls else []
     parts += [comparison.date[:10]] if comparison.date else []
     return " · ".join(parts)
+
+
+def _begins(init: Any) -> str:
+    """How the weights of a net of modules begin, in words."""
+    if init == "given":
+        return "each run begins with the weights of the module"
+    return "weights are drawn anew for each seed, and not those of the module"
 
 
 def rates_html(comparison: Comparison) -> str:

@@ -32,6 +32,7 @@ from neurorules.language.errors import UserError
 from neurorules.language.own_files import VARIABLE, in_process_of, listed
 from neurorules.language.ranges import Count, Jobs, Seeds, check_range
 from neurorules.runner.dispatch import settle, validation_accuracies, with_data
+from neurorules.runner.given_net import refuse_modules
 from neurorules.runs.atomic import remove_leftovers
 from neurorules.runs.interrupt import Interrupted
 from neurorules.runs.plain_json import plain
@@ -148,6 +149,7 @@ def tune(
         Interrupted: the user stopped it; whole rounds of trials are kept.
     """
     _check_numbers(trials, seeds, jobs)
+    refuse_modules(config, "tune")
     asked = plain(config.as_dict())
     config, place = with_data(config, data_dir)
     source = open_dataset(config.data, place)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from neurorules.contracts.data_set import DataPlace, DataSet
 from neurorules.language.errors import UserError, nearest
-from neurorules.language.options import convert, convert_options, parse_named
+from neurorules.language.options import convert, parse_named
 from neurorules.language.settings import Task
+from neurorules.language.user_module import call, current_folder, function_of, is_module_path
 
 SIZES = 3
 """Numbers of a sensor's size: columns, rows, polarities."""
@@ -45,7 +42,7 @@ class ModuleData:
         """
         module, _, rest = text.strip().partition(":")
         function = rest.partition(":")[0]
-        if not function.isidentifier() or not all(piece.isidentifier() for piece in module.split(".")):
+        if not function.isidentifier() or not is_module_path(module):
             from neurorules.datasets import DATASETS
 
             close = nearest(module, DATASETS.names())
@@ -66,15 +63,8 @@ class ModuleData:
         first, size = options.pop("batch_first", None), options.pop("sensor_size", None)
         task = options.pop("task", None)
         where = f"data '{self.text}'"
-        with _current_folder():
-            make = self._function()
-            try:
-                made = make(**convert_options(where, make, options))
-            except UserError:
-                raise
-            except Exception as error:
-                reason = " ".join(f"{type(error).__name__}: {error}".split())
-                raise UserError(f"{where}: {self.function}() failed ({reason:.200}). Try it alone in Python") from error
+        with current_folder():
+            made = call(where, self.function, self._function(where), options)
             return own_data(
                 made,
                 batch_first=None if first is None else convert(f"{where}, option 'batch_first'", bool, first),
@@ -83,27 +73,13 @@ class ModuleData:
                 task=None if task is None else convert(f"{where}, option 'task'", Task, task),
             )
 
-    def _function(self) -> Callable[..., Any]:
-        try:
-            module = importlib.import_module(self.module)
-        except ModuleNotFoundError as error:
-            if error.name != self.module.partition(".")[0]:
-                raise UserError(f"data '{self.text}': {self.module} needs a missing package ({error})") from error
-            from neurorules.datasets import DATASETS
+    def _function(self, where: str) -> Callable[..., Any]:
+        from neurorules.datasets import DATASETS
 
-            close = nearest(self.module, DATASETS.names())
-            hint = f"Did you mean '{close}'?" if close else "Check its name, or change to the folder that holds it"
-            raise UserError(f"data '{self.text}': there is no data set and no module '{self.module}'. {hint}") from None
-        except Exception as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise UserError(f"data '{self.text}': {self.module} does not import ({reason:.200}). Correct it") from error
-        made = vars(module).get(self.function)
-        if not callable(made):
-            raise UserError(
-                f"data '{self.text}': {module.__file__} has no function '{self.function}'. Write one that takes no "
-                "argument and returns (train, test)"
-            )
-        return made
+        close = nearest(self.module, DATASETS.names())
+        hint = f"Did you mean '{close}'?" if close else "Check its name, or change to the folder that holds it"
+        absent = f"there is no data set and no module '{self.module}'. {hint}"
+        return function_of(where, self.module, self.function, absent, "(train, test)")
 
 
 def _sensor_size(text: str, where: str) -> tuple[int, int, int]:
@@ -112,15 +88,3 @@ def _sensor_size(text: str, where: str) -> tuple[int, int, int]:
         raise UserError(f"{where}: sensor_size is '{text}'. Write columns x rows x polarities, such as 34x34x2")
     width, height, polarities = map(int, pieces)
     return width, height, polarities
-
-
-@contextmanager
-def _current_folder() -> Iterator[None]:
-    """Let modules of the current folder be imported inside the block."""
-    before = list(sys.path)
-    sys.path.insert(0, str(Path.cwd()))
-    importlib.invalidate_caches()
-    try:
-        yield
-    finally:
-        sys.path[:] = before

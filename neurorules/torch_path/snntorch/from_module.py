@@ -2,7 +2,8 @@
 
 Read-out: class scores are the time average of the last membrane. A module may end in a Linear (scores are its mean
 output), a Leaky with reset "none" (a leaky read-out), or a Leaky that resets, with snnTorch's delayed reset: then its
-returned membrane is averaged, resets included; its spikes are not read.
+returned membrane is averaged, resets included; its spikes are not read, unless class scores
+are the number of its spikes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from neurorules.contracts.neuron import Neuron
 from neurorules.contracts.normalisation import CurrentStatistics
 from neurorules.contracts.transform import Transform
 from neurorules.language.errors import UserError
+from neurorules.language.settings import Scores
 from neurorules.network.layer import NETWORK_INPUT, Input, Layer
 from neurorules.network.network import Network
 from neurorules.normalisations.batch import Batch
@@ -26,11 +28,13 @@ from neurorules.torch_path.snntorch.module_checks import RECURRENT, unwrapped
 from neurorules.torch_path.snntorch.modules import to_connection, to_transform
 from neurorules.torch_path.snntorch.numbers import read_numbers
 from neurorules.torch_path.snntorch.populations import to_neuron, to_reader
-from neurorules.torch_path.snntorch.values import Arrival, Block
+from neurorules.torch_path.snntorch.values import Arrival, Block, Placed
 from neurorules.transforms.flatten import Flatten
 
 
-def from_module(net: object, input_shape: Shape | None, steps: int) -> Imported:
+def from_module(
+    net: object, input_shape: Shape | None, steps: int, scores: Scores = "membrane", *, flat: bool = False
+) -> Imported:
     """The network that a module describes, also one that is compiled or wrapped.
 
     Args:
@@ -39,6 +43,8 @@ def from_module(net: object, input_shape: Shape | None, steps: int) -> Imported:
             one step); the last Linear, with the neurons behind it if any, is the read-out.
         input_shape: of one sample at one step; may be None where a Linear comes first.
         steps: that the network is to run.
+        scores: what gives class scores; spikes are counted of neurons that spike.
+        flat: whether pictures are flattened before a Linear, which whoever runs the module itself does outside of it.
 
     Returns:
         The network, and what it begins with.
@@ -57,7 +63,8 @@ def from_module(net: object, input_shape: Shape | None, steps: int) -> Imported:
         raise UserError(
             f"the {type(module).__name__} has no hidden layer. Give it a Linear or Conv2d with a Leaky, then a Linear"
         )
-    network = _network(blocks, input_shape)
+    blocks = [_flattened(block) for block in blocks] if flat else blocks
+    network = _network(blocks, input_shape, scores)
     _check_steps(blocks, steps)
     parameters: dict[str, Tensor] = {}
     statistics: dict[str, CurrentStatistics] = {}
@@ -71,6 +78,19 @@ def from_module(net: object, input_shape: Shape | None, steps: int) -> Imported:
     return Imported(network, parameters, statistics, frozenset(frozen))
 
 
+def _flattened(block: Block) -> Block:
+    """The block, whose Linear layers flatten what they read of the network's input."""
+    flatten = Placed("the flattening of pictures", nn.Flatten())
+    return block._replace(
+        arrivals=tuple(
+            arrival._replace(before=(*arrival.before, flatten))
+            if arrival.source == NETWORK_INPUT and isinstance(arrival.linear.module, nn.Linear)
+            else arrival
+            for arrival in block.arrivals
+        )
+    )
+
+
 def _check_steps(blocks: list[Block], steps: int) -> None:
     for block in blocks:
         if block.population is not None and isinstance(block.population.module, nn.ReLU | nn.Tanh) and steps != 1:
@@ -80,7 +100,7 @@ def _check_steps(blocks: list[Block], steps: int) -> None:
             )
 
 
-def _network(blocks: list[Block], input_shape: Shape | None) -> Network:
+def _network(blocks: list[Block], input_shape: Shape | None, scores: Scores) -> Network:
     first = blocks[0].arrivals[0]
     if input_shape is None:
         if first.before or not isinstance(first.linear.module, nn.Linear):
@@ -89,7 +109,7 @@ def _network(blocks: list[Block], input_shape: Shape | None) -> Network:
     layers: list[Layer] = []
     for index, block in enumerate(blocks):
         last = index == len(blocks) - 1
-        layers.append(_layer(block, index, layers, input_shape, last))
+        layers.append(_layer(block, index, layers, input_shape, scores if last else None))
     shape = layers[-1].shape
     if len(shape) != 1:
         at = blocks[-1].arrivals[0].linear.at
@@ -97,7 +117,8 @@ def _network(blocks: list[Block], input_shape: Shape | None) -> Network:
     return Network(tuple(layers), input_shape, shape[0])
 
 
-def _layer(block: Block, index: int, before: list[Layer], input_shape: Shape, last: bool) -> Layer:
+def _layer(block: Block, index: int, before: list[Layer], input_shape: Shape, scores: Scores | None) -> Layer:
+    last = scores is not None  # the read-out alone gives any
     name = "readout" if last else f"hidden{index + 1}"
     inputs: list[Input] = []
     for arrival in block.arrivals:
@@ -113,7 +134,7 @@ def _layer(block: Block, index: int, before: list[Layer], input_shape: Shape, la
                 f"{shape}. Make them the same"
             )
     module, at = (None, "") if block.population is None else (block.population.module, block.population.at)
-    neuron: Neuron = to_reader(module, at, shape) if last else to_neuron(_there(module), at, shape)
+    neuron: Neuron = to_neuron(_there(module), at, shape) if scores is None else to_reader(module, at, shape, scores)
     if isinstance(module, RECURRENT):
         inputs.append(Input("rec", index, (), Recurrent(_size(module, at, shape)), shape, shape))
     if last and block.norm is not None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from neurorules.contracts.normalisation import CurrentStatistics
 from neurorules.contracts.running_mean import RunningMean
+from neurorules.network.description import text_of_neuron
 from neurorules.network.network import Network
 
 
@@ -21,12 +22,30 @@ class Imported:
         parameters: its weights and biases, by names such as "hidden1.ff.w", "hidden1.b", "readout.ff.w".
         statistics: running averages of its batch normalisation, by name of the layer.
         frozen: names of parameters that stay as they are.
+        name: what a configuration says of it, with a digest behind its last "#"; empty where no run is made of it.
     """
 
     network: Network
     parameters: dict[str, Tensor] = field(default_factory=dict)
     statistics: dict[str, CurrentStatistics] = field(default_factory=dict)
     frozen: frozenset[str] = frozenset()
+    name: str = ""
+
+    def drawn_anew(self) -> Imported:
+        """The same net without its weights and averages, but for those that stay as they are."""
+        kept = {name: value for name, value in self.parameters.items() if name in self.frozen}
+        return replace(self, parameters=kept, statistics={})
+
+    def settings(self) -> dict[str, str]:
+        """The settings of a net that this one decides, as near as a text can say them: those of its first layer."""
+        first, last = self.network.layers[0], self.network.readout
+        return {
+            "net": self.name,
+            "neuron": text_of_neuron(first.neuron),
+            "readout_neuron": text_of_neuron(last.neuron),
+            "connection": "dense",
+            "norm": "none" if first.normalisation is None else "batch",
+        }
 
     def parameters_on(self, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
         """Copies of the parameters.

@@ -21,6 +21,7 @@ PARTS: dict[type[nn.Module], frozenset[str]] = {
     snntorch.Lapicque: LEAKY | {"R", "C", "time_step"},
     snntorch.RLeaky: LEAKY | {"spk"},
     snntorch.Synaptic: LEAKY | {"alpha", "syn"},
+    snntorch.Alpha: LEAKY | {"alpha", "syn_exc", "syn_inh"},
     snntorch.RSynaptic: LEAKY | {"alpha", "syn", "spk"},
     nn.BatchNorm1d: BATCH,
     nn.BatchNorm2d: BATCH,
@@ -37,7 +38,7 @@ HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_p
 RECURRENT = (snntorch.RLeaky, snntorch.RSynaptic)
 STATEFUL = (
     nn.Linear, nn.Conv2d, nn.BatchNorm1d, nn.BatchNorm2d, snntorch.Leaky, snntorch.Lapicque, snntorch.Synaptic,
-    *RECURRENT,
+    snntorch.Alpha, *RECURRENT,
 )  # fmt: skip
 WEIGHTED = (nn.Linear, nn.Conv2d)
 

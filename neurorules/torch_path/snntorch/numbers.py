@@ -16,7 +16,8 @@ from neurorules.network.layer import Layer
 from neurorules.network.model import Learned
 from neurorules.torch_path.snntorch.folding import fold
 from neurorules.torch_path.snntorch.module_checks import RECURRENT, check_plain
-from neurorules.torch_path.snntorch.values import Block, Placed
+from neurorules.torch_path.snntorch.populations import LEARNED, learns
+from neurorules.torch_path.snntorch.values import Block, Placed, Spiking
 
 OTHERS = "Give the module that the learner was made from"
 
@@ -115,7 +116,19 @@ def read_numbers(block: Block, layer: Layer) -> Numbers:
     parameters[layer.bias_name] = bias.reshape(layer.bias_shape)
     if not any(one is not None and one.requires_grad for one in own):
         frozen.add(layer.bias_name)
+    for key, number in _learned_numbers(block, layer).items():
+        parameters[key] = number.detach().clone()
+        frozen |= set() if number.requires_grad else {key}
     return Numbers(parameters, frozenset(frozen), statistics)
+
+
+def _learned_numbers(block: Block, layer: Layer) -> dict[str, Tensor]:
+    """The parameters that a population's own numbers are in its module, by their full names here."""
+    if block.population is None:
+        return {}
+    module = block.population.module
+    return {f"{layer.name}.{ours}": getattr(module, theirs) for ours, theirs in LEARNED.items()
+            if isinstance(module, Spiking) and learns(module, theirs)}  # fmt: skip
 
 
 def sum_of_biases(linears: list[Linked], but: Linked | None = None) -> Tensor:
@@ -149,6 +162,10 @@ def written_numbers(block: Block, layer: Layer, learned: Learned) -> Iterator[tu
     Raises:
         UserError: the modules have other shapes, or no bias where one was learned.
     """
+    for key, number in _learned_numbers(block, layer).items():
+        if key not in learned.parameters or learned.parameters[key].numel() != number.numel():
+            raise UserError(f"the neurons of layer '{layer.name}' learn other numbers in the module. {OTHERS}")
+        yield number, learned.parameters[key].reshape(number.shape)
     linears = linears_of(block, layer)
     weights = {one.name: learned.parameters[layer.weight_name(one)] for one in layer.inputs}
     bias = learned.parameters[layer.bias_name]

@@ -13,7 +13,10 @@ from torch import Tensor, nn
 from neurorules.contracts.neuron import Neuron
 from neurorules.contracts.surrogate import Surrogate
 from neurorules.language.errors import UserError
+from neurorules.language.settings import Scores
+from neurorules.neurons._alpha import AlphaIntegrator
 from neurorules.neurons._leaky import LeakyIntegrator
+from neurorules.neurons._learned_numbers import BETA, THRESHOLD, LearningLeaky, LearningSynaptic
 from neurorules.neurons._synaptic import SynapticIntegrator
 from neurorules.neurons.leaky_readout import LeakyReadout
 from neurorules.neurons.rate import Rate
@@ -74,6 +77,7 @@ def to_leaky(neuron: LeakyIntegrator | LeakyReadout, dtype: torch.dtype, last: b
         output=last,
         reset_mechanism=neuron.reset,
         reset_delay=neuron.reset_delay,
+        **_learning(neuron),
     )
 
 
@@ -97,7 +101,34 @@ def to_synaptic(neuron: SynapticIntegrator, dtype: torch.dtype, last: bool) -> n
         output=last,
         reset_mechanism=neuron.reset,
         reset_delay=neuron.reset_delay,
+        **_learning(neuron),
     )
+
+
+def to_alpha(neuron: AlphaIntegrator, dtype: torch.dtype, last: bool) -> nn.Module:
+    """An snnTorch Alpha that keeps its own state.
+
+    Args:
+        neuron: whose numbers it has.
+        dtype: precision of the numbers.
+        last: whether it is the last module of a network, which returns (spikes, both currents, membrane).
+
+    Returns:
+        The module.
+    """
+    return snntorch.Alpha(
+        _tensor(neuron.alpha, dtype),
+        _tensor(neuron.beta, dtype),
+        _tensor(neuron.v_threshold, dtype),
+        Spike(neuron.surrogate),
+        init_hidden=True,
+        output=last,
+        reset_mechanism=neuron.reset,
+    )
+
+
+def _learning(neuron: LeakyIntegrator | SynapticIntegrator) -> dict[str, bool]:
+    return {f"learn_{theirs}": True for ours, theirs in LEARNED.items() if ours in neuron.learns}
 
 
 def to_neuron(module: nn.Module, where: str, shape: Shape) -> Neuron:
@@ -116,28 +147,46 @@ def to_neuron(module: nn.Module, where: str, shape: Shape) -> Neuron:
     """
     if isinstance(module, nn.ReLU | nn.Tanh):
         return Rate("relu" if isinstance(module, nn.ReLU) else "tanh")
-    refuse_learned_numbers(module, where)
+    refuse_options(module, where)
     beta = _number(_leak(module), where, "beta", shape)
     threshold = _number(torch.as_tensor(module.threshold), where, "threshold", shape)
     if float(torch.as_tensor(threshold).min()) <= 0:
         raise UserError(f"{where} has a threshold that is not positive. Use thresholds > 0")
     reset: Any = module.reset_mechanism
-    delayed = isinstance(module, snntorch.Lapicque) or bool(module.reset_delay)
+    delayed = isinstance(module, snntorch.Lapicque | snntorch.Alpha) or bool(module.reset_delay)
     surrogate = _surrogate(module, where)
+    learned = tuple(ours for ours, theirs in LEARNED.items() if learns(module, theirs))
+    if learned and not delayed:
+        raise UserError(
+            f"{where} learns {learned[0]}, and its reset has no delay, through which nothing here learns. Use "
+            f"reset_delay=True"
+        )
+    if isinstance(module, snntorch.Alpha):
+        own = _number(torch.as_tensor(module.alpha).clamp(0, 1), where, "alpha", shape)
+        return AlphaIntegrator(own, beta, threshold, reset, surrogate)
+    alpha: float | Tensor | None = None
     if isinstance(module, snntorch.Synaptic | snntorch.RSynaptic):
         alpha = _number(torch.as_tensor(module.alpha).clamp(0, 1), where, "alpha", shape)
+    elif reset == "zero" and not isinstance(module, snntorch.Leaky):
+        alpha = 0.0  # a reset of RLeaky and Lapicque wipes the current of its step out too, as that of Synaptic does
+    if alpha is not None:
+        if learned:
+            return LearningSynaptic(beta, threshold, reset, delayed, surrogate, alpha, learned, shape)
         return SynapticIntegrator(beta, threshold, reset, delayed, surrogate, alpha)
+    if learned:
+        return LearningLeaky(beta, threshold, reset, delayed, surrogate, learned, shape)
     return LeakyIntegrator(beta, threshold, reset, delayed, surrogate)
 
 
-def to_reader(module: nn.Module | None, where: str, shape: Shape) -> Neuron:
-    """The neuron of the read-out. Class scores are the time average of its membrane, as snnTorch returns it.
+def to_reader(module: nn.Module | None, where: str, shape: Shape, scores: Scores = "membrane") -> Neuron:
+    """The neuron of the read-out. Class scores are the time average of its membrane, as snnTorch returns it, or spikes.
 
     Args:
         module: what stands behind the last Linear. None is a membrane without memory, a Leaky without reset a leaky
             read-out; a Leaky that resets stays what it is, and its spikes are not read.
         where: names the module in messages.
         shape: of the read-out, (C,).
+        scores: what gives class scores.
 
     Returns:
         The neuron.
@@ -150,10 +199,12 @@ def to_reader(module: nn.Module | None, where: str, shape: Shape) -> Neuron:
     if isinstance(module, nn.ReLU | nn.Tanh):
         raise UserError(f"{where} stands behind the last Linear, whose output gives the class scores. Remove it")
     neuron = to_neuron(module, where, shape)
-    assert isinstance(neuron, LeakyIntegrator | SynapticIntegrator)
-    if isinstance(neuron, LeakyIntegrator) and neuron.reset == "none" and not isinstance(neuron.beta, Tensor):
+    assert isinstance(neuron, LeakyIntegrator | SynapticIntegrator | AlphaIntegrator)
+    if scores == "count":
+        return neuron
+    if type(neuron) is LeakyIntegrator and neuron.reset == "none" and not isinstance(neuron.beta, Tensor):
         return LeakyReadout(neuron.beta)
-    if neuron.reset != "none" and not neuron.reset_delay:
+    if not isinstance(neuron, AlphaIntegrator) and neuron.reset != "none" and not neuron.reset_delay:
         raise UserError(
             f"{where} resets before its membrane can be read, and class scores are read from the last membrane. "
             f"Use reset_delay=True or reset_mechanism='none'"
@@ -168,11 +219,13 @@ def _leak(module: nn.Module) -> Tensor:
     return torch.as_tensor(module.beta).clamp(0, 1)
 
 
-LEARNED = ("alpha", "beta", "threshold", "graded_spikes_factor")
-"""Numbers that a Leaky or Synaptic can learn, which rules here do not teach."""
+LEARNED = {BETA: "beta", THRESHOLD: "threshold"}
+"""Numbers that a Leaky or Synaptic can learn, by their names here, and their names in snnTorch."""
+UNTAUGHT = ("alpha", "graded_spikes_factor")
+"""Numbers that snnTorch's neurons can learn and that rules here do not teach."""
 
 
-def refuse_learned_numbers(module: nn.Module, where: str) -> None:
+def refuse_options(module: nn.Module, where: str) -> None:
     """Refuse options of a Leaky or Synaptic that no neuron here has.
 
     Args:
@@ -182,9 +235,14 @@ def refuse_learned_numbers(module: nn.Module, where: str) -> None:
     Raises:
         UserError: one is set.
     """
-    names = [name for name in LEARNED if _learns(module, name)]
+    names = [name for name in UNTAUGHT if learns(module, name)]
+    own = {snntorch.Lapicque: ("beta",), snntorch.Alpha: ("beta", "threshold")}.get(type(module), ())
+    names += [name for name in own if learns(module, name)]
     if names:
-        raise UserError(f"{where} has learn_{names[0]}=True, but rules learn weights and biases. Set it to False")
+        raise UserError(
+            f"{where} has learn_{names[0]}=True, and of the numbers of neurons rules here learn beta and threshold of "
+            f"Leaky and Synaptic, and the threshold of Lapicque. Set it to False"
+        )
     options = [name for name in ("inhibition", "state_quant", "surrogate_disable") if getattr(module, name)]
     if options:
         raise UserError(f"{where} has {options[0]} set, which no neuron here does. Leave it out")
@@ -192,7 +250,16 @@ def refuse_learned_numbers(module: nn.Module, where: str) -> None:
         raise UserError(f"{where} has graded spikes, spikes here are 0 or 1. Leave graded_spikes_factor at 1")
 
 
-def _learns(module: nn.Module, name: str) -> bool:
+def learns(module: nn.Module, name: str) -> bool:
+    """Whether a neuron of snnTorch learns one of its numbers.
+
+    Args:
+        module: the neurons.
+        name: of the number, in snnTorch.
+
+    Returns:
+        Whether it is a parameter of the module.
+    """
     return name in dict(module.named_parameters(recurse=False))
 
 

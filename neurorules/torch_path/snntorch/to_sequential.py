@@ -15,6 +15,7 @@ from neurorules.network.layer import NETWORK_INPUT, Layer
 from neurorules.network.model import Learned
 from neurorules.network.network import Network
 from neurorules.neurons._adaptive import AdaptiveIntegrator
+from neurorules.neurons._alpha import AlphaIntegrator
 from neurorules.neurons._leaky import LeakyIntegrator
 from neurorules.neurons._refractory import Refractory
 from neurorules.neurons._synaptic import SynapticIntegrator
@@ -25,7 +26,7 @@ from neurorules.torch_path.snntorch.modules import (
     to_linear,
     to_module,
 )
-from neurorules.torch_path.snntorch.populations import to_leaky, to_synaptic
+from neurorules.torch_path.snntorch.populations import to_alpha, to_leaky, to_synaptic
 
 
 def to_sequential(network: Network, learned: Learned, frozen: frozenset[str] = frozenset()) -> nn.Sequential:
@@ -73,6 +74,8 @@ def _population(layer: Layer, dtype: torch.dtype) -> list[nn.Module]:
         return [to_leaky(neuron, dtype, last)]
     if isinstance(neuron, SynapticIntegrator):
         return [to_synaptic(neuron, dtype, last)]
+    if isinstance(neuron, AlphaIntegrator):
+        return [to_alpha(neuron, dtype, last)]
     if isinstance(neuron, Refractory | AdaptiveIntegrator):
         what = "a refractory period" if isinstance(neuron, Refractory) else "an adaptive threshold"
         raise UserError(

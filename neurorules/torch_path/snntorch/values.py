@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-Spiking = (snntorch.Leaky, snntorch.RLeaky, snntorch.Synaptic, snntorch.RSynaptic, snntorch.Lapicque)
+Spiking = (snntorch.Leaky, snntorch.RLeaky, snntorch.Synaptic, snntorch.RSynaptic, snntorch.Lapicque, snntorch.Alpha)
 Populations = (*Spiking, nn.ReLU, nn.Tanh)
 Norms = (nn.BatchNorm1d, nn.BatchNorm2d)
 Pools = (nn.MaxPool2d, nn.AvgPool2d)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from neurorules.contracts.target import OF_VALUES
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Defaults
+from neurorules.language.settings import Drawn
 from neurorules.network.network import Network, settled_network
 from neurorules.torch_path.snntorch.imported import Imported
 from neurorules.torch_path.training.learner_settings import LearnerSettings
@@ -12,6 +13,8 @@ from neurorules.torch_path.training.learner_settings import LearnerSettings
 
 def brought_by(settings: LearnerSettings, own: Defaults) -> Imported:
     """Build or read the network of a learner.
+
+    Where the settings ask for weights that are drawn, a module brings only those that stay as they are.
 
     Args:
         settings: of the learner, whose `net` it is.
@@ -27,7 +30,23 @@ def brought_by(settings: LearnerSettings, own: Defaults) -> Imported:
     outputs, name = brought.network.classes, "outputs" if settings.task in OF_VALUES else "classes"
     if settings.size is not None and settings.size != outputs:
         raise UserError(f"the net has {outputs} outputs, and {name} is {settings.size}. Make them the same")
-    return brought
+    if settings.init == "given" and not brought.parameters:
+        raise UserError("init is given, for the weights of a module, and this net has none. Use torch or he")
+    return brought.drawn_anew() if settings.init in ("torch", "he") else brought
+
+
+def drawn(settings: LearnerSettings, own: Defaults) -> Drawn:
+    """How weights are drawn that nothing brings.
+
+    Args:
+        settings: of the learner.
+        own: the rule's own parts, where the settings leave them open.
+
+    Returns:
+        The kind of draw.
+    """
+    init = own.init if settings.init in (None, "given") else settings.init
+    return "he" if init == "he" else "torch"
 
 
 def _brought(settings: LearnerSettings, own: Defaults) -> Imported:
@@ -35,8 +54,10 @@ def _brought(settings: LearnerSettings, own: Defaults) -> Imported:
     if isinstance(net, str):
         asked = {name: getattr(settings, name) for name in ("neuron", "readout_neuron", "norm", "connection")}
         net = settled_network(net, settings.input_shape, settings.size, own, settings.readout, asked, settings.task)
+    if isinstance(net, Imported):
+        return net
     if isinstance(net, Network):
         return Imported(net)
     from neurorules.torch_path.snntorch.from_module import from_module
 
-    return from_module(net, settings.input_shape, settings.steps or own.steps)
+    return from_module(net, settings.input_shape, settings.steps or own.steps, settings.scores)

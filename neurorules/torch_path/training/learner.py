@@ -26,7 +26,7 @@ from neurorules.torch_path.training.arguments import Labels, Spikes
 from neurorules.torch_path.training.checks import check_device, check_drive, check_finite, check_precision
 from neurorules.torch_path.training.device_chain import chain
 from neurorules.torch_path.training.doubts import Outstanding
-from neurorules.torch_path.training.given_net import brought_by
+from neurorules.torch_path.training.given_net import brought_by, drawn
 from neurorules.torch_path.training.graphed import recorder_of
 from neurorules.torch_path.training.learner_settings import LearnerSettings
 from neurorules.torch_path.training.loops import BATCH_SIZE, Loader, Row, Watcher, evaluate_loader, fit
@@ -71,7 +71,7 @@ class Learner:
         brought = brought_by(settings, own)
         network = brought.network.on(self.device, self.dtype)
         self.model = build_model(network, rule, *settings.of_model)
-        self.learned: Learned = initialise(self.model, self.seed, self.device, self.dtype, settings.init or own.init)
+        self.learned: Learned = initialise(self.model, self.seed, self.device, self.dtype, drawn(settings, own))
         self.learned.parameters.update(brought.parameters_on(self.device, self.dtype))
         self.learned.current |= brought.statistics_on(self.device, self.dtype)
         self.generator = torch.Generator(self.device).manual_seed(self.seed + 2_000_003)
@@ -230,7 +230,7 @@ class Learner:
         from neurorules.torch_path.snntorch.to_sequential import to_sequential
 
         self.outstanding.settle()
-        return to_sequential(self.model.network, self.learned, self.store.frozen)
+        return to_sequential(self.model.network.bound(self.learned.parameters), self.learned, self.store.frozen)
 
     @own_session()
     def write_back(self, module: torch.nn.Module) -> None:

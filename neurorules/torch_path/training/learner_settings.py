@@ -11,7 +11,7 @@ from neurorules.contracts.target import OF_VALUES, TASKS
 from neurorules.language.config import check_numbers, check_schedule
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.registry import OWN_PARTS, with_own_parts
-from neurorules.language.settings import LearningSettings, NetSettings, Targets, Task
+from neurorules.language.settings import LearningSettings, NetSettings, Scores, Targets, Task
 from neurorules.network.network import Network
 
 
@@ -54,9 +54,9 @@ class LearnerSettings(LearningSettings, NetSettings):
         check_numbers(vars(self))
 
     @property
-    def of_model(self) -> tuple[str | None, str | None, Targets, Task, int | None]:
+    def of_model(self) -> tuple[str | None, str | None, Targets, Scores, Task, int | None]:
         """What `network.model.build_model` takes beside network and rule, in order."""
-        return self.signal, self.dw, self.targets, self.task, self.last_steps
+        return self.signal, self.dw, self.targets, self.scores, self.task, self.last_steps
 
     @property
     def size(self) -> int | None:

@@ -10,11 +10,13 @@ import torch
 
 from neurorules.contracts.target import FIGURES_OF, OF_VALUES
 from neurorules.language.config import SettledConfig
+from neurorules.network.description import line_of
 from neurorules.network.network import count_parameters
 from neurorules.runs.memory import PeakMemory
 from neurorules.torch_path.training.batches import Data, TrainingData
 from neurorules.torch_path.training.evaluate import Evaluation
 from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.training.stored_net import SIGN
 
 PACKAGES = ("neurorules", "torch", "numpy", "snntorch", "brian2")
 """The packages that a result depends on."""
@@ -67,6 +69,7 @@ def result_of(
         "device": str(learner.device),
         "threads": torch.get_num_threads(),
         **about_data(data),
+        **({"net_layers": line_of(learner.model.network)} if SIGN in config.net else {}),
         "versions": versions(),
     }
 

@@ -22,8 +22,10 @@ from neurorules.rules import RULES
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.own_copies import files_of
 from neurorules.torch_path.process.session import own_session
+from neurorules.torch_path.snntorch.imported import Imported
 from neurorules.torch_path.training.batches import Data, load_data
 from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.training.stored_net import load_net
 from neurorules.torch_path.training.trainer import make_learner
 
 _log = logging.getLogger(__name__)
@@ -36,11 +38,13 @@ class Restored(NamedTuple):
         config: its configuration.
         data: its data, test samples included.
         learner: as training left it.
+        net: that of a run whose net is made of modules; None for others.
     """
 
     config: SettledConfig
     data: Data
     learner: Learner
+    net: Imported | None
 
 
 @own_session()
@@ -72,10 +76,11 @@ def _restored(run: Path, data_dir: DataPlace, changed: Mapping[str, Any]) -> Res
     stored = folder.read_result().get("data_checksum", data.source.checksum)
     if stored != data.source.checksum:
         _log.warning("%s: data '%s' are not those that the run learned from: their content differs", run, config.data)
-    learner = make_learner(config, data)
+    net = load_net(folder.path, config.net)
+    learner = make_learner(config, data, net)
     learner.encoder = data.train.encoder
     _take_weights(learner, folder, run)
-    return Restored(config, data, learner)
+    return Restored(config, data, learner, net)
 
 
 @own_session()
@@ -104,7 +109,8 @@ def _restored_learner(run: Path, data_dir: DataPlace, changed: Mapping[str, Any]
     task: Task = result.get("task", "classes")
     name = "outputs" if task in OF_VALUES else "classes"
     sizes = {"input_shape": tuple(result["input_shape"]), "task": task, name: result[name]}
-    learner = Learner(config.net, **sizes, **config.learner_settings())
+    net = load_net(folder.path, config.net) or config.net
+    learner = Learner(net, **sizes, **config.learner_settings())
     learner.encoder = with_statistics(ENCODERS.make(result["encode"]), result["encoder_statistics"])
     _take_weights(learner, folder, run)
     return learner

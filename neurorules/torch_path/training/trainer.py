@@ -13,14 +13,17 @@ from neurorules.network.foresight import check_trial
 from neurorules.rules import RULES
 from neurorules.runs import own_copies
 from neurorules.runs.beginning import own_run
+from neurorules.runs.folder import RunFolder
 from neurorules.runs.interrupt import polite_stop
 from neurorules.runs.memory import PeakMemory
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.process.threads import check_threads, running_on, threads_of
+from neurorules.torch_path.snntorch.imported import Imported
 from neurorules.torch_path.training.batches import Data, TrainingData, load_data, settled_by_data, sizes_of
 from neurorules.torch_path.training.checks import check_steps
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.own_parts import own_files_of
+from neurorules.torch_path.training.stored_net import load_net, save_net
 from neurorules.torch_path.training.training_run import Position, Run
 from neurorules.torch_path.training.watch import Watcher
 from neurorules.torch_path.trial.learn import check_window
@@ -36,6 +39,7 @@ def train(
     force: bool = False,
     quiet: bool = False,
     data: Data | None = None,
+    net: Imported | None = None,
     watchers: Sequence[Watcher] = (),
 ) -> dict[str, Any]:
     """Train one network and return its result.
@@ -48,6 +52,7 @@ def train(
         force: replace the run in `out`.
         quiet: no progress bar.
         data: the configuration's data where it is loaded already; None to load it.
+        net: that of the configuration where it is made of modules; a run that goes on has its own in `out`.
         watchers: look at the learner before the first epoch and after each; their time is not learning time.
 
     Returns:
@@ -64,7 +69,9 @@ def train(
         check_threads(settled.threads)
     data = data or load_data(settled, data_dir)
     settled = settled_by_data(settled, data.source)
-    learner = make_learner(settled, data)
+    if resume and out is not None and RunFolder(out).config().get("net") == settled.net:
+        net = load_net(out, settled.net)  # with the weights that the run began with
+    learner = make_learner(settled, data, net)
     run = Run(settled, data, learner, None, Position(), quiet, memory, tuple(watchers))
     with ExitStack() as stack:
         if out is not None:
@@ -76,6 +83,8 @@ def train(
                 run.restore(run.folder)
             else:
                 own_copies.keep(out, own_files_of(settled))
+                if net is not None:
+                    save_net(out, net)
         run.at.threads = threads_of(settled, learner.model.network, run.at.threads)
         with polite_stop() as stop, running_on(run.at.threads):
             run.learn(stop)
@@ -124,12 +133,13 @@ def settle(config: TrainConfig, source: DataSet) -> SettledConfig:
     return settled_by_data(RULES.make(config.rule).settle(config), source)
 
 
-def make_learner(config: SettledConfig, data: TrainingData) -> Learner:
+def make_learner(config: SettledConfig, data: TrainingData, net: Imported | None = None) -> Learner:
     """Build a fresh learner for a configuration and its data.
 
     Args:
         config: settled.
         data: that it is to learn from.
+        net: that of the configuration where it is made of modules; None for the one that its text says.
 
     Returns:
         The learner.
@@ -137,7 +147,7 @@ def make_learner(config: SettledConfig, data: TrainingData) -> Learner:
     Raises:
         UserError: settings that do not fit each other or the data, or a trial that does not fit in memory.
     """
-    learner = Learner(config.net, **sizes_of(data.source), **config.learner_settings())
+    learner = Learner(net or config.net, **sizes_of(data.source), **config.learner_settings())
     check_steps(learner.model.network, config.steps)
     check_window(learner.model, config.window, config.steps)
     check_trial(learner.model.network, config.window, min(config.batch_size, len(data.train)), learner.dtype)

@@ -245,6 +245,12 @@ def check_window(model: Model, window: int, steps: int) -> None:
             f"rule '{model.rule.name}' needs every step of a trial at once: its signal runs through time on its own. "
             f"Use --schedule by_layer"
         )
+    for layer in model.network.layers:
+        if layer.neuron.needs_whole_trial:
+            raise UserError(
+                f"the neurons of layer '{layer.name}' can be taught only with every step of a trial at once. Use "
+                f"--schedule by_layer"
+            )
     if any(layer.normalisation is not None and layer.normalisation.reads_batch for layer in model.network.layers):
         raise UserError(
             "batch normalisation needs every step of a trial at once. Use --schedule by_layer or --norm streaming"

@@ -27,7 +27,7 @@ def output_of(trial: Trial, record: PhaseRecord, labels: Tensor) -> Output:
     model, steps = trial.model, trial.steps
     if model.steps_apart:
         return compare_steps(model.rule, record.outputs, labels, model.task, model.scored_steps(steps))
-    return compare_output(model.rule, per_step(record.summed_output, steps), labels, model.task)
+    return compare_output(model.rule, model.score(record.summed_output, steps), labels, model.task)
 
 
 def class_scores(model: Model, learned: Learned, records: dict[str, PhaseRecord], steps: int) -> Tensor:
@@ -47,7 +47,7 @@ def class_scores(model: Model, learned: Learned, records: dict[str, PhaseRecord]
         outputs, scored = records[model.rule.score_phase].outputs, model.scored_steps(steps)
         return outputs.transpose(0, 1) if model.task in PER_STEP else outputs[steps - scored :].mean(0)
     if model.rule.predict == "readout" or model.signal is None:
-        return per_step(records[model.rule.score_phase].summed_output, steps)
+        return model.score(records[model.rule.score_phase].summed_output, steps)
     last = model.network.hidden[-1]
     summary = {phase: per_step(record.summary[last.name], steps) for phase, record in records.items() if record.summary}
     return allowance.scores(model, learned, summary)

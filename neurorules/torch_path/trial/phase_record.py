@@ -9,6 +9,7 @@ from torch import Tensor
 
 from neurorules.contracts.normalisation import over_rows
 from neurorules.contracts.phase_drive import PhaseDrive
+from neurorules.language.settings import Scores
 from neurorules.network.layer import Layer
 from neurorules.torch_path.forward.run_layer import Activity
 
@@ -78,13 +79,14 @@ def add_to(sums: dict[str, Tensor], name: str, value: Tensor) -> None:
     sums[name] = sums[name] + value if name in sums else value
 
 
-def add_sums(record: PhaseRecord, layer: Layer, activity: Activity) -> None:
+def add_sums(record: PhaseRecord, layer: Layer, activity: Activity, scores: Scores) -> None:
     """Add what one layer did in one window to the sums over time that a phase keeps.
 
     Args:
         record: of the phase; changed in place.
         layer: whose activity it is.
         activity: of the window, T steps and R rows.
+        scores: what of a read-out that spikes is its output.
     """
     if activity.moments is not None:
         mean, square = activity.moments
@@ -97,7 +99,7 @@ def add_sums(record: PhaseRecord, layer: Layer, activity: Activity) -> None:
                 key = f"{layer.name}.{entry.name}"
                 record.pre[key] = record.pre[key] + add_mean if key in record.pre else add_mean
     if layer.role == "readout":
-        series = activity.v if layer.neuron.spiking else activity.S
+        series = activity.v if layer.neuron.spiking and scores == "membrane" else activity.S
         total = series.total(activity.steps)
         record.output = total if record.output is None else record.output + total
         if record.each_output is not None:

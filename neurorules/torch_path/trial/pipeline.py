@@ -142,7 +142,7 @@ def run_stage(model: Model, learned: Learned, index: int, parcel: Parcel) -> Sta
             parcel.records[phase.name] = begun_record(trial, phase, None)
         record = parcel.records[phase.name]
         activity, _ = trial.run(phase, record.drive, index, record.activity, Carry(), 0, parcel.steps, training=True)
-        add_sums(record, layer, activity)
+        add_sums(record, layer, activity, trial.model.scores)
         record.activity = [*record.activity, activity]
     teacher = _teacher(trial, parcel, layer.role == "readout", state)
     for phase in model.rule.phases:

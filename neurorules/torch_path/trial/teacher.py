@@ -71,7 +71,11 @@ class Teacher:
     def _third_factor(self, index: int, phase: str, carried: Carried | None) -> Series | None:
         model, layer = self.trial.model, self.trial.model.network.layers[index]
         if layer.role == "readout" and not (model.signal is not None and model.signal.teaches_readout):
-            return None if self.output is None else spread_in_time(self.output.m, layer.shape, self.trial.steps)
+            if self.output is None:
+                return None
+            if model.scores == "count":  # every spike of the trial counts whole
+                return Series(self.output.m, True)
+            return spread_in_time(self.output.m, layer.shape, self.trial.steps)
         if model.signal is None:
             return None
         if layer.name not in self.answers:

@@ -211,7 +211,7 @@ def observe_phase(
         phase, record.drive, training, _current_before(trial, phase, record.drive, before)
     ):
         for index, (layer, activity) in enumerate(zip(trial.model.network.layers, activities, strict=True)):
-            add_sums(record, layer, activity)
+            add_sums(record, layer, activity, trial.model.scores)
             if phase.name == "input" and index < trial.linearised:
                 add_to(record.psi, layer.name, psi_total(layer, activity))
                 add_to(record.sent, layer.name, activity.S.total(activity.steps))

@@ -142,6 +142,9 @@ def reverse_scan(view: LocalView, post: Tensor) -> Tensor:
     if view.activity.gates is not None:
         return _gated_scan(view, post.expand_as(v))
     if dynamics is None:
+        own = view.layer.neuron.reversed_in_time(post.expand_as(v), view.activity.S.values)
+        if own is not None:
+            return own
         if view.layer.neuron.steps == 1:
             return post
         raise UserError(f"neuron of layer '{view.layer.name}' has no exact eligibility dv_dw. Use S_pre or a trace")

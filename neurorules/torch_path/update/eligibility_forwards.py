@@ -54,6 +54,7 @@ def eligibility_over_time(view: LocalView, entry: Input) -> Tensor:
     """
     if len(view.layer.shape) > 1 or not entry.connection.linear:
         raise UserError(f"dv_dw of layer '{view.layer.name}' has no matrix of synapses to record. Record m and S")
+    _check_forwards(view)
     steps, pre = view.activity.steps, view.activity.pre[entry.name].over_time(view.activity.steps)
     if entry.name in view.activity.pre_mean:
         pre = pre - view.activity.pre_mean[entry.name]
@@ -89,12 +90,24 @@ def eligibility_of(view: LocalView, key: str, arriving: Tensor) -> Tensor:
     Returns:
         The eligibility, (T, B, *shape); `arriving` itself for a neuron without memory.
     """
+    _check_forwards(view)
     if view.layer.neuron.dynamics() is None and view.activity.gates is None:
         return arriving  # a neuron without memory
     passing = _Passing(view, synapse=False)
     eligibilities = torch.stack([passing(key, arriving[t], t) for t in range(view.activity.steps)])
     passing.leave(key)
     return eligibilities
+
+
+def _check_forwards(view: LocalView) -> None:
+    """Refuse neurons whose memory is described backwards in time alone.
+
+    Raises:
+        UserError: they are.
+    """
+    neuron = view.layer.neuron
+    if neuron.needs_whole_trial and neuron.dynamics() is None and view.activity.gates is None:
+        raise UserError(f"the neurons of layer '{view.layer.name}' have no dv_dw forwards in time. Record m and S")
 
 
 class _Passing:

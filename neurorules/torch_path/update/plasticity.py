@@ -19,6 +19,7 @@ from neurorules.torch_path.update.declared_eligibility import change_by_eligibil
 from neurorules.torch_path.update.eligibility import reverse_scan
 from neurorules.torch_path.update.eligibility_forwards import bias_eligibility, trace_a_synapse
 from neurorules.torch_path.update.local_view import Gathered, LocalView
+from neurorules.torch_path.update.neuron_numbers import change_numbers
 from neurorules.torch_path.update.post_factors import PostFactors
 from neurorules.torch_path.update.pre_factors import CENTRED_SPIKES, correlate, correlate_mean, pre_factor
 
@@ -52,6 +53,8 @@ def learn_layer(
             name = f"{view.phase}.{view.layer.name}.{text.plasticity.parameter}.{index}"
             if text.plasticity.parameter == "w":
                 handed = _change_weights(view, group, factors, name)
+                for own, change in (change_numbers(view, group) if view.layer.neuron.learns else {}).items():
+                    gathered.add(own, change)
             else:
                 _change_neurons(view, text.plasticity.parameter, group, factors, name)
     return handed

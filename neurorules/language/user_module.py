@@ -1,0 +1,92 @@
+"""Functions of the user's that a text names, `module:function`, from the current folder or an installed package."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from neurorules.language.errors import UserError
+from neurorules.language.options import convert_options
+
+
+def function_of(where: str, module: str, function: str, absent: str, returns: str) -> Callable[..., Any]:
+    """Import a module, and find a function in it.
+
+    Args:
+        where: names the text in messages, such as "data 'mine:make_data'".
+        module: dotted path of the module.
+        function: name of the function.
+        absent: what a message says of a module that does not exist, with what to do.
+        returns: what the function should return, in a message.
+
+    Returns:
+        The function.
+
+    Raises:
+        UserError: there is none, or the module does not import.
+    """
+    try:
+        imported = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0]:
+            raise UserError(f"{where}: {module} needs a missing package ({error})") from error
+        raise UserError(f"{where}: {absent}") from None
+    except Exception as error:
+        raise UserError(f"{where}: {module} does not import ({in_one_line(error)}). Correct it") from error
+    made = vars(imported).get(function)
+    if not callable(made):
+        raise UserError(
+            f"{where}: {imported.__file__} has no function '{function}'. Write one that takes no argument and returns "
+            f"{returns}"
+        )
+    return made
+
+
+def call(where: str, name: str, function: Callable[..., Any], options: Mapping[str, str]) -> Any:
+    """Call a function of the user's.
+
+    Args:
+        where: names the text in messages.
+        name: of the function, in messages.
+        function: what is called.
+        options: its arguments as texts, by name.
+
+    Returns:
+        What it returns.
+
+    Raises:
+        UserError: it takes no such argument, or it raises an error.
+    """
+    try:
+        return function(**convert_options(where, function, options))
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{where}: {name}() failed ({in_one_line(error)}). Try it alone in Python") from error
+
+
+def in_one_line(error: Exception) -> str:
+    """Kind and message of an error, in at most 200 characters."""
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"{reason:.200}"
+
+
+def is_module_path(text: str) -> bool:
+    """Whether a text may be the dotted path of a module."""
+    return all(piece.isidentifier() for piece in text.split("."))
+
+
+@contextmanager
+def current_folder() -> Iterator[None]:
+    """Let modules of the current folder be imported inside the block."""
+    before = list(sys.path)
+    sys.path.insert(0, str(Path.cwd()))
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path[:] = before

@@ -1,0 +1,113 @@
+"""The neuron whose membrane is a difference of two synaptic currents, with the conventions of snnTorch's Alpha."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from neurorules.contracts.neuron import Neuron, Observed, Reset
+from neurorules.contracts.surrogate import Surrogate
+from neurorules.neurons._integrator import placed
+
+
+class AlphaState(NamedTuple):
+    """The state after a step, (B, *shape) each.
+
+    Args:
+        excitatory: current that decays by alpha.
+        inhibitory: current that decays by beta, of the other sign.
+        membrane: what the threshold saw.
+    """
+
+    excitatory: Tensor
+    inhibitory: Tensor
+    membrane: Tensor
+
+
+@dataclass(frozen=True)
+class AlphaIntegrator(Neuron[AlphaState]):
+    """e[t] = alpha e[t-1] + I[t], i[t] = beta i[t-1] - I[t], v[t] = tau (e[t] + i[t]), tau = ln a / (ln b - ln a) + 1.
+
+    Conventions are those of snnTorch 1.0.0, bit for bit. A reset comes one step after its spike. "zero" wipes out both
+    currents and v; "subtract" takes the threshold from e, wipes out i, and adds i[t-1] to v.
+
+    Args:
+        alpha: decay of the excitatory current per step, in (0, 1), above beta; a number or a tensor (*shape).
+        beta: decay of the inhibitory current per step, in [0, 1); likewise.
+        v_threshold: threshold, > 0; likewise.
+        reset: what a spike does.
+        surrogate: psi and its primitive, around the threshold.
+    """
+
+    alpha: float | Tensor
+    beta: float | Tensor
+    v_threshold: float | Tensor
+    reset: Reset
+    surrogate: Surrogate
+    spiking = True
+    needs_whole_trial = True
+
+    def initial(self, current: Tensor) -> AlphaState:
+        nothing = torch.zeros_like(current)
+        return AlphaState(nothing, nothing, nothing)
+
+    def step(self, state: AlphaState, current: Tensor) -> tuple[Tensor, Observed, AlphaState]:
+        late = self._spikes(state.membrane)
+        e = self.alpha * state.excitatory + current
+        i = self.beta * state.inhibitory - current
+        v = self._tau(current) * (e + i)
+        if self.reset == "subtract":
+            e, i, v = e - self.v_threshold * late, i - i * late, v - -state.inhibitory * late
+        elif self.reset == "zero":
+            e, i, v = e - e * late, i - i * late, v - v * late
+        return self._spikes(v), Observed(v), AlphaState(e, i, v)
+
+    def _spikes(self, v: Tensor) -> Tensor:
+        return ((v - self.v_threshold) > 0).to(v.dtype)
+
+    def _tau(self, like: Tensor) -> Tensor:
+        """tau in the precision of the currents, in which snnTorch computes it."""
+        numbers = (self.alpha, self.beta)
+        alpha, beta = (torch.log(torch.as_tensor(value, dtype=like.dtype, device=like.device)) for value in numbers)
+        return alpha / (beta - alpha) + 1
+
+    @property
+    def scale(self) -> float | Tensor:
+        """The threshold."""
+        return self.v_threshold
+
+    def psi(self, v: Tensor) -> Tensor:
+        return self.surrogate.psi(v - self.v_threshold)
+
+    def primitive(self, v: Tensor) -> Tensor:
+        return self.surrogate.primitive(v - self.v_threshold)
+
+    def reversed_in_time(self, post: Tensor, spikes: Tensor) -> Tensor:
+        """The adjoint of both currents' recursions, resets held fixed.
+
+        In each step the current of that step cancels in v, so that v is made of the currents of the step before:
+        A[t] = (dv[t+1]/dx[t]) post[t+1] + keep[t+1] A[t+1] for x = e and x = i, and their sum reaches I[t].
+        """
+        late = torch.cat([torch.zeros_like(spikes[:1]), spikes[:-1]])
+        tau, passed = self._tau(post), torch.ones_like(late) if self.reset == "none" else 1 - late
+        if self.reset == "subtract":
+            keep_e, admit_e = self.alpha * torch.ones_like(late), torch.ones_like(late)
+            read_e, read_i = tau * keep_e, tau * self.beta + late
+        else:
+            keep_e, admit_e = self.alpha * passed, passed
+            read_e, read_i = tau * keep_e, tau * self.beta * passed
+        keep_i = self.beta * passed
+        reached = torch.empty_like(post)
+        a_e, a_i = torch.zeros_like(post[0]), torch.zeros_like(post[0])
+        for t in reversed(range(len(post))):
+            reached[t] = admit_e[t] * a_e - passed[t] * a_i
+            a_e = read_e[t] * post[t] + keep_e[t] * a_e
+            a_i = read_i[t] * post[t] + keep_i[t] * a_i
+        return reached
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> AlphaIntegrator:
+        alpha, beta = placed(self.alpha, device, dtype), placed(self.beta, device, dtype)
+        return replace(self, alpha=alpha, beta=beta, v_threshold=placed(self.v_threshold, device, dtype))

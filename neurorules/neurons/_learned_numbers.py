@@ -1,0 +1,84 @@
+"""Leaky integrators that learn their own decay or threshold, as snnTorch's do with learn_beta and learn_threshold.
+
+A rule that teaches weights through the membrane teaches these numbers by the same post factor: a number acts on the
+membrane as a current would, and the threshold on the distance to it as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neurorules.contracts.neuron import OwnFactor
+from neurorules.neurons._integrator import Integrator
+from neurorules.neurons._leaky import LeakyIntegrator
+from neurorules.neurons._synaptic import SynapticIntegrator
+
+BETA, THRESHOLD = "beta", "v_threshold"
+"""Names of the numbers that may learn."""
+
+
+class LearnedNumbers(Integrator[Any]):
+    """What both kinds share; resets are delayed by one step, and held fixed where changes are carried on."""
+
+    learned: tuple[str, ...]
+    shape: tuple[int, ...]
+    needs_whole_trial = True
+
+    @property
+    def learns(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Those of "beta" and "v_threshold" that learn."""
+        return self.learned
+
+    def parameters(self, shape: tuple[int, ...]) -> dict[str, Tensor]:
+        """The numbers that the neurons begin with, () for all or one for each neuron."""
+        return {name: torch.as_tensor(getattr(self, name)).detach().clone() for name in self.learned}
+
+    def with_parameters(self, own: Mapping[str, Tensor]) -> Integrator[Any]:
+        """The same neurons with these numbers; a decay outside [0, 1] counts as the end that is next to it."""
+        numbers: dict[str, Any] = {name: own[name].expand(self.shape).contiguous() for name in self.learned}
+        if BETA in numbers:
+            numbers[BETA] = numbers[BETA].clamp(0, 1)
+        return replace(self, **numbers)
+
+    def own_factors(self, own: Mapping[str, Tensor], v: Tensor, spikes: Tensor) -> dict[str, OwnFactor]:
+        """How v and its distance to the threshold change with each number, the state of the step before held fixed."""
+        nothing = torch.zeros_like(v[:1])
+        u, late = torch.cat([nothing, v[:-1]]), torch.cat([nothing, spikes[:-1]])
+        factors = {}
+        if BETA in self.learned:
+            inside = ((own[BETA] >= 0) & (own[BETA] <= 1)).to(v.dtype)
+            factors[BETA] = OwnFactor((u * (1 - late) if self.reset == "zero" else u) * inside, 0.0)
+        if THRESHOLD in self.learned:
+            factors[THRESHOLD] = OwnFactor(-late if self.reset == "subtract" else torch.zeros_like(v), -1.0)
+        return factors
+
+
+@dataclass(frozen=True)
+class LearningLeaky(LearnedNumbers, LeakyIntegrator):
+    """A leaky integrator that learns numbers of its own.
+
+    Args:
+        learned: "beta", "v_threshold", or both.
+        shape: of the population.
+    """
+
+    learned: tuple[str, ...]
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class LearningSynaptic(LearnedNumbers, SynapticIntegrator):
+    """A leaky integrator with a synaptic current, which learns numbers of its own.
+
+    Args:
+        learned: "beta", "v_threshold", or both.
+        shape: of the population.
+    """
+
+    learned: tuple[str, ...]
+    shape: tuple[int, ...]

@@ -1,0 +1,97 @@
+"""The net of a run that is made of modules: its description and what it began with, as a file of the run folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from neurorules.contracts.normalisation import CurrentStatistics
+from neurorules.contracts.running_mean import RunningMean
+from neurorules.language.errors import UserError
+from neurorules.network.description import digest_of, network_of, words_of
+from neurorules.runs.folder import NET
+from neurorules.runs.tensors import load_tensors, save_tensors
+from neurorules.torch_path.snntorch.imported import Imported
+
+SIGN = "#"
+"""Stands in the name of such a net before the digest of its description."""
+WORDS, NAME, FROZEN = "net", "name", "frozen"
+"""Names of the texts that the file holds beside its tensors."""
+NUMBERS, PARAMETERS, AVERAGES = "numbers/", "parameters/", "averages/"
+"""How the names of its tensors begin: numbers of neurons, weights and biases, averages of batch normalisation."""
+
+
+def named(net: Imported, name: str) -> Imported:
+    """A net under a name that tells it from others of other layers or neurons; its weights make no difference.
+
+    Args:
+        net: as read from a module.
+        name: as users know it, such as its class.
+
+    Returns:
+        The same net, its name with a digest behind.
+    """
+    words, numbers = words_of(net.network)
+    digest = digest_of(words, numbers, sorted(net.frozen))
+    return Imported(net.network, net.parameters, net.statistics, net.frozen, f"{name}{SIGN}{digest}")
+
+
+def save_net(folder: Path, net: Imported) -> None:
+    """Write the net of a run that begins.
+
+    Args:
+        folder: of the run.
+        net: with its name.
+    """
+    words, numbers = words_of(net.network)
+    tensors = {f"{NUMBERS}{name}": value for name, value in numbers.items()}
+    tensors |= {f"{PARAMETERS}{name}": value for name, value in net.parameters.items()}
+    for layer, averages in net.statistics.items():
+        for which, one in zip(("mean", "square"), averages, strict=True):
+            tensors |= {f"{AVERAGES}{layer}/{which}/{part}": value for part, value in one._asdict().items()}
+    texts = {WORDS: json.dumps(words), NAME: net.name, FROZEN: json.dumps(sorted(net.frozen))}
+    save_tensors(folder / NET, tensors, texts)
+
+
+def load_net(folder: Path, name: str) -> Imported | None:
+    """Read the net of a run.
+
+    Args:
+        folder: of the run.
+        name: of the net in the configuration of the run.
+
+    Returns:
+        The net; None for a net that its text says whole.
+
+    Raises:
+        UserError: the file is missing or damaged, or describes another net.
+    """
+    if SIGN not in name:
+        return None
+    path = folder / NET
+    tensors, texts = load_tensors(path)
+    try:
+        words, frozen = json.loads(texts[WORDS]), json.loads(texts[FROZEN])
+    except (KeyError, ValueError):
+        raise UserError(f"{path} is damaged, it describes no net. Restore it, or train again with --force") from None
+    numbers = _below(tensors, NUMBERS)
+    if digest_of(words, numbers, frozen) != name.rpartition(SIGN)[2]:
+        raise UserError(
+            f"{path} describes another net than that of config.json, {name}. Restore it, or train again with --force"
+        )
+    averages = _below(tensors, AVERAGES)
+    layers = dict.fromkeys(key.partition("/")[0] for key in averages)
+    statistics = {layer: CurrentStatistics(*(_mean(averages, layer, which) for which in ("mean", "square")))
+                  for layer in layers}  # fmt: skip
+    return Imported(network_of(words, numbers), _below(tensors, PARAMETERS), statistics, frozenset(frozen), name)
+
+
+def _below(tensors: Mapping[str, Tensor], beginning: str) -> dict[str, Tensor]:
+    return {name.removeprefix(beginning): value for name, value in tensors.items() if name.startswith(beginning)}
+
+
+def _mean(averages: Mapping[str, Tensor], layer: str, which: str) -> RunningMean:
+    return RunningMean(*(averages[f"{layer}/{which}/{part}"] for part in RunningMean._fields))
