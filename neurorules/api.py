@@ -11,6 +11,8 @@ from neurorules.language.keywords import with_keywords
 from neurorules.language.registry import with_own_parts
 from neurorules.runner.dispatch import train as train_config
 from neurorules.runner.given_data import SensorSize, given_data
+from neurorules.runs.folder import RunFolder
+from neurorules.runs.shown.result import Result
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.restore import restore_learner
@@ -31,8 +33,9 @@ def train(
     resume: bool = False,
     force: bool = False,
     quiet: bool = True,
+    log: str | None = None,
     **settings: Any,
-) -> dict[str, Any]:
+) -> Result:
     """Train one network.
 
     Args:
@@ -45,11 +48,12 @@ def train(
         data_dir: folder in which data sets lie; None for the usual one.
         resume: go on with the run in `out`.
         force: replace a run in `out`.
-        quiet: show no progress bar.
+        quiet: show no progress bar; without it there is one in a terminal and below the cell of a notebook.
+        log: logs for other programs in the run folder, comma-separated: csv (`metrics.csv`), tensorboard.
         settings: the settings below, such as rule="sigprop".
 
     Returns:
-        The result: test_accuracy and validation_accuracy in 0..1, and all that `result.json` holds.
+        The result, a dictionary: test_accuracy and validation_accuracy in 0..1, and all that `result.json` holds.
 
     Raises:
         UserError: a setting is unknown or out of its range, or the data or the run folder cannot be used.
@@ -57,7 +61,8 @@ def train(
     given = given_data(data, batch_first, sensor_size, data_dir)
     config = config_from({**with_own_parts({**settings, "rule": rule}), **given.settings}, "train(...)")
     folder = None if out is None else Path(out)
-    return train_config(config, folder, data_dir=given.place, resume=resume, force=force, quiet=quiet)
+    result = train_config(config, folder, data_dir=given.place, resume=resume, force=force, quiet=quiet, log=log)
+    return Result(result, [] if folder is None else RunFolder(folder).read_metrics())
 
 
 def load(

@@ -7,6 +7,7 @@ from typing import Any
 
 from neurorules.compare.comparison import command_line, plan
 from neurorules.compare.comparison import compare as compare_configs
+from neurorules.compare.shown import Comparison
 from neurorules.language.config import TrainConfig, config_from
 from neurorules.language.registry import with_own_parts
 from neurorules.runner.dispatch import with_data
@@ -33,7 +34,7 @@ def compare(
     resume: bool = False,
     quiet: bool = True,
     **settings: Any,
-) -> dict[str, Any]:
+) -> Comparison:
     """Train every rule with every seed on the same net, data order and initial weights.
 
     Args:
@@ -49,7 +50,7 @@ def compare(
         settings: as in `train`, for all runs.
 
     Returns:
-        What `compare.json` holds.
+        What `compare.json` holds, a dictionary.
 
     Raises:
         UserError: a name is unknown, or `out` holds another comparison.
@@ -60,7 +61,8 @@ def compare(
         config, Path(out), rules=rules, seeds=seeds, folds=folds, hardware=hardware, controls=controls
     )
     config, place = with_data(config, given.place)
-    return compare_configs(
+    found = compare_configs(
         plan(config, rules, seeds, hardware, None, controls, folds), Path(out), jobs=jobs, dask=dask, data_dir=place,
         force=force, resume=resume, quiet=quiet, command=command,
     )  # fmt: skip
+    return Comparison(found)

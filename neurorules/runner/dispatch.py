@@ -12,6 +12,7 @@ from neurorules.datasets import held
 from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
+from neurorules.runs.logs import check_installed, kinds_of
 from neurorules.torch_path.training.batches import load_training_data, with_steps_of_data
 from neurorules.torch_path.training.checks import Diverged
 from neurorules.torch_path.training.learner import Learner
@@ -107,6 +108,7 @@ def train(
     force: bool = False,
     quiet: bool = False,
     watchers: Sequence[Watcher] = (),
+    log: str | None = None,
 ) -> dict[str, Any]:
     """Train one network on the path that its configuration names (see `torch_path.training.trainer.train`).
 
@@ -118,6 +120,7 @@ def train(
         force: replaces an older run in `out`.
         quiet: shows no progress bar.
         watchers: look at the learner between epochs; in continuous time there are none.
+        log: logs for other programs in the run folder, comma-separated: csv, tensorboard.
 
     Returns:
         What `result.json` holds.
@@ -127,11 +130,16 @@ def train(
         Diverged: a number is no longer finite; the last checkpoint is kept.
         Interrupted: the user stopped it; the checkpoint is saved.
     """
+    kinds = kinds_of(log)
+    if kinds and out is None:
+        raise UserError(f"a log lies in the run folder, and none is named: {', '.join(kinds)}. Give out, such as 'run'")
+    check_installed(kinds)
     config, data_dir = with_data(config, data_dir)
+    how: dict[str, Any] = {"data_dir": data_dir, "resume": resume, "force": force, "quiet": quiet, "log": kinds}
     if config.path == "continuous":
         from neurorules.brian2_continuous.trainer import train as run_circuit
 
-        return run_circuit(config, out, data_dir=data_dir, resume=resume, force=force, quiet=quiet)
+        return run_circuit(config, out, **how)
     from neurorules.torch_path.training.trainer import train as run
 
-    return run(config, out, data_dir=data_dir, resume=resume, force=force, quiet=quiet, watchers=watchers)
+    return run(config, out, watchers=watchers, **how)

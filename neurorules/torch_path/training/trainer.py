@@ -14,6 +14,7 @@ from neurorules.rules import RULES
 from neurorules.runs import own_copies
 from neurorules.runs.beginning import own_run
 from neurorules.runs.interrupt import polite_stop
+from neurorules.runs.logs import close_logs, logs_of_run
 from neurorules.runs.memory import PeakMemory
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.process.threads import check_threads, running_on, threads_of
@@ -37,6 +38,7 @@ def train(
     quiet: bool = False,
     data: Data | None = None,
     watchers: Sequence[Watcher] = (),
+    log: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Train one network and return its result.
 
@@ -49,6 +51,7 @@ def train(
         quiet: no progress bar.
         data: the configuration's data where it is loaded already; None to load it.
         watchers: look at the learner before the first epoch and after each; their time is not learning time.
+        log: kinds of logs that are written into the run folder beside its metrics (see `runs.logs`).
 
     Returns:
         Settings and figures by name, as `report.result_of` gives them.
@@ -76,6 +79,8 @@ def train(
                 run.restore(run.folder)
             else:
                 own_copies.keep(out, own_files_of(settled))
+            run.logs = logs_of_run(log, out, run.folder.read_metrics())
+            stack.callback(close_logs, run.logs)
         run.at.threads = threads_of(settled, learner.model.network, run.at.threads)
         with polite_stop() as stop, running_on(run.at.threads):
             run.learn(stop)
