@@ -6,7 +6,6 @@ from typing import Any
 
 from neurorules.compare.table import COLUMNS, cells, rows_of
 from neurorules.runs.shown.markup import picture, table
-from neurorules.runs.shown.pictures import bars
 
 
 class Comparison(dict[str, Any]):
@@ -17,6 +16,8 @@ class Comparison(dict[str, Any]):
         return f"<Comparison {self['title']}: {'; '.join(rows)}; keys {', '.join(self)}>"
 
     def _repr_html_(self) -> str:
+        from neurorules.runs.shown.pictures import bars  # drawing waits until something is shown
+
         accuracies: dict[str, list[float]] = {}
         for run in self["runs"]:
             accuracies.setdefault(run["rule"], []).append(run["test_accuracy"])

@@ -1,4 +1,4 @@
-"""Logs of a training for other programs: a CSV file, or a folder that TensorBoard reads. Each takes one row an epoch."""
+"""Logs of a training for other programs: a CSV file, or a folder that TensorBoard reads, with one row an epoch."""
 
 from __future__ import annotations
 

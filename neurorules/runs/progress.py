@@ -1,4 +1,4 @@
-"""The progress bar, for work that takes more than a second: on stderr where that is a terminal, below a notebook's cell."""
+"""The progress bar, for work that takes more than a second: on a terminal, or below the cell of a notebook."""
 
 from __future__ import annotations
 

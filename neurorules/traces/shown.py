@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from neurorules.runs.shown.markup import picture, table
-from neurorules.runs.shown.pictures import spikes
 from neurorules.traces.layout import SPIKES
 
-if TYPE_CHECKING:
-    from neurorules.traces.store import TraceReader
-
+TraceReader = Any
+"""The reader in `neurorules.traces.store`, which shows itself by these functions."""
 MOST = 20_000
 """Most spikes of a layer that are drawn; of more, an even share is."""
 
@@ -25,6 +23,8 @@ def as_line(reader: TraceReader) -> str:
 
 def as_html(reader: TraceReader) -> str:
     """A table of the layers and, where spikes were recorded, the raster of the first sample."""
+    from neurorules.runs.shown.pictures import spikes  # drawing waits until something is shown
+
     recorded = {name: reader.variables(name) for name in reader.layers}
     rows = [(n, " x ".join(map(str, reader.header.layers[n])), ", ".join(recorded[n])) for n in reader.layers]
     shown = table(("layer", "neurons", "recorded"), rows, as_line(reader).split(";")[0].strip("<>"))

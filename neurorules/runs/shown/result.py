@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from neurorules.runs.shown.markup import picture, table
-from neurorules.runs.shown.pictures import bars, curve
 
 SHOWN = ("rule", "data", "net", "neuron", "steps", "epochs", "seed", "train_samples")
 """What is shown as it is."""
@@ -37,6 +36,8 @@ class Result(dict[str, Any]):
 
     def _picture(self) -> str:
         """Validation accuracy over epochs where it is known, else the mean rates of the layers."""
+        from neurorules.runs.shown.pictures import bars, curve  # drawing waits until something is shown
+
         values = [row.get("validation_accuracy") for row in self._rows]
         known = [value for value in values if value is not None]
         if len(known) > 1:

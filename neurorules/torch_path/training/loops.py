@@ -82,13 +82,13 @@ def fit(
         batch_first: whether samples with a time axis are (B, T, *input); None finds it out by the number of labels,
             where that can be told.
         batch_size: samples of a batch, where the data come without batches.
-        callbacks: are called after each epoch with its row, one or several; all of them, and then the first that
-            returned True ends the learning. `neurorules.runs.logs` has one for CSV and one for TensorBoard.
+        callbacks: one or several, called after each epoch with its row; where one returns True, this epoch was the
+            last. `neurorules.CsvLog` and `neurorules.TensorBoardLog` are callbacks.
         quiet: show no progress bar; without it there is one in a terminal and below the cell of a notebook.
 
     Returns:
-        One row for each epoch that was learned: epoch (from 1), loss and accuracy (0..1) as means over the samples while they were
-        learned from, samples, and seconds.
+        One row for each epoch that was learned: epoch (from 1), loss and accuracy (0..1) as means over the samples
+        while they were learned from, samples, and seconds.
 
     Raises:
         UserError: a batch that is no (samples, labels), has another shape than the network reads, or is empty; a
@@ -118,7 +118,8 @@ def fit(
             means = {name: total / samples for name, total in totals.items()}
             row: Row = {"epoch": epoch + 1, **means, "samples": samples, "seconds": time.perf_counter() - started}
             rows.append(row)
-            if any([callback(row) is True for callback in watching]):
+            answers = [callback(row) for callback in watching]
+            if any(answer is True for answer in answers):
                 break
     return rows
 
