@@ -13,14 +13,19 @@ if TYPE_CHECKING:
     from neurorules.api import compare, load, train
     from neurorules.contracts.series import Series
     from neurorules.network.network import Network, build_network
+    from neurorules.runs.logs import CsvLog, TensorBoardLog
     from neurorules.torch_path.recording.recorder import Recorder
     from neurorules.torch_path.training.learner import Learner
 
     __version__: str
 
-__all__ = ["Learner", "Network", "Recorder", "Series", "build_network", "compare", "load", "train"]
+__all__ = [
+    "CsvLog", "Learner", "Network", "Recorder", "Series", "TensorBoardLog", "build_network", "compare", "load", "train",
+]  # fmt: skip
 
 _HOMES = {
+    "CsvLog": "neurorules.runs.logs",
+    "TensorBoardLog": "neurorules.runs.logs",
     "Learner": "neurorules.torch_path.training.learner",
     "Network": "neurorules.network.network",
     "Recorder": "neurorules.torch_path.recording.recorder",

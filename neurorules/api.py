@@ -13,6 +13,8 @@ from neurorules.language.settings import Task
 from neurorules.runner.dispatch import train as train_config
 from neurorules.runner.given_data import SensorSize, given_data
 from neurorules.runner.given_net import without_module
+from neurorules.runs.folder import RunFolder
+from neurorules.runs.shown.result import Result
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.restore import restore_learner
@@ -34,8 +36,9 @@ def train(
     resume: bool = False,
     force: bool = False,
     quiet: bool = True,
+    log: str | None = None,
     **settings: Any,
-) -> dict[str, Any]:
+) -> Result:
     """Train one network.
 
     Args:
@@ -50,13 +53,14 @@ def train(
         data_dir: folder in which data sets lie; None for the usual one.
         resume: go on with the run in `out`.
         force: replace a run in `out`.
-        quiet: show no progress bar.
+        quiet: show no progress bar; without it there is one in a terminal and below the cell of a notebook.
+        log: logs for other programs in the run folder, comma-separated: csv (`metrics.csv`), tensorboard.
         settings: the settings below, such as rule="sigprop". The net may also be a torch.nn.Module of torch and
             snnTorch layers, whose forward computes one step; it begins with its own weights, and stays as it is.
 
     Returns:
-        The result: test_accuracy and validation_accuracy in 0..1, or the figures of another task, such as test_mse, and
-        all that `result.json` holds.
+        The result, a dictionary: test_accuracy and validation_accuracy in 0..1, or the figures of another task, such as
+        test_mse, and all that `result.json` holds.
 
     Raises:
         UserError: a setting is unknown or out of its range, or the data or the run folder cannot be used.
@@ -65,7 +69,10 @@ def train(
     settings, net = without_module(with_own_parts({**settings, "rule": rule}))
     config = config_from({**settings, **given.settings}, "train(...)")
     folder = None if out is None else Path(out)
-    return train_config(config, folder, data_dir=given.place, resume=resume, force=force, quiet=quiet, net=net)
+    result = train_config(
+        config, folder, data_dir=given.place, resume=resume, force=force, quiet=quiet, log=log, net=net
+    )
+    return Result(result, [] if folder is None else RunFolder(folder).read_metrics())
 
 
 def load(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from neurorules.language.errors import UserError
 from neurorules.rules import RULES
 from neurorules.runs.beginning import own_run
 from neurorules.runs.interrupt import polite_stop
+from neurorules.runs.logs import close_logs, logs_of_run
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.batches import Data, TrainingData, load_data, settled_by_data
 
@@ -68,6 +70,7 @@ def train(
     force: bool = False,
     quiet: bool = False,
     data: Data | None = None,
+    log: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Train one network in continuous time.
 
@@ -79,6 +82,7 @@ def train(
         force: replace a run in `out`.
         quiet: show no progress bar.
         data: the data, where it has been loaded; None to load what the configuration names.
+        log: kinds of logs that are written into the run folder beside its metrics (see `runs.logs`).
 
     Returns:
         The result, as `parts.report.result_of` describes it, with the rule's `needs`.
@@ -101,6 +105,8 @@ def train(
             run.folder = stack.enter_context(own)
             if resume:
                 run.restore(run.folder)
+            run.logs = logs_of_run(log, out, run.folder.read_metrics())
+            stack.callback(close_logs, run.logs)
         with polite_stop() as stop:
             run.learn(stop)
             return run.finish(data)

@@ -21,6 +21,7 @@ from neurorules.runs import checkpoint
 from neurorules.runs.beginning import where_kept
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.interrupt import StopFlag, stopped
+from neurorules.runs.logs import Log
 from neurorules.runs.progress import progress
 from neurorules.runs.tensors import from_arrays, to_arrays
 from neurorules.torch_path.training.batches import Data, Part, TrainingData, epoch_order
@@ -53,6 +54,7 @@ class CircuitRun:
     stream: Stream
     currents: Currents
     quiet: bool
+    logs: list[Log] = field(default_factory=list)
     folder: RunFolder | None = None
     at: Position = field(default_factory=Position)
     saved: float = field(default_factory=time.monotonic)
@@ -125,6 +127,8 @@ class CircuitRun:
         self.at = Position(self.at.epoch + 1, seconds=self.at.seconds, validation=[*self.at.validation, accuracy])
         if self.folder is not None:
             self.folder.append_metrics(row)
+        for log in self.logs:
+            log(row)
         self.save()
 
     def _evaluate(self, part: Part) -> tuple[float, dict[str, float]]:

@@ -68,10 +68,11 @@ def cite(
     json: Json = False,
 ) -> None:
     """Say which paper a rule comes from, how ours deviates, and what its equations are."""
+    from neurorules.language.registry import own_part
     from neurorules.runner.bibtex import bibtex_of
     from neurorules.runner.catalogue import catalogue, citation
 
-    source = citation(rule)
+    source = citation(own_part(rule, "rule"))
     if bibtex:
         entry = bibtex_of(source["rule"], source)
         if json:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from neurorules.commands.completion import words
 from neurorules.commands.output import print_json
 from neurorules.commands.settings import DataDir, Force, Json, Resume, with_settings
 from neurorules.language.config import TrainConfig
@@ -38,6 +39,13 @@ def train(
     record_layers: Annotated[
         str | None, typer.Option(help="Layers to record, such as input,hidden1; all by default.")
     ] = None,
+    log: Annotated[
+        str | None,
+        typer.Option(
+            help="Logs for other programs in the run folder, comma-separated: csv (metrics.csv), tensorboard.",
+            autocompletion=words(["csv", "tensorboard"]),
+        ),
+    ] = None,
     resume: Resume = False,
     force: Force = False,
     json: Json = False,
@@ -53,7 +61,9 @@ def train(
         if record is not None:
             recording = _recording(config, folder if resume else None, record, record_samples, record_layers)
             watchers.append(open_files.enter_context(recording))
-        result = run(config, folder, data_dir=data_dir, resume=resume, force=force, quiet=json, watchers=watchers)
+        result = run(
+            config, folder, data_dir=data_dir, resume=resume, force=force, quiet=json, watchers=watchers, log=log
+        )
     if json:
         print_json(result)
         return

@@ -8,6 +8,7 @@ from typing import Any
 
 from neurorules.compare.comparison import command_line, plan
 from neurorules.compare.comparison import compare as compare_configs
+from neurorules.compare.shown import Comparison
 from neurorules.language.config import TrainConfig, config_from
 from neurorules.language.registry import with_own_parts
 from neurorules.language.settings import Task
@@ -37,7 +38,7 @@ def compare(
     resume: bool = False,
     quiet: bool = True,
     **settings: Any,
-) -> dict[str, Any]:
+) -> Comparison:
     """Train every rule with every seed on the same net, data order and initial weights.
 
     Args:
@@ -54,7 +55,7 @@ def compare(
             init="given" every run begins with the module's own weights.
 
     Returns:
-        What `compare.json` holds.
+        What `compare.json` holds, a dictionary.
 
     Raises:
         UserError: a name is unknown, or `out` holds another comparison.
@@ -68,7 +69,8 @@ def compare(
     command = command_line(
         config, Path(out), rules=rules, seeds=seeds, folds=folds, hardware=hardware, controls=controls
     )
-    return compare_configs(
+    found = compare_configs(
         plan(settled, rules, seeds, hardware, None, controls, folds), Path(out), jobs=jobs, dask=dask, data_dir=place,
         force=force, resume=resume, quiet=quiet, command=command, net=own,
     )  # fmt: skip
+    return Comparison(found)

@@ -14,7 +14,7 @@ from neurorules.datasets import DATASETS
 from neurorules.encoders import ENCODERS
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.own_files import is_path
-from neurorules.language.registry import Registry, own_part
+from neurorules.language.registry import Registry
 from neurorules.language.rules import Rule
 from neurorules.neurons import NEURONS
 from neurorules.normalisations import NORMALISATIONS
@@ -119,7 +119,7 @@ def citation(text: str) -> dict[str, Any]:
     Raises:
         UserError: the rule or an option is unknown.
     """
-    rule: Rule = RULES.make(own_part(text, "rule"))
+    rule: Rule = RULES.make(text)
     if not isinstance(rule, Rule):
         raise UserError(f"'{text}' is not a rule")
     equations = [asdict(plasticity) for plasticity in rule.plasticity]

@@ -14,6 +14,7 @@ from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
 from neurorules.runner.given_net import with_net
+from neurorules.runs.logs import check_installed, kinds_of
 from neurorules.torch_path.snntorch.imported import Imported
 from neurorules.torch_path.training.batches import load_training_data, sizes_of, with_steps_of_data
 from neurorules.torch_path.training.checks import Diverged
@@ -118,6 +119,7 @@ def train(
     quiet: bool = False,
     watchers: Sequence[Watcher] = (),
     net: Any = None,
+    log: str | None = None,
 ) -> dict[str, Any]:
     """Train one network on the path that its configuration names (see `torch_path.training.trainer.train`).
 
@@ -131,6 +133,7 @@ def train(
         watchers: look at the learner between epochs; in continuous time there are none.
         net: a module, or a net that was read before; None for what the configuration names. A module begins with its
             own weights where `init` is left open.
+        log: logs for other programs in the run folder, comma-separated: csv, tensorboard.
 
     Returns:
         What `result.json` holds.
@@ -140,15 +143,20 @@ def train(
         Diverged: a number is no longer finite; the last checkpoint is kept.
         Interrupted: the user stopped it; the checkpoint is saved.
     """
+    kinds = kinds_of(log)
+    if kinds and out is None:
+        raise UserError(f"a log lies in the run folder, and none is named: {', '.join(kinds)}. Give out, such as 'run'")
+    check_installed(kinds)
     config, data_dir = with_data(config, data_dir)
     config, own = _net_of(config, data_dir, net, out if resume else None)
+    how: dict[str, Any] = {"data_dir": data_dir, "resume": resume, "force": force, "quiet": quiet, "log": kinds}
     if config.path == "continuous":
         from neurorules.brian2_continuous.trainer import train as run_circuit
 
-        return run_circuit(config, out, data_dir=data_dir, resume=resume, force=force, quiet=quiet)
+        return run_circuit(config, out, **how)
     from neurorules.torch_path.training.trainer import train as run
 
-    return run(config, out, data_dir=data_dir, resume=resume, force=force, quiet=quiet, watchers=watchers, net=own)
+    return run(config, out, watchers=watchers, net=own, **how)
 
 
 def _net_of(

@@ -6,7 +6,6 @@ A run has begun once it has stored something: a checkpoint, a row of metrics, a 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 from neurorules.disk.lock import owned_folder
 from neurorules.language.config import TrainConfig
 from neurorules.runs.atomic import remove_leftovers
-from neurorules.runs.folder import CONFIG, NET, OWN_FILES, RUN_FILES, RunFolder, open_run
+from neurorules.runs.folder import BESIDE, CONFIG, NET, RUN_FILES, RunFolder, open_run, remove_places
 from neurorules.runs.outputs import TRACES
 
 MEASURES = "measures"
@@ -53,7 +52,7 @@ def own_run(
     with owned_folder(path):
         replaced = force and not resume and _set_aside(path)
         new = not (path / CONFIG).exists()
-        beside = [path / name for name in (TRACES, MEASURES, OWN_FILES) if not (path / name).exists()]
+        beside = [path / name for name in (TRACES, MEASURES, *BESIDE) if not (path / name).exists()]
         try:
             yield open_run(path, config, resume, force, settle)
         except BaseException:
@@ -61,20 +60,12 @@ def own_run(
                 for name in (CONFIG, NET):
                     (path / name).unlink(missing_ok=True)
                 remove_leftovers(path, RUN_FILES)
-                _remove(beside)
+                remove_places(beside)
                 if replaced:
                     _move_files(path / ASIDE, path)
             raise
         finally:
             _forget_replaced(path)
-
-
-def _remove(places: list[Path]) -> None:
-    """Remove files and folders where they exist."""
-    for place in places:
-        if place.is_dir():
-            shutil.rmtree(place, ignore_errors=True)
-        place.unlink(missing_ok=True)
 
 
 def has_begun(path: Path) -> bool:
@@ -101,14 +92,14 @@ def _set_aside(path: Path) -> bool:
 
 def _move_files(source: Path, target: Path) -> None:
     """Move the files of a run from one folder to another."""
-    for name in (*RUN_FILES, OWN_FILES):
+    for name in (*RUN_FILES, *BESIDE):
         with suppress(FileNotFoundError):
             os.replace(source / name, target / name)
 
 
 def _forget_replaced(path: Path) -> None:
     """Remove the files of a run that was replaced."""
-    shutil.rmtree(path / ASIDE / OWN_FILES, ignore_errors=True)
+    remove_places([path / ASIDE / name for name in BESIDE])
     for name in RUN_FILES:
         (path / ASIDE / name).unlink(missing_ok=True)
     with suppress(OSError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,10 @@ OWN_FILES = "own_files"
 """Name of the folder, in a run folder, with copies of the user's own files that the run learned by."""
 NET = "net.safetensors"
 """Describes the net of a run where no text can, with what it began with; such a run has it from the start."""
+CSV_LOG, TENSORBOARD_LOG = "metrics.csv", "tensorboard"
+"""Names of a run's logs for other programs."""
+BESIDE = (OWN_FILES, CSV_LOG, TENSORBOARD_LOG)
+"""Files and folders that a run may have beside its own files, and that go with it when it is replaced."""
 RUN_FILES = (RESULT, SEAL_FILE, WEIGHTS, METRICS, *checkpoint.FILES, NET, CONFIG)
 
 FIRST_KEYS = (
@@ -234,10 +238,19 @@ class RunFolder:
 
     def remove(self) -> None:
         """Remove the files of the run and nothing else, its configuration last."""
-        shutil.rmtree(self.path / OWN_FILES, ignore_errors=True)
+        remove_places([self.path / name for name in BESIDE])
         for name in RUN_FILES:
             (self.path / name).unlink(missing_ok=True)
         remove_leftovers(self.path, RUN_FILES)
+
+
+def remove_places(places: Iterable[Path]) -> None:
+    """Remove files and folders where they exist."""
+    for place in places:
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place, ignore_errors=True)
+        else:
+            place.unlink(missing_ok=True)
 
 
 def _object(path: Path) -> dict[str, Any]:

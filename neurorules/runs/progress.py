@@ -1,4 +1,4 @@
-"""The progress bar: on stderr, for work that takes more than a second, where stderr is a terminal."""
+"""The progress bar, for work that takes more than a second: on a terminal, or below the cell of a notebook."""
 
 from __future__ import annotations
 
@@ -7,27 +7,29 @@ import time
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from neurorules.runs.notebook import NotebookDisplay, in_notebook
 
 Item = TypeVar("Item")
 
 DELAY_S = 1.0  # a bar appears after so many seconds of work
 
 # A bar inside a bar (batches of a run, runs of a comparison) is a line of the outer one's display.
-_display: ContextVar[Progress | None] = ContextVar("neurorules_progress", default=None)
+_display: ContextVar[Progress | NotebookDisplay | None] = ContextVar("neurorules_progress", default=None)
 
 
 class Bar:
     """A count of steps. Until its bar is due, `advance` costs no more than reading the clock."""
 
-    def __init__(self, display: Progress | None, task: str, total: int | None) -> None:
+    def __init__(self, display: Progress | NotebookDisplay | None, task: str, total: int | None) -> None:
         self._display, self._task, self._total = display, task, total
         self._done = 0
         self._since = time.monotonic()
-        self._id: TaskID | None = None
+        self._id: Any = None
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         """Count steps that are done.
@@ -54,7 +56,7 @@ class Bar:
 def progress(task: str, total: int | None = None, quiet: bool = False) -> Iterator[Bar]:
     """Draw a bar for the work inside the block.
 
-    Nothing is drawn where stderr is no terminal, or where the work ends within a second.
+    Nothing is drawn where stderr is no terminal and this no notebook, or where the work ends within a second.
 
     Args:
         task: what the bar is called, such as "epoch 3".
@@ -73,7 +75,7 @@ def progress(task: str, total: int | None = None, quiet: bool = False) -> Iterat
     finally:
         bar.close()
         _display.reset(token)
-        if display is not None and display is not outer and display.live.is_started:
+        if display is not None and display is not outer and _is_started(display):
             display.stop()
 
 
@@ -97,8 +99,14 @@ def track(items: Iterable[Item], task: str, total: int | None = None, quiet: boo
             bar.advance()
 
 
-def _new_display() -> Progress | None:
-    """A display on stderr; None where that is no terminal."""
+def _is_started(display: Progress | NotebookDisplay) -> bool:
+    return display.is_started if isinstance(display, NotebookDisplay) else display.live.is_started
+
+
+def _new_display() -> Progress | NotebookDisplay | None:
+    """A display below the cell of a notebook or on stderr; None where there is neither notebook nor terminal."""
+    if in_notebook():
+        return NotebookDisplay()
     if not sys.stderr.isatty():
         return None
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -25,6 +25,7 @@ from neurorules.traces.layout import (
     TAKEN,
     VARIABLES,
 )
+from neurorules.traces.shown import as_html, as_line
 from neurorules.traces.spikes import Events, SpikeBits
 from neurorules.traces.spikes_of_format_2 import SpikeBlocks
 from neurorules.traces.user_block import open_trace
@@ -96,6 +97,12 @@ class TraceReader:
 
     def __iter__(self) -> Iterator[Sample]:
         return iter(self.samples)
+
+    def __repr__(self) -> str:
+        return as_line(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
 
     @property
     def layers(self) -> list[str]:

@@ -43,7 +43,7 @@ def learner(**settings: Any) -> Learner:
 def test_a_data_loader_is_learned_from_and_evaluated() -> None:
     one, rows = learner(), []
     before = one.evaluate(loader())
-    history = one.fit(loader(), epochs=6, after_epoch=rows.append)
+    history = one.fit(loader(), epochs=6, callbacks=rows.append)
     after = one.evaluate(loader(64))
     assert history == rows and [row["epoch"] for row in history] == [1, 2, 3, 4, 5, 6]
     assert all(row["samples"] == 96 and row["seconds"] > 0 for row in history)

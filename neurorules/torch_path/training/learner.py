@@ -18,6 +18,7 @@ from neurorules.language.keywords import built_from, with_settings
 from neurorules.language.ranges import NonNegative, check_range
 from neurorules.language.rules import Rule
 from neurorules.network.model import Learned, build_model, initialise
+from neurorules.network.network import count_parameters
 from neurorules.rules import RULES
 from neurorules.runs.state_file import save_state
 from neurorules.runs.tensors import load_tensors
@@ -29,7 +30,7 @@ from neurorules.torch_path.training.doubts import Outstanding
 from neurorules.torch_path.training.given_net import brought_by, drawn
 from neurorules.torch_path.training.graphed import recorder_of
 from neurorules.torch_path.training.learner_settings import LearnerSettings
-from neurorules.torch_path.training.loops import BATCH_SIZE, Loader, Row, Watcher, evaluate_loader, fit
+from neurorules.torch_path.training.loops import evaluate_loader, fit
 from neurorules.torch_path.training.piped import check_batch, move_on, pipe_of, push
 from neurorules.torch_path.training.queued import may_queue, queue_step, settle
 from neurorules.torch_path.training.store import Store
@@ -180,31 +181,14 @@ class Learner:
         """Class scores of a batch, (B, C), the largest being the prediction; outputs (B, O), of each step (B, T, O)."""
         return self.respond(spikes).scores
 
-    def fit(
-        self, loader: Loader, epochs: int = 1, *, lr_schedule: str = "cosine", batch_first: bool | None = None,
-        batch_size: int = BATCH_SIZE, after_epoch: Watcher | None = None,
-    ) -> list[Row]:  # fmt: skip
-        """Learn from all of a loader, a data set or a pair (x, y), several times over: see `training.loops.fit`.
+    fit = fit
+    evaluate = evaluate_loader
 
-        Args:
-            loader, epochs, lr_schedule, batch_first, batch_size, after_epoch: as there, and so are the rows returned.
-
-        Returns:
-            One row of figures for each epoch.
-        """
-        how = {"lr_schedule": lr_schedule, "batch_first": batch_first, "batch_size": batch_size}
-        return fit(self, loader, epochs, **how, after_epoch=after_epoch)  # type: ignore[arg-type]
-
-    def evaluate(self, loader: Loader, *, batch_first: bool | None = None) -> Row:
-        """Run all of a loader, a data set or a pair (x, y) once, without learning.
-
-        Args:
-            loader, batch_first: as in `training.loops.evaluate_loader`.
-
-        Returns:
-            Accuracy in 0..1 or figures of another task, loss, samples, and spikes_per_sample.
-        """
-        return evaluate_loader(self, loader, batch_first=batch_first)
+    def __repr__(self) -> str:
+        network = self.model.network
+        layers = ", ".join(f"{a.name} {' x '.join(map(str, a.shape))}" for a in network.layers)
+        size = f"{count_parameters(self.learned.parameters)} parameters, {self.steps} steps, on {self.device}"
+        return f"<Learner {self.model.rule.name}: input {' x '.join(map(str, network.input_shape))}, {layers}; {size}>"
 
     def measures(self) -> dict[str, float]:
         """What the signal reports of itself, such as the angle between its feedback and the weights."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
@@ -12,6 +12,7 @@ from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count, check_range
 from neurorules.language.rates import rate_schedule
 from neurorules.network.model import Model
+from neurorules.runs.progress import progress
 from neurorules.torch_path.training.arguments import Labels, Spikes
 from neurorules.torch_path.training.batches import epoch_order
 from neurorules.torch_path.training.drives import Reading, drives
@@ -26,8 +27,8 @@ BATCH_SIZE, ROWS = 128, 500
 """Samples of a batch where the data come without batches: of one that is learned, and of one that is evaluated."""
 Row = dict[str, int | float]
 """Figures by name."""
-Watcher = Callable[[Row], None]
-"""A function that is called after each epoch with its row."""
+Callback = Callable[[Row], Any]
+"""What is called after each epoch with its row. Where it returns True, no further epoch is learned."""
 
 
 @runtime_checkable
@@ -65,7 +66,8 @@ def fit(
     lr_schedule: str = "cosine",
     batch_first: bool | None = None,
     batch_size: int = BATCH_SIZE,
-    after_epoch: Watcher | None = None,
+    callbacks: Callback | Sequence[Callback] = (),
+    quiet: bool = True,
 ) -> list[Row]:
     """Learn from all batches of a loader, or all samples of a data set or a pair, several times over.
 
@@ -79,41 +81,62 @@ def fit(
         batch_first: whether samples with a time axis are (B, T, *input); None finds it out by the number of labels,
             where that can be told.
         batch_size: samples of a batch, where the data come without batches.
-        after_epoch: is called after each epoch with its row.
+        callbacks: one or several, called after each epoch with its row; where one returns True, this epoch was the
+            last. `neurorules.CsvLog` and `neurorules.TensorBoardLog` are callbacks.
+        quiet: show no progress bar; without it there is one in a terminal and below the cell of a notebook.
 
     Returns:
-        One row for each epoch: epoch (from 1), loss and accuracy (0..1), or figures of another task, as means over the
-        samples while they were learned from, samples, and seconds.
+        One row for each epoch that was learned: epoch (from 1), loss and accuracy (0..1), or figures of another task,
+        as means over the samples while they were learned from, samples, and seconds.
 
     Raises:
         UserError: a batch that is no (samples, labels), has another shape than the network reads, or is empty; a
-            loader that yields nothing.
+            loader that yields nothing; a callback that cannot be called.
         Diverged: changes that are not finite; none of them has been applied.
     """
     check_range("epochs", epochs, Count)
     check_range("batch_size", batch_size, Count)
+    watching = _checked(callbacks)
     fraction_at = rate_schedule(lr_schedule)
     reading = reading_of(learner, batch_first, batch_size)
     batches = drives(loader, reading).length
     names = figure_names(scoring_of(learner.model))
     rows: list[Row] = []
-    for epoch in range(epochs):
-        started, totals, samples = time.perf_counter(), dict.fromkeys(names, 0.0), 0
-        order = partial(epoch_order, learner.seed, epoch)
-        for number, (drive, labels) in enumerate(drives(loader, reading, order)):
-            part = number / batches if batches else 0.0
-            metrics = learner.step(drive, labels, fraction_at(epoch + part, epochs))
-            count = len(labels)
-            totals = {name: total + count * metrics[name] for name, total in totals.items()}
-            samples += count
-        if not samples:
-            raise UserError(_spent(epoch))
-        means = {name: total / samples for name, total in totals.items()}
-        row: Row = {"epoch": epoch + 1, **means, "samples": samples, "seconds": time.perf_counter() - started}
-        rows.append(row)
-        if after_epoch is not None:
-            after_epoch(row)
+    with progress("learning", None if batches is None else epochs * batches, quiet) as bar:
+        for epoch in range(epochs):
+            started, totals, samples = time.perf_counter(), dict.fromkeys(names, 0.0), 0
+            order = partial(epoch_order, learner.seed, epoch)
+            for number, (drive, labels) in enumerate(drives(loader, reading, order)):
+                part = number / batches if batches else 0.0
+                metrics = learner.step(drive, labels, fraction_at(epoch + part, epochs))
+                count = len(labels)
+                totals = {name: total + count * metrics[name] for name, total in totals.items()}
+                samples += count
+                shown = names[1]  # accuracy, or the first figure of another task
+                bar.advance(note=f"epoch {epoch + 1}, {shown} {totals[shown] / max(samples, 1):.3f}")
+            if not samples:
+                raise UserError(_spent(epoch))
+            means = {name: total / samples for name, total in totals.items()}
+            row: Row = {"epoch": epoch + 1, **means, "samples": samples, "seconds": time.perf_counter() - started}
+            rows.append(row)
+            answers = [callback(row) for callback in watching]
+            if any(answer is True for answer in answers):
+                break
     return rows
+
+
+def _checked(callbacks: Callback | Sequence[Callback]) -> list[Callback]:
+    """The callbacks as a list.
+
+    Raises:
+        UserError: one cannot be called.
+    """
+    given = [callbacks] if callable(callbacks) else callbacks
+    if not isinstance(given, list | tuple) or not all(callable(one) for one in given):
+        raise UserError(
+            f"callbacks are {callbacks!r:.60}. Give a function of an epoch's row, or a list of such functions"
+        )
+    return list(given)
 
 
 def evaluate_loader(learner: Learns, loader: Loader, *, batch_first: bool | None = None) -> Row:

@@ -15,6 +15,7 @@ from neurorules.runs import own_copies
 from neurorules.runs.beginning import own_run
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.interrupt import polite_stop
+from neurorules.runs.logs import close_logs, logs_of_run
 from neurorules.runs.memory import PeakMemory
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.process.threads import check_threads, running_on, threads_of
@@ -41,6 +42,7 @@ def train(
     data: Data | None = None,
     net: Imported | None = None,
     watchers: Sequence[Watcher] = (),
+    log: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Train one network and return its result.
 
@@ -54,6 +56,7 @@ def train(
         data: the configuration's data where it is loaded already; None to load it.
         net: that of the configuration where it is made of modules; a run that goes on has its own in `out`.
         watchers: look at the learner before the first epoch and after each; their time is not learning time.
+        log: kinds of logs that are written into the run folder beside its metrics (see `runs.logs`).
 
     Returns:
         Settings and figures by name, as `report.result_of` gives them.
@@ -85,6 +88,8 @@ def train(
                 own_copies.keep(out, own_files_of(settled))
                 if net is not None:
                     save_net(out, net)
+            run.logs = logs_of_run(log, out, run.folder.read_metrics())
+            stack.callback(close_logs, run.logs)
         run.at.threads = threads_of(settled, learner.model.network, run.at.threads)
         with polite_stop() as stop, running_on(run.at.threads):
             run.learn(stop)

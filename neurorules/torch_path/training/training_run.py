@@ -20,6 +20,7 @@ from neurorules.runs import checkpoint
 from neurorules.runs.beginning import where_kept
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.interrupt import StopFlag, stopped
+from neurorules.runs.logs import Log
 from neurorules.runs.memory import PeakMemory
 from neurorules.runs.progress import Bar, progress
 from neurorules.torch_path.training.batches import Data, TrainingData, epoch_order
@@ -73,6 +74,7 @@ class Run:
         quiet: no progress bar.
         memory: of the process.
         watchers: look at the learner before the first epoch and after each.
+        logs: are written a row after each epoch.
         under_way: sizes of the batches whose metrics have not come yet, oldest first.
     """
 
@@ -84,6 +86,7 @@ class Run:
     quiet: bool
     memory: PeakMemory = field(default_factory=PeakMemory)
     watchers: tuple[Watcher, ...] = ()
+    logs: list[Log] = field(default_factory=list)
     under_way: deque[int] = field(default_factory=deque)
     encoding: torch.Generator = field(init=False)
     saved: float = field(default_factory=time.monotonic)
@@ -203,6 +206,8 @@ class Run:
         self.validated = validation
         if self.folder is not None:
             self.folder.append_metrics(row)
+        for log in self.logs:
+            log(row)
         self._show(self.at.epoch)
         self.save()
 

@@ -1,0 +1,52 @@
+"""The result of a training as Python gets it: a dictionary that shows itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from neurorules.runs.shown.markup import picture, table
+
+SHOWN = ("rule", "data", "net", "neuron", "steps", "epochs", "seed", "train_samples")
+"""What is shown as it is."""
+
+
+class Result(dict[str, Any]):
+    """What `result.json` holds, by name. In a notebook it shows a table and a small picture.
+
+    Args:
+        values: the result.
+        rows: metrics of the epochs, where the run has a folder.
+    """
+
+    def __init__(self, values: Mapping[str, Any], rows: Sequence[Mapping[str, Any]] = ()) -> None:
+        super().__init__(values)
+        self._rows = [*rows]
+
+    def __repr__(self) -> str:
+        words = [f"{name}={self.get(name)!r}" for name in SHOWN[:3]]
+        words += [f"{name}={text}" for name, text in _accuracies(self).items()]
+        return f"<Result {', '.join(words)}; {len(self)} keys>"
+
+    def _repr_html_(self) -> str:
+        rows = [(name.replace("_", " "), str(self[name])) for name in SHOWN if name in self]
+        rows += [(name.replace("_", " "), text) for name, text in _accuracies(self).items()]
+        rows += [("spikes per sample", f"{self['spikes_per_sample']:.0f}")] if "spikes_per_sample" in self else []
+        return table((), rows, f"{self.get('rule')} on {self.get('data')}") + self._picture()
+
+    def _picture(self) -> str:
+        """Validation accuracy over epochs where it is known, else the mean rates of the layers."""
+        from neurorules.runs.shown.pictures import bars, curve  # drawing waits until something is shown
+
+        values = [row.get("validation_accuracy") for row in self._rows]
+        known = [value for value in values if value is not None]
+        if len(known) > 1:
+            return picture(curve(known, "validation accuracy"), "validation accuracy after each epoch")
+        rates = {name: [rate] for name, rate in (self.get("mean_rates") or {}).items()}
+        return picture(bars(rates, "spikes per neuron and step"), "mean rates of the layers") if rates else ""
+
+
+def _accuracies(result: Mapping[str, Any]) -> dict[str, str]:
+    """Accuracies in per cent, by name."""
+    names = ("test_accuracy", "validation_accuracy")
+    return {name: f"{100 * result[name]:.2f} %" for name in names if result.get(name) is not None}
