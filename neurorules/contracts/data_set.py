@@ -123,9 +123,9 @@ class DataSet:
     shape: tuple[int, int, int]
     classes: int
     train: Samples
-    train_labels: Shaped[np.ndarray, "N_train"]
+    train_labels: Shaped[np.ndarray, "N_train *train_target"]
     test: Samples
-    test_labels: Shaped[np.ndarray, "N_test"]
+    test_labels: Shaped[np.ndarray, "N_test *test_target"]
     checksum: str
     default_encoder: str
     steps: int | None = None

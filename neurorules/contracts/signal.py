@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from neurorules.contracts.net_shape import LayerShape, NetShape
@@ -120,7 +120,7 @@ class Signal(ABC):
         """
         return {}
 
-    def observe(self, state: SignalState, sample: Series, labels: Int[Tensor, "B"] | None) -> SignalState:
+    def observe(self, state: SignalState, sample: Series, labels: Shaped[Tensor, "B *targets"] | None) -> SignalState:
         """Change the state because of new samples, before the network runs on them.
 
         Args:
@@ -135,7 +135,7 @@ class Signal(ABC):
 
     def drive(
         self, phase: str, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape, sample: Series,
-        output_error: Float[Tensor, "B C"] | None, labels: Int[Tensor, "B"] | None,
+        output_error: Float[Tensor, "*lead C"] | None, labels: Shaped[Tensor, "B *targets"] | None,
     ) -> PhaseDrive:  # fmt: skip
         """What drives a phase other than "input".
 
@@ -205,11 +205,11 @@ class Signal(ABC):
         raise LookupError(f"{type(self).__name__} predicts nothing by itself")
 
 
-def one_hot(labels: Int[Tensor, "B"], classes: int, like: Float[Tensor, "..."]) -> Float[Tensor, "B C"]:
-    """Turn class indices into rows that are 1 at the class and 0 elsewhere.
+def one_hot(labels: Shaped[Tensor, "*targets"], classes: int, like: Float[Tensor, "..."]) -> Float[Tensor, "*lead C"]:
+    """Turn class indices into rows that are 1 at the class and 0 elsewhere; targets that are vectors stay as they are.
 
     Args:
-        labels: class indices (B,), 0 .. classes - 1.
+        labels: class indices (B,), 0 .. classes - 1, or the targets of another task (`target_rows`).
         classes: number of classes C.
         like: a tensor on the device and of the precision that the result shall have.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from neurorules.contracts.net_shape import NetShape
@@ -157,7 +157,7 @@ class InputPerturbation(Signal):
             state["class_means"] = torch.zeros_like(state["projection"])
         return state
 
-    def observe(self, state: SignalState, sample: Series, labels: Int[Tensor, "B"] | None) -> SignalState:
+    def observe(self, state: SignalState, sample: Series, labels: Shaped[Tensor, "B *targets"] | None) -> SignalState:
         if self.mirror != "none":
             return {"trial": state["trial"] + 1}
         if self.init != "class_means":
@@ -171,7 +171,7 @@ class InputPerturbation(Signal):
 
     def drive(
         self, phase: str, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape, sample: Series,
-        output_error: Float[Tensor, "B C"] | None, labels: Int[Tensor, "B"] | None,
+        output_error: Float[Tensor, "*lead C"] | None, labels: Shaped[Tensor, "B *targets"] | None,
     ) -> PhaseDrive:  # fmt: skip
         if phase == "noise":
             rows = sample.values if sample.constant else sample.values[0]

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from neurorules.contracts.normalisation import CurrentStatistics, Normalisation, UpdateStatistics, by_running, over_rows
@@ -95,7 +95,9 @@ def exact_state(learned: Learned) -> Learned:
     return Learned(learned.parameters, learned.current, learned.pre)
 
 
-def probe_trial(model: Model, learned: Learned, drive: Series, steps: int, labels: Int[Tensor, " B"]) -> TrialResult:
+def probe_trial(
+    model: Model, learned: Learned, drive: Series, steps: int, labels: Shaped[Tensor, " B *targets"]
+) -> TrialResult:
     """Run one trial that changes nothing. Where a phase applies its changes, later phases do not see them.
 
     Args:
@@ -140,7 +142,7 @@ def by_layer(network: Network, gradients: Mapping[str, Tensor]) -> dict[str, Ten
 
 
 def agreement(
-    model: Model, learned: Learned, drive: Series, steps: int, labels: Int[Tensor, " B"]
+    model: Model, learned: Learned, drive: Series, steps: int, labels: Shaped[Tensor, " B *targets"]
 ) -> dict[str, dict[str, float | None]]:
     """Compare a rule's update with the exact gradient, and its signal with that of `bptt`, layer by layer.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import NamedTuple
 
-from jaxtyping import Int
+from jaxtyping import Shaped
 from torch import Tensor
 
 from neurorules.contracts.device import DEVICES, Metered
@@ -38,7 +38,7 @@ class LearningBytes(NamedTuple):
 
 
 def learning_bytes(
-    model: Model, learned: Learned, drive: Series, steps: int, labels: Int[Tensor, " B"], batch_size: int
+    model: Model, learned: Learned, drive: Series, steps: int, labels: Shaped[Tensor, " B *targets"], batch_size: int
 ) -> LearningBytes:
     """Count the bytes that learning moves, by the `needs` and phases of the signal (docs/comparing.md).
 
