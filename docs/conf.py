@@ -20,11 +20,18 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_gallery.gen_gallery",
+    "docstrings",
     "commands_page",
     "catalogue_page",
 ]
 exclude_patterns = ["_site", "figures", "results/data", "gallery/**/*.ipynb", "gallery/**/GALLERY_HEADER.rst"]
 nitpicky = True
+# Every reference resolves, but for what other packages document, since nothing is asked from a network, and for `T`, a
+# variable that stands for a type.
+OTHERS = "torch|numpy|np|jaxtyping|collections|pathlib|os|typing"
+nitpick_ignore_regex = [
+    ("py:.*", rf"({OTHERS})\..*|Tensor|ndarray|Float|Int|Bool|Shaped|neurorules\.contracts\.view\.T")
+]
 
 # Pages are Markdown that GitHub shows as well: headings are anchors of the same names there and here.
 myst_enable_extensions = ["attrs_inline", "deflist", "dollarmath"]
@@ -34,9 +41,9 @@ myst_heading_anchors = 4
 default_role = "code"
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
-autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
+napoleon_custom_sections = [("Settings", "params_style")]
 
 # Learn: each script of demos/SECTION/ is a page, run while the site is built, sections in this order.
 GALLERY_SECTIONS = ["first_steps", "rules_and_signals", "continuous_time"]
