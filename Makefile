@@ -10,11 +10,12 @@ BIN  := .venv/bin
 PIP  := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 CORE := .venv/.core-installed
 FULL := .venv/.full-installed
+DOCS := .venv/.docs-installed
 # Where the wheel is tried: an environment that holds it and what it asks for, and nothing else.
 ALONE := build/alone
 
 .DEFAULT_GOAL := help
-.PHONY: run test mutants lint wheel bench gpu figures figures-check figures-run clean help
+.PHONY: run test mutants lint docs wheel bench gpu figures figures-check figures-run clean help
 .DELETE_ON_ERROR:
 
 run: $(CORE)  ## record, export, plot, compare on the bundled digits, and a report of it (core packages only)
@@ -36,6 +37,10 @@ lint: $(FULL)  ## ruff, formatting, types, and the floors of the house
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy neurorules hardware_models
 	$(BIN)/lint-imports
+
+docs: $(DOCS)  ## build the site of the documents into build/docs; every page of its gallery runs (minutes; asks no network)
+	$(BIN)/python -m sphinx -W --keep-going -n -q -d build/doctrees docs build/docs
+	@echo "The site, open it in a browser: $(CURDIR)/build/docs/index.html"
 
 wheel: .venv/bin/python  ## build the wheel into dist/, install it alone in a new environment, and make a report with it in an empty folder
 	rm -rf build dist *.egg-info
@@ -68,6 +73,7 @@ figures-run: run  ## run `make run`, keep its results, and write them into READM
 	$(BIN)/python docs/figures
 
 clean:  ## remove .venv, caches and built files; run folders stay
+	rm -rf docs/gallery docs/sg_execution_times.rst
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -89,4 +95,8 @@ $(CORE): pyproject.toml constraints.txt | .venv/bin/python
 
 $(FULL): pyproject.toml constraints.txt | $(CORE)
 	$(PIP) -e '.[all,dev]'
+	touch $@
+
+$(DOCS): pyproject.toml constraints.txt | $(CORE)
+	$(PIP) -e '.[brian2,docs]'
 	touch $@

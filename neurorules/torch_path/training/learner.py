@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from inspect import getdoc
 from pathlib import Path
 from typing import Any
 
@@ -281,4 +282,4 @@ class Learner:
         return self.store.read()
 
 
-Learner.__doc__ = with_settings(Learner.__doc__ or "", LearnerSettings)
+Learner.__doc__ = with_settings(getdoc(Learner) or "", LearnerSettings)

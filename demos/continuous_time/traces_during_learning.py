@@ -1,19 +1,17 @@
-"""What one neuron's membrane and the traces of its synapses do while STDP changes their weights.
-
-    python demos/traces_during_learning.py
+"""
+Traces and weights while a neuron learns
+========================================
 
 Five inputs fire one after another, every 100 ms. Those that fire before the neuron become stronger, those after it
-weaker, so the neuron fires earlier and earlier. One Brian2 run: traces are differential equations, weights change at
-spikes. Writes traces_during_learning.png.
+weaker, so the neuron fires earlier and earlier. It is one Brian2 run: traces are differential equations, and weights
+change at spikes.
 """
-
-from __future__ import annotations
 
 from dataclasses import replace
 
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from neurorules.brian2_continuous.parts.circuit import Circuit, Units, Wires
 from neurorules.brian2_continuous.parts.interpreted import Interpreted
@@ -75,33 +73,28 @@ def draw_round(column: list[Axes], machine: Interpreted, number: int) -> None:
     column[1].set(xlabel="time in the round (ms)", ylabel="traces x (dashed: neuron's)")
 
 
-def main() -> None:
-    """Run, print when the neuron fires first, and draw."""
-    circuit = neuron_that_learns()
-    machine = Interpreted(circuit)
-    machine.run(circuit.starts(), {})
-    times = machine.spikes("neuron").times_ms
-    rounds = (times // PERIOD_MS).astype(int)
-    first = {int(number): float(times[rounds == number].min() % PERIOD_MS) for number in np.unique(rounds)}
-    for number in (0, ROUNDS // 2, ROUNDS - 1):
-        said = f"{first[number] - FIRST_MS:5.1f} ms after the first input" if number in first else "not at all"
-        print(f"round {number + 1:3}: the neuron fires {said}")
-    print("weights at the end:", " ".join(f"{w:.2f}" for w in machine.read("synapses.w")))
-    figure = Figure(figsize=(11, 5), layout="constrained")
-    grid = figure.subplots(2, 3)
-    draw_round(list(grid[:, 0]), machine, 0)
-    draw_round(list(grid[:, 1]), machine, ROUNDS - 1)
-    weights, seconds = machine.watched("input", "w_seen"), DT_MS / 1000
-    for place, colour in enumerate(COLOURS):
-        label = f"input {place + 1}, at {FIRST_MS + APART_MS * place:g} ms"
-        grid[0, 2].plot(seconds * np.arange(len(weights)), weights[:, place], color=colour, label=label)
-    grid[0, 2].set(title="weights", xlabel="time (s)", ylabel="w (0..1)")
-    grid[0, 2].legend(fontsize=7, loc="center right")
-    grid[1, 2].plot([n + 1 for n in first], [when - FIRST_MS for when in first.values()], "o", color="black")
-    grid[1, 2].set(xlabel="round", ylabel="first spike after first input (ms)")
-    figure.savefig("traces_during_learning.png", dpi=160)
-    print("traces_during_learning.png")
+# %%
+# One run of thirty rounds.
 
-
-if __name__ == "__main__":
-    main()
+circuit = neuron_that_learns()
+machine = Interpreted(circuit)
+machine.run(circuit.starts(), {})
+times = machine.spikes("neuron").times_ms
+rounds = (times // PERIOD_MS).astype(int)
+first = {int(number): float(times[rounds == number].min() % PERIOD_MS) for number in np.unique(rounds)}
+for number in (0, ROUNDS // 2, ROUNDS - 1):
+    said = f"{first[number] - FIRST_MS:5.1f} ms after the first input" if number in first else "not at all"
+    print(f"round {number + 1:3}: the neuron fires {said}")
+print("weights at the end:", " ".join(f"{w:.2f}" for w in machine.read("synapses.w")))
+figure, grid = plt.subplots(2, 3, figsize=(11, 5), layout="constrained")
+draw_round(list(grid[:, 0]), machine, 0)
+draw_round(list(grid[:, 1]), machine, ROUNDS - 1)
+weights, seconds = machine.watched("input", "w_seen"), DT_MS / 1000
+for place, colour in enumerate(COLOURS):
+    label = f"input {place + 1}, at {FIRST_MS + APART_MS * place:g} ms"
+    grid[0, 2].plot(seconds * np.arange(len(weights)), weights[:, place], color=colour, label=label)
+grid[0, 2].set(title="weights", xlabel="time (s)", ylabel="w (0..1)")
+grid[0, 2].legend(fontsize=7, loc="center right")
+grid[1, 2].plot([n + 1 for n in first], [when - FIRST_MS for when in first.values()], "o", color="black")
+grid[1, 2].set(xlabel="round", ylabel="first spike after first input (ms)")
+plt.show()

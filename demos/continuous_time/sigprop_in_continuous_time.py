@@ -1,18 +1,16 @@
-"""Signal propagation learns the digits while its equations run: one Brian2 model, no pass backwards, no stored history.
-
-    python demos/sigprop_in_continuous_time.py
-
-Samples and, between them, classes stream through the same leaky units; weights change where one presentation ends.
-An answer counts before its sample is learned from; from the second pass on, that sample has been seen before. Writes
-sigprop_in_continuous_time.png.
 """
+Signal propagation in continuous time
+=====================================
 
-from __future__ import annotations
+Signal propagation learns the digits while its equations run: one Brian2 model, no pass backwards, no stored history.
+Samples and, between them, classes stream through the same leaky units; weights change where one presentation ends. An
+answer counts before its sample is learned from; from the second pass on, that sample has been seen before.
+"""
 
 from dataclasses import replace
 
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 from neurorules.brian2_continuous.circuits import CIRCUITS
 from neurorules.brian2_continuous.parts.choose import machine_for
@@ -62,31 +60,26 @@ def learn(rule: str) -> tuple[np.ndarray, list[np.ndarray], float]:
     return np.concatenate(right), membranes, neuron.dt_ms
 
 
-def main() -> None:
-    """Train sigprop and its frozen control, and draw."""
-    figure = Figure(figsize=(11, 3.6), layout="constrained")
-    axes = figure.subplots(1, 3)
-    styles = {"sigprop": ("#0072B2", "-"), "shallow": ("#D55E00", "--")}
-    membranes, dt_ms = [np.zeros((1, 1))], 1.0
-    for rule, (colour, style) in styles.items():
-        right, traces, dt_ms = learn(rule)
-        if rule == "sigprop":
-            membranes = traces
-        points = right[: len(right) // SEEN * SEEN].reshape(-1, SEEN).mean(1) * 100
-        label = {"sigprop": "sigprop", "shallow": "hidden layers frozen"}[rule]
-        axes[0].plot(SEEN * np.arange(1, len(points) + 1), points, color=colour, linestyle=style, label=label)
-        print(f"{rule:8} first {SEEN} samples {points[0]:5.1f} %, last {5 * SEEN} samples {points[-5:].mean():5.1f} %")
-    axes[0].set(title="digits, answers before learning", xlabel="samples", ylabel=f"right of the last {SEEN} (%)")
-    axes[0].legend(fontsize=8)
-    for axis, title, trace in zip(axes[1:], ("first", "late"), (membranes[0], membranes[-2]), strict=True):
-        steps = round(SHOWN_PRESENTATIONS * rate().period_ms / dt_ms)
-        start = len(trace) // 2  # of a whole run; the very last one is not
-        for unit, colour in enumerate(COLOURS[:SHOWN_UNITS]):
-            axis.plot(dt_ms * np.arange(steps), trace[start : start + steps, unit], color=colour, linewidth=1)
-        axis.set(title=f"membranes, {title} run", xlabel="time (ms)", ylabel="v (units of current)")
-    figure.savefig("sigprop_in_continuous_time.png", dpi=160)
-    print("sigprop_in_continuous_time.png")
+# %%
+# The rule and its frozen control learn the digits.
 
-
-if __name__ == "__main__":
-    main()
+figure, axes = plt.subplots(1, 3, figsize=(11, 3.6), layout="constrained")
+styles = {"sigprop": ("#0072B2", "-"), "shallow": ("#D55E00", "--")}
+membranes, dt_ms = [np.zeros((1, 1))], 1.0
+for rule, (colour, style) in styles.items():
+    right, traces, dt_ms = learn(rule)
+    if rule == "sigprop":
+        membranes = traces
+    points = right[: len(right) // SEEN * SEEN].reshape(-1, SEEN).mean(1) * 100
+    label = {"sigprop": "sigprop", "shallow": "hidden layers frozen"}[rule]
+    axes[0].plot(SEEN * np.arange(1, len(points) + 1), points, color=colour, linestyle=style, label=label)
+    print(f"{rule:8} first {SEEN} samples {points[0]:5.1f} %, last {5 * SEEN} samples {points[-5:].mean():5.1f} %")
+axes[0].set(title="digits, answers before learning", xlabel="samples", ylabel=f"right of the last {SEEN} (%)")
+axes[0].legend(fontsize=8)
+for axis, title, trace in zip(axes[1:], ("first", "late"), (membranes[0], membranes[-2]), strict=True):
+    steps = round(SHOWN_PRESENTATIONS * rate().period_ms / dt_ms)
+    start = len(trace) // 2  # of a whole run; the very last one is not
+    for unit, colour in enumerate(COLOURS[:SHOWN_UNITS]):
+        axis.plot(dt_ms * np.arange(steps), trace[start : start + steps, unit], color=colour, linewidth=1)
+    axis.set(title=f"membranes, {title} run", xlabel="time (ms)", ylabel="v (units of current)")
+plt.show()

@@ -1,16 +1,14 @@
-"""One synapse, one rule, two machines: the torch path's step and Brian2's equations do the same.
+"""
+One synapse, one rule, two machines
+===================================
 
-    python demos/one_synapse_two_paths.py
-
-A random spike train drives one leaky neuron through one weight, which STDP changes after every step. Both paths read
-the same text; membrane, spikes and weight are compared step by step. Writes one_synapse_two_paths.png.
+A random spike train drives one leaky neuron through one weight, which STDP changes after every step. The torch path
+and Brian2 read the same text; membrane, spikes and weight are compared step by step.
 """
 
-from __future__ import annotations
-
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 
 from neurorules.brian2_steps.case import Case, Learning, Online
 from neurorules.brian2_steps.simulate import run_together
@@ -61,36 +59,31 @@ def on_brian2(model: Model, learned: Learned, drive: torch.Tensor) -> Traces:
     return layer.v[:, 0, 0], layer.S[:, 0, 0], outcome.trajectories[NAME][:, 0, 0]
 
 
-def main() -> None:
-    """Run both, print the largest differences, and draw."""
-    rule = RULES.make("stdp:a_plus=0.02:a_minus=0.025")
-    network = build_network("1", (1,), 2, neuron="lif:beta=0.9", readout_neuron="leaky_readout", norm="none")
-    model = build_model(network, rule)
-    learned = initialise(model, 0, torch.device("cpu"), torch.float64)
-    learned.parameters[NAME].fill_(WEIGHT)
-    drive = (torch.rand(STEPS, 1, 1, generator=torch.Generator().manual_seed(3)) < 0.4).double()
-    paths = {"torch": on_torch(model, learned, drive), "Brian2": on_brian2(model, learned, drive)}
-    for place, name in enumerate(("membrane", "spikes", "weight")):
-        gap = np.abs(paths["torch"][place] - paths["Brian2"][place]).max()
-        print(f"{name:9} largest difference over {STEPS} steps {gap:.1e}")
-    print(f"output spikes {int(paths['torch'][1].sum())}, weight {WEIGHT} -> {paths['torch'][2][-1]:.4f}")
-    figure = Figure(figsize=(8, 6), layout="constrained")
-    axes = figure.subplots(3, 1, sharex=True, height_ratios=(3, 1, 2))
-    styles = {"torch": ("#0072B2", "-", 3.0, 0.3), "Brian2": ("#D55E00", "--", 1.2, -0.3)}
-    axes[1].eventplot([np.nonzero(drive[:, 0, 0].numpy())[0]], lineoffsets=-1.4, linelengths=0.6, colors="0.3")
-    for name, (v, spikes, w) in paths.items():
-        colour, style, width, offset = styles[name]
-        axes[0].plot(v, color=colour, linestyle=style, linewidth=width, label=name)
-        axes[1].eventplot([np.nonzero(spikes)[0]], lineoffsets=offset, linelengths=0.5, colors=colour)
-        axes[2].plot(w, color=colour, linestyle=style, linewidth=width)
-    axes[0].axhline(1.0, color="0.6", linewidth=0.8)
-    axes[0].set_ylabel("membrane v (thresholds)")
-    axes[0].legend()
-    axes[1].set_yticks([0.3, -0.3, -1.4], ["torch", "Brian2", "input"])
-    axes[2].set(xlabel="time (steps of 1 ms)", ylabel="weight w (thresholds)")
-    figure.savefig("one_synapse_two_paths.png", dpi=160)
-    print("one_synapse_two_paths.png")
+# %%
+# Both machines run the same 120 steps.
 
-
-if __name__ == "__main__":
-    main()
+rule = RULES.make("stdp:a_plus=0.02:a_minus=0.025")
+network = build_network("1", (1,), 2, neuron="lif:beta=0.9", readout_neuron="leaky_readout", norm="none")
+model = build_model(network, rule)
+learned = initialise(model, 0, torch.device("cpu"), torch.float64)
+learned.parameters[NAME].fill_(WEIGHT)
+drive = (torch.rand(STEPS, 1, 1, generator=torch.Generator().manual_seed(3)) < 0.4).double()
+paths = {"torch": on_torch(model, learned, drive), "Brian2": on_brian2(model, learned, drive)}
+for place, name in enumerate(("membrane", "spikes", "weight")):
+    gap = np.abs(paths["torch"][place] - paths["Brian2"][place]).max()
+    print(f"{name:9} largest difference over {STEPS} steps {gap:.1e}")
+print(f"output spikes {int(paths['torch'][1].sum())}, weight {WEIGHT} -> {paths['torch'][2][-1]:.4f}")
+figure, axes = plt.subplots(3, 1, figsize=(8, 6), sharex=True, height_ratios=(3, 1, 2), layout="constrained")
+styles = {"torch": ("#0072B2", "-", 3.0, 0.3), "Brian2": ("#D55E00", "--", 1.2, -0.3)}
+axes[1].eventplot([np.nonzero(drive[:, 0, 0].numpy())[0]], lineoffsets=-1.4, linelengths=0.6, colors="0.3")
+for name, (v, spikes, w) in paths.items():
+    colour, style, width, offset = styles[name]
+    axes[0].plot(v, color=colour, linestyle=style, linewidth=width, label=name)
+    axes[1].eventplot([np.nonzero(spikes)[0]], lineoffsets=offset, linelengths=0.5, colors=colour)
+    axes[2].plot(w, color=colour, linestyle=style, linewidth=width)
+axes[0].axhline(1.0, color="0.6", linewidth=0.8)
+axes[0].set_ylabel("membrane v (thresholds)")
+axes[0].legend()
+axes[1].set_yticks([0.3, -0.3, -1.4], ["torch", "Brian2", "input"])
+axes[2].set(xlabel="time (steps of 1 ms)", ylabel="weight w (thresholds)")
+plt.show()
