@@ -57,8 +57,10 @@ class CsvLog(Log):
 
     def _read(self) -> list[dict[str, Any]]:
         try:
-            rows = [*csv.DictReader(io.StringIO(self.path.read_text(encoding="utf-8")))]
-            whole = all(str(row.get(EPOCH)).isdecimal() and None not in row for row in rows)
+            reader = csv.DictReader(io.StringIO(self.path.read_text(encoding="utf-8")))
+            rows = [*reader]
+            whole = EPOCH in (reader.fieldnames or ())
+            whole = whole and all(str(row[EPOCH]).isdecimal() and None not in row for row in rows)
         except (OSError, ValueError, csv.Error):
             whole = False
         if not whole:

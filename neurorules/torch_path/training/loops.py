@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
@@ -29,6 +29,8 @@ Row = dict[str, int | float]
 """Figures by name."""
 Callback = Callable[[Row], Any]
 """What is called after each epoch with its row. Where it returns True, no further epoch is learned."""
+Callbacks = Any
+"""One `Callback`, or a list or tuple of several."""
 
 
 @runtime_checkable
@@ -66,7 +68,7 @@ def fit(
     lr_schedule: str = "cosine",
     batch_first: bool | None = None,
     batch_size: int = BATCH_SIZE,
-    callbacks: Callback | Sequence[Callback] = (),
+    callbacks: Callbacks = (),
     quiet: bool = True,
 ) -> list[Row]:
     """Learn from all batches of a loader, or all samples of a data set or a pair, several times over.
@@ -125,7 +127,7 @@ def fit(
     return rows
 
 
-def _checked(callbacks: Callback | Sequence[Callback]) -> list[Callback]:
+def _checked(callbacks: Callbacks) -> list[Callback]:
     """The callbacks as a list.
 
     Raises:
