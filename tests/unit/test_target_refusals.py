@@ -1,4 +1,4 @@
-"""Targets that do not fit: one clear line says what they are, what the task needs, and which rule can; nothing moves."""
+"""Targets that do not fit: one clear line says what they are, what the task needs, and which rules have it."""
 
 from __future__ import annotations
 
