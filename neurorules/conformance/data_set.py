@@ -12,6 +12,7 @@ import torch
 from neurorules.conformance.comparison import demand_session_left_alone, seeded
 from neurorules.conformance.suite import Entry, NotApplicable, Suite, demand, demand_instance
 from neurorules.contracts.data_set import DataSet, DataSource, Recordings, Samples
+from neurorules.contracts.target import OF_CLASSES, PER_STEP
 from neurorules.datasets import DATASETS
 from neurorules.encoders import open_encoder
 from neurorules.language.errors import UserError
@@ -90,9 +91,30 @@ def _demand_recordings(part: str, samples: Recordings, shape: tuple[int, int, in
     demand(right, "polarities are 0 or 1, and times not negative", f"some of {part} are not so", "Check the decoding")
 
 
+def _demand_targets(data: DataSet) -> None:
+    """Targets of a task other than classes are finite, one for each sample, in the shape and type of the task."""
+    for part, (samples, targets) in parts(data).items():
+        last = () if data.task in OF_CLASSES else (data.classes,)
+        axes = 1 + (data.task in PER_STEP) + len(last)
+        right = len(samples) == len(targets) and targets.ndim == axes and targets.shape[axes - len(last) :] == last
+        kind = np.int64 if data.task in OF_CLASSES else np.float32
+        observed = f"{part} has {len(samples)} samples and targets {targets.shape} of {targets.dtype}"
+        demand(
+            right and targets.dtype == kind,
+            f"targets have the form of task '{data.task}'",
+            observed,
+            "See `neurorules.contracts.target`",
+        )
+        demand(bool(np.isfinite(targets).all()), "targets are finite", f"some of {part} are not", "Leave them out")
+
+
 def every_sample_has_a_label_of_a_class(entry: Entry) -> None:
-    """Labels are int64, one for each sample, in 0 .. classes - 1, and training holds every class."""
+    """Labels are int64, one for each sample, in 0 .. classes - 1, and training holds every class. Targets of another task
+    have its form."""
     data = loaded(entry)
+    if data.task != "classes":
+        _demand_targets(data)
+        return
     for part, (samples, labels) in parts(data).items():
         right = len(samples) > 0 and labels.shape == (len(samples),) and labels.dtype == np.int64
         observed = f"{part} has {len(samples)} samples and labels {labels.shape} of {labels.dtype}"

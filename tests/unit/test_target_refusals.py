@@ -205,3 +205,13 @@ def test_data_of_values_say_what_cannot_use_them(tmp_path: Any) -> None:
 
 def test_one_hot_rows_of_a_target_that_is_a_vector_are_that_vector() -> None:
     assert torch.equal(target_rows(VALUES, OUTPUTS, VALUES), VALUES)
+
+
+@pytest.mark.parametrize(("rule", "task"), [("shallow", "regression_per_step"), ("drtp", "multilabel")])
+def test_layers_in_a_pipeline_learn_what_layers_in_turn_learn(rule: str, task: str) -> None:
+    more = {"last_steps": 2} if rule == "shallow" else {}
+    targets = torch.randn(SAMPLES, STEPS, OUTPUTS) if rule == "shallow" else (VALUES > 0).float()
+    one, other = (learner(task, rule, schedule=way, precision="float64", **more) for way in ("by_layer", "pipelined"))
+    for _ in range(3):
+        assert one.step(SPIKES, targets) == pytest.approx(other.step(SPIKES, targets), rel=1e-12)
+    assert all(torch.allclose(value, other.read()[name], rtol=1e-12) for name, value in one.read().items())
