@@ -14,7 +14,8 @@ from neurorules.brian2_steps.case import Case, Learning, Online
 from neurorules.brian2_steps.simulate import run_together
 from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.series import Series
-from neurorules.network.model import Learned, Model, build_model, initialise
+from neurorules.network.initial import initialise
+from neurorules.network.model import Learned, Model, build_model
 from neurorules.network.network import build_network
 from neurorules.rules import RULES
 from neurorules.torch_path.forward.run_layer import Carry

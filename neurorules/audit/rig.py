@@ -15,7 +15,8 @@ from neurorules.contracts.parameter_key import key_of
 from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
 from neurorules.language.settings import Drawn
-from neurorules.network.model import Learned, Model, build_model, initialise
+from neurorules.network.initial import initialise
+from neurorules.network.model import Learned, Model, build_model
 from neurorules.network.network import Parameters, build_network
 from neurorules.rules import RULES
 from neurorules.torch_path.trial.learn import TrialResult, learn_trial

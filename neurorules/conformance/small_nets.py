@@ -13,7 +13,8 @@ from neurorules.conformance.comparison import seeded
 from neurorules.contracts.normalisation import UpdateStatistics
 from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
-from neurorules.network.model import Learned, Model, build_model, initialise
+from neurorules.network.initial import initialise
+from neurorules.network.model import Learned, Model, build_model
 from neurorules.network.network import build_network
 from neurorules.network.texts import Text
 from neurorules.rules import RULES

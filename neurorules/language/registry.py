@@ -81,6 +81,10 @@ class Registry:
     def check_free(self, name: str, path: Path | str) -> None:
         """Refuse a user's file that has the name of an entry of a package.
 
+        Args:
+            name: of the file's entry.
+            path: of the file.
+
         Raises:
             UserError: it has.
         """

@@ -168,7 +168,7 @@ class LearningSettings(RuleSettings):
     precision: Annotated[Literal["float32", "float64", "fast"], Help("float32, float64 or fast.", 28)] = "float32"
     last_steps: Annotated[
         Count | None,
-        Help("Last steps of a trial whose output is scored and makes the error; all of them by default.", 33),
+        Help("Last steps of a trial whose output is scored and makes the error; all of them by default.", 34),
     ] = None
 
 

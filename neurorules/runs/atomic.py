@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -68,6 +69,15 @@ def remove_leftovers(folder: Path, names: tuple[str, ...]) -> None:
         for leftover in folder.glob(f".{path.stem}.*.tmp{path.suffix}"):
             with suppress(FileNotFoundError):
                 leftover.unlink()
+
+
+def remove_places(places: Iterable[Path]) -> None:
+    """Remove files and folders where they exist."""
+    for place in places:
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place, ignore_errors=True)
+        else:
+            place.unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:

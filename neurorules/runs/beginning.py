@@ -12,8 +12,8 @@ from pathlib import Path
 
 from neurorules.disk.lock import owned_folder
 from neurorules.language.config import TrainConfig
-from neurorules.runs.atomic import remove_leftovers
-from neurorules.runs.folder import BESIDE, CONFIG, NET, RUN_FILES, RunFolder, open_run, remove_places
+from neurorules.runs.atomic import remove_leftovers, remove_places
+from neurorules.runs.folder import BESIDE, CONFIG, NET, RUN_FILES, RunFolder, open_run
 from neurorules.runs.outputs import TRACES
 
 MEASURES = "measures"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from neurorules.language.options import parse_named
 from neurorules.language.own_files import is_path
 from neurorules.language.registry import OWN_PARTS
 from neurorules.runs import checkpoint
-from neurorules.runs.atomic import remove_leftovers, write_text
+from neurorules.runs.atomic import remove_leftovers, remove_places, write_text
 from neurorules.runs.plain_json import plain, read_json, to_json
 from neurorules.runs.seal import SEAL, SEAL_FILE, check_config, check_seal, digest_of_config, seal_of
 from neurorules.runs.tensors import load_tensors, save_tensors
@@ -242,15 +241,6 @@ class RunFolder:
         for name in RUN_FILES:
             (self.path / name).unlink(missing_ok=True)
         remove_leftovers(self.path, RUN_FILES)
-
-
-def remove_places(places: Iterable[Path]) -> None:
-    """Remove files and folders where they exist."""
-    for place in places:
-        if place.is_dir() and not place.is_symlink():
-            shutil.rmtree(place, ignore_errors=True)
-        else:
-            place.unlink(missing_ok=True)
 
 
 def _object(path: Path) -> dict[str, Any]:

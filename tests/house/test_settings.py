@@ -23,7 +23,7 @@ from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.learner_settings import LearnerSettings
 
 HOME = "neurorules/language/settings.py"
-MOST = 4
+MOST = 5
 """Settings that a class or a function elsewhere may name with a default: more would be a list of settings."""
 LINK = re.compile(r"https://(doi\.org/10\.\d{4,9}/\S+|arxiv\.org/abs/\d{4}\.\d{4,5})")
 

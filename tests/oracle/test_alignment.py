@@ -24,7 +24,8 @@ from neurorules.compare.measures.probes import probe_accuracy
 from neurorules.compare.measures.similarity import linear_cka, reduced
 from neurorules.compare.measures.statistics import described, interval, paired_difference
 from neurorules.contracts.series import Series
-from neurorules.network.model import Learned, Model, build_model, initialise
+from neurorules.network.initial import initialise
+from neurorules.network.model import Learned, Model, build_model
 from neurorules.network.network import build_network
 from neurorules.rules import RULES
 from neurorules.torch_path.trial.learn import learn_trial

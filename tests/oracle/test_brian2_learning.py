@@ -18,7 +18,8 @@ from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.series import Series
 from neurorules.contracts.signal import one_hot
 from neurorules.language.rules import Rule
-from neurorules.network.model import Learned, Model, build_model, initialise
+from neurorules.network.initial import initialise
+from neurorules.network.model import Learned, Model, build_model
 from neurorules.network.network import build_network
 from neurorules.rules import RULES
 from neurorules.torch_path.trial.learn import learn_trial

@@ -11,7 +11,8 @@ import torch
 
 from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
-from neurorules.network.model import Model, build_model, initialise, place
+from neurorules.network.initial import initialise, place
+from neurorules.network.model import Model, build_model
 from neurorules.network.network import settled_network
 from neurorules.rules import RULES
 from neurorules.torch_path.training.checks import Diverged

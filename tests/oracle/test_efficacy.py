@@ -18,8 +18,9 @@ from neurorules.brian2_steps.simulate import run_together
 from neurorules.connections.dynamic import Dynamic
 from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
+from neurorules.network.initial import initialise
 from neurorules.network.layer import Input
-from neurorules.network.model import build_model, initialise
+from neurorules.network.model import build_model
 from neurorules.network.network import build_network
 from neurorules.rules import RULES
 from neurorules.torch_path.forward.efficacy import transmitted

@@ -11,7 +11,8 @@ import torch
 from neurorules.contracts.series import Series
 from neurorules.language.expressions import parse
 from neurorules.native.scans import build, dispatch
-from neurorules.network.model import Model, build_model, initialise
+from neurorules.network.initial import initialise
+from neurorules.network.model import Model, build_model
 from neurorules.network.network import build_network
 from neurorules.network.post_forms import PostForm, recognise
 from neurorules.rules import RULES

@@ -14,8 +14,9 @@ from torch.nn import functional
 from neurorules.connections.conv2d import Conv2d
 from neurorules.contracts.normalisation import EPSILON
 from neurorules.contracts.series import Series
+from neurorules.network.initial import initialise
 from neurorules.network.layer import Layer, draw_masks, mask_name
-from neurorules.network.model import Learned, build_model, initialise
+from neurorules.network.model import Learned, build_model
 from neurorules.network.network import Network, build_network
 from neurorules.neurons._adaptive import AdaptiveIntegrator
 from neurorules.neurons._integrator import Integrator

@@ -14,8 +14,9 @@ from torch.nn import functional
 from neurorules.contracts.series import Series
 from neurorules.language.rules import Rule
 from neurorules.native import scans
+from neurorules.network.initial import initialise
 from neurorules.network.layer import Layer, draw_masks
-from neurorules.network.model import Learned, Model, build_model, initialise
+from neurorules.network.model import Learned, Model, build_model
 from neurorules.network.network import build_network
 from neurorules.rules import RULES
 from neurorules.torch_path.trial.learn import TrialResult, learn_trial

@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from neurorules import Learner
 from neurorules.contracts.series import Series
-from neurorules.network.model import build_model, initialise
+from neurorules.network.initial import initialise
+from neurorules.network.model import build_model
 from neurorules.rules import RULES
 from neurorules.surrogates import FastSigmoid
 from neurorules.torch_path.snntorch.from_module import from_module

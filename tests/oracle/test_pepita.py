@@ -16,8 +16,9 @@ from neurorules.contracts.series import Series
 from neurorules.contracts.signal import SignalState
 from neurorules.language.errors import UserError
 from neurorules.native import scans
+from neurorules.network.initial import initialise
 from neurorules.network.layer import Masks, draw_masks
-from neurorules.network.model import Learned, Model, build_model, initialise
+from neurorules.network.model import Learned, Model, build_model
 from neurorules.network.network import build_network
 from neurorules.papers.tables.pepita import fitted_slowness
 from neurorules.rules import RULES

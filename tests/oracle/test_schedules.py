@@ -9,7 +9,8 @@ import torch
 
 from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
-from neurorules.network.model import Learned, Model, build_model, initialise
+from neurorules.network.initial import initialise
+from neurorules.network.model import Learned, Model, build_model
 from neurorules.network.network import Network, build_network
 from neurorules.neurons._leaky import LeakyIntegrator
 from neurorules.rules import RULES

@@ -14,7 +14,8 @@ from torch.nn import functional
 
 from neurorules import Learner, Series
 from neurorules.language.errors import UserError
-from neurorules.network.model import Learned, Model, build_model, initialise
+from neurorules.network.initial import initialise
+from neurorules.network.model import Learned, Model, build_model
 from neurorules.network.network import build_network
 from neurorules.rules import RULES
 from neurorules.signals._class_tree import class_tree, subset_scores

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from neurorules import Learner
 from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
-from neurorules.network.model import build_model, initialise
+from neurorules.network.initial import initialise
+from neurorules.network.model import build_model
 from neurorules.network.network import build_network
 from neurorules.rules import RULES
 from neurorules.surrogates import FastSigmoid

@@ -13,7 +13,8 @@ from neurorules.contracts.series import Series
 from neurorules.contracts.target import OF_CLASSES, PER_STEP, TASKS
 from neurorules.language.errors import UserError
 from neurorules.language.settings import Task
-from neurorules.network.model import Learned, Model, build_model, initialise
+from neurorules.network.initial import initialise
+from neurorules.network.model import Learned, Model, build_model
 from neurorules.network.network import Network, build_network
 from neurorules.rules import RULES
 from neurorules.torch_path.training.state import to_tensors

@@ -284,7 +284,8 @@ def test_a_new_rule_file_is_listed_trains_and_cites(
     made = namespace["ENTRY"]()  # type: ignore[operator]
     import torch
 
-    from neurorules.network.model import build_model, initialise
+    from neurorules.network.initial import initialise
+    from neurorules.network.model import build_model
     from neurorules.network.network import build_network
 
     model = build_model(build_network("8", (1, 4, 4), 3), made)

@@ -12,7 +12,8 @@ from torch import Tensor
 from neurorules import Learner
 from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
-from neurorules.network.model import build_model, initialise, place
+from neurorules.network.initial import initialise, place
+from neurorules.network.model import build_model
 from neurorules.network.network import settled_network
 from neurorules.rules import RULES
 from neurorules.torch_path.training.checks import Diverged

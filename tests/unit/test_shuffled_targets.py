@@ -13,7 +13,8 @@ from neurorules.compare.rows import name_of, parse_rows
 from neurorules.contracts.series import Series
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
-from neurorules.network.model import build_model, initialise
+from neurorules.network.initial import initialise
+from neurorules.network.model import build_model
 from neurorules.network.network import build_network
 from neurorules.rules import RULES
 from neurorules.torch_path.training.learner import Learner

@@ -19,6 +19,9 @@ def curve(values: Sequence[float], title: str) -> bytes:
     Args:
         values: after epochs 1, 2, ...
         title: of the axis.
+
+    Returns:
+        The picture, as PNG.
     """
     figure, axis = _new()
     axis.plot(range(1, len(values) + 1), values, color=BLUE, marker="o", markersize=3)
@@ -55,11 +58,14 @@ def spikes(layers: Mapping[str, tuple[np.ndarray, np.ndarray, int]], steps: int)
     Args:
         layers: by name, steps and neurons of the spikes, and the number of neurons; the lowest layer first.
         steps: number of time steps.
+
+    Returns:
+        The picture, as PNG.
     """
     figure, axis = _new(2.4)
     base, middles = 0, []
-    for number, (t, neuron, neurons) in enumerate(layers.values()):
-        axis.plot(t, base + neuron, "|", color=(GREY, BLUE)[number % 2], markersize=2)
+    for number, (steps_of, neuron, neurons) in enumerate(layers.values()):
+        axis.plot(steps_of, base + neuron, "|", color=(GREY, BLUE)[number % 2], markersize=2)
         middles.append(base + neurons / 2)
         base += neurons
     axis.set_xlim(-0.5, max(steps, 1) - 0.5)

@@ -13,7 +13,8 @@ from torch import Tensor
 from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
-from neurorules.network.model import build_model, initialise
+from neurorules.network.initial import initialise
+from neurorules.network.model import build_model
 from neurorules.network.network import build_network
 from neurorules.network.texts import Text
 from neurorules.torch_path.forward.run_layer import Activity, Carry

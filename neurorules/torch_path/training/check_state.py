@@ -12,7 +12,7 @@ from neurorules.contracts.series import Series
 from neurorules.contracts.target import blank_targets
 from neurorules.language.config import window_of
 from neurorules.language.errors import UserError
-from neurorules.network.model import initialise
+from neurorules.network.initial import initialise
 from neurorules.torch_path.training.identity import IDENTITY, check_identity
 from neurorules.torch_path.training.state import to_tensors
 from neurorules.torch_path.trial.learn import learn_trial

@@ -18,7 +18,8 @@ from neurorules.language.config import window_of
 from neurorules.language.keywords import built_from, with_settings
 from neurorules.language.ranges import NonNegative, check_range
 from neurorules.language.rules import Rule
-from neurorules.network.model import Learned, build_model, initialise
+from neurorules.network.initial import initialise
+from neurorules.network.model import Learned, build_model
 from neurorules.network.network import count_parameters
 from neurorules.rules import RULES
 from neurorules.runs.state_file import save_state

@@ -61,16 +61,9 @@ class Learns(Protocol):
 
 
 def fit(
-    learner: Learns,
-    loader: Loader,
-    epochs: int = 1,
-    *,
-    lr_schedule: str = "cosine",
-    batch_first: bool | None = None,
-    batch_size: int = BATCH_SIZE,
-    callbacks: Callbacks = (),
-    quiet: bool = True,
-) -> list[Row]:
+    learner: Learns, loader: Loader, epochs: int = 1, *, lr_schedule: str = "cosine", batch_first: bool | None = None,
+    batch_size: int = BATCH_SIZE, callbacks: Callbacks = (), quiet: bool = True,
+) -> list[Row]:  # fmt: skip
     """Learn from all batches of a loader, or all samples of a data set or a pair, several times over.
 
     Args:

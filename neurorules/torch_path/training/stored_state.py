@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from neurorules.network.model import place
+from neurorules.network.initial import place
 from neurorules.runs.interrupt import interrupts_wait
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.check_state import check_state

@@ -32,18 +32,10 @@ from neurorules.torch_path.trial.learn import check_window
 
 @own_session()
 def train(
-    config: TrainConfig,
-    out: Path | None = None,
-    *,
-    data_dir: DataPlace = None,
-    resume: bool = False,
-    force: bool = False,
-    quiet: bool = False,
-    data: Data | None = None,
-    net: Imported | None = None,
-    watchers: Sequence[Watcher] = (),
-    log: Sequence[str] = (),
-) -> dict[str, Any]:
+    config: TrainConfig, out: Path | None = None, *, data_dir: DataPlace = None, resume: bool = False,
+    force: bool = False, quiet: bool = False, data: Data | None = None, net: Imported | None = None,
+    watchers: Sequence[Watcher] = (), log: Sequence[str] = (),
+) -> dict[str, Any]:  # fmt: skip
     """Train one network and return its result.
 
     Args:
