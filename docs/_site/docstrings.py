@@ -1,4 +1,4 @@
-"""How docstrings are read: Args, Returns and Raises as Google has them, words between backticks as code.
+"""How docstrings are read: Args, Returns and Raises as Google has them, and words between backticks as code.
 
 Two things differ from what Sphinx expects. A star and a bar are what they look like, since shapes are written
 (B, *shape) and lengths |y|. And what stands under an attribute is a sentence, which may hold a colon.

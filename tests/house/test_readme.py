@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from page_blocks import Block, blocks
 from sources import ROOT
 
 README = ROOT / "README.md"
 SECONDS_A_BLOCK = 240
-BLOCK = re.compile(
-    r"(?P<skip><!-- no-run -->\s*\n)?^```(?P<language>bash|python)[^\n]*\n(?P<code>.*?)^```", re.M | re.S
-)
-
-
-class Block(NamedTuple):
-    """A fenced block that a reader may copy."""
-
-    language: str
-    code: str
-
-
-def blocks(text: str) -> list[Block]:
-    """The blocks that run: of the languages bash and python, and not behind `<!-- no-run -->`."""
-    return [Block(found["language"], found["code"]) for found in BLOCK.finditer(text) if not found["skip"]]
 
 
 def test_blocks_are_told_from_those_that_only_show() -> None:
