@@ -26,11 +26,11 @@ extensions = [
 ]
 exclude_patterns = ["_site", "figures", "results/data", "gallery/**/*.ipynb", "gallery/**/GALLERY_HEADER.rst"]
 nitpicky = True
-# Every reference resolves, but for what other packages document, since nothing is asked from a network, and for `T`, a
-# variable that stands for a type.
+# Every reference resolves, but for what other packages document, since nothing is asked from a network, and for names
+# of types: `T`, a variable, and `Task`, the words of a setting.
 OTHERS = "torch|numpy|np|jaxtyping|collections|pathlib|os|typing"
 nitpick_ignore_regex = [
-    ("py:.*", rf"({OTHERS})\..*|Tensor|ndarray|Float|Int|Bool|Shaped|neurorules\.contracts\.view\.T")
+    ("py:.*", rf"({OTHERS})\..*|Tensor|ndarray|Float|Int|Bool|Shaped|neurorules\.contracts\.view\.T|Task")
 ]
 
 # Pages are Markdown that GitHub shows as well: headings are anchors of the same names there and here.

@@ -46,19 +46,19 @@ def take(files: Mapping[str, Path | str]) -> None:
         _named[name] = path
 
 
-def in_process_of(files: Mapping[str, str], function: Callable[..., T], *arguments: Any) -> T:
+def in_process_of(files: Mapping[str, str], function: Callable[..., T], *arguments: Any, **named: Any) -> T:
     """Call a function in another process, with the files of the one that asks for it.
 
     Args:
         files: paths by name, what `listed` gave there.
         function: what is called.
-        arguments: of the function.
+        arguments, named: of the function.
 
     Returns:
         What the function returns.
     """
     take_all(files)
-    return function(*arguments)
+    return function(*arguments, **named)
 
 
 def take_all(files: Mapping[str, Path | str]) -> None:

@@ -222,7 +222,7 @@ def test_feedback_alignment_through_the_forward_weights_is_the_exact_gradient(ta
 @pytest.mark.parametrize("rule", ["bptt", "fa", "dfa", "shallow"])
 def test_scoring_all_last_steps_is_scoring_the_trial(rule: str, task: Task) -> None:
     found = [
-        two_trials(build_model(net("r6-5", "streaming", task), RULES.make(rule), None, None, "own", task, last), task,
+        two_trials(build_model(net("r6-5", "streaming", task), RULES.make(rule), task=task, last_steps=last), task,
                    STEPS, False)
         for last in (None, STEPS)
     ]  # fmt: skip

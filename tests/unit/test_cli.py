@@ -268,7 +268,7 @@ def test_a_citation_shows_what_the_texts_declare(capsys: pytest.CaptureFixture[s
     told = capsys.readouterr().out
     assert "a_plus * before(x_pre) * S_post - a_minus * S_pre * before(x_post)" in told
     assert "  with x[t] = 0.8 x[t-1] + S[t], of every neuron\n" in told
-    assert "  with before(x) = x - S, without this step's own spike\n" in told
+    assert "  with before(x) is x without what this step has brought\n" in told
     assert "\n- a pair within one step counts for neither window\n" in told
 
 
