@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -127,3 +129,20 @@ def test_a_log_that_cannot_be_had_is_refused_before_anything_is_trained(
     assert run(["train", *SMALL, "--out", out, "--log", "tensorboard"]) == 2
     assert "pip install 'neurorules[logging]'" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_the_page_on_loops_runs_as_it_stands(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (repository / "docs" / "your-loop.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```(bash|python)\n(.*?)^```", text, re.S | re.M)
+    assert len(blocks) == 5
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for language, code in blocks:
+        if language == "python":
+            exec(code, names)
+        else:
+            assert run(shlex.split(code)[1:]) == 0
+    assert len(table(tmp_path / "log.csv")) == 3 and len(table(tmp_path / "logged" / "metrics.csv")) == 2
+    assert len(names["rows"]) < 50 and "<Learner dfa: input 1 x 8 x 8" in capsys.readouterr().out
