@@ -109,8 +109,7 @@ def _demand_targets(data: DataSet) -> None:
 
 
 def every_sample_has_a_label_of_a_class(entry: Entry) -> None:
-    """Labels are int64, one for each sample, in 0 .. classes - 1, and training holds every class. Targets of another task
-    have its form."""
+    """Labels are int64, one for each sample, in 0 .. classes - 1, and training holds every class."""
     data = loaded(entry)
     if data.task != "classes":
         _demand_targets(data)
