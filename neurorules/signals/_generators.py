@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from neurorules.contracts.phase_drive import Offset, PhaseDrive
@@ -36,12 +36,12 @@ NEEDS_OF: Mapping[Generator, frozenset[str]] = {
 batch is pooled."""
 
 
-def rows_of(generator: Generator, labels: Int[Tensor, "B"], classes: int) -> Rows:
+def rows_of(generator: Generator, labels: Shaped[Tensor, "B *targets"], classes: int) -> Rows:
     """Say which rows the target stream of a generator has, and which of them is each sample's own.
 
     Args:
         generator: its name.
-        labels: class indices of the samples, (B,).
+        labels: class indices of the samples, (B,); or target vectors (B, C), of which each row is a kind of its own.
         classes: number of classes C.
 
     Returns:
@@ -49,12 +49,13 @@ def rows_of(generator: Generator, labels: Int[Tensor, "B"], classes: int) -> Row
     """
     if generator == "target_only":
         return Rows(labels, torch.arange(classes, device=labels.device))
-    return Rows(torch.arange(len(labels), device=labels.device), labels)
+    own = torch.arange(len(labels), device=labels.device)
+    return Rows(own, own if labels.is_floating_point() else labels)
 
 
 def context_of(
     generator: Generator,
-    labels: Int[Tensor, "B"],
+    labels: Shaped[Tensor, "B *targets"],
     output_error: Float[Tensor, "B C"] | None,
     like: Float[Tensor, "C *any"],
 ) -> Float[Tensor, "B C"]:
@@ -62,12 +63,12 @@ def context_of(
 
     Args:
         generator: target_input or target_loop.
-        labels: class indices (B,).
+        labels: class indices (B,), or target vectors (B, C).
         output_error: derivative of the loss by the output, (B, C), which target_loop reads.
         like: the embedding (C, ...), which gives the number of classes, the device and the precision.
 
     Returns:
-        One-hot labels (target_input), or minus the error with rows of length 1 (target_loop); (B, C).
+        One-hot labels or target vectors (target_input), or minus the error with rows of length 1 (target_loop); (B, C).
     """
     if generator == "target_input":
         return one_hot(labels, len(like), like)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from neurorules.contracts.net_shape import LayerShape, NetShape
@@ -20,9 +20,11 @@ from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.running_mean import RATE, REFERENCE, RunningMean, start_at
 from neurorules.contracts.series import Series
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time, one_hot
+from neurorules.contracts.target import CLASSES, PER_SAMPLE
 from neurorules.contracts.view import Summary, View, bought
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count, Positive, ranged
+from neurorules.language.settings import Task
 from neurorules.signals._class_tree import class_tree, subset_scores
 from neurorules.signals._features import feature_count, from_features, to_features
 from neurorules.signals._generators import NEEDS_OF, Generator, context_of, embedded, rows_of, through_weights
@@ -70,6 +72,14 @@ class Prototypes(Signal):
                 f"targets=codes has one fixed row per class and layer: generator={self.generator} and loss={self.loss} "
                 f"need a target stream. Use targets=pushed, or target_only with loss label, l2 or cosine"
             )
+
+    @property
+    def tasks(self) -> frozenset[Task]:  # type: ignore[override]
+        """Classes; and any target of a sample, where each sample's own is pushed and no loss asks which class it is.
+
+        The context c that enters the first layer is then the target vector itself."""
+        by_vectors = self.generator != "target_only" and self.loss != "label" and self.embedding != "class_means"
+        return PER_SAMPLE if by_vectors else CLASSES
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
@@ -131,7 +141,7 @@ class Prototypes(Signal):
 
     def drive(
         self, phase: str, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape, sample: Series,
-        output_error: Float[Tensor, "B C"] | None, labels: Int[Tensor, "B"] | None,
+        output_error: Float[Tensor, "B C"] | None, labels: Shaped[Tensor, "B *targets"] | None,
     ) -> PhaseDrive:  # fmt: skip
         enter: Callable[[Generator, Tensor | None, Tensor, Series], PhaseDrive]
         if self.embedding == "class_means":
@@ -148,7 +158,7 @@ class Prototypes(Signal):
         labels = bought(labels, "target")
         return enter(self.generator, context_of(self.generator, labels, output_error, rows), rows, sample)
 
-    def observe(self, state: SignalState, sample: Series, labels: Int[Tensor, "B"] | None) -> SignalState:
+    def observe(self, state: SignalState, sample: Series, labels: Shaped[Tensor, "B *targets"] | None) -> SignalState:
         if "class_means" not in state:
             return {}
         labels = bought(labels, "target")
@@ -169,7 +179,10 @@ class Prototypes(Signal):
         centre: RunningMean = state[f"{name}.centre"]
         t = state[f"{name}.code"] if self.targets == "codes" else to_features(view.summary["target"])
         rows = rows_of(self.generator, labels, len(t))
-        below = to_features(view.source["target"]) if "target" in view.source else contexts(rows, view.net.classes, h)
+        if "target" in view.source:
+            below = to_features(view.source["target"])
+        else:
+            below = labels.to(h) if labels.is_floating_point() else contexts(rows, view.net.classes, h)
         tau = self.temperature(h.shape[1])
         positives = self.similarity.positives(rows, below, tau)
         compared = self.similarity.compare(h, t, centre.value, rows, positives, tau)

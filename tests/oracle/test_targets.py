@@ -269,3 +269,34 @@ def test_more_last_steps_than_a_trial_has_are_refused() -> None:
         learn_trial(model, started(model), drive_of(), STEPS, targets_of("regression"), torch.Generator())
     with pytest.raises(UserError, match="Give at most 7"):
         respond(model, started(model), drive_of(), STEPS)
+
+
+@pytest.mark.parametrize("loss", ["soft", "max_all", "l2", "cosine"])
+def test_sigprop_embeds_a_target_vector_as_it_embeds_a_class(loss: str) -> None:
+    """One-hot vectors teach what class indices teach; what is embedded of any other vector is its sum of rows."""
+    rule = RULES.make(f"sigprop:generator=target_input:loss={loss}")
+    classes = targets_of("classes")
+    vectors = functional.one_hot(classes, OUTPUTS).double()
+    found = []
+    for task, targets in (("classes", classes), ("multilabel", vectors)):
+        model = build_model(net(norm="streaming", task=task), rule, task=task)
+        trial = learn_trial(model, started(model), drive_of(), STEPS, targets, torch.Generator())
+        found.append({n: g for n, g in trial.gradients.items() if n.startswith("hidden")})
+    assert all(torch.equal(value, found[1][name]) for name, value in found[0].items())
+    assert any(value.abs().max() > 1e-6 for value in found[0].values())
+    values = targets_of("regression")
+    model = build_model(net(norm="streaming"), rule, task="regression")
+    learned = started(model)
+    drive = model.teaching_signal.drive(
+        "target", learned.signal, learned.parameters, model.shape, drive_of(), None, values
+    )
+    by_hand = sum(values[:, k, None] * learned.parameters["hidden1.embedding"][k] for k in range(OUTPUTS))
+    assert drive.injected is not None and (drive.injected - by_hand).abs().max() < TOLERANCE
+    trial = learn_trial(model, learned, drive_of(), STEPS, values, torch.Generator())
+    assert all(bool(g.isfinite().all()) for g in trial.gradients.values())
+
+
+def test_sigprop_that_asks_for_classes_refuses_vectors() -> None:
+    for options in ("", ":generator=target_input", ":generator=target_input:loss=soft:embedding=class_means"):
+        with pytest.raises(UserError, match="rule 'sigprop' cannot learn values"):
+            build_model(net(), RULES.make(f"sigprop{options}"), task="regression")
