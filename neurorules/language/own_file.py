@@ -191,6 +191,13 @@ def _check_entry(path: Path, module: ModuleType, offer: Offer) -> None:
 def entry_of(path: Path, kind: str) -> Callable[..., Any]:
     """What makes the entry of one kind in a file: its ENTRY, or the signal that a rule's file brings.
 
+    Args:
+        path: whole path of the file.
+        kind: of the entry, such as "signal".
+
+    Returns:
+        A function or a class whose keyword parameters are the user's options.
+
     Raises:
         UserError: as in `load`.
     """

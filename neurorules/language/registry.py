@@ -81,6 +81,10 @@ class Registry:
     def check_free(self, name: str, path: Path | str) -> None:
         """Refuse a user's file that has the name of an entry of a package.
 
+        Args:
+            name: of the file.
+            path: of the file, for the message.
+
         Raises:
             UserError: it has.
         """

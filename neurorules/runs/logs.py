@@ -190,7 +190,15 @@ def close_logs(logs: Sequence[Log]) -> None:
 
 
 def flat(row: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """The figures of a row, those of a figure under its name and their own with a dot between; None is left out."""
+    """The figures of a row without figures in figures; None is left out.
+
+    Args:
+        row: figures by name.
+        before: what their names begin with.
+
+    Returns:
+        Figures by name; those of a figure have its name before their own, with a dot between.
+    """
     figures: dict[str, Any] = {}
     for name, value in row.items():
         if isinstance(value, Mapping):

@@ -66,7 +66,13 @@ class NotebookDisplay:
         return number
 
     def update(self, number: int, completed: int, note: str = "") -> None:
-        """Say how far a line is."""
+        """Say how far a line is.
+
+        Args:
+            number: of the line.
+            completed: steps that are done.
+            note: a short text behind it.
+        """
         task = self._tasks[number]
         task.done, task.note = completed, note
         if time.monotonic() - self._shown > EVERY_S or completed == task.total:

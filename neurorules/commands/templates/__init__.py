@@ -72,6 +72,10 @@ def write_alone(registry: Registry, template: str, name: str) -> Path:
 def check_name(registry: Registry, name: str) -> None:
     """Refuse a name that no new entry can have.
 
+    Args:
+        registry: of its kind, whose names are taken.
+        name: of the entry and of its file.
+
     Raises:
         UserError: it cannot be a file's, or is taken.
     """

@@ -14,11 +14,14 @@ BLUE, GREY = "#0072B2", "#4D4D4D"
 
 
 def curve(values: Sequence[float], title: str) -> bytes:
-    """A value after each epoch, as PNG.
+    """A value after each epoch.
 
     Args:
         values: after epochs 1, 2, ...
         title: of the axis.
+
+    Returns:
+        The picture, as PNG.
     """
     figure, axis = _new()
     axis.plot(range(1, len(values) + 1), values, color=BLUE, marker="o", markersize=3)
@@ -50,11 +53,14 @@ def bars(values: Mapping[str, Sequence[float]], title: str) -> bytes:
 
 
 def spikes(layers: Mapping[str, tuple[np.ndarray, np.ndarray, int]], steps: int) -> bytes:
-    """A raster of one sample, layers above each other, as PNG.
+    """A raster of one sample, layers above each other.
 
     Args:
         layers: by name, steps and neurons of the spikes, and the number of neurons; the lowest layer first.
         steps: number of time steps.
+
+    Returns:
+        The picture, as PNG.
     """
     figure, axis = _new(2.4)
     base, middles = 0, []

@@ -14,7 +14,7 @@ from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count, check_range
 from neurorules.language.rates import rate_schedule
 from neurorules.network.model import Model
-from neurorules.runs.progress import progress
+from neurorules.runs.progress import Bar, progress
 from neurorules.torch_path.training.arguments import Labels, Spikes
 from neurorules.torch_path.training.batches import epoch_order
 from neurorules.torch_path.training.checks import check_labels
@@ -100,30 +100,39 @@ def fit(
     check_range("epochs", epochs, Count)
     check_range("batch_size", batch_size, Count)
     watching = _checked(callbacks)
-    fraction_at = rate_schedule(lr_schedule)
+    rate_schedule(lr_schedule)
     reading = reading_of(learner, batch_first, batch_size)
     batches = drives(loader, reading).length
     rows: list[Row] = []
     with progress("learning", None if batches is None else epochs * batches, quiet) as bar:
         for epoch in range(epochs):
-            started, totals, samples = time.perf_counter(), {"loss": 0.0, "accuracy": 0.0}, 0
-            order = partial(epoch_order, learner.seed, epoch)
-            for number, (drive, labels) in enumerate(drives(loader, reading, order)):
-                part = number / batches if batches else 0.0
-                metrics = learner.step(drive, labels, fraction_at(epoch + part, epochs))
-                count = len(labels)
-                totals = {name: total + count * metrics[name] for name, total in totals.items()}
-                samples += count
-                bar.advance(note=f"epoch {epoch + 1}, accuracy {totals['accuracy'] / max(samples, 1):.3f}")
-            if not samples:
-                raise UserError(_spent(epoch))
-            means = {name: total / samples for name, total in totals.items()}
-            row: Row = {"epoch": epoch + 1, **means, "samples": samples, "seconds": time.perf_counter() - started}
+            row = _epoch(learner, loader, reading, (epoch, epochs), rate_schedule(lr_schedule), batches, bar)
             rows.append(row)
             answers = [callback(row) for callback in watching]
             if any(answer is True for answer in answers):
                 break
     return rows
+
+
+def _epoch(
+    learner: Learns, loader: Loader, reading: Reading, place: tuple[int, int], rate: RateSchedule, batches: int | None,
+    bar: Bar,
+) -> Row:  # fmt: skip
+    """Learn one epoch, which is the first number of `place` of as many as its second, and give its row."""
+    epoch, epochs = place
+    started, totals, samples = time.perf_counter(), {"loss": 0.0, "accuracy": 0.0}, 0
+    order = partial(epoch_order, learner.seed, epoch)
+    for number, (drive, labels) in enumerate(drives(loader, reading, order)):
+        part = number / batches if batches else 0.0
+        metrics = learner.step(drive, labels, rate(epoch + part, epochs))
+        count = len(labels)
+        totals = {name: total + count * metrics[name] for name, total in totals.items()}
+        samples += count
+        bar.advance(note=f"epoch {epoch + 1}, accuracy {totals['accuracy'] / max(samples, 1):.3f}")
+    if not samples:
+        raise UserError(_spent(epoch))
+    means = {name: total / samples for name, total in totals.items()}
+    return {"epoch": epoch + 1, **means, "samples": samples, "seconds": time.perf_counter() - started}
 
 
 def _checked(callbacks: Callbacks) -> list[Callback]:
