@@ -14,7 +14,7 @@ BLUE, GREY = "#0072B2", "#4D4D4D"
 
 
 def curve(values: Sequence[float], title: str) -> bytes:
-    """A value after each epoch, as PNG.
+    """A value after each epoch.
 
     Args:
         values: after epochs 1, 2, ...
@@ -53,7 +53,7 @@ def bars(values: Mapping[str, Sequence[float]], title: str) -> bytes:
 
 
 def spikes(layers: Mapping[str, tuple[np.ndarray, np.ndarray, int]], steps: int) -> bytes:
-    """A raster of one sample, layers above each other, as PNG.
+    """A raster of one sample, layers above each other.
 
     Args:
         layers: by name, steps and neurons of the spikes, and the number of neurons; the lowest layer first.
