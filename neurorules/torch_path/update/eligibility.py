@@ -140,7 +140,7 @@ def reverse_scan(view: LocalView, post: Tensor) -> Tensor:
         return post  # a membrane without memory
     steps, v = view.activity.steps, view.activity.v.values
     if view.activity.gates is not None:
-        return _gated_scan(view, post.expand_as(v))
+        return _gated_scan(view, post.expand_as(v)).current
     if dynamics is None:
         own = view.layer.neuron.reversed_in_time(post.expand_as(v), view.activity.S.values)
         if own is not None:
@@ -155,13 +155,30 @@ def reverse_scan(view: LocalView, post: Tensor) -> Tensor:
     return scans.reverse_scan(flat, steps, beta, reset, spikes=spikes).reshape(v.shape)
 
 
-def _gated_scan(view: LocalView, post: Tensor) -> Tensor:
-    step, currents = adjoint_of(view.layer, view.activity), torch.empty_like(post)
+def membrane_scan(view: LocalView, post: Tensor) -> Tensor:
+    """The adjoint of the membrane's own recursion by the membrane itself, resets held fixed: R of `adjoint_of`.
+
+    Args:
+        view: of the layer, in a window of all steps.
+        post: post factor, (T, B, *shape).
+
+    Returns:
+        The adjoint, (T, B, *shape).
+
+    Raises:
+        UserError: a neuron whose state has no known derivative.
+    """
+    return reverse_scan(view, post) if view.activity.gates is None else _gated_scan(view, post).membrane
+
+
+def _gated_scan(view: LocalView, post: Tensor) -> MembraneAdjoint:
+    """R and Q of all steps, (T, B, *shape) each."""
+    step, reached = adjoint_of(view.layer, view.activity), MembraneAdjoint.at_rest(post)
     reaches = MembraneAdjoint.at_rest(post[0])
     for t in reversed(range(view.activity.steps)):
         reaches = step(reaches, post[t], t)
-        currents[t] = reaches.current
-    return currents
+        reached.membrane[t], reached.current[t] = reaches
+    return reached
 
 
 def forward_eligibility(view: LocalView, entry: Input, spikes: Series) -> Tensor | None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from neurorules.network.products import Group
-from neurorules.torch_path.update.eligibility import MembraneAdjoint, adjoint_of, reverse_scan
+from neurorules.torch_path.update.eligibility import membrane_scan
 from neurorules.torch_path.update.local_view import LocalView
 from neurorules.torch_path.update.post_factors import post_value
 
@@ -31,7 +30,7 @@ def change_numbers(view: LocalView, group: Group) -> dict[str, Tensor]:
     if not factors or group.form is None:
         return {}
     post = post_value(view, group.post, lambda factor: factor).expand_as(view.activity.v.values)
-    through = _membrane_adjoint(view, post) if group.eligible else post
+    through = membrane_scan(view, post) if group.eligible else post
     changes = {}
     for name, (membrane, distance) in factors.items():
         value = through * membrane
@@ -40,15 +39,3 @@ def change_numbers(view: LocalView, group: Group) -> dict[str, Tensor]:
         rows = value.sum((0, 1))
         changes[f"{view.layer.name}.{name}"] = rows.sum_to_size(raw[name].shape).clone()
     return changes
-
-
-def _membrane_adjoint(view: LocalView, post: Tensor) -> Tensor:
-    """R of R[t] = post[t] + keep[t+1] R[t+1], (T, B, *shape)."""
-    if view.activity.gates is None:
-        return reverse_scan(view, post)
-    step, reached = adjoint_of(view.layer, view.activity), torch.empty_like(post)
-    reaches = MembraneAdjoint.at_rest(post[0])
-    for t in reversed(range(view.activity.steps)):
-        reaches = step(reaches, post[t], t)
-        reached[t] = reaches.membrane
-    return reached
