@@ -26,6 +26,7 @@ extensions = [
 ]
 exclude_patterns = ["_site", "figures", "results/data", "gallery/**/*.ipynb", "gallery/**/GALLERY_HEADER.rst"]
 nitpicky = True
+smartquotes = False  # two hyphens of an option stay two hyphens
 # Every reference resolves, but for what other packages document, since nothing is asked from a network, and for names
 # of types: `T`, a variable, and `Task`, the words of a setting.
 OTHERS = "torch|numpy|np|jaxtyping|collections|pathlib|os|typing"

@@ -20,7 +20,8 @@ class Commands(SphinxDirective):
         """The sections of all commands."""
         command = get_command(app)
         text = get_docs_for_click(obj=command, ctx=typer.Context(command), name="neurorules")
-        return self.parse_text_to_nodes(text, allow_section_headings=True)
+        under_the_title = text.partition("\n")[2]  # the page has a title of its own
+        return self.parse_text_to_nodes(under_the_title, allow_section_headings=True)
 
 
 def setup(app: Any) -> dict[str, bool]:
