@@ -134,6 +134,9 @@ def checked_path(word: str, where: str = "") -> Path:
         word: the path.
         where: begins the message.
 
+    Returns:
+        The path, without links.
+
     Raises:
         UserError: there is no such file, or its name cannot be that of an entry.
     """

@@ -12,7 +12,7 @@ import torch
 from neurorules.contracts.encoder import Encoder
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count, check_range
-from neurorules.language.rates import rate_schedule
+from neurorules.language.rates import RateSchedule, rate_schedule
 from neurorules.network.model import Model
 from neurorules.runs.progress import Bar, progress
 from neurorules.torch_path.training.arguments import Labels, Spikes
@@ -100,13 +100,13 @@ def fit(
     check_range("epochs", epochs, Count)
     check_range("batch_size", batch_size, Count)
     watching = _checked(callbacks)
-    rate_schedule(lr_schedule)
+    rate = rate_schedule(lr_schedule)
     reading = reading_of(learner, batch_first, batch_size)
     batches = drives(loader, reading).length
     rows: list[Row] = []
     with progress("learning", None if batches is None else epochs * batches, quiet) as bar:
         for epoch in range(epochs):
-            row = _epoch(learner, loader, reading, (epoch, epochs), rate_schedule(lr_schedule), batches, bar)
+            row = _epoch(learner, loader, reading, (epoch, epochs), rate, batches, bar)
             rows.append(row)
             answers = [callback(row) for callback in watching]
             if any(answer is True for answer in answers):
