@@ -9,6 +9,8 @@ from sources import Source, sources
 
 FORBIDDEN = ("pickle", "cPickle", "cloudpickle", "dill", "shelve", "marshal")
 RUNS_TEXT = ("eval", "exec", "compile")
+# A rule in a file of the user's own is Python, and runs because the user names that file; SECURITY.md says so.
+NAMED_BY_THE_USER = {"neurorules/language/own_file.py": ["compile", "exec"]}
 LOADERS = {"torch.load", "joblib.load", "np.load", "numpy.load", "yaml.load", "pd.read_pickle", "pandas.read_pickle"}
 
 
@@ -45,4 +47,5 @@ def test_what_does_not_is_left_alone(text: str) -> None:
 
 @pytest.mark.parametrize("source", sources(), ids=lambda source: source.name)
 def test_no_file_unpickles_or_runs_a_text(source: Source) -> None:
-    assert unpickling_in(source.tree) == []
+    found = [place.partition(": ")[2] for place in unpickling_in(source.tree)]
+    assert found == NAMED_BY_THE_USER.get(source.name, [])
