@@ -16,6 +16,7 @@ SERVES = {
     "neo": "export --to nix",
     "parquet": "export --to parquet",
     "sweep": "compare --dask, and tune by Optuna's proposals",
+    "logging": "logs for TensorBoard, --log tensorboard",
 }
 """What a user cannot do without each extra. Those that join others, and the developers' own, are left out."""
 

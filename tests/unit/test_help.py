@@ -158,7 +158,7 @@ def offered(*words: str) -> list[str]:
         (["train", "--rule", "b"], ["bptt", "bsp"]),
         (["compare", "--rules", "sigprop,d"], ["sigprop,dfa", "sigprop,drtp"]),
         (["train", "--device", "cu"], ["cuda"]),
-        (["cite", "sig"], ["sigprop"]),
+        (["cite", "sigp"], ["sigprop"]),
     ],
 )
 def test_bash_is_offered_commands_options_and_names(words: list[str], among: list[str]) -> None:
@@ -184,7 +184,7 @@ def test_completion_is_installed_where_the_shell_reads_it(tmp_path: Path) -> Non
     assert len(scripts) == 1 and scripts[0].name in (tmp_path / ".bashrc").read_text()
     script = f"""source {scripts[0]}
 neurorules() {{ {sys.executable} -m neurorules "$@"; }}
-export -f neurorules; COMP_WORDS=(neurorules train --rule sig); COMP_CWORD=3
+export -f neurorules; COMP_WORDS=(neurorules train --rule sigp); COMP_CWORD=3
 env() {{ command env "$@"; }}
 _neurorules_completion {tmp_path}/neurorules; echo "${{COMPREPLY[@]}}"
 """
