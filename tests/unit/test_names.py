@@ -95,7 +95,7 @@ def test_a_rule_in_a_folder_that_is_listed_is_advised_to_be_trained_at_once(
     assert RULES.lists(Path(rules.__file__).parent / "my_own.py") and not RULES.lists(fresh / "my_own.py")
     monkeypatch.setattr(Registry, "lists", lambda self, path: True)
     assert run(["new", "rule", "my_own", "--folder", str(fresh)]) == 0
-    assert "Try: neurorules train --rule my_own" in capsys.readouterr().out
+    assert "neurorules train --data digits --rule my_own\n" in capsys.readouterr().out
 
 
 def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
