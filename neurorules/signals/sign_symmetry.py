@@ -8,7 +8,7 @@ from math import prod
 from typing import Literal
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Shaped
 from torch import Tensor
 
 from neurorules.contracts.net_shape import NetShape
@@ -62,7 +62,7 @@ class SignSymmetry(Signal):
                 state[f"sizes.{name}"] = drawn.abs() * prod(shape[1:]) ** -0.5
         return state
 
-    def observe(self, state: SignalState, sample: Series, labels: Int[Tensor, "B"] | None) -> SignalState:
+    def observe(self, state: SignalState, sample: Series, labels: Shaped[Tensor, "B *targets"] | None) -> SignalState:
         return {"trial": state["trial"] + 1} if self.sizes == "redrawn" else {}
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
