@@ -68,7 +68,9 @@ def run_all(
     check_range("--jobs", jobs, Jobs)
     apart = jobs > 1 or dask is not None
     if apart:
-        tasks = [(replace(config, threads=config.threads or 1), folder) for config, folder in tasks]
+        # A worker may have been started for another comparison, in another current folder.
+        tasks = [(replace(config, threads=config.threads or 1), folder.absolute()) for config, folder in tasks]
+        data_dir = data_dir.absolute() if isinstance(data_dir, Path) else data_dir
     check_settings(tasks, out, data_dir)
     own = (data_dir, quiet or apart, measured, os.getpid())
     run = run_apart if jobs > 1 and dask is None else run_one

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import neurorules
 from neurorules.cli import run
 from neurorules.compare.comparison import command_line, compare, plan
 from neurorules.compare.gather import SHARED, check_comparable
@@ -215,3 +216,15 @@ def test_dask_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setitem(sys.modules, "dask.distributed", None)
     with pytest.raises(UserError, match=r"--dask needs the package distributed.*neurorules\[sweep\]"):
         compare(plan(TrainConfig(limit=60), "shallow", 1), tmp_path / "c", dask="tcp://127.0.0.1:1", quiet=True)
+
+
+def test_runs_lie_in_the_folder_that_is_current_when_a_comparison_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers are kept between comparisons, and with them the folder in which they were started."""
+    small = {"net": "6", "data": "digits", "limit": 200, "steps": 2, "epochs": 1, "quiet": True, "controls": "none"}
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        neurorules.compare("shallow", "side", seeds=2, jobs=2, **small)
+        assert len(list((tmp_path / name / "side").rglob("weights.safetensors"))) == 2

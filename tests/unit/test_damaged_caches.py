@@ -118,16 +118,18 @@ def compiler() -> str:
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_kernel_is_compiled_again(damage: Damage, compiler: str, tmp_path: Path) -> None:
-    flags = ("-O0", "-fPIC")
-    compile_c.load_or_compile(compiler, rings.SOURCES, flags, tmp_path)
-    (path,) = tmp_path.iterdir()
+    flags, source, cache = ("-O0", "-fPIC"), tmp_path / "small.c", tmp_path / "cache"
+    source.write_text("int one(void) { return 1; }\n", encoding="utf-8")  # any kernel is kept in the same way
+    cache.mkdir()
+    compile_c.load_or_compile(compiler, (source,), flags, cache)
+    (path,) = cache.iterdir()
     whole = path.read_bytes()
     # Another file of the same name, so that the library loaded above keeps its own.
-    shutil.copy(path, tmp_path / "copy")
-    (tmp_path / "copy").replace(path)
+    shutil.copy(path, cache / "copy")
+    (cache / "copy").replace(path)
     damage(path)
-    assert isinstance(compile_c.load_or_compile(compiler, rings.SOURCES, flags, tmp_path), ctypes.CDLL)
-    (again,) = tmp_path.iterdir()
+    assert isinstance(compile_c.load_or_compile(compiler, (source,), flags, cache), ctypes.CDLL)
+    (again,) = cache.iterdir()
     assert (again.name, again.read_bytes()) == (path.name, whole)
 
 
