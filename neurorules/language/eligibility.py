@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import keyword
-import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from neurorules.language.errors import UserError
-from neurorules.language.expressions import FUNCTIONS
+from neurorules.language.expressions import is_readable
 from neurorules.language.ranges import Fraction, check_range
 
 
@@ -37,8 +35,7 @@ class Eligibility:
     text: str
 
     def __post_init__(self) -> None:
-        word = re.fullmatch(r"[a-z][a-z0-9_]*", self.name) is not None and not keyword.iskeyword(self.name)
-        if not word or self.name.endswith(("_pre", "_post")) or self.name in FUNCTIONS:
+        if not is_readable(self.name):
             raise UserError(
                 f"eligibility '{self.name}' has no name that a text can read. Use lower-case letters, without _pre or "
                 f"_post at the end, and no function's name"

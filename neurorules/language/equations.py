@@ -8,6 +8,7 @@ side only, so that every text is a sum of products: on tensors, each product is 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -116,17 +117,21 @@ class Equation:
     def reads(self) -> frozenset[str]:
         """The names the rule reads, those of its eligibilities' texts included; constants are not among them."""
         own = frozenset(names_in(self.expression)) - set(self.vocabulary.constants)
-        declared = [name for name in own if name in self.vocabulary.eligibilities]
-        decays = [decay.reads for decay in map(self.decay, declared) if decay is not None]
-        return own.union(*(self.eligibility(name).reads for name in declared), *decays)
+        return own.union(*(text.reads for text in self._texts_of_eligibilities()))
 
     @cached_property
     def past(self) -> frozenset[Call]:
         """What it asks of the past, its eligibilities' texts included: calls of `before` and `delay`."""
         own = frozenset(call for call in calls_in(self.expression) if call.function in PAST)
-        declared = self.reads & set(self.vocabulary.eligibilities)
-        decays = [decay.past for decay in map(self.decay, sorted(declared)) if decay is not None]
-        return own.union(*(self.eligibility(name).past for name in declared), *decays)
+        return own.union(*(text.past for text in self._texts_of_eligibilities()))
+
+    def _texts_of_eligibilities(self) -> Iterator[Equation]:
+        """The texts of the eligibilities that it reads, and those by which they decay."""
+        for name in set(names_in(self.expression)) & set(self.vocabulary.eligibilities):
+            yield self.eligibility(name)
+            decay = self.decay(name)
+            if decay is not None:
+                yield decay
 
     def eligibility(self, name: str) -> Equation:
         """The text of a declared eligibility, which may read those that are declared before it.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import keyword
 import math
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +68,20 @@ class Call:
 
 
 Expression = Number | Name | Binary | Call
+
+
+def is_readable(name: str, reserved: Collection[str] = ()) -> bool:
+    """Whether texts can read a declared trace or eligibility by a name.
+
+    Args:
+        name: as it is declared.
+        reserved: names that stand for something else, beside those of functions.
+
+    Returns:
+        Whether it is a lower-case word without the suffix of a side, and free.
+    """
+    word = re.fullmatch(r"[a-z][a-z0-9_]*", name) is not None and not keyword.iskeyword(name)
+    return word and not name.endswith(("_pre", "_post")) and name not in FUNCTIONS and name not in reserved
 
 
 def parse(text: str) -> Expression:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
-import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,13 +9,13 @@ from typing import Literal
 
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.expressions import (
-    FUNCTIONS,
     PAST,
     Binary,
     Call,
     Expression,
     Name,
     calls_in,
+    is_readable,
     names_in,
     parse,
 )
@@ -55,8 +53,7 @@ class Trace:
     spikes: Literal["summed", "nearest"] = "summed"
 
     def __post_init__(self) -> None:
-        word = re.fullmatch(r"[a-z][a-z0-9_]*", self.name) is not None and not keyword.iskeyword(self.name)
-        if not word or self.name.endswith(("_pre", "_post")) or self.name in {*FUNCTIONS, MEMBRANE, "m", "p", "y"}:
+        if not is_readable(self.name, (MEMBRANE, "m", "p", "y")):
             raise UserError(
                 f"trace '{self.name}' has no name that a text can read. Use lower-case letters, without _pre or _post "
                 f"at the end, and no name that stands for something else"

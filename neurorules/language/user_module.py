@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from neurorules.language.errors import UserError
-from neurorules.language.options import convert_options
+from neurorules.language.options import convert_options, parse_named
 
 
 def function_of(where: str, module: str, function: str, absent: str, returns: str) -> Callable[..., Any]:
@@ -73,6 +73,22 @@ def in_one_line(error: Exception) -> str:
     """Kind and message of an error, in at most 200 characters."""
     reason = " ".join(f"{type(error).__name__}: {error}".split())
     return f"{reason:.200}"
+
+
+def parsed(text: str) -> tuple[str, str, dict[str, str]] | None:
+    """Take `module:function:key=value` apart.
+
+    Args:
+        text: as the user wrote it.
+
+    Returns:
+        The dotted path of the module, the name of the function, and its options as texts; None for any other text.
+    """
+    module, _, rest = text.strip().partition(":")
+    if not rest.partition(":")[0].isidentifier() or not is_module_path(module):
+        return None
+    function, options = parse_named(rest)
+    return module, function, options
 
 
 def is_module_path(text: str) -> bool:

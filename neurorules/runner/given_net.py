@@ -14,9 +14,8 @@ from neurorules.contracts.data_set import DataPlace
 from neurorules.datasets import open_dataset
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
-from neurorules.language.options import parse_named
 from neurorules.language.settings import Init
-from neurorules.language.user_module import call, current_folder, function_of, is_module_path
+from neurorules.language.user_module import call, current_folder, function_of, parsed
 from neurorules.rules import RULES
 from neurorules.torch_path.snntorch.imported import Imported
 from neurorules.torch_path.training.stored_net import SIGN, named
@@ -50,14 +49,13 @@ class ModuleNet:
         Raises:
             UserError: it is written otherwise.
         """
-        module, _, rest = text.strip().partition(":")
-        function = rest.partition(":")[0]
-        if not function.isidentifier() or not is_module_path(module):
+        parts = parsed(text)
+        if parts is None:
             raise UserError(
                 f"net '{text}' is no text of layers and no module:function. Write layers, such as 800-800, or the "
                 f"function that returns your net, such as mynets:make_net"
             )
-        return cls(text.strip(), module, function, parse_named(rest)[1])
+        return cls(text.strip(), *parts)
 
     def make(self, seed: int) -> Any:
         """Call the function.

@@ -19,9 +19,27 @@ KEPT = 0.98
 """Share of the mirror that is left after a trial, the rest being the trial's own correlation."""
 WARM_UP = 20
 """Number of trials after which the mirror begins to be used."""
+APART = 1_000_003
+"""How far the seeds of two runs lie apart, so that no trial of one draws what a trial of the other does."""
 NOISE, RATE, DECAY = 0.1, 0.1, 0.5
 """Where each layer is mirrored by itself: standard deviation of the noise, learning rate and weight decay of its
 matrix."""
+
+
+def generator_of(seed: Int[Tensor, ""], *numbers: int) -> torch.Generator:
+    """A generator of its own for each run and each list of numbers, so that what it draws can be drawn again.
+
+    Args:
+        seed: of the run.
+        numbers: such as that of the trial, >= 0.
+
+    Returns:
+        The generator, on the CPU.
+    """
+    mixed = int(seed)
+    for number in numbers:
+        mixed = mixed * APART + number
+    return torch.Generator().manual_seed(mixed % 2**63)
 
 
 def noise_like(rows: Float[Tensor, "*shape"], seed: Int[Tensor, ""], trial: Int[Tensor, ""]) -> Float[Tensor, "*shape"]:
@@ -35,7 +53,7 @@ def noise_like(rows: Float[Tensor, "*shape"], seed: Int[Tensor, ""], trial: Int[
     Returns:
         Values of -1 and 1, shaped like `rows`.
     """
-    generator = torch.Generator().manual_seed((int(seed) * 1_000_003 + int(trial)) % 2**63)
+    generator = generator_of(seed, int(trial))
     words = torch.empty(-(-rows.numel() // 8), dtype=torch.int64).random_(generator=generator)  # eight signs a draw
     bits = words.view(torch.int8)[: rows.numel()].bitwise_and(1)
     return bits.to(rows.device, rows.dtype).reshape(rows.shape).mul_(2).sub_(1)

@@ -17,9 +17,7 @@ from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
 from neurorules.contracts.target import TASKS
 from neurorules.contracts.view import View, bought
 from neurorules.language.ranges import ranged
-
-SEEDS = 1_000_003
-"""Apart from each other are the seeds of two runs, so that no trial of one draws what a trial of the other does."""
+from neurorules.signals._mirroring import generator_of
 
 
 @ranged("signal 'sign_symmetry'")
@@ -76,8 +74,7 @@ class SignSymmetry(Signal):
             return state[f"sizes.{name}"]
         if self.sizes == "uniform":
             return float(prod(signs.shape[1:]) ** -0.5)
-        seed = (int(state["seed"]) * SEEDS + int(state["trial"])) * SEEDS + sum(name.encode())
-        generator = torch.Generator().manual_seed(seed % 2**63)
+        generator = generator_of(state["seed"], int(state["trial"]), sum(name.encode()))
         drawn = torch.randn(signs.shape, generator=generator, dtype=torch.float64).abs()
         return (drawn * prod(signs.shape[1:]) ** -0.5).to(signs)
 

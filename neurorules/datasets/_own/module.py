@@ -8,9 +8,9 @@ from typing import Any
 
 from neurorules.contracts.data_set import DataPlace, DataSet
 from neurorules.language.errors import UserError, nearest
-from neurorules.language.options import convert, parse_named
+from neurorules.language.options import convert
 from neurorules.language.settings import Task
-from neurorules.language.user_module import call, current_folder, function_of, is_module_path
+from neurorules.language.user_module import call, current_folder, function_of, parsed
 
 SIZES = 3
 """Numbers of a sensor's size: columns, rows, polarities."""
@@ -40,15 +40,14 @@ class ModuleData:
         Raises:
             UserError: it is written otherwise.
         """
-        module, _, rest = text.strip().partition(":")
-        function = rest.partition(":")[0]
-        if not function.isidentifier() or not is_module_path(module):
+        parts = parsed(text)
+        if parts is None:
             from neurorules.datasets import DATASETS
 
-            close = nearest(module, DATASETS.names())
+            close = nearest(text.strip().partition(":")[0], DATASETS.names())
             hint = f"Did you mean '{close}'?" if close else "Write a data set's name, a path, or module:function"
             raise UserError(f"data '{text}' is no data set, no path and no module:function. {hint}")
-        _, options = parse_named(rest)
+        module, function, options = parts
         return cls(text, module, function, tuple(options.items()))
 
     def load(self, data_dir: DataPlace = None) -> DataSet:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,8 +12,7 @@ from torch import Tensor
 from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
-from neurorules.network.initial import initialise
-from neurorules.network.model import build_model
+from neurorules.network.model import Model, build_model
 from neurorules.network.network import build_network
 from neurorules.network.texts import Text
 from neurorules.torch_path.forward.run_layer import Activity, Carry
@@ -26,6 +24,8 @@ TAIL_MS = 500.0
 """How long a synapse is watched after the last spike, so that what its traces still hold can act."""
 LARGEST = 200_000_000
 """Most numbers that a train of spikes may have, steps times synapses."""
+ADVICE = "Ask for a rule of spikes, such as stdp"
+"""What to do where a rule has no window."""
 
 
 def window(
@@ -55,42 +55,32 @@ def window(
     """
     if m is not None and not math.isfinite(m):
         raise UserError(f"the third factor is {m}, and has to be a finite number, such as 1")
-    view, texts = _synapse(rule, len(lags_ms), m)
+    model, texts = _model(rule, len(lags_ms), m)
     points = []
     for rate in (None,) if rates_hz is None else tuple(rates_hz):
         pre, post = _trains(lags_ms, rate, pairs if rate is not None else 1, step_ms)
         points += [
             Point(float(lag), rate, float(change))
-            for lag, change in zip(lags_ms, _changes(view, texts, pre, post, weight, m), strict=True)
+            for lag, change in zip(lags_ms, _changes(model, texts, pre, post, weight, m), strict=True)
         ]
     return points
 
 
-def _synapse(rule: Rule, synapses: int, m: float | None) -> tuple[LocalView, tuple[Text, ...]]:
-    """A layer of as many neurons as there are protocols, as its texts will see it, and the texts of its weights."""
+def _model(rule: Rule, synapses: int, m: float | None) -> tuple[Model, tuple[Text, ...]]:
+    """The rule on a layer of as many neurons as there are protocols, and the texts of its weights."""
     network = build_network(str(synapses), (synapses,), 2, neuron=rule.defaults.neuron, norm="none")
-    layer = network.layers[0]
-    if not layer.neuron.spiking or rule.defaults.connection != "dense":
-        raise UserError(f"rule '{rule.name}' runs on neurons that do not spike, and a window is of spikes. {_ADVICE}")
+    if not network.layers[0].neuron.spiking or rule.defaults.connection != "dense":
+        raise UserError(f"rule '{rule.name}' runs on neurons that do not spike, and a window is of spikes. {ADVICE}")
     if m is None and rule.signal is not None:
         raise UserError(
             f"rule '{rule.name}' reads a third factor, which its signal makes from data. Say what it is: --m 1"
         )
-    model = build_model(network, rule)
-    texts = tuple(t for t in model.texts if (t.plasticity.parameter, t.plasticity.role) == ("w", "hidden"))
-    texts = tuple(t for t in texts if t.plasticity.phase == "input")
-    if not texts:
-        raise UserError(f"the hidden weights of rule '{rule.name}' do not learn from spikes. {_ADVICE}")
-    nothing = Series(torch.zeros(1, 1, synapses, dtype=torch.float64), False)
-    activity = Activity(1, {}, {}, {}, None, None, nothing, nothing, None)
-    learned = initialise(model, 0, torch.device("cpu"), torch.float64)
-    view = LocalView(
-        layer, "input", activity, None, learned.parameters, rule.constants, rule.declared_traces, Carry(), True
-    )
-    return view, texts
-
-
-_ADVICE = "Ask for a rule of spikes, such as stdp"
+    model, wanted = build_model(network, rule), ("w", "hidden", "input")
+    texts = [(text, text.plasticity) for text in model.texts]
+    texts_of_weights = tuple(text for text, own in texts if (own.parameter, own.role, own.phase) == wanted)
+    if not texts_of_weights:
+        raise UserError(f"the hidden weights of rule '{rule.name}' do not learn from spikes. {ADVICE}")
+    return model, texts_of_weights
 
 
 def _steps(time_ms: float, step_ms: float, what: str) -> int:
@@ -122,19 +112,21 @@ def _trains(lags_ms: Sequence[float], rate_hz: float | None, pairs: int, step_ms
 
 
 def _changes(
-    view: LocalView, texts: tuple[Text, ...], pre: Tensor, post: Tensor, weight: float, m: float | None
+    model: Model, texts: tuple[Text, ...], pre: Tensor, post: Tensor, weight: float, m: float | None
 ) -> Tensor:
     """The change of each synapse, (N,)."""
-    layer = view.layer
-    name = layer.weight_name(layer.inputs[0])
+    layer, rule = model.network.layers[0], model.rule
+    (afferent,) = layer.inputs
+    name, synapses = layer.weight_name(afferent), post.shape[-1]
     dynamics = layer.neuron.dynamics()
     threshold = 1.0 if dynamics is None else dynamics.v_threshold
-    v = Series(post * threshold, False)
-    arriving = {layer.inputs[0].name: Series(pre, False)}
+    v, arriving = Series(post * threshold, False), {afferent.name: Series(pre, False)}
     activity = Activity(len(pre), {}, arriving, {}, None, None, v, Series(post, False), None)
     factor = None if m is None else Series(torch.full_like(post[0], m), True)
-    parameters = {**view.parameters, name: torch.full_like(view.parameters[name], weight)}
-    fresh = replace(view, activity=activity, m=factor, parameters=parameters, carry=Carry(), traced={})
+    weights = {name: post.new_full((synapses, synapses), weight)}
+    view = LocalView(
+        layer, "input", activity, factor, weights, rule.constants, rule.declared_traces, Carry(), True
+    )  # fmt: skip
     gathered = Gathered()
-    learn_layer(fresh, texts, {}, gathered)
+    learn_layer(view, texts, {}, gathered)
     return gathered.changes[name].diagonal()

@@ -76,6 +76,8 @@ class Neurons:
             assert self.membrane is not None  # no text reads the membrane of a presynaptic neuron
             return self.membrane
         declared, key = self.view.traces[name], f"{self.key}.{name}"
+        if key in self.view.traced:
+            return Series(self.view.traced[key], False)
         if declared.spikes == "nearest":
             return Series(self._nearest(declared, key)[0], False)
         return Series(trace(self.view, key, self.brought(declared), declared.decay), False)
