@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,13 @@ from neurorules.datasets import open_dataset
 from neurorules.disk.lock import owned_folder
 from neurorules.language.config import SettledConfig, config_from
 from neurorules.language.errors import MissingExtra, UserError
-from neurorules.language.own_files import in_process_of, listed
 from neurorules.language.ranges import Jobs, check_range
 from neurorules.runner.dispatch import settle, train
 from neurorules.runs.allocator import keep_freed_memory
 from neurorules.runs.folder import CONFIG, RESULT, RunFolder
 from neurorules.runs.interrupt import Interrupted
 from neurorules.runs.orphans import stopped_without_parent
+from neurorules.runs.other_process import as_here
 from neurorules.runs.own_copies import check_unchanged
 from neurorules.runs.plain_json import plain, to_json
 from neurorules.runs.progress import track
@@ -68,14 +68,12 @@ def run_all(
     check_range("--jobs", jobs, Jobs)
     apart = jobs > 1 or dask is not None
     if apart:
-        # A worker may have been started for another comparison, in another current folder.
         tasks = [(replace(config, threads=config.threads or 1), folder.absolute()) for config, folder in tasks]
         data_dir = data_dir.absolute() if isinstance(data_dir, Path) else data_dir
     check_settings(tasks, out, data_dir)
     own = (data_dir, quiet or apart, measured, os.getpid())
     run = run_apart if jobs > 1 and dask is None else run_one
-    files = {name: str(path) for name, path in listed().items()}
-    call = partial(in_process_of, files, run) if apart else run
+    call = as_here(run, same_machine=dask is None) if apart else run
     calls = (joblib.delayed(call)(config, folder, *own, net=net) for config, folder in tasks)
     try:
         with workers(dask):

@@ -11,17 +11,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
 
 from neurorules.language.errors import UserError
 from neurorules.language.own_file import offer_of
 
 VARIABLE = "NEURORULES_RULES"
 """The variable of the environment that names folders, or single files, of a user's own."""
-T = TypeVar("T")
 _named: dict[str, Path] = {}
 
 
@@ -44,21 +42,6 @@ def take(files: Mapping[str, Path | str]) -> None:
         if before is not None and before != path and before.exists():
             raise UserError(f"'{name}' stands for {before} already, and {path} has the same name. Rename one of them")
         _named[name] = path
-
-
-def in_process_of(files: Mapping[str, str], function: Callable[..., T], *arguments: Any, **named: Any) -> T:
-    """Call a function in another process, with the files of the one that asks for it.
-
-    Args:
-        files: paths by name, what `listed` gave there.
-        function: what is called.
-        arguments, named: of the function.
-
-    Returns:
-        What the function returns.
-    """
-    take_all(files)
-    return function(*arguments, **named)
 
 
 def take_all(files: Mapping[str, Path | str]) -> None:

@@ -10,7 +10,6 @@ import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -29,12 +28,13 @@ from neurorules.datasets import open_dataset
 from neurorules.disk.lock import owned_folder
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
-from neurorules.language.own_files import VARIABLE, in_process_of, listed
+from neurorules.language.own_files import VARIABLE
 from neurorules.language.ranges import Count, Jobs, Seeds, check_range
 from neurorules.runner.dispatch import settle, validation_accuracies, with_data
 from neurorules.runner.given_net import refuse_modules
 from neurorules.runs.atomic import remove_leftovers
 from neurorules.runs.interrupt import Interrupted
+from neurorules.runs.other_process import as_here
 from neurorules.runs.plain_json import plain
 from neurorules.runs.progress import Bar, progress
 from neurorules.torch_path.training.own_parts import own_files_of
@@ -217,7 +217,7 @@ def _round(pool: Any, searched: Sequence[Searched], seeds: int, data_dir: DataPl
     configs = [replace(one.row, **settings) for one, settings in zip(searched, proposed, strict=True)]
     call: Any = validation_accuracies
     if pool.n_jobs > 1:
-        call = partial(in_process_of, {name: str(path) for name, path in listed().items()}, call)
+        call = as_here(call)
         configs = [replace(config, threads=config.threads or 1) for config in configs]
     calls = [joblib.delayed(call)(config, seeds, data_dir) for config in configs]
     for one, settings, accuracies in zip(searched, proposed, pool(calls), strict=True):
