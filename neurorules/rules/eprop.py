@@ -1,0 +1,70 @@
+"""E-prop: every synapse keeps a low-pass of its eligibility, and learns from the error that each step's output makes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from neurorules.language.eligibility import Eligibility
+from neurorules.language.neuron_trace import Trace
+from neurorules.language.ranges import BelowOne, Fraction, NonNegative, ranged
+from neurorules.language.rules import DELTA_RULE, Defaults, Plasticity, Rule, Source
+from neurorules.language.signal_spec import SignalSpec
+
+
+@ranged("rule 'eprop'")
+def eprop(
+    *,
+    feedback: Literal["random", "symmetric"] = "random",
+    alpha: BelowOne = 0.9,
+    kappa: BelowOne = 0.9,
+    adaptation: NonNegative = 0.0,
+    rho: Fraction = 0.95,
+) -> Rule:
+    """E-prop: the change of a weight is the broadcast error of each step times a low-pass of psi times a trace.
+
+    Without adaptation neurons are `lif`; with it they are `alif`, and the eligibility also follows how a synapse has
+    moved the threshold. Name the neurons' and the read-out's decays here as well where other ones are asked for.
+
+    Args:
+        feedback: what carries the error to the neurons: random weights, or the transpose of the read-out's (symmetric,
+            for nets of one hidden layer).
+        alpha: decay of the membrane per step.
+        kappa: decay of the read-out's membrane per step, with which eligibilities are filtered.
+        adaptation: rise of the threshold per spike.
+        rho: decay of that rise per step.
+
+    Returns:
+        The rule with its texts, eligibilities, signal, default settings and source.
+    """
+    e, own = "psi(v_post) * x", (Eligibility("x", alpha, "S_pre - mean_pre"),)
+    neuron = f"lif:beta={alpha:g}"
+    if adaptation:
+        e = "psi(v_post) * (x - adaptation * delay(eps, 1))"
+        own = (*own, Eligibility("eps", "rho - adaptation * psi(v_post)", "psi(v_post) * x"))
+        neuron = f"alif:beta={alpha:g}:rho={rho:g}:kappa={adaptation:g}"
+    return Rule(
+        name="eprop",
+        plasticity=(
+            Plasticity("w", "-through_norm(m_post) * e_bar", statistics="held"),
+            Plasticity("b", "-m_post * e_bias_post"),
+            *DELTA_RULE,
+        ),
+        signal=SignalSpec("dfa", {"feedback": feedback}),
+        errors="step",
+        constants={"adaptation": adaptation, "rho": rho} if adaptation else {},
+        traces=(Trace("held", alpha, "1"), Trace("e_bias", kappa, "psi(v) * held")),
+        eligibilities=(*own, Eligibility("e_bar", kappa, e)),
+        defaults=Defaults(neuron=neuron, readout_neuron=f"leaky_readout:beta={kappa:g}"),
+        source=Source(
+            "G. Bellec, F. Scherr, A. Subramoney, E. Hajek, D. Salaj, R. Legenstein, W. Maass",
+            2020,
+            "A solution to the learning dilemma for recurrent networks of spiking neurons",
+            (
+                "resets are held fixed; psi is the neuron's own surrogate; the paper's is a triangle of height 0.3",
+            ),
+            link="https://doi.org/10.1038/s41467-020-17236-y",
+        ),
+    )
+
+
+ENTRY = eprop
