@@ -1,4 +1,4 @@
-"""E-prop: every synapse keeps a low-pass of its eligibility, and learns from the error that each step's output makes."""
+"""E-prop: every synapse keeps a low-pass of its eligibility, and learns from the error of each step."""
 
 from __future__ import annotations
 
@@ -59,9 +59,7 @@ def eprop(
             "G. Bellec, F. Scherr, A. Subramoney, E. Hajek, D. Salaj, R. Legenstein, W. Maass",
             2020,
             "A solution to the learning dilemma for recurrent networks of spiking neurons",
-            (
-                "resets are held fixed; psi is the neuron's own surrogate; the paper's is a triangle of height 0.3",
-            ),
+            ("resets are held fixed; psi is the neuron's own surrogate; the paper's is a triangle of height 0.3",),
             link="https://doi.org/10.1038/s41467-020-17236-y",
         ),
     )
