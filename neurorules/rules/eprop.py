@@ -27,7 +27,7 @@ def eprop(
 
     Args:
         feedback: what carries the error to the neurons: random weights, or the transpose of the read-out's (symmetric,
-            for nets of one hidden layer).
+            where it reads every hidden layer).
         alpha: decay of the membrane per step.
         kappa: decay of the read-out's membrane per step, with which eligibilities are filtered.
         adaptation: rise of the threshold per spike.
@@ -59,7 +59,14 @@ def eprop(
             "G. Bellec, F. Scherr, A. Subramoney, E. Hajek, D. Salaj, R. Legenstein, W. Maass",
             2020,
             "A solution to the learning dilemma for recurrent networks of spiking neurons",
-            ("resets are held fixed; psi is the neuron's own surrogate; the paper's is a triangle of height 0.3",),
+            (
+                "weights change once a trial, by the sum over its steps; the error is that of each step's softmax",
+                "resets are held fixed; psi is the neuron's own surrogate, the paper's is a triangle of height 0.3",
+                "no regularisation of firing rates, and no neuron is refractory",
+                "biases learn too; where thresholds adapt, their eligibility leaves that out",
+                "random feedback has variance one over the layer's size, where the paper's has one",
+                "by default streaming normalisation, whose gain stands in the update (norm none: neither)",
+            ),
             link="https://doi.org/10.1038/s41467-020-17236-y",
         ),
     )

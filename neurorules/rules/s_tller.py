@@ -22,7 +22,7 @@ def s_tller(
 ) -> Rule:
     """S-TLLR: dw = -m (psi x + a_post y S_pre), x the trace of S_pre, and y that of psi before this step.
 
-    `--last-steps n` lets the last n steps alone teach, as in the paper (5 of gestures, 90 of spoken digits).
+    The setting last_steps lets the last steps alone teach, as in the paper (5 of gestures, 90 of 100 of spoken digits).
 
     Args:
         l_pre: decay of the presynaptic trace x per step.
@@ -55,7 +55,7 @@ def s_tller(
             "S-TLLR: STDP-inspired temporal local learning rule for spiking neural networks",
             (
                 "weights change once a trial, by the sum over its steps",
-                "all steps teach by default (--last-steps)",
+                "all steps teach, unless the setting last_steps names fewer",
                 "psi is the neuron's own surrogate; the paper's is 1 / (100 |v - threshold| + 1)^2",
                 "leaks and thresholds are fixed; the paper learns them",
                 "cross-entropy of each step, Adam and streaming normalisation, which centres and decorrelates the "

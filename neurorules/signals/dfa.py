@@ -26,7 +26,7 @@ class DirectFeedback(Signal):
 
     Args:
         feedback: random, for B_l (N_l x outputs) that are drawn once; or symmetric, for the transpose of the read-out's
-            weights, in nets of one hidden layer.
+            weights, where it reads every hidden layer.
         error: graded, for e as it is; or sign, for its sign at each output, 0 where there is no error.
     """
 
@@ -44,11 +44,12 @@ class DirectFeedback(Signal):
         )
 
     def check(self, net: NetShape) -> None:
-        read = prod(next(iter(net.layers[-1].weights.values()), ())[1:])
-        if self.feedback == "symmetric" and (len(net.hidden) != 1 or read != prod(net.hidden[0].shape)):
+        read = sorted(prod(shape[1:]) for shape in net.layers[-1].weights.values())
+        if self.feedback == "symmetric" and read != sorted(prod(layer.shape) for layer in net.hidden):
             raise UserError(
-                "feedback=symmetric sends errors back through the weights of the read-out, which reads the last hidden "
-                "layer alone. Use a net of one hidden layer that it reads whole, such as --net r100, or feedback=random"
+                "feedback=symmetric sends errors back through the weights of the read-out, which here does not read "
+                "every hidden layer whole. Use a net of one hidden layer, such as --net r100, let the read-out read "
+                "all of them (--readout all), or use feedback=random"
             )
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
@@ -61,8 +62,8 @@ class DirectFeedback(Signal):
         if self.feedback == "random":
             matrix = state[feedback_name(view.layer.name)]
         else:
-            readout = next(iter(view.net.layers[-1].weights))
-            matrix = bought(view.weights, "weight_transport")[readout].reshape(-1, *shape)
+            weights = bought(view.weights, "weight_transport")
+            matrix = next(weights[name] for name in view.net.layers[-1].weights if name in weights).reshape(-1, *shape)
         return ThirdFactor({"input": spread_in_time(torch.tensordot(error, matrix, 1), shape, view.steps)}, {}, {})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pytest
@@ -52,14 +52,15 @@ class Case(NamedTuple):
 
 
 def case(
-    rule: str | Rule, net: str = "6", neuron: str = f"lif:beta={ALPHA}", kappa: float = 0.0, **others: int
-) -> Case:
-    steps = others.pop("steps", STEPS)
+    rule: str | Rule, net: str = "6", neuron: str = f"lif:beta={ALPHA}", kappa: float = 0.0, steps: int = STEPS,
+    readout: Literal["last", "all"] = "last", last_steps: int | None = None,
+) -> Case:  # fmt: skip
     made = RULES.make(rule) if isinstance(rule, str) else rule
     network = build_network(
-        net, (INPUTS,), CLASSES, neuron=neuron, norm="none", readout_neuron=f"leaky_readout:beta={kappa}"
-    )
-    model = build_model(network.on(torch.device("cpu"), torch.float64), made, **others)
+        net, (INPUTS,), CLASSES, neuron=neuron, norm="none", readout_neuron=f"leaky_readout:beta={kappa}",
+        readout=readout,
+    )  # fmt: skip
+    model = build_model(network.on(torch.device("cpu"), torch.float64), made, last_steps=last_steps)
     learned = initialise(model, 1, torch.device("cpu"), torch.float64)
     generator = torch.Generator().manual_seed(4)
     parameters = {
@@ -153,8 +154,16 @@ def test_random_feedback_of_the_read_outs_weights_is_the_symmetric_one_to_the_bi
 
 
 def test_symmetric_feedback_is_refused_where_the_read_out_reads_another_layer() -> None:
-    with pytest.raises(UserError, match="one hidden layer.*--net r100, or feedback=random"):
+    with pytest.raises(UserError, match="one hidden layer, such as --net r100.*feedback=random"):
         case("eprop:feedback=symmetric", "7-6")
+
+
+def test_each_layer_is_sent_the_error_through_what_the_read_out_reads_it_by() -> None:
+    one = case(f"{EPROP}:feedback=symmetric", "7-6", kappa=KAPPA, readout="all")
+    readout = [name for name in one.learned.parameters if name.startswith("readout.") and not name.endswith(".b")]
+    for name, weights in zip(("hidden1", "hidden2"), readout, strict=True):
+        expected = one.errors() @ one.learned.parameters[weights].numpy()
+        np.testing.assert_allclose(one.m(name), expected, rtol=0, atol=EXACT)
 
 
 def test_a_filtered_eligibility_is_an_error_that_is_scanned_backwards() -> None:
@@ -288,7 +297,7 @@ def test_s_tller_without_its_other_term_is_ottt() -> None:
 
 @pytest.mark.parametrize("last", [None, 3])
 def test_s_tller_has_a_trace_on_either_side_and_learns_in_its_window(last: int | None) -> None:
-    one = case("s_tller:a_post=-0.5:l_pre=0.75:l_post=0.2", "7-6", **({} if last is None else {"last_steps": last}))
+    one = case("s_tller:a_post=-0.5:l_pre=0.75:l_post=0.2", "7-6", last_steps=last)
     errors = one.errors()
     if last is not None:
         errors = np.concatenate([0 * errors[:-last], errors[-last:] * STEPS / last])
