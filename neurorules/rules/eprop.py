@@ -9,6 +9,7 @@ from neurorules.language.neuron_trace import Trace
 from neurorules.language.ranges import BelowOne, Fraction, NonNegative, ranged
 from neurorules.language.rules import DELTA_RULE, Defaults, Plasticity, Rule, Source
 from neurorules.language.signal_spec import SignalSpec
+from neurorules.rules._online import adaptive
 
 
 @ranged("rule 'eprop'")
@@ -36,12 +37,7 @@ def eprop(
     Returns:
         The rule with its texts, eligibilities, signal, default settings and source.
     """
-    e, own = "psi(v_post) * x", (Eligibility("x", alpha, "S_pre - mean_pre"),)
-    neuron = f"lif:beta={alpha:g}"
-    if adaptation:
-        e = "psi(v_post) * (x - adaptation * delay(eps, 1))"
-        own = (*own, Eligibility("eps", "rho - adaptation * psi(v_post)", "psi(v_post) * x"))
-        neuron = f"alif:beta={alpha:g}:rho={rho:g}:kappa={adaptation:g}"
+    e, own, constants, neuron = adaptive(alpha, rho, adaptation)
     return Rule(
         name="eprop",
         plasticity=(
@@ -51,9 +47,9 @@ def eprop(
         ),
         signal=SignalSpec("dfa", {"feedback": feedback}),
         errors="step",
-        constants={"adaptation": adaptation, "rho": rho} if adaptation else {},
+        constants=constants,
         traces=(Trace("held", alpha, "1"), Trace("e_bias", kappa, "psi(v) * held")),
-        eligibilities=(*own, Eligibility("e_bar", kappa, e)),
+        eligibilities=(*own, Eligibility("e_bar", kappa, f"psi(v_post) * {e}")),
         defaults=Defaults(neuron=neuron, readout_neuron=f"leaky_readout:beta={kappa:g}"),
         source=Source(
             "G. Bellec, F. Scherr, A. Subramoney, E. Hajek, D. Salaj, R. Legenstein, W. Maass",
