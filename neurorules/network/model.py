@@ -78,8 +78,19 @@ class Model:
 
     @property
     def steps_apart(self) -> bool:
-        """Whether steps count one by one: each has a target, or the last ones alone are scored."""
-        return self.last_steps is not None or self.task in PER_STEP
+        """Whether steps count one by one: each makes an error, or the last ones alone are scored."""
+        return self.last_steps is not None or self.errs_each_step
+
+    @property
+    def errs_each_step(self) -> bool:
+        """Whether the output of each step makes an error of its own, against a target of its own or the sample's."""
+        return self.task in PER_STEP or self.rule.errors == "step"
+
+    @property
+    def third_factor_known(self) -> str:
+        """When the third factor of a step is there: "step", "phase" or "trial" (`Signal.known`)."""
+        known = self.teaching_signal.known
+        return known if known != "error" else "step" if self.errs_each_step else "trial"
 
     def scored_steps(self, steps: int) -> int:
         """How many of a trial's T steps are scored, its last ones; a trial shorter than `last_steps` is refused."""
@@ -231,7 +242,7 @@ def build_model(
         raise UserError(
             "scores=count counts the spikes of a whole trial, and here steps count one by one. Use scores=membrane"
         )
-    check_task(rule, learning_signal, task, model.steps_apart)
+    check_task(rule, learning_signal, task, last_steps)
     if model.steps_apart and learning_signal is not None:
         model = replace(model, signal=learning_signal.by_steps())
     locked = None if targets == "own" else why_not_shuffled(learning_signal)

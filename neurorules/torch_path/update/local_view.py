@@ -70,6 +70,8 @@ class LocalView:
         whole: whether the window is the whole trial, so that the eligibility may run backwards.
         output: prediction and target, spread over the trial's steps, for a read-out's texts; else None.
         context: what a signal's parameter was multiplied with to drive the phase (`PhaseDrive.context`).
+        instant: whether layers below are handed the post factor of the step alone, also by a text that goes through
+            time (`dv_dw`).
         traced: by name, traces of this window that a text has asked for already; a trace moves on once a window.
     """
 
@@ -84,6 +86,7 @@ class LocalView:
     whole: bool
     output: Output | None = None
     context: Tensor | None = None
+    instant: bool = False
     traced: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
