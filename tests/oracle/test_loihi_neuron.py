@@ -162,7 +162,7 @@ def test_what_arrives_is_the_shifted_sum_of_the_weights(exponent: int, fan_in: i
     spikes[0] = 1
     arriving = Synapse(exponent=exponent).arriving(w, spikes)
     total = (spikes[..., None, :] * w).sum(-1)
-    assert torch.equal(arriving.long(), torch.floor(total * 2.0**exponent).long())
+    assert torch.equal(arriving.long(), torch.floor(total.double() * 2.0**exponent).long())
     assert arriving.dtype == torch.int32
 
 
