@@ -97,11 +97,12 @@ class Synapse:
             spikes: 0 or 1, (..., I).
 
         Returns:
-            a, int32, (..., O).
+            a, (..., O), int32; int64 where so many weights meet that 32 bits could not hold their sum.
         """
-        exact = weights.shape[-1] << (WEIGHT_BITS + 1) <= SINGLE_EXACT
-        dtype = torch.float32 if exact else torch.float64
-        return self.shifted((spikes.to(dtype) @ weights.to(dtype).T).to(torch.int32))
+        largest = weights.shape[-1] << WEIGHT_BITS
+        dtype = torch.float32 if largest <= SINGLE_EXACT else torch.float64
+        whole = torch.int32 if largest << max(self.exponent, 0) < 1 << 31 else torch.int64
+        return self.shifted((spikes.to(dtype) @ weights.to(dtype).T).to(whole))
 
     def shifted(self, total: Tensor) -> Tensor:
         """A sum of weights, shifted by the exponent.
