@@ -30,7 +30,7 @@ def run(graph: Any, drive: np.ndarray, dt: float = 1e-4) -> dict[str, np.ndarray
             if name in now:
                 return now[name]
             if name in trail:
-                return out[name][t - 1] if t else np.zeros(np.shape(graph.nodes[name].v_threshold))
+                return out[name][t - 1] if t else np.zeros(np.shape(theta(graph.nodes[name])))
             node = graph.nodes[name]
             if type(node).__name__ == "Input":
                 x = drive[t]
@@ -49,8 +49,13 @@ def run(graph: Any, drive: np.ndarray, dt: float = 1e-4) -> dict[str, np.ndarray
 
 def order(graph: Any, before: dict[str, list[str]]) -> list[str]:
     """Neurons first in a circle, so that what they feed back is that of the step before."""
-    spiking = [name for name, node in graph.nodes.items() if hasattr(node, "v_threshold")]
+    spiking = [name for name, node in graph.nodes.items() if theta(node) is not None]
     return [*spiking, *(name for name in before if name not in spiking)]
+
+
+def theta(node: Any) -> Any:
+    """The threshold of a node that spikes."""
+    return getattr(node, "v_threshold", getattr(node, "threshold", None))
 
 
 def step(node: Any, x: Any, s: dict[str, Any], dt: float) -> Any:

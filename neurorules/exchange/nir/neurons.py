@@ -202,7 +202,7 @@ class _Reading:
         value = np.asarray(value, np.float64)
         if np.unique(value).size == 1:
             return float(value.reshape(-1)[0])
-        return torch.from_numpy(np.ascontiguousarray(np.broadcast_to(value, self.shape)))
+        return torch.from_numpy(np.broadcast_to(value, self.shape).copy())
 
     def positive(self, value: float | Tensor) -> bool:
         return bool((torch.as_tensor(value) > 0).all())
