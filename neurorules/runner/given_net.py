@@ -114,12 +114,11 @@ def with_net(
         raise UserError(f"readout is {config.readout}, and the last layer of your net reads out. Leave it out")
     _check_path(config)
     name = type(net).__name__
-    if net is None and is_nir(config.net):
-        net = name = config.net.strip()
-    elif net is None:
+    file = net is None and is_nir(config.net)
+    if net is None and not file:
         described = ModuleNet.of_text(config.net)
         net, name = described.make(config.seed), described.text
-    own = named(_read(net, config, place), name)
+    own = named(_read(net, config, place), config.net.strip() if file else name)
     return replace(config, init=config.init or init, **own.settings()), own  # type: ignore[arg-type]
 
 
@@ -171,14 +170,15 @@ def _check_path(config: TrainConfig) -> None:
 
 
 def _read(net: Any, config: TrainConfig, place: DataPlace) -> Imported:
-    if not isinstance(net, nn.Module | str) and not is_graph(net):
+    file = net is None and is_nir(config.net)
+    if not (file or isinstance(net, nn.Module) or is_graph(net)):
         raise UserError(
             f"net is a {type(net).__name__}. Give a text such as 800-800, a torch.nn.Module of torch and snnTorch "
             f"layers, or a NIR graph"
         )
     source = open_dataset(config.data, place)
-    if isinstance(net, str):
-        own = net_of_text(net, source.shape)
+    if file:
+        own = net_of_text(config.net, source.shape)
     elif isinstance(net, nn.Module):
         from neurorules.torch_path.snntorch.from_module import from_module
 
@@ -205,6 +205,6 @@ def refuse_modules(config: TrainConfig, what: str) -> None:
     """
     if MODULE.match(config.net) or SIGN in config.net or is_nir(config.net):
         raise UserError(
-            f"net '{config.net}' is no text of layers, and {what} takes nothing else. Write layers, such as 800-800"
+            f"net '{config.net}' is a module or a graph, and {what} takes nets as text. Write layers, such as 800-800"
         )
     _check_begin(config)

@@ -7,12 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import snntorch
 import torch
 from nir_by_hand import run
+from snntorch import surrogate
 from torch import Tensor
 
 from neurorules import Learner
-from neurorules.exchange.nir.file import write_graph
+from neurorules.exchange.nir.file import read_graph, write_graph
+from neurorules.exchange.nir.options import NirOptions
+from neurorules.exchange.nir.read import net_of_graph
+from neurorules.language.errors import UserError
+from neurorules.surrogates import Atan
 
 nir = pytest.importorskip("nir")
 
@@ -85,3 +91,63 @@ def test_the_equations_of_what_is_written_give_the_spikes_of_the_net(seed: int) 
             sent = next(name for name in (f"{layer.name}_threshold", layer.name, "output") if name in by_hand)
             expected = here.S.values[:, sample].numpy()
             np.testing.assert_allclose(by_hand[sent], expected, atol=1e-9, err_msg=f"{layer.name} {layer.neuron}")
+
+
+METADATA = ("lif:beta=0.8:reset=subtract", "lif:beta=0.8:reset=subtract:reset_delay=true", "if:reset=subtract",
+            "cuba_lif:reset=subtract", "cuba_lif:reset=zero:reset_delay=true")  # fmt: skip
+
+
+@pytest.mark.parametrize("neuron", METADATA)
+def test_a_reset_that_nir_cannot_say_comes_back_by_the_metadata_alone(neuron: str, tmp_path: Path) -> None:
+    learner = Learner("20-15", "bptt", input_shape=(8,), classes=5, steps=STEPS, norm="none", neuron=neuron)
+    with pytest.raises(UserError, match="reset of layer 'hidden1'"):
+        learner.to_nir()
+    graph = learner.to_nir(reset="metadata")
+    write_graph(tmp_path / "net.nir", graph)
+    spikes = drive(1, (8,)) * 3
+    back = Learner(str(tmp_path / "net.nir"), "bptt", steps=STEPS)
+    for one, other in zip(activity(learner, spikes), activity(back, spikes), strict=True):
+        assert torch.equal(one, other)
+    assert repr(back.model.network.layers[0].neuron) == repr(learner.model.network.layers[0].neuron)
+    plain = net_of_graph(read_graph(tmp_path / "net.nir"), NirOptions(reset="value")).network.layers[0].neuron
+    assert (plain.reset, plain.reset_delay) == ("zero", False)  # type: ignore[attr-defined]
+
+
+def test_what_stays_as_it_is_and_the_surrogate_come_back(tmp_path: Path) -> None:
+    module = torch.nn.Sequential(
+        torch.nn.Linear(8, 6), snntorch.Leaky(0.9, reset_mechanism="zero", spike_grad=surrogate.atan(alpha=3.5)),
+        torch.nn.Linear(6, 5, bias=False), snntorch.Leaky(torch.rand(6)[:5], reset_mechanism="none"),
+    )  # fmt: skip
+    module[0].weight.requires_grad_(False)
+    module[2].weight.requires_grad_(False)
+    learner = Learner(module, "bptt", steps=STEPS)
+    write_graph(tmp_path / "net.nir", learner.to_nir())
+    back = Learner(str(tmp_path / "net.nir"), "bptt", steps=STEPS)
+    assert back.store.frozen == learner.store.frozen == {"hidden1.ff.w", "readout.ff.w", "readout.b"}
+    assert back.model.network.layers[0].neuron.surrogate == Atan(3.5)  # type: ignore[attr-defined]
+    for one, other in zip(activity(learner, drive(2, (8,))), activity(back, drive(2, (8,))), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("norm", ["batch", "streaming"])
+def test_a_normalisation_goes_out_folded_into_the_weights(norm: str) -> None:
+    learner = Learner("20-15", "dfa", input_shape=(8,), classes=5, steps=STEPS, norm=norm, precision="float64")
+    labels = torch.tensor([0, 1, 2])
+    for seed in range(5):
+        learner.step(drive(seed, (8,)).double(), labels)
+    back = Learner(learner.to_nir(), "dfa", steps=STEPS, precision="float64")
+    spikes = drive(9, (8,)).double()
+    here, there = learner.respond(spikes), back.respond(spikes)
+    assert 0 < float(here.activity[0].S.values.mean()) < 1
+    for one, other in zip(here.activity, there.activity, strict=True):
+        torch.testing.assert_close(one.v.values, other.v.values, atol=1e-9, rtol=0)
+
+
+def test_a_run_goes_on_from_a_graph_as_from_the_net_itself() -> None:
+    learner = Learner("20-15", "dfa", input_shape=(8,), classes=5, steps=STEPS, norm="none", seed=3)
+    back = Learner(learner.to_nir(), "dfa", steps=STEPS, seed=3)
+    for seed in range(3):
+        labels = torch.tensor([0, 1, 2])
+        assert learner.step(drive(seed, (8,)), labels) == back.step(drive(seed, (8,)), labels)
+    for name, value in learner.learned.parameters.items():
+        assert torch.equal(value, back.learned.parameters[name])

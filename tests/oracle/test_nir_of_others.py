@@ -131,7 +131,8 @@ def test_maps_of_any_border_pools_and_scales_do_what_their_equations_say(
         "input": nir.Input(np.array([2, 12, 10])), "conv": first, "if": nir.IF(np.full(maps, 1e4), np.full(maps, 0.7)),
         "pool": getattr(nir, pool)(np.array([2, 2]), np.array([2, 2]), np.array([0, 0])),
         "scale": nir.Scale(Draw(3, pooled).between(0.5, 1.5)), "flat": nir.Flatten({"input": np.array(pooled)}, 0, -1),
-        "fc": nir.Linear(Draw(4, (6, flat)).between(-1, 1) / flat**0.5), "gain": nir.Scale(Draw(6, (6,)).between(0.5, 1.5)),
+        "fc": nir.Linear(Draw(4, (6, flat)).between(-1, 1) / flat**0.5),
+        "gain": nir.Scale(Draw(6, (6,)).between(0.5, 1.5)),
         "lif": Draw(5, (6,)).node("LIF"), "output": nir.Output(np.array([6])),
     }  # fmt: skip
     graph = nir.NIRGraph(nodes, list(zip(nodes, list(nodes)[1:], strict=False)), {"dt": 1e-4}, type_check=False)
@@ -157,7 +158,8 @@ def one_lif(tau: float, metadata: dict[str, Any] | None = None, own: dict[str, A
 @pytest.mark.parametrize(
     ("tau", "metadata", "own", "options"),
     [
-        (2e-3, {}, {}, {}), (2e-2, {}, {}, {"dt": 1e-3}), (2e-2, {"dt": 1e-3}, {}, {}), (20.0, {}, {}, {"unit": "steps"}),
+        (2e-3, {}, {}, {}), (2e-2, {}, {}, {"dt": 1e-3}), (2e-2, {"dt": 1e-3}, {}, {}),
+        (20.0, {}, {}, {"unit": "steps"}),
         (2.0, {}, {}, {"unit": "ms"}), (2.0, {"time_unit": "ms", "dt": 1e-4}, {}, {}), (2000.0, {"unit": "us"}, {}, {}),
         (20.0, {"time_unit": "ms"}, {}, {"dt": 1e-3}), (2.0, {}, {"time_unit": "ms"}, {}),
         (2.0, {"time_unit": "furlong"}, {}, {"unit": "ms"}),
@@ -264,7 +266,8 @@ def test_snntorch_reads_what_is_written_and_gives_the_same_spikes(neuron: str, t
     from snntorch.import_nir import import_from_nir
 
     learner = Learner("20-15", "bptt", input_shape=(8,), classes=5, steps=STEPS, norm="none",
-                      neuron=f"{neuron}:reset=zero", readout_neuron="lif:beta=0.8:reset=zero:v_threshold=0.4")  # fmt: skip
+                      neuron=f"{neuron}:reset=zero",
+                      readout_neuron="lif:beta=0.8:reset=zero:v_threshold=0.4")  # fmt: skip
     write_graph(tmp_path / "net.nir", learner.to_nir())
     module = import_from_nir(nir.read(tmp_path / "net.nir"))
     drive = (torch.rand(STEPS, 3, 8, generator=torch.Generator().manual_seed(1)) < 0.5).float()

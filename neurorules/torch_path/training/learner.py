@@ -220,10 +220,13 @@ class Learner:
 
     @own_session()
     def to_nir(self, dt: float = 1e-4, reset: Literal["refuse", "metadata"] = "refuse") -> Any:
-        """The trained network as a `nir.NIRGraph`, as `exchange.nir.write.graph_of` describes it.
+        """The trained network as a graph of NIR, whose equations by steps of `dt` are the net's.
 
-        Raises:
-            UserError: a part that NIR does not have; the layer is named.
+        Args:
+            dt, reset: as in `exchange.nir.write.graph_of`, which lists the errors.
+
+        Returns:
+            A `nir.NIRGraph`, which `nir.write` stores.
         """
         from neurorules.exchange.nir.write import graph_of
 
