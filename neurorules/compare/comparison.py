@@ -15,13 +15,13 @@ from neurorules.compare.many_runs import prepare_folder, run_all
 from neurorules.compare.rows import check_words, folder_name, name_of, parse_rows
 from neurorules.contracts.data_set import DataPlace
 from neurorules.disk.lock import owned_folder
+from neurorules.exchange.imported import Imported
 from neurorules.language.config import SettledConfig, TrainConfig, path_of
 from neurorules.language.errors import UserError
 from neurorules.language.options import parse_list
 from neurorules.language.ranges import Jobs, Seeds, check_range
 from neurorules.runner.dispatch import settle
 from neurorules.runner.given_net import check_modules
-from neurorules.torch_path.snntorch.imported import Imported
 
 
 class Planned(NamedTuple):

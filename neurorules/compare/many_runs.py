@@ -16,6 +16,7 @@ from neurorules.compare.measures import watch
 from neurorules.contracts.data_set import DataPlace
 from neurorules.datasets import open_dataset
 from neurorules.disk.lock import owned_folder
+from neurorules.exchange.imported import Imported
 from neurorules.language.config import SettledConfig, config_from
 from neurorules.language.errors import MissingExtra, UserError
 from neurorules.language.ranges import Jobs, check_range
@@ -28,7 +29,6 @@ from neurorules.runs.other_process import as_here
 from neurorules.runs.own_copies import check_unchanged
 from neurorules.runs.plain_json import plain, to_json
 from neurorules.runs.progress import track
-from neurorules.torch_path.snntorch.imported import Imported
 from neurorules.torch_path.training.batches import settled_by_data
 from neurorules.torch_path.training.own_parts import own_files_of
 

@@ -24,17 +24,19 @@ class Convolution(Connection):
         channels: number of maps O, >= 1.
         kernel: side of the square kernel, >= 1; odd for "same".
         stride: step between positions, >= 1.
-        padding: "same" (kernel // 2 zeros around) or "valid" (none).
+        padding: "same" (kernel // 2 zeros around), "valid" (none), or the width of the border of zeros.
     """
 
     channels: Count
     kernel: Count = 3
     stride: Count = 1
-    padding: Literal["same", "valid"] = "same"
+    padding: Literal["same", "valid"] | int = "same"
 
     @property
     def zeros_around(self) -> int:
         """Width of the border of zeros on each side of a map."""
+        if isinstance(self.padding, int):
+            return self.padding
         return self.kernel // 2 if self.padding == "same" else 0
 
     def post_shape(self, pre: Shape) -> Shape:

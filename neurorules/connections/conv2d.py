@@ -17,7 +17,7 @@ class Conv2d(Convolution):
         channels: number of maps O, >= 1.
         kernel: side of the square kernel, >= 1; odd for "same".
         stride: step between positions, >= 1.
-        padding: "same" (kernel // 2 zeros around) or "valid" (none).
+        padding: "same" (kernel // 2 zeros around), "valid" (none), or the width of the border of zeros.
     """
 
 

@@ -28,7 +28,7 @@ class Conv2dPooled(Convolution):
         channels: number of maps O, >= 1.
         kernel: side of the square kernel, >= 1; odd for "same".
         stride: step between positions of the kernel, >= 1.
-        padding: "same" (kernel // 2 zeros around) or "valid" (none).
+        padding: "same" (kernel // 2 zeros around), "valid" (none), or the width of the border of zeros.
         pool: side of the square windows, >= 1; rows and columns that fill no window are left out.
         kind: "max" or "average".
     """

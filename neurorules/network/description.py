@@ -22,11 +22,12 @@ from neurorules.network.network import Network
 from neurorules.neurons._alpha import AlphaIntegrator
 from neurorules.neurons._leaky import LeakyIntegrator
 from neurorules.neurons._learned_numbers import LearningLeaky, LearningSynaptic
+from neurorules.neurons._resting import RestingIntegrator
 from neurorules.neurons._synaptic import SynapticIntegrator
 from neurorules.neurons.leaky_readout import LeakyReadout
 from neurorules.neurons.rate import Rate
 from neurorules.normalisations.batch import Batch
-from neurorules.surrogates import SURROGATES, Atan, FastSigmoid
+from neurorules.surrogates import SURROGATES
 from neurorules.transforms.dropout import Dropout
 from neurorules.transforms.flatten import Flatten
 from neurorules.transforms.pool import Pool
@@ -36,7 +37,7 @@ PARTS: Mapping[str, type[Any]] = {
     for kind in (
         Network, Layer, Input, Dense, Conv2d, Conv2dPooled, Recurrent, Dropout, Flatten, Pool, Batch,
         LeakyIntegrator, SynapticIntegrator, LearningLeaky, LearningSynaptic, AlphaIntegrator, LeakyReadout,
-        Rate, FastSigmoid, Atan,
+        RestingIntegrator, Rate, *SURROGATES.values(),
     )
 }  # fmt: skip
 """Everything that a described network may be made of, by the name that stands in a file."""
@@ -159,8 +160,9 @@ def text_of_neuron(neuron: Neuron[Any]) -> str:
         return write_named("leaky_readout", {"beta": neuron.beta})
     assert isinstance(neuron, LeakyIntegrator | SynapticIntegrator | AlphaIntegrator)
     surrogate = next(name for name, kind in SURROGATES.items() if type(neuron.surrogate) is kind)
+    threshold = neuron.scale if isinstance(neuron, RestingIntegrator) else neuron.v_threshold
     shared = {
-        "beta": _mean(neuron.beta), "v_threshold": _mean(neuron.v_threshold), "reset": neuron.reset,
+        "beta": _mean(neuron.beta), "v_threshold": _mean(threshold), "reset": neuron.reset,
         "reset_delay": isinstance(neuron, AlphaIntegrator) or neuron.reset_delay, "surrogate": surrogate,
     }  # fmt: skip
     if isinstance(neuron, SynapticIntegrator | AlphaIntegrator):

@@ -83,6 +83,37 @@ class Layer:
         return self.shape if len(self.shape) == 1 else (self.shape[0], 1, 1)
 
 
+def input_name(source: str, is_next: bool, others: list[Input]) -> str:
+    """The name of an input of a net that comes from elsewhere.
+
+    Args:
+        source: name of the layer that is read, or "input".
+        is_next: whether it is the layer before.
+        others: inputs of the same layer that have their names.
+
+    Returns:
+        "ff" from the layer before, else the source's name; with a number behind it where that is taken.
+    """
+    name, number = "ff" if is_next else source, 2
+    taken = {one.name for one in others}
+    while name in taken:
+        name, number = f"{source}_{number}", number + 1
+    return name
+
+
+def as_row(mean: Tensor, entry: Input) -> Tensor:
+    """A running mean of an input as one row of activity.
+
+    Args:
+        mean: one number per neuron, (*pre), or one per map, (C, 1, 1).
+        entry: the input.
+
+    Returns:
+        The row (1, *pre).
+    """
+    return mean.expand(entry.pre_shape)[None]
+
+
 def mask_name(layer: Layer, entry: Input, position: int) -> str:
     """The name of the dropout mask of one transform.
 
@@ -207,5 +238,6 @@ def _kept_by(layer: Layer, entry: Input, shape: Shape, masks: Masks) -> Tensor |
 
 
 __all__ = [
-    "NETWORK_INPUT", "Input", "Layer", "Masks", "arrive", "carry_back", "draw_masks", "kept_of", "repeat_over_time",
+    "NETWORK_INPUT", "Input", "Layer", "Masks", "arrive", "as_row", "carry_back", "draw_masks", "input_name", "kept_of",
+    "repeat_over_time",
 ]  # fmt: skip

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from neurorules.contracts.data_set import DataPlace, DataSet
 from neurorules.contracts.target import OF_VALUES
 from neurorules.datasets import held
+from neurorules.exchange.imported import Imported
 from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
 from neurorules.runner.given_net import with_net
 from neurorules.runs.logs import check_installed, kinds_of
-from neurorules.torch_path.snntorch.imported import Imported
 from neurorules.torch_path.training.batches import load_training_data, sizes_of, with_steps_of_data
 from neurorules.torch_path.training.checks import Diverged
 from neurorules.torch_path.training.learner import Learner

@@ -1,4 +1,4 @@
-"""What a program or the command line gives as `net=`: a text, or a module of torch and snnTorch layers."""
+"""What a program or the command line gives as `net=`: a text, a module of torch and snnTorch layers, or a NIR graph."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from torch import nn
 
 from neurorules.contracts.data_set import DataPlace
 from neurorules.datasets import open_dataset
+from neurorules.exchange.imported import Imported
+from neurorules.exchange.nir.file import is_graph
+from neurorules.exchange.nir.options import is_nir
+from neurorules.exchange.nir.read import net_of_graph, net_of_text
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.language.settings import Init
 from neurorules.language.user_module import call, current_folder, function_of, parsed
 from neurorules.rules import RULES
-from neurorules.torch_path.snntorch.imported import Imported
 from neurorules.torch_path.training.stored_net import SIGN, named
 
 MODULE = re.compile(r"\s*[^\W\d][\w.]*:")
@@ -85,7 +88,7 @@ def with_net(
     Args:
         config: with the number of steps that the data decide; its `net` is a text.
         place: where the data are, whose samples the net reads.
-        net: a module, or a net that was read before; None for the one that the text names.
+        net: a module, a NIR graph, or a net that was read before; None for the one that the text names.
         init: how its weights begin where the settings leave that open; None for the rule's own.
 
     Returns:
@@ -101,7 +104,7 @@ def with_net(
             f"net '{config.net}' lay in the memory of a Python program. Hand the module over again, net=module in "
             f"neurorules.train, or write a function that returns it: --net module:function"
         )
-    if net is None and MODULE.match(config.net) is None:
+    if net is None and MODULE.match(config.net) is None and not is_nir(config.net):
         _check_begin(config)
         return config, None
     for name in DECIDED:
@@ -111,10 +114,11 @@ def with_net(
         raise UserError(f"readout is {config.readout}, and the last layer of your net reads out. Leave it out")
     _check_path(config)
     name = type(net).__name__
-    if net is None:
+    file = net is None and is_nir(config.net)
+    if net is None and not file:
         described = ModuleNet.of_text(config.net)
         net, name = described.make(config.seed), described.text
-    own = named(_read(net, config, place), name)
+    own = named(_read(net, config, place), config.net.strip() if file else name)
     return replace(config, init=config.init or init, **own.settings()), own  # type: ignore[arg-type]
 
 
@@ -166,16 +170,22 @@ def _check_path(config: TrainConfig) -> None:
 
 
 def _read(net: Any, config: TrainConfig, place: DataPlace) -> Imported:
-    from neurorules.torch_path.snntorch.from_module import from_module
-
-    if not isinstance(net, nn.Module):
+    file = net is None and is_nir(config.net)
+    if not (file or isinstance(net, nn.Module) or is_graph(net)):
         raise UserError(
-            f"net is a {type(net).__name__}. Give a text such as 800-800, or a torch.nn.Module of torch and snnTorch "
-            f"layers"
+            f"net is a {type(net).__name__}. Give a text such as 800-800, a torch.nn.Module of torch and snnTorch "
+            f"layers, or a NIR graph"
         )
     source = open_dataset(config.data, place)
-    steps = config.steps or RULES.make(config.rule).defaults.steps
-    own = from_module(net, source.shape, steps, config.scores, flat=True)
+    if file:
+        own = net_of_text(config.net, source.shape)
+    elif isinstance(net, nn.Module):
+        from neurorules.torch_path.snntorch.from_module import from_module
+
+        steps = config.steps or RULES.make(config.rule).defaults.steps
+        own = from_module(net, source.shape, steps, config.scores, flat=True)
+    else:
+        own = net_of_graph(net, None, source.shape)
     if own.network.classes != source.classes:
         raise UserError(
             f"the net has {own.network.classes} outputs, and the data have {source.classes} classes. Make them the same"
@@ -193,6 +203,8 @@ def refuse_modules(config: TrainConfig, what: str) -> None:
     Raises:
         UserError: the text names a function or a module.
     """
-    if MODULE.match(config.net) or SIGN in config.net:
-        raise UserError(f"net '{config.net}' is a module, and {what} takes nets as text. Write layers, such as 800-800")
+    if MODULE.match(config.net) or SIGN in config.net or is_nir(config.net):
+        raise UserError(
+            f"net '{config.net}' is a module or a graph, and {what} takes nets as text. Write layers, such as 800-800"
+        )
     _check_begin(config)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from neurorules.contracts.normalisation import CurrentStatistics, first_current_statistics
 from neurorules.contracts.series import Series
-from neurorules.network.layer import Input, Layer
+from neurorules.network.layer import Input, Layer, as_row
 from neurorules.network.network import Parameters
 from neurorules.torch_path.forward.current import Current
 
@@ -66,19 +66,6 @@ def feed_forward_current(
             shift = row if shift is None else shift + row
         total = joined(total, arrived.map_rows(partial(entry.connection.current, w)))
     return None if total is None else Current(total, shift)
-
-
-def as_row(mean: Tensor, entry: Input) -> Tensor:
-    """A running mean of an input as one row of activity.
-
-    Args:
-        mean: one number per neuron, (*pre), or one per map, (C, 1, 1).
-        entry: the input.
-
-    Returns:
-        The row (1, *pre).
-    """
-    return mean.expand(entry.pre_shape)[None]
 
 
 def normalised(layer: Layer, statistics: CurrentStatistics | None, current: Current, training: bool) -> Current:

@@ -17,13 +17,13 @@ from neurorules.contracts.connection import Connection, Shape
 from neurorules.contracts.neuron import Neuron
 from neurorules.contracts.normalisation import CurrentStatistics
 from neurorules.contracts.transform import Transform
+from neurorules.exchange.imported import Imported
 from neurorules.language.errors import UserError
 from neurorules.language.settings import Scores
-from neurorules.network.layer import NETWORK_INPUT, Input, Layer
+from neurorules.network.layer import NETWORK_INPUT, Input, Layer, input_name
 from neurorules.network.network import Network
 from neurorules.normalisations.batch import Batch
 from neurorules.torch_path.snntorch.blocks import blocks_of
-from neurorules.torch_path.snntorch.imported import Imported
 from neurorules.torch_path.snntorch.module_checks import RECURRENT, unwrapped
 from neurorules.torch_path.snntorch.modules import to_connection, to_transform
 from neurorules.torch_path.snntorch.numbers import read_numbers
@@ -124,7 +124,7 @@ def _layer(block: Block, index: int, before: list[Layer], input_shape: Shape, sc
     for arrival in block.arrivals:
         source_shape = input_shape if arrival.source == NETWORK_INPUT else before[arrival.source].shape
         source = "input" if arrival.source == NETWORK_INPUT else before[arrival.source].name
-        inputs.append(_input(arrival, block, _name(source, arrival.source == index - 1, inputs), source_shape))
+        inputs.append(_input(arrival, block, input_name(source, arrival.source == index - 1, inputs), source_shape))
     shape = _shape_after(inputs[0].connection, block.arrivals[0].linear.at, inputs[0].pre_shape)
     for arrival, one in zip(block.arrivals[1:], inputs[1:], strict=True):
         own = _shape_after(one.connection, arrival.linear.at, one.pre_shape)
@@ -146,15 +146,6 @@ def _there(module: nn.Module | None) -> nn.Module:
     if module is None:
         raise UserError("forward returns the current of a layer that is not its last one. Return its last layer's")
     return module
-
-
-def _name(source: str, is_next: bool, others: list[Input]) -> str:
-    """The name of an input: "ff" from the layer before, else the name of the layer that is read."""
-    name, number = "ff" if is_next else source, 2
-    taken = {one.name for one in others}
-    while name in taken:
-        name, number = f"{source}_{number}", number + 1
-    return name
 
 
 def _input(arrival: Arrival, block: Block, name: str, source_shape: Shape) -> Input:

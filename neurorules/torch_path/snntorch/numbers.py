@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from neurorules.contracts.normalisation import EPSILON, CurrentStatistics
 from neurorules.contracts.running_mean import REFERENCE, RunningMean
+from neurorules.exchange.folding import fold
 from neurorules.language.errors import UserError
 from neurorules.network.layer import Layer
 from neurorules.network.model import Learned
-from neurorules.torch_path.snntorch.folding import fold
 from neurorules.torch_path.snntorch.module_checks import RECURRENT, check_plain
 from neurorules.torch_path.snntorch.populations import LEARNED, learns
 from neurorules.torch_path.snntorch.values import Block, Placed, Spiking

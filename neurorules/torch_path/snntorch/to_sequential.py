@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from neurorules.exchange.folding import fold
 from neurorules.language.errors import UserError
 from neurorules.network.layer import NETWORK_INPUT, Layer
 from neurorules.network.model import Learned
@@ -21,7 +22,6 @@ from neurorules.neurons._refractory import Refractory
 from neurorules.neurons._synaptic import SynapticIntegrator
 from neurorules.neurons.leaky_readout import LeakyReadout
 from neurorules.neurons.rate import Rate
-from neurorules.torch_path.snntorch.folding import fold
 from neurorules.torch_path.snntorch.modules import (
     to_linear,
     to_module,

@@ -1,13 +1,17 @@
-"""The network of a learner, from whatever the user gives: a text, a `Network`, or a module of torch and snnTorch."""
+"""The network of a learner, from whatever the user gives: a text, a `Network`, a module of torch and snnTorch, or a
+graph of NIR."""
 
 from __future__ import annotations
 
 from neurorules.contracts.target import OF_VALUES
+from neurorules.exchange.imported import Imported
+from neurorules.exchange.nir.file import is_graph
+from neurorules.exchange.nir.options import is_nir
+from neurorules.exchange.nir.read import net_of_graph, net_of_text
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Defaults
 from neurorules.language.settings import Drawn
 from neurorules.network.network import Network, settled_network
-from neurorules.torch_path.snntorch.imported import Imported
 from neurorules.torch_path.training.learner_settings import LearnerSettings
 
 
@@ -51,6 +55,8 @@ def drawn(settings: LearnerSettings, own: Defaults) -> Drawn:
 
 def _brought(settings: LearnerSettings, own: Defaults) -> Imported:
     net = settings.net
+    if isinstance(net, str) and is_nir(net):
+        return net_of_text(net, settings.input_shape)
     if isinstance(net, str):
         asked = {name: getattr(settings, name) for name in ("neuron", "readout_neuron", "norm", "connection")}
         net = settled_network(net, settings.input_shape, settings.size, own, settings.readout, asked, settings.task)
@@ -58,6 +64,8 @@ def _brought(settings: LearnerSettings, own: Defaults) -> Imported:
         return net
     if isinstance(net, Network):
         return Imported(net)
+    if is_graph(net):
+        return net_of_graph(net, None, settings.input_shape)
     from neurorules.torch_path.snntorch.from_module import from_module
 
     return from_module(net, settings.input_shape, settings.steps or own.steps, settings.scores)

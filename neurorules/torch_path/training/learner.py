@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from inspect import getdoc
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -51,8 +51,8 @@ class Learner:
     """Trains one network with one rule.
 
     Args:
-        net: a `Network`, a text such as "800-800", or a `torch.nn.Module` of torch and snnTorch layers, whose
-            parameters with requires_grad=False stay as they are.
+        net: a `Network`, a text such as "800-800", a `torch.nn.Module` of torch and snnTorch layers, whose parameters
+            with requires_grad=False stay as they are, or a NIR graph or its file, "net.nir".
         input_shape: of one sample at one step, (C, H, W) or (N,); a `Network` has its own.
         classes: number of classes, >= 2; a `Network` or a module has its own.
         task, outputs: what the targets are where they are no classes, and how many values a regression has.
@@ -217,6 +217,20 @@ class Learner:
 
         self.outstanding.settle()
         return to_sequential(self.model.network.bound(self.learned.parameters), self.learned, self.store.frozen)
+
+    @own_session()
+    def to_nir(self, dt: float = 1e-4, reset: Literal["refuse", "metadata"] = "refuse") -> Any:
+        """The trained network as a graph of NIR, whose equations by steps of `dt` are the net's.
+
+        Args:
+            dt, reset: as in `exchange.nir.write.graph_of`, which lists the errors.
+
+        Returns:
+            A `nir.NIRGraph`, which `nir.write` stores.
+        """
+        from neurorules.exchange.nir.write import graph_of
+
+        return graph_of(self.model.network, self.seen(), self.store.frozen, dt, reset)
 
     @own_session()
     def write_back(self, module: torch.nn.Module) -> None:

@@ -20,7 +20,7 @@ class LearnerSettings(LearningSettings, NetSettings):
     """Settings of one learner; those that are not described here are described in `language.settings`.
 
     Args:
-        net: a `Network`, a text such as "800-800", or a module of torch and snnTorch layers.
+        net: a `Network`, a text such as "800-800", a module of torch and snnTorch layers, or a NIR graph or file.
         input_shape: of one sample at one step, (C, H, W) or (N,).
         classes: number of classes, >= 2, or of labels.
         task: what the targets of samples are: classes, multilabel, regression, classes_per_step or

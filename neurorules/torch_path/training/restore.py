@@ -13,6 +13,7 @@ from neurorules.contracts.target import OF_VALUES
 from neurorules.datasets import IN_MEMORY
 from neurorules.encoders import ENCODERS
 from neurorules.encoders._shared import with_statistics
+from neurorules.exchange.imported import Imported
 from neurorules.language.config import SettledConfig, config_from, in_todays_words
 from neurorules.language.errors import UserError
 from neurorules.language.own_files import standing_for
@@ -22,7 +23,6 @@ from neurorules.rules import RULES
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.own_copies import files_of
 from neurorules.torch_path.process.session import own_session
-from neurorules.torch_path.snntorch.imported import Imported
 from neurorules.torch_path.training.batches import Data, load_data
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.stored_net import load_net

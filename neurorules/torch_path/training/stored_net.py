@@ -10,11 +10,11 @@ from torch import Tensor
 
 from neurorules.contracts.normalisation import CurrentStatistics
 from neurorules.contracts.running_mean import RunningMean
+from neurorules.exchange.imported import Imported
 from neurorules.language.errors import UserError
 from neurorules.network.description import digest_of, network_of, words_of
 from neurorules.runs.folder import NET
 from neurorules.runs.tensors import load_tensors, save_tensors
-from neurorules.torch_path.snntorch.imported import Imported
 
 SIGN = "#"
 """Stands in the name of such a net before the digest of its description."""

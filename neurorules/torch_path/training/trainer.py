@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from neurorules.contracts.data_set import DataPlace, DataSet
+from neurorules.exchange.imported import Imported
 from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.network.foresight import check_trial
 from neurorules.rules import RULES
@@ -19,7 +20,6 @@ from neurorules.runs.logs import close_logs, logs_of_run
 from neurorules.runs.memory import PeakMemory
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.process.threads import check_threads, running_on, threads_of
-from neurorules.torch_path.snntorch.imported import Imported
 from neurorules.torch_path.training.batches import Data, TrainingData, load_data, settled_by_data, sizes_of
 from neurorules.torch_path.training.checks import check_steps
 from neurorules.torch_path.training.learner import Learner

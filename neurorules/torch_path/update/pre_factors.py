@@ -7,9 +7,8 @@ from torch import Tensor
 
 from neurorules.contracts.series import Series
 from neurorules.language.expressions import Expression, parse
-from neurorules.network.layer import Input
+from neurorules.network.layer import Input, as_row
 from neurorules.network.products import Group, value_of
-from neurorules.torch_path.forward.drive import as_row
 from neurorules.torch_path.update.eligibility import forward_eligibility
 from neurorules.torch_path.update.local_view import LocalView
 from neurorules.torch_path.update.neuron_traces import Neurons

@@ -7,9 +7,8 @@ from typing import NamedTuple
 from torch import Tensor
 
 from neurorules.contracts.normalisation import first_current_statistics
-from neurorules.network.layer import Layer
+from neurorules.network.layer import Layer, as_row
 from neurorules.network.model import Learned
-from neurorules.torch_path.forward.drive import as_row
 
 
 class Folded(NamedTuple):

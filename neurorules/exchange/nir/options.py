@@ -1,0 +1,156 @@
+"""How the equations of a graph become steps: what NIR leaves open, and users may say behind a file's name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from neurorules.language.errors import UserError
+from neurorules.language.options import convert_options, parse_named
+from neurorules.language.ranges import Positive, ranged
+
+SUFFIX = ".nir"
+"""How the name of a file ends that holds a graph."""
+STEP_SECONDS = 1e-4
+"""Length of a step where neither the user nor the graph says it. Source: snnTorch 1.0.0, import_nir.py and
+export_nir.py, which assume it."""
+UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
+"""Units of time constants, in seconds."""
+Unit = Literal["s", "ms", "us", "steps"]
+DT, UNIT, METHOD, START = "dt", "time_unit", "discretisation", "start"
+"""Names in a graph's metadata: seconds of a step, the unit of its times, how they become decays, where a membrane
+begins."""
+
+
+@ranged("NIR graph")
+@dataclass(frozen=True, kw_only=True)
+class NirOptions:
+    """What a user says of a graph, where the graph does not.
+
+    Args:
+        dt: seconds of a step, > 0; by default that of the graph's metadata, else 0.0001.
+        unit: of the time constants: s, ms, us or steps; by default that of the metadata, else s.
+        method: euler, decay 1 - dt/tau; or exact, decay exp(-dt/tau) for a current that is constant over a step.
+        start: where the membrane begins, which NIR leaves open: at v_leak (leak), or at 0 (zero). By default what the
+            metadata say, else leak.
+        reset: value, to v_reset as the equations have it; or subtract, which takes the threshold away. By default what
+            the metadata of a node say, else value.
+        input: what an input of 1 is to IF and I nodes, which have no time constant: current, which flows for dt, as
+            their equation has it; or charge, which adds r at once, as snnTorch, Norse and Sinabs read them. By default
+            current where the user or the metadata say dt, else charge.
+        surrogate: name of the derivative of spikes for learning, such as atan; by default the metadata's, else
+            fast_sigmoid.
+
+    Raises:
+        UserError: dt is not a positive number.
+    """
+
+    dt: Positive | None = None
+    unit: Unit | None = None
+    method: Literal["euler", "exact"] | None = None
+    start: Literal["leak", "zero"] | None = None
+    reset: Literal["value", "subtract"] | None = None
+    input: Literal["current", "charge"] | None = None
+    surrogate: str | None = None
+
+
+def is_nir(text: str) -> bool:
+    """Whether the text of a net names a file of NIR, with or without options."""
+    return text.partition(":")[0].strip().lower().endswith(SUFFIX)
+
+
+def parsed(text: str) -> tuple[Path, NirOptions]:
+    """Take `net.nir:dt=0.001:unit=ms` apart.
+
+    Args:
+        text: for which `is_nir` is true.
+
+    Returns:
+        The file and the options.
+
+    Raises:
+        UserError: an option that there is not, or a value that it cannot have.
+    """
+    name, raw = parse_named(text)
+    return Path(name).expanduser(), NirOptions(**convert_options(f"net '{name}'", NirOptions, raw))
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How a graph's time runs.
+
+    Args:
+        step: length of a step in the unit of the graph's time constants.
+        exact: whether decays are exponentials.
+        charge: whether inputs of IF and I nodes are charges.
+        at_zero: whether membranes begin at 0, and not where they leak to.
+        seconds: of a step; None where the graph counts in steps and says nothing.
+    """
+
+    step: float
+    exact: bool
+    charge: bool
+    at_zero: bool
+    seconds: float | None
+
+
+def clock_of(metadata: Mapping[str, Any], options: NirOptions, where: str) -> Clock:
+    """The clock of a graph.
+
+    Args:
+        metadata: of the graph.
+        options: of the user, which come first.
+        where: names the file in messages.
+
+    Returns:
+        The clock.
+
+    Raises:
+        UserError: the metadata name a unit, a step or a discretisation that is not known here.
+    """
+    unit = options.unit or unit_of(metadata, where) or "s"
+    given = options.dt or _step_of(metadata, where)
+    method = options.method or str(metadata.get(METHOD, "euler"))
+    if method not in ("euler", "exact"):
+        raise UserError(f"{where} says the discretisation '{method}'. Known: euler, exact. Give one, method=euler")
+    charge = (options.input or ("current" if given is not None or unit == "steps" else "charge")) == "charge"
+    seconds = given or (None if unit == "steps" else STEP_SECONDS)
+    step = 1.0 if unit == "steps" else float(seconds or STEP_SECONDS) / UNITS[unit]
+    at_zero = (options.start or metadata.get(START, "leak")) == "zero"
+    return Clock(step, method == "exact", charge, at_zero, seconds)
+
+
+def unit_of(metadata: Mapping[str, Any], where: str) -> str | None:
+    """The unit of time that metadata name; None where they name none.
+
+    Args:
+        metadata: of a graph or a node.
+        where: names it in messages.
+
+    Raises:
+        UserError: a unit that is not known here.
+    """
+    for key in (UNIT, "unit", "units"):
+        if key in metadata:
+            unit = metadata[key]
+            if not isinstance(unit, str) or unit not in (*UNITS, "steps"):
+                raise UserError(
+                    f"{where} has times in the unit '{unit}'. Known: {', '.join(UNITS)}, steps. Convert them, or say "
+                    f"the unit yourself, net.nir:unit=ms"
+                )
+            return unit
+    return None
+
+
+def _step_of(metadata: Mapping[str, Any], where: str) -> float | None:
+    if DT not in metadata:
+        return None
+    try:
+        step = float(metadata[DT])
+    except (TypeError, ValueError):
+        step = float("nan")
+    if not 0 < step < float("inf"):
+        raise UserError(f"{where} says a step of {metadata[DT]} seconds. Give a positive one, net.nir:dt=0.001")
+    return step

@@ -1,0 +1,168 @@
+"""A net from a graph of NIR."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurorules.contracts.connection import Shape
+from neurorules.exchange.imported import Imported
+from neurorules.exchange.nir.file import metadata_of, read_graph
+from neurorules.exchange.nir.maps import Map
+from neurorules.exchange.nir.neurons import population_of
+from neurorules.exchange.nir.options import Clock, NirOptions, clock_of, parsed
+from neurorules.exchange.nir.wiring import INPUT, Cell, Wiring, wiring_of
+from neurorules.exchange.nir.wiring import Path as Way
+from neurorules.language.errors import UserError
+from neurorules.network.layer import NETWORK_INPUT, Input, Layer, input_name
+from neurorules.network.network import Network
+from neurorules.transforms.flatten import Flatten
+
+
+def net_of_text(text: str, input_shape: Shape | None = None) -> Imported:
+    """The net that a file of NIR holds.
+
+    Args:
+        text: name of the file, with options such as "net.nir:dt=0.001:unit=ms" (`options.NirOptions`).
+        input_shape: of one sample at one step, where it may be another than the graph's, such as that of pictures for a
+            flat input; None for the graph's.
+
+    Returns:
+        The net, with the graph's weights.
+
+    Raises:
+        UserError: the file, an option, or a node that has no counterpart here; it is named.
+        MissingExtra: nir is not installed.
+    """
+    path, options = parsed(text)
+    return net_of_graph(read_graph(path), options, input_shape, str(path))
+
+
+def net_of_graph(
+    graph: Any, options: NirOptions | None = None, input_shape: Shape | None = None, where: str = "the NIR graph"
+) -> Imported:
+    """The net that a graph of NIR describes.
+
+    Args:
+        graph: a `nir.NIRGraph`.
+        options: how its equations become steps; None for what its metadata say.
+        input_shape: as in `net_of_text`.
+        where: names it in messages.
+
+    Returns:
+        The net, with the graph's weights.
+
+    Raises:
+        UserError: a node that has no counterpart here; it is named.
+    """
+    options = options or NirOptions()
+    clock = clock_of(metadata_of(graph), options, where)
+    return _Assembly(wiring_of(graph, where), clock, options, where).net(input_shape)
+
+
+@dataclass
+class _Assembly:
+    """A net that is put together, layer by layer."""
+
+    wiring: Wiring
+    clock: Clock
+    options: NirOptions
+    where: str
+    layers: list[Layer] = field(default_factory=list)
+    parameters: dict[str, Tensor] = field(default_factory=dict)
+    frozen: set[str] = field(default_factory=set)
+
+    def net(self, input_shape: Shape | None) -> Imported:
+        given = self.wiring.input_shape
+        shape = given if input_shape is None else input_shape
+        if shape != given and (len(given) != 1 or prod(shape) != given[0]):
+            raise UserError(f"{self.where} reads shape {given}, and samples have shape {shape}. Make them the same")
+        for index, cell in enumerate(self.wiring.cells):
+            self._add(cell, shape, last=index == len(self.wiring.cells) - 1)
+        readout = self.layers[-1]
+        if len(readout.shape) != 1:
+            name = self.wiring.cells[-1].name
+            raise UserError(f"{self.where}: '{name}' is read out and has shape {readout.shape}. End with flat neurons")
+        return Imported(
+            Network(tuple(self.layers), shape, readout.shape[0]), self.parameters, {}, frozenset(self.frozen)
+        )
+
+    def _add(self, cell: Cell, input_shape: Shape, *, last: bool) -> None:
+        at = f"{self.where}: node '{cell.name}'"
+        if all(way.source == cell.name for way in cell.paths):
+            raise UserError(f"{at} is driven by itself alone. Join it to the input, or leave it out")
+        ways = sorted(cell.paths, key=lambda way: way.source == cell.name)  # recurrence last
+        maps: list[Map] = []
+        for way in ways:
+            source = maps[0].shape if way.source == cell.name else self._source(way, input_shape)
+            flat = way.source == INPUT and len(self.wiring.input_shape) == 1 and len(source) != 1
+            one = Map(self.where, source, self.clock, way.source == cell.name)
+            if flat:
+                one.transforms.append(Flatten())
+                one.shape = (prod(source),)
+            for name, node in way.nodes:
+                one.follow(name, node)
+            one.end(at)
+            if maps and one.shape != maps[0].shape:
+                raise UserError(f"{at} adds shapes {maps[0].shape} and {one.shape}. Make them the same")
+            maps.append(one)
+        shape = maps[0].shape
+        neuron, gain = population_of(cell, shape, self.clock, self.options, self.where, last=last)
+        name = "readout" if last else f"hidden{len(self.layers) + 1}"
+        inputs: list[Input] = []
+        for way, one in zip(ways, maps, strict=True):
+            inputs.append(self._input(way, one, inputs, cell, input_shape))
+        layer = Layer(name, tuple(inputs), shape, neuron, None, "readout" if last else "hidden")
+        self._numbers(layer, maps, self._by_row(gain, shape, at))
+        self.layers.append(layer)
+
+    def _source(self, way: Way, input_shape: Shape) -> Shape:
+        return input_shape if way.source == INPUT else self.layers[self._index(way)].shape
+
+    def _index(self, way: Way) -> int:
+        names = [cell.name for cell in self.wiring.cells]
+        return NETWORK_INPUT if way.source == INPUT else names.index(way.source)
+
+    def _input(self, way: Way, one: Map, others: list[Input], cell: Cell, input_shape: Shape) -> Input:
+        assert one.connection is not None
+        index = len(self.layers)
+        if way.source == cell.name:
+            return Input("rec" if not any(i.name == "rec" for i in others) else f"rec_{len(others)}", index,
+                         tuple(one.transforms), one.connection, one.shape, one.pre_shape)  # fmt: skip
+        source = self._index(way)
+        name = input_name("input" if source < 0 else self.layers[source].name, source == index - 1, others)
+        shape = self._source(way, input_shape)
+        return Input(name, source, tuple(one.transforms), one.connection, shape, one.pre_shape)
+
+    def _by_row(self, gain: np.ndarray, shape: Shape, at: str) -> np.ndarray:
+        """The gain by neuron of a flat population, or by map."""
+        if gain.ndim == 3:
+            first = gain[:, 0, 0]
+            if not np.all(gain == first[:, None, None]):
+                raise UserError(
+                    f"{at} multiplies the current of a map's neurons by different numbers (r / tau), and they share "
+                    f"weights. Give one to each map"
+                )
+            return first
+        return gain.reshape(-1)
+
+    def _numbers(self, layer: Layer, maps: list[Map], gain: np.ndarray) -> None:
+        rows = layer.shape[0]
+        bias: np.ndarray | None = None
+        for entry, one in zip(layer.inputs, maps, strict=True):
+            one.multiply_rows(gain)
+            self.parameters[layer.weight_name(entry)] = torch.tensor(one.weights)
+            if "weight" in one.fixed:
+                self.frozen.add(layer.weight_name(entry))
+            if one.bias is not None:
+                bias = one.bias if bias is None else bias + one.bias
+        if not any(one.bias is not None and "bias" not in one.fixed for one in maps):
+            self.frozen.add(layer.bias_name)
+        if bias is None:
+            bias = np.zeros(rows, maps[0].weights.dtype)
+        self.parameters[layer.bias_name] = torch.tensor(bias).reshape(layer.bias_shape)
