@@ -19,6 +19,7 @@ import torch
 from sklearn.datasets import load_digits
 
 import neurorules
+from neurorules.rules import RULES
 
 pixels, digits = load_digits(return_X_y=True)
 pixels, digits = torch.from_numpy(pixels / 16).float(), torch.from_numpy(digits)
@@ -96,9 +97,9 @@ loss = torch.nn.functional.cross_entropy(cosines / TEMPERATURE, labels)
 # %%
 # 3. The third factor, and the update
 # -----------------------------------
-# ``m`` is the derivative of this loss by what a neuron reported, so it is one number for each neuron and sample. Autograd
-# takes it here because that is short; it looks at one layer and one comparison. A synapse multiplies three numbers that
-# it finds at its own place: ``m`` and ``psi(v)`` of the neuron behind it, and the spike that has just come in.
+# ``m`` is the derivative of this loss by what a neuron reported, so it is one number for each neuron and sample.
+# Autograd takes it here because that is short; it looks at one layer and one comparison. A synapse multiplies three
+# numbers that it finds at its own place: ``m`` and ``psi(v)`` of the neuron behind it, and the spike that just came in.
 
 m_h, m_t = torch.autograd.grad(loss, (h, t))
 by_hand = {
@@ -120,17 +121,15 @@ plt.show()
 # The rule is written down in one line, which ``neurorules cite sigprop --equations`` shows. ``through_norm`` and
 # ``mean_pre`` belong to normalised layers, which is the default.
 
-from neurorules.rules import RULES
-
 for text in RULES.make("sigprop:bias=none").plasticity:
     print(f"d{text.parameter:10} in the pass of the {text.phase + ':':9} {text.text}")
 
 # %%
 # 4. What learning does to the comparison
 # ---------------------------------------
-# The same layer with its usual settings, before and after five passes over 1,400 pictures. Each field is the mean cosine
-# between samples of a class (row) and the class stream (column): a diagonal appears, so a class and its samples have
-# come to do the same in the layer.
+# The same layer with its usual settings, before and after five passes over 1,400 pictures. Each field is the mean
+# cosine between samples of a class (row) and the class stream (column): a diagonal appears, so a class and its samples
+# have come to do the same in the layer.
 
 learner = learner_with()
 unseen = torch.rand(STEPS, 397, 64, generator=torch.Generator().manual_seed(1)) < pixels[1400:]
@@ -138,7 +137,7 @@ unseen = torch.rand(STEPS, 397, 64, generator=torch.Generator().manual_seed(1)) 
 
 def table() -> torch.Tensor:
     """Mean cosine of the samples of each class with each class stream."""
-    w, embedding = learner.read()["hidden1.ff.w"], learner.read()["hidden1.embedding"]
+    embedding = learner.read()["hidden1.embedding"]
     response = learner.respond(unseen.float()).activity[0]
     h = response.summary - response.summary.mean(0)
     t = f(membranes(embedding.expand(STEPS, 10, NEURONS))).mean(0)
@@ -149,7 +148,9 @@ def table() -> torch.Tensor:
 tables = [table()]
 for epoch in range(5):
     for batch in torch.randperm(1400, generator=torch.Generator().manual_seed(epoch)).split(32):
-        spikes = torch.rand(STEPS, len(batch), 64, generator=torch.Generator().manual_seed(int(batch[0]))) < pixels[batch]
+        spikes = (
+            torch.rand(STEPS, len(batch), 64, generator=torch.Generator().manual_seed(int(batch[0]))) < pixels[batch]
+        )
         learner.step(spikes.float(), digits[batch])
 tables.append(table())
 right = (learner.scores(unseen.float()).argmax(1) == digits[1400:]).float().mean()

@@ -46,10 +46,10 @@ for axis, matrix in zip(axes, matrices(audit), strict=True):
 plt.show()
 
 # %%
-# The columns tell the story. With ``bptt`` a hidden layer's update moves when weights *above* it are changed, although a
-# synapse has no way to know them, and when something happens *later* in the trial. With ``dfa`` neither is so, but the
-# activity of the read-out still reaches every layer, because the error is made there. With ``sigprop`` only the label
-# is told, and everything else lies at the layer or below it.
+# The columns tell the story. With ``bptt`` a hidden layer's update moves when weights *above* it are changed, although
+# a synapse has no way to know them. With ``dfa`` it does not, but the activity of the read-out still reaches every
+# layer, because the error is made there. With ``sigprop`` nothing above a layer matters to it: only the label is told.
+# All three wait for later steps, since each of them judges a trial as a whole.
 #
 # Four problems of backpropagation
 # --------------------------------
