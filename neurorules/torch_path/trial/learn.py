@@ -220,6 +220,7 @@ def learn_one(
     view = LocalView(
         layer, phase.name, activity, m, trial.learned.parameters, trial.model.rule.constants,
         trial.model.rule.declared_traces, carry, whole, output, record.drive.context,
+        chip=trial.model.chip, first=start,
     )  # fmt: skip
     statistics = own_statistics(layer, trial.learned.update)
     if trial.probe is not None:
