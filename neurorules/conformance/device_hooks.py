@@ -111,7 +111,7 @@ def what_it_shows_of_membranes_hangs_on_state_and_place_alone(entry: Entry) -> N
     demand(right, "what is observed has the membranes' shape and type", "it has not", "Return one number for each")
     demand(equal(before, copied([state, v])), "observing leaves state and membranes", "one changed", "Make new tensors")
     demand(torch.equal(whole, device.on_observe(state, PLACE, v)), demands, "two observations differ", advice)
-    parts = [device.on_observe(state, PLACE._replace(first=t), v[t : t + 2]) for t in range(0, STEPS, 2)]
+    parts = [device.on_observe(state, PLACE._replace(first=at), v[at : at + 3]) for at in (0, 3)]
     demand(torch.equal(whole, torch.cat(parts)), demands, "a shorter window shows other numbers", advice)
     likeness = torch.nn.functional.cosine_similarity(whole.flatten(), v.flatten(), dim=0)
     demand(float(likeness) > LEAST_LIKENESS, "what is observed is like what there is", "it is not", "Check its sign")

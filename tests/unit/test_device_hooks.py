@@ -108,7 +108,9 @@ def test_a_step_that_fails_takes_no_time(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_two_devices_that_bring_what_is_single_are_refused_by_name() -> None:
-    with pytest.raises(UserError, match=r"'wrong_device:fault=own' and 'wrong_device:fault=window'.*neurons of its own"):
+    with pytest.raises(
+        UserError, match=r"'wrong_device:fault=own' and 'wrong_device:fault=window'.*neurons of its own"
+    ):
         chain("wrong_device:fault=own+fixed_point+wrong_device:fault=window")
 
 

@@ -144,7 +144,6 @@ def run_layer(
     current = None if brought is None else normalised(layer, statistics, Current(brought, shift), training)
     drive = Drive(current, None if current is None else parameters[layer.bias_name], injected)
     loops = [entry for entry in layer.inputs if entry.connection.recurrent]
-    observes = chip is not None and chip.observes
     if loops:
         gain = None if current is None else current.gain
         run = run_loop(layer, parameters, loops, drive.values(), steps, carry.state, carry.spikes, gain)
@@ -153,9 +152,8 @@ def run_layer(
         pre |= {entry.name: late for entry in loops}
         sources |= {entry.name: late for entry in loops}
     else:
-        run = _run_through_time(layer, drive, steps, carry, None if observes else summary, training)
-    if chip is not None and place is not None and observes:
-        run = _observed(chip, place, run)
+        run = _run_through_time(layer, drive, steps, carry, summary, training)
+    run = _observed(chip, place, run)
     read = run.summary if summary is None or run.summary is not None else _summed(summary, layer, run, drive, steps)
     moments = current.moments(steps, run.scan) if current is not None and training else None
     activity = Activity(
@@ -165,8 +163,10 @@ def run_layer(
     return activity, Carry(run.after, run.spikes[-1], carry.traces)
 
 
-def _observed(chip: Chip, place: Place, run: WindowActivity) -> WindowActivity:
+def _observed(chip: Chip | None, place: Place | None, run: WindowActivity) -> WindowActivity:
     """What a population did as a chip shows it: the spikes as they came, the membranes as they are read."""
+    if chip is None or place is None or not chip.observes:
+        return run
     v = chip.observed(place, run.v)
     return run._replace(v=v, spikes=v if run.spikes is run.v else run.spikes, summary=None)
 

@@ -21,7 +21,7 @@ from neurorules.language.keywords import built_from, with_settings
 from neurorules.language.ranges import NonNegative, check_range
 from neurorules.language.rules import Rule
 from neurorules.network.initial import initialise
-from neurorules.network.model import Learned, Model, build_model
+from neurorules.network.model import Learned, build_model
 from neurorules.network.network import count_parameters
 from neurorules.rules import RULES
 from neurorules.runs.state_file import save_state
@@ -134,7 +134,8 @@ class Learner:
         with whole_step(self, every_weight=applies) as hold:
             drive, steps, labels = check_batch(self, spikes, labels)
             trial = learn_trial(
-                self.running, self.seen(), drive, steps, labels, self.generator, window_of(self.schedule, steps),
+                self.store.on_hardware(self.model), self.seen(), drive, steps, labels, self.generator,
+                window_of(self.schedule, steps),
                 lambda gradients: self.apply_and_read(gradients, fraction), self.probe,
             )  # fmt: skip
             check_finite(trial.gradients, self.model.network, trial.scores)
@@ -181,7 +182,7 @@ class Learner:
         settle(self)
         with own_session(self.fast):
             drive, steps = check_drive(spikes, self.model.network, self.steps, self.device, self.dtype)
-            return respond(self.running, self.seen(), drive, steps)
+            return respond(self.store.on_hardware(self.model), self.seen(), drive, steps)
 
     def scores(self, spikes: Spikes) -> Tensor:
         """Class scores of a batch, (B, C), the largest being the prediction; outputs (B, O), of each step (B, T, O)."""
@@ -201,11 +202,6 @@ class Learner:
         self.outstanding.settle()
         with own_session():
             return measures(self.model, self.learned.signal, self.read())
-
-    @property
-    def running(self) -> Model:
-        """The model that a trial runs: `model`, on the hardware as it is now."""
-        return self.model.on_chip(self.store.chip())
 
     def seen(self) -> Learned:
         """Everything learned, with the parameters as a trial sees them."""

@@ -69,6 +69,10 @@ class Store:
         """The hardware as it is now; None for plain memory."""
         return None if self.hardware is None else Chip(self.hardware, self.hardware_state)
 
+    def on_hardware(self, model: Model) -> Model:
+        """The model that a trial runs: with the neurons of the hardware as it is now; itself in plain memory."""
+        return model.on_chip(self.chip())
+
     def let_time_pass(self, steps: int) -> None:
         """Let the hardware change by itself for some steps; plain memory does not."""
         chip = self.chip()
