@@ -7,6 +7,7 @@ from functools import cached_property
 
 from torch import Tensor
 
+from neurorules.contracts.chip import Chip
 from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.normalisation import CurrentStatistics, UpdateStatistics
 from neurorules.contracts.running_mean import RunningMean
@@ -64,6 +65,7 @@ class Model:
         unbound: the structure of a bound network, whose neurons hold no parameters; None where it is not bound.
         task: what the targets of samples are.
         last_steps: how many of the last steps are scored and make the error; None for all.
+        chip: the hardware that it runs on, whose own neurons the network then has; None for none.
     """
 
     network: Network
@@ -75,6 +77,7 @@ class Model:
     unbound: NetShape | None = None
     task: Task = "classes"
     last_steps: int | None = None
+    chip: Chip | None = None
 
     @property
     def steps_apart(self) -> bool:
@@ -138,6 +141,13 @@ class Model:
         """The same model, whose neurons run with their own parameters."""
         network = self.network.bound(parameters)
         return self if network is self.network else replace(self, network=network, unbound=self.shape)
+
+    def on_chip(self, chip: Chip | None) -> Model:
+        """The same model on a chip, with the chip's own neurons; itself for no chip."""
+        if chip is None:
+            return self
+        layers = tuple(replace(a, neuron=chip.neuron(a.name, a.neuron)) for a in self.network.layers)
+        return replace(self, network=replace(self.network, layers=layers), unbound=self.shape, chip=chip)
 
     @property
     def teaching_signal(self) -> Signal:

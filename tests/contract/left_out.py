@@ -87,9 +87,16 @@ WITHOUT_NET: dict[tuple[str, str], str] = {
 GRADED = "its output is graded"
 RING = "is no linear map, so its weights and its way back are others"
 WHOLE = "transmits all of every spike"
+PLAIN = "of plain memory: it shows membranes, traces and neurons as they are, and time does nothing to it"
 BY_OTHERS = "is read back by other libraries in unit/test_exports.py"
 
+FIXED = "fixed_point fixed_point:bits=4:rounding=nearest:cv=0:mismatch=neuron"
+
 NOT_APPLICABLE: dict[tuple[str, str], dict[str, str]] = {
+    ("device", "what_it_shows_of_membranes_hangs_on_state_and_place_alone"): {PLAIN: FIXED},
+    ("device", "its_traces_go_on_from_window_to_window"): {PLAIN: FIXED},
+    ("device", "time_passes_in_its_state_alone"): {PLAIN: FIXED},
+    ("device", "its_neurons_keep_the_contract_of_neurons"): {PLAIN: FIXED},
     ("rule", "by_layer_equals_by_step"): {
         ONE_STEP: "bsp",
         IN_TIME: "bptt fa sign_symmetry spiking_bsp traces_propagation",

@@ -222,6 +222,7 @@ def learn_one(
         layer, phase.name, activity, m, trial.learned.parameters, trial.model.rule.constants,
         trial.model.rule.declared_traces, carry, whole, output, record.drive.context,
         instant=trial.model.signal is not None and trial.model.signal.instant,
+        chip=trial.model.chip, first=start,
     )  # fmt: skip
     statistics = own_statistics(layer, trial.learned.update)
     if trial.probe is not None:
