@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -62,31 +62,53 @@ def simulate(
             f"--path {path} is no stepped simulator: simulate runs the net of torch step by step in Brian2. Leave "
             f"--path out"
         )
-    from neurorules.exchange.nir.options import is_nir
-
     own = {"steps": steps, "rate": rate, "seed": seed, "data": data, "encode": encode}
     given = {name: value for name, value in own.items() if value is not None}
-    if is_nir(run):
-        if learn is not None:
-            raise UserError("--learn goes on with a run, and a file of NIR is none. Train it: train --net net.nir")
-        from neurorules.runner.graphs import simulate_graph
-
-        compared = simulate_graph(run, samples, data_dir=data_dir, quiet=json, **given)  # type: ignore[arg-type]
-    else:
-        if given:
-            raise UserError(f"--{next(iter(given))} is for a file of NIR, and a run has its own. Leave it out")
-        if learn is not None:
-            _learn(Path(run), learn, samples, data_dir, json)
-            return
-        from neurorules.runner.simulate import simulate_run
-
-        compared = simulate_run(Path(run), samples, data_dir, quiet=json)
+    of_graph = _is_graph(run, given, learn)
+    if learn is not None:
+        _learn(Path(run), learn, samples, data_dir, json)
+        return
+    compared = (_graph if of_graph else _run)(run, samples, data_dir, json, **given)
     model = compared.pop("model")
     if json:
         print_json({**compared, "model": model} if show_model else compared)
         return
     if show_model:
         print(model)
+    _tell(compared)
+
+
+def _is_graph(run: str, given: dict[str, Any], learn: int | None) -> bool:
+    """Whether a file of NIR is to be run.
+
+    Raises:
+        UserError: what is asked for belongs to the other kind.
+    """
+    from neurorules.exchange.nir.options import is_nir
+
+    if is_nir(run):
+        if learn is not None:
+            raise UserError("--learn goes on with a run, and a file of NIR is none. Train it: train --net net.nir")
+        return True
+    if given:
+        raise UserError(f"--{next(iter(given))} is for a file of NIR, and a run has its own. Leave it out")
+    return False
+
+
+def _graph(file: str, samples: int, data_dir: Path | None, quiet: bool, **given: Any) -> dict[str, Any]:
+    from neurorules.runner.graphs import simulate_graph
+
+    return simulate_graph(file, samples, data_dir=data_dir, quiet=quiet, **given)
+
+
+def _run(run: str, samples: int, data_dir: Path | None, quiet: bool) -> dict[str, Any]:
+    from neurorules.runner.simulate import simulate_run
+
+    return simulate_run(Path(run), samples, data_dir, quiet=quiet)
+
+
+def _tell(compared: dict[str, Any]) -> None:
+    """Print what came of a comparison."""
     if "spikes_per_sample" in compared:
         spikes = ", ".join(f"{layer} {count:.1f}" for layer, count in compared["spikes_per_sample"].items())
         print(f"{compared['net']}\nspikes a sample of {compared['steps']} steps: {spikes}")

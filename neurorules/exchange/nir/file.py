@@ -137,6 +137,8 @@ def _node(nir: Any, content: Any, name: str, where: str) -> Any:
         return _graph(nir, content, at)
     given = {key: value for key, value in content.items() if key not in STATED}
     given |= {"metadata": dict(content.get("metadata", {}))}
+    if kind.startswith("Conv"):
+        given.setdefault("input_shape", None)  # files of older versions do not say it
     try:
         return nir.dict2NIRNode({"type": kind, **given})
     except (KeyError, TypeError, ValueError, AssertionError, AttributeError, IndexError) as error:
