@@ -23,6 +23,7 @@ from neurorules.commands import (
     explain,
     inspect,
     new,
+    nir,
     paper,
     report,
     reproduce,
@@ -50,6 +51,7 @@ COMPLETE = "_NEURORULES_COMPLETE"
 SUBJECTS = {
     "Train and compare": (train, compare, tune, reproduce, report, paper),
     "Look inside a network": (traces, explain, simulate, audit, causal, window),
+    "Move nets in and out": (nir,),
     "Parts: what there is, and your own": (inspect, check, new),
     "This machine": (doctor,),
 }

@@ -1,12 +1,13 @@
-"""`neurorules simulate`: a trained network in Brian2, step by step, beside itself in torch."""
+"""`neurorules simulate`: a trained network, or a graph of NIR, in Brian2, step by step, beside itself in torch."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from neurorules.commands.completion import parts
 from neurorules.commands.output import print_json
 from neurorules.commands.settings import DataDir, Json
 from neurorules.language.errors import UserError
@@ -21,7 +22,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def simulate(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    run: Annotated[
+        str, typer.Argument(help="Folder of a finished run; or a file of NIR with options, such as net.nir:unit=ms.")
+    ],
     samples: Annotated[
         int, typer.Option(help="Test samples, from the first on; with --learn, training samples in each update.")
     ] = 10,
@@ -30,28 +33,87 @@ def simulate(
         typer.Option(help="Learn so many updates by the run's rule in both, and compare spikes and weights."),
     ] = None,
     show_model: Annotated[bool, typer.Option("--show-model", help="Print the generated equations.")] = False,
+    steps: Annotated[int | None, typer.Option(help="Of a file of NIR: time steps, 25 by default.")] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(help="Of a file of NIR: probability that an input spikes in a step, 0.2 by default."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of a file of NIR: seed of these spikes, 0 by default.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a file of NIR: a data set for random spikes, such as digits.", autocompletion=parts("datasets")
+        ),
+    ] = None,
+    encode: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a file of NIR: encoder of --data, such as poisson:max_rate=0.5; else the data set's own.",
+            autocompletion=parts("encoders"),
+        ),
+    ] = None,
     path: Annotated[str, typer.Option(hidden=True, help="brian2, the one simulator.")] = "brian2",
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Run a trained network in Brian2, step by step, and compare every spike with torch."""
+    """Run a trained network, or a graph of NIR, in Brian2, step by step, and compare every spike with torch."""
     if path != "brian2":
         raise UserError(
             f"--path {path} is no stepped simulator: simulate runs the net of torch step by step in Brian2. Leave "
             f"--path out"
         )
+    own = {"steps": steps, "rate": rate, "seed": seed, "data": data, "encode": encode}
+    given = {name: value for name, value in own.items() if value is not None}
+    of_graph = _is_graph(run, given, learn)
     if learn is not None:
-        _learn(run, learn, samples, data_dir, json)
+        _learn(Path(run), learn, samples, data_dir, json)
         return
-    from neurorules.runner.simulate import simulate_run
-
-    compared = simulate_run(run, samples, data_dir, quiet=json)
+    compared = (_graph if of_graph else _run)(run, samples, data_dir, json, **given)
     model = compared.pop("model")
     if json:
         print_json({**compared, "model": model} if show_model else compared)
         return
     if show_model:
         print(model)
+    _tell(compared)
+
+
+def _is_graph(run: str, given: dict[str, Any], learn: int | None) -> bool:
+    """Whether a file of NIR is to be run.
+
+    Raises:
+        UserError: what is asked for belongs to the other kind.
+    """
+    from neurorules.exchange.nir.options import is_nir
+
+    if is_nir(run):
+        if learn is not None:
+            raise UserError("--learn goes on with a run, and a file of NIR is none. Train it: train --net net.nir")
+        return True
+    if given:
+        raise UserError(f"--{next(iter(given))} is for a file of NIR, and a run has its own. Leave it out")
+    return False
+
+
+def _graph(file: str, samples: int, data_dir: Path | None, quiet: bool, **given: Any) -> dict[str, Any]:
+    from neurorules.runner.graphs import simulate_graph
+
+    return simulate_graph(file, samples, data_dir=data_dir, quiet=quiet, **given)
+
+
+def _run(run: str, samples: int, data_dir: Path | None, quiet: bool) -> dict[str, Any]:
+    from neurorules.runner.simulate import simulate_run
+
+    return simulate_run(Path(run), samples, data_dir, quiet=quiet)
+
+
+def _tell(compared: dict[str, Any]) -> None:
+    """Print what came of a comparison."""
+    if "spikes_per_sample" in compared:
+        spikes = ", ".join(f"{layer} {count:.1f}" for layer, count in compared["spikes_per_sample"].items())
+        print(f"{compared['net']}\nspikes a sample of {compared['steps']} steps: {spikes}")
+    if "test_accuracy" in compared:
+        print(f"test accuracy {compared['test_accuracy']:.4f}")
     verdict = "all equal" if compared["spikes_equal"] else f"first difference: {compared['first_difference']}"
     print(f"{compared['samples']} samples, {compared['spikes_compared']} spikes compared: {verdict}")
 

@@ -11,7 +11,7 @@ from neurorules.doctor.packages import CORE
 SERVES = {
     "brian2": "simulate and --path continuous",
     "events": "--encode frames with denoise_us",
-    "nir": "reading what export --to nirdata wrote with nir.read_data",
+    "nir": "nir RUN, nets from files of NIR, and reading what export --to nirdata wrote with nir.read_data",
     "nwb": "export --to nwb",
     "neo": "export --to nix",
     "parquet": "export --to parquet",

@@ -61,8 +61,8 @@ class NetSettings:
         str,
         Help(
             "Hidden layers, such as 800-800 or c16k3-p2-128: 400 dense, c32k5 convolution (v valid, s2 stride), "
-            "r128 recurrent, n normalisation, p2/a2 pooling, d0.1 dropout; or module:function that returns a "
-            "torch.nn.Module.",
+            "r128 recurrent, n normalisation, p2/a2 pooling, d0.1 dropout; module:function that returns a "
+            "torch.nn.Module; or a file of NIR, net.nir:unit=ms.",
             3,
         ),
     ] = "64-64"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from neurorules.brian2_steps.compiled import SAMPLES, compile_network, run_compiled
 from neurorules.brian2_steps.parity import compare_spikes
@@ -15,8 +17,10 @@ from neurorules.brian2_steps.program import find_cpp_compiler
 from neurorules.brian2_steps.simulate import show_model, simulate
 from neurorules.brian2_steps.trained import numbers_of
 from neurorules.contracts.data_set import DataPlace
+from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
 from neurorules.runs.progress import track
+from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.restore import restore
 
 ROWS = 10
@@ -45,36 +49,79 @@ def simulate_run(run: Path, samples: int, data_dir: DataPlace = None, quiet: boo
     test = restored.data.test
     if not 1 <= samples <= len(test):
         raise UserError(f"--samples is {samples}, the test set holds {len(test)}. Ask for 1 to {len(test)}")
-    learner = restored.learner
-    network, steps = learner.model.network, restored.config.steps
-    parameters, norms = numbers_of(learner.model, learner.seen())
     generator = torch.Generator().manual_seed(restored.config.seed)
-    spikes_of: dict[str, list[list[np.ndarray]]] = {layer.name: [[], []] for layer in network.hidden}
+
+    def drive(start: int, stop: int) -> Series:
+        return test.batch(np.arange(start, stop), generator)[0]
+
+    return compared(restored.learner, restored.config.steps, samples, drive, quiet).told
+
+
+class Shown(NamedTuple):
+    """What came of a comparison.
+
+    Args:
+        told: samples, spikes_compared, spikes_equal, first_difference and model, as `simulate_run` returns them.
+        spikes: the number of spikes of each layer that spikes, over all samples.
+        scores: class scores (B, C), as torch has them.
+    """
+
+    told: dict[str, Any]
+    spikes: dict[str, float]
+    scores: Tensor
+
+
+def compared(learner: Learner, steps: int, samples: int, drive: Callable[[int, int], Series], quiet: bool) -> Shown:
+    """Run a network in Brian2 and in torch, and compare the spikes of every layer that spikes.
+
+    Args:
+        learner: whose network it is, on the CPU and in float64.
+        steps: of a sample.
+        samples: number of samples, at least 1.
+        drive: makes the drive of the samples from one number to before another.
+        quiet: shows no progress bar.
+
+    Returns:
+        What came of it.
+
+    Raises:
+        UserError: Brian2 cannot run a part of the network.
+        MissingExtra: brian2 is not installed.
+    """
+    network = learner.model.network
+    parameters, norms = numbers_of(learner.model, learner.seen())
+    layers = [layer for layer in network.layers if layer in network.hidden or layer.neuron.spiking]
+    spikes_of: dict[str, list[list[np.ndarray]]] = {layer.name: [[], []] for layer in layers}
+    scores: list[Tensor] = []
     compiles = samples >= REPAYS and find_cpp_compiler() is not None
     streamed = None
     at_once = SAMPLES if compiles else ROWS
     for start in track(range(0, samples, at_once), "simulating", quiet=quiet):
-        drive, _ = test.batch(np.arange(start, min(start + at_once, samples)), generator)
-        here = learner.respond(drive).activity
-        spikes = drive.values.double().numpy()
+        series = drive(start, min(start + at_once, samples))
+        response = learner.respond(series)
+        here, spikes = response.activity, series.values.double().numpy()
+        scores.append(response.scores)
         if compiles:
             streamed = streamed or compile_network(
-                network, parameters, steps, constant=drive.constant, normalisation=norms
+                network, parameters, steps, constant=series.constant, normalisation=norms
             )
             there = run_compiled(streamed, network, spikes)
         else:
             there = simulate(network, parameters, spikes, steps, normalisation=norms)
-        for index, layer in enumerate(network.hidden):
+        for index, layer in enumerate(network.layers):
+            if layer.name not in spikes_of:
+                continue
             spikes_of[layer.name][0].append(here[index].S.values.flatten(2).numpy())
             spikes_of[layer.name][1].append(there[layer.name].S)
     sides = [{name: np.concatenate(pair[side], axis=1) for name, pair in spikes_of.items()} for side in (0, 1)]
     parity = compare_spikes(*sides)
     first = None if parity.first_difference is None else asdict(parity.first_difference)
     model = show_model(network, parameters, normalisation=norms)
-    return {
+    told = {
         "samples": parity.samples,
         "spikes_compared": parity.spikes_compared,
         "spikes_equal": parity.spikes_equal,
         "first_difference": first,
         "model": model,
     }
+    return Shown(told, {name: float(one.sum()) for name, one in sides[0].items()}, torch.cat(scores))

@@ -147,6 +147,8 @@ def _of_hdf5(path: Path) -> str:
     try:
         with h5py.File(path, "r", locking=False) as file:
             marks = [str(file.attrs[name]) for name in ("format", "__type__", "neurodata_type") if name in file.attrs]
+            if not marks and "version" in file and "type" in file.get("node", ()):
+                return "a graph of NIR"
             return f"an HDF5 file of {', '.join(marks) or 'other content'}"
     except UNREADABLE:
         return UNKNOWN

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import snntorch
@@ -315,3 +316,19 @@ def test_decays_of_all_integers_of_loihi_come_back_to_the_last_bit(tmp_path: Pat
     graph.nodes["hidden1"].metadata = {}
     plain = net_of_graph(graph).network.layers[0].neuron
     np.testing.assert_array_equal(np.round(plain.beta.numpy() * 4096), kept * 4096)  # type: ignore[attr-defined]
+
+
+def test_a_convolution_of_an_older_file_says_no_shape_and_comes_in(tmp_path: Path) -> None:
+    weights = Draw(1, (3, 1, 3, 3)).between(-0.2, 0.5)
+    lif = nir.LIF(*(np.full((3, 6, 5), value) for value in (1e-3, 10.0, 0.0, 1.0, 0.0)))
+    flat = nir.Flatten({"input": np.array([3, 6, 5])}, 0, -1)
+    head = nir.Linear(Draw(2, (4, 90)).between(-0.1, 0.1))
+    graph = chain(nir.Input(np.array([1, 6, 5])), nir.Conv2d((6, 5), weights, 1, 1, 1, 1, np.zeros(3)), lif, flat, head,
+                  nir.LI(*(np.full(4, value) for value in (1e-3, 1.0, 0.0))), nir.Output(np.array([4])))  # fmt: skip
+    write_graph(tmp_path / "net.nir", graph)
+    with h5py.File(tmp_path / "net.nir", "r+") as file:
+        del file["node/nodes/1/input_shape"]
+    drive = spikes(2, (1, 6, 5))
+    expected = by_equations(graph, drive)
+    assert np.ptp(expected) > 0
+    np.testing.assert_allclose(ours(read_graph(tmp_path / "net.nir"), drive), expected, atol=1e-9)

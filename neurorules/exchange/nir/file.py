@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 from neurorules.language.errors import MissingExtra, UserError
-from neurorules.runs.atomic import replacing
+from neurorules.runs.outputs import output
 
 GRAPH = "NIRGraph"
 STATED = ("type", "metadata")
@@ -66,10 +66,11 @@ def write_graph(path: Path, graph: Any) -> None:
         graph: a `nir.NIRGraph`.
 
     Raises:
+        UserError: what lies there is of another kind, or a file of a run.
         OSError: it cannot be written; what lay there is still there.
     """
     nir = package()
-    with replacing(path) as temporary:
+    with output(path) as temporary:
         nir.write(temporary, graph)
 
 
@@ -136,6 +137,8 @@ def _node(nir: Any, content: Any, name: str, where: str) -> Any:
         return _graph(nir, content, at)
     given = {key: value for key, value in content.items() if key not in STATED}
     given |= {"metadata": dict(content.get("metadata", {}))}
+    if kind.startswith("Conv"):
+        given.setdefault("input_shape", None)  # files of older versions do not say it
     try:
         return nir.dict2NIRNode({"type": kind, **given})
     except (KeyError, TypeError, ValueError, AssertionError, AttributeError, IndexError) as error:

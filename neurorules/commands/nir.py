@@ -1,0 +1,101 @@
+"""`neurorules nir`: the net of a run as a graph of NIR, and what such a file holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from neurorules.commands.completion import words
+from neurorules.commands.output import print_json, print_table
+from neurorules.commands.settings import DataDir, Json
+from neurorules.language.errors import UserError, unknown
+
+RESETS = ("refuse", "metadata")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("nir")(nir)
+
+
+def nir(
+    source: Annotated[
+        str,
+        typer.Argument(help="Folder of a finished run; or a file of NIR, with options, such as net.nir:unit=ms."),
+    ],
+    out: Annotated[Path | None, typer.Option(help="Write the net as a graph of NIR into this file.")] = None,
+    info: Annotated[bool, typer.Option("--info", help="Show what a file of NIR holds, and its net.")] = False,
+    dt: Annotated[
+        float | None,
+        typer.Option(help="Seconds of a step in --out; 0.0001 by default, the one that snnTorch reads."),
+    ] = None,
+    reset: Annotated[
+        str,
+        typer.Option(
+            help="refuse a reset that NIR cannot say; or metadata, store it for neurorules alone.",
+            autocompletion=words(RESETS),
+        ),
+    ] = "refuse",
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Write a trained net as a NIR graph, or show one. Train it: train --net FILE; run it: simulate FILE."""
+    from neurorules.exchange.nir.options import is_nir
+
+    if info == (out is not None):
+        raise UserError(
+            "nir writes a graph or shows one. Give --out net.nir, or --info"
+            if out is None
+            else "--info shows a file, and --out writes one. Give one of them"
+        )
+    if reset not in RESETS:
+        raise unknown("value of --reset", reset, RESETS)
+    if out is not None:
+        from neurorules.runner.graphs import write_nir
+
+        if not is_nir(out.name):
+            raise UserError(f"--out {out} does not end in .nir, by which nets from files are known. Name it net.nir")
+        kept: Any = reset
+        written = write_nir(source, out, dt=dt, reset=kept, data_dir=data_dir)
+        if json:
+            print_json(written)
+        else:
+            print(
+                f"{out} written: {written['nodes']} nodes, {written['edges']} edges, steps of {written['step_s']:g} s"
+            )
+        return
+    if not is_nir(source):
+        raise UserError(f"{source} does not end in .nir, and --info shows such a file. Write it first: --out net.nir")
+    from neurorules.exchange.nir.info import info_of
+
+    told = info_of(source)
+    if json:
+        print_json(told)
+    else:
+        _show(told)
+
+
+def _show(told: dict[str, Any]) -> None:
+    """Print what a file holds."""
+    step = "counted in steps" if told["step_s"] is None else f"steps of {told['step_s']:g} s ({told['step_from']})"
+    print(f"{told['file']}: {len(told['nodes'])} nodes, {len(told['edges'])} edges")
+    print(f"time: {step}, constants in {told['unit']} ({told['unit_from']}), method {told['method']}")
+    rows = [
+        [node["name"], node["type"], ", ".join(f"{name} {_short(value)}" for name, value in node["numbers"].items())]
+        for node in told["nodes"]
+    ]
+    print_table(["name", "type", "numbers"], rows, 100)
+    print(f"net: {told['net']}")
+    for layer in told["layers"]:
+        print(f"  {layer['name']}: {layer['neuron']}")
+    print(f"weights: {told['weights']}")
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{'x'.join(map(str, value['shape']))} in [{value['lowest']:.4g}, {value['highest']:.4g}]"
+    if isinstance(value, list):
+        return f"({', '.join(_short(one) for one in value)})"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
