@@ -103,7 +103,7 @@ axes[1].legend(frameon=False, fontsize=8)
 plt.show()
 
 # %%
-# The weights turn towards F by some twenty degrees, which is enough to learn more than a frozen layer allows; a mirrored
-# F turns much further. With a large F and a rate that does not fall, something else happens: the second pass is pushed
-# so far that it teaches another task, the error grows, and the push with it. ``neurorules.train`` lets rates fall over a
-# training, which holds this back; in a loop of your own, choose ``kappa`` with care.
+# The weights turn towards F by some twenty degrees, which is enough to learn more than a frozen layer allows; a
+# mirrored F turns much further. With a large F and a rate that does not fall, something else happens: the second pass
+# is pushed so far that it teaches another task, the error grows, and the push with it. ``neurorules.train`` lets rates
+# fall over a training, which holds this back; in a loop of your own, choose ``kappa`` with care.
