@@ -5,11 +5,11 @@ from __future__ import annotations
 from neurorules.language.ranges import BelowOne, ranged
 from neurorules.language.rules import DELTA_RULE, Defaults, Plasticity, Rule, Source
 from neurorules.language.signal_spec import SignalSpec
-from neurorules.rules._online import Reset, through_reset
+from neurorules.rules._online import Resets, through_reset
 
 
 @ranged("rule 'osttp'")
-def osttp(*, beta: BelowOne = 0.9, resets: Reset = "subtract") -> Rule:
+def osttp(*, beta: BelowOne = 0.9, resets: Resets = "subtract") -> Rule:
     """Online spatio-temporal learning with target projection: the label, projected at random, times an eligibility.
 
     The eligibility is that of `ostl`, through leak and reset, and the third factor that of `drtp`.
