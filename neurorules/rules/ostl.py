@@ -13,7 +13,7 @@ from neurorules.rules._online import Derivative, Resets, through_reset
 @ranged("rule 'ostl'")
 def ostl(
     *,
-    beta: BelowOne = 0.9,
+    beta: BelowOne = 0.5,
     resets: Resets = "subtract",
     reset: Derivative = "differentiated",
     feedback: Literal["transpose", "fixed"] = "transpose",
@@ -52,6 +52,7 @@ def ostl(
                 "weights change once a trial, by the sum over its steps",
                 "recurrent layers have the eligibility of each neuron's own membrane (the paper's form without H)",
                 "psi is the neuron's own surrogate, and the threshold is 1",
+                "beta=0.5 is ours, chosen on validation samples",
                 *(("resets are held fixed",) if reset == "fixed" else ()),
                 *(("errors come down through fixed random weights",) if feedback == "fixed" else ()),
                 "biases have no trace: they learn by the step's psi alone",

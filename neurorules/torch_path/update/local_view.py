@@ -72,6 +72,7 @@ class LocalView:
         context: what a signal's parameter was multiplied with to drive the phase (`PhaseDrive.context`).
         instant: whether layers below are handed the post factor of the step alone, also by a text that goes through
             time (`dv_dw`).
+        hands_down: whether layers below are handed anything, so that the text `sent` is evaluated.
         traced: by name, traces of this window that a text has asked for already; a trace moves on once a window.
     """
 
@@ -87,6 +88,7 @@ class LocalView:
     output: Output | None = None
     context: Tensor | None = None
     instant: bool = False
+    hands_down: bool = True
     traced: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -55,8 +55,9 @@ def learn_layer(
         for index, group in enumerate(text.groups):
             name = f"{view.phase}.{view.layer.name}.{text.plasticity.parameter}.{index}"
             if text.plasticity.parameter == SENT:
-                post = factors.of_current(group, name, every=True).values
-                sent = post if sent is None else sent + post
+                if view.hands_down:
+                    post = factors.of_current(group, name, every=True).values
+                    sent = post if sent is None else sent + post
             elif text.plasticity.parameter == "w":
                 handed = _change_weights(view, group, factors, name)
                 for own, change in (change_numbers(view, group) if view.layer.neuron.learns else {}).items():
