@@ -65,7 +65,9 @@ class Plasticity:
     """One text: how one parameter changes in one phase. It holds no learning rate: the optimiser does.
 
     Args:
-        parameter: "w" (every connection of the layer), "b" (the bias), or a signal's parameter in its own phase.
+        parameter: "w" (every connection of the layer), "b" (the bias), or a signal's parameter in its own phase. "sent"
+            is no parameter: its text, of postsynaptic factors, is what layers below are handed where the signal comes
+            from above. Without one they are handed the post factor of the last product in the text of the weights.
         text: the change, summed over steps and averaged over the trial's samples.
         role: the layers it holds for.
         phase: the pass it reads.
@@ -109,6 +111,8 @@ class Source:
             raise UserError(f"the link of a source is {self.link!r}. Give {DOI}... or {ARXIV}...")
 
 
+SENT = "sent"
+"""In place of a parameter: the text says what a layer hands to those below (`Plasticity`)."""
 DELTA_RULE = (
     Plasticity("w", "-m_post * dv_dw", role="readout"),
     Plasticity("b", "-m_post * dv_dw", role="readout"),

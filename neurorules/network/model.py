@@ -15,7 +15,7 @@ from neurorules.contracts.series import per_step
 from neurorules.contracts.signal import Signal, SignalState
 from neurorules.contracts.target import PER_STEP
 from neurorules.language.errors import UserError
-from neurorules.language.rules import Plasticity, Rule
+from neurorules.language.rules import SENT, Plasticity, Rule
 from neurorules.language.settings import Scores, Targets, Task
 from neurorules.language.signal_spec import SignalSpec
 from neurorules.network.network import Network, Parameters
@@ -265,5 +265,6 @@ def build_model(
 
 
 def _with_text(rule: Rule, dw: str) -> Rule:
-    others = tuple(p for p in rule.plasticity if not (p.parameter == "w" and p.role == "hidden" and p.phase == "input"))
+    own = {"w", SENT}  # what layers hand down follows the new text
+    others = tuple(p for p in rule.plasticity if not (p.parameter in own and p.role == "hidden" and p.phase == "input"))
     return replace(rule, plasticity=(Plasticity("w", dw), *others))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neurorules.language.rules import Plasticity, Rule
+from neurorules.language.errors import UserError
+from neurorules.language.rules import SENT, Plasticity, Rule
 from neurorules.network.products import Group, group_products
 
 
@@ -30,6 +31,15 @@ def compile_rule(rule: Rule) -> tuple[Text, ...]:
         UserError: a text that is not legal.
     """
     equations = ((p, rule.equation(p)) for p in rule.plasticity)
-    return tuple(
+    texts = tuple(
         Text(p, group_products(equation, p.statistics), "m_post" in equation.reads) for p, equation in equations
     )
+    for text in texts:
+        beside = any(g.pre is not None or g.weight is not None or g.eligible or g.lingering for g in text.groups)
+        if text.plasticity.parameter == SENT and beside:
+            raise UserError(
+                f"rule '{rule.name}': the text '{text.plasticity.text}' of `{SENT}` reads what stands at a synapse or "
+                f"before it, and a neuron sends down what is its own. Write postsynaptic factors, such as "
+                f"-m_post * psi(v_post)"
+            )
+    return texts

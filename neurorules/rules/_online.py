@@ -7,8 +7,10 @@ from typing import Literal
 from neurorules.language.eligibility import Eligibility
 from neurorules.language.neuron_trace import Trace
 
-Reset = Literal["subtract", "zero", "none"]
+Resets = Literal["subtract", "zero", "none"]
 """How neurons reset after a spike."""
+Derivative = Literal["differentiated", "fixed"]
+"""Whether eligibilities go through the derivative of the reset by the neuron's own spike, or take resets as fixed."""
 CENTRED = "S_pre - mean_pre"
 """What a spike brings to a trace of a synapse; the running mean is 0 where no normalisation centres inputs."""
 ADAPTED = "(x - adaptation * delay(eps, 1))"
@@ -34,22 +36,27 @@ def adaptive(alpha: float, rho: float, adaptation: float) -> tuple[str, tuple[El
     return ADAPTED, (x, eps), {"adaptation": adaptation, "rho": rho}, neuron
 
 
-def through_reset(beta: float, reset: Reset) -> tuple[tuple[Trace, ...], Eligibility, dict[str, float]]:
-    """The eligibility `eps` of leaky neurons, with the derivative of their reset by their own spike.
+def through_reset(
+    beta: float, resets: Resets, derivative: Derivative = "differentiated"
+) -> tuple[tuple[Trace, ...], Eligibility, dict[str, float]]:
+    """The eligibility `eps` of leaky neurons: eps[t] = dv[t]/dv[t-1] eps[t-1] + S_pre[t].
 
-    eps[t] = dv[t]/dv[t-1] eps[t-1] + S_pre[t], where dS/dv is psi. Source: Bohnstingl et al. 2022.
+    Source: Bohnstingl et al. 2023. In the derivative of a reset by its own spike, dS/dv is psi.
 
     Args:
         beta: decay of the membrane per step.
-        reset: of the neurons, whose threshold is 1.
+        resets: of the neurons, whose threshold is 1.
+        derivative: whether resets are differentiated or taken as fixed.
 
     Returns:
         Traces that it reads, the eligibility, and constants.
     """
-    if reset == "none":
+    kept = {
+        ("subtract", "differentiated"): "1 - delay(slope_post, 1)",
+        ("zero", "differentiated"): "1 - delay(S_post, 1) - delay(v_post, 1) * delay(slope_post, 1)",
+        ("zero", "fixed"): "1 - delay(S_post, 1)",
+    }.get((resets, derivative))
+    if kept is None:
         return (), Eligibility("eps", beta, CENTRED), {}
-    slope = Trace("slope", 0.0, "psi(v)")
-    kept = "1 - delay(slope_post, 1)"
-    if reset == "zero":
-        kept = "1 - delay(S_post, 1) - delay(v_post, 1) * delay(slope_post, 1)"
-    return (slope,), Eligibility("eps", f"beta * ({kept})", CENTRED), {"beta": beta}
+    slope = (Trace("slope", 0.0, "psi(v)"),) if derivative == "differentiated" else ()
+    return slope, Eligibility("eps", f"beta * ({kept})", CENTRED), {"beta": beta}

@@ -7,7 +7,7 @@ from typing import Literal
 from neurorules.language.eligibility import Eligibility
 from neurorules.language.neuron_trace import Trace
 from neurorules.language.ranges import BelowOne, Fraction, NonNegative, ranged
-from neurorules.language.rules import DELTA_RULE, Defaults, Plasticity, Rule, Source
+from neurorules.language.rules import DELTA_RULE, SENT, Defaults, Plasticity, Rule, Source
 from neurorules.language.signal_spec import SignalSpec
 from neurorules.rules._online import adaptive
 
@@ -43,6 +43,7 @@ def eprop(
         plasticity=(
             Plasticity("w", "-through_norm(m_post) * e_bar", statistics="held"),
             Plasticity("b", "-m_post * e_bias_post"),
+            Plasticity(SENT, "-through_norm(m_post * psi(v_post))"),
             *DELTA_RULE,
         ),
         signal=SignalSpec("dfa", {"feedback": feedback}),

@@ -32,7 +32,7 @@ def etlp(*, alpha: BelowOne = 0.9, adaptation: NonNegative = 0.0, rho: Fraction 
         errors="step",
         constants=constants,
         eligibilities=eligibilities,
-        defaults=Defaults(neuron=neuron),
+        defaults=Defaults(neuron=neuron, readout_neuron="leaky_readout:beta=0.9", readout_lr=0.01),
         source=Source(
             "F. M. Quintana, F. Perez-Pena, P. L. Galindo, E. O. Neftci, E. Chicca, L. Khacef",
             2024,
@@ -42,7 +42,7 @@ def etlp(*, alpha: BelowOne = 0.9, adaptation: NonNegative = 0.0, rho: Fraction 
                 "weights change once a trial, by the sum over its steps",
                 "thresholds stay by default, and no neuron is refractory; the paper's threshold rises by 5",
                 "time constants are the same in all neurons; the paper draws them",
-                "the read-out is a linear one with softmax and cross-entropy at each step; the paper's spikes",
+                "the read-out is a leaky one with softmax and cross-entropy at each step; the paper's spikes",
                 "psi is the neuron's own surrogate; the paper's is a triangle of height 0.3",
                 "by default Adam, and the update is centred and decorrelated by streaming normalisation (norm none: "
                 "neither)",

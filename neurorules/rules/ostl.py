@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Literal
 
-from neurorules.language.eligibility import Eligibility
 from neurorules.language.ranges import BelowOne, ranged
 from neurorules.language.rules import DELTA_RULE, Defaults, Plasticity, Rule, Source
 from neurorules.language.signal_spec import SignalSpec
-from neurorules.rules._online import CENTRED, Reset, through_reset
+from neurorules.rules._online import Derivative, Resets, through_reset
 
 
 @ranged("rule 'ostl'")
 def ostl(
     *,
-    beta: BelowOne = 0.9,
-    resets: Reset = "subtract",
-    reset: Literal["differentiated", "fixed"] = "differentiated",
+    beta: BelowOne = 0.5,
+    resets: Resets = "subtract",
+    reset: Derivative = "differentiated",
     feedback: Literal["transpose", "fixed"] = "transpose",
 ) -> Rule:
     """Online spatio-temporal learning: exact eligibilities through leak and reset, times this step's error.
@@ -31,10 +30,7 @@ def ostl(
     Returns:
         The rule with its texts, eligibility, signal, default settings and source.
     """
-    traces, eps, constants = through_reset(beta, resets)
-    if reset == "fixed":
-        traces, constants = (), {"beta": beta} if resets == "zero" else {}
-        eps = Eligibility("eps", "beta * (1 - delay(S_post, 1))" if resets == "zero" else beta, CENTRED)
+    traces, eps, constants = through_reset(beta, resets, reset)
     return Rule(
         name="ostl",
         plasticity=(
@@ -56,6 +52,7 @@ def ostl(
                 "weights change once a trial, by the sum over its steps",
                 "recurrent layers have the eligibility of each neuron's own membrane (the paper's form without H)",
                 "psi is the neuron's own surrogate, and the threshold is 1",
+                "beta=0.5 is ours, chosen on validation samples",
                 *(("resets are held fixed",) if reset == "fixed" else ()),
                 *(("errors come down through fixed random weights",) if feedback == "fixed" else ()),
                 "biases have no trace: they learn by the step's psi alone",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from neurorules.language.ranges import BelowOne, ranged
 from neurorules.language.rules import DELTA_RULE, Defaults, Plasticity, Rule, Source
 from neurorules.language.signal_spec import SignalSpec
-from neurorules.rules._online import Reset, through_reset
+from neurorules.rules._online import Resets, through_reset
 
 
 @ranged("rule 'osttp'")
-def osttp(*, beta: BelowOne = 0.9, resets: Reset = "subtract") -> Rule:
+def osttp(*, beta: BelowOne = 0.5, resets: Resets = "subtract") -> Rule:
     """Online spatio-temporal learning with target projection: the label, projected at random, times an eligibility.
 
     The eligibility is that of `ostl`, through leak and reset, and the third factor that of `drtp`.
@@ -34,7 +34,9 @@ def osttp(*, beta: BelowOne = 0.9, resets: Reset = "subtract") -> Rule:
         constants=constants,
         traces=traces,
         eligibilities=(eps,),
-        defaults=Defaults(neuron=f"lif:beta={beta:g}:reset={resets}"),
+        defaults=Defaults(
+            neuron=f"lif:beta={beta:g}:reset={resets}", readout_neuron="leaky_readout:beta=0.9", readout_lr=0.01
+        ),
         source=Source(
             "T. Ortner, L. Pes, J. Gentinetta, C. Frenkel, A. Pantazi",
             2023,
@@ -44,6 +46,7 @@ def osttp(*, beta: BelowOne = 0.9, resets: Reset = "subtract") -> Rule:
                 "descends -B y*, as drtp here; B is symmetric about zero, so that the sign is free",
                 "recurrent layers have the eligibility of each neuron's own membrane alone",
                 "psi is the neuron's own surrogate, and the threshold is 1",
+                "beta=0.5 is ours, chosen on validation samples",
                 "biases have no trace: they learn by the step's psi alone",
                 "by default Adam, and the update is centred and decorrelated by streaming normalisation (norm none: "
                 "neither)",

@@ -7,7 +7,7 @@ from typing import Literal
 from neurorules.language.eligibility import Eligibility
 from neurorules.language.neuron_trace import Trace
 from neurorules.language.ranges import BelowOne, Number, ranged
-from neurorules.language.rules import DELTA_RULE, Defaults, Plasticity, Rule, Source
+from neurorules.language.rules import DELTA_RULE, SENT, Defaults, Plasticity, Rule, Source
 from neurorules.language.signal_spec import SignalSpec
 from neurorules.rules._online import CENTRED
 
@@ -34,13 +34,13 @@ def s_tller(
         The rule with its texts, traces, signal, default settings and source.
     """
     causal = "-through_norm(m_post * psi(v_post)) * x"
-    # What the last product's postsynaptic factor is, layers below are handed: m psi.
-    other = f"-a_post * through_norm(m_post * before(slopes_post)) * ({CENTRED}) "
+    other = f" - a_post * through_norm(m_post * before(slopes_post)) * ({CENTRED})"
     return Rule(
         name="s_tller",
         plasticity=(
-            Plasticity("w", other + causal if a_post else causal),
+            Plasticity("w", causal + other if a_post else causal),
             Plasticity("b", "-m_post * psi(v_post)"),
+            *((Plasticity(SENT, "-through_norm(m_post * psi(v_post))"),) if a_post else ()),
             *DELTA_RULE,
         ),
         signal=SignalSpec(signal),

@@ -34,11 +34,11 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         NO_SIGNAL: "oja shallow stdp triplet_stdp weight_dependent_stdp"
     },
     "test_circuits.py::test_declared_eligibilities_are_refused_by_name": {
-        NO_CIRCUIT: "bptt dfa eprop etlp fa local_readout oja ostl osttp ottt s_tller sign_symmetry spiking_bsp "
+        NO_CIRCUIT: "bptt dfa eprop etlp fa local_readout oja ostl osttp otpe ottt s_tller sign_symmetry spiking_bsp "
         "traces_propagation triplet_stdp weight_dependent_stdp"
     },
     "test_circuits.py::test_it_is_a_rule_of_the_same_name": {
-        NO_CIRCUIT: "bptt dfa eprop etlp fa local_readout oja ostl osttp ottt s_tller sign_symmetry spiking_bsp "
+        NO_CIRCUIT: "bptt dfa eprop etlp fa local_readout oja ostl osttp otpe ottt s_tller sign_symmetry spiking_bsp "
         "traces_propagation triplet_stdp weight_dependent_stdp"
     },
     "test_audit.py::test_an_audit_finds_what_a_rules_equations_read": {
@@ -51,12 +51,13 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     "test_explain.py::test_the_steps_add_up_to_the_gradient_of_a_dense_synapse": {FROZEN: "shallow"},
     "test_explain.py::test_the_steps_add_up_where_a_kernel_is_shared": {
         FROZEN: "shallow",
-        NO_MAPS: "bsp eprop etlp ostl osttp ottt s_tller",
-        MAPS: "drtp fa oja sign_symmetry spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp",
+        NO_MAPS: "bsp",
+        MAPS: "drtp eprop etlp fa oja ostl osttp otpe ottt s_tller sign_symmetry spiking_bsp traces_propagation "
+        "triplet_stdp weight_dependent_stdp",
     },
     "test_fused.py::test_every_rule_learns_the_same_on_both_ways": {ONE_STEP: "bsp"},
     "test_pipeline.py::test_a_pipeline_learns_the_same_bits_as_one_layer_after_the_other": {
-        LOCKED: "bptt bsp dfa eprop fa ostl ottt pepita s_tller sign_symmetry spiking_bsp"
+        LOCKED: "bptt bsp dfa eprop fa ostl otpe ottt pepita s_tller sign_symmetry spiking_bsp"
     },
     "test_schedules.py::test_by_step_and_chunks_learn_what_by_layer_learns": {
         FROZEN: "shallow",
@@ -66,11 +67,11 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     "test_learner.py::test_a_learner_learns_from_one_sample_at_a_time": {
         FROZEN: "shallow",
         NOT_SPIKING: "bsp",
-        SAME_LOOP: "eprop etlp oja ostl osttp ottt "
+        SAME_LOOP: "eprop etlp oja ostl osttp otpe ottt "
         "s_tller sign_symmetry spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp",
     },
     "test_learner.py::test_the_same_seed_gives_the_same_bits_whatever_was_drawn_elsewhere": {
-        SAME_LOOP: "bsp eprop etlp oja ostl osttp ottt "
+        SAME_LOOP: "bsp eprop etlp oja ostl osttp otpe ottt "
         "s_tller shallow sign_symmetry spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp"
     },
     "test_citations.py::test_every_choice_that_is_not_the_papers_is_declared": {NO_PAPER: "shallow"},

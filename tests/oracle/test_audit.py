@@ -83,6 +83,7 @@ THEORY = {
     "ottt": (ABOVE, AND_ALL_ABOVE, "####", "...."),
     "ottt:feedback=fixed": (NOBODY, AND_ALL_ABOVE, "####", "...."),
     "ostl": (ABOVE, AND_ALL_ABOVE, "####", "...."),
+    "otpe": (ABOVE, AND_ALL_ABOVE, "####", "...."),
     "s_tller": (ABOVE, AND_ALL_ABOVE, "####", "...."),
     "etlp": (NOBODY, OWN_AND_BELOW, "####", "...."),
     "osttp": (NOBODY, OWN_AND_BELOW, "####", "...."),

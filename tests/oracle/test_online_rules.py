@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
-from neurorules.language.rules import Rule
+from neurorules.language.rules import Plasticity, Rule
 from neurorules.network.initial import initialise
 from neurorules.network.model import Learned, Model, build_model
 from neurorules.network.network import build_network
@@ -326,3 +326,50 @@ def test_a_sign_of_each_step_is_shared_out_over_the_steps_that_count() -> None:
     sign[:-3] = 0
     expected = sign @ one.learned.signal["hidden1.feedback"].numpy()
     np.testing.assert_allclose(one.m("hidden1"), expected, rtol=0, atol=EXACT)
+
+
+def test_otpe_of_equal_leaks_is_eprop_and_the_gradient_with_resets_fixed() -> None:
+    one = case(f"otpe:lam={ALPHA}:reset=fixed", "7", kappa=ALPHA)
+    other = case(f"eprop:alpha={ALPHA}:kappa={ALPHA}:feedback=symmetric", "7", kappa=ALPHA)
+    expected = autograd(one, kappa=ALPHA)
+    for name in ("hidden1.ff.w", "readout.ff.w"):
+        assert_same(one.found.gradients[name], other.found.gradients[name])
+        assert_same(one.found.gradients[name], expected[name])
+    through = case(f"otpe:lam={ALPHA}", "7", kappa=ALPHA)
+    assert_same(through.found.gradients["hidden1.ff.w"], autograd(one, detach=False, kappa=ALPHA)["hidden1.ff.w"])
+
+
+@pytest.mark.parametrize("form", ["full", "approximate"])
+def test_otpe_filters_twice_and_sends_down_a_running_mean_of_psi(form: str) -> None:
+    one = case(f"otpe:lam={ALPHA}:form={form}:reset=fixed", "7-6", kappa=ALPHA)
+    count, mean, means = 0.0, np.zeros_like(one.psi(1)[0]), []
+    for psi in one.psi(1):  # q = lam n / (lam n + 1), n <- lam n + 1, as the paper's code has it
+        q = ALPHA * count / (ALPHA * count + 1)
+        count, mean = ALPHA * count + 1, q * mean + (1 - q) * psi
+        means.append(mean)
+    m2 = one.errors() @ one.learned.parameters["readout.ff.w"].numpy()
+    m1 = (m2 * np.stack(means)) @ one.learned.parameters["hidden2.ff.w"].numpy()
+    np.testing.assert_allclose(one.m("hidden1"), m1, rtol=0, atol=EXACT)
+    x = traced(one.spikes(0), ALPHA)
+    if form == "full":
+        r = traced(one.psi(1)[:, :, :, None] * x[:, :, None], ALPHA)
+        change = np.einsum("tbo,tboi->oi", m2, r)
+    else:
+        change = np.einsum("tbo,tbi->oi", m2 * np.stack(means), traced(x, ALPHA))
+    assert_same(one.found.gradients["hidden2.ff.w"], change / SAMPLES)
+
+
+def test_what_a_layer_sends_down_is_what_its_text_of_that_name_says() -> None:
+    """Also where its weights' own text keeps psi in an eligibility."""
+    one, text = case("eprop", "7-6"), case("ottt:lam=0.9", "7-6")
+    above = build_model(one.model.network, RULES.make("eprop"), signal="spatial")
+    found = learn_trial(above, one.learned, Series(one.drive, False), STEPS, one.labels, torch.Generator())
+    np.testing.assert_allclose(found.third_factors["hidden1"].values.numpy(), text.m("hidden1"), rtol=0, atol=EXACT)
+
+
+def test_a_layer_sends_down_nothing_that_stands_before_it() -> None:
+    wrong = replace(
+        RULES.make("ottt"), plasticity=(*RULES.make("ottt").plasticity, Plasticity("sent", "m_post * S_pre"))
+    )
+    with pytest.raises(UserError, match="of `sent` reads what stands at a synapse.*Write postsynaptic factors"):
+        case(wrong)

@@ -23,7 +23,7 @@ TOLERANCE = 1e-10
 WINDOWS = (STEPS, 1, 3)
 AT_ONCE = ("bptt", "fa", "sign_symmetry", "spiking_bsp", "traces_propagation")
 """Rules whose third factor is made from all steps of a trial at once."""
-A_SYNAPSE = ("eprop", "ostl", "osttp")
+A_SYNAPSE = ("eprop", "ostl", "osttp", "otpe")
 """Rules that follow each synapse where they run step by step, which synapses that share their weights cannot."""
 OPTIONS = {
     "sigprop": (

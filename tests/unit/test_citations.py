@@ -38,6 +38,7 @@ SAID = {
     "ostl": ("once a trial", "without H", "biases", "streaming"),
     "etlp": ("teaching events", "refractory", "triangle", "softmax", "streaming"),
     "osttp": ("once a trial", "-B y*", "biases", "streaming"),
+    "otpe": ("once a trial", "never spikes", "mean psi", "streaming"),
     "s_tller": ("once a trial", "last_steps", "psi", "learns them", "streaming"),
 }  # fmt: skip
 """By rule, a word of each choice that its specification does not give."""

@@ -183,9 +183,8 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teach
             above = carrier(layers, index, activities[index], trial.masks, handed, instant)
             # A phase that applies its changes runs before the signal has seen all phases: the read-out alone is taught.
             asks = trial.model.asks_hidden(phase.name) and not phase.applies
-            m, stop = None, start + activities[index].steps
-            if asks or layers[index].role == "readout":
-                m = teacher.third_factor(index, phase.name, above, start, stop)
+            asks, stop = asks or layers[index].role == "readout", start + activities[index].steps
+            m = teacher.third_factor(index, phase.name, above, start, stop) if asks else None
             if m is not None or not trial.model.reads_m(layers[index].role, phase.name):
                 change = learn_one(teacher, phase, record, index, activities[index], m, carries[index], whole, start)
                 sent = teacher.sent(index)
@@ -214,15 +213,17 @@ def learn_one(
     Returns:
         The post factor that layers above hand to those below, as `learn_layer` gives it; None where there is none.
     """
-    trial, layer = teacher.trial, teacher.trial.model.network.layers[index]
+    trial, signal = teacher.trial, teacher.trial.model.signal
+    layer = trial.model.network.layers[index]
     output = None
     if layer.role == "readout" and teacher.output is not None:
         output = teacher.output.spread(trial.steps, start, start + activity.steps)
     view = LocalView(
         layer, phase.name, activity, m, trial.learned.parameters, trial.model.rule.constants,
         trial.model.rule.declared_traces, carry, whole, output, record.drive.context,
-        instant=trial.model.signal is not None and trial.model.signal.instant,
         chip=trial.model.chip, first=start,
+        instant=signal is not None and signal.instant,
+        hands_down=index > 0 and signal is not None and "above" in signal.needs,
     )  # fmt: skip
     statistics = own_statistics(layer, trial.learned.update)
     if trial.probe is not None:

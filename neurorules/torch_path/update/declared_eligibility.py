@@ -23,7 +23,7 @@ from neurorules.language.errors import UserError
 from neurorules.language.expressions import names_in
 from neurorules.native import scans
 from neurorules.network.layer import Input
-from neurorules.network.products import Lingering
+from neurorules.network.products import Group, Lingering
 from neurorules.torch_path.update.eligibility import trace
 from neurorules.torch_path.update.eligibility_by_synapse import (
     decays,
@@ -34,7 +34,7 @@ from neurorules.torch_path.update.eligibility_by_synapse import (
 )
 from neurorules.torch_path.update.local_view import LocalView
 from neurorules.torch_path.update.post_factors import post_value
-from neurorules.torch_path.update.pre_factors import correlate, pre_value
+from neurorules.torch_path.update.pre_factors import CENTRED_SPIKES, correlate, correlate_mean, pre_value
 
 
 def change_by_eligibility(
@@ -76,11 +76,19 @@ def _backwards(view: LocalView, entry: Input, w: Tensor, lingering: Lingering, l
         own = post_value(view, group.post, lambda a: a)
         if group.lingering is not None:
             total += _backwards(view, entry, w, group.lingering, group.late, Series(reaches * own, False))
-        elif _low_pass(view, lingering, number) and not late:
+        elif post.constant and _low_pass(view, lingering, number) and not late:
             total += correlate(view, entry, w, post.like(post.values * own), _traced(view, entry, lingering, number))
         else:
-            total += correlate(view, entry, w, Series(reaches * own, False), pre_value(view, entry, group.pre))
+            total += _change(view, entry, w, Series(reaches * own, False), group)
     return total
+
+
+def _change(view: LocalView, entry: Input, w: Tensor, post: Series, group: Group) -> Tensor:
+    """The change by a product of the eligibility; the running mean of inputs is one row of products."""
+    if group.pre == CENTRED_SPIKES and entry.name in view.activity.pre_mean:
+        change = correlate(view, entry, w, post, view.activity.pre[entry.name])
+        return change.sub_(correlate_mean(view, entry, w, post))
+    return correlate(view, entry, w, post, pre_value(view, entry, group.pre))
 
 
 def _across_windows(view: LocalView, entry: Input, w: Tensor, lingering: Lingering, post: Series) -> Tensor:

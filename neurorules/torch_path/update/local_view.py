@@ -73,6 +73,7 @@ class LocalView:
         context: what a signal's parameter was multiplied with to drive the phase (`PhaseDrive.context`).
         instant: whether layers below are handed the post factor of the step alone, also by a text that goes through
             time (`dv_dw`).
+        hands_down: whether layers below are handed anything, so that the text `sent` is evaluated.
         chip: what the layer runs on; None for no hardware model.
         first: the window's first step.
         traced: by name, traces of this window that a text has asked for already; a trace moves on once a window.
@@ -90,6 +91,7 @@ class LocalView:
     output: Output | None = None
     context: Tensor | None = None
     instant: bool = False
+    hands_down: bool = True
     chip: Chip | None = None
     first: int = 0
     traced: dict[str, Tensor] = field(default_factory=dict)

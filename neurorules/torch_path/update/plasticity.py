@@ -12,6 +12,7 @@ from torch import Tensor
 
 from neurorules.contracts.normalisation import UpdateStatistics
 from neurorules.contracts.series import Series
+from neurorules.language.rules import SENT
 from neurorules.network.layer import Input
 from neurorules.network.products import Group, Lingering, value_of
 from neurorules.network.texts import Text
@@ -36,13 +37,15 @@ def learn_layer(
         gathered: takes the changes, and the window's statistics.
 
     Returns:
-        The post factor of the layer's last synaptic product with respect to the raw current, (T, B, *shape) or constant
-        (B, *shape): what signals that come from above carry on. None where no text changes weights.
+        What the text `sent` gives, or else the post factor of the layer's last synaptic product, with respect to the
+        raw current, (T, B, *shape) or constant (B, *shape): what signals that come from above carry on. None where no
+        text changes weights.
 
     Raises:
         UserError: a text that needs all steps at once, or a matrix of synapses that the layer does not have.
     """
     handed: Tensor | None = None
+    sent: Tensor | None = None
     factors = PostFactors(view, statistics, gathered)
     for text in texts:
         if text.plasticity.role != view.layer.role or text.plasticity.phase != view.phase:
@@ -51,13 +54,17 @@ def learn_layer(
             continue
         for index, group in enumerate(text.groups):
             name = f"{view.phase}.{view.layer.name}.{text.plasticity.parameter}.{index}"
-            if text.plasticity.parameter == "w":
+            if text.plasticity.parameter == SENT:
+                if view.hands_down:
+                    post = factors.of_current(group, name, every=True).values
+                    sent = post if sent is None else sent + post
+            elif text.plasticity.parameter == "w":
                 handed = _change_weights(view, group, factors, name)
                 for own, change in (change_numbers(view, group) if view.layer.neuron.learns else {}).items():
                     gathered.add(own, change)
             else:
                 _change_neurons(view, text.plasticity.parameter, group, factors, name)
-    return handed
+    return handed if sent is None else sent
 
 
 def _change_weights(view: LocalView, group: Group, factors: PostFactors, name: str) -> Tensor | None:

@@ -1,0 +1,81 @@
+"""Online training with postsynaptic estimates: a spike also counts by what it leaves in the membranes above."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from neurorules.language.eligibility import Eligibility
+from neurorules.language.neuron_trace import Trace
+from neurorules.language.ranges import BelowOne, ranged
+from neurorules.language.rules import DELTA_RULE, SENT, Defaults, Plasticity, Rule, Source
+from neurorules.language.signal_spec import SignalSpec
+from neurorules.rules._online import CENTRED, Derivative, Resets, through_reset
+
+SLOPE = "slopes_post / steps_post"
+"""The mean of psi over the steps so far, of which later ones weigh more."""
+
+
+@ranged("rule 'otpe'")
+def otpe(
+    *,
+    lam: BelowOne = 0.5,
+    form: Literal["full", "approximate"] = "full",
+    resets: Resets = "subtract",
+    reset: Derivative = "differentiated",
+) -> Rule:
+    """Online training with postsynaptic estimates: the error of the step, times eligibilities filtered once more.
+
+    The second filter stands for what a spike leaves in the membranes of the layer above, which therefore leak alike.
+
+    Args:
+        lam: decay of every membrane per step, that of the read-out included.
+        form: full, with the derivative of the spikes by each weight, filtered; or approximate, with the mean of psi
+            times a trace of the presynaptic trace, which keeps nothing at a synapse.
+        resets: how the neurons reset, whose threshold is 1.
+        reset: whether eligibilities of the full form go through the reset's derivative, or take resets as fixed.
+
+    Returns:
+        The rule with its texts, traces, eligibilities, signal, default settings and source.
+    """
+    traces: tuple[Trace, ...] = (Trace("slopes", lam, "psi(v)"), Trace("steps", lam, "1"))
+    constants: dict[str, float] = {}
+    sent, weights = f"-through_norm(m_post * ({SLOPE}))", f"-through_norm(m_post * ({SLOPE})) * low"
+    eligibilities: tuple[Eligibility, ...] = (Eligibility("x", lam, CENTRED), Eligibility("low", lam, "x"))
+    if form == "full":
+        own, eps, constants = through_reset(lam, resets, reset)
+        traces, weights = (*traces, *own), "-through_norm(m_post) * r"
+        eligibilities = (eps, Eligibility("r", lam, "psi(v_post) * eps"))
+    return Rule(
+        name="otpe",
+        plasticity=(
+            Plasticity("w", weights, statistics="held" if form == "full" else "moving"),
+            Plasticity("b", f"-m_post * ({SLOPE})"),
+            Plasticity(SENT, sent),
+            *DELTA_RULE,
+        ),
+        signal=SignalSpec("spatial"),
+        errors="step",
+        constants=constants,
+        traces=traces,
+        eligibilities=eligibilities,
+        defaults=Defaults(neuron=f"lif:beta={lam:g}:reset={resets}", readout_neuron=f"leaky_readout:beta={lam:g}"),
+        source=Source(
+            "T. Summe, C. J. S. Schaefer, S. Joshi",
+            2023,
+            "Estimating post-synaptic effects for online training of feed-forward SNNs",
+            (
+                "weights change once a trial, by the sum over its steps",
+                "a read-out that leaks and never spikes stands above the last layer; the paper's spikes",
+                "psi is the neuron's own surrogate, and the threshold is 1",
+                "lam=0.5 is ours, chosen on validation samples; the paper's is 0.88",
+                *(("eligibilities are a presynaptic trace, and psi its mean",) if form == "approximate" else ()),
+                *(("resets are held fixed",) if form == "full" and reset == "fixed" else ()),
+                "biases have no trace: they learn by the mean psi",
+                "cross-entropy of each step, Adam and streaming normalisation (norm none: none)",
+            ),
+            link="https://arxiv.org/abs/2311.16151",
+        ),
+    )
+
+
+ENTRY = otpe
