@@ -127,16 +127,18 @@ def test_many_steps_are_the_steps_one_by_one(text: str, plain: bool, monkeypatch
 
 
 def test_its_gates_are_the_slopes_of_its_step() -> None:
-    neuron = on_loihi("hidden1", NEURONS.make("cuba_lif:reset=zero"), 100_000)
+    neuron = on_loihi("hidden1", NEURONS.make("cuba_lif:reset=zero"), 20_000)
     current = 0.4 * torch.randn(6, 40, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     state = neuron.initial(current[0])
     for now in current:
         moved = state._replace(membrane=state.membrane + 40_000 * (~state.spikes))
         (_, seen, after), (_, other, _) = neuron.step(state, now), neuron.step(moved, now)
         assert seen.gates is not None
-        slope = (other.v - seen.v) / (40_000 / (64 * 100_000))
-        assert torch.allclose(slope, seen.gates.keep, atol=1e-3)
+        slope = (other.v - seen.v) / (40_000 / (64 * 20_000))
+        assert torch.allclose(slope, seen.gates.keep, atol=1e-3) and bool((seen.gates.admit == 1).all())
         state = after
+    _, full, _ = neuron.step(state, torch.full_like(current[0], 1000.0))
+    assert full.gates is not None and not full.gates.keep.any() and not full.gates.admit.any()
 
 
 @pytest.mark.parametrize(
