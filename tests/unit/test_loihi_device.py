@@ -137,7 +137,8 @@ def test_its_gates_are_the_slopes_of_its_step() -> None:
         slope = (other.v - seen.v) / (40_000 / (64 * 20_000))
         assert torch.allclose(slope, seen.gates.keep, atol=1e-3) and bool((seen.gates.admit == 1).all())
         state = after
-    _, full, _ = neuron.step(state, torch.full_like(current[0], 1000.0))
+    high = neuron.initial(current[0])._replace(membrane=torch.full((40,), 2**23 - 1, dtype=torch.int32))
+    _, full, _ = neuron.step(high, torch.full_like(current[0], 5.0))
     assert full.gates is not None and not full.gates.keep.any() and not full.gates.admit.any()
 
 
