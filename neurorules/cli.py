@@ -19,6 +19,7 @@ from neurorules.commands import (
     causal,
     check,
     compare,
+    deploy,
     doctor,
     explain,
     inspect,
@@ -49,7 +50,7 @@ UsageError: Any = typer.BadParameter.__mro__[2]
 COMPLETE = "_NEURORULES_COMPLETE"
 """Variable of the environment by which a shell asks what may stand at the cursor."""
 SUBJECTS = {
-    "Train and compare": (train, compare, tune, reproduce, report, paper),
+    "Train and compare": (train, compare, deploy, tune, reproduce, report, paper),
     "Look inside a network": (traces, explain, simulate, audit, causal, window),
     "Move nets in and out": (nir,),
     "Parts: what there is, and your own": (inspect, check, new),

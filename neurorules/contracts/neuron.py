@@ -200,6 +200,15 @@ class Neuron(ABC, Generic[State]):
             v: membranes before the reset, (..., *shape).
         """
 
+    def many_steps(self, state: State, currents: Tensor) -> tuple[Tensor, Observed, State] | None:
+        """What `step` gives in several steps, for a neuron without `dynamics` that has a faster way; None by default.
+
+        Args:
+            state: the state after the step before.
+            currents: of the steps, (T, B, *shape).
+        """
+        return None
+
     def dynamics(self) -> Dynamics | None:
         """The leaky integrator that it is, or None where `step` is the only description."""
         return None

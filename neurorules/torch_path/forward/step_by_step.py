@@ -56,6 +56,10 @@ def run_steps(neuron: Neuron, drive: Series, steps: int, state: tuple[Any, ...] 
         fired, observed, state = neuron.step(state, currents[0])
         gates = _stacked([observed.gates] if observed.gates is not None else [])
         return WindowActivity(observed.v[None], fired[None], state, inner=observed.inner, gates=gates)
+    whole = neuron.many_steps(state, currents)
+    if whole is not None:
+        fired, observed, state = whole
+        return WindowActivity(observed.v, fired, state, gates=observed.gates)
     membranes, spikes, gates_by_step = [], [], []
     for t in range(steps):
         fired, observed, state = neuron.step(state, currents[t])

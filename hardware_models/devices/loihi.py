@@ -1,0 +1,235 @@
+"""Intel's Loihi: 8-bit weights with a sign and an exponent, and integer neurons that reset to zero."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import torch
+from torch import Tensor
+
+from hardware_models.loihi.neuron import HIGHEST_THRESHOLD, on_loihi
+from hardware_models.loihi.synapse import SignMode, Synapse
+from hardware_models.rounding import nearest, stochastic
+from neurorules.contracts.device_hooks import Codes
+from neurorules.contracts.neuron import Neuron
+from neurorules.contracts.parameter_key import key_of
+from neurorules.language.errors import UserError
+from neurorules.language.ranges import Positive, Range, Whole, ranged
+
+SEED_OFFSET = 5_000_011
+"""Added to the seed, so that rounding is independent of the initial weights, which have the same seed."""
+SYNOP_PJ = 23.6
+"""A synaptic operation at least, 0.75 V. Source: Davies et al. 2018, IEEE Micro 38(1), Table 2; simulated before
+silicon (SDF and SPICE), not measured."""
+SPIKE_PJ = 1.7
+"""A spike within a tile. Source and status as above."""
+ACTIVE_PJ, IDLE_PJ = 81.0, 52.0
+"""An update of a neuron that fires or is driven, and of one at rest, in every step. Source and status as above."""
+EXPONENTS = (-8, 7)
+"""The exponents of a population of synapses. Source: Brian2Loihi (10.3389/fninf.2022.1015624)."""
+ON_GRID = 1e-3
+"""Share of a grain within which a stored weight is its code, and the rest is rounding of the tensor's type."""
+
+
+@ranged("device 'loihi'")
+@dataclass(frozen=True)
+class Loihi:
+    """stored = grain * code * 2^exponent / units; a layer's threshold is `units`, its neurons are `loihi.cuba_lif`.
+
+    Args:
+        bits: of a weight beside its sign, 1..8. Weights of both signs lose the lowest bit: with 8 they are even.
+        signs: which signs weights may have: mixed, excitatory or inhibitory.
+        exponent: of the first connection of each layer, -8..7; larger ones make currents finer and the highest membrane
+            lower, which is 2^23 / (64 units). Further connections of a layer get the exponent that holds their range.
+        range: the largest weight of the first connection of each layer, > 0; None takes it from those programmed.
+        headroom: without a range, the largest weight in units of the largest one that is programmed, > 0.
+        rounding: how updates are rounded; programming always takes the nearest code.
+        neurons: integer for the chip's own; float leaves those of the network.
+        chip: seed of rounding; None takes the seed of the run.
+
+    Raises:
+        UserError: a value outside its range.
+    """
+
+    bits: Annotated[int, Range("[1, 8]")] = 8
+    signs: SignMode = "mixed"
+    exponent: Annotated[int, Range("[-8, 7]")] = 0
+    range: Positive | None = None
+    headroom: Positive = 4.0
+    rounding: Literal["stochastic", "nearest"] = "stochastic"
+    neurons: Literal["integer", "float"] = "integer"
+    chip: Whole | None = None
+
+    @property
+    def synapse(self) -> Synapse:
+        """The format of the weights."""
+        return Synapse(self.bits, 0, self.signs)
+
+    def init(self, shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Any]:
+        """Nothing is drawn but what rounding draws from.
+
+        Args:
+            shapes: shape of each connection's weights, by parameter name.
+            seed: of the run, used unless `chip` is set.
+
+        Returns:
+            The state of the "generator" of rounding.
+        """
+        generator = torch.Generator().manual_seed((seed if self.chip is None else self.chip) + SEED_OFFSET)
+        return {"generator": generator.get_state()}
+
+    def on_parameters(self, state: dict[str, Any], name: str, w: Tensor) -> tuple[Tensor, dict[str, Any]]:
+        """Choose the layer's threshold and the connection's exponent, and program the nearest codes.
+
+        Args:
+            state: state of the chip.
+            name: name of the parameter, such as "hidden1.ff.w".
+            w: weights at full precision.
+
+        Returns:
+            The stored weights, and the state with "<layer>/units" and "<parameter>/exponent".
+
+        Raises:
+            UserError: no threshold and exponent hold weights so large; the message says what does.
+        """
+        largest, layer = self._largest(w), key_of(name).layer
+        top = max(self.synapse.highest, -self.synapse.lowest)
+        if f"{layer}/units" not in state:
+            units, exponent = int(min(top * 2.0**self.exponent / largest, HIGHEST_THRESHOLD)), self.exponent
+            if units < 1:
+                raise UserError(_too_large(name, largest, top, self.exponent))
+        else:
+            units = int(state[f"{layer}/units"])
+            exponent = max(math.ceil(math.log2(largest * units / top)), EXPONENTS[0])
+            if exponent > EXPONENTS[1]:
+                raise UserError(
+                    f"device 'loihi': weights of '{name}' up to {largest:.3g} beside a threshold of {units} need the "
+                    f"exponent {exponent}, and the chip has {EXPONENTS[0]}..{EXPONENTS[1]}. Use a larger range"
+                )
+        state = {**state, f"{layer}/units": torch.tensor(units), f"{name}/exponent": torch.tensor(exponent)}
+        grain = self._grain(state, name)
+        return self._saturated(nearest(w / grain)) * grain, state
+
+    def on_read(self, state: dict[str, Any], name: str, w: Tensor) -> Tensor:
+        """Weights are read as they are stored.
+
+        Args:
+            state: state of the chip.
+            name: name of the parameter.
+            w: stored weights.
+
+        Returns:
+            The same weights.
+        """
+        return w
+
+    def on_update(self, state: dict[str, Any], name: str, w: Tensor, dw: Tensor) -> tuple[Tensor, dict[str, Any]]:
+        """Add a rounded number of grains. A change of 0 leaves the weights as they are.
+
+        Args:
+            state: state of the chip.
+            name: name of the parameter.
+            w: stored weights.
+            dw: the change that is asked for, of the shape of `w`.
+
+        Returns:
+            The stored weights afterwards, and the state with the generator moved on.
+        """
+        grain = self._grain(state, name)
+        codes = nearest(w / grain)
+        rest = w / grain - codes  # of another device in a chain; what is smaller is rounding of the tensor's type
+        wanted = dw / grain + torch.where(rest.abs() > ON_GRID, rest, torch.zeros_like(rest))
+        if self.rounding == "nearest":
+            moved = codes + nearest(wanted)
+        else:
+            generator = torch.Generator()
+            generator.set_state(state["generator"].cpu())
+            moved = codes + stochastic(wanted, generator)
+            state = {**state, "generator": generator.get_state()}
+        moved = self._saturated(moved)
+        as_before = (moved == codes) & (rest.abs() <= ON_GRID)
+        return torch.where(as_before, w, moved * grain), state
+
+    def on_neuron(self, state: dict[str, Any], layer: str, neuron: Neuron[Any]) -> Neuron[Any]:
+        """The chip's neuron, in units of the layer's threshold.
+
+        Args:
+            state: state of the chip.
+            layer: name of the layer.
+            neuron: as the network has it.
+
+        Returns:
+            The integer neuron; the network's own with neurons=float.
+
+        Raises:
+            UserError: a neuron that Loihi does not have.
+        """
+        return neuron if self.neurons == "float" else on_loihi(layer, neuron, int(state[f"{layer}/units"]))
+
+    def codes(self, state: dict[str, Any], name: str, w: Tensor) -> Codes:
+        """Stored weights as the chip's whole numbers.
+
+        Args:
+            state: state of the chip.
+            name: name of the parameter.
+            w: stored weights.
+
+        Returns:
+            Multiples of the grain, and what 1 is worth.
+        """
+        synapse, grain = self.synapse, self._grain(state, name)
+        whole = nearest(w.double() / grain).to(torch.int64) * synapse.grain
+        return Codes(whole, grain / synapse.grain, synapse.lowest, synapse.highest)
+
+    def energy_pJ(self, spikes: float, synops: float) -> float:
+        """Energy of a sample's synaptic operations and spikes; neurons, learning and leakage are left out.
+
+        Args:
+            spikes: spikes of a sample.
+            synops: synaptic operations of a sample.
+
+        Returns:
+            The energy in pJ, from figures that were simulated before silicon.
+        """
+        return synops * SYNOP_PJ + spikes * SPIKE_PJ
+
+    def neurons_pJ(self, active: float, idle: float) -> float:
+        """Energy of the neurons' updates, which a neuron at rest takes too.
+
+        Args:
+            active: updates of neurons that fire, in one sample.
+            idle: all other updates.
+
+        Returns:
+            The energy in pJ, from figures that were simulated before silicon.
+        """
+        return active * ACTIVE_PJ + idle * IDLE_PJ
+
+    def _grain(self, state: dict[str, Any], name: str) -> float:
+        """The distance between neighbouring weights of a connection."""
+        units = int(state[f"{key_of(name).layer}/units"])
+        return self.synapse.grain * 2.0 ** int(state[f"{name}/exponent"]) / units
+
+    def _saturated(self, grains: Tensor) -> Tensor:
+        synapse = self.synapse
+        return grains.clamp(synapse.lowest // synapse.grain, synapse.highest // synapse.grain)
+
+    def _largest(self, w: Tensor) -> float:
+        if self.range is not None:
+            return self.range
+        peak = float(w.abs().max())
+        return self.headroom * (peak if peak > 0 else 1 / math.sqrt(w[0].numel()))
+
+
+def _too_large(name: str, largest: float, top: int, exponent: int) -> str:
+    enough = math.ceil(math.log2(largest / top))
+    advice = f"exponent={enough}" if enough <= EXPONENTS[1] else f"a range of {top * 2 ** EXPONENTS[1]} at most"
+    return (
+        f"device 'loihi': weights of '{name}' up to {largest:.4g} do not fit {top} times 2^{exponent} beside the "
+        f"smallest threshold. Use {advice}"
+    )
+
+
+ENTRY = Loihi

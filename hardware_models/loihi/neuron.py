@@ -1,0 +1,142 @@
+"""Loihi's neuron in place of a network's: currents and membranes in thresholds outside, whole numbers inside.
+
+A current I arrives as a = I units, rounded to a whole number, where `units` is the threshold's mantissa in units of the
+network's threshold of 1; membranes go back as v / (64 units). The chip resets to zero, at once: where the network's
+neuron resets by subtraction, this one does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from hardware_models.loihi.cuba_lif import CubaLif, CubaState
+from hardware_models.loihi.widths import CURRENT_DECAY_OFFSET, LIMIT, SHIFT, THRESHOLD_BITS, UNITY
+from neurorules.contracts.neuron import Gates, Neuron, Observed
+from neurorules.language.errors import UserError
+from neurorules.neurons._leaky import LeakyIntegrator
+from neurorules.neurons._synaptic import SynapticIntegrator
+from neurorules.neurons.leaky_readout import LeakyReadout
+
+HIGHEST_THRESHOLD = (1 << THRESHOLD_BITS) - 1
+LARGEST_CURRENT = 1 << 30
+"""Beyond it a current wraps in any case; it keeps the sum within 32 bits."""
+
+
+class LoihiState(NamedTuple):
+    """The state after a step, (B, *shape) each.
+
+    Args:
+        membrane, current: of the chip, int32.
+        spikes: of the step, bool.
+    """
+
+    membrane: Tensor
+    current: Tensor
+    spikes: Tensor
+
+
+@dataclass(frozen=True)
+class LoihiNeuron(Neuron[LoihiState]):
+    """A neuron of the network as Loihi runs it.
+
+    Args:
+        network: the neuron that it stands for: psi and the graded output are its own.
+        chip: the neuron of the chip.
+        units: what a current of 1 is in whole numbers, >= 1.
+    """
+
+    network: Neuron[Any]
+    chip: CubaLif
+    units: int
+
+    @property
+    def spiking(self) -> bool:  # type: ignore[override]
+        """As the network's."""
+        return self.network.spiking
+
+    def initial(self, current: Tensor) -> LoihiState:
+        u, v = self.chip.initial(current)
+        return LoihiState(v, u, torch.zeros_like(current, dtype=torch.bool))
+
+    def step(self, state: LoihiState, current: Tensor) -> tuple[Tensor, Observed, LoihiState]:
+        spikes, v, (u, after) = self.chip.step(CubaState(state.current, state.membrane), self.arriving(current))
+        return self._outside(spikes, v, state.spikes, LoihiState(after, u, spikes), current.dtype)
+
+    def many_steps(self, state: LoihiState, currents: Tensor) -> tuple[Tensor, Observed, LoihiState]:
+        run = self.chip.run(self.arriving(currents), CubaState(state.current, state.membrane))
+        before = torch.cat([state.spikes[None], run.spikes[:-1]])
+        after = LoihiState(run.state.v, run.state.u, run.spikes[-1])
+        return self._outside(run.spikes, run.v, before, after, currents.dtype)
+
+    def arriving(self, current: Tensor) -> Tensor:
+        """The whole number that a current arrives as, int32 of its shape.
+
+        Args:
+            current: in thresholds.
+        """
+        return torch.round(current * self.units).clamp(-LARGEST_CURRENT, LARGEST_CURRENT).to(torch.int32)
+
+    def _outside(
+        self, spikes: Tensor, v: Tensor, before: Tensor, after: LoihiState, dtype: torch.dtype
+    ) -> tuple[Tensor, Observed, LoihiState]:
+        membrane = v.to(dtype) / (self.units << SHIFT)
+        free = (v.abs() < LIMIT - 1).to(dtype)  # a membrane at its end passes no change on
+        gates = Gates(free * (~before).to(dtype) * (self.chip.keep_v / UNITY), free, None)
+        return spikes.to(dtype) if self.spiking else membrane, Observed(membrane, gates=gates), after
+
+    def psi(self, v: Tensor) -> Tensor:
+        return self.network.psi(v)
+
+    def primitive(self, v: Tensor) -> Tensor:
+        return self.network.primitive(v)
+
+    @property
+    def scale(self) -> float | Tensor:
+        """The threshold of the network's neuron."""
+        return self.network.scale
+
+    @property
+    def current_decay(self) -> float:
+        """The share of its current that the chip keeps in a step."""
+        return self.chip.keep_u / UNITY
+
+
+def on_loihi(layer: str, neuron: Neuron[Any], units: int) -> LoihiNeuron:
+    """The neuron of Loihi that stands for one of a network.
+
+    Args:
+        layer: for messages.
+        neuron: `lif`, `if`, `cuba_lif` or `leaky_readout`.
+        units: what a current of 1 is in whole numbers, >= 1.
+
+    Returns:
+        The neuron, with decays rounded to 1/4096. A read-out that never spikes has the highest threshold, and no memory
+        is a decay of 4095/4096, the largest there is.
+
+    Raises:
+        UserError: a neuron that Loihi does not have, or a threshold that its register does not hold.
+    """
+    if not isinstance(neuron, LeakyIntegrator | SynapticIntegrator | LeakyReadout):
+        raise UserError(
+            f"Loihi has no neuron like '{type(neuron).__name__}' of layer '{layer}'. Use lif, if or cuba_lif (and "
+            f"leaky_readout), or --hardware loihi:neurons=float"
+        )
+    beta, alpha = neuron.beta, neuron.current_decay
+    theta = HIGHEST_THRESHOLD / units if isinstance(neuron, LeakyReadout) else neuron.v_threshold
+    if isinstance(beta, Tensor) or isinstance(alpha, Tensor) or isinstance(theta, Tensor):
+        raise UserError(f"layer '{layer}': a group of Loihi's neurons shares decays and threshold. Give one of each")
+    if not isinstance(neuron, LeakyReadout) and neuron.reset == "none":
+        raise UserError(f"layer '{layer}': Loihi resets a neuron that fires, and reset=none does not. Use reset=zero")
+    mantissa = round(theta * units)
+    if not 1 <= mantissa <= HIGHEST_THRESHOLD:
+        raise UserError(
+            f"layer '{layer}': a threshold of {theta:g} is {mantissa} on the chip, which holds 1..{HIGHEST_THRESHOLD}. "
+            f"Use a threshold of {HIGHEST_THRESHOLD / units:.3g} at most, or a larger range"
+        )
+    du = min(max(round(UNITY * (1 - alpha)) - CURRENT_DECAY_OFFSET, 0), UNITY - 1)
+    dv = min(max(round(UNITY * (1 - beta)), 0), UNITY - 1)
+    return LoihiNeuron(neuron, CubaLif(du, dv, mantissa), units)

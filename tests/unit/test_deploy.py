@@ -1,0 +1,136 @@
+"""`neurorules deploy`: a trained net on a device, with what it loses counted by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from neurorules.cli import app
+from neurorules.language.config import TrainConfig
+from neurorules.language.errors import UserError
+from neurorules.runner.deploy import deploy_run, without_headroom
+from neurorules.torch_path.training.on_device import folded, on_device
+from neurorules.torch_path.training.restore import restore
+from neurorules.torch_path.training.trainer import train
+
+
+def trained(folder: Path, **settings: Any) -> Path:
+    config = TrainConfig(**{"data": "digits", "net": "24-16", "epochs": 2, "device": "cpu", "threads": 1, **settings})
+    train(config, folder, quiet=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    yield trained(tmp_path_factory.mktemp("deployed") / "run", epochs=8, batch_size=32)
+
+
+@pytest.mark.parametrize("net", ["24-16", "c6k3-p2-16"])
+def test_a_folded_net_computes_what_the_trained_one_does(net: str, tmp_path: Path) -> None:
+    restored = restore(trained(tmp_path / "run", net=net, precision="float64"))
+    learner, drive = restored.learner, torch.rand(7, 1, 8, 8, dtype=torch.float64)
+    settings = restored.config.learner_settings()
+    bare = folded(learner, settings)
+    assert all(layer.normalisation is None for layer in bare.model.network.layers)
+    spikes = drive.expand(8, *drive.shape)
+    assert torch.allclose(bare.scores(spikes), learner.scores(spikes), rtol=0, atol=1e-9)
+    for a, b in zip(bare.respond(spikes).activity, learner.respond(spikes).activity, strict=True):
+        assert torch.allclose(a.v.values, b.v.values, rtol=0, atol=1e-9)
+
+
+def test_a_fine_device_loses_nothing_and_a_coarse_one_does(run: Path) -> None:
+    fine, coarse = (deploy_run(run, f"fixed_point:cv=0:bits={bits}") for bits in (16, 2))
+    stored = json.loads((run / "result.json").read_text())
+    assert fine["float_accuracy"] == stored["test_accuracy"]
+    assert abs(fine["test_accuracy"] - fine["float_accuracy"]) <= 1 / fine["samples"]
+    assert coarse["test_accuracy"] < fine["test_accuracy"] - 0.05
+    assert coarse["float_accuracy"] == fine["float_accuracy"]
+
+
+def test_loihi_keeps_the_accuracy_of_a_net(run: Path) -> None:
+    report = deploy_run(run, "loihi")
+    assert report["float_accuracy"] > 0.8 and report["test_accuracy"] >= report["float_accuracy"] - 0.02
+    assert report["hardware"] == "loihi:headroom=1"
+
+
+def test_what_each_connection_loses_is_what_its_weights_say(run: Path) -> None:
+    restored = restore(run)
+    bare = folded(restored.learner, restored.config.learner_settings())
+    exact = {name: w.clone() for name, w in bare.learned.parameters.items() if name.endswith(".w")}
+    deployed = on_device(bare, "loihi:bits=5:headroom=1")
+    told = deploy_run(run, "loihi:bits=5")["quantisation"]
+    assert set(told) == set(exact)
+    for name, w in exact.items():
+        stored = deployed.read()[name]
+        error, row = (stored - w).double(), told[name]
+        assert row["relative_error"] == pytest.approx(float(error.norm() / w.double().norm()), rel=1e-5)
+        assert row["largest_error"] == pytest.approx(float(error.abs().max() / w.abs().max()), rel=1e-5)
+        assert (row["values"], row["weights"]) == (len(stored.unique()), w.numel())
+        assert row["lowest"] == -256 and row["highest"] == 240
+        at_the_ends = (stored / row["step"]).round()
+        assert row["at_the_ends"] == pytest.approx(float(((at_the_ends == -256) | (at_the_ends == 240)).float().mean()))
+
+
+def test_energy_is_the_counts_times_the_constants(run: Path) -> None:
+    from neurorules.torch_path.training.evaluate import evaluate
+
+    restored = restore(run)
+    deployed = on_device(folded(restored.learner, restored.config.learner_settings()), "loihi:headroom=1")
+    there = evaluate(deployed, restored.data.test, restored.config.seed)
+    energy = deploy_run(run, "loihi")["energy"]
+    updates = 8 * (24 + 16 + 10)
+    assert energy["synapses"] == pytest.approx(23.6 * there.synops_per_sample + 1.7 * there.spikes_per_sample)
+    assert energy["neurons"] == pytest.approx(52 * updates + 29 * there.spikes_per_sample)
+    assert energy["total"] == pytest.approx(energy["synapses"] + energy["neurons"])
+    assert set(deploy_run(run, "fixed_point")["energy"]) == {"synapses", "total"}
+
+
+def test_the_command_prints_one_object_or_a_report(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for flags in ([], ["--json"]):
+        with pytest.raises(SystemExit) as ended:
+            app(["deploy", str(run), "--hardware", "loihi", *flags])
+        assert ended.value.code in (0, None)
+    printed = capsys.readouterr().out
+    lines, report = printed[: printed.index("{")], json.loads(printed[printed.index("{") :])
+    assert {"test_accuracy", "float_accuracy", "energy", "quantisation"} <= set(report)
+    assert f"{100 * report['test_accuracy']:.2f} % on the device" in lines and "hidden2.ff.w" in lines
+
+
+@pytest.mark.parametrize(
+    ("text", "completed"),
+    [
+        ("loihi", "loihi:headroom=1"),
+        ("loihi:headroom=2", "loihi:headroom=2"),
+        ("fixed_point ", "fixed_point:headroom=1"),
+    ],
+)
+def test_weights_that_no_longer_grow_need_no_room(text: str, completed: str) -> None:
+    assert without_headroom(text) == completed
+
+
+def test_an_unknown_device_is_refused_with_the_nearest(run: Path) -> None:
+    with pytest.raises(UserError, match="loihi"):
+        deploy_run(run, "loihy")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"hardware": "fixed_point"}, "learned on a device"),
+        ({"rule": "sigprop:predict=prototypes"}, "more than one pass"),
+        ({"net": "16-r12"}, "recurrent"),
+        ({"neuron": "alif"}, "no neuron like"),
+    ],
+)
+def test_a_run_that_cannot_be_deployed_is_refused_in_one_line(
+    settings: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    folder = trained(tmp_path / "run", **{"epochs": 1, **settings})
+    with pytest.raises(UserError, match=said) as refused:
+        deploy_run(folder, "loihi")
+    assert "\n" not in str(refused.value)
