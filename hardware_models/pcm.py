@@ -42,6 +42,9 @@ def programming_spread(g: Tensor, largest: float = LARGEST_uS) -> Tensor:
     Args:
         g: conductances that are asked for, in [0, largest].
         largest: g_max.
+
+    Returns:
+        It, of the shape of g.
     """
     x = g / largest
     c0, c1, c2 = PROGRAMMING_uS
@@ -49,7 +52,15 @@ def programming_spread(g: Tensor, largest: float = LARGEST_uS) -> Tensor:
 
 
 def drift_exponents(g: Tensor, largest: float = LARGEST_uS) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of the exponent of drift of devices that were asked for g."""
+    """Mean and standard deviation of the exponent of drift.
+
+    Args:
+        g: conductances that were asked for, in [0, largest].
+        largest: g_max.
+
+    Returns:
+        Both, of the shape of g.
+    """
     logarithm = torch.log((g / largest).clamp(min=SMALLEST))
     return (-0.0155 * logarithm + 0.0244).clamp(0.049, 0.1), (-0.0125 * logarithm - 0.0059).clamp(0.008, 0.045)
 
@@ -75,12 +86,29 @@ def program(
 
 
 def drifted(devices: Programmed, seconds: Tensor | float) -> Tensor:
-    """g_d = g_p ((T + t0) / t0)^-nu, with T the time since programming."""
+    """g_d = g_p ((T + t0) / t0)^-nu.
+
+    Args:
+        devices: as `program` gave them.
+        seconds: T, time since programming; one for all or one for each.
+
+    Returns:
+        Their conductances after that time.
+    """
     return devices.g * ((torch.as_tensor(seconds) + FIRST_READ_S) / FIRST_READ_S) ** -devices.nu
 
 
 def reading_spread(devices: Programmed, seconds: Tensor | float, largest: float = LARGEST_uS) -> Tensor:
-    """Standard deviation of a reading over g_d: Q sqrt(ln((T + t0 + t_read) / (2 t_read)))."""
+    """Standard deviation of a reading over g_d: Q sqrt(ln((T + t0 + t_read) / (2 t_read))).
+
+    Args:
+        devices: as `program` gave them.
+        seconds: T, time since programming; one for all or one for each.
+        largest: g_max.
+
+    Returns:
+        It, of the shape of the conductances.
+    """
     q = (0.0088 / ((devices.g / largest) ** 0.65).clamp(min=1e-3)).clamp(max=0.2)
     return q * torch.sqrt(torch.log((torch.as_tensor(seconds) + FIRST_READ_S + READ_S) / (2 * READ_S)))
 
