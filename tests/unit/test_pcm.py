@@ -1,0 +1,140 @@
+"""Phase-change memory: the moments of programming, drift and reading, within four standard errors of the formulas."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from hardware_models.devices.pcm import PhaseChangeMemory
+from hardware_models.pcm import Programmed, drift_exponents, drifted, program, programming_spread, read
+from neurorules.language.errors import UserError
+
+N = 200_000
+NAME = "hidden1.ff.w"
+
+
+def near(value: float, expected: float, error: float) -> None:
+    assert abs(value - expected) < 4 * error, (value, expected, error)
+
+
+def moments(values: Tensor, mean: float, deviation: float) -> None:
+    """Those of a normal distribution."""
+    near(float(values.mean()), mean, deviation / len(values) ** 0.5)
+    near(float(values.std()), deviation, deviation / (2 * len(values)) ** 0.5)
+
+
+def cells(x: float) -> Programmed:
+    return program(torch.full((N,), 25 * x, dtype=torch.float64), torch.Generator().manual_seed(5))
+
+
+@pytest.mark.parametrize(("x", "spread"), [(0.2, 0.6096), (0.5, 0.9527), (1.0, 1.0554)])
+def test_programming_spreads_as_measured(x: float, spread: float) -> None:
+    assert round(float(programming_spread(torch.tensor(25 * x))), 4) == spread
+    made = cells(x)
+    moments(made.g, 25 * x, spread)
+    mean, deviation = (float(one) for one in drift_exponents(torch.tensor(25.0 * x, dtype=torch.float64)))
+    assert (round(mean, 4), round(deviation, 4)) == {
+        0.2: (0.0493, 0.0142), 0.5: (0.049, 0.008), 1.0: (0.049, 0.008)
+    }[x]  # fmt: skip
+    near(float(made.nu.mean()), mean, deviation / N**0.5 + 1e-5)
+    near(float(made.nu.std()), deviation, deviation / (2 * N) ** 0.5 + 1e-5)
+
+
+def test_what_is_asked_for_as_nothing_is_half_a_normal_distribution() -> None:
+    spread = 0.26348
+    made = cells(0.0).g
+    near(float((made == 0).double().mean()), 0.5, 0.5 / N**0.5)
+    deviation = spread * math.sqrt(0.5 - 1 / (2 * math.pi))
+    near(float(made.mean()), spread / math.sqrt(2 * math.pi), deviation / N**0.5)
+    assert abs(float(made.std()) - deviation) < 0.002
+
+
+@pytest.mark.parametrize(("seconds", "mean", "relative"), [
+    (0.0, 12.5, 0.0577), (1.0, 12.47, 0.0579), (3600.0, 9.64, 0.0660), (86400.0, 8.225, 0.0703),
+])  # fmt: skip
+def test_drift_and_reading_over_time(seconds: float, mean: float, relative: float) -> None:
+    devices = Programmed(torch.full((N,), 12.5, dtype=torch.float64), torch.full((N,), 0.05, dtype=torch.float64))
+    there = 12.5 * ((seconds + 20) / 20) ** -0.05
+    assert abs(there - mean) < 5e-3
+    torch.testing.assert_close(drifted(devices, seconds)[0].item(), there)
+    q = min(0.0088 / 0.5**0.65, 0.2)
+    expected = q * math.sqrt(math.log((seconds + 20 + 250e-9) / (2 * 250e-9)))
+    assert abs(expected - relative) < 4 * relative / (2 * N) ** 0.5
+    moments(read(devices, seconds, torch.Generator().manual_seed(1)), there, there * expected)
+
+
+def chip(n: int = 300, **options: Any) -> tuple[PhaseChangeMemory, Tensor, dict[str, Any]]:
+    """Weights of which half are 0.5 and half -0.5, on a range of 1."""
+    device = PhaseChangeMemory(headroom=2.0, **options)
+    w = torch.full((n, n), 0.5)
+    w[n // 2 :] = -0.5
+    stored, state = device.on_parameters(device.init({NAME: (n, n)}, 7), NAME, w)
+    return device, stored, state
+
+
+def test_a_pair_stores_a_weight_of_either_sign() -> None:
+    _, stored, state = chip()
+    spread, rest = 0.9527, 0.26348
+    mean = 12.5 - rest / math.sqrt(2 * math.pi)  # the other cell of the pair, asked for 0
+    deviation = math.hypot(spread, rest * math.sqrt(0.5 - 1 / (2 * math.pi)))
+    upper = stored[:150].reshape(-1).double() * 25
+    near(float(upper.mean()), mean, deviation / len(upper) ** 0.5)
+    near(float(upper.std()), deviation, deviation / (2 * len(upper)) ** 0.5)
+    near(float(stored[150:].mean() * 25), -mean, deviation / len(upper) ** 0.5)
+    assert float(state[f"{NAME}/scale"]) == 25.0
+
+
+def test_a_day_later_weights_are_smaller_by_the_drift() -> None:
+    device, stored, state = chip(reading=0.0)
+    later = PhaseChangeMemory(headroom=2.0, reading=0.0, age_s=86400.0)
+    ratio = (later.on_read(state, NAME, stored) / device.on_read(state, NAME, stored)).reshape(-1).double()
+    expected = (86420 / 20) ** -0.049
+    assert abs(float(ratio.mean()) - expected) < 0.01
+    still = PhaseChangeMemory(headroom=2.0, reading=0.0, drift=0.0, age_s=86400.0)
+    _, plain, other = chip(reading=0.0, drift=0.0)
+    torch.testing.assert_close(still.on_read(other, NAME, plain), plain)
+
+
+def test_time_goes_on_by_the_steps_of_trials_and_readings_are_drawn_anew() -> None:
+    device, stored, state = chip(40, step_s=2.0)
+    first = device.on_read(state, NAME, stored)
+    assert torch.equal(first, device.on_read(state, NAME, stored))
+    after = device.on_time(state, 500)
+    assert float(after["clock"]) == 1000.0
+    second = device.on_read(after, NAME, stored)
+    assert not torch.equal(first, second)
+    assert float(second.abs().mean() / first.abs().mean()) == pytest.approx((1020 / 20) ** -0.049, rel=0.03)
+
+
+def test_only_pairs_whose_change_is_due_are_programmed_anew() -> None:
+    device, stored, state = chip(due=0.1)
+    dw = torch.zeros_like(stored)
+    dw[:, :100], dw[:, 100:200] = 0.2, 0.04
+    moved, after = device.on_update(device.on_time(state, 1000), NAME, stored, dw)
+    assert float((moved - stored)[:, :100].mean()) == pytest.approx(0.2, abs=0.02)
+    assert torch.equal(moved[:, 100:], stored[:, 100:])
+    assert bool((after[f"{NAME}/born"][:, :100] == 1).all()) and bool((after[f"{NAME}/born"][:, 100:] == 0).all())
+    torch.testing.assert_close(after[f"{NAME}/owed"][:, 100:200], torch.full((300, 100), 0.04))
+    assert not after[f"{NAME}/owed"][:, :100].any()
+    for _ in range(2):
+        moved, after = device.on_update(after, NAME, moved, dw)
+    assert float((moved - stored)[:, 100:200].mean()) == pytest.approx(0.12, abs=0.02)  # three of 0.04 are due
+    assert torch.equal(moved[:, 200:], stored[:, 200:])
+
+
+def test_without_noise_and_drift_it_stores_what_is_asked_for() -> None:
+    device, stored, state = chip(20, programming=0.0, drift=0.0, reading=0.0, accumulate=False, age_s=1e6)
+    dw = 0.1 * torch.randn(20, 20, generator=torch.Generator().manual_seed(1))
+    moved, after = device.on_update(state, NAME, stored, dw)
+    torch.testing.assert_close(moved, stored + dw)
+    torch.testing.assert_close(device.on_read(after, NAME, moved), moved)
+
+
+def test_options_are_checked() -> None:
+    for wrong in ({"due": 2.0}, {"age_s": -1.0}, {"headroom": 0.0}):
+        with pytest.raises(UserError, match=next(iter(wrong))):
+            PhaseChangeMemory(**wrong)  # type: ignore[arg-type]
