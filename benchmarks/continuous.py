@@ -34,7 +34,7 @@ INPUTS, HIDDEN, CLASSES = 64, 60, 10
 
 
 def over_steps() -> list[dict[str, Any]]:
-    """Validation accuracy, spikes a sample and changed answers of one trained net, by length of the step."""
+    """Validation accuracy, spikes a sample by layer and changed answers of one trained net, by length of the step."""
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder, "run")
@@ -50,6 +50,7 @@ def over_steps() -> list[dict[str, Any]]:
                     "dt_ms": step,
                     "validation_accuracy": float((chosen == found.labels).mean()),
                     "spikes_per_sample": sum(spikes.values()),
+                    **{f"spikes_of_{layer}": count for layer, count in spikes.items()},
                     "answers_changed": float((chosen != answers).mean()),
                 }
             )

@@ -6,7 +6,8 @@ import logging
 from typing import Any
 
 from neurorules.brian2_continuous.circuits import CIRCUITS
-from neurorules.brian2_continuous.parts.neurons import NEURONS, ContinuousNeuron
+from neurorules.brian2_continuous.parts.continuous_neuron import ContinuousNeuron
+from neurorules.brian2_continuous.parts.neurons import NEURONS
 from neurorules.brian2_continuous.parts.plan import Plan
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError, unknown

@@ -60,6 +60,8 @@ def revive(run: Path, data_dir: DataPlace = None, **changed: Any) -> Revived:
             not fit them.
     """
     folder = RunFolder.finished(run)
+    if "neuron" in changed:
+        changed.setdefault("steps", None)  # A run's steps are those of its own neuron.
     config = settle(replace(config_from(folder.config(), str(run)), **changed))
     data = load_data(config, data_dir)
     trained = prepare(config, data, quiet=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.linalg import expm
 
 from neurorules.brian2_continuous.circuits import CIRCUITS
 from neurorules.brian2_continuous.parts.circuit import Circuit
@@ -38,10 +39,10 @@ def shown() -> tuple[Order, np.ndarray]:
 
 
 class Layer:
-    """Units of one kind: every variable moves by its own exponential step, from what the others were."""
+    """Units of one kind, stepped by the matrix exponential of their equations, or each variable by its own."""
 
-    def __init__(self, kind: str, size: int) -> None:
-        self.kind = kind
+    def __init__(self, kind: str, size: int, method: str) -> None:
+        self.kind, self.method = kind, method
         self.v, self.I, self.a, self.u, self.theta = (np.zeros(size) for _ in range(5))
         self.rows: list[np.ndarray] = []
 
@@ -51,10 +52,23 @@ class Layer:
         drive, target = (self.I, constant) if synaptic else (constant + self.I, np.zeros_like(self.I))
         seen = self.v - self.theta
         moves = [(self.v, drive, TAU), (self.I, target, TAU_SYN), (self.u, seen, TAU_TRACE)]
-        moved = [to + (x - to) * np.exp(-1 / tau) for x, to, tau in moves]
+        if self.method == "exact":
+            moved = self.exact_step(constant)
+        else:
+            moved = [to + (x - to) * np.exp(-1 / tau) for x, to, tau in moves]
         self.a, self.theta = self.a * np.exp(-1 / TAU_TRACE), self.theta * np.exp(-1 / TAU_ADAPTATION)
-        self.v, self.I, self.u = moved
+        self.v, self.I, self.u = moved[0], moved[1], moved[2]
         return (self.v > 1 + self.theta).astype(float)
+
+    def exact_step(self, constant: np.ndarray) -> np.ndarray:
+        """Membrane, current and low-pass after 1 ms: exp of the matrix of (v, I, u, theta, constant)."""
+        synaptic = self.kind == "cuba_lif"
+        matrix = np.zeros((5, 5))
+        matrix[0, :2], matrix[0, 4] = (-1 / TAU, 1 / TAU), 0 if synaptic else 1 / TAU
+        matrix[1, 1], matrix[1, 4] = -1 / TAU_SYN, 1 / TAU_SYN if synaptic else 0
+        matrix[2, [0, 2, 3]] = 1 / TAU_TRACE, -1 / TAU_TRACE, -1 / TAU_TRACE
+        matrix[3, 3] = -1 / TAU_ADAPTATION
+        return np.asarray(expm(matrix) @ np.stack([self.v, self.I, self.u, self.theta, constant]))
 
     def reset(self, spikes: np.ndarray) -> None:
         self.v = self.v - spikes
@@ -67,7 +81,7 @@ def by_hand(kind: str, circuit: Circuit, settings: dict[str, float]) -> tuple[li
     """Membranes of both layers, changed weights, spikes."""
     start = {w.name: np.array(w.start["w"]) for w in circuit.wires if "w" in w.start}
     order, samples = shown()
-    layers, biases = [Layer(kind, n) for n in HIDDEN], [np.zeros(n) for n in HIDDEN]
+    layers, biases = [Layer(kind, n, circuit.method) for n in HIDDEN], [np.zeros(n) for n in HIDDEN]
     loop = start.get("hidden1_rec", np.zeros((HIDDEN[0], HIDDEN[0])))
     w, count, kick = [start["hidden1_ff"], start["hidden2_ff"]], 0, TAU / TAU_SYN
     for k, eta in enumerate([1.0, 0.5]):
@@ -90,11 +104,12 @@ def by_hand(kind: str, circuit: Circuit, settings: dict[str, float]) -> tuple[li
     return layers, {"hidden1.ff.w": w[0], "hidden2.ff.w": w[1], "hidden1.rec.w": loop, "hidden1.b": biases[0]}, count
 
 
+@pytest.mark.parametrize("method", ["exact", "exponential_euler"])
 @pytest.mark.parametrize("recurrent", [False, True], ids=["dense", "recurrent"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_spiking_units_do_what_steps_written_by_hand_do(kind: str, recurrent: bool) -> None:
+def test_spiking_units_do_what_steps_written_by_hand_do(kind: str, recurrent: bool, method: str) -> None:
     more = {"tau_adaptation_ms": TAU_ADAPTATION, "rise": RISE} if kind == "alif" else {}
-    neuron = KINDS[kind](tau_ms=TAU, tau_syn_ms=TAU_SYN, tau_trace_ms=TAU_TRACE, gain=6.0, **more)
+    neuron = KINDS[kind](tau_ms=TAU, tau_syn_ms=TAU_SYN, tau_trace_ms=TAU_TRACE, gain=6.0, method=method, **more)
     circuit, settings = circuit_of(neuron, recurrent)
     machine = Interpreted(circuit)
     stream = Stream(machine, circuit, settings)

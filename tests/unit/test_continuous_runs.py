@@ -16,6 +16,7 @@ from neurorules.brian2_continuous.parts.circuit import Circuit
 from neurorules.brian2_continuous.parts.interpreted import Interpreted
 from neurorules.brian2_continuous.parts.layers import TEACHING_PHASE
 from neurorules.brian2_continuous.parts.plan import samples_and_classes
+from neurorules.brian2_continuous.revive import revive
 from neurorules.cli import run
 from neurorules.compare.comparison import Planned
 from neurorules.language.config import config_from, path_of
@@ -70,6 +71,15 @@ def test_a_stopped_run_keeps_what_it_learned_and_goes_on_to_the_same_weights(
     whole, stopped = (RunFolder.finished(tmp_path / name).load_weights() for name in ("whole", "stopped"))
     for name, values in whole.items():
         np.testing.assert_array_equal(stopped[name].numpy(), values.numpy(), err_msg=name)
+
+
+@pytest.mark.usefixtures("interpreted")
+def test_a_trained_circuit_runs_again_with_a_shorter_step(tmp_path: Path) -> None:
+    train(**{**SMALL, "epochs": 1}, out=tmp_path / "r")
+    finer = revive(tmp_path / "r", neuron="rate:dt_ms=0.5").run
+    assert finer.circuit.dt_ms == 0.5 and finer.config.steps == 20
+    for name, values in RunFolder.finished(tmp_path / "r").load_weights().items():
+        np.testing.assert_array_equal(finer.stream.parameters()[name], values.numpy(), err_msg=name)
 
 
 def test_without_a_compiler_the_numpy_target_runs_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from neurorules.brian2_continuous.parts.exact import EXACT
 from neurorules.brian2_steps.scale import SCALE
 
 JUDGE, LEARN, TELL, BEGIN, ARRIVE = "judge", "learn", "tell", "begin", "arrive"
@@ -157,7 +158,8 @@ class Circuit:
         presentations: number of presentations K of one run.
         period_ms: length of a presentation in ms, > 0.
         dt_ms: integration step in ms, > 0.
-        method: name of Brian2's integration method.
+        method: "exact" for equations that are linear in their variables (see `parts.exact`), or the name of one of
+            Brian2's other integration methods.
         settings: numbers that equations read by name. They can change from run to run, without compiling again.
         seed: of the random numbers in equations, equal in each run; None where nothing is random.
         scored: name of the population whose recorded variable `seen` holds the scores of the classes.
@@ -169,7 +171,7 @@ class Circuit:
     presentations: int
     period_ms: float
     dt_ms: float
-    method: str = "exponential_euler"
+    method: str = EXACT
     settings: Mapping[str, float] = field(default_factory=dict)
     seed: int | None = None
     scored: str = "readout"

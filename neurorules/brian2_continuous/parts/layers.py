@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from neurorules.brian2_continuous.parts.circuit import ARRIVE, BEGIN, JUDGE, LEARN, Act, Circuit, Units, Wires
+from neurorules.brian2_continuous.parts.continuous_neuron import ContinuousNeuron
 from neurorules.brian2_continuous.parts.learning import lower_texts
-from neurorules.brian2_continuous.parts.neurons import ContinuousNeuron
 from neurorules.language.architecture import parse_net
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
@@ -147,7 +147,8 @@ def make_circuit(
         net.presentations,
         net.neuron.period_ms,
         net.neuron.dt_ms,
-        settings=settings,
+        net.neuron.method,
+        settings,
     )
 
 

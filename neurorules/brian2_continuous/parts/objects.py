@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from neurorules.brian2_continuous.parts.circuit import JUDGE, SLOTS, Act, Circuit, Units, Wires
+from neurorules.brian2_continuous.parts.exact import integrator
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ def build(brian2: ModuleType, circuit: Circuit, tables: Mapping[str, np.ndarray]
 class _Builder:
     def __init__(self, brian2: ModuleType, circuit: Circuit, tables: Mapping[str, np.ndarray]) -> None:
         self.brian2, self.circuit = brian2, circuit
+        self.method = integrator(circuit.method, circuit.dt_ms)
         self.step = brian2.Clock(dt=circuit.dt_ms * brian2.ms, name="step_clock")
         self.presentation = brian2.Clock(dt=circuit.period_ms * brian2.ms, name="presentation_clock")
         period = circuit.period_ms * brian2.ms
@@ -132,7 +134,7 @@ class _Builder:
         if units.refractory_ms:
             events["refractory"] = units.refractory_ms * self.brian2.ms
         group = self.brian2.NeuronGroup(
-            units.size, equations, method=self.circuit.method, namespace=self._namespace(units.streams),
+            units.size, equations, method=self.method, namespace=self._namespace(units.streams),
             clock=self.step, name=units.name, **events,
         )  # fmt: skip
         self._add_acts(group, units.name, units.acts)
@@ -140,7 +142,7 @@ class _Builder:
 
     def _synapses(self, wires: Wires, parts: dict[str, Any]) -> Any:
         synapses = self.brian2.Synapses(
-            parts[wires.source], parts[wires.target], "\n".join(wires.equations), method=self.circuit.method,
+            parts[wires.source], parts[wires.target], "\n".join(wires.equations), method=self.method,
             on_pre="\n".join(wires.on_pre) or None, on_post="\n".join(wires.on_post) or None,
             namespace=self._namespace(tuple(self.tables)), clock=self.step, name=wires.name,
         )  # fmt: skip

@@ -81,10 +81,8 @@ def digit_net(inputs: int, size: int, presentations: int, random: np.random.Gene
     )
     others = Pairs(*np.nonzero(~np.eye(size, dtype=bool)))
     rivals = Wires("rivals", "unit", "unit", (), on_pre=("v_post = clip(v_post - inhibition, -1, inf)",), pairs=others)
-    tables = {"x": inputs, "eta": 0}
-    return Circuit(
-        (source, units), (learned, rivals), tables, presentations, PERIOD_MS, DT_MS, settings=SETTINGS, seed=seed
-    )
+    tables, method = {"x": inputs, "eta": 0}, "exponential_euler"
+    return Circuit((source, units), (learned, rivals), tables, presentations, PERIOD_MS, DT_MS, method, SETTINGS, seed)
 
 
 @dataclass
