@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 # Set before matplotlib and the linear-algebra libraries read them: no window, one thread a worker.
@@ -44,6 +45,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """
     folder = item.path.relative_to(item.config.rootpath).parts[1]
     jaxtyping_config.update("jaxtyping_disable", folder == "oracle" or item.get_closest_marker("slow") is not None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_process_answers() -> Iterator[None]:
+    """Audits and trainings that tests ask of a fresh process are answered by copies of one, which loads torch once."""
+    from neurorules.audit.fresh_process import one_process
+
+    with one_process():
+        yield
 
 
 @pytest.fixture

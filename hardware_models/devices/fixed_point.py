@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from hardware_models.mismatch import log_normal_gain
 from hardware_models.rounding import nearest, saturate, short_step, stochastic
+from neurorules.contracts.device_hooks import Codes
 from neurorules.language.ranges import NonNegative, Positive, Range, Whole, ranged
 
 STEP_MANTISSA_BITS = 8
@@ -51,6 +52,7 @@ class FixedPoint:
     headroom: Positive = 4.0
     power_of_two: bool = False
     chip: Whole | None = None
+    ideal: ClassVar[str] = "bits=16:cv=0"
 
     def init(self, shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Any]:
         """Draw the gains of one chip.
@@ -100,6 +102,20 @@ class FixedPoint:
             The stored weights times the gains, of the same shape and type; the stored weights themselves with cv=0.
         """
         return w * state[f"{name}/gain"].to(w.dtype) if self.cv > 0 else w
+
+    def codes(self, state: dict[str, Any], name: str, w: Tensor) -> Codes:
+        """Stored weights as codes.
+
+        Args:
+            state: state of the chip.
+            name: name of the parameter, such as "hidden1.ff.w".
+            w: stored weights.
+
+        Returns:
+            Codes of b bits, and the step of the connection.
+        """
+        step, half = float(state[f"{name}/step"]), 2 ** (self.bits - 1)
+        return Codes(nearest(w.double() / step).to(torch.int64), step, -half, half - 1)
 
     def energy_pJ(self, spikes: float, synops: float) -> float:
         """Energy of reading and adding one weight per synaptic operation; neurons, routing and leakage are left out.

@@ -3,22 +3,49 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
+from neurorules.audit.answering import COPIES, Answering
 from neurorules.language.errors import UserError
 from neurorules.language.own_files import listed, take_all
 from neurorules.language.registry import Registry
 
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-"""A process of several threads cannot be copied safely, and its sums may depend on their number."""
 FILES = "files"
 """Key of a question under which the caller's files of the user's own stand."""
 MODULES = "modules"
 """Key of a question under which the caller's entries stand, by kind of registry."""
+
+
+@dataclass
+class _Asked:
+    """The process that answers, and how many blocks of `one_process` want it to stay."""
+
+    process: Answering | None = None
+    blocks: int = 0
+
+    def end(self) -> None:
+        if self.process is not None:
+            self.process.close()
+        self.process = None
+
+
+_asked = _Asked()
+
+
+@contextmanager
+def one_process() -> Iterator[None]:
+    """Let one fresh process answer all questions that are asked inside the block, each in a copy of itself."""
+    _asked.blocks += 1
+    try:
+        yield
+    finally:
+        _asked.blocks -= 1
+        if not _asked.blocks:
+            _asked.end()
 
 
 def modules_of(registries: Mapping[str, Registry]) -> dict[str, dict[str, str]]:
@@ -40,14 +67,20 @@ def ask(module: str, question: Mapping[str, Any], failure: str) -> Any:
     Raises:
         UserError: the process ended early; its last line says why.
     """
-    process = subprocess.run(
-        [sys.executable, "-c", f"from {module} import answer; answer()"],
-        input=json.dumps({FILES: {name: str(path) for name, path in listed().items()}, **question}),
-        capture_output=True, text=True, env={**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )  # fmt: skip
-    if process.returncode != 0:
-        raise UserError(f"{failure}: {(process.stderr.strip().splitlines() or ['no word'])[-1]}")
-    return json.loads(process.stdout.splitlines()[-1])
+    files = {name: str(path) for name, path in listed().items()}
+    if _asked.process is None or _asked.process.ended:
+        _asked.end()
+        _asked.process = Answering()
+    stays = False
+    try:
+        printed = _asked.process.ask(module, json.dumps({FILES: files, **question}))
+        stays = _asked.blocks > 0 and COPIES
+    finally:
+        if not stays:
+            _asked.end()
+    if not printed.whole:
+        raise UserError(f"{failure}: {(printed.err.strip().splitlines() or ['no word'])[-1]}")
+    return json.loads(printed.out.splitlines()[-1])
 
 
 def read_question(registries: Mapping[str, Registry]) -> dict[str, Any]:

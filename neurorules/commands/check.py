@@ -35,12 +35,13 @@ def check(
     json: Json = False,
 ) -> None:
     """Run the contract suite of an entry: a line for each check; exit code 0, or 1 where one fails."""
+    from neurorules.audit.fresh_process import one_process
     from neurorules.conformance import suite_of
     from neurorules.conformance.lookup import looked_up
     from neurorules.conformance.suite import Outcome, run_suite
     from neurorules.language.errors import UserError
 
-    with looked_up(entry, kind) as subject:
+    with one_process(), looked_up(entry, kind) as subject:
         if not json:
             print(subject, flush=True)
         outcomes: list[Outcome] = []

@@ -25,7 +25,7 @@ from neurorules.runs.allocator import keep_freed_memory
 from neurorules.runs.folder import CONFIG, RESULT, RunFolder
 from neurorules.runs.interrupt import Interrupted
 from neurorules.runs.orphans import stopped_without_parent
-from neurorules.runs.other_process import as_here
+from neurorules.runs.other_process import as_here, replaced_quietly
 from neurorules.runs.own_copies import check_unchanged
 from neurorules.runs.plain_json import plain, to_json
 from neurorules.runs.progress import track
@@ -76,7 +76,7 @@ def run_all(
     call = as_here(run, same_machine=dask is None) if apart else run
     calls = (joblib.delayed(call)(config, folder, *own, net=net) for config, folder in tasks)
     try:
-        with workers(dask):
+        with workers(dask), replaced_quietly():
             if dask is not None:  # its backend hands back all results at once
                 return list(joblib.Parallel(n_jobs=-1)(calls))
             pool = joblib.Parallel(n_jobs=min(jobs, max(1, len(tasks))), return_as="generator")

@@ -2,92 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
+from neurorules.conformance.chips import (
+    LARGE,
+    LEAST_LIKENESS,
+    SHAPES,
+    Chip,
+    draw,
+    nothing,
+    program,
+    read,
+    update,
+)
 from neurorules.conformance.comparison import copied, demand_close, demand_session_left_alone, equal, seeded
+from neurorules.conformance.device_hooks import HOOK_CHECKS
 from neurorules.conformance.suite import Entry, NotApplicable, Suite, demand, demand_instance
 from neurorules.contracts.device import DEVICES, Device
-from neurorules.torch_path.training.device_chain import chain
+from neurorules.contracts.device_chain import chain
+from neurorules.contracts.device_hooks import ALONE, HOOKS
+from neurorules.language.errors import UserError
 from neurorules.torch_path.training.learner import Learner
-
-SHAPES: dict[str, tuple[int, ...]] = {"hidden1.ff.w": (12, 20), "hidden2.ff.w": (6, 4, 3, 3)}
-"""Shapes of the weights of a dense connection and of a convolution, by name of the parameter."""
-Weights = dict[str, Tensor]
-"""Weights, or changes of weights, by name of the parameter."""
-Chip = tuple[dict[str, Any], Weights]
-"""The state of a device, and the weights that it stores."""
-LARGE = 1e3
-"""A change that is far larger than any weight."""
-LEAST_LIKENESS = 0.5
-"""Smallest cosine between what is asked of a chip and what it does."""
-
-
-def draw(seed: int, scale: float = 0.2) -> Weights:
-    """Draw weights, or changes, of two connections.
-
-    Args:
-        seed: seed of the draws.
-        scale: standard deviation, >= 0.
-
-    Returns:
-        Normal numbers in float32, in the shapes of `SHAPES`.
-    """
-    generator = seeded(seed)
-    return {key: scale * torch.randn(shape, generator=generator) for key, shape in SHAPES.items()}
-
-
-def program(device: Device, seed: int) -> Chip:
-    """Make a chip and program it.
-
-    Args:
-        device: model of the chip.
-        seed: seed of the chip; the weights that are programmed do not depend on it.
-
-    Returns:
-        The chip.
-    """
-    state, stored = device.init(SHAPES, seed), draw(99)
-    for key, w in stored.items():
-        stored[key], state = device.on_parameters(state, key, w)
-    return state, stored
-
-
-def update(device: Device, chip: Chip, changes: Weights) -> Chip:
-    """Change the weights of a chip once.
-
-    Args:
-        device: model of the chip.
-        chip: the chip, which stays as it is.
-        changes: what is asked to be added to the weights of each connection.
-
-    Returns:
-        The chip after the changes.
-    """
-    state, stored = chip[0], dict(chip[1])
-    for key, dw in changes.items():
-        stored[key], state = device.on_update(state, key, stored[key], dw)
-    return state, stored
-
-
-def read(device: Device, chip: Chip) -> Weights:
-    """Read the weights that a network computes with.
-
-    Args:
-        device: model of the chip.
-        chip: the chip.
-
-    Returns:
-        The weights as the chip applies them.
-    """
-    return {key: device.on_read(chip[0], key, w) for key, w in chip[1].items()}
-
-
-def nothing(dtype: torch.dtype = torch.float32) -> Weights:
-    """Make changes that are 0 in all weights."""
-    return {key: torch.zeros(shape, dtype=dtype) for key, shape in SHAPES.items()}
 
 
 def halves(state: dict[str, Tensor]) -> list[dict[str, Tensor]]:
@@ -230,8 +166,11 @@ def a_range_never_widens(entry: Entry) -> None:
 
 
 def devices_of_a_chain_act_in_order_and_are_drawn_apart(entry: Entry) -> None:
-    """`name+name` is the device twice, in order, with two sets of draws."""
-    both, one, changes = chain(f"{entry.text}+{entry.text}"), entry.make(), draw(1, 0.01)
+    """`name+name` is the device twice, in order, with two sets of draws, or refused for what each brings alone."""
+    one, changes = entry.make(), draw(1, 0.01)
+    if not chains(entry):
+        raise NotApplicable("it brings what there can be one of, and is refused beside itself")
+    both = chain(f"{entry.text}+{entry.text}")
     state, stored = update(both, program(both, 0), changes)
     first, second = halves(both.init(SHAPES, 0))
     demands, advice = "a chain is its devices in order", "Let hooks read their own state and arguments alone"
@@ -251,7 +190,7 @@ def devices_of_a_chain_act_in_order_and_are_drawn_apart(entry: Entry) -> None:
 
 def learning_under_it_resumes_to_the_same_bits(entry: Entry) -> None:
     """A learner that is stored and loaded ends with the bits of one that was never stopped, alone and in a chain."""
-    for hardware in (entry.text, f"{entry.text}+{entry.text}"):
+    for hardware in (entry.text, *([f"{entry.text}+{entry.text}"] if chains(entry) else [])):
         through, stopped, resumed = (_learner(hardware) for _ in range(3))
         batches = [_batch(seed) for seed in range(6)]
         for drive, labels in batches[:3]:
@@ -264,6 +203,19 @@ def learning_under_it_resumes_to_the_same_bits(entry: Entry) -> None:
         right = equal(through.state(), resumed.state())
         right = right and torch.equal(through.scores(batches[0][0]), resumed.scores(batches[0][0]))
         demand(right, "a run that was stopped ends with the same bits", "they differ", "Keep all of the chip in state")
+
+
+def chains(entry: Entry) -> bool:
+    """Whether a device can stand beside itself in a chain. Where it brings what is single, a chain has to refuse it."""
+    single = [hook for hook in ALONE if isinstance(entry.make(), HOOKS[hook])]
+    if not single:
+        return True
+    try:
+        chain(f"{entry.text}+{entry.text}")
+    except UserError:
+        return False
+    demand(False, f"two devices with {single[0]} cannot be joined", "they were", "Tell the maintainers")
+    return False
 
 
 def _learner(hardware: str) -> Learner:
@@ -291,5 +243,6 @@ SUITE = Suite(
         a_range_never_widens,
         devices_of_a_chain_act_in_order_and_are_drawn_apart,
         learning_under_it_resumes_to_the_same_bits,
+        *HOOK_CHECKS,
     ),
 )

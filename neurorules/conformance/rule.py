@@ -221,8 +221,9 @@ def m_is_available_when_its_signal_says(entry: Entry) -> None:
     if model.signal is None or not later:
         raise NotApplicable("it has no signal, or its trials have one step")
     waits = any(later[:-1])
-    observed = f"later steps {'change' if waits else 'do not change'} an update, and `known` is '{model.signal.known}'"
-    demand(waits == (model.signal.known != "step"), "`known` says when m is there", observed, "Correct `known`")
+    known = model.third_factor_known
+    observed = f"later steps {'change' if waits else 'do not change'} an update, and `known` comes to '{known}'"
+    demand(waits == (known != "step"), "`known` says when m is there", observed, "Correct `known`")
 
 
 def it_learns_real_digits_better_than_its_frozen_control(entry: Entry) -> None:

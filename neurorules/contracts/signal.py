@@ -66,8 +66,9 @@ class Signal(ABC):
     is (T, B, O), the derivative by the output of each step (`steps_apart`)."""
     steps_apart: bool = False
     """Whether it takes an output error for each step, as `last_steps` makes one of any target."""
-    known: Literal["step", "phase", "trial"] = "trial"
-    """When m is known: at each step, at the end of its phase, or at the end of the trial."""
+    known: Literal["step", "phase", "trial", "error"] = "trial"
+    """When m is known: at each step, at the end of its phase, at the end of the trial, or as soon as the output error
+    is, which is at each step where the output of each step makes an error of its own."""
     phases: tuple[str, ...] = ("input",)
     """The phases that it makes third factors for, or reads. A rule must run them all."""
     summary: Summary | None = None
@@ -75,7 +76,7 @@ class Signal(ABC):
     every: Every | None = None
     """What it reads of a hidden layer at every step (`View.every`), or None. With it, all steps must run at once."""
     varies: bool = False
-    """Whether m varies within a trial. If so, all steps must run at once."""
+    """Whether m varies within a trial. If so, all steps must run at once, unless it is instant."""
     teaches_neurons: bool = False
     """Whether it gives gradients of the neurons' own parameters, so that layers without a text learn."""
     reads_response: bool = False
@@ -84,6 +85,13 @@ class Signal(ABC):
     """Whether it makes the third factor of the read-out as well, which otherwise is the output error itself."""
     reads_out: frozenset[str] = frozenset()
     """Names, without the layer, of those of its parameters that are a read-out: they learn at the read-out's rate."""
+
+    @property
+    def instant(self) -> bool:
+        """Whether m of a step is made of what the layers above hand down at that step, and of nothing that they did at
+        others: the need "above" without "history". Such a signal is asked for each window of steps, with `above` of
+        the window."""
+        return "above" in self.needs and "history" not in self.needs and self.every is None
 
     def by_steps(self) -> Signal:
         """This signal where steps count one by one, which may be another of its options; declared by `steps_apart`."""

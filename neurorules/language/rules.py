@@ -153,6 +153,9 @@ class Rule:
     """Of the output y against the label's target: cross-entropy of softmax(y), or |y - target|^2 / 2."""
     targets: tuple[float, float] = (1.0, 0.0)
     """For the squared loss: of the label's output, and of the others."""
+    errors: Literal["trial", "step"] = "trial"
+    """Where a sample has one target: whether its average output makes one error, known when the trial ends, or the
+    output of each step that counts makes one of its own."""
     error_phase: str = "input"
     """The pass whose output makes the error."""
     score_phase: str = "input"

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from torch import Tensor
 
+from neurorules.contracts.chip import Chip
 from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.normalisation import CurrentStatistics, UpdateStatistics
 from neurorules.contracts.running_mean import RunningMean
@@ -64,6 +65,7 @@ class Model:
         unbound: the structure of a bound network, whose neurons hold no parameters; None where it is not bound.
         task: what the targets of samples are.
         last_steps: how many of the last steps are scored and make the error; None for all.
+        chip: the hardware that it runs on, whose own neurons the network then has; None for none.
     """
 
     network: Network
@@ -75,11 +77,23 @@ class Model:
     unbound: NetShape | None = None
     task: Task = "classes"
     last_steps: int | None = None
+    chip: Chip | None = None
 
     @property
     def steps_apart(self) -> bool:
-        """Whether steps count one by one: each has a target, or the last ones alone are scored."""
-        return self.last_steps is not None or self.task in PER_STEP
+        """Whether steps count one by one: each makes an error, or the last ones alone are scored."""
+        return self.last_steps is not None or self.errs_each_step
+
+    @property
+    def errs_each_step(self) -> bool:
+        """Whether the output of each step makes an error of its own, against a target of its own or the sample's."""
+        return self.task in PER_STEP or self.rule.errors == "step"
+
+    @property
+    def third_factor_known(self) -> str:
+        """When the third factor of a step is there: "step", "phase" or "trial" (`Signal.known`)."""
+        known = self.teaching_signal.known
+        return known if known != "error" else "step" if self.errs_each_step else "trial"
 
     def scored_steps(self, steps: int) -> int:
         """How many of a trial's T steps are scored, its last ones; a trial shorter than `last_steps` is refused."""
@@ -127,6 +141,13 @@ class Model:
         """The same model, whose neurons run with their own parameters."""
         network = self.network.bound(parameters)
         return self if network is self.network else replace(self, network=network, unbound=self.shape)
+
+    def on_chip(self, chip: Chip | None) -> Model:
+        """The same model on a chip, with the chip's own neurons; itself for no chip."""
+        if chip is None:
+            return self
+        layers = tuple(replace(a, neuron=chip.neuron(a.name, a.neuron)) for a in self.network.layers)
+        return replace(self, network=replace(self.network, layers=layers), unbound=self.shape, chip=chip)
 
     @property
     def teaching_signal(self) -> Signal:
@@ -231,7 +252,7 @@ def build_model(
         raise UserError(
             "scores=count counts the spikes of a whole trial, and here steps count one by one. Use scores=membrane"
         )
-    check_task(rule, learning_signal, task, model.steps_apart)
+    check_task(rule, learning_signal, task, last_steps)
     if model.steps_apart and learning_signal is not None:
         model = replace(model, signal=learning_signal.by_steps())
     locked = None if targets == "own" else why_not_shuffled(learning_signal)

@@ -51,14 +51,14 @@ ABLE: dict[Task, str] = {
 """Rules that learn targets of each task, for messages."""
 
 
-def check_task(rule: Rule, signal: Signal | None, task: Task, steps_apart: bool) -> None:
+def check_task(rule: Rule, signal: Signal | None, task: Task, last_steps: int | None) -> None:
     """Refuse targets that a rule cannot learn.
 
     Args:
         rule: says which pass makes the error, and where scores come from.
         signal: is taught by targets of some kinds; None for a rule without one, which teaches the read-out alone.
         task: what the targets of samples are.
-        steps_apart: whether steps count one by one.
+        last_steps: how many of the last steps are scored; None for all.
 
     Raises:
         UserError: rule or signal lack what these targets need; rules that have it are named.
@@ -69,9 +69,15 @@ def check_task(rule: Rule, signal: Signal | None, task: Task, steps_apart: bool)
             f"rule '{rule.name}' cannot learn {WORDS[task]}: its learning signal is taught by {what}. "
             f"Use a rule that can: {ABLE[task]}"
         )
-    lacks = _lacks_steps(rule, signal) if steps_apart else None
+    why = None
+    if task in PER_STEP:
+        why = WORDS[task]
+    elif last_steps is not None:
+        why = "from the last steps of a trial (last_steps)"
+    elif rule.errors == "step":
+        why = "from an error of each step, as its read-out does"
+    lacks = None if why is None else _lacks_steps(rule, signal)
     if lacks is not None:
-        why = f"{WORDS[task]}" if task in PER_STEP else "from the last steps of a trial (last_steps)"
         raise UserError(
             f"rule '{rule.name}' cannot learn {why}: {lacks}. Use a rule that can: {ABLE['regression_per_step']}"
         )

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from neurorules.language.rules import DELTA_RULE, Rule, Source
 from neurorules.language.signal_spec import SignalSpec
 from neurorules.rules._surrogate import SPIKE, Presynaptic, surrogate_texts
 
 
-def direct_feedback_alignment(*, presynaptic: Presynaptic = "spike") -> Rule:
+def direct_feedback_alignment(
+    *, presynaptic: Presynaptic = "spike", error: Literal["graded", "sign"] = "graded"
+) -> Rule:
     """Direct feedback alignment: the third factor of each layer is the output error times a fixed random matrix.
 
     Args:
         presynaptic: the spike of the step, or the eligibility of the membrane, as in `bptt` and `fa`.
+        error: the error at the outputs as it is, or its sign alone (sDFA, Frenkel et al. 2021).
 
     Returns:
         The rule with its texts, signal and source.
@@ -19,7 +24,7 @@ def direct_feedback_alignment(*, presynaptic: Presynaptic = "spike") -> Rule:
     return Rule(
         name="dfa",
         plasticity=(*surrogate_texts(presynaptic), *DELTA_RULE),
-        signal=SignalSpec("dfa"),
+        signal=SignalSpec("dfa", {"error": error}),
         source=Source(
             "A. Nokland",
             2016,
@@ -27,6 +32,7 @@ def direct_feedback_alignment(*, presynaptic: Presynaptic = "spike") -> Rule:
             (
                 "spiking neurons: psi stands for the derivative of the output, mean spikes over the trial for rates",
                 *((SPIKE,) if presynaptic == "spike" else ()),
+                *(("hidden layers are sent the sign of the error alone (sDFA)",) if error == "sign" else ()),
                 "units that dropout silences learn as the others do",
                 "the feedback is normal, of variance one over the layer's size; the paper draws it uniformly",
                 "by default Adam, and the update is centred and decorrelated by streaming normalisation (norm none: "

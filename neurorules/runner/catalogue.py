@@ -82,7 +82,8 @@ def _row(kind: str, registry: Registry, name: str) -> dict[str, str]:
         row["learns in"] = ", ".join(machines_of(rule))
     if kind == "signals":
         signal = factory()
-        row["needs"], row["known"] = ", ".join(sorted(signal.needs)), f"at the {signal.known}'s end"
+        row["needs"] = ", ".join(sorted(signal.needs))
+        row["known"] = "with the output error" if signal.known == "error" else f"at the {signal.known}'s end"
     return row
 
 

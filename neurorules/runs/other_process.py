@@ -1,13 +1,16 @@
 """A call in another process that finds what it would find in this one: the user's files, folder and environment.
 
 The processes of joblib live on between two comparisons of one script or notebook, and keep the current folder and the
-environment of the moment in which they were started.
+environment of the moment in which they were started. They also end when their memory has grown by a lot, and others
+take their place.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +18,8 @@ from neurorules.language import own_files
 
 OURS = "NEURORULES_"
 """How the names of our variables of the environment begin."""
+REPLACED = "A worker stopped while some jobs were given to the executor"
+"""How joblib's warning begins that a process has been replaced because its memory had grown."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,18 @@ def as_here(function: Callable[..., Any], *, same_machine: bool = True) -> AsHer
     """
     files = {name: str(path) for name, path in own_files.listed().items()}
     return AsHere(function, files, os.getcwd() if same_machine else None, _ours() if same_machine else None)
+
+
+@contextmanager
+def replaced_quietly() -> Iterator[None]:
+    """Let joblib replace processes inside the block without a warning.
+
+    That a process which holds a large data set makes room for a new one is nothing that a user has to act on. Where
+    warnings are errors, this one would end the thread that hands out the calls, and they would never come back.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=REPLACED, category=UserWarning)
+        yield
 
 
 def _ours() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Fixed random feedback from the output to every hidden layer, which `dfa` and `drtp` share."""
+"""Fixed random feedback: from the output to every hidden layer (`dfa`, `drtp`), or layer by layer (`fa`, `spatial`)."""
 
 from __future__ import annotations
 
@@ -30,3 +30,26 @@ def direct_feedback(net: NetShape, generator: torch.Generator) -> SignalState:
 def feedback_name(layer: str) -> str:
     """Name of a layer's feedback matrix in the state of the signal."""
     return f"{layer}.feedback"
+
+
+def layer_feedback(net: NetShape, generator: torch.Generator) -> SignalState:
+    """Draw feedback beside each matrix of weights, with entries from N(0, 1/fan-in).
+
+    Args:
+        net: the structure of the network.
+        generator: the only source of random numbers.
+
+    Returns:
+        Tensors of the weights' shapes, float64, by the names that `layer_feedback_name` gives.
+    """
+    feedback: SignalState = {}
+    for layer in net.layers:
+        for name, shape in layer.weights.items():
+            drawn = torch.randn(shape, generator=generator, dtype=torch.float64)
+            feedback[layer_feedback_name(name)] = drawn * prod(shape[1:]) ** -0.5
+    return feedback
+
+
+def layer_feedback_name(weights: str) -> str:
+    """Name of the feedback beside a parameter of weights in the state of the signal."""
+    return f"feedback.{weights}"

@@ -25,6 +25,7 @@ class TargetProjection(Signal):
 
     needs = frozenset({"target", "fixed_feedback"})
     tasks: frozenset[Task] = frozenset({"classes", "multilabel"})
+    steps_apart = True
     known = "step"
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 
 import torch
 from torch import Tensor
@@ -13,6 +12,7 @@ from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
 from neurorules.contracts.target import TASKS
 from neurorules.contracts.view import View, bought
+from neurorules.signals._feedback import layer_feedback, layer_feedback_name
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,10 @@ class FeedbackAlignment(Signal):
     varies = True
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
-        state: SignalState = {}
-        for layer in net.layers:
-            for name, shape in layer.weights.items():
-                scale = prod(shape[1:]) ** -0.5
-                state[f"feedback.{name}"] = torch.randn(shape, generator=generator, dtype=torch.float64) * scale
-        return state
+        return layer_feedback(net, generator)
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        errors = bought(view.above, "above")(lambda name: state[f"feedback.{name}"])
+        errors = bought(view.above, "above")(lambda name: state[layer_feedback_name(name)])
         return ThirdFactor({"input": errors.like(-errors.values)}, {}, {})
 
 

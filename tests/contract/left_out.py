@@ -34,12 +34,12 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         NO_SIGNAL: "oja shallow stdp triplet_stdp weight_dependent_stdp"
     },
     "test_circuits.py::test_declared_eligibilities_are_refused_by_name": {
-        NO_CIRCUIT: "bptt dfa fa local_readout oja sign_symmetry spiking_bsp traces_propagation triplet_stdp "
-        "weight_dependent_stdp"
+        NO_CIRCUIT: "bptt dfa eprop etlp fa local_readout oja ostl osttp ottt s_tller sign_symmetry spiking_bsp "
+        "traces_propagation triplet_stdp weight_dependent_stdp"
     },
     "test_circuits.py::test_it_is_a_rule_of_the_same_name": {
-        NO_CIRCUIT: "bptt dfa fa local_readout oja sign_symmetry spiking_bsp traces_propagation triplet_stdp "
-        "weight_dependent_stdp"
+        NO_CIRCUIT: "bptt dfa eprop etlp fa local_readout oja ostl osttp ottt s_tller sign_symmetry spiking_bsp "
+        "traces_propagation triplet_stdp weight_dependent_stdp"
     },
     "test_audit.py::test_an_audit_finds_what_a_rules_equations_read": {
         TABLES: "bsp local_readout spiking_bsp traces_propagation"
@@ -51,12 +51,12 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     "test_explain.py::test_the_steps_add_up_to_the_gradient_of_a_dense_synapse": {FROZEN: "shallow"},
     "test_explain.py::test_the_steps_add_up_where_a_kernel_is_shared": {
         FROZEN: "shallow",
-        NO_MAPS: "bsp",
+        NO_MAPS: "bsp eprop etlp ostl osttp ottt s_tller",
         MAPS: "drtp fa oja sign_symmetry spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp",
     },
     "test_fused.py::test_every_rule_learns_the_same_on_both_ways": {ONE_STEP: "bsp"},
     "test_pipeline.py::test_a_pipeline_learns_the_same_bits_as_one_layer_after_the_other": {
-        LOCKED: "bptt bsp dfa fa pepita sign_symmetry spiking_bsp"
+        LOCKED: "bptt bsp dfa eprop fa ostl ottt pepita s_tller sign_symmetry spiking_bsp"
     },
     "test_schedules.py::test_by_step_and_chunks_learn_what_by_layer_learns": {
         FROZEN: "shallow",
@@ -66,10 +66,12 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     "test_learner.py::test_a_learner_learns_from_one_sample_at_a_time": {
         FROZEN: "shallow",
         NOT_SPIKING: "bsp",
-        SAME_LOOP: "oja sign_symmetry spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp",
+        SAME_LOOP: "eprop etlp oja ostl osttp ottt "
+        "s_tller sign_symmetry spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp",
     },
     "test_learner.py::test_the_same_seed_gives_the_same_bits_whatever_was_drawn_elsewhere": {
-        SAME_LOOP: "bsp oja shallow sign_symmetry spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp"
+        SAME_LOOP: "bsp eprop etlp oja ostl osttp ottt "
+        "s_tller shallow sign_symmetry spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp"
     },
     "test_citations.py::test_every_choice_that_is_not_the_papers_is_declared": {NO_PAPER: "shallow"},
     "test_data_use.py::test_no_rule_learns_from_samples_that_are_held_out": {FIRST_OF_ALL: "sigprop"},
@@ -85,9 +87,22 @@ WITHOUT_NET: dict[tuple[str, str], str] = {
 GRADED = "its output is graded"
 RING = "is no linear map, so its weights and its way back are others"
 WHOLE = "transmits all of every spike"
+PLAIN = "of plain memory: it shows membranes, traces and neurons as they are, and time does nothing to it"
 BY_OTHERS = "is read back by other libraries in unit/test_exports.py"
 
+FIXED = "fixed_point fixed_point:bits=4:rounding=nearest:cv=0:mismatch=neuron"
+MEMRISTORS = "memristor memristor:law=power:accumulate=true:dead=0.05 memristor:fit=ecram:write_noise=3"
+STILL = f"{FIXED} {MEMRISTORS}"
+CELLS = "pcm pcm:accumulate=false:age_s=3600"
+ANALOG = f"{MEMRISTORS} {CELLS}"
+ANY = f"{STILL} {CELLS}"
+
 NOT_APPLICABLE: dict[tuple[str, str], dict[str, str]] = {
+    ("device", "what_it_shows_of_membranes_hangs_on_state_and_place_alone"): {PLAIN: ANY},
+    ("device", "its_traces_go_on_from_window_to_window"): {PLAIN: ANY},
+    ("device", "time_passes_in_its_state_alone"): {PLAIN: STILL},
+    ("device", "its_neurons_keep_the_contract_of_neurons"): {PLAIN: ANY},
+    ("device", "its_codes_are_what_it_stores"): {"stores no whole numbers": ANALOG},
     ("rule", "by_layer_equals_by_step"): {
         ONE_STEP: "bsp",
         IN_TIME: "bptt fa sign_symmetry spiking_bsp traces_propagation",

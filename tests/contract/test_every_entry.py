@@ -30,9 +30,10 @@ ELSEWHERE = {
 }
 """Registries without a suite, and why."""
 AUDITED = {*AUDITS["rule"], *AUDITS["signal"]}
-TRAINED = {"it_learns_real_digits_better_than_its_frozen_control"}
-NOT_TRAINED = {"pepita:form=time_local"}
-"""Forms whose gain over their control lies within its error on the small net of the check."""
+TRAINED = {"it_learns_real_digits_better_than_its_frozen_control", "hidden_layers_learn_digits_under_it"}
+NOT_TRAINED = {"pepita:form=time_local", "fixed_point:bits=4:rounding=nearest:cv=0:mismatch=neuron"}
+"""Forms whose gain over their control lies within its error on the small net of the check, and a device that forgets
+all changes smaller than half a step."""
 MORE = {
     "neuron": ("lif:refractory=2", "alif:reset=zero:reset_delay=true", "rate:activation=tanh", "rate:unit=true",
                "lif:surrogate=boxcar", "cuba_lif:reset=none:refractory=1"),

@@ -10,7 +10,7 @@ from test_packages_of_others import install, python
 
 RUN_PAGE = "import sys; from pathlib import Path; from page_blocks import run_page; run_page(Path(sys.argv[1]))"
 PAGES = {
-    "writing-a-rule.md": ("my_rules", "eprop.py"),
+    "writing-a-rule.md": ("my_rules", "trial_eprop.py"),
     "writing-a-device.md": ("my_devices", "soft_bounds.py"),
     "writing-an-exporter.md": ("my_exporters", "jsonl.py"),
 }
@@ -34,12 +34,12 @@ def test_the_entry_of_a_page_is_installed_and_its_commands_run(
 
 @pytest.mark.slow
 def test_the_rule_of_the_page_learns_more_than_its_frozen_control(repository: Path, tmp_path: Path) -> None:
-    install(repository / "docs" / "writing-a-rule.md", "my_rules", "eprop.py", tmp_path)
+    install(repository / "docs" / "writing-a-rule.md", "my_rules", "trial_eprop.py", tmp_path)
     code = """
 import neurorules
 
 net = {"data": "digits", "net": "48", "steps": 12, "epochs": 4, "batch_size": 32}
-own = neurorules.train("eprop", **net)["test_accuracy"]
+own = neurorules.train("trial_eprop", **net)["test_accuracy"]
 frozen = neurorules.train("shallow", neuron="lif:beta=0.9", norm="none", init="he", **net)["test_accuracy"]
 assert own > frozen + 0.1, (own, frozen)
 """

@@ -83,6 +83,13 @@ FAULTS: dict[str, dict[str, str]] = {
         "a_range_never_widens": "widens",
         "devices_of_a_chain_act_in_order_and_are_drawn_apart": "hidden",
         "learning_under_it_resumes_to_the_same_bits": "hidden",
+        "its_effects_vanish_in_its_ideal_form": "offset",
+        "what_it_shows_of_membranes_hangs_on_state_and_place_alone": "window",
+        "its_traces_go_on_from_window_to_window": "window",
+        "time_passes_in_its_state_alone": "timeless",
+        "its_neurons_keep_the_contract_of_neurons": "other_neuron",
+        "its_codes_are_what_it_stores": "half_codes",
+        "hidden_layers_learn_digits_under_it": "frozen",
     },
     "neuron": {
         "it_is_a_neuron": "no_neuron",
@@ -137,7 +144,8 @@ MORE = {
 """Second faults of checks that demand two things."""
 SLOW = {
     "it_reads_what_its_needs_buy_and_perturbation_shows_the_same", "what_it_declares_is_what_perturbation_shows",
-    "m_is_available_when_its_signal_says", "it_learns_real_digits_better_than_its_frozen_control",
+    "m_is_available_when_its_signal_says", "hidden_layers_learn_digits_under_it",
+    "it_learns_real_digits_better_than_its_frozen_control",
 }  # fmt: skip
 CASES = [
     pytest.param(kind, check, fault, marks=[pytest.mark.slow] if check in SLOW else [], id=f"{kind}-{check}-{fault}")

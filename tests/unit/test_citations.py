@@ -33,6 +33,12 @@ SAID = {
     "weight_dependent_stdp": ("either sign", "one step", "begin at 0", "NEST"),
     "oja": ("linear", "spikes"),
     "sign_symmetry": ("psi", "fan-in", "Adam", "back through time"),
+    "eprop": ("resets", "regulari", "biases", "variance", "triangle", "once a trial", "streaming"),
+    "ottt": ("OTTT_A", "first layer", "squared error", "sigmoid", "streaming"),
+    "ostl": ("once a trial", "without H", "biases", "streaming"),
+    "etlp": ("teaching events", "refractory", "triangle", "softmax", "streaming"),
+    "osttp": ("once a trial", "-B y*", "biases", "streaming"),
+    "s_tller": ("once a trial", "last_steps", "psi", "learns them", "streaming"),
 }  # fmt: skip
 """By rule, a word of each choice that its specification does not give."""
 

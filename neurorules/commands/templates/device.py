@@ -64,6 +64,8 @@ class {type_name}:
         limit = float(state[name + "/limit"])
         return (w + dw).clamp(-limit, limit), state
 
+    # More that a chip may be, each one method: on_observe, on_trace, on_time, on_neuron, codes, check_rule. See
+    # `neurorules.contracts.device_hooks`, and `ideal: ClassVar[str]`, options with which all effects vanish.
     # def energy_pJ(self, spikes: float, synops: float) -> float: what a sample costs, in pJ, with the source cited.
 
 

@@ -89,7 +89,7 @@ def _run(
     labels = []
     for drive, batch_labels in probe.batches(part, positions):
         drive, steps = check_drive(drive, network, learner.steps, learner.device, learner.dtype)
-        response = respond(learner.model, learned, drive, steps)
+        response = respond(learner.store.on_hardware(learner.model), learned, drive, steps)
         for layer, activity in zip(network.layers, response.activity, strict=True):
             pieces[layer.name].append(_mean(layer, activity))
         labels.append(batch_labels)

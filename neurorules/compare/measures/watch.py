@@ -65,7 +65,10 @@ class Measures(Watcher):
         with own_session(learner.fast):
             learned = learner.seen() if epoch else _warmed(learner, self.probe)
             batch = _ready(learner, *self.probe.update_batch())
-            row: dict[str, Any] = {"epoch": epoch, "alignment": agreement(learner.model, learned, *batch)}
+            row: dict[str, Any] = {
+                "epoch": epoch,
+                "alignment": agreement(learner.store.on_hardware(learner.model), learned, *batch),
+            }
             looks = look_at(learner, learned, self.probe)
             now = {n: learned.parameters[n].detach().cpu().clone() for _, _, n in learner.model.network.weights()}
             changes = weight_change(learner.model.network, self.weights.get(epoch - 1, {}), now)
@@ -145,7 +148,7 @@ def _warmed(learner: Learner, probe: Probe) -> Learned:
     learned = learner.seen()
     drive, steps, labels = _ready(learner, *probe.update_batch())
     for _ in range(WARM):
-        result = probe_trial(learner.model, learned, drive, steps, labels)
+        result = probe_trial(learner.store.on_hardware(learner.model), learned, drive, steps, labels)
         learned = replace(result.learned, parameters=learned.parameters)
     return learned
 
@@ -154,7 +157,7 @@ def _bytes(learner: Learner, learned: Learned, probe: Probe, batch_size: int) ->
     """The bytes that learning moves per sample, by name."""
     few = probe.seen[: learner.model.network.classes + 1]
     batch = _ready(learner, *probe.part.batch(few, torch.Generator()))
-    count = learning_bytes(learner.model, learned, *batch, batch_size)
+    count = learning_bytes(learner.store.on_hardware(learner.model), learned, *batch, batch_size)
     return {**count._asdict(), "total": count.total}
 
 

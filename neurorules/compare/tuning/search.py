@@ -34,7 +34,7 @@ from neurorules.runner.dispatch import settle, validation_accuracies, with_data
 from neurorules.runner.given_net import refuse_modules
 from neurorules.runs.atomic import remove_leftovers
 from neurorules.runs.interrupt import Interrupted
-from neurorules.runs.other_process import as_here
+from neurorules.runs.other_process import as_here, replaced_quietly
 from neurorules.runs.plain_json import plain
 from neurorules.runs.progress import Bar, progress
 from neurorules.torch_path.training.own_parts import own_files_of
@@ -205,7 +205,7 @@ def _rounds(
 ) -> Iterator[None]:
     """Run rounds, of one trial of each unfinished rule, until each rule has had its number of trials."""
     bar.advance(sum(len(one.trials) for one in searched))
-    with joblib.Parallel(n_jobs=min(jobs, len(searched))) as pool:
+    with joblib.Parallel(n_jobs=min(jobs, len(searched))) as pool, replaced_quietly():
         while unfinished := [one for one in searched if len(one.trials) < trials]:
             _round(pool, unfinished, seeds, data_dir, bar)
             yield

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from neurorules.contracts.chip import Chip
+from neurorules.contracts.device_hooks import Place
 from neurorules.contracts.neuron import Gates, MembraneState, Neuron
 from neurorules.contracts.normalisation import CurrentStatistics
 from neurorules.contracts.phase_drive import Offset
@@ -103,7 +105,7 @@ def run_layer(
     layer: Layer, parameters: Parameters, statistics: CurrentStatistics | None, sources: dict[str, Series], steps: int,
     *, pre_mean: dict[str, Tensor] | None = None, carry: Carry | None = None, injected: Series | None = None,
     offset: Offset | None = None, raw: Current | None = None, masks: Masks | None = None, training: bool = False,
-    summary: Summary | None = None,
+    summary: Summary | None = None, chip: Chip | None = None, place: Place | None = None,
 ) -> tuple[Activity, Carry]:  # fmt: skip
     """Run one layer over a window of steps.
 
@@ -121,6 +123,8 @@ def run_layer(
         masks: dropout masks of the trial.
         training: whether batch statistics apply, and running ones are to move.
         summary: what the signal reads of the layer as a sum over time.
+        chip: what it runs on; None for no hardware model.
+        place: of the window, for a chip that shows other membranes than there are.
 
     Returns:
         What the layer did, and its state after the window.
@@ -149,6 +153,7 @@ def run_layer(
         sources |= {entry.name: late for entry in loops}
     else:
         run = _run_through_time(layer, drive, steps, carry, summary, training)
+    run = _observed(chip, place, run)
     read = run.summary if summary is None or run.summary is not None else _summed(summary, layer, run, drive, steps)
     moments = current.moments(steps, run.scan) if current is not None and training else None
     activity = Activity(
@@ -156,6 +161,14 @@ def run_layer(
         Series(run.spikes, False, run.spike_total), read, aside, run.inner, run.gates,
     )  # fmt: skip
     return activity, Carry(run.after, run.spikes[-1], carry.traces)
+
+
+def _observed(chip: Chip | None, place: Place | None, run: WindowActivity) -> WindowActivity:
+    """What a population did as a chip shows it: the spikes as they came, the membranes as they are read."""
+    if chip is None or place is None or not chip.observes:
+        return run
+    v = chip.observed(place, run.v)
+    return run._replace(v=v, spikes=v if run.spikes is run.v else run.spikes, summary=None)
 
 
 def _summed(summary: Summary, layer: Layer, run: WindowActivity, drive: Drive, steps: int) -> Tensor:

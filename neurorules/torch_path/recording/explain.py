@@ -115,9 +115,8 @@ def explain(learner: Learner, drive: Series, labels: Tensor, synapse: Synapse) -
     with torch.no_grad():
         predicted = int(learner.scores(given)[0].argmax())
         generator = torch.Generator(learner.device).manual_seed(learner.seed)
-        trial = learn_trial(
-            learner.model, before, given, steps, labels.to(learner.device), generator, None, apply, views
-        )
+        running = learner.store.on_hardware(learner.model)
+        trial = learn_trial(running, before, given, steps, labels.to(learner.device), generator, None, apply, views)
         possible_parts = (
             _part(view, learner.model, synapse, before.update, int(labels[0]), len(labels)) for view in views.views
         )

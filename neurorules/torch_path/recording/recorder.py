@@ -120,7 +120,7 @@ class Recorder:
             generator = torch.Generator(learner.device).manual_seed(learner.seed)  # the learner's own stays as it is
             with own_session(learner.fast):
                 trial = learn_trial(
-                    learner.model,
+                    learner.store.on_hardware(learner.model),
                     learner.seen(),
                     given,
                     steps,

@@ -67,7 +67,7 @@ def _later(learner: Any) -> dict[str, Tensor]:
 
     shape, steps = learner.model.network.input_shape, learner.steps
     drive = Series(torch.zeros(ROWS, *shape, dtype=learner.dtype, device=learner.device), True)
-    model = learner.model
+    model = learner.store.on_hardware(learner.model)
     steps = max(steps, model.last_steps or 1)
     labels = blank_targets(model.task, ROWS, steps, model.network.classes, drive.values)
     generator = torch.Generator(learner.device).manual_seed(0)

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from inspect import getdoc
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from neurorules.contracts.chip import Chip
 from neurorules.contracts.device import Device
+from neurorules.contracts.device_chain import chain
 from neurorules.contracts.encoder import Encoder
 from neurorules.language.config import window_of
 from neurorules.language.keywords import built_from, with_settings
@@ -27,7 +29,6 @@ from neurorules.runs.tensors import load_tensors
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.arguments import Labels, Spikes
 from neurorules.torch_path.training.checks import check_device, check_drive, check_finite, check_precision
-from neurorules.torch_path.training.device_chain import chain
 from neurorules.torch_path.training.doubts import Outstanding
 from neurorules.torch_path.training.given_net import brought_by, drawn
 from neurorules.torch_path.training.graphed import recorder_of
@@ -80,6 +81,8 @@ class Learner:
         self.generator = torch.Generator(self.device).manual_seed(self.seed + 2_000_003)
         self.optimiser = optimiser_of(self.model, self.learned.parameters, settings)
         self.hardware: Device | None = None if settings.hardware == "none" else chain(settings.hardware)
+        if self.hardware is not None:
+            Chip(self.hardware, {}).check_rule(rule)
         self.store = Store(
             self.model, self.learned.parameters, self.optimiser, brought.frozen, self.hardware, self.seed
         )
@@ -131,11 +134,13 @@ class Learner:
         with whole_step(self, every_weight=applies) as hold:
             drive, steps, labels = check_batch(self, spikes, labels)
             trial = learn_trial(
-                self.model, self.seen(), drive, steps, labels, self.generator, window_of(self.schedule, steps),
+                self.store.on_hardware(self.model), self.seen(), drive, steps, labels, self.generator,
+                window_of(self.schedule, steps),
                 lambda gradients: self.apply_and_read(gradients, fraction), self.probe,
             )  # fmt: skip
             check_finite(trial.gradients, self.model.network, trial.scores)
             hold()
+            self.store.let_time_pass(steps * len(labels))
             self.store.change([(trial.gradients, fraction)])
             self.learned = replace(trial.learned, parameters=self.learned.parameters)
             return trial, labels
@@ -177,7 +182,7 @@ class Learner:
         settle(self)
         with own_session(self.fast):
             drive, steps = check_drive(spikes, self.model.network, self.steps, self.device, self.dtype)
-            return respond(self.model, self.seen(), drive, steps)
+            return respond(self.store.on_hardware(self.model), self.seen(), drive, steps)
 
     def scores(self, spikes: Spikes) -> Tensor:
         """Class scores of a batch, (B, C), the largest being the prediction; outputs (B, O), of each step (B, T, O)."""
@@ -219,18 +224,12 @@ class Learner:
         return to_sequential(self.model.network.bound(self.learned.parameters), self.learned, self.store.frozen)
 
     @own_session()
-    def to_nir(self, dt: float = 1e-4, reset: Literal["refuse", "metadata"] = "refuse") -> Any:
-        """The trained network as a graph of NIR, whose equations by steps of `dt` are the net's.
-
-        Args:
-            dt, reset: as in `exchange.nir.write.graph_of`, which lists the errors.
-
-        Returns:
-            A `nir.NIRGraph`, which `nir.write` stores.
-        """
+    def to_nir(self, **options: Any) -> Any:
+        """The trained network as a `nir.NIRGraph`; options and errors are those of `exchange.nir.write.graph_of`."""
         from neurorules.exchange.nir.write import graph_of
 
-        return graph_of(self.model.network, self.seen(), self.store.frozen, dt, reset)
+        self.outstanding.settle()
+        return graph_of(self.model.network, self.seen(), self.store.frozen, **options)
 
     @own_session()
     def write_back(self, module: torch.nn.Module) -> None:

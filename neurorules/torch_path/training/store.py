@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from neurorules.contracts.chip import Chip
 from neurorules.contracts.device import Device
 from neurorules.contracts.parameter_key import key_of
 from neurorules.network.model import Model
@@ -63,6 +64,20 @@ class Store:
             name: self.hardware.on_read(self.hardware_state, name, w) if key_of(name).is_weight else w
             for name, w in self.parameters.items()
         }
+
+    def chip(self) -> Chip | None:
+        """The hardware as it is now; None for plain memory."""
+        return None if self.hardware is None else Chip(self.hardware, self.hardware_state)
+
+    def on_hardware(self, model: Model) -> Model:
+        """The model that a trial runs: with the neurons of the hardware as it is now; itself in plain memory."""
+        return model.on_chip(self.chip())
+
+    def let_time_pass(self, steps: int) -> None:
+        """Let the hardware change by itself for some steps; plain memory does not."""
+        chip = self.chip()
+        if chip is not None:
+            self.hardware_state = chip.after(steps)
 
     def change(self, parts: Sequence[tuple[Mapping[str, Tensor], float]], unless: Tensor | None = None) -> None:
         """Take one step of the optimiser along several gradients, all of them or none.

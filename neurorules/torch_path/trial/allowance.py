@@ -5,6 +5,7 @@
 | target           | the labels                                                                              |
 | output_error     | the error at the output                                                                 |
 | above            | what the layers that read a layer hand down, through weights that the signal brings     |
+| history          | in `above`, what comes back from later steps, through membranes and recurrent loops     |
 | weight_transport | copies of those layers' forward weights; and `above` through the forward weights        |
 | weight_sign      | the signs of those weights, and nothing of their size                                   |
 | noise_phase      | what a layer answers to noise into it alone                                             |
@@ -241,8 +242,9 @@ def third_factor(model: Model, parameters: Parameters, state: SignalState, view:
 
 
 def carrier(
-    layers: tuple[Layer, ...], index: int, activity: Activity, masks: Masks, handed: Mapping[int, Tensor | None]
-) -> Callable[[Callable[[str], Tensor]], Series]:
+    layers: tuple[Layer, ...], index: int, activity: Activity, masks: Masks, handed: Mapping[int, Tensor | None],
+    instant: bool = False,
+) -> Callable[[Callable[[str], Tensor]], Series]:  # fmt: skip
     """What the layers that read a layer carry back to its spikes, as a function of the weights it is carried through.
 
     The function holds no weights: whoever calls it brings them.
@@ -253,16 +255,17 @@ def carrier(
         activity: of the layer.
         masks: dropout masks.
         handed: by layer, its post factor with respect to its current; made already for those above.
+        instant: whether what comes back later through the layer's own recurrent connections is left out.
 
     Returns:
         A function from the weights of a connection, by their name, to a series, (T, B, *shape) or constant (B, *shape).
     """
-    return partial(_carried, layers, index, activity, masks, handed)
+    return partial(_carried, layers, index, activity, masks, handed, instant)
 
 
 def _carried(
     layers: tuple[Layer, ...], index: int, activity: Activity, masks: Masks, handed: Mapping[int, Tensor | None],
-    weights_of: Callable[[str], Tensor],
+    instant: bool, weights_of: Callable[[str], Tensor],
 ) -> Series:  # fmt: skip
     """What `carrier` returns, for the weights that it is called with."""
     total: Tensor | None = None
@@ -277,7 +280,8 @@ def _carried(
             total = back.values if total is None else total + back.values
     if total is None:
         raise LookupError(f"no layer reads layer '{layers[index].name}'")
-    total = through_own_loop(layers[index], activity, total, weights_of)
+    if not instant:
+        total = through_own_loop(layers[index], activity, total, weights_of)
     return Series.of(total, layers[index].shape)
 
 

@@ -176,15 +176,16 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teach
     carries = [Carry() for _ in trial.model.network.layers]
     whole = trial.window >= trial.steps
     runs = [(0, record.activity)] if whole else trial.windows(phase, record.drive, training=True)
-    layers = trial.model.network.layers
+    layers, instant = trial.model.network.layers, trial.model.signal is not None and trial.model.signal.instant
     for start, activities in runs:
         handed: dict[int, Tensor | None] = {}
         for index in reversed(range(len(layers))):
-            above = carrier(layers, index, activities[index], trial.masks, handed)
+            above = carrier(layers, index, activities[index], trial.masks, handed, instant)
             # A phase that applies its changes runs before the signal has seen all phases: the read-out alone is taught.
             asks = trial.model.asks_hidden(phase.name) and not phase.applies
-            m = teacher.third_factor(index, phase.name, above) if asks or layers[index].role == "readout" else None
-            m = None if m is None else m.window(start, start + activities[index].steps)
+            m, stop = None, start + activities[index].steps
+            if asks or layers[index].role == "readout":
+                m = teacher.third_factor(index, phase.name, above, start, stop)
             if m is not None or not trial.model.reads_m(layers[index].role, phase.name):
                 change = learn_one(teacher, phase, record, index, activities[index], m, carries[index], whole, start)
                 sent = teacher.sent(index)
@@ -220,6 +221,8 @@ def learn_one(
     view = LocalView(
         layer, phase.name, activity, m, trial.learned.parameters, trial.model.rule.constants,
         trial.model.rule.declared_traces, carry, whole, output, record.drive.context,
+        instant=trial.model.signal is not None and trial.model.signal.instant,
+        chip=trial.model.chip, first=start,
     )  # fmt: skip
     statistics = own_statistics(layer, trial.learned.update)
     if trial.probe is not None:
@@ -240,7 +243,8 @@ def check_window(model: Model, window: int, steps: int) -> None:
     """
     if window >= steps:
         return
-    if model.signal is not None and (model.signal.varies or model.signal.every is not None):
+    varies = model.signal is not None and model.signal.varies and not model.signal.instant
+    if model.signal is not None and (varies or model.signal.every is not None):
         raise UserError(
             f"rule '{model.rule.name}' needs every step of a trial at once: its signal runs through time on its own. "
             f"Use --schedule by_layer"

@@ -22,7 +22,7 @@ Carried = Callable[[Callable[[str], Tensor]], Series]
 
 @dataclass
 class Teacher:
-    """Asks the signal for each layer's third factor, once a trial, and keeps what it answers.
+    """Asks the signal for each layer's third factor, once a trial or once a window, and keeps what it answers.
 
     Args:
         trial: the batch.
@@ -34,7 +34,7 @@ class Teacher:
         samples: B, by which the signal's gradients are divided.
         gradients: of the signal's own parameters, averaged over samples.
         answers: of the signal, by layer.
-        third_factors: by layer, m in the phase "input".
+        third_factors: by layer, m in the phase "input"; of the last window where the signal is asked for each one.
     """
 
     trial: Trial
@@ -47,21 +47,32 @@ class Teacher:
     answers: dict[str, ThirdFactor] = field(default_factory=dict)
     third_factors: dict[str, Series] = field(default_factory=dict)
 
-    def third_factor(self, index: int, phase: str, carried: Carried | None) -> Series | None:
-        """The third factor of one layer in one phase.
+    def third_factor(
+        self, index: int, phase: str, carried: Carried | None, start: int = 0, stop: int | None = None
+    ) -> Series | None:
+        """The third factor of one layer in one phase and window.
 
         Args:
             index: of the layer.
             phase: its name.
             carried: what the layers above hand down; None where none has learned yet.
+            start: first step of the window.
+            stop: the step behind its last one; None for the end of the trial.
 
         Returns:
-            m, (T, B, *shape) or constant (B, *shape); None where the phase has none.
+            m, (stop - start, B, *shape) or constant (B, *shape); None where the phase has none.
         """
         m = self._third_factor(index, phase, carried)
         if m is not None and phase == "input":
             self.third_factors[self.trial.model.network.layers[index].name] = m
-        return m
+        if m is None or self._asks_anew(index):
+            return m
+        return m.window(start, self.trial.steps if stop is None else stop)
+
+    def _asks_anew(self, index: int) -> bool:
+        """Whether the signal is asked for a layer in each window, since m of a step is made of that step alone."""
+        signal = self.trial.model.signal
+        return signal is not None and signal.instant and self.trial.model.network.layers[index].role == "hidden"
 
     def sent(self, index: int) -> Series | None:
         """What the signal's own reverse circuit sends from a layer to those below; None where it has none."""
@@ -78,7 +89,7 @@ class Teacher:
             return spread_in_time(self.output.m, layer.shape, self.trial.steps)
         if model.signal is None:
             return None
-        if layer.name not in self.answers:
+        if layer.name not in self.answers or self._asks_anew(index):
             self.answers[layer.name] = self._ask(index, carried)
         return self.answers[layer.name].m.get(phase)
 

@@ -8,6 +8,7 @@ from functools import cached_property, partial
 
 from torch import Tensor
 
+from neurorules.contracts.device_hooks import Place
 from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.series import Series, per_step
 from neurorules.language.rules import Phase
@@ -157,6 +158,7 @@ class Trial:
             injected=injected, offset=None if index else drive.offset, raw=first_current,
             masks=masks, training=training,
             summary=signal.summary if signal is not None and layer.role == "hidden" else None,
+            chip=self.model.chip, place=Place(phase.name, layer.name, start),
         )  # fmt: skip
         if masks:
             activity.kept = kept_of(self.model.network.layers, index, masks)

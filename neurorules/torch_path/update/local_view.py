@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from torch import Tensor
 
+from neurorules.contracts.chip import Chip
 from neurorules.contracts.normalisation import UpdateStatistics
 from neurorules.contracts.parameter_key import key_of
 from neurorules.contracts.series import Series
@@ -70,6 +71,10 @@ class LocalView:
         whole: whether the window is the whole trial, so that the eligibility may run backwards.
         output: prediction and target, spread over the trial's steps, for a read-out's texts; else None.
         context: what a signal's parameter was multiplied with to drive the phase (`PhaseDrive.context`).
+        instant: whether layers below are handed the post factor of the step alone, also by a text that goes through
+            time (`dv_dw`).
+        chip: what the layer runs on; None for no hardware model.
+        first: the window's first step.
         traced: by name, traces of this window that a text has asked for already; a trace moves on once a window.
     """
 
@@ -84,6 +89,9 @@ class LocalView:
     whole: bool
     output: Output | None = None
     context: Tensor | None = None
+    instant: bool = False
+    chip: Chip | None = None
+    first: int = 0
     traced: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

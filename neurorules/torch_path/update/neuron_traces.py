@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from neurorules.contracts.chip import Chip
+from neurorules.contracts.device_hooks import Place
 from neurorules.contracts.series import Series
 from neurorules.language.expressions import PAST, Call, Expression, Name, Number, calls_in, names_in, show
 from neurorules.language.neuron_trace import MEMBRANE, SPIKES, Trace
@@ -78,6 +80,8 @@ class Neurons:
         declared, key = self.view.traces[name], f"{self.key}.{name}"
         if key in self.view.traced:
             return Series(self.view.traced[key], False)
+        if self.view.chip is not None and self.view.chip.traces:
+            return Series(self._on_chip(declared, key, self.view.chip), False)
         if declared.spikes == "nearest":
             return Series(self._nearest(declared, key)[0], False)
         return Series(trace(self.view, key, self.brought(declared), declared.decay), False)
@@ -105,9 +109,19 @@ class Neurons:
                 key = f"{self.key}.delay({name}, {int(ago)})"
                 return delayed(self.view, key, self.series(name), int(ago))
         declared = self.view.traces[name]
-        if declared.spikes == "nearest":
+        on_chip = self.view.chip is not None and self.view.chip.traces
+        if declared.spikes == "nearest" and not on_chip:
             return self._nearest(declared, f"{self.key}.{name}")[1]
         return self.series(name).values - self.brought(declared).values
+
+    def _on_chip(self, declared: Trace, key: str, chip: Chip) -> Tensor:
+        """A trace by a chip's own trace step; its last value waits among the view's traces for the next window."""
+        view = self.view
+        brought = self.brought(declared).over_time(view.activity.steps)
+        place = Place(view.phase, view.layer.name, view.first)
+        view.traced[key] = chip.traced(place, declared, key, brought, view.carry.traces.get(key))
+        view.carry.traces[key] = view.traced[key][-1]
+        return view.traced[key]
 
     def _nearest(self, declared: Trace, key: str) -> tuple[Tensor, Tensor]:
         """A trace that each spike sets anew, after each step, and before the step has brought anything; (T, B, *shape).

@@ -82,12 +82,13 @@ def compare_steps(rule: Rule, outputs: Tensor, labels: Tensor, task: Task, score
         scored: how many of the last steps count, 1 .. T.
 
     Returns:
-        Prediction, target and error for each step, (T, B, O): of the step's own target, or of the average over the
+        Prediction, target and error for each step, (T, B, O): of the step's own output, or of the average over the
         steps that count; divided by their number, and 0 at the steps before them.
     """
     first, last = len(outputs) - scored, outputs[len(outputs) - scored :]
-    if task in PER_STEP:
-        compared = compare_output(rule, last.transpose(0, 1), labels[:, first:], task)
+    if task in PER_STEP or rule.errors == "step":
+        own = labels[:, first:] if task in PER_STEP else labels[:, None].expand(-1, scored, *labels.shape[1:])
+        compared = compare_output(rule, last.transpose(0, 1), own, task)
         values = [value.transpose(0, 1) for value in compared]
     else:
         compared = compare_output(rule, last.mean(0), labels, task)

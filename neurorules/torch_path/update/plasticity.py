@@ -79,7 +79,7 @@ def _change_weights(view: LocalView, group: Group, factors: PostFactors, name: s
             if entry.name in view.activity.pre_mean and (group.eligible or group.pre == CENTRED_SPIKES):
                 change = change.sub_(correlate_mean(view, entry, w, post))  # both are new
         factors.gathered.add(weights, _scaled(view, group, w, change))
-    return post.values
+    return factors.of_step(group) if view.instant and group.eligible else post.values
 
 
 def _change_by_lingering(

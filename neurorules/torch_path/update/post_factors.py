@@ -78,6 +78,18 @@ class PostFactors:
             post = norm(reverse_scan(self.view, post))
         return Series.of(post, self.view.layer.shape)
 
+    def of_step(self, group: Group) -> Tensor:
+        """Post factor with respect to the current of the same step alone, the normalisation's statistics held fixed.
+
+        Args:
+            group: of a text that goes through time.
+
+        Returns:
+            The factor, (T, B, *shape) or constant (B, *shape).
+        """
+        post, gain = post_value(self.view, group.post, lambda a: a), self.view.activity.gain
+        return post if gain is None else post * gain
+
     def of_neurons(self, group: Group, name: str) -> Series:
         """Post factor with respect to what reaches the neurons behind the normalisation, forwards in time.
 

@@ -8,6 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from neurorules.contracts.device import DEVICES, Device
+from neurorules.contracts.device_hooks import ALONE, HOOKS
+from neurorules.language.errors import UserError
 
 SEED_STRIDE = 1_000_003
 """The step between the seeds of neighbours, so large that the chips of two runs with near seeds differ."""
@@ -50,8 +52,8 @@ class DeviceChain:
             The weights as the last device stores them, and the state afterwards.
         """
         for position, device in enumerate(self.devices):
-            w, own = device.on_parameters(_own(state, position), name, w)
-            state = _merged(state, position, own)
+            w, own = device.on_parameters(own_state(state, position), name, w)
+            state = merged(state, position, own)
         return w, state
 
     def on_read(self, state: dict[str, Any], name: str, w: Tensor) -> Tensor:
@@ -66,7 +68,7 @@ class DeviceChain:
             The weights as the last device applies them.
         """
         for position, device in enumerate(self.devices):
-            w = device.on_read(_own(state, position), name, w)
+            w = device.on_read(own_state(state, position), name, w)
         return w
 
     def on_update(self, state: dict[str, Any], name: str, w: Tensor, dw: Tensor) -> tuple[Tensor, dict[str, Any]]:
@@ -83,21 +85,52 @@ class DeviceChain:
         """
         stored, asked = w + dw, dw
         for position, device in enumerate(self.devices):
-            stored, own = device.on_update(_own(state, position), name, w, asked)
-            state, asked = _merged(state, position, own), stored - w
+            stored, own = device.on_update(own_state(state, position), name, w, asked)
+            state, asked = merged(state, position, own), stored - w
         return stored, state
 
 
-def _own(state: dict[str, Any], position: int) -> dict[str, Any]:
+def own_state(state: dict[str, Any], position: int) -> dict[str, Any]:
+    """The state of one device of a chain.
+
+    Args:
+        state: of all devices.
+        position: of the device, from 0.
+
+    Returns:
+        Its state, by its own names.
+    """
     mark = f"{position}/"
     return {key[len(mark) :]: value for key, value in state.items() if key.startswith(mark)}
 
 
-def _merged(state: dict[str, Any], position: int, own: dict[str, Any]) -> dict[str, Any]:
+def merged(state: dict[str, Any], position: int, own: dict[str, Any]) -> dict[str, Any]:
+    """The state of a chain with that of one device put in its place.
+
+    Args:
+        state: of all devices; not modified.
+        position: of the device, from 0.
+        own: its state, by its own names.
+
+    Returns:
+        The state of all devices.
+    """
     return {**state, **{f"{position}/{key}": value for key, value in own.items()}}
 
 
 def chain(text: str) -> Device:
-    """A device by name and options; several that are joined by `+` act in that order."""
-    devices = tuple(DEVICES.make(piece) for piece in text.split("+"))
+    """A device by name and options; several that are joined by `+` act in that order.
+
+    Raises:
+        UserError: an unknown device or option, or devices that both bring what there can be only one of.
+    """
+    pieces = text.split("+")
+    devices = tuple(DEVICES.make(piece) for piece in pieces)
+    for hook, what in ALONE.items():
+        both = [piece for piece, device in zip(pieces, devices, strict=True) if isinstance(device, HOOKS[hook])]
+        if len(both) > 1:
+            raise UserError(
+                f"devices '{both[0]}' and '{both[1]}' cannot be joined by +: each brings {what}, and there can be one. "
+                f"Use one of them"
+            )
     return devices[0] if len(devices) == 1 else DeviceChain(devices)

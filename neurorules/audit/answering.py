@@ -1,0 +1,127 @@
+"""A fresh process that answers questions, each in a copy of itself, so that no answer sees what another one left.
+
+Loading torch takes longer than most answers. Where many questions follow each other, one process loads it for all.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import traceback
+from typing import Any, NamedTuple, TextIO
+
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+"""A process of several threads cannot be copied safely, and its sums may depend on their number."""
+COPIES = sys.platform != "win32"
+"""Whether the system can copy a process. Where it cannot, a process answers one question and ends."""
+
+
+class Printed(NamedTuple):
+    """What a function printed in a copy of the process.
+
+    Args:
+        whole: whether it came to its end.
+        out: its standard output.
+        err: its standard error.
+    """
+
+    whole: bool
+    out: str
+    err: str
+
+
+class Answering:
+    """The process, seen from the one that asks."""
+
+    def __init__(self) -> None:
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the process
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", "from neurorules.audit.answering import serve; serve()"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True,
+            env={**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )  # fmt: skip
+
+    def ask(self, module: str, question: str) -> Printed:
+        """Let `answer()` of a module answer, in this process's folder, environment and path of modules.
+
+        Args:
+            module: its dotted name.
+            question: what the function reads from its standard input.
+        """
+        here = {"folder": os.getcwd(), "environment": {**os.environ, **ONE_THREAD}, "path": sys.path}
+        assert self.process.stdin is not None and self.process.stdout is not None
+        try:
+            self.process.stdin.write(json.dumps({"module": module, "question": question, **here}) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except OSError:
+            line = ""
+        if line:
+            return Printed(*json.loads(line))
+        self.process.wait()
+        self.errors.seek(0)
+        return Printed(False, "", self.errors.read())
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process has ended, or answers no more questions."""
+        return self.process.poll() is not None
+
+    def close(self) -> None:
+        """End the process, whatever it does."""
+        self.process.kill()
+        self.process.communicate()
+        self.errors.close()
+
+
+def serve() -> None:
+    """In the fresh process: answer one question after another, until no more can come."""
+    questions, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(2, 1)  # what is printed here goes where errors go
+    for line in questions:
+        asked = json.loads(line)
+        function = importlib.import_module(asked["module"])
+        print(json.dumps(_answered(function, asked)), file=answers, flush=True)
+        if not COPIES:
+            return
+
+
+def _answered(module: Any, asked: dict[str, Any]) -> Printed:
+    """Answer one question in a copy of this process."""
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        child = os.fork() if COPIES else 0
+        if child == 0:
+            whole = _answer(module, asked, out, err)
+            if COPIES:
+                os._exit(0 if whole else 1)
+        else:
+            whole = os.waitpid(child, 0)[1] == 0
+        out.seek(0)
+        err.seek(0)
+        return Printed(whole, out.read(), err.read())
+
+
+def _answer(module: Any, asked: dict[str, Any], out: TextIO, err: TextIO) -> bool:
+    """In the copy: take on the folder, the environment and the path of the one who asks, and answer."""
+    os.dup2(out.fileno(), 1)
+    os.dup2(err.fileno(), 2)
+    sys.stdin, sys.path[:] = io.StringIO(asked["question"]), asked["path"]
+    os.environ.clear()
+    os.environ.update(asked["environment"])
+    try:
+        os.chdir(asked["folder"])
+        module.answer()
+        whole = True
+    except BaseException:
+        traceback.print_exc()
+        whole = False
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return whole

@@ -1,0 +1,71 @@
+"""E-prop: every synapse keeps a low-pass of its eligibility, and learns from the error of each step."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from neurorules.language.eligibility import Eligibility
+from neurorules.language.neuron_trace import Trace
+from neurorules.language.ranges import BelowOne, Fraction, NonNegative, ranged
+from neurorules.language.rules import DELTA_RULE, Defaults, Plasticity, Rule, Source
+from neurorules.language.signal_spec import SignalSpec
+from neurorules.rules._online import adaptive
+
+
+@ranged("rule 'eprop'")
+def eprop(
+    *,
+    feedback: Literal["random", "symmetric"] = "random",
+    alpha: BelowOne = 0.9,
+    kappa: BelowOne = 0.9,
+    adaptation: NonNegative = 0.0,
+    rho: Fraction = 0.95,
+) -> Rule:
+    """E-prop: the change of a weight is the broadcast error of each step times a low-pass of psi times a trace.
+
+    Without adaptation neurons are `lif`; with it they are `alif`, and the eligibility also follows how a synapse has
+    moved the threshold. Name the neurons' and the read-out's decays here as well where other ones are asked for.
+
+    Args:
+        feedback: what carries the error to the neurons: random weights, or the transpose of the read-out's (symmetric,
+            where it reads every hidden layer).
+        alpha: decay of the membrane per step.
+        kappa: decay of the read-out's membrane per step, with which eligibilities are filtered.
+        adaptation: rise of the threshold per spike.
+        rho: decay of that rise per step.
+
+    Returns:
+        The rule with its texts, eligibilities, signal, default settings and source.
+    """
+    e, own, constants, neuron = adaptive(alpha, rho, adaptation)
+    return Rule(
+        name="eprop",
+        plasticity=(
+            Plasticity("w", "-through_norm(m_post) * e_bar", statistics="held"),
+            Plasticity("b", "-m_post * e_bias_post"),
+            *DELTA_RULE,
+        ),
+        signal=SignalSpec("dfa", {"feedback": feedback}),
+        errors="step",
+        constants=constants,
+        traces=(Trace("held", alpha, "1"), Trace("e_bias", kappa, "psi(v) * held")),
+        eligibilities=(*own, Eligibility("e_bar", kappa, f"psi(v_post) * {e}")),
+        defaults=Defaults(neuron=neuron, readout_neuron=f"leaky_readout:beta={kappa:g}"),
+        source=Source(
+            "G. Bellec, F. Scherr, A. Subramoney, E. Hajek, D. Salaj, R. Legenstein, W. Maass",
+            2020,
+            "A solution to the learning dilemma for recurrent networks of spiking neurons",
+            (
+                "weights change once a trial, by the sum over its steps; the error is that of each step's softmax",
+                "resets are held fixed; psi is the neuron's own surrogate, the paper's is a triangle of height 0.3",
+                "no regularisation of firing rates, and no neuron is refractory",
+                "biases learn too; where thresholds adapt, their eligibility leaves that out",
+                "random feedback has variance one over the layer's size, where the paper's has one",
+                "by default streaming normalisation, whose gain stands in the update (norm none: neither)",
+            ),
+            link="https://doi.org/10.1038/s41467-020-17236-y",
+        ),
+    )
+
+
+ENTRY = eprop

@@ -1,0 +1,70 @@
+"""Online spatio-temporal learning: exact eligibilities through leak and reset, times this step's error."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from neurorules.language.eligibility import Eligibility
+from neurorules.language.ranges import BelowOne, ranged
+from neurorules.language.rules import DELTA_RULE, Defaults, Plasticity, Rule, Source
+from neurorules.language.signal_spec import SignalSpec
+from neurorules.rules._online import CENTRED, Reset, through_reset
+
+
+@ranged("rule 'ostl'")
+def ostl(
+    *,
+    beta: BelowOne = 0.9,
+    resets: Reset = "subtract",
+    reset: Literal["differentiated", "fixed"] = "differentiated",
+    feedback: Literal["transpose", "fixed"] = "transpose",
+) -> Rule:
+    """Online spatio-temporal learning: exact eligibilities through leak and reset, times this step's error.
+
+    Args:
+        beta: decay of the neurons' membrane per step.
+        resets: how the neurons reset, whose threshold is 1.
+        reset: whether the eligibility goes through the reset's derivative, or takes resets as fixed. Fixed resets that
+            subtract leave the presynaptic trace of `ottt`.
+        feedback: what carries the errors down: transposed forward weights, or fixed random ones (OSTL rnd).
+
+    Returns:
+        The rule with its texts, eligibility, signal, default settings and source.
+    """
+    traces, eps, constants = through_reset(beta, resets)
+    if reset == "fixed":
+        traces, constants = (), {"beta": beta} if resets == "zero" else {}
+        eps = Eligibility("eps", "beta * (1 - delay(S_post, 1))" if resets == "zero" else beta, CENTRED)
+    return Rule(
+        name="ostl",
+        plasticity=(
+            Plasticity("w", "-through_norm(m_post * psi(v_post)) * eps"),
+            Plasticity("b", "-m_post * psi(v_post)"),
+            *DELTA_RULE,
+        ),
+        signal=SignalSpec("spatial", {"feedback": feedback}),
+        errors="step",
+        constants=constants,
+        traces=traces,
+        eligibilities=(eps,),
+        defaults=Defaults(neuron=f"lif:beta={beta:g}:reset={resets}"),
+        source=Source(
+            "T. Bohnstingl, S. Wozniak, A. Pantazi, E. Eleftheriou",
+            2023,
+            "Online spatio-temporal learning in deep neural networks",
+            (
+                "weights change once a trial, by the sum over its steps",
+                "recurrent layers have the eligibility of each neuron's own membrane (the paper's form without H)",
+                "psi is the neuron's own surrogate, and the threshold is 1",
+                *(("resets are held fixed",) if reset == "fixed" else ()),
+                *(("errors come down through fixed random weights",) if feedback == "fixed" else ()),
+                "biases have no trace: they learn by the step's psi alone",
+                "cross-entropy of each step, Adam and streaming normalisation, which centres and decorrelates the "
+                "update (norm none: neither)",
+            ),
+            link="https://arxiv.org/abs/2007.12723",
+        ),
+    )
+
+
+ENTRY = ostl

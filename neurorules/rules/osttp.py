@@ -1,0 +1,56 @@
+"""Online spatio-temporal learning with target projection: the label, through a fixed matrix, times an eligibility."""
+
+from __future__ import annotations
+
+from neurorules.language.ranges import BelowOne, ranged
+from neurorules.language.rules import DELTA_RULE, Defaults, Plasticity, Rule, Source
+from neurorules.language.signal_spec import SignalSpec
+from neurorules.rules._online import Reset, through_reset
+
+
+@ranged("rule 'osttp'")
+def osttp(*, beta: BelowOne = 0.9, resets: Reset = "subtract") -> Rule:
+    """Online spatio-temporal learning with target projection: the label, projected at random, times an eligibility.
+
+    The eligibility is that of `ostl`, through leak and reset, and the third factor that of `drtp`.
+
+    Args:
+        beta: decay of the neurons' membrane per step.
+        resets: how the neurons reset, whose threshold is 1.
+
+    Returns:
+        The rule with its texts, eligibility, signal, default settings and source.
+    """
+    traces, eps, constants = through_reset(beta, resets)
+    return Rule(
+        name="osttp",
+        plasticity=(
+            Plasticity("w", "-through_norm(m_post * psi(v_post)) * eps"),
+            Plasticity("b", "-m_post * psi(v_post)"),
+            *DELTA_RULE,
+        ),
+        signal=SignalSpec("drtp"),
+        errors="step",
+        constants=constants,
+        traces=traces,
+        eligibilities=(eps,),
+        defaults=Defaults(neuron=f"lif:beta={beta:g}:reset={resets}"),
+        source=Source(
+            "T. Ortner, L. Pes, J. Gentinetta, C. Frenkel, A. Pantazi",
+            2023,
+            "Online spatio-temporal learning with target projection",
+            (
+                "weights change once a trial, by the sum over its steps",
+                "descends -B y*, as drtp here; B is symmetric about zero, so that the sign is free",
+                "recurrent layers have the eligibility of each neuron's own membrane alone",
+                "psi is the neuron's own surrogate, and the threshold is 1",
+                "biases have no trace: they learn by the step's psi alone",
+                "by default Adam, and the update is centred and decorrelated by streaming normalisation (norm none: "
+                "neither)",
+            ),
+            link="https://arxiv.org/abs/2304.05124",
+        ),
+    )
+
+
+ENTRY = osttp

@@ -1,0 +1,52 @@
+"""Backpropagation through space alone: the output error of each step, carried down through the weights of that step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from neurorules.contracts.net_shape import NetShape
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
+from neurorules.contracts.target import TASKS
+from neurorules.contracts.view import View, bought
+from neurorules.signals._feedback import layer_feedback, layer_feedback_name
+
+
+@dataclass(frozen=True)
+class SpatialBackpropagation(Signal):
+    """m_l[t] = B_{l+1} d_{l+1}[t], d what the text of the layer above makes of its own m[t] at the same step.
+
+    Nothing travels back in time: neither through membranes nor through recurrent connections, so that m of a step is
+    there as soon as the output error of the step is. Source: Xiao et al. 2022, arXiv 2210.04195.
+
+    Args:
+        feedback: transpose, for B = W^T; or fixed, for random weights that are drawn once, as in `fa`.
+    """
+
+    feedback: Literal["transpose", "fixed"] = "transpose"
+    tasks = frozenset(TASKS)
+    steps_apart = True
+    varies = True
+    known = "error"
+
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override]
+        """The error, the layers above, and what it comes through: their weights, or fixed feedback."""
+        through = "weight_transport" if self.feedback == "transpose" else "fixed_feedback"
+        return frozenset({"target", "output_error", "above", through})
+
+    def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
+        return layer_feedback(net, generator) if self.feedback == "fixed" else {}
+
+    def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
+        above = bought(view.above, "above")
+        fixed = self.feedback == "fixed"
+        errors = above(lambda name: state[layer_feedback_name(name)]) if fixed else above()
+        return ThirdFactor({"input": errors.like(-errors.values)}, {}, {})
+
+
+ENTRY = SpatialBackpropagation
