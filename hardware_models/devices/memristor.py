@@ -64,7 +64,7 @@ class Memristor:
     rounding: Literal["stochastic", "nearest"] = "stochastic"
     headroom: Positive = 4.0
     chip: Whole | None = None
-    ideal: ClassVar[str] = "law=constant:pulse=1e-6:device_spread=0:cycle_spread=0:asymmetry=0:write_noise=0"
+    ideal: ClassVar[str] = "law=constant:pulse=1e-6:device_spread=0:cycle_spread=0:asymmetry=0:write_noise=0:dead=0"
 
     @property
     def numbers(self) -> Memristors:

@@ -57,7 +57,7 @@ def write_nir(
     else:
         learner = restore_learner(Path(source), data_dir, device="cpu")
     step = step or STEP_SECONDS
-    graph = learner.to_nir(step, reset)
+    graph = learner.to_nir(dt=step, reset=reset)
     write_graph(out, graph)
     counts = {"nodes": len(graph.nodes), "edges": len(graph.edges)}
     return {"source": source, "out": str(out), **counts, "step_s": step, "net": line_of(learner.model.network)}

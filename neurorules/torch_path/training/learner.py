@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from inspect import getdoc
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -224,18 +224,12 @@ class Learner:
         return to_sequential(self.model.network.bound(self.learned.parameters), self.learned, self.store.frozen)
 
     @own_session()
-    def to_nir(self, dt: float = 1e-4, reset: Literal["refuse", "metadata"] = "refuse") -> Any:
-        """The trained network as a graph of NIR, whose equations by steps of `dt` are the net's.
-
-        Args:
-            dt, reset: as in `exchange.nir.write.graph_of`, which lists the errors.
-
-        Returns:
-            A `nir.NIRGraph`, which `nir.write` stores.
-        """
+    def to_nir(self, **options: Any) -> Any:
+        """The trained network as a `nir.NIRGraph`; options and errors are those of `exchange.nir.write.graph_of`."""
         from neurorules.exchange.nir.write import graph_of
 
-        return graph_of(self.model.network, self.seen(), self.store.frozen, dt, reset)
+        self.outstanding.settle()
+        return graph_of(self.model.network, self.seen(), self.store.frozen, **options)
 
     @own_session()
     def write_back(self, module: torch.nn.Module) -> None:
