@@ -85,8 +85,12 @@ def by_hand(products: tuple[Product, ...], w: int, x: list[int], y: list[int], t
     return {max(-256, min(255, whole)) for whole in (total >> 7, -(-total >> 7))}
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_whole_numbers_are_exact_where_nothing_is_random(seed: int) -> None:
+def test_whole_numbers_are_exact_where_nothing_is_random() -> None:
+    assert sum(_exact_epochs(seed) for seed in range(40)) > 100
+
+
+def _exact_epochs(seed: int) -> int:
+    """Six epochs of a random rule on one synapse: how many had a sum without a fraction; all of them are checked."""
     draw = random.Random(seed)
     epoch = draw.choice([1, 2, 5])
     names = ("x1", "y1", "w", None)
@@ -120,7 +124,7 @@ def test_whole_numbers_are_exact_where_nothing_is_random(seed: int) -> None:
         w = int(state.w)
         assert w in may_come and int(state.x["x1"]) == x and int(state.y["y1"]) == y
         exact += len(may_come) == 1
-    assert exact >= 1
+    return exact
 
 
 def test_traces_decay_right_on_average_and_stay_within_seven_bits() -> None:
