@@ -9,14 +9,16 @@ from typing import Annotated, Any, Literal
 import torch
 from torch import Tensor
 
+from hardware_models.loihi.fit import misfits
 from hardware_models.loihi.neuron import HIGHEST_THRESHOLD, on_loihi
 from hardware_models.loihi.synapse import SignMode, Synapse
 from hardware_models.rounding import nearest, stochastic
-from neurorules.contracts.device_hooks import Codes
+from neurorules.contracts.device_hooks import Codes, Misfit
 from neurorules.contracts.neuron import Neuron
 from neurorules.contracts.parameter_key import key_of
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Positive, Range, Whole, ranged
+from neurorules.language.rules import Rule
 
 SEED_OFFSET = 5_000_011
 """Added to the seed, so that rounding is independent of the initial weights, which have the same seed."""
@@ -182,6 +184,17 @@ class Loihi:
         synapse, grain = self.synapse, self._grain(state, name)
         whole = nearest(w.double() / grain).to(torch.int64) * synapse.grain
         return Codes(whole, grain / synapse.grain, synapse.lowest, synapse.highest)
+
+    def misfits(self, rule: Rule) -> tuple[Misfit, ...]:
+        """What of a rule does not fit the chip's learning engine.
+
+        Args:
+            rule: as a user names it.
+
+        Returns:
+            A line for each term of its texts for hidden weights.
+        """
+        return misfits(rule)
 
     def energy_pJ(self, spikes: float, synops: float) -> float:
         """Energy of a sample's synaptic operations and spikes; neurons, learning and leakage are left out.

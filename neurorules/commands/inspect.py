@@ -42,11 +42,21 @@ def list_entries(
             "exporters or plots.",
         ),
     ],
+    hardware: Annotated[
+        str | None,
+        typer.Option(
+            help="Of rules: whether each fits the learning engine of a device, such as loihi, and what of it does not.",
+            autocompletion=parts("hardware"),
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """List what there is of one kind, and what options it takes."""
     from neurorules.runner.catalogue import catalogue
 
+    if hardware is not None:
+        _list_fits(kind, hardware, json)
+        return
     entries = catalogue(kind)
     if json:
         print_json({kind: entries})
@@ -55,6 +65,25 @@ def list_entries(
     print_table(columns, [[str(entry[column]) for column in columns] for entry in entries], WIDEST)
     if kind in SHORT:
         print(MORE[kind])
+
+
+def _list_fits(kind: str, hardware: str, json: bool) -> None:
+    from neurorules.language.errors import UserError
+    from neurorules.runner.fit import fits
+
+    if kind != "rules":
+        raise UserError(f"--hardware asks which rules fit a device, and '{kind}' are no rules. Use: list rules")
+    rows = fits(hardware)
+    if json:
+        print_json({"hardware": hardware, "rules": rows})
+        return
+    for row in rows:
+        print(f"{row['name']}: {'fits' if row['fits'] else 'does not fit'}")
+        for misfit in row["misfits"]:
+            print(_wrapped(f"{misfit['term']} (phase {misfit['phase']}): {misfit['why']}", "  - "))
+        for nearest in dict.fromkeys(misfit["nearest"] for misfit in row["misfits"]):
+            print(_wrapped(f"nearest text that fits: {nearest or 'none'}", "    "))
+    print("\nx1 and y1 are low-pass traces of spikes. Read-out and biases learn beside the chip, and are not checked.")
 
 
 def cite(

@@ -165,6 +165,40 @@ class Choosy(Protocol):
         ...
 
 
+class Misfit(NamedTuple):
+    """A term of a rule that a device's own learning engine cannot compute.
+
+    Args:
+        role: of the layers whose text it is, "hidden" or "readout".
+        phase: in which the text holds.
+        term: as the text writes it.
+        why: it does not fit.
+        nearest: the nearest text that fits; None where nothing of it is left.
+    """
+
+    role: str
+    phase: str
+    term: str
+    why: str
+    nearest: str | None
+
+
+@runtime_checkable
+class FitsRules(Protocol):
+    """A device with a learning engine of its own, which says what fits it."""
+
+    def misfits(self, rule: Rule) -> tuple[Misfit, ...]:
+        """What of a rule's texts does not fit the engine.
+
+        Args:
+            rule: as a user names it.
+
+        Returns:
+            A line for each term; empty for a rule that fits.
+        """
+        ...
+
+
 @runtime_checkable
 class UpdatesMetered(Protocol):
     """A device that says what its neurons' updates cost; `contracts.device.Metered` says it of spikes and synapses."""

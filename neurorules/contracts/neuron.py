@@ -201,11 +201,13 @@ class Neuron(ABC, Generic[State]):
         """
 
     def many_steps(self, state: State, currents: Tensor) -> tuple[Tensor, Observed, State] | None:
-        """What `step` gives in several steps, for a neuron without `dynamics` that has a faster way; None by default.
+        """Several steps at once, for a neuron without `dynamics` that has a faster way; None by default.
 
         Args:
-            state: the state after the step before.
-            currents: of the steps, (T, B, *shape).
+            state, currents: after the step before, and of the steps, (T, B, *shape).
+
+        Returns:
+            What `step` gives in each of them, and the state after the last.
         """
         return None
 
@@ -236,9 +238,8 @@ class Neuron(ABC, Generic[State]):
         return 0.0
 
     def decays(self) -> tuple[float, ...] | None:
-        """The decays of the low-pass filters in a row that lead from the current to v; None where spikes gate them.
-
-        Eligibilities step by step are then traces.
+        """The decays of the low-pass filters in a row that lead from the current to v, so that eligibilities step by
+        step are traces; None where spikes gate them.
         """
         return None
 
