@@ -10,6 +10,7 @@ import json
 import sys
 from pathlib import Path
 
+from constants import with_constants
 from pages import Prose, unvouched, with_sentences, with_tables
 from stored import FOLDER, FigureError, opened
 
@@ -33,7 +34,7 @@ def main(arguments: list[str]) -> int:
         listed = Prose.of(prose.get(name, {}))
         text = path.read_text(encoding="utf-8")
         try:
-            made = with_sentences(name, with_tables(name, text), listed)
+            made = with_sentences(name, with_tables(name, with_constants(text)), listed)
             faults += unvouched(name, made, listed)
         except FigureError as error:
             faults.append(str(error))

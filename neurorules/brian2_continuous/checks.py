@@ -9,7 +9,7 @@ from neurorules.brian2_continuous.circuits import CIRCUITS
 from neurorules.brian2_continuous.parts.continuous_neuron import ContinuousNeuron
 from neurorules.brian2_continuous.parts.neurons import NEURONS
 from neurorules.brian2_continuous.parts.plan import Plan
-from neurorules.language.config import TrainConfig
+from neurorules.language.config import SETTINGS, TrainConfig
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import convert_options, parse_named
 from neurorules.rules import RULES
@@ -33,6 +33,14 @@ FIXED = {
     "scores": ("membrane", "the read-out sends no spikes"),
 }
 """Settings that have a single value in continuous time, each with that value and the reason."""
+LEFT_OPEN = {name: setting.default for name, setting in SETTINGS.items()}
+"""What a setting is where nobody gives it."""
+ONE_OF = {
+    "batch_size": ((1, LEFT_OPEN["batch_size"]), "weights change after every presentation"),
+    "precision": (("float64", LEFT_OPEN["precision"]), "equations are computed in float64"),
+}
+"""Settings whose default belongs to the torch path: the value that they have in continuous time, the default, which a
+user cannot be told from, and the reason."""
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +60,9 @@ def check_config(config: TrainConfig) -> Plan:
         )
     for setting, (only, why) in FIXED.items():
         check_fixed(setting, getattr(config, setting), only, why)
+    for setting, (legal, why) in ONE_OF.items():
+        if getattr(config, setting) not in legal:
+            check_fixed(setting, getattr(config, setting), legal[0], why)
     plan = CIRCUITS.make(name)
     assert isinstance(plan, Plan)
     return plan.of(RULES.make(config.rule))
@@ -88,13 +99,17 @@ def neuron_of(text: str) -> ContinuousNeuron:
     return factory(**convert_options(f"neuron '{name}' in continuous time", factory, options))
 
 
-def warn_of_time(neuron: ContinuousNeuron) -> None:
-    """Warn where a step is too long for the fastest time constant, or a presentation too short for the slowest."""
+def check_times(neuron: ContinuousNeuron) -> None:
+    """Refuse a step that is too long for the fastest time constant; warn of presentations too short for the slowest.
+
+    Raises:
+        UserError: the fastest time constant is shorter than two steps.
+    """
     if neuron.dt_ms > neuron.fastest_ms / 2:
-        _log.warning(
-            "dt_ms is %g, and the fastest time constant %g ms: steps are too long for it. Use dt_ms of at most %g",
-            neuron.dt_ms, neuron.fastest_ms, neuron.fastest_ms / 2,
-        )  # fmt: skip
+        raise UserError(
+            f"the fastest time constant is {neuron.fastest_ms:g} ms, and dt_ms is {neuron.dt_ms:g}: it would pass in "
+            f"less than two steps. Use dt_ms of at most {neuron.fastest_ms / 2:g}, or a longer time constant"
+        )
     if neuron.period_ms < 2 * neuron.slowest_ms:
         _log.warning(
             "a presentation lasts %g ms, and the slowest time constant is %g ms: samples run into each other. Use "

@@ -44,6 +44,9 @@ PARAMETERS = ("w", "b")
 THIRD_FACTOR = "m"
 """A variable that is computed once, after a presentation: a sample's is read at the step behind its last one."""
 _DECLARED = re.compile(r"(?:d(\w+)/dt\s*=|(\w+)\s*[:=])")
+_UNIT = re.compile(r" : (\w+)(?: \(.*\))?$")
+POTENTIALS = ("v", "u", "theta")
+"""Variables of a population that count in thresholds where its equations have a membrane in volt, `V_m`."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +101,9 @@ def record_circuit(
     stream.load(to_arrays(folder.load_weights()))
     parameters = {n: w for n, w in stream.parameters().items() if n in variables or n.rsplit(".", 1)[1] in variables}
     asked = {"variables": list(variables), "layers": layers and sorted(layers), "samples": samples, "part": part}
+    units = {name: unit for one in watched for name, unit in units_of(one.units).items() if name in one.variables}
     header = TraceHeader(
-        config.rule, {one.units.name: (one.units.size,) for one in watched}, dt_ms=circuit.dt_ms, seed=config.seed,
+        config.rule, {one.units.name: (one.units.size,) for one in watched}, circuit.dt_ms, units, config.seed,
         config=config.as_dict(), versions=versions(), parameters={n: w.shape for n, w in parameters.items()},
         recording=asked,
     )  # fmt: skip
@@ -141,6 +145,21 @@ def declared(units: Units) -> list[str]:
     """List the variables that a population's equations declare."""
     matches = (_DECLARED.match(line.strip()) for line in units.equations)
     return [match[1] or match[2] for match in matches if match is not None]
+
+
+def units_of(units: Units) -> dict[str, str]:
+    """Give the units of a population's variables.
+
+    Args:
+        units: the population.
+
+    Returns:
+        By variable "volt", "amp" or "coulomb", or "threshold" for a potential that counts in thresholds. A variable
+        that is missing here is a pure number.
+    """
+    matches = {name: _UNIT.search(line.strip()) for name, line in zip(declared(units), units.equations, strict=True)}
+    found = {name: match[1] for name, match in matches.items() if match is not None and match[1] != "1"}
+    return found | {name: "threshold" for name in POTENTIALS if name in matches and "V_m" in matches}
 
 
 def watched_of(circuit: Circuit, variables: Sequence[str], layers: Collection[str] | None) -> list[Watched]:

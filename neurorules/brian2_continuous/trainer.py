@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from neurorules.brian2_continuous.checks import check_config, check_fixed, neuron_of, warn_of_time
+from neurorules.brian2_continuous.checks import check_config, check_fixed, check_times, neuron_of
 from neurorules.brian2_continuous.parts.choose import machine_for
 from neurorules.brian2_continuous.parts.currents import currents_of
 from neurorules.brian2_continuous.parts.foresight import check_net
@@ -56,6 +56,7 @@ def settle(config: TrainConfig) -> SettledConfig:
         "lr": plan.lr * neuron.lr_scale if config.lr is None else config.lr,
         "readout_lr": plan.readout_lr if config.readout_lr is None else config.readout_lr,
         "batch_size": 1,
+        "precision": "float64",
     }
     return SettledConfig(**settings)
 
@@ -146,8 +147,8 @@ def prepare(config: SettledConfig, data: TrainingData, quiet: bool) -> CircuitRu
         A run at its start, without a folder.
 
     Raises:
-        UserError: the rule or a setting has no meaning in continuous time, the circuit does not fit in memory, or the
-            compiler fails.
+        UserError: the rule or a setting has no meaning in continuous time, a step is too long for a time constant, the
+            circuit does not fit in memory, or the compiler fails.
         MissingExtra: brian2 is not installed.
     """
     if data.source.task != "classes":
@@ -157,7 +158,7 @@ def prepare(config: SettledConfig, data: TrainingData, quiet: bool) -> CircuitRu
         )
     plan, net = check_config(config), net_of(config, data, PRESENTATIONS)
     check_net(net)
-    warn_of_time(net.neuron)
+    check_times(net.neuron)
     settings = plan.numbers(config.lr, config.readout_lr)
     circuit = plan.make(net, RULES.make(config.rule), settings, np.random.default_rng(config.seed))
     currents = currents_of(data.train)

@@ -129,4 +129,6 @@ def cite(
         for line in source["declarations"]:
             print(f"  with {line}")
         if source["continuous"] is not None:
-            print(f"\nIn continuous time (train --path continuous), 64 inputs, 16 rate units:\n{source['continuous']}")
+            print(
+                f"\nIn continuous time (train --path continuous), 64 inputs, 16 hidden units:\n{source['continuous']}"
+            )

@@ -95,6 +95,7 @@ class Source:
         title: of the paper.
         deviations: each choice that is not the paper's, one phrase each, without a full stop.
         link: the paper's address, `https://doi.org/...` or `https://arxiv.org/abs/...`; empty where it has none.
+        constants: by name of a constant or a trace of the rule, what the source has in its place, such as "20 ms".
 
     Raises:
         UserError: a link of another form.
@@ -105,6 +106,7 @@ class Source:
     title: str
     deviations: tuple[str, ...] = ()
     link: str = ""
+    constants: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.link and not self.link.startswith((DOI, ARXIV)):

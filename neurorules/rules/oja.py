@@ -33,6 +33,7 @@ def oja(*, decay: BelowOne = 0.8) -> Rule:
                 "a trial's change is the sum over its steps, averaged over the batch",
             ),
             link="https://doi.org/10.1007/BF00275687",
+            constants={"x": "none: an activity is a number, and not a trace"},
         ),
     )
 

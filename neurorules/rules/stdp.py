@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from neurorules.language.ranges import BelowOne, NonNegative, ranged
@@ -50,13 +51,20 @@ def stdp(
             (
                 "weights may have either sign, within -1 and 1; the paper's conductances lie within 0 and a maximum",
                 f"a pair within one step counts for {SAME_STEP[same_step]}",
-                "a_minus / a_plus is 1.2 by default; the paper has 1.05",
+                f"a_plus is {a_plus:g} and a_minus {a_minus:g}; the paper has 0.005 and 1.05 times as much",
+                f"traces decay by {decay:g} in a step{_time_constant(decay)}; the paper has 20 ms for both",
                 "neurons, input and read-out are those of a classifier; the paper's neuron hears Poisson trains",
                 "a trial's change is the sum over its steps, averaged over the batch",
             ),
             link="https://doi.org/10.1038/78829",
+            constants={"a_plus": "0.005", "a_minus": "0.00525", "x": "20 ms"},
         ),
     )
+
+
+def _time_constant(decay: float) -> str:
+    """The time constant of a decay in a step of 1 ms, for a reader; "" for a decay of 0, which has none."""
+    return f", {-1 / math.log(decay):.3g} ms at steps of 1 ms" if decay else ""
 
 
 ENTRY = stdp

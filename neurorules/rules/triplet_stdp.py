@@ -94,6 +94,10 @@ def triplet_stdp(
                 "a trial's change is the sum over its steps, averaged over the batch",
             ),
             link="https://doi.org/10.1523/JNEUROSCI.1425-06.2006",
+            constants={
+                **{name: f"{value:g}" for name, value in c._asdict().items() if name.startswith("a")},
+                **{name: f"{value:g} ms" for name, value in taus_ms.items()},
+            },
         ),
     )
 

@@ -60,6 +60,11 @@ def weight_dependent_stdp(
                 "a trial's change is the sum over its steps, averaged over the batch",
             ),
             link="https://doi.org/10.1523/JNEUROSCI.23-09-03697.2003",
+            constants={
+                **dict.fromkeys(("mu_plus", "mu_minus"), "any from 0 to 1"),
+                **{name: f"{value}, of NEST's stdp_synapse" for name, value in (("rate", "0.01"), ("alpha", "1"))},
+                **dict.fromkeys(("plus", "minus"), "20 ms, of NEST's stdp_synapse"),
+            },
         ),
     )
 

@@ -54,6 +54,18 @@ def test_the_window_of_our_text_is_song_miller_abbotts(tau_plus: float, tau_minu
         np.testing.assert_allclose(spikes.times_ms[np.argsort(spikes.units)], time, atol=1e-9)
 
 
+def test_a_pair_of_spikes_in_one_step_counts_where_the_rule_says_so() -> None:
+    """`both` adds A+ - A- to such a pair, as on the torch path, and `neither` nothing; all other pairs are alike."""
+    at_once = DIFFERENCES == 0
+    changes = {}
+    for word in ("both", "neither"):
+        circuit = stdp_window(DIFFERENCES, RULES.make(f"stdp:a_plus={A_PLUS}:a_minus={A_MINUS}:same_step={word}"))
+        changes[word] = measure(Interpreted(circuit), circuit)
+    np.testing.assert_allclose(changes["both"][at_once], A_PLUS - A_MINUS, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(changes["neither"][at_once], 0, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(changes["both"][~at_once], changes["neither"][~at_once], rtol=0, atol=1e-12)
+
+
 def test_the_window_has_bi_and_poos_shape_whatever_the_step() -> None:
     """Potentiation where the source leads, depression where it lags, both larger the closer the spikes are."""
     fine, coarse = (
@@ -70,6 +82,9 @@ def test_the_window_has_bi_and_poos_shape_whatever_the_step() -> None:
 def test_a_rule_that_does_not_act_at_spikes_is_refused_and_traces_that_hold_nothing_too() -> None:
     with pytest.raises(UserError, match="does not happen at single spikes"):
         lower_events(replace(RULES.make("stdp"), plasticity=(Plasticity("w", "0.1 * x_pre * x_post"),)), "1.0")
+    mixed = Plasticity("w", "a_plus * x_pre * S_post + a_plus * before(x_pre) * x_pre * S_post")
+    with pytest.raises(UserError, match="all read by before"):
+        lower_events(replace(RULES.make("stdp"), plasticity=(mixed,)), "1.0")
     with pytest.raises(UserError, match="hold nothing between spikes"):
         trace_tau_ms(RULES.make("stdp:decay=0"))
 

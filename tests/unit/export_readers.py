@@ -32,6 +32,11 @@ class Contents(NamedTuple):
     dense: Dense
 
 
+def name_of(header: dict[str, Any], label: int) -> str:
+    """What a class is called: a label is its own name where classes have none."""
+    return "unknown" if label < 0 else header["classes"][label] if header["classes"] else str(label)
+
+
 def rows(sample: Any, t: Any, neuron: Any, value: Any) -> list[tuple[int, int, int, float]]:
     """Spikes in order, as Python's numbers; a float32 is a double without loss."""
     columns = [np.asarray(column).tolist() for column in (sample, t, neuron, np.asarray(value, np.float64))]
@@ -87,7 +92,7 @@ def read_parquet(path: Path) -> Contents:
     samples = list(zip(*(found[name] for name in OF_A_SAMPLE), strict=True))
     for name in OF_A_SAMPLE:
         assert table[name].to_pylist() == [found[name][sample] for sample in table["sample"].to_pylist()]
-    assert [header["classes"][k] if k >= 0 else "unknown" for k in found["label"]] == found["label_name"]
+    assert [name_of(header, k) for k in found["label"]] == found["label_name"]
     assert np.array_equal(steps_of(table["t_ms"].to_numpy(), header["dt_ms"]), table["t_step"].to_numpy())
     layers = np.array(table["layer"].to_pylist(), dtype=object)
     columns = [table[name].to_numpy() for name in ("sample", "t_step", "neuron", "value")]
@@ -187,7 +192,7 @@ def _nwb_dense(file: pynwb.NWBFile, header: dict[str, Any], samples: int) -> Den
     parts: dict[tuple[str, str], list[tuple[int, np.ndarray]]] = defaultdict(list)
     for series in file.acquisition.values():
         about = json.loads(series.comments.removeprefix("neurorules: "))
-        assert series.unit == ("volts" if about["variable"] == "v" else "dimensionless")
+        assert about["variable"] != "v" or series.unit == "volts"
         data = (series.data[:] / about["scale"]).astype(np.float32).reshape(samples, header["steps"], -1)
         parts[about["layer"], about["variable"]].append((about["first_neuron"], data))
     return {key: np.concatenate([data for _, data in sorted(found)], axis=2) for key, found in parts.items()}
@@ -211,7 +216,7 @@ def read_nix(path: Path) -> Contents:
             key = signal.annotations["layer"], signal.annotations["variable"]
             dense[key].append(signal.magnitude)
             scale = 20.0 if key[1] == "v" else 1.0
-            assert str(signal.dimensionality) == ("mV" if key[1] == "v" else "dimensionless")
+            assert key[1] != "v" or str(signal.dimensionality) == "mV"
             dense[key][-1] = (signal.magnitude / scale).astype(np.float32)
     return Contents(
         header,
@@ -231,7 +236,7 @@ def _csv_samples(path: Path, header: dict[str, Any]) -> list[tuple[int, ...]]:
     assert [int(row["sample"]) for row in found] == list(range(len(found)))
     for row in found:
         label = int(row["label"])
-        assert row["label_name"] == (header["classes"][label] if label >= 0 else "unknown")
+        assert row["label_name"] == name_of(header, label)
     return [tuple(int(row[name]) for name in OF_A_SAMPLE) for row in found]
 
 

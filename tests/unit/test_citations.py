@@ -28,7 +28,7 @@ SAID = {
     "spiking_bsp": ("RECONSTRUCTION", "signed integrate-and-fire", "psi of the", "threshold", "weight transport"),
     "local_readout": ("cross-entropy", "readouts=fixed", "low-pass", "burn-in", "streaming normalisation"),
     "traces_propagation": ("prototypes", "cosine", "temperature", "averaged", "arctangent", "decay=0.5", "streaming"),
-    "stdp": ("either sign", "one step", "1.05"),
+    "stdp": ("either sign", "one step", "1.05", "4.48 ms", "20 ms"),
     "triplet_stdp": ("either sign", "one step", "begin at 0"),
     "weight_dependent_stdp": ("either sign", "one step", "begin at 0", "NEST"),
     "oja": ("linear", "spikes"),
@@ -108,3 +108,10 @@ def test_bibtex_is_an_entry_and_nothing_else(rule: str, key: str, lines: list[st
 def test_a_link_that_leads_nowhere_is_refused() -> None:
     with pytest.raises(UserError, match=r"https://doi\.org"):
         Source("A. Name", 2026, "A title", link="www.example.org")
+
+
+@pytest.mark.parametrize("name", RULES.names())
+def test_every_constant_and_trace_stands_beside_its_sources(name: str) -> None:
+    """The table in docs/choosing-a-rule.md is made of these; `python docs/figures --check` holds the page to it."""
+    rule = RULES.make(name)
+    assert set(rule.source.constants) == {*rule.constants, *(trace.name for trace in rule.traces)}

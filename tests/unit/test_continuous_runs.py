@@ -89,19 +89,22 @@ def test_without_a_compiler_the_numpy_target_runs_and_says_so(monkeypatch: pytes
         assert isinstance(choose.machine_for(circuit), Interpreted)
 
 
-def test_steps_too_long_for_a_time_constant_are_told(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    trainer.warn_of_time(trainer.neuron_of("rate:tau_ms=1:dt_ms=1"))
-    assert "fastest time constant 1 ms" in caplog.text
-    caplog.clear()
-    trainer.warn_of_time(trainer.neuron_of("lif:period_ms=10"))
+def test_presentations_too_short_for_a_time_constant_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    trainer.check_times(trainer.neuron_of("lif:period_ms=10"))
     assert "samples run into each other" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
+        (["--neuron", "rate:tau_ms=1.9"], "the fastest time constant is 1.9 ms, and dt_ms is 1"),
+        (["--neuron", "lif:tau_ms=-3"], "tau_ms is -3.0. Give a number above 0"),
+        (["--neuron", "lif:dt_ms=7"], "Give a step that divides it"),
+        (["--neuron", "lif:method=rk4"], "Known: exact, exponential_euler"),
+        (["--rule", "stdp:a_plus=-1"], "a_plus is -1.0. Give a number of at least 0"),
+        (["--batch-size", "4"], "--batch-size 4 has no meaning with --path continuous"),
+        (["--precision", "fast"], "--precision fast has no meaning with --path continuous"),
+        (["--dw", "v_pre*S_post"], "--dw v_pre*S_post has no meaning with --path continuous"),
         (["--rule", "bptt"], "has no equations in continuous time. Rules that have: bsp, drtp"),
         (["--rule", "sigpro"], "Did you mean 'sigprop'"),
         (["--net", "c8k3-10"], "dense and recurrent layers, no convolutions"),

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
+import neo
 import numpy as np
+import pynwb
 import pytest
+from export_readers import READERS
 
 from neurorules.api import train
 from neurorules.brian2_continuous import trainer
@@ -13,6 +17,7 @@ from neurorules.brian2_continuous.parts.interpreted import Interpreted
 from neurorules.cli import run
 from neurorules.runs.folder import RunFolder
 from neurorules.torch_path.training.batches import load_data
+from neurorules.traces.exporters import export
 from neurorules.traces.store import TraceReader
 
 SMALL = {"path": "brian2", "net": "8-6", "limit": 60, "epochs": 1, "validation": 20}
@@ -69,6 +74,34 @@ def _check_steps(found: dict[str, np.ndarray], bias: np.ndarray, lif: bool) -> N
     sure = np.abs(expected - 1) > 1e-4
     np.testing.assert_array_equal(found["S"][1:][sure], fired[sure])
     np.testing.assert_allclose(v[1:], expected - found["S"][1:], rtol=1e-4, atol=1e-5)
+
+
+UNITS = {"v": "threshold", "V_m": "volt", "I_m": "amp"}
+
+
+def test_units_travel_to_every_export(folder: Path) -> None:
+    """Headers are read back from every format, and from those that have units of their own, these too."""
+    trace = folder / "t.h5"
+    assert run(["record", str(folder), "--samples", "2", "--variables", "S,a,v,V_m,I_m", "--out", str(trace)]) == 0
+    with TraceReader(trace) as reader:
+        assert dict(reader.header.units) == UNITS
+        v, potential = (reader.dense(1, "hidden1", name) for name in ("v", "V_m"))
+        np.testing.assert_allclose(potential, v * 0.02, rtol=1e-5)
+    for name, read in READERS.items():
+        assert read(export(trace, name, folder / f"e.{name}")[0]).header["units"] == UNITS, name
+    with pynwb.NWBHDF5IO(folder / "e.nwb", mode="r") as io:
+        series = {name: one.unit for name, one in io.read().acquisition.items() if name.startswith("hidden1_")}
+    expected = {"a": "dimensionless", "v": "volts", "V_m": "volts", "I_m": "amperes"}
+    assert series == {f"hidden1_{name}": unit for name, unit in expected.items()}
+    block = neo.io.NixIO(folder / "e.nix", mode="ro").read_block()
+    signals = {one.annotations["variable"]: one for one in block.segments[1].analogsignals if "hidden1" in one.name}
+    found = {name: one.units.dimensionality.string for name, one in signals.items()}
+    assert found == {"a": "dimensionless", "v": "mV", "V_m": "V", "I_m": "A"}
+    np.testing.assert_allclose(signals["v"].rescale("V").magnitude, signals["V_m"].magnitude, rtol=1e-5)
+    np.testing.assert_array_equal(signals["V_m"].magnitude, potential)
+    for name, unit in UNITS.items():
+        with h5py.File(folder / "e.sonata" / f"{name}_report.h5") as file:
+            assert file["report/hidden1/data"].attrs["units"] == unit
 
 
 def test_unknown_names_are_answered_with_the_nearest(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

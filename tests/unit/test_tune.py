@@ -77,7 +77,7 @@ def test_no_test_sample_is_read(path: Any, tmp_path: Path, monkeypatch: pytest.M
     config = replace(CONFIG, path=path, steps=None if path == "brian2" else 2, limit=30, validation=10, batch_size=10)
     if path == "brian2":
         pytest.importorskip("brian2")
-        config = replace(config, neuron="rate:period_ms=4")
+        config = replace(config, neuron="rate:period_ms=4", batch_size=1)
     found = tune(config, "sigprop", tmp_path, trials=1 if path == "brian2" else 3, quiet=True)
     assert 0 <= found["chosen"][0]["validation_accuracy"] <= 1
     with pytest.raises(AssertionError, match="test sample"):  # as training to the end does

@@ -149,7 +149,7 @@ def test_a_control_is_searched_over_the_settings_that_its_rule_is_searched_over(
         (["--space", "lr=1e-4..1e-1:log"], ["'shallow'", "its hidden layers do not learn"]),
         (["--rules", "dfa,bptt", "--space", "signal=prototypes|dfa"], ["prototypes", "phase"]),
         (["--rules", "sigprop", "--space", "dw=-m_post*S_pre|-m_post*nonsense_pre"], ["nonsense_pre"]),
-        (["--rules", "sigprop", "--path", "continuous", "--space", "batch_size=1..30"], ["batch_size", "nothing"]),
+        (["--rules", "sigprop", "--path", "continuous", "--space", "batch_size=1..30"], ["batch-size", "no meaning"]),
         (["--rules", "sigprop", "--path", "continuous", "--space", "signal_lr=0.1..1"], ["signal-lr", "no meaning"]),
         (["--rules", "sigprop", "--seeds", "20000"], ["--seeds", "10000"]),
         (["--rules", "sigprop", "--trials", "99999999999"], ["--trials"]),

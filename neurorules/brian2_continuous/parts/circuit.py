@@ -128,6 +128,7 @@ class Wires:
         equations: lines in Brian2's syntax; `NAME_post = ... : 1 (summed)` sums over the wires of a target's unit.
         sums: when each summed variable is computed, by its name.
         on_pre, on_post: statements that run at a spike of the source's or of the target's unit.
+        late_pre, late_post: statements that run at such a spike when all resets of its step have run.
         acts: statements that run in slots.
         start: initial values by variable: a scalar, (post, pre), or (n,) where `pairs` are given.
         keeps: names of the variables that are carried from one run to the next, such as the weight.
@@ -141,6 +142,8 @@ class Wires:
     sums: Mapping[str, When] = field(default_factory=dict)
     on_pre: tuple[str, ...] = ()
     on_post: tuple[str, ...] = ()
+    late_pre: tuple[str, ...] = ()
+    late_post: tuple[str, ...] = ()
     acts: tuple[Act, ...] = ()
     start: Mapping[str, float | np.ndarray] = field(default_factory=dict)
     keeps: tuple[str, ...] = ()
@@ -225,9 +228,9 @@ class Circuit:
             some = "" if wires.pairs is None else f", {len(wires.pairs)} pairs"
             yield f"\nSynapses {wires.name}: {wires.source} -> {wires.target}{some}"
             yield from (f"    {line}" for line in wires.equations)
-            for event, lines in (("pre", wires.on_pre), ("post", wires.on_post)):
-                if lines:
-                    yield f"  on_{event}:"
+            for event in ("on_pre", "on_post", "late_pre", "late_post"):
+                if lines := getattr(wires, event):
+                    yield f"  {event}:" if event.startswith("on") else f"  on_{event[5:]}, behind the resets:"
                     yield from (f"    {line}" for line in lines)
             yield from _show_acts(wires.acts)
 

@@ -79,7 +79,8 @@ class ContinuousNeuron:
         every: Every = "presentation" if constant else "step"
         if source_spikes:
             return ("w : 1", SCALE.charge()), self.on_pre, every
-        return ("w : 1", SCALE.charge(), "I_const_post = w*a_pre : 1 (summed)"), (), every
+        # Where no spikes arrive, a weight is no charge.
+        return ("w : 1", "I_const_post = w*a_pre : 1 (summed)"), (), every
 
     def reads_itself(self) -> tuple[str, ...]:
         """The equations of units that are connected to themselves. Units that do not spike get a further `I_loop`."""

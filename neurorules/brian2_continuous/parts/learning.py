@@ -12,6 +12,9 @@ from neurorules.brian2_steps.scale import STEP_MS
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
 
+BEFORE = re.compile(r"\((x_(?:pre|post)) - S_(?:pre|post)\)")
+"""What `before(x)` is on the stepped path: the trace less the spike of this step."""
+TRACE = re.compile(r"\bx_(?:pre|post)\b")
 NAMES = ((r"\bS_(pre|post)\b", r"a_\1"), (r"\bv_(pre|post)\b", r"u_\1"), (r"\bS\b", "a"), (r"\bv\b", "u"))
 
 
@@ -66,18 +69,20 @@ class AtSpikes(NamedTuple):
     """Statements that change wires at spikes. They read the traces `x` of the units at both ends.
 
     Args:
-        on_pre: those that run at a presynaptic spike.
-        on_post: those that run at a postsynaptic spike.
+        on_pre, on_post: those that run at a presynaptic or a postsynaptic spike, and read what earlier steps left.
+        late_pre, late_post: those that also read the spikes of their own step.
     """
 
-    on_pre: tuple[str, ...]
-    on_post: tuple[str, ...]
+    on_pre: tuple[str, ...] = ()
+    on_post: tuple[str, ...] = ()
+    late_pre: tuple[str, ...] = ()
+    late_post: tuple[str, ...] = ()
 
 
 def lower_events(rule: Rule, gate: str) -> AtSpikes:
     """Write the statements that change hidden weights at spikes, and clip them to the rule's bounds.
 
-    A spike reads the traces that earlier spikes left, so that two spikes of one step do not form a pair.
+    Where a text says `x`, a spike reads the trace with the spikes of its own step; where it says `before(x)`, without.
 
     Args:
         rule: the rule, whose texts of the phase "input" are written.
@@ -87,24 +92,33 @@ def lower_events(rule: Rule, gate: str) -> AtSpikes:
         The statements for presynaptic and for postsynaptic spikes.
 
     Raises:
-        UserError: the rule declares eligibilities, or a product of a text has not exactly one of S_pre and S_post.
+        UserError: the rule declares eligibilities, a product of a text has not exactly one of S_pre and S_post, or
+            products of one factor read both `x` and `before(x)`.
     """
     _refuse_eligibilities(rule)
-    on_pre: list[str] = []
-    on_post: list[str] = []
+    lines: dict[str, list[str]] = {name: [] for name in AtSpikes._fields}
     for plasticity in rule.plasticity:
         if (plasticity.parameter, plasticity.role, plasticity.phase) != ("w", "hidden", "input"):
             continue
         lowered = lower_synaptic(rule.equation(plasticity), Place(None, normalised=False))
-        if lowered.every_step or any("S_post" in line for line in lowered.on_pre):
-            raise UserError(
-                f"{rule.name}: '{plasticity.text}' does not happen at single spikes. Each of its products needs S_pre, "
-                f"or S_post, and not both"
-            )
-        on_pre += [_at_spike(line, "S_pre", gate) for line in lowered.on_pre]
-        on_post += [_at_spike(line, "S_post", gate) for line in lowered.on_post]
+        for end, other, written in (("pre", "post", lowered.on_pre), ("post", "pre", lowered.on_post)):
+            for line in written:
+                value = BEFORE.sub(r"\1", line)
+                late = bool(TRACE.search(BEFORE.sub("", line)))
+                if lowered.every_step or f"S_{other}" in value or (late and value != line):
+                    raise _not_at_spikes(rule, plasticity.text)
+                lines[f"{'late' if late else 'on'}_{end}"].append(_at_spike(value, f"S_{end}", gate))
+        if lowered.every_step:
+            raise _not_at_spikes(rule, plasticity.text)
     clip = () if rule.bounds is None else (f"w = clip(w, {rule.bounds[0]!r}, {rule.bounds[1]!r})",)
-    return AtSpikes((*on_pre, *clip), (*on_post, *clip))
+    return AtSpikes(**{name: (*own, *clip) if own else () for name, own in lines.items()})
+
+
+def _not_at_spikes(rule: Rule, text: str) -> UserError:
+    return UserError(
+        f"{rule.name}: '{text}' does not happen at single spikes. Each of its products needs S_pre, or S_post, and not "
+        f"both, with traces that are all read by before() or all without"
+    )
 
 
 def trace(tau_ms: float) -> str:

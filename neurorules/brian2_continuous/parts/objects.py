@@ -12,6 +12,9 @@ import numpy as np
 from neurorules.brian2_continuous.parts.circuit import JUDGE, SLOTS, Act, Circuit, Units, Wires
 from neurorules.brian2_continuous.parts.exact import integrator
 
+LATE = ("late_pre", "late_post")
+"""Names of the pathways that run behind the resets of a step, in their order."""
+
 
 @dataclass(frozen=True)
 class Objects:
@@ -143,9 +146,14 @@ class _Builder:
     def _synapses(self, wires: Wires, parts: dict[str, Any]) -> Any:
         synapses = self.brian2.Synapses(
             parts[wires.source], parts[wires.target], "\n".join(wires.equations), method=self.method,
-            on_pre="\n".join(wires.on_pre) or None, on_post="\n".join(wires.on_post) or None,
+            on_pre=_pathways("pre", wires.on_pre, wires.late_pre),
+            on_post=_pathways("post", wires.on_post, wires.late_post),
             namespace=self._namespace(tuple(self.tables)), clock=self.step, name=wires.name,
         )  # fmt: skip
+        for order, name in enumerate(LATE, start=1):
+            if name in (pathway.objname for pathway in synapses._pathways):
+                pathway = getattr(synapses, name)
+                pathway.when, pathway.order = "resets", order
         for name, (slot, order, every) in wires.sums.items():
             updater = synapses.summed_updaters[name]
             updater.when, updater.order = slot, order
@@ -163,3 +171,9 @@ class _Builder:
             group.run_regularly(
                 "\n".join(act.lines), clock=clock, when=act.slot, order=act.order, name=f"{name}_act_{number}"
             )
+
+
+def _pathways(event: str, at_once: tuple[str, ...], late: tuple[str, ...]) -> dict[str, str] | None:
+    """The statements of wires at a spike by name of the Brian2 pathway: "pre", "post", or one of `LATE`."""
+    pathways = {event: "\n".join(at_once), f"late_{event}": "\n".join(late)}
+    return {name: code for name, code in pathways.items() if code} or None

@@ -18,6 +18,7 @@ from neurorules.disk.hdf5 import PatientFile
 from neurorules.runs.progress import track
 from neurorules.traces.exporters._hdf5 import patient_file
 from neurorules.traces.exporters._tables import dense_variables, header_text, sample_columns
+from neurorules.traces.exporters._units import QUANTITIES, THRESHOLD
 from neurorules.traces.store import Events, Sample, TraceReader
 from neurorules.traces.writer import SPIKES
 
@@ -120,11 +121,11 @@ class _Recording(neo.Block):
 
     def _signal(self, sample: Sample, layer: str, variable: str) -> neo.AnalogSignal:
         values = self._reader.dense(sample.position, layer, variable).astype(np.float64)
-        volts = self._reader.header.units.get(variable) == "threshold"
+        unit = self._reader.header.units.get(variable, "")
         step = self._reader.header.dt_ms * self._reader.steps / len(values)
         return neo.AnalogSignal(
-            values * self._millivolts if volts else values,
-            units=pq.mV if volts else pq.dimensionless,
+            values * self._millivolts if unit == THRESHOLD else values,
+            units=pq.unit_registry[QUANTITIES[unit]] if unit in QUANTITIES else pq.dimensionless,
             sampling_period=step * pq.ms,
             t_start=0.5 * step * pq.ms,
             name=f"{layer} {variable}",

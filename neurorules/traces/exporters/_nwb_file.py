@@ -20,6 +20,7 @@ from neurorules.traces.exporters._hdf5 import hdf5_file
 from neurorules.traces.exporters._nwb_stream import streamed
 from neurorules.traces.exporters._tables import dense_variables, header_text, sample_columns
 from neurorules.traces.exporters._time import Axis, seconds
+from neurorules.traces.exporters._units import NWB, THRESHOLD
 from neurorules.traces.store import TraceReader
 from neurorules.traces.writer import SPIKES
 
@@ -156,7 +157,7 @@ def _series(reader: TraceReader, layer: str, variable: str, axis: Axis, volts: f
     width = neurons if parts > MOST_PARTS else length
     unit = reader.header.units.get(variable, "")
     # In the data, not as a `conversion`: Neo knows factors of a thousand alone. Doubles give each float32 back.
-    scale = volts if unit == "threshold" else 1.0
+    scale = volts if unit == THRESHOLD else 1.0
     step = axis.dt * axis.steps / rows
     if axis.gap:
         middles = axis.intervals(len(reader))[:, :1] + (np.arange(rows) + 0.5) * step
@@ -173,7 +174,7 @@ def _series(reader: TraceReader, layer: str, variable: str, axis: Axis, volts: f
             # Comments that are JSON from the first letter on are Neo's own to Neo.
             comments=f"neurorules: {json.dumps(about)}",
             data=streamed(_rows(reader, layer, variable, first, last, scale), (length, last - first), np.float64),
-            unit="volts" if unit == "threshold" else unit or "dimensionless",
+            unit=NWB.get(unit, unit),
             **when,
         )
 

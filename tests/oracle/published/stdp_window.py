@@ -24,8 +24,8 @@ START = {"weights.w": 0.5}
 
 
 def song_rule() -> Rule:
-    """`stdp` with the paper's amplitudes."""
-    rule = RULES.make(f"stdp:a_plus={A_PLUS}:a_minus={A_MINUS}")
+    """`stdp` with the paper's amplitudes, in which spikes of one step form no pair."""
+    rule = RULES.make(f"stdp:a_plus={A_PLUS}:a_minus={A_MINUS}:same_step=neither")
     assert isinstance(rule, Rule)
     return rule
 
@@ -59,8 +59,7 @@ def stdp_window(
         "source",
         "target",
         ("w : 1",),
-        on_pre=changes.on_pre,
-        on_post=changes.on_post,
+        **changes._asdict(),
         start={"w": START["weights.w"]},
         keeps=("w",),
         pairs=Pairs(np.arange(size), np.arange(size)),

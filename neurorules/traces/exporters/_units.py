@@ -1,0 +1,10 @@
+"""Units of recorded variables, as each library spells them. A trace's header has the unit of a variable by its name."""
+
+from __future__ import annotations
+
+THRESHOLD = "threshold"
+"""The unit of a membrane that counts in thresholds: 0 is rest and 1 is threshold. Exporters scale it to a potential."""
+NWB = {"": "dimensionless", THRESHOLD: "volts", "volt": "volts", "amp": "amperes", "coulomb": "coulombs"}
+"""Names of units in NWB's best practices, in the plural. A unit that is missing here keeps its name."""
+QUANTITIES = {"": "dimensionless", THRESHOLD: "mV", "volt": "V", "amp": "A", "coulomb": "C"}
+"""Names of units in the package quantities, which Neo takes."""
