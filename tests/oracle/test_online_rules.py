@@ -8,6 +8,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pytest
 import torch
+from test_brian2_learning import trial_of
+from test_brian2_online import assert_same_trajectories
 from torch import Tensor
 from torch.nn import functional
 
@@ -407,3 +409,12 @@ def test_a_layer_sends_down_nothing_that_stands_before_it() -> None:
     )
     with pytest.raises(UserError, match="of `sent` reads what stands at a synapse.*Write postsynaptic factors"):
         case(wrong)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    ["eprop:adaptation=0.3", "etlp:adaptation=0.3", "ostl:resets=zero", "otpe:form=approximate", "s_tller:a_post=1"],
+)
+def test_other_forms_of_online_rules_move_weights_alike_in_torch_and_in_brian2(rule: str) -> None:
+    neuron = RULES.make(rule).defaults.neuron
+    assert_same_trajectories(trial_of(rule, net="9-6", neuron=neuron, steps=300, samples=1))
