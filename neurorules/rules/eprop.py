@@ -15,7 +15,7 @@ from neurorules.rules._online import adaptive
 @ranged("rule 'eprop'")
 def eprop(
     *,
-    feedback: Literal["random", "symmetric"] = "random",
+    feedback: Literal["random", "symmetric", "adaptive"] = "random",
     alpha: BelowOne = 0.9,
     kappa: BelowOne = 0.9,
     adaptation: NonNegative = 0.0,
@@ -27,8 +27,9 @@ def eprop(
     moved the threshold. Name the neurons' and the read-out's decays here as well where other ones are asked for.
 
     Args:
-        feedback: what carries the error to the neurons: random weights, or the transpose of the read-out's (symmetric,
-            where it reads every hidden layer).
+        feedback: what carries the error to the neurons: random weights, the transpose of the read-out's (symmetric), or
+            weights that begin at random and learn as the read-out's do (adaptive). The last two need a read-out of
+            every hidden layer.
         alpha: decay of the membrane per step.
         kappa: decay of the read-out's membrane per step, with which eligibilities are filtered.
         adaptation: rise of the threshold per spike.
@@ -62,6 +63,7 @@ def eprop(
                 "no regularisation of firing rates, and no neuron is refractory",
                 "biases learn too; where thresholds adapt, their eligibility leaves that out",
                 "random feedback has variance one over the layer's size, where the paper's has one",
+                *(("neither feedback nor read-out decays",) if feedback == "adaptive" else ()),
                 "by default streaming normalisation, whose gain stands in the update (norm none: neither)",
             ),
             link="https://doi.org/10.1038/s41467-020-17236-y",

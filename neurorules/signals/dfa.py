@@ -13,9 +13,14 @@ from torch import Tensor
 from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, spread_in_time
 from neurorules.contracts.target import TASKS
-from neurorules.contracts.view import View, bought
+from neurorules.contracts.view import Every, View, bought
 from neurorules.language.errors import UserError
+from neurorules.neurons.leaky_readout import LeakyReadout
 from neurorules.signals._feedback import direct_feedback, feedback_name
+from neurorules.signals._low_pass import traces
+
+THROUGH = {"random": "fixed_feedback", "symmetric": "weight_transport", "adaptive": "local_readout"}
+"""By kind of feedback, the need that it is."""
 
 
 @dataclass(frozen=True)
@@ -25,46 +30,69 @@ class DirectFeedback(Signal):
     Where the output of each step makes an error of its own, m is that of the step: the broadcast of Bellec et al. 2020.
 
     Args:
-        feedback: random, for B_l (N_l x outputs) that are drawn once; or symmetric, for the transpose of the read-out's
-            weights, where it reads every hidden layer.
+        feedback: random, for B_l (N_l x outputs) that are drawn once; symmetric, for the transpose of the read-out's
+            weights, where it reads every hidden layer; or adaptive, for B_l that are drawn at random and then learn by
+            what the read-out's own weights learn by (Kolen & Pollack 1994; neither decays).
         error: graded, for e as it is; or sign, for its sign at each output, 0 where there is no error.
     """
 
-    feedback: Literal["random", "symmetric"] = "random"
+    feedback: Literal["random", "symmetric", "adaptive"] = "random"
     error: Literal["graded", "sign"] = "graded"
     tasks = frozenset(TASKS)
     steps_apart = True
     known = "error"
+    reads_out = frozenset({"feedback"})
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        """The error, and what it comes through: fixed feedback, or the read-out's weights."""
-        return frozenset(
-            {"target", "output_error", "fixed_feedback" if self.feedback == "random" else "weight_transport"}
-        )
+        """The error, and what it comes through: fixed feedback, the read-out's weights, or a copy that learns."""
+        return frozenset({"target", "output_error", THROUGH[self.feedback]})
+
+    @property
+    def every(self) -> Every | None:  # type: ignore[override]
+        """The spikes of each step, where feedback learns by them."""
+        return "spikes" if self.feedback == "adaptive" else None
 
     def check(self, net: NetShape) -> None:
         read = sorted(prod(shape[1:]) for shape in net.layers[-1].weights.values())
-        if self.feedback == "symmetric" and read != sorted(prod(layer.shape) for layer in net.hidden):
+        if self.feedback != "random" and read != sorted(prod(layer.shape) for layer in net.hidden):
             raise UserError(
-                "feedback=symmetric sends errors back through the weights of the read-out, which here does not read "
-                "every hidden layer whole. Use a net of one hidden layer, such as --net r100, let the read-out read "
-                "all of them (--readout all), or use feedback=random"
+                f"feedback={self.feedback} follows the weights of the read-out, which here does not read every hidden "
+                f"layer whole. Use a net of one hidden layer, such as --net r100, let the read-out read all of them "
+                f"(--readout all), or use feedback=random"
+            )
+        if self.feedback == "adaptive" and not isinstance(net.layers[-1].neuron, LeakyReadout):
+            raise UserError(
+                "feedback=adaptive learns as a read-out that leaks and never spikes does, and here it is another. Use "
+                "--readout-neuron leaky_readout, or feedback=random"
             )
 
     def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
         return direct_feedback(net, generator) if self.feedback == "random" else {}
 
+    def parameters(self, net: NetShape, generator: torch.Generator) -> dict[str, Tensor]:
+        return direct_feedback(net, generator) if self.feedback == "adaptive" else {}
+
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        error, shape = bought(view.output_error, "output_error"), view.layer.shape
+        error, name, shape = bought(view.output_error, "output_error"), view.layer.name, view.layer.shape
+        if self.feedback == "symmetric":
+            weights = bought(view.weights, "weight_transport")
+            matrix = next(weights[own] for own in view.net.layers[-1].weights if own in weights).reshape(-1, *shape)
+        else:
+            matrix = (state if self.feedback == "random" else parameters)[feedback_name(name)]
+        learned = {feedback_name(name): self._as_read_out(error, view)} if self.feedback == "adaptive" else {}
         if self.error == "sign":
             error = error.sign() if error.ndim == 2 else error.sign() / (view.scored or view.steps)
-        if self.feedback == "random":
-            matrix = state[feedback_name(view.layer.name)]
-        else:
-            weights = bought(view.weights, "weight_transport")
-            matrix = next(weights[name] for name in view.net.layers[-1].weights if name in weights).reshape(-1, *shape)
-        return ThirdFactor({"input": spread_in_time(torch.tensordot(error, matrix, 1), shape, view.steps)}, {}, {})
+        m = torch.tensordot(error, matrix, 1)
+        return ThirdFactor({"input": spread_in_time(m, shape, view.steps)}, learned, {})
+
+    def _as_read_out(self, error: Tensor, view: View) -> Tensor:
+        """The gradient of read-out weights from this layer, of the shape (outputs, *shape)."""
+        readout = view.net.layers[-1].neuron
+        assert isinstance(readout, LeakyReadout)
+        kept = traces(view.every["input"].flatten(2), readout.beta)
+        each = spread_in_time(error, error.shape[-1:], view.steps).over_time(view.steps)
+        return torch.einsum("tbc,tbn->cn", each, kept).reshape(-1, *view.layer.shape)
 
 
 ENTRY = DirectFeedback

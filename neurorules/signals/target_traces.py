@@ -22,6 +22,7 @@ from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
 from neurorules.contracts.view import View, bought
 from neurorules.language.ranges import BelowOne, Count, Positive, ranged
 from neurorules.signals._features import feature_count, from_features, to_features
+from neurorules.signals._low_pass import traces
 from neurorules.signals._similarity import Loss, Rows, Similarity, check_rows, contexts
 
 LARGEST_TAU = 0.3
@@ -106,22 +107,6 @@ class TargetTraces(Signal):
         moved = centre.updated(h.mean(1).sum(0) / one.sum(), len(labels), RATE)
         over_steps = {p: Series(as_population(g / view.steps, shape), False) for p, g in m.items()}
         return ThirdFactor(over_steps, {}, {f"{name}.centre": moved})
-
-
-def traces(spikes: Float[Tensor, "T B N"], decay: float) -> Float[Tensor, "T B N"]:
-    """Low-pass traces x[t] = decay x[t-1] + S[t] of all steps at once, as one product with the decays between steps.
-
-    Args:
-        spikes: S, (T, B, N).
-        decay: in one step, in [0, 1).
-
-    Returns:
-        x, (T, B, N).
-    """
-    step = torch.arange(spikes.shape[0], device=spikes.device, dtype=spikes.dtype)
-    between = step[:, None] - step
-    weights = torch.where(between >= 0, decay ** between.clamp(min=0), torch.zeros_like(between))
-    return torch.tensordot(weights, spikes, 1)
 
 
 def features_of(values: Float[Tensor, "T B *shape"]) -> Float[Tensor, "T B F"]:

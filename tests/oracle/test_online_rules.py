@@ -8,12 +8,16 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pytest
 import torch
+from test_brian2_learning import trial_of
+from test_brian2_online import assert_same_trajectories
 from torch import Tensor
 from torch.nn import functional
 
+from neurorules import Learner
 from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Plasticity, Rule
+from neurorules.language.signal_spec import SignalSpec
 from neurorules.network.initial import initialise
 from neurorules.network.model import Learned, Model, build_model
 from neurorules.network.network import build_network
@@ -49,6 +53,12 @@ class Case(NamedTuple):
         """Softmax of the read-out's membrane at each step minus the label, divided by the steps."""
         p = torch.softmax(self.found.activity[-1].v.values, -1)
         return ((p - functional.one_hot(self.labels, CLASSES)) / STEPS).numpy()
+
+
+def error_of_the_trial(one: Case) -> Array:
+    """Softmax of the mean membrane of the read-out minus the label, shared out over the steps."""
+    p = torch.softmax(one.found.activity[-1].v.values.mean(0), -1)
+    return ((p - functional.one_hot(one.labels, CLASSES)) / STEPS).numpy()
 
 
 def case(
@@ -156,6 +166,32 @@ def test_random_feedback_of_the_read_outs_weights_is_the_symmetric_one_to_the_bi
 def test_symmetric_feedback_is_refused_where_the_read_out_reads_another_layer() -> None:
     with pytest.raises(UserError, match="one hidden layer, such as --net r100.*feedback=random"):
         case("eprop:feedback=symmetric", "7-6")
+
+
+@pytest.mark.parametrize("rule", [EPROP, "dfa"])
+def test_adaptive_feedback_changes_as_the_read_out_does(rule: str) -> None:
+    """Kolen & Pollack 1994, without decay: B - W stays what it was."""
+    made = RULES.make(rule)
+    one = case(replace(made, signal=SignalSpec("dfa", {"feedback": "adaptive"})), "r7", kappa=KAPPA)
+    assert_same(one.found.gradients["hidden1.feedback"], one.found.gradients["readout.ff.w"])
+    feedback = one.learned.parameters["hidden1.feedback"].numpy()
+    error = one.errors() if made.errors == "step" else np.stack([error_of_the_trial(one)] * STEPS)
+    np.testing.assert_allclose(one.m("hidden1"), error @ feedback, rtol=0, atol=EXACT)
+    settings = {"input_shape": (INPUTS,), "classes": CLASSES, "precision": "float64", "device": "cpu", "steps": STEPS}
+    learner = Learner("r7", "eprop:feedback=adaptive", readout_lr=0.02, signal_lr=0.5, optimizer="adam", **settings)
+    apart = learner.learned.parameters["hidden1.feedback"] - learner.learned.parameters["readout.ff.w"]
+    before = learner.learned.parameters["readout.ff.w"].clone()
+    for _ in range(3):
+        learner.step(one.drive, one.labels)
+    weights = learner.learned.parameters["readout.ff.w"]
+    assert_same(learner.learned.parameters["hidden1.feedback"] - weights, apart)
+    assert (weights - before).abs().max() > 1e-2
+
+
+def test_adaptive_feedback_is_refused_beside_a_read_out_that_spikes() -> None:
+    network = build_network("7", (INPUTS,), CLASSES, neuron="lif", norm="none", readout_neuron="lif")
+    with pytest.raises(UserError, match="leaks and never spikes.*--readout-neuron leaky_readout"):
+        build_model(network, RULES.make("eprop:feedback=adaptive"))
 
 
 def test_each_layer_is_sent_the_error_through_what_the_read_out_reads_it_by() -> None:
@@ -373,3 +409,12 @@ def test_a_layer_sends_down_nothing_that_stands_before_it() -> None:
     )
     with pytest.raises(UserError, match="of `sent` reads what stands at a synapse.*Write postsynaptic factors"):
         case(wrong)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    ["eprop:adaptation=0.3", "etlp:adaptation=0.3", "ostl:resets=zero", "otpe:form=approximate", "s_tller:a_post=1"],
+)
+def test_other_forms_of_online_rules_move_weights_alike_in_torch_and_in_brian2(rule: str) -> None:
+    neuron = RULES.make(rule).defaults.neuron
+    assert_same_trajectories(trial_of(rule, net="9-6", neuron=neuron, steps=300, samples=1))

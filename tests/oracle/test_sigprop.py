@@ -19,8 +19,8 @@ from neurorules.network.model import Learned, Model, build_model
 from neurorules.network.network import build_network
 from neurorules.rules import RULES
 from neurorules.signals._class_tree import class_tree, subset_scores
+from neurorules.signals._low_pass import traces
 from neurorules.signals._similarity import Rows, Similarity
-from neurorules.signals.target_traces import traces
 from neurorules.torch_path.trial.learn import TrialResult, learn_trial
 
 STEPS, SAMPLES, CLASSES, INPUTS, NEURONS, TAU = 4, 7, 3, 6, 11, 0.3
