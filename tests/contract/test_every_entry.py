@@ -129,9 +129,22 @@ def own_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("name", ["digits", "npz", "npz over time", "idx", "folder", "tonic"])
+DRAWN = {
+    "order": "order:train=60:test=20",
+    "delayed_copy": "delayed_copy:train=60:test=20",
+    "delayed_copy over time": "delayed_copy:answer=copy:train=60:test=20",
+    "evidence": "evidence:dt_ms=10:train=60:test=20",
+    "store_recall": "store_recall:dt_ms=10:train=60:test=20",
+    "pattern": "pattern:length=100:train=20:test=10",
+    "randman": "randman:train=60:test=20",
+    "yin_yang": "yin_yang:train=60:test=20",
+}
+"""Data sets that are drawn from a seed, few samples of each."""
+
+
+@pytest.mark.parametrize("name", ["digits", "npz", "npz over time", "idx", "folder", "tonic", *DRAWN])
 def test_a_data_set_keeps_its_contract(name: str, own_files: dict[str, str]) -> None:
-    outcomes = list(check("dataset", own_files.get(name, name)))
+    outcomes = list(check("dataset", (own_files | DRAWN).get(name, name)))
     assert {outcome.status for outcome in outcomes} == {"passed"}, outcomes
 
 
@@ -143,9 +156,18 @@ def test_a_data_set_that_lies_in_the_data_folder_keeps_its_contract(name: str, d
 
 
 def test_data_sets_that_are_not_checked_here_are_those_whose_files_are_not() -> None:
-    here = {"digits", "npz", "idx", "folder", "tonic", "mnist", "nmnist"}
-    # Their readers are tested on small archives: tests/unit/test_cifar.py, tests/unit/test_datasets.py.
-    assert set(SUITES["dataset"].registry.names()) == here | {"cifar10", "cifar100", "fashion_mnist"}
+    here = {
+        "digits",
+        "npz",
+        "idx",
+        "folder",
+        "tonic",
+        "mnist",
+        "nmnist",
+        *(text.split(":")[0] for text in DRAWN.values()),
+    }
+    # Their readers are tested on small files: tests/unit/test_cifar.py, test_datasets.py and test_heidelberg_data.py.
+    assert set(SUITES["dataset"].registry.names()) == here | {"cifar10", "cifar100", "fashion_mnist", "shd", "ssc"}
 
 
 TRANSFORMS: list[tuple[Transform, tuple[int, ...]]] = [
