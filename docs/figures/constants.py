@@ -21,10 +21,10 @@ def with_constants(text: str) -> str:
 
 
 def rows() -> Iterator[str]:
-    """A row for each constant and each trace of each rule, with the rule's default options."""
+    """A row for each constant and each trace of the rules whose source has constants, with default options."""
     for name in RULES.names():
         rule = RULES.make(name)
-        for constant, here in constants(rule).items():
+        for constant, here in constants(rule).items() if rule.source.constants else ():
             theirs = rule.source.constants.get(constant, "not told")
             same = "" if theirs.startswith("any") or here == theirs.partition(",")[0] else "**"
             yield f"| `{name}` | `{constant}` | {same}`{here}`{same} | `{theirs}` |\n"
@@ -33,4 +33,11 @@ def rows() -> Iterator[str]:
 def constants(rule: Rule) -> dict[str, str]:
     """The value of each constant of a rule, and the time constant of each trace, by name."""
     values = {name: f"{value:g}" for name, value in rule.constants.items()}
-    return values | {trace.name: f"{-STEP_MS / math.log(trace.decay):.3g} ms" for trace in rule.traces}
+    return values | {trace.name: time_constant(trace.decay) for trace in rule.traces}
+
+
+def time_constant(decay: float) -> str:
+    """The time constant of a trace with a decay in 0..1 per step, in ms."""
+    if decay in (0, 1):
+        return "this step alone" if decay == 0 else "no decay"
+    return f"{-STEP_MS / math.log(decay):.3g} ms"
