@@ -91,16 +91,22 @@ BY_OTHERS = "is read back by other libraries in unit/test_exports.py"
 UNOBSERVED = "its membranes and traces are shown as they are"
 LASTING = "it does not change by itself"
 ALONE = "it brings its own neurons, of which there is one"
+ANALOGUE = "it stores no codes: its weights are analogue"
 COARSE = "it has no form without effects: weights of 8 bits are the finest it has"
 FIXED = "fixed_point fixed_point:bits=4:rounding=nearest:cv=0:mismatch=neuron"
+MEMORIES = f"{FIXED} dynapse"
 
 NOT_APPLICABLE: dict[tuple[str, str], dict[str, str]] = {
-    ("device", "what_it_shows_of_membranes_hangs_on_state_and_place_alone"): {PLAIN: FIXED, UNOBSERVED: "loihi"},
-    ("device", "its_traces_go_on_from_window_to_window"): {PLAIN: FIXED, UNOBSERVED: "loihi"},
-    ("device", "time_passes_in_its_state_alone"): {PLAIN: FIXED, LASTING: "loihi"},
+    ("device", "what_it_shows_of_membranes_hangs_on_state_and_place_alone"): {
+        PLAIN: MEMORIES,
+        UNOBSERVED: "loihi",
+    },
+    ("device", "its_traces_go_on_from_window_to_window"): {PLAIN: MEMORIES, UNOBSERVED: "loihi"},
+    ("device", "time_passes_in_its_state_alone"): {PLAIN: MEMORIES, LASTING: "loihi"},
     ("device", "devices_of_a_chain_act_in_order_and_are_drawn_apart"): {ALONE: "loihi"},
     ("device", "its_effects_vanish_in_its_ideal_form"): {COARSE: "loihi"},
-    ("device", "its_neurons_keep_the_contract_of_neurons"): {PLAIN: FIXED},
+    ("device", "its_codes_are_what_it_stores"): {ANALOGUE: "dynapse"},
+    ("device", "its_neurons_keep_the_contract_of_neurons"): {PLAIN: MEMORIES},
     ("rule", "by_layer_equals_by_step"): {
         ONE_STEP: "bsp",
         IN_TIME: "bptt fa sign_symmetry spiking_bsp traces_propagation",
