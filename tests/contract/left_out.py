@@ -97,9 +97,9 @@ ALONE = "it brings its own neurons, of which there is one"
 COARSE = "it has no form without effects: weights of 8 bits are the finest it has"
 FIXED = "fixed_point fixed_point:bits=4:rounding=nearest:cv=0:mismatch=neuron"
 MEMRISTORS = "memristor memristor:law=power:accumulate=true:dead=0.05 memristor:fit=ecram:write_noise=3"
-STILL = f"{FIXED} {MEMRISTORS}"
+STILL = f"{FIXED} {MEMRISTORS} dynapse"
 CELLS = "pcm pcm:accumulate=false:age_s=3600"
-ANALOG = f"{MEMRISTORS} {CELLS}"
+ANALOGUE = f"{MEMRISTORS} {CELLS} dynapse"
 ANY = f"{STILL} {CELLS}"
 
 NOT_APPLICABLE: dict[tuple[str, str], dict[str, str]] = {
@@ -109,7 +109,7 @@ NOT_APPLICABLE: dict[tuple[str, str], dict[str, str]] = {
     ("device", "devices_of_a_chain_act_in_order_and_are_drawn_apart"): {ALONE: "loihi"},
     ("device", "its_effects_vanish_in_its_ideal_form"): {COARSE: "loihi"},
     ("device", "its_neurons_keep_the_contract_of_neurons"): {PLAIN: ANY},
-    ("device", "its_codes_are_what_it_stores"): {"stores no whole numbers": ANALOG},
+    ("device", "its_codes_are_what_it_stores"): {"stores no whole numbers": ANALOGUE},
     ("rule", "by_layer_equals_by_step"): {
         ONE_STEP: "bsp",
         IN_TIME: "bptt fa sign_symmetry spiking_bsp traces_propagation",

@@ -48,6 +48,11 @@ def test_sums_of_products_of_spikes_traces_weight_and_third_factor_fit(text: str
     [
         ("m_post * psi(v_post) * S_pre", ["psi(v_post)"], "m_post * y1_post * S_pre"),
         ("through_norm(m_post) * (S_pre - mean_pre)", ["mean_pre", "through_norm(m_post)"], "m_post * S_pre"),
+        (
+            "through_norm(m_post * psi(v_post)) * S_pre",
+            ["through_norm((m_post * psi(v_post)))", "psi(v_post)"],
+            "m_post * y1_post * S_pre",
+        ),
         ("m_post * dv_dw", ["dv_dw"], "m_post * x1_pre"),
         ("v_post * S_pre", ["v_post"], "y1_post * S_pre"),
         ("S_pre * S_post", ["S_post * S_pre"], "y1_post * S_pre"),
