@@ -103,8 +103,8 @@ def record_circuit(
     asked = {"variables": list(variables), "layers": layers and sorted(layers), "samples": samples, "part": part}
     header = TraceHeader(
         config.rule, {one.units.name: (one.units.size,) for one in watched}, circuit.dt_ms, _units(watched),
-        seed=config.seed, config=config.as_dict(), versions=versions(), parameters={n: w.shape for n, w in parameters.items()},
-        recording=asked,
+        seed=config.seed, config=config.as_dict(), versions=versions(), recording=asked,
+        parameters={n: w.shape for n, w in parameters.items()},
     )  # fmt: skip
     steps, spikes, rows = round(circuit.period_ms / circuit.dt_ms), 0, currents_of(data.train).of(chosen)
     with (
