@@ -53,6 +53,8 @@ def neuron_that_learns() -> Circuit:
         sums={"w_seen_pre": ("record", 0, "step")},
         on_pre=("I_post += 4.0*w", *changes.on_pre),
         on_post=changes.on_post,
+        late_pre=changes.late_pre,
+        late_post=changes.late_post,
         start={"w": 0.5},
         keeps=("w",),
     )

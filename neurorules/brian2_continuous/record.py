@@ -101,11 +101,10 @@ def record_circuit(
     stream.load(to_arrays(folder.load_weights()))
     parameters = {n: w for n, w in stream.parameters().items() if n in variables or n.rsplit(".", 1)[1] in variables}
     asked = {"variables": list(variables), "layers": layers and sorted(layers), "samples": samples, "part": part}
-    units = {name: unit for one in watched for name, unit in units_of(one.units).items() if name in one.variables}
     header = TraceHeader(
-        config.rule, {one.units.name: (one.units.size,) for one in watched}, circuit.dt_ms, units, config.seed,
-        config=config.as_dict(), versions=versions(), parameters={n: w.shape for n, w in parameters.items()},
-        recording=asked,
+        config.rule, {one.units.name: (one.units.size,) for one in watched}, circuit.dt_ms, _units(watched),
+        seed=config.seed, config=config.as_dict(), versions=versions(), recording=asked,
+        parameters={n: w.shape for n, w in parameters.items()},
     )  # fmt: skip
     steps, spikes, rows = round(circuit.period_ms / circuit.dt_ms), 0, currents_of(data.train).of(chosen)
     with (
@@ -124,6 +123,11 @@ def record_circuit(
             writer.snapshot(config.epochs, parameters)
         many = len(writer)
     return {"samples": many, "spikes": spikes, "out": str(out)}
+
+
+def _units(watched: Sequence[Watched]) -> dict[str, str]:
+    """The units of what is recorded, by variable."""
+    return {name: unit for one in watched for name, unit in units_of(one.units).items() if name in one.variables}
 
 
 def _present(stream: Stream, labels: np.ndarray, rows: Rows, with_labels: bool) -> Iterator[np.ndarray]:
