@@ -33,8 +33,7 @@ def eprop(
 
     Args:
         feedback: what carries the error to the neurons: random weights, the transpose of the read-out's (symmetric), or
-            weights that begin at random and learn as the read-out's do (adaptive). The last two need a read-out of
-            every hidden layer.
+            weights that begin at random and learn as the read-out's do (adaptive).
         alpha: decay of the membrane per step.
         kappa: decay of the read-out's membrane per step, with which eligibilities are filtered.
         adaptation: rise of the threshold per spike.
@@ -47,7 +46,6 @@ def eprop(
     """
     e, own, constants, neuron = adaptive(alpha, rho, adaptation)
     pull, rates = _pull(c_reg, e)
-    held = (Trace("held", alpha, "1"), Trace("e_bias", kappa, "psi(v) * held"))
     return Rule(
         name="eprop",
         plasticity=(
@@ -59,7 +57,7 @@ def eprop(
         signal=SignalSpec("dfa", {"feedback": feedback}),
         errors="step",
         constants={**constants, "c_reg": c_reg, "f_target": f_target} if c_reg else constants,
-        traces=(*held, *rates),
+        traces=(Trace("held", alpha, "1"), Trace("e_bias", kappa, "psi(v) * held"), *rates),
         eligibilities=(*own, Eligibility("e_bar", kappa, f"psi(v_post) * {e}")),
         defaults=Defaults(neuron=neuron, readout_neuron=f"leaky_readout:beta={kappa:g}"),
         source=Source(
@@ -68,8 +66,7 @@ def eprop(
             "A solution to the learning dilemma for recurrent networks of spiking neurons",
             (
                 "weights change once a trial, by the sum over its steps; the error is that of each step's softmax",
-                "resets are held fixed; psi is the neuron's own surrogate, the paper's is a triangle of height 0.3",
-                "no neuron is refractory",
+                "resets are held fixed, no neuron is refractory; psi is the neuron's own surrogate, not a triangle",
                 RATES if c_reg else "firing rates are not regularised (c_reg)",
                 "biases learn too; where thresholds adapt, their eligibility leaves that out",
                 "random feedback has variance one over the layer's size, where the paper's has one",
