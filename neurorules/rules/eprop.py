@@ -11,6 +11,9 @@ from neurorules.language.rules import DELTA_RULE, SENT, Defaults, Plasticity, Ru
 from neurorules.language.signal_spec import SignalSpec
 from neurorules.rules._online import adaptive
 
+RATES = "firing rates are regularised at each step, by the rate so far, and in weights alone"
+"""The deviation where firing rates are regularised."""
+
 
 @ranged("rule 'eprop'")
 def eprop(
@@ -20,6 +23,8 @@ def eprop(
     kappa: BelowOne = 0.9,
     adaptation: NonNegative = 0.0,
     rho: Fraction = 0.95,
+    c_reg: NonNegative = 0.0,
+    f_target: Fraction = 0.1,
 ) -> Rule:
     """E-prop: the change of a weight is the broadcast error of each step times a low-pass of psi times a trace.
 
@@ -28,29 +33,31 @@ def eprop(
 
     Args:
         feedback: what carries the error to the neurons: random weights, the transpose of the read-out's (symmetric), or
-            weights that begin at random and learn as the read-out's do (adaptive). The last two need a read-out of
-            every hidden layer.
+            weights that begin at random and learn as the read-out's do (adaptive).
         alpha: decay of the membrane per step.
         kappa: decay of the read-out's membrane per step, with which eligibilities are filtered.
         adaptation: rise of the threshold per spike.
         rho: decay of that rise per step.
+        c_reg: how strongly the spikes per step of each neuron, so far in its trial, are pulled towards a target.
+        f_target: that target.
 
     Returns:
         The rule with its texts, eligibilities, signal, default settings and source.
     """
     e, own, constants, neuron = adaptive(alpha, rho, adaptation)
+    pull, rates = _pull(c_reg, e)
     return Rule(
         name="eprop",
         plasticity=(
-            Plasticity("w", "-through_norm(m_post) * e_bar", statistics="held"),
+            Plasticity("w", f"-through_norm(m_post) * e_bar{pull}", statistics="held"),
             Plasticity("b", "-m_post * e_bias_post"),
             Plasticity(SENT, "-through_norm(m_post * psi(v_post))"),
             *DELTA_RULE,
         ),
         signal=SignalSpec("dfa", {"feedback": feedback}),
         errors="step",
-        constants=constants,
-        traces=(Trace("held", alpha, "1"), Trace("e_bias", kappa, "psi(v) * held")),
+        constants={**constants, "c_reg": c_reg, "f_target": f_target} if c_reg else constants,
+        traces=(Trace("held", alpha, "1"), Trace("e_bias", kappa, "psi(v) * held"), *rates),
         eligibilities=(*own, Eligibility("e_bar", kappa, f"psi(v_post) * {e}")),
         defaults=Defaults(neuron=neuron, readout_neuron=f"leaky_readout:beta={kappa:g}"),
         source=Source(
@@ -59,8 +66,8 @@ def eprop(
             "A solution to the learning dilemma for recurrent networks of spiking neurons",
             (
                 "weights change once a trial, by the sum over its steps; the error is that of each step's softmax",
-                "resets are held fixed; psi is the neuron's own surrogate, the paper's is a triangle of height 0.3",
-                "no regularisation of firing rates, and no neuron is refractory",
+                "resets are held fixed, no neuron is refractory; psi is the neuron's own surrogate, not a triangle",
+                RATES if c_reg else "firing rates are not regularised (c_reg)",
                 "biases learn too; where thresholds adapt, their eligibility leaves that out",
                 "random feedback has variance one over the layer's size, where the paper's has one",
                 *(("neither feedback nor read-out decays",) if feedback == "adaptive" else ()),
@@ -69,6 +76,14 @@ def eprop(
             link="https://doi.org/10.1038/s41467-020-17236-y",
         ),
     )
+
+
+def _pull(c_reg: float, e: str) -> tuple[str, tuple[Trace, ...]]:
+    """What the text of weights adds to pull firing rates towards their target by the eligibility psi e, and traces."""
+    if not c_reg:
+        return "", ()
+    text = f" - c_reg * through_norm(spikes_post / steps_post - f_target) * psi(v_post) * {e}"
+    return text, (Trace("spikes", 1.0), Trace("steps", 1.0, "1"))
 
 
 ENTRY = eprop

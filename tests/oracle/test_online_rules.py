@@ -214,6 +214,20 @@ def test_a_filtered_eligibility_is_an_error_that_is_scanned_backwards() -> None:
     assert_same(one.found.gradients["hidden1.rec.w"], own)
 
 
+@pytest.mark.parametrize("adapted", ["", f":{ADAPTED}"])
+def test_firing_rates_are_pulled_towards_their_target_by_the_unfiltered_eligibility(adapted: str) -> None:
+    neuron = ALIF if adapted else f"lif:beta={ALPHA}"
+    one = case(f"{EPROP}:c_reg=0.5:f_target=0.2{adapted}", "r7", neuron, KAPPA)
+    plain = case(f"{EPROP}{adapted}", "r7", neuron, KAPPA)
+    rates = np.cumsum(one.spikes(0), 0) / np.arange(1, STEPS + 1)[:, None, None]
+    x, psi, b = traced(one.spikes(-1), ALPHA), one.psi(0), B if adapted else 0.0
+    eps, pull = np.zeros((SAMPLES, 7, INPUTS)), 0.0
+    for t in range(STEPS):
+        e = psi[t][:, :, None] * (x[t][:, None] - b * eps)
+        pull, eps = pull + 0.5 * np.einsum("bo,boi->oi", rates[t] - 0.2, e), RHO * eps + e
+    assert_same(one.found.gradients["hidden1.ff.w"] - plain.found.gradients["hidden1.ff.w"], pull / SAMPLES)
+
+
 def down(one: Case, names: list[str]) -> list[Array]:
     """m of each hidden layer of a chain, from the errors of the steps through the weights of the steps."""
     sent, m = one.errors(), []
@@ -413,7 +427,13 @@ def test_a_layer_sends_down_nothing_that_stands_before_it() -> None:
 
 @pytest.mark.parametrize(
     "rule",
-    ["eprop:adaptation=0.3", "etlp:adaptation=0.3", "ostl:resets=zero", "otpe:form=approximate", "s_tller:a_post=1"],
+    [
+        "eprop:adaptation=0.3:c_reg=0.5",
+        "etlp:adaptation=0.3",
+        "ostl:resets=zero",
+        "otpe:form=approximate",
+        "s_tller:a_post=1",
+    ],
 )
 def test_other_forms_of_online_rules_move_weights_alike_in_torch_and_in_brian2(rule: str) -> None:
     neuron = RULES.make(rule).defaults.neuron

@@ -24,7 +24,7 @@ WINDOWS = (STEPS, 1, 3)
 AT_ONCE = ("bptt", "fa", "sign_symmetry", "spiking_bsp", "traces_propagation")
 """Rules whose third factor is made from all steps of a trial at once."""
 A_SYNAPSE = (
-    "eprop", "eprop:adaptation=0.3", "etlp:adaptation=0.3", "ostl", "ostl:resets=zero", "osttp", "otpe",
+    "eprop", "eprop:adaptation=0.3:c_reg=0.5", "etlp:adaptation=0.3", "ostl", "ostl:resets=zero", "osttp", "otpe",
     "otpe:form=approximate",
 )  # fmt: skip
 """Rules that follow each synapse where they run step by step, which synapses that share their weights cannot."""
@@ -33,7 +33,7 @@ OPTIONS = {
         "form=voltage", "embedding=class_means", "generator=target_input", "generator=target_loop",
         "generator=target_input:embedding=class_means", "loss=soft", "predict=neutral",
     ),
-    "eprop": ("adaptation=0.3",), "etlp": ("adaptation=0.3",), "ostl": ("resets=zero", "reset=fixed"),
+    "eprop": ("adaptation=0.3:c_reg=0.5",), "etlp": ("adaptation=0.3",), "ostl": ("resets=zero", "reset=fixed"),
     "otpe": ("form=approximate",), "ottt": ("feedback=fixed", "lam=0"), "s_tller": ("a_post=0", "signal=dfa"),
     "dfa": ("error=sign",),
 }  # fmt: skip
