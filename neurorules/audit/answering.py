@@ -52,6 +52,9 @@ class Answering:
         Args:
             module: its dotted name.
             question: what the function reads from its standard input.
+
+        Returns:
+            What it printed, and whether it came to its end.
         """
         here = {"folder": os.getcwd(), "environment": {**os.environ, **ONE_THREAD}, "path": sys.path}
         assert self.process.stdin is not None and self.process.stdout is not None

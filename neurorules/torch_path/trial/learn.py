@@ -221,8 +221,7 @@ def learn_one(
     view = LocalView(
         layer, phase.name, activity, m, trial.learned.parameters, trial.model.rule.constants,
         trial.model.rule.declared_traces, carry, whole, output, record.drive.context,
-        chip=trial.model.chip, first=start,
-        instant=signal is not None and signal.instant,
+        chip=trial.model.chip, first=start, instant=signal is not None and signal.instant,
         hands_down=index > 0 and signal is not None and "above" in signal.needs,
     )  # fmt: skip
     statistics = own_statistics(layer, trial.learned.update)
