@@ -35,8 +35,16 @@ def whole(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[
         lines[:] = SENTENCES
 
 
+def default_made(
+    app: Any, what: str, name: str, thing: Any, options: Any, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """Write a default that a dataclass makes anew as dots: Python cannot read `<factory>`, and Sphinx then guesses."""
+    return (None if signature is None else signature.replace("<factory>", "...")), returned
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Let Sphinx know; napoleon stands between the two, at 500."""
     app.connect("autodoc-process-docstring", plain, priority=400)
     app.connect("autodoc-process-docstring", whole, priority=600)
+    app.connect("autodoc-process-signature", default_made)
     return {"parallel_read_safe": True}

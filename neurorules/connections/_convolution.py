@@ -13,7 +13,7 @@ from torch.nn import functional, grad
 from neurorules.connections._rounded import rounded
 from neurorules.contracts.connection import Connection, Shape, uniform
 from neurorules.language.errors import UserError
-from neurorules.language.ranges import Count
+from neurorules.language.ranges import Count, Whole
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Convolution(Connection):
     channels: Count
     kernel: Count = 3
     stride: Count = 1
-    padding: Literal["same", "valid"] | int = "same"
+    padding: Literal["same", "valid"] | Whole = "same"
 
     @property
     def zeros_around(self) -> int:

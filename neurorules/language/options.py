@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from neurorules.language.errors import UserError, unknown
-from neurorules.language.ranges import check_ranges, hints_of
+from neurorules.language.ranges import check_ranges, hints_of, words_of
 
 
 def parse_named(text: str) -> tuple[str, dict[str, str]]:
@@ -137,7 +137,15 @@ def convert(where: str, kind: Any, text: str) -> Any:
         kinds = [k for k in get_args(kind) if k is not type(None)]
         if text == "none" and type(None) in get_args(kind) and kinds[0] is not str:
             return None  # of a text, "none" is a word like others: --norm none
-        return convert(where, kinds[0], text)
+        words, numbers = words_of(kind), [k for k in kinds if get_origin(k) is not Literal]
+        if text in words:
+            return text
+        try:
+            return convert(where, [*numbers, *kinds][0], text)
+        except UserError:
+            if not words or not numbers:
+                raise
+            raise UserError(f"{where} is '{text:.40}'. Give {', '.join(words)} or a number") from None
     if origin is Literal:
         if text not in get_args(kind):
             raise unknown(f"value of {where}:", text, [str(v) for v in get_args(kind)])

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
 from functools import cache, cached_property, wraps
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from neurorules.language.errors import UserError
 
@@ -119,6 +119,12 @@ def may_be_open(kind: Any) -> bool:
     return NoneType in get_args(kind)
 
 
+def words_of(kind: Any) -> tuple[str, ...]:
+    """The words that an annotation allows beside numbers, such as "same" in `Literal["same"] | Whole`."""
+    parts = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    return tuple(word for part in parts if get_origin(part) is Literal for word in get_args(part))
+
+
 def check_range(name: str, value: Any, kind: Any) -> None:
     """Refuse a number outside its range.
 
@@ -131,7 +137,7 @@ def check_range(name: str, value: Any, kind: Any) -> None:
         UserError: it lies outside, or is no number.
     """
     type_and_range = declared(kind)
-    if type_and_range is None or (value is None and may_be_open(kind)):
+    if type_and_range is None or (value is None and may_be_open(kind)) or value in words_of(kind):
         return
     type_, range_ = type_and_range
     try:

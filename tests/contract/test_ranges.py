@@ -20,7 +20,7 @@ from neurorules.language.config import TrainConfig, check_numbers, config_from
 from neurorules.language.eligibility import Eligibility
 from neurorules.language.errors import UserError
 from neurorules.language.options import convert_options
-from neurorules.language.ranges import Range, declared, hints_of, ranged
+from neurorules.language.ranges import Range, declared, hints_of, ranged, words_of
 from neurorules.language.rates import SCHEDULES
 from neurorules.language.registry import Registry
 from neurorules.language.rules import Defaults, Plasticity, Rule, Source
@@ -123,7 +123,8 @@ def test_an_option_declares_its_range_and_its_default_lies_in_it(owner: str, fac
     assert kind not in (hints_of(factory)[name], None), "write the range beside the type: Annotated[float, Range(...)]"
     assert range_.bounds[0] < range_.bounds[1]
     default = inspect.signature(factory).parameters[name].default
-    assert default is None or default is inspect.Parameter.empty or default in range_
+    words = (None, inspect.Parameter.empty, *words_of(hints_of(factory)[name]))
+    assert default in words or default in range_
 
 
 @every_number
