@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from neurorules.compare.comparison import command_line, plan
 from neurorules.compare.comparison import compare as compare_configs
 from neurorules.compare.shown import Comparison
 from neurorules.language.config import TrainConfig, config_from
-from neurorules.language.registry import with_own_parts
+from neurorules.language.registry import check_text, with_own_parts
 from neurorules.language.settings import Task
 from neurorules.runner.dispatch import with_data
 from neurorules.runner.given_data import SensorSize, given_data
@@ -20,7 +21,7 @@ from neurorules.torch_path.process.session import own_session
 
 @own_session()
 def compare(
-    rules: str,
+    rules: str | Sequence[str],
     out: str | Path,
     *,
     seeds: int = 1,
@@ -42,7 +43,8 @@ def compare(
     """Train every rule with every seed on the same net, data order and initial weights.
 
     Args:
-        rules: comma-separated, with options and settings of their own, such as "sigprop:form=voltage,bptt@lr=0.001".
+        rules: a list, or comma-separated, with options and settings of their own, such as
+            "sigprop:form=voltage,bptt@lr=0.001".
         out: folder for the runs, `compare.json` and its CSV files.
         seeds: number of seeds of each rule.
         folds: number of folds of a cross-validation instead of seeds, where the data set comes in folds.
@@ -60,6 +62,9 @@ def compare(
     Raises:
         UserError: a name is unknown, or `out` holds another comparison.
     """
+    for rule in [rules] if isinstance(rules, str) else rules:
+        check_text(rule, "a row of rules", "rule")
+    rules = rules if isinstance(rules, str) else ",".join(rules)
     given = given_data(data, batch_first, sensor_size, data_dir, task)
     settings, net = without_module(with_own_parts(settings))
     config = config_from({**settings, **given.settings}, "compare(...)")

@@ -190,11 +190,30 @@ def with_own_parts(settings: Mapping[str, Any]) -> dict[str, Any]:
         The same settings. They are for what a user gives, never for what is read from a folder.
 
     Raises:
-        UserError: as in `own_part`.
+        UserError: as in `own_part`, or what is given is no text.
     """
     given = dict(settings)
     for name, kind in OWN_PARTS.items():
-        if isinstance(text := given.get(name), str):
+        if (text := given.get(name)) is not None:
+            check_text(text, name, kind)
             parts = parse_list(text) if name == "signal" and "," in text else [text]
             given[name] = ",".join(own_part(part, kind) for part in parts)
     return given
+
+
+def check_text(given: Any, name: str, kind: str) -> None:
+    """Refuse an object where a part is named.
+
+    Args:
+        given: what stands in the place of the text.
+        name: of the setting.
+        kind: of the part, such as "rule".
+
+    Raises:
+        UserError: it is no text.
+    """
+    if not isinstance(given, str):
+        raise UserError(
+            f"{name} is a {type(given).__name__}, and a {kind} is named by a text, NAME:option=value, or by its file, "
+            f"my_{kind}.py. Write it to a file: neurorules new {kind} NAME"
+        )
