@@ -21,12 +21,12 @@ def with_constants(text: str) -> str:
 
 
 def rows() -> Iterator[str]:
-    """A row for each constant and each trace of the rules whose source has constants, with default options."""
+    """A row for each constant and each trace of each rule, with default options."""
     for name in RULES.names():
         rule = RULES.make(name)
-        for constant, here in constants(rule).items() if rule.source.constants else ():
-            theirs = rule.source.constants.get(constant, "not told")
-            same = "" if theirs.startswith("any") or here == theirs.partition(",")[0] else "**"
+        for constant, here in constants(rule).items():
+            theirs = rule.source.constants[constant]
+            same = "" if theirs.startswith(("any", "not told")) or here == theirs.partition(",")[0] else "**"
             yield f"| `{name}` | `{constant}` | {same}`{here}`{same} | `{theirs}` |\n"
 
 

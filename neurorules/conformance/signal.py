@@ -32,8 +32,8 @@ from neurorules.rules import RULES
 from neurorules.signals import SIGNALS
 from neurorules.torch_path.training.learner import Learner
 
-KNOWN = ("step", "phase", "trial")
-"""Legal values of a signal's `known`."""
+KNOWN = ("step", "error", "phase", "trial")
+"""Legal values of the attribute `known` of a signal."""
 PLAIN_HOST = "dfa"
 """A rule of one phase, which runs any signal that needs no phases of its own."""
 

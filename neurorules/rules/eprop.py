@@ -14,6 +14,9 @@ from neurorules.rules._online import adaptive
 RATES = "firing rates are regularised at each step, by the rate so far, and in weights alone"
 """The deviation where firing rates are regularised."""
 
+THEIRS = {"held": "20 ms, in evidence accumulation", "e_bias": "20 ms, in evidence accumulation"}
+"""What the source has in the place of constants and traces."""
+
 
 @ranged("rule 'eprop'")
 def eprop(
@@ -36,8 +39,7 @@ def eprop(
             weights that begin at random and learn as the read-out's do (adaptive).
         alpha: decay of the membrane per step.
         kappa: decay of the read-out's membrane per step, with which eligibilities are filtered.
-        adaptation: rise of the threshold per spike.
-        rho: decay of that rise per step.
+        adaptation, rho: rise of the threshold per spike, and decay of that rise per step.
         c_reg: how strongly the spikes per step of each neuron, so far in its trial, are pulled towards a target.
         f_target: that target.
 
@@ -74,6 +76,7 @@ def eprop(
                 "by default streaming normalisation, whose gain stands in the update (norm none: neither)",
             ),
             link="https://doi.org/10.1038/s41467-020-17236-y",
+            constants=THEIRS,
         ),
     )
 

@@ -60,6 +60,7 @@ def ostl(
                 "update (norm none: neither)",
             ),
             link="https://arxiv.org/abs/2007.12723",
+            constants={"beta": "not told", "slope": "this step alone"},
         ),
     )
 

@@ -52,6 +52,7 @@ def osttp(*, beta: BelowOne = 0.5, resets: Resets = "subtract") -> Rule:
                 "neither)",
             ),
             link="https://arxiv.org/abs/2304.05124",
+            constants={"beta": "not told", "slope": "this step alone"},
         ),
     )
 

@@ -13,6 +13,11 @@ from neurorules.rules._online import CENTRED, Derivative, Resets, through_reset
 
 SLOPE = "slopes_post / steps_post"
 """The mean of psi over the steps so far, of which later ones weigh more."""
+SENT_TEXT = f"-through_norm(m_post * ({SLOPE}))"
+"""What a layer hands down."""
+
+THEIRS = {"beta": "0.88", "slopes": "7.82 ms", "steps": "7.82 ms", "slope": "this step alone"}
+"""What the source has in the place of constants and traces."""
 
 
 @ranged("rule 'otpe'")
@@ -25,22 +30,21 @@ def otpe(
 ) -> Rule:
     """Online training with postsynaptic estimates: the error of the step, times eligibilities filtered once more.
 
-    The second filter stands for what a spike leaves in the membranes of the layer above, which therefore leak alike.
+    The second filter stands for what a spike leaves in the membranes of the layer above, which leak alike.
 
     Args:
         lam: decay of every membrane per step, that of the read-out included.
         form: full, with the derivative of the spikes by each weight, filtered; or approximate, with the mean of psi
             times a trace of the presynaptic trace, which keeps nothing at a synapse.
-        resets: how the neurons reset, whose threshold is 1.
-        reset: whether eligibilities of the full form go through the reset's derivative, or take resets as fixed.
+        resets, reset: how neurons of threshold 1 reset, and whether the full form goes through the reset's derivative.
 
     Returns:
-        The rule with its texts, traces, eligibilities, signal, default settings and source.
+        The rule with its texts, traces, eligibilities, signal and source.
     """
     traces: tuple[Trace, ...] = (Trace("slopes", lam, "psi(v)"), Trace("steps", lam, "1"))
-    constants: dict[str, float] = {}
-    sent, weights = f"-through_norm(m_post * ({SLOPE}))", f"-through_norm(m_post * ({SLOPE})) * low"
     eligibilities: tuple[Eligibility, ...] = (Eligibility("x", lam, CENTRED), Eligibility("low", lam, "x"))
+    weights = f"{SENT_TEXT} * low"
+    constants: dict[str, float] = {}
     if form == "full":
         own, eps, constants = through_reset(lam, resets, reset)
         traces, weights = (*traces, *own), "-through_norm(m_post) * r"
@@ -50,7 +54,7 @@ def otpe(
         plasticity=(
             Plasticity("w", weights, statistics="held" if form == "full" else "moving"),
             Plasticity("b", f"-m_post * ({SLOPE})"),
-            Plasticity(SENT, sent),
+            Plasticity(SENT, SENT_TEXT),
             *DELTA_RULE,
         ),
         signal=SignalSpec("spatial"),
@@ -74,6 +78,7 @@ def otpe(
                 "cross-entropy of each step, Adam and streaming normalisation (norm none: none)",
             ),
             link="https://arxiv.org/abs/2311.16151",
+            constants=THEIRS,
         ),
     )
 

@@ -31,7 +31,7 @@ SMALL: dict[str, Any] = {
     "path": "continuous", "rule": "sigprop", "net": "5", "limit": 14, "epochs": 1, "validation": 2, "seed": 1,
 }  # fmt: skip
 FEW = ["--limit", "4", "--validation", "1", "--epochs", "1"]
-FADED = "rate:tau_ms=0.3:period_ms=4"
+FADED = "rate:tau_ms=2:period_ms=27"
 """Units that have forgotten a presentation when the next one begins, so that it does not matter where a run is cut."""
 
 
