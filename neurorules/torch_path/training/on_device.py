@@ -8,7 +8,7 @@ from typing import Any
 from neurorules.contracts.device_chain import chain
 from neurorules.language.errors import UserError
 from neurorules.network.model import Learned
-from neurorules.torch_path.snntorch.folding import fold
+from neurorules.exchange.folding import fold
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.store import Store
 
