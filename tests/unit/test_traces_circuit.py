@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import h5py
@@ -23,9 +24,18 @@ from neurorules.traces.store import TraceReader
 SMALL = {"path": "brian2", "net": "8-6", "limit": 60, "epochs": 1, "validation": 20}
 
 
+@pytest.fixture(scope="module")
+def trained() -> dict[str, Path]:
+    """Runs of this module by the name of their neuron, each trained when it is asked for first."""
+    return {}
+
+
 @pytest.fixture(params=["rate", "lif"])
-def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A short run of DRTP on Brian2's numpy target, a few test samples."""
+def folder(
+    request: pytest.FixtureRequest, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch, trained: dict[str, Path],
+) -> Path:  # fmt: skip
+    """A copy of a short run of DRTP on Brian2's numpy target, a few test samples."""
     monkeypatch.setattr(trainer, "machine_for", Interpreted)
     monkeypatch.setattr(trainer, "PRESENTATIONS", 30)
 
@@ -35,8 +45,10 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
         return data.__class__(data.source, data.train, data.validation, test)
 
     monkeypatch.setattr(trainer, "load_data", fewer)
-    train(**SMALL, rule="drtp", neuron=request.param, out=tmp_path / "r")
-    return tmp_path / "r"
+    if request.param not in trained:
+        trained[request.param] = tmp_path_factory.mktemp(request.param) / "r"
+        train(**SMALL, rule="drtp", neuron=request.param, out=trained[request.param])
+    return Path(shutil.copytree(trained[request.param], tmp_path / "r"))
 
 
 def test_what_is_recorded_obeys_the_equations(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
