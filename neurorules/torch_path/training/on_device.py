@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from neurorules.contracts.device_chain import chain
+from neurorules.exchange.folding import fold
 from neurorules.language.errors import UserError
 from neurorules.network.model import Learned
-from neurorules.exchange.folding import fold
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.store import Store
 
