@@ -25,7 +25,7 @@ SMALLEST = 1e-7
 
 
 class Programmed(NamedTuple):
-    """Devices behind programming.
+    """The state of cells after they have been programmed.
 
     Args:
         g: their conductances.

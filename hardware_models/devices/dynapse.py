@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from hardware_models.chip import generator_of, room_of
 from hardware_models.mismatch import log_normal_gain
 from neurorules.language.ranges import NonNegative, Positive, Whole, ranged
 
@@ -51,7 +52,7 @@ class Dynapse:
         Returns:
             "<parameter>/gain" and "<parameter>/neuron" for each connection.
         """
-        generator = torch.Generator().manual_seed((seed if self.chip is None else self.chip) + SEED_OFFSET)
+        generator = generator_of(self.chip, seed, SEED_OFFSET)
         state: dict[str, Any] = {}
         for name, shape in shapes.items():
             state[f"{name}/gain"] = log_normal_gain(shape, self.cv, generator)
@@ -70,8 +71,7 @@ class Dynapse:
         Returns:
             The same weights, and the state with the limit.
         """
-        peak = w.abs().max()
-        limit = self.headroom * torch.where(peak > 0, peak, torch.full_like(peak, w[0].numel() ** -0.5))
+        limit = torch.tensor(room_of(w, self.headroom), dtype=w.dtype, device=w.device)
         return w.clamp(-float(limit), float(limit)), {**state, f"{name}/limit": limit}
 
     def on_read(self, state: dict[str, Any], name: str, w: Tensor) -> Tensor:

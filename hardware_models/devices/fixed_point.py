@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
+from hardware_models.chip import generator_of, room_of
 from hardware_models.mismatch import log_normal_gain
 from hardware_models.rounding import nearest, saturate, short_step, stochastic
 from neurorules.contracts.device_hooks import Codes
@@ -64,7 +64,7 @@ class FixedPoint:
         Returns:
             "<parameter>/gain" for each connection (none with cv=0), and the state of the "generator" of rounding.
         """
-        generator = torch.Generator().manual_seed((seed if self.chip is None else self.chip) + SEED_OFFSET)
+        generator = generator_of(self.chip, seed, SEED_OFFSET)
         state: dict[str, Any] = {}
         if self.cv > 0:
             for name, shape in shapes.items():
@@ -104,7 +104,7 @@ class FixedPoint:
         return w * state[f"{name}/gain"].to(w.dtype) if self.cv > 0 else w
 
     def codes(self, state: dict[str, Any], name: str, w: Tensor) -> Codes:
-        """Stored weights as codes.
+        """The whole numbers that the chip stores, and the size of one.
 
         Args:
             state: state of the chip.
@@ -157,8 +157,7 @@ class FixedPoint:
         """The size of one step of a connection, from the weights that are programmed."""
         largest = self.range
         if largest is None:
-            peak = float(w.abs().max())
-            largest = self.headroom * (peak if peak > 0 else 1 / math.sqrt(w[0].numel()))
+            largest = room_of(w, self.headroom)
         step = largest / (2 ** (self.bits - 1) - 1)
         return short_step(step, 1 if self.power_of_two else STEP_MANTISSA_BITS)
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import torch
 from torch import Tensor
 
+from hardware_models.chip import generator_of, room_of
 from hardware_models.loihi.fit import misfits
 from hardware_models.loihi.neuron import HIGHEST_THRESHOLD, on_loihi
 from hardware_models.loihi.synapse import SignMode, Synapse
@@ -79,7 +80,7 @@ class Loihi:
         Returns:
             The state of the "generator" of rounding.
         """
-        generator = torch.Generator().manual_seed((seed if self.chip is None else self.chip) + SEED_OFFSET)
+        generator = generator_of(self.chip, seed, SEED_OFFSET)
         return {"generator": generator.get_state()}
 
     def on_parameters(self, state: dict[str, Any], name: str, w: Tensor) -> tuple[Tensor, dict[str, Any]]:
@@ -232,8 +233,7 @@ class Loihi:
     def _largest(self, w: Tensor) -> float:
         if self.range is not None:
             return self.range
-        peak = float(w.abs().max())
-        return self.headroom * (peak if peak > 0 else 1 / math.sqrt(w[0].numel()))
+        return room_of(w, self.headroom)
 
 
 def _too_large(name: str, largest: float, top: int, exponent: int) -> str:

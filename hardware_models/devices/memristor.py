@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from hardware_models.chip import generator_of, room_of
 from hardware_models.memristors import FITS, Memristors
 from hardware_models.pulses import LONGEST, Law, Synapses, pulsed
 from hardware_models.rounding import nearest, stochastic
@@ -90,7 +91,7 @@ class Memristor:
             "<parameter>/rise" and so on for each number of `Synapses`, "<parameter>/owed", pulses that are due later,
             "<parameter>/noise", what was read beside what is stored, and the state of the "generator".
         """
-        generator = torch.Generator().manual_seed((seed if self.chip is None else self.chip) + SEED_OFFSET)
+        generator = generator_of(self.chip, seed, SEED_OFFSET)
         state: dict[str, Any] = {}
         for name, shape in shapes.items():
             drawn = self._draw(shape, generator)
@@ -130,8 +131,7 @@ class Memristor:
         Returns:
             The stored weights, and the state with the scale.
         """
-        peak = float(w.abs().max())
-        scale = self.headroom * (peak if peak > 0 else 1 / math.sqrt(w[0].numel()))
+        scale = room_of(w, self.headroom)
         state = {key: value.to(w.device) if key.startswith(f"{name}/") else value for key, value in state.items()}
         state[f"{name}/scale"] = torch.tensor(scale, dtype=torch.float64, device=w.device)
         own = self._synapses(state, name, w)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
+from hardware_models.chip import generator_of, room_of
 from hardware_models.pcm import LARGEST_uS, Programmed, program, read
 from neurorules.language.ranges import Fraction, NonNegative, Positive, Whole, ranged
 
@@ -76,7 +76,7 @@ class PhaseChangeMemory:
         Returns:
             "<parameter>/owed", changes that are due later; the "clock" in seconds; the state of the "generator".
         """
-        generator = torch.Generator().manual_seed((seed if self.chip is None else self.chip) + SEED_OFFSET)
+        generator = generator_of(self.chip, seed, SEED_OFFSET)
         state: dict[str, Any] = {f"{name}/owed": torch.zeros(shape) for name, shape in shapes.items()}
         clock = torch.zeros((), dtype=torch.float64)
         return {**state, "clock": clock, "generator": generator.get_state()}
@@ -92,8 +92,7 @@ class PhaseChangeMemory:
         Returns:
             The weights as programmed, and the state with the cells.
         """
-        peak = float(w.abs().max())
-        largest = self.headroom * (peak if peak > 0 else 1 / math.sqrt(w[0].numel()))
+        largest = room_of(w, self.headroom)
         scale = torch.tensor(LARGEST_uS / largest, dtype=torch.float64, device=w.device)
         state = {**state, f"{name}/scale": scale, f"{name}/owed": state[f"{name}/owed"].to(w.device)}
         generator = self._generator(state)

@@ -108,7 +108,7 @@ class CubaLif:
         return self.threshold << SHIFT
 
     def initial(self, arriving: Tensor) -> CubaState:
-        """The state at rest.
+        """The state of a population at rest: no current, no potential.
 
         Args:
             arriving: any tensor of the population's shape, on its device; its values are not read.
@@ -117,7 +117,7 @@ class CubaLif:
         return CubaState(nothing, nothing)
 
     def step(self, state: CubaState, arriving: Tensor) -> tuple[Tensor, Tensor, CubaState]:
-        """One time step, pure.
+        """Compute one time step; the state that is handed in stays as it is.
 
         Args:
             state: after the step before.

@@ -45,7 +45,7 @@ Spike = Literal["x0", "y0"]
 
 
 class Factor(NamedTuple):
-    """V + C.
+    """One factor of a product, V + C: a variable of the synapse plus a constant.
 
     Args:
         variable: V, a trace or the weight; None for a constant alone.
@@ -105,7 +105,7 @@ class TraceRegister:
 
 
 class EngineState(NamedTuple):
-    """What the engine keeps.
+    """What the learning engine keeps from one epoch to the next.
 
     Args:
         w: weights, (O, I).

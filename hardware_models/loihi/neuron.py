@@ -55,7 +55,7 @@ class LoihiNeuron(Neuron[LoihiState]):
 
     @property
     def spiking(self) -> bool:  # type: ignore[override]
-        """As the network's."""
+        """Whether the neuron that it stands for spikes."""
         return self.network.spiking
 
     def initial(self, current: Tensor) -> LoihiState:
