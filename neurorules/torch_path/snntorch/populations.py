@@ -73,11 +73,7 @@ def to_leaky(neuron: LeakyIntegrator | LeakyReadout, dtype: torch.dtype, last: b
         _tensor(neuron.beta, dtype),
         _tensor(neuron.v_threshold, dtype),
         Spike(neuron.surrogate),
-        init_hidden=True,
-        output=last,
-        reset_mechanism=neuron.reset,
-        reset_delay=neuron.reset_delay,
-        **_learning(neuron),
+        **_options(neuron, last),
     )
 
 
@@ -97,11 +93,7 @@ def to_synaptic(neuron: SynapticIntegrator, dtype: torch.dtype, last: bool) -> n
         _tensor(neuron.beta, dtype),
         _tensor(neuron.v_threshold, dtype),
         Spike(neuron.surrogate),
-        init_hidden=True,
-        output=last,
-        reset_mechanism=neuron.reset,
-        reset_delay=neuron.reset_delay,
-        **_learning(neuron),
+        **_options(neuron, last),
     )
 
 
@@ -127,8 +119,11 @@ def to_alpha(neuron: AlphaIntegrator, dtype: torch.dtype, last: bool) -> nn.Modu
     )
 
 
-def _learning(neuron: LeakyIntegrator | SynapticIntegrator) -> dict[str, bool]:
-    return {f"learn_{theirs}": True for ours, theirs in LEARNED.items() if ours in neuron.learns}
+def _options(neuron: LeakyIntegrator | SynapticIntegrator, last: bool) -> dict[str, Any]:
+    """What Leaky and Synaptic are told alike: that they keep their state, how they reset, and which numbers learn."""
+    learning = {f"learn_{theirs}": True for ours, theirs in LEARNED.items() if ours in neuron.learns}
+    reset = {"reset_mechanism": neuron.reset, "reset_delay": neuron.reset_delay}
+    return {"init_hidden": True, "output": last, **reset, **learning}
 
 
 def to_neuron(module: nn.Module, where: str, shape: Shape) -> Neuron:
