@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import zipfile
 from pathlib import Path
 
 import elephant
@@ -274,6 +275,12 @@ def test_steps_that_microseconds_cannot_tell_apart_are_refused(tmp_path: Path) -
         writer.append(0, 0, {"a": {"S": np.ones((5, 2))}})
     with pytest.raises(UserError, match="Export to parquet or npz"):
         export(tmp_path / "t.h5", "events", tmp_path / "events")
+
+
+def test_an_npz_holds_no_date_so_that_equal_traces_give_equal_bytes(trace: Path, tmp_path: Path) -> None:
+    export(trace, "npz", tmp_path / "out.npz")
+    with zipfile.ZipFile(tmp_path / "out.npz") as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 def test_the_command_says_what_it_wrote(trace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

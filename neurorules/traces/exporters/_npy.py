@@ -1,12 +1,18 @@
-"""NumPy's .npy file of an array whose length is known only when it ends."""
+"""NumPy's .npy file of an array whose length is known only when it ends, and the archive that it goes into."""
 
 from __future__ import annotations
 
+import os
+import time
+import zipfile
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 from numpy.lib import format as npy
+
+FIRST_DATE = time.mktime((1980, 1, 1, 0, 0, 0, 0, 0, -1))
+"""The earliest date that ZIP knows, in seconds; archives hold local time."""
 
 
 class GrowingNpy:
@@ -44,3 +50,15 @@ class GrowingNpy:
             self._file,
             {"descr": npy.dtype_to_descr(self.kind), "fortran_order": False, "shape": (self.length, *self.row)},
         )
+
+
+def pack(archive: zipfile.ZipFile, name: str, path: Path) -> None:
+    """Put a file into an archive, with the date at which ZIP begins, so that equal contents give equal bytes.
+
+    Args:
+        archive: open for writing; its way of compression is used.
+        name: of the new entry.
+        path: the file.
+    """
+    os.utime(path, (FIRST_DATE, FIRST_DATE))
+    archive.write(path, name)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from neurorules.traces.exporters._npy import GrowingNpy
+from neurorules.traces.exporters._npy import GrowingNpy, pack
 from neurorules.traces.store import TraceReader
 
 
@@ -21,10 +21,10 @@ def write_snapshots(reader: TraceReader, path: Path) -> Path:
         laid = Path(folder) / "array.npy"
         for column in ("epoch", "samples"):
             np.save(laid, np.array([getattr(snapshot, column) for snapshot in reader.snapshots], np.int64))
-            archive.write(laid, f"{column}.npy")
+            pack(archive, f"{column}.npy", laid)
         for name, shape in reader.header.parameters.items():
             with GrowingNpy(laid, np.float32, shape) as file:
                 for snapshot in reader.snapshots:
                     file.append(reader.parameter(snapshot.position, name)[None])
-            archive.write(laid, f"{name}.npy")
+            pack(archive, f"{name}.npy", laid)
     return path

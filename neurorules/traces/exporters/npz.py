@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from neurorules.traces.blocks import dense_blocks, event_blocks
-from neurorules.traces.exporters._npy import GrowingNpy
+from neurorules.traces.exporters._npy import GrowingNpy, pack
 from neurorules.traces.exporters._tables import dense_variables, sample_columns
 from neurorules.traces.store import TraceReader
 from neurorules.traces.writer import EVENTS, SPIKES
@@ -46,7 +46,7 @@ class Npz:
             zipfile.ZipFile(out, "w", method, compresslevel=1 if self.compress else None) as archive,
         ):
             for key, path in _arrays(reader, Path(folder)):
-                archive.write(path, f"{key}.npy")
+                pack(archive, f"{key}.npy", path)
                 path.unlink()
         return [out]
 
