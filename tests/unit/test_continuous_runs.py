@@ -23,19 +23,19 @@ from neurorules.language.config import config_from, path_of
 from neurorules.runs.folder import RESULT_KEYS, RunFolder
 from neurorules.runs.interrupt import Interrupted, StopFlag
 
-SMALL = {"path": "continuous", "rule": "sigprop", "net": "6", "limit": 60, "epochs": 2, "validation": 20}
+SMALL = {"path": "continuous", "rule": "sigprop", "net": "6", "limit": 24, "epochs": 2, "validation": 8}
 
 
 @pytest.fixture
 def interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Brian2's numpy target and short runs; a test set of a few samples."""
     monkeypatch.setattr(trainer, "machine_for", Interpreted)
-    monkeypatch.setattr(trainer, "PRESENTATIONS", 30)
+    monkeypatch.setattr(trainer, "PRESENTATIONS", 24)
     load = trainer.load_data
 
     def fewer(*arguments: object) -> object:
         data = load(*arguments)  # type: ignore[arg-type]
-        test = data.test.__class__(data.test.samples[:20], data.test.labels[:20], data.test.encoder, data.test.steps)
+        test = data.test.__class__(data.test.samples[:8], data.test.labels[:8], data.test.encoder, data.test.steps)
         return data.__class__(data.source, data.train, data.validation, test)
 
     monkeypatch.setattr(trainer, "load_data", fewer)

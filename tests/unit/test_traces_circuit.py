@@ -21,7 +21,7 @@ from neurorules.torch_path.training.batches import load_data
 from neurorules.traces.exporters import export
 from neurorules.traces.store import TraceReader
 
-SMALL = {"path": "brian2", "net": "8-6", "limit": 60, "epochs": 1, "validation": 20}
+SMALL = {"path": "brian2", "net": "8-6", "limit": 30, "epochs": 1, "validation": 6}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def folder(
 ) -> Path:  # fmt: skip
     """A copy of a short run of DRTP on Brian2's numpy target, a few test samples."""
     monkeypatch.setattr(trainer, "machine_for", Interpreted)
-    monkeypatch.setattr(trainer, "PRESENTATIONS", 30)
+    monkeypatch.setattr(trainer, "PRESENTATIONS", 12)
 
     def fewer(*arguments: object) -> object:
         data = load_data(*arguments)  # type: ignore[arg-type]
