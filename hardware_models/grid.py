@@ -30,16 +30,17 @@ class Grid(NamedTuple):
     lowest: int | Tensor
     highest: int | Tensor
 
-    def programmed(self, w: Tensor) -> Tensor:
+    def programmed(self, w: Tensor, rounded: Callable[[Tensor], Tensor] = nearest) -> Tensor:
         """The weights whose codes are nearest.
 
         Args:
             w: weights at full precision, of any shape.
+            rounded: makes whole numbers of weights in steps, float64.
 
         Returns:
             The stored weights, of the shape and type of `w`.
         """
-        return self._worth(self._saturated(nearest(w.double() / self.step)), w)
+        return self._worth(self._saturated(rounded(w.double() / self.step)), w)
 
     def changed(self, w: Tensor, dw: Tensor, rounded: Callable[[Tensor], Tensor]) -> Tensor:
         """Weights that were changed by whole steps. A change of 0 leaves a stored weight as it is.
