@@ -42,6 +42,8 @@ class Population(ABC):
     """What a step leaves of the membrane, in 0..1."""
     current_decay: float
     """What a step leaves of the synaptic current, in 0..1."""
+    admit: float = 1.0
+    """What of the current that arrives reaches the membrane in the same step."""
     ends: tuple[int, int]
     """The lowest and highest membrane; at its ends a membrane passes no small change on."""
     subtracts: bool
@@ -114,7 +116,7 @@ class WholeNeuron(Neuron[WholeState]):
         low, high = self.chip.ends
         free = ((v > low) & (v < high)).to(current.dtype)
         through = free if self.chip.subtracts else free * (state.spikes == 0)
-        gates = Gates(through * self.chip.keep, free, None)
+        gates = Gates(through * self.chip.keep, free * (self.chip.admit * self.units / self.worth), None)
         out = fired.to(current.dtype) if self.spiking else membrane
         return out, Observed(membrane, gates=gates), WholeState(after, u, fired)
 

@@ -32,9 +32,9 @@ HIGHEST_LSB = 255
 class Brainscales2:
     """stored = step * code, code in -63..63; read = stored * gain of the synapse * gain of the neuron.
 
-    What rules, signals and scores see of a membrane v, in thresholds, is (c - 80) / 70 of the code c = clip(round(g (80 +
-    70 v) + o + noise), 0, 255): membranes below -1.14 look alike, and those above 2.5 thresholds. Gain g and offset o
-    of a neuron's read-out are drawn once for a chip, its noise anew in each step.
+    What rules, signals and scores see of a membrane v, in thresholds, is (c - 80) / 70 of its code, which is c = clip(
+    round(g (80 + 70 v) + o + noise), 0, 255): membranes below -1.14 look alike, and those above 2.5 thresholds. Gain g
+    and offset o of a neuron's read-out are drawn once for a chip, its noise anew in each step.
 
     Neurons stay the network's: the chip's are analogue, and their time constants are left out. The sizes of all spreads
     are ours (estimated): the formats come from hxtorch, and nothing was measured on a chip. On the chip a rule runs on
