@@ -14,6 +14,11 @@ def nearest(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return torch.round(x)
 
 
+def half_away(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Round to the nearest whole number, and from half way to the one farther from 0."""
+    return torch.trunc(x + torch.copysign(torch.full_like(x, 0.5), x))
+
+
 def stochastic(x: Float[Tensor, "*shape"], generator: torch.Generator) -> Float[Tensor, "*shape"]:
     """Round up or down at random: SR(x) = floor(x) + [u < x - floor(x)], with u uniform in [0, 1), so that E[SR(x)] =
     x.

@@ -94,6 +94,11 @@ BY_OTHERS = "is read back by other libraries in unit/test_exports.py"
 UNOBSERVED = "its membranes and traces are shown as they are"
 LASTING = "it does not change by itself"
 ALONE = "it brings its own neurons, of which there is one"
+WIDE = "its weights have no bounds"
+INTEGER = "loihi spinnaker"
+OBSERVING = "brainscales2"
+OWN_NEURONS = "its neurons are the network's"
+ONLY_SHOWN = "it has no trace step of its own"
 COARSE = "it has no form without effects: weights of 8 bits are the finest it has"
 FIXED = "fixed_point fixed_point:bits=4:rounding=nearest:cv=0:mismatch=neuron"
 MEMRISTORS = "memristor memristor:law=power:accumulate=true:dead=0.05 memristor:fit=ecram:write_noise=3"
@@ -103,12 +108,17 @@ ANALOGUE = f"{MEMRISTORS} {CELLS} dynapse"
 ANY = f"{STILL} {CELLS}"
 
 NOT_APPLICABLE: dict[tuple[str, str], dict[str, str]] = {
-    ("device", "what_it_shows_of_membranes_hangs_on_state_and_place_alone"): {PLAIN: ANY, UNOBSERVED: "loihi"},
-    ("device", "its_traces_go_on_from_window_to_window"): {PLAIN: ANY, UNOBSERVED: "loihi"},
-    ("device", "time_passes_in_its_state_alone"): {PLAIN: STILL, LASTING: "loihi"},
-    ("device", "devices_of_a_chain_act_in_order_and_are_drawn_apart"): {ALONE: "loihi"},
-    ("device", "its_effects_vanish_in_its_ideal_form"): {COARSE: "loihi"},
-    ("device", "its_neurons_keep_the_contract_of_neurons"): {PLAIN: ANY},
+    ("device", "what_it_shows_of_membranes_hangs_on_state_and_place_alone"): {PLAIN: ANY, UNOBSERVED: INTEGER},
+    ("device", "its_traces_go_on_from_window_to_window"): {
+        PLAIN: ANY,
+        UNOBSERVED: INTEGER,
+        ONLY_SHOWN: OBSERVING,
+    },
+    ("device", "time_passes_in_its_state_alone"): {PLAIN: STILL, LASTING: INTEGER},
+    ("device", "devices_of_a_chain_act_in_order_and_are_drawn_apart"): {ALONE: INTEGER},
+    ("device", "a_range_never_widens"): {WIDE: "spinnaker"},
+    ("device", "its_effects_vanish_in_its_ideal_form"): {COARSE: f"loihi {OBSERVING}"},
+    ("device", "its_neurons_keep_the_contract_of_neurons"): {PLAIN: ANY, OWN_NEURONS: OBSERVING},
     ("device", "its_codes_are_what_it_stores"): {"stores no whole numbers": ANALOGUE},
     ("rule", "by_layer_equals_by_step"): {
         ONE_STEP: "bsp",
