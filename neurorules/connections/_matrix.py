@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from neurorules.connections._multiply import times_transposed
+from neurorules.connections._sparse import correlated, times_weights
 from neurorules.contracts.connection import Connection, Shape, uniform
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count
@@ -39,12 +40,12 @@ class Matrix(Connection):
         return uniform(self.weight_shape(pre), self.fan_in(pre), scale, generator)
 
     def current(self, w: Float[Tensor, "O I"], pre: Float[Tensor, "R I"]) -> Float[Tensor, "R O"]:
-        return times_transposed(pre, w)
+        return times_weights(pre, w)
 
     def correlate(
         self, w: Float[Tensor, "O I"], post: Float[Tensor, "R O"], pre: Float[Tensor, "R I"]
     ) -> Float[Tensor, "O I"]:
-        return times_transposed(post.T, pre.T)
+        return correlated(post, pre)
 
     def transpose(self, w: Float[Tensor, "O I"], post: Float[Tensor, "R O"], pre: Shape) -> Float[Tensor, "R I"]:
         return times_transposed(post, w.T)

@@ -25,10 +25,14 @@ def times_transposed(a: Float[Tensor, "R K"], b: Float[Tensor, "O K"]) -> Float[
     Returns:
         a b^T, (R, O).
     """
-    recorded = torch.is_grad_enabled() and (a.requires_grad or b.requires_grad)
-    if a.dtype == torch.float32 and a.device.type == "cpu" and not recorded and _onednn_is_faster():
+    if a.dtype == torch.float32 and a.device.type == "cpu" and not is_recorded(a, b) and _onednn_is_faster():
         return _onednn_product(a, b)
     return a @ b.T
+
+
+def is_recorded(a: Tensor, b: Tensor) -> bool:
+    """Whether a user's autograd records what becomes of two factors: then torch multiplies them."""
+    return torch.is_grad_enabled() and (a.requires_grad or b.requires_grad)
 
 
 def _onednn_product(a: Float[Tensor, "R K"], b: Float[Tensor, "O K"]) -> Float[Tensor, "R O"]:

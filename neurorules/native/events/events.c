@@ -1,0 +1,63 @@
+/* Products of matrices of which one is mostly zero, such as a matrix of spikes.
+ *
+ * `events_template.c` is included once a floating type. The non-zero values of a
+ * matrix stand in lists; each of them adds one row of a table to a sum that is
+ * held in vector registers. The table is a block of neighbouring columns of the
+ * other factor, copied together so that it stays in the second-level cache. A
+ * sum always runs over its list in ascending order, whatever thread makes it.
+ */
+#include <stdint.h>
+#include <string.h>
+
+#define INLINE static inline __attribute__((always_inline))
+#define FEWEST 65536 /* additions that repay waking a thread */
+#define TILE 16      /* side of the squares in which a matrix is transposed */
+
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#define VECTORS 16 /* of 32 registers */
+#elif defined(__AVX__)
+#define VECTOR_BYTES 32
+#define VECTORS 8 /* of 16 registers */
+#elif defined(__aarch64__)
+#define VECTOR_BYTES 16
+#define VECTORS 16 /* of 32 registers */
+#else
+#define VECTOR_BYTES 16
+#define VECTORS 8 /* of 16 registers */
+#endif
+
+/* Field for field the ctypes structure of native.py. All sizes count elements. */
+typedef struct {
+    const void *factor;     /* the other factor: (columns, sources) if transposed, else (sources, columns) */
+    void *out;              /* (columns, targets) if transposed_out, else (targets, columns) */
+    void *tables, *sums;    /* room of each thread: chunk x width, and targets x width where out is transposed */
+    const int64_t *starts;  /* of the list of a target and a chunk; it ends where the next one starts */
+    const void *active;     /* the lists */
+    int64_t target_step, chunk_step; /* between neighbours in `starts` */
+    int64_t sources, targets, columns, chunk, entries;
+    int32_t transposed, transposed_out, threads;
+} Product;
+
+static int team(int64_t work, int32_t threads)
+{
+    int64_t useful = 1 + work / FEWEST;
+    return useful < threads ? (int)useful : threads;
+}
+
+/* The number of a thread in its team, by a function that is only there where OpenMP is. */
+#ifdef _OPENMP
+int omp_get_thread_num(void);
+#else
+static int omp_get_thread_num(void) { return 0; }
+#endif
+
+#define REAL float
+#define NAME(x) x##_float32
+#include "events_template.c"
+#undef REAL
+#undef NAME
+
+#define REAL double
+#define NAME(x) x##_float64
+#include "events_template.c"
