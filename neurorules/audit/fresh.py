@@ -25,6 +25,7 @@ from neurorules.audit.over_time import check_schedule, over_time
 from neurorules.audit.rig import differ, rig_of, run
 from neurorules.audit.settings import Settings
 from neurorules.connections import CONNECTIONS
+from neurorules.connections._sparse import only_dense
 from neurorules.language.errors import UserError
 from neurorules.language.own_file import digest_of
 from neurorules.language.own_files import listed
@@ -66,6 +67,7 @@ def measure_all(asked: Sequence[Settings]) -> list[dict[str, Any]]:
 def answer() -> None:
     """In the fresh process: read the question, measure, and print the answer as the last line."""
     torch.set_num_threads(1)
+    only_dense()
     peak_bytes(lambda: torch.zeros(1) + 1)  # torch imports modules for it, which the copies of this process then have
     question = read_question(REGISTRIES)
     give([_measure_apart(Settings(**values)) for values in question["asked"]])

@@ -19,6 +19,17 @@ ADDITION, LISTED, MOVED, BEGUN = 2.6, 40, 90, 4_000_000
 looked at, a number that is copied into a table or out of a sum, and the call. Source: measured, benchmarks/events.py
 --costs (float32, one thread of a Zen 4 core against oneDNN; rounded up, so that the dense product wins a tie)."""
 
+_allowed = [True]
+
+
+def only_dense() -> None:
+    """Make all products of this process dense from now on.
+
+    The choice depends on how many values of a whole batch are not 0, so another sample may change the rounding of this
+    one's sums. An audit, which looks for single bits that another sample changes, would find that.
+    """
+    _allowed[0] = False
+
 
 def times_weights(pre: Float[Tensor, "R I"], w: Float[Tensor, "O I"]) -> Float[Tensor, "R O"]:
     """The product pre w^T, which is event-driven where few enough values of `pre` are not 0.
@@ -52,7 +63,14 @@ def _lists(pre: Tensor, other: Tensor, outputs: int) -> events.Lists | None:
     """What is not 0 of presynaptic activity; None where a dense product costs no more, or is all there is."""
     spared = pre.numel() * (outputs - LISTED) - MOVED * pre.shape[1] * outputs - BEGUN
     limit = int(spared / (ADDITION * max(outputs, 1)))
-    if limit <= 0 or pre.dtype != other.dtype or is_recorded(pre, other) or _is_rounded() or not events.serves(pre):
+    if (
+        not _allowed[0]
+        or limit <= 0
+        or pre.dtype != other.dtype
+        or is_recorded(pre, other)
+        or _is_rounded()
+        or not events.serves(pre)
+    ):
         return None
     return events.listed(pre, limit)
 

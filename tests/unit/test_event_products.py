@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import neurorules
+from neurorules.audit import fresh
+from neurorules.audit.apart import apart
 from neurorules.connections import _sparse
 from neurorules.connections._multiply import times_transposed
 from neurorules.connections._sparse import correlated, times_weights
@@ -263,3 +265,20 @@ def test_the_same_data_train_a_net_to_the_same_bits(used: list[str], monkeypatch
     dense_only(monkeypatch)
     for name, value in trained("by_layer", "float32").items():
         torch.testing.assert_close(value, once[name], rtol=1e-3, atol=1e-3)
+
+
+def test_an_audit_multiplies_dense_matrices_alone(used: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another sample's spikes may change the choice, and with it the rounding of a sample's own sums."""
+    spikes, w = torch.zeros(4000, 300), torch.ones(200, 300)
+
+    def made_in_an_audit() -> list[str]:
+        monkeypatch.setattr(fresh, "read_question", lambda registries: {"asked": []})
+        monkeypatch.setattr(fresh, "give", lambda answers: None)
+        fresh.answer()
+        used.clear()
+        times_weights(spikes, w)
+        return used
+
+    assert apart(made_in_an_audit) == []
+    times_weights(spikes, w)
+    assert used == ["current"]
