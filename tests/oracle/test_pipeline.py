@@ -24,7 +24,7 @@ STEPS, SAMPLES, CLASSES, BATCHES = 4, 6, 3, 5
 UNLOCKED = (
     "sigprop", "sigprop:form=voltage", "sigprop:embedding=class_means", "sigprop:generator=target_input",
     "sigprop:loss=max_all", "sigprop:loss=top_k:k=2", "sigprop:predict=neutral", "sigprop:predict=prototypes",
-    "sigprop:predict=subset", "traces_propagation", "local_readout", "drtp", "shallow", "stdp", "oja",
+    "sigprop:predict=subset", "traces_propagation", "local_readout", "drtp", "shallow", "stdp", "oja", "bcm",
     "triplet_stdp", "weight_dependent_stdp", "etlp", "osttp",
 )  # fmt: skip
 LOCKED = ("sigprop:generator=target_loop", "bptt", "fa", "dfa", "pepita")
