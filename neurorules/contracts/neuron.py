@@ -27,6 +27,20 @@ A neuron with a memory names its membrane after the reset `membrane`: there the 
 """
 
 
+class Millivolts(NamedTuple):
+    """What the scale of a net means to a neuron whose membrane is one of a cell.
+
+    Args:
+        rest: membrane of 0, in mV.
+        threshold: membrane of 1, in mV.
+        pulse: current of one step that makes it spike at once.
+    """
+
+    rest: float
+    threshold: float
+    pulse: float
+
+
 class MembraneState(NamedTuple):
     """The state of every neuron that has `dynamics`: the fused scans start from it and end in it.
 
@@ -163,6 +177,8 @@ class Neuron(ABC, Generic[State]):
     """Whether texts can teach it only where they see every step of a trial at once."""
     learns: tuple[str, ...] = ()
     """Names of its own parameters that a rule may change."""
+    millivolts: Millivolts | None = None
+    """What its scale means in mV, where its membrane has the shape of a spike; None for others."""
 
     @abstractmethod
     def initial(self, current: Tensor) -> State:
