@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -63,25 +64,17 @@ def window(
         points = measure(RULES.make(rule), lags, asked, pairs=pairs, weight=weight, m=m, step_ms=step_ms)
     else:
         held = _numbers("--clamp", clamp)
-        points = clamped(RULES.make(rule), held, asked, pulses=pairs, weight=weight, step_ms=step_ms)
+        points = clamped(RULES.make(rule), held, asked, pulses=pairs, weight=weight, m=m, step_ms=step_ms)
     if out is not None:
         from neurorules.traces.plots._window import draw_window
 
         draw_window(points, rule, out)
     if json:
-        rows = [{"dt_ms": p.dt_ms, "rate_hz": p.rate_hz, "clamp_mV": p.clamp_mV, "dw": p.dw} for p in points]
-        print_json({"rule": rule, "weight": weight, "pairs": pairs if asked else 1, "points": rows})
+        print_json({"rule": rule, "weight": weight, "pairs": pairs if asked else 1, "points": _told(points)})
         return
     print_table(
         ["lag, ms" if clamp is None else "clamp, mV", "rate, Hz", "dw"],
-        [
-            [
-                f"{p.dt_ms if p.clamp_mV is None else p.clamp_mV:g}",
-                "-" if p.rate_hz is None else f"{p.rate_hz:g}",
-                f"{p.dw:+.6g}",
-            ]
-            for p in points
-        ],
+        [_row(point) for point in points],
     )
     if out is not None:
         print(f"{out} drawn")
@@ -91,6 +84,10 @@ def _row(point: Point) -> list[str]:
     """The cells of a point: lag or clamp, rate, change."""
     at = point.dt_ms if point.clamp_mV is None else point.clamp_mV
     return [f"{at:g}", "-" if point.rate_hz is None else f"{point.rate_hz:g}", f"{point.dw:+.6g}"]
+
+
+def _told(points: Sequence[Point]) -> list[dict[str, float | None]]:
+    return [{"dt_ms": p.dt_ms, "rate_hz": p.rate_hz, "clamp_mV": p.clamp_mV, "dw": p.dw} for p in points]
 
 
 def _numbers(option: str, text: str) -> list[float]:

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurorules.contracts.membrane_unit import Millivolts
+from neurorules.contracts.no_text import no_brian2_text
 from neurorules.contracts.surrogate import Surrogate
-from neurorules.language.errors import UserError
 
 Reset = Literal["subtract", "zero", "none"]
 """What a spike does to the membrane: it takes the threshold away, sets the membrane to 0, or does nothing."""
@@ -25,20 +26,6 @@ State = TypeVar("State", bound=tuple[Any, ...])
 The machine starts it with `Neuron.initial` and hands it from step to step and from window to window; it reads no field.
 A neuron with a memory names its membrane after the reset `membrane`: there the suite of neurons moves it a little.
 """
-
-
-class Millivolts(NamedTuple):
-    """What the scale of a net means to a neuron whose membrane is one of a cell.
-
-    Args:
-        rest: membrane of 0, in mV.
-        threshold: membrane of 1, in mV.
-        pulse: current of one step that makes it spike at once.
-    """
-
-    rest: float
-    threshold: float
-    pulse: float
 
 
 class MembraneState(NamedTuple):
@@ -294,7 +281,7 @@ class Neuron(ABC, Generic[State]):
         Raises:
             UserError: the neuron has no such text; it then runs in torch alone.
         """
-        raise no_brian2_text(self)
+        raise no_brian2_text(type(self).__name__)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Neuron[Any]:
         """The same neuron with its tensors on a device; itself where all its numbers are plain.
@@ -307,10 +294,3 @@ class Neuron(ABC, Generic[State]):
             A neuron with the same options.
         """
         return self
-
-
-def no_brian2_text(neuron: Neuron[Any]) -> UserError:
-    """The refusal of a neuron that no Brian2 text describes."""
-    return UserError(
-        f"neuron '{type(neuron).__name__}' has no Brian2 text, so it runs in torch alone: use --path torch"
-    )

@@ -8,14 +8,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from neurorules.contracts.neuron import Brian2Text, Gates, Millivolts, Neuron, Observed
+from neurorules.contracts.membrane_unit import Millivolts
+from neurorules.contracts.neuron import Brian2Text, Gates, Neuron, Observed
 from neurorules.contracts.surrogate import Surrogate
 from neurorules.language.ranges import NonNegative, ranged
 from neurorules.surrogates import make_surrogate
 
 REST_MV, THRESHOLD_MV = -70.6, -50.4
-"""E_L and V_T at rest: 0 and 1 on the scale of a net. Source of these and of what follows: Clopath et al. 2010, table 1,
-and what the table leaves open as the authors' code has it, ModelDB 144566."""
+"""E_L and V_T at rest: 0 and 1 on the scale of a net. Source of these and of what follows: Clopath et al. 2010, table
+1, and where it leaves something open, the authors' code, ModelDB 144566."""
 SPAN_MV = THRESHOLD_MV - REST_MV
 CAPACITANCE_PF, LEAK_NS, SHARPNESS_MV = 281.0, 30.0, 2.0
 TAU_ADAPTATION_MS, TAU_PULSE_MS, TAU_HILL_MS = 144.0, 40.0, 50.0

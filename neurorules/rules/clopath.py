@@ -30,6 +30,11 @@ FITS: Mapping[str, Fit] = {
 """By cortex. The hippocampal row has no time constants of the membrane."""
 TAU_SQUARE_MS = 1200.0
 """Over which the square of the depolarisation is averaged, as the authors' code does. The paper has 1 s."""
+TEXT = (
+    "a_ltp * delay(x_pre, 1) * relu(u_post - above_plus) * relu(delay(u_plus_post, {late}) - above_minus)"
+    " - a_ltd * S_pre * relu(delay(u_minus_post, {late}) - above_minus)"
+)
+"""Of the weights, but for the factor of homeostasis on depression."""
 
 
 @ranged("rule 'clopath'")
@@ -72,31 +77,25 @@ def clopath(
             f"rule 'clopath': threshold_mV={threshold_mV:g} has to be above rest_mV={rest_mV:g}, and dt_ms={dt_ms:g} "
             f"below the shortest time constant, {min(taus_ms.values()):g} ms"
         )
-    late = round(delay_ms / dt_ms) + 1
-    text = (
-        f"a_ltp * delay(x_pre, 1) * relu(u_post - above_plus) * relu(delay(u_plus_post, {late}) - above_minus)"
-        f" - a_ltd * S_pre * relu(delay(u_minus_post, {late}) - above_minus)"
-    )
-    square = Trace("square", 1 - dt_ms / TAU_SQUARE_MS, "new_square * u ** 2", across_trials=True)
+    text = TEXT.format(late=round(delay_ms / dt_ms) + 1)
+    keeps, new = 1 - dt_ms / TAU_SQUARE_MS, dt_ms / TAU_SQUARE_MS / (homeostasis or 1.0)
+    square = (Trace("square", keeps, f"{new!r} * u ** 2", across_trials=True),) if homeostasis else ()
     return Rule(
         name="clopath",
-        plasticity=(Plasticity("w", f"{text} * square_post" if homeostasis else text), *DELTA_RULE),
+        plasticity=(Plasticity("w", text + " * square_post" * len(square)), *DELTA_RULE),
         signal=None,
         constants={
             "a_ltd": c.a_ltd, "a_ltp": c.a_ltp, "above_minus": c.theta_minus - rest_mV,
             "above_plus": c.theta_plus - rest_mV, "mv": span, "top": max(spike_mV - rest_mV, 0.0),
-            **{f"new_{name}": dt_ms / tau_ms for name, tau_ms in taus_ms.items()},
-            **({"new_square": dt_ms / TAU_SQUARE_MS / homeostasis} if homeostasis else {}),
-        },
+            **{f"new_{name}": dt_ms / tau_ms for name, tau_ms in taus_ms.items()}},
         traces=(
             Trace("u", 0.0, "max(mv * v, top * S)"),  # in mV above rest
             Trace("x", 1 - dt_ms / c.tau_x_ms, "new_x * S"),
             Trace("u_minus", 1 - dt_ms / c.tau_minus_ms, "new_u_minus * u"),
             Trace("u_plus", 1 - dt_ms / c.tau_plus_ms, "new_u_plus * u"),
-            *((square,) if homeostasis else ()),
+            *square,
         ),
-        bounds=(-1.0, 1.0),
-        defaults=Defaults(lr=0.01, optimizer="sgd", neuron="adex"),
+        bounds=(-1.0, 1.0), defaults=Defaults(lr=0.01, optimizer="sgd", neuron="adex"),
         source=SOURCE,
     )  # fmt: skip
 
@@ -115,12 +114,20 @@ SOURCE = Source(
     ),
     link="https://doi.org/10.1038/nn.2479",
     constants={
-        "a_ltd": "0.00014", "a_ltp": "8e-05", "above_minus": "0, -70.6 mV at a rest of -70.6 mV",
-        "above_plus": "25.3, -45.3 mV at a rest of -70.6 mV", "mv": "20.2, from -70.6 to -50.4 mV",
-        "top": "none: a spike has a shape of its own", "new_x": "0.0666667, of 15 ms", "new_u_minus": "0.1, of 10 ms", "new_u_plus": "0.142857, of 7 ms",
-        "u": "this step alone", "x": "14.5 ms, of 15 ms by Euler's method", "u_minus": "9.49 ms, of 10 ms by Euler's method",
+        "a_ltd": "0.00014",
+        "a_ltp": "8e-05",
+        "above_minus": "0, -70.6 mV at a rest of -70.6 mV",
+        "above_plus": "25.3, -45.3 mV at a rest of -70.6 mV",
+        "mv": "20.2, from -70.6 to -50.4 mV",
+        "top": "0, since a spike has a shape of its own",
+        "new_x": "0.0666667, of 15 ms",
+        "new_u_minus": "0.1, of 10 ms",
+        "new_u_plus": "0.142857, of 7 ms",
+        "u": "this step alone",
+        "x": "14.5 ms, of 15 ms by Euler's method",
+        "u_minus": "9.49 ms, of 10 ms by Euler's method",
         "u_plus": "6.49 ms, of 7 ms by Euler's method",
     },
-)  # fmt: skip
+)
 
 ENTRY = clopath

@@ -76,7 +76,7 @@ def test_seldom_pairings_depress_or_do_nothing_and_a_spike_that_reads_itself_wou
     late = float(changes(RULES.make("clopath"), pre, post))
     post[0] = 0
     first = float(changes(RULES.make("clopath"), pre, post))
-    # Their ten groups, of which none ends with the postsynaptic spike that meets the next group's first presynaptic one.
+    # Their ten groups without the postsynaptic spike that ends each, which meets the next one's first presynaptic one.
     assert 0.5 + 9 * late + first == pytest.approx(0.36923460632352695, abs=2e-6)
 
 

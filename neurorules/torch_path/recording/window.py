@@ -67,7 +67,7 @@ def window(
 
 def clamped(
     rule: Rule, clamps_mV: Sequence[float], rates_hz: Sequence[float] | None = None, *, pulses: int = 1,
-    weight: float = 0.5, step_ms: float = 1.0,
+    weight: float = 0.5, m: float | None = None, step_ms: float = 1.0,
 ) -> list[Point]:  # fmt: skip
     """The change of a weight by presynaptic spikes while the postsynaptic membrane is held.
 
@@ -76,7 +76,7 @@ def clamped(
         clamps_mV: where the membrane is held, from long before the first spike.
         rates_hz: presynaptic spikes per second, above 0; None for a single spike.
         pulses: number of presynaptic spikes at each rate, >= 1.
-        weight, step_ms: as in `window`.
+        weight, m, step_ms: as in `window`.
 
     Returns:
         One point for each rate and clamp, in that order.
@@ -88,7 +88,7 @@ def clamped(
     for rate in (None,) if rates_hz is None else tuple(rates_hz):
         pre, _ = _trains((0.0,) * len(clamps_mV), rate, pulses if rate is not None else 1, step_ms)
         pre = torch.cat([pre.new_zeros(settled, len(clamps_mV)), pre])
-        moved = changes(rule, pre, torch.zeros_like(pre), weight=weight, membranes_mV=held)
+        moved = changes(rule, pre, torch.zeros_like(pre), weight=weight, m=m, membranes_mV=held)
         points += [Point(None, rate, float(dw), float(mV)) for mV, dw in zip(clamps_mV, moved, strict=True)]
     return points
 
