@@ -45,7 +45,7 @@ class Before(NamedTuple):
     Args:
         parameters: by name.
         optimiser: what the optimiser keeps of each parameter, by the parameter's name and its own.
-        statistics: running averages of currents, of presynaptic activity and of updates.
+        statistics: running averages of currents, of presynaptic activity and of updates, and traces across trials.
         generator: state of the random numbers.
     """
 
@@ -92,7 +92,7 @@ class RecordingLearner(Learner):
         return Before(
             {name: bytes_of(value) for name, value in learned.parameters.items()},
             {name: {key: bytes_of(v) for key, v in values.items()} for name, values in self.optimiser.kept.items()},
-            {name: dict(getattr(learned, name)) for name in ("current", "pre", "update")},
+            {name: dict(getattr(learned, name)) for name in ("current", "pre", "update", "traces")},
             self.generator.get_state().numpy().tobytes(),
         )
 

@@ -65,12 +65,14 @@ class Learning:
             that is missing here does not learn if its texts read `m_post`.
         online: how parameters change while the network runs. None for parameters that stay as they are, while their
             changes are summed in `Outcome.changes`.
+        traces: where traces that live across trials begin, (*shape), by "layer.trace"; at 0 where one is missing.
     """
 
     rule: Rule
     phase: str = "input"
     m: Arrays = field(default_factory=dict)
     online: Online | None = None
+    traces: Arrays = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from neurorules.brian2_steps.lowering import Lowered, lower_neuronal, lower_syna
 from neurorules.brian2_steps.model_text import Code, ConnectionText, Pathway, PopulationText
 from neurorules.brian2_steps.scale import SCALE
 from neurorules.brian2_steps.surrogate_texts import psi_text
-from neurorules.brian2_steps.trace_texts import moved_traces
+from neurorules.brian2_steps.trace_texts import moved_traces, starts
 from neurorules.brian2_steps.wiring import pools_of, wiring_of
 from neurorules.language.equations import Equation
 from neurorules.language.errors import UserError
@@ -125,8 +125,7 @@ class LayerTexts:
         before = ("S_late = S",) if self._remembers() else ()
         codes = [*moves, Code((*before, *self._current(), *self.neuron.step), f"step_{self.index}")]
         codes += moved
-        if eligible:
-            codes.append(Code(self._eligible("dv_dI", "di_dI", "1.0", ""), "traces"))
+        codes += [Code(self._eligible("dv_dI", "di_dI", "1.0", ""), "traces")] if eligible else []
         lines = tuple(line for text in neuronal.values() for line in text.every_step + text.on_post)
         codes += [Code(lines, "learn")] if lines else []
         learned = tuple(p.parameter for p in neuronal if p.parameter == "b") if self.online else ()
@@ -142,7 +141,7 @@ class LayerTexts:
             self._fires(),
             self._numbers(),
             tables,
-            learned,
+            (*learned, *starts(self.case, self.layer)),
             ("S", "v", *(learned if self.online and self.online.record else ())),
             # The current in units is the one that drives the membrane: the synaptic current where the neuron has one.
             shown=(SCALE.voltage(), SCALE.current(self.neuron.current or "I")),
@@ -202,7 +201,7 @@ class LayerTexts:
         return self.case.injected if self.index == 0 else None
 
     def _numbers(self) -> dict[str, float | np.ndarray]:
-        numbers = dict(self.neuron.numbers)
+        numbers = {**self.neuron.numbers, **starts(self.case, self.layer)}
         if self.fed:
             bias = np.asarray(self.case.parameters[self.layer.bias_name], dtype=np.float64)
             numbers["b"] = np.broadcast_to(bias, self.layer.shape).reshape(-1)

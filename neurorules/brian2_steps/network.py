@@ -75,8 +75,19 @@ class Built:
         Returns:
             The change in each sample's copy, (B, N).
         """
-        values = np.asarray(getattr(self.groups[population.name], f"{parameter}_change")[:])
-        return values.reshape(self.text.samples, -1)
+        return self.values(population, f"{parameter}_change")
+
+    def values(self, population: PopulationText, variable: str) -> np.ndarray:
+        """Read a variable of a population as it is after the last step.
+
+        Args:
+            population: the neurons.
+            variable: of the model, such as "trace_theta".
+
+        Returns:
+            Its value in each sample's copy, (B, N).
+        """
+        return np.asarray(getattr(self.groups[population.name], variable)[:]).reshape(self.text.samples, -1)
 
 
 def build(brian2: ModuleType, texts: Sequence[NetworkText]) -> tuple[Any, list[Built]]:

@@ -10,6 +10,7 @@ import numpy as np
 from neurorules.brian2_steps.backend import Target, generating, load_brian2
 from neurorules.brian2_steps.case import Arrays, Case, LayerNorm, Learning
 from neurorules.brian2_steps.describe import describe
+from neurorules.brian2_steps.history import declared_traces, variable_of
 from neurorules.brian2_steps.network import Built, build
 from neurorules.brian2_steps.scale import STEP_MS
 from neurorules.brian2_steps.wiring import wiring_of
@@ -44,11 +45,13 @@ class Outcome(NamedTuple):
             and where learning is online.
         trajectories: by parameter that learned online, its values after each step, (T, *shape), or after the last
             step, (1, *shape), where they are not recorded.
+        traces: by "layer.trace", the mean over samples of the last value of a trace that lives across trials, (*shape).
     """
 
     layers: dict[str, Recorded]
     changes: dict[str, np.ndarray]
     trajectories: dict[str, np.ndarray]
+    traces: dict[str, np.ndarray]
 
 
 def run_together(cases: Sequence[Case], steps: int, *, target: Target = "numpy") -> list[Outcome]:
@@ -181,7 +184,20 @@ def _outcome(case: Case, built: Built, prefix: str) -> Outcome:
                     else (rows.reshape(-1, *shapes[population.name.removeprefix(prefix)]))
                 )
     online = None if case.learning is None else case.learning.online
-    return Outcome(layers, {}, _trajectories(built, prefix)) if online else Outcome(layers, changes, {})
+    traces = _lasting(case, built, prefix)
+    return Outcome(layers, {}, _trajectories(built, prefix), traces) if online else Outcome(layers, changes, {}, traces)
+
+
+def _lasting(case: Case, built: Built, prefix: str) -> dict[str, np.ndarray]:
+    """Where traces that live across trials begin the next one."""
+    found: dict[str, np.ndarray] = {}
+    populations = {population.name: population for population in built.text.populations}
+    for layer in case.network.layers:
+        for trace in declared_traces(case, layer=True):
+            if trace.across_trials:
+                rows = built.values(populations[prefix + layer.name], variable_of(trace.name))
+                found[f"{layer.name}.{trace.name}"] = rows.mean(0).reshape(layer.shape)
+    return found
 
 
 def _of_maps(neurons: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -32,6 +32,20 @@ def numbers_of(
     return parameters, norms
 
 
+def traces_of(learned: Learned, phase: str = "input") -> dict[str, np.ndarray]:
+    """Read where traces begin that live across trials.
+
+    Args:
+        learned: the state of a network.
+        phase: name of the phase whose texts read them.
+
+    Returns:
+        Values (*shape) in float64 by "layer.trace".
+    """
+    own = {name: value for name, value in learned.traces.items() if name.startswith(f"{phase}.")}
+    return {name.removeprefix(f"{phase}."): _array(value) for name, value in own.items()}
+
+
 def _norm(model: Model, learned: Learned, layer: Layer, normalisation: Normalisation, phase: str) -> LayerNorm:
     name = model.phase_statistics(phase, layer.name)
 

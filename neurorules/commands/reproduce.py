@@ -19,7 +19,10 @@ def add_to(app: typer.Typer) -> None:
 
 def reproduce(
     paper: Annotated[
-        str, typer.Argument(help="sigprop-spiking, sigprop-vgg8b, pepita or bsp.", autocompletion=parts("papers"))
+        str,
+        typer.Argument(
+            help="bsp, clopath, pepita, sigprop-spiking, sigprop-vgg8b or triplet.", autocompletion=parts("papers")
+        ),
     ],
     quick: Annotated[bool, typer.Option("--quick", help="Fewer samples and epochs: minutes instead of hours.")] = False,
     seeds: Annotated[int | None, typer.Option(help="Seeds for each row [default: 3, with --quick 1].")] = None,
@@ -78,6 +81,14 @@ def show(result: dict[str, Any]) -> None:
             for row in table["rows"]
         ]
         print_table(("", "paper %", "ours %", *result["measures"], "seconds"), rows)
+    for table in result["measured"]:
+        print(f"\n{table['title']}")
+        beside = list(dict.fromkeys(title for row in table["rows"] for title in row["beside"]))
+        lines = [
+            (row["label"], Published(**row["published"]).show(), *map(row["beside"].get, beside), f"{row['ours']:.2f}")
+            for row in table["rows"]
+        ]
+        print_table(("", "paper %", *beside, "ours %"), lines)
 
 
 def _ours(row: dict[str, Any]) -> str:

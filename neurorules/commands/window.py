@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from neurorules.commands.output import print_json, print_table
 from neurorules.commands.settings import Json
 from neurorules.language.errors import UserError
+from neurorules.traces.window import Point
 
 MOST = 10_000
 """Most lags, or rates, that one command takes."""
@@ -29,7 +31,14 @@ def window(
     rates: Annotated[
         str | None, typer.Option(help="Pairs per second, such as 0.1,10,20,40,50; without it, one pair for each lag.")
     ] = None,
-    pairs: Annotated[int, typer.Option(min=1, max=100_000, help="Number of pairs at each rate.")] = 60,
+    clamp: Annotated[
+        str | None,
+        typer.Option(help="Hold the postsynaptic membrane at these mV, such as -75:0:1; presynaptic spikes act alone."),
+    ] = None,
+    pairs: Annotated[
+        int,
+        typer.Option(min=1, max=100_000, help="Number of pairs, or of spikes under --clamp, at each rate."),
+    ] = 60,
     weight: Annotated[float, typer.Option(help="The weight before; it stays that until all pairs are over.")] = 0.5,
     m: Annotated[float | None, typer.Option(help="Third factor, for rules that read one, such as 1.")] = None,
     step_ms: Annotated[float, typer.Option(help="What one step stands for, in ms.")] = 1.0,
@@ -38,6 +47,7 @@ def window(
 ) -> None:
     """Show how a rule changes one synapse by the timing and the rate of its spikes."""
     from neurorules.rules import RULES
+    from neurorules.torch_path.recording.window import clamped
     from neurorules.torch_path.recording.window import window as measure
 
     if out is not None:
@@ -50,21 +60,34 @@ def window(
     asked = None if rates is None else _numbers("--rates", rates)
     if asked is not None and min(asked) <= 0:
         raise UserError(f"--rates holds {min(asked):g}, and each has to be above 0")
-    points = measure(RULES.make(rule), lags, asked, pairs=pairs, weight=weight, m=m, step_ms=step_ms)
+    if clamp is None:
+        points = measure(RULES.make(rule), lags, asked, pairs=pairs, weight=weight, m=m, step_ms=step_ms)
+    else:
+        held = _numbers("--clamp", clamp)
+        points = clamped(RULES.make(rule), held, asked, pulses=pairs, weight=weight, m=m, step_ms=step_ms)
     if out is not None:
         from neurorules.traces.plots._window import draw_window
 
         draw_window(points, rule, out)
     if json:
-        rows = [{"dt_ms": p.dt_ms, "rate_hz": p.rate_hz, "clamp_mV": None, "dw": p.dw} for p in points]
-        print_json({"rule": rule, "weight": weight, "pairs": pairs if asked else 1, "points": rows})
+        print_json({"rule": rule, "weight": weight, "pairs": pairs if asked else 1, "points": _told(points)})
         return
     print_table(
-        ["lag, ms", "rate, Hz", "dw"],
-        [[f"{p.dt_ms:g}", "-" if p.rate_hz is None else f"{p.rate_hz:g}", f"{p.dw:+.6g}"] for p in points],
+        ["lag, ms" if clamp is None else "clamp, mV", "rate, Hz", "dw"],
+        [_row(point) for point in points],
     )
     if out is not None:
         print(f"{out} drawn")
+
+
+def _row(point: Point) -> list[str]:
+    """The cells of a point: lag or clamp, rate, change."""
+    at = point.dt_ms if point.clamp_mV is None else point.clamp_mV
+    return [f"{at:g}", "-" if point.rate_hz is None else f"{point.rate_hz:g}", f"{point.dw:+.6g}"]
+
+
+def _told(points: Sequence[Point]) -> list[dict[str, float | None]]:
+    return [{"dt_ms": p.dt_ms, "rate_hz": p.rate_hz, "clamp_mV": p.clamp_mV, "dw": p.dw} for p in points]
 
 
 def _numbers(option: str, text: str) -> list[float]:

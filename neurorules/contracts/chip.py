@@ -12,6 +12,7 @@ from neurorules.contracts.device import Device
 from neurorules.contracts.device_chain import DeviceChain, merged, own_state
 from neurorules.contracts.device_hooks import Choosy, InTime, Observing, OwnNeurons, Place, State, Tracing
 from neurorules.contracts.neuron import Neuron
+from neurorules.language.errors import UserError
 from neurorules.language.neuron_trace import Trace
 from neurorules.language.rules import Rule
 
@@ -118,7 +119,16 @@ class Chip:
 
         Args:
             rule: as a user names it.
+
+        Raises:
+            UserError: a device that has no circuit for it; the message names what stands against it.
         """
+        lasting = [trace.name for trace in rule.traces if trace.across_trials]
+        if lasting and self.traces:
+            raise UserError(
+                f"rule '{rule.name}' keeps its trace '{lasting[0]}' from trial to trial, and the device keeps traces "
+                f"by a step of its own, from 0 in each trial. Use --hardware none"
+            )
         for device, _ in self.parts:
             if isinstance(device, Choosy):
                 device.check_rule(rule)

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurorules.contracts.membrane_unit import Millivolts
+from neurorules.contracts.no_text import no_brian2_text
 from neurorules.contracts.surrogate import Surrogate
-from neurorules.language.errors import UserError
 
 Reset = Literal["subtract", "zero", "none"]
 """What a spike does to the membrane: it takes the threshold away, sets the membrane to 0, or does nothing."""
@@ -163,6 +164,8 @@ class Neuron(ABC, Generic[State]):
     """Whether texts can teach it only where they see every step of a trial at once."""
     learns: tuple[str, ...] = ()
     """Names of its own parameters that a rule may change."""
+    millivolts: Millivolts | None = None
+    """What its scale means in mV, where its membrane has the shape of a spike; None for others."""
 
     @abstractmethod
     def initial(self, current: Tensor) -> State:
@@ -278,7 +281,7 @@ class Neuron(ABC, Generic[State]):
         Raises:
             UserError: the neuron has no such text; it then runs in torch alone.
         """
-        raise no_brian2_text(self)
+        raise no_brian2_text(type(self).__name__)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Neuron[Any]:
         """The same neuron with its tensors on a device; itself where all its numbers are plain.
@@ -291,10 +294,3 @@ class Neuron(ABC, Generic[State]):
             A neuron with the same options.
         """
         return self
-
-
-def no_brian2_text(neuron: Neuron[Any]) -> UserError:
-    """The refusal of a neuron that no Brian2 text describes."""
-    return UserError(
-        f"neuron '{type(neuron).__name__}' has no Brian2 text, so it runs in torch alone: use --path torch"
-    )

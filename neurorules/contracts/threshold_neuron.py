@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from neurorules.contracts.neuron import Brian2Text, Gates, Neuron, Observed, State, no_brian2_text
+from neurorules.contracts.neuron import Brian2Text, Gates, Neuron, Observed, State
+from neurorules.contracts.no_text import no_brian2_text
 from neurorules.contracts.surrogate import Surrogate
 
 
@@ -159,7 +160,7 @@ class ThresholdNeuron(Neuron[State]):
         Raises:
             UserError: the neuron has no such text; it then runs in torch alone.
         """
-        raise no_brian2_text(self)
+        raise no_brian2_text(type(self).__name__)
 
     def brian2(self) -> Brian2Text:
         parts = self.brian2_parts()

@@ -29,7 +29,7 @@ Side = Literal["pre", "post"]
 
 @dataclass(frozen=True)
 class Trace:
-    """u[t] = decay u[t-1] + text[t] of every neuron, from 0 when a trial begins.
+    """u[t] = decay u[t-1] + text[t] of every neuron, from 0 when a trial begins, or from what earlier trials left.
 
     Texts of the rule read a trace named `u` as `u_post`, and as `u_pre` where spikes are all that it is made of, since
     connections carry spikes and no membranes. `before(u_post)` leaves out what this step has brought, and
@@ -42,6 +42,9 @@ class Trace:
             declares before this one.
         spikes: summed for the recursion above. nearest for u[t] = text[t] at each of the neuron's own spikes and
             decay u[t-1] at every other step, so that the last spike alone counts.
+        across_trials: whether the mean over a trial's rows of its last value is its first value in the next trial, and
+            part of what is stored with the weights. Such a trace is read at the postsynaptic end alone, and `delay()`
+            of it is 0 before the first step of a trial, as of everything else.
 
     Raises:
         UserError: a name that is none, a decay out of range, or a text that holds what no trace is made of.
@@ -51,6 +54,7 @@ class Trace:
     decay: Fraction
     text: str = SPIKES
     spikes: Literal["summed", "nearest"] = "summed"
+    across_trials: bool = False
 
     def __post_init__(self) -> None:
         if not is_readable(self.name, (MEMBRANE, "m", "p", "y")):
@@ -76,9 +80,10 @@ class Trace:
     def show(self) -> str:
         """Its recursion, as a person reads it."""
         brought = f"{self.text}[t]" if isinstance(self.expression, Name) else self.text
+        lasting = ", across trials" if self.across_trials else ""
         if self.spikes == "nearest":
-            return f"{self.name}[t] = {brought} at a spike, else {self.decay:g} {self.name}[t-1]"
-        return f"{self.name}[t] = {self.decay:g} {self.name}[t-1] + {brought}"
+            return f"{self.name}[t] = {brought} at a spike, else {self.decay:g} {self.name}[t-1]{lasting}"
+        return f"{self.name}[t] = {self.decay:g} {self.name}[t-1] + {brought}{lasting}"
 
 
 def at(expression: Expression, side: Side, constants: Mapping[str, float]) -> Expression:
@@ -162,16 +167,21 @@ def check_past(
 
 
 def made_of_spikes(name: str, traces: Mapping[str, Trace]) -> bool:
-    """Whether a trace is made of spikes alone, so that a connection brings all that it needs.
+    """Whether a trace is made of spikes of one trial alone, so that a connection brings all that it needs.
 
     Args:
         name: of the trace.
         traces: of the rule, by name.
 
     Returns:
-        Whether neither its text nor those of the traces that it reads hold the membrane or its pseudo-derivative.
+        Whether neither its text nor those of the traces that it reads hold the membrane or its pseudo-derivative, and
+        none of them lives across trials.
     """
     expression = traces[name].expression
-    if MEMBRANE in names_in(expression) or any(call.function == "psi" for call in calls_in(expression)):
+    if (
+        traces[name].across_trials
+        or MEMBRANE in names_in(expression)
+        or any(call.function == "psi" for call in calls_in(expression))
+    ):
         return False
     return all(made_of_spikes(other, traces) for other in names_in(expression) if other in traces)

@@ -42,6 +42,7 @@ class Learned:
         pre: running means of what centred inputs bring, by "phase.layer.input".
         update: statistics of post factors, by "phase.layer.parameter.group".
         signal: state of the learning signal, by name.
+        traces: where traces that live across trials begin the next one, (*shape), by "phase.layer.trace".
     """
 
     parameters: Parameters
@@ -49,6 +50,7 @@ class Learned:
     pre: dict[str, RunningMean] = field(default_factory=dict)
     update: dict[str, UpdateStatistics] = field(default_factory=dict)
     signal: SignalState = field(default_factory=dict)
+    traces: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -4,31 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from neurorules.language.config import TrainConfig
-
-Trust = Literal["verified", "second-hand", "recalled, unverified"]
-"""How far a number can be trusted: it was read in a public text or code, read in notes by others, or recalled."""
-
-
-class Published(NamedTuple):
-    """A test accuracy that a paper reports.
-
-    Args:
-        value: in percent.
-        spread: standard deviation in percent; None where the paper gives none.
-        trust: how far the number can be trusted.
-    """
-
-    value: float
-    spread: float | None = None
-    trust: Trust = "verified"
-
-    def show(self) -> str:
-        """The number as the text of a table's cell."""
-        spread = "" if self.spread is None else f" ± {self.spread:.2f}"
-        return f"{self.value:.2f}{spread}" + ("" if self.trust == "verified" else f" ({self.trust})")
+from neurorules.papers.protocol import Protocols
+from neurorules.papers.published import Published as Published
 
 
 class Trained(NamedTuple):
@@ -80,6 +60,7 @@ class Paper:
         tables: one for each data set or architecture.
         notes: sentences that a reader must know, such as that a table is a reconstruction.
         measures: further columns, by title.
+        protocols: tables that are measured on one synapse.
     """
 
     title: str
@@ -87,3 +68,4 @@ class Paper:
     tables: tuple[Table, ...]
     notes: tuple[str, ...] = ()
     measures: dict[str, Measure] = field(default_factory=dict)
+    protocols: tuple[Protocols, ...] = ()

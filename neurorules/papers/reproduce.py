@@ -16,6 +16,7 @@ from neurorules.language.config import SettledConfig
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Seeds, check_range
 from neurorules.papers.paper import Paper, Row, Table, Trained
+from neurorules.papers.protocol import Protocols, measured
 from neurorules.runner.dispatch import settle
 from neurorules.runs.atomic import write_text
 from neurorules.runs.folder import RESULT, RunFolder
@@ -50,15 +51,17 @@ def reproduce(
 
     Returns:
         title, source, notes and tables. Each table has its title, the reason if it was not trained, and rows of label,
-        published, seeds, test_accuracy and spread in 0..1, seconds and measures.
+        published, seeds, test_accuracy and spread in 0..1, seconds and measures. What is measured and not trained
+        stands in `measured`, as `protocol.measured` gives it.
 
     Raises:
         UserError: no row has such a name, or `out` holds other runs.
     """
     check_range("--seeds", seeds, Seeds)
-    wanted = [(table, row) for table in paper.tables for row in table.rows if _is_wanted(table, row, only)]
-    if not wanted:
-        labels = ", ".join(dict.fromkeys(row.label for table in paper.tables for row in table.rows))
+    wanted = [(table, row) for table in paper.tables for row in table.rows if _is_wanted(table.title, row.label, only)]
+    tables: tuple[Table | Protocols, ...] = (*paper.tables, *paper.protocols)
+    if not any(_is_wanted(table.title, row.label, only) for table in tables for row in table.rows):
+        labels = ", ".join(dict.fromkeys(row.label for table in tables for row in table.rows))
         raise UserError(f"--only {only} names no row. Rows: {labels}")
     missing = {table.title: why for table in paper.tables if (why := _why_missing(table, data_dir))}
     tasks = [
@@ -76,6 +79,7 @@ def reproduce(
             "notes": list(paper.notes),
             "measures": list(paper.measures),
             "tables": [_gather(paper, table, out, missing.get(table.title)) for table in paper.tables],
+            "measured": measured(paper.protocols, lambda title, label: _is_wanted(title, label, only), quiet),
         }
         write_text(out / RESULT_FILE, to_json(content, indent=2) + "\n")
         return content
@@ -101,10 +105,10 @@ def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-")
 
 
-def _is_wanted(table: Table, row: Row, only: str | None) -> bool:
+def _is_wanted(title: str, label: str, only: str | None) -> bool:
     """Whether a row's label or its table's title holds each of the words in `only`."""
     words = [] if only is None else only.lower().split("+")
-    return all(word in row.label.lower() or word in table.title.lower() for word in words)
+    return all(word in label.lower() or word in title.lower() for word in words)
 
 
 def _configs(row: Row, seeds: int, changed: dict[str, Any]) -> list[SettledConfig]:

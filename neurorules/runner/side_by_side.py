@@ -19,7 +19,7 @@ from neurorules.brian2_steps.case import Case, Learning
 from neurorules.brian2_steps.lowering import why_not_lowered
 from neurorules.brian2_steps.parity import Difference, Parity, compare_spikes
 from neurorules.brian2_steps.simulate import LARGEST_RUN, Outcome, run_together
-from neurorules.brian2_steps.trained import numbers_of
+from neurorules.brian2_steps.trained import numbers_of, traces_of
 from neurorules.brian2_steps.wiring import wiring_of
 from neurorules.contracts.normalisation import UpdateStatistics
 from neurorules.contracts.parameter_key import key_of
@@ -159,7 +159,9 @@ def compare_updates(
             if name not in own and name not in brian2_side.model.parameter_names
         }
         brian2_side.apply_and_read({**taught, **own})
-        brian2_side.learned = replace(trial.learned, parameters=brian2_side.learned.parameters)
+        left = {f"{phase}.{name}": v for phase, o in outcomes.items() for name, v in o.traces.items()}
+        own_traces = {name: torch.from_numpy(value) for name, value in left.items() if name in trial.learned.traces}
+        brian2_side.learned = replace(trial.learned, parameters=brian2_side.learned.parameters, traces=own_traces)
         apart = _largest_apart(trial.gradients, {**taught, **own})
         yield _compared(number, torch_side, brian2_side, _spikes(torch_side, listener, outcomes, steps), apart[0])
 
@@ -180,7 +182,7 @@ def _case(side: Learner, learned: Learned, listener: Listener, phase: str) -> Ca
         None if drive.offset is None else _array(drive.offset.rows()),
         None if drive.injected is None else _array(drive.injected),
         norms,
-        Learning(rule, phase, m),
+        Learning(rule, phase, m, traces=traces_of(learned, phase)),
     )
 
 

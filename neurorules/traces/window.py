@@ -10,11 +10,13 @@ class Point:
     """One synapse under one protocol.
 
     Args:
-        dt_ms: time of each postsynaptic spike less that of its presynaptic one.
-        rate_hz: pairs per second; None for a single pair.
-        dw: change of the weight by all pairs.
+        dt_ms: time of each postsynaptic spike less that of its presynaptic one; None under a clamp.
+        rate_hz: pairs, or presynaptic spikes, per second; None for a single one.
+        dw: change of the weight by all of them.
+        clamp_mV: where the postsynaptic membrane was held; None where it was not.
     """
 
-    dt_ms: float
+    dt_ms: float | None
     rate_hz: float | None
     dw: float
+    clamp_mV: float | None = None

@@ -24,23 +24,21 @@ NO_PAPER = "is a control of ours, and no paper's"
 FIRST_OF_ALL = "is the rule of all other tests of this file"
 SAME_LOOP = "goes on to the same bits in unit/test_resume.py, from the same seed"
 
+WITHOUT_CIRCUIT = (
+    "bcm bptt clopath dfa eprop etlp fa local_readout oja ostl osttp otpe ottt s_tller sign_symmetry spiking_bsp "
+    "traces_propagation triplet_stdp weight_dependent_stdp"
+)
 NO_CIRCUIT = "has no equations in continuous time; that it is refused is tested in unit/test_continuous_runs.py"
 
 LEFT_OUT: dict[str, dict[str, str]] = {
     "test_allowance.py::test_a_signal_is_handed_its_own_and_what_its_needs_buy": {
-        NO_SIGNAL: "oja shallow stdp triplet_stdp weight_dependent_stdp"
+        NO_SIGNAL: "bcm clopath oja shallow stdp triplet_stdp weight_dependent_stdp"
     },
     "test_whole_step.py::test_a_signal_that_fails_at_any_layer_leaves_no_trace": {
-        NO_SIGNAL: "oja shallow stdp triplet_stdp weight_dependent_stdp"
+        NO_SIGNAL: "bcm clopath oja shallow stdp triplet_stdp weight_dependent_stdp"
     },
-    "test_circuits.py::test_declared_eligibilities_are_refused_by_name": {
-        NO_CIRCUIT: "bptt dfa eprop etlp fa local_readout oja ostl osttp otpe ottt s_tller sign_symmetry spiking_bsp "
-        "traces_propagation triplet_stdp weight_dependent_stdp"
-    },
-    "test_circuits.py::test_it_is_a_rule_of_the_same_name": {
-        NO_CIRCUIT: "bptt dfa eprop etlp fa local_readout oja ostl osttp otpe ottt s_tller sign_symmetry spiking_bsp "
-        "traces_propagation triplet_stdp weight_dependent_stdp"
-    },
+    "test_circuits.py::test_declared_eligibilities_are_refused_by_name": {NO_CIRCUIT: WITHOUT_CIRCUIT},
+    "test_circuits.py::test_it_is_a_rule_of_the_same_name": {NO_CIRCUIT: WITHOUT_CIRCUIT},
     "test_audit.py::test_an_audit_finds_what_a_rules_equations_read": {
         TABLES: "bsp local_readout spiking_bsp traces_propagation"
     },
@@ -52,8 +50,8 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     "test_explain.py::test_the_steps_add_up_where_a_kernel_is_shared": {
         FROZEN: "shallow",
         NO_MAPS: "bsp",
-        MAPS: "drtp eprop etlp fa oja ostl osttp otpe ottt s_tller sign_symmetry spiking_bsp traces_propagation "
-        "triplet_stdp weight_dependent_stdp",
+        MAPS: "bcm clopath drtp eprop etlp fa oja ostl osttp otpe ottt s_tller sign_symmetry spiking_bsp "
+        "traces_propagation triplet_stdp weight_dependent_stdp",
     },
     "test_fused.py::test_every_rule_learns_the_same_on_both_ways": {ONE_STEP: "bsp"},
     "test_pipeline.py::test_a_pipeline_learns_the_same_bits_as_one_layer_after_the_other": {
@@ -67,11 +65,11 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     "test_learner.py::test_a_learner_learns_from_one_sample_at_a_time": {
         FROZEN: "shallow",
         NOT_SPIKING: "bsp",
-        SAME_LOOP: "eprop etlp oja ostl osttp otpe ottt "
+        SAME_LOOP: "bcm clopath eprop etlp oja ostl osttp otpe ottt "
         "s_tller sign_symmetry spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp",
     },
     "test_learner.py::test_the_same_seed_gives_the_same_bits_whatever_was_drawn_elsewhere": {
-        SAME_LOOP: "bsp eprop etlp oja ostl osttp otpe ottt "
+        SAME_LOOP: "bcm clopath bsp eprop etlp oja ostl osttp otpe ottt "
         "s_tller shallow sign_symmetry spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp"
     },
     "test_citations.py::test_every_choice_that_is_not_the_papers_is_declared": {NO_PAPER: "shallow"},
@@ -126,11 +124,11 @@ NOT_APPLICABLE: dict[tuple[str, str], dict[str, str]] = {
     },
     ("rule", "changes_are_linear_in_the_third_factor"): {
         FROZEN: "shallow",
-        UNTAUGHT: "stdp pepita:form=time_local oja triplet_stdp weight_dependent_stdp",
+        UNTAUGHT: "stdp pepita:form=time_local bcm clopath oja triplet_stdp weight_dependent_stdp",
     },
     ("rule", "it_learns_real_digits_better_than_its_frozen_control"): {
         FROZEN: "shallow",
-        UNSUPERVISED: "stdp oja triplet_stdp weight_dependent_stdp",
+        UNSUPERVISED: "stdp bcm clopath oja triplet_stdp weight_dependent_stdp",
     },
     ("rule", "changes_add_up_over_the_samples_of_a_batch"): {
         WITH_CODES: "sigprop sigprop:form=voltage",
@@ -138,7 +136,7 @@ NOT_APPLICABLE: dict[tuple[str, str], dict[str, str]] = {
         "its second pass meets weights that all samples have changed": "pepita:form=time_local",
     },
     ("neuron", "parameters_that_learn_have_a_start_and_a_place"): {
-        "has no parameters of its own": "alif cuba_lif if leaky_readout lif rate lif:refractory=2 "
+        "has no parameters of its own": "adex alif cuba_lif if leaky_readout lif rate lif:refractory=2 "
         "alif:reset=zero:reset_delay=true rate:activation=tanh rate:unit=true lif:surrogate=boxcar "
         "cuba_lif:reset=none:refractory=1"
     },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,7 +54,10 @@ def test_runs_have_folders_of_their_own(name: str) -> None:
     assert len(set(folders)) == len(folders)
 
 
-@pytest.mark.parametrize("name", PAPERS.names())
+TRAINED = [name for name in PAPERS.names() if PAPERS.factory(name)(quick=True).tables]
+
+
+@pytest.mark.parametrize("name", TRAINED)
 def test_the_quick_form_is_smaller(name: str) -> None:
     def cost(quick: bool) -> float:
         rows = [row.config for table in _paper(name, quick).tables for row in table.rows]
@@ -102,6 +106,30 @@ def test_a_row_is_trained_kept_and_found_again(tmp_path: Path, capsys: pytest.Ca
     shown = capsys.readouterr().out
     assert "92.76 (second-hand)" in shown
     assert "not run:" in shown
+
+
+def test_what_is_measured_stands_beside_the_papers_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["reproduce", "clopath", "--only", "+10 ms, 50", "--out", str(tmp_path / "clopath")]) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("+10 ms, 50 Hz"))
+    assert row.split()[4:] == ["167.25", "(second-hand)", "165.0", "165.00"]
+    assert (
+        run(["reproduce", "triplet", "--only", "visual,+-10 ms, 0.1", "--out", str(tmp_path / "triplet"), "--json"])
+        == 0
+    )
+    (table,) = json.loads(capsys.readouterr().out)["measured"]
+    (row,) = table["rows"]
+    assert row["published"]["value"] == -29 and row["ours"] == pytest.approx(-31.22, abs=0.01)
+
+
+MEASURED = [name for name in PAPERS.names() if name not in TRAINED]
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_protocols_have_labels_of_their_own_and_fewer_where_it_is_quick(name: str) -> None:
+    whole, quick = (
+        [(t.title, row.label) for t in _paper(name, form).protocols for row in t.rows] for form in (False, True)
+    )
+    assert len(set(whole)) == len(whole) and set(quick) < set(whole) and quick
 
 
 @pytest.mark.parametrize(

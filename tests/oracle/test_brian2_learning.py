@@ -13,7 +13,7 @@ from torch import Tensor
 
 from neurorules.brian2_steps.case import Case, Learning
 from neurorules.brian2_steps.simulate import Outcome, run_together
-from neurorules.brian2_steps.trained import numbers_of
+from neurorules.brian2_steps.trained import numbers_of, traces_of
 from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.series import Series
 from neurorules.contracts.signal import one_hot
@@ -97,8 +97,9 @@ class Trial:
             for value in (drive.input and drive.input.values, drive.offset and drive.offset.rows(), drive.injected)
         )
         return Case(
-            self.model.network, parameters, spikes, offset, injected, norms, Learning(self.model.rule, phase, m)
-        )
+            self.model.network, parameters, spikes, offset, injected, norms,
+            Learning(self.model.rule, phase, m, traces=traces_of(self.learned, phase)),
+        )  # fmt: skip
 
     def replay(self) -> list[Outcome]:
         """Every phase of the rule in one run of Brian2."""

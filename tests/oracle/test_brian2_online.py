@@ -19,6 +19,7 @@ from neurorules.network.network import build_network
 from neurorules.rules import RULES
 from neurorules.torch_path.forward.run_layer import Carry
 from neurorules.torch_path.trial.trial import Trial as Batch
+from neurorules.torch_path.update.lasting_traces import begin_traces
 from neurorules.torch_path.update.local_view import Gathered, LocalView
 from neurorules.torch_path.update.plasticity import learn_layer
 
@@ -64,6 +65,8 @@ def by_step(trial: Trial, phase: str, lr: float) -> dict[str, np.ndarray]:
                 layer, phase, activity, factor, learned.parameters, model.rule.constants, model.rule.declared_traces,
                 carry, False, None, drive.context,
             )  # fmt: skip
+            if t == 0:
+                begin_traces(view, learned.traces)
             learn_layer(view, model.texts, {}, gathered)
         for name, change in gathered.changes.items():
             if name.endswith((".w", ".b")):

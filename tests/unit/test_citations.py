@@ -32,6 +32,8 @@ SAID = {
     "triplet_stdp": ("either sign", "one step", "begin at 0"),
     "weight_dependent_stdp": ("either sign", "one step", "begin at 0", "NEST"),
     "oja": ("linear", "spikes"),
+    "clopath": ("either sign", "mV", "delay", "Euler"),
+    "bcm": ("either sign", "target", "samples of the trial before"),
     "sign_symmetry": ("psi", "fan-in", "Adam", "back through time"),
     "eprop": ("resets", "regulari", "biases", "variance", "triangle", "once a trial", "streaming"),
     "ottt": ("OTTT_A", "first layer", "squared error", "sigmoid", "streaming"),

@@ -155,7 +155,7 @@ def offered(*words: str) -> list[str]:
     [
         (["co"], ["compare"]),
         (["train", "--ru"], ["--rule"]),
-        (["train", "--rule", "b"], ["bptt", "bsp"]),
+        (["train", "--rule", "b"], ["bcm", "bptt", "bsp"]),
         (["compare", "--rules", "sigprop,d"], ["sigprop,dfa", "sigprop,drtp"]),
         (["train", "--device", "cu"], ["cuda"]),
         (["cite", "sigp"], ["sigprop"]),

@@ -51,7 +51,7 @@ class Views(Probe):
 
     def learns(self, view: LocalView, texts: tuple[Text, ...], statistics: Mapping[str, UpdateStatistics]) -> None:
         if view.layer.name == self.layer:
-            self.views.append(replace(view, carry=Carry(), traced={}))
+            self.views.append(replace(view, carry=Carry(traces=dict(view.carry.traces)), traced={}))
 
 
 def explain_run(run: Path, synapse: str, sample: int = 0, data_dir: DataPlace = None) -> Explanation:

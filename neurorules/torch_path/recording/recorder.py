@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurorules.contracts.series import Series
 from neurorules.language.config import PIPELINED, window_of
 from neurorules.language.errors import UserError
 from neurorules.torch_path.process.session import own_session
@@ -22,7 +21,7 @@ from neurorules.torch_path.training.checks import check_drive
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.report import versions
 from neurorules.torch_path.training.target_checks import check_targets
-from neurorules.torch_path.trial.learn import TrialResult, learn_trial
+from neurorules.torch_path.trial.learn import learn_trial
 from neurorules.torch_path.update.figures import scoring_of
 from neurorules.torch_path.update.output import metrics_of
 from neurorules.traces.header import TraceHeader
@@ -109,7 +108,7 @@ class Recorder:
         learner, drive = self.learner, to_series(spikes)
         response = learner.respond(drive)
         predicted, steps = predicted_classes(learner, response.scores), response.activity[-1].steps
-        outcome = Outcome(drive, predicted, response.activity, {}, {}, learner.read())
+        outcome = Outcome(drive, predicted, response.activity, {}, {}, learner.read(), learner.learned.traces)
         network = learner.model.network
         like = learner.device, learner.dtype
         classes = None if labels is None else check_targets(labels, drive, steps, learner.model, like)
@@ -154,12 +153,17 @@ class Recorder:
                 f"schedule '{self.learner.schedule}' forgets a trial's steps. Use schedule='by_layer', or "
                 f"learner.step(...) and then recorder.record(...)"
             )
-        before = self.learner.read()
+        before, traces = self.learner.read(), self.learner.learned.traces
         if self.plan.synapses:  # learning changes parameters in place
             before = {name: value.clone() for name, value in before.items()}
         trial, given = self.learner.learn(spikes, labels, fraction)
         predicted = predicted_classes(self.learner, trial.scores)
-        self._write(_of_trial(drive, trial, before, predicted), given, None, epoch)
+        self._write(
+            Outcome(drive, predicted, trial.activity, trial.third_factors, trial.sent, before, traces),
+            given,
+            None,
+            epoch,
+        )
         return metrics_of(trial.scores, given, trial.spikes, scoring_of(self.learner.model))
 
     def snapshot(self, epoch: int = -1) -> None:
@@ -227,7 +231,3 @@ def predicted_classes(learner: Learner, scores: Tensor) -> Tensor:
         Classes (B,) on the CPU; -1 where samples have no class.
     """
     return scores.argmax(1).cpu() if learner.model.task == "classes" else torch.full((len(scores),), -1)
-
-
-def _of_trial(drive: Series, trial: TrialResult, parameters: dict[str, Tensor], predicted: Tensor) -> Outcome:
-    return Outcome(drive, predicted, trial.activity, trial.third_factors, trial.sent, parameters)

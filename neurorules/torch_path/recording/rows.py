@@ -19,6 +19,7 @@ from neurorules.torch_path.forward.run_layer import Activity, Carry
 from neurorules.torch_path.recording.plan import INPUT, RecordPlan
 from neurorules.torch_path.update.eligibility_by_synapse import has_matrix, over_window
 from neurorules.torch_path.update.eligibility_forwards import eligibility_over_time
+from neurorules.torch_path.update.lasting_traces import begin_traces
 from neurorules.torch_path.update.local_view import LocalView
 from neurorules.torch_path.update.neuron_traces import Neurons
 from neurorules.torch_path.update.post_factors import postsynaptic
@@ -37,6 +38,7 @@ class Outcome(NamedTuple):
         m: third factors by layer; empty where no trial ran.
         sent: by layer, what a reverse circuit sends; empty where there is none.
         parameters: as they were in the trial.
+        traces: where traces that live across trials began (`Learned.traces`).
     """
 
     drive: Series
@@ -45,6 +47,7 @@ class Outcome(NamedTuple):
     m: dict[str, Series]
     sent: dict[str, Series]
     parameters: Parameters
+    traces: dict[str, Tensor]
 
 
 def population_arrays(plan: RecordPlan, outcome: Outcome) -> Arrays:
@@ -118,9 +121,11 @@ def _view(plan: RecordPlan, outcome: Outcome, index: int, row: int | None) -> Lo
     activity, m = outcome.activity[index], outcome.m.get(layer.name)
     if row is not None:
         activity, m = _row_of(activity, row), None if m is None else _cut(m, row)
-    return LocalView(
+    view = LocalView(
         layer, "input", activity, m, outcome.parameters, rule.constants, rule.declared_traces, Carry(), True,
     )  # fmt: skip
+    begin_traces(view, outcome.traces)
+    return view
 
 
 def _row_of(activity: Activity, row: int) -> Activity:

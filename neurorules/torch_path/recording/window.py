@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurorules.contracts.neuron import Neuron
 from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
@@ -16,6 +17,7 @@ from neurorules.network.model import Model, build_model
 from neurorules.network.network import build_network
 from neurorules.network.texts import Text
 from neurorules.torch_path.forward.run_layer import Activity, Carry
+from neurorules.torch_path.forward.step_by_step import run_steps
 from neurorules.torch_path.update.local_view import Gathered, LocalView
 from neurorules.torch_path.update.plasticity import learn_layer
 from neurorules.traces.window import Point
@@ -34,8 +36,8 @@ def window(
 ) -> list[Point]:  # fmt: skip
     """The change of a weight by pairs of spikes, as the rule's own text gives it.
 
-    Both neurons are made to fire, and nothing runs between them: the membrane is at its threshold in a step with a
-    postsynaptic spike and at rest in all others. The weight stays what it was until all pairs are over.
+    Both neurons are made to fire, and nothing runs between them (`changes` says what the membrane does). The weight
+    stays what it was until all pairs are over.
 
     Args:
         rule: whose text of hidden weights acts.
@@ -55,14 +57,39 @@ def window(
     """
     if m is not None and not math.isfinite(m):
         raise UserError(f"the third factor is {m}, and has to be a finite number, such as 1")
-    model, texts = _model(rule, len(lags_ms), m)
     points = []
     for rate in (None,) if rates_hz is None else tuple(rates_hz):
         pre, post = _trains(lags_ms, rate, pairs if rate is not None else 1, step_ms)
-        points += [
-            Point(float(lag), rate, float(change))
-            for lag, change in zip(lags_ms, _changes(model, texts, pre, post, weight, m), strict=True)
-        ]
+        moved = changes(rule, pre, post, weight=weight, m=m)
+        points += [Point(float(lag), rate, float(change)) for lag, change in zip(lags_ms, moved, strict=True)]
+    return points
+
+
+def clamped(
+    rule: Rule, clamps_mV: Sequence[float], rates_hz: Sequence[float] | None = None, *, pulses: int = 1,
+    weight: float = 0.5, m: float | None = None, step_ms: float = 1.0,
+) -> list[Point]:  # fmt: skip
+    """The change of a weight by presynaptic spikes while the postsynaptic membrane is held.
+
+    Args:
+        rule: whose text of hidden weights acts.
+        clamps_mV: where the membrane is held, from long before the first spike.
+        rates_hz: presynaptic spikes per second, above 0; None for a single spike.
+        pulses: number of presynaptic spikes at each rate, >= 1.
+        weight, m, step_ms: as in `window`.
+
+    Returns:
+        One point for each rate and clamp, in that order.
+
+    Raises:
+        UserError: as in `window`; a rule whose neurons have no membrane in mV.
+    """
+    points, settled, held = [], round(TAIL_MS / step_ms), torch.tensor(list(clamps_mV), dtype=torch.float64)
+    for rate in (None,) if rates_hz is None else tuple(rates_hz):
+        pre, _ = _trains((0.0,) * len(clamps_mV), rate, pulses if rate is not None else 1, step_ms)
+        pre = torch.cat([pre.new_zeros(settled, len(clamps_mV)), pre])
+        moved = changes(rule, pre, torch.zeros_like(pre), weight=weight, m=m, membranes_mV=held)
+        points += [Point(None, rate, float(dw), float(mV)) for mV, dw in zip(clamps_mV, moved, strict=True)]
     return points
 
 
@@ -93,7 +120,7 @@ def _steps(time_ms: float, step_ms: float, what: str) -> int:
 
 
 def _trains(lags_ms: Sequence[float], rate_hz: float | None, pairs: int, step_ms: float) -> tuple[Tensor, Tensor]:
-    """Spikes of both neurons of each synapse, (T, 1, N)."""
+    """Spikes of both neurons of each synapse, (T, N)."""
     lags = np.array([_steps(lag, step_ms, "a lag") for lag in lags_ms])
     period = 0 if rate_hz is None else _steps(1000 / rate_hz, step_ms, f"the interval at {rate_hz:g} Hz,")
     first = int(max(0, -lags.min()))
@@ -104,25 +131,43 @@ def _trains(lags_ms: Sequence[float], rate_hz: float | None, pairs: int, step_ms
             f"{pairs} pairs{at} are {steps} steps of {len(lags)} synapses, too many to hold. Use fewer "
             f"--pairs, or a longer --step-ms"
         )
-    pre, post = torch.zeros(2, steps, 1, len(lags), dtype=torch.float64)
+    pre, post = torch.zeros(2, steps, len(lags), dtype=torch.float64)
     for pair in range(pairs):
         pre[first + pair * period] = 1
-        post[torch.from_numpy(first + pair * period + lags), 0, torch.arange(len(lags))] = 1
+        post[torch.from_numpy(first + pair * period + lags), torch.arange(len(lags))] = 1
     return pre, post
 
 
-def _changes(
-    model: Model, texts: tuple[Text, ...], pre: Tensor, post: Tensor, weight: float, m: float | None
-) -> Tensor:
-    """The change of each synapse, (N,)."""
-    layer, rule = model.network.layers[0], model.rule
+def changes(
+    rule: Rule, pre: Tensor, post: Tensor, *, weight: float = 0.5, m: float | None = None,
+    membranes_mV: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """The change of synapses whose neurons fire as asked.
+
+    A postsynaptic neuron whose spikes have a shape is driven by a pulse at each of them, and runs. The membrane of any
+    other is at its threshold in a step with a spike, and at rest in all others.
+
+    Args:
+        rule: whose text of hidden weights acts.
+        pre: presynaptic spikes, (T, N), one column a synapse, in float64.
+        post: postsynaptic spikes likewise.
+        weight, m: as in `window`.
+        membranes_mV: what postsynaptic membranes are made to be, (N,) or (T, N); None to let them run.
+
+    Returns:
+        The change of each weight, (N,).
+
+    Raises:
+        UserError: as in `window`; a neuron that cannot spike as often as asked; a clamp of a membrane without mV.
+    """
+    model, texts = _model(rule, pre.shape[-1], m)
+    layer = model.network.layers[0]
     (afferent,) = layer.inputs
-    name, synapses = layer.weight_name(afferent), post.shape[-1]
-    dynamics = layer.neuron.dynamics()
-    threshold = 1.0 if dynamics is None else dynamics.v_threshold
-    v, arriving = Series(post * threshold, False), {afferent.name: Series(pre, False)}
-    activity = Activity(len(pre), {}, arriving, {}, None, None, v, Series(post, False), None)
-    factor = None if m is None else Series(torch.full_like(post[0], m), True)
+    name, synapses = layer.weight_name(afferent), pre.shape[-1]
+    v = _membranes(rule, layer.neuron, post, membranes_mV)[:, None]
+    arriving = {afferent.name: Series(pre[:, None], False)}
+    activity = Activity(len(pre), {}, arriving, {}, None, None, Series(v, False), Series(post[:, None], False), None)
+    factor = None if m is None else Series(torch.full_like(post[:1], m), True)
     weights = {name: post.new_full((synapses, synapses), weight)}
     view = LocalView(
         layer, "input", activity, factor, weights, rule.constants, rule.declared_traces, Carry(), True
@@ -130,3 +175,25 @@ def _changes(
     gathered = Gathered()
     learn_layer(view, texts, {}, gathered)
     return gathered.changes[name].diagonal()
+
+
+def _membranes(rule: Rule, neuron: Neuron, post: Tensor, membranes_mV: Tensor | None) -> Tensor:
+    """Postsynaptic membranes before the reset, (T, N), of neurons that fire as asked or are held."""
+    scale = neuron.millivolts
+    if membranes_mV is not None:
+        if scale is None:
+            raise UserError(
+                f"rule '{rule.name}' runs on neurons '{rule.defaults.neuron}', whose membrane is in no mV. --clamp "
+                f"holds the membrane of a rule of voltages, such as clopath"
+            )
+        return ((membranes_mV - scale.rest) / (scale.threshold - scale.rest)).expand_as(post)
+    if scale is None:
+        dynamics = neuron.dynamics()
+        return post * (1.0 if dynamics is None else dynamics.v_threshold)
+    run = run_steps(neuron, Series(post * scale.pulse, False), len(post), None)
+    if not torch.equal(run.spikes, post):
+        raise UserError(
+            f"neurons '{rule.defaults.neuron}' cannot spike as often as asked: a spike of theirs takes more than one "
+            f"step. Ask for fewer --rates, or lags further apart"
+        )
+    return run.v

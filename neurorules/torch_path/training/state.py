@@ -30,7 +30,7 @@ def tensors_of(learned: Learned) -> dict[str, Tensor]:
         flat |= _running(f"update/{name}/mean", update.mean) | _running(f"update/{name}/product", update.product)
     for name, value in learned.signal.items():
         flat |= _running(f"signal/{name}", value) if isinstance(value, RunningMean) else {f"signal/{name}": value}
-    return flat
+    return flat | {f"traces/{name}": value for name, value in learned.traces.items()}
 
 
 def from_tensors(flat: Mapping[str, Tensor]) -> Learned:
@@ -53,6 +53,8 @@ def from_tensors(flat: Mapping[str, Tensor]) -> Learned:
             learned.update[name] = UpdateStatistics(
                 _mean(flat, f"update/{name}/mean"), _mean(flat, f"update/{name}/product")
             )
+        elif kind == "traces":
+            learned.traces[rest] = value
         elif kind == "signal":
             _add_signal(learned.signal, flat, rest, value)
     return learned

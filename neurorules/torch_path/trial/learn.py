@@ -13,13 +13,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from neurorules.contracts.normalisation import (
-    CurrentStatistics,
-    UpdateStatistics,
-    first_current_statistics,
-    first_update_statistics,
-)
-from neurorules.contracts.running_mean import RATE, RunningMean, start_at
 from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Phase
@@ -28,10 +21,12 @@ from neurorules.network.model import Learned, Model
 from neurorules.network.network import Parameters
 from neurorules.torch_path.forward.run_layer import Activity, Carry
 from neurorules.torch_path.trial.allowance import carrier, observe
+from neurorules.torch_path.trial.moved import moved
 from neurorules.torch_path.trial.outputs import class_scores, output_of
 from neurorules.torch_path.trial.probe import Probe
 from neurorules.torch_path.trial.teacher import Teacher
 from neurorules.torch_path.trial.trial import PhaseRecord, Trial, observe_phase
+from neurorules.torch_path.update.lasting_traces import begin_traces, keep_traces
 from neurorules.torch_path.update.local_view import Gathered, LocalView, own_statistics
 from neurorules.torch_path.update.output import Output
 from neurorules.torch_path.update.plasticity import learn_layer
@@ -133,23 +128,6 @@ def gradients_of(teacher: Teacher) -> dict[str, Tensor]:
     return {**_averaged(teacher.gathered, teacher.samples), **teacher.gradients}
 
 
-def moved(teacher: Teacher, before: Learned) -> Learned:
-    """What is learned after a trial, apart from the parameters.
-
-    Args:
-        teacher: has taught every layer of the trial.
-        before: what was learned before the trial; not modified.
-
-    Returns:
-        Running averages and signal state moved on by the trial; the parameters as they were.
-    """
-    trial, records, samples = teacher.trial, teacher.records, teacher.samples
-    return Learned(
-        before.parameters, _moved_currents(trial, records, samples), _moved_pre(trial, records, samples),
-        _moved_updates(before, teacher.gathered, samples), teacher.state,
-    )  # fmt: skip
-
-
 def _averaged(gathered: Gathered, samples: int) -> dict[str, Tensor]:
     """Gradients from the changes gathered so far, whose sums start again from 0."""
     gradients = dict(gathered.changes)
@@ -224,10 +202,15 @@ def learn_one(
         chip=trial.model.chip, first=start, instant=signal is not None and signal.instant,
         hands_down=index > 0 and signal is not None and "above" in signal.needs,
     )  # fmt: skip
+    if start == 0:
+        begin_traces(view, trial.learned.traces)
     statistics = own_statistics(layer, trial.learned.update)
     if trial.probe is not None:
         trial.probe.learns(view, trial.model.texts, statistics)
-    return learn_layer(view, trial.model.texts, statistics, teacher.gathered)
+    handed = learn_layer(view, trial.model.texts, statistics, teacher.gathered)
+    if start + activity.steps == trial.steps:
+        keep_traces(view, teacher.gathered)
+    return handed
 
 
 def check_window(model: Model, window: int, steps: int) -> None:
@@ -259,42 +242,3 @@ def check_window(model: Model, window: int, steps: int) -> None:
         raise UserError(
             "batch normalisation needs every step of a trial at once. Use --schedule by_layer or --norm streaming"
         )
-
-
-def _moved_currents(trial: Trial, records: dict[str, PhaseRecord], samples: int) -> dict[str, CurrentStatistics]:
-    averages = dict(trial.learned.current)
-    for phase, record in records.items():
-        for layer in trial.model.network.layers:
-            name = f"{phase}.{layer.name}"
-            if layer.name not in record.currents or trial.model.phase_statistics(phase, layer.name) != name:
-                continue
-            mean, square = (value / trial.steps for value in record.currents[layer.name])
-            before = averages.get(name) or first_current_statistics(layer.shape, mean)
-            averages[name] = CurrentStatistics(
-                before.mean.updated(mean, samples, RATE),
-                before.square.updated(square, samples, RATE),
-            )
-    return averages
-
-
-def _moved_pre(trial: Trial, records: dict[str, PhaseRecord], samples: int) -> dict[str, RunningMean]:
-    averages = dict(trial.learned.pre)
-    for phase, record in records.items():
-        for key, total in record.pre.items():
-            name = f"{phase}.{key}"
-            if trial.model.phase_statistics(phase, key.split(".")[0]) != f"{phase}.{key.split('.')[0]}":
-                continue
-            before = averages.get(name) or start_at(0.0, tuple(total.shape), total)
-            averages[name] = before.updated(total / trial.steps, samples, RATE)
-    return averages
-
-
-def _moved_updates(learned: Learned, gathered: Gathered, samples: int) -> dict[str, UpdateStatistics]:
-    averages = dict(learned.update)
-    for name, (mean, product, steps) in gathered.update_sums.items():
-        before = averages.get(name) or first_update_statistics(tuple(mean.shape), mean)
-        averages[name] = UpdateStatistics(
-            before.mean.updated(mean / steps, samples, RATE),
-            before.product.updated(product / steps, samples, RATE),
-        )
-    return averages

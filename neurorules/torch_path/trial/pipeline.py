@@ -24,7 +24,8 @@ from neurorules.network.layer import Masks
 from neurorules.network.model import Learned, Model
 from neurorules.torch_path.forward.run_layer import Activity, Carry
 from neurorules.torch_path.process.session import own_thread
-from neurorules.torch_path.trial.learn import gradients_of, learn_one, moved
+from neurorules.torch_path.trial.learn import gradients_of, learn_one
+from neurorules.torch_path.trial.moved import moved
 from neurorules.torch_path.trial.outputs import class_scores, output_of
 from neurorules.torch_path.trial.teacher import Teacher
 from neurorules.torch_path.trial.trial import PhaseRecord, Trial, add_sums, begun_record
@@ -272,10 +273,10 @@ def merged(before: Learned, stages: list[Stage]) -> Learned:
     Returns:
         Averages and signal state of all stages together; the parameters as they were.
     """
-    after = replace(before, current=dict(before.current), pre=dict(before.pre), update=dict(before.update))
-    after.signal = dict(before.signal)
+    names = ("current", "pre", "update", "signal", "traces")
+    after = replace(before, **{name: dict(getattr(before, name)) for name in names})
     for stage in stages:
-        for name in ("current", "pre", "update", "signal"):
+        for name in names:
             _take(getattr(after, name), getattr(before, name), getattr(stage.learned, name))
     return after
 

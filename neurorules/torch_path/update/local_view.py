@@ -26,10 +26,12 @@ class Gathered:
         changes: by parameter, the sum over steps and rows of the text's value.
         update_sums: by name of an update's statistics, means over rows of d and of d I^, times steps, and the number of
             steps.
+        traces: by "phase.layer.trace", where a trace that lives across trials begins the next one, (*shape).
     """
 
     changes: dict[str, Tensor] = field(default_factory=dict)
     update_sums: dict[str, tuple[Tensor, Tensor, int]] = field(default_factory=dict)
+    traces: dict[str, Tensor] = field(default_factory=dict)
 
     def add(self, name: str, change: Tensor) -> None:
         """Add to the change of a parameter.

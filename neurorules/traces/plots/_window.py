@@ -12,7 +12,7 @@ from neurorules.traces.window import Point
 
 
 def draw_window(points: Sequence[Point], rule: str, out: Path) -> None:
-    """Draw a window and save it: against the lag, or against the rate with a curve for each lag.
+    """Draw a window and save it: against the lag, the clamp, or the rate with a curve for each lag.
 
     Args:
         points: what was measured.
@@ -26,8 +26,13 @@ def draw_window(points: Sequence[Point], rule: str, out: Path) -> None:
     figure = Figure(figsize=(4.6, 3.2), layout="constrained")
     axes = figure.subplots()
     axes.axhline(0, color="#999999", lw=0.8)
-    if points[0].rate_hz is None:
-        axes.plot([p.dt_ms for p in points], [p.dw for p in points], ".-", ms=4, lw=1)
+    if points[0].clamp_mV is not None:
+        for rate in dict.fromkeys(p.rate_hz for p in points):
+            own = [p for p in points if p.rate_hz == rate]
+            axes.plot([p.clamp_mV or 0.0 for p in own], [p.dw for p in own], ".-", ms=4, lw=1)
+        axes.set_xlabel("postsynaptic membrane, held, mV")
+    elif points[0].rate_hz is None:
+        axes.plot([p.dt_ms or 0.0 for p in points], [p.dw for p in points], ".-", ms=4, lw=1)
         axes.axvline(0, color="#999999", lw=0.8)
         axes.set_xlabel("postsynaptic less presynaptic spike, ms")
     else:

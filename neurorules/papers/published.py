@@ -1,0 +1,27 @@
+"""A number that a paper reports, and how far it can be trusted."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Trust = Literal["verified", "second-hand", "recalled, unverified"]
+"""How far a number can be trusted: it was read in a public text or code, read in notes by others, or recalled."""
+
+
+class Published(NamedTuple):
+    """A number that a paper reports: of what is trained, a test accuracy.
+
+    Args:
+        value: in percent.
+        spread: standard deviation in percent; None where the paper gives none.
+        trust: how far the number can be trusted.
+    """
+
+    value: float
+    spread: float | None = None
+    trust: Trust = "verified"
+
+    def show(self) -> str:
+        """The number as the text of a table's cell."""
+        spread = "" if self.spread is None else f" ± {self.spread:.2f}"
+        return f"{self.value:.2f}{spread}" + ("" if self.trust == "verified" else f" ({self.trust})")

@@ -1,0 +1,40 @@
+"""Traces that live across trials: where they begin in a trial, and what the trial leaves for the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+
+from torch import Tensor
+
+from neurorules.torch_path.update.local_view import Gathered, LocalView
+
+
+def begin_traces(view: LocalView, kept: Mapping[str, Tensor]) -> None:
+    """Let the traces of a layer begin where the trial before has left them, in every row; without one, at 0.
+
+    Args:
+        view: of the layer, before the first step of a trial; its carry is changed.
+        kept: by "phase.layer.trace", (*shape).
+    """
+    shape = view.layer.shape
+    rows = view.activity.v.values.shape[-len(shape) - 1]
+    for name, trace in view.traces.items():
+        value = kept.get(f"{view.phase}.{view.layer.name}.{name}") if trace.across_trials else None
+        if value is not None:
+            first = value.expand(rows, *shape)
+            view.carry.traces[f"post.{name}"] = first if trace.spikes == "nearest" else first.reshape(rows, prod(shape))
+
+
+def keep_traces(view: LocalView, gathered: Gathered) -> None:
+    """Note where the traces of a layer begin the next trial: at the mean over rows of their last values.
+
+    Args:
+        view: of the layer, after the last step of a trial.
+        gathered: takes the means of those traces that texts have read.
+    """
+    for name, trace in view.traces.items():
+        value = view.carry.traces.get(f"post.{name}") if trace.across_trials else None
+        if value is not None:
+            means = value.reshape(len(value), *view.layer.shape).mean(0)
+            gathered.traces[f"{view.phase}.{view.layer.name}.{name}"] = means
