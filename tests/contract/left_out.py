@@ -93,7 +93,7 @@ UNOBSERVED = "its membranes and traces are shown as they are"
 LASTING = "it does not change by itself"
 ALONE = "it brings its own neurons, of which there is one"
 WIDE = "its weights have no bounds"
-INTEGER = "loihi spinnaker"
+INTEGER = "loihi spinnaker xylo"
 OBSERVING = "brainscales2"
 OWN_NEURONS = "its neurons are the network's"
 ONLY_SHOWN = "it has no trace step of its own"
@@ -115,7 +115,7 @@ NOT_APPLICABLE: dict[tuple[str, str], dict[str, str]] = {
     ("device", "time_passes_in_its_state_alone"): {PLAIN: STILL, LASTING: INTEGER},
     ("device", "devices_of_a_chain_act_in_order_and_are_drawn_apart"): {ALONE: INTEGER},
     ("device", "a_range_never_widens"): {WIDE: "spinnaker"},
-    ("device", "its_effects_vanish_in_its_ideal_form"): {COARSE: f"loihi {OBSERVING}"},
+    ("device", "its_effects_vanish_in_its_ideal_form"): {COARSE: f"loihi xylo {OBSERVING}"},
     ("device", "its_neurons_keep_the_contract_of_neurons"): {PLAIN: ANY, OWN_NEURONS: OBSERVING},
     ("device", "its_codes_are_what_it_stores"): {"stores no whole numbers": ANALOGUE},
     ("rule", "by_layer_equals_by_step"): {
