@@ -22,7 +22,7 @@ from neurorules.native.scans import build
 
 DTYPES = [torch.float32, torch.float64]
 SIZES = st.integers(1, 40) | st.sampled_from([63, 64, 65, 127, 128, 129, 255, 256, 257, 300, 513])
-CHUNKS = st.sampled_from([1, 7, 64, 512])
+CHUNKS = st.sampled_from([1, 7, 32, 64])
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +73,7 @@ def listed(values: Tensor) -> events.Lists:
 
 @settings(max_examples=150, deadline=None)
 @given(SIZES, SIZES, SIZES, st.floats(0, 1), st.sampled_from(DTYPES), CHUNKS, st.integers(1, 3), st.integers(0, 99))
-@example(1, 1, 1, 0.0, torch.float32, 512, 1, 0)
+@example(1, 1, 1, 0.0, torch.float32, 64, 1, 0)
 @example(513, 300, 257, 0.1, torch.float32, 64, 2, 0)
 @example(40, 513, 1, 1.0, torch.float64, 7, 2, 0)
 def test_both_products_are_those_of_dense_matrices_where_sums_are_exact(
@@ -107,7 +107,7 @@ def test_other_values_than_spikes_are_multiplied_to_rounding(
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("chunk", [16, 512])
+@pytest.mark.parametrize("chunk", [16, 64])
 def test_a_sum_runs_in_ascending_order_to_the_bit(dtype: torch.dtype, chunk: int) -> None:
     generator = torch.Generator().manual_seed(1)
     s = spikes_of(90, 70, 0.3, 1, dtype)
