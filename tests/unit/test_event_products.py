@@ -171,6 +171,25 @@ def used(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_sample_of_rows_says_when_counting_all_would_be_in_vain(threads: int) -> None:
+    sampled = torch.arange(0, 700, 16)
+    uneven = torch.zeros(700, 300)
+    uneven[:, :60] = 1
+    uneven[sampled, :84] = 1  # 1.4 times as many as the others
+    only_there = torch.zeros(700, 300).index_fill_(0, sampled, 1)
+    with on_threads(threads):
+        assert events.listed(uneven, int(uneven.count_nonzero())) is not None
+        assert events.listed(only_there, int(only_there.count_nonzero())) is None
+
+
+def test_more_spikes_are_allowed_the_larger_a_product_is_and_none_where_it_is_small() -> None:
+    shares = [_sparse.most_events(R * n, I, O) / (R * n * I) for n in (1, 2, 10, 1000)]
+    assert 0.15 < shares[0] < shares[1] < shares[2] < shares[3] < 0.35
+    assert _sparse.most_events(32, 64, 100) <= 0 and _sparse.most_events(5000, 1000, 10) <= 0
+    assert _sparse.most_events(5000, 1000, 0) <= 0 and _sparse.most_events(0, 1000, 100) <= 0
+
+
 R, I, O = 1000, 400, 300
 
 

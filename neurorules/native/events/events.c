@@ -12,6 +12,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 #define FEWEST 65536 /* additions that repay waking a thread */
+#define SAMPLED 16    /* one row of so many is counted before any is listed */
 #define TOGETHER 64   /* targets that gather from one part of a table */
 #define TILE 16      /* numbers of a row that are transposed together, a line of the cache of float32 */
 
@@ -23,7 +24,7 @@
 
 #if defined(__AVX512F__)
 #define VECTOR_BYTES 64
-#define VECTORS 4
+#define VECTORS 8 /* of 32 registers; more columns make larger tables */
 #elif defined(__AVX__)
 #define VECTOR_BYTES 32
 #define VECTORS 8 /* of 16 registers */

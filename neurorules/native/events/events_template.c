@@ -73,13 +73,28 @@ static int NAME(list_rows)(const REAL *values, int64_t first, int64_t last, int6
     return 1;
 }
 
+/* Whether one row of each SAMPLED holds half as many non-zero values again as `limit` allows. */
+static int NAME(overfull)(const REAL *values, int64_t rows, int64_t columns, int64_t limit)
+{
+    int64_t count = 0, looked_at = 0;
+    for (int64_t row = 0; row < rows; row += SAMPLED, looked_at++) {
+        int32_t here = 0; /* a row has fewer columns than an int32_t counts: its indices are such numbers */
+        for (int64_t i = 0; i < columns; i++)
+            here += values[row * columns + i] != 0;
+        count += here;
+    }
+    return looked_at >= SAMPLED && 2.0 * count * rows > 3.0 * limit * looked_at;
+}
+
 /* Lists the non-zero values of a matrix, each thread in room of its own for `limit` of them, a row and eight.
- * Returns how many there are; -1 for more than `limit`, whatever the number of threads. */
+ * Returns how many there are; -1 for more than `limit`, in a sample of rows or in all, whatever the number of threads. */
 int64_t NAME(list)(const REAL *values, int64_t rows, int64_t columns, int64_t chunk, int64_t limit, int64_t *starts,
                    NAME(Active) *active, int32_t threads)
 {
     int64_t chunks = (columns + chunk - 1) / chunk, total = 0;
     int parts = team(rows * columns, threads), few = 1;
+    if (NAME(overfull)(values, rows, columns, limit))
+        return -1;
 #pragma omp parallel for schedule(static, 1) num_threads(parts) reduction(+ : total) reduction(&& : few)
     for (int part = 0; part < parts; part++) {
         int64_t first = rows * part / parts, last = rows * (part + 1) / parts, room = part * (limit + columns + 8);

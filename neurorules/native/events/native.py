@@ -21,13 +21,12 @@ DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 ENTRY_BYTES = {torch.float32: 8, torch.float64: 16}
 """Size of one entry of a list, the structure `Active` of events_template.c."""
 CHUNK = 64
-"""Sources of a chunk. Lists are cut where chunks end; values are looked at in groups of this many."""
+"""Sources of a chunk: lists are cut where chunks end."""
 REPAYING = 16
-"""Length of a list that repays fetching its sum: where lists are shorter, several chunks are gathered from at once.
-With 192 rows of 64 float32, the part of a table that is read at 10 % of spikes does not leave the caches next to it."""
-LENGTH = 32 * CHUNK
-"""Rows of a table, which is 512 KB of float32 and stays in a second-level cache. Source of the three: measured, 20 to
-35 % faster than tables that are read as a whole (two Zen 4 cores)."""
+"""Length of a list that repays fetching its sum: where lists are shorter, several chunks are gathered from at once."""
+LENGTH = 16 * CHUNK
+"""Rows of a table, which is 512 KB of 128 float32 columns and stays in a second-level cache. Source of the three:
+measured with benchmarks/events.py --costs on a Zen 4 core; from half to twice these numbers little changes."""
 
 
 class Lists(NamedTuple):
@@ -88,7 +87,7 @@ def listed(values: Tensor, limit: int) -> Lists | None:
         limit: the most that there may be, >= 0.
 
     Returns:
-        The lists; None where there are more values.
+        The lists; None where there are more values, or a sample of rows says that there are many more.
     """
     values = values.contiguous()
     rows, columns = values.shape
