@@ -65,7 +65,8 @@ def most_events(rows: int, inputs: int, outputs: int) -> int:
 
 def _lists(pre: Tensor, other: Tensor, outputs: int) -> events.Lists | None:
     """What is not 0 of presynaptic activity; None where a dense product costs no more, or is all there is."""
-    limit = most_events(*pre.shape, outputs)
+    rows, inputs = pre.shape
+    limit = most_events(rows, inputs, outputs)
     if limit <= 0 or pre.dtype != other.dtype or is_recorded(pre, other) or _is_rounded() or not events.serves(pre):
         return None
     return events.listed(pre, limit)

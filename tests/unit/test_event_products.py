@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from neurorules.native import events
 from neurorules.native.events import native
 from neurorules.native.scans import build
 
+Precision = Literal["float32", "float64"]
 DTYPES = [torch.float32, torch.float64]
 SIZES = st.integers(1, 40) | st.sampled_from([63, 64, 65, 127, 128, 129, 255, 256, 257, 300, 513])
 CHUNKS = st.sampled_from([1, 7, 32, 64])
@@ -44,12 +46,13 @@ def on_threads(count: int) -> Iterator[None]:
 
 @contextmanager
 def in_chunks(rows: int) -> Iterator[None]:
-    """Tables of so many rows, so that small matrices have many of them."""
-    before, native.CHUNK = native.CHUNK, rows
+    """Chunks of so many sources, and tables of three of them, so that small matrices have many of both."""
+    before = native.CHUNK, native.LENGTH
+    native.CHUNK, native.LENGTH = rows, 3 * rows
     try:
         yield
     finally:
-        native.CHUNK = before
+        native.CHUNK, native.LENGTH = before
 
 
 def spikes_of(rows: int, columns: int, rate: float, seed: int, dtype: torch.dtype) -> Tensor:
@@ -255,7 +258,7 @@ def test_rounded_products_stay_with_the_units_that_make_them(used: list[str], mo
     assert used == []
 
 
-def trained(schedule: str, precision: str = "float64") -> dict[str, Tensor]:
+def trained(schedule: str, precision: Precision = "float64") -> dict[str, Tensor]:
     """The parameters of a net after three steps on sparse spikes, and what its signal keeps."""
     generator = torch.Generator().manual_seed(11)
     learner = neurorules.Learner(
