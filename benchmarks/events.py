@@ -3,8 +3,8 @@
     python benchmarks/events.py [--repetitions 15] [--threads 1] [--json]
     python benchmarks/events.py --costs      # the numbers by which `connections/_sparse.py` chooses
 
-Milliseconds mean little on a shared machine: what is compared takes turns, and ratios of medians are printed. A dense
-step is the same training with the event-driven products switched off.
+Milliseconds mean little on a shared machine: what is compared takes turns, and medians are printed of the ratios of
+two times of one turn. A dense step is the same training with the event-driven products switched off.
 """
 
 from __future__ import annotations
@@ -41,17 +41,31 @@ def dense() -> Iterator[None]:
         events.serves = before
 
 
-def in_turns(calls: Mapping[str, Callable[[], object]], repetitions: int) -> dict[str, float]:
-    """Median milliseconds of calls that take turns, by name."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for call in calls.values():
-        call(), call()
-    for _ in range(repetitions):
-        for name, call in calls.items():
-            started = time.perf_counter()
-            call()
-            times[name].append(1000 * (time.perf_counter() - started))
-    return {name: median(values) for name, values in times.items()}
+class Turns:
+    """Times of calls that take turns.
+
+    Args:
+        calls: by name.
+        repetitions: number of turns.
+    """
+
+    def __init__(self, calls: Mapping[str, Callable[[], object]], repetitions: int) -> None:
+        self._ms: dict[str, list[float]] = {name: [] for name in calls}
+        for call in calls.values():
+            call(), call()
+        for _ in range(repetitions):
+            for name, call in calls.items():
+                started = time.perf_counter()
+                call()
+                self._ms[name].append(1000 * (time.perf_counter() - started))
+
+    def ms(self, name: str) -> float:
+        """Median milliseconds of a call."""
+        return median(self._ms[name])
+
+    def ratio(self, above: str, below: str) -> float:
+        """Median of the ratio of two calls' times in the same turn."""
+        return median(a / b for a, b in zip(self._ms[above], self._ms[below], strict=True))
 
 
 def at_activity(activity: float, repetitions: int) -> dict[str, float]:
@@ -70,13 +84,13 @@ def at_activity(activity: float, repetitions: int) -> dict[str, float]:
         "dW": lambda: correlated(post, rows), "dense dW": lambda: times_transposed(post.T, rows.T),
         "step": step, "dense step": dense_step, "snnTorch": peer,
     }  # fmt: skip
-    ms = in_turns(calls, repetitions)
+    turns = Turns(calls, repetitions)
     return {
-        "forward, dense / ours": ms["dense forward"] / ms["forward"],
-        "dW, dense / ours": ms["dense dW"] / ms["dW"],
-        "step, dense / ours": ms["dense step"] / ms["step"],
-        "step / snnTorch": ms["step"] / ms["snnTorch"],
-        "dense step / snnTorch": ms["dense step"] / ms["snnTorch"],
+        "forward, dense / ours": turns.ratio("dense forward", "forward"),
+        "dW, dense / ours": turns.ratio("dense dW", "dW"),
+        "step, dense / ours": turns.ratio("dense step", "step"),
+        "step / snnTorch": turns.ratio("step", "snnTorch"),
+        "dense step / snnTorch": turns.ratio("dense step", "snnTorch"),
     }
 
 
@@ -91,15 +105,15 @@ def at_the_limit(shape: tuple[int, int, int], repetitions: int) -> dict[str, flo
         "dW": lambda: events.correlation(post, listed(s)), "dense dW": lambda: times_transposed(post.T, s.T),
         "listing": lambda: listed(s),
     }  # fmt: skip
-    ms = in_turns(calls, repetitions)
-    each = ms["dense forward"] / (rows * inputs * outputs)  # of a dense multiply-add
+    turns = Turns(calls, repetitions)
+    each = turns.ms("dense forward") / (rows * inputs * outputs)  # of a dense multiply-add
     return {
         "most, %": 100 * activity,
-        "forward, dense / events": ms["dense forward"] / ms["forward"],
-        "dW, dense / events": ms["dense dW"] / ms["dW"],
-        "dense, ms": ms["dense forward"],
-        "looking at a value": ms["listing"] / (rows * inputs) / each,
-        "rest, per addition": (ms["forward"] - ms["listing"]) / (float(s.count_nonzero()) * outputs) / each,
+        "forward, dense / events": turns.ratio("dense forward", "forward"),
+        "dW, dense / events": turns.ratio("dense dW", "dW"),
+        "dense, ms": turns.ms("dense forward"),
+        "look at a value": turns.ms("listing") / (rows * inputs) / each,
+        "rest, an addition": (turns.ms("forward") - turns.ms("listing")) / (int(s.count_nonzero()) * outputs) / each,
     }
 
 

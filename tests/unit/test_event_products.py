@@ -17,7 +17,7 @@ import neurorules
 from neurorules.connections import _sparse
 from neurorules.connections._multiply import times_transposed
 from neurorules.connections._sparse import correlated, times_weights
-from neurorules.native import events
+from neurorules.native import events, scans
 from neurorules.native.events import native
 from neurorules.native.scans import build
 
@@ -243,6 +243,7 @@ def test_without_a_compiler_one_warning_comes_and_products_are_dense(
             for _ in range(2):
                 assert torch.equal(times_weights(s, w), times_transposed(s, w))
                 assert torch.equal(correlated(post, s), times_transposed(post.T, s.T))
+            assert not scans.compiled()
         assert len(caught) == 1 and "no C compiler was found" in str(caught[0].message)
     finally:
         for cached in (build.library, native.library):
