@@ -17,10 +17,10 @@ BETA, RATE, LR = 0.9, 0.1, 1e-3
 Step = Callable[[], object]
 
 
-def poisson(steps: int, batch: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Spikes (T, B, 784) at rates of at most 2 `RATE`, and labels (B,)."""
+def poisson(steps: int, batch: int, seed: int = 0, rate: float = RATE) -> tuple[Tensor, Tensor]:
+    """Spikes (T, B, 784) at rates of at most 2 `rate`, which is their mean, and labels (B,)."""
     generator = torch.Generator().manual_seed(seed)
-    rates = 2 * RATE * torch.rand(batch, INPUTS, generator=generator)
+    rates = 2 * rate * torch.rand(batch, INPUTS, generator=generator)
     spikes = torch.empty(steps, batch, INPUTS)
     for frame in spikes:  # frame by frame: no second tensor of this size
         torch.bernoulli(rates, generator=generator, out=frame)

@@ -14,10 +14,11 @@ from neurorules.connections._multiply import is_recorded, times_transposed
 from neurorules.connections._rounded import has_matrix_units
 from neurorules.native import events
 
-ADDITION, LISTED, MOVED, BEGUN = 2.6, 40, 90, 4_000_000
+ADDITION, EVENT, LOOK, MOVE, CALL = 2.9, 80, 40, 25, 4_000_000
 """What an event-driven product costs, in multiply-adds of a dense one: the addition of one weight, a value that is
-looked at, a number that is copied into a table or out of a sum, and the call. Source: measured, benchmarks/events.py
---costs (float32, one thread of a Zen 4 core against oneDNN; rounded up, so that the dense product wins a tie)."""
+listed, one that is looked at, a weight that is copied into a table or out of a sum, and the call. Source: measured, and
+rounded up so that the dense product wins a tie (python benchmarks/events.py --costs; float32, one thread of a Zen 4
+core, against oneDNN)."""
 
 _allowed = [True]
 
@@ -59,18 +60,27 @@ def correlated(post: Float[Tensor, "R O"], pre: Float[Tensor, "R I"]) -> Float[T
     return times_transposed(post.T, pre.T) if lists is None else events.correlation(post, lists)
 
 
+def most_events(rows: int, inputs: int, outputs: int) -> int:
+    """The most values that may differ from 0 where an event-driven product is to cost no more than a dense one.
+
+    Args:
+        rows, inputs: sizes of the presynaptic activity, R and I.
+        outputs: size of the other factor, O.
+
+    Returns:
+        Their number; 0 or less where no number is small enough.
+    """
+    spared = rows * inputs * (outputs - LOOK) - MOVE * inputs * outputs - CALL
+    return int(spared / (ADDITION * outputs + EVENT))
+
+
 def _lists(pre: Tensor, other: Tensor, outputs: int) -> events.Lists | None:
     """What is not 0 of presynaptic activity; None where a dense product costs no more, or is all there is."""
-    spared = pre.numel() * (outputs - LISTED) - MOVED * pre.shape[1] * outputs - BEGUN
-    limit = int(spared / (ADDITION * max(outputs, 1)))
-    if (
-        not _allowed[0]
-        or limit <= 0
-        or pre.dtype != other.dtype
-        or is_recorded(pre, other)
-        or _is_rounded()
-        or not events.serves(pre)
-    ):
+    rows, inputs = pre.shape
+    limit = most_events(rows, inputs, outputs)
+    if not _allowed[0] or limit <= 0 or pre.dtype != other.dtype or is_recorded(pre, other):
+        return None
+    if _is_rounded() or not events.serves(pre):
         return None
     return events.listed(pre, limit)
 

@@ -3,19 +3,28 @@
  * `events_template.c` is included once a floating type. The non-zero values of a
  * matrix stand in lists; each of them adds one row of a table to a sum that is
  * held in vector registers. The table is a block of neighbouring columns of the
- * other factor, copied together so that it stays in the second-level cache. A
- * sum always runs over its list in ascending order, whatever thread makes it.
+ * other factor, copied together so that it stays in the second-level cache; some
+ * targets at a time gather from one part of it, which stays in the first. A sum
+ * always runs over its list in ascending order, whatever thread makes it.
  */
 #include <stdint.h>
 #include <string.h>
 
 #define INLINE static inline __attribute__((always_inline))
 #define FEWEST 65536 /* additions that repay waking a thread */
-#define TILE 16      /* side of the squares in which a matrix is transposed */
+#define SAMPLED 16    /* one row of so many is counted before any is listed */
+#define TOGETHER 64   /* targets that gather from one part of a table */
+#define TILE 16      /* numbers of a row that are transposed together, a line of the cache of float32 */
+
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define HAVE_SHUFFLE 1
+#endif
+#endif
 
 #if defined(__AVX512F__)
 #define VECTOR_BYTES 64
-#define VECTORS 16 /* of 32 registers */
+#define VECTORS 8 /* of 32 registers; more columns make larger tables */
 #elif defined(__AVX__)
 #define VECTOR_BYTES 32
 #define VECTORS 8 /* of 16 registers */
@@ -31,11 +40,13 @@
 typedef struct {
     const void *factor;     /* the other factor: (columns, sources) if transposed, else (sources, columns) */
     void *out;              /* (columns, targets) if transposed_out, else (targets, columns) */
-    void *tables, *sums;    /* room of each thread: chunk x width, and targets x width where out is transposed */
-    const int64_t *starts;  /* of the list of a target and a chunk; it ends where the next one starts */
+    void *tables, *sums;    /* room of each thread: length x width, and targets x width where out is transposed */
+    const int64_t *starts;  /* of the list of a target and a chunk of sources; the next place is its end */
     const void *active;     /* the lists */
     int64_t target_step, chunk_step; /* between neighbours in `starts` */
-    int64_t sources, targets, columns, chunk, entries;
+    int64_t sources, targets, columns;
+    int64_t chunk, span, length; /* sources of a chunk; chunks gathered from at once; sources of a table, some of these */
+    int64_t entries;
     int32_t transposed, transposed_out, threads;
 } Product;
 

@@ -20,9 +20,13 @@ FLAGS = (*compile_c.FLAGS, "-ffp-contract=fast")
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 ENTRY_BYTES = {torch.float32: 8, torch.float64: 16}
 """Size of one entry of a list, the structure `Active` of events_template.c."""
-CHUNK = 512
-"""Rows of a table, which of 256 float32 columns then takes 512 KB of a second-level cache. Source: measured, 256 and
-784 rows are as fast (benchmarks/events.py, two Zen 4 cores)."""
+CHUNK = 64
+"""Sources of a chunk: lists are cut where chunks end."""
+REPAYING = 16
+"""Length of a list that repays fetching its sum: where lists are shorter, several chunks are gathered from at once."""
+LENGTH = 16 * CHUNK
+"""Rows of a table, which is 512 KB of 128 float32 columns and stays in a second-level cache. Source of the three:
+measured with benchmarks/events.py --costs on a Zen 4 core; from half to twice these numbers little changes."""
 
 
 class Lists(NamedTuple):
@@ -49,7 +53,7 @@ class _Product(ctypes.Structure):
     _fields_ = [
         *((name, c_void_p) for name in ("factor", "out", "tables", "sums", "starts", "active")),
         *((name, c_int64) for name in ("target_step", "chunk_step")),
-        *((name, c_int64) for name in ("sources", "targets", "columns", "chunk", "entries")),
+        *((name, c_int64) for name in ("sources", "targets", "columns", "chunk", "span", "length", "entries")),
         *((name, c_int32) for name in ("transposed", "transposed_out", "threads")),
     ]
 
@@ -83,13 +87,13 @@ def listed(values: Tensor, limit: int) -> Lists | None:
         limit: the most that there may be, >= 0.
 
     Returns:
-        The lists; None where there are more values.
+        The lists; None where there are more values, or a sample of rows says that there are many more.
     """
     values = values.contiguous()
     rows, columns = values.shape
     threads = torch.get_num_threads()
     starts = torch.empty((rows, _chunks(columns) + 1), dtype=torch.int64)
-    room = threads * (limit + columns + 1)  # the pages that no list reaches are never touched
+    room = threads * (limit + columns + 8)  # the pages that no list reaches are never touched
     active = torch.empty(room * ENTRY_BYTES[values.dtype], dtype=torch.uint8)
     count = _function("list", values.dtype)(
         *_addresses(values), *(c_int64(n) for n in (rows, columns, CHUNK, limit)), *_addresses(starts, active),
@@ -109,8 +113,10 @@ def current(lists: Lists, w: Tensor) -> Tensor:
         (R, O).
     """
     rows, columns = lists.shape
-    out = w.new_empty(rows, len(w))
-    return _product(lists, lists.starts, lists.active, (lists.starts.shape[1], 1), w.contiguous(), columns, out, False)
+    task = _Task(
+        lists.starts, lists.active, (lists.starts.shape[1], 1), columns, CHUNK, _span(lists.entries, rows, columns)
+    )
+    return _product(lists, task, w.contiguous(), w.new_empty(rows, len(w)), False)
 
 
 def correlation(post: Tensor, lists: Lists) -> Tensor:
@@ -124,28 +130,49 @@ def correlation(post: Tensor, lists: Lists) -> Tensor:
         (O, I).
     """
     rows, columns = lists.shape
-    starts = torch.empty((_chunks(rows), columns + 1), dtype=torch.int64)
+    chunk = CHUNK * _span(lists.entries, columns, rows)
+    starts = torch.empty((-(-rows // chunk), columns + 1), dtype=torch.int64)
     active = torch.empty(max(lists.entries, 1) * ENTRY_BYTES[lists.dtype], dtype=torch.uint8)
     _function("turn", lists.dtype)(
-        *_addresses(lists.starts, lists.active), *(c_int64(n) for n in (rows, columns, CHUNK, CHUNK)),
+        *_addresses(lists.starts, lists.active), *(c_int64(n) for n in (rows, columns, lists.starts.shape[1], chunk)),
         *_addresses(starts, active), c_int32(torch.get_num_threads()),
     )  # fmt: skip
-    out = post.new_empty(post.shape[1], columns)
-    return _product(lists, starts, active, (1, columns + 1), post.contiguous(), rows, out, True)
+    task = _Task(starts, active, (1, columns + 1), rows, chunk, 1)
+    return _product(lists, task, post.contiguous(), post.new_empty(post.shape[1], columns), True)
 
 
-def _product(
-    lists: Lists, starts: Tensor, active: Tensor, steps: tuple[int, int], factor: Tensor, sources: int, out: Tensor,
-    turned: bool,
-) -> Tensor:  # fmt: skip
-    """Sum rows of a factor, or columns of one that is (columns, sources), by lists of sources.
+class _Task(NamedTuple):
+    """Lists of sources, of which every target has one for each chunk of them.
 
     Args:
-        lists: what the lists are made of.
-        starts, active: the lists of targets, chunk by chunk of sources.
+        starts, active: the lists.
         steps: between the starts of neighbouring targets, and of neighbouring chunks.
+        sources: how many there are.
+        chunk: how many of them are in a chunk.
+        span: chunks that are gathered from at once.
+    """
+
+    starts: Tensor
+    active: Tensor
+    steps: tuple[int, int]
+    sources: int
+    chunk: int
+    span: int
+
+
+def _span(entries: int, targets: int, sources: int) -> int:
+    """How many chunks of sources hold enough of the average list."""
+    in_chunk = entries * CHUNK
+    return max(1, min(LENGTH // CHUNK, -(-REPAYING * targets * sources // max(in_chunk, 1))))
+
+
+def _product(lists: Lists, task: _Task, factor: Tensor, out: Tensor, turned: bool) -> Tensor:
+    """Sum rows of a factor, or columns of one that is (columns, sources), by lists of them.
+
+    Args:
+        lists: of the matrix that is multiplied.
+        task: its lists, as they are read.
         factor: (O, sources), or (sources, O) where the lists are turned.
-        sources: how many rows or columns the lists name.
         out: (targets, O), or (O, targets) where the lists are turned.
         turned: whether targets are the columns of the listed matrix.
 
@@ -154,13 +181,16 @@ def _product(
     """
     threads, width = torch.get_num_threads(), _function("width", lists.dtype)()
     columns, targets = out.shape if turned else out.shape[::-1]
-    tables = factor.new_empty(threads * CHUNK * width)
+    piece = task.chunk * task.span
+    length = piece * max(1, min(LENGTH, task.sources + piece - 1) // piece)
+    tables = factor.new_empty(threads * length * width)
     sums = factor.new_empty(threads * targets * width) if turned else None
-    task = _Product(
-        *(None if t is None else t.data_ptr() for t in (factor, out, tables, sums, starts, active)),
-        *(*steps, sources, targets, columns, CHUNK, lists.entries, not turned, turned, threads),
+    given = _Product(
+        *(None if t is None else t.data_ptr() for t in (factor, out, tables, sums, task.starts, task.active)),
+        *(*task.steps, task.sources, targets, columns, task.chunk, task.span, length, lists.entries),
+        *(not turned, turned, threads),
     )
-    _function("product", lists.dtype)(ctypes.byref(task))
+    _function("product", lists.dtype)(ctypes.byref(given))
     return out
 
 

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define BLOCK 512
+#define BLOCK 256
 #define WORK_PER_THREAD 32768 /* neuron steps that repay waking a thread */
 #define INLINE static inline __attribute__((always_inline))
 

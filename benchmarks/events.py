@@ -1,0 +1,156 @@
+"""Products and training steps whose cost follows the spikes, beside dense ones and snnTorch, against activity.
+
+    python benchmarks/events.py [--repetitions 15] [--threads 1] [--json]
+    python benchmarks/events.py --costs      # the numbers by which `connections/_sparse.py` chooses
+
+Milliseconds mean little on a shared machine: what is compared takes turns, and medians are printed of the ratios of
+two times of one turn. A dense step is the same training with the event-driven products switched off.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from statistics import median
+
+import torch
+from systems import HIDDEN, INPUTS, ours, poisson, snntorch_step
+from torch import Tensor
+
+from neurorules.connections._multiply import times_transposed
+from neurorules.connections._sparse import correlated, most_events, times_weights
+from neurorules.native import events
+from neurorules.runs.allocator import keep_freed_memory
+
+STEPS, BATCH, RULE = 25, 128, "sigprop:form=surrogate"
+ACTIVITIES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+SHAPES = ((3200, 784, 1000), (3200, 784, 100), (3200, 1000, 10), (128, 784, 1000), (500, 300, 300), (1000, 5000, 500))
+"""Rows, inputs and outputs at which the choice is looked at."""
+
+
+@contextmanager
+def dense() -> Iterator[None]:
+    """Inside the block, nothing is multiplied by its events."""
+    before, events.serves = events.serves, lambda tensor: False
+    try:
+        yield
+    finally:
+        events.serves = before
+
+
+class Turns:
+    """Times of calls that take turns.
+
+    Args:
+        calls: by name.
+        repetitions: number of turns.
+    """
+
+    def __init__(self, calls: Mapping[str, Callable[[], object]], repetitions: int) -> None:
+        self._ms: dict[str, list[float]] = {name: [] for name in calls}
+        for call in calls.values():
+            call(), call()
+        for _ in range(repetitions):
+            for name, call in calls.items():
+                started = time.perf_counter()
+                call()
+                self._ms[name].append(1000 * (time.perf_counter() - started))
+
+    def ms(self, name: str) -> float:
+        """Median milliseconds of a call."""
+        return median(self._ms[name])
+
+    def ratio(self, above: str, below: str) -> float:
+        """Median of the ratio of two calls' times in the same turn."""
+        return median(a / b for a, b in zip(self._ms[above], self._ms[below], strict=True))
+
+
+def at_activity(activity: float, repetitions: int) -> dict[str, float]:
+    """Ratios of times at one activity: dense product to event-driven one, and steps to snnTorch's."""
+    spikes, labels = poisson(STEPS, BATCH, rate=activity)
+    rows = spikes.flatten(0, 1)
+    w, post = torch.randn(HIDDEN, INPUTS), torch.randn(len(rows), HIDDEN)
+    step, plain, peer = (ours(RULE, spikes, labels), ours(RULE, spikes, labels), snntorch_step(spikes, labels))
+
+    def dense_step() -> None:
+        with dense():
+            plain()
+
+    calls: dict[str, Callable[[], object]] = {
+        "forward": lambda: times_weights(rows, w), "dense forward": lambda: times_transposed(rows, w),
+        "dW": lambda: correlated(post, rows), "dense dW": lambda: times_transposed(post.T, rows.T),
+        "step": step, "dense step": dense_step, "snnTorch": peer,
+    }  # fmt: skip
+    turns = Turns(calls, repetitions)
+    return {
+        "forward, dense / ours": turns.ratio("dense forward", "forward"),
+        "dW, dense / ours": turns.ratio("dense dW", "dW"),
+        "step, dense / ours": turns.ratio("dense step", "step"),
+        "step / snnTorch": turns.ratio("step", "snnTorch"),
+        "dense step / snnTorch": turns.ratio("dense step", "snnTorch"),
+    }
+
+
+def at_the_limit(shape: tuple[int, int, int], repetitions: int) -> dict[str, float]:
+    """Dense to event-driven time with as many spikes as the choice allows, and what the numbers of the choice are."""
+    rows, inputs, outputs = shape
+    activity = min(most_events(rows, inputs, outputs) / (rows * inputs), 1.0)
+    s = (torch.rand(rows, inputs, generator=torch.Generator().manual_seed(1)) < max(activity, 0.02)).float()
+    w, post = torch.randn(outputs, inputs), torch.randn(rows, outputs)
+    calls: dict[str, Callable[[], object]] = {
+        "forward": lambda: events.current(listed(s), w), "dense forward": lambda: times_transposed(s, w),
+        "dW": lambda: events.correlation(post, listed(s)), "dense dW": lambda: times_transposed(post.T, s.T),
+        "listing": lambda: listed(s),
+    }  # fmt: skip
+    turns = Turns(calls, repetitions)
+    each = turns.ms("dense forward") / (rows * inputs * outputs)  # of a dense multiply-add
+    return {
+        "most, %": 100 * activity,
+        "forward, dense / events": turns.ratio("dense forward", "forward"),
+        "dW, dense / events": turns.ratio("dense dW", "dW"),
+        "dense, ms": turns.ms("dense forward"),
+        "look at a value": turns.ms("listing") / (rows * inputs) / each,
+        "rest, an addition": (turns.ms("forward") - turns.ms("listing")) / (int(s.count_nonzero()) * outputs) / each,
+    }
+
+
+def listed(s: Tensor) -> events.Lists:
+    """All values that are not 0, however many there are."""
+    lists = events.listed(s, s.numel())
+    assert lists is not None
+    return lists
+
+
+def show(table: Mapping[str, Mapping[str, float]]) -> None:
+    """Print a table of numbers, a row a name."""
+    columns = list(next(iter(table.values())))
+    print(" " * 18 + "".join(f"{column:>25}" for column in columns))
+    for name, row in table.items():
+        print(f"{name:18}" + "".join(f"{row[column]:25.2f}" for column in columns))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repetitions", type=int, default=15)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--costs", action="store_true", help="products at the borders of the choice, and nothing else")
+    parser.add_argument("--json", action="store_true", help="one JSON object and nothing else")
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    keep_freed_memory()
+    if asked.costs:
+        table = {" x ".join(map(str, shape)): at_the_limit(shape, asked.repetitions) for shape in SHAPES}
+    else:
+        table = {f"{activity:.0%}": at_activity(activity, asked.repetitions) for activity in ACTIVITIES}
+    if asked.json:
+        print(json.dumps({"table": table, "threads": asked.threads}))
+    else:
+        show(table)
+
+
+if __name__ == "__main__":
+    main()
