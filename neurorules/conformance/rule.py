@@ -230,7 +230,7 @@ def it_learns_real_digits_better_than_its_frozen_control(entry: Entry) -> None:
     """Its mean test accuracy is higher than that of frozen hidden layers by three standard errors."""
     rule: Rule = entry.make()
     if rule.control or not rule.supervised:
-        raise NotApplicable("it is a control, or learns without labels")
+        raise NotApplicable("it is a control, or learns without labels and errors")
     build_model(build(entry.text)[0].network, rule)
     learned = digits_accuracies(entry.text, SEEDS)
     frozen = digits_accuracies(entry.text, SEEDS, control=True)

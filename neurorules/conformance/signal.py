@@ -137,7 +137,10 @@ def its_state_and_parameters_come_from_the_generator_alone(entry: Entry) -> None
 
 
 def m_has_the_shape_of_its_layer_and_teaches_something(entry: Entry) -> None:
-    """For each hidden layer m is finite, (B, *shape) or (T, B, *shape), not all 0; constant unless `varies`."""
+    """For each hidden layer m is finite, (B, *shape) or (T, B, *shape), not all 0; constant unless `varies`.
+
+    It may vary as well where steps count one by one.
+    """
     rule, signal = host_of(entry)
     for net in nets_of(rule, signal):
         model, learned = warmed(rule, net, signal=signal)
@@ -154,7 +157,7 @@ def m_has_the_shape_of_its_layer_and_teaches_something(entry: Entry) -> None:
             right = right and values.is_floating_point()
             observed = f"on {net} that of {layer.name} is {tuple(values.shape)}"
             demand(right, f"m is finite and ends in {layer.shape}", observed, "Return a Series of the layer's shape")
-            announced = m.constant or teacher.varies
+            announced = m.constant or teacher.varies or model.steps_apart
             demand(
                 announced, "m is constant unless `varies` is true", "it varies within a trial", "Set `varies = True`"
             )

@@ -283,5 +283,5 @@ class Rule:
 
     @property
     def supervised(self) -> bool:
-        """Whether hidden layers learn from labels."""
-        return self.signal is not None
+        """Whether hidden layers learn from labels or errors, of which a reward is no more than one number a sample."""
+        return self.signal is not None and self.signal.name != "reward"

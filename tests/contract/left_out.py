@@ -9,6 +9,7 @@ from __future__ import annotations
 FROZEN = "its hidden layers never learn"
 UNTAUGHT = "reads no third factor"
 UNSUPERVISED = "is told no labels, so it may do worse than frozen layers"
+SCALAR = "is told one number a sample, by which it need not do better than frozen layers"
 TEMPLATES = "class prototypes are rows of their own, which see a sum over the samples"
 WITH_CODES = f"{TEMPLATES}; tested with codes in their place"
 IN_TIME = "reads all steps of a trial at once; that a shorter window is refused is tested beside this"
@@ -25,8 +26,8 @@ FIRST_OF_ALL = "is the rule of all other tests of this file"
 SAME_LOOP = "goes on to the same bits in unit/test_resume.py, from the same seed"
 
 WITHOUT_CIRCUIT = (
-    "bcm bptt clopath dfa eprop etlp fa local_readout oja ostl osttp otpe ottt s_tller sign_symmetry spiking_bsp "
-    "traces_propagation triplet_stdp weight_dependent_stdp"
+    "bcm bptt clopath dfa eprop etlp fa local_readout oja ostl osttp otpe ottt reward_stdp s_tller sign_symmetry "
+    "spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp"
 )
 NO_CIRCUIT = "has no equations in continuous time; that it is refused is tested in unit/test_continuous_runs.py"
 
@@ -50,12 +51,12 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     "test_explain.py::test_the_steps_add_up_where_a_kernel_is_shared": {
         FROZEN: "shallow",
         NO_MAPS: "bsp",
-        MAPS: "bcm clopath drtp eprop etlp fa oja ostl osttp otpe ottt s_tller sign_symmetry spiking_bsp "
+        MAPS: "bcm clopath drtp eprop etlp fa oja ostl osttp otpe ottt reward_stdp s_tller sign_symmetry spiking_bsp "
         "traces_propagation triplet_stdp weight_dependent_stdp",
     },
     "test_fused.py::test_every_rule_learns_the_same_on_both_ways": {ONE_STEP: "bsp"},
     "test_pipeline.py::test_a_pipeline_learns_the_same_bits_as_one_layer_after_the_other": {
-        LOCKED: "bptt bsp dfa eprop fa ostl otpe ottt pepita s_tller sign_symmetry spiking_bsp"
+        LOCKED: "bptt bsp dfa eprop fa ostl otpe ottt pepita reward_stdp s_tller sign_symmetry spiking_bsp"
     },
     "test_schedules.py::test_by_step_and_chunks_learn_what_by_layer_learns": {
         FROZEN: "shallow",
@@ -66,11 +67,11 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         FROZEN: "shallow",
         NOT_SPIKING: "bsp",
         SAME_LOOP: "bcm clopath eprop etlp oja ostl osttp otpe ottt "
-        "s_tller sign_symmetry spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp",
+        "reward_stdp s_tller sign_symmetry spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp",
     },
     "test_learner.py::test_the_same_seed_gives_the_same_bits_whatever_was_drawn_elsewhere": {
         SAME_LOOP: "bcm clopath bsp eprop etlp oja ostl osttp otpe ottt "
-        "s_tller shallow sign_symmetry spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp"
+        "reward_stdp s_tller shallow sign_symmetry spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp"
     },
     "test_citations.py::test_every_choice_that_is_not_the_papers_is_declared": {NO_PAPER: "shallow"},
     "test_data_use.py::test_no_rule_learns_from_samples_that_are_held_out": {FIRST_OF_ALL: "sigprop"},
@@ -129,6 +130,7 @@ NOT_APPLICABLE: dict[tuple[str, str], dict[str, str]] = {
     ("rule", "it_learns_real_digits_better_than_its_frozen_control"): {
         FROZEN: "shallow",
         UNSUPERVISED: "stdp bcm clopath oja triplet_stdp weight_dependent_stdp",
+        SCALAR: "reward_stdp",
     },
     ("rule", "changes_add_up_over_the_samples_of_a_batch"): {
         WITH_CODES: "sigprop sigprop:form=voltage",

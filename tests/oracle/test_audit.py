@@ -90,6 +90,7 @@ THEORY = {
     "stdp": (NOBODY, OWN_AND_BELOW, "...#", "...#"),
     "triplet_stdp": (NOBODY, OWN_AND_BELOW, "...#", "...#"),
     "weight_dependent_stdp": (THEIR_OWN, OWN_AND_BELOW, "...#", "...#"),
+    "reward_stdp": (NOBODY, AND_OUTPUT, "####", "...."),
     "clopath": (NOBODY, OWN_AND_BELOW, "...#", "...#"),
     "bcm": (NOBODY, OWN_AND_BELOW, "...#", "...#"),
     "oja": (THEIR_OWN, OWN_AND_BELOW, "...#", "...#"),

@@ -93,7 +93,7 @@ def clamped(
     return points
 
 
-def _model(rule: Rule, synapses: int, m: float | None) -> tuple[Model, tuple[Text, ...]]:
+def _model(rule: Rule, synapses: int, m: float | Tensor | None) -> tuple[Model, tuple[Text, ...]]:
     """The rule on a layer of as many neurons as there are protocols, and the texts of its weights."""
     network = build_network(str(synapses), (synapses,), 2, neuron=rule.defaults.neuron, norm="none")
     if not network.layers[0].neuron.spiking or rule.defaults.connection != "dense":
@@ -139,7 +139,7 @@ def _trains(lags_ms: Sequence[float], rate_hz: float | None, pairs: int, step_ms
 
 
 def changes(
-    rule: Rule, pre: Tensor, post: Tensor, *, weight: float = 0.5, m: float | None = None,
+    rule: Rule, pre: Tensor, post: Tensor, *, weight: float = 0.5, m: float | Tensor | None = None,
     membranes_mV: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """The change of synapses whose neurons fire as asked.
@@ -151,7 +151,8 @@ def changes(
         rule: whose text of hidden weights acts.
         pre: presynaptic spikes, (T, N), one column a synapse, in float64.
         post: postsynaptic spikes likewise.
-        weight, m: as in `window`.
+        weight: as in `window`.
+        m: likewise; or the third factor of each step, (T,).
         membranes_mV: what postsynaptic membranes are made to be, (N,) or (T, N); None to let them run.
 
     Returns:
@@ -167,7 +168,7 @@ def changes(
     v = _membranes(rule, layer.neuron, post, membranes_mV)[:, None]
     arriving = {afferent.name: Series(pre[:, None], False)}
     activity = Activity(len(pre), {}, arriving, {}, None, None, Series(v, False), Series(post[:, None], False), None)
-    factor = None if m is None else Series(torch.full_like(post[:1], m), True)
+    factor = None if m is None else _third_factor(m, post)
     weights = {name: post.new_full((synapses, synapses), weight)}
     view = LocalView(
         layer, "input", activity, factor, weights, rule.constants, rule.declared_traces, Carry(), True
@@ -175,6 +176,12 @@ def changes(
     gathered = Gathered()
     learn_layer(view, texts, {}, gathered)
     return gathered.changes[name].diagonal()
+
+
+def _third_factor(m: float | Tensor, post: Tensor) -> Series:
+    if isinstance(m, Tensor):
+        return Series(m[:, None, None].expand(-1, 1, post.shape[-1]), False)
+    return Series(torch.full_like(post[:1], m), True)
 
 
 def _membranes(rule: Rule, neuron: Neuron, post: Tensor, membranes_mV: Tensor | None) -> Tensor:

@@ -1,0 +1,98 @@
+"""A reward: one number a sample, the same for every neuron, which says whether the prediction was right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from neurorules.contracts.net_shape import NetShape
+from neurorules.contracts.running_mean import RATE, RunningMean, start_at
+from neurorules.contracts.series import Series
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time, one_hot
+from neurorules.contracts.view import View, bought
+from neurorules.language.ranges import BelowOne, Number, ranged
+from neurorules.signals._low_pass import traces
+
+
+@ranged("signal 'reward'")
+@dataclass(frozen=True)
+class Reward(Signal):
+    """m = -(R - baseline) / T at each of the T steps, and R is what the prediction of the sample has earned.
+
+    Where the output of each step makes an error of its own, the step's prediction earns R. Then m = -d, with d[t] =
+    decay d[t-1] + (R[t] - baseline) / n over the n steps that count.
+
+    Source: Izhikevich 2007 (d is dopamine, without a baseline); Fremaux & Gerstner 2016 (a baseline for each task, so
+    that what a sample earns on average teaches nothing).
+
+    Args:
+        right: R where the largest output is that of the sample's class.
+        wrong: R where it is another.
+        baseline: class, for the running mean of what samples of the class have earned; all, for that of all samples; or
+            none. Each layer keeps its own.
+        decay: of d in one step, in [0, 1), where steps earn rewards of their own.
+    """
+
+    right: Number = 1.0
+    wrong: Number = -1.0
+    baseline: Literal["class", "all", "none"] = "class"
+    decay: BelowOne = 0.0
+    needs = frozenset({"target", "output_error"})
+    steps_apart = True
+    known = "error"
+
+    def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
+        if self.baseline == "none":
+            return {}
+        kinds = net.layers[-1].shape[0] if self.baseline == "class" else 1
+        like = torch.zeros((), dtype=torch.float64)
+        return {f"{layer.name}.earned": start_at(0.0, (kinds,), like) for layer in net.hidden}
+
+    def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
+        error, labels = bought(view.output_error, "output_error"), bought(view.labels, "target")
+        scored = (view.scored or view.steps) if error.ndim == 3 else view.steps
+        target = one_hot(labels, error.shape[-1], error)
+        prediction = error * (scored if error.ndim == 3 else 1) + target
+        earned = torch.where(prediction.argmax(-1) == labels, self.right, self.wrong).to(error)
+        name, own = f"{view.layer.name}.earned", earned if error.ndim == 2 else earned[-scored:].mean(0)
+        before: RunningMean | None = state.get(name)
+        if before is not None:
+            kinds = labels if self.baseline == "class" else torch.zeros_like(labels)
+            earned = earned - before.value[kinds]
+            moved = {name: _moved(before, own, kinds)}
+        after = {} if before is None else moved
+        if error.ndim == 2:
+            m = -earned.reshape(-1, *(1 for _ in view.layer.shape)).expand(-1, *view.layer.shape)
+            return ThirdFactor({"input": constant_in_time(m, view.steps)}, {}, after)
+        counts = torch.arange(view.steps, device=error.device) >= view.steps - scored
+        d = lingering(earned / scored * counts[:, None], self.decay)
+        m = -d.reshape(*d.shape, *(1 for _ in view.layer.shape)).expand(*d.shape, *view.layer.shape)
+        return ThirdFactor({"input": Series(m, False)}, {}, after)
+
+
+def lingering(reward: Float[Tensor, "T B"], decay: float) -> Float[Tensor, "T B"]:
+    """What rewards leave: d[t] = decay d[t-1] + reward[t].
+
+    Args:
+        reward: of each step and sample.
+        decay: in one step, in [0, 1).
+
+    Returns:
+        d of each step and sample.
+    """
+    return traces(reward[..., None], decay)[..., 0] if decay else reward
+
+
+def _moved(before: RunningMean, earned: Tensor, kinds: Tensor) -> RunningMean:
+    """The running means after a trial. Each sample moves that of its kind, whatever the other samples are."""
+    members = torch.nn.functional.one_hot(kinds, len(before.value)).to(earned)
+    apart = (members * (earned[:, None] - before.value)).mean(0)
+    return before.updated(before.value + apart, len(kinds), RATE)
+
+
+ENTRY = Reward
