@@ -69,7 +69,7 @@ def its_texts_and_settings_make_a_model(entry: Entry) -> None:
 
 
 def a_silent_population_changes_none_of_its_weights(entry: Entry) -> None:
-    """Without presynaptic activity, the first layer's weights stay as they are, and no text has a drifting product."""
+    """Without presynaptic activity, the first layer's weights stay as they are, unless a drift is told of."""
     for net in nets_of(entry.text):
         model, learned = build(entry.text, net)
         drifts = any(model.rule.equation(p).drifts for p in model.rule.plasticity if p.parameter == "w")
@@ -78,7 +78,12 @@ def a_silent_population_changes_none_of_its_weights(entry: Entry) -> None:
         changed = bool(result.gradients.get("hidden1.ff.w", torch.zeros(1)).any())
         advice = "Multiply each product by something presynaptic"
         demand(drifts or not changed, "a silent population changes none of its weights", f"on {net} it did", advice)
-        demand(not drifts, "no text of weights drifts", "one has a product without presynaptic factor", advice)
+        told = any("drift" in deviation for deviation in entry.make().source.deviations)
+        advice = f"{advice}, or tell of the drift in the source's deviations"
+        observed = "one has a product without presynaptic factor"
+        demand(told or not drifts, "no text of weights drifts untold", observed, advice)
+    if drifts:
+        raise NotApplicable("its weights drift without activity, as its source says")
 
 
 def changes_are_linear_in_the_third_factor(entry: Entry) -> None:

@@ -33,6 +33,7 @@ SAID = {
     "weight_dependent_stdp": ("either sign", "one step", "begin at 0", "NEST"),
     "oja": ("linear", "spikes"),
     "reward_stdp": ("earns a reward", "baseline", "either sign", "one step", "seconds later"),
+    "sdsp": ("efficacies", "jump", "calcium begins", "floor", "ports"),
     "clopath": ("either sign", "mV", "delay", "Euler"),
     "bcm": ("either sign", "target", "samples of the trial before"),
     "sign_symmetry": ("psi", "fan-in", "Adam", "back through time"),

@@ -1,0 +1,81 @@
+"""Spike-driven synaptic plasticity: two stable weights, a membrane that says which way, and calcium that says when."""
+
+from __future__ import annotations
+
+import math
+
+from neurorules.language.neuron_trace import Trace
+from neurorules.language.ranges import NonNegative, Number, Positive, ranged
+from neurorules.language.rules import DELTA_RULE, Defaults, Plasticity, Rule, Source
+
+UP = "a * (v_post > theta_v) * (before(calcium_post) > up_low) * (before(calcium_post) < up_high)"
+DOWN = "b * (v_post <= theta_v) * (before(calcium_post) > down_low) * (before(calcium_post) < down_high)"
+
+
+@ranged("rule 'sdsp'")
+def sdsp(
+    *,
+    a: NonNegative = 0.1,
+    b: NonNegative = 0.1,
+    drift_per_s: NonNegative = 3.5,
+    theta_v: Number = 0.8,
+    tau_calcium_ms: Positive = 60.0,
+    dt_ms: Positive = 1.0,
+) -> Rule:
+    """At a presynaptic spike w += a where v > theta_v, else w -= b; at each step w drifts to 1 above 0.5, else to 0.
+
+    A jump up needs calcium between 3 and 13, and a jump down between 3 and 4, where each postsynaptic spike adds 1: a
+    neuron that is as active as it was taught to be learns no more.
+
+    Args:
+        a: jump up, of a weight within 0 and 1, >= 0.
+        b: jump down, >= 0.
+        drift_per_s: change of the weight in a second without spikes, towards the nearer end, >= 0.
+        theta_v: of the membrane, in thresholds.
+        tau_calcium_ms: time constant of calcium, in ms, above 0.
+        dt_ms: what one step stands for, in ms, above 0.
+
+    Returns:
+        The rule with its texts, trace, bounds, default settings and source.
+    """
+    return Rule(
+        name="sdsp",
+        plasticity=(
+            Plasticity("w", f"S_pre * ({UP} - {DOWN}) + drift * (w > theta_w) - drift * (w <= theta_w)"),
+            *DELTA_RULE,
+        ),
+        signal=None,
+        constants={
+            "a": a, "b": b, "drift": drift_per_s * dt_ms / 1000, "theta_w": 0.5, "theta_v": theta_v,
+            "up_low": 3.0, "up_high": 13.0, "down_low": 3.0, "down_high": 4.0,
+        },
+        traces=(Trace("calcium", math.exp(-dt_ms / tau_calcium_ms)),),
+        bounds=(0.0, 1.0),
+        defaults=Defaults(lr=0.01, optimizer="sgd"),
+        source=SOURCE,
+    )  # fmt: skip
+
+
+SOURCE = Source(
+    "J. M. Brader, W. Senn, S. Fusi",
+    2007,
+    "Learning real-world stimuli in a neural network with spike-driven synaptic dynamics",
+    (
+        "a synapse transmits its weight within 0 and 1; the paper's transmits one of two efficacies by its nearer end",
+        "the drift goes on in steps with a jump",
+        "jumps and drift are scaled by the learning rate, 0.01 by default; the paper's is 1",
+        "weights change once a trial: a jump sees neither the drift nor the jumps before it in the trial",
+        "calcium begins at 0 with every sample; the paper's time has no breaks",
+        "neurons are those of the net, which leak in proportion; the paper's leak at a constant rate, down to a floor",
+        "neurons, input and read-out are those of a classifier, without the paper's teacher and inhibition",
+        "a trial's change is the sum over its steps, averaged over the batch",
+        "constants were read in ports that quote the paper",
+    ),
+    link="https://doi.org/10.1162/neco.2007.19.11.2881",
+    constants={
+        "a": "0.1", "b": "0.1", "drift": "0.0035, 3.5 a second in both directions", "theta_w": "0.5", "theta_v": "0.8",
+        "up_low": "3", "up_high": "13", "down_low": "3", "down_high": "4", "calcium": "60 ms",
+    },
+)  # fmt: skip
+
+ENTRY = sdsp
