@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass, replace
 from functools import cache
@@ -276,6 +277,9 @@ def test_the_command_prints_draws_and_answers(tmp_path: Path, capsys: pytest.Cap
     assert "unknown picture format" in capsys.readouterr().err
     assert command(["audit", "--rules", "sigprob"]) == 2
     assert "sigprop" in capsys.readouterr().err
+    assert command(["audit", "--rules", "bsp", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert set(answer) == {"nets", "left_out", "entries", "later", "facts", "problems", "out"}
 
 
 def test_its_answer_holds_what_a_matrix_needs() -> None:
