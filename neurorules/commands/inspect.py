@@ -9,6 +9,7 @@ import typer
 
 from neurorules.commands.completion import PARTS, parts, words
 from neurorules.commands.output import print_json, print_table
+from neurorules.commands.scripts import ForceScript, Script, refuse_without_script, tell_script
 from neurorules.commands.settings import Json
 
 WIDEST = 100
@@ -94,6 +95,15 @@ def cite(
     bibtex: Annotated[
         bool, typer.Option("--bibtex", help="Print the paper as a BibTeX entry, and nothing else.")
     ] = False,
+    script: Script = None,
+    neuron: Annotated[
+        str | None,
+        typer.Option(
+            help="Of --script: the neuron of the hidden layers, such as lif; else the circuit's own.",
+            autocompletion=parts("neurons"),
+        ),
+    ] = None,
+    force: ForceScript = False,
     json: Json = False,
 ) -> None:
     """Say which paper a rule comes from, how ours deviates, and what its equations are."""
@@ -101,6 +111,12 @@ def cite(
     from neurorules.runner.bibtex import bibtex_of
     from neurorules.runner.catalogue import catalogue, citation
 
+    if script is not None:
+        from neurorules.runner.scripts import script_of_rule
+
+        tell_script(script_of_rule(own_part(rule, "rule"), script, neuron, force), json)
+        return
+    refuse_without_script(neuron=neuron, force=force)
     source = citation(own_part(rule, "rule"))
     if bibtex:
         entry = bibtex_of(source["rule"], source)
