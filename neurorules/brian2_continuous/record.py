@@ -95,9 +95,7 @@ def record_circuit(
     circuit = circuit_of(config, net_of(config, data, min(AT_ONCE, len(places))))
     watched = watched_of(circuit, variables, layers)
     circuit = _watching(circuit, watched)
-    stream = Stream(
-        machine_for(circuit) if len(places) >= REPAYS else Interpreted(circuit), circuit, dict(circuit.settings)
-    )
+    stream = _stream(circuit, len(places))
     stream.load(to_arrays(folder.load_weights()))
     parameters = {n: w for n, w in stream.parameters().items() if n in variables or n.rsplit(".", 1)[1] in variables}
     asked = {"variables": list(variables), "layers": layers and sorted(layers), "samples": samples, "part": part}
@@ -123,6 +121,12 @@ def record_circuit(
             writer.snapshot(config.epochs, parameters)
         many = len(writer)
     return {"samples": many, "spikes": spikes, "out": str(out)}
+
+
+def _stream(circuit: Circuit, samples: int) -> Stream:
+    """The circuit on the machine that is the fastest for so many samples."""
+    machine = machine_for(circuit) if samples >= REPAYS else Interpreted(circuit)
+    return Stream(machine, circuit, dict(circuit.settings))
 
 
 def _units(watched: Sequence[Watched]) -> dict[str, str]:

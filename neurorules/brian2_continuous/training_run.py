@@ -45,7 +45,17 @@ class Presented(NamedTuple):
 
 
 def presented(config: SettledConfig, plan: Plan, data: TrainingData, epoch: int) -> Presented:
-    """Say what is presented in one epoch of a training, from 0."""
+    """Say what is presented in one epoch of a training.
+
+    Args:
+        config: configuration of the training.
+        plan: how its rule learns.
+        data: training and validation samples.
+        epoch: number of the epoch, from 0.
+
+    Returns:
+        The samples, the presentations, and the factors of learning rates.
+    """
     chosen = epoch_order(config.seed, epoch, len(data.train))
     order = plan.order(data.train.labels[chosen], data.source.classes)
     rate, total = rate_schedule(config.lr_schedule), len(order.samples)

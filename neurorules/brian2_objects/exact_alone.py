@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 
-def exponential(matrix: np.ndarray) -> np.ndarray:
+def _exponential(matrix: np.ndarray) -> np.ndarray:
     """Compute exp(matrix) by its series, after the matrix has been halved until it is small."""
     halvings = max(0, int(np.ceil(np.log2(np.abs(matrix).sum() + 1e-9))) + 2)
     result = term = np.eye(len(matrix))
@@ -22,7 +22,7 @@ def exponential(matrix: np.ndarray) -> np.ndarray:
     return result
 
 
-def exact(equations: Any, variables: Any, method_options: Any = None) -> str:
+def _exact(equations: Any, variables: Any, method_options: Any = None) -> str:
     """Write one step of linear equations dx/dt = M x + c, of which c is constant during the step.
 
     It is x(t + dt) = A x(t) + B c, with A = exp(M dt) and B the integral of exp(M s) over 0..dt. Brian2's own method
@@ -42,7 +42,7 @@ def exact(equations: Any, variables: Any, method_options: Any = None) -> str:
         entries = entries.subs({one: float(variables[str(one)].get_value()) for one in entries.free_symbols})
         whole[value, :size, :size] = np.array(entries.tolist(), dtype=float) * dt
         whole[value, :size, size:] = np.eye(size)
-    resting, moving = (exponential(one)[:size].reshape(size, 2, size) * [[1], [dt]] for one in whole)
+    resting, moving = (_exponential(one)[:size].reshape(size, 2, size) * [[1], [dt]] for one in whole)
     lines = []
     for row, name in enumerate(names):
         terms = []
@@ -53,3 +53,7 @@ def exact(equations: Any, variables: Any, method_options: Any = None) -> str:
                 terms += [f"{factor}*{text}"] if (here or there) and text != "(0)" else []
         lines.append(f"_{name} = {' + '.join(terms) or '0'}")
     return "\n".join([*lines, *(f"{name} = _{name}" for name in names)])
+
+
+FUNCTIONS = (_exponential, _exact)
+"""The functions that a script holds; there their names begin without an underscore."""

@@ -6,7 +6,7 @@ import inspect
 import io
 import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -170,7 +170,7 @@ def _head(script: Script, imported: Sequence[str], stores: bool) -> Iterator[str
     if stores:
         yield 'stored = np.load(Path(__file__).with_suffix(".npz"))  # initial weights and what is shown'
     if any(group.method == EXACT for group in script.model.groups):
-        for function in (exact_alone.exponential, exact_alone.exact):
+        for function in exact_alone.FUNCTIONS:
             yield from ("", "", *source_of(function).splitlines())
         yield ""
     for text in script.functions:
@@ -183,10 +183,10 @@ def _filled(text: str) -> str:
     return textwrap.fill(text, WIDTH, break_on_hyphens=False, break_long_words=False)
 
 
-def source_of(function: object) -> str:
-    """The source of a function without its annotations, which a script does not need."""
-    text = inspect.getsource(function)  # type: ignore[arg-type]
-    return re.sub(r"(: (?:Any|np\.ndarray|float|int)| -> [^:\n]+)(?=[,):=\s])", "", text, count=0)
+def source_of(function: Callable[..., object]) -> str:
+    """The source of a function as a script holds it: without annotations, and without the underscore of its name."""
+    plain = re.sub(r"(: (?:Any|np\.ndarray|float|int)| -> [^:\n]+)(?=[,):=\s])", "", inspect.getsource(function))
+    return re.sub(r"(?<!\w)_(?=[a-z]+\()", "", plain)
 
 
 def _body(script: Script, parts: Parts) -> Iterator[str]:

@@ -10,23 +10,23 @@ from typing import Any
 import numpy as np
 
 
-def none(weights: np.ndarray, gradient: np.ndarray, kept: Any, rate: float, decay: float) -> np.ndarray:
+def _none(weights: np.ndarray, gradient: np.ndarray, kept: Any, rate: float, decay: float) -> np.ndarray:
     """Change a parameter by what the rule says, as it is."""
     return weights - rate * (gradient + decay * weights)
 
 
-def sgd(weights: np.ndarray, gradient: np.ndarray, kept: Any, rate: float, decay: float) -> np.ndarray:
+def _sgd(weights: np.ndarray, gradient: np.ndarray, kept: Any, rate: float, decay: float) -> np.ndarray:
     """Descend along the gradient."""
     return weights - rate * (gradient + decay * weights)
 
 
-def momentum(weights: np.ndarray, gradient: np.ndarray, kept: Any, rate: float, decay: float) -> np.ndarray:
+def _momentum(weights: np.ndarray, gradient: np.ndarray, kept: Any, rate: float, decay: float) -> np.ndarray:
     """Descend along a sum of gradients, of which 0.9 is kept from one update to the next."""
     kept["sum"] = 0.9 * kept.get("sum", 0.0) + gradient + decay * weights
     return weights - rate * kept["sum"]
 
 
-def adam(weights: np.ndarray, gradient: np.ndarray, kept: Any, rate: float, decay: float) -> np.ndarray:
+def _adam(weights: np.ndarray, gradient: np.ndarray, kept: Any, rate: float, decay: float) -> np.ndarray:
     """Adam, as in Kingma & Ba 2015."""
     gradient = gradient + decay * weights
     kept["step"] = kept.get("step", 0) + 1
@@ -36,5 +36,5 @@ def adam(weights: np.ndarray, gradient: np.ndarray, kept: Any, rate: float, deca
     return weights - rate / (1 - 0.9 ** kept["step"]) * kept["mean"] / root
 
 
-OPTIMISERS = {"none": none, "sgd": sgd, "momentum": momentum, "adam": adam}
-"""The optimisers by the names that users write."""
+OPTIMISERS = {"none": _none, "sgd": _sgd, "momentum": _momentum, "adam": _adam}
+"""The optimisers by the names that users write; in a script their names begin without an underscore."""

@@ -16,41 +16,14 @@ from neurorules.brian2_steps.model_text import ConnectionText, NetworkText, Popu
 from neurorules.brian2_steps.objects import RECORD, objects_of
 from neurorules.brian2_steps.optimisers import OPTIMISERS
 from neurorules.brian2_steps.scale import STEP_MS
+from neurorules.brian2_steps.variable_notes import NOTES
 from neurorules.language.errors import UserError
 
-NOTES = {
-    "S": "what is sent: a spike is 1",
-    "v": "membrane before the reset; the threshold is v_threshold",
-    "u": "membrane after the reset",
-    "I": "current of this step",
-    "I_in": "sum of what has arrived",
-    "I_loop": "sum of what has arrived from the layer itself",
-    "I_hat": "normalised current",
-    "S_late": "what was sent in the step before",
-    "b": "bias",
-    "b_change": "change of the bias, summed over the steps",
-    "w": "weight",
-    "w_change": "change of the weight, summed over the steps",
-    "m": "third factor, read from a table",
-    "dv_dw": "eligibility: derivative of the membrane by the weight",
-    "dv_dI": "derivative of the membrane by the bias",
-    "beta": "share of the membrane that is left after a step",
-    "alpha": "share of the synaptic current that is left after a step",
-    "v_threshold": "threshold",
-    "centre": "running mean of the current",
-    "gain": "1 / running standard deviation of the current",
-    "I_mean": "current that the running mean of the input brings",
-    "mean_in": "running mean of the presynaptic neuron",
-    "V_m": "membrane in volt",
-    "I_m": "current in ampere",
-    "Q_w": "charge that a spike brings",
-}
-"""What the variables of stepped networks are, for a reader."""
 READING = (
     f"One step of the network is one step of {STEP_MS:g} ms. A spike passes through all layers within a step: the "
     f"input of a layer is summed in I_in, the layer's step reads and clears it, its spikes are sent, and the next "
-    f"layer follows. Variables have no units; V_m, I_m and Q_w are the same in volt, ampere and coulomb, if the threshold is "
-    f"20 mV above rest."
+    f"layer follows. Variables have no units; V_m, I_m and Q_w are the same in volt, ampere and coulomb, if the "
+    f"threshold is 20 mV above rest."
 )
 OF_FILE = (
     "Third factors `m` and running averages are numbers of this training, which the script reads from its file: the "

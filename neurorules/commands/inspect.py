@@ -9,7 +9,7 @@ import typer
 
 from neurorules.commands.completion import PARTS, parts, words
 from neurorules.commands.output import print_json, print_table
-from neurorules.commands.scripts import ForceScript, Script, refuse_without_script, tell_script
+from neurorules.commands.scripts import ForceScript, Script, refuse_beside_script, refuse_without_script, tell_script
 from neurorules.commands.settings import Json
 
 WIDEST = 100
@@ -114,20 +114,15 @@ def cite(
     if script is not None:
         from neurorules.runner.scripts import script_of_rule
 
-        tell_script(script_of_rule(own_part(rule, "rule"), script, neuron, force), json)
-        return
+        refuse_beside_script(equations=equations, bibtex=bibtex)
+        return tell_script(script_of_rule(own_part(rule, "rule"), script, neuron, force), json)
     refuse_without_script(neuron=neuron, force=force)
     source = citation(own_part(rule, "rule"))
     if bibtex:
         entry = bibtex_of(source["rule"], source)
-        if json:
-            print_json({"rule": source["rule"], "bibtex": entry})
-        else:
-            print(entry)
-        return
+        return print_json({"rule": source["rule"], "bibtex": entry}) if json else print(entry)
     if json:
-        print_json(source)
-        return
+        return print_json(source)
     print(_wrapped(f"{source['authors']} ({source['year']}). {source['title']}."))
     if source["link"]:
         print(source["link"])

@@ -31,8 +31,24 @@ def refuse_without_script(**given: Any) -> None:
             raise UserError(f"--{name} is for --script, and there is none. Add --script model.py, or leave it out")
 
 
+def refuse_beside_script(**given: bool) -> None:
+    """Refuse options that print something, beside --script, which writes the model into a file.
+
+    Raises:
+        UserError: one of them is given.
+    """
+    for name, value in given.items():
+        if value:
+            raise UserError(f"--{name.replace('_', '-')} prints, and --script writes a file. Give one of them")
+
+
 def tell_script(written: dict[str, Any], json: bool) -> None:
-    """Print which files were written."""
+    """Print which files were written.
+
+    Args:
+        written: rule and files, as `runner.scripts` gives them.
+        json: print them as a JSON object.
+    """
     if json:
         print_json(written)
         return

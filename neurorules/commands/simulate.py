@@ -9,7 +9,7 @@ import typer
 
 from neurorules.commands.completion import parts
 from neurorules.commands.output import print_json
-from neurorules.commands.scripts import ForceScript, Script, refuse_without_script, tell_script
+from neurorules.commands.scripts import ForceScript, Script, refuse_beside_script, refuse_without_script, tell_script
 from neurorules.commands.settings import DataDir, Json
 from neurorules.language.errors import UserError
 
@@ -69,17 +69,15 @@ def simulate(
     given = {name: value for name, value in own.items() if value is not None}
     of_graph = _is_graph(run, given, learn)
     if script is not None:
-        _script(Path(run), script, of_graph, samples, learn, data_dir, force, json)
-        return
+        refuse_beside_script(show_model=show_model)
+        return _script(Path(run), script, of_graph, samples, learn, data_dir, force, json)
     refuse_without_script(force=force)
     if learn is not None:
-        _learn(Path(run), learn, samples, data_dir, json)
-        return
+        return _learn(Path(run), learn, samples, data_dir, json)
     compared = (_graph if of_graph else _run)(run, samples, data_dir, json, **given)
     model = compared.pop("model")
     if json:
-        print_json({**compared, "model": model} if show_model else compared)
-        return
+        return print_json({**compared, "model": model} if show_model else compared)
     if show_model:
         print(model)
     _tell(compared)

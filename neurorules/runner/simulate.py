@@ -59,6 +59,10 @@ def simulate_run(run: Path, samples: int, data_dir: DataPlace = None, quiet: boo
 def check_samples(samples: int, present: int) -> None:
     """Refuse a number of test samples that is not there.
 
+    Args:
+        samples: number that is asked for.
+        present: number of test samples.
+
     Raises:
         UserError: it is not in 1 to `present`.
     """

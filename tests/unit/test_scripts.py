@@ -122,6 +122,7 @@ def test_what_stands_there_is_replaced_only_by_force(tmp_path: Path, capsys: pyt
         (["dfa", "--script", "model.py"], "simulate RUN --learn"),
         (["sigprop:loss=l2:search=greedy", "--script", "model.py"], "search"),
         (["drtp", "--script", "model.py", "--neuron", "liff"], "lif"),
+        (["drtp", "--script", "model.py", "--bibtex"], "--bibtex"),
         (["drtp", "--neuron", "lif"], "--script"),
         (["drtp", "--force"], "--script"),
     ],
