@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -109,20 +109,29 @@ def cite(
     """Say which paper a rule comes from, how ours deviates, and what its equations are."""
     from neurorules.language.registry import own_part
     from neurorules.runner.bibtex import bibtex_of
-    from neurorules.runner.catalogue import catalogue, citation
+    from neurorules.runner.catalogue import citation
 
     if script is not None:
         from neurorules.runner.scripts import script_of_rule
 
         refuse_beside_script(equations=equations, bibtex=bibtex)
-        return tell_script(script_of_rule(own_part(rule, "rule"), script, neuron, force), json)
+        tell_script(script_of_rule(own_part(rule, "rule"), script, neuron, force), json)
+        return
     refuse_without_script(neuron=neuron, force=force)
     source = citation(own_part(rule, "rule"))
-    if bibtex:
-        entry = bibtex_of(source["rule"], source)
-        return print_json({"rule": source["rule"], "bibtex": entry}) if json else print(entry)
+    entry = bibtex_of(source["rule"], source) if bibtex else ""
     if json:
-        return print_json(source)
+        print_json({"rule": source["rule"], "bibtex": entry} if bibtex else source)
+    elif bibtex:
+        print(entry)
+    else:
+        _tell(source, equations)
+
+
+def _tell(source: dict[str, Any], equations: bool) -> None:
+    """Print what is known of a rule, its equations too where they are asked for."""
+    from neurorules.runner.catalogue import catalogue
+
     print(_wrapped(f"{source['authors']} ({source['year']}). {source['title']}."))
     if source["link"]:
         print(source["link"])

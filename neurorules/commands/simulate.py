@@ -70,17 +70,13 @@ def simulate(
     of_graph = _is_graph(run, given, learn)
     if script is not None:
         refuse_beside_script(show_model=show_model)
-        return _script(Path(run), script, of_graph, samples, learn, data_dir, force, json)
+        _script(Path(run), script, of_graph, samples, learn, data_dir, force, json)
+        return
     refuse_without_script(force=force)
     if learn is not None:
-        return _learn(Path(run), learn, samples, data_dir, json)
-    compared = (_graph if of_graph else _run)(run, samples, data_dir, json, **given)
-    model = compared.pop("model")
-    if json:
-        return print_json({**compared, "model": model} if show_model else compared)
-    if show_model:
-        print(model)
-    _tell(compared)
+        _learn(Path(run), learn, samples, data_dir, json)
+        return
+    _tell((_graph if of_graph else _run)(run, samples, data_dir, json, **given), show_model, json)
 
 
 def _script(
@@ -124,8 +120,14 @@ def _run(run: str, samples: int, data_dir: Path | None, quiet: bool) -> dict[str
     return simulate_run(Path(run), samples, data_dir, quiet=quiet)
 
 
-def _tell(compared: dict[str, Any]) -> None:
+def _tell(compared: dict[str, Any], show_model: bool, json: bool) -> None:
     """Print what came of a comparison."""
+    model = compared.pop("model")
+    if json:
+        print_json({**compared, "model": model} if show_model else compared)
+        return
+    if show_model:
+        print(model)
     if "spikes_per_sample" in compared:
         spikes = ", ".join(f"{layer} {count:.1f}" for layer, count in compared["spikes_per_sample"].items())
         print(f"{compared['net']}\nspikes a sample of {compared['steps']} steps: {spikes}")

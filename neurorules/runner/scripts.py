@@ -28,7 +28,7 @@ from neurorules.torch_path.training.batches import load_data
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.restore import restore
 
-EXAMPLE = {"data": "digits", "net": "16", "epochs": 1, "limit": 100}
+EXAMPLE = {"data": "digits", "net": "16", "epochs": 1, "limit": 100, "validation": 0}
 """What the script of a rule learns: so many of the digits, which come with scikit-learn, with a small net."""
 
 
