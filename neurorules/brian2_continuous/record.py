@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from neurorules.brian2_continuous.checks import check_config
 from neurorules.brian2_continuous.parts.choose import machine_for
 from neurorules.brian2_continuous.parts.circuit import Circuit, Units
 from neurorules.brian2_continuous.parts.currents import currents_of
@@ -18,18 +17,17 @@ from neurorules.brian2_continuous.parts.interpreted import Interpreted
 from neurorules.brian2_continuous.parts.machine import Machine
 from neurorules.brian2_continuous.parts.plan import samples_only
 from neurorules.brian2_continuous.parts.stream import Rows, Stream
-from neurorules.brian2_continuous.trainer import net_of, settle
+from neurorules.brian2_continuous.trainer import circuit_of, net_of, settle
 from neurorules.contracts.data_set import DataPlace
-from neurorules.language.config import SettledConfig, config_from
+from neurorules.language.config import config_from
 from neurorules.language.errors import UserError, unknown
-from neurorules.rules import RULES
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.outputs import check_output
 from neurorules.runs.progress import progress
 from neurorules.runs.tensors import to_arrays
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.recording.record import PartName, part_of, sample_places, whole_or_none
-from neurorules.torch_path.training.batches import Data, load_data
+from neurorules.torch_path.training.batches import load_data
 from neurorules.torch_path.training.report import versions
 from neurorules.traces.header import TraceHeader
 from neurorules.traces.writer import TraceWriter
@@ -94,10 +92,10 @@ def record_circuit(
     data = load_data(config, data_dir)
     chosen = part_of(data, part)
     places = sample_places(samples, len(chosen), "--samples", part)
-    circuit, settings = _circuit(config, data, min(AT_ONCE, len(places)))
+    circuit = circuit_of(config, net_of(config, data, min(AT_ONCE, len(places))))
     watched = watched_of(circuit, variables, layers)
     circuit = _watching(circuit, watched)
-    stream = Stream(machine_for(circuit) if len(places) >= REPAYS else Interpreted(circuit), circuit, settings)
+    stream = _stream(circuit, len(places))
     stream.load(to_arrays(folder.load_weights()))
     parameters = {n: w for n, w in stream.parameters().items() if n in variables or n.rsplit(".", 1)[1] in variables}
     asked = {"variables": list(variables), "layers": layers and sorted(layers), "samples": samples, "part": part}
@@ -125,6 +123,12 @@ def record_circuit(
     return {"samples": many, "spikes": spikes, "out": str(out)}
 
 
+def _stream(circuit: Circuit, samples: int) -> Stream:
+    """The circuit on the machine that is the fastest for so many samples."""
+    machine = machine_for(circuit) if samples >= REPAYS else Interpreted(circuit)
+    return Stream(machine, circuit, dict(circuit.settings))
+
+
 def _units(watched: Sequence[Watched]) -> dict[str, str]:
     """The units of what is recorded, by variable."""
     return {name: unit for one in watched for name, unit in units_of(one.units).items() if name in one.variables}
@@ -136,13 +140,6 @@ def _present(stream: Stream, labels: np.ndarray, rows: Rows, with_labels: bool) 
         yield from stream.scores(len(labels), rows)
         return
     yield from stream.learn(samples_only(labels, 0), rows, np.zeros(len(labels)))
-
-
-def _circuit(config: SettledConfig, data: Data, presentations: int) -> tuple[Circuit, dict[str, float]]:
-    plan = check_config(config)
-    net = net_of(config, data, presentations)
-    settings = plan.numbers(config.lr, config.readout_lr)
-    return plan.make(net, RULES.make(config.rule), settings, np.random.default_rng(config.seed)), settings
 
 
 def declared(units: Units) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from neurorules.brian2_continuous.checks import check_config, check_fixed, check_times, neuron_of
 from neurorules.brian2_continuous.parts.choose import machine_for
+from neurorules.brian2_continuous.parts.circuit import Circuit
 from neurorules.brian2_continuous.parts.currents import currents_of
 from neurorules.brian2_continuous.parts.foresight import check_net
 from neurorules.brian2_continuous.parts.layers import Net, hidden_sizes, recurrent_layers
@@ -151,18 +152,44 @@ def prepare(config: SettledConfig, data: TrainingData, quiet: bool) -> CircuitRu
             circuit does not fit in memory, or the compiler fails.
         MissingExtra: brian2 is not installed.
     """
+    check_classes(data)
+    plan, net = check_config(config), net_of(config, data, PRESENTATIONS)
+    check_net(net)
+    check_times(net.neuron)
+    circuit = circuit_of(config, net)
+    stream = Stream(machine_for(circuit), circuit, dict(circuit.settings))
+    return CircuitRun(config, data, plan, circuit, stream, currents_of(data.train), quiet)
+
+
+def check_classes(data: TrainingData) -> None:
+    """Refuse data with which a circuit cannot be taught.
+
+    Raises:
+        UserError: their samples do not have one class each.
+    """
     if data.source.task != "classes":
         raise UserError(
             f"data '{data.source.name}' have the task '{data.source.task}', and a circuit in continuous time is taught "
             f"one class for each sample. Use --path torch"
         )
-    plan, net = check_config(config), net_of(config, data, PRESENTATIONS)
-    check_net(net)
-    check_times(net.neuron)
+
+
+def circuit_of(config: SettledConfig, net: Net) -> Circuit:
+    """Make the circuit of a configuration, with initial weights.
+
+    Args:
+        config: of the run.
+        net: its sizes and neurons (see `net_of`).
+
+    Returns:
+        The circuit; its settings are the numbers that its equations read.
+
+    Raises:
+        UserError: the rule cannot be written as a circuit of such a net.
+    """
+    plan = check_config(config)
     settings = plan.numbers(config.lr, config.readout_lr)
-    circuit = plan.make(net, RULES.make(config.rule), settings, np.random.default_rng(config.seed))
-    currents = currents_of(data.train)
-    return CircuitRun(config, data, plan, circuit, Stream(machine_for(circuit), circuit, settings), currents, quiet)
+    return plan.make(net, RULES.make(config.rule), settings, np.random.default_rng(config.seed))
 
 
 def net_of(config: SettledConfig, data: TrainingData, presentations: int) -> Net:

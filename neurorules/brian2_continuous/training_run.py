@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,39 @@ from neurorules.torch_path.training.batches import Data, Part, TrainingData, epo
 from neurorules.torch_path.training.checks import Diverged
 from neurorules.torch_path.training.same_data import DATA, fingerprint, state_without_data
 from neurorules.torch_path.training.training_run import CHECKPOINT_SECONDS
+
+
+class Presented(NamedTuple):
+    """What is presented in one epoch.
+
+    Args:
+        chosen: indices of the training samples in the order in which they are learned, (N,).
+        order: the P presentations, whose samples count in `chosen`.
+        eta: factor of all learning rates in each presentation, (P,), >= 0.
+    """
+
+    chosen: np.ndarray
+    order: Order
+    eta: np.ndarray
+
+
+def presented(config: SettledConfig, plan: Plan, data: TrainingData, epoch: int) -> Presented:
+    """Say what is presented in one epoch of a training.
+
+    Args:
+        config: configuration of the training.
+        plan: how its rule learns.
+        data: training and validation samples.
+        epoch: number of the epoch, from 0.
+
+    Returns:
+        The samples, the presentations, and the factors of learning rates.
+    """
+    chosen = epoch_order(config.seed, epoch, len(data.train))
+    order = plan.order(data.train.labels[chosen], data.source.classes)
+    rate, total = rate_schedule(config.lr_schedule), len(order.samples)
+    times = epoch + np.arange(total) / total
+    return Presented(chosen, order, np.array([rate(float(at), config.epochs) for at in times]))
 
 
 @dataclass
@@ -81,12 +114,9 @@ class CircuitRun:
 
     def _epoch(self, stop: StopFlag) -> Iterator[int]:
         """Learn one epoch; after each run of the circuit, yield the number of samples that it showed."""
-        chosen, order = self._order(self.at.epoch)
+        chosen, order, eta = presented(self.config, self.plan, self.data, self.at.epoch)
         labels = self.data.train.labels[chosen]
         total = len(order.samples)
-        rate = rate_schedule(self.config.lr_schedule)
-        steps = self.at.epoch + np.arange(total) / total
-        eta = np.array([rate(float(at), self.config.epochs) for at in steps])
         rest = order.after(self.at.presentation)
         started = time.perf_counter()
         for scores in self.stream.learn(rest, lambda k: self.currents(chosen[k]), eta[self.at.presentation :]):
@@ -101,11 +131,6 @@ class CircuitRun:
             if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
                 self.save()
             started = time.perf_counter()
-
-    def _order(self, epoch: int) -> tuple[np.ndarray, Order]:
-        """Give the indices of an epoch's samples in the order in which they are learned, and what is presented."""
-        chosen = epoch_order(self.config.seed, epoch, len(self.data.train))
-        return chosen, self.plan.order(self.data.train.labels[chosen], self.data.source.classes)
 
     def _interrupt(self) -> None:
         self.save()
@@ -168,7 +193,7 @@ class CircuitRun:
         state = state_without_data(stored.state, self.data.source, self.config.data)
         values = to_arrays(stored.tensors)
         check_arrays(values, self.stream.state(), "checkpoint's numbers")
-        _, order = self._order(0)
+        order = presented(self.config, self.plan, self.data, 0).order
         self.at = position_from(state, self.config.epochs, order, self.circuit.presentations)
         self.stream.values |= values
         folder.truncate_metrics(self.at.epoch)

@@ -1,7 +1,4 @@
-"""Build Brian2's objects from the equations of networks.
-
-Each sample runs on a copy of its network, and several networks can share one run.
-"""
+"""Build Brian2's objects from the equations of networks, and read what they hold."""
 
 from __future__ import annotations
 
@@ -12,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from neurorules.brian2_steps.model_text import ConnectionText, NetworkText, PopulationText, slots
-from neurorules.brian2_steps.scale import STEP_MS
+from neurorules.brian2_objects.build import Objects
+from neurorules.brian2_objects.build import build as build_objects
+from neurorules.brian2_steps.model_text import ConnectionText, NetworkText, PopulationText
+from neurorules.brian2_steps.objects import RECORD, objects_of
 
 
 @dataclass(frozen=True)
@@ -31,10 +30,6 @@ class Built:
     groups: dict[str, Any]
     synapses: dict[str, Any]
     monitors: dict[str, Any]
-
-    def objects(self) -> list[Any]:
-        """List the objects that a `brian2.Network` runs."""
-        return [*self.groups.values(), *self.synapses.values(), *self.monitors.values()]
 
     def recorded(self, population: str, variable: str) -> np.ndarray:
         """Read what was recorded of a population.
@@ -100,86 +95,16 @@ def build(brian2: ModuleType, texts: Sequence[NetworkText]) -> tuple[Any, list[B
     Returns:
         The `brian2.Network`, and the objects of each text in order.
     """
-    clock = brian2.Clock(dt=STEP_MS * brian2.ms)
-    built = [_build_one(brian2, text, clock) for text in texts]
-    network = brian2.Network(*(part for one in built for part in one.objects()))
-    network.schedule = slots(max(text.layers for text in texts), max(text.pools for text in texts))
-    return network, built
+    objects = build_objects(brian2, objects_of(texts))
+    return objects.network, [_own(text, objects) for text in texts]
 
 
-def _build_one(brian2: ModuleType, text: NetworkText, clock: Any) -> Built:
-    groups = {p.name: _population(brian2, p, text.samples, clock) for p in text.populations}
-    synapses = {c.name: _connection(brian2, c, text.samples, groups, clock) for c in text.connections}
+def _own(text: NetworkText, objects: Objects) -> Built:
+    """The objects of one of the networks."""
     parts: list[PopulationText | ConnectionText] = [*text.populations, *text.connections]
-    monitors = {
-        part.name: brian2.StateMonitor(
-            (groups | synapses)[part.name], list(part.recorded), record=True, clock=clock, when="record",
-            name=f"{part.name}_record",
-        )
-        for part in parts
-        if part.recorded
-    }  # fmt: skip
-    return Built(text, groups, synapses, monitors)
-
-
-def _population(brian2: ModuleType, text: PopulationText, samples: int, clock: Any) -> Any:
-    tables = {
-        f"{name}_table": brian2.TimedArray(
-            values.reshape(values.shape[0], -1), dt=text.table_steps * clock.dt, name=f"{text.name}_{name}_table"
-        )
-        for name, values in text.tables.items()
-    }
-    # The statements of a step reset the membrane, so that Brian2's own reset has nothing to do.
-    events = {} if text.fires is None else {"threshold": "S != 0", "reset": ""}
-    group = brian2.NeuronGroup(
-        text.size * samples, text.equations(), namespace=tables, clock=clock, name=text.name, **events
+    return Built(
+        text,
+        {one.name: objects.parts[one.name] for one in text.populations},
+        {one.name: objects.parts[one.name] for one in text.connections},
+        {one.name: objects.monitors[f"{one.name}_{RECORD}"] for one in parts if one.recorded},
     )
-    if text.fires is not None:
-        group.set_event_schedule("spike", when=text.fires)
-    for name, value in text.numbers.items():
-        # A number of shape (N,) is the same for each sample; one of shape (B, N) is not.
-        setattr(group, name, np.tile(value, samples) if np.ndim(value) == 1 else np.reshape(value, -1))
-    for name in text.tables:
-        group.run_regularly(f"{name} = {name}_table(t, i)", when="stimulus", name=f"{text.name}_{name}_code")
-    for number, code in enumerate(text.codes):
-        group.run_regularly(
-            "\n".join(code.lines),
-            dt=None if code.every == 1 else code.every * clock.dt,
-            when=code.slot,
-            order=code.order,
-            name=f"{text.name}_code_{number}",
-        )
-    return group
-
-
-def _connection(brian2: ModuleType, text: ConnectionText, samples: int, groups: dict[str, Any], clock: Any) -> Any:
-    events = {
-        event: {p.name: "\n".join(p.lines) for p in text.pathways if p.event == event} for event in ("pre", "post")
-    }
-    synapses = brian2.Synapses(
-        groups[text.source],
-        groups[text.target],
-        text.equations(),
-        on_pre=events["pre"],
-        on_post=events["post"] or None,
-        namespace={},
-        clock=clock,
-        name=text.name,
-    )
-    for pathway in text.pathways:
-        path = getattr(synapses, pathway.name)
-        path.when, path.order = pathway.slot, pathway.order
-    sizes = [len(groups[name]) // samples for name in (text.source, text.target)]
-    i, j = (
-        (np.arange(samples)[:, None] * size + ends).reshape(-1)
-        for size, ends in zip(sizes, (text.wiring.pre, text.wiring.post), strict=True)
-    )
-    synapses.connect(i=i, j=j)
-    synapses.w = np.tile(text.weights, samples)
-    for name, value in text.numbers.items():
-        setattr(synapses, name, np.tile(value[text.wiring.pre], samples))
-    for number, code in enumerate(text.codes):
-        synapses.run_regularly(
-            "\n".join(code.lines), when=code.slot, order=code.order, name=f"{text.name}_code_{number}"
-        )
-    return synapses

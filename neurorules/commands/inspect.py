@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from neurorules.commands.completion import PARTS, parts, words
 from neurorules.commands.output import print_json, print_table
+from neurorules.commands.scripts import ForceScript, Script, refuse_beside_script, refuse_without_script, tell_script
 from neurorules.commands.settings import Json
 
 WIDEST = 100
@@ -94,24 +95,43 @@ def cite(
     bibtex: Annotated[
         bool, typer.Option("--bibtex", help="Print the paper as a BibTeX entry, and nothing else.")
     ] = False,
+    script: Script = None,
+    neuron: Annotated[
+        str | None,
+        typer.Option(
+            help="Of --script: the neuron of the hidden layers, such as lif; else the circuit's own.",
+            autocompletion=parts("neurons"),
+        ),
+    ] = None,
+    force: ForceScript = False,
     json: Json = False,
 ) -> None:
     """Say which paper a rule comes from, how ours deviates, and what its equations are."""
     from neurorules.language.registry import own_part
     from neurorules.runner.bibtex import bibtex_of
-    from neurorules.runner.catalogue import catalogue, citation
+    from neurorules.runner.catalogue import citation
 
+    if script is not None:
+        from neurorules.runner.scripts import script_of_rule
+
+        refuse_beside_script(equations=equations, bibtex=bibtex)
+        tell_script(script_of_rule(own_part(rule, "rule"), script, neuron, force), json)
+        return
+    refuse_without_script(neuron=neuron, force=force)
     source = citation(own_part(rule, "rule"))
-    if bibtex:
-        entry = bibtex_of(source["rule"], source)
-        if json:
-            print_json({"rule": source["rule"], "bibtex": entry})
-        else:
-            print(entry)
-        return
+    entry = bibtex_of(source["rule"], source) if bibtex else ""
     if json:
-        print_json(source)
-        return
+        print_json({"rule": source["rule"], "bibtex": entry} if bibtex else source)
+    elif bibtex:
+        print(entry)
+    else:
+        _tell(source, equations)
+
+
+def _tell(source: dict[str, Any], equations: bool) -> None:
+    """Print what is known of a rule, its equations too where they are asked for."""
+    from neurorules.runner.catalogue import catalogue
+
     print(_wrapped(f"{source['authors']} ({source['year']}). {source['title']}."))
     if source["link"]:
         print(source["link"])

@@ -9,6 +9,7 @@ import typer
 
 from neurorules.commands.completion import parts
 from neurorules.commands.output import print_json
+from neurorules.commands.scripts import ForceScript, Script, refuse_beside_script, refuse_without_script, tell_script
 from neurorules.commands.settings import DataDir, Json
 from neurorules.language.errors import UserError
 
@@ -53,6 +54,8 @@ def simulate(
         ),
     ] = None,
     path: Annotated[str, typer.Option(hidden=True, help="brian2, the one simulator.")] = "brian2",
+    script: Script = None,
+    force: ForceScript = False,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
@@ -65,17 +68,27 @@ def simulate(
     own = {"steps": steps, "rate": rate, "seed": seed, "data": data, "encode": encode}
     given = {name: value for name, value in own.items() if value is not None}
     of_graph = _is_graph(run, given, learn)
+    if script is not None:
+        refuse_beside_script(show_model=show_model)
+        _script(Path(run), script, of_graph, samples, learn, data_dir, force, json)
+        return
+    refuse_without_script(force=force)
     if learn is not None:
         _learn(Path(run), learn, samples, data_dir, json)
         return
-    compared = (_graph if of_graph else _run)(run, samples, data_dir, json, **given)
-    model = compared.pop("model")
-    if json:
-        print_json({**compared, "model": model} if show_model else compared)
-        return
-    if show_model:
-        print(model)
-    _tell(compared)
+    _tell((_graph if of_graph else _run)(run, samples, data_dir, json, **given), show_model, json)
+
+
+def _script(
+    run: Path, script: Path, of_graph: bool, samples: int, learn: int | None, data_dir: Path | None, force: bool,
+    json: bool,
+) -> None:  # fmt: skip
+    from neurorules.runner.scripts import script_of_run
+
+    if of_graph:
+        raise UserError(f"--script writes a run, and {run} is a file of NIR. Train it first: train --net {run}")
+    watch = None if json else _show
+    tell_script(script_of_run(run, script, samples, learn, data_dir, force, watch), json)
 
 
 def _is_graph(run: str, given: dict[str, Any], learn: int | None) -> bool:
@@ -107,8 +120,14 @@ def _run(run: str, samples: int, data_dir: Path | None, quiet: bool) -> dict[str
     return simulate_run(Path(run), samples, data_dir, quiet=quiet)
 
 
-def _tell(compared: dict[str, Any]) -> None:
+def _tell(compared: dict[str, Any], show_model: bool, json: bool) -> None:
     """Print what came of a comparison."""
+    model = compared.pop("model")
+    if json:
+        print_json({**compared, "model": model} if show_model else compared)
+        return
+    if show_model:
+        print(model)
     if "spikes_per_sample" in compared:
         spikes = ", ".join(f"{layer} {count:.1f}" for layer, count in compared["spikes_per_sample"].items())
         print(f"{compared['net']}\nspikes a sample of {compared['steps']} steps: {spikes}")

@@ -7,7 +7,7 @@ what a signal learns for itself are those of torch. The same optimiser then chan
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -123,8 +123,12 @@ def check_can_learn(learner: Learner, samples: int) -> None:
         )
 
 
+Listen = Callable[[Mapping[str, Case]], None]
+"""A function that is handed what Brian2 ran in an update, by phase."""
+
+
 def compare_updates(
-    torch_side: Learner, brian2_side: Learner, batches: Iterable[tuple[Series, Tensor]]
+    torch_side: Learner, brian2_side: Learner, batches: Iterable[tuple[Series, Tensor]], listen: Listen | None = None
 ) -> Iterator[Update]:
     """Learn batches on two sides, the second in stepped Brian2, and compare them after each update.
 
@@ -132,6 +136,7 @@ def compare_updates(
         torch_side: learns as it always does.
         brian2_side: holds the weights that Brian2 runs with; the same net, rule and weights to begin with, in float64.
         batches: drives, (T, B, *input) or constant (B, *input), and labels (B,).
+        listen: is handed what Brian2 runs, before each update.
 
     Returns:
         One `Update` for each batch.
@@ -147,10 +152,11 @@ def compare_updates(
         trial, _ = torch_side.learn(drive, labels)
         torch_side.probe = None
         listener.drives["input"] = PhaseDrive(drive)
-        outcomes = {
-            phase.name: run_together([_case(brian2_side, before, listener, phase.name)], steps)[0]
-            for phase in torch_side.model.rule.phases
-        }
+        phases = [phase.name for phase in torch_side.model.rule.phases]
+        cases = {phase: _case(brian2_side, before, listener, phase) for phase in phases}
+        if listen is not None:
+            listen(cases)
+        outcomes = {phase: run_together([case], steps)[0] for phase, case in cases.items()}
         changes = _summed(outcomes, listener)
         own = {name: torch.from_numpy(-change / len(labels)) for name, change in changes.items()}
         taught = {

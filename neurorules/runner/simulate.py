@@ -47,14 +47,27 @@ def simulate_run(run: Path, samples: int, data_dir: DataPlace = None, quiet: boo
     """
     restored = restore(run, data_dir, precision="float64", device="cpu")
     test = restored.data.test
-    if not 1 <= samples <= len(test):
-        raise UserError(f"--samples is {samples}, the test set holds {len(test)}. Ask for 1 to {len(test)}")
+    check_samples(samples, len(test))
     generator = torch.Generator().manual_seed(restored.config.seed)
 
     def drive(start: int, stop: int) -> Series:
         return test.batch(np.arange(start, stop), generator)[0]
 
     return compared(restored.learner, restored.config.steps, samples, drive, quiet).told
+
+
+def check_samples(samples: int, present: int) -> None:
+    """Refuse a number of test samples that is not there.
+
+    Args:
+        samples: number that is asked for.
+        present: number of test samples.
+
+    Raises:
+        UserError: it is not in 1 to `present`.
+    """
+    if not 1 <= samples <= present:
+        raise UserError(f"--samples is {samples}, the test set holds {present}. Ask for 1 to {present}")
 
 
 class Shown(NamedTuple):

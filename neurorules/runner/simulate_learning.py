@@ -12,15 +12,16 @@ import torch
 from neurorules.contracts.data_set import DataPlace
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count, check_range
-from neurorules.runner.side_by_side import Update, check_can_learn, compare_updates
+from neurorules.runner.side_by_side import Listen, Update, check_can_learn, compare_updates
 from neurorules.runs.plain_json import plain
 from neurorules.torch_path.training.restore import restore
 from neurorules.torch_path.training.trainer import make_learner
 
 
 def simulate_learning(
-    run: Path, updates: int, samples: int, data_dir: DataPlace = None, watch: Callable[[Update], None] | None = None
-) -> dict[str, Any]:
+    run: Path, updates: int, samples: int, data_dir: DataPlace = None, watch: Callable[[Update], None] | None = None,
+    listen: Listen | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Let a run's net learn some batches of its training samples in torch and in Brian2, and compare the two.
 
     Args:
@@ -29,6 +30,7 @@ def simulate_learning(
         samples: in each update, >= 1.
         data_dir: where its data lie.
         watch: is handed each update as soon as it is compared.
+        listen: is handed what Brian2 runs, before each update.
 
     Returns:
         rule, samples, updates (a list, see `side_by_side.Update`); spikes_equal, changes_equal and weights_equal over
@@ -53,7 +55,7 @@ def simulate_learning(
     generator = torch.Generator().manual_seed(restored.config.seed)
     batches = (train.batch(np.arange(k * samples, (k + 1) * samples), generator) for k in range(updates))
     compared = []
-    for update in compare_updates(here, there, batches):
+    for update in compare_updates(here, there, batches, listen):
         compared.append(update)
         if watch is not None:
             watch(update)

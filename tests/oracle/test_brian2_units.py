@@ -14,10 +14,11 @@ from neurorules.brian2_continuous.parts.interpreted import Interpreted
 from neurorules.brian2_continuous.parts.layers import INPUT_PHASE, Net
 from neurorules.brian2_continuous.parts.machine import Machine
 from neurorules.brian2_continuous.parts.neurons import lif, rate
-from neurorules.brian2_continuous.parts.objects import build as build_circuit
+from neurorules.brian2_continuous.parts.objects import objects_of as circuit_objects
 from neurorules.brian2_continuous.parts.plan import Order
 from neurorules.brian2_continuous.parts.standalone import compile_circuit
 from neurorules.brian2_continuous.parts.stream import Stream
+from neurorules.brian2_objects.build import build as build_objects
 from neurorules.brian2_steps.backend import generating
 from neurorules.brian2_steps.case import Case
 from neurorules.brian2_steps.describe import describe
@@ -165,7 +166,7 @@ def test_a_circuit_with_a_wrong_unit_is_refused_by_brian2() -> None:
         replace(u, equations=tuple(e.replace("/(2.0*ms) : amp", " : amp") for e in u.equations)) for u in circuit.units
     )
     with generating(brian2, "numpy"), pytest.raises(brian2.core.base.BrianObjectException) as refused:
-        build_circuit(brian2, replace(circuit, units=units)).network.run(1 * brian2.ms, namespace={})
+        build_objects(brian2, circuit_objects(replace(circuit, units=units))).network.run(1 * brian2.ms, namespace={})
     assert isinstance(refused.value.__cause__, brian2.DimensionMismatchError)
 
 

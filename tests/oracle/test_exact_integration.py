@@ -10,11 +10,11 @@ from scipy.optimize import brentq
 
 from neurorules.brian2_continuous.parts.circuit import Circuit, Units, Wires
 from neurorules.brian2_continuous.parts.continuous_neuron import ContinuousNeuron
-from neurorules.brian2_continuous.parts.exact import propagators
 from neurorules.brian2_continuous.parts.interpreted import Interpreted
 from neurorules.brian2_continuous.parts.machine import Machine
 from neurorules.brian2_continuous.parts.neurons import alif, cuba_lif, lif
 from neurorules.brian2_continuous.parts.standalone import compile_circuit
+from neurorules.brian2_objects.exact import propagators
 from neurorules.brian2_steps.backend import load_brian2
 from neurorules.brian2_steps.program import find_cpp_compiler
 from neurorules.brian2_steps.scale import SCALE

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from neurorules.brian2_continuous.parts.exact import EXACT
+from neurorules.brian2_objects.exact import EXACT
 from neurorules.brian2_steps.scale import SCALE
 
 JUDGE, LEARN, TELL, BEGIN, ARRIVE = "judge", "learn", "tell", "begin", "arrive"
@@ -70,6 +70,7 @@ class Units:
         spikes: whether the unit and the time of each spike are recorded.
         watch: names of the variables that are recorded at the end of each integration step. Variables with units, such
             as `V_m`, are recorded in volt and ampere.
+        note: what the population is, for a reader.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Units:
     record: tuple[str, ...] = ()
     spikes: bool = False
     watch: tuple[str, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,7 @@ class Wires:
         start: initial values by variable: a scalar, (post, pre), or (n,) where `pairs` are given.
         keeps: names of the variables that are carried from one run to the next, such as the weight.
         pairs: the n pairs of units that are connected; None for every unit with every unit.
+        note: what the wires are for, for a reader.
     """
 
     name: str
@@ -148,6 +151,7 @@ class Wires:
     start: Mapping[str, float | np.ndarray] = field(default_factory=dict)
     keeps: tuple[str, ...] = ()
     pairs: Pairs | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -161,8 +165,8 @@ class Circuit:
         presentations: number of presentations K of one run.
         period_ms: length of a presentation in ms, > 0.
         dt_ms: integration step in ms, > 0.
-        method: "exact" for equations that are linear in their variables (see `parts.exact`), or the name of one of
-            Brian2's other integration methods.
+        method: "exact" for equations that are linear in their variables (see `brian2_objects.exact`), or the name of
+            one of Brian2's other integration methods.
         settings: numbers that equations read by name. They can change from run to run, without compiling again.
         seed: of the random numbers in equations, equal in each run; None where nothing is random.
         scored: name of the population whose recorded variable `seen` holds the scores of the classes.
@@ -192,6 +196,7 @@ class Circuit:
         content["settings"] = sorted(self.settings)
         for part in (*content["units"], *content["wires"]):
             part["start"] = sorted(part["start"])
+            del part["note"]
         for wires in content["wires"]:
             if wires["pairs"] is not None:
                 ends = np.stack([wires["pairs"]["pre"], wires["pairs"]["post"]]).astype(np.int64)

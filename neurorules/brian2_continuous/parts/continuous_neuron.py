@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from neurorules.brian2_continuous.parts.circuit import Every
-from neurorules.brian2_continuous.parts.exact import EXACT
+from neurorules.brian2_objects.exact import EXACT
 from neurorules.brian2_steps.scale import SCALE
 from neurorules.language.errors import UserError
 

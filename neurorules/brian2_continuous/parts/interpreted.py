@@ -11,7 +11,8 @@ import numpy as np
 
 from neurorules.brian2_continuous.parts.circuit import Circuit
 from neurorules.brian2_continuous.parts.machine import Machine, Numbers, Spikes
-from neurorules.brian2_continuous.parts.objects import Objects, build
+from neurorules.brian2_continuous.parts.objects import RECORDED, SPIKES, WATCHED, objects_of
+from neurorules.brian2_objects.build import Objects, build
 from neurorules.brian2_steps.backend import generating, load_brian2, runtime_device
 
 
@@ -31,9 +32,7 @@ class Interpreted(Machine):
         brian2 = load_brian2()
         self.device = runtime_device()
         with generating(brian2, "numpy", self.device):
-            self.objects = objects = build(brian2, self.circuit, tables)
-            for name, value in values.items():
-                self._set(objects.parts, name, value)
+            self.objects = objects = build(brian2, objects_of(self.circuit, values, tables))
             duration = self.circuit.presentations * self.circuit.period_ms + self.circuit.dt_ms
             with np.errstate(all="ignore"):  # As in compiled code, who reads numbers asks whether they are finite.
                 objects.network.run(duration * brian2.ms, namespace={})
@@ -45,26 +44,16 @@ class Interpreted(Machine):
 
     def recorded(self, units: str, variable: str) -> np.ndarray:
         with self._session() as objects:
-            return np.array(getattr(objects.monitors[units], variable)).T[1:]
+            return np.array(getattr(objects.monitors[f"{units}_{RECORDED}"], variable)).T[1:]
 
     def watched(self, units: str, variable: str) -> np.ndarray:
         with self._session() as objects:
-            return np.array(getattr(objects.watched[units], variable)).T
+            return np.array(getattr(objects.monitors[f"{units}_{WATCHED}"], variable)).T
 
     def spikes(self, units: str) -> Spikes:
         with self._session() as objects:
-            monitor = objects.spikes[units]
+            monitor = objects.monitors[f"{units}_{SPIKES}"]
             return Spikes(np.array(monitor.i), np.array(monitor.t) * 1000)
-
-    def _set(self, parts: Mapping[str, Any], name: str, value: float | np.ndarray) -> None:
-        """Set a variable "part.variable", or a setting in all parts that read it."""
-        if name in self.circuit.settings:
-            for part in parts.values():
-                if name in part.variables:
-                    setattr(part, name, value)
-            return
-        owner, variable = name.split(".")
-        setattr(parts[owner], variable, value)
 
     @contextmanager
     def _session(self) -> Iterator[Objects]:

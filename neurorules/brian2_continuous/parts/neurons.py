@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from neurorules.brian2_continuous.parts.continuous_neuron import ContinuousNeuron
-from neurorules.brian2_continuous.parts.exact import EXACT, EXPONENTIAL_EULER
+from neurorules.brian2_objects.exact import EXACT, EXPONENTIAL_EULER
 from neurorules.brian2_steps.scale import SCALE
 from neurorules.language.ranges import NonNegative, Positive, ranged
 

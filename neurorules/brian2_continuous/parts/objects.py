@@ -1,179 +1,183 @@
-"""Build the Brian2 objects of a circuit, the same for a compiled program and for Brian2's numpy target."""
+"""The Brian2 objects of a circuit, the same for a compiled program, for Brian2's numpy target and for a script."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from types import ModuleType
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from neurorules.brian2_continuous.parts.circuit import JUDGE, SLOTS, Act, Circuit, Units, Wires
-from neurorules.brian2_continuous.parts.exact import integrator
+from neurorules.brian2_continuous.parts.circuit import (
+    ARRIVE,
+    BEGIN,
+    JUDGE,
+    LEARN,
+    SLOTS,
+    TELL,
+    Act,
+    Circuit,
+    Units,
+    Wires,
+)
+from neurorules.brian2_continuous.parts.machine import Numbers
+from neurorules.brian2_objects.specs import (
+    ClockSpec,
+    GroupSpec,
+    ModelSpec,
+    MonitorSpec,
+    PathwaySpec,
+    RegularSpec,
+    SumSpec,
+    SynapsesSpec,
+    TableSpec,
+)
 
 LATE = ("late_pre", "late_post")
 """Names of the pathways that run behind the resets of a step, in their order."""
+RECORDED, SPIKES, WATCHED = "record", "spikes", "watched"
+"""How the names of monitors end: of what is recorded once in each presentation, of spikes, and of what is recorded at
+each step. They begin with the name of their population."""
+NOTES = {
+    JUDGE: "a presentation has ended: scores, errors and third factors are computed",
+    LEARN: "weights and biases change",
+    TELL: "errors are sent back, and running averages move",
+    BEGIN: "the next presentation begins",
+    ARRIVE: "synapses sum their currents",
+    "groups": "the equations are integrated",
+    "thresholds": "neurons spike",
+    "synapses": "spikes arrive",
+    "resets": "neurons that spiked are reset",
+}
+"""What happens in the slots of a step, for a reader."""
 
 
-@dataclass(frozen=True)
-class Objects:
-    """The Brian2 objects of a circuit.
-
-    Args:
-        network: the `brian2.Network` of all the others.
-        parts: `NeuronGroup`s and `Synapses` by name.
-        tables: `TimedArray`s by name.
-        monitors: `StateMonitor`s that record once in each presentation, by name of their population.
-        spikes: `SpikeMonitor`s, by name of their population.
-        watched: `StateMonitor`s that record at each step, by name of their population.
-    """
-
-    network: Any
-    parts: dict[str, Any]
-    tables: dict[str, Any]
-    monitors: dict[str, Any]
-    spikes: dict[str, Any]
-    watched: dict[str, Any]
-
-
-def build(brian2: ModuleType, circuit: Circuit, tables: Mapping[str, np.ndarray] | None = None) -> Objects:
-    """Build the Brian2 objects of a circuit.
+def objects_of(
+    circuit: Circuit, values: Numbers | None = None, tables: Mapping[str, np.ndarray] | None = None
+) -> ModelSpec:
+    """List the Brian2 objects of a circuit.
 
     Args:
-        brian2: the package.
         circuit: the equations.
+        values: initial values of variables by "part.variable", and of settings by name; variables that are missing
+            here begin with 0.
         tables: values of the circuit's tables by name, (K, width) or (K,). A table that is missing here holds zeros.
 
     Returns:
-        The objects, with all variables at 0: the caller sets their initial values.
+        The objects as data.
     """
-    return _Builder(brian2, circuit, tables or {}).build()
+    return _Lister(circuit, values or {}, tables or {}).model()
 
 
-class _Builder:
-    def __init__(self, brian2: ModuleType, circuit: Circuit, tables: Mapping[str, np.ndarray]) -> None:
-        self.brian2, self.circuit = brian2, circuit
-        self.method = integrator(circuit.method, circuit.dt_ms)
-        self.step = brian2.Clock(dt=circuit.dt_ms * brian2.ms, name="step_clock")
-        self.presentation = brian2.Clock(dt=circuit.period_ms * brian2.ms, name="presentation_clock")
-        period = circuit.period_ms * brian2.ms
-        self.tables = {
-            name: brian2.TimedArray(
-                tables.get(name, np.zeros((circuit.presentations, width) if width else circuit.presentations)),
-                dt=period,
-                name=f"{name}_table",
-            )
-            for name, width in circuit.tables.items()
-        }
+class _Lister:
+    def __init__(self, circuit: Circuit, values: Numbers, tables: Mapping[str, np.ndarray]) -> None:
+        self.circuit, self.values, self.given = circuit, values, tables
 
-    def build(self) -> Objects:
-        if self.circuit.seed is not None:
-            self.brian2.seed(self.circuit.seed)
-        parts = {units.name: self._group(units) for units in self.circuit.units}
-        parts |= {wires.name: self._synapses(wires, parts) for wires in self.circuit.wires}
-        monitors = {
-            units.name: self.brian2.StateMonitor(
-                parts[units.name],
-                list(units.record),
-                record=True,
-                clock=self.presentation,
-                when=JUDGE,
-                order=1000,
-                name=f"{units.name}_record",
-            )
-            for units in self.circuit.units
-            if units.record
-        }
-        spikes = {
-            units.name: self.brian2.SpikeMonitor(parts[units.name], name=f"{units.name}_spikes")
-            for units in self.circuit.units
-            if units.spikes
-        }
-        watched = {
-            units.name: self.brian2.StateMonitor(
-                parts[units.name], list(units.watch), record=True, clock=self.step, when="end",
-                name=f"{units.name}_watched",
-            )
-            for units in self.circuit.units
-            if units.watch
-        }  # fmt: skip
-        network = self.brian2.Network(*parts.values(), *monitors.values(), *spikes.values(), *watched.values())
-        network.schedule = list(SLOTS)
-        return Objects(network, parts, self.tables, monitors, spikes, watched)
+    def model(self) -> ModelSpec:
+        circuit = self.circuit
+        return ModelSpec(
+            clocks={
+                "step": ClockSpec(circuit.dt_ms, "step_clock"),
+                "presentation": ClockSpec(circuit.period_ms, "presentation_clock"),
+            },
+            tables=tuple(self._table(name, width) for name, width in circuit.tables.items()),
+            groups=tuple(self._group(units) for units in circuit.units),
+            synapses=tuple(self._synapses(wires) for wires in circuit.wires),
+            monitors=tuple(one for units in circuit.units for one in _monitors(units)),
+            schedule={slot: NOTES.get(slot, "") for slot in SLOTS},
+            seed=circuit.seed,
+        )
 
-    def _namespace(self, streams: tuple[str, ...]) -> dict[str, Any]:
-        return {f"{name}_table": self.tables[name] for name in streams}
+    def _table(self, name: str, width: int) -> TableSpec:
+        zeros = np.zeros((self.circuit.presentations, width) if width else self.circuit.presentations)
+        return TableSpec(f"{name}_table", f"{name}_table", self.given.get(name, zeros), self.circuit.period_ms)
 
-    def _stream_equations(self, streams: tuple[str, ...]) -> list[str]:
+    def _stream_equations(self, streams: tuple[str, ...]) -> Iterator[str]:
         """Equations that read tables: `NAME` is the present row, `done_NAME` the row before it, and 0 before the first.
 
         In the slots between two presentations, the row before is that of the presentation that has just ended.
         """
         half = f"{self.circuit.period_ms / 2!r}*ms"
-        lines = []
         for name in streams:
             if self.circuit.tables[name]:
-                lines.append(f"{name}_i = {name}_table(t, i) : 1")
-                lines.append(f"done_{name}_i = {name}_table(t - {half}, i)*int(t > {half}) : 1")
+                yield f"{name}_i = {name}_table(t, i) : 1"
+                yield f"done_{name}_i = {name}_table(t - {half}, i)*int(t > {half}) : 1"
             else:
-                lines.append(f"{name} = {name}_table(t) : 1 (shared)")
-                lines.append(f"done_{name} = {name}_table(t - {half})*int(t > {half}) : 1 (shared)")
-        return lines
+                yield f"{name} = {name}_table(t) : 1 (shared)"
+                yield f"done_{name} = {name}_table(t - {half})*int(t > {half}) : 1 (shared)"
 
-    def _settings_equations(self, units: Units) -> list[str]:
-        """Declare the settings that the units read, or the wires that end there.
+    def _settings(self, units: Units) -> list[str]:
+        """List the settings that the units read, or the wires that end there.
 
         Brian2 takes a name without a suffix in wires as a variable of their target.
         """
         readers = str((units, *(wires for wires in self.circuit.wires if wires.target == units.name)))
-        return [f"{name} : 1 (shared, constant)" for name in self.circuit.settings if name in readers]
+        return [name for name in self.circuit.settings if name in readers]
 
-    def _group(self, units: Units) -> Any:
-        equations = "\n".join(
-            [*units.equations, *self._stream_equations(units.streams), *self._settings_equations(units)]
+    def _values(self, part: str) -> dict[str, float | np.ndarray]:
+        own = f"{part}."
+        return {name.removeprefix(own): value for name, value in self.values.items() if name.startswith(own)}
+
+    def _group(self, units: Units) -> GroupSpec:
+        settings = self._settings(units)
+        given = {name: self.values[name] for name in settings if name in self.values}
+        return GroupSpec(
+            units.name,
+            units.size,
+            (
+                *units.equations,
+                *self._stream_equations(units.streams),
+                *(f"{name} : 1 (shared, constant)" for name in settings),
+            ),
+            "step",
+            note=units.note,
+            method=self.circuit.method,
+            threshold=units.threshold,
+            reset=units.reset if units.threshold is not None else (),
+            refractory_ms=units.refractory_ms,
+            regular=_regular(units.name, units.acts),
+            tables=tuple(f"{name}_table" for name in units.streams),
+            values={**self._values(units.name), **given},
         )
-        events = {} if units.threshold is None else {"threshold": units.threshold, "reset": "\n".join(units.reset)}
-        if units.refractory_ms:
-            events["refractory"] = units.refractory_ms * self.brian2.ms
-        group = self.brian2.NeuronGroup(
-            units.size, equations, method=self.method, namespace=self._namespace(units.streams),
-            clock=self.step, name=units.name, **events,
-        )  # fmt: skip
-        self._add_acts(group, units.name, units.acts)
-        return group
 
-    def _synapses(self, wires: Wires, parts: dict[str, Any]) -> Any:
-        synapses = self.brian2.Synapses(
-            parts[wires.source], parts[wires.target], "\n".join(wires.equations), method=self.method,
-            on_pre=_pathways("pre", wires.on_pre, wires.late_pre),
-            on_post=_pathways("post", wires.on_post, wires.late_post),
-            namespace=self._namespace(tuple(self.tables)), clock=self.step, name=wires.name,
-        )  # fmt: skip
-        for order, name in enumerate(LATE, start=1):
-            if name in (pathway.objname for pathway in synapses._pathways):
-                pathway = getattr(synapses, name)
-                pathway.when, pathway.order = "resets", order
-        for name, (slot, order, every) in wires.sums.items():
-            updater = synapses.summed_updaters[name]
-            updater.when, updater.order = slot, order
-            updater._clock = self.presentation if every == "presentation" else self.step
-        self._add_acts(synapses, wires.name, wires.acts)
-        if wires.pairs is None:
-            synapses.connect()
-        else:
-            synapses.connect(i=wires.pairs.pre, j=wires.pairs.post)
-        return synapses
-
-    def _add_acts(self, group: Any, name: str, acts: tuple[Act, ...]) -> None:
-        for number, act in enumerate(acts):
-            clock = self.presentation if act.every == "presentation" else self.step
-            group.run_regularly(
-                "\n".join(act.lines), clock=clock, when=act.slot, order=act.order, name=f"{name}_act_{number}"
-            )
+    def _synapses(self, wires: Wires) -> SynapsesSpec:
+        return SynapsesSpec(
+            wires.name,
+            wires.source,
+            wires.target,
+            wires.equations,
+            "step",
+            note=wires.note,
+            method=self.circuit.method,
+            pathways=tuple(_pathways(wires)),
+            sums=tuple(SumSpec(name, *when) for name, when in wires.sums.items()),
+            regular=_regular(wires.name, wires.acts),
+            tables=tuple(f"{name}_table" for name in self.circuit.tables),
+            pairs=None if wires.pairs is None else (wires.pairs.pre, wires.pairs.post),
+            values=self._values(wires.name),
+        )
 
 
-def _pathways(event: str, at_once: tuple[str, ...], late: tuple[str, ...]) -> dict[str, str] | None:
-    """The statements of wires at a spike by name of the Brian2 pathway: "pre", "post", or one of `LATE`."""
-    pathways = {event: "\n".join(at_once), f"late_{event}": "\n".join(late)}
-    return {name: code for name, code in pathways.items() if code} or None
+def _regular(name: str, acts: tuple[Act, ...]) -> tuple[RegularSpec, ...]:
+    return tuple(
+        RegularSpec(f"{name}_act_{number}", act.lines, act.slot, act.order, act.every)
+        for number, act in enumerate(acts)
+    )
+
+
+def _pathways(wires: Wires) -> Iterator[PathwaySpec]:
+    if wires.on_pre:
+        yield PathwaySpec("pre", "pre", wires.on_pre)
+    if wires.late_pre:
+        yield PathwaySpec("late_pre", "pre", wires.late_pre, "resets", 1 + LATE.index("late_pre"))
+    if wires.on_post:
+        yield PathwaySpec("post", "post", wires.on_post)
+    if wires.late_post:
+        yield PathwaySpec("late_post", "post", wires.late_post, "resets", 1 + LATE.index("late_post"))
+
+
+def _monitors(units: Units) -> Iterator[MonitorSpec]:
+    if units.record:
+        yield MonitorSpec(f"{units.name}_{RECORDED}", units.name, units.record, "presentation", JUDGE, 1000)
+    if units.spikes:
+        yield MonitorSpec(f"{units.name}_{SPIKES}", units.name)
+    if units.watch:
+        yield MonitorSpec(f"{units.name}_{WATCHED}", units.name, units.watch)

@@ -10,7 +10,8 @@ import numpy as np
 
 from neurorules.brian2_continuous.parts.circuit import Circuit
 from neurorules.brian2_continuous.parts.machine import Machine, Numbers, Spikes
-from neurorules.brian2_continuous.parts.objects import build
+from neurorules.brian2_continuous.parts.objects import objects_of
+from neurorules.brian2_objects.build import build
 from neurorules.brian2_steps.program import Owners, Program, program_of
 
 
@@ -66,12 +67,10 @@ def compile_circuit(circuit: Circuit) -> Compiled:
     """
 
     def make(brian2: ModuleType, started: Callable[[], None]) -> Owners:
-        objects = build(brian2, circuit)
+        objects = build(brian2, objects_of(circuit))
         started()
         duration = circuit.presentations * circuit.period_ms + circuit.dt_ms
         objects.network.run(duration * brian2.ms, namespace={})
-        recorders = {"record": objects.monitors, "spikes": objects.spikes, "watched": objects.watched}
-        monitors = {f"{name}_{kind}": one for kind, by_name in recorders.items() for name, one in by_name.items()}
-        return {**objects.parts, **monitors}
+        return {**objects.parts, **objects.monitors}
 
     return Compiled(circuit, program_of(f"circuit-{circuit.model_hash()}", make))

@@ -1,0 +1,166 @@
+"""Write a rule, or a run, as a script of Brian2 that stands alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from neurorules.brian2_objects.script import Script, check_script, save, write
+from neurorules.brian2_steps.case import Case
+from neurorules.brian2_steps.script import Change, script_of_network, script_of_updates
+from neurorules.brian2_steps.trained import numbers_of
+from neurorules.contracts.data_set import DataPlace
+from neurorules.language.config import TrainConfig, config_from, in_todays_words
+from neurorules.language.errors import UserError
+from neurorules.language.version import own_version
+from neurorules.rules import RULES
+from neurorules.runner.catalogue import citation, paths_of
+from neurorules.runner.side_by_side import Update
+from neurorules.runner.simulate import check_samples
+from neurorules.runner.simulate_learning import simulate_learning
+from neurorules.runs.folder import RunFolder
+from neurorules.torch_path.training.batches import load_data
+from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.training.restore import restore
+
+EXAMPLE = {"data": "digits", "net": "16", "epochs": 1, "limit": 100, "validation": 0}
+"""What the script of a rule learns: so many of the digits, which come with scikit-learn, with a small net."""
+
+
+def script_of_rule(rule: str, path: Path, neuron: str | None = None, force: bool = False) -> dict[str, Any]:
+    """Write how a rule learns some of the digits as a script of Brian2, in continuous time.
+
+    Args:
+        rule: with its options.
+        path: of the script; arrays go beside it into a file of that name with the ending .npz.
+        neuron: of the hidden layers, such as lif; None for the circuit's own.
+        force: replace what stands there.
+
+    Returns:
+        rule, and files (the paths that were written).
+
+    Raises:
+        UserError: the rule has no circuit, its form or its neuron has none, or the script cannot be written there.
+    """
+    check_script(path, force)
+    made = RULES.make(rule)
+    if "continuous" not in paths_of(made):
+        raise UserError(
+            f"rule '{made.name}' has no circuit in continuous time that a script could hold. Train it, and write its "
+            f"updates step by step: neurorules simulate RUN --learn 1 --script {path}"
+        )
+    config = TrainConfig(rule=rule, neuron=neuron, path="continuous", **EXAMPLE)  # type: ignore[arg-type]
+    return _saved(_continuous(config, None, rule), path, force, rule)
+
+
+def script_of_run(
+    run: Path, path: Path, samples: int = 10, learn: int | None = None, data_dir: DataPlace = None,
+    force: bool = False, watch: Callable[[Update], None] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Write a run as a script of Brian2.
+
+    The script of a run in continuous time is its whole training. That of another run is the trained net with some test
+    samples, or with `learn` some updates of it by the rule.
+
+    Args:
+        run: folder of the run.
+        path: of the script; arrays go beside it into a file of that name with the ending .npz.
+        samples: number of test samples, or of training samples in each update; of a run in continuous time it plays
+            no part.
+        learn: number of updates; None for none.
+        data_dir: folder in which data sets lie; None for the usual one.
+        force: replace what stands there.
+        watch: is handed each update as soon as it is compared with torch.
+
+    Returns:
+        rule, and files (the paths that were written).
+
+    Raises:
+        UserError: there is no such run, a part of it cannot be written for Brian2, or the script cannot be written
+            there.
+        MissingExtra: brian2 is not installed, and updates are asked for.
+    """
+    check_script(path, force)
+    stored = in_todays_words(RunFolder.finished(run).config())
+    if stored.get("path") == "continuous":
+        if learn is not None:
+            raise UserError("--learn goes on step by step, and a run in continuous time has no steps. Leave it out")
+        config = config_from(stored, str(run))
+        return _saved(_continuous(config, data_dir, config.rule), path, force, config.rule)
+    if learn is not None:
+        return _saved(_updates(run, learn, samples, data_dir, watch), path, force, stored["rule"])
+    return _saved(_network(run, samples, data_dir), path, force, stored["rule"])
+
+
+def _network(run: Path, samples: int, data_dir: DataPlace) -> Script:
+    """A trained net with its first test samples."""
+    restored = restore(run, data_dir, precision="float64", device="cpu")
+    test, config, learner = restored.data.test, restored.config, restored.learner
+    check_samples(samples, len(test))
+    drive = test.batch(np.arange(samples), torch.Generator().manual_seed(config.seed))[0]
+    parameters, norms = numbers_of(learner.model, learner.seen())
+    case = Case(learner.model.network, parameters, drive.values.double().numpy(), normalisation=norms)
+    about = (f"A net that {config.rule} has trained, {config.net}, with {samples} test samples of {config.data}.",)
+    return script_of_network(case, config.steps, (*about, *about_rule(config.rule)))
+
+
+def _updates(
+    run: Path, learn: int, samples: int, data_dir: DataPlace, watch: Callable[[Update], None] | None
+) -> Script:
+    """Updates of a trained net by its rule, which run once while they are written down."""
+    updates: list[Mapping[str, Case]] = []
+    restored = restore(run, data_dir, precision="float64", device="cpu", schedule="by_layer")
+    config, learner = restored.config, restored.learner
+    simulate_learning(run, learn, samples, data_dir, watch, lambda cases: updates.append(copied(cases)))
+    net = f"the net {config.net}, which it has trained"
+    title = f"{config.rule}, step by step: {len(updates)} updates of {net}, by {samples} samples of {config.data} each."
+    return script_of_updates(updates, config.steps, changes_of(learner), (title, *about_rule(config.rule)))
+
+
+def copied(cases: Mapping[str, Case]) -> dict[str, Case]:
+    """Cases with arrays of their own, since a learner changes its numbers in place."""
+    shared = [part for case in cases.values() for part in (case.network, case.learning and case.learning.rule)]
+    return {phase: deepcopy(case, {id(part): part for part in shared}) for phase, case in cases.items()}
+
+
+def changes_of(learner: Learner) -> dict[str, Change]:
+    """How a learner's optimiser changes each parameter that is not frozen."""
+    store = learner.store
+    return {
+        name: Change(
+            store.optimiser.kinds[name], group.rate, group.decay, store.bounds if name in store.bounded else None
+        )
+        for group in store.optimiser.groups
+        for name in group.names
+        if name not in store.frozen
+    }
+
+
+def _continuous(config: TrainConfig, data_dir: DataPlace, rule: str) -> Script:
+    from neurorules.brian2_continuous.script import script_of
+    from neurorules.brian2_continuous.trainer import settle
+    from neurorules.torch_path.training.batches import settled_by_data
+
+    settled = settle(config)
+    data = load_data(settled, data_dir)
+    return script_of(settled_by_data(settled, data.source), data, about_rule(rule))
+
+
+def _saved(script: Script, path: Path, force: bool, rule: str) -> dict[str, Any]:
+    return {"rule": rule, "files": [str(file) for file in save(write(script), path, force)]}
+
+
+def about_rule(rule: str) -> tuple[str, ...]:
+    """Paragraphs on a rule for the head of a script: its source, and what wrote the script."""
+    source = citation(rule)
+    paper = f"{source['authors']} ({source['year']}). {source['title']}. {source['link'] or ''}".strip()
+    return (
+        f"Source of the rule: {paper}",
+        f"Written by neurorules {own_version()}, which it does not need to run. `neurorules cite {rule}` says how this "
+        f"form of the rule departs from its source.",
+    )
