@@ -107,8 +107,12 @@ def audited(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             left_out[name] = why
     audit = audit_settings({name: settings for name, settings in by_row.items() if name not in left_out})
     audit["left_out"] = {**left_out, **audit["left_out"]}
+    reasons: dict[str, list[str]] = {}
     for name, why in audit["left_out"].items():
-        _log.warning("the report says nothing of what updates depend on in row '%s': %s", name, why)
+        reasons.setdefault(why, []).append(name)
+    for why, names in reasons.items():
+        rows = f"row '{names[0]}'" if len(names) == 1 else f"{len(names)} rows, such as '{names[0]}'"
+        _log.warning("the report says nothing of what updates depend on in %s: %s", rows, why)
     return audit
 
 

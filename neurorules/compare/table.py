@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from neurorules.compare.measures.on_devices import on_devices
 from neurorules.contracts.target import FIGURES, first_figure
 
 
@@ -84,6 +85,7 @@ COLUMNS = (
     "what the signal needs",
 )
 """Titles of the columns, where the figure is the accuracy."""
+TEST = COLUMNS.index("test %")
 
 
 def columns(rows: Sequence[Row]) -> tuple[str, ...]:
@@ -116,6 +118,25 @@ def cells(row: Row) -> tuple[str, ...]:
         f"{row.seconds:.1f}",
         needs,
     )
+
+
+def by_device(runs: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """The figure of each rule on each device, where a comparison has several devices.
+
+    Args:
+        runs: of a `compare.json`.
+
+    Returns:
+        Titles, and a line for each rule; nothing where all runs learned on the same device.
+    """
+    found = on_devices(runs)
+    if found is None:
+        return []
+    figures = {row.rule: cells(row)[TEST] for row in rows_of(runs)}
+    lines = [
+        (rule, *(figures.get(own.get(device, ""), "-") for device in found.devices)) for rule, own in found.rows.items()
+    ]
+    return [("rule", *("float" if device == "none" else device for device in found.devices)), *lines]
 
 
 def as_markdown(rows: Sequence[Row]) -> str:

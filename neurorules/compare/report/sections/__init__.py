@@ -9,6 +9,7 @@ from neurorules.compare.report.sections._shared import Section
 from neurorules.compare.report.sections.accuracy import accuracy_section
 from neurorules.compare.report.sections.alignment import alignment_section
 from neurorules.compare.report.sections.cost import cost_section
+from neurorules.compare.report.sections.devices import devices_section
 from neurorules.compare.report.sections.layers import layers_section
 from neurorules.compare.report.sections.learning import learning_section
 from neurorules.compare.report.sections.locality import locality_section
@@ -21,6 +22,7 @@ __all__ = ["Section", "sections_of"]
 
 ORDER = (
     accuracy_section,
+    devices_section,
     learning_section,
     alignment_section,
     layers_section,
@@ -40,6 +42,7 @@ def sections_of(comparison: Comparison, looks: Mapping[str, Look]) -> list[Secti
         looks: how each rule is drawn.
 
     Returns:
-        The sections in order; one that has nothing to show says so.
+        The sections in order; one that has nothing to show says so, or is left out.
     """
-    return [section(comparison, looks) for section in ORDER]
+    made = (section(comparison, looks) for section in ORDER)
+    return [section for section in made if section is not None]

@@ -1,0 +1,79 @@
+"""The section on what each rule keeps of its accuracy on each device model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from neurorules.compare.measures.on_devices import OnDevices, on_devices
+from neurorules.compare.report.charts.by_device import by_device
+from neurorules.compare.report.markup import Cell, Column, Table, TableRow, figure, table_html
+from neurorules.compare.report.numbers import NONE, Number, percent, points
+from neurorules.compare.report.reading import Comparison
+from neurorules.compare.report.sections._shared import Section, by_accuracy
+from neurorules.compare.report.style import Look
+
+FULL = 0.1
+"""The loss at which a square has its full colour, as a share of all test samples."""
+LEAD = (
+    "Mean test accuracy of each rule on each device model, and below it the difference to the same rule in floating "
+    "point, in points. All other settings are the same, so that what differs is the device."
+)
+
+
+def devices_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section | None:
+    """Make the section that sets rules beside devices.
+
+    Args:
+        comparison: what is reported.
+        looks: how each rule is drawn.
+
+    Returns:
+        The section; None where all rows learned on one device, or samples have no class.
+    """
+    found = on_devices(comparison.runs)
+    if found is None or comparison.figure != "accuracy":
+        return None
+    means = {row["rule"]: (row.get("test_accuracy") or {}).get("mean") for row in comparison.rules}
+    best = by_accuracy(comparison)
+    rules = sorted(found.rows, key=lambda rule: best.index(next(iter(found.rows[rule].values()))))
+    columns = [Column("floating point" if name == "none" else name, "", True, 100) for name in found.devices]
+    rows = [
+        TableRow(next(iter(found.rows[rule].values())), [_cell(found, means, rule, device) for device in found.devices])
+        for rule in rules
+    ]
+    table = Table("devices", "Test accuracy by rule and device, %", columns, rows)
+    squares = [_square(found, means, rule, device) for rule in rules for device in found.rows[rule]]
+    return Section(
+        "devices",
+        "Devices",
+        LEAD,
+        figure("devices", "What each device takes", wide=True) + table_html(table, looks),
+        {"devices": by_device(rules, found.devices)},
+        {"devices": squares},
+        tables=[table],
+    )
+
+
+def _change(found: OnDevices, means: Mapping[str, Number | None], rule: str, device: str) -> Number | None:
+    """The mean on a device less that in floating point; None for floating point itself, or where one is missing."""
+    own, plain = (means.get(found.rows[rule].get(name, "")) for name in (device, "none"))
+    return None if device == "none" or own is None or plain is None else own - plain
+
+
+def _cell(found: OnDevices, means: Mapping[str, Number | None], rule: str, device: str) -> Cell:
+    mean, change = means.get(found.rows[rule].get(device, "")), _change(found, means, rule, device)
+    return Cell(NONE if mean is None else percent(mean, 2), mean, "" if change is None else points(change, 2))
+
+
+def _square(found: OnDevices, means: Mapping[str, Number | None], rule: str, device: str) -> dict[str, Any]:
+    """A row of the chart; its rule is the row of the comparison, by which readers pick."""
+    name, change = found.rows[rule][device], _change(found, means, rule, device)
+    return {
+        "rule": name,
+        "base": rule,
+        "device": device,
+        "mean": means.get(name),
+        "change": NONE if change is None else f"{points(change, 2)} points",
+        "full": min(max(-(change or 0.0) / FULL, 0.0), 1.0),
+    }
