@@ -61,13 +61,15 @@ class OfRuns(Stored):
         return list(dict.fromkeys(run["row"] for run in self.runs))
 
     def text(self, label: str, head: str) -> str | None:
+        label, head = _on_device(label, head)
         paired = PAIRED.fullmatch(head)
         if paired:
             bounds = self.numbers(label, head)
             return "{:+.2f} to {:+.2f}".format(*bounds) if bounds else ""
-        return COLUMNS[head][1](self._of(label)) if head in COLUMNS else None
+        return COLUMNS[head][1](self._of(label)) if head in COLUMNS and self._of(label) else None
 
     def numbers(self, label: str, head: str) -> list[float]:
+        label, head = _on_device(label, head)
         paired = PAIRED.fullmatch(head)
         if paired:
             return self._paired(label, paired["row"])
@@ -133,6 +135,12 @@ def stored(name: str) -> Stored:
         raise FigureError(f"{path} lacks {', '.join(missing)}")
     _FILES[name] = OfRuns(content["runs"]) if "runs" in content else OfPage(content["columns"], content["rows"])
     return _FILES[name]
+
+
+def _on_device(label: str, head: str) -> tuple[str, str]:
+    """The row on a device that a head such as `test % @ loihi` means, and the head without it."""
+    column, at, device = head.partition(" @ ")
+    return (f"{label} @ {device}", column) if at and column in COLUMNS else (label, head)
 
 
 def _mean(field: str, factor: float = 1.0) -> Callable[[Sequence[Run]], list[float]]:
