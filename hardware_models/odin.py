@@ -79,8 +79,8 @@ def on_odin(layer: str, neuron: Neuron[Any], units: float) -> Neuron[Any]:
     threshold = round(numbers.theta * units)
     if not 1 <= threshold <= HIGHEST_MEMBRANE:
         raise UserError(
-            f"layer '{layer}': a threshold of {numbers.theta:g} is {threshold} on ODIN, which holds "
-            f"1..{HIGHEST_MEMBRANE}. Use one between {1 / units:.3g} and {HIGHEST_MEMBRANE / units:.3g}, or another range"
+            f"layer '{layer}': a threshold of {numbers.theta:g} is {threshold} on ODIN, which holds 1.."
+            f"{HIGHEST_MEMBRANE}. Use one between {1 / units:.3g} and {HIGHEST_MEMBRANE / units:.3g}, or another range"
         )
     leak = min(round((1 - numbers.beta) * threshold / 2), HIGHEST_LEAK)
     return WholeNeuron(neuron, OdinLif(threshold, leak), float(units), float(units))

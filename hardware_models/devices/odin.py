@@ -20,21 +20,21 @@ from neurorules.language.ranges import Positive, Whole, ranged
 SEED_OFFSET = 10_000_019
 """Added to the seed, so that what is drawn is independent of the initial weights, which have the same seed."""
 SYNOP_PJ = 12.7
-"""A synaptic operation at least. Source: Frenkel et al. 2019, arXiv 1804.07858 (28 nm), measured on the chip."""
+"""A synaptic operation at least. Source: Frenkel et al. 2019, arXiv 1804.07858, as published for the chip (28 nm)."""
 
 
 @ranged("device 'odin'")
 @dataclass(frozen=True)
 class Odin:
-    """stored = sign * code / units, code in 0..7; a layer's threshold is `units`, its neurons are `hardware_models.odin`.
+    """stored = sign * code / units, code in 0..7; a layer's threshold is `units`; neurons are `hardware_models.odin`.
 
     A change moves a weight by one step at most, with probability min(|dw| / step, 1), as the chip's plasticity moves it
     by one at a presynaptic spike. Which way is the rule's to say, where on the chip voltage and calcium say it:
     `hardware_models.sdsp` is that rule. That a step comes at random is ours; MorphIC, its successor, does so.
 
     Args:
-        signs: neuron gives all synapses of a presynaptic neuron the sign that their sum has when they are programmed, as
-            the chip does; synapse lets each have its own, for which the chip would need every presynaptic neuron twice.
+        signs: neuron gives all synapses of a presynaptic neuron one sign, as the chip does: that of their sum when they
+            are programmed; synapse lets each have its own, for which the chip would need every such neuron twice.
         range: the largest weight of the first connection of each layer, > 0; None takes it from those programmed.
             Further connections of a layer have the same step and saturate.
         headroom: without a range, the largest weight in units of the largest one that is programmed, > 0.
@@ -107,7 +107,7 @@ class Odin:
         Returns:
             The stored weights afterwards, and the state with the generator moved on.
         """
-        return updated(state, self._grid(state, name), w, dw, "stochastic", most=1)
+        return updated(state, self._grid(state, name), w, dw, "stochastic", most=1.0)
 
     def on_neuron(self, state: dict[str, Any], layer: str, neuron: Neuron[Any]) -> Neuron[Any]:
         """The chip's neuron, in units of the layer's threshold.

@@ -16,11 +16,11 @@ from neurorules.language.ranges import Positive, Whole, ranged
 SEED_OFFSET = 11_000_027
 """Added to the seed, so that what is drawn is independent of the initial weights, which have the same seed."""
 LOWEST_CODE, HIGHEST_CODE = -128, 127
-"""The ends of a weight of 8 bits. Source: ReckOn's documentation and RTL (Frenkel & Indiveri 2022), read and not run."""
+"""The ends of a weight of 8 bits. Source: ReckOn's documentation and RTL (Frenkel & Indiveri 2022), only read."""
 READOUT = "readout"
 """The name of the layer whose membranes are scores."""
 SYNOP_PJ = 5.3
-"""A synaptic operation, 0.5 V. Source: as above, measured on the chip (28 nm)."""
+"""A synaptic operation, 0.5 V. Source: as above, as published for the chip (28 nm)."""
 CUTS = (-1.0, -1 / 3, 1 / 3, 1.0)
 """Where the five segments of the table meet, in widths from the threshold. The chip has four such registers of 16 bits;
 their values here are ours."""
@@ -31,7 +31,7 @@ SHOWN = (-1.0, -2 / 3, 0.0, 2 / 3, 1.0)
 @ranged("device 'reckon'")
 @dataclass(frozen=True)
 class Reckon:
-    """stored = step * code, code in -128..127; a change moves a code by one at most, with probability min(|dw|/step, 1).
+    """stored = step * code, code in -128..127; a change moves it by one at most, with probability min(|dw| / step, 1).
 
     The chip's pseudo-derivative is a table of five numbers, chosen by four comparisons of the membrane. So rules and
     signals see one membrane for each segment, and every surrogate becomes a table of its values there; a triangle of
@@ -109,7 +109,7 @@ class Reckon:
         Returns:
             The stored weights afterwards, and the state with the generator moved on.
         """
-        return updated(state, self._grid(state, name), w, dw, "stochastic", most=1)
+        return updated(state, self._grid(state, name), w, dw, "stochastic", most=1.0)
 
     def on_observe(self, state: dict[str, Any], place: Place, v: Tensor) -> Tensor:
         """The membranes as the table tells them apart.

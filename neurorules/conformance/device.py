@@ -25,7 +25,6 @@ from neurorules.contracts.device_hooks import ALONE, HOOKS
 from neurorules.language.errors import UserError
 from neurorules.torch_path.training.learner import Learner
 
-
 MANY_PUSHES = 300
 """Changes after which a chip is at the ends of its range, also one that moves by one step at a time."""
 

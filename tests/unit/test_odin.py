@@ -1,4 +1,4 @@
-"""ODIN: the whole truth table of its plasticity, its neuron of 8 bits, and nets whose weights move one step at a time."""
+"""ODIN: the whole truth table of its plasticity, its neuron of 8 bits, and nets whose weights move step by step."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def program(text: str, w: torch.Tensor) -> tuple[torch.Tensor, dict]:
 
 
 def test_all_synapses_of_a_presynaptic_neuron_have_its_sign_and_codes_of_3_bits() -> None:
-    w = torch.tensor([[0.7, -0.2, 0.1], [-0.3, -0.35, -0.2], [0.2, 0.1, 0.0]])
+    w = torch.tensor([[0.7, -0.2, 0.1], [-0.3, -0.36, -0.2], [0.2, 0.1, 0.0]])
     device = DEVICES.make("odin:range=0.7")
     stored, state = program("odin:range=0.7", w)
     assert device.codes(state, NAME, stored).codes.tolist() == [[7, -2, 0], [0, -4, -2], [2, 0, 0]]
@@ -139,4 +139,4 @@ def test_a_read_out_stays_beside_the_chip_and_registers_have_widths() -> None:
 
 
 def test_energy_is_that_of_its_synaptic_operations() -> None:
-    assert DEVICES.make("odin").energy_pJ(7, 20) == pytest.approx(254.0)
+    assert DEVICES.make("odin").energy_pJ(7.0, 20.0) == pytest.approx(254.0)

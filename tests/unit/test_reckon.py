@@ -43,7 +43,7 @@ def test_membranes_are_told_apart_by_four_comparisons() -> None:
 def test_every_surrogate_becomes_a_table_of_five_values(text: str) -> None:
     psi, v = make_surrogate(text).psi, torch.linspace(-3, 5, 4001, dtype=torch.float64).reshape(1, 1, -1)
     table = psi(DEVICES.make("reckon").on_observe({}, PLACE, v) - 1)
-    assert len(table.unique()) == 3  # the five are symmetrical
+    assert len(table.round(decimals=9).unique()) == 3  # the five are symmetrical
     x = v - 1
     assert torch.equal(
         table[x.abs() < 1 / 3 - 1e-9], psi(torch.zeros(1).double()).expand(int((x.abs() < 1 / 3 - 1e-9).sum()))
@@ -111,7 +111,7 @@ def test_codes_have_8_bits() -> None:
     stored, state = device.on_parameters(device.init({NAME: (1, 4)}, 0), NAME, torch.tensor([[9.0, -9.0, 0.5, -0.1]]))
     codes = device.codes(state, NAME, stored)
     assert codes.codes.tolist() == [[127, -128, 64, -13]] and (codes.lowest, codes.highest) == (-128, 127)
-    assert device.energy_pJ(3, 20) == pytest.approx(106.0)
+    assert device.energy_pJ(3.0, 20.0) == pytest.approx(106.0)
 
 
 def test_a_width_of_zero_is_refused() -> None:
