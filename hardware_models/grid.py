@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
@@ -87,7 +88,7 @@ class Grid(NamedTuple):
 
 
 def updated(
-    state: dict[str, Any], grid: Grid, w: Tensor, dw: Tensor, rounding: Rounding
+    state: dict[str, Any], grid: Grid, w: Tensor, dw: Tensor, rounding: Rounding, most: float = math.inf
 ) -> tuple[Tensor, dict[str, Any]]:
     """Change stored weights by rounded changes.
 
@@ -97,14 +98,15 @@ def updated(
         w: stored weights.
         dw: the change that is asked for.
         rounding: stochastic, right on average, or nearest.
+        most: steps that one change can take, >= 1.
 
     Returns:
         The stored weights afterwards, and the state with the generator moved on.
     """
     if rounding == "nearest":
-        return grid.changed(w, dw, nearest), state
+        return grid.changed(w, dw, lambda steps: nearest(steps.clamp(-most, most))), state
     generator = generator_in(state)
-    moved = grid.changed(w, dw, lambda steps: stochastic(steps, generator))
+    moved = grid.changed(w, dw, lambda steps: stochastic(steps.clamp(-most, most), generator))
     return moved, {**state, "generator": generator.get_state()}
 
 

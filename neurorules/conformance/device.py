@@ -25,6 +25,9 @@ from neurorules.contracts.device_hooks import ALONE, HOOKS
 from neurorules.language.errors import UserError
 from neurorules.torch_path.training.learner import Learner
 
+MANY_PUSHES = 300
+"""Changes after which a chip is at the ends of its range, also one that moves by one step at a time."""
+
 
 def halves(state: dict[str, Tensor]) -> list[dict[str, Tensor]]:
     """Split the state of a chain into the states of its two devices."""
@@ -152,9 +155,13 @@ def a_range_never_widens(entry: Entry) -> None:
     for sign in (1.0, -1.0):
         push = {key: torch.full(shape, sign * LARGE) for key, shape in SHAPES.items()}
         pushed = update(device, update(device, chip, push), push)
-        ends = {key: float(w.abs().max()) for key, w in pushed[1].items()}
-        if max(ends.values()) >= LARGE:
+        if max(float(w.abs().max()) for w in pushed[1].values()) >= LARGE:
             raise NotApplicable("its weights have no bounds")
+        for _ in range(MANY_PUSHES):
+            before, pushed = pushed, update(device, pushed, push)
+            if equal(before[1], pushed[1]):
+                break
+        ends = {key: float(w.abs().max()) for key, w in pushed[1].items()}
         for _ in range(3):
             pushed = update(device, pushed, push)
         later = {key: float(w.abs().max()) for key, w in pushed[1].items()}

@@ -23,6 +23,7 @@ from neurorules.contracts.device_hooks import (
     Tracing,
 )
 from neurorules.contracts.neuron import Neuron
+from neurorules.language.errors import UserError
 from neurorules.language.neuron_trace import Trace
 from neurorules.language.options import parse_named
 from neurorules.neurons import NEURONS
@@ -178,7 +179,11 @@ def its_neurons_keep_the_contract_of_neurons(entry: Entry) -> None:
         before = copied([current])
         for text in texts:
             plain: Neuron[Any] = NEURONS.make(text)
-            neuron = device.on_neuron(state, name, plain)
+            try:
+                neuron = device.on_neuron(state, name, plain)
+            except UserError as refusal:
+                observed.append(f"'{text}' is refused: {refusal}")
+                continue
             is_one = isinstance(neuron, Neuron)
             demand(is_one, "a chip's neuron is a Neuron", f"{name} has {type(neuron).__name__}", "Make one")
             quiet, _ = _run(neuron, torch.zeros(STEPS, ROWS, SIZE))

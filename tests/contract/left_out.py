@@ -96,11 +96,12 @@ UNOBSERVED = "its membranes and traces are shown as they are"
 LASTING = "it does not change by itself"
 ALONE = "it brings its own neurons, of which there is one"
 WIDE = "its weights have no bounds"
-INTEGER = "loihi spinnaker xylo"
-OBSERVING = "brainscales2"
+INTEGER = "loihi odin odin:signs=synapse spinnaker xylo"
+LASTS = f"{INTEGER} reckon"
+HELD = "brainscales2 reckon"
 OWN_NEURONS = "its neurons are the network's"
 ONLY_SHOWN = "it has no trace step of its own"
-COARSE = "it has no form without effects: weights of 8 bits are the finest it has"
+COARSE = "it has no form without effects: weights of few bits are the finest it has"
 FIXED = "fixed_point fixed_point:bits=4:rounding=nearest:cv=0:mismatch=neuron"
 MEMRISTORS = "memristor memristor:law=power:accumulate=true:dead=0.05 memristor:fit=ecram:write_noise=3"
 STILL = f"{FIXED} {MEMRISTORS} dynapse"
@@ -113,13 +114,13 @@ NOT_APPLICABLE: dict[tuple[str, str], dict[str, str]] = {
     ("device", "its_traces_go_on_from_window_to_window"): {
         PLAIN: ANY,
         UNOBSERVED: INTEGER,
-        ONLY_SHOWN: OBSERVING,
+        ONLY_SHOWN: HELD,
     },
-    ("device", "time_passes_in_its_state_alone"): {PLAIN: STILL, LASTING: INTEGER},
+    ("device", "time_passes_in_its_state_alone"): {PLAIN: STILL, LASTING: LASTS},
     ("device", "devices_of_a_chain_act_in_order_and_are_drawn_apart"): {ALONE: INTEGER},
     ("device", "a_range_never_widens"): {WIDE: "spinnaker"},
-    ("device", "its_effects_vanish_in_its_ideal_form"): {COARSE: f"loihi xylo {OBSERVING}"},
-    ("device", "its_neurons_keep_the_contract_of_neurons"): {PLAIN: ANY, OWN_NEURONS: OBSERVING},
+    ("device", "its_effects_vanish_in_its_ideal_form"): {COARSE: f"loihi odin odin:signs=synapse xylo {HELD}"},
+    ("device", "its_neurons_keep_the_contract_of_neurons"): {PLAIN: ANY, OWN_NEURONS: HELD},
     ("device", "its_codes_are_what_it_stores"): {"stores no whole numbers": ANALOGUE},
     ("rule", "a_silent_population_changes_none_of_its_weights"): {"says that its weights drift": "sdsp"},
     ("rule", "by_layer_equals_by_step"): {

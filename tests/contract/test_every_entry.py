@@ -44,7 +44,7 @@ MORE = {
     "encoder": ("latency:form=log", "frames:clip=true", "constant:standardise=false", "frames:bin_ms=10"),
     "device": (
         "fixed_point:bits=4:rounding=nearest:cv=0:mismatch=neuron", "memristor:law=power:accumulate=true:dead=0.05",
-        "memristor:fit=ecram:write_noise=3", "pcm:accumulate=false:age_s=3600",
+        "memristor:fit=ecram:write_noise=3", "pcm:accumulate=false:age_s=3600", "odin:signs=synapse",
     ),
     "exporter": ("npz:compress=false",),
     "rule": ("sigprop:form=voltage", "pepita:form=time_local"),
