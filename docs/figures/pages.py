@@ -91,7 +91,7 @@ def _column(page: str, spec: str, sources: Sequence[Stored]) -> tuple[str, str, 
 
 
 def _cell(sources: Sequence[Stored], label: str, head: str) -> str:
-    texts = (source.text(label, head) for source in sources if label in source.labels())
+    texts = (source.text(label, head) for source in sources)
     return next((text for text in texts if text is not None), "")
 
 

@@ -40,7 +40,7 @@ class Stored(ABC):
 
     @abstractmethod
     def text(self, label: str, head: str) -> str | None:
-        """What a table shows of a row in the column of that head; None where the file has no such column."""
+        """What a table shows of a row in the column of that head; None where the file has no such row or column."""
 
     @abstractmethod
     def numbers(self, label: str, head: str) -> list[float]:
@@ -107,7 +107,7 @@ class OfPage(Stored):
     def text(self, label: str, head: str) -> str | None:
         if head not in self.columns:
             return None
-        return next(row[self.columns.index(head)] for row in self.rows if row[0] == label)
+        return next((row[self.columns.index(head)] for row in self.rows if row[0] == label), None)
 
     def numbers(self, label: str, head: str) -> list[float]:
         return [float(found.replace(",", "")) for found in NUMBER.findall(self.text(label, head) or "")]

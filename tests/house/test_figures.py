@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sources import ROOT
 
-PAGES = ("README.md", "docs/results/mnist.md", "docs/results/comparison.md")
+PAGES = ("README.md", "docs/results/mnist.md", "docs/results/devices.md")
 
 
 def figures(root: Path, *arguments: str, script: str = "") -> subprocess.CompletedProcess[str]:
