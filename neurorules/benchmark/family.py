@@ -1,4 +1,4 @@
-"""The map of the family: what each rule needs, which problems of backpropagation it solves, its paths and its source."""
+"""The map of the family: what each rule needs, which problems of backpropagation it solves, its paths, its source."""
 
 from __future__ import annotations
 
