@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ def run_all(
     dask: str | None = None,
     measured: bool = False,
     net: Imported | None = None,
+    one: Callable[..., dict[str, Any]] | None = None,
 ) -> list[dict[str, Any]]:
     """Train every configuration into its folder.
 
@@ -57,6 +58,7 @@ def run_all(
         dask: address of a Dask scheduler that shares out the runs instead; None for none.
         measured: whether a watcher measures every epoch.
         net: that of all configurations where it is made of modules; None for the ones that their texts say.
+        one: trains one run, with the arguments of `run_one`; None for `run_one` itself.
 
     Returns:
         The results of the runs, in the order of the tasks.
@@ -72,7 +74,8 @@ def run_all(
         data_dir = data_dir.absolute() if isinstance(data_dir, Path) else data_dir
     check_settings(tasks, out, data_dir)
     own = (data_dir, quiet or apart, measured, os.getpid())
-    run = run_apart if jobs > 1 and dask is None else run_one
+    one = one or run_one
+    run = partial(run_apart, one) if jobs > 1 and dask is None else one
     call = as_here(run, same_machine=dask is None) if apart else run
     calls = (joblib.delayed(call)(config, folder, *own, net=net) for config, folder in tasks)
     try:
@@ -184,20 +187,18 @@ def prepare_folder(out: Path, folders: Sequence[Path], force: bool, resume: bool
                 folder.rmdir()
 
 
-def run_apart(
-    config: SettledConfig, folder: Path, data_dir: DataPlace, quiet: bool, measured: bool = False,
-    parent: int | None = None, net: Imported | None = None,
-) -> dict[str, Any]:  # fmt: skip
-    """Do `run_one` in a process that does nothing else, and keeps memory it has freed.
+def run_apart(one: Callable[..., dict[str, Any]], *arguments: Any, **named: Any) -> dict[str, Any]:
+    """Train one run in a process that does nothing else, and keeps memory it has freed.
 
     Args:
-        config, folder, data_dir, quiet, measured, parent, net: as in `run_one`.
+        one: trains the run, such as `run_one`.
+        arguments, named: of `one`.
 
     Returns:
         The run's result.
     """
     keep_freed_memory()
-    return run_one(config, folder, data_dir, quiet, measured, parent, net)
+    return one(*arguments, **named)
 
 
 def run_one(

@@ -17,7 +17,7 @@ from neurorules.rules import RULES
 from neurorules.runner.given_net import with_net
 from neurorules.runs.logs import check_installed, kinds_of
 from neurorules.torch_path.training.batches import load_training_data, sizes_of, with_steps_of_data
-from neurorules.torch_path.training.checks import Diverged
+from neurorules.torch_path.training.checks import Diverged, check_steps
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.stored_net import SIGN, load_net
 
@@ -46,10 +46,11 @@ def check_net(config: SettledConfig, source: DataSet) -> None:
         source: the samples, whose shape and classes the net is made for.
 
     Raises:
-        UserError: they cannot, or the rule's text reads what it cannot see.
+        UserError: they cannot, the rule's text reads what it cannot see, or its neurons cannot run so many steps.
     """
     if config.path == "torch":  # a circuit's plan has looked at all of it
-        Learner(config.net, **sizes_of(source), **config.learner_settings())
+        learner = Learner(config.net, **sizes_of(source), **config.learner_settings())
+        check_steps(learner.model.network, config.steps)
 
 
 def with_data(config: TrainConfig, data_dir: DataPlace) -> tuple[TrainConfig, DataPlace]:

@@ -1,0 +1,166 @@
+"""`benchmark.md`: what a benchmark found, as a page for a reader who has not run it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from neurorules.benchmark.cells import table_of
+from neurorules.benchmark.family import WORDS, needs_in_words, solves
+from neurorules.language.config import TrainConfig
+from neurorules.runner.bibtex import short_name
+
+READING = (
+    "A number is the accuracy on test samples after the last epoch, in percent: the mean over seeds and, behind ±, the "
+    "standard deviation. No choice was made by it. In brackets stands what the same net reaches when its hidden layers "
+    "stay as they were drawn and its read-out learns alike (`shallow`): what a rule has above it is what its hidden "
+    "layers learned. A rule that stands near its frozen layers has learned little there, however high its number is."
+)
+AUDIT = (
+    "What a rule *needs* is what its learning signal declares and is handed. *Solves* names those of the four problems "
+    "of backpropagation (Dellaferrera & Kreiman 2022) that the rule does not have: weight symmetry, non-local signals, "
+    "frozen activity and update locking. This is measured on a small net, one thing changed at a time and every bit of "
+    "every update compared (`neurorules audit --rules RULE`). A question mark: it could not be measured. *Paths* are "
+    "the machines that train by the rule: torch, in steps, and continuous, as differential equations."
+)
+
+
+def page_of(content: Mapping[str, Any]) -> str:
+    """The page, in Markdown.
+
+    Args:
+        content: what `benchmark.json` holds.
+
+    Returns:
+        The text of the file.
+    """
+    titles, rows = table_of(content)
+    kinds = {cell["kind"] for cell in content["cells"]}
+    below = "*frozen layers*: the lowest and the highest number of all nets whose hidden layers stay as drawn."
+    if "shuffled time" in kinds:
+        below += " *shuffled time*: the same samples, the time steps of each channel in a random order."
+    parts = [
+        f"# {content['title']}: the rules of neurorules side by side",
+        _made(content),
+        " ".join(content["notes"]),
+        "## The tasks",
+        _markdown(*_tasks(content)),
+        "## Accuracy",
+        READING,
+        _markdown(titles, rows),
+        f"{below} *chance*: what guessing reaches.",
+        "## Above the frozen layers",
+        "Points of accuracy above the frozen layers beside a rule, paired by seed: mean and standard deviation.",
+        _markdown(*_differences(content)),
+        *_refusals(content),
+        "## The map of the family",
+        AUDIT,
+        _markdown(*_linked_map(content)),
+        "## Sources",
+        "\n".join(_sources(content)),
+        "## Make it again",
+        f"    {content['command']}",
+        "Every run lies in a folder of its own beside this page, `TASK/RULE/seedN`, with its settings and its metrics; "
+        "`benchmark.json` holds all numbers.",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def map_of(content: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Titles and rows of the map of the family.
+
+    Args:
+        content: what `benchmark.json` holds.
+
+    Returns:
+        The titles, and a row for each rule: its needs, the problems it solves, its paths, the year of its source.
+    """
+    rows = [
+        [
+            entry["rule"],
+            needs_in_words(entry["needs"]),
+            "hidden layers do not learn" if entry["control"] else solves(entry["has"]),
+            ", ".join(entry["paths"]),
+            short_name(entry["source"]),
+        ]
+        for entry in content["rules"]
+    ]
+    return ["rule", "needs", "solves", "paths", "source"], rows
+
+
+def _linked_map(content: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """The map with links to the sources."""
+    titles, rows = map_of(content)
+    links = [entry["source"]["link"] for entry in content["rules"]]
+    linked = [f"[{row[-1]}]({link})" if link else row[-1] for row, link in zip(rows, links, strict=True)]
+    return titles, [[*row[:-1], source] for row, source in zip(rows, linked, strict=True)]
+
+
+def _made(content: Mapping[str, Any]) -> str:
+    machine = content["machine"]
+    seeds = max((len(cell["seeds"]) for cell in content["cells"]), default=0)
+    return (
+        f"Made on {content['date']} by neurorules {content['versions'].get('neurorules', '')}, "
+        f"{seeds} seed{'s' if seeds != 1 else ''} a cell, on {machine['processor']} ({machine['cores']} cores)."
+    )
+
+
+def _tasks(content: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """The table of the tasks: what is learned, from what, and with which settings."""
+    usual = TrainConfig().as_dict()
+    own = ("data", "net", "epochs")
+    rows = []
+    for task in content["tasks"]:
+        settings = task["settings"]
+        more = [f"{n} {value}" for n, value in settings.items() if n not in own and value != usual.get(n)]
+        samples = "-" if task["train_samples"] is None else f"{task['train_samples']} / {task['test_samples']}"
+        shown = [str(settings[name]) for name in own]
+        rows.append([task["name"], task["what"], *shown, ", ".join(more).replace("_", " ") or "-", samples])
+    return ["task", "what is learned", "data", "net", "epochs", "for all rules", "training / test samples"], rows
+
+
+def _differences(content: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """The table of differences to the frozen layers."""
+    tasks = [task["name"] for task in content["tasks"]]
+    rules = list(dict.fromkeys(cell["rule"] for cell in content["cells"] if cell["kind"] == "rule"))
+    cells = {(cell["rule"], cell["task"]): cell for cell in content["cells"] if cell["kind"] == "rule"}
+    return ["rule", *tasks], [[rule, *(_difference(cells.get((rule, task))) for task in tasks)] for rule in rules]
+
+
+def _difference(cell: Mapping[str, Any] | None) -> str:
+    if cell is None or cell["over_frozen"] is None:
+        return "-"
+    spread = f" ± {100 * cell['over_frozen_spread']:.1f}" if len(cell["seeds"]) > 1 else ""
+    return f"{100 * cell['over_frozen']:+.1f}{spread}"
+
+
+def _refusals(content: Mapping[str, Any]) -> Iterator[str]:
+    """What has no number, with the whole reason; nothing where every cell has one."""
+    lines = [
+        f"- {cell['rule']} on {cell['task']}: {cell['refusal']}"
+        for cell in content["cells"]
+        if cell["refusal"] is not None
+    ]
+    if lines:
+        yield "## What has no number, and why"
+        yield "\n".join(lines)
+
+
+def _sources(content: Mapping[str, Any]) -> Iterator[str]:
+    for entry in content["rules"]:
+        source = entry["source"]
+        link = f" <{source['link']}>" if source["link"] else ""
+        has = [words for name, words in WORDS.items() if entry["has"][name]]
+        audit = {"stored": "", "measured": "; audited with the settings of this run"}.get(
+            entry["audit"], f"; not audited: {entry['audit']}"
+        )
+        yield (
+            f"- `{entry['rule']}`: {source['authors']} ({source['year']}). {source['title']}.{link} "
+            f"Has of the four problems: {', '.join(has) or 'none'}{audit}."
+        )
+
+
+def _markdown(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [titles, ["---"] * len(titles), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

@@ -1,0 +1,26 @@
+"""Pictures, each shown for the whole trial: handwritten digits of 8 x 8 pixels, and MNIST."""
+
+from __future__ import annotations
+
+from neurorules.benchmark.suite import Suite, Task
+from neurorules.language.config import TrainConfig
+
+
+def static(quick: bool = False) -> Suite:
+    """Digits and 12,000 pictures of MNIST; where `quick`, 300 samples of each, a small net and one epoch."""
+    digits = TrainConfig(data="digits", net="64-64", epochs=15, batch_size=32)
+    mnist = TrainConfig(data="mnist", net="400-400", epochs=3, limit=12_000, batch_size=64)
+    if quick:
+        digits = TrainConfig(data="digits", net="32", epochs=1, limit=300, batch_size=32)
+        mnist = TrainConfig(data="mnist", net="32", epochs=1, limit=300, batch_size=32)
+    return Suite(
+        title="Static pictures",
+        tasks=(
+            Task("digits", "which digit a picture of 8 x 8 pixels shows", digits),
+            Task("mnist", "which digit a picture of 28 x 28 pixels shows", mnist),
+        ),
+        notes=("Every rule brings its own neuron, number of steps and learning rates, which were not tuned here.",),
+    )
+
+
+ENTRY = static

@@ -1,0 +1,93 @@
+"""`neurorules benchmark`."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from neurorules.commands.completion import parts, words
+from neurorules.commands.output import print_json, print_table
+from neurorules.commands.settings import DataDir, Force, Json, Resume
+
+WIDEST = 100
+"""Letters of a line of the tables."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("benchmark")(benchmark)
+
+
+def benchmark(
+    *,
+    suite: Annotated[
+        str,
+        typer.Option(
+            help="Which tasks: static, events or temporal.", autocompletion=words(("static", "events", "temporal"))
+        ),
+    ] = "static",
+    rules: Annotated[
+        str | None,
+        typer.Option(
+            help="Comma-separated rules, with options and settings of their own, such as sigprop,bptt@lr=0.001; by "
+            "default those of each task. Frozen layers stand beside all of them.",
+            autocompletion=parts("rules"),
+        ),
+    ] = None,
+    tasks: Annotated[
+        str | None, typer.Option(help="Comma-separated tasks of the suite, such as digits; all by default.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Few samples, small nets, one epoch: minutes. Numbers then say little.")
+    ] = False,
+    seeds: Annotated[int | None, typer.Option(help="Seeds for each cell [default: 3, with --quick 1].")] = None,
+    jobs: Annotated[int, typer.Option(help="Runs at once, each on one thread.")] = 1,
+    dask: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://node1:8786, whose workers see --out.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the runs and the page benchmark.md [default: runs/benchmark-SUITE]."),
+    ] = None,
+    data_dir: DataDir = None,
+    resume: Resume = False,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Try every rule on every task of a suite: a table rule x task, and a map of the family."""
+    from neurorules.benchmark.benchmark import benchmark as run
+    from neurorules.benchmark.planning import plan_suite
+    from neurorules.benchmark.suites import SUITES
+
+    made = SUITES.factory(suite)(quick=quick)
+    folder = out or Path("runs") / f"benchmark-{suite}"
+    count = (1 if quick else 3) if seeds is None else seeds
+    given: dict[str, Any] = {"suite": suite, "rules": rules, "tasks": tasks, "seeds": count, "dask": dask}
+    given |= {"jobs": None if jobs == 1 else jobs, "data-dir": data_dir, "out": folder}
+    words = [f"--{name}={value}" for name, value in given.items() if value is not None]
+    command = shlex.join(["neurorules", "benchmark", *words, *(["--quick"] if quick else [])])
+    content = run(
+        made, plan_suite(made, rules, count, data_dir, tasks), folder, jobs=jobs, dask=dask, data_dir=data_dir,
+        force=force, resume=resume, quiet=json, command=command,
+    )  # fmt: skip
+    if json:
+        print_json(content)
+    else:
+        _show(content, folder)
+
+
+def _show(content: dict[str, Any], out: Path) -> None:
+    """The table rule x task, the map of the family, and where the files are."""
+    from neurorules.benchmark.benchmark import PAGE_FILE, RESULT_FILE
+    from neurorules.benchmark.cells import table_of
+    from neurorules.benchmark.page import map_of
+
+    print(f"{content['title']}: test accuracy in percent; in brackets frozen layers whose read-out learns alike\n")
+    print_table(*table_of(content), WIDEST)
+    print("\nThe family. Solves: which of backpropagation's four problems a rule does not have (neurorules audit)\n")
+    print_table(*map_of(content), WIDEST)
+    print(f"\n{out / RESULT_FILE}")
+    print(f"page: {out / PAGE_FILE}")
