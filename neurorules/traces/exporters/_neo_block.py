@@ -12,18 +12,18 @@ import neo
 import nixio
 import numpy as np
 import quantities as pq
-from neo.io import NixIO
 
 from neurorules.disk.hdf5 import PatientFile
 from neurorules.runs.progress import track
 from neurorules.traces.exporters._hdf5 import patient_file
+from neurorules.traces.exporters._nix_objects import QuickNixIO
 from neurorules.traces.exporters._tables import dense_variables, header_text, sample_columns
 from neurorules.traces.exporters._units import QUANTITIES, THRESHOLD
 from neurorules.traces.store import Events, Sample, TraceReader
 from neurorules.traces.writer import SPIKES
 
-# So many objects take nixio some minutes.
-MANY = 5000
+MANY = 50_000
+"""So many spike trains take some minutes."""
 
 
 def write(reader: TraceReader, path: Path, millivolts: float, by_layer: bool) -> None:
@@ -39,10 +39,10 @@ def write(reader: TraceReader, path: Path, millivolts: float, by_layer: bool) ->
     objects = len(reader) * sum(reader.header.neurons(layer) for layer in spiking)
     if objects > MANY and not by_layer:
         logging.getLogger("neurorules").warning(
-            f"{objects} spike trains: NIX takes 0.02 to 0.05 s for each. Quicker: --to nix:trains=layer"
+            f"{objects} spike trains: NIX takes some 0.002 s for each. Quicker: --to nix:trains=layer"
         )
     with patient_file(path, reader) as file, _opening(file):
-        io = NixIO(path, mode="ow")
+        io = QuickNixIO(path, mode="ow")
         try:
             io.write_block(_Recording(reader, millivolts, by_layer))
         finally:

@@ -3,8 +3,8 @@
 One Block; a Segment a sample, with its data_index, label and prediction as annotations; in it a SpikeTrain a neuron,
 from 0 to T dt, spikes of step k at (k + 1/2) dt, with `layer` and `neuron` as annotations and an array annotation
 `value` where a spike is not 1. Membranes are AnalogSignals in mV, other variables dimensionless. The block's annotation
-`header` is the trace's. nixio makes an object of every train and of every neuron's signal, 0.02 to 0.05 s and 20 kB
-each: `nix:trains=layer` writes one train a layer and sample, with each spike's neuron as an array annotation.
+`header` is the trace's. NIX makes an object of every train and of every neuron's signal, some 0.002 s and 5 kB each:
+`nix:trains=layer` writes one train a layer and sample, with each spike's neuron as an array annotation.
 """
 
 from __future__ import annotations
