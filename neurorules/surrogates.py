@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from jaxtyping import Float
@@ -16,7 +17,7 @@ from torch import Tensor
 from neurorules.contracts.surrogate import Surrogate
 from neurorules.language.errors import unknown
 from neurorules.language.options import convert_options, parse_named
-from neurorules.language.ranges import NonNegative, Positive, ranged
+from neurorules.language.ranges import NonNegative, Positive, Range, ranged
 
 
 @ranged("surrogate 'boxcar'")
@@ -94,12 +95,90 @@ class Atan(Surrogate):
         return torch.atan(math.pi / 2 * self.alpha * x) / math.pi
 
 
+@ranged("surrogate 'comparator'")
+@dataclass(frozen=True)
+class Comparator(Surrogate):
+    """psi = 1 where x >= -below, else 0: one comparison of the membrane. Source: ODIN's SDSP compares alone."""
+
+    below: NonNegative = 0.5
+
+    def psi(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        return (x >= -self.below).to(x.dtype)
+
+    def primitive(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        return (x + self.below).clamp(min=0)
+
+
+@ranged("surrogate 'table'")
+@dataclass(frozen=True)
+class Table(Surrogate):
+    """A triangle as a table: each of `entries` segments within |x| < width has its middle's value, rounded to `bits`
+    bits; 0 outside. Source: ReckOn's table, of 5 segments of which the outer two are open, with entries=3 and bits=4.
+    """
+
+    height: Positive = 0.3
+    width: Positive = 1.0
+    entries: Annotated[int, Range("[1, 64]")] = 3
+    bits: Annotated[int, Range("[1, 16]")] = 4
+
+    def segments(self) -> tuple[tuple[float, float, float], ...]:
+        """Where each segment begins and ends, the end left out, and psi there."""
+        levels, size = 2**self.bits - 1, 2 * self.width / self.entries
+        cuts = [-self.width + size * n for n in range(self.entries)] + [self.width]
+        middles = [abs(2 * n + 1 - self.entries) / self.entries for n in range(self.entries)]
+        values = [self.height * round((1 - middle) * levels) / levels for middle in middles]
+        return tuple(zip(cuts[:-1], cuts[1:], values, strict=True))
+
+    def psi(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        total = torch.zeros_like(x)
+        for begin, end, value in self.segments():
+            total = total + value * ((x >= begin) & (x < end)).to(x.dtype)
+        return total
+
+    def primitive(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        total = torch.zeros_like(x)
+        for begin, end, value in self.segments():
+            total = total + value * (x.clamp(begin, end) - begin)
+        return total
+
+
+@ranged("surrogate 'power_of_two'")
+@dataclass(frozen=True)
+class PowerOfTwo(Surrogate):
+    """psi = 2^-(n + 1) where n width <= |x| < (n + 1) width, n < octaves, else 0: a shift in place of a product.
+
+    Ours; but for its corners it is 2^-ceil(|x| / width).
+    """
+
+    width: Positive = 0.25
+    octaves: Annotated[int, Range("[1, 32]")] = 4
+
+    def psi(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        distance, total = x.abs(), torch.zeros_like(x)
+        for begin, end, value in self.segments():
+            total = total + value * ((distance >= begin) & (distance < end)).to(x.dtype)
+        return total
+
+    def primitive(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        distance, total = x.abs(), torch.zeros_like(x)
+        for begin, end, value in self.segments():
+            total = total + value * (distance.clamp(begin, end) - begin)
+        return torch.sign(x) * total
+
+    def segments(self) -> tuple[tuple[float, float, float], ...]:
+        """Distances from the threshold at which each octave begins and ends, the end left out, and psi there."""
+        return tuple((self.width * n, self.width * (n + 1), 0.5 ** (n + 1)) for n in range(self.octaves))
+
+
 SURROGATES: dict[str, type[Surrogate]] = {
     "boxcar": Boxcar,
     "triangle": Triangle,
     "piecewise_linear": PiecewiseLinear,
     "fast_sigmoid": FastSigmoid,
     "atan": Atan,
+    "comparator": Comparator,
+    "table": Table,
+    "power_of_two": PowerOfTwo,
 }
 
 

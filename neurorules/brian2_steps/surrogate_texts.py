@@ -8,7 +8,7 @@ from typing import Any
 
 from neurorules.contracts.surrogate import Surrogate
 from neurorules.language.errors import UserError
-from neurorules.surrogates import Atan, Boxcar, FastSigmoid, PiecewiseLinear, Triangle
+from neurorules.surrogates import Atan, Boxcar, Comparator, FastSigmoid, PiecewiseLinear, PowerOfTwo, Table, Triangle
 
 
 def _boxcar(s: Boxcar, x: str) -> str:
@@ -32,12 +32,27 @@ def _atan(s: Atan, x: str) -> str:
     return f"{s.alpha / 2!r}/(1.0 + ({math.pi / 2 * s.alpha!r}*{x})**2)"
 
 
+def _comparator(s: Comparator, x: str) -> str:
+    return f"int({x} >= {-s.below!r})"
+
+
+def _table(s: Table | PowerOfTwo, x: str) -> str:
+    return " + ".join(f"{value!r}*int({x} >= {low!r})*int({x} < {high!r})" for low, high, value in s.segments())
+
+
+def _power_of_two(s: PowerOfTwo, x: str) -> str:
+    return _table(s, f"abs({x})")
+
+
 SURROGATE_TEXTS: Mapping[type[Surrogate], Callable[[Any, str], str]] = {
     Boxcar: _boxcar,
     Triangle: _triangle,
     PiecewiseLinear: _piecewise_linear,
     FastSigmoid: _fast_sigmoid,
     Atan: _atan,
+    Comparator: _comparator,
+    Table: _table,
+    PowerOfTwo: _power_of_two,
 }
 """Functions that write psi(x), by type of the surrogate; x is a name or an expression in brackets."""
 

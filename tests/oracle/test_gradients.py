@@ -250,7 +250,19 @@ def test_dv_dw_with_the_exact_signal_is_the_gradient_of_dense_layers(
     assert_same(case.by_rule(), case.by_autograd())
 
 
-@pytest.mark.parametrize("surrogate", ["boxcar:width=1.5", "triangle", "piecewise_linear", "fast_sigmoid:k=2", "atan"])
+@pytest.mark.parametrize(
+    "surrogate",
+    [
+        "boxcar:width=1.5",
+        "triangle",
+        "piecewise_linear",
+        "fast_sigmoid:k=2",
+        "atan",
+        "comparator",
+        "table",
+        "power_of_two",
+    ],
+)
 def test_the_gradient_is_exact_with_every_surrogate(surrogate: str) -> None:
     made = LeakyIntegrator(0.8, 1.0, "zero", False, make_surrogate(surrogate))
     network = dense("12-9", "lif")

@@ -19,6 +19,9 @@ OPTIONS = {
     "piecewise_linear": ["piecewise_linear", "piecewise_linear:width=0.3:leak=0.1"],
     "fast_sigmoid": ["fast_sigmoid", "fast_sigmoid:k=25"],
     "atan": ["atan", "atan:alpha=5"],
+    "comparator": ["comparator", "comparator:below=0"],
+    "table": ["table", "table:height=1:width=2:entries=8:bits=2"],
+    "power_of_two": ["power_of_two", "power_of_two:width=0.4:octaves=2"],
 }
 TEXTS = [text for texts in OPTIONS.values() for text in texts]
 
@@ -75,6 +78,45 @@ def test_a_spike_for_snntorch_steps_forwards_and_goes_back_by_psi(text: str, dty
     spikes = Spike(made)(x)
     assert spikes.dtype == dtype and torch.equal(spikes, (x > 0).to(dtype))
     assert torch.equal(slope(Spike(made), x), made.psi(x))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("comparator", [0, 0, 1, 1, 1, 1, 1]),
+        ("boxcar:width=0.5", [0, 0, 1, 1, 1, 0, 0]),
+        ("table:height=1:bits=16", [0, 1 / 3, 1 / 3, 1, 1 / 3, 1 / 3, 0]),
+        ("power_of_two", [0, 2**-4, 2**-3, 2**-1, 2**-3, 2**-4, 0]),
+        ("power_of_two:octaves=3", [0, 0, 2**-3, 2**-1, 2**-3, 0, 0]),
+    ],
+)
+def test_those_that_hardware_can_afford_have_the_values_of_their_tables(text: str, expected: list[float]) -> None:
+    x = torch.tensor([-1.2, -0.9, -0.5, 0.0, 0.5, 0.9, 1.2], dtype=torch.float64)
+    torch.testing.assert_close(make_surrogate(text).psi(x), torch.tensor(expected).double(), rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize(("entries", "bits"), [(3, 4), (5, 8), (16, 4), (33, 16), (2, 1)])
+def test_a_table_is_near_its_triangle_symmetrical_and_has_few_values(entries: int, bits: int) -> None:
+    table, triangle = (
+        make_surrogate(text)
+        for text in (f"table:height=2:width=0.7:entries={entries}:bits={bits}", "triangle:height=2:width=0.7")
+    )
+    x = distances()
+    slope_of_triangle, segment, step = 2 / 0.7, 2 * 0.7 / entries, 2 / (2**bits - 1)
+    assert float((table.psi(x) - triangle.psi(x)).abs().max()) <= slope_of_triangle * segment / 2 + step / 2 + 1e-12
+    torch.testing.assert_close(table.psi(x), table.psi(-x), rtol=1e-12, atol=0)
+    in_steps = table.psi(x) / step
+    torch.testing.assert_close(in_steps, in_steps.round(), rtol=0, atol=1e-9)
+    assert len(in_steps.round().unique()) <= min(2**bits, entries // 2 + 2)
+
+
+def test_a_shift_in_place_of_a_product_gives_the_same_whole_numbers() -> None:
+    x = torch.arange(-300, 301)  # membranes in whole numbers; the width is 64 of them
+    psi = make_surrogate("power_of_two:width=64:octaves=4").psi(x.double())
+    trace = 1000
+    octave = x.abs() >> 6
+    shifted = torch.where(octave < 4, trace >> (octave + 1), torch.zeros_like(x))
+    assert torch.equal(torch.floor(psi * trace).long(), shifted)
 
 
 def test_an_unknown_surrogate_or_option_is_refused_with_the_nearest_name() -> None:
