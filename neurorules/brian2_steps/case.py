@@ -8,6 +8,7 @@ from math import prod
 
 import numpy as np
 
+from neurorules.brian2_steps.scale import STEP_MS
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
 from neurorules.network.network import Network
@@ -89,6 +90,8 @@ class Case:
             of a class enters in this way.
         normalisation: constants of normalised layers, by name; each normalised layer that has input needs them.
         learning: the rule; None for a network that does not learn.
+        step_ms: what one time step lasts in ms, > 0. Decays are given per step, so that nothing but times and currents
+            in units depends on it.
 
     Raises:
         UserError: the input has another shape than the network's, there is neither input nor injected current, or the
@@ -103,6 +106,7 @@ class Case:
     injected: np.ndarray | None = None
     normalisation: Mapping[str, LayerNorm] = field(default_factory=dict)
     learning: Learning | None = None
+    step_ms: float = STEP_MS
 
     def __post_init__(self) -> None:
         shape = tuple(self.network.input_shape)

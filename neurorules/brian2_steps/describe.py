@@ -46,7 +46,9 @@ def describe(case: Case, prefix: str = "") -> NetworkText:
             connections += [*links, texts.connection(afferent, relays[-1].name if relays else prefix + source, prefix)]
             most = max(most, len(relays))
         populations.append(texts.population(prefix))
-    return NetworkText(tuple(populations), tuple(connections), case.samples, len(case.network.layers), most)
+    return NetworkText(
+        tuple(populations), tuple(connections), case.samples, len(case.network.layers), most, case.step_ms
+    )
 
 
 def _afferents(case: Case, layer: Layer) -> tuple[Input, ...]:

@@ -144,7 +144,7 @@ class LayerTexts:
             (*learned, *starts(self.case, self.layer)),
             ("S", "v", *(learned if self.online and self.online.record else ())),
             # The current in units is the one that drives the membrane: the synaptic current where the neuron has one.
-            shown=(SCALE.voltage(), SCALE.current(self.neuron.current or "I")),
+            shown=(SCALE.voltage(), SCALE.current(self.neuron.current or "I", self.case.step_ms)),
         )
 
     def _applied(self, online: Online, parameter: str) -> tuple[str, ...]:

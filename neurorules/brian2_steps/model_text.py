@@ -1,9 +1,9 @@
 """A network as the equations and statements that Brian2 runs, which can be printed and need no Brian2 themselves.
 
-State variables are dimensionless and one time step lasts `STEP_MS`; `scale.py` adds membranes, currents and weights
-with units. A step is divided into slots, in which Brian2 runs code one after another. Each layer has slots of its own,
-so that a spike passes through all layers within one step: the layer's input is summed in an accumulator, its step
-reads and clears the accumulator, its spikes are sent, and the next layer follows. An accumulator is needed because
+State variables are dimensionless and one time step lasts `STEP_MS` by default; `scale.py` adds membranes, currents and
+weights with units. A step is divided into slots, in which Brian2 runs code one after another. Each layer has slots of
+its own, so that a spike passes through all layers within one step: the layer's input is summed in an accumulator, its
+step reads and clears the accumulator, its spikes are sent, and the next layer follows. An accumulator is needed because
 `v += w` at a spike would let a hard reset remove the input that arrives with it. Traces move when all layers have
 fired, and then the rule changes parameters. Recurrent spikes are delivered last, for the next step.
 
@@ -163,6 +163,7 @@ class NetworkText:
         samples: number of copies B.
         layers: number of layers.
         pools: largest number of pools that a connection passes, one behind the other.
+        step_ms: length of a time step in ms, > 0.
     """
 
     populations: tuple[PopulationText, ...]
@@ -170,18 +171,19 @@ class NetworkText:
     samples: int
     layers: int
     pools: int = 0
+    step_ms: float = STEP_MS
 
     def show(self) -> str:
         """Write the whole model as text for a reader, with the slot of each statement."""
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
-        yield f"# one step = {STEP_MS:g} ms; slots: {', '.join(slots(self.layers, self.pools))}"
+        yield f"# one step = {self.step_ms:g} ms; slots: {', '.join(slots(self.layers, self.pools))}"
         yield SCALE.header()
         for population in self.populations:
             yield f"\nNeuronGroup {population.name}: {population.size} neurons x {self.samples} samples"
             yield from (f"    {line}" for line in population.equations().splitlines())
-            yield from (f"    {_number(name, value)}" for name, value in population.numbers.items())
+            yield from (f"    {_number(name, value, self.step_ms)}" for name, value in population.numbers.items())
             for name in population.tables:
                 yield f"  every step, in stimulus:\n    {name} = {name}_table(t, i)"
             yield from _show_codes(population.codes)
@@ -205,8 +207,8 @@ def _show_codes(codes: tuple[Code, ...]) -> Iterator[str]:
         yield from (f"    {line}" for line in code.lines)
 
 
-def _number(name: str, value: float | np.ndarray) -> str:
-    in_units = SCALE.in_units(name, value)
+def _number(name: str, value: float | np.ndarray, step_ms: float) -> str:
+    in_units = SCALE.in_units(name, value, step_ms)
     return f"{name} = {_brief(value)}" + (f"  # {in_units}" if in_units else "")
 
 

@@ -20,7 +20,6 @@ from neurorules.brian2_objects.specs import (
     TableSpec,
 )
 from neurorules.brian2_steps.model_text import Code, ConnectionText, NetworkText, PopulationText, slots
-from neurorules.brian2_steps.scale import STEP_MS
 
 RECORD = "record"
 """How the names of monitors end; they begin with the name of what they record."""
@@ -46,7 +45,7 @@ def objects_of(texts: Sequence[NetworkText]) -> ModelSpec:
     """List the Brian2 objects of networks that run side by side.
 
     Args:
-        texts: equations of networks, at least one; no two of their objects have the same name.
+        texts: equations of networks with steps of one length, at least one; no two of their objects have the same name.
 
     Returns:
         The objects as data, with the weights and numbers of the texts as initial values.
@@ -55,8 +54,8 @@ def objects_of(texts: Sequence[NetworkText]) -> ModelSpec:
     connections = [(one, text) for text in texts for one in text.connections]
     order = slots(max(text.layers for text in texts), max(text.pools for text in texts))
     return ModelSpec(
-        clocks={"step": ClockSpec(STEP_MS)},
-        tables=tuple(table for one, _ in populations for table in _tables(one)),
+        clocks={"step": ClockSpec(texts[0].step_ms)},
+        tables=tuple(table for one, _ in populations for table in _tables(one, texts[0].step_ms)),
         groups=tuple(_group(one, samples) for one, samples in populations),
         synapses=tuple(_synapses(one, text) for one, text in connections),
         monitors=tuple(one for text in texts for one in _monitors(text)),
@@ -64,10 +63,10 @@ def objects_of(texts: Sequence[NetworkText]) -> ModelSpec:
     )
 
 
-def _tables(population: PopulationText) -> Iterator[TableSpec]:
+def _tables(population: PopulationText, step_ms: float) -> Iterator[TableSpec]:
     for name, values in population.tables.items():
         rows = values.reshape(values.shape[0], -1)
-        yield TableSpec(f"{population.name}_{name}_table", f"{name}_table", rows, population.table_steps * STEP_MS)
+        yield TableSpec(f"{population.name}_{name}_table", f"{name}_table", rows, population.table_steps * step_ms)
 
 
 def _group(text: PopulationText, samples: int) -> GroupSpec:

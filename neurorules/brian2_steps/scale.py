@@ -20,7 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 
 STEP_MS = 1.0
-"""Length of one time step in Brian2, in ms. Decays are given per step, so that no result depends on it."""
+"""Length of one time step in Brian2, in ms, where a user gives no other. Decays are given per step, so that no result
+depends on it."""
 DECAYS = {"beta": "tau_m", "alpha": "tau_syn", "rho": "tau_adaptation"}
 """Names of time constants, by the names that neurons give to their decays per step."""
 
@@ -89,25 +90,26 @@ class Scale:
             f"{self.threshold_mV * self.capacitance_pF / 1000:g} pC a spike; variables with : 1 count in these"
         )
 
-    def in_units(self, name: str, value: float | np.ndarray) -> str:
+    def in_units(self, name: str, value: float | np.ndarray, step_ms: float = STEP_MS) -> str:
         """State a number of a model that runs step by step in units, for a reader.
 
         Args:
             name: of the number in the model, such as "beta" or "v_threshold".
             value: a scalar, or one for each neuron.
+            step_ms: length of a step in ms, > 0.
 
         Returns:
             The value, or the smallest and the largest one, in ms, mV or pA; "" for a number that has no units.
         """
         if name in DECAYS:
-            return f"{DECAYS[name]} = {_span(_time_constant(value), 'ms')}"
+            return f"{DECAYS[name]} = {_span(_time_constant(value) * step_ms, 'ms')}"
         match name:
             case "v_threshold":
                 return _span(np.atleast_1d(value) * self.threshold_mV, "mV")
             case "refractory_steps":
-                return _span(np.atleast_1d(value) * STEP_MS, "ms")
+                return _span(np.atleast_1d(value) * step_ms, "ms")
             case "b" | "injected" | "I_beside":
-                return _span(np.atleast_1d(value) * self.current_pA(STEP_MS), "pA")
+                return _span(np.atleast_1d(value) * self.current_pA(step_ms), "pA")
         return ""
 
 
@@ -117,10 +119,8 @@ of a cortical cell's. They were chosen as round numbers, and no result depends o
 
 
 def _time_constant(decay: float | np.ndarray) -> np.ndarray:
-    """The time constant in ms of a decay per step: 0 ms for a decay of 0, infinite for a decay of 1."""
-    return np.array(
-        [0.0 if one <= 0 else math.inf if one >= 1 else -STEP_MS / math.log(one) for one in np.ravel(decay)]
-    )
+    """The time constant in steps of a decay per step: 0 for a decay of 0, infinite for a decay of 1."""
+    return np.array([0.0 if one <= 0 else math.inf if one >= 1 else -1.0 / math.log(one) for one in np.ravel(decay)])
 
 
 def _span(values: np.ndarray, unit: str) -> str:

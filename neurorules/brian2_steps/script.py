@@ -15,15 +15,14 @@ from neurorules.brian2_steps.describe import describe
 from neurorules.brian2_steps.model_text import ConnectionText, NetworkText, PopulationText
 from neurorules.brian2_steps.objects import RECORD, objects_of
 from neurorules.brian2_steps.optimisers import OPTIMISERS
-from neurorules.brian2_steps.scale import STEP_MS
 from neurorules.brian2_steps.variable_notes import NOTES
 from neurorules.language.errors import UserError
 
 READING = (
-    f"One step of the network is one step of {STEP_MS:g} ms. A spike passes through all layers within a step: the "
-    f"input of a layer is summed in I_in, the layer's step reads and clears it, its spikes are sent, and the next "
-    f"layer follows. Variables have no units; V_m, I_m and Q_w are the same in volt, ampere and coulomb, if the "
-    f"threshold is 20 mV above rest."
+    "A spike passes through all layers within a step: the "
+    "input of a layer is summed in I_in, the layer's step reads and clears it, its spikes are sent, and the next "
+    "layer follows. Variables have no units; V_m, I_m and Q_w are the same in volt, ampere and coulomb, if the "
+    "threshold is 20 mV above rest."
 )
 OF_FILE = (
     "Third factors `m` and running averages are numbers of this training, which the script reads from its file: the "
@@ -188,7 +187,7 @@ class _Writer:
         return Script(
             about=about,
             model=self.model,
-            duration_ms=steps * STEP_MS,
+            duration_ms=steps * self.case.step_ms,
             results={},
             arrays={**self.owned, **self.arrays},
             notes=NOTES,

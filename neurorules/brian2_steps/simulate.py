@@ -78,7 +78,7 @@ def run_together(cases: Sequence[Case], steps: int, *, target: Target = "numpy")
     with generating(brian2, target):
         network, built = build(brian2, texts)
         # With an empty namespace, Brian2 does not look names up among the caller's variables.
-        network.run(steps * STEP_MS * brian2.ms, namespace={})
+        network.run(steps * cases[0].step_ms * brian2.ms, namespace={})
         return [_outcome(case, one, prefix) for case, one, prefix in zip(cases, built, prefixes, strict=True)]
 
 
@@ -128,6 +128,7 @@ def show_model(
     rule: Rule | None = None,
     phase: str = "input",
     normalisation: Mapping[str, LayerNorm] | None = None,
+    step_ms: float = STEP_MS,
 ) -> str:
     """Write the equations, statements and slots of the model of one sample as text; Brian2 itself is not needed.
 
@@ -137,6 +138,7 @@ def show_model(
         rule: the rule whose texts are shown as well; None for a network that does not learn.
         phase: name of the phase whose texts are shown.
         normalisation: constants of normalised layers, by name.
+        step_ms: length of a time step in ms, > 0.
 
     Returns:
         Many lines of text.
@@ -148,7 +150,8 @@ def show_model(
     if rule is not None:
         learning = Learning(rule, phase, {layer.name: np.zeros((1, *layer.shape)) for layer in network.layers})
     spikes = np.zeros((1, *network.input_shape))
-    return describe(Case(network, parameters, spikes, normalisation=normalisation or {}, learning=learning)).show()
+    norms = normalisation or {}
+    return describe(Case(network, parameters, spikes, None, None, norms, learning, step_ms)).show()
 
 
 def _check_steps(case: Case, steps: int) -> None:

@@ -33,6 +33,14 @@ Rules = Annotated[
 ]
 Comparison = Annotated[Path, typer.Argument(help="Folder of a comparison, with its compare.json.")]
 DataDir = Annotated[Path | None, typer.Option(help="Where data sets lie; else NEURORULES_DATA, else a cache folder.")]
+StepLength = Annotated[
+    float | None,
+    typer.Option(
+        "--dt-ms",
+        help="What one time step lasts in ms, such as 5; 1 by default. Times, rates and currents in units follow from "
+        "it, and no spike does.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what stands in --out.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with what stands in --out.")]

@@ -10,7 +10,7 @@ import typer
 from neurorules.commands.completion import parts
 from neurorules.commands.output import print_json
 from neurorules.commands.scripts import ForceScript, Script, refuse_beside_script, refuse_without_script, tell_script
-from neurorules.commands.settings import DataDir, Json
+from neurorules.commands.settings import DataDir, Json, StepLength
 from neurorules.language.errors import UserError
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def simulate(
         ),
     ] = None,
     path: Annotated[str, typer.Option(hidden=True, help="brian2, the one simulator.")] = "brian2",
+    dt_ms: StepLength = None,
     script: Script = None,
     force: ForceScript = False,
     data_dir: DataDir = None,
@@ -68,27 +69,47 @@ def simulate(
     own = {"steps": steps, "rate": rate, "seed": seed, "data": data, "encode": encode}
     given = {name: value for name, value in own.items() if value is not None}
     of_graph = _is_graph(run, given, learn)
+    _check_step(dt_ms, shown=script is not None or show_model, of_graph=of_graph)
     if script is not None:
         refuse_beside_script(show_model=show_model)
-        _script(Path(run), script, of_graph, samples, learn, data_dir, force, json)
+        _script(Path(run), script, of_graph, samples, learn, data_dir, force, dt_ms, json)
         return
     refuse_without_script(force=force)
     if learn is not None:
         _learn(Path(run), learn, samples, data_dir, json)
         return
-    _tell((_graph if of_graph else _run)(run, samples, data_dir, json, **given), show_model, json)
+    compared = _graph(run, samples, data_dir, json, **given) if of_graph else _run(run, samples, data_dir, json, dt_ms)
+    _tell(compared, show_model, json)
 
 
 def _script(
     run: Path, script: Path, of_graph: bool, samples: int, learn: int | None, data_dir: Path | None, force: bool,
-    json: bool,
+    dt_ms: float | None, json: bool,
 ) -> None:  # fmt: skip
     from neurorules.runner.scripts import script_of_run
 
     if of_graph:
         raise UserError(f"--script writes a run, and {run} is a file of NIR. Train it first: train --net {run}")
     watch = None if json else _show
-    tell_script(script_of_run(run, script, samples, learn, data_dir, force, watch), json)
+    tell_script(script_of_run(run, script, samples, learn, data_dir, force, watch, dt_ms), json)
+
+
+def _check_step(dt_ms: float | None, shown: bool, of_graph: bool) -> None:
+    """Refuse the length of a step that is not above 0, or that nothing would show.
+
+    Raises:
+        UserError: it is one of these.
+    """
+    from neurorules.language.ranges import Positive, check_range
+
+    if dt_ms is None:
+        return
+    check_range("--dt-ms", dt_ms, Positive)
+    if of_graph or not shown:
+        raise UserError(
+            "--dt-ms says what a step lasts in the model of a run, and spikes do not depend on it. Add --show-model or "
+            "--script FILE to a run, or leave it out"
+        )
 
 
 def _is_graph(run: str, given: dict[str, Any], learn: int | None) -> bool:
@@ -114,10 +135,10 @@ def _graph(file: str, samples: int, data_dir: Path | None, quiet: bool, **given:
     return simulate_graph(file, samples, data_dir=data_dir, quiet=quiet, **given)
 
 
-def _run(run: str, samples: int, data_dir: Path | None, quiet: bool) -> dict[str, Any]:
+def _run(run: str, samples: int, data_dir: Path | None, quiet: bool, dt_ms: float | None) -> dict[str, Any]:
     from neurorules.runner.simulate import simulate_run
 
-    return simulate_run(Path(run), samples, data_dir, quiet=quiet)
+    return simulate_run(Path(run), samples, data_dir, quiet, 1.0 if dt_ms is None else dt_ms)
 
 
 def _tell(compared: dict[str, Any], show_model: bool, json: bool) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from neurorules.commands.completion import parts
 from neurorules.commands.output import print_json
-from neurorules.commands.settings import DataDir, Json
+from neurorules.commands.settings import DataDir, Json, StepLength
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,6 +38,7 @@ def record(
     ] = None,
     part: Annotated[Literal["test", "validation", "train"], typer.Option(help="Samples of the data set.")] = "test",
     out: Annotated[Path, typer.Option(help="The trace file, HDF5.")] = Path("traces.h5"),
+    dt_ms: StepLength = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
@@ -46,7 +47,7 @@ def record(
     from neurorules.runner.record import record_run
 
     chosen = None if layers is None else parse_list(layers)
-    summary = record_run(run, out, samples, parse_list(variables), chosen, part, data_dir, quiet=json)
+    summary = record_run(run, out, samples, parse_list(variables), chosen, part, data_dir, json, dt_ms)
     if json:
         print_json(summary)
     else:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from neurorules.contracts.data_set import DataPlace
 from neurorules.language.config import in_todays_words
+from neurorules.language.errors import UserError
+from neurorules.language.ranges import Positive, check_range
 from neurorules.runs.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 def record_run(
     run: Path, out: Path, samples: str, variables: Sequence[str], layers: Collection[str] | None = None,
-    part: PartName = "test", data_dir: DataPlace = None, quiet: bool = False,
+    part: PartName = "test", data_dir: DataPlace = None, quiet: bool = False, step_ms: float | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Record samples of a run's data, on the path that trained it.
 
@@ -32,6 +34,7 @@ def record_run(
         part: part of the data that the samples belong to.
         data_dir: folder of the data sets, None for the usual one; or the data set itself.
         quiet: shows no progress bar.
+        step_ms: length of a time step in ms, > 0, of a run that learned step by step; None for 1 ms.
 
     Returns:
         Number of samples, number of spikes and path of the trace file, by name.
@@ -39,10 +42,15 @@ def record_run(
     Raises:
         UserError: there is no such run, variable, layer or sample, or the run's rule lacks a variable.
     """
+    if step_ms is not None:
+        check_range("--dt-ms", step_ms, Positive)
     if in_todays_words(RunFolder.finished(run).config()).get("path") == "continuous":
         from neurorules.brian2_continuous.record import record_circuit
+
+        if step_ms is not None:
+            raise UserError("--dt-ms is for runs step by step, and this one has its neuron's dt_ms. Leave it out")
 
         return record_circuit(run, out, samples, variables, layers, part, data_dir, quiet)
     from neurorules.torch_path.recording.record import record_run as record_torch
 
-    return record_torch(run, out, samples, variables, layers, part, data_dir, quiet)
+    return record_torch(run, out, samples, variables, layers, part, data_dir, quiet, step_ms or 1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 
 from neurorules.brian2_objects.script import Script, check_script, save, write
 from neurorules.brian2_steps.case import Case
+from neurorules.brian2_steps.scale import STEP_MS
 from neurorules.brian2_steps.script import Change, script_of_network, script_of_updates
 from neurorules.brian2_steps.trained import numbers_of
 from neurorules.contracts.data_set import DataPlace
@@ -60,7 +62,7 @@ def script_of_rule(rule: str, path: Path, neuron: str | None = None, force: bool
 
 def script_of_run(
     run: Path, path: Path, samples: int = 10, learn: int | None = None, data_dir: DataPlace = None,
-    force: bool = False, watch: Callable[[Update], None] | None = None,
+    force: bool = False, watch: Callable[[Update], None] | None = None, step_ms: float | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Write a run as a script of Brian2.
 
@@ -76,6 +78,7 @@ def script_of_run(
         data_dir: folder in which data sets lie; None for the usual one.
         force: replace what stands there.
         watch: is handed each update as soon as it is compared with torch.
+        step_ms: length of a time step of a run that learned step by step, in ms, > 0; None for 1 ms.
 
     Returns:
         rule, and files (the paths that were written).
@@ -90,42 +93,54 @@ def script_of_run(
     if stored.get("path") == "continuous":
         if learn is not None:
             raise UserError("--learn goes on step by step, and a run in continuous time has no steps. Leave it out")
+        if step_ms is not None:
+            raise UserError("--dt-ms is for runs step by step, and this one has its neuron's dt_ms. Leave it out")
         config = config_from(stored, str(run))
         return _saved(_continuous(config, data_dir, config.rule), path, force, config.rule)
     if learn is not None:
-        return _saved(_updates(run, learn, samples, data_dir, watch), path, force, stored["rule"])
-    return _saved(_network(run, samples, data_dir), path, force, stored["rule"])
+        return _saved(_updates(run, learn, samples, data_dir, watch, step_ms or STEP_MS), path, force, stored["rule"])
+    return _saved(_network(run, samples, data_dir, step_ms or STEP_MS), path, force, stored["rule"])
 
 
-def _network(run: Path, samples: int, data_dir: DataPlace) -> Script:
+def _network(run: Path, samples: int, data_dir: DataPlace, step_ms: float) -> Script:
     """A trained net with its first test samples."""
     restored = restore(run, data_dir, precision="float64", device="cpu")
     test, config, learner = restored.data.test, restored.config, restored.learner
     check_samples(samples, len(test))
     drive = test.batch(np.arange(samples), torch.Generator().manual_seed(config.seed))[0]
     parameters, norms = numbers_of(learner.model, learner.seen())
-    case = Case(learner.model.network, parameters, drive.values.double().numpy(), normalisation=norms)
+    spikes = drive.values.double().numpy()
+    case = Case(learner.model.network, parameters, spikes, normalisation=norms, step_ms=step_ms)
     about = (f"A net that {config.rule} has trained, {config.net}, with {samples} test samples of {config.data}.",)
     return script_of_network(case, config.steps, (*about, *about_rule(config.rule)))
 
 
 def _updates(
-    run: Path, learn: int, samples: int, data_dir: DataPlace, watch: Callable[[Update], None] | None
+    run: Path, learn: int, samples: int, data_dir: DataPlace, watch: Callable[[Update], None] | None, step_ms: float
 ) -> Script:
     """Updates of a trained net by its rule, which run once while they are written down."""
     updates: list[Mapping[str, Case]] = []
     restored = restore(run, data_dir, precision="float64", device="cpu", schedule="by_layer")
     config, learner = restored.config, restored.learner
-    simulate_learning(run, learn, samples, data_dir, watch, lambda cases: updates.append(copied(cases)))
+    simulate_learning(run, learn, samples, data_dir, watch, lambda cases: updates.append(copied(cases, step_ms)))
     net = f"the net {config.net}, which it has trained"
     title = f"{config.rule}, step by step: {len(updates)} updates of {net}, by {samples} samples of {config.data} each."
     return script_of_updates(updates, config.steps, changes_of(learner), (title, *about_rule(config.rule)))
 
 
-def copied(cases: Mapping[str, Case]) -> dict[str, Case]:
-    """Cases with arrays of their own, since a learner changes its numbers in place."""
+def copied(cases: Mapping[str, Case], step_ms: float = STEP_MS) -> dict[str, Case]:
+    """Copy cases, since a learner changes its numbers in place.
+
+    Args:
+        cases: by phase.
+        step_ms: length of a time step of the copies in ms, > 0.
+
+    Returns:
+        Cases with arrays of their own, by phase.
+    """
     shared = [part for case in cases.values() for part in (case.network, case.learning and case.learning.rule)]
-    return {phase: deepcopy(case, {id(part): part for part in shared}) for phase, case in cases.items()}
+    own = {phase: deepcopy(case, {id(part): part for part in shared}) for phase, case in cases.items()}
+    return {phase: replace(case, step_ms=step_ms) for phase, case in own.items()}
 
 
 def changes_of(learner: Learner) -> dict[str, Change]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from neurorules.brian2_steps.compiled import SAMPLES, compile_network, run_compiled
 from neurorules.brian2_steps.parity import compare_spikes
 from neurorules.brian2_steps.program import find_cpp_compiler
+from neurorules.brian2_steps.scale import STEP_MS
 from neurorules.brian2_steps.simulate import show_model, simulate
 from neurorules.brian2_steps.trained import numbers_of
 from neurorules.contracts.data_set import DataPlace
@@ -29,7 +30,9 @@ REPAYS = 30
 """Number of samples from which on it repays to compile the network. Source: measured, docs/continuous.md."""
 
 
-def simulate_run(run: Path, samples: int, data_dir: DataPlace = None, quiet: bool = False) -> dict[str, Any]:
+def simulate_run(
+    run: Path, samples: int, data_dir: DataPlace = None, quiet: bool = False, step_ms: float = STEP_MS
+) -> dict[str, Any]:
     """Run a trained network on its first test samples in Brian2 and in torch, both in float64.
 
     Args:
@@ -37,6 +40,7 @@ def simulate_run(run: Path, samples: int, data_dir: DataPlace = None, quiet: boo
         samples: number of samples, at least 1.
         data_dir: folder of the data sets, None for the usual one; or the data set itself.
         quiet: shows no progress bar.
+        step_ms: length of a time step in ms in the model's text, > 0.
 
     Returns:
         samples, spikes_compared, spikes_equal, first_difference (None where all are equal), and the model's text.
@@ -53,7 +57,7 @@ def simulate_run(run: Path, samples: int, data_dir: DataPlace = None, quiet: boo
     def drive(start: int, stop: int) -> Series:
         return test.batch(np.arange(start, stop), generator)[0]
 
-    return compared(restored.learner, restored.config.steps, samples, drive, quiet).told
+    return compared(restored.learner, restored.config.steps, samples, drive, quiet, step_ms).told
 
 
 def check_samples(samples: int, present: int) -> None:
@@ -84,7 +88,10 @@ class Shown(NamedTuple):
     scores: Tensor
 
 
-def compared(learner: Learner, steps: int, samples: int, drive: Callable[[int, int], Series], quiet: bool) -> Shown:
+def compared(
+    learner: Learner, steps: int, samples: int, drive: Callable[[int, int], Series], quiet: bool,
+    step_ms: float = STEP_MS,
+) -> Shown:  # fmt: skip
     """Run a network in Brian2 and in torch, and compare the spikes of every layer that spikes.
 
     Args:
@@ -93,6 +100,7 @@ def compared(learner: Learner, steps: int, samples: int, drive: Callable[[int, i
         samples: number of samples, at least 1.
         drive: makes the drive of the samples from one number to before another.
         quiet: shows no progress bar.
+        step_ms: length of a time step in ms in the model's text, > 0.
 
     Returns:
         What came of it.
@@ -129,7 +137,7 @@ def compared(learner: Learner, steps: int, samples: int, drive: Callable[[int, i
     sides = [{name: np.concatenate(pair[side], axis=1) for name, pair in spikes_of.items()} for side in (0, 1)]
     parity = compare_spikes(*sides)
     first = None if parity.first_difference is None else asdict(parity.first_difference)
-    model = show_model(network, parameters, normalisation=norms)
+    model = show_model(network, parameters, normalisation=norms, step_ms=step_ms)
     told = {
         "samples": parity.samples,
         "spikes_compared": parity.spikes_compared,

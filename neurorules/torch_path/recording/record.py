@@ -37,6 +37,7 @@ _log = logging.getLogger(__name__)
 def record_run(
     run: Path, out: Path, samples: str, variables: Sequence[str], layers: Collection[str] | None = None,
     part: PartName = "test", data_dir: DataPlace = None, quiet: bool = False,
+    step_ms: float = 1.0,
 ) -> dict[str, Any]:  # fmt: skip
     """Record samples of a run's data.
 
@@ -48,6 +49,7 @@ def record_run(
         part: of the data set.
         data_dir: where data sets lie; None for the usual place.
         quiet: no progress bar.
+        step_ms: length of a time step in ms, > 0, by which readers of the trace tell times and rates.
 
     Returns:
         samples, spikes of its layers, and the trace file's path.
@@ -62,7 +64,9 @@ def record_run(
     places = sample_places(samples, len(chosen), "--samples", part)
     asked = {"variables": list(variables), "layers": layers and sorted(layers), "samples": samples, "part": part}
     stored = config.as_dict()
-    header = TraceHeader(config.rule, {}, seed=config.seed, config=stored, versions=versions(), recording=asked)
+    header = TraceHeader(
+        config.rule, {}, dt_ms=step_ms, seed=config.seed, config=stored, versions=versions(), recording=asked
+    )
     generator = torch.Generator().manual_seed(config.seed)
     with Recorder(learner, out, variables, layers, header) as recorder, whole_or_none(recorder):
         total = len(places) * recorder.plan.sample_bytes(learner.learned.parameters, config.steps)
