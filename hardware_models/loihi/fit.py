@@ -14,7 +14,19 @@ from dataclasses import replace
 
 from neurorules.contracts.device_hooks import Misfit
 from neurorules.language.equations import Product
-from neurorules.language.expressions import PAST, Binary, Call, Expression, Name, Number, names_in, parse, show
+from neurorules.language.expressions import (
+    PAST,
+    Binary,
+    Call,
+    Expression,
+    Name,
+    Number,
+    calls_in,
+    evaluate,
+    names_in,
+    parse,
+    show,
+)
 from neurorules.language.neuron_trace import SPIKES, Trace
 from neurorules.language.rules import Plasticity, Rule
 
@@ -22,6 +34,8 @@ REGISTERS = {"pre": 2, "post": 3}
 """Traces of each side; the third factor takes one of the postsynaptic ones."""
 SPIKE_NAMES = ("S_pre", "S_post")
 THIRD_FACTOR = "m_post"
+ROUNDING = 1e-12
+"""Below which a text is 0 but for rounding."""
 OWN = (Trace("x1", 0.9), Trace("y1", 0.9))
 """Traces that stand for what the engine cannot read."""
 STANDS_IN = {"pre": Name("x1_pre"), "post": Name("y1_post")}
@@ -124,7 +138,7 @@ def nearest_text(rule: Rule, text: Plasticity) -> str | None:
         text: of the weights.
 
     Returns:
-        The text, in which x1 and y1 are traces of S; None where nothing of it is left.
+        The text, in which x1 and y1 are traces of S; None where nothing of it is left, or what is left cancels.
     """
     declared = rule.declared_traces
     with_own = replace(rule, traces=(*rule.traces, *(trace for trace in OWN if trace.name not in declared)))
@@ -138,7 +152,19 @@ def nearest_text(rule: Rule, text: Plasticity) -> str | None:
         traces = [name for name in names if name != THIRD_FACTOR]
         for more in traces[room:]:
             joined = joined.replace(more, traces[room - 1])
-    return joined or None
+    return None if not joined or _cancels(rule, parse(joined)) else joined
+
+
+def _cancels(rule: Rule, node: Expression) -> bool:
+    """Whether a text is 0 whatever its names are, as where one stand-in takes the place of two different things."""
+    numbers = (0.37, 0.81, 1.3, 0.59, 1.9)
+    unknown = sorted({name for name in names_in(node) if name not in rule.constants})
+    unknown += [show(call) for call in calls_in(node) if call.function in PAST]
+    for shift in range(len(numbers)):
+        values = {name: numbers[(place + shift) % len(numbers)] for place, name in enumerate(unknown)}
+        if abs(evaluate(node, {**rule.constants, **values}, {})) > ROUNDING:
+            return False
+    return True
 
 
 def _one_spike(product: Product) -> str:

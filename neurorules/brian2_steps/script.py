@@ -57,7 +57,8 @@ def script_of_network(case: Case, steps: int, about: tuple[str, ...]) -> Script:
         about: paragraphs on the network, for a reader.
 
     Returns:
-        A script that saves the spikes of each layer, (T, B, N), and the parameters.
+        A script that saves the spikes of each layer, (T, B, N), or the membranes of one that does not spike, and the
+        parameters.
 
     Raises:
         UserError: a part of the network cannot be written for Brian2.
@@ -65,10 +66,13 @@ def script_of_network(case: Case, steps: int, about: tuple[str, ...]) -> Script:
     text = describe(case)
     model = objects_of([text])
     writer = _Writer([text], model, case)
-    spikes = {f"{layer.name}.spikes": _recorded(layer.name, "S", text) for layer in case.network.layers}
+    sent = {
+        f"{layer.name}.{'spikes' if layer.neuron.spiking else 'membranes'}": _recorded(layer.name, "S", text)
+        for layer in case.network.layers
+    }
     return replace(
         writer.script((*about, READING), steps),
-        results={**writer.results(), **spikes},
+        results={**writer.results(), **sent},
         ending=(
             "for name, values in learned.items():",
             '    if name.endswith(".spikes"):',

@@ -69,8 +69,9 @@ def run_all(
     """
     check_range("--jobs", jobs, Jobs)
     apart = jobs > 1 or dask is not None
+    tasks = [(replace(config, threads=threads_of(config, folder, apart)), folder) for config, folder in tasks]
     if apart:
-        tasks = [(replace(config, threads=config.threads or 1), folder.absolute()) for config, folder in tasks]
+        tasks = [(config, folder.absolute()) for config, folder in tasks]
         data_dir = data_dir.absolute() if isinstance(data_dir, Path) else data_dir
     check_settings(tasks, out, data_dir)
     own = (data_dir, quiet or apart, measured, os.getpid())
@@ -89,6 +90,23 @@ def run_all(
             f"stopped. Finished runs and checkpoints are kept in {out}. "
             f"Go on with the same options and: neurorules {command} --out {out} --resume"
         ) from None
+
+
+def threads_of(config: SettledConfig, folder: Path, apart: bool) -> int | None:
+    """The number of threads of one run: what is asked for, else what it was begun with, else one beside other runs.
+
+    Args:
+        config: what is asked for.
+        folder: of the run.
+        apart: whether runs have processes of their own.
+
+    Returns:
+        The number; None leaves it to the run.
+    """
+    if config.threads is None and (folder / CONFIG).exists():
+        begun: int | None = RunFolder(folder).config().get("threads")
+        return begun
+    return config.threads or (1 if apart else None)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from neurorules.torch_path.process.session import own_session
 @own_session()
 def compare(
     rules: str | Sequence[str],
-    out: str | Path,
+    out: str | Path = "runs/compare",
     *,
     seeds: int = 1,
     folds: int | None = None,

@@ -17,6 +17,8 @@ def parse_named(text: str) -> tuple[str, dict[str, str]]:
     Raises:
         UserError: empty name, an option without `=`, or an option given twice.
     """
+    if not isinstance(text, str):
+        raise UserError(f"{text!r:.60} names nothing. Write name:key=value, for example sigprop:form=voltage")
     name, *pieces = text.strip().split(":")
     if not name:
         raise UserError(f"'{text}' names nothing. Write name:key=value, for example sigprop:form=voltage")

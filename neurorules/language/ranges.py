@@ -143,7 +143,7 @@ def check_range(name: str, value: Any, kind: Any) -> None:
     try:
         fits = value in range_ and (type_ is not int or value == int(value))
         finite = math.isfinite(value)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # the last is torch's, for tensors of many values
         fits = finite = False
     if not fits:
         word = "whole number" if type_ is int else "number"

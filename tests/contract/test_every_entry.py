@@ -26,6 +26,7 @@ from neurorules.transforms.pool import Pool
 ELSEWHERE = {
     "plot": "a picture is for eyes: tests/unit/test_plots.py",
     "circuit": "equations of one rule each: tests/contract/test_circuits.py",
+    "suite": "tasks of a benchmark, which hold what the benchmark checks when it plans: tests/unit/test_benchmark.py",
     "paper": "tables of rows, which no outsider adds alone: tests/contract/test_papers.py",
 }
 """Registries without a suite, and why."""

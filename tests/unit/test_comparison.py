@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -228,3 +229,20 @@ def test_runs_lie_in_the_folder_that_is_current_when_a_comparison_begins(
         monkeypatch.chdir(tmp_path / name)
         neurorules.compare("shallow", "side", seeds=2, jobs=2, **small)
         assert len(list((tmp_path / name / "side").rglob("weights.safetensors"))) == 2
+
+
+def test_a_comparison_goes_on_with_another_number_of_jobs(tmp_path: Path) -> None:
+    out = tmp_path / "c"
+    words = ["compare", "--rules", "shallow", "--controls", "none", "--seeds", "2", *SMALL, "--out", str(out)]
+
+    def made(*more: str) -> list[dict[str, Any]]:
+        assert run([*words, *more]) == 0
+        runs: list[dict[str, Any]] = json.loads((out / "compare.json").read_text())["runs"]
+        return runs
+
+    before = made()
+    (gone,) = out.glob("*/seed1")
+    shutil.rmtree(gone)
+    beside = made("--jobs", "2", "--resume")
+    assert [one["test_accuracy"] for one in beside] == [one["test_accuracy"] for one in before]
+    assert beside[0] == before[0] and made("--resume") == beside

@@ -80,11 +80,17 @@ def test_there_are_two_registers_before_a_synapse_and_three_behind() -> None:
     assert over.nearest is not None and terms(over.nearest) == []
 
 
+NOTHING_LEFT = {"bcm", "sdsp"}
+"""Rules whose two sides differ by what the engine cannot read alone: a threshold, and comparisons."""
+
+
 @pytest.mark.parametrize("name", [*RULES.names(), *FORMS])
 def test_the_nearest_text_of_every_rule_fits(name: str) -> None:
     made = RULES.make(name)
     for misfit in misfits(made):
-        assert misfit.nearest is not None
+        assert (misfit.nearest is None) == (name in NOTHING_LEFT)
+        if misfit.nearest is None:
+            continue
         traces = (*made.traces, *(trace for trace in OWN if trace.name not in made.declared_traces))
         text = Plasticity("w", misfit.nearest, misfit.role, misfit.phase)  # type: ignore[arg-type]
         assert misfits(replace(made, plasticity=(text,), traces=traces)) == ()

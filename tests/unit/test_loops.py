@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -205,3 +207,22 @@ def test_a_module_of_other_layers_is_refused_and_stays_as_it_was() -> None:
     with pytest.raises(UserError, match=r"torch\.nn\.Module of torch and snnTorch layers, and this is a Linear"):
         one.write_back(nn.Linear(36, 20))
     assert all(torch.equal(value, before[name]) for name, value in other.state_dict().items())
+
+
+SLIPS = {
+    "one.fit(x, y)": "fit takes samples and labels as one pair, and epochs is Tensor. Write fit((x, y), epochs=5)",
+    "one.fit((x, y), batch_size=y)": "batch_size is tensor([0, 1, 2]). Give a finite whole number of at least 1",
+    "neurorules.Learner('8', None, input_shape=(4,))": "None names nothing. Write name:key=value, for example "
+    "sigprop:form=voltage",
+}
+
+
+def test_what_is_often_written_first_is_told_in_a_line() -> None:
+    """In a process of its own, since tests hold every call to its types."""
+    script = "import neurorules, torch\nfrom neurorules.language.errors import UserError\n"
+    script += "x, y = torch.rand(3, 4), torch.arange(3)\n"
+    script += "one = neurorules.Learner('8', 'dfa', input_shape=(4,), classes=3)\n"
+    for call in SLIPS:
+        script += f"try:\n    {call}\nexcept UserError as error:\n    print(error)\n"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == list(SLIPS.values()), done.stderr

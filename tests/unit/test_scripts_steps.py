@@ -93,10 +93,11 @@ def test_the_script_of_a_trained_net_sends_its_spikes(tmp_path: Path) -> None:
     case = Case(restored.learner.model.network, parameters, drive.values.double().numpy(), normalisation=norms)
     [ours] = run_together([case], 5)
     learned = learned_by(script)
-    spikes = {name: learned.pop(f"{name}.spikes") for name in ours.layers}
+    said = {name: f"{name}.{'membranes' if name == 'readout' else 'spikes'}" for name in ours.layers}
+    sent = {name: learned.pop(said[name]) for name in ours.layers}
     assert_same(learned, {name: value for name, value in parameters.items() if name in learned})
     for name, layer in ours.layers.items():
-        assert np.array_equal(spikes[name], layer.S) and layer.S.any(), name
+        assert np.array_equal(sent[name], layer.S) and layer.S.any(), name
 
 
 def test_updates_of_which_the_first_has_no_running_averages_are_refused(tmp_path: Path) -> None:

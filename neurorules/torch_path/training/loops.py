@@ -89,6 +89,11 @@ def fit(
             loader that yields nothing; a callback that cannot be called.
         Diverged: changes that are not finite; none of them has been applied.
     """
+    if not isinstance(epochs, int):
+        raise UserError(
+            f"fit takes samples and labels as one pair, and epochs is {type(epochs).__name__}. "
+            "Write fit((x, y), epochs=5)"
+        )
     check_range("epochs", epochs, Count)
     check_range("batch_size", batch_size, Count)
     watching = _checked(callbacks)
