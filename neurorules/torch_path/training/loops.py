@@ -89,12 +89,7 @@ def fit(
             loader that yields nothing; a callback that cannot be called.
         Diverged: changes that are not finite; none of them has been applied.
     """
-    if not isinstance(epochs, int):
-        raise UserError(
-            f"fit takes samples and labels as one pair, and epochs is {type(epochs).__name__}. "
-            "Write fit((x, y), epochs=5)"
-        )
-    check_range("epochs", epochs, Count)
+    _check_epochs(epochs)
     check_range("batch_size", batch_size, Count)
     watching = _checked(callbacks)
     fraction_at = rate_schedule(lr_schedule)
@@ -123,6 +118,16 @@ def fit(
             if any(answer is True for answer in answers):
                 break
     return rows
+
+
+def _check_epochs(epochs: Any) -> None:
+    """Refuse what is no number of epochs, such as the labels of samples that are handed over without a pair."""
+    if not isinstance(epochs, int):
+        raise UserError(
+            f"fit takes samples and labels as one pair, and epochs is {type(epochs).__name__}. "
+            "Write fit((x, y), epochs=5)"
+        )
+    check_range("epochs", epochs, Count)
 
 
 def _checked(callbacks: Callbacks) -> list[Callback]:
