@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from neurorules.brian2_continuous.ordinary import Brian2Circuit
 from neurorules.compare.one_line import compare
 from neurorules.language.config import TrainConfig, config_from
 from neurorules.language.keywords import with_keywords
@@ -18,9 +19,6 @@ from neurorules.runs.shown.result import Result
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.restore import restore_learner
-
-if TYPE_CHECKING:
-    from neurorules.brian2_continuous.ordinary import Brian2Circuit
 
 __all__ = ["brian2_circuit", "compare", "load", "train"]
 
@@ -126,8 +124,8 @@ def brian2_circuit(
         The objects by name, and methods that read and set weights.
 
     Raises:
-        UserError: the rule or a setting has no meaning in continuous time, or the data cannot be read.
-        MissingExtra: brian2 is not installed.
+        UserError: the rule or a setting has no meaning in continuous time, the data cannot be read, or brian2 is not
+            installed.
     """
     from neurorules.runner.brian2_circuit import circuit_objects
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from neurorules.brian2_continuous.checks import check_config, check_times
-from neurorules.brian2_continuous.parts.circuit import Circuit
 from neurorules.brian2_continuous.parts.currents import currents_of
 from neurorules.brian2_continuous.parts.foresight import check_net
+from neurorules.brian2_continuous.parts.layers import INPUT_PHASE
 from neurorules.brian2_continuous.parts.objects import RECORDED, objects_of
 from neurorules.brian2_continuous.parts.stream import parameters_of, values_of
 from neurorules.brian2_continuous.trainer import check_classes, circuit_of, net_of
-from neurorules.brian2_continuous.training_run import Presented, presented
+from neurorules.brian2_continuous.training_run import presented
 from neurorules.brian2_objects.build import build
 from neurorules.brian2_steps.backend import load_brian2
 from neurorules.language.config import SettledConfig
@@ -28,12 +28,15 @@ class Brian2Circuit:
 
     Args:
         network: the `brian2.Network` of all groups, synapses and monitors; `network.add` takes further objects.
-        groups: `NeuronGroup`s by name: "input", "hidden1", ..., "readout", and those of the rule.
+        groups: objects of type `NeuronGroup` by name: "input", "hidden1", ..., "readout", and those of the rule.
         synapses: `Synapses` by name: "hidden1_ff", ..., "readout_ff", and those of the rule.
-        monitors: `StateMonitor`s by name; "readout_record" holds the scores of each presentation as `seen`.
+        monitors: objects of type `StateMonitor` by name; "readout_record" holds the scores of each presentation as `seen`.
         clock: the clock of the integration, which further objects may share.
         duration: of all presentations, with units; `network.run(circuit.duration)` runs all of them.
-        shown: what is presented, in the order of the presentations.
+        samples: number of the sample that each presentation shows, counted in the order in which they are learned, and
+            -1 where none is shown, (K,).
+        labels: class of the sample, or the class that is shown, (K,).
+        phases: 1 where a sample is shown, and 2 where the rule shows something beside it, (K,).
         circuit: the equations that the objects were built from.
     """
 
@@ -43,8 +46,10 @@ class Brian2Circuit:
     monitors: dict[str, Any]
     clock: Any
     duration: Any
-    shown: Presented
-    circuit: Circuit = field(repr=False)
+    samples: np.ndarray = field(repr=False)
+    labels: np.ndarray = field(repr=False)
+    phases: np.ndarray = field(repr=False)
+    circuit: Any = field(repr=False)
 
     def weights(self) -> dict[str, np.ndarray]:
         """Read what the circuit has learned so far.
@@ -81,9 +86,9 @@ class Brian2Circuit:
         """
         record = self.monitors[f"{self.circuit.scored}_{RECORDED}"]
         seen = np.array(record.seen)[:, 1:].T
-        of_sample = np.flatnonzero(self.shown.order.samples >= 0)
+        of_sample = np.flatnonzero((self.samples >= 0) & (self.phases == INPUT_PHASE))
         of_sample = of_sample[of_sample < len(seen)]
-        return seen[of_sample], self.shown.order.labels[of_sample]
+        return seen[of_sample], self.labels[of_sample]
 
 
 def ordinary(config: SettledConfig, data: TrainingData) -> Brian2Circuit:
@@ -123,6 +128,8 @@ def ordinary(config: SettledConfig, data: TrainingData) -> Brian2Circuit:
         built.monitors,
         built.parts["input"].clock,
         (circuit.presentations * circuit.period_ms + circuit.dt_ms) * brian2.ms,
-        shown,
+        order.samples,
+        order.labels,
+        order.phases,
         circuit,
     )
