@@ -30,7 +30,7 @@ class Brian2Circuit:
         network: the `brian2.Network` of all groups, synapses and monitors; `network.add` takes further objects.
         groups: objects of type `NeuronGroup` by name: "input", "hidden1", ..., "readout", and those of the rule.
         synapses: `Synapses` by name: "hidden1_ff", ..., "readout_ff", and those of the rule.
-        monitors: objects of type `StateMonitor` by name; "readout_record" holds the scores of each presentation as `seen`.
+        monitors: objects of type `StateMonitor` by name; "readout_record" has the scores of presentations as `seen`.
         clock: the clock of the integration, which further objects may share.
         duration: of all presentations, with units; `network.run(circuit.duration)` runs all of them.
         samples: number of the sample that each presentation shows, counted in the order in which they are learned, and
