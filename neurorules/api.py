@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from neurorules.brian2_continuous.ordinary import Brian2Circuit
 from neurorules.compare.one_line import compare
 from neurorules.language.config import TrainConfig, config_from
 from neurorules.language.keywords import with_keywords
@@ -19,7 +20,7 @@ from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.restore import restore_learner
 
-__all__ = ["compare", "load", "train"]
+__all__ = ["brian2_circuit", "compare", "load", "train"]
 
 
 @with_keywords(TrainConfig)
@@ -99,3 +100,35 @@ def load(
     """
     given = given_data(data, batch_first, sensor_size, data_dir, task)
     return restore_learner(Path(run), given.place, **with_own_parts(changed))
+
+
+@with_keywords(TrainConfig)
+def brian2_circuit(
+    rule: str = TrainConfig.rule, *, data: Any = "digits", data_dir: str | Path | None = None, **settings: Any
+) -> Brian2Circuit:
+    """Build the circuit by which a rule learns in continuous time as ordinary Brian2 objects.
+
+    They are built in your own session of Brian2, on the device that is active, for your own monitors, stimuli and
+    groups: `circuit.network.add(...)`, then `circuit.network.run(circuit.duration)`. One epoch is presented, once.
+    Without anything added, the weights are then those of `train(path="continuous", epochs=1)`, as long as no more than
+    500 presentations are shown; longer trainings begin a new run after each 500.
+
+    Args:
+        rule: learning rule with options; it has a circuit (`neurorules cite RULE --equations` shows it).
+        data: as for `train`.
+        data_dir: folder in which data sets lie; None for the usual one.
+        settings: the settings below, such as net="16", neuron="lif" and limit=100. `epochs` is 1 where it is not
+            given; the schedule of learning rates alone reads it.
+
+    Returns:
+        The objects by name, and methods that read and set weights.
+
+    Raises:
+        UserError: the rule or a setting has no meaning in continuous time, the data cannot be read, or brian2 is not
+            installed.
+    """
+    from neurorules.runner.brian2_circuit import circuit_objects
+
+    given = given_data(data, None, None, data_dir)
+    settings = with_own_parts({"epochs": 1, **settings, "rule": rule, "path": "continuous"})
+    return circuit_objects(config_from({**settings, **given.settings}, "brian2_circuit(...)"), given.place)

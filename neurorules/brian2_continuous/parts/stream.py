@@ -90,37 +90,15 @@ class Stream:
         Raises:
             UserError: a parameter is missing, has another shape, or is not finite.
         """
-        check_arrays(parameters, self.parameters(), "weights")
-        for name, values in parameters.items():
-            part, variable = name.rsplit(".", 1)
-            wires = part.replace(".", "_")
-            self.values[f"{wires}.{variable}"] = flat(values) if values.ndim > 1 else values
+        self.values |= values_of(self.circuit, self.values, parameters)
 
     def state(self) -> dict[str, np.ndarray]:
         """The values of all variables that are carried from run to run, by "part.variable", as flat copies."""
-        sizes = {units.name: units.size for units in self.circuit.units}
-        values = {}
-        for part, variable in self.circuit.state():
-            size = part.size if isinstance(part, Units) else _wires_of(part, sizes)
-            name = f"{part.name}.{variable}"
-            values[name] = np.broadcast_to(np.asarray(self.values[name], dtype=np.float64).reshape(-1), (size,)).copy()
-        return values
+        return state_of(self.circuit, self.values)
 
     def parameters(self) -> dict[str, np.ndarray]:
         """The state by the names of a network's parameters, such as "hidden1.ff.w" (O, I) and "hidden1.b" (O,)."""
-        sizes = {units.name: units.size for units in self.circuit.units}
-        shapes = {
-            wires.name: (sizes[wires.source], sizes[wires.target])
-            for wires in self.circuit.wires
-            if wires.pairs is None
-        }
-        parameters = {}
-        for name, values in self.state().items():
-            part, variable = name.split(".")
-            shaped = values.reshape(shapes[part]).T.copy() if part in shapes else values
-            layer, _, afferent = part.rpartition("_")
-            parameters[f"{layer}.{afferent}.{variable}" if afferent in AFFERENTS else name] = shaped
-        return parameters
+        return parameters_of(self.circuit, self.values)
 
     def _tables(self, order: Order, rows: Rows, eta: np.ndarray) -> dict[str, np.ndarray]:
         whole, width = self.circuit.presentations, self.circuit.tables["x"]
@@ -142,6 +120,70 @@ class Stream:
             if not np.isfinite(values).all():
                 raise Diverged(f"a number in {name} is no longer finite. Use a smaller --lr or --readout-lr")
         self.values |= left
+
+
+def state_of(circuit: Circuit, values: Mapping[str, float | np.ndarray]) -> dict[str, np.ndarray]:
+    """List the variables that a circuit carries from run to run.
+
+    Args:
+        circuit: the equations.
+        values: values of these variables, and maybe of others, by "part.variable".
+
+    Returns:
+        Flat copies by "part.variable", one number for each unit or wire.
+    """
+    sizes = {units.name: units.size for units in circuit.units}
+    state = {}
+    for part, variable in circuit.state():
+        size = part.size if isinstance(part, Units) else _wires_of(part, sizes)
+        name = f"{part.name}.{variable}"
+        state[name] = np.broadcast_to(np.asarray(values[name], dtype=np.float64).reshape(-1), (size,)).copy()
+    return state
+
+
+def parameters_of(circuit: Circuit, values: Mapping[str, float | np.ndarray]) -> dict[str, np.ndarray]:
+    """Give a circuit's variables the names and shapes of a network's parameters.
+
+    Args:
+        circuit: the equations.
+        values: as for `state_of`.
+
+    Returns:
+        Copies by name, such as "hidden1.ff.w" (O, I) and "hidden1.b" (O,).
+    """
+    sizes = {units.name: units.size for units in circuit.units}
+    shapes = {wires.name: (sizes[wires.source], sizes[wires.target]) for wires in circuit.wires if wires.pairs is None}
+    parameters = {}
+    for name, flat_values in state_of(circuit, values).items():
+        part, variable = name.split(".")
+        shaped = flat_values.reshape(shapes[part]).T.copy() if part in shapes else flat_values
+        layer, _, afferent = part.rpartition("_")
+        parameters[f"{layer}.{afferent}.{variable}" if afferent in AFFERENTS else name] = shaped
+    return parameters
+
+
+def values_of(
+    circuit: Circuit, values: Mapping[str, float | np.ndarray], parameters: Mapping[str, np.ndarray]
+) -> dict[str, float | np.ndarray]:
+    """Give a network's parameters the names and the order of a circuit's variables.
+
+    Args:
+        circuit: the equations.
+        values: as for `state_of`; only their shapes are read.
+        parameters: by name, as `parameters_of` gives them.
+
+    Returns:
+        Flat values by "part.variable".
+
+    Raises:
+        UserError: a parameter is missing, has another shape, or is not finite.
+    """
+    check_arrays(parameters, parameters_of(circuit, values), "weights")
+    own: dict[str, float | np.ndarray] = {}
+    for name, value in parameters.items():
+        part, variable = name.rsplit(".", 1)
+        own[f"{part.replace('.', '_')}.{variable}"] = flat(value) if value.ndim > 1 else value
+    return own
 
 
 def check_arrays(given: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], what: str) -> None:
