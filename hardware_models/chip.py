@@ -1,8 +1,9 @@
-"""What device models share: the generator that draws one chip, and the room that a connection's weights are given."""
+"""What device models share: the generator of one chip, and the room that a connection's weights are given."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,6 +21,17 @@ def generator_of(chip: int | None, seed: int, offset: int) -> torch.Generator:
         A generator on the CPU, so that a chip is the same beside a GPU.
     """
     return torch.Generator().manual_seed((seed if chip is None else chip) + offset)
+
+
+def generator_in(state: dict[str, Any]) -> torch.Generator:
+    """The generator of a chip as its state holds it; the state is left as it is.
+
+    Args:
+        state: of the chip.
+    """
+    generator = torch.Generator()
+    generator.set_state(state["generator"].cpu())
+    return generator
 
 
 def room_of(w: Tensor, headroom: float) -> float:

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from hardware_models.chip import generator_in
 from hardware_models.rounding import nearest, stochastic
 from neurorules.contracts.device_hooks import Codes
 
@@ -108,14 +109,3 @@ def updated(
     generator = generator_in(state)
     moved = grid.changed(w, dw, lambda steps: stochastic(steps.clamp(-most, most), generator))
     return moved, {**state, "generator": generator.get_state()}
-
-
-def generator_in(state: dict[str, Any]) -> torch.Generator:
-    """The generator of a chip as its state holds it; the state is left as it is.
-
-    Args:
-        state: of the chip.
-    """
-    generator = torch.Generator()
-    generator.set_state(state["generator"].cpu())
-    return generator

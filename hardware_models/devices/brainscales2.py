@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from hardware_models.chip import generator_of, room_of
-from hardware_models.grid import Grid, Rounding, updated
+from hardware_models.grid import Grid, Rounding
+from hardware_models.grid_chip import GridChip
 from hardware_models.mismatch import log_normal_gain
 from hardware_models.readout_noise import at_each_step, generator_at
 from hardware_models.rounding import half_away
-from neurorules.contracts.device_hooks import Codes, Place
+from neurorules.contracts.device_hooks import Place
 from neurorules.language.ranges import NonNegative, Positive, Whole, ranged
 
-SEED_OFFSET = 8_000_009
-"""Added to the seed, so that what a chip draws is independent of the initial weights, which have the same seed."""
 LARGEST_CODE = 63
 """Of the 6 bits of each sign: an excitatory and an inhibitory row make one weight with a sign. Source: hxtorch,
 `linear_saturating`."""
@@ -29,7 +28,7 @@ HIGHEST_LSB = 255
 
 @ranged("device 'brainscales2'")
 @dataclass(frozen=True)
-class Brainscales2:
+class Brainscales2(GridChip):
     """stored = step * code, code in -63..63; read = stored * gain of the synapse * gain of the neuron.
 
     What rules, signals and scores see of a membrane v, in thresholds, is (c - 80) / 70 of its code, which is c = clip(
@@ -65,6 +64,7 @@ class Brainscales2:
     headroom: Positive = 4.0
     rounding: Rounding = "stochastic"
     chip: Whole | None = None
+    seed_offset: ClassVar[int] = 8_000_009
 
     def init(self, shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Any]:
         """Draw the fixed patterns of one chip.
@@ -77,7 +77,7 @@ class Brainscales2:
             "<parameter>/gain" and "<parameter>/neuron" for each connection; "pattern", the seed of the read-out;
             "age" in steps; the state of the "generator" of rounding.
         """
-        generator = generator_of(self.chip, seed, SEED_OFFSET)
+        generator = generator_of(self.chip, seed, self.seed_offset)
         state: dict[str, Any] = {"pattern": torch.randint(1 << 40, (), generator=generator)}
         for name, shape in shapes.items():
             state[f"{name}/gain"] = log_normal_gain(shape, self.cv, generator)
@@ -100,7 +100,7 @@ class Brainscales2:
         largest = room_of(w, self.headroom) if self.range is None else self.range
         step = torch.tensor(largest / LARGEST_CODE, dtype=torch.float64)
         state = {**state, f"{name}/step": step}
-        return self._grid(state, name).programmed(w, half_away), state
+        return self.grid(state, name).programmed(w, half_away), state
 
     def on_read(self, state: dict[str, Any], name: str, w: Tensor) -> Tensor:
         """Read the stored weights through the gains of synapses and neurons.
@@ -116,20 +116,6 @@ class Brainscales2:
         for part in ("gain", "neuron"):
             w = w * state[f"{name}/{part}"].to(w.device, w.dtype)
         return w
-
-    def on_update(self, state: dict[str, Any], name: str, w: Tensor, dw: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        """Add a rounded number of steps, and saturate. A change of 0 leaves the weights as they are.
-
-        Args:
-            state: state of the chip.
-            name: name of the parameter.
-            w: stored weights.
-            dw: the change that is asked for, of the shape of `w`.
-
-        Returns:
-            The stored weights afterwards, and the state with the generator moved on.
-        """
-        return updated(state, self._grid(state, name), w, dw, self.rounding)
 
     def on_observe(self, state: dict[str, Any], place: Place, v: Tensor) -> Tensor:
         """The membranes as the columnar ADC reads them.
@@ -163,20 +149,7 @@ class Brainscales2:
         """
         return {**state, "age": state["age"] + steps}
 
-    def codes(self, state: dict[str, Any], name: str, w: Tensor) -> Codes:
-        """Stored weights as the chip's whole numbers.
-
-        Args:
-            state: state of the chip.
-            name: name of the parameter.
-            w: stored weights.
-
-        Returns:
-            Codes in -63..63, and what 1 is worth.
-        """
-        return self._grid(state, name).codes(w)
-
-    def _grid(self, state: dict[str, Any], name: str) -> Grid:
+    def grid(self, state: dict[str, Any], name: str) -> Grid:
         return Grid(float(state[f"{name}/step"]), -LARGEST_CODE, LARGEST_CODE)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from hardware_models.chip import generator_of, room_of
+from hardware_models.chip import generator_in, generator_of, room_of
 from hardware_models.mismatch import log_normal_gain
 from hardware_models.rounding import nearest, saturate, short_step, stochastic
 from neurorules.contracts.device_hooks import Codes
@@ -148,8 +148,7 @@ class FixedPoint:
         wanted = (w - codes * step + dw) / step
         if self.rounding == "nearest":
             return saturate(codes + nearest(wanted), self.bits) * step, state
-        generator = torch.Generator()
-        generator.set_state(state["generator"].cpu())
+        generator = generator_in(state)
         moved = saturate(codes + stochastic(wanted, generator), self.bits)
         return moved * step, {**state, "generator": generator.get_state()}
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import torch
 from torch import Tensor
 
-from hardware_models.chip import generator_of, room_of
+from hardware_models.chip import generator_in, generator_of, room_of
 from hardware_models.loihi.fit import misfits
 from hardware_models.loihi.neuron import HIGHEST_THRESHOLD, on_loihi
 from hardware_models.loihi.synapse import SignMode, Synapse
@@ -147,8 +147,7 @@ class Loihi:
         if self.rounding == "nearest":
             moved = codes + nearest(wanted)
         else:
-            generator = torch.Generator()
-            generator.set_state(state["generator"].cpu())
+            generator = generator_in(state)
             moved = codes + stochastic(wanted, generator)
             state = {**state, "generator": generator.get_state()}
         moved = self._saturated(moved)

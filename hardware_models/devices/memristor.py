@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from hardware_models.chip import generator_of, room_of
+from hardware_models.chip import generator_in, generator_of, room_of
 from hardware_models.memristors import FITS, Memristors
 from hardware_models.pulses import LONGEST, Law, Synapses, pulsed
 from hardware_models.rounding import nearest, stochastic
@@ -167,8 +167,7 @@ class Memristor:
             The stored weights afterwards, and the state with the generator moved on.
         """
         numbers, scale = self.numbers, state[f"{name}/scale"].to(w.dtype)
-        generator = torch.Generator()
-        generator.set_state(state["generator"].cpu())
+        generator = generator_in(state)
         wanted = dw / (scale * numbers.pulse)
         longest = math.ceil(LONGEST / numbers.pulse)
         state = dict(state)

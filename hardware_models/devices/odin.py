@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from hardware_models.chip import generator_of, room_of
-from hardware_models.grid import Grid, updated
+from hardware_models.chip import room_of
+from hardware_models.grid import Grid
+from hardware_models.grid_chip import GridChip
 from hardware_models.odin import on_odin
 from hardware_models.sdsp import HIGHEST_WEIGHT
-from neurorules.contracts.device_hooks import Codes
 from neurorules.contracts.neuron import Neuron
 from neurorules.contracts.parameter_key import key_of
 from neurorules.language.ranges import Positive, Whole, ranged
 
-SEED_OFFSET = 10_000_019
-"""Added to the seed, so that what is drawn is independent of the initial weights, which have the same seed."""
 SYNOP_PJ = 12.7
 """A synaptic operation at least. Source: Frenkel et al. 2019, arXiv 1804.07858, as published for the chip (28 nm)."""
 
 
 @ranged("device 'odin'")
 @dataclass(frozen=True)
-class Odin:
+class Odin(GridChip):
     """stored = sign * code / units, code in 0..7; a layer's threshold is `units`; neurons are `hardware_models.odin`.
 
     A change moves a weight by one step at most, with probability min(|dw| / step, 1), as the chip's plasticity moves it
@@ -50,18 +48,8 @@ class Odin:
     headroom: Positive = 1.5
     neurons: Literal["integer", "float"] = "integer"
     chip: Whole | None = None
-
-    def init(self, shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Any]:
-        """Nothing is drawn but what steps are drawn from.
-
-        Args:
-            shapes: shape of each connection's weights, by parameter name.
-            seed: of the run, used unless `chip` is set.
-
-        Returns:
-            The state of the "generator".
-        """
-        return {"generator": generator_of(self.chip, seed, SEED_OFFSET).get_state()}
+    seed_offset: ClassVar[int] = 10_000_019
+    most_steps: ClassVar[float] = 1.0
 
     def on_parameters(self, state: dict[str, Any], name: str, w: Tensor) -> tuple[Tensor, dict[str, Any]]:
         """Choose the layer's units and the signs of presynaptic neurons, and program the nearest codes.
@@ -80,37 +68,10 @@ class Odin:
             state = {**state, f"{layer}/units": torch.tensor(HIGHEST_WEIGHT / largest, dtype=torch.float64)}
         sign = torch.where(_sums(w) >= 0, 1, -1) if self.signs == "neuron" else torch.zeros((), dtype=torch.int64)
         state = {**state, f"{name}/sign": sign}
-        return self._grid(state, name).programmed(w), state
-
-    def on_read(self, state: dict[str, Any], name: str, w: Tensor) -> Tensor:
-        """Weights are read as they are stored.
-
-        Args:
-            state: state of the chip.
-            name: name of the parameter.
-            w: stored weights.
-
-        Returns:
-            The same weights.
-        """
-        return w
-
-    def on_update(self, state: dict[str, Any], name: str, w: Tensor, dw: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        """Move each weight by one step up or down, or leave it.
-
-        Args:
-            state: state of the chip.
-            name: name of the parameter.
-            w: stored weights.
-            dw: the change that is asked for, of the shape of `w`.
-
-        Returns:
-            The stored weights afterwards, and the state with the generator moved on.
-        """
-        return updated(state, self._grid(state, name), w, dw, "stochastic", most=1.0)
+        return self.grid(state, name).programmed(w), state
 
     def on_neuron(self, state: dict[str, Any], layer: str, neuron: Neuron[Any]) -> Neuron[Any]:
-        """The chip's neuron, in units of the layer's threshold.
+        """Replace a neuron of the network by the chip's, in units of the layer's threshold.
 
         Args:
             state: state of the chip.
@@ -125,19 +86,6 @@ class Odin:
         """
         return neuron if self.neurons == "float" else on_odin(layer, neuron, float(state[f"{layer}/units"]))
 
-    def codes(self, state: dict[str, Any], name: str, w: Tensor) -> Codes:
-        """Stored weights as whole numbers with the sign of their presynaptic neuron.
-
-        Args:
-            state: state of the chip.
-            name: name of the parameter.
-            w: stored weights.
-
-        Returns:
-            Codes in -7..7, and what 1 is worth.
-        """
-        return self._grid(state, name).codes(w)
-
     def energy_pJ(self, spikes: float, synops: float) -> float:
         """Energy of a sample's synaptic operations; neurons, learning and leakage are left out.
 
@@ -150,7 +98,7 @@ class Odin:
         """
         return synops * SYNOP_PJ
 
-    def _grid(self, state: dict[str, Any], name: str) -> Grid:
+    def grid(self, state: dict[str, Any], name: str) -> Grid:
         sign = state[f"{name}/sign"]
         return Grid(
             1 / float(state[f"{key_of(name).layer}/units"]),

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from hardware_models.chip import generator_of, room_of
+from hardware_models.chip import generator_in, generator_of, room_of
 from hardware_models.pcm import LARGEST_uS, Programmed, program, read
 from neurorules.language.ranges import Fraction, NonNegative, Positive, Whole, ranged
 
@@ -95,7 +95,7 @@ class PhaseChangeMemory:
         largest = room_of(w, self.headroom)
         scale = torch.tensor(LARGEST_uS / largest, dtype=torch.float64, device=w.device)
         state = {**state, f"{name}/scale": scale, f"{name}/owed": state[f"{name}/owed"].to(w.device)}
-        generator = self._generator(state)
+        generator = generator_in(state)
         pair = self._programmed(w.double() * scale, state["clock"], generator)
         state |= {**self._kept(name, pair), f"{name}/reading": _drawn(generator)}
         return self._weights(pair, scale, w), {**state, "generator": generator.get_state()}
@@ -136,7 +136,7 @@ class PhaseChangeMemory:
         asked = ((w.double() + owed) * scale).clamp(-LARGEST_uS, LARGEST_uS)
         change = (asked - w.double() * scale).abs()
         now = (dw != 0) & (change > 0) & (change >= (self.due * LARGEST_uS if self.accumulate else 0.0))
-        generator = self._generator(state)
+        generator = generator_in(state)
         old, new = self._pair(state, name), self._programmed(asked, state["clock"], generator)
         plus, minus = _chosen(now, new.plus, old.plus), _chosen(now, new.minus, old.minus)
         pair = Pair(plus, minus, torch.where(now, new.born, old.born))
@@ -156,7 +156,7 @@ class PhaseChangeMemory:
         Returns:
             The state afterwards.
         """
-        generator = self._generator(state)
+        generator = generator_in(state)
         clock = state["clock"] + steps * self.step_s
         readings = {key: _drawn(generator) for key in state if key.endswith("/reading")}
         return {**state, **readings, "clock": clock, "generator": generator.get_state()}
@@ -185,11 +185,6 @@ class PhaseChangeMemory:
             Programmed(state[f"{name}/{which}/g"], state[f"{name}/{which}/nu"]) for which in ("plus", "minus")
         )
         return Pair(plus, minus, state[f"{name}/born"])
-
-    def _generator(self, state: dict[str, Any]) -> torch.Generator:
-        generator = torch.Generator()
-        generator.set_state(state["generator"].cpu())
-        return generator
 
 
 def _drawn(generator: torch.Generator) -> Tensor:

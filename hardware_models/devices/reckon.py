@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from hardware_models.chip import generator_of, room_of
-from hardware_models.grid import Grid, updated
-from neurorules.contracts.device_hooks import Codes, Place
+from hardware_models.chip import room_of
+from hardware_models.grid import Grid
+from hardware_models.grid_chip import GridChip
+from neurorules.contracts.device_hooks import Place
 from neurorules.language.ranges import Positive, Whole, ranged
 
-SEED_OFFSET = 11_000_027
-"""Added to the seed, so that what is drawn is independent of the initial weights, which have the same seed."""
 LOWEST_CODE, HIGHEST_CODE = -128, 127
 """The ends of a weight of 8 bits. Source: ReckOn's documentation and RTL (Frenkel & Indiveri 2022), only read."""
 READOUT = "readout"
@@ -30,7 +29,7 @@ SHOWN = (-1.0, -2 / 3, 0.0, 2 / 3, 1.0)
 
 @ranged("device 'reckon'")
 @dataclass(frozen=True)
-class Reckon:
+class Reckon(GridChip):
     """stored = step * code, code in -128..127; a change moves it by one at most, with probability min(|dw| / step, 1).
 
     The chip's pseudo-derivative is a table of five numbers, chosen by four comparisons of the membrane. So rules and
@@ -56,18 +55,8 @@ class Reckon:
     range: Positive | None = None
     headroom: Positive = 4.0
     chip: Whole | None = None
-
-    def init(self, shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Any]:
-        """Nothing is drawn but what steps are drawn from.
-
-        Args:
-            shapes: shape of each connection's weights, by parameter name.
-            seed: of the run, used unless `chip` is set.
-
-        Returns:
-            The state of the "generator".
-        """
-        return {"generator": generator_of(self.chip, seed, SEED_OFFSET).get_state()}
+    seed_offset: ClassVar[int] = 11_000_027
+    most_steps: ClassVar[float] = 1.0
 
     def on_parameters(self, state: dict[str, Any], name: str, w: Tensor) -> tuple[Tensor, dict[str, Any]]:
         """Choose the step of a connection, "<parameter>/step", and program the nearest codes.
@@ -82,34 +71,7 @@ class Reckon:
         """
         largest = room_of(w, self.headroom) if self.range is None else self.range
         state = {**state, f"{name}/step": torch.tensor(largest / HIGHEST_CODE, dtype=torch.float64)}
-        return self._grid(state, name).programmed(w), state
-
-    def on_read(self, state: dict[str, Any], name: str, w: Tensor) -> Tensor:
-        """Weights are read as they are stored.
-
-        Args:
-            state: state of the chip.
-            name: name of the parameter.
-            w: stored weights.
-
-        Returns:
-            The same weights.
-        """
-        return w
-
-    def on_update(self, state: dict[str, Any], name: str, w: Tensor, dw: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        """Move each weight by one step up or down, or leave it.
-
-        Args:
-            state: state of the chip.
-            name: name of the parameter.
-            w: stored weights.
-            dw: the change that is asked for, of the shape of `w`.
-
-        Returns:
-            The stored weights afterwards, and the state with the generator moved on.
-        """
-        return updated(state, self._grid(state, name), w, dw, "stochastic", most=1.0)
+        return self.grid(state, name).programmed(w), state
 
     def on_observe(self, state: dict[str, Any], place: Place, v: Tensor) -> Tensor:
         """The membranes as the table tells them apart.
@@ -129,19 +91,6 @@ class Reckon:
         shown = self.threshold + self.width * torch.tensor(SHOWN, dtype=torch.float64, device=v.device)
         return shown[segments].to(v.dtype)
 
-    def codes(self, state: dict[str, Any], name: str, w: Tensor) -> Codes:
-        """Stored weights as the chip's whole numbers.
-
-        Args:
-            state: state of the chip.
-            name: name of the parameter.
-            w: stored weights.
-
-        Returns:
-            Codes of 8 bits, and what 1 is worth.
-        """
-        return self._grid(state, name).codes(w)
-
     def energy_pJ(self, spikes: float, synops: float) -> float:
         """Energy of a sample's synaptic operations, learning and leakage left out.
 
@@ -154,7 +103,7 @@ class Reckon:
         """
         return synops * SYNOP_PJ
 
-    def _grid(self, state: dict[str, Any], name: str) -> Grid:
+    def grid(self, state: dict[str, Any], name: str) -> Grid:
         return Grid(float(state[f"{name}/step"]), LOWEST_CODE, HIGHEST_CODE)
 
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from hardware_models.chip import generator_of, room_of
-from hardware_models.grid import Grid, Rounding, updated
+from hardware_models.chip import room_of
+from hardware_models.grid import Grid, Rounding
+from hardware_models.grid_chip import GridChip
 from hardware_models.xylo import HIGHEST, on_xylo
-from neurorules.contracts.device_hooks import Codes
 from neurorules.contracts.neuron import Neuron
 from neurorules.contracts.parameter_key import key_of
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Positive, Range, Whole, ranged
 
-SEED_OFFSET = 9_000_011
-"""Added to the seed, so that rounding is independent of the initial weights, which have the same seed."""
 LOWEST_CODE, HIGHEST_CODE = -128, 127
 """The ends of a weight of 8 bits. Source: xylosim 0.1.3."""
 LONGEST_SHIFT = 8
@@ -28,7 +26,7 @@ LONGEST_SHIFT = 8
 
 @ranged("device 'xylo'")
 @dataclass(frozen=True)
-class Xylo:
+class Xylo(GridChip):
     """stored = code * 2^shift / units; a layer's threshold is `units`, its neurons are `hardware_models.xylo`.
 
     A layer's units make its largest weight 127, as rockpool's `global_quantize` scales all weights and thresholds of a
@@ -53,18 +51,7 @@ class Xylo:
     rounding: Rounding = "stochastic"
     neurons: Literal["integer", "float"] = "integer"
     chip: Whole | None = None
-
-    def init(self, shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Any]:
-        """Nothing is drawn but what rounding draws from.
-
-        Args:
-            shapes: shape of each connection's weights, by parameter name.
-            seed: of the run, used unless `chip` is set.
-
-        Returns:
-            The state of the "generator" of rounding.
-        """
-        return {"generator": generator_of(self.chip, seed, SEED_OFFSET).get_state()}
+    seed_offset: ClassVar[int] = 9_000_011
 
     def on_parameters(self, state: dict[str, Any], name: str, w: Tensor) -> tuple[Tensor, dict[str, Any]]:
         """Choose the layer's units and the connection's shift, and program the nearest codes.
@@ -96,37 +83,10 @@ class Xylo:
                     f"shift of {shift}, and the chip has 0..{LONGEST_SHIFT}. Use a larger range"
                 )
         state = {**state, f"{name}/shift": torch.tensor(shift)}
-        return self._grid(state, name).programmed(w), state
-
-    def on_read(self, state: dict[str, Any], name: str, w: Tensor) -> Tensor:
-        """Weights are read as they are stored.
-
-        Args:
-            state: state of the chip.
-            name: name of the parameter.
-            w: stored weights.
-
-        Returns:
-            The same weights.
-        """
-        return w
-
-    def on_update(self, state: dict[str, Any], name: str, w: Tensor, dw: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        """Add a rounded number of steps. A change of 0 leaves the weights as they are.
-
-        Args:
-            state: state of the chip.
-            name: name of the parameter.
-            w: stored weights.
-            dw: the change that is asked for, of the shape of `w`.
-
-        Returns:
-            The stored weights afterwards, and the state with the generator moved on.
-        """
-        return updated(state, self._grid(state, name), w, dw, self.rounding)
+        return self.grid(state, name).programmed(w), state
 
     def on_neuron(self, state: dict[str, Any], layer: str, neuron: Neuron[Any]) -> Neuron[Any]:
-        """The chip's neuron, in units of the layer's threshold.
+        """Replace a neuron of the network by the chip's, in units of the layer's threshold.
 
         Args:
             state: state of the chip.
@@ -141,20 +101,7 @@ class Xylo:
         """
         return neuron if self.neurons == "float" else on_xylo(layer, neuron, float(state[f"{layer}/units"]))
 
-    def codes(self, state: dict[str, Any], name: str, w: Tensor) -> Codes:
-        """Stored weights as the chip's whole numbers.
-
-        Args:
-            state: state of the chip.
-            name: name of the parameter.
-            w: stored weights.
-
-        Returns:
-            Codes of 8 bits, and what 1 is worth.
-        """
-        return self._grid(state, name).codes(w)
-
-    def _grid(self, state: dict[str, Any], name: str) -> Grid:
+    def grid(self, state: dict[str, Any], name: str) -> Grid:
         units = float(state[f"{key_of(name).layer}/units"])
         return Grid(2.0 ** int(state[f"{name}/shift"]) / units, LOWEST_CODE, HIGHEST_CODE)
 
