@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from statistics import median
 
 import torch
-from systems import HIDDEN, INPUTS, ours, poisson, snntorch_step
+from systems import HIDDEN, INPUTS, ours, poisson, show, snntorch_step
 from torch import Tensor
 
 from neurorules.connections._multiply import times_transposed
@@ -124,14 +124,6 @@ def listed(s: Tensor) -> events.Lists:
     return lists
 
 
-def show(table: Mapping[str, Mapping[str, float]]) -> None:
-    """Print a table of numbers, a row a name."""
-    columns = list(next(iter(table.values())))
-    print(" " * 18 + "".join(f"{column:>25}" for column in columns))
-    for name, row in table.items():
-        print(f"{name:18}" + "".join(f"{row[column]:25.2f}" for column in columns))
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -149,7 +141,7 @@ def main() -> None:
     if asked.json:
         print(json.dumps({"table": table, "threads": asked.threads}))
     else:
-        show(table)
+        show(table, 18, 25)
 
 
 if __name__ == "__main__":

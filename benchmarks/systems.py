@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import snntorch
 import torch
@@ -80,3 +80,18 @@ def systems(spikes: Tensor, labels: Tensor) -> dict[str, Step]:
     made = {"bare products": bare_products(spikes, labels), "snnTorch BPTT": snntorch_step(spikes, labels)}
     rules = ("bptt", "sigprop:form=surrogate", "sigprop:form=voltage", "dfa", "local_readout")
     return made | {rule: ours(rule, spikes, labels) for rule in rules}
+
+
+def show(table: Mapping[str, Mapping[str, float]], names: int = 24, width: int = 14) -> None:
+    """Print a table of numbers, a row a system.
+
+    Args:
+        table: numbers by row and column; all rows have the same columns.
+        names: characters of the rows' names.
+        width: characters of each column.
+    """
+    columns = list(next(iter(table.values())))
+    print(" " * names + "".join(f"{column:>{width}}" for column in columns))
+    for name, row in table.items():
+        print(f"{name:{names}}" + "".join(f"{row[column]:{width}.2f}" for column in columns))
+    print()

@@ -16,7 +16,7 @@ import time
 from statistics import median
 
 import torch
-from systems import ours, poisson, snntorch_step, systems
+from systems import ours, poisson, show, snntorch_step, systems
 
 from neurorules.runs.allocator import keep_freed_memory
 
@@ -77,15 +77,6 @@ def growth() -> dict[str, dict[str, float]]:
             row[f"T={steps}"] = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         found[system] = row | {"ratio": row[f"T={LONG}"] / row[f"T={STEPS}"]}
     return found
-
-
-def show(table: dict[str, dict[str, float]]) -> None:
-    """Print a table of numbers, a row a system."""
-    columns = list(next(iter(table.values())))
-    print(" " * 24 + "".join(f"{column:>14}" for column in columns))
-    for name, row in table.items():
-        print(f"{name:24}" + "".join(f"{row[column]:14.2f}" for column in columns))
-    print()
 
 
 def main() -> None:

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_circuits import keep_small
 
 import neurorules
-from neurorules.brian2_continuous import trainer
 from neurorules.brian2_continuous.ordinary import Brian2Circuit
-from neurorules.brian2_continuous.parts.interpreted import Interpreted
 from neurorules.language.errors import UserError
 
 brian2 = pytest.importorskip("brian2")
@@ -32,15 +31,7 @@ def numpy_target() -> Any:
 
 @pytest.fixture
 def few_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    load = trainer.load_data
-
-    def fewer(*arguments: object) -> object:
-        data = load(*arguments)  # type: ignore[arg-type]
-        test = data.test.__class__(data.test.samples[:5], data.test.labels[:5], data.test.encoder, data.test.steps)
-        return data.__class__(data.source, data.train, data.validation, test)
-
-    monkeypatch.setattr(trainer, "load_data", fewer)
-    monkeypatch.setattr(trainer, "machine_for", Interpreted)
+    keep_small(monkeypatch, 5)
 
 
 @pytest.mark.usefixtures("few_tests")

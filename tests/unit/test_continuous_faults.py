@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from small_circuits import keep_small
 
 from neurorules.api import train
 from neurorules.brian2_continuous import record, trainer, training_run
@@ -36,20 +36,9 @@ FADED = "rate:tau_ms=2:period_ms=27"
 
 
 @pytest.fixture(autouse=True)
-def interpreted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Brian2's numpy target, short runs, and few test samples."""
-    monkeypatch.setattr(trainer, "machine_for", Interpreted)
-    monkeypatch.setattr(trainer, "PRESENTATIONS", 12)
-    load = trainer.load_data
-
-    def fewer(*arguments: Any) -> Any:
-        data = load(*arguments)
-        test = data.test.__class__(data.test.samples[:4], data.test.labels[:4], data.test.encoder, data.test.steps)
-        return data.__class__(data.source, data.train, data.validation, test)
-
-    for module in (trainer, record):
-        monkeypatch.setattr(module, "load_data", fewer)
-    yield
+    keep_small(monkeypatch, 4, 12, record)
 
 
 def learned(folder: Path) -> dict[str, np.ndarray]:

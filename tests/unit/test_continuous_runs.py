@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_circuits import keep_small
 
 from neurorules.api import train
 from neurorules.brian2_continuous import trainer
@@ -29,16 +30,7 @@ SMALL = {"path": "continuous", "rule": "sigprop", "net": "6", "limit": 24, "epoc
 @pytest.fixture
 def interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Brian2's numpy target and short runs; a test set of a few samples."""
-    monkeypatch.setattr(trainer, "machine_for", Interpreted)
-    monkeypatch.setattr(trainer, "PRESENTATIONS", 24)
-    load = trainer.load_data
-
-    def fewer(*arguments: object) -> object:
-        data = load(*arguments)  # type: ignore[arg-type]
-        test = data.test.__class__(data.test.samples[:8], data.test.labels[:8], data.test.encoder, data.test.steps)
-        return data.__class__(data.source, data.train, data.validation, test)
-
-    monkeypatch.setattr(trainer, "load_data", fewer)
+    keep_small(monkeypatch, 8, 24)
 
 
 @pytest.mark.usefixtures("interpreted")

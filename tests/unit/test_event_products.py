@@ -22,6 +22,7 @@ from neurorules.connections._sparse import correlated, times_weights
 from neurorules.native import events, scans
 from neurorules.native.events import native
 from neurorules.native.scans import build
+from neurorules.torch_path.process.threads import running_on
 
 Precision = Literal["float32", "float64"]
 DTYPES = [torch.float32, torch.float64]
@@ -34,16 +35,6 @@ def compiled() -> None:
     if build.find_compiler() is None:
         pytest.skip("this machine has no C compiler")
     assert native.library() is not None
-
-
-@contextmanager
-def on_threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager
@@ -86,7 +77,7 @@ def test_both_products_are_those_of_dense_matrices_where_sums_are_exact(
 ) -> None:
     s, w = spikes_of(rows, inputs, rate, seed, dtype), grid(outputs, inputs, seed, dtype)
     post = grid(rows, outputs, seed + 1, dtype)
-    with on_threads(threads), in_chunks(chunk):
+    with running_on(threads), in_chunks(chunk):
         lists = listed(s)
         assert lists.entries == int(s.count_nonzero())
         assert torch.equal(events.current(lists, w), s @ w.T)
@@ -137,7 +128,7 @@ def test_any_number_of_threads_gives_the_same_bits(outputs: int) -> None:
     post = torch.randn(1500, outputs, generator=generator)
     found = []
     for threads in (1, 2, 5):
-        with on_threads(threads):
+        with running_on(threads):
             lists = listed(s)
             found.append((events.current(lists, w), events.correlation(post, lists)))
     for other in found[1:]:
@@ -148,7 +139,7 @@ def test_any_number_of_threads_gives_the_same_bits(outputs: int) -> None:
 def test_more_values_than_the_limit_are_not_listed(threads: int) -> None:
     s = spikes_of(700, 300, 0.2, 3, torch.float32)
     count = int(s.count_nonzero())
-    with on_threads(threads):
+    with running_on(threads):
         assert events.listed(s, count - 1) is None and events.listed(torch.ones(700, 300), 100) is None
         lists = events.listed(s, count)
         assert lists is not None and torch.equal(events.current(lists, torch.eye(300)), s)
@@ -183,7 +174,7 @@ def test_a_sample_of_rows_says_when_counting_all_would_be_in_vain(threads: int) 
     uneven[:, :60] = 1
     uneven[sampled, :84] = 1  # 1.4 times as many as the others
     only_there = torch.zeros(700, 300).index_fill_(0, sampled, 1)
-    with on_threads(threads):
+    with running_on(threads):
         assert events.listed(uneven, int(uneven.count_nonzero())) is not None
         assert events.listed(only_there, int(only_there.count_nonzero())) is None
 

@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from small_circuits import keep_small
 
 from neurorules.brian2_continuous import script as circuit_script
-from neurorules.brian2_continuous import trainer
-from neurorules.brian2_continuous.parts.interpreted import Interpreted
 from neurorules.cli import run
 
 pytest.importorskip("brian2")
@@ -42,17 +41,7 @@ def assert_same(there: dict[str, np.ndarray], ours: dict[str, np.ndarray]) -> No
 
 def in_rounds_of(presentations: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run circuits without a compiler, so many presentations at a time, with few test samples."""
-    load = trainer.load_data
-
-    def fewer(*arguments: object) -> object:
-        data = load(*arguments)  # type: ignore[arg-type]
-        test = data.test.__class__(data.test.samples[:5], data.test.labels[:5], data.test.encoder, data.test.steps)
-        return data.__class__(data.source, data.train, data.validation, test)
-
-    monkeypatch.setattr(trainer, "load_data", fewer)
-    monkeypatch.setattr(trainer, "machine_for", Interpreted)
-    for module in (trainer, circuit_script):
-        monkeypatch.setattr(module, "PRESENTATIONS", presentations)
+    keep_small(monkeypatch, 5, presentations, circuit_script)
 
 
 def train(folder: Path, rule: str, *more: str) -> Path:

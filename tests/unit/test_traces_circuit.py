@@ -11,13 +11,11 @@ import numpy as np
 import pynwb
 import pytest
 from export_readers import READERS
+from small_circuits import keep_small
 
 from neurorules.api import train
-from neurorules.brian2_continuous import trainer
-from neurorules.brian2_continuous.parts.interpreted import Interpreted
 from neurorules.cli import run
 from neurorules.runs.folder import RunFolder
-from neurorules.torch_path.training.batches import load_data
 from neurorules.traces.exporters import export
 from neurorules.traces.store import TraceReader
 
@@ -36,15 +34,7 @@ def folder(
     monkeypatch: pytest.MonkeyPatch, trained: dict[str, Path],
 ) -> Path:  # fmt: skip
     """A copy of a short run of DRTP on Brian2's numpy target, a few test samples."""
-    monkeypatch.setattr(trainer, "machine_for", Interpreted)
-    monkeypatch.setattr(trainer, "PRESENTATIONS", 12)
-
-    def fewer(*arguments: object) -> object:
-        data = load_data(*arguments)  # type: ignore[arg-type]
-        test = data.test.__class__(data.test.samples[:20], data.test.labels[:20], data.test.encoder, data.test.steps)
-        return data.__class__(data.source, data.train, data.validation, test)
-
-    monkeypatch.setattr(trainer, "load_data", fewer)
+    keep_small(monkeypatch, 20, 12)
     if request.param not in trained:
         trained[request.param] = tmp_path_factory.mktemp(request.param) / "r"
         train(**SMALL, rule="drtp", neuron=request.param, out=trained[request.param])
