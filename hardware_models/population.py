@@ -168,7 +168,7 @@ def numbers_of(chip: str, layer: str, neuron: Neuron[Any]) -> Numbers:
     if not isinstance(neuron, LeakyIntegrator | SynapticIntegrator | LeakyReadout):
         raise UserError(
             f"{chip} has no neuron like '{type(neuron).__name__}' of layer '{layer}'. Use lif, if or cuba_lif (and "
-            f"leaky_readout), or the option neurons=float"
+            f"leaky_readout), or --hardware {chip.lower()}:neurons=float"
         )
     beta, alpha = neuron.beta, neuron.current_decay
     theta = None if isinstance(neuron, LeakyReadout) else neuron.v_threshold

@@ -15,11 +15,9 @@ from torch import Tensor
 
 from hardware_models.loihi.cuba_lif import CubaLif, CubaState
 from hardware_models.loihi.widths import CURRENT_DECAY_OFFSET, LIMIT, SHIFT, THRESHOLD_BITS, UNITY
+from hardware_models.population import numbers_of
 from neurorules.contracts.neuron import Gates, Neuron, Observed
 from neurorules.language.errors import UserError
-from neurorules.neurons._leaky import LeakyIntegrator
-from neurorules.neurons._synaptic import SynapticIntegrator
-from neurorules.neurons.leaky_readout import LeakyReadout
 
 HIGHEST_THRESHOLD = (1 << THRESHOLD_BITS) - 1
 LARGEST_CURRENT = 1 << 30
@@ -120,17 +118,8 @@ def on_loihi(layer: str, neuron: Neuron[Any], units: int) -> LoihiNeuron:
     Raises:
         UserError: a neuron that Loihi does not have, or a threshold that its register does not hold.
     """
-    if not isinstance(neuron, LeakyIntegrator | SynapticIntegrator | LeakyReadout):
-        raise UserError(
-            f"Loihi has no neuron like '{type(neuron).__name__}' of layer '{layer}'. Use lif, if or cuba_lif (and "
-            f"leaky_readout), or --hardware loihi:neurons=float"
-        )
-    beta, alpha = neuron.beta, neuron.current_decay
-    theta = HIGHEST_THRESHOLD / units if isinstance(neuron, LeakyReadout) else neuron.v_threshold
-    if isinstance(beta, Tensor) or isinstance(alpha, Tensor) or isinstance(theta, Tensor):
-        raise UserError(f"layer '{layer}': a group of Loihi's neurons shares decays and threshold. Give one of each")
-    if not isinstance(neuron, LeakyReadout) and neuron.reset == "none":
-        raise UserError(f"layer '{layer}': Loihi resets a neuron that fires, and reset=none does not. Use reset=zero")
+    beta, alpha, threshold = numbers_of("Loihi", layer, neuron)
+    theta = HIGHEST_THRESHOLD / units if threshold is None else threshold
     mantissa = round(theta * units)
     if not 1 <= mantissa <= HIGHEST_THRESHOLD:
         raise UserError(

@@ -69,7 +69,7 @@ def run_all(
     """
     check_range("--jobs", jobs, Jobs)
     apart = jobs > 1 or dask is not None
-    tasks = [(replace(config, threads=threads_of(config, folder, apart)), folder) for config, folder in tasks]
+    tasks = [(replace(config, threads=threads_begun_with(config, folder, apart)), folder) for config, folder in tasks]
     if apart:
         tasks = [(config, folder.absolute()) for config, folder in tasks]
         data_dir = data_dir.absolute() if isinstance(data_dir, Path) else data_dir
@@ -92,7 +92,7 @@ def run_all(
         ) from None
 
 
-def threads_of(config: SettledConfig, folder: Path, apart: bool) -> int | None:
+def threads_begun_with(config: SettledConfig, folder: Path, apart: bool) -> int | None:
     """The number of threads of one run: what is asked for, else what it was begun with, else one beside other runs.
 
     Args:
