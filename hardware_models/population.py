@@ -62,7 +62,7 @@ class Population(ABC):
         """
 
     def initial(self, like: Tensor) -> Registers:
-        """A population at rest.
+        """The registers of a population at rest.
 
         Args:
             like: any tensor of the population's shape, on its device.

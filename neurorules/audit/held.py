@@ -167,7 +167,7 @@ def disturb_averages(learner: RecordingLearner, layer: str, generator: torch.Gen
 
 
 def noise_like(value: Float[Tensor, "*shape"], generator: torch.Generator) -> Float[Tensor, "*shape"]:
-    """Draw N(0, 1).
+    """Draw standard normal numbers in the shape of a tensor.
 
     Args:
         value: a tensor whose shape and type the noise has.

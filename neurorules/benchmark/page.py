@@ -26,7 +26,7 @@ AUDIT = (
 
 
 def page_of(content: Mapping[str, Any]) -> str:
-    """The page, in Markdown.
+    """Write the page of a benchmark in Markdown.
 
     Args:
         content: what `benchmark.json` holds.

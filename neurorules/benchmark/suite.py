@@ -40,7 +40,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Suite:
-    """Tasks that belong together.
+    """Tasks that belong together and stand in one table of the benchmark.
 
     Args:
         title: the line above the table.

@@ -65,7 +65,7 @@ class Brian2Circuit:
         return {f"{part}.{name}": np.array(getattr(parts[part], name)) for part, name in names}
 
     def set_weights(self, weights: Mapping[str, np.ndarray]) -> None:
-        """Replace weights and biases.
+        """Replace weights and biases of the circuit in the user's session.
 
         Args:
             weights: all of them, with the names and shapes of `weights()`.

@@ -65,7 +65,7 @@ def presented(config: SettledConfig, plan: Plan, data: TrainingData, epoch: int)
 
 @dataclass
 class CircuitRun:
-    """One training run.
+    """A run of training in continuous time, which can stop and go on.
 
     Args:
         config: configuration of the run.

@@ -84,7 +84,7 @@ class Written(NamedTuple):
 
 
 def write(script: Script) -> Written:
-    """Write a script.
+    """Write the text of a program and the arrays that stand beside it.
 
     Args:
         script: what it consists of.

@@ -69,13 +69,13 @@ class Parts:
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
 
     def clock(self, key: str) -> Iterator[str]:
-        """Write a clock."""
+        """The lines that make a clock of the model."""
         spec = self.model.clocks[key]
         name = "" if spec.name is None else f', name="{spec.name}"'
         yield f"{key} = Clock({number(spec.dt_ms)}*ms{name})"
 
     def table(self, spec: TableSpec) -> Iterator[str]:
-        """Write a table."""
+        """The lines that make a table of the model, a `TimedArray`."""
         values = self.sources.get(spec.name) or self._stored(spec.name, spec.values)
         yield f'{symbol_of(spec.name)} = TimedArray({values}, dt={number(spec.dt_ms)}*ms, name="{spec.name}")'
 
@@ -126,7 +126,7 @@ class Parts:
         yield from self._inside(symbol, spec)
 
     def monitor(self, spec: MonitorSpec) -> Iterator[str]:
-        """Write a monitor."""
+        """The lines that make a monitor of the model."""
         symbol, source = symbol_of(spec.name), symbol_of(spec.source)
         if not spec.variables:
             yield f'{symbol} = SpikeMonitor({source}, name="{spec.name}")'

@@ -18,7 +18,7 @@ Values = Mapping[str, float | np.ndarray]
 
 @dataclass(frozen=True)
 class ClockSpec:
-    """A `Clock`.
+    """What Brian2 needs for a `Clock`.
 
     Args:
         dt_ms: length of its step in ms, > 0.
@@ -31,7 +31,7 @@ class ClockSpec:
 
 @dataclass(frozen=True)
 class TableSpec:
-    """A `TimedArray`.
+    """What Brian2 needs for a `TimedArray`.
 
     Args:
         name: of the Brian2 object.
@@ -98,7 +98,7 @@ class SumSpec:
 
 @dataclass(frozen=True)
 class GroupSpec:
-    """A `NeuronGroup`.
+    """What Brian2 needs for a `NeuronGroup`, and what is to happen to it at each step.
 
     Args:
         name: of the Brian2 object.
@@ -184,7 +184,7 @@ class MonitorSpec:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A whole model.
+    """All objects of a model, as data from which they are built, or written as a program.
 
     Args:
         clocks: its clocks by key; "step" is that of the integration.

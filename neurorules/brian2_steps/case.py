@@ -141,7 +141,7 @@ class Case:
 
     @property
     def samples(self) -> int:
-        """Number of samples B."""
+        """Number of samples that the case presents, B."""
         if self.spikes is not None:
             return self.spikes.shape[0 if self.spikes.ndim == len(self.network.input_shape) + 1 else 1]
         return 0 if self.injected is None else self.injected.shape[0]

@@ -182,7 +182,7 @@ class _Writer:
         return text if samples == 1 else f"np.tile({text}, {samples})"
 
     def results(self) -> dict[str, str]:
-        """The parameters, by name."""
+        """What the program saves at its end: the text of each parameter, by name."""
         return {name: f'parameters["{name}"]' for name in self.owned}
 
     def script(self, about: tuple[str, ...], steps: int) -> Script:

@@ -52,7 +52,7 @@ class Act:
 
 @dataclass(frozen=True)
 class Units:
-    """A population of units.
+    """A population of alike units of a circuit: their equations, when they spike, and what is recorded of them.
 
     Args:
         name: of the Brian2 object.

@@ -11,7 +11,7 @@ LOST = "var(--bad)"
 
 
 def by_device(rules: Sequence[str], devices: Sequence[str]) -> Spec:
-    """Specify the chart.
+    """Specify the chart of rules beside devices.
 
     Args:
         rules: names without a device, from top to bottom.
