@@ -91,7 +91,7 @@ class _Builder:
             for event in ("pre", "post")
         }
         late = [one.name for one in spec.pathways if one.event == "pre"] if spec.delay_ms else []
-        delays = {"delay": {name: spec.delay_ms * self.brian2.ms for name in late}} if late else {}
+        delays = {"delay": dict.fromkeys(late, spec.delay_ms * self.brian2.ms)} if late else {}
         synapses = self.brian2.Synapses(
             parts[spec.source], parts[spec.target], "\n".join(spec.equations), on_pre=events["pre"],
             on_post=events["post"], namespace=self._namespace(spec.tables), clock=self.clocks[spec.clock],

@@ -39,6 +39,7 @@ class Brian2Network:
         steps: time steps T of a sample.
         samples: number of samples B.
         lags: the step of the network in which each layer takes its first step, by name.
+        layers: the numbers that the objects were built from.
     """
 
     network: Any
@@ -51,7 +52,7 @@ class Brian2Network:
     steps: int
     samples: int
     lags: dict[str, int]
-    layers: tuple[OrdinaryLayer, ...] = field(repr=False)
+    layers: Any = field(repr=False)
 
     def spikes(self, layer: str) -> np.ndarray:
         """Read which neurons of a layer have spiked in the steps of each sample, counted as torch counts them.
@@ -169,7 +170,7 @@ def script_of_ordinary(case: Case, steps: int, about: tuple[str, ...]) -> Script
         results[f"{layer.name}.neuron"] = f"np.array({monitor}.i)"
     first = ", ".join(f"{layer.name} in step {layer.lag}" for layer in layers)
     timing = (
-        f"{shown.samples} samples of {steps} steps follow each other, one every {shown.period} steps, and membranes are put "
+        f"{shown.samples} samples of {steps} steps follow each other, one every {shown.period} steps. Membranes go "
         f"to rest between them. The first step of the first sample is taken by {first}."
     )
     return Script(
@@ -181,7 +182,7 @@ def script_of_ordinary(case: Case, steps: int, about: tuple[str, ...]) -> Script
         ending=(
             "for name, values in learned.items():",
             '    if name.endswith(".neuron"):',
-            '        print(f"{name.removesuffix(\'.neuron\')}: {len(values)} spikes")',
+            "        print(f\"{name.removesuffix('.neuron')}: {len(values)} spikes\")",
         ),
     )
 

@@ -124,11 +124,11 @@ def _layer(
     dynamics, beta = _dynamics(layer), np.asarray(_numbers(layer)["beta"], dtype=np.float64)
     spiking, counts = layer.neuron.spiking, not layer.neuron.spiking and bool((beta == 0).all())
     beta = np.ones(()) if counts else beta
-    if (beta == 0).any() or (0 < (beta == 1).sum() < beta.size):
-        raise _refused(
-            layer, "a membrane that forgets all within a step (beta = 0)" if (beta == 0).any() else
-            "neurons with and without a leak", "a spike that arrives after the threshold acts one step later"
-        )  # fmt: skip
+    if (beta == 0).any():
+        why = "what a spike adds would be gone before the next step compares it with the threshold"
+        raise _refused(layer, "a membrane that forgets all within a step (beta = 0)", why)
+    if 0 < (beta == 1).sum() < beta.size:
+        raise _refused(layer, "neurons with and without a leak", "they have one equation")
     leaks = bool((beta < 1).all())
     share = 1 - beta if leaks else np.ones(())
     gain = np.ones(prod(layer.shape)) if norm is None else norm.gain
@@ -142,7 +142,7 @@ def _layer(
         source = index if recurrent else afferent.source
         if values and lags[index] > 1:
             raise _refused(layer, "graded input beside other layers", "synapses of graded input have no delay")
-        wiring, weights = _wired(layer, afferent, parameters, sends_spikes=not values)
+        wiring, weights = _wired(layer, afferent, parameters)
         scale = (gain / np.broadcast_to(share if values else beta, (prod(layer.shape),)))[wiring.post]
         synapses.append(
             OrdinarySynapses(
@@ -166,7 +166,10 @@ def _dynamics(layer: Layer) -> Dynamics:
     """The leaky integrator that a layer's neurons are."""
     dynamics = layer.neuron.dynamics()
     if dynamics is None:
-        raise _refused(layer, "other neurons than lif and if without a refractory period", "their step has no such map")
+        raise _refused(
+            layer, f"neurons of the kind {type(layer.neuron).__name__}",
+            "the map is that of lif and if without a refractory period, and of the read-out",
+        )  # fmt: skip
     return dynamics
 
 
@@ -174,7 +177,7 @@ def _numbers(layer: Layer) -> Mapping[str, Number]:
     return layer.neuron.brian2().numbers
 
 
-def _wired(layer: Layer, afferent: Input, parameters: Arrays, sends_spikes: bool) -> tuple[Wiring, np.ndarray]:
+def _wired(layer: Layer, afferent: Input, parameters: Arrays) -> tuple[Wiring, np.ndarray]:
     """The synapses of a connection and their weights; those of pools before it become part of them."""
     if afferent.connection.efficacy is not None:
         raise _refused(layer, "synapses with short-term plasticity", "what they transmit is no sum of spikes")
@@ -196,6 +199,5 @@ def _wired(layer: Layer, afferent: Input, parameters: Arrays, sends_spikes: bool
 
 def _refused(layer: Layer, what: str, why: str) -> UserError:
     return UserError(
-        f"layer '{layer.name}' has {what}, which an ordinary Brian2 network does not: {why}. Leave --as ordinary out; "
-        f"the stepped model runs it"
+        f"layer '{layer.name}' has {what}, and an ordinary Brian2 network cannot have that: {why}. Use --as stepped"
     )

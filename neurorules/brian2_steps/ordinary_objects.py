@@ -1,4 +1,4 @@
-"""The Brian2 objects of a trained network with dv/dt equations, synapses that add at spikes, and the default schedule."""
+"""The Brian2 objects of a trained network: dv/dt equations, synapses that add at spikes, the default schedule."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ SCHEDULE = {
 }
 """Brian2's default slots, and what happens there, for a reader."""
 NOTES = {
-    "v": "membrane; the threshold is v_threshold",
+    "v": "membrane",
+    "v_threshold": "above it comes a spike",
     "tau": "time constant of the membrane in ms",
     "bias": "potential to which the bias drives the membrane",
     "v_start": "membrane one step before the first of a sample",
@@ -118,12 +119,13 @@ def ordinary_objects(layers: Sequence[OrdinaryLayer], shown: Shown, step_ms: flo
 
 def _input(size: int, graded: bool) -> GroupSpec:
     symbol = f"{TABLE}(t, i)"
+    what = "of which each has a value at each step" if graded else "which spike as the table says"
     return GroupSpec(
         INPUT,
         size,
         ("a : 1",) if graded else (f"a = {symbol} : 1",),
         "step",
-        note=f"{size} inputs, {'of which each has a value at each step' if graded else 'which spike as the table says'}",
+        note=f"{size} inputs, {what}",
         threshold=None if graded else "a > 0",
         regular=(RegularSpec(f"{INPUT}_reads", (f"a = {symbol}",), "start", 0, "step"),) if graded else (),
         tables=(TABLE,),
@@ -134,7 +136,7 @@ def _group(layer: OrdinaryLayer, shown: Shown, step_ms: float) -> GroupSpec:
     """A population: its equation, its threshold and reset, and the rest before each sample."""
     graded = any(one.graded for one in layer.synapses)
     drive = "bias + I_in" if graded else "bias"
-    equations = [f"dv/dt = ({f'{drive} - v' if layer.leaks else drive})/(tau*ms) : 1"]
+    equations = [f"dv/dt = ({drive}{' - v' if layer.leaks else ''})/(tau*ms) : 1"]
     equations += ["I_in : 1"] if graded else []
     equations += ["tau : 1 (constant)", "bias : 1 (constant)", "v_start : 1 (constant)"]
     # A step that does not leak adds the bias once: its time constant is the step itself.
