@@ -14,7 +14,7 @@ import torch
 
 from neurorules.brian2_steps.trained import numbers_of
 from neurorules.cli import run
-from neurorules.exchange.sonata import write_network
+from neurorules.exchange.sonata import Edges, Nodes, write_network
 from neurorules.runner.sonata_network import edges_of, nodes_of
 from neurorules.torch_path.training.learner import Learner
 
@@ -122,6 +122,17 @@ def test_a_convolution_has_its_own_edges_and_indices_are_those_of_libsonata(tmp_
     with h5py.File(tmp_path / "edges.h5") as file:
         for name, values in ours.items():
             assert np.array_equal(file[f"edges/hidden1_ff/indices/{name}"][:], values), name
+
+
+def test_edges_in_any_order_keep_their_weights(tmp_path: Path) -> None:
+    pre, post, weights = np.array([2, 0, 1, 1]), np.array([1, 1, 0, 1]), np.array([0.1, 0.2, 0.3, 0.4])
+    edges = Edges("a_b", "a", "b", pre, post, weights, 1.0)
+    write_network([Nodes("a", 3), Nodes("b", 2, "neurorules:lif")], [edges], tmp_path)
+    there = libsonata.EdgeStorage(str(tmp_path / "edges.h5")).open_population("a_b")
+    everything = there.select_all()
+    ends = zip(there.source_nodes(everything), there.target_nodes(everything), strict=True)
+    found = dict(zip(ends, there.get_attribute("syn_weight", everything), strict=True))
+    assert found == dict(zip(zip(pre, post, strict=True), weights, strict=True))
 
 
 @pytest.mark.parametrize(
