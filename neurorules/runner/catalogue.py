@@ -90,7 +90,10 @@ def _row(kind: str, registry: Registry, name: str) -> dict[str, str]:
 def paths_of(rule: Rule) -> list[str]:
     """The values of `--path` with which `train` learns by a rule: torch, and continuous where it has a circuit."""
     from neurorules.brian2_continuous.checks import plan_of
+    from neurorules.brian2_continuous.circuits import CIRCUITS
 
+    if rule.name in CIRCUITS.modules:  # also where this form of the rule has none
+        return ["torch", "continuous"]
     try:
         plan_of(rule)
     except UserError:

@@ -30,7 +30,10 @@ WITHOUT_CIRCUIT = (
     "bcm bptt clopath dfa eprop etlp fa local_readout oja ostl osttp otpe ottt reward_stdp s_tller sdsp "
     "sign_symmetry spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp"
 )
-NO_CIRCUIT = "has no equations in continuous time; that it is refused is tested in unit/test_continuous_runs.py"
+NO_CIRCUIT = (
+    "has no file with a circuit; what its texts give, or that it is refused, is tested in "
+    "oracle/test_circuits_from_texts.py and unit/test_continuous_runs.py"
+)
 
 LEFT_OUT: dict[str, dict[str, str]] = {
     "test_allowance.py::test_a_signal_is_handed_its_own_and_what_its_needs_buy": {

@@ -77,7 +77,7 @@ def test_a_weight_moves_as_step_by_step(text: str) -> None:
     for steps in (STEPS // 2, STEPS):
         found = in_continuous_time(rule, spikes[:steps], v[:steps])
         # Spikes of the second input and of the neuron coincide: there one change sees the weight after the other.
-        np.testing.assert_allclose(found, weights[steps - 1], rtol=0, atol=1e-9)
+        np.testing.assert_allclose(found, weights[steps - 1], rtol=0, atol=1e-6)
         np.testing.assert_allclose(found[0], weights[steps - 1, 0], rtol=0, atol=1e-13)
 
 
