@@ -43,7 +43,15 @@ class UnitTrace:
 
 
 def decaying(variable: str, tau_ms: float) -> str:
-    """Write the equation of a variable that decays with a time constant in ms, > 0."""
+    """Write the equation of a variable that decays.
+
+    Args:
+        variable: its name.
+        tau_ms: time constant in ms, > 0.
+
+    Returns:
+        A line in Brian2's syntax.
+    """
     return f"d{variable}/dt = -{variable}/({tau_ms!r}*ms) : 1"
 
 
@@ -130,5 +138,13 @@ def _without_spike(expression: Expression) -> Expression | None:
 
 
 def reads(text: str, variable: str) -> bool:
-    """Whether statements of a synapse read a variable of one of its neurons."""
+    """Find whether statements of a synapse read a variable of one of its neurons.
+
+    Args:
+        text: the statements.
+        variable: name of the variable, without a suffix.
+
+    Returns:
+        Whether they do, at either end.
+    """
     return re.search(rf"\b{variable}_(?:pre|post)\b", text) is not None
