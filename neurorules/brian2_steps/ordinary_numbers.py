@@ -14,13 +14,12 @@ from math import prod
 from typing import Literal
 
 import numpy as np
-from scipy.sparse import coo_array
 
 from neurorules.brian2_steps.case import Arrays, LayerNorm
-from neurorules.brian2_steps.wiring import Wiring, pooled, pools_of, wiring_of
+from neurorules.brian2_steps.folded import folded, lags_of, wired
 from neurorules.contracts.neuron import Dynamics
 from neurorules.language.errors import UserError
-from neurorules.network.layer import NETWORK_INPUT, Input, Layer
+from neurorules.network.layer import NETWORK_INPUT, Layer
 from neurorules.network.network import Network
 
 Number = float | np.ndarray
@@ -109,12 +108,11 @@ def ordinary_layers(
     Raises:
         UserError: a layer has no such map; the message names it and says why.
     """
-    lags = {NETWORK_INPUT: 0}
-    layers: list[OrdinaryLayer] = []
-    for index, layer in enumerate(network.layers):
-        lags[index] = 1 + max((lags[one.source] for one in layer.inputs if not one.connection.recurrent), default=0)
-        layers.append(_layer(network, layer, index, parameters, normalisation.get(layer.name), graded, lags))
-    return tuple(layers)
+    lags = lags_of(network)
+    return tuple(
+        _layer(network, layer, index, parameters, normalisation.get(layer.name), graded, lags)
+        for index, layer in enumerate(network.layers)
+    )
 
 
 def _layer(
@@ -131,10 +129,7 @@ def _layer(
         raise _refused(layer, "neurons with and without a leak", "they have one equation")
     leaks = bool((beta < 1).all())
     share = 1 - beta if leaks else np.ones(())
-    gain = np.ones(prod(layer.shape)) if norm is None else norm.gain
-    bias = np.broadcast_to(np.asarray(parameters[layer.bias_name], dtype=np.float64), layer.shape).reshape(-1)
-    if norm is not None:
-        bias = bias - gain * (norm.centre + (0.0 if norm.mean_current is None else norm.mean_current))
+    gain, bias = folded(layer, parameters, norm)
     per_neuron = np.broadcast_to(beta, (prod(layer.shape),))
     synapses = []
     for afferent in layer.inputs:
@@ -142,7 +137,7 @@ def _layer(
         source = index if recurrent else afferent.source
         if values and lags[index] > 1:
             raise _refused(layer, "graded input beside other layers", "synapses of graded input have no delay")
-        wiring, weights = _wired(layer, afferent, parameters)
+        wiring, weights = wired(layer, afferent, parameters)
         scale = (gain / np.broadcast_to(share if values else beta, (prod(layer.shape),)))[wiring.post]
         synapses.append(
             OrdinarySynapses(
@@ -175,26 +170,6 @@ def _dynamics(layer: Layer) -> Dynamics:
 
 def _numbers(layer: Layer) -> Mapping[str, Number]:
     return layer.neuron.brian2().numbers
-
-
-def _wired(layer: Layer, afferent: Input, parameters: Arrays) -> tuple[Wiring, np.ndarray]:
-    """The synapses of a connection and their weights; those of pools before it become part of them."""
-    if afferent.connection.efficacy is not None:
-        raise _refused(layer, "synapses with short-term plasticity", "what they transmit is no sum of spikes")
-    wiring = wiring_of(layer, afferent)
-    weights = np.asarray(parameters[layer.weight_name(afferent)], dtype=np.float64).reshape(-1)[wiring.element]
-    pools = pools_of(layer, afferent, learning=False)
-    if not pools:
-        return wiring, weights
-    matrix = coo_array((weights, (wiring.post, wiring.pre)), (prod(layer.shape), prod(afferent.pre_shape))).tocsr()
-    for pool, shape in reversed(pools):
-        if pool.kind == "max":
-            raise _refused(layer, "a pool that takes the maximum", "synapses add what arrives. Use average pooling")
-        window = pooled(pool, shape)
-        share = np.full(len(window.pre), 1.0 / pool.size**2)
-        matrix = matrix @ coo_array((share, (window.post, window.pre)), (matrix.shape[1], prod(shape))).tocsr()
-    summed = matrix.tocoo()
-    return Wiring(summed.col, summed.row, np.arange(summed.nnz), (summed.nnz,)), summed.data
 
 
 def _refused(layer: Layer, what: str, why: str) -> UserError:
