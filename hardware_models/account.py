@@ -83,7 +83,7 @@ def account(sample: SampleWork, figures: Figures, unpublished: str, widths: Widt
     """
     own = _total([moved(work, widths, work.kind) for work in sample.connections])
     learning = [work for work in sample.connections if work.kind != "none"]
-    backward = _total([moved(work, widths, "backward") for work in learning])
+    moved_globally = _total([moved(work, widths, "backward") for work in learning])
     first = [work for work in sample.connections if work.from_input]
     counts = (
         sum(work.synops for work in sample.connections if not work.from_input),
@@ -95,7 +95,7 @@ def account(sample: SampleWork, figures: Figures, unpublished: str, widths: Widt
         known = figures.get(figure)
         each, state, source = known or (None, "not published", unpublished)
         terms.append(Term(part, name, event, float(count), each, state, source))
-    return Account(tuple(terms), own, backward)
+    return Account(tuple(terms), own, moved_globally)
 
 
 def changes(work: Work) -> float:

@@ -109,12 +109,12 @@ class Account(NamedTuple):
     Args:
         terms: of the energy.
         moved: by the rule that the network learns by.
-        backward: by backpropagation through time on the same network, for comparison.
+        moved_globally: by backpropagation through time on the same network, for comparison.
     """
 
     terms: tuple[Term, ...]
     moved: Bytes
-    backward: Bytes
+    moved_globally: Bytes
 
 
 @runtime_checkable

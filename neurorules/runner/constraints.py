@@ -49,27 +49,81 @@ class Spared:
     observing: bool = False
 
     def init(self, shapes: dict[str, tuple[int, ...]], seed: int) -> State:
-        """Draw the whole device."""
+        """Draw the whole device.
+
+        Args:
+            shapes: shape of each connection's weights, by parameter name.
+            seed: of the run.
+
+        Returns:
+            Its state.
+        """
         return self.device.init(shapes, seed)
 
     def on_parameters(self, state: State, name: str, w: Tensor) -> tuple[Tensor, State]:
-        """Program the whole device."""
+        """Program the whole device.
+
+        Args:
+            state: of the chip.
+            name: of the parameter.
+            w: weights at full precision.
+
+        Returns:
+            What the device stores, and its state.
+        """
         return self.device.on_parameters(state, name, w)
 
     def on_read(self, state: State, name: str, w: Tensor) -> Tensor:
-        """Read weights as the device shows them, spared ones at full precision."""
+        """Read weights as the device shows them, spared ones at full precision.
+
+        Args:
+            state: of the chip.
+            name: of the parameter.
+            w: stored weights.
+
+        Returns:
+            What the network computes with.
+        """
         return self.weights[name] if name in self.weights else self.device.on_read(state, name, w)
 
     def on_update(self, state: State, name: str, w: Tensor, dw: Tensor) -> tuple[Tensor, State]:
-        """Change weights as the whole device does."""
+        """Change weights as the whole device does.
+
+        Args:
+            state: of the chip.
+            name: of the parameter.
+            w: stored weights.
+            dw: the change that is asked for.
+
+        Returns:
+            What the device stores, and its state.
+        """
         return self.device.on_update(state, name, w, dw)
 
     def on_neuron(self, state: State, layer: str, neuron: Neuron[Any]) -> Neuron[Any]:
-        """The device's neurons, those of spared layers the network's own."""
+        """Give a layer the device's neurons, a spared one the network's own.
+
+        Args:
+            state: of the chip.
+            layer: its name.
+            neuron: as the network has it.
+
+        Returns:
+            The neuron.
+        """
         return neuron if layer in self.neurons else Chip(self.device, state).neuron(layer, neuron)
 
     def on_observe(self, state: State, place: Place, v: Tensor) -> Tensor:
-        """Membranes as the device shows them, or as they are."""
+        """Show membranes as the device does, or as they are.
+
+        Args:
+            state: of the chip.
+            place: whose they are.
+            v: membranes, (T, B, *shape).
+
+        Returns:
+            What is seen of them.
+        """
         return v if self.observing else Chip(self.device, state).observed(place, v)
 
 

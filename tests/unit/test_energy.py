@@ -70,7 +70,7 @@ def test_every_device_counts_and_says_whence_its_figures_come(name: str) -> None
     assert all(
         t.source and t.state in states and (t.each_pJ is None) == (t.state == "not published") for t in told.terms
     )
-    assert told.backward.stored > told.moved.stored > 0  # the history of 10 steps beside sums
+    assert told.moved_globally.stored > told.moved.stored > 0  # the history of 10 steps beside sums
 
 
 def test_bytes_of_a_rule_follow_its_kind_and_its_passes() -> None:

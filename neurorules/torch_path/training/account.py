@@ -74,7 +74,7 @@ def _described(account: Account) -> dict[str, Any]:
         "learning": learning,
         "left_out": list(left_out),
         "terms": [{**term._asdict(), "pJ": term.pJ} for term in account.terms if term.times],
-        "learning_bytes": {"rule": account.moved._asdict(), "backward": account.backward._asdict()},
+        "learning_bytes": {"rule": account.moved._asdict(), "backward": account.moved_globally._asdict()},
     }
 
 
