@@ -34,9 +34,10 @@ class Memristor(Accountant):
     Args:
         fit: whose numbers they are (`hardware_models.memristors`): specified, reram, reram_soft, capacitor, ecram or
             ecram_oxide.
-        law: constant, linear, soft_bounds, exponential or power steps; None for the fit's.
+        law: constant, linear, soft_bounds, exponential, power or curve steps; None for the fit's.
         pulse: mean size of a step at 0, over the range, > 0; None for the fit's, like those that follow.
-        bend: `linear`: by what share steps at the bound are smaller than at 0; `power`: the exponent.
+        bend: `linear`: by what share steps at the bound are smaller than at 0; `power`: the exponent;
+            `curve`: NeuroSim's A over Pmax.
         device_spread: of steps and bounds between devices, over their means, >= 0.
         cycle_spread: of a step from pulse to pulse, over its mean, >= 0.
         asymmetry: by what share steps down are smaller than those up (up, where negative).
