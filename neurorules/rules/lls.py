@@ -44,9 +44,10 @@ def lls(
                 "dense layers are compared whole; the paper averages neighbours to a few features",
                 "maps are averaged to 4 x 4 at most before they are compared, as in the paper",
                 "patterns begin at n = 1; at the paper's n = 0 all of them are 0, so that a neuron is taught nothing",
+                "a layer's activity is divided by its length, or by that of one spike where it is silent",
                 "the read-out learns by the delta rule",
-                "Adam, and streaming normalisation, which centres and decorrelates the update (norm none: neither); the "
-                "paper has batch normalisation and AdamW without a schedule",
+                "Adam, and streaming normalisation, which centres and decorrelates the update (norm none: neither); "
+                "the paper has batch normalisation and AdamW without a schedule",
             ),
             link="https://arxiv.org/abs/2405.15868",
         ),

@@ -61,8 +61,8 @@ def tess(
                 "leaks are fixed; the paper learns them",
                 "patterns begin at n = 1; at the paper's n = 0 all of them are 0, so that a neuron is taught nothing",
                 "the read-out learns by the delta rule",
-                "Adam, and streaming normalisation, which centres and decorrelates the update (norm none: neither); the "
-                "paper standardises weights",
+                "Adam, and streaming normalisation, which centres and decorrelates the update (norm none: neither); "
+                "the paper standardises weights",
             ),
             link="https://arxiv.org/abs/2502.01837",
             constants={"a_post": "1, on images; 0 on events", "slopes": "0.621 ms, a decay of 0.2 in a step"},

@@ -1,4 +1,4 @@
-"""What a read-out of a layer's own compares: rows of features and targets, of a trial's mean or of each of its steps."""
+"""What a layer's own read-out compares: rows of features and targets, of a trial's mean or of each step."""
 
 from __future__ import annotations
 

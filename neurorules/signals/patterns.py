@@ -9,7 +9,6 @@ from typing import Literal
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
@@ -33,19 +32,20 @@ Gains = Literal["none", "class", "matrix"]
 @ranged("signal 'patterns'")
 @dataclass(frozen=True)
 class Patterns(Signal):
-    """m_l = dL/dz B^T (softmax(B z / tau) - y*) / tau, with z the layer's spikes, b_c[n] = sin(f_c n) for n = 1 .. N, and
-    f_c evenly from 50 to 512. For several labels the softmax is a sigmoid for each.
+    """m_l = dL/ds: L the cross-entropy of B z / tau, z the layer's spikes s, whole or divided by their length |s|.
 
-    Nothing of B is stored or learned: it is made anew from the layer's size. Source: Apolinario, Roy & Roy 2025, whose n
-    begins at 0, where every wave is 0 and a neuron is taught nothing.
+    Row c of B is sin(f_c n) over the neurons n = 1 .. N, with f_c in equal steps from 50 to 512. Nothing of B is stored
+    or learned: it is made anew from the layer's size. For several labels, L is the cross-entropy of a sigmoid of each.
+    Source: Apolinario, Roy & Roy 2025, whose n begins at 0, where every wave is 0 and a neuron is taught nothing.
 
     Args:
         waves: sine, or square, for its sign.
-        lengths: unit, for z / |z| (LLS); or mean, for z itself and B divided by its N columns (TESS).
+        lengths: unit, for z = s / |s| (LLS), where |s| of a silent layer is that of one spike; or mean, for z = s and B
+            divided by N (TESS).
         tau: temperature, > 0.
         gains: none; class, for scores that are multiplied by a learned number of each class (LLS-M); or matrix, by a
             learned matrix (LLS-MxM).
-        errors: whether z is the mean of the trial, or the spikes of each step, whose errors are averaged over the
+        errors: whether s is the mean of the trial, or the spikes of each step, whose errors are averaged over the
             steps. It is the step where the scores are those of the last steps.
     """
 
@@ -128,7 +128,11 @@ class Patterns(Signal):
         own = own_rows(view, classes)
         patterns = self.rows(classes, feature_count(view.layer.shape), own.features)
         unit = self.lengths == "unit"
-        z = functional.normalize(own.features, dim=1) if unit else own.features
+        # A layer of no spike is divided by the length of one spike.
+        floor = 1.0 if self.errors == "step" else 1 / view.steps
+        length = own.features.norm(dim=1, keepdim=True)
+        length = torch.where(length > 0, length, floor)
+        z = own.features / length if unit else own.features
         scores = z @ patterns.T
         gain = parameters[name] if self.gains != "none" else None
         gained = scores if gain is None else scores * gain if gain.ndim == 1 else scores @ gain
@@ -139,11 +143,8 @@ class Patterns(Signal):
             error = error * gain if gain.ndim == 1 else error @ gain.T
         to_z = error @ patterns
         if unit:
-            length = own.features.norm(dim=1, keepdim=True).clamp(min=EPSILON)
             to_z = (to_z - z * (z * to_z).sum(1, keepdim=True)) / length
         return ThirdFactor({"input": own.third_factor(to_z)}, gradients, {})
 
 
-EPSILON = 1e-12
-"""Shortest length that a layer's activity is divided by, as in torch.nn.functional.normalize."""
 ENTRY = Patterns
