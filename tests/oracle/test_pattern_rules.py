@@ -10,12 +10,13 @@ import torch
 from by_hand import CLASSES, SAMPLES, STEPS, Array, Hand, assert_gradients, assert_m, batch, psi, softmax
 from torch.nn import functional
 
-from neurorules import Learner
+from neurorules import Learner, Series
 from neurorules.language.errors import UserError
 from neurorules.network.model import build_model
 from neurorules.network.network import build_network
 from neurorules.rules import RULES
 from neurorules.signals import SIGNALS
+from neurorules.torch_path.trial.learn import learn_trial
 
 X, LABELS = batch()
 
@@ -124,3 +125,16 @@ def test_a_layer_too_small_for_its_waves_is_refused() -> None:
         build_model(build_network("2", (5,), 10), RULES.make("tess"))
     with pytest.raises(UserError, match="cannot learn values.*Use a rule that can"):
         build_model(build_network("20", (5,), 10), RULES.make("lls"), task="regression")
+
+
+@pytest.mark.parametrize("rule", ["tess", "local_readout"])
+def test_windows_count_the_last_steps_of_the_trial_and_not_their_own(rule: str) -> None:
+    hand = Hand(rule, neuron="lif:beta=0.8", last_steps=3)
+    whole = hand.trial(X, LABELS)
+    drive, labels = Series(torch.from_numpy(X), False), torch.from_numpy(LABELS)
+    for window in (1, 2, 3):
+        part = learn_trial(
+            hand.learner.model, hand.learned, drive, STEPS, labels, torch.Generator().manual_seed(0), window
+        )
+        for name, gradient in whole.gradients.items():
+            assert (part.gradients[name] - gradient).abs().max() < 1e-12, (window, name)
