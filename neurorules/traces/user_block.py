@@ -11,6 +11,7 @@ from pathlib import Path
 
 import h5py
 
+from neurorules.disk.hdf5 import open_while_written
 from neurorules.language.errors import UserError
 
 USER_BLOCK = 512
@@ -46,11 +47,12 @@ def open_trace(path: Path) -> h5py.File:
     with path.open("rb") as file:
         head = file.read(USER_BLOCK)
     if not head.startswith(MARK):  # a trace of format 2, or no trace
-        return h5py.File(path, "r", swmr=len(head) > CONSISTENCY_FLAGS and head[8] == 3 and head[CONSISTENCY_FLAGS] > 0)
+        unclosed = len(head) > CONSISTENCY_FLAGS and head[8] == 3 and head[CONSISTENCY_FLAGS] > 0
+        return open_while_written(path) if unclosed else h5py.File(path, "r")
     state, size = head.split(b"\n")[0].decode("ascii").split()[1:]
     if state not in (OPEN, CLOSED):
         raise ValueError(f"the first line says '{state}'")
     length = path.stat().st_size
     if length < int(size):
         raise UserError(f"{path} is cut off: it has {length} of {int(size)} bytes. Copy it again, or record it again")
-    return h5py.File(path, "r", swmr=state == OPEN)
+    return open_while_written(path) if state == OPEN else h5py.File(path, "r")
