@@ -45,6 +45,7 @@ def tess(
             *DELTA_RULE,
         ),
         signal=SignalSpec("patterns", {"waves": waves, "lengths": "mean", "tau": tau, "errors": "step"}),
+        errors="step",
         constants={"a_post": a_post} if a_post else {},
         traces=(Trace("slopes", l_post, "psi(v)"),) if a_post else (),
         eligibilities=(Eligibility("x", l_pre, CENTRED),),
