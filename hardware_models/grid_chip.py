@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from hardware_models.account import Accountant
 from hardware_models.chip import generator_of
 from hardware_models.grid import Grid, Rounding, updated
 from neurorules.contracts.device_hooks import Codes
 
 
-class GridChip(ABC):
+class GridChip(Accountant, ABC):
     """A device whose stored weights lie on a grid, of which it says the step and the ends for each connection.
 
     A device is a frozen dataclass of its own settings. It brings `on_parameters`, and hooks of its own where it does

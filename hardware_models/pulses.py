@@ -1,7 +1,10 @@
 """How much one pulse moves a memristive synapse, and what a train of pulses does.
 
 Values x are in units of the range for which a fit is given, in which it lies between about -1 and 1. Source of all
-forms: the code of aihwkit 1.1.0, `rpucuda` (Rasch et al. 2021, arxiv.org/abs/2104.02184).
+forms but `curve`: the code of aihwkit 1.1.0, `rpucuda` (Rasch et al. 2021, arxiv.org/abs/2104.02184). `curve` is
+that of NeuroSim's MLP simulator V3.0 (`Cell.cpp`, `formula.cpp`), whose conductance behind P of Pmax pulses is
+
+    G(P) = B (1 - exp(-P / A)) + Gmin,   B = (Gmax - Gmin) / (1 - exp(-Pmax / A))
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-Law = Literal["constant", "linear", "soft_bounds", "exponential", "power"]
+Law = Literal["constant", "linear", "soft_bounds", "exponential", "power", "curve"]
 LONGEST = 20.0
 """Length of the longest train that is followed, in pulses of the mean size that cross a range of 1. Longer ones leave a
 synapse where its law leads in the end."""
@@ -22,7 +25,8 @@ class Steps(NamedTuple):
 
     Args:
         law: which one.
-        up, down: `linear`: by what share of a step at 0 steps shrink towards the bound; `power`: the exponents.
+        up, down: `linear`: by what share of a step at 0 steps shrink towards the bound; `power`: the exponents;
+            `curve`: A over Pmax, > 0, the smaller the more it bends.
         a, b: `exponential`: z = 2 x / (high - low) a + b.
         amount_up, amount_down, rate_up, rate_down: `exponential`: y = max(1 - amount exp(+-rate z), 0) of a step.
         additive: whether the noise of a cycle is that of a step at 0 wherever x is, and not in proportion to the step.
@@ -88,8 +92,17 @@ def mean_step(steps: Steps, own: Synapses, x: Tensor, up: Tensor) -> Tensor:
         width = own.high - own.low
         rise = rise * ((own.high - x) / width).clamp(min=0) ** own.bend_up
         fall = fall * ((x - own.low) / width).clamp(min=0) ** own.bend_down
+    elif steps.law == "curve":
+        rise = _along_curve(x - own.low, own.high - own.low, rise, own.bend_up)
+        fall = _along_curve(own.high - x, own.high - own.low, fall, own.bend_down)
     live = torch.where(up, own.rise, own.fall) > 0  # the bounds of a dead one lie together, where laws divide by 0
     return torch.where(live, torch.where(up, rise, -fall), torch.zeros_like(x))
+
+
+def _along_curve(gone: Tensor, width: Tensor, step: Tensor, bend: Tensor) -> Tensor:
+    """The step of `curve` from where a synapse is on its way through the range; 1 / Pmax is the mean step over it."""
+    end = width / (1 - torch.exp(-1 / bend))  # B: where pulses would lead without the bound
+    return (end - gone) * (1 - torch.exp(-step / (width * bend)))
 
 
 def end_of(steps: Steps, own: Synapses, x: Tensor, up: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ from hardware_models.grid_chip import GridChip
 from hardware_models.mismatch import log_normal_gain
 from hardware_models.readout_noise import at_each_step, generator_at
 from hardware_models.rounding import half_away
+from hardware_models.traffic import Widths
 from neurorules.contracts.device_hooks import Place
 from neurorules.language.ranges import NonNegative, Positive, Whole, ranged
 
@@ -65,6 +67,12 @@ class Brainscales2(GridChip):
     rounding: Rounding = "stochastic"
     chip: Whole | None = None
     seed_offset: ClassVar[int] = 8_000_009
+    constraints: ClassVar[Mapping[str, str]] = {
+        "mismatch of synapses": "cv=0", "mismatch of neurons": "neuron_cv=0", "noise of the read-out": "adc_noise=0",
+        "spread of the read-out": "adc_cv=0:adc_offset=0",
+    }  # fmt: skip
+    unpublished: ClassVar[str] = "no energy of an operation is published for the chip as modelled here"
+    widths: ClassVar[Widths] = Widths(weight=12 / 8, state=1.0, trace=1.0)
 
     def init(self, shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Any]:
         """Draw the fixed patterns of one chip.

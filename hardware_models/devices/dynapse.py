@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from hardware_models.account import Accountant
 from hardware_models.chip import generator_of, room_of
 from hardware_models.mismatch import log_normal_gain
 from neurorules.language.ranges import NonNegative, Positive, Whole, ranged
@@ -18,7 +20,7 @@ SEED_OFFSET = 6_000_101
 
 @ranged("device 'dynapse'")
 @dataclass(frozen=True)
-class Dynapse:
+class Dynapse(Accountant):
     """stored = clip(asked, -L, L); read = stored * gain of the synapse * gain of the neuron. Precision is not limited.
 
     Gains are log-normal of mean 1, since currents are positive. A neuron's gain stands for all that mismatch does to
@@ -41,6 +43,8 @@ class Dynapse:
     headroom: Positive = 4.0
     chip: Whole | None = None
     ideal: ClassVar[str] = "cv=0:neuron_cv=0"
+    constraints: ClassVar[Mapping[str, str]] = {"mismatch of synapses": "cv=0", "mismatch of neurons": "neuron_cv=0"}
+    unpublished: ClassVar[str] = "mismatch alone is modelled here, and no energy"
 
     def init(self, shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Any]:
         """Draw the gains of one chip.

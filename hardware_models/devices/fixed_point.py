@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
+from hardware_models.account import Accountant, Figure, Figures, account
 from hardware_models.chip import generator_in, generator_of, room_of
 from hardware_models.mismatch import log_normal_gain
 from hardware_models.rounding import nearest, saturate, short_step, stochastic
+from hardware_models.traffic import Widths
+from neurorules.contracts.device_account import Account, SampleWork
 from neurorules.contracts.device_hooks import Codes
 from neurorules.language.ranges import NonNegative, Positive, Range, Whole, ranged
 
@@ -21,11 +25,14 @@ SEED_OFFSET = 4_000_037
 READ_PJ_A_BIT, ADD_PJ_A_BIT = 10 / 64, 0.03 / 8
 """Energy of reading and of adding one bit, in pJ. At 45 nm, reading 64 bits from a memory of 8 KB takes 10 pJ, and
 adding 8 bits 0.03 pJ. Source: M. Horowitz, ISSCC 2014."""
+CHANGE_PJ = 0.23
+"""A product of 8 bits and an addition, which make a weight's change; memory stands apart. Source as above."""
+HOROWITZ = ("estimated", "Horowitz, ISSCC 2014, 45 nm, 0.9 V")
 
 
 @ranged("device 'fixed_point'")
 @dataclass(frozen=True)
-class FixedPoint:
+class FixedPoint(Accountant):
     """stored = step * code, with codes in -2^(b-1) .. 2^(b-1) - 1;  read = stored * gain.
 
     Args:
@@ -53,6 +60,7 @@ class FixedPoint:
     power_of_two: bool = False
     chip: Whole | None = None
     ideal: ClassVar[str] = "bits=16:cv=0"
+    constraints: ClassVar[Mapping[str, str]] = {"bits of weights": "bits=16", "mismatch": "cv=0"}
 
     def init(self, shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Any]:
         """Draw the gains of one chip.
@@ -128,6 +136,21 @@ class FixedPoint:
             The energy of the sample in pJ.
         """
         return synops * self.bits * (READ_PJ_A_BIT + ADD_PJ_A_BIT)
+
+    def account(self, sample: SampleWork) -> Account:
+        """Count a sample's events and what they take, in the logic and memory of 45 nm.
+
+        Args:
+            sample: what happens in it.
+
+        Returns:
+            Terms of energy with the source of each figure, and the bytes of learning.
+        """
+        byte = Figure(8 * READ_PJ_A_BIT, HOROWITZ[0], f"{HOROWITZ[1]}: a memory of 8 KB, written as it is read")
+        synop = Figure(self.energy_pJ(0, 1), HOROWITZ[0], f"{HOROWITZ[1]}: {self.bits} bits read and added")
+        change = Figure(CHANGE_PJ, HOROWITZ[0], f"{HOROWITZ[1]}: a product of 8 bits and an addition")
+        figures: Figures = {"synop": synop, "weight_update": change, "byte_read": byte, "byte_written": byte}
+        return account(sample, figures, self.unpublished, Widths(weight=self.bits / 8))
 
     def on_update(self, state: dict[str, Any], name: str, w: Tensor, dw: Tensor) -> tuple[Tensor, dict[str, Any]]:
         """Add a rounded number of steps to the codes. A change of 0 leaves the weights as they are.

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
+from hardware_models.account import Accountant, Figure, Figures
 from hardware_models.chip import generator_in, generator_of, room_of
 from hardware_models.loihi.fit import misfits
 from hardware_models.loihi.neuron import HIGHEST_THRESHOLD, on_loihi
 from hardware_models.loihi.synapse import SignMode, Synapse
 from hardware_models.rounding import nearest, stochastic
+from hardware_models.traffic import Widths
 from neurorules.contracts.device_hooks import Codes, Misfit
 from neurorules.contracts.neuron import Neuron
 from neurorules.contracts.parameter_key import key_of
@@ -32,13 +34,20 @@ ACTIVE_PJ, IDLE_PJ = 81.0, 52.0
 """An update of a neuron that fires or is driven, and of one at rest, in every step. Source and status as above."""
 EXPONENTS = (-8, 7)
 """The exponents of a population of synapses. Source: Brian2Loihi (10.3389/fninf.2022.1015624)."""
+LEARN_PJ = 120.0
+"""A change of one synapse by pairwise STDP, its memory included. Source and status as above."""
+DAVIES = ("simulated before silicon", "Davies et al. 2018, IEEE Micro 38(1), Table 2, 0.75 V")
+FIGURES: Figures = {
+    "synop": Figure(SYNOP_PJ, *DAVIES), "hop": Figure(SPIKE_PJ, *DAVIES), "active": Figure(ACTIVE_PJ, *DAVIES),
+    "idle": Figure(IDLE_PJ, *DAVIES), "weight_update": Figure(LEARN_PJ, DAVIES[0], f"{DAVIES[1]}; pairwise STDP"),
+}  # fmt: skip
 ON_GRID = 1e-3
 """Share of a grain within which a stored weight is its code, and the rest is rounding of the tensor's type."""
 
 
 @ranged("device 'loihi'")
 @dataclass(frozen=True)
-class Loihi:
+class Loihi(Accountant):
     """stored = grain * code * 2^exponent / units; a layer's threshold is `units`, its neurons are `loihi.cuba_lif`.
 
     Args:
@@ -64,6 +73,9 @@ class Loihi:
     rounding: Literal["stochastic", "nearest"] = "stochastic"
     neurons: Literal["integer", "float"] = "integer"
     chip: Whole | None = None
+    figures: ClassVar[Figures] = FIGURES
+    unpublished: ClassVar[str] = "the figure of a weight's change holds its memory"
+    widths: ClassVar[Widths] = Widths(weight=9 / 8, state=3.0, trace=7 / 8, accumulator=2.0)
 
     @property
     def synapse(self) -> Synapse:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
+from hardware_models.account import Accountant
 from hardware_models.chip import generator_in, generator_of, room_of
 from hardware_models.memristors import FITS, Memristors
 from hardware_models.pulses import LONGEST, Law, Synapses, pulsed
@@ -23,7 +25,7 @@ OWN = ("rise", "fall", "high", "low", "bend_up", "bend_down")
 
 @ranged("device 'memristor'")
 @dataclass(frozen=True)
-class Memristor:
+class Memristor(Accountant):
     """stored = x * scale, with x between the bounds of each synapse; a pulse moves x by a step that its law decides.
 
     A change that a rule asks for becomes a whole number of pulses: dw / (scale * pulse), rounded at random, so that its
@@ -32,9 +34,10 @@ class Memristor:
     Args:
         fit: whose numbers they are (`hardware_models.memristors`): specified, reram, reram_soft, capacitor, ecram or
             ecram_oxide.
-        law: constant, linear, soft_bounds, exponential or power steps; None for the fit's.
+        law: constant, linear, soft_bounds, exponential, power or curve steps; None for the fit's.
         pulse: mean size of a step at 0, over the range, > 0; None for the fit's, like those that follow.
-        bend: `linear`: by what share steps at the bound are smaller than at 0; `power`: the exponent.
+        bend: `linear`: by what share steps at the bound are smaller than at 0; `power`: the exponent;
+            `curve`: NeuroSim's A over Pmax.
         device_spread: of steps and bounds between devices, over their means, >= 0.
         cycle_spread: of a step from pulse to pulse, over its mean, >= 0.
         asymmetry: by what share steps down are smaller than those up (up, where negative).
@@ -66,6 +69,10 @@ class Memristor:
     headroom: Positive = 4.0
     chip: Whole | None = None
     ideal: ClassVar[str] = "law=constant:pulse=1e-6:device_spread=0:cycle_spread=0:asymmetry=0:write_noise=0:dead=0"
+    constraints: ClassVar[Mapping[str, str]] = {
+        "spread between devices": "device_spread=0", "noise of writing": "write_noise=0", "dead devices": "dead=0"
+    }  # fmt: skip
+    unpublished: ClassVar[str] = "the data behind the model have no energy of a pulse or a reading"
 
     @property
     def numbers(self) -> Memristors:

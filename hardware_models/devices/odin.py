@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
+from hardware_models.account import Figure, Figures
 from hardware_models.chip import room_of
 from hardware_models.grid import Grid
 from hardware_models.grid_chip import GridChip
 from hardware_models.odin import on_odin
 from hardware_models.sdsp import HIGHEST_WEIGHT
+from hardware_models.traffic import Widths
 from neurorules.contracts.neuron import Neuron
 from neurorules.contracts.parameter_key import key_of
 from neurorules.language.ranges import Positive, Whole, ranged
 
 SYNOP_PJ = 12.7
 """A synaptic operation at least. Source: Frenkel et al. 2019, arXiv 1804.07858, as published for the chip (28 nm)."""
+FIGURES: Figures = {
+    "synop": Figure(SYNOP_PJ, "published for the chip", "Frenkel et al. 2019, arXiv 1804.07858; at least, 28 nm")
+}
 
 
 @ranged("device 'odin'")
@@ -50,6 +56,10 @@ class Odin(GridChip):
     chip: Whole | None = None
     seed_offset: ClassVar[int] = 10_000_019
     most_steps: ClassVar[float] = 1.0
+    constraints: ClassVar[Mapping[str, str]] = {"one sign of a presynaptic neuron": "signs=synapse"}
+    figures: ClassVar[Figures] = FIGURES
+    unpublished: ClassVar[str] = "one figure of an operation holds neurons and learning, and no parts are published"
+    widths: ClassVar[Widths] = Widths(weight=0.5, state=1.0)
 
     def on_parameters(self, state: dict[str, Any], name: str, w: Tensor) -> tuple[Tensor, dict[str, Any]]:
         """Choose the layer's units and the signs of presynaptic neurons, and program the nearest codes.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
+from hardware_models.account import Accountant
 from hardware_models.chip import generator_in, generator_of, room_of
 from hardware_models.pcm import LARGEST_uS, Programmed, program, read
 from neurorules.language.ranges import Fraction, NonNegative, Positive, Whole, ranged
@@ -31,7 +33,7 @@ class Pair(NamedTuple):
 
 @ranged("device 'pcm'")
 @dataclass(frozen=True)
-class PhaseChangeMemory:
+class PhaseChangeMemory(Accountant):
     """stored = (G+ - G-) / scale as programmed;  read = the same behind drift and the noise of a reading.
 
     A weight w is asked for as G+ = max(w, 0) scale and G- = max(-w, 0) scale, and each cell is programmed and verified.
@@ -65,6 +67,10 @@ class PhaseChangeMemory:
     headroom: Positive = 2.0
     chip: Whole | None = None
     ideal: ClassVar[str] = "programming=0:drift=0:reading=0:accumulate=false:headroom=8"
+    constraints: ClassVar[Mapping[str, str]] = {
+        "noise of programming": "programming=0", "drift": "drift=0", "noise of reading": "reading=0"
+    }  # fmt: skip
+    unpublished: ClassVar[str] = "the data behind the model have no energy of a pulse or a reading"
 
     def init(self, shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Any]:
         """A chip that nobody has programmed.

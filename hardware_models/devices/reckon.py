@@ -8,9 +8,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from hardware_models.account import Figure, Figures
 from hardware_models.chip import room_of
 from hardware_models.grid import Grid
 from hardware_models.grid_chip import GridChip
+from hardware_models.traffic import Widths
 from neurorules.contracts.device_hooks import Place
 from neurorules.language.ranges import Positive, Whole, ranged
 
@@ -20,6 +22,7 @@ READOUT = "readout"
 """The name of the layer whose membranes are scores."""
 SYNOP_PJ = 5.3
 """A synaptic operation, 0.5 V. Source: as above, as published for the chip (28 nm)."""
+FIGURES: Figures = {"synop": Figure(SYNOP_PJ, "published for the chip", "Frenkel & Indiveri 2022, 28 nm, 0.5 V")}
 CUTS = (-1.0, -1 / 3, 1 / 3, 1.0)
 """Where the five segments of the table meet, in widths from the threshold. The chip has four such registers of 16 bits;
 their values here are ours."""
@@ -57,6 +60,9 @@ class Reckon(GridChip):
     chip: Whole | None = None
     seed_offset: ClassVar[int] = 11_000_027
     most_steps: ClassVar[float] = 1.0
+    figures: ClassVar[Figures] = FIGURES
+    unpublished: ClassVar[str] = "one figure of an operation holds neurons and learning, and no parts are published"
+    widths: ClassVar[Widths] = Widths(weight=1.0, state=2.0, trace=1.5)
 
     def on_parameters(self, state: dict[str, Any], name: str, w: Tensor) -> tuple[Tensor, dict[str, Any]]:
         """Choose the step of a connection, "<parameter>/step", and program the nearest codes.

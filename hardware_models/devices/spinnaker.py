@@ -10,6 +10,7 @@ from torch import Tensor
 from hardware_models.grid import Grid, Rounding
 from hardware_models.grid_chip import GridChip
 from hardware_models.spinnaker import HIGHEST, LOWEST, ONE, on_spinnaker
+from hardware_models.traffic import Widths
 from neurorules.contracts.neuron import Neuron
 from neurorules.language.ranges import Whole, ranged
 
@@ -40,6 +41,8 @@ class Spinnaker(GridChip):
     chip: Whole | None = None
     ideal: ClassVar[str] = "neurons=float"
     seed_offset: ClassVar[int] = 7_000_003
+    unpublished: ClassVar[str] = "published figures differ by more than a factor of forty with what they count"
+    widths: ClassVar[Widths] = Widths(weight=4.0, state=4.0, trace=4.0)
 
     def on_parameters(self, state: dict[str, Any], name: str, w: Tensor) -> tuple[Tensor, dict[str, Any]]:
         """Program the codes that are nearest to the weights of a connection.

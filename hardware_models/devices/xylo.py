@@ -52,6 +52,7 @@ class Xylo(GridChip):
     neurons: Literal["integer", "float"] = "integer"
     chip: Whole | None = None
     seed_offset: ClassVar[int] = 9_000_011
+    unpublished: ClassVar[str] = "no energy of an operation is published for Xylo"
 
     def on_parameters(self, state: dict[str, Any], name: str, w: Tensor) -> tuple[Tensor, dict[str, Any]]:
         """Choose the layer's units and the connection's shift, and program the nearest codes.

@@ -82,13 +82,16 @@ def compare(
 def _show(comparison: dict[str, Any], out: Path) -> None:
     """The table of a comparison, and where its files are."""
     from neurorules.compare.report import COMPARISON_FILE, REPORT_FILE
-    from neurorules.compare.table import TEST, by_device, cells, columns, rows_of
+    from neurorules.compare.table import TEST, by_device, cells, columns, energy_by_device, rows_of
 
     rows = rows_of(comparison["runs"])
     print_table(columns(rows), [cells(row) for row in rows])
     if devices := by_device(comparison["runs"]):
         print(f"\n{columns(rows)[TEST]} by device")
         print_table(devices[0], devices[1:])
+    if energies := energy_by_device(comparison["runs"]):
+        print("\nenergy of a sample by device, nJ: running + learning")
+        print_table(energies[0], energies[1:])
     shared = comparison["settings"]
     epochs = f", {shared['epochs']} epochs" if "epochs" in shared else ""
     print(f"\n{shared['data']}, net {shared['net']}{epochs}; {out / COMPARISON_FILE}")

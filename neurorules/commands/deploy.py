@@ -29,7 +29,8 @@ def deploy(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Put a trained network on a device model: accuracy before and after, what each layer lost, and energy."""
+    """Put a trained network on a device model: accuracy before and after, what each layer and constraint costs, and
+    energy."""
     from neurorules.runner.deploy import deploy_run
 
     report = deploy_run(run, hardware, data_dir)
@@ -46,10 +47,64 @@ def deploy(
     )
     for name, rates in report["rates"].items():
         print(f"{name}: {rates['float']:.4f} spikes a neuron and step as trained, {rates['device']:.4f} on the device")
-    if report["energy"] is None:
-        print("energy: the device model gives none")
+    print_table(
+        ["constraint", "test % without it", "what it costs, points"],
+        [[_words(row), f"{100 * row['accuracy']:.2f}", f"{100 * row['cost']:+.2f}"] for row in report["constraints"]],
+        100,
+    )
+    dearest = report["constraints"][0]
+    if dearest["cost"] > 0:
+        print(f"costs most: {_words(dearest)}, {100 * dearest['cost']:.2f} points")
     else:
-        print("energy of a sample: " + ", ".join(f"{term} {pJ / 1000:.4g} nJ" for term, pJ in report["energy"].items()))
+        print("no constraint alone costs accuracy")
+    _print_energy(report["energy"])
+
+
+def _words(row: dict[str, Any]) -> str:
+    return row["constraint"] if row["lifted"] is None else f"{row['constraint']} ({row['lifted']})"
+
+
+def _print_energy(energy: dict[str, Any] | None) -> None:
+    """Energy of running and of learning by term, with the source of each figure; bytes of local and global learning."""
+    if energy is None:
+        print("energy: the device model gives none")
+        return
+    if "terms" not in energy:
+        print("energy of a sample: " + ", ".join(f"{term} {pJ / 1000:.4g} nJ" for term, pJ in energy.items()))
+        return
+    rows = [
+        [term["part"], term["event"], f"{term['times']:.4g}", _number(term["each_pJ"]),
+         _number(term["pJ"], 1000), term["state"]]
+        for term in energy["terms"]
+    ]  # fmt: skip
+    print_table(["energy of a sample", "events", "number", "pJ each", "nJ", "figure"], rows, 120)
+    totals = [("running", energy["total"]), ("learning", energy["learning"]["total"])]
+    print("; ".join(f"{name} {_number(pJ, 1000)} nJ" for name, pJ in totals) + ", leakage left out")
+    for why, words in sources(energy["terms"]).items():
+        print(f"{', '.join(words)}: {why}")
+    for who, moved in energy["learning_bytes"].items():
+        name = "its rule" if who == "rule" else "backpropagation through time"
+        print(f"learning by {name} stores {moved['stored']:,.0f} bytes, reads {moved['read']:,.0f}, "
+              f"writes {moved['written']:,.0f}")  # fmt: skip
+
+
+def sources(terms: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """The events of terms by the source of their figure, or by the reason why there is none.
+
+    Args:
+        terms: of a report's energy.
+
+    Returns:
+        Words of events by source, in the order of the terms.
+    """
+    found: dict[str, list[str]] = {}
+    for term in terms:
+        found.setdefault(term["source"], []).append(term["event"])
+    return found
+
+
+def _number(value: float | None, over: float = 1.0) -> str:
+    return "not published" if value is None else f"{value / over:.4g}"
 
 
 def _row(name: str, numbers: dict[str, Any]) -> list[str]:

@@ -7,8 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from neurorules.compare.measures.costs import Energies, energies_of
 from neurorules.compare.measures.on_devices import on_devices
 from neurorules.contracts.target import FIGURES, first_figure
+
+PJ_IN_NJ = 1000.0
+WHOLE_FROM = 1000.0
+"""From here on energies are shown as whole numbers."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,62 @@ def by_device(runs: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
         (rule, *(figures.get(own.get(device, ""), "-") for device in found.devices)) for rule, own in found.rows.items()
     ]
     return [("rule", *("float" if device == "none" else device for device in found.devices)), *lines]
+
+
+def energy_by_device(runs: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """The energy of a sample of each rule on each device, where a comparison has several devices.
+
+    Args:
+        runs: of a `compare.json`.
+
+    Returns:
+        Titles, and a line for each rule: nJ of running and of learning; nothing where no device says any.
+    """
+    found = on_devices(runs)
+    if found is None:
+        return []
+    groups: dict[str, list[Energies]] = {}
+    for run in runs:
+        groups.setdefault(run["rule"], []).append(energies_of(run))
+    told = [
+        device for device in found.devices if any(
+            one != Energies(None, None) for own in found.rows.values() for one in groups.get(own.get(device, ""), [])
+        )
+    ]  # fmt: skip
+    lines = [
+        (rule, *(both_energies(groups.get(own.get(device, ""), [])) for device in told))
+        for rule, own in found.rows.items()
+    ]
+    return [("rule", *told), *lines] if told else []
+
+
+def both_energies(runs: Sequence[Energies]) -> str:
+    """Mean energies of runs as a text, such as "410 + 38,110": nJ of running, and of learning from the sample.
+
+    Args:
+        runs: of one rule on one device.
+
+    Returns:
+        The text, with a dash for what no figure is known of.
+    """
+    parts = []
+    for values in ([one.running_pJ for one in runs], [one.learning_pJ for one in runs]):
+        there = [value for value in values if value is not None]
+        parts.append(in_nJ(statistics.fmean(there)) if there else "-")
+    return " + ".join(parts)
+
+
+def in_nJ(pJ: float) -> str:
+    """An energy in nJ as a text: four digits, and whole numbers from 1,000 on.
+
+    Args:
+        pJ: the energy.
+
+    Returns:
+        Such as "410" or "38,110".
+    """
+    nJ = pJ / PJ_IN_NJ
+    return f"{nJ:,.0f}" if nJ >= WHOLE_FROM else f"{nJ:.4g}"
 
 
 def as_markdown(rows: Sequence[Row]) -> str:

@@ -10,6 +10,7 @@ of a trial see the same noise.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
@@ -223,6 +224,14 @@ class Idealised(Protocol):
     ideal: str
     """Those options, such as "bits=16:cv=0". What is stored, changed, read and observed is then what was asked for, to
     a thousandth of the largest one."""
+
+
+@runtime_checkable
+class Constrained(Protocol):
+    """A device whose constraints can be lifted one at a time by options, so that `deploy` can say what each costs."""
+
+    constraints: Mapping[str, str]
+    """By words, such as "mismatch of synapses", the option that lifts it, such as "cv=0"."""
 
 
 HOOKS: dict[str, type] = {

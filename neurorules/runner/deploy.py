@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,14 @@ from torch import Tensor
 
 from neurorules.contracts.chip import Chip
 from neurorules.contracts.data_set import DataPlace
-from neurorules.contracts.device import DEVICES, Metered
-from neurorules.contracts.device_hooks import OwnFormat, UpdatesMetered
+from neurorules.contracts.device import DEVICES
+from neurorules.contracts.device_hooks import OwnFormat
 from neurorules.contracts.target import OF_VALUES
 from neurorules.language.errors import UserError
 from neurorules.language.options import parse_named
-from neurorules.torch_path.training.evaluate import Evaluation, evaluate
+from neurorules.runner.constraints import costs_of
+from neurorules.torch_path.training.account import energy_of
+from neurorules.torch_path.training.evaluate import evaluate
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.on_device import folded, on_device
 from neurorules.torch_path.training.restore import restore
@@ -36,7 +37,8 @@ def deploy_run(run: Path, hardware: str, data_dir: DataPlace = None) -> dict[str
 
     Returns:
         hardware, test_accuracy on the device, float_accuracy of the run, folded_accuracy without normalisation, energy
-        of one sample in pJ by term (None where the device gives none), quantisation and rates by layer.
+        of one sample in pJ by term (None where the device gives none), quantisation and rates by layer, and what each
+        constraint costs.
 
     Raises:
         UserError: no finished run, a net or device that does not serve, or a task without classes.
@@ -51,10 +53,19 @@ def deploy_run(run: Path, hardware: str, data_dir: DataPlace = None) -> dict[str
     exact = {name: value.clone() for name, value in bare.learned.parameters.items()}
     deployed = on_device(bare, hardware)
     there = evaluate(deployed, part, restored.config.seed)
+
+    def accuracy_of(learner: Learner) -> float:
+        return evaluate(learner, part, restored.config.seed).accuracy
+
+    def programmed(text: str) -> Learner:
+        return on_device(folded(learner, restored.config.learner_settings()), text)
+
+    costs = costs_of(deployed, exact, hardware, there.accuracy, accuracy_of, programmed)
     return {
         "run": str(run), "hardware": hardware, "test_accuracy": there.accuracy, "float_accuracy": plain.accuracy,
         "folded_accuracy": unnormalised.accuracy, "samples": len(part),
         "energy": energy_of(deployed, there, part.steps), "quantisation": quantisation_of(deployed, exact),
+        "constraints": [row._asdict() for row in costs],
         "rates": {name: {"float": plain.mean_rates[name], "device": rate} for name, rate in there.mean_rates.items()},
     }  # fmt: skip
 
@@ -104,27 +115,3 @@ def quantisation_of(deployed: Learner, exact: dict[str, Tensor]) -> dict[str, di
             row["at_the_ends"] = float(ends)
         rows[name] = row
     return rows
-
-
-def energy_of(deployed: Learner, there: Evaluation, steps: int) -> dict[str, float] | None:
-    """The energy of one sample by term.
-
-    Args:
-        deployed: on the device.
-        there: its activity.
-        steps: T.
-
-    Returns:
-        "synapses" and, where the device counts them, "neurons", in pJ, and their "total"; None without a device that
-        says.
-    """
-    assert deployed.hardware is not None
-    terms: dict[str, float] = {}
-    for device, _ in Chip(deployed.hardware, {}).parts:
-        if isinstance(device, Metered) and not terms:
-            terms["synapses"] = float(device.energy_pJ(there.spikes_per_sample, there.synops_per_sample))
-            if isinstance(device, UpdatesMetered):
-                updates = steps * sum(prod(layer.shape) for layer in deployed.model.network.layers)
-                active = min(there.spikes_per_sample, updates)
-                terms["neurons"] = float(device.neurons_pJ(active, updates - active))
-    return {**terms, "total": sum(terms.values())} if terms else None

@@ -19,11 +19,13 @@ from neurorules import Learner
 from neurorules.exchange.nir.file import read_graph, write_graph
 from neurorules.exchange.nir.options import NirOptions
 from neurorules.exchange.nir.read import net_of_graph, net_of_text
+from neurorules.language.errors import UserError
 
 nir = pytest.importorskip("nir")
 pytestmark = pytest.mark.filterwarnings("ignore:nirtorch.extract_nir_graph:DeprecationWarning")
 
 STEPS = 25
+GOLDEN = Path(__file__).parent / "golden"
 
 
 class Draw:
@@ -332,3 +334,17 @@ def test_a_convolution_of_an_older_file_says_no_shape_and_comes_in(tmp_path: Pat
     expected = by_equations(graph, drive)
     assert np.ptp(expected) > 0
     np.testing.assert_allclose(ours(read_graph(tmp_path / "net.nir"), drive), expected, atol=1e-9)
+
+
+def test_a_file_that_norse_wrote_gives_the_spikes_of_norse() -> None:
+    stored = np.load(GOLDEN / "norse_lif_box.npz")
+    spikes = torch.from_numpy(stored["x"])[:, None, None]
+    file = GOLDEN / "norse_lif_box.nir"
+    learner = Learner(f"{file}:dt=0.000001", input_shape=(1, 4), rule="dfa", device="cpu")
+    sent = learner.respond(spikes).activity[-1].S.values[:, 0]
+    assert sent.sum() == 19 and np.array_equal(sent.numpy(), stored["y"])
+
+
+def test_the_step_that_norse_had_in_mind_is_refused_since_its_file_has_it_in_tau_already() -> None:
+    with pytest.raises(UserError, match="tau of 5e-06"):
+        net_of_text(f"{GOLDEN / 'norse_lif_box.nir'}:dt=0.001")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from neurorules.cli import app
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
+from neurorules.runner.constraints import Spared
 from neurorules.runner.deploy import deploy_run, without_headroom
 from neurorules.torch_path.training.on_device import folded, on_device
 from neurorules.torch_path.training.restore import restore
@@ -30,6 +32,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield trained(tmp_path_factory.mktemp("deployed") / "run", epochs=8, batch_size=32)
 
 
+@cache
+def report_of(run: Path, hardware: str) -> dict[str, Any]:
+    """A report, made once for all tests that read it."""
+    return deploy_run(run, hardware)
+
+
 @pytest.mark.parametrize("net", ["24-16", "c6k3-p2-16"])
 def test_a_folded_net_computes_what_the_trained_one_does(net: str, tmp_path: Path) -> None:
     restored = restore(trained(tmp_path / "run", net=net, precision="float64"))
@@ -44,7 +52,7 @@ def test_a_folded_net_computes_what_the_trained_one_does(net: str, tmp_path: Pat
 
 
 def test_a_fine_device_loses_nothing_and_a_coarse_one_does(run: Path) -> None:
-    fine, coarse = (deploy_run(run, f"fixed_point:cv=0:bits={bits}") for bits in (16, 2))
+    fine, coarse = (report_of(run, f"fixed_point:cv=0:bits={bits}") for bits in (16, 2))
     stored = json.loads((run / "result.json").read_text())
     assert fine["float_accuracy"] == stored["test_accuracy"]
     assert abs(fine["test_accuracy"] - fine["float_accuracy"]) <= 1 / fine["samples"]
@@ -53,7 +61,7 @@ def test_a_fine_device_loses_nothing_and_a_coarse_one_does(run: Path) -> None:
 
 
 def test_loihi_keeps_the_accuracy_of_a_net(run: Path) -> None:
-    report = deploy_run(run, "loihi")
+    report = report_of(run, "loihi")
     assert report["float_accuracy"] > 0.8 and report["test_accuracy"] >= report["float_accuracy"] - 0.02
     assert report["hardware"] == "loihi:headroom=1"
 
@@ -63,7 +71,7 @@ def test_what_each_connection_loses_is_what_its_weights_say(run: Path) -> None:
     bare = folded(restored.learner, restored.config.learner_settings())
     exact = {name: w.clone() for name, w in bare.learned.parameters.items() if name.endswith(".w")}
     deployed = on_device(bare, "loihi:bits=5:headroom=1")
-    told = deploy_run(run, "loihi:bits=5")["quantisation"]
+    told = report_of(run, "loihi:bits=5")["quantisation"]
     assert set(told) == set(exact)
     for name, w in exact.items():
         stored = deployed.read()[name]
@@ -76,18 +84,59 @@ def test_what_each_connection_loses_is_what_its_weights_say(run: Path) -> None:
         assert row["at_the_ends"] == pytest.approx(float(((at_the_ends == -256) | (at_the_ends == 240)).float().mean()))
 
 
-def test_energy_is_the_counts_times_the_constants(run: Path) -> None:
+def test_energy_is_the_counts_times_the_constants_of_running_and_of_learning(run: Path) -> None:
     from neurorules.torch_path.training.evaluate import evaluate
 
     restored = restore(run)
     deployed = on_device(folded(restored.learner, restored.config.learner_settings()), "loihi:headroom=1")
     there = evaluate(deployed, restored.data.test, restored.config.seed)
-    energy = deploy_run(run, "loihi")["energy"]
-    updates = 8 * (24 + 16 + 10)
-    assert energy["synapses"] == pytest.approx(23.6 * there.synops_per_sample + 1.7 * there.spikes_per_sample)
+    energy = report_of(run, "loihi")["energy"]
+    updates, weights = 8 * (24 + 16 + 10), 64 * 24 + 24 * 16 + 16 * 10
+    assert energy["synapses"] == pytest.approx(23.6 * there.synops_per_sample)
+    assert energy["routing"] == pytest.approx(1.7 * there.spikes_per_sample)
     assert energy["neurons"] == pytest.approx(52 * updates + 29 * there.spikes_per_sample)
-    assert energy["total"] == pytest.approx(energy["synapses"] + energy["neurons"])
-    assert set(deploy_run(run, "fixed_point")["energy"]) == {"synapses", "total"}
+    assert energy["total"] == pytest.approx(sum(energy[term] for term in ("synapses", "routing", "neurons")))
+    assert energy["learning"] == pytest.approx({"updates": 120 * weights, "total": 120 * weights})
+    assert energy["left_out"] == ["learning: memory"]  # counted, and no figure is published
+    for term in energy["terms"]:
+        assert term["source"] and (term["pJ"] is None or term["pJ"] == pytest.approx(term["times"] * term["each_pJ"]))
+    moved = energy["learning_bytes"]
+    assert 0 < moved["rule"]["stored"] < moved["backward"]["stored"]
+    metered = report_of(run, "fixed_point")["energy"]
+    assert metered["total"] == metered["synapses"] and metered["learning"]["memory"] > 0
+    assert report_of(run, "xylo")["energy"]["total"] is None
+
+
+def test_input_that_spikes_is_counted_and_a_constant_one_is_summed_beside_the_chip(run: Path, tmp_path: Path) -> None:
+    spiking = deploy_run(trained(tmp_path / "run", encode="poisson", epochs=1), "loihi")["energy"]
+    assert spiking["input"] > 0 and "input" not in report_of(run, "loihi")["energy"]
+
+
+def test_each_constraint_is_lifted_alone_and_the_dearest_comes_first(run: Path) -> None:
+    report = report_of(run, "fixed_point:bits=2:cv=0.3")
+    rows = {row["constraint"]: row for row in report["constraints"]}
+    costs = [row["cost"] for row in report["constraints"]]
+    assert costs == sorted(costs, reverse=True) and costs[0] > 0.05
+    assert set(rows) == {f"weights of {name}" for name in report["quantisation"]} | {"bits of weights", "mismatch"}
+    for row in rows.values():
+        assert row["cost"] == pytest.approx(row["accuracy"] - report["test_accuracy"])
+    fine = report_of(run, "fixed_point:bits=16:cv=0.3")  # what lifting the bits leaves
+    assert rows["bits of weights"]["accuracy"] == fine["test_accuracy"]
+    assert "bits of weights" not in {row["constraint"] for row in fine["constraints"]}
+
+
+def test_all_constraints_lifted_give_the_net_as_it_was(run: Path) -> None:
+    restored = restore(run)
+    bare = folded(restored.learner, restored.config.learner_settings())
+    exact = {name: w.clone() for name, w in bare.learned.parameters.items()}
+    drive = torch.rand(8, 5, 1, 8, 8)
+    plain = bare.scores(drive)
+    deployed = on_device(bare, "loihi:bits=1:headroom=1")
+    assert deployed.store.hardware is not None and not torch.equal(deployed.scores(drive), plain)
+    weights = {name: w for name, w in exact.items() if name.endswith(".w")}
+    layers = frozenset(layer.name for layer in bare.model.network.layers)
+    deployed.store.hardware = Spared(deployed.store.hardware, weights, layers)
+    assert torch.equal(deployed.scores(drive), plain)
 
 
 def test_the_command_prints_one_object_or_a_report(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,6 +148,8 @@ def test_the_command_prints_one_object_or_a_report(run: Path, capsys: pytest.Cap
     lines, report = printed[: printed.index("{")], json.loads(printed[printed.index("{") :])
     assert {"test_accuracy", "float_accuracy", "energy", "quantisation"} <= set(report)
     assert f"{100 * report['test_accuracy']:.2f} % on the device" in lines and "hidden2.ff.w" in lines
+    assert "Davies et al. 2018" in lines and "learning by its rule stores" in lines
+    assert "costs most: " in lines or "no constraint alone" in lines
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from neurorules.language.errors import UserError
 S, B, LOW = 0.01, 0.8, -0.6
 """Size of a step at 0, and the bounds, of the synapses that closed forms are made for."""
 PULSES = 60
-LAWS = ("constant", "linear", "soft_bounds", "exponential", "power")
+LAWS = ("constant", "linear", "soft_bounds", "exponential", "power", "curve")
 NAME = "hidden1.ff.w"
 
 
@@ -63,6 +63,20 @@ def test_a_power_of_one_is_soft_bounds_over_the_width_of_the_range() -> None:
     np.testing.assert_allclose(path(Steps("power"), 0.1, -1), down, rtol=1e-12)
 
 
+@pytest.mark.parametrize("bend", [0.1, 0.5, 3.0])
+def test_curves_are_those_of_neurosim(bend: float) -> None:
+    most = (B - LOW) / S  # Pmax
+    a = bend * most
+    b = (B - LOW) / (1 - math.exp(-most / a))
+    up = b * (1 - np.exp(-N / a)) + LOW
+    np.testing.assert_allclose(path(Steps("curve"), LOW, 1, synapses(up=bend)), up, rtol=1e-9)
+    down = B - b * (1 - np.exp(-N / a))
+    np.testing.assert_allclose(path(Steps("curve"), B, -1, synapses(down=bend)), down, rtol=1e-9)
+    own = synapses(up=bend)
+    full = pulsed(Steps("curve"), own, own.low.clone(), torch.tensor([round(most) + 5.0]), torch.Generator(), 10_000)
+    assert float(full) == B  # behind all pulses it is at the end, and stays
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_exponential_steps_are_those_of_the_formula(sign: int) -> None:
     a, b, up, down, rate_up, rate_down = 0.244, 0.2425, 0.00081, 0.36833, 12.44625, 12.78785  # aihwkit's defaults
@@ -92,6 +106,7 @@ def test_a_train_is_its_pulses_one_after_the_other(law: Law) -> None:
 
 @pytest.mark.parametrize(("law", "bend", "end"), [
     ("constant", 0.0, B), ("soft_bounds", 1.0, B), ("power", 1.5, B), ("linear", 0.5, B), ("linear", 2.0, 0.5),
+    ("curve", 0.3, B),
 ])  # fmt: skip
 def test_trains_without_end_lead_where_many_pulses_lead(law: Law, bend: float, end: float) -> None:
     own, x = synapses(2, bend, bend), torch.tensor([0.1, -0.3], dtype=torch.float64)

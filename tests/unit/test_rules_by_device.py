@@ -13,7 +13,7 @@ from neurorules.compare.report.page import page_of
 from neurorules.compare.report.reading import read
 from neurorules.compare.report.sections import sections_of
 from neurorules.compare.report.style import looks_of
-from neurorules.compare.table import by_device
+from neurorules.compare.table import by_device, energy_by_device
 
 MEANS = {
     "dfa": 0.95, "dfa @ loihi": 0.9375, "dfa @ fixed_point:bits=4": 0.80,
@@ -91,3 +91,25 @@ def test_without_floating_point_there_is_no_difference() -> None:
     found = read({**content, "runs": kept, "rules": rules})
     section = next(part for part in sections_of(found, looks_of(found)) if part.name == "devices")
     assert [[cell.note for cell in row.cells] for row in section.tables[0].rows] == [["", ""], ["", ""]]
+
+
+def test_energies_stand_beside_accuracies_for_the_devices_that_say_them() -> None:
+    content = comparison()
+    for run in content["runs"]:
+        run["synops_per_sample"] = 100.0
+        if run["hardware"] == "loihi":
+            run["energy"] = {"total": 2000.0 + run["seed"], "learning": {"total": 38_000_000.0}}
+    for row in content["rules"]:
+        on_loihi = row["rule"].endswith("loihi")
+        row |= {"energy_pJ": 2000.5, "learning_energy_pJ": 38_000_000.0} if on_loihi else {"energy_pJ": None}
+    assert energy_by_device(content["runs"]) == [
+        ("rule", "loihi", "fixed_point:bits=4"),
+        ("dfa", "2.001 + 38,000", "0.064 + -"),
+        ("drtp", "2.001 + 38,000", "- + -"),
+    ]
+    found = read(content)
+    section = next(part for part in sections_of(found, looks_of(found)) if part.name == "devices")
+    assert [table.name for table in section.tables] == ["devices", "energy_pJ", "learning_energy_pJ"]
+    shown = {row.rule: [cell.text for cell in row.cells] for row in section.tables[2].rows}
+    assert shown == {"dfa": ["38,000"], "drtp": ["38,000"]}
+    assert [column.title for column in section.tables[1].columns] == ["loihi"]

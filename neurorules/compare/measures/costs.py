@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxtyping import Shaped
 from torch import Tensor
@@ -140,3 +141,32 @@ def energy_pJ(hardware: str, spikes: float, synops: float) -> float | None:
         if isinstance(device, Metered):
             return float(device.energy_pJ(spikes, synops))
     return None
+
+
+class Energies(NamedTuple):
+    """The energy of one sample on a run's device; None where no device says it.
+
+    Args:
+        running_pJ: of running the network.
+        learning_pJ: of learning from the sample, beside.
+    """
+
+    running_pJ: float | None
+    learning_pJ: float | None
+
+
+def energies_of(run: Mapping[str, Any]) -> Energies:
+    """The energy of a sample, as a run's result says it; from its counts where it comes from an earlier version.
+
+    Args:
+        run: a result.
+
+    Returns:
+        What has a figure, of running and of learning.
+    """
+    energy = run.get("energy")
+    if not isinstance(energy, Mapping):
+        return Energies(
+            energy_pJ(run.get("hardware", "none"), run["spikes_per_sample"], run["synops_per_sample"]), None
+        )
+    return Energies(energy["total"], energy.get("learning", {}).get("total"))

@@ -8,7 +8,7 @@ from typing import Any
 
 from neurorules.compare.controls import beside
 from neurorules.compare.folds import overlap_of
-from neurorules.compare.measures.costs import energy_pJ
+from neurorules.compare.measures.costs import energies_of
 from neurorules.compare.measures.lists import Finished, is_exact
 from neurorules.compare.measures.statistics import described, paired_difference
 from neurorules.contracts.target import FIGURES_OF, first_figure
@@ -74,9 +74,8 @@ def _row(
         "spikes_per_sample": statistics.fmean(run["spikes_per_sample"] for run in runs),
         "synops_per_sample": statistics.fmean(run["synops_per_sample"] for run in runs),
         "learning_bytes_per_sample": _mean([_learning_bytes(done) for done in group]),
-        "energy_pJ": _mean(
-            [energy_pJ(r.get("hardware", "none"), r["spikes_per_sample"], r["synops_per_sample"]) for r in runs]
-        ),
+        "energy_pJ": _mean([energies_of(r).running_pJ for r in runs]),
+        "learning_energy_pJ": _mean([energies_of(r).learning_pJ for r in runs]),
         "needs": list(runs[0]["needs"]),
         "problems": dict(problems(name)),
     }

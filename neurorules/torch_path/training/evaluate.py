@@ -16,6 +16,8 @@ from neurorules.torch_path.update.figures import Tally, scoring_of
 
 ROWS = 500
 """How many samples run at once."""
+INPUT = "input"
+"""The name of the network's input among populations."""
 
 
 class Evaluation(NamedTuple):
@@ -29,6 +31,9 @@ class Evaluation(NamedTuple):
         synops_per_sample: synaptic operations that the hidden layers bring about.
         mean_rates: by hidden layer, mean output per neuron and step.
         silent: by hidden layer, share of its neurons that never sent anything, in 0..1.
+        sent: by hidden layer, and by `INPUT` of the network's input, spikes per sample; of what does not spike, values
+            other than 0, those of an input that stays the same counted once.
+        constant_input: whether the network's input stays the same through a sample.
     """
 
     figures: dict[str, float]
@@ -36,6 +41,8 @@ class Evaluation(NamedTuple):
     synops_per_sample: float
     mean_rates: dict[str, float]
     silent: dict[str, float]
+    sent: dict[str, float]
+    constant_input: bool
 
     @property
     def accuracy(self) -> float:
@@ -59,8 +66,11 @@ def evaluate(learner: Learner, part: Part, seed: int = 0) -> Evaluation:
     layers = learner.model.network.layers
     tally, totals, sent = Tally(scoring_of(learner.model)), [0.0] * len(layers), [0.0] * len(layers)
     reached: list[Tensor | None] = [None] * len(layers)
+    given, constant = 0, False
     for drive, labels in part.in_order(ROWS, generator):
         response = learner.respond(drive)
+        constant = drive.constant
+        given += int(drive.values.count_nonzero())
         tally.add(response.scores, labels.to(response.scores.device))
         for index, activity in enumerate(response.activity[:-1]):
             output = activity.S.values
@@ -78,7 +88,8 @@ def evaluate(learner: Learner, part: Part, seed: int = 0) -> Evaluation:
     synops = sum(sent[i] * _fan_out(layers, i) for i in range(len(hidden)))
     figures = tally.figures()
     figures.pop("loss")
-    return Evaluation(figures, spikes / samples, synops / samples, rates, silent)
+    all_sent = {INPUT: given / samples, **{a.name: sent[i] / samples for i, a in enumerate(hidden)}}
+    return Evaluation(figures, spikes / samples, synops / samples, rates, silent, all_sent, constant)
 
 
 def _fan_out(layers: tuple[Layer, ...], source: int) -> float:

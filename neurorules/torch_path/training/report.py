@@ -13,6 +13,7 @@ from neurorules.language.config import SettledConfig
 from neurorules.network.description import line_of
 from neurorules.network.network import count_parameters
 from neurorules.runs.memory import PeakMemory
+from neurorules.torch_path.training.account import energy_of
 from neurorules.torch_path.training.batches import Data, TrainingData
 from neurorules.torch_path.training.evaluate import Evaluation
 from neurorules.torch_path.training.learner import Learner
@@ -63,6 +64,7 @@ def result_of(
         "parameters": count_parameters(learner.learned.parameters),
         "spikes_per_sample": test.spikes_per_sample,
         "synops_per_sample": test.synops_per_sample,
+        **({} if learner.hardware is None else {"energy": energy_of(learner, test, data.test.steps)}),
         "mean_rates": test.mean_rates,
         "needs": needs_of(learner),
         "measures": learner.measures(),

@@ -12,12 +12,19 @@ from neurorules.compare.report.numbers import NONE, Number, percent, points
 from neurorules.compare.report.reading import Comparison
 from neurorules.compare.report.sections._shared import Section, by_accuracy
 from neurorules.compare.report.style import Look
+from neurorules.compare.table import in_nJ
 
 FULL = 0.1
 """The loss at which a square has its full colour, as a share of all test samples."""
+ENERGIES = {
+    "energy_pJ": "Energy of running a sample by rule and device, nJ",
+    "learning_energy_pJ": "Energy of learning from a sample by rule and device, nJ",
+}
+"""Keys of a row's energies, and the titles of their tables."""
 LEAD = (
     "Mean test accuracy of each rule on each device model, and below it the difference to the same rule in floating "
-    "point, in points. All other settings are the same, so that what differs is the device."
+    "point, in points. All other settings are the same, so that what differs is the device. "
+    "Energies are counts of events times published figures, for the devices that have such; leakage is left out."
 )
 
 
@@ -43,16 +50,41 @@ def devices_section(comparison: Comparison, looks: Mapping[str, Look]) -> Sectio
         for rule in rules
     ]
     table = Table("devices", "Test accuracy by rule and device, %", columns, rows)
+    energies = _energies(comparison, found, rules)
     squares = [_square(found, means, rule, device) for rule in rules for device in found.rows[rule]]
     return Section(
         "devices",
         "Devices",
         LEAD,
-        figure("devices", "What each device takes", wide=True) + table_html(table, looks),
+        figure("devices", "What each device takes", wide=True)
+        + "".join(table_html(one, looks) for one in (table, *energies)),
         {"devices": by_device(rules, found.devices)},
         {"devices": squares},
-        tables=[table],
+        tables=[table, *energies],
     )
+
+
+def _energies(comparison: Comparison, found: OnDevices, rules: list[str]) -> list[Table]:
+    """What running and learning take on the devices that say it; nothing where none does."""
+    rows = {row["rule"]: row for row in comparison.rules}
+    tables = []
+    for key, title in ENERGIES.items():
+        told = [
+            d for d in found.devices if any((rows.get(own.get(d, "")) or {}).get(key) for own in found.rows.values())
+        ]
+        if told:
+            lines = [
+                TableRow(next(iter(found.rows[rule].values())),
+                         [_energy(rows.get(found.rows[rule].get(device, "")), key) for device in told])
+                for rule in rules
+            ]  # fmt: skip
+            tables.append(Table(key, title, [Column(name, "", True, 100) for name in told], lines))
+    return tables
+
+
+def _energy(row: Mapping[str, Any] | None, key: str) -> Cell:
+    value = None if row is None else row.get(key)
+    return Cell(NONE if value is None else in_nJ(value), value)
 
 
 def _change(found: OnDevices, means: Mapping[str, Number | None], rule: str, device: str) -> Number | None:

@@ -1,0 +1,95 @@
+"""The energy of a sample on the device that a network runs on, running and learning, term by term."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from neurorules.contracts.chip import Chip
+from neurorules.contracts.device import Metered
+from neurorules.contracts.device_account import Account, Accounting, SampleWork, Term, Work
+from neurorules.contracts.device_hooks import UpdatesMetered
+from neurorules.network.layer import NETWORK_INPUT
+from neurorules.network.learning_kind import kind_of
+from neurorules.network.model import Model
+from neurorules.torch_path.training.evaluate import INPUT, Evaluation
+from neurorules.torch_path.training.learner import Learner
+
+
+def work_of(model: Model, activity: Evaluation, steps: int) -> SampleWork:
+    """Count what happens in one sample.
+
+    Args:
+        model: the rule on its network.
+        activity: of the network on samples.
+        steps: T.
+
+    Returns:
+        The work of each connection, of which one with a constant input only remembers sums of neurons; spikes, and
+        updates of neurons, those of the read-out included.
+    """
+    layers, connections = model.network.layers, []
+    for layer, entry, name in model.network.weights():
+        source = INPUT if entry.source == NETWORK_INPUT else layers[entry.source].name
+        sent, kind, constant = activity.sent[source], kind_of(model, layer), source == INPUT and activity.constant_input
+        synapses = prod(layer.shape) * entry.connection.fan_in(entry.pre_shape)
+        connections.append(Work(
+            name, prod(entry.pre_shape), prod(layer.shape), prod(entry.connection.weight_shape(entry.pre_shape)), steps,
+            sent, sent * synapses / prod(entry.source_shape), source == INPUT, constant,
+            "factorised" if constant and kind == "sum" else kind, len(model.rule.phases) - 1,
+        ))  # fmt: skip
+    updates = steps * sum(prod(layer.shape) for layer in layers)
+    active = min(activity.spikes_per_sample, updates)
+    return SampleWork(tuple(connections), activity.spikes_per_sample, active, updates - active)
+
+
+def energy_of(learner: Learner, activity: Evaluation, steps: int) -> dict[str, Any] | None:
+    """The energy of one sample on the learner's device.
+
+    Args:
+        learner: on a device.
+        activity: of its network on samples.
+        steps: T.
+
+    Returns:
+        In pJ: terms of running by name, their "total", and "learning" with its own terms and total; totals hold what
+        has a figure, and are None where nothing has. "terms" has every count, figure, state and source, "left_out" the
+        terms without a figure, "learning_bytes" those of the rule and of backpropagation. Of a device that only
+        meters spikes and synapses the terms alone; None for one that says nothing.
+    """
+    assert learner.hardware is not None
+    parts = [device for device, _ in Chip(learner.hardware, {}).parts]
+    work = work_of(learner.model, activity, steps)
+    accounts = [device.account(work) for device in parts if isinstance(device, Accounting)]
+    if accounts:  # of a chain the first one that knows a figure
+        return _described(next((a for a in accounts if any(t.each_pJ is not None for t in a.terms)), accounts[0]))
+    return next((_metered(device, work, activity) for device in parts if isinstance(device, Metered)), None)
+
+
+def _described(account: Account) -> dict[str, Any]:
+    running, learning = (_by_name([t for t in account.terms if t.part == part]) for part in ("running", "learning"))
+    left_out = dict.fromkeys(f"{t.part}: {t.name}" for t in account.terms if t.pJ is None)
+    return {
+        **running,
+        "learning": learning,
+        "left_out": list(left_out),
+        "terms": [{**term._asdict(), "pJ": term.pJ} for term in account.terms if term.times],
+        "learning_bytes": {"rule": account.moved._asdict(), "backward": account.moved_globally._asdict()},
+    }
+
+
+def _by_name(terms: list[Term]) -> dict[str, float | None]:
+    """Terms of one part by name, those that have a figure, and their total."""
+    unknown = {term.name for term in terms if term.pJ is None}
+    sums: dict[str, float | None] = {}
+    for term in terms:
+        if term.times and term.name not in unknown:
+            sums[term.name] = (sums.get(term.name) or 0.0) + (term.pJ or 0.0)
+    return {**sums, "total": sum(pJ or 0.0 for pJ in sums.values()) if sums else None}
+
+
+def _metered(device: Metered, work: SampleWork, activity: Evaluation) -> dict[str, Any]:
+    terms = {"synapses": float(device.energy_pJ(activity.spikes_per_sample, activity.synops_per_sample))}
+    if isinstance(device, UpdatesMetered):
+        terms["neurons"] = float(device.neurons_pJ(work.active, work.idle))
+    return {**terms, "total": sum(terms.values())}
