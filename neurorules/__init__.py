@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from neurorules.api import brian2_circuit, compare, load, train
+    from neurorules.api import brian2_circuit, brian2_network, compare, load, train
     from neurorules.contracts.series import Series
     from neurorules.network.network import Network, build_network
     from neurorules.runs.logs import CsvLog, TensorBoardLog
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
-    "CsvLog", "Learner", "Network", "Recorder", "Series", "TensorBoardLog", "brian2_circuit", "build_network",
-    "compare", "load", "train",
+    "CsvLog", "Learner", "Network", "Recorder", "Series", "TensorBoardLog", "brian2_circuit", "brian2_network",
+    "build_network", "compare", "load", "train",
 ]  # fmt: skip
 
 _HOMES = {
@@ -32,6 +32,7 @@ _HOMES = {
     "Recorder": "neurorules.torch_path.recording.recorder",
     "Series": "neurorules.contracts.series",
     "brian2_circuit": "neurorules.api",
+    "brian2_network": "neurorules.api",
     "build_network": "neurorules.network.network",
     "load": "neurorules.api",
     "train": "neurorules.api",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from neurorules.brian2_continuous.ordinary import Brian2Circuit
+from neurorules.brian2_steps.ordinary import Brian2Network
 from neurorules.compare.one_line import compare
 from neurorules.language.config import TrainConfig, config_from
 from neurorules.language.keywords import with_keywords
@@ -20,7 +21,7 @@ from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.restore import restore_learner
 
-__all__ = ["brian2_circuit", "compare", "load", "train"]
+__all__ = ["brian2_circuit", "brian2_network", "compare", "load", "train"]
 
 
 @with_keywords(TrainConfig)
@@ -132,3 +133,31 @@ def brian2_circuit(
     given = given_data(data, None, None, data_dir)
     settings = with_own_parts({"epochs": 1, **settings, "rule": rule, "path": "continuous"})
     return circuit_objects(config_from({**settings, **given.settings}, "brian2_circuit(...)"), given.place)
+
+
+def brian2_network(
+    run: str | Path, *, samples: int = 10, data_dir: str | Path | None = None, dt_ms: float = 1.0
+) -> Brian2Network:
+    """Build a trained net as an ordinary Brian2 network: dv/dt, synapses that add at spikes, the default schedule.
+
+    The objects are built in your own session of Brian2, on the device that is active, for your own monitors, stimuli
+    and groups: `net.network.add(...)`, then `net.network.run(net.duration)`. Spikes are those of torch, one step later
+    for each layer that they pass. The net does not learn.
+
+    Args:
+        run: folder of a finished run of the torch path, whose hidden neurons are lif or if.
+        samples: number of its first test samples, which are shown one after another.
+        data_dir: folder in which data sets lie; None for the usual one.
+        dt_ms: length of a time step in ms.
+
+    Returns:
+        The objects by name, and methods that read spikes and membranes as torch counts them.
+
+    Raises:
+        UserError: there is no such run, a layer has no such map, which names it, or brian2 is not installed.
+    """
+    from neurorules.language.ranges import Positive, check_range
+    from neurorules.runner.ordinary import network_objects
+
+    check_range("dt_ms", dt_ms, Positive)
+    return network_objects(Path(run), samples, None if data_dir is None else Path(data_dir), dt_ms)

@@ -20,6 +20,15 @@ import pytest
 import torch
 from hypothesis import settings
 from jaxtyping import config as jaxtyping_config
+from jaxtyping import install_import_hook
+
+ROOT = Path(__file__).resolve().parent.parent
+UNCHECKED = {"language", "native"}
+"""Parts of the package that are handed no array: half of all calls, which a check makes several times as long."""
+
+# Shapes and types of every call are checked while tests run, and only then.
+PARTS = sorted(path.stem for path in (ROOT / "neurorules").iterdir() if path.stem not in UNCHECKED)
+install_import_hook(["hardware_models", *(f"neurorules.{part}" for part in PARTS)], "checked_types.checked")
 
 torch.set_num_threads(1)
 
@@ -42,6 +51,14 @@ def pytest_collection_finish() -> None:
 
     Brian2 collects garbage before each run of a network: that is 0.8 s among the objects of all modules and tests.
     """
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def little_garbage() -> Iterator[None]:
+    """Do the same with what the tests of a module have left for good: modules and the caches of libraries."""
+    yield
     gc.collect()
     gc.freeze()
 
@@ -81,4 +98,4 @@ def data_folder() -> Path:
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The root of the checkout."""
-    return Path(__file__).resolve().parent.parent
+    return ROOT

@@ -90,10 +90,12 @@ class _Builder:
             event: {one.name: "\n".join(one.lines) for one in spec.pathways if one.event == event} or None
             for event in ("pre", "post")
         }
+        late = [one.name for one in spec.pathways if one.event == "pre"] if spec.delay_ms else []
+        delays = {"delay": dict.fromkeys(late, spec.delay_ms * self.brian2.ms)} if late else {}
         synapses = self.brian2.Synapses(
             parts[spec.source], parts[spec.target], "\n".join(spec.equations), on_pre=events["pre"],
             on_post=events["post"], namespace=self._namespace(spec.tables), clock=self.clocks[spec.clock],
-            name=spec.name, **self._method(spec),
+            name=spec.name, **self._method(spec), **delays,
         )  # fmt: skip
         for one in spec.pathways:
             if one.when is not None:

@@ -111,6 +111,9 @@ class Parts:
                 for one in paths:
                     yield from (f"    {line}" for line in _argument(one.name, one.lines, key=True))
                 yield "    },"
+        if spec.delay_ms:
+            late = ", ".join(f'"{one.name}": {number(spec.delay_ms)}*ms' for one in spec.pathways if one.event == "pre")
+            yield f"    delay={{{late}}},"
         yield from self._last(spec)
         for one in spec.pathways:
             if one.when is not None:

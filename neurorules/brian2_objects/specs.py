@@ -143,6 +143,7 @@ class SynapsesSpec:
         pathways: statements that run at spikes.
         sums: when each summed variable is computed.
         pairs: indices of the neurons at the two ends, (n,) each; None for every neuron with every neuron.
+        delay_ms: time from a presynaptic spike to what it brings, in ms, >= 0, the same for all synapses.
     """
 
     name: str
@@ -157,6 +158,7 @@ class SynapsesSpec:
     regular: tuple[RegularSpec, ...] = ()
     tables: tuple[str, ...] = ()
     pairs: tuple[np.ndarray, np.ndarray] | None = None
+    delay_ms: float = 0.0
     values: Values = field(default_factory=dict)
     copies: int = 1
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from neurorules.commands.completion import parts
 from neurorules.commands.output import print_json
 from neurorules.commands.scripts import ForceScript, Script, refuse_beside_script, refuse_without_script, tell_script
 from neurorules.commands.settings import DataDir, Json, StepLength
+from neurorules.commands.simulated import GraphData, GraphEncoder, GraphRate, GraphSeed, GraphSteps, Kind
 from neurorules.language.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,26 +34,13 @@ def simulate(
         typer.Option(help="Learn so many updates by the run's rule in both, and compare spikes and weights."),
     ] = None,
     show_model: Annotated[bool, typer.Option("--show-model", help="Print the generated equations.")] = False,
-    steps: Annotated[int | None, typer.Option(help="Of a file of NIR: time steps, 25 by default.")] = None,
-    rate: Annotated[
-        float | None,
-        typer.Option(help="Of a file of NIR: probability that an input spikes in a step, 0.2 by default."),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of a file of NIR: seed of these spikes, 0 by default.")] = None,
-    data: Annotated[
-        str | None,
-        typer.Option(
-            help="Of a file of NIR: a data set for random spikes, such as digits.", autocompletion=parts("datasets")
-        ),
-    ] = None,
-    encode: Annotated[
-        str | None,
-        typer.Option(
-            help="Of a file of NIR: encoder of --data, such as poisson:max_rate=0.5; else the data set's own.",
-            autocompletion=parts("encoders"),
-        ),
-    ] = None,
+    steps: GraphSteps = None,
+    rate: GraphRate = None,
+    seed: GraphSeed = None,
+    data: GraphData = None,
+    encode: GraphEncoder = None,
     path: Annotated[str, typer.Option(hidden=True, help="brian2, the one simulator.")] = "brian2",
+    kind: Kind = "stepped",
     dt_ms: StepLength = None,
     script: Script = None,
     force: ForceScript = False,
@@ -69,14 +56,18 @@ def simulate(
     own = {"steps": steps, "rate": rate, "seed": seed, "data": data, "encode": encode}
     given = {name: value for name, value in own.items() if value is not None}
     of_graph = _is_graph(run, given, learn)
+    ordinary = _is_ordinary(kind, of_graph, learn, show_model)
     _check_step(dt_ms, shown=script is not None or show_model, of_graph=of_graph)
     if script is not None:
         refuse_beside_script(show_model=show_model)
-        _script(Path(run), script, of_graph, samples, learn, data_dir, force, dt_ms, json)
+        _script(Path(run), script, of_graph, samples, learn, data_dir, force, dt_ms, json, ordinary)
         return
     refuse_without_script(force=force)
     if learn is not None:
         _learn(Path(run), learn, samples, data_dir, json)
+        return
+    if ordinary:
+        _ordinary(Path(run), samples, data_dir, json)
         return
     compared = _graph(run, samples, data_dir, json, **given) if of_graph else _run(run, samples, data_dir, json, dt_ms)
     _tell(compared, show_model, json)
@@ -84,14 +75,51 @@ def simulate(
 
 def _script(
     run: Path, script: Path, of_graph: bool, samples: int, learn: int | None, data_dir: Path | None, force: bool,
-    dt_ms: float | None, json: bool,
+    dt_ms: float | None, json: bool, ordinary: bool,
 ) -> None:  # fmt: skip
     from neurorules.runner.scripts import script_of_run
 
     if of_graph:
         raise UserError(f"--script writes a run, and {run} is a file of NIR. Train it first: train --net {run}")
     watch = None if json else _show
-    tell_script(script_of_run(run, script, samples, learn, data_dir, force, watch, dt_ms), json)
+    tell_script(script_of_run(run, script, samples, learn, data_dir, force, watch, dt_ms, ordinary), json)
+
+
+def _is_ordinary(kind: str, of_graph: bool, learn: int | None, show_model: bool) -> bool:
+    """Whether a net is to run as an ordinary Brian2 network.
+
+    Raises:
+        UserError: the kind is unknown, or something stands beside it that such a network does not do.
+    """
+    if kind not in ("stepped", "ordinary"):
+        raise UserError(f"--as {kind} is unknown. Use stepped or ordinary")
+    if kind == "stepped":
+        return False
+    if of_graph:
+        raise UserError("--as ordinary is for a run, and this is a file of NIR. Train it first: train --net net.nir")
+    if learn is not None:
+        raise UserError("--as ordinary does not learn, and --learn does. Leave one of them out")
+    if show_model:
+        raise UserError("--show-model prints the stepped model. Write an ordinary one: --as ordinary --script net.py")
+    return True
+
+
+def _ordinary(run: Path, samples: int, data_dir: Path | None, json: bool) -> None:
+    from neurorules.runner.ordinary import simulate_as_ordinary
+
+    compared = simulate_as_ordinary(run, samples, data_dir)
+    if json:
+        print_json(compared)
+        return
+    _tell_spikes(compared)
+    print(
+        f"largest difference of a membrane of the read-out: {compared['membrane_difference']:.1e}\n{compared['keeps']}"
+    )
+
+
+def _tell_spikes(compared: dict[str, Any]) -> None:
+    verdict = "all equal" if compared["spikes_equal"] else f"first difference: {compared['first_difference']}"
+    print(f"{compared['samples']} samples, {compared['spikes_compared']} spikes compared: {verdict}")
 
 
 def _check_step(dt_ms: float | None, shown: bool, of_graph: bool) -> None:
@@ -154,8 +182,7 @@ def _tell(compared: dict[str, Any], show_model: bool, json: bool) -> None:
         print(f"{compared['net']}\nspikes a sample of {compared['steps']} steps: {spikes}")
     if "test_accuracy" in compared:
         print(f"test accuracy {compared['test_accuracy']:.4f}")
-    verdict = "all equal" if compared["spikes_equal"] else f"first difference: {compared['first_difference']}"
-    print(f"{compared['samples']} samples, {compared['spikes_compared']} spikes compared: {verdict}")
+    _tell_spikes(compared)
 
 
 def _learn(run: Path, updates: int, samples: int, data_dir: Path | None, json: bool) -> None:

@@ -66,13 +66,23 @@ def export(
     out: Annotated[
         Path | None, typer.Option(help="The new file, or folder for sonata and events; beside the trace by default.")
     ] = None,
+    network: Annotated[
+        Path | None,
+        typer.Option(help="With --to sonata: write the net of this run's folder too, its nodes and edges."),
+    ] = None,
+    data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
     """Write a trace in another format."""
-    from neurorules.traces.exporters import export as write
-
     target = out or trace.with_suffix(f".{to.partition(':')[0]}")
-    files = [str(path) for path in write(trace, to, target)]
+    if network is not None:
+        from neurorules.runner.sonata_network import export_with_network
+
+        files = [str(path) for path in export_with_network(trace, to, target, network, data_dir)]
+    else:
+        from neurorules.traces.exporters import export as write
+
+        files = [str(path) for path in write(trace, to, target)]
     if json:
         print_json({"trace": str(trace), "to": to, "out": str(target), "files": files})
     else:

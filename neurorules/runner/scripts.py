@@ -8,14 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
 from neurorules.brian2_objects.script import Script, check_script, save, write
 from neurorules.brian2_steps.case import Case
+from neurorules.brian2_steps.ordinary import script_of_ordinary
 from neurorules.brian2_steps.scale import STEP_MS
 from neurorules.brian2_steps.script import Change, script_of_network, script_of_updates
-from neurorules.brian2_steps.trained import numbers_of
 from neurorules.contracts.data_set import DataPlace
 from neurorules.language.config import TrainConfig, config_from, in_todays_words
 from neurorules.language.errors import UserError
@@ -23,8 +20,8 @@ from neurorules.language.version import own_version
 from neurorules.rules import RULES
 from neurorules.runner.catalogue import citation, paths_of
 from neurorules.runner.side_by_side import Update
-from neurorules.runner.simulate import check_samples
 from neurorules.runner.simulate_learning import simulate_learning
+from neurorules.runner.trained_case import trained_case
 from neurorules.runs.folder import RunFolder
 from neurorules.torch_path.training.batches import load_data
 from neurorules.torch_path.training.learner import Learner
@@ -63,6 +60,7 @@ def script_of_rule(rule: str, path: Path, neuron: str | None = None, force: bool
 def script_of_run(
     run: Path, path: Path, samples: int = 10, learn: int | None = None, data_dir: DataPlace = None,
     force: bool = False, watch: Callable[[Update], None] | None = None, step_ms: float | None = None,
+    ordinary: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Write a run as a script of Brian2.
 
@@ -79,6 +77,7 @@ def script_of_run(
         force: replace what stands there.
         watch: is handed each update as soon as it is compared with torch.
         step_ms: length of a time step of a run that learned step by step, in ms, > 0; None for 1 ms.
+        ordinary: write the trained net as an ordinary network (see `brian2_steps.ordinary`), without updates.
 
     Returns:
         rule, and files (the paths that were written).
@@ -93,26 +92,24 @@ def script_of_run(
     if stored.get("path") == "continuous":
         if learn is not None:
             raise UserError("--learn goes on step by step, and a run in continuous time has no steps. Leave it out")
+        if ordinary:
+            raise UserError("--as ordinary is for nets that torch has trained, and this run is in continuous time")
         if step_ms is not None:
             raise UserError("--dt-ms is for runs step by step, and this one has its neuron's dt_ms. Leave it out")
         config = config_from(stored, str(run))
         return _saved(_continuous(config, data_dir, config.rule), path, force, config.rule)
     if learn is not None:
         return _saved(_updates(run, learn, samples, data_dir, watch, step_ms or STEP_MS), path, force, stored["rule"])
-    return _saved(_network(run, samples, data_dir, step_ms or STEP_MS), path, force, stored["rule"])
+    return _saved(_network(run, samples, data_dir, step_ms or STEP_MS, ordinary), path, force, stored["rule"])
 
 
-def _network(run: Path, samples: int, data_dir: DataPlace, step_ms: float) -> Script:
+def _network(run: Path, samples: int, data_dir: DataPlace, step_ms: float, ordinary: bool) -> Script:
     """A trained net with its first test samples."""
-    restored = restore(run, data_dir, precision="float64", device="cpu")
-    test, config, learner = restored.data.test, restored.config, restored.learner
-    check_samples(samples, len(test))
-    drive = test.batch(np.arange(samples), torch.Generator().manual_seed(config.seed))[0]
-    parameters, norms = numbers_of(learner.model, learner.seen())
-    spikes = drive.values.double().numpy()
-    case = Case(learner.model.network, parameters, spikes, normalisation=norms, step_ms=step_ms)
+    trained = trained_case(run, samples, data_dir, step_ms)
+    case, config = trained.case, trained.config
     about = (f"A net that {config.rule} has trained, {config.net}, with {samples} test samples of {config.data}.",)
-    return script_of_network(case, config.steps, (*about, *about_rule(config.rule)))
+    write_model = script_of_ordinary if ordinary else script_of_network
+    return write_model(case, config.steps, (*about, *about_rule(config.rule)))
 
 
 def _updates(

@@ -12,6 +12,7 @@ from small_circuits import keep_small
 
 import neurorules
 from neurorules.brian2_continuous.ordinary import Brian2Circuit
+from neurorules.brian2_steps.ordinary import Brian2Network
 from neurorules.language.errors import UserError
 
 brian2 = pytest.importorskip("brian2")
@@ -84,13 +85,16 @@ def examples() -> list[str]:
     return re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("number", range(3))
-def test_every_example_of_the_page_runs(number: int, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("number", range(4))
+def test_every_example_of_the_page_runs(
+    number: int, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "example"}
     exec(compile(examples()[number], f"example {number}", "exec"), names)
-    assert isinstance(names["circuit"], Brian2Circuit)
+    assert isinstance(names["circuit" if number < 3 else "net"], Brian2Circuit if number < 3 else Brian2Network)
     assert capsys.readouterr().out.strip()
 
 
-def test_the_page_has_three_examples() -> None:
-    assert len(examples()) == 3
+def test_the_page_has_four_examples() -> None:
+    assert len(examples()) == 4

@@ -1,0 +1,28 @@
+"""While the tests run, a call with another shape or type than is declared is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from jaxtyping import TypeCheckError
+
+from hardware_models.pcm import drift_exponents
+from neurorules.connections._multiply import times_transposed
+
+
+def test_a_wrong_shape_is_refused() -> None:
+    with pytest.raises(TypeCheckError):
+        times_transposed(torch.ones(2, 3), torch.ones(2, 3, 4))
+
+
+def test_a_wrong_type_is_refused() -> None:
+    with pytest.raises(TypeCheckError):
+        drift_exponents("no tensor")  # type: ignore[arg-type]
+
+
+def test_what_is_left_unchecked_declares_no_shapes(repository: Path) -> None:
+    for part in ("language", "native"):
+        for path in (repository / "neurorules" / part).rglob("*.py"):
+            assert "jaxtyping" not in path.read_text(encoding="utf-8"), path

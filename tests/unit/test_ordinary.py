@@ -1,0 +1,177 @@
+"""A trained net as an ordinary Brian2 network: torch's spikes, one step later for each layer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import neurorules
+from neurorules.brian2_steps.case import Case
+from neurorules.brian2_steps.ordinary import simulate_ordinary
+from neurorules.brian2_steps.trained import numbers_of
+from neurorules.cli import run
+from neurorules.contracts.series import Series
+from neurorules.language.errors import UserError
+from neurorules.torch_path.training.learner import Learner
+from tests.unit.test_scripts import learned_by
+
+brian2 = pytest.importorskip("brian2")
+
+STEPS, SAMPLES = 9, 6
+TRAINED = ["--data", "digits", "--limit", "40", "--epochs", "1", "--steps", "6", "--net", "12-8", "--neuron", "lif"]
+
+
+def drawn(
+    net: str, neuron: str, shape: tuple[int, ...], constant: bool, more: dict[str, Any]
+) -> tuple[Learner, Series]:
+    """A net with running averages, large weights and random biases, and random samples."""
+    learner = Learner(
+        net, "dfa", input_shape=shape, classes=3, neuron=neuron, steps=STEPS, precision="float64", device="cpu", **more
+    )
+    generator = torch.Generator().manual_seed(1)
+    values = torch.rand(*(() if constant else (STEPS,)), SAMPLES, *shape, generator=generator).double()
+    series = Series(values if constant else (values < 0.5).double(), constant)
+    learner.step(series, torch.arange(SAMPLES) % 3)
+    for name, value in learner.learned.parameters.items():
+        value.mul_(3.0)
+        if name.endswith(".b"):
+            value.add_(torch.randn(value.shape, generator=generator).double() * 0.3)
+    return learner, series
+
+
+@pytest.mark.parametrize(
+    ("net", "neuron", "shape", "constant", "more"),
+    [
+        ("6-5", "lif:beta=0.8", (7,), False, {}),
+        ("6-5", "lif:beta=0.8:v_threshold=0.7", (7,), True, {}),
+        ("6-5", "lif:beta=0.8:reset=zero", (7,), False, {"norm": "none"}),
+        ("6-5", "lif:beta=0.8:reset=none", (7,), False, {}),
+        ("6-5", "lif:beta=0.8:reset_delay=true", (7,), False, {"readout_neuron": "leaky_readout:beta=0.7"}),
+        ("r6-r5", "if:reset=subtract", (7,), False, {"norm": "none", "readout_neuron": "lif:beta=0.7"}),
+        ("6-5-4", "lif:beta=0.9", (7,), False, {"readout": "all"}),
+        ("c2k3-a2", "lif", (1, 6, 6), False, {}),
+    ],
+)
+def test_spikes_and_membranes_are_those_of_torch(
+    net: str, neuron: str, shape: tuple[int, ...], constant: bool, more: dict[str, Any]
+) -> None:
+    learner, series = drawn(net, neuron, shape, constant, more)
+    parameters, norms = numbers_of(learner.model, learner.seen())
+    case = Case(learner.model.network, parameters, series.values.numpy(), normalisation=norms)
+    there = simulate_ordinary(case, STEPS)
+    fired = False
+    response = learner.respond(series)
+    for layer, activity in zip(learner.model.network.layers, response.activity, strict=True):
+        here = activity.S.over_time(STEPS).flatten(2).numpy()
+        if layer.neuron.spiking:
+            assert np.array_equal(there[layer.name].S, here), layer.name
+            fired |= bool(here.any()) and bool((here == 0).any())
+        else:
+            np.testing.assert_allclose(there[layer.name].S, here, rtol=0, atol=1e-12, err_msg=layer.name)
+    assert fired
+
+
+def test_some_membranes_stay_above_the_threshold_after_their_reset() -> None:
+    """The first of the cases above would not see a network that forgets this."""
+    learner, series = drawn("6-5", "lif:beta=0.8", (7,), False, {})
+    assert (learner.respond(series).activity[0].v.values > 2).any()
+
+
+@pytest.mark.parametrize(
+    ("neuron", "net", "said"),
+    [
+        ("cuba_lif", "5", "layer 'hidden1' has neurons of the kind SynapticIntegrator"),
+        ("lif:refractory=2", "5", "layer 'hidden1' has neurons of the kind Refractory"),
+        ("lif:beta=0", "5", "layer 'hidden1' has a membrane that forgets all within a step"),
+        ("lif", "c2k3-p2", "layer 'readout' has a pool that takes the maximum"),
+    ],
+)
+def test_a_net_without_such_a_map_is_refused_by_name(neuron: str, net: str, said: str) -> None:
+    learner, series = drawn(net, neuron, (1, 6, 6) if net.startswith("c") else (7,), False, {})
+    parameters, norms = numbers_of(learner.model, learner.seen())
+    case = Case(learner.model.network, parameters, series.values.numpy(), normalisation=norms)
+    with pytest.raises(UserError, match=said):
+        simulate_ordinary(case, STEPS)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    at = tmp_path_factory.mktemp("ordinary") / "run"
+    assert run(["train", "--rule", "dfa", *TRAINED, "--encode", "poisson", "--out", str(at)]) == 0
+    return at
+
+
+def in_torch(folder: Path, samples: int) -> dict[str, np.ndarray]:
+    """What torch does with the first test samples of a run, by layer, (T, B, N)."""
+    from neurorules.runner.trained_case import trained_case
+
+    trained = trained_case(folder, samples)
+    activity = trained.learner.respond(trained.drive).activity
+    layers = trained.learner.model.network.layers
+    return {layer.name: one.S.values.flatten(2).numpy() for layer, one in zip(layers, activity, strict=True)}
+
+
+def test_the_command_compares_every_spike(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert run(["simulate", str(folder), "--as", "ordinary", "--samples", "4", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    ours = in_torch(folder, 4)
+    assert told["spikes_equal"] and told["samples"] == 4 and told["first_difference"] is None
+    assert told["spikes_compared"] == ours["hidden1"].sum() + ours["hidden2"].sum() > 10
+    assert told["membrane_difference"] < 1e-12
+    assert run(["simulate", str(folder), "--as", "ordinary", "--samples", "2"]) == 0
+    assert "one step later for each layer" in capsys.readouterr().out
+
+
+def test_a_script_stands_alone_and_sends_the_spikes_of_torch(folder: Path, tmp_path: Path) -> None:
+    script = tmp_path / "net.py"
+    given = ["simulate", str(folder), "--as", "ordinary", "--samples", "3", "--dt-ms", "0.5", "--script", str(script)]
+    assert run(given) == 0
+    text = script.read_text(encoding="utf-8")
+    assert "dv/dt = (bias - v)/(tau*ms)" in text and '"deliver": "v_post += w"' in text
+    learned, ours = learned_by(script), in_torch(folder, 3)
+    for lag, name in enumerate(("hidden1", "hidden2"), 1):
+        sample, step = np.divmod(learned[f"{name}.step"] - lag, 7)
+        found = np.zeros((7, 4, ours[name].shape[2]))
+        found[step, np.where(sample < 0, 3, sample), learned[f"{name}.neuron"]] = 1
+        assert np.array_equal(found[:6, :3], ours[name]) and ours[name].any(), name
+    assert learned["readout.v"].shape == (10, 3 * 7 + 3)
+
+
+def test_objects_join_those_of_the_users_session(folder: Path) -> None:
+    before, brian2.prefs.codegen.target = brian2.prefs.codegen.target, "numpy"
+    try:
+        net = neurorules.brian2_network(folder, samples=2, dt_ms=0.5)
+        assert net.network.schedule == brian2.Network().schedule
+        watched = brian2.StateMonitor(net.groups["hidden1"], "V_m", record=True, clock=net.clock)
+        net.network.add(watched)
+        net.network.run(net.duration)
+        ours = in_torch(folder, 2)
+        for name in ("hidden1", "hidden2"):
+            assert np.array_equal(net.spikes(name), ours[name]), name
+        np.testing.assert_allclose(net.membranes("readout"), ours["readout"], rtol=0, atol=1e-12)
+        assert watched.V_m.shape[0] == 12 and watched.t[1] == 0.5 * brian2.ms
+    finally:
+        brian2.prefs.codegen.target = before
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--as", "plain"], "--as plain is unknown"),
+        (["--as", "ordinary", "--learn", "1"], "--as ordinary does not learn"),
+        (["--as", "ordinary", "--show-model"], "--as ordinary --script"),
+        (["--as", "ordinary", "--dt-ms", "2"], "--dt-ms"),
+    ],
+)
+def test_what_does_not_belong_together_is_refused(
+    folder: Path, more: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert run(["simulate", str(folder), *more]) == 2
+    assert said in capsys.readouterr().err
