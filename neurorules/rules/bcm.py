@@ -42,6 +42,7 @@ def bcm(*, target: Positive = 0.2, decay: BelowOne = 0.8, slow: Annotated[float,
             "Objective function formulation of the BCM theory of visual cortical plasticity: statistical connections, "
             "stability conditions",
             (
+                "the rule is of E. L. Bienenstock, L. N. Cooper, P. W. Munro (1982), in the later form cited here",
                 "activities are traces of spikes, which are never negative; the paper's are numbers of either sign",
                 "theta follows the mean of y^2 over target; the paper's is the mean of y^2 itself, a target of 1",
                 "theta begins a trial at its mean over the samples of the trial before, and the first at 0",

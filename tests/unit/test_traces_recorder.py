@@ -141,6 +141,7 @@ def test_layers_are_chosen_by_name_and_unknown_names_are_answered_with_the_neare
     model, parameters = make().model, make().learned.parameters
     for wrong, layers, words in [
         (["S_post"], None, "unknown variable 'S_post'"),
+        (["mem"], None, "unknown variable 'mem', which is snnTorch's name. Use 'v'"),
         (["hidden1.ff.W"], None, "Did you mean 'hidden1.ff.w'"),
         (["S"], ["hiden1"], "unknown layer 'hiden1'. Did you mean 'hidden1'"),
         ([], None, "no variable is asked for"),

@@ -34,6 +34,8 @@ LEARNING = frozenset({"m", "reverse", "G1"})
 """Variables that only a trial has in which the network would learn from the sample."""
 LARGEST_SAMPLE = 512 * 2**20
 """How many bytes one sample may take, so that a recording fits into memory that everybody has."""
+SNNTORCH = {"spk": "S", "mem": "v"}
+"""Variables as snnTorch names them, and as a recording does."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,8 @@ def record_plan(
     recordable = [*populations, *SYNAPSES, *PARAMETERS, *declared, *parameters]
     for variable in variables:
         if variable not in recordable:
+            if ours := SNNTORCH.get(variable):
+                raise UserError(f"unknown variable '{variable}', which is snnTorch's name. Use '{ours}'")
             raise unknown("variable", variable, recordable)
     if not variables:
         raise UserError("no variable is asked for. Name some, such as S,v")
