@@ -7,15 +7,17 @@ weaker, so the neuron fires earlier and earlier. It is one Brian2 run: traces ar
 change at spikes.
 """
 
+import math
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+from neurorules.brian2_continuous.parts.at_spikes import lower_events
 from neurorules.brian2_continuous.parts.circuit import Circuit, Units, Wires
 from neurorules.brian2_continuous.parts.interpreted import Interpreted
-from neurorules.brian2_continuous.parts.learning import lower_events, trace
+from neurorules.brian2_continuous.parts.traces import unit_traces
 from neurorules.rules import RULES
 
 INPUTS, ROUNDS, PERIOD_MS, DT_MS, TAU_MS = 5, 30, 100.0, 0.5, 20.0
@@ -25,23 +27,26 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
 
 def neuron_that_learns() -> Circuit:
     """Inputs in a row, a leaky neuron, and wires that change by the rule's own text; one unit a wire shows weights."""
-    changes = lower_events(replace(RULES.make("stdp:a_plus=0.02:a_minus=0.021"), bounds=(0.0, 1.0)), "1.0")
+    rule = replace(RULES.make(f"stdp:a_plus=0.02:a_minus=0.021:decay={math.exp(-1 / TAU_MS)}"), bounds=(0.0, 1.0))
+    traces = unit_traces(rule, DT_MS)
+    changes = lower_events(rule, "1.0", traces, DT_MS)
+    [x] = traces
     steps = round(PERIOD_MS / DT_MS)
     inputs = Units(
         "input",
         INPUTS,
-        ("due : 1", trace(TAU_MS), "w_seen : 1"),
+        ("due : 1", x.equation, "w_seen : 1"),
         threshold=f"abs(timestep(t, {DT_MS!r}*ms) % {steps} - due) < 0.5",
-        reset=("x += 1",),
+        reset=(x.reset,),
         start={"due": np.round((FIRST_MS + APART_MS * np.arange(INPUTS)) / DT_MS)},
         watch=("x", "w_seen"),
     )
     neuron = Units(
         "neuron",
         1,
-        ("dv/dt = (I - v)/(10.0*ms) : 1", "dI/dt = -I/(5.0*ms) : 1", trace(TAU_MS)),
+        ("dv/dt = (I - v)/(10.0*ms) : 1", "dI/dt = -I/(5.0*ms) : 1", x.equation),
         threshold="v > 1",
-        reset=("v = 0", "x += 1"),
+        reset=("v = 0", x.reset),
         watch=("v", "x"),
         spikes=True,
     )

@@ -22,6 +22,8 @@ MAPS = "is looked at in dense layers alone; its change of a map is an outer prod
 NO_MAPS = "takes no convolution"
 NOT_SPIKING = "brings rings for neurons, and this test has spiking ones"
 NO_SIGNAL = "has no learning signal"
+SIGNALLED = "has a signal, whose circuit is a file of its own or is missing"
+NOT_HERE = "is about neurons that have no circuit; that it is refused is tested beside this"
 NO_PAPER = "is a control of ours, and no paper's"
 FIRST_OF_ALL = "is the rule of all other tests of this file"
 SAME_LOOP = "goes on to the same bits in unit/test_resume.py, from the same seed"
@@ -41,6 +43,12 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     },
     "test_whole_step.py::test_a_signal_that_fails_at_any_layer_leaves_no_trace": {
         NO_SIGNAL: "bcm sdsp clopath oja shallow stdp triplet_stdp weight_dependent_stdp"
+    },
+    "test_circuits_from_texts.py::test_a_weight_moves_as_step_by_step": {
+        SIGNALLED: "bptt bsp dfa drtp eprop erbp etlp fa lls local_readout ostl osttp otpe ottt pepita reward_stdp "
+        "s_tller sign_symmetry sigprop spiking_bsp tess traces_propagation",
+        FROZEN: "shallow",
+        NOT_HERE: "clopath",
     },
     "test_circuits.py::test_declared_eligibilities_are_refused_by_name": {NO_CIRCUIT: WITHOUT_CIRCUIT},
     "test_circuits.py::test_it_is_a_rule_of_the_same_name": {NO_CIRCUIT: WITHOUT_CIRCUIT},

@@ -111,7 +111,7 @@ def test_a_rule_learns_a_task_or_names_rules_that_do(task: str, rule: str) -> No
 
 
 def test_a_window_that_a_rule_cannot_learn_in_is_refused_in_one_line() -> None:
-    one = learner("regression_per_step", "local_readout", schedule="by_step")
+    one = learner("regression_per_step", "bptt", schedule="by_step")
     with pytest.raises(UserError, match="needs every step of a trial at once"):
         one.step(SPIKES, torch.zeros(SAMPLES, STEPS, OUTPUTS))
 
