@@ -28,7 +28,7 @@ SAME_LOOP = "goes on to the same bits in unit/test_resume.py, from the same seed
 
 WITHOUT_CIRCUIT = (
     "bcm bptt clopath dfa eprop etlp fa local_readout oja ostl osttp otpe ottt reward_stdp s_tller sdsp "
-    "sign_symmetry spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp"
+    "sign_symmetry spela spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp"
 )
 NO_CIRCUIT = "has no equations in continuous time; that it is refused is tested in unit/test_continuous_runs.py"
 
@@ -54,7 +54,7 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         FROZEN: "shallow",
         NO_MAPS: "bsp",
         MAPS: "bcm sdsp clopath drtp eprop etlp fa oja ostl osttp otpe ottt reward_stdp s_tller sign_symmetry "
-        "spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp",
+        "spela spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp",
     },
     "test_fused.py::test_every_rule_learns_the_same_on_both_ways": {ONE_STEP: "bsp"},
     "test_pipeline.py::test_a_pipeline_learns_the_same_bits_as_one_layer_after_the_other": {
@@ -69,11 +69,12 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         FROZEN: "shallow",
         NOT_SPIKING: "bsp",
         SAME_LOOP: "bcm sdsp clopath eprop etlp oja ostl osttp otpe ottt "
-        "reward_stdp s_tller sign_symmetry spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp",
+        "reward_stdp s_tller sign_symmetry spela spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp",
     },
     "test_learner.py::test_the_same_seed_gives_the_same_bits_whatever_was_drawn_elsewhere": {
         SAME_LOOP: "bcm sdsp clopath bsp eprop etlp oja ostl osttp otpe ottt "
-        "reward_stdp s_tller shallow sign_symmetry spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp"
+        "reward_stdp s_tller shallow sign_symmetry spela spiking_bsp traces_propagation triplet_stdp "
+        "weight_dependent_stdp"
     },
     "test_citations.py::test_every_choice_that_is_not_the_papers_is_declared": {NO_PAPER: "shallow"},
     "test_data_use.py::test_no_rule_learns_from_samples_that_are_held_out": {FIRST_OF_ALL: "sigprop"},
