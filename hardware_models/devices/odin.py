@@ -14,11 +14,14 @@ from hardware_models.chip import room_of
 from hardware_models.grid import Grid
 from hardware_models.grid_chip import GridChip
 from hardware_models.odin import on_odin
+from hardware_models.odin_fit import misfits
 from hardware_models.sdsp import HIGHEST_WEIGHT
 from hardware_models.traffic import Widths
+from neurorules.contracts.device_hooks import Misfit
 from neurorules.contracts.neuron import Neuron
 from neurorules.contracts.parameter_key import key_of
 from neurorules.language.ranges import Positive, Whole, ranged
+from neurorules.language.rules import Rule
 
 SYNOP_PJ = 12.7
 """A synaptic operation at least. Source: Frenkel et al. 2019, arXiv 1804.07858, as published for the chip (28 nm)."""
@@ -95,6 +98,17 @@ class Odin(GridChip):
             UserError: a neuron that ODIN does not have.
         """
         return neuron if self.neurons == "float" else on_odin(layer, neuron, float(state[f"{layer}/units"]))
+
+    def misfits(self, rule: Rule) -> tuple[Misfit, ...]:
+        """What of a rule does not fit the chip's own plasticity.
+
+        Args:
+            rule: as a user names it.
+
+        Returns:
+            A line for each term of its texts for hidden weights.
+        """
+        return misfits(rule)
 
     def energy_pJ(self, spikes: float, synops: float) -> float:
         """Energy of a sample's synaptic operations; neurons, learning and leakage are left out.

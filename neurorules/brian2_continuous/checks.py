@@ -7,11 +7,13 @@ from typing import Any
 
 from neurorules.brian2_continuous.circuits import CIRCUITS
 from neurorules.brian2_continuous.parts.continuous_neuron import ContinuousNeuron
+from neurorules.brian2_continuous.parts.from_texts import plan_from_texts
 from neurorules.brian2_continuous.parts.neurons import NEURONS
 from neurorules.brian2_continuous.parts.plan import Plan
 from neurorules.language.config import SETTINGS, TrainConfig
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.options import convert_options, parse_named
+from neurorules.language.rules import Rule
 from neurorules.rules import RULES
 
 FIXED = {
@@ -53,19 +55,39 @@ def check_config(config: TrainConfig) -> Plan:
     """
     name = parse_named(config.rule)[0]
     RULES.module(name)  # This raises an error for an unknown rule, which otherwise would be said to have no circuit.
-    if name.replace("-", "_") not in CIRCUITS.modules:
-        raise UserError(
-            f"rule '{name}' has no equations in continuous time. Rules that have: {', '.join(CIRCUITS.names())}; "
-            f"or use --path torch"
-        )
+    rule = RULES.make(config.rule)
+    plan = plan_of(rule)
     for setting, (only, why) in FIXED.items():
         check_fixed(setting, getattr(config, setting), only, why)
     for setting, (legal, why) in ONE_OF.items():
         if getattr(config, setting) not in legal:
             check_fixed(setting, getattr(config, setting), legal[0], why)
-    plan = CIRCUITS.make(name)
-    assert isinstance(plan, Plan)
-    return plan.of(RULES.make(config.rule))
+    return plan
+
+
+def plan_of(rule: Rule) -> Plan:
+    """Find how a rule learns in continuous time: by a circuit of its own, or by that of its texts.
+
+    Args:
+        rule: with its options.
+
+    Returns:
+        The plan of the form that its options choose.
+
+    Raises:
+        UserError: it has no equations in continuous time, with the reason.
+    """
+    if rule.name in CIRCUITS.modules:
+        plan = CIRCUITS.make(rule.name)
+        assert isinstance(plan, Plan)
+        return plan.of(rule)
+    try:
+        return plan_from_texts(rule)
+    except UserError as error:
+        raise UserError(
+            f"{str(error).removesuffix('. Use --path torch')}. Rules that have a circuit of their own: "
+            f"{', '.join(CIRCUITS.names())}; or use --path torch"
+        ) from None
 
 
 def check_fixed(setting: str, asked: Any, only: Any, why: str) -> None:

@@ -14,6 +14,7 @@ from neurorules.commands.settings import Json
 def add_to(app: typer.Typer) -> None:
     """Register the command."""
     app.command("check")(check)
+    app.command("check-device")(check_device)
 
 
 def check(
@@ -64,3 +65,17 @@ def check(
         print(f"{passed} passed, {failed} failed, {left_out} left out")
     if failed:
         raise typer.Exit(1)
+
+
+def check_device(
+    entry: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|MODULE",
+            help="A device with options (fixed_point:bits=4), or a module of another package or a Python file of one.",
+        ),
+    ],
+    json: Json = False,
+) -> None:
+    """Run the contract suite of a hardware device: the same as `check --kind device`."""
+    check(entry, "device", json)

@@ -27,6 +27,10 @@ from neurorules.torch_path.training.learner import Learner
 
 MANY_PUSHES = 300
 """Changes after which a chip is at the ends of its range, also one that moves by one step at a time."""
+FEW_PUSHES = 3
+"""Changes in a row that take no weight farther, after which a chip is at the ends of its range."""
+NOISE = 0.05
+"""By what share noise may take a weight farther than the pushes before did."""
 
 
 def halves(state: dict[str, Tensor]) -> list[dict[str, Tensor]]:
@@ -157,19 +161,42 @@ def a_range_never_widens(entry: Entry) -> None:
         pushed = update(device, update(device, chip, push), push)
         if max(float(w.abs().max()) for w in pushed[1].values()) >= LARGE:
             raise NotApplicable("its weights have no bounds")
-        for _ in range(MANY_PUSHES):
-            before, pushed = pushed, update(device, pushed, push)
-            if equal(before[1], pushed[1]):
-                break
-        ends = {key: float(w.abs().max()) for key, w in pushed[1].items()}
+        pushed, ends, room = _at_the_ends(device, pushed, push, sign)
         for _ in range(3):
             pushed = update(device, pushed, push)
-        later = {key: float(w.abs().max()) for key, w in pushed[1].items()}
+        later = _farthest(pushed, sign)
         observed = f"the largest weight grew from {max(ends.values()):.3g} to {max(later.values()):.3g}"
-        right = all(later[key] <= ends[key] for key in ends) and all(w.isfinite().all() for w in pushed[1].values())
+        right = all(later[key] <= ends[key] + room * abs(ends[key]) for key in ends)
+        right = right and all(w.isfinite().all() for w in pushed[1].values())
         demand(
             right, "a range never widens while a net learns", observed, "Choose the range when weights are programmed"
         )
+
+
+def _at_the_ends(
+    device: Device, chip: Chip, push: dict[str, Tensor], sign: float
+) -> tuple[Chip, dict[str, float], float]:
+    """Push weights until nothing changes, or until none has gone farther for a few pushes, as under noise.
+
+    Returns:
+        The chip; how far its weights have gone, by parameter; and by what share noise may still take them farther.
+    """
+    ends, without = _farthest(chip, sign), 0
+    for _ in range(MANY_PUSHES):
+        before, chip = chip, update(device, chip, push)
+        if equal(before[1], chip[1]):
+            break
+        now = _farthest(chip, sign)
+        without = 0 if any(now[key] > ends[key] for key in ends) else without + 1
+        ends = {key: max(ends[key], now[key]) for key in ends}
+        if without == FEW_PUSHES:
+            return chip, ends, NOISE
+    return chip, ends, 0.0
+
+
+def _farthest(chip: Chip, sign: float) -> dict[str, float]:
+    """How far the weights of each parameter have gone in the direction of a sign."""
+    return {key: float((sign * w).max()) for key, w in chip[1].items()}
 
 
 def devices_of_a_chain_act_in_order_and_are_drawn_apart(entry: Entry) -> None:

@@ -74,7 +74,10 @@ class Signal(ABC):
     summary: Summary | None = None
     """What it reads of a hidden layer as an average over time (`View.summary`), or None."""
     every: Every | None = None
-    """What it reads of a hidden layer at every step (`View.every`), or None. With it, all steps must run at once."""
+    """What it reads of a hidden layer at every step (`View.every`), or None. With it, all steps must run at once,
+    unless it is momentary."""
+    momentary: bool = False
+    """Whether m of a step, in the phase "input", is made of what `every` holds of that step alone."""
     varies: bool = False
     """Whether m varies within a trial. If so, all steps must run at once, unless it is instant."""
     teaches_neurons: bool = False
@@ -89,9 +92,10 @@ class Signal(ABC):
     @property
     def instant(self) -> bool:
         """Whether m of a step is made of what the layers above hand down at that step, and of nothing that they did at
-        others: the need "above" without "history". Such a signal is asked for each window of steps, with `above` of
-        the window."""
-        return "above" in self.needs and "history" not in self.needs and self.every is None
+        others: the need "above" without "history"; or of what the layer itself did at that step (`momentary`). Such a
+        signal is asked for each window of steps, with `above` and `every` of the window, and the gradients of its own
+        parameters add up."""
+        return self.momentary or ("above" in self.needs and "history" not in self.needs and self.every is None)
 
     def by_steps(self) -> Signal:
         """This signal where steps count one by one, which may be another of its options; declared by `steps_apart`."""

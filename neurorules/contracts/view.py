@@ -55,11 +55,13 @@ class View:
             number of steps T, and whether the layer is the read-out (of a signal that teaches it).
         summary: by phase, the average over time (B, *shape) of what the signal's `summary` names.
         source, source_every: the same as `summary` and `every`, of the layer below; empty for the first layer.
-        every: by phase, what the signal's `every` names at each step, (T, B, *shape).
+        every: by phase, what the signal's `every` names at each step, (T, B, *shape); of the window where the signal is
+            asked for each window of steps (`Signal.momentary`).
         aside: for the first layer, by phase, what an offset adds to its normalised current, (B, *shape).
         response: by linear phase, the response of the read-out (B, C), where `reads_response` is declared.
         inner: by phase, what the inner integration of the neurons left, for neurons that have one (T = 1).
         gain: 1/sigma of the layer's normalisation, (N,) or (C, 1, 1); None where it has none.
+        first: the first step of `every`.
         scored: how many of the last steps count, where steps count one by one; None where all of them do.
         labels: class indices (B,), or the targets of another task (`Signal.tasks`). This and all that follows is None
             unless `needs` buy it (see `bought`).
@@ -91,6 +93,7 @@ class View:
     signs: Mapping[str, Tensor] | None
     answer: Callable[[str, Tensor], Tensor] | None
     scored: int | None = None
+    first: int = 0
 
 
 def bought(value: T | None, need: str) -> T:

@@ -89,9 +89,16 @@ def _row(kind: str, registry: Registry, name: str) -> dict[str, str]:
 
 def paths_of(rule: Rule) -> list[str]:
     """The values of `--path` with which `train` learns by a rule: torch, and continuous where it has a circuit."""
+    from neurorules.brian2_continuous.checks import plan_of
     from neurorules.brian2_continuous.circuits import CIRCUITS
 
-    return ["torch", *(["continuous"] if rule.name in CIRCUITS.modules else [])]
+    if rule.name in CIRCUITS.modules:  # also where this form of the rule has none
+        return ["torch", "continuous"]
+    try:
+        plan_of(rule)
+    except UserError:
+        return ["torch"]
+    return ["torch", "continuous"]
 
 
 def machines_of(rule: Rule) -> list[str]:
@@ -146,14 +153,12 @@ def continuous_equations(rule: Rule, net: str = "16", inputs: int = 64, classes:
     Returns:
         The equations as text; None where the rule has none.
     """
-    from neurorules.brian2_continuous.circuits import CIRCUITS
+    from neurorules.brian2_continuous.checks import plan_of
     from neurorules.brian2_continuous.parts.layers import Net, hidden_sizes
     from neurorules.brian2_continuous.parts.neurons import NEURONS
 
-    if rule.name not in CIRCUITS.modules:
-        return None
     try:
-        plan = CIRCUITS.make(rule.name).of(rule)
+        plan = plan_of(rule)
         circuit = plan.make(
             Net(inputs, hidden_sizes(net), classes, NEURONS[plan.neuron](), 1),
             rule,

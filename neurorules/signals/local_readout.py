@@ -11,11 +11,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from neurorules.contracts.net_shape import LayerShape, NetShape
-from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, one_hot, spread_in_time
-from neurorules.contracts.target import OF_CLASSES, OF_VALUES, TASKS
-from neurorules.contracts.view import Every, View, bought
-from neurorules.language.settings import Task
-from neurorules.signals._features import feature_count, from_features, to_features
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
+from neurorules.contracts.target import TASKS
+from neurorules.contracts.view import Every, View
+from neurorules.signals._features import feature_count, to_features
+from neurorules.signals._own_errors import Errors, error_of, own_rows
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class LocalReadout(Signal):
     """
 
     readouts: Literal["learned", "fixed"] = "learned"
-    errors: Literal["trial", "step"] = "trial"
+    errors: Errors = "trial"
     tasks = frozenset(TASKS)
     steps_apart = True
     summary = "spikes"
@@ -49,6 +49,11 @@ class LocalReadout(Signal):
     def every(self) -> Every | None:  # type: ignore[override]
         """The spikes of each step, where errors are those of the step."""
         return "spikes" if self.errors == "step" else None
+
+    @property
+    def momentary(self) -> bool:  # type: ignore[override]
+        """Errors of the step are made of its own spikes."""
+        return self.errors == "step"
 
     def by_steps(self) -> Signal:
         return replace(self, errors="step")
@@ -75,20 +80,15 @@ class LocalReadout(Signal):
         return state
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
-        labels = bought(view.labels, "target")
         name = view.layer.name
         source = parameters if self.readouts == "learned" else state
         weights, bias = source[f"{name}.local_w"], source[f"{name}.local_b"]
-        if self.errors == "step":
-            features, error, m = _of_steps(weights, bias, labels, view)
-        else:
-            features = to_features(view.summary["input"])
-            error = _error(features @ weights.T + bias, one_hot(labels, weights.shape[0], features), view.net.task)
-            m = from_features(error @ weights, view.layer.shape)
+        rows = own_rows(view, len(weights))
+        error = error_of(rows.features @ weights.T + bias, rows.target, view.net.task) / rows.share
         gradients: dict[str, Tensor] = {}
         if self.readouts == "learned":
-            gradients = {f"{name}.local_w": error.T @ features, f"{name}.local_b": error.sum(0)}
-        return ThirdFactor({"input": spread_in_time(m, view.layer.shape, view.steps)}, gradients, {})
+            gradients = {f"{name}.local_w": error.T @ rows.features, f"{name}.local_b": error.sum(0)}
+        return ThirdFactor({"input": rows.third_factor(error @ weights)}, gradients, {})
 
     def scores(
         self, state: SignalState, parameters: Mapping[str, Tensor], last: LayerShape, summary: Mapping[str, Tensor]
@@ -96,30 +96,6 @@ class LocalReadout(Signal):
         source = parameters if self.readouts == "learned" else state
         features = to_features(summary["input"])
         return features @ source[f"{last.name}.local_w"].T + source[f"{last.name}.local_b"]
-
-
-def _error(outputs: Float[Tensor, "*lead C"], target: Float[Tensor, "*lead C"], task: Task) -> Float[Tensor, "*lead C"]:
-    """Derivative of a read-out's loss by its outputs: of classes, of several labels, or of values."""
-    if task in OF_VALUES:
-        return outputs - target
-    return (torch.softmax(outputs, -1) if task in OF_CLASSES else torch.sigmoid(outputs)) - target
-
-
-def _of_steps(
-    weights: Float[Tensor, "C F"], bias: Float[Tensor, "C"], labels: Tensor, view: View
-) -> tuple[Float[Tensor, "R F"], Float[Tensor, "R C"], Float[Tensor, "T B *shape"]]:
-    """Features and errors of all steps that count, a row for each step and sample, and the third factor of each step;
-    errors are divided by the number of these steps."""
-    spikes, shape = view.every["input"], view.layer.shape
-    scored = view.scored or view.steps
-    last = spikes[view.steps - scored :]
-    features = to_features(last.flatten(0, 1))
-    target = one_hot(labels, len(weights), features)
-    target = target[:, view.steps - scored :].transpose(0, 1) if target.ndim == 3 else target.expand(scored, -1, -1)
-    error = _error(features @ weights.T + bias, target.flatten(0, 1), view.net.task) / scored
-    m = from_features(error @ weights, shape).unflatten(0, last.shape[:2])
-    before = spikes.new_zeros(view.steps - scored, *m.shape[1:])
-    return features, error, torch.cat([before, m])
 
 
 ENTRY = LocalReadout

@@ -27,10 +27,13 @@ FIRST_OF_ALL = "is the rule of all other tests of this file"
 SAME_LOOP = "goes on to the same bits in unit/test_resume.py, from the same seed"
 
 WITHOUT_CIRCUIT = (
-    "bcm bptt clopath dfa eprop etlp fa local_readout oja ostl osttp otpe ottt reward_stdp s_tller sdsp "
-    "sign_symmetry spela spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp"
+    "bcm bptt clopath dfa eprop erbp etlp fa lls local_readout oja ostl osttp otpe ottt reward_stdp s_tller sdsp "
+    "sign_symmetry spela spiking_bsp tess traces_propagation triplet_stdp weight_dependent_stdp"
 )
-NO_CIRCUIT = "has no equations in continuous time; that it is refused is tested in unit/test_continuous_runs.py"
+NO_CIRCUIT = (
+    "has no file with a circuit; what its texts give, or that it is refused, is tested in "
+    "oracle/test_circuits_from_texts.py and unit/test_continuous_runs.py"
+)
 
 LEFT_OUT: dict[str, dict[str, str]] = {
     "test_allowance.py::test_a_signal_is_handed_its_own_and_what_its_needs_buy": {
@@ -42,7 +45,7 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     "test_circuits.py::test_declared_eligibilities_are_refused_by_name": {NO_CIRCUIT: WITHOUT_CIRCUIT},
     "test_circuits.py::test_it_is_a_rule_of_the_same_name": {NO_CIRCUIT: WITHOUT_CIRCUIT},
     "test_audit.py::test_an_audit_finds_what_a_rules_equations_read": {
-        TABLES: "bsp local_readout spiking_bsp traces_propagation",
+        TABLES: "bsp lls local_readout spiking_bsp traces_propagation",
         SELDOM: "sdsp",
     },
     "test_brian2_online.py::test_every_lowered_rule_moves_its_weights_alike_while_it_runs": {
@@ -53,12 +56,12 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     "test_explain.py::test_the_steps_add_up_where_a_kernel_is_shared": {
         FROZEN: "shallow",
         NO_MAPS: "bsp",
-        MAPS: "bcm sdsp clopath drtp eprop etlp fa oja ostl osttp otpe ottt reward_stdp s_tller sign_symmetry "
-        "spela spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp",
+        MAPS: "bcm sdsp clopath drtp eprop erbp etlp fa lls oja ostl osttp otpe ottt reward_stdp s_tller sign_symmetry "
+        "spela spiking_bsp tess traces_propagation triplet_stdp weight_dependent_stdp",
     },
     "test_fused.py::test_every_rule_learns_the_same_on_both_ways": {ONE_STEP: "bsp"},
     "test_pipeline.py::test_a_pipeline_learns_the_same_bits_as_one_layer_after_the_other": {
-        LOCKED: "bptt bsp dfa eprop fa ostl otpe ottt pepita reward_stdp s_tller sign_symmetry spiking_bsp"
+        LOCKED: "bptt bsp dfa eprop erbp fa ostl otpe ottt pepita reward_stdp s_tller sign_symmetry spiking_bsp"
     },
     "test_schedules.py::test_by_step_and_chunks_learn_what_by_layer_learns": {
         FROZEN: "shallow",
@@ -68,12 +71,12 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     "test_learner.py::test_a_learner_learns_from_one_sample_at_a_time": {
         FROZEN: "shallow",
         NOT_SPIKING: "bsp",
-        SAME_LOOP: "bcm sdsp clopath eprop etlp oja ostl osttp otpe ottt "
-        "reward_stdp s_tller sign_symmetry spela spiking_bsp traces_propagation triplet_stdp weight_dependent_stdp",
+        SAME_LOOP: "bcm sdsp clopath eprop erbp etlp lls oja ostl osttp otpe ottt "
+        "reward_stdp s_tller sign_symmetry spela spiking_bsp tess traces_propagation triplet_stdp weight_dependent_stdp",
     },
     "test_learner.py::test_the_same_seed_gives_the_same_bits_whatever_was_drawn_elsewhere": {
-        SAME_LOOP: "bcm sdsp clopath bsp eprop etlp oja ostl osttp otpe ottt "
-        "reward_stdp s_tller shallow sign_symmetry spela spiking_bsp traces_propagation triplet_stdp "
+        SAME_LOOP: "bcm sdsp clopath bsp eprop erbp etlp lls oja ostl osttp otpe ottt "
+        "reward_stdp s_tller shallow sign_symmetry spela spiking_bsp tess traces_propagation triplet_stdp "
         "weight_dependent_stdp"
     },
     "test_citations.py::test_every_choice_that_is_not_the_papers_is_declared": {NO_PAPER: "shallow"},

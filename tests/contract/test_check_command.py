@@ -48,6 +48,14 @@ def test_an_entry_that_keeps_its_contract_ends_with_0_and_a_line_for_each_check(
     assert lines[-1] == f"{len(suite.checks) - 1} passed, 0 failed, 1 left out"
 
 
+def test_a_device_has_a_command_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check-device", "dynapse", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["kind"], answer["entry"], answer["failed"]) == ("device", "dynapse", 0)
+    assert run(["check-device", "dense"]) == 2
+    assert "dense" in capsys.readouterr().err
+
+
 def test_a_wrong_one_ends_with_1_and_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = module(tmp_path / "wrongly", "flipped", RIGHT)
     assert run(["check", f"{path}:sign=-1"]) == 1

@@ -82,6 +82,8 @@ THEORY = {
     "s_tller": (ABOVE, AND_ALL_ABOVE, "####", "...."),
     "etlp": (NOBODY, OWN_AND_BELOW, "####", "...."),
     "osttp": (NOBODY, OWN_AND_BELOW, "####", "...."),
+    "erbp": (NOBODY, AND_OUTPUT, "####", "...."),
+    "tess": (NOBODY, OWN_AND_BELOW, "####", "...."),
     "stdp": (NOBODY, OWN_AND_BELOW, "...#", "...#"),
     "triplet_stdp": (NOBODY, OWN_AND_BELOW, "...#", "...#"),
     "weight_dependent_stdp": (THEIR_OWN, OWN_AND_BELOW, "...#", "...#"),

@@ -32,11 +32,12 @@ FORMS = [
     "stdp:same_step=neither",
     "local_readout:readouts=fixed",
     "bsp:method=both",
+    "tess:waves=sine",
 ]
 TAUGHT = [
     name
     for name in RULES.names()
-    if any(p.parameter == "w" and p.role == "hidden" for p in RULES.make(name).plasticity)
+    if name != "tess" and any(p.parameter == "w" and p.role == "hidden" for p in RULES.make(name).plasticity)
 ]
 DENSE = ("hidden2:3:4", "hidden1:2:0.3.3", "readout:1:5")
 MAPS = ("hidden1:2.1.4:0.2.5", "hidden1:0.0.0:0.0.0", "hidden2:3:11")

@@ -20,11 +20,12 @@ from published.digit_stdp import (
 from published.stdp_window import A_MINUS, A_PLUS, measure, song_rule, stdp_window
 from sklearn.datasets import load_digits
 
+from neurorules.brian2_continuous.parts.at_spikes import lower_events
 from neurorules.brian2_continuous.parts.circuit import Circuit
 from neurorules.brian2_continuous.parts.interpreted import Interpreted
-from neurorules.brian2_continuous.parts.learning import lower_events, trace_tau_ms
 from neurorules.brian2_continuous.parts.machine import Spikes
 from neurorules.brian2_continuous.parts.standalone import compile_circuit
+from neurorules.brian2_continuous.parts.traces import unit_traces
 from neurorules.brian2_steps.backend import generating, load_brian2
 from neurorules.brian2_steps.program import find_cpp_compiler
 from neurorules.language.errors import UserError
@@ -79,14 +80,25 @@ def test_the_window_has_bi_and_poos_shape_whatever_the_step() -> None:
     assert (np.diff(np.abs(fine[DIFFERENCES < 0])) > 0).all()
 
 
-def test_a_rule_that_does_not_act_at_spikes_is_refused_and_traces_that_hold_nothing_too() -> None:
-    with pytest.raises(UserError, match="does not happen at single spikes"):
-        lower_events(replace(RULES.make("stdp"), plasticity=(Plasticity("w", "0.1 * x_pre * x_post"),)), "1.0")
-    mixed = Plasticity("w", "a_plus * x_pre * S_post + a_plus * before(x_pre) * x_pre * S_post")
-    with pytest.raises(UserError, match="all read by before"):
-        lower_events(replace(RULES.make("stdp"), plasticity=(mixed,)), "1.0")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a_plus * S_pre * S_post", "does not happen at single spikes"),
+        ("a_plus * x_pre * S_post + a_plus * before(x_pre) * x_pre * S_post", "all read by before"),
+        ("a_plus * before(x_pre) * x_post", "no before"),
+        ("a_plus * psi(v_post) * S_pre", "psi is the slope of a membrane"),
+        ("a_plus * delay(S_pre, 2) * S_post", "counts steps"),
+    ],
+)
+def test_a_text_that_has_no_form_at_spikes_is_refused(text: str, said: str) -> None:
+    rule = replace(RULES.make("stdp"), plasticity=(Plasticity("w", text),))
+    with pytest.raises(UserError, match=said):
+        lower_events(rule, "1.0", unit_traces(rule, 1.0), 1.0)
+
+
+def test_traces_that_hold_nothing_are_refused() -> None:
     with pytest.raises(UserError, match="hold nothing between spikes"):
-        trace_tau_ms(RULES.make("stdp:decay=0"))
+        unit_traces(RULES.make("stdp:decay=0"), 1.0)
 
 
 def cuba_by_hand(circuit: Circuit, duration_ms: float) -> Spikes:

@@ -97,7 +97,7 @@ def test_presentations_too_short_for_a_time_constant_are_told(caplog: pytest.Log
         (["--batch-size", "4"], "--batch-size 4 has no meaning with --path continuous"),
         (["--precision", "fast"], "--precision fast has no meaning with --path continuous"),
         (["--dw", "v_pre*S_post"], "--dw v_pre*S_post has no meaning with --path continuous"),
-        (["--rule", "bptt"], "has no equations in continuous time. Rules that have: bsp, drtp"),
+        (["--rule", "bptt"], "no equations in continuous time: its signal"),
         (["--rule", "sigpro"], "Did you mean 'sigprop'"),
         (["--net", "c8k3-10"], "dense and recurrent layers, no convolutions"),
         (["--rule", "bsp", "--net", "r10"], "bsp in continuous time has no recurrent layers"),

@@ -140,3 +140,13 @@ def test_a_read_out_stays_beside_the_chip_and_registers_have_widths() -> None:
 
 def test_energy_is_that_of_its_synaptic_operations() -> None:
     assert DEVICES.make("odin").energy_pJ(7.0, 20.0) == pytest.approx(254.0)
+
+
+def test_sdsp_fits_the_chip_and_other_rules_are_told_by_term_what_does_not() -> None:
+    from neurorules.runner.fit import fits
+
+    rows = {row["name"]: row for row in fits("odin")}
+    assert rows["sdsp"]["fits"] and not rows["dfa"]["fits"] and not rows["stdp"]["fits"]
+    why = {m["term"]: m["why"] for m in rows["dfa"]["misfits"]}
+    assert why["m_post"] == "the chip has no third factor"
+    assert any("presynaptic neuron spikes" in m["why"] for m in rows["stdp"]["misfits"])

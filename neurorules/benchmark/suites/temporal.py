@@ -13,7 +13,7 @@ from neurorules.language.config import TrainConfig
 
 RULES = (
     *("bptt", "fa", "sign_symmetry", "dfa", "drtp", "sigprop", "pepita", "bsp", "spiking_bsp", "local_readout"),
-    *("traces_propagation", "eprop", "ottt", "ostl", "otpe", "s_tller", "etlp", "osttp", "reward_stdp"),
+    *("traces_propagation", "eprop", "erbp", "ottt", "ostl", "otpe", "s_tller", "tess", "etlp", "osttp", "reward_stdp"),
     *("stdp", "triplet_stdp"),
 )
 """Rules that are tried; of those without a label, two that read the times of spikes."""

@@ -161,8 +161,8 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teach
             above = carrier(layers, index, activities[index], trial.masks, handed, instant)
             # A phase that applies its changes runs before the signal has seen all phases: the read-out alone is taught.
             asks = trial.model.asks_hidden(phase.name) and not phase.applies
-            asks, stop = asks or layers[index].role == "readout", start + activities[index].steps
-            m = teacher.third_factor(index, phase.name, above, start, stop) if asks else None
+            asks = asks or layers[index].role == "readout"
+            m = teacher.third_factor(index, phase.name, above, start, activities) if asks else None
             if m is not None or not trial.model.reads_m(layers[index].role, phase.name):
                 change = learn_one(teacher, phase, record, index, activities[index], m, carries[index], whole, start)
                 sent = teacher.sent(index)
@@ -226,8 +226,9 @@ def check_window(model: Model, window: int, steps: int) -> None:
     """
     if window >= steps:
         return
-    varies = model.signal is not None and model.signal.varies and not model.signal.instant
-    if model.signal is not None and (varies or model.signal.every is not None):
+    signal = model.signal
+    asked_anew = signal is not None and signal.instant and (not signal.momentary or model.asks_hidden("input"))
+    if signal is not None and (signal.varies or signal.every is not None) and not asked_anew:
         raise UserError(
             f"rule '{model.rule.name}' needs every step of a trial at once: its signal runs through time on its own. "
             f"Use --schedule by_layer"

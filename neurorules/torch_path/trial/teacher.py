@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -11,6 +11,7 @@ from neurorules.contracts.series import Series, per_step
 from neurorules.contracts.signal import SignalState, ThirdFactor, spread_in_time
 from neurorules.contracts.view import Every, View
 from neurorules.network.layer import NETWORK_INPUT
+from neurorules.torch_path.forward.run_layer import Activity
 from neurorules.torch_path.trial.allowance import Purchase, layer_shape, third_factor
 from neurorules.torch_path.trial.trial import PhaseRecord, Trial
 from neurorules.torch_path.update.local_view import Gathered
@@ -48,7 +49,7 @@ class Teacher:
     third_factors: dict[str, Series] = field(default_factory=dict)
 
     def third_factor(
-        self, index: int, phase: str, carried: Carried | None, start: int = 0, stop: int | None = None
+        self, index: int, phase: str, carried: Carried | None, start: int = 0, window: Sequence[Activity] | None = None
     ) -> Series | None:
         """The third factor of one layer in one phase and window.
 
@@ -57,17 +58,17 @@ class Teacher:
             phase: its name.
             carried: what the layers above hand down; None where none has learned yet.
             start: first step of the window.
-            stop: the step behind its last one; None for the end of the trial.
+            window: activity of every layer in the window; None for that of the whole trial, which the records hold.
 
         Returns:
-            m, (stop - start, B, *shape) or constant (B, *shape); None where the phase has none.
+            m, (W, B, *shape) of the window's steps or constant (B, *shape); None where the phase has none.
         """
-        m = self._third_factor(index, phase, carried)
+        m = self._third_factor(index, phase, carried, start, window)
         if m is not None and phase == "input":
             self.third_factors[self.trial.model.network.layers[index].name] = m
         if m is None or self._asks_anew(index):
             return m
-        return m.window(start, self.trial.steps if stop is None else stop)
+        return m.window(start, self.trial.steps if window is None else start + window[index].steps)
 
     def _asks_anew(self, index: int) -> bool:
         """Whether the signal is asked for a layer in each window, since m of a step is made of that step alone."""
@@ -79,7 +80,9 @@ class Teacher:
         answer = self.answers.get(self.trial.model.network.layers[index].name)
         return None if answer is None else answer.sent
 
-    def _third_factor(self, index: int, phase: str, carried: Carried | None) -> Series | None:
+    def _third_factor(
+        self, index: int, phase: str, carried: Carried | None, start: int, window: Sequence[Activity] | None
+    ) -> Series | None:
         model, layer = self.trial.model, self.trial.model.network.layers[index]
         if layer.role == "readout" and not (model.signal is not None and model.signal.teaches_readout):
             if self.output is None:
@@ -90,10 +93,12 @@ class Teacher:
         if model.signal is None:
             return None
         if layer.name not in self.answers or self._asks_anew(index):
-            self.answers[layer.name] = self._ask(index, carried)
+            self.answers[layer.name] = self._ask(index, carried, start, window)
         return self.answers[layer.name].m.get(phase)
 
-    def _ask(self, index: int, carried: Carried | None) -> ThirdFactor:
+    def _ask(
+        self, index: int, carried: Carried | None, start: int = 0, window: Sequence[Activity] | None = None
+    ) -> ThirdFactor:
         model = self.trial.model
         signal, layer = model.teaching_signal, model.network.layers[index]
         error = None if self.output is None else self.output.m
@@ -112,8 +117,9 @@ class Teacher:
             readout=layer.role == "readout",
             summary=self._summary(index),
             source={} if below == NETWORK_INPUT else self._summary(below),
-            every=self._every(index, signal.every),
-            source_every={} if below == NETWORK_INPUT else self._every(below, signal.every),
+            every=self._every(index, signal.every, window),
+            source_every={} if below == NETWORK_INPUT else self._every(below, signal.every, window),
+            first=start,
             aside={} if index else {p: r.aside for p, r in self.records.items() if r.aside is not None},
             response=self._responses(),
             inner={p: r.activity[index].inner for p, r in self.records.items() if r.activity},
@@ -123,7 +129,9 @@ class Teacher:
         )
         answer = third_factor(model, parameters, self.state, view)
         self.state = {**self.state, **answer.state}
-        self.gradients |= {name: g / self.samples for name, g in answer.gradients.items()}
+        for name, g in answer.gradients.items():
+            before = self.gradients.get(name)
+            self.gradients[name] = g / self.samples if before is None else before + g / self.samples
         return answer
 
     def _summary(self, index: int) -> dict[str, Tensor]:
@@ -145,10 +153,12 @@ class Teacher:
     def _heard(self, response: Tensor) -> Tensor:
         return response if self.trial.probe is None else self.trial.probe.answered(response)
 
-    def _every(self, index: int, what: Every | None) -> dict[str, Tensor]:
+    def _every(self, index: int, what: Every | None, window: Sequence[Activity] | None) -> dict[str, Tensor]:
         if what is None:
             return {}
         activities = {p: r.activity[index] for p, r in self.records.items() if r.activity}
+        if window is not None and self._asks_anew(index):
+            activities = {"input": window[index]}
         return {p: (a.S if what == "spikes" else a.v).over_time(a.steps) for p, a in activities.items()}
 
     def visit_silent_layers(self) -> None:

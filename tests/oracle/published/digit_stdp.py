@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurorules.brian2_continuous.parts.circuit import BEGIN, LEARN, Act, Circuit, Pairs, Units, Wires
-from neurorules.brian2_continuous.parts.learning import trace
 from neurorules.brian2_continuous.parts.machine import Machine
+from neurorules.brian2_continuous.parts.traces import decaying
 
 TAU_MS, TAU_SYN_MS, TAU_TRACE_MS, REFRACTORY_MS = 30.0, 5.0, 20.0, 3.0
 PERIOD_MS, DT_MS = 100.0, 1.0
@@ -43,7 +43,7 @@ def digit_net(inputs: int, size: int, presentations: int, random: np.random.Gene
     source = Units(
         "input",
         inputs,
-        (trace(TAU_TRACE_MS),),
+        (decaying("x", TAU_TRACE_MS),),
         threshold=f"rand() < {MOST_PER_MS!r}*x_i*dt/ms",
         reset=("x = 1",),
         streams=("x",),

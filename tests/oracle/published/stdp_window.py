@@ -11,9 +11,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from neurorules.brian2_continuous.parts.at_spikes import lower_events
 from neurorules.brian2_continuous.parts.circuit import Circuit, Pairs, Units, Wires
-from neurorules.brian2_continuous.parts.learning import lower_events, trace
 from neurorules.brian2_continuous.parts.machine import Machine
+from neurorules.brian2_continuous.parts.traces import decaying, unit_traces
 from neurorules.language.rules import Rule
 from neurorules.rules import RULES
 
@@ -49,7 +50,7 @@ def stdp_window(
         dt_ms: step, of which every time is a multiple.
     """
     size = len(differences_ms)
-    changes = lower_events(rule, "1.0")
+    changes = lower_events(rule, "1.0", unit_traces(rule, dt_ms), dt_ms)
     units = (
         firing_at("source", np.full(size, FIRST_MS), dt_ms, tau_plus_ms),
         firing_at("target", FIRST_MS + differences_ms, dt_ms, tau_minus_ms),
@@ -59,7 +60,7 @@ def stdp_window(
         "source",
         "target",
         ("w : 1",),
-        **changes._asdict(),
+        **{name: lines for name, lines in changes._asdict().items() if name != "every_step"},
         start={"w": START["weights.w"]},
         keeps=("w",),
         pairs=Pairs(np.arange(size), np.arange(size)),
@@ -80,7 +81,7 @@ def firing_at(name: str, times_ms: np.ndarray, dt_ms: float, tau_ms: float) -> U
     return Units(
         name,
         len(times_ms),
-        ("due : 1", trace(tau_ms)),
+        ("due : 1", decaying("x", tau_ms)),
         threshold=f"abs(timestep(t, {dt_ms!r}*ms) % {steps} - due) < 0.5",
         reset=("x += 1",),
         start={"due": np.round(times_ms / dt_ms)},

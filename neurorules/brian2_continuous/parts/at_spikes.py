@@ -1,0 +1,123 @@
+"""Write a rule's texts as statements of wires that change at spikes, and at every step where a text has no spike."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from neurorules.brian2_continuous.parts.learning import refuse_eligibilities
+from neurorules.brian2_continuous.parts.traces import UnitTrace, reads
+from neurorules.brian2_steps.expression_texts import Place
+from neurorules.brian2_steps.lowering import lower_synaptic
+from neurorules.brian2_steps.scale import STEP_MS
+from neurorules.language.errors import UserError
+from neurorules.language.rules import Rule
+
+WITHOUT_FORM = {
+    r"\bpsi\(": "psi is the slope of a membrane at a step, and a synapse changes at spikes",
+    r"\bdv_dw\b": "dv_dw is a derivative through steps",
+    r"\bdelay\(": "delay() counts steps",
+    r"\bm_post\b": "there is no signal that makes m_post",
+}
+"""What a text may hold that has no form at spikes, as a pattern, and why."""
+
+
+class AtSpikes(NamedTuple):
+    """Statements that change wires. They read the traces of the units at both ends.
+
+    Args:
+        on_pre, on_post: those that run at a presynaptic or a postsynaptic spike, and read what earlier steps left.
+        late_pre, late_post: those that also read the spikes of their own step.
+        every_step: those that run at every step of the integration.
+    """
+
+    on_pre: tuple[str, ...] = ()
+    on_post: tuple[str, ...] = ()
+    late_pre: tuple[str, ...] = ()
+    late_post: tuple[str, ...] = ()
+    every_step: tuple[str, ...] = ()
+
+
+def lower_events(rule: Rule, gate: str, traces: tuple[UnitTrace, ...], dt_ms: float) -> AtSpikes:
+    """Write the statements that change hidden weights, and clip them to the rule's bounds.
+
+    A product with S_pre or S_post happens at these spikes. Where it says `x`, a spike reads the trace with the spikes
+    of its own step; where it says `before(x)`, without. Any other product is a rate of change, for each `STEP_MS`.
+
+    Args:
+        rule: the rule, whose texts of the phase "input" are written.
+        gate: factor of each change, as an expression.
+        traces: those of the rule.
+        dt_ms: integration step in ms, > 0.
+
+    Returns:
+        The statements.
+
+    Raises:
+        UserError: the rule declares eligibilities, or a text has no form in continuous time.
+    """
+    refuse_eligibilities(rule)
+    lines: dict[str, list[str]] = {name: [] for name in AtSpikes._fields}
+    for plasticity in rule.plasticity:
+        if (plasticity.parameter, plasticity.role) == ("b", "hidden"):
+            raise _no_form(rule, plasticity.text, "it changes a bias, which no spike of a synapse does")
+        if (plasticity.parameter, plasticity.role, plasticity.phase) != ("w", "hidden", "input"):
+            continue
+        for pattern, why in WITHOUT_FORM.items():
+            if re.search(pattern, plasticity.text):
+                raise _no_form(rule, plasticity.text, why)
+        lowered = lower_synaptic(rule.equation(plasticity), Place(None, normalised=False))
+        for end, other, written in (("pre", "post", lowered.on_pre), ("post", "pre", lowered.on_post)):
+            for line in written:
+                value, rest = _before(line, traces)
+                late = any(reads(rest, one.variable) for one in traces)
+                lasting = any(reads(line, one.variable) for one in traces if not one.at_spikes)
+                if f"S_{other}" in value or (late and value != line) or lasting:
+                    raise _not_at_spikes(rule, plasticity.text)
+                lines[f"{'late' if late else 'on'}_{end}"].append(_at_spike(value, f"S_{end}", gate))
+        rates = []
+        for line in lowered.every_step:
+            value = _before(line, traces)[0]
+            if re.search(r"\bS_(?:pre|post)\b", value) or any(_early(line, one) for one in traces if one.at_spikes):
+                raise _not_at_spikes(rule, plasticity.text)
+            rates.append(value.removeprefix("w_change += "))
+        if rates:  # One statement: all of them read the weight as it was before the step.
+            lines["every_step"].append(f"w += {dt_ms / STEP_MS!r}*{gate}*({' + '.join(rates)})")
+    clip = () if rule.bounds is None else (f"w = clip(w, {rule.bounds[0]!r}, {rule.bounds[1]!r})",)
+    return AtSpikes(**{name: (*own, *clip) if own else () for name, own in lines.items()})
+
+
+def _before(line: str, traces: tuple[UnitTrace, ...]) -> tuple[str, str]:
+    """A statement with what `before()` is in continuous time, and the statement without what it reads by `before()`."""
+    rest = line
+    for one in traces:
+        for side, text in one.before.items():
+            line, rest = line.replace(text, one.earlier[side]), rest.replace(text, "")
+    return line, rest
+
+
+def _early(line: str, trace: UnitTrace) -> bool:
+    return any(text in line for text in trace.before.values())
+
+
+def _at_spike(line: str, spike: str, gate: str) -> str:
+    change, value = line.split(" += ")
+    assert change == "w_change"
+    value = re.sub(rf"\*{spike}\b|\b{spike}\*", "", value)
+    value = re.sub(rf"\b{spike}\b", "1.0", value)  # This replaces a spike that was the only factor.
+    return f"w += {gate}*({value})"
+
+
+def _not_at_spikes(rule: Rule, text: str) -> UserError:
+    return UserError(
+        f"{rule.name}: '{text}' does not happen at single spikes. Each of its products needs S_pre, or S_post, and not "
+        f"both, with traces of spikes that are all read by before() or all without; or neither, and no before() of a "
+        f"trace of spikes. Use --path torch"
+    )
+
+
+def _no_form(rule: Rule, text: str, why: str) -> UserError:
+    return UserError(
+        f"rule '{rule.name}' has no equations in continuous time: '{text}' has no form there, since {why}. Use --path "
+        f"torch"
+    )

@@ -1,0 +1,140 @@
+"""The circuit of a rule without a signal, from its texts: units and inputs spike, and wires change as the texts say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from neurorules.brian2_continuous.parts.at_spikes import AtSpikes, lower_events
+from neurorules.brian2_continuous.parts.circuit import Act, Circuit, Units, Wires
+from neurorules.brian2_continuous.parts.layers import INPUT_PHASE, Net, Teaching, make_circuit
+from neurorules.brian2_continuous.parts.neurons import LIF_LR, NEURONS
+from neurorules.brian2_continuous.parts.plan import Plan, Settings, samples_only
+from neurorules.brian2_continuous.parts.traces import UnitTrace, unit_traces
+from neurorules.language.errors import UserError
+from neurorules.language.options import parse_named
+from neurorules.language.rules import Rule
+
+GATE = f"lr_hidden*eta*int(phase == {INPUT_PHASE})"
+
+
+def from_texts(net: Net, rule: Rule, settings: Settings, random: np.random.Generator) -> Circuit:
+    """Make the circuit. Inputs spike in proportion to the positive part of their current.
+
+    Args:
+        net: sizes and neurons; these must spike.
+        rule: the rule with its options, which has no signal.
+        settings: learning rates.
+        random: generator of the initial weights and of the inputs' initial state.
+
+    Returns:
+        The circuit, in which each spiking unit has the rule's traces.
+
+    Raises:
+        UserError: the neurons do not spike, or a text or a trace has no form in continuous time.
+    """
+    if net.neuron.threshold is None:
+        raise UserError(
+            f"{rule.name} in continuous time changes wires at spikes, and these units have none. Use --neuron lif"
+        )
+    traces = unit_traces(rule, net.neuron.dt_ms)
+    changes = lower_events(rule, GATE, traces, net.neuron.dt_ms)
+    circuit = make_circuit(net, rule, (Teaching(phases={}),) * len(net.hidden), settings, random)
+    units = [_spiking_input(net, traces, random)]
+    units += [with_traces(one, traces) if one.threshold is not None else one for one in circuit.units[1:]]
+    hidden = {one.name for one in units if one.threshold is not None}
+    equations, delivery, _ = net.neuron.carries(True, False)
+    wires = tuple(
+        with_changes(replace(one, equations=equations, sums={}, on_pre=delivery), changes)
+        if one.target in hidden
+        else one
+        for one in circuit.wires
+    )
+    return replace(circuit, units=tuple(units), wires=wires)
+
+
+def with_traces(units: Units, traces: tuple[UnitTrace, ...], membrane: bool = True) -> Units:
+    """Add traces to units that spike.
+
+    Args:
+        units: the units.
+        traces: of a rule.
+        membrane: whether the units have a membrane. Inputs have none, and need neither traces of it nor those that live
+            across trials, which texts read at the postsynaptic end alone.
+
+    Returns:
+        Units with further equations, resets and acts.
+    """
+    own = [one for one in traces if membrane or not (one.membrane or one.kept)]
+    lines = tuple(one.every_step for one in own if one.every_step)
+    return replace(
+        units,
+        equations=(*units.equations, *(one.equation for one in own)),
+        reset=(*units.reset, *(one.reset for one in own if one.reset)),
+        acts=(*units.acts, *((Act(lines, "record", 0, "step"),) if lines else ())),
+        keeps=(*units.keeps, *(one.variable for one in own if one.kept)),
+    )
+
+
+def with_changes(wires: Wires, changes: AtSpikes) -> Wires:
+    """Let wires change as a rule's texts say.
+
+    Args:
+        wires: their statements at presynaptic spikes deliver them.
+        changes: statements of the rule.
+
+    Returns:
+        Wires that learn, and do nothing else between presentations.
+    """
+    return replace(
+        wires,
+        on_pre=(*wires.on_pre, *changes.on_pre),
+        on_post=changes.on_post,
+        late_pre=changes.late_pre,
+        late_post=changes.late_post,
+        acts=(Act(changes.every_step, "record", 1, "step"),) if changes.every_step else (),
+    )
+
+
+def _spiking_input(net: Net, traces: tuple[UnitTrace, ...], random: np.random.Generator) -> Units:
+    """Input units that integrate their current I > 0 in `q`: they spike I times within the slowest time constant."""
+    plain = Units(
+        "input",
+        net.inputs,
+        (f"dq/dt = clip(x_i, 0, inf)/({net.neuron.slowest_ms!r}*ms) : 1",),
+        threshold="q > 1",
+        reset=("q -= 1",),
+        streams=("x",),
+        start={"q": random.uniform(0.0, 1.0, net.inputs)},
+    )
+    traced = with_traces(plain, traces, membrane=False)
+    return replace(traced, equations=(*traced.equations, "spikes : 1"), reset=(*traced.reset, "spikes += 1"))
+
+
+def plan_from_texts(rule: Rule) -> Plan:
+    """The plan of a rule that has no circuit of its own.
+
+    Args:
+        rule: with its options.
+
+    Returns:
+        A plan that presents each sample once, to `lif` units.
+
+    Raises:
+        UserError: the rule has a signal, or neurons or texts that have no form in continuous time.
+    """
+    if rule.signal is not None:
+        raise UserError(
+            f"rule '{rule.name}' has no equations in continuous time: its signal '{rule.signal.name}' has no circuit"
+        )
+    neuron = parse_named(rule.defaults.neuron)[0]
+    if neuron not in ("if", *NEURONS):
+        raise UserError(
+            f"rule '{rule.name}' has no equations in continuous time: its texts are about neurons of kind '{neuron}', "
+            f"which has no circuit"
+        )
+    if len(rule.phases) > 1:
+        raise UserError(f"rule '{rule.name}' has no equations in continuous time: it has phases beside its input")
+    lower_events(rule, GATE, unit_traces(rule, 1.0), 1.0)
+    return Plan(from_texts, samples_only, neuron="lif", lr=rule.defaults.lr / LIF_LR)

@@ -1,0 +1,150 @@
+"""The declared traces of a rule as variables of units in continuous time. A step of a rule's text lasts `STEP_MS`."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from neurorules.brian2_steps.expression_texts import Place, Writer
+from neurorules.brian2_steps.history import BEFORE, variable_of
+from neurorules.brian2_steps.scale import STEP_MS
+from neurorules.language.errors import UserError
+from neurorules.language.expressions import Binary, Expression, Name, Number, names_in, parse
+from neurorules.language.neuron_trace import MEMBRANE, SPIKES, Trace, at
+from neurorules.language.rules import Rule
+
+
+@dataclass(frozen=True)
+class UnitTrace:
+    """A trace as equations and statements of a unit.
+
+    Args:
+        variable: its name in the equations.
+        at_spikes: whether spikes alone move it, beside its decay.
+        membrane: whether it reads the membrane, which inputs do not have.
+        equation: a line in Brian2's syntax.
+        reset: what a spike of the unit does to it; "" where it is moved at every step.
+        every_step: what moves it at every step, behind the resets; "" where spikes do.
+        kept: whether it lives across runs.
+        before: what a text's `before()` of it is on the stepped path, by end of the synapse.
+        earlier: what that is here.
+    """
+
+    variable: str
+    at_spikes: bool
+    membrane: bool
+    equation: str
+    reset: str
+    every_step: str
+    kept: bool
+    before: dict[str, str]
+    earlier: dict[str, str]
+
+
+def decaying(variable: str, tau_ms: float) -> str:
+    """Write the equation of a variable that decays.
+
+    Args:
+        variable: its name.
+        tau_ms: time constant in ms, > 0.
+
+    Returns:
+        A line in Brian2's syntax.
+    """
+    return f"d{variable}/dt = -{variable}/({tau_ms!r}*ms) : 1"
+
+
+def unit_traces(rule: Rule, dt_ms: float) -> tuple[UnitTrace, ...]:
+    """Write the traces of a rule.
+
+    A trace of spikes decays by a differential equation and moves at spikes. One of anything else is moved at each step
+    of the integration, what it follows being held constant during the step.
+
+    Args:
+        rule: the rule.
+        dt_ms: integration step in ms, > 0.
+
+    Returns:
+        The traces in the order of their declaration.
+
+    Raises:
+        UserError: a trace decays to 0 within a step, or reads what a unit in continuous time does not have.
+    """
+    return tuple(_trace(rule, trace, dt_ms) for trace in rule.declared_traces.values())
+
+
+def _trace(rule: Rule, trace: Trace, dt_ms: float) -> UnitTrace:
+    variable, place = variable_of(trace.name), Place(None, normalised=False)
+    equation = rule.trace_equation(trace)
+    own = trace.expression
+    if "psi(" in equation.text or "delay(" in equation.text or "before(" in equation.text:
+        raise UserError(
+            f"rule '{rule.name}' has no equations in continuous time: its trace '{trace.name}' reads psi, delay or "
+            f"before, which belong to steps. Use --path torch"
+        )
+    brought = {
+        side: Writer(equation, place, "_post", 0).text(at(own, side, rule.constants)) for side in ("pre", "post")
+    }
+    of_unit = parse(equation.text)  # the same with the suffix of a unit that is written without it
+    at_spike = _without_spike(of_unit)
+    membrane = MEMBRANE in names_in(own)
+    if at_spike is not None and not membrane:
+        if not trace.decay:
+            raise UserError(
+                f"{rule.name}: traces with a decay of {trace.decay} hold nothing between spikes. Use a decay above 0"
+            )
+        value = Writer(equation, place, "", 0).text(at_spike)
+        value = "1" if value == "1.0" else value
+        decays = (
+            f"d{variable}/dt = -{variable}/({-STEP_MS / math.log(trace.decay)!r}*ms) : 1" if trace.decay < 1 else ""
+        )
+        nearest = trace.spikes == "nearest"
+        before = {
+            side: f"{variable}{BEFORE}_{side}" if nearest else f"({variable}_{side} - {brought[side]})"
+            for side in brought
+        }
+        return UnitTrace(
+            variable, True, False, decays or f"{variable} : 1", f"{variable} {'=' if nearest else '+='} {value}", "",
+            trace.across_trials, before, {side: f"{variable}_{side}" for side in brought},
+        )  # fmt: skip
+    if SPIKES in names_in(own) or trace.spikes == "nearest":
+        raise UserError(
+            f"rule '{rule.name}' has no equations in continuous time: its trace '{trace.name}' adds spikes, which last "
+            f"no time, to what lasts. Use --path torch"
+        )
+    decay = float(trace.decay) ** (dt_ms / STEP_MS)
+    share = dt_ms / STEP_MS if trace.decay == 1 else (1 - decay) / (1 - float(trace.decay))
+    text = Writer(equation, place, "", 0).text(of_unit)
+    move = f"{variable} = {decay!r}*{variable} + {share!r}*{text}"
+    return UnitTrace(
+        variable, False, membrane, f"{variable} : 1", "", move, trace.across_trials,
+        {side: f"({variable}_{side} - {brought[side]})" for side in brought},
+        {side: f"({variable}_{side} - {share!r}*{brought[side]})" for side in brought},
+    )  # fmt: skip
+
+
+def _without_spike(expression: Expression) -> Expression | None:
+    """What one spike brings to a trace that is a product with the spike; None where it is no such product."""
+    match expression:
+        case Name("S_post"):
+            return Number(1.0)
+        case Binary("*", left, right):
+            for one, other in ((left, right), (right, left)):
+                found = _without_spike(one)
+                if found is not None and f"{SPIKES}_post" not in names_in(other):
+                    return other if found == Number(1.0) else Binary("*", found, other)
+    return None
+
+
+def reads(text: str, variable: str) -> bool:
+    """Find whether statements of a synapse read a variable of one of its neurons.
+
+    Args:
+        text: the statements.
+        variable: name of the variable, without a suffix.
+
+    Returns:
+        Whether they do, at either end.
+    """
+    return re.search(rf"\b{variable}_(?:pre|post)\b", text) is not None

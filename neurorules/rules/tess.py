@@ -1,0 +1,74 @@
+"""TESS: at each step, traces of each synapse times the layer's likeness to a fixed periodic pattern of the class."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from neurorules.language.eligibility import Eligibility
+from neurorules.language.neuron_trace import Trace
+from neurorules.language.ranges import BelowOne, Number, Positive, ranged
+from neurorules.language.rules import DELTA_RULE, Defaults, Plasticity, Rule, Source
+from neurorules.language.signal_spec import SignalSpec
+from neurorules.rules._online import CENTRED
+
+
+@ranged("rule 'tess'")
+def tess(
+    *,
+    l_pre: BelowOne = 0.5,
+    l_post: BelowOne = 0.2,
+    a_post: Number = 1.0,
+    waves: Literal["sine", "square"] = "square",
+    tau: Positive = 1.0,
+) -> Rule:
+    """TESS: dw = -m (psi x + a_post y S_pre), with m from fixed periodic patterns of the classes.
+
+    x is the trace of S_pre, and y that of psi before this step. The setting last_steps lets the last steps alone teach.
+
+    Args:
+        l_pre: decay of the presynaptic trace x per step.
+        l_post: decay of the postsynaptic trace y per step.
+        a_post: weight of the non-causal term; the paper has 1 on images and 0 on events.
+        waves: the patterns: sine waves, or square ones as in the paper.
+        tau: temperature of the softmax over classes, > 0.
+
+    Returns:
+        The rule with its texts, traces, signal, default settings and source.
+    """
+    causal = "-through_norm(m_post * psi(v_post)) * x"
+    other = f" - a_post * through_norm(m_post * before(slopes_post)) * ({CENTRED})"
+    return Rule(
+        name="tess",
+        plasticity=(
+            Plasticity("w", causal + other if a_post else causal),
+            Plasticity("b", "-m_post * psi(v_post)"),
+            *DELTA_RULE,
+        ),
+        signal=SignalSpec("patterns", {"waves": waves, "lengths": "mean", "tau": tau, "errors": "step"}),
+        errors="step",
+        constants={"a_post": a_post} if a_post else {},
+        traces=(Trace("slopes", l_post, "psi(v)"),) if a_post else (),
+        eligibilities=(Eligibility("x", l_pre, CENTRED),),
+        defaults=Defaults(neuron="lif:beta=0.88"),
+        source=Source(
+            "M. P. E. Apolinario, K. Roy, C. Frenkel",
+            2025,
+            "TESS: a scalable temporally and spatially local learning rule for spiking neural networks",
+            (
+                "weights change once a trial, by the sum over its steps",
+                "psi is the neuron's own surrogate, and the threshold is 1; the paper's is 0.6",
+                "dense layers are compared whole; the paper averages neighbours to a few features",
+                "maps are averaged to 4 x 4 at most before they are compared, as in the paper",
+                "leaks are fixed; the paper learns them",
+                "patterns begin at n = 1; at the paper's n = 0 all of them are 0, so that a neuron is taught nothing",
+                "the read-out learns by the delta rule",
+                "Adam, and streaming normalisation, which centres and decorrelates the update (norm none: neither); "
+                "the paper standardises weights",
+            ),
+            link="https://arxiv.org/abs/2502.01837",
+            constants={"a_post": "1, on images; 0 on events", "slopes": "0.621 ms, a decay of 0.2 in a step"},
+        ),
+    )
+
+
+ENTRY = tess
