@@ -72,7 +72,8 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         FROZEN: "shallow",
         NOT_SPIKING: "bsp",
         SAME_LOOP: "bcm sdsp clopath eprop erbp etlp lls oja ostl osttp otpe ottt "
-        "reward_stdp s_tller sign_symmetry spela spiking_bsp tess traces_propagation triplet_stdp weight_dependent_stdp",
+        "reward_stdp s_tller sign_symmetry spela spiking_bsp tess traces_propagation triplet_stdp "
+        "weight_dependent_stdp",
     },
     "test_learner.py::test_the_same_seed_gives_the_same_bits_whatever_was_drawn_elsewhere": {
         SAME_LOOP: "bcm sdsp clopath bsp eprop erbp etlp lls oja ostl osttp otpe ottt "
