@@ -30,7 +30,7 @@ SAME_LOOP = "goes on to the same bits in unit/test_resume.py, from the same seed
 
 WITHOUT_CIRCUIT = (
     "bcm bptt clopath dfa eprop erbp etlp fa lls local_readout oja ostl osttp otpe ottt reward_stdp s_tller sdsp "
-    "sign_symmetry spiking_bsp tess traces_propagation triplet_stdp weight_dependent_stdp"
+    "sign_symmetry spela spiking_bsp tess traces_propagation triplet_stdp weight_dependent_stdp"
 )
 NO_CIRCUIT = (
     "has no file with a circuit; what its texts give, or that it is refused, is tested in "
@@ -65,7 +65,7 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         FROZEN: "shallow",
         NO_MAPS: "bsp",
         MAPS: "bcm sdsp clopath drtp eprop erbp etlp fa lls oja ostl osttp otpe ottt reward_stdp s_tller sign_symmetry "
-        "spiking_bsp tess traces_propagation triplet_stdp weight_dependent_stdp",
+        "spela spiking_bsp tess traces_propagation triplet_stdp weight_dependent_stdp",
     },
     "test_fused.py::test_every_rule_learns_the_same_on_both_ways": {ONE_STEP: "bsp"},
     "test_pipeline.py::test_a_pipeline_learns_the_same_bits_as_one_layer_after_the_other": {
@@ -80,11 +80,12 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         FROZEN: "shallow",
         NOT_SPIKING: "bsp",
         SAME_LOOP: "bcm sdsp clopath eprop erbp etlp lls oja ostl osttp otpe ottt "
-        "reward_stdp s_tller sign_symmetry spiking_bsp tess traces_propagation triplet_stdp weight_dependent_stdp",
+        "reward_stdp s_tller sign_symmetry spela spiking_bsp tess traces_propagation triplet_stdp "
+        "weight_dependent_stdp",
     },
     "test_learner.py::test_the_same_seed_gives_the_same_bits_whatever_was_drawn_elsewhere": {
         SAME_LOOP: "bcm sdsp clopath bsp eprop erbp etlp lls oja ostl osttp otpe ottt "
-        "reward_stdp s_tller shallow sign_symmetry spiking_bsp tess traces_propagation triplet_stdp "
+        "reward_stdp s_tller shallow sign_symmetry spela spiking_bsp tess traces_propagation triplet_stdp "
         "weight_dependent_stdp"
     },
     "test_citations.py::test_every_choice_that_is_not_the_papers_is_declared": {NO_PAPER: "shallow"},

@@ -73,6 +73,7 @@ THEORY = {
     "pepita": (NOBODY, AND_OUTPUT, "####", "####"),
     "drtp": (NOBODY, OWN_AND_BELOW, "####", "...#"),
     "sigprop": (NOBODY, OWN_AND_BELOW, "####", "####"),
+    "spela": (NOBODY, OWN_AND_BELOW, "####", "####"),
     "eprop": (NOBODY, AND_OUTPUT, "####", "...."),
     "ottt": (ABOVE, AND_ALL_ABOVE, "####", "...."),
     "ottt:feedback=fixed": (NOBODY, AND_ALL_ABOVE, "####", "...."),

@@ -38,6 +38,7 @@ SAID = {
     "bcm": ("either sign", "target", "samples of the trial before"),
     "sign_symmetry": ("psi", "fan-in", "Adam", "back through time"),
     "eprop": ("resets", "regulari", "biases", "variance", "triangle", "once a trial", "streaming"),
+    "spela": ("mean spikes", "centred=false", "simplex", "length", "4 x 4", "predict=vectors", "streaming"),
     "ottt": ("OTTT_A", "first layer", "squared error", "sigmoid", "streaming"),
     "ostl": ("once a trial", "without H", "biases", "streaming"),
     "etlp": ("teaching events", "refractory", "triangle", "softmax", "streaming"),

@@ -1,0 +1,83 @@
+"""Fixed class vectors: each layer turns towards the vector of the sample's class (SPELA)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from neurorules.contracts.net_shape import LayerShape, NetShape
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time
+from neurorules.contracts.view import View, bought
+from neurorules.signals._features import feature_count, from_features, to_features
+
+
+@dataclass(frozen=True)
+class ClassVectors(Signal):
+    """m_l = dL/dh, L = log(2 - cos(h, v)): h the mean spikes of the layer, v the fixed vector of the sample's class.
+
+    A layer of more features than classes has a regular simplex of unit vectors, turned at random, so that every two of
+    them are as far apart as they can be. A smaller layer has random unit vectors. Source: Somasundaram,
+    Mishra & Borthakur 2025.
+
+    Args:
+        loss: log, for log(2 - cos); or cosine, for -cos.
+        centred: whether the mean of h over the layer is taken away before the comparison, as it is from every vector.
+            Spikes are never negative, and half of a vector's entries are.
+    """
+
+    loss: Literal["log", "cosine"] = "log"
+    centred: bool = True
+    needs = frozenset({"target", "fixed_feedback", "layer_pool"})
+    summary = "spikes"
+
+    def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
+        return {
+            f"{layer.name}.vectors": _spread(net.classes, feature_count(layer.shape), self.centred, generator)
+            for layer in net.hidden
+        }
+
+    def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
+        h = self._centre(to_features(view.summary["input"]))
+        own = state[f"{view.layer.name}.vectors"][bought(view.labels, "target")]
+        length = _lengths(h, 1 / view.steps)
+        direction = h / length
+        cosine = (direction * own).sum(1, keepdim=True)
+        slope = -1 / (2 - cosine) if self.loss == "log" else -torch.ones_like(cosine)
+        gradient = self._centre(slope * (own - cosine * direction) / length)
+        return ThirdFactor(
+            {"input": constant_in_time(from_features(gradient, view.layer.shape), view.steps)}, {}, {}
+        )  # fmt: skip
+
+    def scores(
+        self, state: SignalState, parameters: Mapping[str, Tensor], last: LayerShape, summary: Mapping[str, Tensor]
+    ) -> Float[Tensor, "B C"]:
+        h = self._centre(to_features(summary["input"]))
+        return h / _lengths(h, 1.0) @ state[f"{last.name}.vectors"].T
+
+    def _centre(self, rows: Float[Tensor, "R F"]) -> Float[Tensor, "R F"]:
+        return rows - rows.mean(1, keepdim=True) if self.centred else rows
+
+
+def _lengths(rows: Float[Tensor, "R F"], silent: float) -> Float[Tensor, "R 1"]:
+    """The length of each row, and `silent` where all of a row is 0."""
+    length = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+    return torch.where(length > 0, length, silent)
+
+
+def _spread(classes: int, count: int, centred: bool, generator: torch.Generator) -> Float[Tensor, "C F"]:
+    """Unit vectors of all classes: a regular simplex where there is room for one, else directions at random."""
+    drawn = torch.randn(classes, count, generator=generator, dtype=torch.float64)
+    if centred and count > 1:
+        drawn = drawn - drawn.mean(1, keepdim=True)
+    if 1 < classes < count:
+        drawn = torch.linalg.qr(drawn.T).Q.T
+        drawn = drawn - drawn.mean(0)
+    return drawn / torch.linalg.vector_norm(drawn, dim=1, keepdim=True)
+
+
+ENTRY = ClassVectors
