@@ -46,7 +46,7 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     },
     "test_circuits_from_texts.py::test_a_weight_moves_as_step_by_step": {
         SIGNALLED: "bptt bsp dfa drtp eprop erbp etlp fa lls local_readout ostl osttp otpe ottt pepita reward_stdp "
-        "s_tller sign_symmetry sigprop spiking_bsp tess traces_propagation",
+        "s_tller sign_symmetry sigprop spela spiking_bsp tess traces_propagation",
         FROZEN: "shallow",
         NOT_HERE: "clopath",
     },
