@@ -64,7 +64,7 @@ def test_commands_stand_under_their_subjects(capsys: pytest.CaptureFixture[str])
     first = ["train", "compare", "benchmark", "deploy", "tune", "reproduce", "report", "paper"]
     assert sections["Train and compare"] == first
     assert {"record", "export", "plot", "audit"} <= set(sections["Look inside a network"])
-    assert sections["Parts: what there is, and your own"] == ["list", "cite", "check", "new"]
+    assert sections["Parts: what there is, and your own"] == ["list", "cite", "check", "check-device", "new"]
     shown = {name for title in SUBJECTS for name in sections[title]}
     assert shown == {name.split()[0] for name, _ in commands()}
 
