@@ -13,14 +13,14 @@ from collections.abc import Mapping
 from typing import ClassVar, Literal, NamedTuple
 
 from hardware_models.traffic import Widths, moved
-from neurorules.contracts.device_account import Account, Bytes, Kind, Part, SampleWork, Term, Work
+from neurorules.contracts.device_account import Account, Bytes, Part, SampleWork, Term, Work
 
 Event = Literal["synop", "active", "idle", "hop", "weight_update", "byte_read", "byte_written"]
 """What happens in a sample, one at a time."""
 
 
 class Figure(NamedTuple):
-    """What one event takes.
+    """The energy that one event takes on a chip, as published or estimated.
 
     Args:
         pJ: its energy, >= 0.
@@ -107,8 +107,7 @@ def changes(work: Work) -> float:
     Returns:
         Once for each synapse that a spike reaches where the rule changes weights at spikes, else once for each weight.
     """
-    at_spikes: Kind = "spike"
-    return work.synops if work.kind == at_spikes else float(work.weights)
+    return work.synops if work.kind == "spike" else float(work.weights)
 
 
 def _total(parts: list[Bytes]) -> Bytes:

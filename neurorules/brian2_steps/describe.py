@@ -40,7 +40,7 @@ def describe(case: Case, prefix: str = "") -> NetworkText:
         afferents = _afferents(case, layer)
         texts = LayerTexts(case, index, layer, afferents)
         for afferent in afferents:
-            source = "input" if afferent.source == NETWORK_INPUT else case.network.layers[afferent.source].name
+            source = case.network.name_of(afferent.source)
             relays, links = _pools(case, index, layer, afferent, prefix + source, prefix)
             populations += relays
             connections += [*links, texts.connection(afferent, relays[-1].name if relays else prefix + source, prefix)]

@@ -13,8 +13,9 @@ from neurorules.brian2_objects.script_texts import symbol_of
 from neurorules.brian2_steps.backend import Target, generating, load_brian2
 from neurorules.brian2_steps.case import Case
 from neurorules.brian2_steps.ordinary_numbers import OrdinaryLayer, ordinary_layers
-from neurorules.brian2_steps.ordinary_objects import INPUT, NOTES, RECORD, SPIKES, Shown, ordinary_objects
+from neurorules.brian2_steps.ordinary_objects import NOTES, RECORD, SPIKES, Shown, ordinary_objects
 from neurorules.brian2_steps.simulate import Recorded
+from neurorules.network.layer import INPUT
 
 KEEPS = (
     "An ordinary network keeps every spike, one step later for each layer that a spike passes. It does not keep the "

@@ -51,7 +51,7 @@ class OrdinarySynapses:
 
 @dataclass(frozen=True)
 class OrdinaryLayer:
-    """One population.
+    """One population of an ordinary network, with the numbers of its equation and the synapses that end at it.
 
     Args:
         name: such as "hidden1".
@@ -82,12 +82,12 @@ class OrdinaryLayer:
 
     @property
     def size(self) -> int:
-        """Number of its neurons."""
+        """How many neurons the population has, N."""
         return prod(self.shape)
 
     @property
     def leaks(self) -> bool:
-        """Whether the membrane decays."""
+        """Whether the membrane decays between spikes, so that its time constant is finite."""
         return bool(np.isfinite(self.tau).all())
 
 
@@ -141,7 +141,7 @@ def _layer(
         scale = (gain / np.broadcast_to(share if values else beta, (prod(layer.shape),)))[wiring.post]
         synapses.append(
             OrdinarySynapses(
-                f"{layer.name}_{afferent.name}", "input" if source == NETWORK_INPUT else network.layers[source].name,
+                f"{layer.name}_{afferent.name}", network.name_of(source),
                 layer.weight_name(afferent), wiring.pre, wiring.post, weights * scale,
                 0 if recurrent or values else lags[index] - 1 - lags[source], values,
             )

@@ -21,8 +21,9 @@ from neurorules.brian2_objects.specs import (
 )
 from neurorules.brian2_steps.ordinary_numbers import OrdinaryLayer, OrdinarySynapses
 from neurorules.brian2_steps.scale import SCALE
+from neurorules.network.layer import INPUT
 
-INPUT, TABLE, RECORD, SPIKES = "input", "shown_table", "record", "spikes"
+TABLE, RECORD, SPIKES = "shown_table", "record", "spikes"
 SCHEDULE = {
     "start": "a layer is put to rest where its next sample begins",
     "groups": "membranes move by their equations",
@@ -73,7 +74,7 @@ class Shown:
 
     @property
     def samples(self) -> int:
-        """Number of samples B."""
+        """How many samples are shown, B."""
         return self.values.shape[1]
 
     def total(self, layers: Sequence[OrdinaryLayer]) -> int:

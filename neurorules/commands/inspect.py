@@ -68,9 +68,6 @@ def list_entries(
         print(MORE[kind])
 
 
-BESIDE_THE_CHIP = "Read-out and biases learn beside the chip, and are not checked."
-
-
 def _list_fits(kind: str, hardware: str, json: bool) -> None:
     from neurorules.language.errors import UserError
     from neurorules.runner.fit import fits
@@ -81,15 +78,15 @@ def _list_fits(kind: str, hardware: str, json: bool) -> None:
     if json:
         print_json({"hardware": hardware, "rules": rows})
         return
-    offered = {misfit["nearest"] or "" for row in rows for misfit in row["misfits"]}
     for row in rows:
         print(f"{row['name']}: {'fits' if row['fits'] else 'does not fit'}")
         for misfit in row["misfits"]:
             print(_wrapped(f"{misfit['term']} (phase {misfit['phase']}): {misfit['why']}", "  - "))
         for nearest in dict.fromkeys(misfit["nearest"] for misfit in row["misfits"]):
             print(_wrapped(f"nearest text that fits: {nearest or 'none'}", "    "))
-    traces = any(name in text for text in offered for name in ("x1", "y1"))
-    print(f"\n{'x1 and y1 are low-pass traces of spikes. ' if traces else ''}{BESIDE_THE_CHIP}")
+    offered = " ".join(misfit["nearest"] or "" for row in rows for misfit in row["misfits"])
+    words = "x1 and y1 are low-pass traces of spikes. " if "x1" in offered or "y1" in offered else ""
+    print(f"\n{words}Read-out and biases learn beside the chip, and are not checked.")
 
 
 def cite(

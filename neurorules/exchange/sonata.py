@@ -65,7 +65,7 @@ class Edges:
 
 
 def write_network(nodes: Sequence[Nodes], edges: Sequence[Edges], folder: Path) -> list[Path]:
-    """Write a network.
+    """Write the populations and synapses of a network as files of SONATA.
 
     Args:
         nodes: all populations; their order numbers their types.

@@ -17,6 +17,8 @@ from neurorules.contracts.transform import Transform, repeat_over_time
 
 NETWORK_INPUT = -1
 """Source index of the network's input."""
+INPUT = "input"
+"""Name of the network's input among populations."""
 
 Masks = dict[str, Tensor]
 """Dropout masks of one trial, by "layer.input.transform"."""

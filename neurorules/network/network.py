@@ -22,7 +22,7 @@ from neurorules.language.options import convert_options, parse_named
 from neurorules.language.ranges import Classes, Count, check_range
 from neurorules.language.rules import Defaults
 from neurorules.language.settings import Drawn, Task
-from neurorules.network.layer import NETWORK_INPUT, Input, Layer
+from neurorules.network.layer import INPUT, NETWORK_INPUT, Input, Layer
 from neurorules.neurons import NEURONS
 from neurorules.normalisations import NORMALISATIONS
 from neurorules.transforms.dropout import Dropout
@@ -56,6 +56,10 @@ class Network:
     def readout(self) -> Layer:
         """The layer whose membrane gives the class scores."""
         return self.layers[-1]
+
+    def name_of(self, source: int) -> str:
+        """The name of what a layer reads: that of another layer, or of the network's input."""
+        return INPUT if source == NETWORK_INPUT else self.layers[source].name
 
     def weights(self) -> Iterator[tuple[Layer, Input, str]]:
         """Every connection, with its layer and the name of its weights."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from neurorules.language.eligibility import Eligibility
 from neurorules.language.neuron_trace import Trace
@@ -34,6 +34,42 @@ def adaptive(alpha: float, rho: float, adaptation: float) -> tuple[str, tuple[El
     eps = Eligibility("eps", "rho - adaptation * psi(v_post)", "psi(v_post) * x")
     neuron = f"alif:beta={alpha:g}:rho={rho:g}:kappa={adaptation:g}"
     return ADAPTED, (x, eps), {"adaptation": adaptation, "rho": rho}, neuron
+
+
+class TwoTraces(NamedTuple):
+    """What a rule with a causal and a non-causal trace of each synapse declares.
+
+    Args:
+        text: of the weights.
+        constants: that it reads.
+        traces: of the neurons.
+        eligibilities: of the synapses.
+    """
+
+    text: str
+    constants: dict[str, float]
+    traces: tuple[Trace, ...]
+    eligibilities: tuple[Eligibility, ...]
+
+
+def causal_and_not(l_pre: float, l_post: float, a_post: float) -> TwoTraces:
+    """-m (psi x + a_post y S_pre): x the trace of S_pre, and y that of psi before this step.
+
+    Source: Apolinario & Roy 2025 (S-TLLR), of which TESS takes the same form.
+
+    Args:
+        l_pre: decay of x per step.
+        l_post: decay of y per step.
+        a_post: weight of the non-causal term; 0 for none.
+
+    Returns:
+        The text, and what it reads.
+    """
+    causal, x = "-through_norm(m_post * psi(v_post)) * x", Eligibility("x", l_pre, CENTRED)
+    if not a_post:
+        return TwoTraces(causal, {}, (), (x,))
+    other = f" - a_post * through_norm(m_post * before(slopes_post)) * ({CENTRED})"
+    return TwoTraces(causal + other, {"a_post": a_post}, (Trace("slopes", l_post, "psi(v)"),), (x,))
 
 
 def through_reset(

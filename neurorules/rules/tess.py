@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from neurorules.language.eligibility import Eligibility
-from neurorules.language.neuron_trace import Trace
 from neurorules.language.ranges import BelowOne, Number, Positive, ranged
 from neurorules.language.rules import DELTA_RULE, Defaults, Plasticity, Rule, Source
 from neurorules.language.signal_spec import SignalSpec
-from neurorules.rules._online import CENTRED
+from neurorules.rules._online import causal_and_not
 
 
 @ranged("rule 'tess'")
@@ -35,20 +33,19 @@ def tess(
     Returns:
         The rule with its texts, traces, signal, default settings and source.
     """
-    causal = "-through_norm(m_post * psi(v_post)) * x"
-    other = f" - a_post * through_norm(m_post * before(slopes_post)) * ({CENTRED})"
+    both = causal_and_not(l_pre, l_post, a_post)
     return Rule(
         name="tess",
         plasticity=(
-            Plasticity("w", causal + other if a_post else causal),
+            Plasticity("w", both.text),
             Plasticity("b", "-m_post * psi(v_post)"),
             *DELTA_RULE,
         ),
         signal=SignalSpec("patterns", {"waves": waves, "lengths": "mean", "tau": tau, "errors": "step"}),
         errors="step",
-        constants={"a_post": a_post} if a_post else {},
-        traces=(Trace("slopes", l_post, "psi(v)"),) if a_post else (),
-        eligibilities=(Eligibility("x", l_pre, CENTRED),),
+        constants=both.constants,
+        traces=both.traces,
+        eligibilities=both.eligibilities,
         defaults=Defaults(neuron="lif:beta=0.88"),
         source=Source(
             "M. P. E. Apolinario, K. Roy, C. Frenkel",

@@ -49,7 +49,7 @@ class Spared:
     observing: bool = False
 
     def init(self, shapes: dict[str, tuple[int, ...]], seed: int) -> State:
-        """Draw the whole device.
+        """Draw the state of the whole device, as if no part were spared.
 
         Args:
             shapes: shape of each connection's weights, by parameter name.
@@ -61,7 +61,7 @@ class Spared:
         return self.device.init(shapes, seed)
 
     def on_parameters(self, state: State, name: str, w: Tensor) -> tuple[Tensor, State]:
-        """Program the whole device.
+        """Program the weights as the whole device does, spared parts included.
 
         Args:
             state: of the chip.

@@ -14,13 +14,11 @@ from neurorules.contracts.data_set import DataPlace
 from neurorules.disk.failures import cannot_write
 from neurorules.exchange.sonata import Edges, Nodes, write_network
 from neurorules.language.errors import UserError
-from neurorules.network.layer import NETWORK_INPUT, Layer
+from neurorules.network.layer import INPUT, Layer
 from neurorules.network.network import Network
 from neurorules.torch_path.training.restore import restore
 from neurorules.traces.exporters import export
 from neurorules.traces.store import TraceReader
-
-INPUT = "input"
 
 
 def export_with_network(trace: Path, to: str, out: Path, run: Path, data_dir: DataPlace = None) -> list[Path]:
@@ -108,10 +106,9 @@ def edges_of(network: Network, parameters: Arrays, norms: dict[str, LayerNorm], 
             wiring, weights = wired(layer, afferent, parameters)
             source = index if afferent.connection.recurrent else afferent.source
             steps = 1 if afferent.connection.recurrent else lags[index] - lags[source]
-            name = INPUT if source == NETWORK_INPUT else network.layers[source].name
             edges.append(
                 Edges(
-                    f"{layer.name}_{afferent.name}", name, layer.name, wiring.pre, wiring.post,
+                    f"{layer.name}_{afferent.name}", network.name_of(source), layer.name, wiring.pre, wiring.post,
                     weights * gain[wiring.post], steps * dt_ms,
                 )
             )  # fmt: skip

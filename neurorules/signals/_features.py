@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
@@ -49,6 +50,20 @@ def from_features(gradient: Float[Tensor, "B F"], shape: tuple[int, ...]) -> Flo
     rows = _windows(shape[1], height, gradient)
     columns = _windows(shape[2], width, gradient)
     return rows.T @ maps @ columns
+
+
+def lengths(rows: Float[Tensor, "R F"], silent: float) -> Float[Tensor, "R 1"]:
+    """The Euclidean length of each row of features.
+
+    Args:
+        rows: the features.
+        silent: the length that a row counts as which is 0 throughout, > 0.
+
+    Returns:
+        The lengths, all above 0.
+    """
+    length = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+    return torch.where(length > 0, length, silent)
 
 
 def _windows(size: int, cells: int, like: Tensor) -> Float[Tensor, "cells size"]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from neurorules.contracts.net_shape import LayerShape, NetShape
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time
 from neurorules.contracts.view import View, bought
-from neurorules.signals._features import feature_count, from_features, to_features
+from neurorules.signals._features import feature_count, from_features, lengths, to_features
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class ClassVectors(Signal):
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
         h = self._centre(to_features(view.summary["input"]))
         own = state[f"{view.layer.name}.vectors"][bought(view.labels, "target")]
-        length = _lengths(h, 1 / view.steps)
+        length = lengths(h, 1 / view.steps)
         direction = h / length
         cosine = (direction * own).sum(1, keepdim=True)
         slope = -1 / (2 - cosine) if self.loss == "log" else -torch.ones_like(cosine)
@@ -57,16 +57,10 @@ class ClassVectors(Signal):
         self, state: SignalState, parameters: Mapping[str, Tensor], last: LayerShape, summary: Mapping[str, Tensor]
     ) -> Float[Tensor, "B C"]:
         h = self._centre(to_features(summary["input"]))
-        return h / _lengths(h, 1.0) @ state[f"{last.name}.vectors"].T
+        return h / lengths(h, 1.0) @ state[f"{last.name}.vectors"].T
 
     def _centre(self, rows: Float[Tensor, "R F"]) -> Float[Tensor, "R F"]:
         return rows - rows.mean(1, keepdim=True) if self.centred else rows
-
-
-def _lengths(rows: Float[Tensor, "R F"], silent: float) -> Float[Tensor, "R 1"]:
-    """The length of each row, and `silent` where all of a row is 0."""
-    length = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
-    return torch.where(length > 0, length, silent)
 
 
 def _spread(classes: int, count: int, centred: bool, generator: torch.Generator) -> Float[Tensor, "C F"]:

@@ -16,7 +16,7 @@ from neurorules.contracts.view import Every, View
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Positive, ranged
 from neurorules.language.settings import Task
-from neurorules.signals._features import feature_count
+from neurorules.signals._features import feature_count, lengths
 from neurorules.signals._own_errors import Errors, error_of, own_rows
 
 LOWEST, HIGHEST = 50.0, 512.0
@@ -129,9 +129,7 @@ class Patterns(Signal):
         patterns = self.rows(classes, feature_count(view.layer.shape), own.features)
         unit = self.lengths == "unit"
         # A layer of no spike is divided by the length of one spike.
-        floor = 1.0 if self.errors == "step" else 1 / view.steps
-        length = own.features.norm(dim=1, keepdim=True)
-        length = torch.where(length > 0, length, floor)
+        length = lengths(own.features, 1.0 if self.errors == "step" else 1 / view.steps)
         z = own.features / length if unit else own.features
         scores = z @ patterns.T
         gain = parameters[name] if self.gains != "none" else None

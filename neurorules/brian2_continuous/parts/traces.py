@@ -96,16 +96,14 @@ def _trace(rule: Rule, trace: Trace, dt_ms: float) -> UnitTrace:
             )
         value = Writer(equation, place, "", 0).text(at_spike)
         value = "1" if value == "1.0" else value
-        decays = (
-            f"d{variable}/dt = -{variable}/({-STEP_MS / math.log(trace.decay)!r}*ms) : 1" if trace.decay < 1 else ""
-        )
+        line = decaying(variable, -STEP_MS / math.log(trace.decay)) if trace.decay < 1 else f"{variable} : 1"
         nearest = trace.spikes == "nearest"
         before = {
             side: f"{variable}{BEFORE}_{side}" if nearest else f"({variable}_{side} - {brought[side]})"
             for side in brought
         }
         return UnitTrace(
-            variable, True, False, decays or f"{variable} : 1", f"{variable} {'=' if nearest else '+='} {value}", "",
+            variable, True, False, line, f"{variable} {'=' if nearest else '+='} {value}", "",
             trace.across_trials, before, {side: f"{variable}_{side}" for side in brought},
         )  # fmt: skip
     if SPIKES in names_in(own) or trace.spikes == "nearest":

@@ -8,12 +8,10 @@ from math import prod
 
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.neuron_trace import made_of_spikes
-from neurorules.network.layer import Input, Layer
+from neurorules.network.layer import INPUT, Input, Layer
 from neurorules.network.model import Model
 from neurorules.network.network import Parameters
 
-INPUT = "input"
-"""Name of the network's input among a trace's layers."""
 POPULATION = {
     "S": "spikes, or a graded output",
     "v": "membrane before reset",

@@ -9,10 +9,10 @@ from neurorules.contracts.chip import Chip
 from neurorules.contracts.device import Metered
 from neurorules.contracts.device_account import Account, Accounting, SampleWork, Term, Work
 from neurorules.contracts.device_hooks import UpdatesMetered
-from neurorules.network.layer import NETWORK_INPUT
+from neurorules.network.layer import INPUT
 from neurorules.network.learning_kind import kind_of
 from neurorules.network.model import Model
-from neurorules.torch_path.training.evaluate import INPUT, Evaluation
+from neurorules.torch_path.training.evaluate import Evaluation
 from neurorules.torch_path.training.learner import Learner
 
 
@@ -30,7 +30,7 @@ def work_of(model: Model, activity: Evaluation, steps: int) -> SampleWork:
     """
     layers, connections = model.network.layers, []
     for layer, entry, name in model.network.weights():
-        source = INPUT if entry.source == NETWORK_INPUT else layers[entry.source].name
+        source = model.network.name_of(entry.source)
         sent, kind, constant = activity.sent[source], kind_of(model, layer), source == INPUT and activity.constant_input
         synapses = prod(layer.shape) * entry.connection.fan_in(entry.pre_shape)
         connections.append(Work(

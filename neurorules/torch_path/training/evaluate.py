@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from neurorules.network.layer import Layer
+from neurorules.network.layer import INPUT, Layer
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.batches import Part
 from neurorules.torch_path.training.learner import Learner
@@ -16,8 +16,6 @@ from neurorules.torch_path.update.figures import Tally, scoring_of
 
 ROWS = 500
 """How many samples run at once."""
-INPUT = "input"
-"""The name of the network's input among populations."""
 
 
 class Evaluation(NamedTuple):
