@@ -80,4 +80,6 @@ def _is_register(rule: Rule, name: str) -> bool:
     if trace is not None and name.endswith("_pre"):
         return trace.expression == Name(SPIKES) and trace.spikes == "summed"
     eligibility = next((one for one in rule.eligibilities if one.name == name), None)
-    return eligibility is not None and not isinstance(eligibility.decay, str) and parse(eligibility.text) == Name("S_pre")
+    return (
+        eligibility is not None and not isinstance(eligibility.decay, str) and parse(eligibility.text) == Name("S_pre")
+    )

@@ -1,4 +1,4 @@
-"""Traces in registers of a few bits: their arithmetic by hand, right on average, learned by and recorded as they are."""
+"""Traces in registers of a few bits: their arithmetic by hand, right on average, and learned by as recorded."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def traced(text: str, spikes: torch.Tensor, trace: Trace = LOW, start: float = 0
     """The trace of spikes (T, N) by a chip of one seed, with one row."""
     device = DEVICES.make(text)
     brought = spikes[:, None].double()
-    return device.on_trace(device.init({}, seed), PLACE, trace, "pre", brought, torch.full_like(brought[0], start))[:, 0]
+    return device.on_trace(device.init({}, seed), PLACE, trace, "pre", brought, torch.full_like(brought[0], start))[
+        :, 0
+    ]
 
 
 def test_a_register_decays_by_rounding_and_saturates() -> None:
@@ -90,7 +92,9 @@ def test_a_rule_learns_by_the_registers_that_a_recorder_shows(tmp_path: Path) ->
     pre = spikes.transpose(0, 1)
     for b in range(4):
         for t in range(15):
-            dw += c["a_plus"] * torch.outer(post[b, t], x_pre[b, t]) - c["a_minus"] * torch.outer(x_post[b, t], pre[b, t])
+            dw += c["a_plus"] * torch.outer(post[b, t], x_pre[b, t]) - c["a_minus"] * torch.outer(
+                x_post[b, t], pre[b, t]
+            )
     change = learner.read()["hidden1.ff.w"] - before["hidden1.ff.w"]
     # What is recorded has the precision of float32.
     assert torch.allclose(change, dw / 4, rtol=0, atol=1e-8) and float(change.abs().max()) > 0
