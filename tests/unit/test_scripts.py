@@ -57,7 +57,7 @@ def train(folder: Path, rule: str, *more: str) -> Path:
         ("sigprop", 14, ("--net", "r4", "--epochs", "2", "--neuron", "lif:refractory_ms=2:tau_syn_ms=10")),
         ("stdp", 6, ("--net", "4", "--epochs", "2")),
         ("drtp", 500, ("--net", "4", "--epochs", "2", "--neuron", "alif")),
-        ("bsp", 500, ("--net", "2", "--epochs", "1", "--limit", "3")),
+        ("bsp", 500, ("--net", "2", "--epochs", "1", "--limit", "2")),
     ],
 )
 def test_a_script_learns_the_weights_of_a_run_in_continuous_time(

@@ -201,7 +201,7 @@ def test_connections_of_one_layer_share_its_units() -> None:
 
 def test_a_run_is_deployed(tmp_path: Path) -> None:
     train(
-        TrainConfig(data="digits", net="24-16", epochs=8, batch_size=32, device="cpu", threads=1),
+        TrainConfig(data="digits", net="24", epochs=6, batch_size=32, device="cpu", threads=1),
         tmp_path / "run",
         quiet=True,
     )
