@@ -71,7 +71,7 @@ class Loihi(Accountant):
     signs: SignMode = "mixed"
     exponent: Annotated[int, Range("[-8, 7]")] = 0
     range: Positive | None = None
-    headroom: Positive = 4.0
+    headroom: Positive = 16.0
     rounding: Literal["stochastic", "nearest"] = "stochastic"
     neurons: Literal["integer", "float"] = "integer"
     rules: Rules = "any"
