@@ -15,7 +15,8 @@ import pytest
 
 from neurorules.cli import run
 from neurorules.compare.rows import parse_row
-from neurorules.compare.tuning import search, tune
+from neurorules.compare.tuning import trials as attempts
+from neurorules.compare.tuning import tune
 from neurorules.disk.lock import owned_folder
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
@@ -119,9 +120,9 @@ def test_what_a_killed_search_left_half_written_is_removed(tmp_path: Path) -> No
 def test_no_more_processes_than_rules_are_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked, parallel = [], joblib.Parallel
 
-    def watched(n_jobs: int) -> joblib.Parallel:
+    def watched(n_jobs: int, **more: Any) -> joblib.Parallel:
         asked.append(n_jobs)
-        return parallel(n_jobs=n_jobs)
+        return parallel(n_jobs=n_jobs, **more)
 
     monkeypatch.setattr(joblib, "Parallel", watched)
     tune(CONFIG, "sigprop", tmp_path, trials=1, jobs=1000, quiet=True)
@@ -163,7 +164,7 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_trained(
     def trains(*arguments: Any) -> None:
         raise AssertionError("something was trained")
 
-    monkeypatch.setattr(search, "validation_accuracies", trains)
+    monkeypatch.setattr(attempts, "validation_curves", trains)
     own = [word for word in SMALL if "continuous" not in arguments or word not in ("--steps", "2")]
     line = refused([*own, *arguments, "--out", str(tmp_path / "t")], capsys)
     assert all(word in line for word in words), line
@@ -176,9 +177,9 @@ def test_a_stop_says_what_stands_in_the_folder(
     def stops(*arguments: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(search, "validation_accuracies", stops)
+    monkeypatch.setattr(attempts, "validation_curves", stops)
     assert run(["tune", *ASKED, "--out", str(tmp_path / "new")]) == 130
-    assert "No round of trials was finished" in capsys.readouterr().err and not (tmp_path / "new").exists()
+    assert "No trial was finished" in capsys.readouterr().err and not (tmp_path / "new").exists()
     out = Path(shutil.copytree(searched, tmp_path / "old"))
     assert run(["tune", *ASKED, "--force", "--lr", "0.1", "--out", str(out)]) == 130
     line = capsys.readouterr().err

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from neurorules.compare.controls import frozen_beside, is_bare, is_shallow
 from neurorules.compare.rows import check_words, parse_rows
+from neurorules.compare.tuning.settings import changed
 from neurorules.compare.tuning.space import Space, space_of
 from neurorules.contracts.data_set import DataSet
 from neurorules.language.config import SettledConfig, TrainConfig
@@ -67,22 +69,48 @@ def _each(config: TrainConfig, rules: str, space: Space) -> Iterator[Row]:
 
 
 def _check(row: Row, source: DataSet) -> None:
-    """Whether each value that is searched can be had, and is kept by the rule and the machine.
+    """Whether each value that is searched can be had, alone or beside a word of another setting, and is not ignored.
 
     Raises:
         UserError: one is not.
     """
+    check_words(settle(row.config))
     for name, dimension in row.space.items():
+        beside = [{}, *({other: word} for other, one in row.space.items() if other != name for word in one.words)]
         for value in dimension.ends:
-            setting: dict[str, Any] = {name: value}
-            kept = getattr(settle(replace(row.config, **setting)), name)
-            if kept != value:
-                raise UserError(
-                    f"searching {name} changes nothing for '{row.config.rule}' with --path {row.config.path}, where it "
-                    f"is {kept}. Leave it out of --space"
-                )
-    words: list[Mapping[str, Any]] = [{name: word} for name, one in row.space.items() for word in one.words]
-    for changed in ({}, *words):
-        settled = settle(replace(row.config, **changed))
-        check_words(settled)
-        check_net(settled, source)
+            _check_one_of(beside, partial(_check_kept, row.config, name, value))
+        for word in dimension.words:
+            _check_one_of(beside, partial(_check_net, row.config, source, name, word))
+    check_net(settle(row.config), source)
+
+
+def _check_one_of(beside: Sequence[Mapping[str, Any]], check: Callable[[Mapping[str, Any]], None]) -> None:
+    """Whether a check passes beside at least one of several settings.
+
+    Raises:
+        UserError: what the first of them raises, where it passes beside none.
+    """
+    first: UserError | None = None
+    for more in beside:
+        try:
+            return check(more)
+        except UserError as error:
+            first = first or error
+    assert first is not None
+    raise first
+
+
+def _check_kept(config: TrainConfig, name: str, value: Any, more: Mapping[str, Any]) -> None:
+    settled = settle(changed(config, {**more, name: value}))
+    kept = getattr(settled, name, value)
+    if kept != value:
+        raise UserError(
+            f"searching {name} changes nothing for '{settled.rule}' with --path {config.path}, where it is {kept}. "
+            f"Leave it out of the space"
+        )
+
+
+def _check_net(config: TrainConfig, source: DataSet, name: str, value: Any, more: Mapping[str, Any]) -> None:
+    settled = settle(changed(config, {**more, name: value}))
+    check_words(settled)
+    check_net(settled, source)
