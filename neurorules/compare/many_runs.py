@@ -154,18 +154,18 @@ def _queued(jobs: int) -> Any:
         UserError: this machine hands no jobs to a queue, or the settings do not say what a job needs.
     """
     try:
-        from dask_jobqueue import SLURMCluster
+        import dask
+        from dask_jobqueue import SLURMCluster  # which reads its settings while it is imported
     except ImportError:
         raise MissingExtra("--dask slurm", "dask-jobqueue", "sweep") from None
     if shutil.which("sbatch") is None:
         raise UserError("--dask slurm needs the command sbatch, which is not here. Run this where jobs are handed in")
-    try:
-        cluster = SLURMCluster()
-    except ValueError:
+    if None in (dask.config.get(f"jobqueue.slurm.{name}", None) for name in ("cores", "memory")):
         raise UserError(
             "--dask slurm does not know the cores and memory of a job. Write them, and walltime, below jobqueue: "
             "slurm: in ~/.config/dask/jobqueue.yaml"
-        ) from None
+        )
+    cluster = SLURMCluster()
     cluster.scale(jobs=jobs)
     return cluster
 

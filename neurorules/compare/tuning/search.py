@@ -121,8 +121,20 @@ def chosen(
         )
     rules = ",".join(row["rule"] for row in rows)
     shared = replace(config, signal=None, dw=None)
-    command = command_line(shared, Path("runs/compare"), rules=rules, seeds=seeds, data_dir=data_dir)
-    used = {path for row in searched for path in own_files_of(row.row).values()}
-    if used:
-        command = f"{VARIABLE}={shlex.quote(os.pathsep.join(map(str, sorted(used))))} {command}"
+    line = command_line(shared, Path("runs/compare"), rules=rules, seeds=seeds, data_dir=data_dir)
+    command = with_own_files(line, [row.row for row in searched])
     return {"rules": rules, "command": command, "chosen": rows}
+
+
+def with_own_files(line: str, configs: Sequence[TrainConfig]) -> str:
+    """A shell line that finds the files of the user's own parts.
+
+    Args:
+        line: a call of ours.
+        configs: what it trains.
+
+    Returns:
+        The line, behind the variable that names these files where there are any.
+    """
+    used = {path for config in configs for path in own_files_of(config).values()}
+    return f"{VARIABLE}={shlex.quote(os.pathsep.join(map(str, sorted(used))))} {line}" if used else line
