@@ -121,6 +121,9 @@ def workers(dask: str | None, jobs: int = 1) -> Iterator[None]:
         dask: address of a scheduler; or slurm, where a queue is asked for workers; None for none.
         jobs: number of jobs that the queue is asked for, >= 1.
 
+    Returns:
+        Nothing, for the block.
+
     Raises:
         MissingExtra: Dask is not installed.
         UserError: no scheduler answers at the address, or there is no queue.

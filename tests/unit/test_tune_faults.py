@@ -189,3 +189,32 @@ def test_a_stop_says_what_stands_in_the_folder(
 def test_the_comparison_reads_the_samples_that_were_searched_on(tmp_path: Path) -> None:
     found = tune(CONFIG, "sigprop", tmp_path / "t", trials=1, data_dir=tmp_path, quiet=True)
     assert f"--data-dir {tmp_path}" in found["command"]
+
+
+def test_settings_that_cannot_be_had_together_are_refused_trials_and_the_search_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = [*SMALL, "--epochs", "1", "--rules", "sigprop,dfa", "--trials", "6", "--out", str(tmp_path / "t")]
+    assert run(["tune", *asked, "--space", "batch_size=1|20,targets=own|shuffled"]) == 0
+    shown, found = capsys.readouterr().out, read(tmp_path / "t")
+    refusals = 0
+    for row in found["chosen"]:
+        trials = found["trials"][row["row"]]
+        wrong = [trial for trial in trials if trial["settings"] == {"batch_size": 1, "targets": "shuffled"}]
+        refusals += len(wrong)
+        assert row["refused"] == len(wrong) and [trial for trial in trials if "reason" in trial] == wrong
+        assert all("--targets shuffled" in trial["reason"] and trial["curves"] == [] for trial in wrong)
+        assert (f"{row['row']}: {len(wrong)} of 6 trials were refused" in shown) == bool(wrong)
+    assert refusals
+    before = (tmp_path / "t" / "tune.json").read_bytes()
+    assert run(["tune", *asked, "--space", "batch_size=1|20,targets=own|shuffled", "--resume"]) == 0
+    assert (tmp_path / "t" / "tune.json").read_bytes() == before
+
+
+def test_where_every_trial_is_refused_one_line_says_why_and_nothing_is_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    large = ["--net", "9000", "--steps", "1000000", "--limit", "60", "--validation", "20", "--rules", "sigprop,shallow"]
+    line = refused([*large, "--trials", "2", "--out", str(tmp_path / "t")], capsys)
+    assert "every trial was refused" in line and "memory" in line
+    assert not (tmp_path / "t").exists()

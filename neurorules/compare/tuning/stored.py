@@ -62,6 +62,13 @@ def write_search(out: Path, search: Mapping[str, Any], form: Form = TUNE) -> dic
 def read_search(out: Path, form: Form) -> dict[str, Any]:
     """Read the file of a search.
 
+    Args:
+        out: folder of the search.
+        form: of its file.
+
+    Returns:
+        What the file holds, without its digest.
+
     Raises:
         UserError: the file is no search of this version, or not what was written.
     """
