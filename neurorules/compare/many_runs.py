@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -136,6 +137,10 @@ def workers(dask: str | None, jobs: int = 1) -> Iterator[None]:
     except ImportError:
         raise MissingExtra("--dask", "distributed", "sweep") from None
     with ExitStack() as stack:
+        if dask == SLURM:  # the scheduler is in this process then, and tells of each connection
+            talk = logging.getLogger("distributed")
+            stack.callback(talk.setLevel, talk.level)
+            talk.setLevel(logging.WARNING)
         cluster = stack.enter_context(_queued(jobs)) if dask == SLURM else None
         try:
             client = stack.enter_context(Client(cluster or dask, timeout="10s"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -153,7 +154,9 @@ def test_more_trials_lengthen_a_sweep_to_what_they_would_have_been(method: Any) 
 
     def go_on(one: Searched, total: int) -> Searched:
         while len(one.trials) < total:
+            floors = one.floors
             for settings in one.pending(total):
+                assert one.floors == floors  # also where a sweep goes on in the middle of a round
                 figure = 1 / (1 + abs(math.log10(settings["lr"]) + 2))
                 keeps = one.floors.keep([figure])
                 one.add(settings, Outcome("complete", [[figure, figure]]) if keeps else Outcome("pruned", [[figure]]))
@@ -327,6 +330,29 @@ def test_a_dask_cluster_makes_the_same_sweep(tmp_path: Path) -> None:
     with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
         there = sweep(file, tmp_path / "there", dask=cluster.scheduler_address, quiet=True)
     assert there == here
+
+
+QUEUE = {
+    "sbatch": 'cp "$1" {0}/job.sh; (setsid timeout 100 bash {0}/job.sh > {0}/log 2>&1 &); echo "Submitted batch job 7"',
+    "scancel": "echo $1 >> {0}/cancelled",
+}
+"""What stands in for SLURM: a job is a process of this machine."""
+
+
+@pytest.mark.slow
+def test_jobs_of_a_queue_make_the_same_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dask = pytest.importorskip("dask_jobqueue") and pytest.importorskip("dask")
+    for name, line in QUEUE.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{line.format(tmp_path)}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]), prepend=os.pathsep)
+    file = written(tmp_path, f'way = "random"\ntrials = 3\n{TRAIN}{SPACE}')
+    here = sweep(file, tmp_path / "here", quiet=True)
+    asked = {f"jobqueue.slurm.{name}": value for name, value in (("cores", 1), ("memory", "2GB"))}
+    with dask.config.set(asked), dask.config.set({"jobqueue.slurm.scheduler-options": {"dashboard_address": None}}):
+        assert sweep(file, tmp_path / "there", dask="slurm", quiet=True) == here
+    assert (tmp_path / "cancelled").read_text().split() == ["7"]
 
 
 def test_ranges_and_lists_of_a_file_are_those_of_tune(tmp_path: Path) -> None:
