@@ -30,6 +30,7 @@ from neurorules.commands import (
     report,
     reproduce,
     simulate,
+    sweep,
     traces,
     train,
     tune,
@@ -51,7 +52,7 @@ UsageError: Any = typer.BadParameter.__mro__[2]
 COMPLETE = "_NEURORULES_COMPLETE"
 """Variable of the environment by which a shell asks what may stand at the cursor."""
 SUBJECTS = {
-    "Train and compare": (train, compare, benchmark, deploy, tune, reproduce, report, paper),
+    "Train and compare": (train, compare, benchmark, deploy, tune, sweep, reproduce, report, paper),
     "Look inside a network": (traces, explain, simulate, audit, causal, window),
     "Move nets in and out": (nir,),
     "Parts: what there is, and your own": (inspect, check, new),

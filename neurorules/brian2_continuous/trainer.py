@@ -26,6 +26,7 @@ from neurorules.runs.interrupt import polite_stop
 from neurorules.runs.logs import close_logs, logs_of_run
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.batches import Data, TrainingData, load_data, settled_by_data
+from neurorules.torch_path.training.training_run import GoesOn, to_the_end
 
 PRESENTATIONS = 500
 """Number of presentations of one run of the circuit. It bounds the memory of tables, and the time until Ctrl-C stops
@@ -115,15 +116,16 @@ def train(
 
 
 @own_session()
-def validation_accuracy(config: TrainConfig, data: TrainingData) -> float | None:
+def validation_curve(config: TrainConfig, data: TrainingData, goes_on: GoesOn = to_the_end) -> list[float | None]:
     """Train one network without a run folder, and measure it on the validation samples.
 
     Args:
         config: configuration of the run; what it leaves open is filled in.
         data: training and validation samples.
+        goes_on: whether the next epoch is learned, told the accuracies so far.
 
     Returns:
-        The accuracy after the last epoch, in 0..1; None without validation samples.
+        The accuracy after each epoch, in 0..1; None without validation samples.
 
     Raises:
         UserError: the configuration or the data cannot be used.
@@ -131,9 +133,10 @@ def validation_accuracy(config: TrainConfig, data: TrainingData) -> float | None
         Interrupted: the user stopped the training.
     """
     run = prepare(settled_by_data(settle(config), data.source), data, quiet=True)
+    run.goes_on = goes_on
     with polite_stop() as stop:
         run.learn(stop)
-    return run.at.validation[-1]
+    return run.at.validation
 
 
 def prepare(config: SettledConfig, data: TrainingData, quiet: bool) -> CircuitRun:

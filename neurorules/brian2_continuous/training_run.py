@@ -27,7 +27,7 @@ from neurorules.runs.tensors import from_arrays, to_arrays
 from neurorules.torch_path.training.batches import Data, Part, TrainingData, epoch_order
 from neurorules.torch_path.training.checks import Diverged
 from neurorules.torch_path.training.same_data import DATA, fingerprint, state_without_data
-from neurorules.torch_path.training.training_run import CHECKPOINT_SECONDS
+from neurorules.torch_path.training.training_run import CHECKPOINT_SECONDS, GoesOn, to_the_end
 
 
 class Presented(NamedTuple):
@@ -78,6 +78,7 @@ class CircuitRun:
         folder: run folder; None for a run that keeps nothing.
         at: how far the run has come.
         saved: when its last checkpoint was written, in seconds of the monotonic clock.
+        goes_on: as in `torch_path.training.training_run.Run`.
     """
 
     config: SettledConfig
@@ -91,6 +92,7 @@ class CircuitRun:
     folder: RunFolder | None = None
     at: Position = field(default_factory=Position)
     saved: float = field(default_factory=time.monotonic)
+    goes_on: GoesOn = to_the_end
 
     def learn(self, stop: StopFlag) -> None:
         """Learn all epochs that are left.
@@ -102,7 +104,7 @@ class CircuitRun:
         samples = len(self.data.train)
         with progress("training", self.config.epochs * samples, self.quiet) as bar:
             bar.advance(self.at.epoch * samples + self.at.learned)
-            while self.at.epoch < self.config.epochs:
+            while self.at.epoch < self.config.epochs and self.goes_on(self.at.validation):
                 try:
                     for count in self._epoch(stop):
                         accuracy = self.at.right / self.at.learned

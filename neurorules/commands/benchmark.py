@@ -46,7 +46,8 @@ def benchmark(
     seeds: Annotated[int | None, typer.Option(help="Seeds for each cell [default: 3, with --quick 1].")] = None,
     jobs: Annotated[int, typer.Option(help="Runs at once, each on one thread.")] = 1,
     dask: Annotated[
-        str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://node1:8786, whose workers see --out.")
+        str | None,
+        typer.Option(help="Address of a Dask scheduler, such as tcp://node1:8786, whose workers see --out; or slurm."),
     ] = None,
     out: Annotated[
         Path | None,

@@ -31,7 +31,8 @@ def compare(
     ] = "shallow,shuffled",
     jobs: Annotated[int, typer.Option(help="Runs at once, each on one thread.")] = 1,
     dask: Annotated[
-        str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://node1:8786, whose workers see --out.")
+        str | None,
+        typer.Option(help="Address of a Dask scheduler, such as tcp://node1:8786, whose workers see --out; or slurm."),
     ] = None,
     paths: Annotated[
         str, typer.Option(help="Comma-separated: torch, continuous (or its older name, brian2).")

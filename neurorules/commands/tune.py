@@ -75,11 +75,17 @@ def _show(tuning: dict[str, Any], out: Path) -> None:
     )
     if any(row["at_the_edge"] for row in tuning["chosen"]):
         print("\n* at the edge of what was searched: a better value may lie beyond. Widen --space")
+    for name, trials in tuning["trials"].items():
+        reasons = [trial["reason"] for trial in trials if trial["state"] == "refused"]
+        if reasons:
+            print(f"\n{name}: {len(reasons)} of {len(trials)} trials were refused, such as: {reasons[0]}")
     print(f"\nchosen by {tuning['method']}, on held-out training samples alone; {out / TUNE_FILE}")
     print(f"compare: {tuning['command']}")
 
 
-def _number(value: float, share: bool) -> str:
+def _number(value: float | None, share: bool) -> str:
+    if value is None:
+        return "-"
     return f"{100 * value:.2f}" if share else f"{value:.4g}"
 
 

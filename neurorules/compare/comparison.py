@@ -102,12 +102,13 @@ def check_folders(planned: Sequence[Planned]) -> None:
         rows[folder] = run.row
 
 
-def command_line(config: TrainConfig, out: Path, **options: Any) -> str:
-    """The shell line that makes a comparison again: what differs from the defaults.
+def command_line(config: TrainConfig, out: Path, command: str = "compare", **options: Any) -> str:
+    """The shell line that makes a comparison again, or a run: what differs from the defaults.
 
     Args:
         config: what all runs share.
         out: folder of the comparison.
+        command: its name.
         options: options of the command itself, by name; None leaves one out.
 
     Returns:
@@ -115,7 +116,7 @@ def command_line(config: TrainConfig, out: Path, **options: Any) -> str:
     """
     defaults = TrainConfig().as_dict()
     changed = {n: value for n, value in config.as_dict().items() if value != defaults[n] and n not in options}
-    words = ["neurorules", "compare"]
+    words = ["neurorules", command]
     for name, value in {**options, **changed, "out": out}.items():
         if value is not None:
             words += [f"--{name.replace('_', '-')}", str(value)]

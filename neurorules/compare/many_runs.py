@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -31,6 +33,9 @@ from neurorules.runs.plain_json import plain, to_json
 from neurorules.runs.progress import track
 from neurorules.torch_path.training.batches import settled_by_data
 from neurorules.torch_path.training.own_parts import own_files_of
+
+SLURM = "slurm"
+"""In place of a scheduler's address: the queue of SLURM is asked for workers."""
 
 
 def run_all(
@@ -80,7 +85,7 @@ def run_all(
     call = as_here(run, same_machine=dask is None) if apart else run
     calls = (joblib.delayed(call)(config, folder, *own, net=net) for config, folder in tasks)
     try:
-        with workers(dask), replaced_quietly():
+        with workers(dask, jobs), replaced_quietly():
             if dask is not None:  # its backend hands back all results at once
                 return list(joblib.Parallel(n_jobs=-1)(calls))
             pool = joblib.Parallel(n_jobs=min(jobs, max(1, len(tasks))), return_as="generator")
@@ -110,12 +115,19 @@ def threads_begun_with(config: SettledConfig, folder: Path, apart: bool) -> int 
 
 
 @contextmanager
-def workers(dask: str | None) -> Iterator[None]:
-    """Let joblib, inside the block, hand its calls to the cluster of a Dask scheduler; without one nothing changes.
+def workers(dask: str | None, jobs: int = 1) -> Iterator[None]:
+    """Let joblib, inside the block, hand its calls to a cluster of Dask; without one nothing changes.
+
+    Args:
+        dask: address of a scheduler; or slurm, where a queue is asked for workers; None for none.
+        jobs: number of jobs that the queue is asked for, >= 1.
+
+    Returns:
+        Nothing, for the block.
 
     Raises:
         MissingExtra: Dask is not installed.
-        UserError: no scheduler answers at the address.
+        UserError: no scheduler answers at the address, or there is no queue.
     """
     if dask is None:
         yield
@@ -124,12 +136,46 @@ def workers(dask: str | None) -> Iterator[None]:
         from dask.distributed import Client
     except ImportError:
         raise MissingExtra("--dask", "distributed", "sweep") from None
-    try:
-        client = Client(dask, timeout="10s")
-    except (OSError, ValueError) as error:
-        raise UserError(f"no Dask scheduler answers at --dask {dask} ({error}). Start one: dask scheduler") from None
-    with client, joblib.parallel_config(backend="dask"):
+    with ExitStack() as stack:
+        if dask == SLURM:  # the scheduler is in this process then, and tells of each connection
+            talk = logging.getLogger("distributed")
+            stack.callback(talk.setLevel, talk.level)
+            talk.setLevel(logging.WARNING)
+        cluster = stack.enter_context(_queued(jobs)) if dask == SLURM else None
+        try:
+            client = stack.enter_context(Client(cluster or dask, timeout="10s"))
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"no Dask scheduler answers at --dask {dask} ({error}). Start one: dask scheduler"
+            ) from None
+        if cluster is not None:
+            client.wait_for_workers(1)
+        stack.enter_context(joblib.parallel_config(backend="dask"))
         yield
+
+
+def _queued(jobs: int) -> Any:
+    """A cluster whose workers are jobs of SLURM; cores, memory and time of a job are those of dask-jobqueue's settings.
+
+    Raises:
+        MissingExtra: dask-jobqueue is not installed.
+        UserError: this machine hands no jobs to a queue, or the settings do not say what a job needs.
+    """
+    try:
+        import dask
+        from dask_jobqueue import SLURMCluster  # which reads its settings while it is imported
+    except ImportError:
+        raise MissingExtra("--dask slurm", "dask-jobqueue", "sweep") from None
+    if shutil.which("sbatch") is None:
+        raise UserError("--dask slurm needs the command sbatch, which is not here. Run this where jobs are handed in")
+    if None in (dask.config.get(f"jobqueue.slurm.{name}", None) for name in ("cores", "memory")):
+        raise UserError(
+            "--dask slurm does not know the cores and memory of a job. Write them, and walltime, below jobqueue: "
+            "slurm: in ~/.config/dask/jobqueue.yaml"
+        )
+    cluster = SLURMCluster()
+    cluster.scale(jobs=jobs)
+    return cluster
 
 
 def check_settings(tasks: Sequence[tuple[SettledConfig, Path]], out: Path, data_dir: DataPlace) -> None:

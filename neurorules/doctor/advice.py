@@ -15,7 +15,7 @@ SERVES = {
     "nwb": "export --to nwb",
     "neo": "export --to nix",
     "parquet": "export --to parquet",
-    "sweep": "compare --dask, and tune by Optuna's proposals",
+    "sweep": "compare --dask, and tune and sweep by Optuna's proposals",
     "logging": "logs for TensorBoard, --log tensorboard",
 }
 """What a user cannot do without each extra. Those that join others, and the developers' own, are left out."""

@@ -20,6 +20,7 @@ from neurorules.torch_path.training.batches import load_training_data, sizes_of,
 from neurorules.torch_path.training.checks import Diverged, check_steps
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.stored_net import SIGN, load_net
+from neurorules.torch_path.training.training_run import GoesOn, to_the_end
 
 if TYPE_CHECKING:
     from neurorules.torch_path.training.watch import Watcher
@@ -74,7 +75,9 @@ LARGEST_ERROR = 1e30
 """What stands for the error of values of a training whose numbers were no longer finite."""
 
 
-def validation_accuracies(config: TrainConfig, seeds: int, data_dir: DataPlace) -> list[float]:
+def validation_curves(
+    config: TrainConfig, seeds: int, data_dir: DataPlace, goes_on: GoesOn = to_the_end
+) -> list[list[float]]:
     """Train a configuration with several seeds, and keep only the accuracy on held-out training samples, or the first
     figure of another task.
 
@@ -84,30 +87,35 @@ def validation_accuracies(config: TrainConfig, seeds: int, data_dir: DataPlace) 
         config: what to train; its seed is the first of the seeds.
         seeds: number of seeds, at least 1.
         data_dir: folder of the data sets, None for the usual one; or the data set itself.
+        goes_on: whether the first seed learns its next epoch, told its figures so far. Where it does not, no other
+            seed is trained.
 
     Returns:
-        The last epoch's validation accuracy of each seed, in 0..1; 0 where a number was no longer finite. Of values
-        their mean squared error, and `LARGEST_ERROR`.
+        The validation accuracy of each seed after each epoch, in 0..1; 0 where a number was no longer finite. Of
+        values their mean squared error, and `LARGEST_ERROR`.
 
     Raises:
         UserError: the configuration is wrong, or no training samples are held out.
     """
     if config.path == "continuous":
-        from neurorules.brian2_continuous.trainer import validation_accuracy
+        from neurorules.brian2_continuous.trainer import validation_curve
     else:
-        from neurorules.torch_path.training.trainer import validation_accuracy
+        from neurorules.torch_path.training.trainer import validation_curve
     config, data_dir = with_data(config, data_dir)
     data = load_training_data(settle(config), data_dir)
-    accuracies = []
+    if data.validation is None:
+        raise UserError("no training sample is held out to choose by. Leave --validation out, or give it a number")
+    curves: list[list[float]] = []
     for seed in range(seeds):
         try:
-            accuracy = validation_accuracy(replace(config, seed=config.seed + seed), data)
+            after = validation_curve(replace(config, seed=config.seed + seed), data, to_the_end if seed else goes_on)
+            curve = [figure for figure in after if figure is not None]
         except Diverged:
-            accuracy = LARGEST_ERROR if data.source.task in OF_VALUES else 0.0
-        if accuracy is None:
-            raise UserError("no training sample is held out to choose by. Leave --validation out, or give it a number")
-        accuracies.append(accuracy)
-    return accuracies
+            curve = [LARGEST_ERROR if data.source.task in OF_VALUES else 0.0] * config.epochs
+        curves.append(curve)
+        if len(curve) < config.epochs:
+            break
+    return curves
 
 
 def train(

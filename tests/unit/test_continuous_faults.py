@@ -21,7 +21,7 @@ from neurorules.cli import run
 from neurorules.language.config import config_from
 from neurorules.language.errors import UserError
 from neurorules.runner.dispatch import train as run_circuit
-from neurorules.runner.dispatch import validation_accuracies
+from neurorules.runner.dispatch import validation_curves
 from neurorules.runs import checkpoint
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.interrupt import Interrupted, StopFlag
@@ -67,7 +67,7 @@ def test_numbers_that_are_no_longer_finite_end_a_run(tmp_path: Path, capsys: pyt
     with pytest.raises(Diverged, match="epoch 1.*no longer finite"):
         train(**diverging, out=tmp_path / "r")
     assert not (tmp_path / "r").exists()
-    assert validation_accuracies(config_from(diverging), 1, None) == [0.0]
+    assert validation_curves(config_from(diverging), 1, None) == [[0.0]]
 
 
 def test_what_was_learned_before_numbers_diverged_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

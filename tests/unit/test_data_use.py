@@ -21,7 +21,8 @@ from neurorules.brian2_continuous.parts.interpreted import Interpreted
 from neurorules.cli import run
 from neurorules.compare.comparison import plan
 from neurorules.compare.many_runs import run_all
-from neurorules.compare.tuning import TUNE_FILE
+from neurorules.compare.sweep import SWEEP_FILE
+from neurorules.compare.tuning import TUNE_FILE, trials
 from neurorules.datasets import DATASETS
 from neurorules.language.config import TrainConfig
 from neurorules.papers.paper import Paper, Row, Table
@@ -278,6 +279,37 @@ def test_tune_reads_no_test_sample_and_every_trial_learns_from_training_samples(
     assert {part for part, _ in found.reads} == {"train"}
     assert {number for _, which in found.reads for number in which} == kept | held
     assert sum(number in kept for _, which in found.reads for number in which) >= 3 * EPOCHS * len(kept)
+
+
+def swept(out: Path, circuit: bool, data: str, nets: str) -> list[dict[str, Any]]:
+    """The trials of a sweep over nets, which ends those that are worse than the best before."""
+    config = in_continuous_time(asked(data)) if circuit else asked(data)
+    usual = TrainConfig().as_dict()
+    given = {key: value for key, value in config.as_dict().items() if value != usual[key] and key != "net"}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in given.items()]
+    text = "\n".join(['way = "grid"', "at_once = 1", "prune = true", "[train]", *lines, "[space]", f"net = {nets}"])
+    out.with_suffix(".toml").write_text(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(circuits, "machine_for", Interpreted)
+        patch.setattr(circuits, "PRESENTATIONS", PRESENTATIONS)
+        patch.setattr(trials, "STARTUP", 1)
+        patch.setattr(trials, "median", lambda figures: max(figures) + 0.01 * circuit)
+        assert run(["sweep", str(out.with_suffix(".toml")), "--out", str(out), "--json"]) == 0
+    (tried,) = json.loads((out / SWEEP_FILE).read_text())["trials"].values()
+    return list(tried)
+
+
+@pytest.mark.parametrize("circuit", PATHS)
+def test_sweep_reads_no_test_sample_and_prunes_by_held_out_samples_alone(tmp_path: Path, circuit: bool) -> None:
+    nets = '["3", "4"]' if circuit else '["3", "4", "5", "6"]'
+    tried, reads = swept(tmp_path / "one", circuit, "recorded", nets), list(READS)
+    data = loaded()
+    kept, held = set(numbers(data.train)), set(numbers(data.validation))
+    assert {part for part, _ in reads} == {"train"}
+    assert {number for _, which in reads for number in which} == kept | held
+    assert {trial["state"]: len(trial["curves"][0]) for trial in tried} == {"complete": EPOCHS, "pruned": 1}
+    if not circuit:
+        assert swept(tmp_path / "other", circuit, "recorded:test=true", nets) == tried
 
 
 def epochs_of_a_run(epochs: int = 3, **changed: Any) -> list[list[int]]:

@@ -61,7 +61,7 @@ def commands() -> list[tuple[str, Callable[..., None]]]:
 def test_commands_stand_under_their_subjects(capsys: pytest.CaptureFixture[str]) -> None:
     sections = help_of(capsys)
     assert list(sections) == ["Options", *SUBJECTS]
-    first = ["train", "compare", "benchmark", "deploy", "tune", "reproduce", "report", "paper"]
+    first = ["train", "compare", "benchmark", "deploy", "tune", "sweep", "reproduce", "report", "paper"]
     assert sections["Train and compare"] == first
     assert {"record", "export", "plot", "audit"} <= set(sections["Look inside a network"])
     assert sections["Parts: what there is, and your own"] == ["list", "cite", "check", "check-device", "new"]

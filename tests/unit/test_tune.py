@@ -16,7 +16,8 @@ import pytest
 from neurorules.cli import run
 from neurorules.compare.comparison import plan
 from neurorules.compare.rows import parse_row
-from neurorules.compare.tuning import search, tune
+from neurorules.compare.tuning import trials as attempts
+from neurorules.compare.tuning import tune
 from neurorules.compare.tuning.proposals import best_method, proposals_of
 from neurorules.compare.tuning.space import SPACE, Choice, Range, parse_space
 from neurorules.compare.tuning.stored import write_search
@@ -24,7 +25,7 @@ from neurorules.contracts.data_set import DataSet
 from neurorules.datasets import open_dataset
 from neurorules.encoders import open_encoder
 from neurorules.language.config import TrainConfig
-from neurorules.runner.dispatch import validation_accuracies
+from neurorules.runner.dispatch import validation_curves
 from neurorules.torch_path.training import batches, trainer
 from neurorules.torch_path.training.checks import Diverged
 
@@ -88,7 +89,8 @@ def test_an_accuracy_is_that_of_the_last_epoch_on_held_out_samples() -> None:
     config = replace(CONFIG, net="12", steps=4, limit=240, validation=120, epochs=2, seed=3)
     expected = [trainer.train(replace(config, seed=seed), quiet=True)["validation_accuracy"] for seed in (3, 4)]
     assert expected[0] != expected[1]
-    assert validation_accuracies(config, 2, None) == expected
+    curves = validation_curves(config, 2, None)
+    assert [curve[-1] for curve in curves] == expected and [len(curve) for curve in curves] == [2, 2]
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +134,7 @@ def test_what_is_chosen_is_the_best_on_validation_and_compare_runs_it(searched: 
         winner = next(trial for trial in trials if trial["validation_accuracy"] == best)
         assert row["validation_accuracy"] == best >= row["own_settings_accuracy"]
         again = parse_row(row["rule"], CONFIG)
-        assert validation_accuracies(again, 2, None) == winner["accuracies"] == row["accuracies"]
+        assert [curve[-1] for curve in validation_curves(again, 2, None)] == winner["accuracies"] == row["accuracies"]
     planned = plan(CONFIG, found["rules"], 1, controls="shallow")
     assert [one.row for one in planned] == found["rules"].split(",")
     assert f"--rules {found['rules']}" in found["command"] and "--net 5 --steps 2" in found["command"]
@@ -256,8 +258,8 @@ def test_numbers_that_are_no_longer_finite_count_as_nothing_learned(monkeypatch:
     def diverges(*arguments: Any) -> float:
         raise Diverged("a number is not finite")
 
-    monkeypatch.setattr(trainer, "validation_accuracy", diverges)
-    assert validation_accuracies(CONFIG, 2, None) == [0.0, 0.0]
+    monkeypatch.setattr(trainer, "validation_curve", diverges)
+    assert validation_curves(CONFIG, 2, None) == [[0.0], [0.0]]
 
 
 def test_the_table_names_the_comparison_and_what_lies_at_the_edge(
@@ -279,6 +281,6 @@ def test_a_stop_says_how_to_go_on(
     def stops(*arguments: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(search, "validation_accuracies", stops)
+    monkeypatch.setattr(attempts, "validation_curves", stops)
     assert run(["tune", *SMALL, "--rules", "sigprop", "--out", str(tmp_path)]) == 130
     assert f"neurorules tune --out {tmp_path} --resume" in capsys.readouterr().err

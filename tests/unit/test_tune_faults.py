@@ -15,7 +15,8 @@ import pytest
 
 from neurorules.cli import run
 from neurorules.compare.rows import parse_row
-from neurorules.compare.tuning import search, tune
+from neurorules.compare.tuning import trials as attempts
+from neurorules.compare.tuning import tune
 from neurorules.disk.lock import owned_folder
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
@@ -119,9 +120,9 @@ def test_what_a_killed_search_left_half_written_is_removed(tmp_path: Path) -> No
 def test_no_more_processes_than_rules_are_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked, parallel = [], joblib.Parallel
 
-    def watched(n_jobs: int) -> joblib.Parallel:
+    def watched(n_jobs: int, **more: Any) -> joblib.Parallel:
         asked.append(n_jobs)
-        return parallel(n_jobs=n_jobs)
+        return parallel(n_jobs=n_jobs, **more)
 
     monkeypatch.setattr(joblib, "Parallel", watched)
     tune(CONFIG, "sigprop", tmp_path, trials=1, jobs=1000, quiet=True)
@@ -163,7 +164,7 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_trained(
     def trains(*arguments: Any) -> None:
         raise AssertionError("something was trained")
 
-    monkeypatch.setattr(search, "validation_accuracies", trains)
+    monkeypatch.setattr(attempts, "validation_curves", trains)
     own = [word for word in SMALL if "continuous" not in arguments or word not in ("--steps", "2")]
     line = refused([*own, *arguments, "--out", str(tmp_path / "t")], capsys)
     assert all(word in line for word in words), line
@@ -176,9 +177,9 @@ def test_a_stop_says_what_stands_in_the_folder(
     def stops(*arguments: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(search, "validation_accuracies", stops)
+    monkeypatch.setattr(attempts, "validation_curves", stops)
     assert run(["tune", *ASKED, "--out", str(tmp_path / "new")]) == 130
-    assert "No round of trials was finished" in capsys.readouterr().err and not (tmp_path / "new").exists()
+    assert "No trial was finished" in capsys.readouterr().err and not (tmp_path / "new").exists()
     out = Path(shutil.copytree(searched, tmp_path / "old"))
     assert run(["tune", *ASKED, "--force", "--lr", "0.1", "--out", str(out)]) == 130
     line = capsys.readouterr().err
@@ -188,3 +189,32 @@ def test_a_stop_says_what_stands_in_the_folder(
 def test_the_comparison_reads_the_samples_that_were_searched_on(tmp_path: Path) -> None:
     found = tune(CONFIG, "sigprop", tmp_path / "t", trials=1, data_dir=tmp_path, quiet=True)
     assert f"--data-dir {tmp_path}" in found["command"]
+
+
+def test_settings_that_cannot_be_had_together_are_refused_trials_and_the_search_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = [*SMALL, "--epochs", "1", "--rules", "sigprop,dfa", "--trials", "6", "--out", str(tmp_path / "t")]
+    assert run(["tune", *asked, "--space", "batch_size=1|20,targets=own|shuffled"]) == 0
+    shown, found = capsys.readouterr().out, read(tmp_path / "t")
+    refusals = 0
+    for row in found["chosen"]:
+        trials = found["trials"][row["row"]]
+        wrong = [trial for trial in trials if trial["settings"] == {"batch_size": 1, "targets": "shuffled"}]
+        refusals += len(wrong)
+        assert row["refused"] == len(wrong) and [trial for trial in trials if "reason" in trial] == wrong
+        assert all("--targets shuffled" in trial["reason"] and trial["curves"] == [] for trial in wrong)
+        assert (f"{row['row']}: {len(wrong)} of 6 trials were refused" in shown) == bool(wrong)
+    assert refusals
+    before = (tmp_path / "t" / "tune.json").read_bytes()
+    assert run(["tune", *asked, "--space", "batch_size=1|20,targets=own|shuffled", "--resume"]) == 0
+    assert (tmp_path / "t" / "tune.json").read_bytes() == before
+
+
+def test_where_every_trial_is_refused_one_line_says_why_and_nothing_is_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    large = ["--net", "9000", "--steps", "1000000", "--limit", "60", "--validation", "20", "--rules", "sigprop,shallow"]
+    line = refused([*large, "--trials", "2", "--out", str(tmp_path / "t")], capsys)
+    assert "every trial was refused" in line and "memory" in line
+    assert not (tmp_path / "t").exists()

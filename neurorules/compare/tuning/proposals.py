@@ -1,36 +1,40 @@
-"""What to try next: Optuna's tree-structured Parzen estimator where it is installed, else a sequence of draws.
+"""What to try next: Optuna's tree-structured Parzen estimator, a sequence of draws, or each point of a grid.
 
-Both depend on the seed and on the earlier trials alone, so that a search that was stopped goes on as if it never was.
+All depend on the seed and on the earlier trials alone, so that a search that was stopped goes on as if it never was.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
 from neurorules.compare.tuning.space import Choice, Dimension, Space, Value
 
-Method = Literal["optuna", "random"]
+Method = Literal["grid", "random", "optuna"]
 
 
 class Proposals(ABC):
-    """Proposes the settings of one trial after another, and is told how good each was before the next one."""
+    """Proposes the settings of one trial after another, and is told how good each was, in the same order."""
 
     @abstractmethod
     def propose(self) -> dict[str, Value]:
         """The settings to try next, by name."""
 
     @abstractmethod
-    def tell(self, settings: Mapping[str, Any], accuracy: float) -> None:
+    def tell(self, settings: Mapping[str, Any], accuracy: float | None, curve: Sequence[float] = ()) -> None:
         """Take note of how good settings were.
 
         Args:
-            settings: those that were proposed last, or others before the first proposal, by name.
-            accuracy: their validation accuracy, in 0..1, or another figure, turned so that higher is better.
+            settings: the first of those that were proposed and not yet told, or others before the first proposal.
+            accuracy: their validation accuracy, in 0..1, or another figure, turned so that higher is better; None
+                where the trial ended early.
+            curve: the same after each epoch that such a trial learned; empty where it was refused.
         """
 
 
@@ -39,18 +43,39 @@ def best_method() -> Method:
     return "random" if importlib.util.find_spec("optuna") is None else "optuna"
 
 
-def proposals_of(method: Method, space: Space, seed: int) -> Proposals:
+def proposals_of(method: Method, space: Space, seed: int, at_once: int = 1) -> Proposals:
     """Make a fresh source of proposals.
 
     Args:
         method: name of the method.
         space: what is searched.
         seed: of the method's draws.
+        at_once: number of proposals that are made before any of them is told.
 
     Returns:
         The source, which has proposed nothing yet.
     """
-    return Parzen(space, seed) if method == "optuna" else Draws(space, seed)
+    if method == "grid":
+        return Grid(space)
+    return Parzen(space, seed, at_once) if method == "optuna" else Draws(space, seed)
+
+
+class Grid(Proposals):
+    """Proposes each combination of the values of choices once; the last setting changes fastest."""
+
+    def __init__(self, space: Space) -> None:
+        self.names = tuple(space)
+        self.points = itertools.product(*(dimension.words for dimension in space.values()))
+
+    def propose(self) -> dict[str, Value]:
+        return dict(zip(self.names, next(self.points), strict=True))
+
+    def tell(self, settings: Mapping[str, Any], accuracy: float | None, curve: Sequence[float] = ()) -> None:
+        """Do nothing: a grid does not depend on earlier trials.
+
+        Args:
+            settings, accuracy, curve: are not read.
+        """
 
 
 class Draws(Proposals):
@@ -70,19 +95,19 @@ class Draws(Proposals):
         self.place = (self.place + self.advance) % 1
         return {name: self.space[name].at(float(share)) for name, share in zip(self.space, self.place, strict=True)}
 
-    def tell(self, settings: Mapping[str, Any], accuracy: float) -> None:
+    def tell(self, settings: Mapping[str, Any], accuracy: float | None, curve: Sequence[float] = ()) -> None:
         """Do nothing: draws do not depend on earlier trials.
 
         Args:
-            settings: are not read.
-            accuracy: is not read.
+            settings, accuracy, curve: are not read.
         """
 
 
 class Parzen(Proposals):
-    """Proposes by Optuna's default sampler (Bergstra et al. 2011), one trial at a time."""
+    """Proposes by Optuna's default sampler (Bergstra et al. 2011). Of several trials at once each counts as a bad one
+    for those proposed after it, so that they differ."""
 
-    def __init__(self, space: Space, seed: int) -> None:
+    def __init__(self, space: Space, seed: int, at_once: int = 1) -> None:
         import optuna
 
         self.optuna, self.space = optuna, space
@@ -90,19 +115,24 @@ class Parzen(Proposals):
         before = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(optuna.logging.ERROR)  # else a line on stderr for every study
         try:
-            self.study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
+            sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=at_once > 1)
+            self.study = optuna.create_study(direction="maximize", sampler=sampler)
         finally:
             optuna.logging.set_verbosity(before)
-        self.trial: Any = None
+        self.asked: deque[Any] = deque()
 
     def propose(self) -> dict[str, Value]:
-        self.trial = self.study.ask(fixed_distributions=self.distributions)
-        return {name: self.space[name].rounded(self.trial.params[name]) for name in self.space}
+        self.asked.append(self.study.ask(fixed_distributions=self.distributions))
+        return {name: self.space[name].rounded(self.asked[-1].params[name]) for name in self.space}
 
-    def tell(self, settings: Mapping[str, Any], accuracy: float) -> None:
-        if self.trial is not None:
-            self.study.tell(self.trial, accuracy)
-        elif all(self.space[name].holds(settings.get(name)) for name in self.space):
+    def tell(self, settings: Mapping[str, Any], accuracy: float | None, curve: Sequence[float] = ()) -> None:
+        if self.asked:
+            trial = self.asked.popleft()
+            for epoch, figure in enumerate(curve):
+                trial.report(figure, epoch)
+            pruned = self.optuna.trial.TrialState.PRUNED  # one without figures is the worst to the sampler
+            self.study.tell(trial, accuracy, state=pruned if accuracy is None else None)
+        elif accuracy is not None and all(self.space[name].holds(settings.get(name)) for name in self.space):
             parameters = {name: settings[name] for name in self.space}
             create = self.optuna.trial.create_trial
             self.study.add_trial(create(params=parameters, distributions=self.distributions, value=accuracy))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from neurorules.compare.controls import frozen_beside, is_bare, is_shallow
 from neurorules.compare.rows import check_words, parse_rows
-from neurorules.compare.tuning.space import Space, space_of
+from neurorules.compare.tuning.settings import changed
+from neurorules.compare.tuning.space import HIDDEN_ONLY, Space, space_of
 from neurorules.contracts.data_set import DataSet
 from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
 from neurorules.runner.dispatch import check_net, settle
+from neurorules.torch_path.training.batches import settled_by_data
 
 
 class Row(NamedTuple):
@@ -49,7 +52,7 @@ def rows_of(config: TrainConfig, rules: str, space: Space, source: DataSet) -> l
     for row in _each(config, rules, space):
         rows.setdefault(settle(row.config), row)
     for row in rows.values():
-        _check(row, source)
+        check_row(row, source)
     return list(rows.values())
 
 
@@ -66,23 +69,61 @@ def _each(config: TrainConfig, rules: str, space: Space) -> Iterator[Row]:
             yield Row(replace(frozen, readout_lr=config.readout_lr), space_of(own, space, True))
 
 
-def _check(row: Row, source: DataSet) -> None:
-    """Whether each value that is searched can be had, and is kept by the rule and the machine.
+def check_row(row: Row, source: DataSet) -> None:
+    """Check that each value that is searched can be had, alone or beside a word of another setting, and is not ignored.
+
+    Args:
+        row: what is searched.
+        source: the samples, whose shape and classes a net is made for.
 
     Raises:
-        UserError: one is not.
+        UserError: a value cannot, or no samples are held out to choose by.
     """
+    if not settled_by_data(settle(row.config), source).validation:
+        raise UserError("no training sample is held out to choose by. Leave validation out, or give it a number")
     for name, dimension in row.space.items():
+        beside = [{}, *({other: word} for other, one in row.space.items() if other != name for word in one.words)]
         for value in dimension.ends:
-            setting: dict[str, Any] = {name: value}
-            kept = getattr(settle(replace(row.config, **setting)), name)
-            if kept != value:
-                raise UserError(
-                    f"searching {name} changes nothing for '{row.config.rule}' with --path {row.config.path}, where it "
-                    f"is {kept}. Leave it out of --space"
-                )
-    words: list[Mapping[str, Any]] = [{name: word} for name, one in row.space.items() for word in one.words]
-    for changed in ({}, *words):
-        settled = settle(replace(row.config, **changed))
-        check_words(settled)
-        check_net(settled, source)
+            _check_one_of(beside, partial(_check_kept, row.config, name, value))
+        for word in dimension.words or (dimension.ends if "." in name else ()):
+            _check_one_of(beside, partial(_check_net, row.config, source, name, word))
+    if not any(dimension.words for dimension in row.space.values()):
+        check_words(settle(row.config))
+        check_net(settle(row.config), source)
+
+
+def _check_one_of(beside: Sequence[Mapping[str, Any]], check: Callable[[Mapping[str, Any]], None]) -> None:
+    """Whether a check passes beside at least one of several settings.
+
+    Raises:
+        UserError: what the first of them raises, where it passes beside none.
+    """
+    first: UserError | None = None
+    for more in beside:
+        try:
+            return check(more)
+        except UserError as error:
+            first = first or error
+    assert first is not None
+    raise first
+
+
+def _check_kept(config: TrainConfig, name: str, value: Any, more: Mapping[str, Any]) -> None:
+    settled = settle(changed(config, {**more, name: value}))
+    kept = getattr(settled, name, value)
+    if name in HIDDEN_ONLY and RULES.make(settled.rule).control:
+        raise UserError(
+            f"searching {name} changes nothing for '{settled.rule}', whose hidden layers do not learn. Leave it out of "
+            f"the space"
+        )
+    if kept != value:
+        raise UserError(
+            f"searching {name} changes nothing for '{settled.rule}' with --path {config.path}, where it is {kept}. "
+            f"Leave it out of the space"
+        )
+
+
+def _check_net(config: TrainConfig, source: DataSet, name: str, value: Any, more: Mapping[str, Any]) -> None:
+    settled = settle(changed(config, {**more, name: value}))
+    check_words(settled)
+    check_net(settled, source)

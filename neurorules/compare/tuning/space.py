@@ -1,20 +1,26 @@
-"""What is searched: `lr=1e-4..1e-1:log,norm=streaming|none`, a range or a choice for each setting of training."""
+"""What is searched: `lr=1e-4..1e-1:log,norm=streaming|none`, a range or a choice for each setting."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar
 
 from neurorules.compare.rows import OWN
-from neurorules.language.config import SETTINGS, TrainConfig, config_from
+from neurorules.compare.tuning.settings import Target, setting_target
+from neurorules.language.config import SETTINGS, TrainConfig
 from neurorules.language.errors import UserError, unknown
-from neurorules.language.options import parse_list
-from neurorules.language.ranges import declared
+from neurorules.language.options import convert, parse_list
+from neurorules.language.ranges import Range as Interval
+from neurorules.language.ranges import check_range, declared
 
 Value = float | int | str
 SPACE = "lr=1e-4..1e-1:log,readout_lr=1e-4..1e-1:log"
 """What is searched where nothing else is asked for: both learning rates over three decades."""
+POINTS = "points="
+"""What stands before the number of evenly spaced points of a range."""
+Points = Annotated[int, Interval("[2, 10000]")]
 DIGITS = 3
 """Number of significant digits of a number that is tried, so that what is printed is what was run."""
 HIDDEN_ONLY = frozenset({"lr", "signal_lr", "optimizer", "signal", "dw", "targets", "schedule"})
@@ -104,7 +110,7 @@ def parse_space(text: str) -> Space:
     """Read the settings that are searched, by name.
 
     Args:
-        text: comma-separated `name=low..high`, `name=low..high:log`, or `name=one|two|three`.
+        text: comma-separated `name=low..high`, `name=low..high:log`, or `name=one|two|three` (see `read_dimension`).
 
     Raises:
         UserError: there is nothing to search, a setting is unknown (the nearest is offered) or stands twice, a piece is
@@ -120,37 +126,60 @@ def parse_space(text: str) -> Space:
             raise unknown("setting in --space", key, OWN)
         if name in space:
             raise UserError(f"setting '{name}' stands twice in --space. Keep one of them")
-        space[name] = _range(name, values, piece) if ".." in values else _choice(name, values)
+        where = f"'{piece}' in --space" if ".." in values else "--space"
+        space[name] = read_dimension(setting_target(name, "--space"), values, where)
     if not space:
         raise UserError(f"--space searches nothing. Give settings, for example {SPACE}")
     return space
 
 
-def _choice(name: str, values: str) -> Choice:
-    """The choice that `one|two|three` describes for a setting."""
-    words = [word.strip() for word in values.split("|")]
-    return Choice(tuple(dict.fromkeys(getattr(config_from({name: word}, "--space"), name) for word in words)))
+def read_dimension(target: Target, given: str | Sequence[Any], where: str) -> Dimension:
+    """Read what is searched of one setting or option.
+
+    Args:
+        target: what it is.
+        given: `low..high`, `low..high:log`, the same with `:points=4`, or `one|two|three`; or a list of values.
+        where: names the place in messages, such as "'lr=1..2' in --space".
+
+    Returns:
+        The range; or the choice, which evenly spaced points of a range are as well.
+
+    Raises:
+        UserError: it is neither, bounds are not finite or do not rise, or a value is none that it can have.
+    """
+    if isinstance(given, str) and ".." in given:
+        return _range(target, given, where)
+    words = [word.strip() for word in given.split("|")] if isinstance(given, str) else given
+    if not words:
+        raise UserError(f"{where} is an empty list. Give the values that are to be tried")
+    return Choice(tuple(dict.fromkeys(target.read(word) for word in words)))
 
 
-def _range(name: str, values: str, piece: str) -> Range:
-    """The range that `low..high` or `low..high:log` describes for a setting; `piece` is what an error quotes."""
-    bounds, _, scale = values.partition(":")
-    if scale not in ("", "log"):
-        raise unknown(f"scale in '{piece}' of --space:", scale, ["log"])
-    number = declared(SETTINGS[name].kind)
+def _range(target: Target, text: str, where: str) -> Dimension:
+    """The range that a text describes, or its points."""
+    bounds, *extras = text.split(":")
+    scales = [extra for extra in extras if not extra.startswith(POINTS)]
+    if scales not in ([], ["log"]):
+        raise unknown(f"scale in {where}:", ":".join(scales), ["log"])
+    number = declared(target.kind)
     if number is None:
-        raise UserError(f"'{piece}' in --space: {name} is no number. Write a choice, for example norm=streaming|none")
+        raise UserError(f"{where}: {target.name} is no number. Write a choice, for example one|two")
     try:
         low, high = (float(bound) for bound in bounds.split(".."))
     except ValueError:
-        raise UserError(f"'{piece}' in --space is no range. Write low..high, for example 1e-4..1e-1") from None
-    bounded = Range(low, high, scale == "log", whole=number[0] is int)
+        raise UserError(f"{where} is no range. Write low..high, for example 1e-4..1e-1") from None
+    bounded = Range(low, high, scales == ["log"], whole=number[0] is int)
     if not (math.isfinite(low) and math.isfinite(high) and low < high) or (bounded.log and low <= 0):
         above = " from above 0" if bounded.log else ""
-        raise UserError(f"'{piece}' in --space must rise{above}. Write low..high, for example 1e-4..1e-1")
+        raise UserError(f"{where} must rise{above}, between finite bounds. Write low..high, for example 1e-4..1e-1")
     for bound in (low, high):
-        config_from({name: bounded.rounded(bound)}, "--space")
-    return bounded
+        target.read(bounded.rounded(bound))
+    points = [extra.removeprefix(POINTS) for extra in extras if extra.startswith(POINTS)]
+    if not points:
+        return bounded
+    count = convert(f"points in {where}", int, points[0])
+    check_range(f"points in {where}", count, Points)
+    return Choice(tuple(dict.fromkeys(bounded.at(place / (count - 1)) for place in range(count))))
 
 
 def space_of(row: TrainConfig, space: Space, frozen: bool) -> Space:

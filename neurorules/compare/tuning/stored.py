@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from neurorules.compare.tuning.proposals import best_method
 from neurorules.language.errors import MissingExtra, UserError
@@ -12,37 +12,72 @@ from neurorules.runs.atomic import write_text
 from neurorules.runs.plain_json import read_json, to_json
 from neurorules.runs.seal import SEAL, digest_of_config
 
-TUNE_FILE = "tune.json"
-FORMAT, VERSION = "neurorules-tune", 2
+
+class Form(NamedTuple):
+    """The file of one kind of search.
+
+    command: name of the command that searches.
+    asks: how that command is called, up to its options.
+    doing: what the progress bar says.
+    version: of the file's form.
+    """
+
+    command: str
+    asks: str
+    doing: str
+    version: int
+
+    @property
+    def file(self) -> str:
+        """Name of the file in the folder of the search."""
+        return f"{self.command}.json"
+
+    @property
+    def format(self) -> str:
+        """What the file says that it is."""
+        return f"neurorules-{self.command}"
 
 
-def write_search(out: Path, search: Mapping[str, Any]) -> dict[str, Any]:
-    """Write `tune.json`, with the digest of all it holds.
+TUNE = Form("tune", "neurorules tune", "tuning", 3)
+TUNE_FILE = TUNE.file
+
+
+def write_search(out: Path, search: Mapping[str, Any], form: Form = TUNE) -> dict[str, Any]:
+    """Write the file of a search, with the digest of all it holds.
 
     Args:
         out: folder of the search.
         search: what the file holds, without format and digest.
+        form: of the file.
 
     Returns:
         What the file holds.
     """
-    content = {"format": FORMAT, "format_version": VERSION, **search}
+    content = {"format": form.format, "format_version": form.version, **search}
     sealed = {**content, SEAL: digest_of_config(content)}
-    write_text(out / TUNE_FILE, to_json(sealed, indent=2) + "\n")
+    write_text(out / form.file, to_json(sealed, indent=2) + "\n")
     return sealed
 
 
-def read_search(out: Path) -> dict[str, Any]:
-    """Read `tune.json`.
+def read_search(out: Path, form: Form) -> dict[str, Any]:
+    """Read the file of a search.
+
+    Args:
+        out: folder of the search.
+        form: of its file.
+
+    Returns:
+        What the file holds, without its digest.
 
     Raises:
         UserError: the file is no search of this version, or not what was written.
     """
-    path = out / TUNE_FILE
+    path = out / form.file
     if not path.is_file():
         raise UserError(f"{path} is no file. Remove it, or give another --out")
     stored = read_json(path)
-    if not isinstance(stored, dict) or (stored.get("format"), stored.get("format_version")) != (FORMAT, VERSION):
+    asked = (form.format, form.version)
+    if not isinstance(stored, dict) or (stored.get("format"), stored.get("format_version")) != asked:
         raise UserError(f"{path} is no search of this version. Begin again with --force, or give another --out")
     if stored.pop(SEAL, None) != digest_of_config(stored):
         raise UserError(f"{path} was changed after it was written. Restore it, or begin again with --force")
@@ -50,12 +85,13 @@ def read_search(out: Path) -> dict[str, Any]:
 
 
 def open_search(
-    out: Path, asked: Mapping[str, Any], rows: Mapping[str, Any], trials: int, force: bool, resume: bool
+    out: Path, form: Form, asked: Mapping[str, Any], rows: Mapping[str, Any], trials: int, force: bool, resume: bool
 ) -> dict[str, Any]:
     """Read the search that goes on in a folder.
 
     Args:
         out: folder of the search.
+        form: of its file.
         asked: options of this search, by name.
         rows: settings of each rule in its first trial, by the name of its row.
         trials: number of trials of each rule.
@@ -63,19 +99,19 @@ def open_search(
         resume: goes on with an older search.
 
     Returns:
-        What its `tune.json` holds; empty where a new search begins.
+        What its file holds; empty where a new search begins.
 
     Raises:
         MissingExtra: the search needs optuna, which is not installed.
         UserError: another search stands in the folder, or one that cannot go on.
     """
-    if (out / TUNE_FILE).is_dir():
-        raise UserError(f"{out / TUNE_FILE} is a folder. Remove it, or give another --out")
-    if not (out / TUNE_FILE).exists() or (force and not resume):
+    if (out / form.file).is_dir():
+        raise UserError(f"{out / form.file} is a folder. Remove it, or give another --out")
+    if not (out / form.file).exists() or (force and not resume):
         return {}
     if not resume:
         raise UserError(f"{out} holds another search. Add --force to replace it, --resume to go on with it")
-    stored = read_search(out)
+    stored = read_search(out, form)
     before = stored["asked"]
     pairs = [(name, before.get(name), asked[name]) for name in asked if name != "settings"]
     pairs += [(name, before["settings"].get(name), value) for name, value in asked["settings"].items()]

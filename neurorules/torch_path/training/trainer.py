@@ -25,7 +25,7 @@ from neurorules.torch_path.training.checks import check_steps
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.own_parts import own_files_of
 from neurorules.torch_path.training.stored_net import load_net, save_net
-from neurorules.torch_path.training.training_run import Position, Run
+from neurorules.torch_path.training.training_run import GoesOn, Position, Run, to_the_end
 from neurorules.torch_path.training.watch import Watcher
 from neurorules.torch_path.trial.learn import check_window
 
@@ -89,16 +89,17 @@ def train(
 
 
 @own_session()
-def validation_accuracy(config: TrainConfig, data: TrainingData) -> float | None:
-    """Train one network, keep nothing, and return its last epoch's accuracy on held-out training samples, or the first
-    figure of another task.
+def validation_curve(config: TrainConfig, data: TrainingData, goes_on: GoesOn = to_the_end) -> list[float | None]:
+    """Train one network, keep nothing, and return its accuracy on held-out training samples after each epoch, or the
+    first figure of another task.
 
     Args:
         config: what to train.
         data: of the configuration, without test samples.
+        goes_on: whether the next epoch is learned, told the figures so far.
 
     Returns:
-        Validation accuracy in 0..1, or the other figure; None where nothing is held out.
+        Validation accuracy in 0..1 after each epoch, or the other figure; None where nothing is held out.
 
     Raises:
         UserError: a mistake in the configuration.
@@ -108,10 +109,10 @@ def validation_accuracy(config: TrainConfig, data: TrainingData) -> float | None
     settled = settle(config, data.source)
     check_threads(settled.threads)
     learner = make_learner(settled, data)
-    run = Run(settled, data, learner, None, Position(), quiet=True)
+    run = Run(settled, data, learner, None, Position(), quiet=True, goes_on=goes_on)
     with polite_stop() as stop, running_on(threads_of(settled, learner.model.network, None)):
         run.learn(stop)
-    return run.at.validation[-1]
+    return run.at.validation
 
 
 def settle(config: TrainConfig, source: DataSet) -> SettledConfig:

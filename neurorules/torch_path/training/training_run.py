@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -36,6 +36,8 @@ from neurorules.torch_path.update.figures import figure_names, scoring_of
 Result = TypeVar("Result")
 CHECKPOINT_SECONDS = 30.0
 """The time between two checkpoints."""
+GoesOn = Callable[[Sequence[float | None]], bool]
+"""Whether a run learns its next epoch: told the figure on held-out samples after each epoch before."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +63,18 @@ class Position:
     threads: int | None = None
 
 
+def to_the_end(validation: Sequence[float | None]) -> bool:
+    """Learn every epoch, whatever the figures.
+
+    Args:
+        validation: figures on held-out samples after each epoch, which are not looked at.
+
+    Returns:
+        True.
+    """
+    return True
+
+
 @dataclass
 class Run:
     """One training run under way.
@@ -76,6 +90,7 @@ class Run:
         watchers: look at the learner before the first epoch and after each.
         logs: are written a row after each epoch.
         under_way: sizes of the batches whose metrics have not come yet, oldest first.
+        goes_on: whether the next epoch is learned, told the figures on held-out samples after those before.
     """
 
     config: SettledConfig
@@ -88,6 +103,7 @@ class Run:
     watchers: tuple[Watcher, ...] = ()
     logs: list[Log] = field(default_factory=list)
     under_way: deque[int] = field(default_factory=deque)
+    goes_on: GoesOn = to_the_end
     encoding: torch.Generator = field(init=False)
     saved: float = field(default_factory=time.monotonic)
     validated: Evaluation | None = field(init=False, default=None)
@@ -113,13 +129,13 @@ class Run:
         return slice(batch * size, None if batch == self.batches - 1 else (batch + 1) * size)
 
     def learn(self, stop: StopFlag) -> None:
-        """Learn all epochs from where the run is, until a stop is asked for."""
+        """Learn all epochs from where the run is, until a stop is asked for, or the run does not go on."""
         total = self.config.epochs * self.batches
         with progress("training", total, self.quiet) as bar:
             bar.advance(self.at.epoch * self.batches + self.at.batch)
             if self.at.epoch == self.at.batch == 0:
                 self._show(0)
-            while self.at.epoch < self.config.epochs:
+            while self.at.epoch < self.config.epochs and self.goes_on(self.at.validation):
                 self._learn_epoch(stop, bar)
                 self._close_epoch()
 
