@@ -69,6 +69,7 @@ THEORY = {
     "bptt": (ABOVE, AND_ALL_ABOVE, "####", "####"),
     "fa": (NOBODY, AND_ALL_ABOVE, "####", "####"),
     "sign_symmetry": (ABOVE, AND_ALL_ABOVE, "####", "####"),
+    "weight_mirroring": (NOBODY, AND_ALL_ABOVE, "####", "####"),
     "dfa": (NOBODY, AND_OUTPUT, "####", "####"),
     "pepita": (NOBODY, AND_OUTPUT, "####", "####"),
     "drtp": (NOBODY, OWN_AND_BELOW, "####", "...#"),

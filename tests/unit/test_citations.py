@@ -37,6 +37,7 @@ SAID = {
     "clopath": ("either sign", "mV", "delay", "Euler"),
     "bcm": ("either sign", "target", "samples of the trial before"),
     "sign_symmetry": ("psi", "fan-in", "Adam", "back through time"),
+    "weight_mirroring": ("psi", "back through time", "current of the", "no phase of noise", "decays", "streaming"),
     "eprop": ("resets", "regulari", "biases", "variance", "triangle", "once a trial", "streaming"),
     "spela": ("mean spikes", "centred=false", "simplex", "length", "4 x 4", "predict=vectors", "streaming"),
     "ottt": ("OTTT_A", "first layer", "squared error", "sigmoid", "streaming"),
