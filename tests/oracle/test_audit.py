@@ -84,6 +84,7 @@ THEORY = {
     "etlp": (NOBODY, OWN_AND_BELOW, "####", "...."),
     "osttp": (NOBODY, OWN_AND_BELOW, "####", "...."),
     "erbp": (NOBODY, AND_OUTPUT, "####", "...."),
+    "superspike": (NOBODY, AND_OUTPUT, "####", "...."),
     "tess": (NOBODY, OWN_AND_BELOW, "####", "...."),
     "stdp": (NOBODY, OWN_AND_BELOW, "...#", "...#"),
     "triplet_stdp": (NOBODY, OWN_AND_BELOW, "...#", "...#"),
