@@ -85,6 +85,7 @@ THEORY = {
     "osttp": (NOBODY, OWN_AND_BELOW, "####", "...."),
     "erbp": (NOBODY, AND_OUTPUT, "####", "...."),
     "superspike": (NOBODY, AND_OUTPUT, "####", "...."),
+    "espp": (NOBODY, OWN_AND_BELOW, "####", "...#"),
     "tess": (NOBODY, OWN_AND_BELOW, "####", "...."),
     "stdp": (NOBODY, OWN_AND_BELOW, "...#", "...#"),
     "triplet_stdp": (NOBODY, OWN_AND_BELOW, "...#", "...#"),

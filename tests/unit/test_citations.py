@@ -48,6 +48,7 @@ SAID = {
     "s_tller": ("once a trial", "last_steps", "psi", "learns them", "streaming"),
     "erbp": ("current", "graded", "dendrite", "last_steps", "drop a third", "once a trial", "streaming"),
     "superspike": ("softmax", "delta rule", "largest square", "uniform", "once a trial", "slope of 10", "streaming"),
+    "espp": ("running mean", "all others", "sum over the layer", "same, other", "once a trial", "biases", "streaming"),
     "lls": ("mean spikes", "spike of the step", "compared whole", "4 x 4", "n = 1", "delta rule", "AdamW"),
     "tess": ("once a trial", "psi", "compared whole", "4 x 4", "learns them", "n = 1", "standardises"),
 }  # fmt: skip
