@@ -1,14 +1,15 @@
 """Numbers of memristive synapses: fits to published devices, and a specification.
 
-All numbers but those of `specified` are fits that aihwkit 1.1.0 holds as presets (`simulator/presets/devices.py`); each
-line says of what, and whether its data were measured. A step's size is in units of the range for which the fit is
-given.
+All numbers but those of `specified` and `ag_asi` are fits that aihwkit 1.1.0 holds as presets
+(`simulator/presets/devices.py`); each line says of what, and whether its data were measured. A step's size is in units
+of the range for which the fit is given.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from hardware_models.nonlinearity import bend_of
 from hardware_models.pulses import Steps
 
 
@@ -46,6 +47,8 @@ class Memristors(NamedTuple):
     source: str
 
 
+PULSES_UP, PULSES_DOWN = 97, 100
+"""Pulses from one end of the range of Ag:a-Si to the other. Source: `RealDevice` of NeuroSim's MLP simulator 3.0."""
 _GONG = "Gong et al. 2018, Nat. Commun., doi.org/10.1038/s41467-018-04485-1"
 FITS: dict[str, Memristors] = {
     "specified": Memristors(
@@ -72,6 +75,11 @@ FITS: dict[str, Memristors] = {
     "ecram_oxide": Memristors(
         Steps("linear", 0.4152, 0.7342, cycle=2.0), 2.8214e-4, 1.1714, -0.8286, 0.1, 0.05, 0.05, 0.0, 0.01, 0.05, True,
         0.0, "measured", "Kim et al. 2019, IEDM, ieeexplore.ieee.org/document/8993463",
+    ),
+    "ag_asi": Memristors(
+        Steps("curve", bend_of(2.4), bend_of(4.88), additive=True, cycle=0.035 * PULSES_UP), 2 / PULSES_UP, 1.0, -1.0,
+        0.0, 0.0, 0.0, 1 - PULSES_UP / PULSES_DOWN, 0.0, 0.0, False, 0.0, "measured",
+        "Ag:a-Si as NeuroSim's MLP simulator 3.0 has it (`RealDevice`): labels 2.4 and -4.88, noise 0.035 of the range",
     ),
 }  # fmt: skip
 """By name."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hardware_models.account import Accountant, Figure, Figures
 from hardware_models.chip import generator_in, generator_of, room_of
+from hardware_models.engine import Rules, check_fit
 from hardware_models.loihi.fit import misfits
 from hardware_models.loihi.neuron import HIGHEST_THRESHOLD, on_loihi
 from hardware_models.loihi.synapse import SignMode, Synapse
@@ -59,6 +60,7 @@ class Loihi(Accountant):
         headroom: without a range, the largest weight in units of the largest one that is programmed, > 0.
         rounding: how updates are rounded; programming always takes the nearest code.
         neurons: integer for the chip's own; float leaves those of the network.
+        rules: any, computed beside the chip where its engine cannot say them; engine refuses those.
         chip: seed of rounding; None takes the seed of the run.
 
     Raises:
@@ -72,6 +74,7 @@ class Loihi(Accountant):
     headroom: Positive = 4.0
     rounding: Literal["stochastic", "nearest"] = "stochastic"
     neurons: Literal["integer", "float"] = "integer"
+    rules: Rules = "any"
     chip: Whole | None = None
     figures: ClassVar[Figures] = FIGURES
     unpublished: ClassVar[str] = "the figure of a weight's change holds its memory"
@@ -207,6 +210,17 @@ class Loihi(Accountant):
             A line for each term of its texts for hidden weights.
         """
         return misfits(rule)
+
+    def check_rule(self, rule: Rule) -> None:
+        """Refuse a rule that the chip's engine cannot say, with rules=engine.
+
+        Args:
+            rule: as a user names it.
+
+        Raises:
+            UserError: the first term that does not fit, and the nearest text that does.
+        """
+        check_fit("loihi", self.rules, rule, misfits(rule))
 
     def energy_pJ(self, spikes: float, synops: float) -> float:
         """Energy of a sample's synaptic operations and spikes; neurons, learning and leakage are left out.

@@ -54,7 +54,7 @@ class Memristor(Accountant):
         UserError: a value outside its range.
     """
 
-    fit: Literal["specified", "reram", "reram_soft", "capacitor", "ecram", "ecram_oxide"] = "specified"
+    fit: Literal["specified", "reram", "reram_soft", "capacitor", "ecram", "ecram_oxide", "ag_asi"] = "specified"
     law: Law | None = None
     pulse: Positive | None = None
     bend: NonNegative | None = None

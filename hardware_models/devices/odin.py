@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hardware_models.account import Figure, Figures
 from hardware_models.chip import room_of
+from hardware_models.engine import Rules, check_fit
 from hardware_models.grid import Grid
 from hardware_models.grid_chip import GridChip
 from hardware_models.odin import on_odin
@@ -46,6 +47,7 @@ class Odin(GridChip):
             Further connections of a layer have the same step and saturate.
         headroom: without a range, the largest weight in units of the largest one that is programmed, > 0.
         neurons: integer for the chip's own; float leaves those of the network.
+        rules: any, computed beside the chip where its engine cannot say them; engine refuses those.
         chip: seed of the steps; None takes the seed of the run.
 
     Raises:
@@ -56,6 +58,7 @@ class Odin(GridChip):
     range: Positive | None = None
     headroom: Positive = 1.5
     neurons: Literal["integer", "float"] = "integer"
+    rules: Rules = "any"
     chip: Whole | None = None
     seed_offset: ClassVar[int] = 10_000_019
     most_steps: ClassVar[float] = 1.0
@@ -109,6 +112,17 @@ class Odin(GridChip):
             A line for each term of its texts for hidden weights.
         """
         return misfits(rule)
+
+    def check_rule(self, rule: Rule) -> None:
+        """Refuse a rule that the chip's engine cannot say, with rules=engine.
+
+        Args:
+            rule: as a user names it.
+
+        Raises:
+            UserError: the first term that does not fit, and the nearest text that does.
+        """
+        check_fit("odin", self.rules, rule, misfits(rule))
 
     def energy_pJ(self, spikes: float, synops: float) -> float:
         """Energy of a sample's synaptic operations; neurons, learning and leakage are left out.

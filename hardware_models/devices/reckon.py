@@ -10,11 +10,14 @@ from torch import Tensor
 
 from hardware_models.account import Figure, Figures
 from hardware_models.chip import room_of
+from hardware_models.engine import Rules, check_fit
 from hardware_models.grid import Grid
 from hardware_models.grid_chip import GridChip
+from hardware_models.reckon_fit import misfits
 from hardware_models.traffic import Widths
-from neurorules.contracts.device_hooks import Place
+from neurorules.contracts.device_hooks import Misfit, Place
 from neurorules.language.ranges import Positive, Whole, ranged
+from neurorules.language.rules import Rule
 
 LOWEST_CODE, HIGHEST_CODE = -128, 127
 """The ends of a weight of 8 bits. Source: ReckOn's documentation and RTL (Frenkel & Indiveri 2022), only read."""
@@ -47,6 +50,7 @@ class Reckon(GridChip):
         threshold: of the network's neurons, about which the table lies, > 0.
         range: the largest weight of all connections, > 0; None takes it from the weights that are programmed.
         headroom: without a range, the largest weight in units of the largest one that is programmed, > 0.
+        rules: any, computed beside the chip where its engine cannot say them; engine refuses those.
         chip: seed of the steps; None takes the seed of the run.
 
     Raises:
@@ -57,6 +61,7 @@ class Reckon(GridChip):
     threshold: Positive = 1.0
     range: Positive | None = None
     headroom: Positive = 4.0
+    rules: Rules = "any"
     chip: Whole | None = None
     seed_offset: ClassVar[int] = 11_000_027
     most_steps: ClassVar[float] = 1.0
@@ -96,6 +101,28 @@ class Reckon(GridChip):
         segments = torch.bucketize(v.double(), cuts, right=True)  # a membrane at a cut lies in the segment above
         shown = self.threshold + self.width * torch.tensor(SHOWN, dtype=torch.float64, device=v.device)
         return shown[segments].to(v.dtype)
+
+    def misfits(self, rule: Rule) -> tuple[Misfit, ...]:
+        """What of a rule does not fit the chip's e-prop.
+
+        Args:
+            rule: as a user names it.
+
+        Returns:
+            A line for each term of its texts for hidden weights.
+        """
+        return misfits(rule)
+
+    def check_rule(self, rule: Rule) -> None:
+        """Refuse a rule that the chip's engine cannot say, with rules=engine.
+
+        Args:
+            rule: as a user names it.
+
+        Raises:
+            UserError: the first term that does not fit, and the nearest text that does.
+        """
+        check_fit("reckon", self.rules, rule, misfits(rule))
 
     def energy_pJ(self, spikes: float, synops: float) -> float:
         """Energy of a sample's synaptic operations, learning and leakage left out.

@@ -20,12 +20,17 @@ def add_to(app: typer.Typer) -> None:
 def deploy(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     hardware: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="Device model, such as loihi or fixed_point:bits=4; several joined by + (see: list hardware).",
+            help="Device model, such as loihi or fixed_point:bits=4; several joined by + (see: list hardware). Where "
+            "it is left out, the one that the run learned under.",
             autocompletion=parts("hardware"),
         ),
-    ],
+    ] = None,
+    after: Annotated[
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="How long the chip lies before the test; a day is 86400 (pcm)."),
+    ] = 0.0,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
@@ -33,13 +38,20 @@ def deploy(
     energy."""
     from neurorules.runner.deploy import deploy_run
 
-    report = deploy_run(run, hardware, data_dir)
+    report = deploy_run(run, hardware, data_dir, after)
     if json:
         print_json(report)
         return
+    later = f", {report['after_s']:g} s later" if report["after_s"] else ""
     print(f"{report['hardware']}, {report['samples']} test samples")
-    print(f"accuracy {100 * report['float_accuracy']:.2f} % as trained, {100 * report['folded_accuracy']:.2f} % with "
-          f"normalisation folded into the weights, {100 * report['test_accuracy']:.2f} % on the device")  # fmt: skip
+    if report["folded_accuracy"] is None:
+        print(f"accuracy {100 * report['test_accuracy']:.2f} % on the device that it learned under{later}, "
+              f"{100 * report['float_accuracy']:.2f} % with the stored weights in plain memory")  # fmt: skip
+    else:
+        print(
+            f"accuracy {100 * report['float_accuracy']:.2f} % as trained, {100 * report['folded_accuracy']:.2f} % "
+            f"with normalisation folded into the weights, {100 * report['test_accuracy']:.2f} % on the device{later}"
+        )
     print_table(
         ["weights", "number", "relative error", "largest", "step", "values", "at the ends"],
         [_row(name, numbers) for name, numbers in report["quantisation"].items()],

@@ -124,6 +124,12 @@ class Chip:
             UserError: a device that has no circuit for it; the message names what stands against it.
         """
         lasting = [trace.name for trace in rule.traces if trace.across_trials]
+        anew = [trace.name for trace in rule.traces if trace.spikes == "nearest"]
+        if anew and self.traces:
+            raise UserError(
+                f"rule '{rule.name}' has a trace '{anew[0]}' that each spike sets anew, and the device keeps traces by "
+                f"a step of its own, which adds spikes up. Use a rule whose traces are summed, or --hardware none"
+            )
         if lasting and self.traces:
             raise UserError(
                 f"rule '{rule.name}' keeps its trace '{lasting[0]}' from trial to trial, and the device keeps traces "

@@ -112,6 +112,14 @@ class InTime(Protocol):
 
 
 @runtime_checkable
+class Clocked(Protocol):
+    """A device that changes in time and says what a time step lasts, so that it can be left alone for seconds."""
+
+    step_s: float
+    """Seconds of a time step of a sample, >= 0; 0 where its clock stands still."""
+
+
+@runtime_checkable
 class OwnNeurons(Protocol):
     """A device that brings neurons of its own, such as those of integer arithmetic."""
 

@@ -128,7 +128,7 @@ class Spared:
 
 
 def costs_of(
-    deployed: Learner, exact: dict[str, Tensor], hardware: str, with_all: float,
+    deployed: Learner, exact: dict[str, Tensor], hardware: str | None, with_all: float,
     accuracy_of: Callable[[Learner], float], programmed: Callable[[str], Learner],
 ) -> list[Constraint]:  # fmt: skip
     """What each constraint costs, the dearest first.
@@ -136,7 +136,7 @@ def costs_of(
     Args:
         deployed: on the device; it stays as it is.
         exact: the weights that were programmed, by name.
-        hardware: the device models, joined by +.
+        hardware: the device models, joined by +, whose options lift constraints; None for no such lines.
         with_all: accuracy on the whole device, in 0..1.
         accuracy_of: tests a learner.
         programmed: puts the network on a device with other options.
@@ -162,7 +162,7 @@ def costs_of(
         finally:
             deployed.store.hardware = device
         rows.append(Constraint(words, None, accuracy, accuracy - with_all))
-    for words, option, text in lifted(hardware):
+    for words, option, text in [] if hardware is None else lifted(hardware):
         accuracy = accuracy_of(programmed(text))
         rows.append(Constraint(words, option, accuracy, accuracy - with_all))
     return sorted(rows, key=lambda row: -row.cost)

@@ -110,7 +110,7 @@ BY_OTHERS = "is read back by other libraries in unit/test_exports.py"
 
 UNOBSERVED = "its membranes and traces are shown as they are"
 LASTING = "it does not change by itself"
-ALONE = "it brings its own neurons, of which there is one"
+ALONE = "it brings its own neurons or traces, of which there is one"
 WIDE = "its weights have no bounds"
 INTEGER = "loihi odin odin:signs=synapse spinnaker xylo"
 LASTS = f"{INTEGER} reckon"
@@ -126,18 +126,21 @@ ANALOGUE = f"{MEMRISTORS} {CELLS} dynapse"
 ANY = f"{STILL} {CELLS}"
 
 NOT_APPLICABLE: dict[tuple[str, str], dict[str, str]] = {
-    ("device", "what_it_shows_of_membranes_hangs_on_state_and_place_alone"): {PLAIN: ANY, UNOBSERVED: INTEGER},
+    ("device", "what_it_shows_of_membranes_hangs_on_state_and_place_alone"): {
+        PLAIN: ANY,
+        UNOBSERVED: f"{INTEGER} integer_traces",
+    },
     ("device", "its_traces_go_on_from_window_to_window"): {
         PLAIN: ANY,
         UNOBSERVED: INTEGER,
         ONLY_SHOWN: HELD,
     },
     ("device", "time_passes_in_its_state_alone"): {PLAIN: STILL, LASTING: LASTS},
-    ("device", "devices_of_a_chain_act_in_order_and_are_drawn_apart"): {ALONE: INTEGER},
-    ("device", "a_range_never_widens"): {WIDE: "spinnaker"},
+    ("device", "devices_of_a_chain_act_in_order_and_are_drawn_apart"): {ALONE: f"{INTEGER} integer_traces"},
+    ("device", "a_range_never_widens"): {WIDE: "spinnaker integer_traces"},
     ("device", "its_effects_vanish_in_its_ideal_form"): {COARSE: f"loihi odin odin:signs=synapse xylo {HELD}"},
-    ("device", "its_neurons_keep_the_contract_of_neurons"): {PLAIN: ANY, OWN_NEURONS: HELD},
-    ("device", "its_codes_are_what_it_stores"): {"stores no whole numbers": ANALOGUE},
+    ("device", "its_neurons_keep_the_contract_of_neurons"): {PLAIN: ANY, OWN_NEURONS: f"{HELD} integer_traces"},
+    ("device", "its_codes_are_what_it_stores"): {"stores no whole numbers": f"{ANALOGUE} integer_traces"},
     ("rule", "a_silent_population_changes_none_of_its_weights"): {"says that its weights drift": "sdsp"},
     ("rule", "by_layer_equals_by_step"): {
         ONE_STEP: "bsp",

@@ -16,6 +16,7 @@ from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.runner.constraints import Spared
 from neurorules.runner.deploy import deploy_run, without_headroom
+from neurorules.torch_path.training.evaluate import evaluate
 from neurorules.torch_path.training.on_device import folded, on_device
 from neurorules.torch_path.training.restore import restore
 from neurorules.torch_path.training.trainer import train
@@ -185,3 +186,39 @@ def test_a_run_that_cannot_be_deployed_is_refused_in_one_line(
     with pytest.raises(UserError, match=said) as refused:
         deploy_run(folder, "loihi")
     assert "\n" not in str(refused.value)
+
+
+def test_a_run_that_learned_on_a_chip_is_tested_on_that_chip_and_ages(tmp_path: Path) -> None:
+    run = trained(tmp_path / "run", net="16", hardware="pcm:reading=0", epochs=3)
+    stored = json.loads((run / "result.json").read_text())
+    now, later = deploy_run(run), deploy_run(run, after_s=86400.0)
+    assert now["hardware"] == "pcm:reading=0" and now["folded_accuracy"] is None
+    assert now["test_accuracy"] == stored["test_accuracy"]  # the chip as training left it
+    restored = restore(run)
+    store, part = restored.learner.store, restored.data.test
+    store.hardware_state = {**store.hardware_state, "clock": store.hardware_state["clock"] + 86400.0}
+    aged = evaluate(restored.learner, part)
+    assert aged.accuracy == later["test_accuracy"] and aged.mean_rates == of_rates(later, "device")
+    assert of_rates(now, "device") != aged.mean_rates
+    store.hardware = None
+    plain = evaluate(restored.learner, part)
+    for report in (now, later):  # of the weights as programmed, which no drift reaches
+        assert report["float_accuracy"] == plain.accuracy and of_rates(report, "float") == plain.mean_rates
+    assert plain.mean_rates != of_rates(now, "device")
+    assert deploy_run(run, "pcm:reading=0") == now
+    with pytest.raises(UserError, match="Give a run with --hardware none"):
+        deploy_run(run, "loihi")
+
+
+def of_rates(report: dict[str, Any], machine: str) -> dict[str, float]:
+    return {layer: rates[machine] for layer, rates in report["rates"].items()}
+
+
+def test_a_net_is_programmed_and_left_alone_for_a_while(run: Path) -> None:
+    chip = "pcm:drift=8:programming=0:reading=0:chip=0"
+    aged, late = deploy_run(run, f"{chip}:age_s=1e8"), deploy_run(run, chip, after_s=1e8)
+    assert aged["test_accuracy"] == late["test_accuracy"] < deploy_run(run, chip)["test_accuracy"]
+    with pytest.raises(UserError, match="no clock in seconds. One that has is pcm"):
+        deploy_run(run, "loihi", after_s=1.0)
+    with pytest.raises(UserError, match="Name the device to put it on"):
+        deploy_run(run)

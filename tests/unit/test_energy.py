@@ -9,7 +9,7 @@ import torch
 
 from hardware_models.account import Figure, Figures, account
 from hardware_models.devices.loihi import Loihi
-from hardware_models.energy import operations_of
+from hardware_models.operations import operations_of
 from hardware_models.traffic import BIT, Connection, Widths, moved
 from neurorules.contracts.device import DEVICES
 from neurorules.contracts.device_account import Account, Accounting, Bytes, Kind, SampleWork, Work

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from hardware_models.devices.memristor import Memristor
 from hardware_models.memristors import FITS
+from hardware_models.nonlinearity import bend_of, deviation
 from hardware_models.pulses import Law, Steps, Synapses, mean_step, pulsed
 from neurorules.language.errors import UserError
 
@@ -237,3 +238,35 @@ def test_the_same_seed_is_the_same_chip_and_options_are_checked() -> None:
     for wrong in ({"dead": 1.5}, {"pulse": 0.0}, {"cycle_spread": -1.0}):
         with pytest.raises(UserError, match=next(iter(wrong))):
             Memristor(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("label", "bend"),
+    [(0.01, 126.268958), (0.5, 2.519877), (1.0, 1.251653), (2.4, 0.499181), (4.88, 0.200303), (9.0, 0.022810)],
+)
+def test_labels_of_nonlinearity_are_those_of_neurosims_table(label: float, bend: float) -> None:
+    assert bend_of(label) == pytest.approx(bend, abs=6e-7)
+    p = np.linspace(0, 1, 200_001)
+    curve = (1 - np.exp(-p / bend)) / (1 - np.exp(-1 / bend))
+    assert deviation(bend) == pytest.approx(float((curve - p).max()), abs=1e-7)
+
+
+def test_a_label_without_a_curve_is_refused() -> None:
+    for label in (0.0, -2.4, 9.5, float("nan")):
+        with pytest.raises(UserError, match="from 0.01 to 9"):
+            bend_of(label)
+
+
+def test_silver_in_silicon_goes_from_end_to_end_along_the_curves_of_its_labels() -> None:
+    fit = FITS["ag_asi"]
+    values = (fit.pulse, fit.pulse * (1 - fit.asymmetry), 1.0, -1.0, fit.steps.up, fit.steps.down)
+    own = Synapses(*(torch.full((1,), value, dtype=torch.float64) for value in values))
+    quiet, generator = fit.steps._replace(cycle=0.0), torch.Generator().manual_seed(0)
+    for sign, pulses, bend in ((1, 97, 0.499181), (-1, 100, 0.200303)):
+        x = torch.full((1,), -float(sign), dtype=torch.float64)
+        for n in range(1, pulses + 1):
+            x = pulsed(quiet, own, x, torch.full((1,), float(sign)), generator, 10_000)
+            along = (1 - math.exp(-n / pulses / bend)) / (1 - math.exp(-1 / bend))
+            assert float(x) * sign == pytest.approx(2 * along - 1, abs=1e-5)
+        assert float(x) == pytest.approx(sign, abs=1e-6)
+    assert fit.steps.additive and fit.steps.cycle * fit.pulse == pytest.approx(0.035 * 2)  # of a range of 2

@@ -108,7 +108,9 @@ class Recorder:
         learner, drive = self.learner, to_series(spikes)
         response = learner.respond(drive)
         predicted, steps = predicted_classes(learner, response.scores), response.activity[-1].steps
-        outcome = Outcome(drive, predicted, response.activity, {}, {}, learner.read(), learner.learned.traces)
+        outcome = Outcome(
+            drive, predicted, response.activity, {}, {}, learner.read(), learner.learned.traces, learner.store.chip()
+        )  # fmt: skip
         network = learner.model.network
         like = learner.device, learner.dtype
         classes = None if labels is None else check_targets(labels, drive, steps, learner.model, like)
@@ -153,13 +155,13 @@ class Recorder:
                 f"schedule '{self.learner.schedule}' forgets a trial's steps. Use schedule='by_layer', or "
                 f"learner.step(...) and then recorder.record(...)"
             )
-        before, traces = self.learner.read(), self.learner.learned.traces
+        before, traces, chip = self.learner.read(), self.learner.learned.traces, self.learner.store.chip()
         if self.plan.synapses:  # learning changes parameters in place
             before = {name: value.clone() for name, value in before.items()}
         trial, given = self.learner.learn(spikes, labels, fraction)
         predicted = predicted_classes(self.learner, trial.scores)
         self._write(
-            Outcome(drive, predicted, trial.activity, trial.third_factors, trial.sent, before, traces),
+            Outcome(drive, predicted, trial.activity, trial.third_factors, trial.sent, before, traces, chip),
             given,
             None,
             epoch,

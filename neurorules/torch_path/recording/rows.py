@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurorules.contracts.chip import Chip
 from neurorules.contracts.neuron import Gates
 from neurorules.contracts.series import Series
 from neurorules.network.layer import Input, Layer
@@ -39,6 +40,7 @@ class Outcome(NamedTuple):
         sent: by layer, what a reverse circuit sends; empty where there is none.
         parameters: as they were in the trial.
         traces: where traces that live across trials began (`Learned.traces`).
+        chip: what the network ran on, with its state of that moment; None for no hardware model.
     """
 
     drive: Series
@@ -48,6 +50,7 @@ class Outcome(NamedTuple):
     sent: dict[str, Series]
     parameters: Parameters
     traces: dict[str, Tensor]
+    chip: Chip | None
 
 
 def population_arrays(plan: RecordPlan, outcome: Outcome) -> Arrays:
@@ -64,8 +67,9 @@ def population_arrays(plan: RecordPlan, outcome: Outcome) -> Arrays:
     steps = outcome.activity[-1].steps
     if plan.takes_input(outcome.drive.constant):
         values = {"S": outcome.drive, "forward": outcome.drive}
-        psi = plan.model.network.layers[0].neuron.psi
-        values |= _traces(plan, outcome, 0, lambda view: Neurons(view, "input", outcome.drive, None, psi))
+        first = plan.model.network.layers[0]
+        key = f"pre.{first.inputs[0].name}"  # as the texts of the first layer name it, so that a chip's draws agree
+        values |= _traces(plan, outcome, 0, lambda view: Neurons(view, key, outcome.drive, None, first.neuron.psi))
         arrays[INPUT] = {v: _array(values[v], steps) for v in plan.population if v in values}
     for index, activity in enumerate(outcome.activity):
         layer = plan.model.network.layers[index]
@@ -111,6 +115,9 @@ def _traces(
     """The declared traces of a population that are recorded."""
     of_neurons = neurons(_view(plan, outcome, index, None))
     declared = plan.model.rule.declared_traces
+    view = of_neurons.view
+    if view.chip is not None and view.chip.traces and view.layer.role == "readout" and of_neurons.membrane is not None:
+        return {}  # a read-out has no spikes for the chip's registers
     legal = declared.keys() if of_neurons.membrane is not None else plan.traces_of_spikes
     return {name: of_neurons.series(name) for name in declared if name in plan.population and name in legal}
 
@@ -123,6 +130,7 @@ def _view(plan: RecordPlan, outcome: Outcome, index: int, row: int | None) -> Lo
         activity, m = _row_of(activity, row), None if m is None else _cut(m, row)
     view = LocalView(
         layer, "input", activity, m, outcome.parameters, rule.constants, rule.declared_traces, Carry(), True,
+        chip=outcome.chip,
     )  # fmt: skip
     begin_traces(view, outcome.traces)
     return view
