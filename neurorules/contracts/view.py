@@ -69,8 +69,9 @@ class View:
             steps count one by one.
         above: what reaches this layer's spikes from above.
         weights, signs: copies of the forward weights that read this layer, by parameter name, and their signs.
-        answer: from a layer's name and noise n (B, *pre) into that layer alone to its graded output f(W n), (B,
-            *shape).
+        answer: from a layer's name and noise n (R, *pre) into that layer alone to its graded output f(W n), (R,
+            *shape); from the name of weights and noise at the synapses of each neuron, (R, *fan-in), to the current W n
+            that they make, (R, O).
     """
 
     layer: LayerShape

@@ -29,8 +29,9 @@ FIRST_OF_ALL = "is the rule of all other tests of this file"
 SAME_LOOP = "goes on to the same bits in unit/test_resume.py, from the same seed"
 
 WITHOUT_CIRCUIT = (
-    "bcm bptt clopath dfa eprop erbp etlp fa lls local_readout oja ostl osttp otpe ottt reward_stdp s_tller sdsp "
-    "sign_symmetry spela spiking_bsp tess traces_propagation triplet_stdp weight_dependent_stdp"
+    "bcm bptt clopath dfa eprop erbp superspike etlp espp fa lls local_readout oja ostl osttp otpe ottt reward_stdp "
+    "s_tller sdsp sign_symmetry weight_mirroring spela spiking_bsp tess traces_propagation triplet_stdp "
+    "weight_dependent_stdp"
 )
 NO_CIRCUIT = (
     "has no file with a circuit; what its texts give, or that it is refused, is tested in "
@@ -45,8 +46,8 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         NO_SIGNAL: "bcm sdsp clopath oja shallow stdp triplet_stdp weight_dependent_stdp"
     },
     "test_circuits_from_texts.py::test_a_weight_moves_as_step_by_step": {
-        SIGNALLED: "bptt bsp dfa drtp eprop erbp etlp fa lls local_readout ostl osttp otpe ottt pepita reward_stdp "
-        "s_tller sign_symmetry sigprop spela spiking_bsp tess traces_propagation",
+        SIGNALLED: "bptt bsp dfa drtp eprop erbp superspike etlp espp fa lls local_readout ostl osttp otpe ottt pepita "
+        "reward_stdp s_tller sign_symmetry weight_mirroring sigprop spela spiking_bsp tess traces_propagation",
         FROZEN: "shallow",
         NOT_HERE: "clopath",
     },
@@ -57,36 +58,38 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         SELDOM: "sdsp",
     },
     "test_brian2_online.py::test_every_lowered_rule_moves_its_weights_alike_while_it_runs": {
-        CARRIED: "bptt fa sign_symmetry spiking_bsp",
+        CARRIED: "bptt fa sign_symmetry weight_mirroring spiking_bsp",
         ONE_STEP: "bsp",
     },
     "test_explain.py::test_the_steps_add_up_to_the_gradient_of_a_dense_synapse": {FROZEN: "shallow"},
     "test_explain.py::test_the_steps_add_up_where_a_kernel_is_shared": {
         FROZEN: "shallow",
         NO_MAPS: "bsp",
-        MAPS: "bcm sdsp clopath drtp eprop erbp etlp fa lls oja ostl osttp otpe ottt reward_stdp s_tller sign_symmetry "
-        "spela spiking_bsp tess traces_propagation triplet_stdp weight_dependent_stdp",
+        MAPS: "bcm sdsp clopath drtp eprop erbp superspike etlp espp fa lls oja ostl osttp otpe ottt reward_stdp "
+        "s_tller sign_symmetry weight_mirroring spela spiking_bsp tess traces_propagation triplet_stdp "
+        "weight_dependent_stdp",
     },
     "test_fused.py::test_every_rule_learns_the_same_on_both_ways": {ONE_STEP: "bsp"},
     "test_pipeline.py::test_a_pipeline_learns_the_same_bits_as_one_layer_after_the_other": {
-        LOCKED: "bptt bsp dfa eprop erbp fa ostl otpe ottt pepita reward_stdp s_tller sign_symmetry spiking_bsp"
+        LOCKED: "bptt bsp dfa eprop erbp superspike fa ostl otpe ottt pepita reward_stdp s_tller sign_symmetry "
+        "spiking_bsp weight_mirroring"
     },
     "test_schedules.py::test_by_step_and_chunks_learn_what_by_layer_learns": {
         FROZEN: "shallow",
         ONE_STEP: "bsp",
-        IN_TIME: "bptt fa sign_symmetry spiking_bsp traces_propagation",
+        IN_TIME: "bptt fa sign_symmetry weight_mirroring spiking_bsp traces_propagation",
     },
     "test_learner.py::test_a_learner_learns_from_one_sample_at_a_time": {
         FROZEN: "shallow",
         NOT_SPIKING: "bsp",
-        SAME_LOOP: "bcm sdsp clopath eprop erbp etlp lls oja ostl osttp otpe ottt "
-        "reward_stdp s_tller sign_symmetry spela spiking_bsp tess traces_propagation triplet_stdp "
+        SAME_LOOP: "bcm sdsp clopath eprop erbp superspike etlp espp lls oja ostl osttp otpe ottt "
+        "reward_stdp s_tller sign_symmetry weight_mirroring spela spiking_bsp tess traces_propagation triplet_stdp "
         "weight_dependent_stdp",
     },
     "test_learner.py::test_the_same_seed_gives_the_same_bits_whatever_was_drawn_elsewhere": {
-        SAME_LOOP: "bcm sdsp clopath bsp eprop erbp etlp lls oja ostl osttp otpe ottt "
+        SAME_LOOP: "bcm sdsp clopath bsp eprop erbp superspike etlp espp lls oja ostl osttp otpe ottt "
         "reward_stdp s_tller shallow sign_symmetry spela spiking_bsp tess traces_propagation triplet_stdp "
-        "weight_dependent_stdp"
+        "weight_dependent_stdp weight_mirroring"
     },
     "test_citations.py::test_every_choice_that_is_not_the_papers_is_declared": {NO_PAPER: "shallow"},
     "test_data_use.py::test_no_rule_learns_from_samples_that_are_held_out": {FIRST_OF_ALL: "sigprop"},
@@ -141,7 +144,7 @@ NOT_APPLICABLE: dict[tuple[str, str], dict[str, str]] = {
     ("rule", "a_silent_population_changes_none_of_its_weights"): {"says that its weights drift": "sdsp"},
     ("rule", "by_layer_equals_by_step"): {
         ONE_STEP: "bsp",
-        IN_TIME: "bptt fa sign_symmetry spiking_bsp traces_propagation",
+        IN_TIME: "bptt fa sign_symmetry weight_mirroring spiking_bsp traces_propagation",
     },
     ("rule", "changes_are_linear_in_the_third_factor"): {
         FROZEN: "shallow",

@@ -117,16 +117,14 @@ class Trial:
 
 def trial_of(
     rule: str | Rule, *, net: str = "12-8", neuron: str = "lif:beta=0.8", norm: str = "none", steps: int = STEPS,
-    samples: int = SAMPLES, connection: str = "dense", **change: str,
+    samples: int = SAMPLES, connection: str = "dense", before: bool = False, **change: str,
 ) -> Trial:  # fmt: skip
     shape = (1, 6, 7) if "k" in net else (INPUTS,)
     network = build_network(net, shape, 3, neuron=neuron, norm=norm, connection=connection)
     model = build_model(network, rule if isinstance(rule, Rule) else RULES.make(rule), **change)
     learned = fresh(model)
-    if norm != "none":
-        learned = Trial(
-            model, learned, 2, steps, samples
-        ).result.learned  # a trial before, so that its averages are of something
+    if before or norm != "none":  # a trial before, so that its averages are of something
+        learned = Trial(model, learned, 2, steps, samples).result.learned
     return Trial(model, learned, steps=steps, samples=samples)
 
 

@@ -101,7 +101,8 @@ def assert_same_trajectories(trial: Trial, lr: float = LR) -> dict[str, np.ndarr
 
 @pytest.mark.parametrize("rule", RULES_IN_TIME)
 def test_every_lowered_rule_moves_its_weights_alike_while_it_runs(rule: str) -> None:
-    assert_same_trajectories(trial_of(rule, steps=STEPS, samples=1))
+    # Before its first trial a layer has no echo, by which `espp` could learn.
+    assert_same_trajectories(trial_of(rule, steps=STEPS, samples=1, before=rule == "espp"))
 
 
 @pytest.mark.parametrize(

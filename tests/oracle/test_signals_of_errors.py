@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from by_hand import (
     CLASSES,
+    INPUTS,
     NEURONS,
     SAMPLES,
     STEPS,
@@ -66,11 +71,11 @@ def test_target_projection_is_minus_the_label_through_a_matrix(presynaptic: str)
 
 @pytest.mark.parametrize("presynaptic", LINEAR)
 @pytest.mark.parametrize("neuron", NEURONS)
-@pytest.mark.parametrize("rule", ["bptt", "fa", "sign_symmetry", "sign_symmetry:sizes=fixed"])
+@pytest.mark.parametrize("rule", ["bptt", "fa", "sign_symmetry", "sign_symmetry:sizes=fixed", "weight_mirroring"])
 def test_the_error_goes_down_layer_by_layer_and_step_by_step(rule: str, neuron: str, presynaptic: str) -> None:
     """Werbos 1990, Lillicrap et al. 2016, Liao et al. 2016: m_l[t] = B dI_{l+1}[t]; dI = psi m, back in time.
 
-    B is W^T, fixed random weights, or the signs of W^T times sizes of their own.
+    B is W^T, fixed random weights, mirrors of W^T before the trial, or the signs of W^T times sizes of their own.
     """
     hand = Hand(f"{rule}:presynaptic={presynaptic}", neuron=neuron)
     run, found = hand.run(X), hand.trial(X, LABELS)
@@ -80,7 +85,7 @@ def test_the_error_goes_down_layer_by_layer_and_step_by_step(rule: str, neuron: 
         match rule.partition(":")[0]:
             case "bptt":
                 back = hand.weights(above)
-            case "fa":
+            case "fa" | "weight_mirroring":
                 back = hand.state(f"feedback.{above}.ff.w")
             case _:
                 back = np.sign(hand.weights(above))
@@ -148,11 +153,54 @@ def test_a_local_read_out_of_maps_reads_averages_over_four_by_four_windows() -> 
     assert_gradients(found, {"hidden1.local_w": e.T @ features / SAMPLES})
 
 
+def mirrored(rule: str, trials: int, **others: Any) -> Hand:
+    """A net whose feedback has met the noise of some trials, while its weights stayed."""
+    hand = Hand(rule, **others)
+    shape = hand.learner.model.network.input_shape
+    x = X if shape == (INPUTS,) else np.ones((STEPS, SAMPLES, *shape))
+    for _ in range(trials):
+        hand.learned = replace(hand.learned, signal=dict(hand.trial(x, LABELS).learned.signal))
+    return hand
+
+
+@pytest.mark.parametrize("net", ["40-30", "40-r30", "c6k3-20"])
+def test_mirrored_feedback_comes_as_near_to_the_weights_as_chance_lets_it(net: str) -> None:
+    """Akrout et al. 2019: the mean of x y^T is W^T. n rows of signs leave |B - W|^2 = |W|^2 (fan-in - 1) / n."""
+    others = {"input_shape": (1, 5, 5)} if "k" in net else {}
+    hand = mirrored("weight_mirroring:rows=400:rate=0.001", 5, net=net, **others)
+    names = [name.removeprefix("feedback.") for name in hand.learned.signal if name.startswith("feedback.")]
+    assert set(names) == {n for n in hand.learned.parameters if n.endswith(".w")} - {"hidden1.ff.w"}
+    for name in names:
+        w, b = hand.parameter(name).ravel(), hand.state(f"feedback.{name}").ravel()
+        chance = (np.prod(hand.parameter(name).shape[1:]) - 1) / 2000
+        assert np.square(b - w).sum() / np.square(w).sum() == pytest.approx(chance, rel=0.4)
+        assert w @ b / np.sqrt(w @ w * (b @ b)) == pytest.approx((1 + chance) ** -0.5, abs=0.005)
+    figures = hand.learner.model.signal.measures(
+        hand.learned.signal, hand.learned.parameters, hand.learner.model.shape
+    )  # fmt: skip
+    assert 1 < figures["feedback_angle_deg"] < 12
+
+
+def test_feedback_follows_the_weights_at_its_rate() -> None:
+    """B <- (1 - share) B + share W C: C is the correlation of signs, ones on its diagonal and chance beside it."""
+    hand = mirrored("weight_mirroring:rate=0.25", 6, net="4-4")
+    state, name = hand.learned.signal, "feedback.hidden2.ff.w"
+    signal, view = hand.learner.model.signal, SimpleNamespace()
+    w = hand.learned.parameters["hidden2.ff.w"]
+    view.answer = lambda of, x: x @ w.T
+    moved = [signal._moved({**state, "trial": torch.tensor(n)}, view, "hidden2.ff.w") for n in (3, 4, 50)]
+    for after, share in zip(moved, (1 / 3, 0.25, 0.25), strict=True):
+        c = torch.linalg.solve(w, (after - (1 - share) * state[name]) / share)
+        np.testing.assert_allclose(torch.diagonal(c).numpy(), 1.0, atol=1e-9)
+        assert 1e-3 < float((c - torch.eye(4)).abs().max()) < 0.5
+
+
 DRAWN = {
     "dfa": ("hidden1.feedback", "hidden2.feedback"),
     "drtp": ("hidden1.feedback", "hidden2.feedback"),
     "fa": ("feedback.hidden2.ff.w", "feedback.readout.ff.w"),
     "sign_symmetry:sizes=fixed": ("sizes.hidden2.ff.w", "sizes.readout.ff.w"),
+    "weight_mirroring": ("feedback.hidden2.ff.w", "feedback.readout.ff.w"),
     "local_readout:readouts=fixed": ("hidden1.local_w", "hidden2.local_w"),
     "pepita": ("projection",),
     "pepita:neurons=rate:init=normal:mirror=layers": ("projection", "feedback.hidden1"),

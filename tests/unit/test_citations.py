@@ -37,6 +37,7 @@ SAID = {
     "clopath": ("either sign", "mV", "delay", "Euler"),
     "bcm": ("either sign", "target", "samples of the trial before"),
     "sign_symmetry": ("psi", "fan-in", "Adam", "back through time"),
+    "weight_mirroring": ("psi", "back through time", "current of the", "no phase of noise", "decays", "streaming"),
     "eprop": ("resets", "regulari", "biases", "variance", "triangle", "once a trial", "streaming"),
     "spela": ("mean spikes", "centred=false", "simplex", "length", "4 x 4", "predict=vectors", "streaming"),
     "ottt": ("OTTT_A", "first layer", "squared error", "sigmoid", "streaming"),
@@ -46,6 +47,8 @@ SAID = {
     "otpe": ("once a trial", "never spikes", "mean psi", "streaming"),
     "s_tller": ("once a trial", "last_steps", "psi", "learns them", "streaming"),
     "erbp": ("current", "graded", "dendrite", "last_steps", "drop a third", "once a trial", "streaming"),
+    "superspike": ("softmax", "delta rule", "largest square", "uniform", "once a trial", "slope of 10", "streaming"),
+    "espp": ("running mean", "all others", "sum over the layer", "same, other", "once a trial", "biases", "streaming"),
     "lls": ("mean spikes", "spike of the step", "compared whole", "4 x 4", "n = 1", "delta rule", "AdamW"),
     "tess": ("once a trial", "psi", "compared whole", "4 x 4", "learns them", "n = 1", "standardises"),
 }  # fmt: skip

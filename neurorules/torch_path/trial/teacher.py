@@ -144,7 +144,10 @@ class Teacher:
         return {p: self._heard(per_step(output, steps)) for p, output in outputs.items() if output is not None}
 
     def _answer(self, name: str, noise: Tensor) -> Tensor:
-        """The answer of a layer to noise (R, *pre) into it alone: the graded output of its weights' current."""
+        """The answer to noise (R, *pre): of a layer, its graded output; of synapses, by their weights, the current."""
+        weights = self.trial.forward.get(name)
+        if weights is not None:
+            return self._heard(noise.flatten(1) @ weights.flatten(1).T)
         layer = next(layer for layer in self.trial.model.network.layers if layer.name == name)
         entry = layer.inputs[0]
         current = entry.connection.current(self.trial.forward[layer.weight_name(entry)], noise)
