@@ -56,7 +56,7 @@ def explain(
 def _tell(explanation: Explanation) -> None:
     print(f"{explanation.synapse}, rule {explanation.rule}: w = {explanation.weight:.6g}")
     change = f"dw = {explanation.total:+.6g} (-gradient)"
-    print(f"sample {explanation.sample}, class {explanation.label}, read as {explanation.said}: {change}\n")
+    print(f"sample {explanation.sample}, {explanation.outcome}: {change}\n")
     for part in explanation.parts:
         for text in part.texts:
             print(f"phase {part.phase}: dw = {text}")

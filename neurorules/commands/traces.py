@@ -9,7 +9,7 @@ import typer
 
 from neurorules.commands.completion import parts
 from neurorules.commands.output import print_json
-from neurorules.commands.settings import DataDir, Json, StepLength
+from neurorules.commands.settings import DataDir, Force, Json, StepLength
 
 
 def add_to(app: typer.Typer) -> None:
@@ -40,6 +40,7 @@ def record(
     out: Annotated[Path, typer.Option(help="The trace file, HDF5.")] = Path("traces.h5"),
     dt_ms: StepLength = None,
     data_dir: DataDir = None,
+    force: Force = False,
     json: Json = False,
 ) -> None:
     """Record what a trained network does on samples into a trace file."""
@@ -47,7 +48,7 @@ def record(
     from neurorules.runner.record import record_run
 
     chosen = None if layers is None else parse_list(layers)
-    summary = record_run(run, out, samples, parse_list(variables), chosen, part, data_dir, json, dt_ms)
+    summary = record_run(run, out, samples, parse_list(variables), chosen, part, data_dir, json, dt_ms, force)
     if json:
         print_json(summary)
     else:

@@ -150,3 +150,36 @@ def test_what_was_understood_is_said(caplog: pytest.LogCaptureFixture) -> None:
     told = [record.getMessage() for record in caplog.records]
     assert any("labels are one-hot rows, and are read as class numbers 0 to 9" in line for line in told)
     assert any("read as grey images of 5 rows and 8 columns" in line and "batch_first=True" in line for line in told)
+
+
+def test_predictions_are_what_evaluate_counts() -> None:
+    x, y = digits(600)
+    learner = Learner("12", "sigprop", **SETTINGS)
+    learner.fit((x, y), batch_size=40)
+    said = learner.predict(x)
+    assert said.dtype == torch.int64 and float((said == y).double().mean()) == learner.evaluate((x, y))["accuracy"]
+    assert torch.equal(said, learner.predict(x[:, 0].numpy())) and len(said.unique()) > 2
+    spikes = (torch.rand(4, 30, 1, 8, 8, generator=torch.Generator().manual_seed(0)) < x[:30]).float()
+    expected = learner.scores(spikes).argmax(1)
+    assert torch.equal(learner.predict(spikes), expected)
+    assert torch.equal(learner.predict(spikes.transpose(0, 1), batch_first=True), expected)
+    assert torch.equal(learner.predict(spikes[:, :, 0], batch_first=False), expected)
+    for wrong in (DataLoader(TensorDataset(x, y)), (x, y), x[:0], x[:, :, :4]):
+        with pytest.raises(UserError, match="the samples are|the network reads"):
+            learner.predict(wrong)
+
+
+@pytest.mark.parametrize(
+    ("task", "settings", "expected"),
+    [
+        ("regression", {"outputs": 3}, lambda scores: scores),
+        ("regression_per_step", {"outputs": 3}, lambda scores: scores),
+        ("classes_per_step", {"classes": 3}, lambda scores: scores.argmax(2)),
+        ("multilabel", {"classes": 3}, lambda scores: (scores > 0).long()),
+    ],
+)
+def test_predictions_are_of_the_kind_of_the_targets(task: Any, settings: dict[str, int], expected: Any) -> None:
+    learner = Learner("12", "dfa", input_shape=(5,), task=task, steps=4, device="cpu", **settings)
+    spikes = (torch.rand(4, 9, 5, generator=torch.Generator().manual_seed(1)) < 0.5).float()
+    said = learner.predict(spikes)
+    assert torch.equal(said, expected(learner.scores(spikes))) and said.shape[0] == 9
