@@ -75,12 +75,10 @@ def compare(
     config = config if net is None else replace(config, net=settled.net)
     options: dict[str, Any] = {"rules": rules, "seeds": seeds, "folds": folds, "hardware": hardware}
     options |= {"controls": controls, "jobs": None if jobs == 1 else jobs, "dask": dask, "data_dir": data_dir}
-    objects = {"data": isinstance(given.place, DataSet), "net": net is not None}
-    brought = [name for name, is_one in objects.items() if is_one]
+    brought = ["data"] * isinstance(given.place, DataSet) + ["net"] * (net is not None)
     line = partial(python_line, brought=brought) if brought else command_line
-    command = line(config, Path(out), **options)
     found = compare_configs(
         plan(settled, rules, seeds, hardware, None, controls, folds), Path(out), jobs=jobs, dask=dask, data_dir=place,
-        force=force, resume=resume, quiet=quiet, command=command, net=own,
+        force=force, resume=resume, quiet=quiet, command=line(config, Path(out), **options), net=own,
     )  # fmt: skip
     return Comparison(found)

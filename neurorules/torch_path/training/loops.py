@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from functools import partial
@@ -25,6 +26,7 @@ from neurorules.torch_path.training.target_checks import check_targets
 from neurorules.torch_path.trial.observe import Response
 from neurorules.torch_path.update.figures import Tally, figure_names, predicted, scoring_of
 
+_log = logging.getLogger(__name__)
 Loader = Any
 """A DataLoader, a list of batches, or anything else that yields (samples, labels) and can be gone through again; a data
 set of torch or tonic; or a pair (x, y) of all samples and labels."""
@@ -203,6 +205,11 @@ def predict(learner: Learns, samples: Any, *, batch_first: bool | None = None) -
     shape = (len(samples),) if isinstance(samples, list) else tuple(samples.shape)
     if batch_first is None and len(shape) == 2 + len(learner.model.network.input_shape):
         batch_first = False
+        if learner.steps == shape[1] != shape[0]:
+            _log.warning(
+                "samples of the shape %s are read as %d steps of %d samples, and the learner has %d steps. Where the "
+                "samples stand first, say batch_first=True", shape, *shape[:2], learner.steps,
+            )  # fmt: skip
     labels = np.zeros(shape[1] if batch_first is False and len(shape) > 1 else shape[0], dtype=np.int64)
     read = drives((samples, labels), reading_of(learner, batch_first, ROWS))
     return torch.cat([predicted(scoring, learner.respond(drive).scores) for drive, _ in read])
