@@ -21,7 +21,7 @@ ALONE := build/alone
 run: $(CORE)  ## record, export, plot, compare on the bundled digits, and a report of it (core packages only)
 	$(BIN)/neurorules compare --rules sigprop,bptt,shallow --data digits --net $(NET) \
 		--epochs 15 --batch-size 32 --seeds 3 --out $(RUN) --force
-	$(BIN)/neurorules record $(RUN)/sigprop/seed0 --samples 10 --variables S,v --out $(RUN)/traces.h5
+	$(BIN)/neurorules record $(RUN)/sigprop/seed0 --samples 10 --variables S,v --out $(RUN)/traces.h5 --force
 	$(BIN)/neurorules export $(RUN)/traces.h5 --to npz --out $(RUN)/traces.npz
 	$(BIN)/neurorules plot $(RUN)/traces.h5 --out $(RUN)/raster.png
 	@echo "The report, open it in a browser: $(CURDIR)/$(RUN)/report.html"

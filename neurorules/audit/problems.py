@@ -53,16 +53,16 @@ def _measured(has: bool, how: str) -> dict[str, Any]:
 def _weight_symmetry(layers: Sequence[str]) -> dict[str, Any]:
     """Whether learning reads the forward weights of these layers above the one that learns; there may be none."""
     if layers:
-        return _measured(True, f"learning reads the forward weights of layers above ({_listed(layers)})")
+        return _measured(True, f"learning reads the forward weights of {_in_words(layers)}")
     return _measured(False, "when learning reads other weights of the layers above, no bit of an update changes")
 
 
 def _non_local(fact: Mapping[str, Any], answered: Sequence[str], entries: Sequence[Any]) -> dict[str, Any]:
     """Whether layers learn from what others did by a way that is not a pass; `answered` are these other layers."""
     if fact["error_from_above"]:
-        return _measured(True, f"hidden layers are told what {_listed(answered)} did")
+        return _measured(True, f"a hidden layer is told what {_in_words(answered)} did")
     if answered:
-        return _measured(False, f"what {_listed(answered)} did reaches a layer only as activity of a later pass")
+        return _measured(False, f"what {_in_words(answered)} did reaches a layer only as activity of a later pass")
     reads_label = any(entry["kind"] == "label" and entry["depends"] for entry in entries)
     return _measured(
         False, "of the rest of the net a layer learns " + ("the label alone" if reads_label else "nothing")
@@ -79,7 +79,7 @@ def _frozen(fact: Mapping[str, Any]) -> dict[str, Any]:
 def _locking(fact: Mapping[str, Any], answered: Sequence[str]) -> dict[str, Any]:
     """Whether a layer has to wait for layers above before it can learn; `answered` are these layers."""
     if fact["waits_for_above"]:
-        return _measured(True, f"a layer cannot learn before {_listed(answered) or 'layers above'} saw the batch")
+        return _measured(True, f"a layer cannot learn before {_in_words(answered)} saw the batch")
     return _measured(False, "made before the next layer has seen the batch, every update is the same to the bit")
 
 
@@ -94,7 +94,8 @@ def _above(entries: Iterable[Mapping[str, Any]], layers: Sequence[str], kind: st
     return sorted(names, key=order.__getitem__)
 
 
-def _listed(layers: Sequence[str]) -> str:
-    """Names of layers as a piece of a sentence, such as "hidden2, hidden3 and the read-out"."""
-    named = ["the read-out" if layer == "readout" else layer for layer in layers]
-    return " and ".join(filter(None, [", ".join(named[:-1]), *named[-1:]]))
+def _in_words(layers: Sequence[str]) -> str:
+    """Layers of the audited net in words that hold for any net, and so for the one that a report is about."""
+    if layers == ["readout"]:
+        return "the read-out"
+    return "the layers above it" if "readout" in layers or not layers else "the hidden layers above it"

@@ -53,6 +53,8 @@ def compare(
     json: Json = False,
 ) -> None:
     """Train several rules on the same net, data order and initial weights, and put them side by side."""
+    import shlex
+
     from neurorules.compare.comparison import command_line, plan
     from neurorules.compare.comparison import compare as run
     from neurorules.compare.gather import gather_runs
@@ -61,13 +63,12 @@ def compare(
     from neurorules.runner.given_net import with_net
 
     if runs is not None:
-        again = command_line(TrainConfig(), out, runs=runs)
+        again = shlex.join(["neurorules", "compare", "--runs", runs, "--out", str(out)])
         comparison = gather_runs([Path(name) for name in parse_list(runs)], out, again)
     else:
         command = command_line(
             config, out, rules=rules, seeds=seeds, folds=folds, controls=controls, jobs=None if jobs == 1 else jobs,
-            dask=dask, paths=None if paths == "torch" else paths,
-            hardware=None if hardware == "none" else hardware, data_dir=data_dir,
+            dask=dask, paths=paths, hardware=hardware, data_dir=data_dir,
         )  # fmt: skip
         settled, place = with_data(config, data_dir)
         settled, own = with_net(settled, place)

@@ -9,7 +9,7 @@ import typer
 
 from neurorules.commands.completion import parts
 from neurorules.commands.output import print_json, print_table
-from neurorules.commands.settings import DataDir, Json
+from neurorules.commands.settings import DataDir, Json, RunData
 
 
 def add_to(app: typer.Typer) -> None:
@@ -31,14 +31,16 @@ def deploy(
         float,
         typer.Option(min=0, metavar="SECONDS", help="How long the chip lies before the test; a day is 86400 (pcm)."),
     ] = 0.0,
+    data: RunData = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
     """Put a trained network on a device model: accuracy before and after, what each layer and constraint costs, and
     energy."""
     from neurorules.runner.deploy import deploy_run
+    from neurorules.runner.run_data import place_of
 
-    report = deploy_run(run, hardware, data_dir, after)
+    report = deploy_run(run, hardware, place_of(run, data, data_dir), after)
     if json:
         print_json(report)
         return

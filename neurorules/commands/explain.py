@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from neurorules.commands.output import print_json, print_table
-from neurorules.commands.settings import DataDir, Json
+from neurorules.commands.settings import DataDir, Json, RunData
 
 if TYPE_CHECKING:
     from neurorules.traces.explanation import Explanation, PhasePart
@@ -30,17 +30,19 @@ def explain(
     ],
     sample: Annotated[int, typer.Option(help="Test sample, counted from 0, as in recorded traces.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Draw it: .png, .svg or .pdf.")] = None,
+    data: RunData = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
     """Show why one weight would move if the network learned from one sample, step by step. Nothing is changed."""
+    from neurorules.runner.run_data import place_of
     from neurorules.torch_path.recording.explain import explain_run
 
     if out is not None:
         from neurorules.traces.plots._shared import check_format
 
         check_format(out)
-    explanation = explain_run(run, synapse, sample, data_dir)
+    explanation = explain_run(run, synapse, sample, place_of(run, data, data_dir))
     if out is not None:
         from neurorules.traces.plots._explanation import draw_explanation
 
@@ -56,7 +58,7 @@ def explain(
 def _tell(explanation: Explanation) -> None:
     print(f"{explanation.synapse}, rule {explanation.rule}: w = {explanation.weight:.6g}")
     change = f"dw = {explanation.total:+.6g} (-gradient)"
-    print(f"sample {explanation.sample}, class {explanation.label}, read as {explanation.said}: {change}\n")
+    print(f"sample {explanation.sample}, {explanation.outcome}: {change}\n")
     for part in explanation.parts:
         for text in part.texts:
             print(f"phase {part.phase}: dw = {text}")

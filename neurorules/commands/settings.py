@@ -33,6 +33,14 @@ Rules = Annotated[
 ]
 Comparison = Annotated[Path, typer.Argument(help="Folder of a comparison, with its compare.json.")]
 DataDir = Annotated[Path | None, typer.Option(help="Where data sets lie; else NEURORULES_DATA, else a cache folder.")]
+RunData = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        help="The run's data, where they lay in the memory of a program or lie elsewhere now: as --data of train, such "
+        "as own.npz. Their content must be the same.",
+    ),
+]
 StepLength = Annotated[
     float | None,
     typer.Option(

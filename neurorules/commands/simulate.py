@@ -14,6 +14,7 @@ from neurorules.commands.simulated import GraphData, GraphEncoder, GraphRate, Gr
 from neurorules.language.errors import UserError
 
 if TYPE_CHECKING:
+    from neurorules.contracts.data_set import DataPlace
     from neurorules.runner.side_by_side import Update
 
 
@@ -48,33 +49,38 @@ def simulate(
     json: Json = False,
 ) -> None:
     """Run a trained network, or a graph of NIR, in Brian2, step by step, and compare every spike with torch."""
+    from neurorules.runner.run_data import place_of
+
     if path != "brian2":
         raise UserError(
             f"--path {path} is no stepped simulator: simulate runs the net of torch step by step in Brian2. Leave "
             f"--path out"
         )
-    own = {"steps": steps, "rate": rate, "seed": seed, "data": data, "encode": encode}
+    own = {"steps": steps, "rate": rate, "seed": seed, "encode": encode}
     given = {name: value for name, value in own.items() if value is not None}
     of_graph = _is_graph(run, given, learn)
+    place = data_dir if of_graph else place_of(Path(run), data, data_dir)
     ordinary = _is_ordinary(kind, of_graph, learn, show_model)
     _check_step(dt_ms, shown=script is not None or show_model, of_graph=of_graph)
     if script is not None:
         refuse_beside_script(show_model=show_model)
-        _script(Path(run), script, of_graph, samples, learn, data_dir, force, dt_ms, json, ordinary)
+        _script(Path(run), script, of_graph, samples, learn, place, force, dt_ms, json, ordinary)
         return
     refuse_without_script(force=force)
     if learn is not None:
-        _learn(Path(run), learn, samples, data_dir, json)
+        _learn(Path(run), learn, samples, place, json)
         return
     if ordinary:
-        _ordinary(Path(run), samples, data_dir, json)
+        _ordinary(Path(run), samples, place, json)
         return
-    compared = _graph(run, samples, data_dir, json, **given) if of_graph else _run(run, samples, data_dir, json, dt_ms)
+    compared = (
+        _graph(run, samples, data_dir, json, data=data, **given) if of_graph else _run(run, samples, place, json, dt_ms)
+    )
     _tell(compared, show_model, json)
 
 
 def _script(
-    run: Path, script: Path, of_graph: bool, samples: int, learn: int | None, data_dir: Path | None, force: bool,
+    run: Path, script: Path, of_graph: bool, samples: int, learn: int | None, data_dir: DataPlace, force: bool,
     dt_ms: float | None, json: bool, ordinary: bool,
 ) -> None:  # fmt: skip
     from neurorules.runner.scripts import script_of_run
@@ -104,7 +110,7 @@ def _is_ordinary(kind: str, of_graph: bool, learn: int | None, show_model: bool)
     return True
 
 
-def _ordinary(run: Path, samples: int, data_dir: Path | None, json: bool) -> None:
+def _ordinary(run: Path, samples: int, data_dir: DataPlace, json: bool) -> None:
     from neurorules.runner.ordinary import simulate_as_ordinary
 
     compared = simulate_as_ordinary(run, samples, data_dir)
@@ -163,7 +169,7 @@ def _graph(file: str, samples: int, data_dir: Path | None, quiet: bool, **given:
     return simulate_graph(file, samples, data_dir=data_dir, quiet=quiet, **given)
 
 
-def _run(run: str, samples: int, data_dir: Path | None, quiet: bool, dt_ms: float | None) -> dict[str, Any]:
+def _run(run: str, samples: int, data_dir: DataPlace, quiet: bool, dt_ms: float | None) -> dict[str, Any]:
     from neurorules.runner.simulate import simulate_run
 
     return simulate_run(Path(run), samples, data_dir, quiet, 1.0 if dt_ms is None else dt_ms)
@@ -185,7 +191,7 @@ def _tell(compared: dict[str, Any], show_model: bool, json: bool) -> None:
     _tell_spikes(compared)
 
 
-def _learn(run: Path, updates: int, samples: int, data_dir: Path | None, json: bool) -> None:
+def _learn(run: Path, updates: int, samples: int, data_dir: DataPlace, json: bool) -> None:
     from neurorules.runner.simulate_learning import simulate_learning
 
     compared = simulate_learning(run, updates, samples, data_dir, None if json else _show)

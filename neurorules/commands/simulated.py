@@ -25,7 +25,9 @@ GraphSeed = Annotated[int | None, typer.Option(help="Of a file of NIR: seed of t
 GraphData = Annotated[
     str | None,
     typer.Option(
-        help="Of a file of NIR: a data set for random spikes, such as digits.", autocompletion=parts("datasets")
+        help="Of a file of NIR: a data set for random spikes, such as digits. Of a run: its data, where they lay in "
+        "the memory of a program or lie elsewhere now.",
+        autocompletion=parts("datasets"),
     ),
 ]
 GraphEncoder = Annotated[

@@ -9,7 +9,8 @@ import typer
 
 from neurorules.commands.completion import parts
 from neurorules.commands.output import print_json
-from neurorules.commands.settings import DataDir, Json, StepLength
+from neurorules.commands.settings import DataDir, Force, Json, RunData, StepLength
+from neurorules.language.errors import UserError
 
 
 def add_to(app: typer.Typer) -> None:
@@ -39,15 +40,19 @@ def record(
     part: Annotated[Literal["test", "validation", "train"], typer.Option(help="Samples of the data set.")] = "test",
     out: Annotated[Path, typer.Option(help="The trace file, HDF5.")] = Path("traces.h5"),
     dt_ms: StepLength = None,
+    data: RunData = None,
     data_dir: DataDir = None,
+    force: Force = False,
     json: Json = False,
 ) -> None:
     """Record what a trained network does on samples into a trace file."""
     from neurorules.language.options import parse_list
     from neurorules.runner.record import record_run
+    from neurorules.runner.run_data import place_of
 
     chosen = None if layers is None else parse_list(layers)
-    summary = record_run(run, out, samples, parse_list(variables), chosen, part, data_dir, json, dt_ms)
+    place = place_of(run, data, data_dir)
+    summary = record_run(run, out, samples, parse_list(variables), chosen, part, place, json, dt_ms, force)
     if json:
         print_json(summary)
     else:
@@ -70,15 +75,22 @@ def export(
         Path | None,
         typer.Option(help="With --to sonata: write the net of this run's folder too, its nodes and edges."),
     ] = None,
+    data: RunData = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
     """Write a trace in another format."""
+    if data is not None and network is None:
+        raise UserError(
+            "--data is for --network RUN, whose samples are read, and a trace alone has its own. Leave it out"
+        )
     target = out or trace.with_suffix(f".{to.partition(':')[0]}")
     if network is not None:
+        from neurorules.runner.run_data import place_of
         from neurorules.runner.sonata_network import export_with_network
 
-        files = [str(path) for path in export_with_network(trace, to, target, network, data_dir)]
+        place = place_of(network, data, data_dir)
+        files = [str(path) for path in export_with_network(trace, to, target, network, place)]
     else:
         from neurorules.traces.exporters import export as write
 

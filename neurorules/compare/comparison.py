@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +22,9 @@ from neurorules.language.options import parse_list
 from neurorules.language.ranges import Jobs, Seeds, check_range
 from neurorules.runner.dispatch import settle
 from neurorules.runner.given_net import check_modules
+
+OF_ROWS = ("rule", "hardware", "path")
+"""Settings of a run that a comparison takes as lists: rules, hardware, paths."""
 
 
 class Planned(NamedTuple):
@@ -103,7 +106,10 @@ def check_folders(planned: Sequence[Planned]) -> None:
 
 
 def command_line(config: TrainConfig, out: Path, command: str = "compare", **options: Any) -> str:
-    """The shell line that makes a comparison again, or a run: what differs from the defaults.
+    """The shell line that makes a comparison again, or a run.
+
+    It says every setting that has a value, also one that is the default today, so that a later default changes nothing.
+    What was left to each rule is left to it here; the `config.json` of each run holds what that was.
 
     Args:
         config: what all runs share.
@@ -114,13 +120,33 @@ def command_line(config: TrainConfig, out: Path, command: str = "compare", **opt
     Returns:
         One line, quoted for a shell.
     """
-    defaults = TrainConfig().as_dict()
-    changed = {n: value for n, value in config.as_dict().items() if value != defaults[n] and n not in options}
     words = ["neurorules", command]
-    for name, value in {**options, **changed, "out": out}.items():
-        if value is not None:
-            words += [f"--{name.replace('_', '-')}", str(value)]
+    for name, value in _said(config, out, options).items():
+        words += [f"--{name.replace('_', '-')}", str(value)]
     return shlex.join(words)
+
+
+def python_line(config: TrainConfig, out: Path, brought: Sequence[str], **options: Any) -> str:
+    """The call that makes a comparison again whose data or net were Python objects, which no shell line can name.
+
+    Args:
+        config, out, options: as in `command_line`.
+        brought: what was handed over, "data" and "net"; the reader hands them over again.
+
+    Returns:
+        One line of Python.
+    """
+    objects = {name: "(train, test)" if name == "data" else name for name in brought}
+    said = _said(config, out, options)
+    first = [repr(str(said.pop(name))) for name in ("rules", "out")]
+    settings = {name: repr(value) for name, value in said.items()} | objects
+    return f"neurorules.compare({', '.join([*first, *(f'{name}={value}' for name, value in settings.items())])})"
+
+
+def _said(config: TrainConfig, out: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of the command and settings by name, those that have a value."""
+    settings = {name: value for name, value in config.as_dict().items() if name not in OF_ROWS}
+    return {name: value for name, value in {**options, **settings, "out": out}.items() if value is not None}
 
 
 def compare(

@@ -33,6 +33,7 @@ from neurorules.runs.plain_json import plain, to_json
 from neurorules.runs.progress import track
 from neurorules.torch_path.training.batches import settled_by_data
 from neurorules.torch_path.training.own_parts import own_files_of
+from neurorules.torch_path.training.stored_net import check_begun_with
 
 SLURM = "slurm"
 """In place of a scheduler's address: the queue of SLURM is asked for workers."""
@@ -69,7 +70,7 @@ def run_all(
         The results of the runs, in the order of the tasks.
 
     Raises:
-        UserError: runs were begun with other settings.
+        UserError: runs were begun with other settings, or with other weights of the net.
         Interrupted: the user stopped it; finished runs and checkpoints are kept.
     """
     check_range("--jobs", jobs, Jobs)
@@ -79,6 +80,9 @@ def run_all(
         tasks = [(config, folder.absolute()) for config, folder in tasks]
         data_dir = data_dir.absolute() if isinstance(data_dir, Path) else data_dir
     check_settings(tasks, out, data_dir)
+    if net is not None:
+        for config, folder in tasks:
+            check_begun_with(folder, net, config.init)
     own = (data_dir, quiet or apart, measured, os.getpid())
     one = one or run_one
     run = partial(run_apart, one) if jobs > 1 and dask is None else one

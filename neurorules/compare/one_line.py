@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from neurorules.compare.comparison import command_line, plan
+from neurorules.compare.comparison import command_line, plan, python_line
 from neurorules.compare.comparison import compare as compare_configs
 from neurorules.compare.shown import Comparison
+from neurorules.contracts.data_set import DataSet
 from neurorules.language.config import TrainConfig, config_from
 from neurorules.language.registry import check_text, with_own_parts
 from neurorules.language.settings import Task
@@ -71,11 +73,12 @@ def compare(
     settled, place = with_data(config, given.place)
     settled, own = with_net(settled, place, net)
     config = config if net is None else replace(config, net=settled.net)
-    command = command_line(
-        config, Path(out), rules=rules, seeds=seeds, folds=folds, hardware=hardware, controls=controls
-    )
+    options: dict[str, Any] = {"rules": rules, "seeds": seeds, "folds": folds, "hardware": hardware}
+    options |= {"controls": controls, "jobs": None if jobs == 1 else jobs, "dask": dask, "data_dir": data_dir}
+    brought = ["data"] * isinstance(given.place, DataSet) + ["net"] * (net is not None)
+    line = partial(python_line, brought=brought) if brought else command_line
     found = compare_configs(
         plan(settled, rules, seeds, hardware, None, controls, folds), Path(out), jobs=jobs, dask=dask, data_dir=place,
-        force=force, resume=resume, quiet=quiet, command=command, net=own,
+        force=force, resume=resume, quiet=quiet, command=line(config, Path(out), **options), net=own,
     )  # fmt: skip
     return Comparison(found)

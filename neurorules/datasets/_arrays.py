@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Literal
 
@@ -16,6 +17,7 @@ from neurorules.language.errors import UserError
 from neurorules.language.settings import Task
 
 Channels = Literal["auto", "first", "last"]
+_log = logging.getLogger(__name__)
 MOST_CHANNELS = 4  # an axis this short is taken for the channels: grey, two polarities, RGB, RGBA
 
 
@@ -92,7 +94,34 @@ def image_set(
         UserError: see `as_images` and `targets_of`; or numbers of images and labels, or shapes of samples, that differ.
     """
     x = {part: as_images(arrays[f"x_{part}"], where[f"x_{part}"], channels) for part in ("train", "test")}
+    _doubt_images(arrays["x_train"].shape, x["train"].shape[1], where["x_train"])
     return _array_set(name, "images", x, arrays, where, classes, task)
+
+
+def _doubt_images(shape: tuple[int, ...], channels: int, where: str) -> None:
+    """Tell how samples are read whose first axis is more likely time than rows or channels of an image."""
+    grey, many = len(shape) == 3 and shape[1] != shape[2], len(shape) == 4 and channels > MOST_CHANNELS
+    if grey or many:
+        words = f"grey images of {shape[1]} rows and {shape[2]} columns" if grey else f"images of {channels} channels"
+        _log.warning(
+            "%s: samples of the shape %s are read as %s. Where the first axis is time, say batch_first=True, behind a "
+            "file :batch_first=true", where, shape[1:], words,
+        )  # fmt: skip
+
+
+def time_hint(shape: tuple[int, ...], labels: int) -> str:
+    """The end of an error about numbers of samples and labels, where the second axis counts as many as the labels.
+
+    Args:
+        shape: of all samples, as they were given.
+        labels: their number.
+
+    Returns:
+        What to do about the first axis, or nothing.
+    """
+    if len(shape) < 3 or shape[0] == labels or shape[1] != labels:
+        return ""
+    return f"; the second axis of {shape} counts {labels}: where the first one is time, say batch_first=False"
 
 
 def sequence_set(
@@ -131,7 +160,8 @@ def _array_set(
     targets = targets_of(arrays, where, classes, task, steps)
     y = targets.labels
     for part in ("train", "test"):
-        check_counts(len(x[part]), where[f"x_{part}"], len(y[part]), where[f"y_{part}"])
+        hint = time_hint(arrays[f"x_{part}"].shape, len(y[part]))
+        check_counts(len(x[part]), where[f"x_{part}"], len(y[part]), where[f"y_{part}"], hint)
     if x["train"].shape[1:] != x["test"].shape[1:] or x["train"].dtype != x["test"].dtype:
         kinds = " and ".join(f"{x[part].shape[1:]} {x[part].dtype}" for part in ("train", "test"))
         raise UserError(f"{where['x_test']}: training and test samples differ: {kinds}. Make them alike")

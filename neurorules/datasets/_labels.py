@@ -133,7 +133,7 @@ def count_classes(labels: Shaped[np.ndarray, "N"], where: str) -> int:
     return classes
 
 
-def check_counts(images: int, where_images: str, labels: int, where_labels: str) -> None:
+def check_counts(images: int, where_images: str, labels: int, where_labels: str, hint: str = "") -> None:
     """Refuse images and labels whose numbers differ.
 
     Args:
@@ -141,6 +141,7 @@ def check_counts(images: int, where_images: str, labels: int, where_labels: str)
         where_images: how the error names them.
         labels: number of labels.
         where_labels: how the error names them.
+        hint: stands at the end of the error.
 
     Raises:
         UserError: the numbers differ.
@@ -148,4 +149,5 @@ def check_counts(images: int, where_images: str, labels: int, where_labels: str)
     if images != labels:
         raise UserError(
             f"{where_images}: {images} samples, but {where_labels}: {labels} labels. Give one label for each sample"
+            f"{hint}"
         )

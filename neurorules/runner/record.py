@@ -11,6 +11,7 @@ from neurorules.language.config import in_todays_words
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Positive, check_range
 from neurorules.runs.folder import RunFolder
+from neurorules.runs.outputs import A_TRACE, check_output, kind_of
 
 if TYPE_CHECKING:
     from neurorules.torch_path.recording.record import PartName
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 def record_run(
     run: Path, out: Path, samples: str, variables: Sequence[str], layers: Collection[str] | None = None,
     part: PartName = "test", data_dir: DataPlace = None, quiet: bool = False, step_ms: float | None = None,
+    force: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Record samples of a run's data, on the path that trained it.
 
@@ -35,13 +37,18 @@ def record_run(
         data_dir: folder of the data sets, None for the usual one; or the data set itself.
         quiet: shows no progress bar.
         step_ms: length of a time step in ms, > 0, of a run that learned step by step; None for 1 ms.
+        force: replace an older trace in `out`.
 
     Returns:
         Number of samples, number of spikes and path of the trace file, by name.
 
     Raises:
-        UserError: there is no such run, variable, layer or sample, or the run's rule lacks a variable.
+        UserError: there is no such run, variable, layer or sample, or the run's rule lacks a variable;
+            or `out` holds a trace.
     """
+    check_output(out)
+    if not force and out.is_file() and out.stat().st_size and kind_of(out) == A_TRACE:
+        raise UserError(f"{out} holds a recorded trace. Add --force to replace it, or name another file with --out")
     if step_ms is not None:
         check_range("--dt-ms", step_ms, Positive)
     if in_todays_words(RunFolder.finished(run).config()).get("path") == "continuous":

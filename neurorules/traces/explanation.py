@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+MOST = 10
+"""Values of a target that are told."""
+
 
 @dataclass(frozen=True)
 class Term:
@@ -65,7 +68,9 @@ class Explanation:
         parameter: name of the weights, and `index` in them.
         rule, declarations: the rule, and what its texts read beside the neurons' own variables.
         weight: its value before the trial.
-        sample, label, said: place of the sample, its class, and the class that the network gave before the trial.
+        sample: its place.
+        label, said: its class, and the class that the network gave before the trial; or its target of another task, a
+            value for each output or for each step, and what the network predicted.
         dt_ms: length of a step.
         v_threshold: of the postsynaptic neuron; None where it sends no spikes.
         parts: by phase.
@@ -80,8 +85,8 @@ class Explanation:
     declarations: tuple[str, ...]
     weight: float
     sample: int
-    label: int
-    said: int
+    label: Any
+    said: Any
     dt_ms: float
     v_threshold: float | None
     parts: tuple[PhasePart, ...]
@@ -93,9 +98,24 @@ class Explanation:
         """Sum of dw over steps and phases."""
         return float(sum(part.dw.sum() for part in self.parts))
 
+    @property
+    def outcome(self) -> str:
+        """The sample's target and what the network said of it, in words, such as `class 3, read as 8`."""
+        if isinstance(self.label, int):
+            return f"class {self.label}, read as {self.said}"
+        return f"target {_shown(self.label)}, predicted {_shown(self.said)}"
+
     def as_dict(self) -> dict[str, Any]:
         """Everything by name, arrays as nested lists."""
         return {**_plain(self), "dw_sum": self.total}
+
+
+def _shown(target: Any) -> str:
+    """A target in words: the values of a sample, or those of its last step."""
+    if isinstance(target[0], list):
+        return f"{_shown(target[-1])} at the last of {len(target)} steps"
+    more = ", ..." if len(target) > MOST else ""
+    return ", ".join(f"{value:.4g}" for value in target[:MOST]) + more
 
 
 def _plain(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -247,6 +248,9 @@ def test_the_four_problems_of_backpropagation_are_measured() -> None:
     found = {rule: tuple(problem["has"] for problem in problems_of(rule, answer).values()) for rule in HAS}
     assert found == HAS
     assert problems_of("local_readout", answer) == {}
+    told = " ".join(problem["how"] for rule in HAS for problem in problems_of(rule, answer).values())
+    assert "the layers above it saw the batch" in told and "before the read-out saw" in told
+    assert not re.search(r"hidden\d|readout", told)  # names of the audited net, which no reader of a report has
     through = {fact["rule"]: fact["backward_through"] for fact in answer["facts"]}
     assert through["bptt"] == through["fa"] == ["hidden2", "hidden3", "readout"]
     assert through["dfa"] == through["pepita"] == through["sigprop"] == []

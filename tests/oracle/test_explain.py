@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 import numpy as np
@@ -13,6 +14,7 @@ from neurorules.contracts.series import Series
 from neurorules.language.eligibility import Eligibility
 from neurorules.language.errors import UserError
 from neurorules.language.rules import DELTA_RULE, Plasticity, Rule, Source
+from neurorules.language.settings import Task
 from neurorules.network.model import build_model
 from neurorules.rules import RULES
 from neurorules.torch_path.recording.explain import explain
@@ -154,6 +156,34 @@ def test_what_is_shown_is_what_the_texts_read() -> None:
     np.testing.assert_array_equal(spikes > 0, v > found.v_threshold)
     pair = explained(made("stdp", "8-7"), "hidden2:3:4").parts[0]
     assert {"x_pre", "x_post"} <= set(pair.variables) and "m_post" not in pair.variables
+
+
+@pytest.mark.parametrize(
+    ("task", "rule", "told"),
+    [
+        ("regression", "dfa", r"target 0\.9701, 0\.7078, predicted 0, 0$"),
+        ("multilabel", "bptt", r"target 0, 1, predicted [01], [01]$"),
+        ("classes_per_step", "dfa", r"target 0, 1, 2, 0, 1, predicted [012], "),
+        (
+            "regression_per_step",
+            "bptt",
+            r"target 0\.\d+, 0\.\d+ at the last of 5 steps, predicted 0, 0 at the last",
+        ),
+    ],
+)
+def test_targets_without_a_class_are_explained_and_told(task: Task, rule: str, told: str) -> None:
+    outputs = {"classes_per_step": {"classes": 3}, "multilabel": {"classes": 2}}.get(task, {"outputs": 2})
+    learner = Learner("8-7", rule, input_shape=SHAPE, task=task, precision="float64", seed=1, steps=STEPS, **outputs)
+    values = torch.rand(1, STEPS, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    targets = {
+        "regression": values[:, 0], "multilabel": torch.tensor([[0.0, 1.0]]), "regression_per_step": values,
+        "classes_per_step": torch.arange(STEPS)[None] % 3,
+    }[task]  # fmt: skip
+    found = explain(learner, samples(STEPS)[0], targets, find_synapse(learner.model.network, "hidden2:3:4"))
+    found = explain(learner, samples(STEPS)[0], targets, find_synapse(learner.model.network, found.strongest))
+    np.testing.assert_allclose(found.total, -found.gradient, rtol=TOLERANCE)
+    assert abs(found.total) > 1e-9 and re.match(told, found.outcome), found.outcome
+    assert found.as_dict()["label"] == targets[0].tolist()
 
 
 def test_nothing_is_left_changed_by_an_explanation() -> None:

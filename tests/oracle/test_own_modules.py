@@ -17,6 +17,7 @@ from neurorules.network.initial import initialise
 from neurorules.network.model import build_model
 from neurorules.rules import RULES
 from neurorules.surrogates import FastSigmoid
+from neurorules.torch_path.recording.explain import Views
 from neurorules.torch_path.snntorch.from_module import from_module
 from neurorules.torch_path.snntorch.populations import Spike
 from neurorules.torch_path.trial.learn import learn_trial
@@ -75,6 +76,36 @@ class Skipping(nn.Module):
         return self.out(third) + self.straight(x)
 
 
+class Residual(nn.Module):
+    """Currents to which spikes of an earlier layer are added as they are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(16, 20), nn.Linear(20, 20), nn.Linear(20, 20)])
+        self.neurons = nn.ModuleList([hidden(), hidden(0.5), hidden(0.25)])
+        self.out = nn.Linear(20, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        first = self.neurons[0](self.layers[0](x))
+        x = self.neurons[1](first + self.layers[1](first))
+        x = self.neurons[2](self.layers[2](x) + x + first)
+        return self.out(x)
+
+
+class ResidualMaps(nn.Module):
+    """A convolution to whose current the spikes of the maps before it are added."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(2, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+        self.lif1, self.lif2, self.fc = hidden(), hidden(0.5), nn.Linear(4 * 6 * 5, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.lif1(self.conv1(x))
+        x = self.lif2(self.conv2(x) + x)
+        return self.fc(torch.flatten(x, 1))
+
+
 class Recurrent(nn.Module):
     """A layer whose spikes come back to it through snnTorch's own recurrent weights."""
 
@@ -119,6 +150,8 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "membranes handed on": (HandedMembranes, (16,)),
     "conv, pool of the current": (ConvTutorial, (2, 14, 9)),
     "sums of currents": (Skipping, (16,)),
+    "residual sums": (Residual, (16,)),
+    "residual sums of maps": (ResidualMaps, (2, 6, 5)),
     "recurrent leaky": (lambda: Recurrent(snntorch.RLeaky), (16,)),
     "recurrent synaptic": (lambda: Recurrent(snntorch.RSynaptic), (16,)),
     "lapicque": (Circuit, (16,)),
@@ -204,10 +237,47 @@ def test_gradients_of_a_module_are_those_of_the_exact_signal(name: str, generato
             for k, v in imported.parameters.items()
             if v.shape == linear.weight.shape and torch.equal(v, linear.weight * scale)
         )
-        torch.testing.assert_close(ours[key] * scale, linear.weight.grad, rtol=1e-9, atol=1e-12, msg=f"{path} {key}")
+        torch.testing.assert_close(ours[key] * scale, linear.weight.grad, rtol=1e-10, atol=1e-13, msg=f"{path} {key}")
         if linear.bias is not None:
             bias = ours[key.split(".")[0] + ".b"].reshape(-1)
             torch.testing.assert_close(bias * scale, linear.bias.grad, rtol=1e-9, atol=1e-12, msg=f"{path} bias")
+
+
+@pytest.mark.parametrize("name", ["residual sums", "residual sums of maps"])
+@pytest.mark.parametrize("rule", ["dfa", "sigprop"])
+def test_a_residual_sum_reaches_the_membrane_and_no_weight_learns_of_it(
+    name: str, rule: str, generator: torch.Generator
+) -> None:
+    module, shape = made(name)
+    drive, labels = batch(generator, *shape)
+    imported = from_module(module, shape, STEPS)
+    model = build_model(imported.network, RULES.make(rule))
+    learned = initialise(model, 0, torch.device("cpu"), torch.float64)
+    learned.parameters.update(imported.parameters)
+    seen = Views("hidden2")
+    trial = learn_trial(model, learned, Series(drive, False), STEPS, labels, generator, probe=seen)
+    fixed = {key for key in imported.parameters if key in imported.frozen}
+    assert len(fixed) == (3 if name == "residual sums" else 1)
+    learner = Learner(module, rule, input_shape=shape, steps=STEPS, precision="float64", device="cpu", lr=0.1)
+    for _ in range(2):
+        learner.step(drive, labels)
+    for key in fixed:
+        value = learner.read()[key]
+        assert torch.equal(value.reshape(len(value), -1), torch.eye(len(value), dtype=value.dtype))
+    assert not torch.equal(learner.read()["hidden2.ff.w"], imported.parameters["hidden2.ff.w"])
+    if rule == "sigprop":
+        return
+    spikes, _ = run(module.requires_grad_(False), drive)
+    view = seen.views[0]
+    assert view.m is not None
+    delta = view.m.over_time(STEPS) * view.activity.psi(view.layer.neuron, view.activity.v.values)
+    if name == "residual sums":  # third factor times surrogate, times the spikes that this weight alone hands on
+        by_hand = torch.einsum("tbo,tbi->oi", delta, spikes[0]) / SAMPLES
+    else:
+        rows, shape = spikes[0].flatten(0, 1), imported.parameters["hidden2.ff.w"].shape
+        by_hand = torch.nn.grad.conv2d_weight(rows, shape, delta.flatten(0, 1), padding=1) / SAMPLES
+    torch.testing.assert_close(trial.gradients["hidden2.ff.w"], by_hand, rtol=1e-10, atol=1e-14)
+    assert float(by_hand.norm()) > 1e-6
 
 
 @pytest.mark.parametrize("name", MODULES)

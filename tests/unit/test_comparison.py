@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import json
+import shlex
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +17,12 @@ import pytest
 
 import neurorules
 from neurorules.cli import run
-from neurorules.compare.comparison import command_line, compare, plan
+from neurorules.compare.comparison import command_line, compare, plan, python_line
 from neurorules.compare.gather import SHARED, check_comparable
 from neurorules.compare.measures.costs import energy_pJ
 from neurorules.compare.measures.summary import reached
 from neurorules.compare.measures.tables import as_csv
-from neurorules.language.config import TrainConfig
+from neurorules.language.config import SETTINGS, TrainConfig, config_from
 from neurorules.language.errors import UserError
 from neurorules.runs.folder import RunFolder, open_run
 from neurorules.runs.memory import PeakMemory
@@ -158,12 +161,21 @@ def test_epochs_to_an_accuracy_are_known_only_where_every_seed_gets_there() -> N
 
 
 def test_the_command_makes_the_same_comparison_again() -> None:
-    config = TrainConfig(net="6-5", lr=0.01, data="my data.npz")
+    config = TrainConfig(net="6-5", lr=0.01, data="my data.npz", seed=4)
     line = command_line(config, Path("out"), rules="sigprop,bptt", seeds=3, controls="none", paths=None)
-    assert line == (
-        "neurorules compare --rules sigprop,bptt --seeds 3 --controls none --data 'my data.npz' --net 6-5 --lr 0.01 "
-        "--out out"
-    )
+    begin = "neurorules compare --rules sigprop,bptt --seeds 3 --controls none --data 'my data.npz' --net 6-5 --epochs "
+    assert line.startswith(begin) and line.endswith(" --out out")
+    words = shlex.split(line)[2:]
+    said = {name[2:].replace("-", "_"): value for name, value in zip(words[::2], words[1::2], strict=True)}
+    settings = {name: value for name, value in said.items() if name in SETTINGS}
+    other = replace(config_from(settings), rule=config.rule, path=config.path, hardware=config.hardware)
+    assert other == config
+    # A later default changes nothing: all that is not said is what each rule brings, or is a list of the command.
+    left_out = {name for name, value in config.as_dict().items() if name not in said and value is not None}
+    assert left_out == {"rule", "path", "hardware"}
+    call = python_line(config, Path("out"), ["data", "net"], rules="sigprop", seeds=3, folds=None)
+    assert call.startswith("neurorules.compare('sigprop', 'out', seeds=3, data=(train, test), net=net, epochs=3")
+    ast.parse(call)
 
 
 def test_energy_is_what_a_device_says() -> None:

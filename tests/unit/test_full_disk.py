@@ -93,7 +93,7 @@ def test_a_recording_that_finds_no_room_leaves_what_stood_there(
         small_trace(out)
     fill(full, leave)
     before = content(full)
-    line = refused(capsys, "record", finished, "--samples", "60", "--variables", "S,v,dv_dw", "--out", out)
+    line = refused(capsys, "record", finished, "--samples", "60", "--variables", "S,v,dv_dw", "--out", out, "--force")
     assert "no space left on device" in line.lower()
     assert content(full) == before and open_files() == opened
 

@@ -150,7 +150,7 @@ def test_a_picture_may_be_drawn_again(suffix: str, tmp_path: Path) -> None:
     assert kind_of(out) == first != UNKNOWN and os.listdir(tmp_path) == [out.name]
 
 
-@pytest.mark.parametrize("command", ["record", *EXPORTS])
+@pytest.mark.parametrize("command", EXPORTS)
 def test_what_a_command_wrote_it_may_write_again(command: str, finished: Path, trace: Path, tmp_path: Path) -> None:
     package = {"parquet": "pyarrow", "nwb": "pynwb", "nix": "nixio"}.get(command)
     if package is not None:
@@ -163,13 +163,17 @@ def test_what_a_command_wrote_it_may_write_again(command: str, finished: Path, t
     assert sorted(os.listdir(tmp_path)) == first
 
 
-def test_a_trace_whose_recorder_was_killed_may_be_recorded_again(
+def test_a_trace_is_recorded_again_only_when_asked_also_one_whose_recorder_was_killed(
     finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done("record", finished, "--samples", "2", "--variables", "S", "--out", tmp_path / "t.h5")
+    again = ["record", finished, "--samples", "2", "--variables", "S", "--out", tmp_path / "t.h5"]
+    done(*again)
     whole = (tmp_path / "t.h5").read_bytes()
-    (tmp_path / "t.h5").write_bytes(whole[: len(whole) // 2])
-    done("record", finished, "--samples", "2", "--variables", "S", "--out", tmp_path / "t.h5")
+    for older in (whole, whole[: len(whole) // 2]):
+        (tmp_path / "t.h5").write_bytes(older)
+        assert "holds a recorded trace. Add --force to replace it, or name another file" in refused(capsys, *again)
+        assert (tmp_path / "t.h5").read_bytes() == older and os.listdir(tmp_path) == ["t.h5"]
+        done(*again, "--force")
     assert len((tmp_path / "t.h5").read_bytes()) == len(whole)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from torch.utils.data import DataLoader, Subset, TensorDataset
 import neurorules
 from neurorules import Learner
 from neurorules.cli import run as command
+from neurorules.datasets import open_dataset
 from neurorules.datasets._own import own_data
 from neurorules.encoders import open_encoder
 from neurorules.language.errors import UserError
@@ -100,7 +102,7 @@ def restore_place(train: Any, test: Any) -> Any:
     return own_data((train, test))
 
 
-def test_commands_say_what_a_run_needs_whose_data_lay_in_memory(
+def test_commands_say_what_a_run_needs_whose_data_lay_in_memory_and_take_a_file_of_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     x, y = digits(120)
@@ -111,6 +113,19 @@ def test_commands_say_what_a_run_needs_whose_data_lay_in_memory(
         told = capsys.readouterr().err
         assert "learned from data in memory" in told and "data=(train, test)" in told and told.count("\n") == 1
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == before
+    np.savez(tmp_path / "same.npz", x_train=x, y_train=y, x_test=x[:20], y_test=y[:20])
+    np.savez(tmp_path / "other.npz", x_train=x, y_train=y, x_test=x[1:21], y_test=y[1:21])
+    for told, words in {
+        "samples": ["record", "--samples", "2", "--out", str(tmp_path / "t.h5")],
+        "synapse": ["explain", "--synapse", "hidden1:0:5"],
+        "float_accuracy": ["deploy", "--hardware", "fixed_point:bits=6"],
+        "spikes_equal": ["simulate", "--samples", "2"],
+    }.items():
+        line = [words[0], str(tmp_path / "run"), *words[1:], "--json", "--data"]
+        assert command([*line, str(tmp_path / "other.npz")]) == 2
+        assert "has another content than the data that the run" in capsys.readouterr().err
+        assert command([*line, str(tmp_path / "same.npz")]) == 0, capsys.readouterr().err
+        assert json.loads(capsys.readouterr().out)[told]
     assert command(["train", "--data", "memory:0123456789abcdef"]) == 2
     assert "lay in the memory of a Python program" in capsys.readouterr().err
 
@@ -142,7 +157,7 @@ def test_a_comparison_takes_data_in_memory_with_its_controls_and_report(tmp_path
     assert [run["test_accuracy"] for run in again["runs"]] == [run["test_accuracy"] for run in found["runs"]]
 
 
-def test_what_was_understood_is_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_was_understood_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     x, y = digits(60)
     rows = torch.nn.functional.one_hot(y, 10)
     with caplog.at_level(logging.WARNING):
@@ -150,3 +165,55 @@ def test_what_was_understood_is_said(caplog: pytest.LogCaptureFixture) -> None:
     told = [record.getMessage() for record in caplog.records]
     assert any("labels are one-hot rows, and are read as class numbers 0 to 9" in line for line in told)
     assert any("read as grey images of 5 rows and 8 columns" in line and "batch_first=True" in line for line in told)
+    caplog.clear()
+    frames = x.expand(-1, 6, -1, -1)  # (N, T, H, W)
+    restore_place((frames, y), (frames[:20], y[:20]))
+    assert "samples of the shape (6, 8, 8) are read as images of 6 channels" in caplog.text
+    caplog.clear()
+    np.savez(tmp_path / "frames.npz", x_train=x[:, 0, :5], y_train=y, x_test=x[:20, 0, :5], y_test=y[:20])
+    open_dataset(str(tmp_path / "frames.npz"))
+    assert "grey images of 5 rows" in caplog.text and ":batch_first=true" in caplog.text
+    turned = x[:, 0, :5].swapaxes(0, 1)  # (T, N, F)
+    np.savez(tmp_path / "turned.npz", x_train=turned, y_train=y, x_test=turned[:, :20], y_test=y[:20])
+    for text in ("turned.npz", "turned.npz:batch_first=true"):
+        with pytest.raises(UserError, match=r"second axis of \(5, 60, 8\) counts 60: .* batch_first=False"):
+            open_dataset(f"npz:{tmp_path / text}")
+    assert open_dataset(f"npz:{tmp_path / 'turned.npz'}:batch_first=false").train.shape == (60, 5, 1, 1, 8)
+    learner = Learner("12", "sigprop", **SETTINGS)
+    with pytest.raises(UserError, match=r"the input has time first, \(T, B, \.\.\.\): .* x\.transpose\(0, 1\)"):
+        learner.step(x[:30, None].expand(-1, 4, -1, -1, -1), y[:30])
+    learner.predict(x[:30, None].expand(-1, 4, -1, -1, -1))
+    assert "are read as 30 steps of 4 samples, and the learner has 4 steps" in caplog.text
+
+
+def test_predictions_are_what_evaluate_counts() -> None:
+    x, y = digits(600)
+    learner = Learner("12", "sigprop", **SETTINGS)
+    learner.fit((x, y), batch_size=40)
+    said = learner.predict(x)
+    assert said.dtype == torch.int64 and float((said == y).double().mean()) == learner.evaluate((x, y))["accuracy"]
+    assert torch.equal(said, learner.predict(x[:, 0].numpy())) and len(said.unique()) > 2
+    spikes = (torch.rand(4, 30, 1, 8, 8, generator=torch.Generator().manual_seed(0)) < x[:30]).float()
+    expected = learner.scores(spikes).argmax(1)
+    assert torch.equal(learner.predict(spikes), expected)
+    assert torch.equal(learner.predict(spikes.transpose(0, 1), batch_first=True), expected)
+    assert torch.equal(learner.predict(spikes[:, :, 0], batch_first=False), expected)
+    for wrong in (DataLoader(TensorDataset(x, y)), (x, y), x[:0], x[:, :, :4]):
+        with pytest.raises(UserError, match="the samples are|the network reads"):
+            learner.predict(wrong)
+
+
+@pytest.mark.parametrize(
+    ("task", "settings", "expected"),
+    [
+        ("regression", {"outputs": 3}, lambda scores: scores),
+        ("regression_per_step", {"outputs": 3}, lambda scores: scores),
+        ("classes_per_step", {"classes": 3}, lambda scores: scores.argmax(2)),
+        ("multilabel", {"classes": 3}, lambda scores: (scores > 0).long()),
+    ],
+)
+def test_predictions_are_of_the_kind_of_the_targets(task: Any, settings: dict[str, int], expected: Any) -> None:
+    learner = Learner("12", "dfa", input_shape=(5,), task=task, steps=4, device="cpu", **settings)
+    spikes = (torch.rand(4, 9, 5, generator=torch.Generator().manual_seed(1)) < 0.5).float()
+    said = learner.predict(spikes)
+    assert torch.equal(said, expected(learner.scores(spikes))) and said.shape[0] == 9

@@ -70,7 +70,8 @@ NAN[7, 0, 1, 1] = float("nan")
 
 PARTS: list[tuple[Any, str]] = [
     (X, "the training data are a Tensor alone"),
-    ((X, Y[:5]), r"12 samples in the shape \(12, 1, 4, 4\), but 5 labels"),
+    ((X, Y[:5]), r"12 samples in the shape \(12, 1, 4, 4\), but 5 labels\. Give one label for each sample$"),
+    ((X.transpose(0, 1).expand(3, 12, 4, 4), Y), r"second axis of \(3, 12, 4, 4\) counts 12: .* batch_first=False"),
     ((X, Y.float().index_fill(0, torch.tensor([4]), float("nan"))), "the target of sample 4 is NaN or infinite"),
     ((X, torch.ones(12, 3)), "the test data, the labels: labels hold other values than 0 and 1"),
     ((X, torch.zeros(12, dtype=torch.long)), "one class leaves nothing to tell apart"),

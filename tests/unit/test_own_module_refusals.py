@@ -63,7 +63,13 @@ CASES: dict[str, tuple[Callable[..., Any], dict[str, nn.Module]]] = {
     "layer a (Linear) runs more than once": (loop_of_neurons_with_state, {}),
     "cannot be followed (symbolically traced variables": (depends_on_values, {}),
     "adds what is no current of a Linear or Conv2d": (
+        lambda net, x: net.b(net.one(net.a(x)) + net.other(net.c(x))), {"c": nn.Linear(6, 5), "other": leaky()}
+    ),
+    "layer b (Linear) follows layer c (Linear) with no Leaky": (
         lambda net, x: net.b(net.one(net.a(x)) + net.c(x)), {"c": nn.Linear(6, 5)}
+    ),
+    "reads 5 inputs, and gets shape (3,)": (
+        lambda net, x: net.b(net.one(net.a(x) + net.two(net.c(x)))), {"c": nn.Linear(6, 3)}
     ),
     "'getitem' in line": (lambda net, x: net.b(net.one(net.a(x[:, :6]))), {}),
     "'mul' in line": (lambda net, x: net.b(net.one(2 * net.a(x))), {}),

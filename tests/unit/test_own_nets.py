@@ -179,6 +179,15 @@ def test_weights_are_drawn_anew_for_each_seed_of_a_comparison_unless_they_are_gi
     (folders[1] / "result.json").unlink()
     again = neurorules.compare("bptt", tmp_path / "drawn", resume=True, **both, **options)
     assert [run["test_accuracy"] for run in again["runs"]] == [run["test_accuracy"] for run in drawn["runs"]]
+    with torch.no_grad():
+        net.fc2.weight[0, 0] += 1.0  # of no account where weights are drawn
+    neurorules.compare("bptt", tmp_path / "drawn", resume=True, **both, **options)
+    with pytest.raises(UserError, match=r"other weights of Net#\w+: hidden2\.ff\.w\. Give the net as it was"):
+        neurorules.compare("bptt", tmp_path / "given", init="given", controls="none", resume=True, **options)
+    with torch.no_grad():
+        net.fc1.weight[0, 0] += 1.0  # which stays as it is
+    with pytest.raises(UserError, match="hidden1"):
+        neurorules.compare("bptt", tmp_path / "drawn", resume=True, **both, **options)
 
 
 def test_the_command_line_takes_a_function_and_all_commands_find_its_net(

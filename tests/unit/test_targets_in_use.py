@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import neurorules
 from neurorules import Learner
+from neurorules.compare.paper import write_paper
 from neurorules.compare.table import as_markdown, rows_of
 from neurorules.compare.tuning import tune
 from neurorules.language.config import TrainConfig
@@ -184,6 +185,11 @@ def test_a_comparison_shows_errors_and_no_accuracy(tmp_path: Path) -> None:
     order = [row["rule"] for row in sorted(found["rules"], key=lambda row: row["test_mse"]["mean"])]
     places = [page.index(f'data-rule="{rule}"', page.index("Test figures by rule")) for rule in order]
     assert places == sorted(places)
+    files = write_paper(found, tmp_path / "paper", charts=())
+    texts = {file.name: file.read_text() for file in files if file.suffix != ".bib"}
+    told = "and the mean squared error, mean absolute error and R2 are those after the last epoch"
+    assert told in texts["methods.md"] and "(task `regression`)" in texts["methods.md"]
+    assert not [name for name, text in texts.items() if "ccuracy" in text]
 
 
 def test_tune_chooses_the_smallest_error(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from neurorules.compare.paper.latex import escaped
 from neurorules.compare.paper.references import References
 from neurorules.compare.report.markup import shown_text
 from neurorules.compare.report.reading import Comparison, Row, is_control, rates_of
+from neurorules.contracts.target import FIGURES, FIGURES_OF
+from neurorules.language.settings import Task
 
 
 class Code(NamedTuple):
@@ -114,10 +116,16 @@ def _what(comparison: Comparison, references: References) -> Parts:
     data = _data(comparison)
     parts: list[Part] = ["We trained spiking networks with ", *_named(rules, references)]
     parts += [] if data is None else [" on ", Code(data)]
+    parts += [] if _task_of(comparison) == "classes" else [" (task ", Code(_task_of(comparison)), ")"]
     parts += [", beside the controls ", *_named(controls, references)] if controls else []
     used = {key: name for key, name in PACKAGES.items() if key != "brian2" or _in_continuous_time(comparison)}
     versions = [f"{name} {comparison.versions[key]}" for key, name in used.items() if comparison.versions.get(key)]
     return [*parts, f", with {', '.join(versions)}." if versions else "."]
+
+
+def _task_of(comparison: Comparison) -> Task:
+    """What the targets of a comparison are; classes where it does not say."""
+    return next((run["task"] for run in comparison.runs if run.get("task")), "classes")
 
 
 def _in_continuous_time(comparison: Comparison) -> bool:
@@ -224,7 +232,9 @@ def _statistics(comparison: Comparison) -> Parts:
     folds = any(FOLD.search(str(run.get("data"))) for run in comparison.runs)
     runs = "fold, each with a seed of its own" if folds else "seed"
     named = ", ".join(map(str, seeds))
-    first = f"Each row was trained once for each {runs} ({named}), and the accuracy is that after the last epoch."
+    words = [FIGURES[name].words for name in FIGURES_OF[_task_of(comparison)]]
+    told = f"{words[0]} is that" if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]} are those"
+    first = f"Each row was trained once for each {runs} ({named}), and the {told} after the last epoch."
     if len(seeds) == 1:
         return [first]
     how = ", widened for the overlap of folds (Nadeau and Bengio, 2003)" if folds else ""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from neurorules.compare.comparison import command_line
+from neurorules.compare.comparison import OF_ROWS, command_line
 from neurorules.compare.measures.tables import as_csv
 from neurorules.compare.rows import name_of
 from neurorules.compare.sweep.file import SweepFile, read_sweep
@@ -129,7 +129,8 @@ def best_of(one: Searched, data_dir: Path | None) -> dict[str, Any]:
     """
     best = one.best or {}
     config: TrainConfig = changed(one.row, best["settings"])
-    line = command_line(config, Path("runs/best"), "train", data_dir=data_dir)
+    of_rows = {name: getattr(config, name) for name in OF_ROWS}
+    line = command_line(config, Path("runs/best"), "train", **of_rows, data_dir=data_dir)
     return {
         "trial": one.trials.index(best) + 1,
         "settings": best["settings"],

@@ -174,11 +174,6 @@ def _array_set(found: dict[str, Gathered], task: Task | None) -> DataSet:
     if found["train"].timed:
         return sequence_set("", arrays, where, task=task)
     shape = samples["train"].shape
-    if len(shape) == 3 and shape[1] != shape[2]:
-        _log.warning(
-            "%s: samples of the shape %s are read as grey images of %d rows and %d columns. Where the first axis is "
-            "time, say batch_first=True", PARTS["train"], shape[1:], *shape[1:],
-        )  # fmt: skip
     return image_set("", arrays, where, channels=_channels(shape), task=task)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
+from neurorules.datasets._arrays import time_hint
 from neurorules.datasets._own.loaders import in_own_order
 from neurorules.datasets._own.values import as_array, as_label_array, is_events, is_many, is_scalar, is_single
 from neurorules.language.errors import UserError
@@ -218,6 +219,7 @@ def _of_pair(x: Any, y: Any, where: str, batch_first: bool | None) -> Batch:
         raise UserError(
             f"{where}: {array.shape[axis]} samples in the shape {array.shape}{read}, but {len(labels)} labels. "
             f"Give one label for each sample{_order(labels.shape, array.shape[axis])}"
+            f"{time_hint(array.shape, len(labels))}"
         )
     _not_empty(len(labels), where)
     return Batch(np.swapaxes(array, 0, 1) if axis else array, labels, timed)

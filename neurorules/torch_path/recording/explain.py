@@ -31,6 +31,7 @@ from neurorules.torch_path.trial.learn import learn_trial
 from neurorules.torch_path.trial.probe import Probe
 from neurorules.torch_path.update.eligibility_by_synapse import decays, gated_scan
 from neurorules.torch_path.update.eligibility_forwards import eligibility_of
+from neurorules.torch_path.update.figures import predicted, scoring_of
 from neurorules.torch_path.update.local_view import Gathered, LocalView
 from neurorules.torch_path.update.post_factors import PostFactors, post_value
 from neurorules.torch_path.update.pre_factors import CENTRED_SPIKES, pre_value
@@ -86,20 +87,15 @@ def explain(learner: Learner, drive: Series, labels: Tensor, synapse: Synapse) -
     Args:
         learner: as it is.
         drive: (T, B, *input) or constant (B, *input).
-        labels: class indices (B,).
+        labels: class indices (B,), or the targets of another task.
         synapse: of its network.
 
     Returns:
         The factors of the weight's texts at each step, and the change that they make.
 
     Raises:
-        UserError: a weight that the rule does not teach, or samples without classes.
+        UserError: a weight that the rule does not teach.
     """
-    if learner.model.task != "classes":
-        raise UserError(
-            f"an explanation names the class that a sample teaches, and the targets here are of task "
-            f"'{learner.model.task}'. Record m instead: neurorules record RUN --variables S,v,m"
-        )
     parameter = synapse.layer.weight_name(synapse.entry)
     views = Views(synapse.layer.name)
     gradients: list[Mapping[str, Tensor]] = []
@@ -113,12 +109,13 @@ def explain(learner: Learner, drive: Series, labels: Tensor, synapse: Synapse) -
     before = replace(before, parameters={name: value.clone() for name, value in before.parameters.items()})
     steps = learner.steps if drive.constant else len(drive.values)
     with torch.no_grad():
-        predicted = int(learner.scores(given)[0].argmax())
+        said = predicted(scoring_of(learner.model), learner.scores(given))[0].tolist()
         generator = torch.Generator(learner.device).manual_seed(learner.seed)
         running = learner.store.on_hardware(learner.model)
         trial = learn_trial(running, before, given, steps, labels.to(learner.device), generator, None, apply, views)
+        label = int(labels[0]) if learner.model.task == "classes" else 0
         possible_parts = (
-            _part(view, learner.model, synapse, before.update, int(labels[0]), len(labels)) for view in views.views
+            _part(view, learner.model, synapse, before.update, label, len(labels)) for view in views.views
         )
         parts = tuple(part for part in possible_parts if part is not None)
     gradients.append(trial.gradients)
@@ -132,7 +129,7 @@ def explain(learner: Learner, drive: Series, labels: Tensor, synapse: Synapse) -
     scale, rule = synapse.layer.neuron.scale, learner.model.rule
     threshold = scale.expand(synapse.layer.shape)[synapse.post] if isinstance(scale, Tensor) else scale
     return Explanation(
-        synapse.name, parameter, synapse.weight, rule.name, rule.declarations, weight, 0, int(labels[0]), predicted,
+        synapse.name, parameter, synapse.weight, rule.name, rule.declarations, weight, 0, labels[0].tolist(), said,
         1.0, float(threshold) if synapse.layer.neuron.spiking else None, parts, float(total[synapse.weight]),
         (synapse.strongest(total) if total[synapse.weight[0]].any() else synapse).name,
     )  # fmt: skip

@@ -15,7 +15,7 @@ from torch import fx, nn
 from neurorules.language.errors import UserError
 from neurorules.network.layer import NETWORK_INPUT
 from neurorules.torch_path.snntorch.module_checks import WEIGHTED, check_module, check_plain, check_unshared
-from neurorules.torch_path.snntorch.modules import KNOWN, to_transform
+from neurorules.torch_path.snntorch.modules import KNOWN, straight, to_transform
 from neurorules.torch_path.snntorch.tracing import ONE_STEP, place_of, trace
 from neurorules.torch_path.snntorch.values import (
     METHODS,
@@ -184,10 +184,16 @@ class _Walk:
     def _sum(self, one: Value, other: Value, at: str) -> Value:
         if isinstance(one, Size) or isinstance(other, Size):
             return Size()
+        one, other = self._spikes(one), self._spikes(other)
+        if isinstance(one, Activity):
+            one, other = other, one
+        if isinstance(one, Current) and isinstance(other, Activity):
+            skip = Placed(at, straight(one.arrivals[0].linear.module))
+            other = Current((Arrival(other.source, other.before, skip),))
         if not (isinstance(one, Current) and isinstance(other, Current)):
             raise UserError(
-                f"{at} adds what is no current of a Linear or Conv2d, and the sum of spikes is no spike. Add currents "
-                f"before the Leaky, for example leaky(fc(spikes) + skip(earlier_spikes))"
+                f"{at} adds what is no current of a Linear or Conv2d, and the sum of spikes is no spike. Add before "
+                f"the Leaky: leaky(fc(spikes) + earlier_spikes), or leaky(fc(spikes) + skip(earlier_spikes))"
             )
         for part in (one, other):
             changed = part.norm or part.pool

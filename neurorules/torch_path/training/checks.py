@@ -173,9 +173,11 @@ def check_labels(
     samples = drive.values.shape[0 if drive.constant else 1]
     labels = to_labels(labels, samples, classes)
     if tuple(labels.shape) != (samples,):
+        turned = drive.values.ndim > 1 and not drive.constant and tuple(labels.shape) == drive.values.shape[:1]
+        hint = "; the input has time first, (T, B, ...): where yours has the samples first, x.transpose(0, 1)"
         raise UserError(
             f"labels have shape {tuple(labels.shape)}, the input holds {samples} samples. Give ({samples},) class "
-            f"indices, or one-hot rows ({samples}, {classes})"
+            f"indices, or one-hot rows ({samples}, {classes}){hint if turned else ''}"
         )
     if labels.is_floating_point() or labels.dtype == torch.bool:
         raise UserError(f"labels are {labels.dtype}, must be whole numbers, class indices. Use labels.long()")

@@ -33,7 +33,7 @@ from neurorules.torch_path.training.doubts import Outstanding
 from neurorules.torch_path.training.given_net import brought_by, drawn
 from neurorules.torch_path.training.graphed import recorder_of
 from neurorules.torch_path.training.learner_settings import LearnerSettings
-from neurorules.torch_path.training.loops import evaluate_loader, fit
+from neurorules.torch_path.training.loops import evaluate_loader, fit, predict
 from neurorules.torch_path.training.piped import check_batch, move_on, pipe_of, push
 from neurorules.torch_path.training.queued import may_queue, queue_step, settle
 from neurorules.torch_path.training.store import Store
@@ -190,6 +190,7 @@ class Learner:
 
     fit = fit
     evaluate = evaluate_loader
+    predict = predict
 
     def __repr__(self) -> str:
         network = self.model.network

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+import torch
+from torch import Tensor
+
 from neurorules.contracts.encoder import Encoder
+from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count, check_range
 from neurorules.language.rates import rate_schedule
@@ -18,8 +24,9 @@ from neurorules.torch_path.training.batches import epoch_order
 from neurorules.torch_path.training.drives import Reading, drives
 from neurorules.torch_path.training.target_checks import check_targets
 from neurorules.torch_path.trial.observe import Response
-from neurorules.torch_path.update.figures import Tally, figure_names, scoring_of
+from neurorules.torch_path.update.figures import Tally, figure_names, predicted, scoring_of
 
+_log = logging.getLogger(__name__)
 Loader = Any
 """A DataLoader, a list of batches, or anything else that yields (samples, labels) and can be gone through again; a data
 set of torch or tonic; or a pair (x, y) of all samples and labels."""
@@ -171,6 +178,41 @@ def evaluate_loader(learner: Learns, loader: Loader, *, batch_first: bool | None
     if not samples:
         raise UserError(_spent(0))
     return {**tally.figures(), "samples": samples, "spikes_per_sample": spikes / samples}
+
+
+def predict(learner: Learns, samples: Any, *, batch_first: bool | None = None) -> Tensor:
+    """What the network says of samples, without learning. They are read as `evaluate` reads them.
+
+    Args:
+        learner: what is asked.
+        samples: (B, *input) where they are the same at each step; spikes or currents over time, (T, B, *input); a list
+            of arrays of events; or a `Series`.
+        batch_first: says that samples have a time axis, and with True that they are (B, T, *input).
+
+    Returns:
+        Class indices (B,), int64; of several labels 0 or 1 for each, (B, C), int64; values (B, O); where there is a
+        target for each step, (B, T) or (B, T, O). They stand on the learner's device.
+
+    Raises:
+        UserError: samples that do not fit the network, or none.
+    """
+    scoring = scoring_of(learner.model)
+    if isinstance(samples, Series):
+        return predicted(scoring, learner.respond(samples).scores)
+    if not isinstance(samples, Tensor | np.ndarray | list) or len(samples) == 0:
+        what = "empty" if isinstance(samples, Tensor | np.ndarray | list) else f"a {type(samples).__name__}"
+        raise UserError(f"the samples are {what}. Give an array, or a list of arrays of events, without labels")
+    shape = (len(samples),) if isinstance(samples, list) else tuple(samples.shape)
+    if batch_first is None and len(shape) == 2 + len(learner.model.network.input_shape):
+        batch_first = False
+        if learner.steps == shape[1] != shape[0]:
+            _log.warning(
+                "samples of the shape %s are read as %d steps of %d samples, and the learner has %d steps. Where the "
+                "samples stand first, say batch_first=True", shape, *shape[:2], learner.steps,
+            )  # fmt: skip
+    labels = np.zeros(shape[1] if batch_first is False and len(shape) > 1 else shape[0], dtype=np.int64)
+    read = drives((samples, labels), reading_of(learner, batch_first, ROWS))
+    return torch.cat([predicted(scoring, learner.respond(drive).scores) for drive, _ in read])
 
 
 def reading_of(learner: Learns, batch_first: bool | None, batch_size: int) -> Reading:

@@ -143,8 +143,8 @@ def _check_memory(run: Path, config: SettledConfig, result: Mapping[str, Any], d
     )
     if not isinstance(data_dir, DataSet):
         raise UserError(
-            f"{need}. They are kept nowhere: hand them over again in Python, "
-            f"neurorules.load('{run}', data=(train, test)), or train from a file or a function, --data module:function"
+            f"{need}. They are kept nowhere: name a file or a function that gives the same, --data own.npz (x_train, "
+            f"y_train, x_test, y_test) or --data module:function, or neurorules.load('{run}', data=(train, test))"
         )
     if data_dir.name != config.data:
         raise UserError(f"{need}; those given have another content ({data_dir.name}, not {config.data}). Give the same")

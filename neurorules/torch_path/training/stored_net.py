@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from neurorules.contracts.normalisation import CurrentStatistics
@@ -87,6 +88,37 @@ def load_net(folder: Path, name: str) -> Imported | None:
     statistics = {layer: CurrentStatistics(*(_mean(averages, layer, which) for which in ("mean", "square")))
                   for layer in layers}  # fmt: skip
     return Imported(network_of(words, numbers), _below(tensors, PARAMETERS), statistics, frozenset(frozen), name)
+
+
+def check_begun_with(folder: Path, net: Imported, init: str | None) -> None:
+    """Refuse a net that has other weights than those with which a run began. A folder without a net is no such run.
+
+    Args:
+        folder: of the run, whose net has the same layers.
+        net: that the run is to go on with, or to be compared by.
+        init: how its weights begin; where they are drawn, those that stay as they are count alone.
+
+    Raises:
+        UserError: weights or averages differ.
+    """
+    if not (folder / NET).exists():
+        return
+    stored = load_net(folder, net.name)
+    assert stored is not None
+    begun, asked = (_beginning(one if init == "given" else one.drawn_anew()) for one in (stored, net))
+    changed = [name for name, value in asked.items() if name not in begun or not torch.equal(value.cpu(), begun[name])]
+    if changed:
+        raise UserError(
+            f"the run in {folder} began with other weights of {net.name}: {', '.join(changed[:3])}. Give the net as it "
+            f"was then, or begin anew with --force"
+        )
+
+
+def _beginning(net: Imported) -> dict[str, Tensor]:
+    """Everything that a net brings, by names such as those of its file."""
+    averages = {f"{layer}.{which}": one.value for layer, both in net.statistics.items()
+                for which, one in zip(("mean", "square"), both, strict=True)}  # fmt: skip
+    return {**net.parameters, **averages}
 
 
 def _below(tensors: Mapping[str, Tensor], beginning: str) -> dict[str, Tensor]:

@@ -79,6 +79,21 @@ def losses_of(scoring: Scoring, scores: Tensor, targets: Tensor) -> Tensor:
     return (scores - targets).square().sum(1) / 2
 
 
+def predicted(scoring: Scoring, scores: Tensor) -> Tensor:
+    """What scores predict.
+
+    Args:
+        scoring: says what the targets are.
+        scores: (..., O).
+
+    Returns:
+        Class indices (...), int64; of several labels 0 or 1 for each, (..., O), int64; values (..., O) as they are.
+    """
+    if scoring.task in OF_CLASSES:
+        return scores.argmax(-1)
+    return scores if scoring.task in OF_VALUES else (scores > scoring.border).long()
+
+
 def figure_names(scoring: Scoring) -> tuple[str, ...]:
     """Names of the figures of `figures_on_device`, in order."""
     if scoring.task in OF_CLASSES:
@@ -101,10 +116,10 @@ def figures_on_device(scoring: Scoring, scores: Tensor, targets: Tensor) -> dict
     scores, targets = in_rows(scoring, scores, targets)
     if scoring.task in OF_CLASSES:
         loss = functional.cross_entropy(scores, targets)
-        return {"loss": loss, "accuracy": (scores.argmax(1) == targets).float().mean()}
+        return {"loss": loss, "accuracy": (predicted(scoring, scores) == targets).float().mean()}
     loss = losses_of(scoring, scores, targets).mean()
     if scoring.task == "multilabel":
-        right = (scores > scoring.border) == (targets > 0.5)
+        right = predicted(scoring, scores) == (targets > 0.5)
         return {"loss": loss, "label_accuracy": right.float().mean(), "exact_match": right.all(1).float().mean()}
     error = scores - targets.to(scores)
     return {"loss": loss, "mse": error.square().mean(), "mae": error.abs().mean()}
@@ -135,9 +150,9 @@ class Tally:
         self._rows += len(scores)
         self._add("loss", losses_of(self.scoring, exact, targets).sum())
         if self.scoring.task in OF_CLASSES:
-            self._add("right", (scores.argmax(1) == targets).sum())
+            self._add("right", (predicted(self.scoring, scores) == targets).sum())
         elif self.scoring.task == "multilabel":
-            said, true = scores > self.scoring.border, targets > 0.5
+            said, true = predicted(self.scoring, scores), (targets > 0.5).long()
             self._add("right", (said == true).double().mean(1).sum())
             self._add("whole", (said == true).all(1).sum())
             self._add("hits", 2 * (said & true).sum())

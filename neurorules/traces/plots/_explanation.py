@@ -71,8 +71,8 @@ def explanation_figure(found: Explanation) -> Figure:
 
 
 def _heading(found: Explanation) -> str:
-    mark = "\N{CHECK MARK}" if found.said == found.label else "\N{BALLOT X}"
-    sample = f"sample {found.sample}, class {found.label}, read as {found.said} {mark}"
+    mark = " \N{CHECK MARK}" if found.said == found.label else " \N{BALLOT X}" if isinstance(found.said, int) else ""
+    sample = f"sample {found.sample}, {found.outcome}{mark}"
     line = f"Why {found.synapse} {'moved' if found.total else 'did not move'}, rule {found.rule}"
     return f"{line}\n{sample}; w = {found.weight:.4g}, dw = {found.total:+.3g} before the optimiser"
 

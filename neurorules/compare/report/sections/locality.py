@@ -14,7 +14,8 @@ from neurorules.compare.report.style import Look
 LEAD = (
     "Each matrix is a measurement: one thing was changed, and a square is filled where the layer's update changed by "
     "any bit while the forward run was held as it was. Blue lies at or below the layer, where a synapse sees it; red "
-    "lies above it, or in another sample, and reached the layer by whichever way; violet comes later in the trial."
+    "lies above it, or in another sample, and reached the layer by whichever way; violet comes later in the trial. The "
+    "layers are those of a small net that is audited in place of yours, named below."
 )
 LEGEND = (
     '<p class="legend"><span><i class="own"></i>depends, at or below the layer</span>'
@@ -116,7 +117,7 @@ def audited_rows(comparison: Comparison, order: list[str]) -> dict[str, str]:
 
 FACTS = (
     Column("backward pass", "whether anything travels from a layer to the one below while learning"),
-    Column("through layers"),
+    Column("through layers of the audited net"),
     Column("memory, 4 times the steps", "bytes alive while learning step by step: at 4 T over at T", True),
     Column("schedule"),
 )

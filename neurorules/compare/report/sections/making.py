@@ -42,7 +42,8 @@ def making_section(comparison: Comparison, looks: Mapping[str, Look]) -> Section
     return Section(
         "making",
         "How it was made",
-        "The command makes this comparison again; on the same machine with the same threads, to the bit.",
+        "The command makes this comparison again; with the same version, on the same machine with the same threads, "
+        "to the bit. Data and nets that were Python objects are handed over again.",
         body,
         lists={"runs": runs, "rules": rules},
         tables=tables,
