@@ -189,7 +189,11 @@ def _make_group(distributed: Any, started: Launch) -> None:
     if on_gpus:  # "cuda" then is a GPU of this rank's own
         torch.cuda.set_device(started.local_rank % torch.cuda.device_count())
     try:
-        distributed.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo", timeout=PATIENCE)
+        store, rank, count = next(distributed.rendezvous("env://", timeout=PATIENCE))
+        # The store outlives ranks that are started anew: they must not look for each other where dead ones were.
+        store = distributed.PrefixStore(f"start {started.restarts}", store)
+        kind = "cpu:gloo,cuda:nccl" if on_gpus else "gloo"
+        distributed.init_process_group(kind, store=store, rank=rank, world_size=count, timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
         raise OwnRankError(
             f"rank {started.rank} of {started.ranks} cannot reach the others ({' '.join(str(error).split()):.100}). "
