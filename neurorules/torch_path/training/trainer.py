@@ -85,8 +85,7 @@ def train(
                         save_net(out, net)
                 run.logs = logs_of_run(log, out, run.folder.read_metrics())
                 stack.callback(close_logs, run.logs)
-        if run.writes:
-            run.watchers = tuple(watchers)
+        run.watchers = tuple(watchers) if run.writes else ()
         with _told_where(run):
             run.begin_alike()
             run.at.threads = threads_of(settled, learner.model.network, run.at.threads if ranks is None else None)

@@ -16,7 +16,7 @@ from torch import Tensor
 from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Phase
-from neurorules.network.layer import draw_masks
+from neurorules.network.layer import Masks, draw_masks
 from neurorules.network.model import Learned, Model
 from neurorules.network.network import Parameters
 from neurorules.torch_path.forward.run_layer import Activity, Carry
@@ -75,7 +75,7 @@ def learn_trial(
         window: number of steps that run at once; T if None.
         apply: for a rule with a phase that applies: changes the parameters by gradients, and returns those that the
             next phase reads.
-        probe: looks on, or holds or changes something on the way (`trial.probe`); None for none.
+        probe: looks on, or holds or changes something on the way (`trial.probe`).
         share: of a batch that ranks share, that the samples are; None for a whole batch.
 
     Returns:
@@ -88,13 +88,11 @@ def learn_trial(
     """
     model = model.bound(learned.parameters)
     samples = drive.values.shape[0 if drive.constant else 1]
-    window = window or steps
-    check_window(model, window, steps)
+    check_window(model, window := window or steps, steps)
     model.scored_steps(steps)
     targets = model.hidden_targets(labels)
     learned = replace(learned, signal={**learned.signal, **observe(model, learned.signal, drive, targets)})
-    masks = draw_masks(model.network.layers, samples if share is None else share.samples, generator)
-    masks = masks if share is None else share.masks(masks)
+    masks = _masks(model, samples, share, generator)
     trial = Trial(model, learned, drive, steps, window, targets, masks, probe=probe)
     records: dict[str, PhaseRecord] = {}
     output: Output | None = None
@@ -120,6 +118,13 @@ def learn_trial(
         gradients_of(teacher), scores, moved(teacher, learned), spikes, records["input"].activity,
         teacher.third_factors, sent,
     )  # fmt: skip
+
+
+def _masks(model: Model, samples: int, share: Share | None, generator: torch.Generator) -> Masks:
+    """Dropout masks of the samples; of a share, its rows of those that are drawn for the whole batch."""
+    if share is None:
+        return draw_masks(model.network.layers, samples, generator)
+    return share.masks(draw_masks(model.network.layers, share.samples, generator))
 
 
 def _spikes_per_sample(model: Model, activity: list[Activity], samples: int) -> dict[str, Tensor]:

@@ -35,7 +35,12 @@ class Share:
     def of(cls, ranks: Ranks, samples: int) -> Share:
         """This rank's share: the same number of samples for each rank, or one more for some.
 
-        Where there are fewer samples than ranks, each learns from all of them and counts alike.
+        Args:
+            ranks: that share the batch.
+            samples: of the batch, B >= 1. Where they are fewer than ranks, each learns from all and counts alike.
+
+        Returns:
+            The share.
         """
         if samples < ranks.count:
             return cls(ranks, samples, 0, samples, 1 / ranks.count)
