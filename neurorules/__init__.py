@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from neurorules.contracts.series import Series
     from neurorules.network.network import Network, build_network
     from neurorules.runs.logs import CsvLog, TensorBoardLog
+    from neurorules.torch_path.process.ranks import over_ranks
     from neurorules.torch_path.recording.recorder import Recorder
     from neurorules.torch_path.training.learner import Learner
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CsvLog", "Learner", "Network", "Recorder", "Series", "TensorBoardLog", "brian2_circuit", "brian2_network",
-    "build_network", "compare", "load", "train",
+    "build_network", "compare", "load", "over_ranks", "train",
 ]  # fmt: skip
 
 _HOMES = {
@@ -35,6 +36,7 @@ _HOMES = {
     "brian2_network": "neurorules.api",
     "build_network": "neurorules.network.network",
     "load": "neurorules.api",
+    "over_ranks": "neurorules.torch_path.process.ranks",
     "train": "neurorules.api",
 }
 

@@ -37,9 +37,10 @@ from neurorules.commands import (
     window,
 )
 from neurorules.commands.grouped_help import Application
-from neurorules.language.errors import UserError, nearest
+from neurorules.language.errors import OwnRankError, UserError, nearest
 from neurorules.language.version import own_version
 from neurorules.runs.allocator import keep_freed_memory
+from neurorules.runs.launch import check_alone, launch
 
 app = Application(name="neurorules", pretty_exceptions_enable=False)
 
@@ -59,6 +60,8 @@ SUBJECTS = {
     "This machine": (doctor,),
 }
 """What stands above the commands of each file in the help."""
+ON_RANKS = ("train", "doctor", "list")
+"""Commands that torchrun may start in several processes; the other ones would do the same work in each."""
 TITLES: dict[str, str] = {}
 """The same by the name of each command."""
 
@@ -105,17 +108,19 @@ def run(arguments: list[str]) -> int:
 
     command = typer.main.get_command(app)
     try:
+        if arguments and arguments[0] not in ON_RANKS and not arguments[0].startswith("-"):
+            check_alone(arguments[0])
         # Not by way of typer's own `main`: it would take an interrupt, and with it the line that resumes the run.
         with command.make_context("neurorules", arguments) as context:
             command.invoke(context)
     except typer.Exit as end:
         return end.exit_code
     except UserError as error:
-        return _say(str(error), 2)
+        return _say_once(error, str(error), 2)
     except UsageError as error:
-        return _say(_one_line(error, arguments), 2)
+        return _say_once(error, _one_line(error, arguments), 2)
     except Interrupted as stop:
-        return _say(str(stop), 130)
+        return _say_once(stop, str(stop), 130)
     except (KeyboardInterrupt, typer.Abort):
         return _say("stopped", 130)
     except BrokenPipeError:
@@ -126,6 +131,13 @@ def run(arguments: list[str]) -> int:
             raise
         return _say(line, 2)
     return 0
+
+
+def _say_once(error: BaseException, line: str, code: int) -> int:
+    """Say a line that every rank has: the first one says it. What only one rank can tell it says itself."""
+    if launch().rank == 0 or isinstance(error, OwnRankError):
+        return _say(line, code)
+    return code
 
 
 def _say(line: str, code: int) -> int:

@@ -52,18 +52,30 @@ def train(
 ) -> None:
     """Train a spiking network with one rule."""
     from neurorules.runner.dispatch import train as run
+    from neurorules.runs.launch import after_restart, launch
 
+    first = launch().rank == 0
     if out is None and resume:
         raise UserError("--resume needs the folder of the run to go on with. Give --out DIR")
+    after_restart(out, resume, force)  # before a folder is chosen
     folder = out or free_folder(Path("runs") / config.rule.replace(":", "_"))
     with ExitStack() as open_files:
         watchers = []
-        if record is not None:
+        if record is not None and first:
             recording = _recording(config, folder if resume else None, record, record_samples, record_layers)
             watchers.append(open_files.enter_context(recording))
         result = run(
-            config, folder, data_dir=data_dir, resume=resume, force=force, quiet=json, watchers=watchers, log=log
+            config,
+            folder,
+            data_dir=data_dir,
+            resume=resume,
+            force=force,
+            quiet=json or not first,
+            watchers=watchers,
+            log=log,
         )
+    if not first:
+        return
     if json:
         print_json(result)
         return

@@ -49,3 +49,8 @@ class PhaseDrive(NamedTuple):
     offset: Offset | None = None
     injected: Float[Tensor, "B *shape"] | None = None
     context: Float[Tensor, "B n"] | None = None
+
+    @property
+    def in_common(self) -> bool:
+        """Whether the rows are the same whatever the samples of the batch are, as class prototypes are."""
+        return self.input is None and self.context is None and self.injected is not None

@@ -8,6 +8,9 @@ variance.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import NamedTuple
 
 import torch
@@ -22,6 +25,20 @@ measured on validation splits, docs/results."""
 PRIOR = 16
 """Number of samples that the start of an average counts for. Source: chosen on validation splits, batch sizes 1 to
 128."""
+_whole: ContextVar[int | None] = ContextVar("whole", default=None)
+
+
+@contextmanager
+def share_of(samples: int) -> Iterator[None]:
+    """Inside the block, a trial is one share of a trial of so many samples, whose number decides how far averages move.
+
+    The averages of all shares, weighted by the samples of each, then are those of the whole trial.
+    """
+    token = _whole.set(samples)
+    try:
+        yield
+    finally:
+        _whole.reset(token)
 
 
 class RunningMean(NamedTuple):
@@ -46,6 +63,7 @@ class RunningMean(NamedTuple):
         Returns:
             The new average; this one stays as it is.
         """
+        samples = _whole.get() or samples
         young = samples / (PRIOR + self.seen + samples)
         step = young.clamp(min=1 - (1 - rate) ** (samples / REFERENCE))
         return RunningMean(self.value + step * (value - self.value), self.seen + samples)

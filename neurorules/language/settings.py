@@ -201,7 +201,7 @@ class RunSettings:
     """One training run: how long it learns, in which batches, on which machine."""
 
     epochs: Annotated[Count, Help("Passes over the training samples.", 9)] = 3
-    batch_size: Annotated[Count, Help("Samples a trial.", 10)] = 128
+    batch_size: Annotated[Count, Help("Samples a trial; on several ranks, of all of them together.", 10)] = 128
     lr_schedule: Annotated[str, Help("cosine (to 0), constant, or steps:at=60-90:factor=0.1 (epochs).", 16)] = "cosine"
     path: Annotated[
         PathName,

@@ -15,6 +15,7 @@ from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
 from neurorules.runner.given_net import with_net
+from neurorules.runs.launch import after_restart, check_alone
 from neurorules.runs.logs import check_installed, kinds_of
 from neurorules.torch_path.training.batches import load_training_data, sizes_of, with_steps_of_data
 from neurorules.torch_path.training.checks import Diverged, check_steps
@@ -156,6 +157,9 @@ def train(
     if kinds and out is None:
         raise UserError(f"a log lies in the run folder, and none is named: {', '.join(kinds)}. Give out, such as 'run'")
     check_installed(kinds)
+    if config.path == "continuous":
+        check_alone("train --path continuous")
+    resume, force = after_restart(out, resume, force)
     config, data_dir = with_data(config, data_dir)
     config, own = _net_of(config, data_dir, net, out if resume else None)
     how: dict[str, Any] = {"data_dir": data_dir, "resume": resume, "force": force, "quiet": quiet, "log": kinds}

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from neurorules.network.layer import INPUT, Layer
+from neurorules.torch_path.process.ranks import Ranks
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.batches import Part
 from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.trial.share import Share
 from neurorules.torch_path.update.figures import Tally, scoring_of
 
 ROWS = 500
@@ -58,14 +60,18 @@ def evaluate(learner: Learner, part: Part, seed: int = 0) -> Evaluation:
         seed: of the encoder's draws.
 
     Returns:
-        Figures of the task, and activity.
+        Figures of the task, and activity. Several ranks run a share each, and all have the result.
     """
     generator = torch.Generator().manual_seed(seed)
-    layers = learner.model.network.layers
+    layers, ranks = learner.model.network.layers, _sharing(learner, len(part))
     tally, totals, sent = Tally(scoring_of(learner.model)), [0.0] * len(layers), [0.0] * len(layers)
     reached: list[Tensor | None] = [None] * len(layers)
     given, constant = 0, False
     for drive, labels in part.in_order(ROWS, generator):
+        tally.begin(labels)
+        if ranks is not None:
+            share = Share.of(ranks, len(labels))
+            drive, labels = share.drive(drive), labels[share.start : share.stop]
         response = learner.respond(drive)
         constant = drive.constant
         given += int(drive.values.count_nonzero())
@@ -78,6 +84,9 @@ def evaluate(learner: Learner, part: Part, seed: int = 0) -> Evaluation:
             fired = sends.flatten(0, 1).any(0)
             before = reached[index]
             reached[index] = fired if before is None else before | fired
+    if ranks is not None:
+        tally.join(ranks)
+        given, totals, sent, reached = _joined(ranks, given, totals, sent, reached)
     samples = len(part)
     hidden = learner.model.network.hidden
     rates = {a.name: totals[i] / (samples * part.steps * prod(a.shape)) for i, a in enumerate(hidden)}
@@ -88,6 +97,24 @@ def evaluate(learner: Learner, part: Part, seed: int = 0) -> Evaluation:
     figures.pop("loss")
     all_sent = {INPUT: given / samples, **{a.name: sent[i] / samples for i, a in enumerate(hidden)}}
     return Evaluation(figures, spikes / samples, synops / samples, rates, silent, all_sent, constant)
+
+
+def _sharing(learner: Learner, samples: int) -> Ranks | None:
+    """The ranks that share an evaluation; None where each batch has not a sample for each of them, and all run all."""
+    ranks = learner.ranks
+    return ranks if ranks is not None and (samples % ROWS or ROWS) >= ranks.count else None
+
+
+def _joined(
+    ranks: Ranks, given: int, totals: list[float], sent: list[float], reached: list[Tensor | None]
+) -> tuple[int, list[float], list[float], list[Tensor | None]]:
+    """What all ranks have counted together, in the same order."""
+    flags = [torch.zeros(0) if fired is None else fired for fired in reached]
+    counts = torch.tensor([float(given), *totals, *sent], dtype=torch.float64)
+    first, *rest = ranks.sums([counts, *(flag.cpu().double() for flag in flags)])
+    sums, layers = first.tolist(), len(totals)
+    fired = [None if was is None else flag > 0 for was, flag in zip(reached, rest, strict=True)]
+    return int(sums[0]), sums[1 : 1 + layers], sums[1 + layers :], fired
 
 
 def _fan_out(layers: tuple[Layer, ...], source: int) -> float:

@@ -16,9 +16,7 @@ from neurorules.contracts.chip import Chip
 from neurorules.contracts.device import Device
 from neurorules.contracts.device_chain import chain
 from neurorules.contracts.encoder import Encoder
-from neurorules.language.config import window_of
 from neurorules.language.keywords import built_from, with_settings
-from neurorules.language.ranges import NonNegative, check_range
 from neurorules.language.rules import Rule
 from neurorules.network.initial import initialise
 from neurorules.network.model import Learned, build_model
@@ -26,6 +24,7 @@ from neurorules.network.network import count_parameters
 from neurorules.rules import RULES
 from neurorules.runs.state_file import save_state
 from neurorules.runs.tensors import load_tensors
+from neurorules.torch_path.process.ranks import ranks_here
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.arguments import Labels, Spikes
 from neurorules.torch_path.training.checks import check_device, check_drive, check_finite, check_precision
@@ -34,13 +33,15 @@ from neurorules.torch_path.training.given_net import brought_by, drawn
 from neurorules.torch_path.training.graphed import recorder_of
 from neurorules.torch_path.training.learner_settings import LearnerSettings
 from neurorules.torch_path.training.loops import evaluate_loader, fit, predict
-from neurorules.torch_path.training.piped import check_batch, move_on, pipe_of, push
+from neurorules.torch_path.training.on_ranks import check_ranks
+from neurorules.torch_path.training.one_step import take_step
+from neurorules.torch_path.training.piped import move_on, pipe_of, push
 from neurorules.torch_path.training.queued import may_queue, queue_step, settle
 from neurorules.torch_path.training.store import Store
 from neurorules.torch_path.training.stored_state import state_of, take_over
 from neurorules.torch_path.training.whole_step import whole_step
 from neurorules.torch_path.trial.allowance import measures
-from neurorules.torch_path.trial.learn import TrialResult, learn_trial
+from neurorules.torch_path.trial.learn import TrialResult
 from neurorules.torch_path.trial.observe import Response, respond
 from neurorules.torch_path.trial.probe import Probe
 from neurorules.torch_path.update.figures import scoring_of
@@ -87,6 +88,9 @@ class Learner:
             self.model, self.learned.parameters, self.optimiser, brought.frozen, self.hardware, self.seed
         )
         self.pipe = pipe_of(self.model, self.schedule, self.hardware)
+        self.ranks, self.alike = ranks_here(), False  # whether all ranks have begun with the same numbers
+        if self.ranks is not None:
+            check_ranks(self.model, self.learned, self.hardware is not None, self.pipe is not None)
         self.probe: Probe | None = None
         self.encoder: Encoder | None = None  # of the run that the learner was loaded from: how samples become drives
         self.outstanding, self.queues, self.recorder = Outstanding(), may_queue(self), recorder_of(self)
@@ -116,6 +120,8 @@ class Learner:
                 first = self.push(spikes, labels, fraction)
                 return [metrics for metrics in (first, *self.flush()) if metrics is not None][-1]
         trial, labels = self.learn(spikes, labels, fraction)
+        if trial.figures is not None:
+            return {name: float(value) for name, value in trial.figures.items()}
         return metrics_of(trial.scores, labels, trial.spikes, scoring_of(self.model))
 
     def learn(self, spikes: Spikes, labels: Labels, fraction: float = 1.0) -> tuple[TrialResult, Tensor]:
@@ -125,25 +131,12 @@ class Learner:
             spikes, labels, fraction: as in `step`, which lists the errors.
 
         Returns:
-            The trial, and class indices (B,), or other targets, on the device.
+            The trial, and class indices (B,), or other targets, on the device; on several ranks scores, activity and
+            targets are those of this rank's samples.
         """
         if self.queues:
             return queue_step(self, spikes, labels, fraction)
-        check_range("fraction", fraction, NonNegative)
-        applies = any(phase.applies for phase in self.model.rule.phases)
-        with whole_step(self, every_weight=applies) as hold:
-            drive, steps, labels = check_batch(self, spikes, labels)
-            trial = learn_trial(
-                self.store.on_hardware(self.model), self.seen(), drive, steps, labels, self.generator,
-                window_of(self.schedule, steps),
-                lambda gradients: self.apply_and_read(gradients, fraction), self.probe,
-            )  # fmt: skip
-            check_finite(trial.gradients, self.model.network, trial.scores)
-            hold()
-            self.store.let_time_pass(steps * len(labels))
-            self.store.change([(trial.gradients, fraction)])
-            self.learned = replace(trial.learned, parameters=self.learned.parameters)
-            return trial, labels
+        return take_step(self, spikes, labels, fraction)
 
     def push(self, spikes: Spikes, labels: Labels, fraction: float = 1.0) -> dict[str, float] | None:
         """Learn from batches in a pipeline: the first layer learns this one, each other layer the one before it.

@@ -30,7 +30,13 @@ from neurorules.torch_path.update.output import metrics_on_device
 def may_queue(learner: Any) -> bool:
     """Whether a learner's steps can be queued: on a GPU, where nothing of a step is decided by the host on the way."""
     applies = any(phase.applies for phase in learner.model.rule.phases)
-    return learner.device.type == "cuda" and learner.hardware is None and learner.pipe is None and not applies
+    return (
+        learner.device.type == "cuda"
+        and learner.hardware is None
+        and learner.pipe is None
+        and learner.ranks is None
+        and not applies
+    )
 
 
 def queue_step(

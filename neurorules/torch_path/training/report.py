@@ -70,6 +70,7 @@ def result_of(
         "measures": learner.measures(),
         "device": str(learner.device),
         "threads": torch.get_num_threads(),
+        "ranks": 1 if learner.ranks is None else learner.ranks.count,
         **about_data(data),
         **({"net_layers": line_of(learner.model.network)} if SIGN in config.net else {}),
         "versions": versions(),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.network.foresight import check_trial
 from neurorules.rules import RULES
 from neurorules.runs import own_copies
-from neurorules.runs.beginning import own_run
+from neurorules.runs.beginning import own_run, where_kept
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.interrupt import polite_stop
 from neurorules.runs.logs import close_logs, logs_of_run
 from neurorules.runs.memory import PeakMemory
+from neurorules.torch_path.process.ranks import RankLost, over_ranks
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.process.threads import check_threads, running_on, threads_of
 from neurorules.torch_path.training.batches import Data, TrainingData, load_data, settled_by_data, sizes_of
@@ -39,7 +40,7 @@ def train(
     """Train one network and return its result.
 
     Args:
-        config: what to train.
+        config: what to train. On several ranks each learns from its share of every batch, and the first writes.
         out: run folder; None keeps nothing.
         data_dir: where data sets lie; None for the usual place.
         resume: go on with the run in `out`, to the same bits as if it had never stopped.
@@ -58,34 +59,50 @@ def train(
         Diverged: a number is no longer finite; the last checkpoint is kept.
         Interrupted: the user stopped it; the checkpoint is saved.
     """
-    memory = PeakMemory()
-    settled = RULES.make(config.rule).settle(config)
-    if not resume:
-        check_threads(settled.threads)
-    data = data or load_data(settled, data_dir)
-    settled = settled_by_data(settled, data.source)
-    if resume and out is not None and RunFolder(out).config().get("net") == settled.net:
-        net = load_net(out, settled.net)  # with the weights that the run began with
-    learner = make_learner(settled, data, net)
-    run = Run(settled, data, learner, None, Position(), quiet, memory, tuple(watchers))
     with ExitStack() as stack:
-        if out is not None:
-            # Only now: a mistake in the settings must not leave a folder behind, or replace a run.
-            own = own_run(out, settled, resume, force, lambda stored: settle(stored, data.source))
-            run.folder = stack.enter_context(own)
-            if resume:
-                own_copies.check_unchanged(out, own_files_of(settled))
-                run.restore(run.folder)
-            else:
-                own_copies.keep(out, own_files_of(settled))
-                if net is not None:
-                    save_net(out, net)
-            run.logs = logs_of_run(log, out, run.folder.read_metrics())
-            stack.callback(close_logs, run.logs)
-        run.at.threads = threads_of(settled, learner.model.network, run.at.threads)
-        with polite_stop() as stop, running_on(run.at.threads):
-            run.learn(stop)
-            return run.finish(data)
+        ranks = stack.enter_context(over_ranks())
+        memory = PeakMemory()
+        with nullcontext() if ranks is None else ranks.together():
+            settled = RULES.make(config.rule).settle(config)
+            if not resume:
+                check_threads(settled.threads)
+            data = data or load_data(settled, data_dir)
+            settled = settled_by_data(settled, data.source)
+            if resume and out is not None and RunFolder(out).config().get("net") == settled.net:
+                net = load_net(out, settled.net)  # with the weights that the run began with
+            learner = make_learner(settled, data, net)
+            run = Run(settled, data, learner, None, Position(), quiet, memory)
+            if out is not None and run.writes:
+                # Only now: a mistake in the settings must not leave a folder behind, or replace a run.
+                own = own_run(out, settled, resume, force, lambda stored: settle(stored, data.source))
+                run.folder = stack.enter_context(own)
+                if resume:
+                    own_copies.check_unchanged(out, own_files_of(settled))
+                    run.restore(run.folder)
+                else:
+                    own_copies.keep(out, own_files_of(settled))
+                    if net is not None:
+                        save_net(out, net)
+                run.logs = logs_of_run(log, out, run.folder.read_metrics())
+                stack.callback(close_logs, run.logs)
+        run.watchers = tuple(watchers) if run.writes else ()
+        with _told_where(run):
+            run.begin_alike()
+            run.at.threads = threads_of(settled, learner.model.network, run.at.threads if ranks is None else None)
+            with polite_stop() as stop, running_on(run.at.threads):
+                run.learn(stop)
+                return run.finish(data)
+
+
+@contextmanager
+def _told_where(run: Run) -> Iterator[None]:
+    """Where another rank is lost in the block, the message says where the checkpoint is, and how the run goes on."""
+    try:
+        yield
+    except RankLost as lost:
+        kept = where_kept(run.folder)
+        again = " Start again with the same options and --resume" if kept else ""
+        raise RankLost(f"{lost}.{kept}{'.' if again else ''}{again}") from None
 
 
 @own_session()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections import deque
@@ -28,6 +29,7 @@ from neurorules.torch_path.training.checks import Diverged
 from neurorules.torch_path.training.evaluate import Evaluation, evaluate
 from neurorules.torch_path.training.health import warn_of
 from neurorules.torch_path.training.learner import Learner
+from neurorules.torch_path.training.on_ranks import begin_alike
 from neurorules.torch_path.training.report import result_of
 from neurorules.torch_path.training.same_data import DATA, fingerprint, state_without_data
 from neurorules.torch_path.training.watch import Watcher
@@ -123,6 +125,11 @@ class Run:
         """Names of the figures of a batch."""
         return figure_names(scoring_of(self.learner.model))
 
+    @property
+    def writes(self) -> bool:
+        """Whether this process writes and says what comes of the run: the first of several ranks, or the only one."""
+        return self.learner.ranks is None or self.learner.ranks.first
+
     def place(self, batch: int) -> slice:
         """The place of a batch's samples in the order of its epoch."""
         size = self.config.batch_size
@@ -141,19 +148,21 @@ class Run:
 
     def _learn_epoch(self, stop: StopFlag, bar: Bar) -> None:
         order = epoch_order(self.config.seed, self.at.epoch, len(self.data.train))
-        rate = rate_schedule(self.config.lr_schedule)
+        rate, ranks = rate_schedule(self.config.lr_schedule), self.learner.ranks
         while self.at.batch < self.batches:
             started = time.perf_counter()
             chosen = order[self.place(self.at.batch)]
             drive, labels = self.data.train.batch(chosen, self.encoding)
             fraction = rate(self.at.epoch + self.at.batch / self.batches, self.config.epochs)
             self.under_way.append(len(labels))
+            if ranks is not None:
+                ranks.asks = stop.requested
             self._learn(drive, labels, fraction)
             self.at.batch += 1
             self.at.seconds += time.perf_counter() - started
             seen = len(order[: self.place(self.at.batch - 1).stop]) - sum(self.under_way)
             bar.advance(note=self._so_far(max(seen, 1)))
-            if stop.requested:
+            if stop.requested if ranks is None else ranks.asked:  # ranks stop behind the same batch
                 self._interrupt()
             if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
                 self.save()
@@ -204,7 +213,7 @@ class Run:
         if self.data.validation is not None:
             with self.memory.aside():
                 validation = evaluate(self.learner, self.data.validation, self.config.seed)
-            for line in warn_of(validation):
+            for line in warn_of(validation) if self.writes else ():
                 _log.warning(line)
         kept = FIGURES_OF[self.learner.model.task]
         validated = {name: validation.figures[name] if validation else None for name in kept}
@@ -254,6 +263,17 @@ class Run:
         self.encoding.set_state(encoding)
         self.at = _position(state)
         folder.truncate_metrics(self.at.epoch)
+
+    def begin_alike(self) -> None:
+        """Let every rank begin where the first one is: its position, its draws, and what its learner has learned."""
+        ranks, learner = self.learner.ranks, self.learner
+        if ranks is None:
+            return
+        self.at = _position(json.loads(ranks.from_first(json.dumps(vars(self.at)).encode())))
+        draws = ranks.from_first(self.encoding.get_state().numpy().tobytes())
+        self.encoding.set_state(torch.frombuffer(bytearray(draws), dtype=torch.uint8))
+        begin_alike(ranks, learner)
+        learner.alike = True
 
     def finish(self, data: Data) -> dict[str, Any]:
         """Read the test set, once, and write the result."""

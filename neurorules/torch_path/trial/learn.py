@@ -16,7 +16,7 @@ from torch import Tensor
 from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Phase
-from neurorules.network.layer import draw_masks
+from neurorules.network.layer import Masks, draw_masks
 from neurorules.network.model import Learned, Model
 from neurorules.network.network import Parameters
 from neurorules.torch_path.forward.run_layer import Activity, Carry
@@ -24,6 +24,7 @@ from neurorules.torch_path.trial.allowance import carrier, observe
 from neurorules.torch_path.trial.moved import moved
 from neurorules.torch_path.trial.outputs import class_scores, output_of
 from neurorules.torch_path.trial.probe import Probe
+from neurorules.torch_path.trial.share import Share
 from neurorules.torch_path.trial.teacher import Teacher
 from neurorules.torch_path.trial.trial import PhaseRecord, Trial, observe_phase
 from neurorules.torch_path.update.lasting_traces import begin_traces, keep_traces
@@ -44,6 +45,7 @@ class TrialResult:
         activity: of each layer in the last window of the phase "input".
         third_factors: by layer, m as the texts of the phase "input" read it.
         sent: by layer, what the signal's reverse circuit sends to the layers below; empty where it has none.
+        figures: of the whole batch, where ranks share it (`update.output.metrics_on_device`); None where they do not.
     """
 
     gradients: dict[str, Tensor]
@@ -53,12 +55,13 @@ class TrialResult:
     activity: list[Activity]
     third_factors: dict[str, Series]
     sent: dict[str, Series]
+    figures: Mapping[str, Tensor] | None = None
 
 
 def learn_trial(
     model: Model, learned: Learned, drive: Series, steps: int, labels: Tensor, generator: torch.Generator,
     window: int | None = None, apply: Callable[[Mapping[str, Tensor]], Parameters] | None = None,
-    probe: Probe | None = None,
+    probe: Probe | None = None, share: Share | None = None,
 ) -> TrialResult:  # fmt: skip
     """Run one trial and return what it asks to change.
 
@@ -72,7 +75,8 @@ def learn_trial(
         window: number of steps that run at once; T if None.
         apply: for a rule with a phase that applies: changes the parameters by gradients, and returns those that the
             next phase reads.
-        probe: looks on, or holds or changes something on the way (`trial.probe`); None for none.
+        probe: looks on, or holds or changes something on the way (`trial.probe`).
+        share: of a batch that ranks share, that the samples are; None for a whole batch.
 
     Returns:
         Gradients, scores, and the state after the trial.
@@ -84,12 +88,11 @@ def learn_trial(
     """
     model = model.bound(learned.parameters)
     samples = drive.values.shape[0 if drive.constant else 1]
-    window = window or steps
-    check_window(model, window, steps)
+    check_window(model, window := window or steps, steps)
     model.scored_steps(steps)
     targets = model.hidden_targets(labels)
     learned = replace(learned, signal={**learned.signal, **observe(model, learned.signal, drive, targets)})
-    masks = draw_masks(model.network.layers, samples, generator)
+    masks = _masks(model, samples, share, generator)
     trial = Trial(model, learned, drive, steps, window, targets, masks, probe=probe)
     records: dict[str, PhaseRecord] = {}
     output: Output | None = None
@@ -99,7 +102,7 @@ def learn_trial(
         records[phase.name] = observe_phase(trial, phase, error, training=True, before=records.get("input"))
         if output is None or phase.name == model.rule.error_phase:
             output = output_of(trial, records[phase.name], labels)
-        teacher = teacher or Teacher(trial, records, output, dict(learned.signal), Gathered(), samples)
+        teacher = teacher or Teacher(trial, records, output, dict(learned.signal), Gathered(), samples, share)
         teacher.output = output
         if phase.applies:
             trial = teacher.trial = _apply_now(trial, phase, records[phase.name], teacher, apply)
@@ -117,6 +120,13 @@ def learn_trial(
     )  # fmt: skip
 
 
+def _masks(model: Model, samples: int, share: Share | None, generator: torch.Generator) -> Masks:
+    """Dropout masks of the samples; of a share, its rows of those that are drawn for the whole batch."""
+    if share is None:
+        return draw_masks(model.network.layers, samples, generator)
+    return share.masks(draw_masks(model.network.layers, share.samples, generator))
+
+
 def _spikes_per_sample(model: Model, activity: list[Activity], samples: int) -> dict[str, Tensor]:
     """Number of spikes of each hidden layer in one window, per sample."""
     layers = zip(model.network.hidden, activity, strict=False)
@@ -125,15 +135,16 @@ def _spikes_per_sample(model: Model, activity: list[Activity], samples: int) -> 
 
 def gradients_of(teacher: Teacher) -> dict[str, Tensor]:
     """Gathered changes, averaged over samples, and the signal's own gradients. The sums start again from 0."""
-    return {**_averaged(teacher.gathered, teacher.samples), **teacher.gradients}
+    return {**_averaged(teacher), **teacher.gradients}
 
 
-def _averaged(gathered: Gathered, samples: int) -> dict[str, Tensor]:
+def _averaged(teacher: Teacher) -> dict[str, Tensor]:
     """Gradients from the changes gathered so far, whose sums start again from 0."""
-    gradients = dict(gathered.changes)
+    teacher.join_common()
+    gradients = dict(teacher.gathered.changes)
     if gradients:
-        torch._foreach_div_(list(gradients.values()), -samples)
-    gathered.changes.clear()
+        torch._foreach_div_(list(gradients.values()), -teacher.samples)
+    teacher.gathered.changes.clear()
     return gradients
 
 
@@ -145,7 +156,7 @@ def _apply_now(
     if apply is None:
         raise ValueError(f"phase '{phase.name}' of rule '{trial.model.rule.name}' applies changes: hand over `apply`")
     _learn_phase(trial, phase, record, teacher)
-    parameters = apply(_averaged(teacher.gathered, teacher.samples))
+    parameters = apply(_averaged(teacher))
     return replace(trial, learned=replace(trial.learned, parameters=parameters), applied=True)
 
 
@@ -207,9 +218,10 @@ def learn_one(
     statistics = own_statistics(layer, trial.learned.update)
     if trial.probe is not None:
         trial.probe.learns(view, trial.model.texts, statistics)
-    handed = learn_layer(view, trial.model.texts, statistics, teacher.gathered)
+    gathered = teacher.common if record.drive.in_common else teacher.gathered
+    handed = learn_layer(view, trial.model.texts, statistics, gathered)
     if start + activity.steps == trial.steps:
-        keep_traces(view, teacher.gathered)
+        keep_traces(view, gathered)
     return handed
 
 

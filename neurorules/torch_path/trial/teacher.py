@@ -13,6 +13,7 @@ from neurorules.contracts.view import Every, View
 from neurorules.network.layer import NETWORK_INPUT
 from neurorules.torch_path.forward.run_layer import Activity
 from neurorules.torch_path.trial.allowance import Purchase, layer_shape, third_factor
+from neurorules.torch_path.trial.share import Share
 from neurorules.torch_path.trial.trial import PhaseRecord, Trial
 from neurorules.torch_path.update.local_view import Gathered
 from neurorules.torch_path.update.output import Output
@@ -33,9 +34,12 @@ class Teacher:
         state: the signal's, which moves on with each layer.
         gathered: sums of the layers' changes.
         samples: B, by which the signal's gradients are divided.
+        share: of a batch that ranks share, that these samples are; None for a whole batch.
         gradients: of the signal's own parameters, averaged over samples.
         answers: of the signal, by layer.
         third_factors: by layer, m in the phase "input"; of the last window where the signal is asked for each one.
+        common: sums of the changes by rows that every rank has whole, as class prototypes are; `gathered` itself where
+            there is no share.
     """
 
     trial: Trial
@@ -44,9 +48,34 @@ class Teacher:
     state: SignalState
     gathered: Gathered
     samples: int
+    share: Share | None = None
     gradients: dict[str, Tensor] = field(default_factory=dict)
     answers: dict[str, ThirdFactor] = field(default_factory=dict)
     third_factors: dict[str, Series] = field(default_factory=dict)
+    common: Gathered = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.common = self.gathered if self.share is None else Gathered()
+
+    def join_common(self) -> None:
+        """Add the changes by rows that every rank has whole to those by this rank's samples, so that they count
+        once."""
+        if self.share is None:
+            return
+        for name, change in self.common.changes.items():
+            self.gathered.add(name, change * self.share.part_in_common)
+        self.gathered.update_sums |= self.common.update_sums
+        self.gathered.traces |= self.common.traces
+        self.common = Gathered()
+
+    def _of_all_samples(self, m: dict[str, Series]) -> dict[str, Series]:
+        """Third factors by phase; those of rows that all samples share are summed over the samples of every rank."""
+        if self.share is None:
+            return m
+        return {
+            phase: series.like(self.share.total(series.values)) if self.records[phase].drive.in_common else series
+            for phase, series in m.items()
+        }
 
     def third_factor(
         self, index: int, phase: str, carried: Carried | None, start: int = 0, window: Sequence[Activity] | None = None
@@ -128,6 +157,7 @@ class Teacher:
             **purchase.goods,
         )
         answer = third_factor(model, parameters, self.state, view)
+        answer = answer._replace(m=self._of_all_samples(answer.m))
         self.state = {**self.state, **answer.state}
         for name, g in answer.gradients.items():
             before = self.gradients.get(name)

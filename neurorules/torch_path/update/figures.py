@@ -12,6 +12,7 @@ from torch.nn import functional
 from neurorules.contracts.target import OF_CLASSES, OF_VALUES, PER_STEP
 from neurorules.language.settings import Task
 from neurorules.network.model import Model
+from neurorules.torch_path.process.ranks import Ranks
 
 
 class Scoring(NamedTuple):
@@ -138,6 +139,29 @@ class Tally:
         self._rows = 0
         self._origin: Tensor | None = None
 
+    def begin(self, targets: Tensor) -> None:
+        """Look at the targets of the first batch whole, before it is shared out; those of later ones change nothing.
+
+        Args:
+            targets: of all its samples, on any device.
+        """
+        if self.scoring.task in OF_VALUES and self._origin is None:  # near the mean, so that squares keep their digits
+            self._origin = in_rows(self.scoring, targets, targets)[1].double().mean(0)
+
+    def join(self, ranks: Ranks) -> None:
+        """Add what the other ranks have counted of their shares of the same batches.
+
+        Args:
+            ranks: that share them.
+
+        Raises:
+            RankLost: another rank does not answer.
+        """
+        names = sorted(self._sums)
+        rows = torch.tensor([float(self._rows)], dtype=torch.float64)
+        total, *sums = ranks.sums([rows, *(self._sums[name].cpu() for name in names)])
+        self._rows, self._sums = int(total), dict(zip(names, sums, strict=True))
+
     def add(self, scores: Tensor, targets: Tensor) -> None:
         """Count one batch.
 
@@ -161,9 +185,9 @@ class Tally:
             self._add_values(exact, targets.double())
 
     def _add_values(self, scores: Tensor, targets: Tensor) -> None:
-        if self._origin is None:  # near the mean, so that the sum of squares keeps its digits
+        if self._origin is None:
             self._origin = targets.mean(0)
-        error, away = scores - targets, targets - self._origin
+        error, away = scores - targets, targets - self._origin.to(targets)
         self._add("squares", error.square().sum(0))
         self._add("sizes", error.abs().mean(1).sum())
         self._add("away", away.sum(0))

@@ -1,0 +1,201 @@
+"""Ranks: processes that torchrun has started together, and what they tell each other by torch.distributed.
+
+The processes of one machine or of several learn one network from shares of each batch. CPUs speak by gloo, GPUs by
+NCCL.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neurorules.language.errors import OwnRankError, UserError
+from neurorules.runs.launch import Launch, launch
+
+PATIENCE = timedelta(minutes=5)
+"""How long a rank waits for one that is there and says nothing. One whose process has ended is noticed at once."""
+
+
+class RankLost(OwnRankError):
+    """Another rank has ended or does not answer, so that this one cannot go on."""
+
+
+class OtherRankFailed(UserError):
+    """Another rank could not begin, and its line says why."""
+
+
+@dataclass
+class Ranks:
+    """The ranks that share batches, as one of them sees the others.
+
+    Args:
+        rank: number of this one, 0 .. count - 1.
+        count: how many there are, >= 2.
+        group: torch's process group, through which they speak.
+        asks: whether this rank would like training to stop after the batch that comes.
+        asked: whether any rank asked so before the last batch.
+        sent_bytes: bytes that this rank has handed to the group for sums.
+    """
+
+    rank: int
+    count: int
+    group: Any
+    asks: bool = False
+    asked: bool = False
+    sent_bytes: int = 0
+
+    @property
+    def first(self) -> bool:
+        """Whether this rank is the one that writes and prints."""
+        return self.rank == 0
+
+    def sums(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """The sums of tensors over all ranks, the same bits on each.
+
+        Args:
+            tensors: any shapes, one type and device; those of the other ranks have the same shapes.
+
+        Returns:
+            As many sums, which share one piece of memory.
+
+        Raises:
+            RankLost: another rank does not answer.
+        """
+        flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+        self.sent_bytes += flat.numel() * flat.element_size()
+        self._speak(lambda: self.group.allreduce([flat]).wait())
+        pieces = flat.split([tensor.numel() for tensor in tensors])
+        return [piece.view(tensor.shape) for piece, tensor in zip(pieces, tensors, strict=True)]
+
+    def from_first(self, message: bytes | None) -> bytes:
+        """What the first rank says, on every rank.
+
+        Args:
+            message: of the first rank; those of the others are not read.
+
+        Returns:
+            The message of the first rank.
+
+        Raises:
+            RankLost: another rank does not answer.
+        """
+        size = torch.tensor([len(message or b"")])
+        self._speak(lambda: self.group.broadcast(size, 0).wait())
+        content = torch.zeros(int(size), dtype=torch.uint8)
+        if self.first and message:
+            content = torch.frombuffer(bytearray(message), dtype=torch.uint8)
+        if len(content):
+            self._speak(lambda: self.group.broadcast(content, 0).wait())
+        return content.numpy().tobytes()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Run a block in which ranks do not speak; where it fails on one of them, it fails on all.
+
+        Raises:
+            UserError: that of the block, on the lowest rank on which it failed; on any other `OtherRankFailed`.
+        """
+        error: UserError | None = None
+        try:
+            yield
+        except UserError as raised:
+            error = raised
+        failed = torch.zeros(self.count, dtype=torch.int64)
+        failed[self.rank] = error is not None
+        self._speak(lambda: self.group.allreduce([failed]).wait())
+        if not failed.any():
+            return
+        lowest = int(failed.argmax())
+        if lowest != self.rank:
+            raise OtherRankFailed(f"rank {lowest} of {self.count} could not begin, and its own line says why")
+        assert error is not None
+        raise error if self.first else OwnRankError(f"rank {self.rank} of {self.count}: {error}") from None
+
+    def _speak(self, call: Callable[[], object]) -> None:
+        try:
+            call()
+        except RuntimeError as error:
+            reason = " ".join(str(error).split("] ", 1)[-1].split(". ", 1)[0].split())
+            raise RankLost(
+                f"rank {self.rank} of {self.count} stops: another rank has ended or does not answer ({reason:.100})"
+            ) from None
+
+
+_here: ContextVar[Ranks | None] = ContextVar("ranks", default=None)
+
+
+def ranks_here() -> Ranks | None:
+    """The ranks of the block of `over_ranks` in which this is called; None outside, or where there is one process."""
+    return _here.get()
+
+
+@contextmanager
+def over_ranks(ranks: Ranks | None = None) -> Iterator[Ranks | None]:
+    """Inside the block, what is made in this process learns together with what the other ranks make.
+
+    A `Learner` that is made inside is handed whole batches, the same ones on every rank; each rank learns from its
+    share, and the change is averaged over the ranks, as if one process had learned from the whole batch. The ranks are
+    those that torchrun has started, or those of a process group of torch.distributed that is there already.
+
+    Args:
+        ranks: others to learn with; None for those of torch.distributed.
+
+    Yields:
+        The ranks; None where there is one process alone, for which nothing changes.
+
+    Raises:
+        UserError: the ranks cannot find each other.
+    """
+    with contextlib.ExitStack() as end:
+        if ranks is None:
+            ranks = ranks_here() or end.enter_context(_joined())
+        token = _here.set(ranks)
+        end.callback(_here.reset, token)
+        yield ranks
+
+
+@contextmanager
+def _joined() -> Iterator[Ranks | None]:
+    """The ranks of torch.distributed, whose process group is made, and ended again, where there is none yet."""
+    import torch.distributed as distributed
+
+    started = launch()
+    there = distributed.is_available() and distributed.is_initialized()
+    if started.ranks < 2 and not there:
+        yield None
+        return
+    if not distributed.is_available():
+        raise UserError(f"torchrun has started {started.ranks} ranks, and this torch has no torch.distributed")
+    if not there:
+        _make_group(distributed, started)
+    try:
+        count = distributed.get_world_size()
+        yield Ranks(distributed.get_rank(), count, distributed.group.WORLD) if count > 1 else None
+    finally:
+        if not there:
+            distributed.destroy_process_group()
+
+
+def _make_group(distributed: Any, started: Launch) -> None:
+    on_gpus = torch.cuda.is_available() and distributed.is_nccl_available()
+    if on_gpus:  # "cuda" then is a GPU of this rank's own
+        torch.cuda.set_device(started.local_rank % torch.cuda.device_count())
+    try:
+        store, rank, count = next(distributed.rendezvous("env://", timeout=PATIENCE))
+        # The store outlives ranks that are started anew: they must not look for each other where dead ones were.
+        store = distributed.PrefixStore(f"start {started.restarts}", store)
+        kind = "cpu:gloo,cuda:nccl" if on_gpus else "gloo"
+        distributed.init_process_group(kind, store=store, rank=rank, world_size=count, timeout=PATIENCE)
+    except (RuntimeError, ValueError) as error:
+        raise OwnRankError(
+            f"rank {started.rank} of {started.ranks} cannot reach the others ({' '.join(str(error).split()):.100}). "
+            f"Start with torchrun, and see that the machines can reach MASTER_ADDR and MASTER_PORT"
+        ) from None

@@ -1,0 +1,66 @@
+"""One step of a learner that waits for its device: a batch is checked, learned from, and the change applied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from neurorules.contracts.running_mean import share_of
+from neurorules.language.config import window_of
+from neurorules.language.ranges import NonNegative, check_range
+from neurorules.torch_path.training.arguments import Labels, Spikes
+from neurorules.torch_path.training.checks import check_finite
+from neurorules.torch_path.training.on_ranks import begin_alike, of_whole_batch
+from neurorules.torch_path.training.piped import check_batch
+from neurorules.torch_path.training.whole_step import whole_step
+from neurorules.torch_path.trial.learn import TrialResult, learn_trial
+from neurorules.torch_path.trial.share import Share
+
+
+def take_step(learner: Any, spikes: Spikes, labels: Labels, fraction: float) -> tuple[TrialResult, Tensor]:
+    """Learn from one batch, or on several ranks from this rank's share of it.
+
+    Args:
+        learner: a `Learner`.
+        spikes, labels, fraction: as in `Learner.step`, which lists the errors.
+
+    Returns:
+        The trial, and class indices (B,), or other targets, on the device; those of this rank's samples.
+    """
+    check_range("fraction", fraction, NonNegative)
+    applies = any(phase.applies for phase in learner.model.rule.phases)
+    if learner.ranks is not None and not learner.alike:
+        drive, _, targets = check_batch(learner, spikes, labels)
+        begin_alike(learner.ranks, learner, (drive.values, targets))
+        learner.alike = True
+    with whole_step(learner, every_weight=applies) as hold:
+        drive, steps, labels = check_batch(learner, spikes, labels)
+        share = None if learner.ranks is None else Share.of(learner.ranks, len(labels))
+        if share is not None:
+            drive, labels = share.drive(drive), labels[share.start : share.stop]
+
+        def apply(gradients: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            read: dict[str, Tensor] = learner.apply_and_read(
+                gradients if share is None else share.means(gradients), fraction
+            )
+            return read
+
+        seen = learner.seen()
+        with nullcontext() if share is None else share_of(share.samples):
+            trial = learn_trial(
+                learner.store.on_hardware(learner.model), seen, drive, steps, labels, learner.generator,
+                window_of(learner.schedule, steps), apply, learner.probe, share,
+            )  # fmt: skip
+        if share is not None:
+            trial = of_whole_batch(learner.model, share, seen, trial, labels)
+        scores = trial.scores if trial.figures is None else trial.figures["loss"]  # not finite where a score is not
+        check_finite(trial.gradients, learner.model.network, scores)
+        hold()
+        learner.store.let_time_pass(steps * len(labels))
+        learner.store.change([(trial.gradients, fraction)])
+        learner.learned = replace(trial.learned, parameters=learner.learned.parameters)
+        return trial, labels
