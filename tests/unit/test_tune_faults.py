@@ -122,7 +122,7 @@ def test_no_more_processes_than_rules_are_started(tmp_path: Path, monkeypatch: p
 
     def watched(n_jobs: int, **more: Any) -> joblib.Parallel:
         asked.append(n_jobs)
-        return parallel(n_jobs=n_jobs, **more)
+        return parallel(n_jobs=1, **more)  # were it more, all of them would be started
 
     monkeypatch.setattr(joblib, "Parallel", watched)
     tune(CONFIG, "sigprop", tmp_path, trials=1, jobs=1000, quiet=True)
