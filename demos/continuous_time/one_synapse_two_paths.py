@@ -1,10 +1,18 @@
 """
-One synapse, one rule, two machines
-===================================
+One rule in torch and in Brian2
+===============================
 
-A random spike train drives one leaky neuron through one weight, which STDP changes after every step. The torch path
-and Brian2 read the same text; membrane, spikes and weight are compared step by step.
+A rule is a text, and the text is parsed once. PyTorch reads the parse as products of tensors, Brian2 as equations of a
+synapse. If both mean the same, one neuron with one synapse must do the same in both, to the last bit: this page drives
+it by a random spike train, lets STDP change its weight after every step, and looks for a difference.
 """
+
+# %%
+# The same neuron, stepped by hand in torch
+# -----------------------------------------
+# ``Trial`` runs one step of the layer, ``LocalView`` is all that a text may see of it, and ``learn_layer`` evaluates
+# the texts. Training does the same for whole batches; here one step follows another, so that the weight can move in
+# between.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -51,6 +59,13 @@ def on_torch(model: Model, learned: Learned, drive: torch.Tensor) -> Traces:
     return rows[0], rows[1], rows[2]
 
 
+# %%
+# The same text in Brian2
+# -----------------------
+# ``Case`` holds network, numbers and drive. The texts are lowered to Brian2's synapses, whose weights change while the
+# simulator runs; ``record=True`` keeps what they were after each step.
+
+
 def on_brian2(model: Model, learned: Learned, drive: torch.Tensor) -> Traces:
     """One Brian2 run of the text's lowering."""
     numbers = {name: value.numpy() for name, value in learned.parameters.items()}
@@ -61,7 +76,10 @@ def on_brian2(model: Model, learned: Learned, drive: torch.Tensor) -> Traces:
 
 
 # %%
-# Both machines run the same 120 steps.
+# Both machines run the same steps
+# --------------------------------
+# Numbers are printed first: the largest difference of membranes, spikes and weights over all steps. Each of them is 0,
+# and in the picture the two curves cover each other.
 
 rule = RULES.make("stdp:a_plus=0.02:a_minus=0.025")
 network = build_network("1", (1,), 2, neuron="lif:beta=0.9", readout_neuron="leaky_readout", norm="none")
@@ -88,3 +106,7 @@ axes[0].legend()
 axes[1].set_yticks([0.3, -0.3, -1.4], ["torch", "Brian2", "input"])
 axes[2].set(xlabel="time (steps of 1 ms)", ylabel="weight w (thresholds)")
 plt.show()
+
+# %%
+# A whole net is compared in the same way from the command line: ``neurorules simulate RUN`` compares every spike of a
+# trained net, and ``neurorules simulate RUN --learn 3`` its updates.
