@@ -47,7 +47,7 @@ napoleon_use_rtype = False
 napoleon_custom_sections = [("Settings", "params_style")]
 
 # Learn: each script of demos/SECTION/ is a page, run while the site is built, sections in this order.
-GALLERY_SECTIONS = ["first_steps", "rules_and_signals", "continuous_time", "out_of_the_net", "hardware"]
+GALLERY_SECTIONS = ["first_steps", "rules_and_signals", "continuous_time", "networks", "out_of_the_net", "hardware"]
 sphinx_gallery_conf = {
     "examples_dirs": "../demos",
     "gallery_dirs": "gallery",
