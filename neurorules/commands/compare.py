@@ -34,9 +34,7 @@ def compare(
         str | None,
         typer.Option(help="Address of a Dask scheduler, such as tcp://node1:8786, whose workers see --out; or slurm."),
     ] = None,
-    paths: Annotated[
-        str, typer.Option(help="Comma-separated: torch, continuous (or its older name, brian2).")
-    ] = "torch",
+    paths: Annotated[str, typer.Option(help="Comma-separated: torch, continuous (once brian2).")] = "torch",
     hardware: Annotated[
         str, typer.Option(help="Comma-separated device models, such as none,fixed_point:bits=6; none for none.")
     ] = "none",
