@@ -85,16 +85,17 @@ def examples() -> list[str]:
     return re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(5))
 def test_every_example_of_the_page_runs(
     number: int, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "example"}
     exec(compile(examples()[number], f"example {number}", "exec"), names)
-    assert isinstance(names["circuit" if number < 3 else "net"], Brian2Circuit if number < 3 else Brian2Network)
+    name, kind = [*[("circuit", Brian2Circuit)] * 3, ("net", Brian2Network), ("learning", brian2.Synapses)][number]
+    assert isinstance(names[name], kind)
     assert capsys.readouterr().out.strip()
 
 
-def test_the_page_has_four_examples() -> None:
-    assert len(examples()) == 4
+def test_the_page_has_five_examples() -> None:
+    assert len(examples()) == 5
