@@ -79,8 +79,8 @@ def test_the_best_trial_is_that_of_the_highest_validation_accuracy_and_its_line_
     assert best["validation_accuracy"] == max(trial["validation_accuracy"] for trial in whole)
     assert trials[best["trial"] - 1]["settings"] == best["settings"]
     form = best["settings"]["rule.form"]
-    line = f"neurorules train --rule sigprop:form={form} --net 12 --steps 3 --batch-size 20"
-    assert best["command"].startswith(line)
+    assert best["command"].startswith(f"neurorules train --rule sigprop:form={form} ")
+    assert all(f" {said} " in best["command"] for said in ("--net 12", "--steps 3", "--batch-size 20", "--path torch"))
     config = changed(read_sweep(swept / "sweep.toml").train, best["settings"])
     again = trainer.train(config, quiet=True)
     assert again["validation_accuracy"] == best["validation_accuracy"] and again["rule"].endswith(f"form={form}")
