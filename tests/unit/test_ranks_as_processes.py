@@ -23,8 +23,11 @@ def test_a_killed_rank_is_told_in_a_line_and_the_run_goes_on_to_its_end(tmp_path
         until = time.monotonic() + 60
         while not (out / "metrics.jsonl").exists() and ranks.poll() is None and time.monotonic() < until:
             time.sleep(0.02)
-        os.kill(second_rank_of(ranks.pid), signal.SIGKILL)
-        told, _ = ranks.communicate(timeout=60)
+        try:
+            os.kill(second_rank_of(ranks.pid), signal.SIGKILL)
+            told, _ = ranks.communicate(timeout=60)
+        finally:
+            ranks.terminate()  # the launcher then ends its ranks; nothing where all have ended
     assert ranks.returncode == 0, told
     assert told.count("rank 0 of 2 stops: another rank has ended") == 1 and "--resume" in told
     assert told.count(f"run in {out}") == 1
