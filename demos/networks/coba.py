@@ -7,7 +7,7 @@ potential makes it excite or inhibit. Cells hold each other active without any i
 
 Published: asynchronous, irregular activity that sustains itself. We recall rates of 10 to 20 Hz, and intervals about as
 irregular as those of a Poisson process, whose CV is 1. These two are recalled and not checked in the papers; sizes,
-conductances and time constants are those of the implementation that NEST ships.
+conductances and time constants are read off a port of NEST's scripts, so second-hand too.
 
 `python coba.py 0.1 800` runs a tenth of a second with 800 cells.
 """

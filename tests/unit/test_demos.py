@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-DEMOS = sorted((Path(__file__).resolve().parents[2] / "demos").glob("*/*.py"))
+RUN_SHORTER = "networks"
+"""The folder of demos that take their size as an argument: test_populations.py runs them small."""
+FOLDER = Path(__file__).resolve().parents[2] / "demos"
+DEMOS = sorted(demo for demo in FOLDER.glob("*/*.py") if demo.parent.name != RUN_SHORTER)
 
 
 def test_there_are_demos() -> None:
