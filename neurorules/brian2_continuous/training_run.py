@@ -107,7 +107,8 @@ class CircuitRun:
             while self.at.epoch < self.config.epochs and self.goes_on(self.at.validation):
                 try:
                     for count in self._epoch(stop):
-                        accuracy = self.at.right / self.at.learned
+                        # A round may hold nothing but presentations of classes, before any sample.
+                        accuracy = self.at.right / max(self.at.learned, 1)
                         bar.advance(count, f"epoch {self.at.epoch + 1}, accuracy {accuracy:.3f}")
                     self._close_epoch()
                 except Diverged as error:

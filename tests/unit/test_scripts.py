@@ -124,3 +124,12 @@ def test_what_cannot_be_written_is_refused_in_one_line(
     error = capsys.readouterr().err
     assert says in error and error.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_round_that_ends_no_sample_is_learned_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every class is presented before a sample: more of them than a round holds end in a round without one."""
+    in_rounds_of(6, monkeypatch)
+    result = json.loads(
+        (train(tmp_path / "run", "sigprop", "--net", "2", "--epochs", "1", "--limit", "2") / "result.json").read_text()
+    )
+    assert result["epochs"] == 1 and 0 <= result["test_accuracy"] <= 1
