@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -165,11 +167,17 @@ def _queued(jobs: int) -> Any:
         MissingExtra: dask-jobqueue is not installed.
         UserError: this machine hands no jobs to a queue, or the settings do not say what a job needs.
     """
+    handler = signal.getsignal(signal.SIGINT)
     try:
         import dask
         from dask_jobqueue import SLURMCluster  # which reads its settings while it is imported
     except ImportError:
         raise MissingExtra("--dask slurm", "dask-jobqueue", "sweep") from None
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(
+                signal.SIGINT, handler
+            )  # dask-jobqueue puts one of its own there, also for those who import it
     if shutil.which("sbatch") is None:
         raise UserError("--dask slurm needs the command sbatch, which is not here. Run this where jobs are handed in")
     if None in (dask.config.get(f"jobqueue.slurm.{name}", None) for name in ("cores", "memory")):

@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_leaves
 from neurorules.conformance.small_nets import samples, steps_of
 from neurorules.contracts.series import Series
 from neurorules.torch_path.training import learner as learner_module
+from neurorules.torch_path.training import one_step
 from neurorules.torch_path.trial import pipeline as pipeline_module
 
 
@@ -49,7 +50,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[NothingRecorded]:
     ):  # fmt: skip
         monkeypatch.setattr(owner, name, shut)
     mode = NothingRecorded()
-    for module, name in ((learner_module, "learn_trial"), (learner_module, "respond"), (pipeline_module, "run_stage")):
+    for module, name in ((one_step, "learn_trial"), (learner_module, "respond"), (pipeline_module, "run_stage")):
         own = getattr(module, name)
 
         def inside(*given: Any, own: Callable[..., Any] = own, **named: Any) -> Any:

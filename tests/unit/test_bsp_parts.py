@@ -176,7 +176,7 @@ def test_what_is_recorded_of_a_reverse_circuit_is_what_would_be_learned(
     assert run(["train", "--rule", "dfa", *SMALL, "--steps", "2", "--out", str(out), "--force"]) == 0
     capsys.readouterr()
     assert "'dfa' has no reverse circuit. Record m" in refused(capsys, "record", str(out), "--variables", "reverse")
-    assert run(["record", str(out), "--samples", "2", "--variables", "m,G1", "--out", str(trace)]) == 0
+    assert run(["record", str(out), "--samples", "2", "--variables", "m,G1", "--out", str(trace), "--force"]) == 0
 
 
 def test_a_normalisation_of_none_is_not_the_rules_own() -> None:

@@ -41,8 +41,8 @@ def event_bytes(x, y, polarity, t_us) -> bytes:
 
 
 def arrays(**changed: np.ndarray) -> dict[str, np.ndarray]:
-    found = {"x_train": np.zeros((6, 4, 5), np.uint8), "y_train": np.array([0, 1, 2, 0, 1, 2])}
-    return found | {"x_test": np.zeros((3, 4, 5), np.uint8), "y_test": np.array([2, 0, 1])} | changed
+    found = {"x_train": np.zeros((6, 5, 5), np.uint8), "y_train": np.array([0, 1, 2, 0, 1, 2])}
+    return found | {"x_test": np.zeros((3, 5, 5), np.uint8), "y_test": np.array([2, 0, 1])} | changed
 
 
 def npz(path: Path, **changed: np.ndarray) -> Path:
@@ -417,7 +417,7 @@ def test_an_npz_file_with_any_bytes_changed_gives_a_data_set_or_a_refusal(tmp_pa
         content[at] = value
     (tmp_path / "own.npz").write_bytes(content)
     data = read_or_refused(str(tmp_path / "own.npz"))
-    assert data is None or (data.classes == 3 and data.train.shape == (6, 1, 4, 5))  # type: ignore[union-attr]
+    assert data is None or (data.classes == 3 and data.train.shape == (6, 1, 5, 5))  # type: ignore[union-attr]
 
 
 @CHEAP

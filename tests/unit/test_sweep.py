@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import sys
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "sweeps.md"
 TRAIN = '[train]\nnet = "12"\nsteps = 3\nepochs = 3\nlimit = 120\nbatch_size = 20\nvalidation = 40\nthreads = 1\n'
 SPACE = '[space]\nlr = "1e-4..1e-1:log"\nreadout_lr = "1e-4..1e-1:log"\nrule.form = ["surrogate", "voltage"]\n'
 FORM = Form("sweep", "neurorules sweep", "sweeping", 1)
+needs_a_queue = pytest.mark.skipif(find_spec("dask_jobqueue") is None, reason="dask-jobqueue is not installed")
 
 
 def written(folder: Path, text: str) -> Path:
@@ -309,11 +312,15 @@ def test_a_stop_says_how_to_go_on(
     assert read(out)["finished"] is False and not (out / "sweep.png").exists()
 
 
-def test_a_queue_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("dask_jobqueue")
+@needs_a_queue
+def test_a_queue_that_is_not_there_is_told_and_ctrl_c_stays_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("dask_jobqueue")]:
+        monkeypatch.delitem(sys.modules, name)
+    handler = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(many_runs.shutil, "which", lambda name: None)
     with pytest.raises(UserError, match="sbatch"), many_runs.workers("slurm"):
         pass
+    assert signal.getsignal(signal.SIGINT) is handler
     monkeypatch.setattr(many_runs.shutil, "which", lambda name: name)
     with pytest.raises(UserError, match="cores and memory"), many_runs.workers("slurm"):
         pass
@@ -340,8 +347,9 @@ QUEUE = {
 
 
 @pytest.mark.slow
+@needs_a_queue
 def test_jobs_of_a_queue_make_the_same_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    dask = pytest.importorskip("dask_jobqueue") and pytest.importorskip("dask")
+    dask = pytest.importorskip("dask")
     for name, line in QUEUE.items():
         (tmp_path / name).write_text(f"#!/bin/bash\n{line.format(tmp_path)}\n")
         (tmp_path / name).chmod(0o755)

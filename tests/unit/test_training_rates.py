@@ -168,6 +168,8 @@ def check_rates(
         "4-4", rule, input_shape=(PIXELS,), classes=3, precision="float64", optimizer=optimizer, **(given or {})
     )
     drive = torch.rand(own.steps, 6, PIXELS, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) * 3
+    if rule == "espp":
+        learner.step(drive, torch.arange(6) % 3)  # in a first trial there is no echo to learn from
     before = {name: value.clone() for name, value in learner.learned.parameters.items()}
     trial, _ = learner.learn(drive, torch.arange(6) % 3)
     moved = {name for name, gradient in trial.gradients.items() if gradient.any()}

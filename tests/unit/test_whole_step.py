@@ -17,7 +17,7 @@ from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.rules import RULES
 from neurorules.runs.interrupt import interrupts_wait
-from neurorules.torch_path.training import learner as learner_module
+from neurorules.torch_path.training import one_step
 from neurorules.torch_path.training.checks import Diverged
 from neurorules.torch_path.training.training_run import Run
 from neurorules.torch_path.trial import pipeline
@@ -130,19 +130,19 @@ def test_a_phase_that_applied_its_changes_takes_them_back_where_the_next_one_div
     learner = made("pepita:form=time_local")
     before = learner.state()
     changed: list[bool] = []
-    check = learner_module.check_finite
+    check = one_step.check_finite
 
     def diverging(gradients: dict[str, Tensor], *rest: Any) -> None:
         changed.append(not torch.equal(before["parameters/hidden1.ff.w"], learner.learned.parameters["hidden1.ff.w"]))
         check({name: value * float("nan") for name, value in gradients.items()} if changed[-1] else gradients, *rest)
 
-    learner_module.check_finite = diverging
+    one_step.check_finite = diverging
     try:
         fails_whole(
-            learner, Diverged, lambda: learner.step(*batch(1)), lambda: setattr(learner_module, "check_finite", check)
+            learner, Diverged, lambda: learner.step(*batch(1)), lambda: setattr(one_step, "check_finite", check)
         )
     finally:
-        learner_module.check_finite = check
+        one_step.check_finite = check
     assert True in changed, "the first phase had changed weights when the second one failed"
 
 
@@ -212,14 +212,14 @@ def test_a_ctrl_c_while_weights_change_waits_until_they_have(monkeypatch: pytest
 
 def test_a_ctrl_c_in_the_trial_ends_it_before_anything_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     learner = made()
-    trial = learner_module.learn_trial
+    trial = one_step.learn_trial
 
     def interrupted(*arguments: Any, **options: Any) -> Any:
         answer = trial(*arguments, **options)
         signal.raise_signal(signal.SIGINT)
         return answer
 
-    monkeypatch.setattr(learner_module, "learn_trial", interrupted)
+    monkeypatch.setattr(one_step, "learn_trial", interrupted)
     fails_whole(learner, KeyboardInterrupt, lambda: learner.step(*batch(1)), monkeypatch.undo)
 
 
