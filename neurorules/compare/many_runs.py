@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -17,6 +14,7 @@ from typing import Any
 import joblib
 
 from neurorules.compare.measures import watch
+from neurorules.compare.slurm import slurm_cluster
 from neurorules.contracts.data_set import DataPlace
 from neurorules.datasets import open_dataset
 from neurorules.disk.lock import owned_folder
@@ -147,7 +145,7 @@ def workers(dask: str | None, jobs: int = 1) -> Iterator[None]:
             talk = logging.getLogger("distributed")
             stack.callback(talk.setLevel, talk.level)
             talk.setLevel(logging.WARNING)
-        cluster = stack.enter_context(_queued(jobs)) if dask == SLURM else None
+        cluster = stack.enter_context(slurm_cluster(jobs)) if dask == SLURM else None
         try:
             client = stack.enter_context(Client(cluster or dask, timeout="10s"))
         except (OSError, ValueError) as error:
@@ -158,36 +156,6 @@ def workers(dask: str | None, jobs: int = 1) -> Iterator[None]:
             client.wait_for_workers(1)
         stack.enter_context(joblib.parallel_config(backend="dask"))
         yield
-
-
-def _queued(jobs: int) -> Any:
-    """A cluster whose workers are jobs of SLURM; cores, memory and time of a job are those of dask-jobqueue's settings.
-
-    Raises:
-        MissingExtra: dask-jobqueue is not installed.
-        UserError: this machine hands no jobs to a queue, or the settings do not say what a job needs.
-    """
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        import dask
-        from dask_jobqueue import SLURMCluster  # which reads its settings while it is imported
-    except ImportError:
-        raise MissingExtra("--dask slurm", "dask-jobqueue", "sweep") from None
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(
-                signal.SIGINT, handler
-            )  # dask-jobqueue puts one of its own there, also for those who import it
-    if shutil.which("sbatch") is None:
-        raise UserError("--dask slurm needs the command sbatch, which is not here. Run this where jobs are handed in")
-    if None in (dask.config.get(f"jobqueue.slurm.{name}", None) for name in ("cores", "memory")):
-        raise UserError(
-            "--dask slurm does not know the cores and memory of a job. Write them, and walltime, below jobqueue: "
-            "slurm: in ~/.config/dask/jobqueue.yaml"
-        )
-    cluster = SLURMCluster()
-    cluster.scale(jobs=jobs)
-    return cluster
 
 
 def check_settings(tasks: Sequence[tuple[SettledConfig, Path]], out: Path, data_dir: DataPlace) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from neurorules.cli import run
-from neurorules.compare import many_runs
+from neurorules.compare import many_runs, slurm
 from neurorules.compare.sweep import sweep
 from neurorules.compare.sweep.file import WORDS, read_sweep
 from neurorules.compare.tuning import trials as attempts
@@ -317,11 +317,11 @@ def test_a_queue_that_is_not_there_is_told_and_ctrl_c_stays_ours(monkeypatch: py
     for name in [name for name in sys.modules if name.startswith("dask_jobqueue")]:
         monkeypatch.delitem(sys.modules, name)
     handler = signal.getsignal(signal.SIGINT)
-    monkeypatch.setattr(many_runs.shutil, "which", lambda name: None)
+    monkeypatch.setattr(slurm.shutil, "which", lambda name: None)
     with pytest.raises(UserError, match="sbatch"), many_runs.workers("slurm"):
         pass
     assert signal.getsignal(signal.SIGINT) is handler
-    monkeypatch.setattr(many_runs.shutil, "which", lambda name: name)
+    monkeypatch.setattr(slurm.shutil, "which", lambda name: name)
     with pytest.raises(UserError, match="cores and memory"), many_runs.workers("slurm"):
         pass
     monkeypatch.setitem(sys.modules, "dask_jobqueue", None)

@@ -1,0 +1,45 @@
+"""Workers that SLURM starts as jobs of its queue."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import threading
+from typing import Any
+
+from neurorules.language.errors import MissingExtra, UserError
+
+
+def slurm_cluster(jobs: int) -> Any:
+    """Ask SLURM for workers; cores, memory and time of a job are those of dask-jobqueue's settings.
+
+    Args:
+        jobs: number of jobs, >= 1.
+
+    Returns:
+        A cluster of `dask_jobqueue`, which ends its jobs when it is closed.
+
+    Raises:
+        MissingExtra: dask-jobqueue is not installed.
+        UserError: this machine hands no jobs to a queue, or the settings do not say what a job needs.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        import dask
+        from dask_jobqueue import SLURMCluster  # which reads its settings while it is imported
+    except ImportError:
+        raise MissingExtra("--dask slurm", "dask-jobqueue", "sweep") from None
+    finally:
+        # Its import puts a handler of Ctrl-C of its own there, which would end this process without a word.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)
+    if shutil.which("sbatch") is None:
+        raise UserError("--dask slurm needs the command sbatch, which is not here. Run this where jobs are handed in")
+    if None in (dask.config.get(f"jobqueue.slurm.{name}", None) for name in ("cores", "memory")):
+        raise UserError(
+            "--dask slurm does not know the cores and memory of a job. Write them, and walltime, below jobqueue: "
+            "slurm: in ~/.config/dask/jobqueue.yaml"
+        )
+    cluster = SLURMCluster()
+    cluster.scale(jobs=jobs)
+    return cluster
