@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable, Iterable
+from typing import ClassVar, Literal
 
 from neurorules.contracts.device_hooks import Misfit
+from neurorules.language.equations import Product
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
 
@@ -32,3 +34,59 @@ def check_fit(device: str, rules: Rules, rule: Rule, misfits: tuple[Misfit, ...]
         f"device '{device}:rules=engine': '{term}' of rule '{rule.name}' does not fit, because {why}. {instead}; "
         f"rules=any computes it beside the chip, and neurorules list rules --hardware {device} says which rules fit"
     )
+
+
+def misfits_of(
+    rule: Rule, problems_of: Callable[[Rule, Product], Iterable[tuple[str, str]]], nearest: str
+) -> tuple[Misfit, ...]:
+    """Ask of each product of a rule's texts for hidden weights what an engine cannot say.
+
+    Args:
+        rule: as a user names it.
+        problems_of: of a product, the terms that do not fit, and why.
+        nearest: the text that stands for what the engine can say.
+
+    Returns:
+        A line for each term; one that stands in several products of a phase has one line.
+    """
+    unfit: dict[tuple[str, str], Misfit] = {}
+    for text in rule.plasticity:
+        if text.parameter != "w" or text.role != "hidden":
+            continue
+        for product in rule.equation(text).products:
+            for term, why in problems_of(rule, product):
+                unfit[text.phase, term] = Misfit(text.role, text.phase, term, why, nearest)
+    return tuple(unfit.values())
+
+
+class LearningEngine:
+    """A device whose learning engine says what fits it, and which refuses other rules with rules=engine."""
+
+    engine: ClassVar[str]
+    """The name of the device."""
+    unfit: ClassVar[Callable[[Rule], tuple[Misfit, ...]]]
+    """What of a rule does not fit."""
+    rules: Rules
+    """Which rules may learn under it."""
+
+    def misfits(self, rule: Rule) -> tuple[Misfit, ...]:
+        """What of a rule does not fit the chip's own learning engine.
+
+        Args:
+            rule: as a user names it.
+
+        Returns:
+            A line for each term of its texts for hidden weights.
+        """
+        return type(self).unfit(rule)
+
+    def check_rule(self, rule: Rule) -> None:
+        """Refuse a rule that the chip's engine cannot say, with rules=engine.
+
+        Args:
+            rule: as a user names it.
+
+        Raises:
+            UserError: the first term that does not fit, and the nearest text that does.
+        """
+        check_fit(self.engine, self.rules, rule, self.misfits(rule))

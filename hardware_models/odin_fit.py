@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hardware_models.engine import misfits_of
 from neurorules.contracts.device_hooks import Misfit
+from neurorules.language.equations import Product
 from neurorules.language.expressions import PAST, Binary, Call, Expression, Name, Number, show
 from neurorules.language.neuron_trace import SPIKES
 from neurorules.language.rules import Rule
@@ -29,18 +31,16 @@ def misfits(rule: Rule) -> tuple[Misfit, ...]:
         A line for each term of its hidden weights' texts that does not fit; the nearest text is SDSP's of the membrane,
         with a threshold theta.
     """
-    found: dict[tuple[str, str], Misfit] = {}
-    for text in rule.plasticity:
-        if text.parameter != "w" or text.role != "hidden":
-            continue
-        for product in rule.equation(text).products:
-            problems = [one for factor in (*product.pre, *product.post, *product.weight) for one in _of(rule, factor)]
-            waits = Name("S_pre") in product.pre
-            if not waits and (product.pre or product.post):
-                problems.append((product.show(), "a weight is moved when its presynaptic neuron spikes"))
-            for term, why in problems:
-                found[text.phase, term] = Misfit(text.role, text.phase, term, why, NEAREST)
-    return tuple(found.values())
+    return misfits_of(rule, _problems, NEAREST)
+
+
+def _problems(rule: Rule, product: Product) -> list[tuple[str, str]]:
+    """What of one product the chip cannot say."""
+    problems = [one for factor in (*product.pre, *product.post, *product.weight) for one in _of(rule, factor)]
+    waits = Name("S_pre") in product.pre
+    if not waits and (product.pre or product.post):
+        problems.append((product.show(), "a weight is moved when its presynaptic neuron spikes"))
+    return problems
 
 
 def _of(rule: Rule, factor: Expression) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hardware_models.engine import misfits_of
 from neurorules.contracts.device_hooks import Misfit
+from neurorules.language.equations import Product
 from neurorules.language.expressions import Binary, Call, Expression, Name, Number, parse, show
 from neurorules.language.neuron_trace import SPIKES
 from neurorules.language.rules import Rule
@@ -30,18 +32,16 @@ def misfits(rule: Rule) -> tuple[Misfit, ...]:
         A line for each term of its hidden weights' texts that does not fit; the nearest text is e-prop's, as the chip
         computes it.
     """
-    unfit: dict[tuple[str, str], Misfit] = {}
-    for text in rule.plasticity:
-        if text.parameter != "w" or text.role != "hidden":
-            continue
-        for product in rule.equation(text).products:
-            problems = [one for factor in (*product.pre, *product.post, *product.weight) for one in _of(rule, factor)]
-            pre = [factor for factor in product.pre if not isinstance(factor, Number)]
-            if not problems and len(pre) != 1:
-                problems.append((product.show(), "a product reads one presynaptic trace, no more and no less"))
-            for term, why in problems:
-                unfit[text.phase, term] = Misfit(text.role, text.phase, term, why, NEAREST)
-    return tuple(unfit.values())
+    return misfits_of(rule, _problems, NEAREST)
+
+
+def _problems(rule: Rule, product: Product) -> list[tuple[str, str]]:
+    """What of one product the chip cannot say."""
+    problems = [one for factor in (*product.pre, *product.post, *product.weight) for one in _of(rule, factor)]
+    pre = [factor for factor in product.pre if not isinstance(factor, Number)]
+    if not problems and len(pre) != 1:
+        problems.append((product.show(), "a product reads one presynaptic trace, no more and no less"))
+    return problems
 
 
 def _of(rule: Rule, factor: Expression) -> Iterator[tuple[str, str]]:

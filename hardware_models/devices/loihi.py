@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from hardware_models.account import Accountant, Figure, Figures
 from hardware_models.chip import generator_in, generator_of, room_of
-from hardware_models.engine import Rules, check_fit
+from hardware_models.engine import LearningEngine, Rules
 from hardware_models.loihi.fit import misfits
 from hardware_models.loihi.neuron import HIGHEST_THRESHOLD, on_loihi
 from hardware_models.loihi.synapse import SignMode, Synapse
@@ -48,7 +49,7 @@ ON_GRID = 1e-3
 
 @ranged("device 'loihi'")
 @dataclass(frozen=True)
-class Loihi(Accountant):
+class Loihi(LearningEngine, Accountant):
     """stored = grain * code * 2^exponent / units; a layer's threshold is `units`, its neurons are `loihi.cuba_lif`.
 
     Args:
@@ -76,6 +77,8 @@ class Loihi(Accountant):
     neurons: Literal["integer", "float"] = "integer"
     rules: Rules = "any"
     chip: Whole | None = None
+    engine: ClassVar[str] = "loihi"
+    unfit: ClassVar[Callable[[Rule], tuple[Misfit, ...]]] = staticmethod(misfits)
     figures: ClassVar[Figures] = FIGURES
     unpublished: ClassVar[str] = "the figure of a weight's change holds its memory"
     widths: ClassVar[Widths] = Widths(weight=9 / 8, state=3.0, trace=7 / 8, accumulator=2.0)
@@ -199,28 +202,6 @@ class Loihi(Accountant):
         synapse, grain = self.synapse, self._grain(state, name)
         whole = nearest(w.double() / grain).to(torch.int64) * synapse.grain
         return Codes(whole, grain / synapse.grain, synapse.lowest, synapse.highest)
-
-    def misfits(self, rule: Rule) -> tuple[Misfit, ...]:
-        """What of a rule does not fit the chip's learning engine.
-
-        Args:
-            rule: as a user names it.
-
-        Returns:
-            A line for each term of its texts for hidden weights.
-        """
-        return misfits(rule)
-
-    def check_rule(self, rule: Rule) -> None:
-        """Refuse a rule that the chip's engine cannot say, with rules=engine.
-
-        Args:
-            rule: as a user names it.
-
-        Raises:
-            UserError: the first term that does not fit, and the nearest text that does.
-        """
-        check_fit("loihi", self.rules, rule, misfits(rule))
 
     def energy_pJ(self, spikes: float, synops: float) -> float:
         """Energy of a sample's synaptic operations and spikes; neurons, learning and leakage are left out.

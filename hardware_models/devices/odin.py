@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hardware_models.account import Figure, Figures
 from hardware_models.chip import room_of
-from hardware_models.engine import Rules, check_fit
+from hardware_models.engine import LearningEngine, Rules
 from hardware_models.grid import Grid
 from hardware_models.grid_chip import GridChip
 from hardware_models.odin import on_odin
@@ -33,7 +33,7 @@ FIGURES: Figures = {
 
 @ranged("device 'odin'")
 @dataclass(frozen=True)
-class Odin(GridChip):
+class Odin(LearningEngine, GridChip):
     """stored = sign * code / units, code in 0..7; a layer's threshold is `units`; neurons are `hardware_models.odin`.
 
     A change moves a weight by one step at most, with probability min(|dw| / step, 1), as the chip's plasticity moves it
@@ -60,6 +60,8 @@ class Odin(GridChip):
     neurons: Literal["integer", "float"] = "integer"
     rules: Rules = "any"
     chip: Whole | None = None
+    engine: ClassVar[str] = "odin"
+    unfit: ClassVar[Callable[[Rule], tuple[Misfit, ...]]] = staticmethod(misfits)
     seed_offset: ClassVar[int] = 10_000_019
     most_steps: ClassVar[float] = 1.0
     constraints: ClassVar[Mapping[str, str]] = {"one sign of a presynaptic neuron": "signs=synapse"}
@@ -101,28 +103,6 @@ class Odin(GridChip):
             UserError: a neuron that ODIN does not have.
         """
         return neuron if self.neurons == "float" else on_odin(layer, neuron, float(state[f"{layer}/units"]))
-
-    def misfits(self, rule: Rule) -> tuple[Misfit, ...]:
-        """What of a rule does not fit the chip's own plasticity.
-
-        Args:
-            rule: as a user names it.
-
-        Returns:
-            A line for each term of its texts for hidden weights.
-        """
-        return misfits(rule)
-
-    def check_rule(self, rule: Rule) -> None:
-        """Refuse a rule that the chip's engine cannot say, with rules=engine.
-
-        Args:
-            rule: as a user names it.
-
-        Raises:
-            UserError: the first term that does not fit, and the nearest text that does.
-        """
-        check_fit("odin", self.rules, rule, misfits(rule))
 
     def energy_pJ(self, spikes: float, synops: float) -> float:
         """Energy of a sample's synaptic operations; neurons, learning and leakage are left out.

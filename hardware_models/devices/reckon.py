@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from hardware_models.account import Figure, Figures
 from hardware_models.chip import room_of
-from hardware_models.engine import Rules, check_fit
+from hardware_models.engine import LearningEngine, Rules
 from hardware_models.grid import Grid
 from hardware_models.grid_chip import GridChip
 from hardware_models.reckon_fit import misfits
@@ -35,7 +36,7 @@ SHOWN = (-1.0, -2 / 3, 0.0, 2 / 3, 1.0)
 
 @ranged("device 'reckon'")
 @dataclass(frozen=True)
-class Reckon(GridChip):
+class Reckon(LearningEngine, GridChip):
     """stored = step * code, code in -128..127; a change moves it by one at most, with probability min(|dw| / step, 1).
 
     The chip's pseudo-derivative is a table of five numbers, chosen by four comparisons of the membrane. So rules and
@@ -63,6 +64,8 @@ class Reckon(GridChip):
     headroom: Positive = 4.0
     rules: Rules = "any"
     chip: Whole | None = None
+    engine: ClassVar[str] = "reckon"
+    unfit: ClassVar[Callable[[Rule], tuple[Misfit, ...]]] = staticmethod(misfits)
     seed_offset: ClassVar[int] = 11_000_027
     most_steps: ClassVar[float] = 1.0
     figures: ClassVar[Figures] = FIGURES
@@ -101,28 +104,6 @@ class Reckon(GridChip):
         segments = torch.bucketize(v.double(), cuts, right=True)  # a membrane at a cut lies in the segment above
         shown = self.threshold + self.width * torch.tensor(SHOWN, dtype=torch.float64, device=v.device)
         return shown[segments].to(v.dtype)
-
-    def misfits(self, rule: Rule) -> tuple[Misfit, ...]:
-        """What of a rule does not fit the chip's e-prop.
-
-        Args:
-            rule: as a user names it.
-
-        Returns:
-            A line for each term of its texts for hidden weights.
-        """
-        return misfits(rule)
-
-    def check_rule(self, rule: Rule) -> None:
-        """Refuse a rule that the chip's engine cannot say, with rules=engine.
-
-        Args:
-            rule: as a user names it.
-
-        Raises:
-            UserError: the first term that does not fit, and the nearest text that does.
-        """
-        check_fit("reckon", self.rules, rule, misfits(rule))
 
     def energy_pJ(self, spikes: float, synops: float) -> float:
         """Energy of a sample's synaptic operations, learning and leakage left out.
