@@ -99,7 +99,7 @@ def account(sample: SampleWork, figures: Figures, unpublished: str, widths: Widt
 
 
 def changes(work: Work) -> float:
-    """How many times a weight of a connection is changed in a sample.
+    """The number of times that a weight of a connection is changed in a sample.
 
     Args:
         work: of the connection, which learns from each sample by itself.

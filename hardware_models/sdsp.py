@@ -35,7 +35,7 @@ Calcium = Annotated[int, Range(f"[0, {HIGHEST_CALCIUM}]")]
 
 
 class Flags(NamedTuple):
-    """What a postsynaptic neuron says to all its synapses, bool and of the population's shape.
+    """The two flags that a postsynaptic neuron shows to all its synapses, bool and of the population's shape.
 
     Args:
         up: a presynaptic spike makes the weight larger.
@@ -66,7 +66,7 @@ class Sdsp:
     theta_3: Calcium = 7
 
     def flags(self, v: Tensor, calcium: Tensor, enabled: bool = True) -> Flags:
-        """Which way a presynaptic spike moves the weights of a neuron.
+        """Say in which direction a presynaptic spike moves the weights of a neuron.
 
         Args:
             v: membranes after the reset, whole numbers in 0..255.

@@ -50,7 +50,7 @@ def saturated(x: Tensor) -> Tensor:
 
 
 def decay(x: Tensor, dash: int) -> Tensor:
-    """What one step takes away: x >> dash, rounded down, or the sign of x where that is 0.
+    """The number that one step takes away: x >> dash, rounded down, or the sign of x where that is 0.
 
     Args:
         x: whole numbers, int64.
@@ -99,7 +99,7 @@ class XyloLif(Population):
 
     @property
     def admit(self) -> float:  # type: ignore[override]
-        """What arrives is decayed in its own step."""
+        """The share of an arriving current that its own step keeps."""
         return self.current_decay
 
     def step(self, before: Registers, arriving: Tensor) -> tuple[Tensor, Tensor, Registers]:

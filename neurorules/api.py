@@ -41,7 +41,7 @@ def train(
     log: str | None = None,
     **settings: Any,
 ) -> Result:
-    """Train one network.
+    """Train one network with a learning rule on a data set.
 
     Args:
         rule: learning rule with options.

@@ -42,7 +42,8 @@ STANDS_IN = {"pre": Name("x1_pre"), "post": Name("y1_post")}
 
 
 def misfits(rule: Rule) -> tuple[Misfit, ...]:
-    """What of a rule does not fit, term by term. Biases and the read-out, which learn beside the chip, are left out.
+    """Name the terms of a rule that do not fit, one by one. Biases and the read-out, which learn beside the chip, are
+    left out.
 
     Args:
         rule: with texts for the weights of hidden layers; those of the read-out where it has none.
@@ -79,7 +80,7 @@ def _past(factor: Expression) -> bool:
 
 
 def _registers(products: tuple[Product, ...], rule: Rule, side: str) -> list[str]:
-    """What takes a register of one side, in the order of the text."""
+    """The names that take a register of one side, in the order of the text."""
     names = [name for p in products for factor in (*p.pre, *p.post) for name in names_in(factor)]
     traces = {f"{name}_{side}" for name in rule.declared_traces}
     kept = [name for name in names if name in traces or (side == "post" and name == THIRD_FACTOR)]
@@ -87,7 +88,7 @@ def _registers(products: tuple[Product, ...], rule: Rule, side: str) -> list[str
 
 
 def _of_factor(rule: Rule, factor: Expression) -> Iterator[tuple[str, str]]:
-    """What of one factor the engine cannot read."""
+    """Say which part of one factor the engine cannot read."""
     match factor:
         case Number():
             return

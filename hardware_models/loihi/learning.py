@@ -100,12 +100,12 @@ class TraceRegister:
 
     @property
     def decay(self) -> float:
-        """What a step leaves, exp(-1/tau)."""
+        """The share of the trace that one step leaves, exp(-1/tau)."""
         return math.exp(-1 / self.tau)
 
 
 class EngineState(NamedTuple):
-    """What the learning engine keeps from one epoch to the next.
+    """The state of the learning engine between two epochs.
 
     Args:
         w: weights, (O, I).
@@ -241,7 +241,7 @@ class LearningEngine:
     def _read(
         self, name: str | None, spike: Spike, at: Tensor, state: EngineState, x: dict[str, Tensor], y: dict[str, Tensor]
     ) -> Tensor:
-        """What a factor reads at the time of its spike, (O, I) or what broadcasts to it."""
+        """The values that a factor reads at the time of its spike, (O, I) or what broadcasts to it."""
         if name is None:
             return state.w.new_zeros(())
         if name == "w":

@@ -22,7 +22,7 @@ COPIES = sys.platform != "win32"
 
 
 class Printed(NamedTuple):
-    """What a function printed in a copy of the process.
+    """The output that a function printed in a copy of the process.
 
     Args:
         whole: whether it came to its end.

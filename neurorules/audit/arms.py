@@ -26,7 +26,7 @@ Gradients = Mapping[str, np.ndarray]
 
 
 class Read(NamedTuple):
-    """What the trials of one arm asked for.
+    """The changes that the trials of one arm ask for.
 
     Args:
         first: gradients of the disturbed trial.

@@ -15,7 +15,7 @@ ALONE = {"label": "label", "other_samples": "other samples", "later_steps": "lat
 
 
 class Matrix(NamedTuple):
-    """What the updates of one rule depend on.
+    """The dependences of one rule's updates, as a matrix.
 
     Args:
         rule: its text.

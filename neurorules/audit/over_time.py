@@ -51,7 +51,7 @@ Entry = dict[str, Any]
 
 
 class OverTime(NamedTuple):
-    """What a disturbed trial and the trials after it show of an update's dependences.
+    """The dependences through time that a disturbed trial and the trials after it show.
 
     Args:
         at_once: entries of the disturbed trial, of the kinds weights, optimiser and averages.

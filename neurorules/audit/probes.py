@@ -142,7 +142,7 @@ class Parts(Quiet):
 
 
 def _first(activity: Activity, steps: int) -> Activity:
-    """What a layer did in the first steps of a trial."""
+    """The activity of a layer in the first steps of a trial."""
     if steps >= activity.steps:
         return activity
 

@@ -63,7 +63,7 @@ class Rig:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one trial asks for.
+    """The changes and other results of one trial.
 
     Args:
         gradients: by parameter, summed over all phases.
@@ -154,7 +154,7 @@ def silent(rig: Rig) -> list[str]:
 
 
 def samples(steps: int, rows: int, seed: int) -> tuple[Series, Int64[Tensor, " B"]]:
-    """Draw random samples.
+    """Draw random input spikes and class labels for a batch of an audit.
 
     Args:
         steps: T.

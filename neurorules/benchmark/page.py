@@ -135,7 +135,7 @@ def _difference(cell: Mapping[str, Any] | None) -> str:
 
 
 def _refusals(content: Mapping[str, Any]) -> Iterator[str]:
-    """What has no number, with the whole reason; nothing where every cell has one."""
+    """List the cells without a number, with the whole reason; nothing where every cell has one."""
     lines = [
         f"- {cell['rule']} on {cell['task']}: {cell['refusal']}"
         for cell in content["cells"]
@@ -161,6 +161,6 @@ def _sources(content: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _markdown(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
+    """Write a table in Markdown."""
     lines = [titles, ["---"] * len(titles), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

@@ -91,7 +91,7 @@ def plan_of(rule: Rule) -> Plan:
 
 
 def check_fixed(setting: str, asked: Any, only: Any, why: str) -> None:
-    """Whether a setting is left open, or at the only value that it has here.
+    """Refuse a setting that is neither left open nor at the only value that it has here.
 
     Args:
         setting: its name.

@@ -16,7 +16,7 @@ from neurorules.language.errors import UserError
 
 @dataclass
 class Position:
-    """How far a training run has come.
+    """The progress of a training run.
 
     Args:
         epoch: number of finished epochs.

@@ -202,7 +202,7 @@ def watched_of(circuit: Circuit, variables: Sequence[str], layers: Collection[st
 
 
 def _watching(circuit: Circuit, watched: list[Watched]) -> Circuit:
-    """The same circuit, which also records the watched variables."""
+    """Give the circuit with monitors of the watched variables added."""
     own = {one.units.name: one.variables.values() for one in watched}
     units = tuple(
         replace(u, watch=tuple(dict.fromkeys(v for v in own[u.name] if v)), spikes="" in own[u.name])
@@ -216,7 +216,7 @@ def _watching(circuit: Circuit, watched: list[Watched]) -> Circuit:
 def _read(
     machine: Machine, watched: list[Watched], shape: tuple[int, int], dt_ms: float
 ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """What the last run recorded, by population, as arrays (T, samples, N); `shape` is (samples, T)."""
+    """Read what the last run recorded, by population, as arrays (T, samples, N); `shape` is (samples, T)."""
     many = shape[0] * shape[1]
     for one in watched:
         size, arrays = one.units.size, {}

@@ -123,7 +123,7 @@ def _reading(circuit: Circuit) -> tuple[str, ...]:
 
 
 def _results(circuit: Circuit) -> dict[str, str]:
-    """What a run keeps, by the names of a network's parameters, as `Stream.parameters` gives it."""
+    """The arrays that a run keeps, by the names of a network's parameters, as `Stream.parameters` gives it."""
     sizes = {units.name: units.size for units in circuit.units}
     results = {}
     for part, variable in circuit.state():

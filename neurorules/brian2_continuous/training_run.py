@@ -31,7 +31,7 @@ from neurorules.torch_path.training.training_run import CHECKPOINT_SECONDS, Goes
 
 
 class Presented(NamedTuple):
-    """What is presented in one epoch.
+    """The samples of one epoch, in the order in which they are presented.
 
     Args:
         chosen: indices of the training samples in the order in which they are learned, (N,).

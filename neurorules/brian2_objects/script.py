@@ -45,7 +45,7 @@ class Rounds:
 
 @dataclass(frozen=True)
 class Script:
-    """What a script consists of.
+    """A Brian2 script, in its parts.
 
     Args:
         about: what the model is, in paragraphs.

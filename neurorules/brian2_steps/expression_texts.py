@@ -21,7 +21,7 @@ LATE = "_late"
 
 @dataclass(frozen=True)
 class Place:
-    """Where a text acts: the synapses of one connection, or the neurons of one layer.
+    """The place where a text acts: the synapses of one connection, or the neurons of one layer.
 
     Args:
         surrogate: psi of the postsynaptic neuron; None for psi = 1.

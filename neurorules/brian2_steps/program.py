@@ -55,7 +55,7 @@ def find_cpp_compiler() -> str | None:
 
 @dataclass
 class Program:
-    """A compiled model.
+    """A compiled program of Brian2's standalone mode.
 
     Args:
         folder: folder of the cache that holds the program.
@@ -74,7 +74,7 @@ class Program:
         self._given.mkdir()
 
     def run(self, values: Mapping[str, float | np.ndarray]) -> None:
-        """Run the program.
+        """Run the program on given numbers.
 
         Args:
             values: initial values of variables, by "part.variable", and of tables, by "NAME_table.values": a scalar or
@@ -123,7 +123,9 @@ class Program:
         return values
 
     def _size(self, file: Mapping[str, Any], count: int) -> int:
-        """How many numbers the file of a variable must have; `count`, those it has, where the project does not say."""
+        """The number of values that the file of a variable must have; `count`, those it has, where the project does not
+        say.
+        """
         if "rows" in file:
             return int(self.read(file["rows"])[0]) * int(file["width"])
         return int(file.get("size", count))
@@ -232,7 +234,9 @@ RULE = f"include makefile\n{HEADER}.gch: {HEADER}\n\t$(CXX) $(CXXFLAGS) -x c++-h
 
 
 def _compile(project: Path) -> None:
-    """Compile what Brian2 wrote. It is not left to Brian2, which does not pass on what a compiler says that fails."""
+    """Compile the C++ project that Brian2 wrote. It is not left to Brian2, which does not pass on what a compiler says
+    that fails.
+    """
     (project / HEADER).write_text(SHARED, encoding="utf-8")
     (project / "shared.mk").write_text(RULE, encoding="utf-8")
     (project / "make.deps").touch()  # Nothing is compiled twice, so that nobody asks what depends on what.

@@ -192,7 +192,7 @@ def _outcome(case: Case, built: Built, prefix: str) -> Outcome:
 
 
 def _lasting(case: Case, built: Built, prefix: str) -> dict[str, np.ndarray]:
-    """Where traces that live across trials begin the next one."""
+    """The values from which traces that live across trials begin the next one."""
     found: dict[str, np.ndarray] = {}
     populations = {population.name: population for population in built.text.populations}
     for layer in case.network.layers:

@@ -13,7 +13,7 @@ from neurorules.commands.settings import Json
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `audit` to the command line."""
     app.command("audit")(audit)
 
 

@@ -1,4 +1,4 @@
-"""`neurorules benchmark`."""
+"""The command `neurorules benchmark`, which trains rules on a suite of tasks and writes their scores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WIDEST = 100
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `benchmark` to the command line."""
     app.command("benchmark")(benchmark)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `causal-distance` to the command line."""
     app.command("causal-distance")(causal_distance)
 
 

@@ -1,4 +1,4 @@
-"""`neurorules compare`."""
+"""The command `neurorules compare`, which trains several rules on the same network and data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from neurorules.language.config import TrainConfig
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `compare` to the command line."""
     app.command("compare")(compare)
 
 

@@ -31,7 +31,7 @@ Complete = Callable[[str], list[str]]
 
 
 def parts(kind: str, *more: str) -> Complete:
-    """What completes the name of a part, or the last one of several with commas between them.
+    """Make a completion for the name of a part, or the last one of several with commas between them.
 
     Args:
         kind: of `PARTS`.
@@ -52,7 +52,7 @@ def parts(kind: str, *more: str) -> Complete:
 
 
 def words(known: Sequence[str]) -> Complete:
-    """What completes one of a few words."""
+    """Make a completion for one of a few words."""
 
     def complete(incomplete: str) -> list[str]:
         return _begun(known, incomplete)

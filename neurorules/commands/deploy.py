@@ -13,7 +13,7 @@ from neurorules.commands.settings import DataDir, Json, RunData
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `deploy` to the command line."""
     app.command("deploy")(deploy)
 
 

@@ -12,7 +12,7 @@ from neurorules.commands.settings import DataDir, Json
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `doctor` to the command line."""
     app.command("doctor")(doctor)
 
 

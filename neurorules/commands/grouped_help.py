@@ -30,7 +30,7 @@ class GroupedCommand(TyperCommand):
 
 
 class GroupedCommands(TyperGroup):
-    """Commands under their subjects."""
+    """The group of all commands, whose help lists them under their subjects."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options, then the commands.

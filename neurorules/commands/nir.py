@@ -16,7 +16,7 @@ RESETS = ("refuse", "metadata")
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `nir` to the command line."""
     app.command("nir")(nir)
 
 
@@ -78,7 +78,7 @@ def nir(
 
 
 def _show(told: dict[str, Any]) -> None:
-    """Print what a file holds."""
+    """Print the nodes of a NIR file and the network they become."""
     step = "counted in steps" if told["step_s"] is None else f"steps of {told['step_s']:g} s ({told['step_from']})"
     print(f"{told['file']}: {len(told['nodes'])} nodes, {len(told['edges'])} edges")
     print(f"time: {step}, constants in {told['unit']} ({told['unit_from']}), method {told['method']}")

@@ -1,4 +1,4 @@
-"""`neurorules report`."""
+"""The command `neurorules report`, which writes a comparison's page again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from neurorules.commands.settings import Comparison, Json
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `report` to the command line."""
     app.command("report")(report)
 
 

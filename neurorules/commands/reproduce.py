@@ -1,4 +1,4 @@
-"""`neurorules reproduce`."""
+"""The command `neurorules reproduce`, which trains the rows of a paper's tables and compares the numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from neurorules.commands.settings import DataDir, Force, Json, Resume
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `reproduce` to the command line."""
     app.command("reproduce")(reproduce)
 
 

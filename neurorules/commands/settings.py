@@ -105,7 +105,7 @@ def _option(setting: Setting) -> inspect.Parameter:
 
 
 def _completion(setting: Setting) -> Complete | None:
-    """What completes the value of a setting: the name of a part, or one of the words that it may be."""
+    """The completion for the value of a setting: the name of a part, or one of the words that it may be."""
     if setting.name in NAME_PARTS:
         return parts(NAME_PARTS[setting.name])
     choices = [kind for kind in (setting.kind, *get_args(setting.kind)) if get_origin(kind) is Literal]

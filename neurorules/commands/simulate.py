@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `simulate` to the command line."""
     app.command("simulate")(simulate)
 
 

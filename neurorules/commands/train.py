@@ -1,4 +1,4 @@
-"""`neurorules train`."""
+"""The command `neurorules train`, which trains one network with one rule."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `train` to the command line."""
     app.command("train")(train)
 
 

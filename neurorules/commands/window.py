@@ -18,7 +18,7 @@ MOST = 10_000
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `window` to the command line."""
     app.command("window")(window)
 
 

@@ -112,7 +112,7 @@ def _can_shuffle(row: TrainConfig) -> bool:
 
 
 def control_of(run: Mapping[str, Any]) -> str:
-    """Which control a run is, from its settings: shallow or shuffled, and "" where it is none."""
+    """Name the control that a run is, from its settings: shallow or shuffled, and "" where it is none."""
     if run.get("targets", "own") == "shuffled":
         return "shuffled"
     return "shallow" if is_shallow(run["rule"]) else ""

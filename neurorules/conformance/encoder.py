@@ -26,7 +26,7 @@ STEPS, SAMPLES, SENSOR, LENGTH_US = 7, 8, (2, 6, 5), 100_000
 
 
 def images(seed: int, count: int = SAMPLES) -> np.ndarray:
-    """Draw grey images.
+    """Draw grey images of random pixels from a seed.
 
     Args:
         seed: seed of the draws.
@@ -103,7 +103,7 @@ def encoded(encoder: Encoder, samples: Samples, seed: int = 0, steps: int = STEP
 
 
 def same(one: Series, other: Series) -> bool:
-    """Compare two drives.
+    """Compare two drives of a network for equality.
 
     Args:
         one, other: the drives.

@@ -44,7 +44,7 @@ class Connection(ABC):
 
     @abstractmethod
     def weight_shape(self, pre: Shape) -> Shape:
-        """Shape of the weights."""
+        """The shape of the connection's weights."""
 
     @abstractmethod
     def initial(self, pre: Shape, generator: torch.Generator, scale: float) -> Float[Tensor, "*weights"]:
@@ -110,7 +110,7 @@ class Connection(ABC):
     def carry(
         self, w: Float[Tensor, "*weights"], post: Float[Tensor, "R *post"], pre: Float[Tensor, "R *pre"]
     ) -> Float[Tensor, "R *pre"]:
-        """The same as `transpose`, for connections whose way back depends on the presynaptic activity.
+        """Carry errors back as `transpose` does, for connections whose way back depends on the presynaptic activity.
 
         Args:
             w: the forward weights, or others of their shape.

@@ -24,7 +24,7 @@ State = dict[str, Any]
 
 
 class Place(NamedTuple):
-    """Where and when something is observed.
+    """The place and the time at which something is observed.
 
     Args:
         phase: of the trial, such as "input".
@@ -99,7 +99,7 @@ class InTime(Protocol):
     """A device that changes by itself while time passes, as by drift, or that draws anew in every trial."""
 
     def on_time(self, state: State, steps: int) -> State:
-        """Let time pass.
+        """Change the chip's state by time that passes, as drift does.
 
         Args:
             state: of the chip.
@@ -197,7 +197,7 @@ class FitsRules(Protocol):
     """A device with a learning engine of its own, which says what fits it."""
 
     def misfits(self, rule: Rule) -> tuple[Misfit, ...]:
-        """What of a rule's texts does not fit the engine.
+        """Name the terms of a rule's texts that do not fit the engine.
 
         Args:
             rule: as a user names it.

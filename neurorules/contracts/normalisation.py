@@ -70,7 +70,7 @@ class Normalisation(ABC):
     def forward(
         self, statistics: CurrentStatistics, current: Float[Tensor, "R *shape"], training: bool
     ) -> tuple[Float[Tensor, "R *shape"], Float[Tensor, "*statistics"]]:
-        """Normalise a current.
+        """Normalise a current by its statistics.
 
         Args:
             statistics: running averages of the current.

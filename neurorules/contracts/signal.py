@@ -30,7 +30,7 @@ SignalState = dict[str, Any]
 
 
 class ThirdFactor(NamedTuple):
-    """What a signal answers for one layer.
+    """A signal's answer for one layer.
 
     Args:
         m: by phase, the third factor: values (T, B, *shape), or (B, *shape) where it is the same at every step.
@@ -149,7 +149,7 @@ class Signal(ABC):
         self, phase: str, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape, sample: Series,
         output_error: Float[Tensor, "*lead C"] | None, labels: Shaped[Tensor, "B *targets"] | None,
     ) -> PhaseDrive:  # fmt: skip
-        """What drives a phase other than "input".
+        """Make the drive of a phase other than "input".
 
         Args:
             phase: its name.

@@ -62,7 +62,7 @@ class Transform(ABC):
     def tangent(
         self, rows: Float[Tensor, "R *pre"], mask: Float[Tensor, "B *pre"] | None, change: Float[Tensor, "R *pre"]
     ) -> Float[Tensor, "R *post"]:
-        """What a small change of the activity becomes behind the transform: its derivative in that direction.
+        """The derivative of the transform in the direction of a small change of the activity.
 
         Args:
             rows: the activity that goes forward, (R, *pre).

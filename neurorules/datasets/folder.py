@@ -49,7 +49,7 @@ class PictureFolder:
     test: Annotated[float, Range("(0, 1)")] | None = None
 
     def load(self, data_dir: Path | None = None) -> DataSet:
-        """Read all pictures. A relative path that does not exist is looked for in `data_dir`.
+        """Read all pictures of the folder. A relative path that does not exist is looked for in `data_dir`.
 
         Raises:
             UserError: there is no such folder, no picture in it, or one that is damaged or of another size.

@@ -21,7 +21,7 @@ AFTER = re.compile(r"(?P<pool>[pa])(?P<side>\d{1,9})|d(?P<dropout>0?\.\d+|0)")
 
 @dataclass(frozen=True)
 class AfterSpec:
-    """What happens to spikes on their way to the next layer: pooling by, or dropout with probability, `amount`."""
+    """The change of spikes on their way to the next layer: pooling by, or dropout with probability, `amount`."""
 
     kind: Literal["max", "average", "dropout"]
     amount: float
@@ -29,7 +29,7 @@ class AfterSpec:
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """One hidden population.
+    """One hidden population of a network as its text describes it.
 
     Args:
         size: neurons (dense) or maps (convolution), >= 1.

@@ -86,7 +86,7 @@ WHOLE = ("by_layer", *PIPELINED)
 
 
 def check_numbers(settings: Mapping[str, Any]) -> None:
-    """Whether the numbers among the settings by name lie in their ranges; None is left out.
+    """Refuse a setting whose number lies outside its range; None is left out.
 
     Raises:
         UserError: one does not.

@@ -24,7 +24,7 @@ class MissingExtra(UserError):
 
 
 class OwnRankError(UserError):
-    """What only one rank of several can tell, so that its line is shown whichever rank it is."""
+    """An error that only one rank of several can tell, so that its line is shown whichever rank it is."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

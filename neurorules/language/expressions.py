@@ -38,7 +38,7 @@ OPERATORS: Mapping[type[ast.operator], str] = {
 
 @dataclass(frozen=True)
 class Number:
-    """A literal."""
+    """A number that stands in an expression."""
 
     value: float
 
@@ -85,7 +85,7 @@ def is_readable(name: str, reserved: Collection[str] = ()) -> bool:
 
 
 def parse(text: str) -> Expression:
-    """Parse one rule text.
+    """Parse one text of a rule into an expression.
 
     Raises:
         UserError: not an expression, or it uses syntax or a function that rules do not have.

@@ -27,7 +27,7 @@ _modules: dict[Path, tuple[str, ModuleType]] = {}
 
 @dataclass(frozen=True)
 class Offer:
-    """What a file offers, as its text says: nothing is run.
+    """The entries that a file offers, as its text says: nothing is run.
 
     Args:
         kinds: of its entries; a file that cannot be read counts as a rule, so that naming it says why.
@@ -64,7 +64,7 @@ def digest_of(path: Path | str) -> str:
 
 
 def offer_of(path: Path) -> Offer:
-    """What a file offers, by its text; where that does not say what ENTRY is, the file is run."""
+    """Tell what a file offers by its text; where that does not say what ENTRY is, the file is run."""
     try:
         offer = _offer(path.read_bytes())
     except OSError:
@@ -118,7 +118,7 @@ def _names_of(node: ast.stmt) -> set[str]:
 
 
 def _kind_of(node: ast.FunctionDef | ast.ClassDef) -> str | None:
-    """What a function returns or a class is, by the last word of its annotation or its bases."""
+    """The kind of what a function returns or a class is, by the last word of its annotation or its bases."""
     said = [node.returns] if isinstance(node, ast.FunctionDef) else node.bases
     words = {re.sub(r"\[.*", "", ast.unparse(one)).strip("'\"").rpartition(".")[2] for one in said if one is not None}
     return next((kind for kind, name in KINDS.items() if name in words), None)
@@ -189,7 +189,7 @@ def _check_entry(path: Path, module: ModuleType, offer: Offer) -> None:
 
 
 def entry_of(path: Path, kind: str) -> Callable[..., Any]:
-    """What makes the entry of one kind in a file: its ENTRY, or the signal that a rule's file brings.
+    """The function that makes the entry of one kind in a file: its ENTRY, or the signal that a rule's file brings.
 
     Args:
         path: of the file.

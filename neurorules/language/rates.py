@@ -32,7 +32,7 @@ def cosine() -> RateSchedule:
 
 
 def constant() -> RateSchedule:
-    """Stays at 1."""
+    """Keeps the learning rate at its start value, a factor of 1."""
     return lambda epoch, epochs: 1.0
 
 

@@ -100,11 +100,11 @@ class Registry:
         return any(folder.resolve() == path.resolve().parent for folder in folders)
 
     def names(self) -> list[str]:
-        """All entry names."""
+        """The names of all entries, built-in and plugged in."""
         return sorted(self.modules)
 
     def factory(self, name: str) -> Callable[..., Any]:
-        """What makes an entry, such as the `ENTRY` of its module (see `module` for errors)."""
+        """The function that makes an entry, such as the `ENTRY` of its module (see `module` for errors)."""
         place = self.place(name)
         return entry_of(Path(place), self.kind) if is_path(place) else importlib.import_module(place).ENTRY
 

@@ -87,7 +87,7 @@ class Plasticity:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a rule comes from, and how this implementation deviates.
+    """The sources of a rule, and how this implementation deviates.
 
     Args:
         authors: initials and family names, separated by commas; "et al." stands for those left out.
@@ -124,7 +124,7 @@ DELTA_RULE = (
 
 @dataclass(frozen=True)
 class Rule:
-    """A learning rule.
+    """A learning rule: its texts, its learning signal and its sources.
 
     Args:
         name: as on the command line.
@@ -198,7 +198,7 @@ class Rule:
 
     @property
     def declarations(self) -> tuple[str, ...]:
-        """What its texts read beside the neurons' own variables, a line each."""
+        """The names that its texts read beside the neurons' own variables, a line each."""
         lines = [f"{name} = {value:g}" for name, value in self.constants.items()]
         lines += [f"{trace.show()}, of every neuron" for trace in self.traces]
         for e in self.eligibilities:
@@ -273,7 +273,7 @@ class Rule:
 
     @property
     def reads(self) -> frozenset[str]:
-        """Every name its texts read."""
+        """All names that the rule's texts read."""
         return frozenset().union(*(self.equation(p).reads for p in self.plasticity))
 
     @property

@@ -76,7 +76,7 @@ def in_one_line(error: Exception) -> str:
 
 
 def parsed(text: str) -> tuple[str, str, dict[str, str]] | None:
-    """Take `module:function:key=value` apart.
+    """Take the text `module:function:key=value` apart.
 
     Args:
         text: as the user wrote it.

@@ -46,7 +46,7 @@ KIND, NUMBERS = "is", "numbers"
 
 
 def words_of(network: Network) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Describe a network.
+    """Describe a network in words and numbers.
 
     Args:
         network: of parts that `PARTS` names.
@@ -77,7 +77,7 @@ def _words(value: Any, place: str, numbers: dict[str, Tensor]) -> Any:
 
 
 def network_of(words: Mapping[str, Any], numbers: Mapping[str, Tensor]) -> Network:
-    """Read a description.
+    """Build the network that a description stands for.
 
     Args:
         words, numbers: as `words_of` gave them.
@@ -112,7 +112,7 @@ def _part(words: Any, numbers: Mapping[str, Tensor]) -> Any:
 
 
 def digest_of(words: Mapping[str, Any], numbers: Mapping[str, Tensor], others: object = None) -> str:
-    """Tell descriptions apart.
+    """Hash a description, so that two can be told apart.
 
     Args:
         words, numbers: as `words_of` gave them.

@@ -58,7 +58,7 @@ def _first_state(model: Model, generator: torch.Generator) -> tuple[Parameters, 
 
 
 def place(learned: Learned, device: torch.device, dtype: torch.dtype) -> Learned:
-    """What is learned, on a device and in a precision.
+    """Put everything that is learned on a device, in a precision.
 
     Args:
         learned: parameters and state; not modified.

@@ -41,7 +41,7 @@ def kind_of(model: Model, layer: Layer) -> Kind:
 
 
 def _of_product(group: Group, model: Model, layer: Layer, reads_m: bool) -> Kind:
-    """What one product remembers; with a reset, the eligibility of a membrane is each synapse's own."""
+    """The state that one product has to keep; with a reset, the eligibility of a membrane is each synapse's own."""
     if group.lingering is not None or (group.eligible and layer.neuron.spiking):
         return "eligibility"
     late = reads_m and _known(model, layer) != "step"
@@ -55,7 +55,7 @@ def _of_product(group: Group, model: Model, layer: Layer, reads_m: bool) -> Kind
 
 
 def _known(model: Model, layer: Layer) -> str:
-    """When the third factor of a step is there; that of the read-out is the output error."""
+    """Say when the third factor of a step is there; that of the read-out is the output error."""
     if layer.role == "readout" or model.signal is None:
         return "step" if model.errs_each_step else "trial"
     return model.third_factor_known

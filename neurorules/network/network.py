@@ -49,7 +49,7 @@ class Network:
 
     @property
     def hidden(self) -> tuple[Layer, ...]:
-        """All layers but the read-out."""
+        """The layers below the read-out, which learn from the signal."""
         return self.layers[:-1]
 
     @property
@@ -95,13 +95,13 @@ class Network:
         return parameters
 
     def bound(self, parameters: Parameters) -> Network:
-        """The same network, whose neurons run with their own parameters."""
+        """Give this network with neurons that run with their own parameters."""
         if not any(layer.neuron.learns for layer in self.layers):
             return self
         return replace(self, layers=tuple(_bound(layer, parameters) for layer in self.layers))
 
     def on(self, device: torch.device, dtype: torch.dtype) -> Network:
-        """The same network, with the numbers that its neurons hold on a device.
+        """Give this network with the numbers of its neurons on a device.
 
         Args:
             device: where they shall stand.

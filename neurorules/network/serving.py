@@ -84,7 +84,7 @@ def check_task(rule: Rule, signal: Signal | None, task: Task, last_steps: int | 
 
 
 def _lacks_steps(rule: Rule, signal: Signal | None) -> str | None:
-    """What is missing for an output error at each step, as a sentence; None where nothing is."""
+    """Say in a sentence what is missing for an output error at each step; None where nothing is."""
     if signal is not None and not signal.steps_apart:
         return "its learning signal takes one error for a trial, and none for each step"
     if {rule.error_phase, rule.score_phase} != {"input"} or any(phase.applies for phase in rule.phases):

@@ -52,7 +52,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Paper:
-    """A paper's tables.
+    """The tables of a paper, with their source.
 
     Args:
         title: the line above the tables.

@@ -37,7 +37,7 @@ def adaptive(alpha: float, rho: float, adaptation: float) -> tuple[str, tuple[El
 
 
 class TwoTraces(NamedTuple):
-    """What a rule with a causal and a non-causal trace of each synapse declares.
+    """The declarations of a rule with a causal and a non-causal trace of each synapse.
 
     Args:
         text: of the weights.

@@ -131,7 +131,7 @@ def costs_of(
     deployed: Learner, exact: dict[str, Tensor], hardware: str | None, with_all: float,
     accuracy_of: Callable[[Learner], float], programmed: Callable[[str], Learner],
 ) -> list[Constraint]:  # fmt: skip
-    """What each constraint costs, the dearest first.
+    """Measure what each constraint costs, and sort the dearest first.
 
     Args:
         deployed: on the device; it stays as it is.

@@ -141,7 +141,7 @@ def copied(cases: Mapping[str, Case], step_ms: float = STEP_MS) -> dict[str, Cas
 
 
 def changes_of(learner: Learner) -> dict[str, Change]:
-    """How a learner's optimiser changes each parameter that is not frozen."""
+    """Say how a learner's optimiser changes each parameter that is not frozen."""
     store = learner.store
     return {
         name: Change(

@@ -75,7 +75,7 @@ def check_samples(samples: int, present: int) -> None:
 
 
 class Shown(NamedTuple):
-    """What came of a comparison.
+    """The result of a comparison, for a reader.
 
     Args:
         told: samples, spikes_compared, spikes_equal, first_difference and model, as `simulate_run` returns them.

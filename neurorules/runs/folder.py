@@ -64,7 +64,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path, config: Mapping[str, Any], force: bool = False) -> RunFolder:
-        """Begin a new run.
+        """Create the folder of a new run.
 
         Args:
             path: the folder, which is created where it is missing.

@@ -76,7 +76,7 @@ class Reward(Signal):
 
 
 def lingering(reward: Float[Tensor, "T B"], decay: float) -> Float[Tensor, "T B"]:
-    """What rewards leave: d[t] = decay d[t-1] + reward[t].
+    """A trace of rewards: d[t] = decay d[t-1] + reward[t].
 
     Args:
         reward: of each step and sample.

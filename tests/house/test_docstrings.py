@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from typing import NamedTuple
 from sources import Function, Source, sources
 
 MOST_LINES = 30
+FEWEST_WORDS = 5
 COMMANDS = "neurorules/commands/"
 
 
@@ -71,6 +73,33 @@ def test_no_docstring_is_longer_than_a_reader_wants() -> None:
         if (count := len((ast.get_docstring(node) or "").split("\n"))) > MOST_LINES
     ]
     assert not long, long
+
+
+@cache
+def summaries() -> list[tuple[str, ast.ClassDef | Function, str]]:
+    """The place of every class and function, private ones too, and the first sentence of its docstring."""
+    rows = []
+    for source in sources():
+        for node in ast.walk(source.tree):
+            if isinstance(node, Function | ast.ClassDef) and (text := ast.get_docstring(node)):
+                sentence = re.split(r"(?<=\.)\s", " ".join(text.partition("\n\n")[0].split()))[0]
+                rows.append((f"{source.name}:{node.lineno} {node.name}: {sentence}", node, sentence))
+    return rows
+
+
+def test_every_docstring_begins_with_a_sentence_of_a_few_words() -> None:
+    fragments = [place for place, _, sentence in summaries() if len(sentence.split()) < FEWEST_WORDS]
+    assert not fragments, fragments
+
+
+def test_docstrings_name_a_thing_or_an_act_before_they_explain_it() -> None:
+    questions = [
+        place
+        for place, node, sentence in summaries()
+        if sentence.startswith(("What ", "How ", "The same "))
+        or (isinstance(node, ast.ClassDef) and sentence.startswith(("Where ", "When ", "Whether ", "Which ", "Who ")))
+    ]
+    assert not questions, questions
 
 
 @cache

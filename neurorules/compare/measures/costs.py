@@ -70,7 +70,9 @@ def _summed(model: Model) -> tuple[str, ...]:
 
 
 def _sent(model: Model, neurons: int, times: int) -> int:
-    """How many numbers reach hidden layers from outside for the sake of learning; phases of their own are left out."""
+    """Count the numbers that reach hidden layers from outside for the sake of learning; phases of their own are left
+    out.
+    """
     needs = frozenset() if model.signal is None else model.signal.needs
     layers, classes = len(model.network.hidden), model.network.classes
     if "above" in needs:
@@ -81,7 +83,9 @@ def _sent(model: Model, neurons: int, times: int) -> int:
 
 
 def _read(model: Model, times: int) -> float:
-    """How many weights only learning reads: those above, backwards; fixed ones; a layer's own read-out, both ways."""
+    """Count the weights that only learning reads: those above, backwards; fixed ones; a layer's own read-out, both
+    ways.
+    """
     needs = frozenset() if model.signal is None else model.signal.needs
     network, classes = model.network, model.network.classes
     neurons = sum(prod(layer.shape) for layer in network.hidden)

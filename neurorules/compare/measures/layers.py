@@ -26,7 +26,7 @@ SATURATED = 0.95
 
 
 class Look(NamedTuple):
-    """What a probe shows of one layer.
+    """The measures that a probe takes of one layer.
 
     Args:
         measures: by name.
@@ -62,7 +62,7 @@ def look_at(learner: Learner, learned: Learned, probe: Probe) -> dict[str, Look]
 
 
 def weight_change(network: Network, before: Mapping[str, Tensor], now: Mapping[str, Tensor]) -> dict[str, float | None]:
-    """How far the weights of each layer moved: |w - w_before| / |w_before|.
+    """Measure how far the weights of each layer moved: |w - w_before| / |w_before|.
 
     Args:
         network: names the weights of each layer.

@@ -19,7 +19,7 @@ LAYER_KEYS = ("firing_rate", "dead", "saturated", "weight_change", "cka", "probe
 
 
 class Finished(NamedTuple):
-    """A finished run.
+    """One run of a comparison that has finished, with its folder.
 
     Args:
         run: its result, as `compare.json` holds it.

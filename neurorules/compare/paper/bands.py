@@ -37,7 +37,7 @@ def summaries(comparison: Comparison, rows: Sequence[Row], along: str, measure: 
 
 
 def _overlap(comparison: Comparison, rule: str) -> float:
-    """What the intervals of a rule's folds are widened by; 0 for seeds."""
+    """The factor by which the intervals of a rule's folds are widened; 0 for seeds."""
     own = [run for run in comparison.runs if run["rule"] == rule and run.get("data") is not None]
     return overlap_of(own[0]) if own else 0.0
 

@@ -104,7 +104,7 @@ def _contents(
 
 
 def _picture(picture: Picture, format_: str) -> bytes:
-    """A chart in a format."""
+    """Draw a chart in an image format."""
     import vl_convert
 
     if format_ == "svg":

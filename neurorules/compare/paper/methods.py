@@ -21,7 +21,7 @@ class Code(NamedTuple):
 
 
 class Cite(NamedTuple):
-    """A reference, by its key."""
+    """A reference in a sentence, given by its BibTeX key."""
 
     key: str
 
@@ -90,7 +90,7 @@ def as_markdown(sentences: Iterable[Parts]) -> str:
 
 
 def as_latex(sentences: Iterable[Parts]) -> str:
-    """The paragraph in LaTeX."""
+    """Write the methods paragraph in LaTeX."""
     return _joined(sentences, escaped, lambda text: rf"\texttt{{{escaped(text)}}}", lambda key: rf"\cite{{{key}}}")
 
 
@@ -110,7 +110,7 @@ def _joined(
 
 
 def _what(comparison: Comparison, references: References) -> Parts:
-    """Which rules were trained on which data, which rows are controls, and by which versions."""
+    """The sentences on which rules were trained on which data, which rows are controls, and by which versions."""
     rules = [row for row in comparison.rules if not is_control(row)]
     controls = [row for row in comparison.rules if is_control(row)]
     data = _data(comparison)
@@ -124,7 +124,7 @@ def _what(comparison: Comparison, references: References) -> Parts:
 
 
 def _task_of(comparison: Comparison) -> Task:
-    """What the targets of a comparison are; classes where it does not say."""
+    """The task of a comparison's targets; classes where it does not say."""
     return next((run["task"] for run in comparison.runs if run.get("task")), "classes")
 
 
@@ -213,7 +213,7 @@ def _rates(comparison: Comparison) -> Parts:
 
 
 def _samples(comparison: Comparison) -> Parts:
-    """How many samples were learned from, held out for validation and tested."""
+    """The sentences on how many samples were learned from, held out for validation and tested."""
     counts = []
     for name, part in SAMPLES.items():
         values = sorted({run[name] for run in comparison.runs if run.get(name) is not None})
@@ -225,7 +225,7 @@ def _samples(comparison: Comparison) -> Parts:
 
 
 def _statistics(comparison: Comparison) -> Parts:
-    """How often each row was trained, and how intervals and differences are made."""
+    """The sentences on how often each row was trained, and how intervals and differences are made."""
     seeds = sorted({run["seed"] for run in comparison.runs if run.get("seed") is not None})
     if not seeds:
         return []
@@ -244,7 +244,7 @@ def _statistics(comparison: Comparison) -> Parts:
 
 
 def _made(comparison: Comparison) -> Parts:
-    """The command and the machine."""
+    """The sentence that names the command and the machine of a comparison."""
     machine = [f"{name} {value}" for name, value in comparison.machine.items() if value is not None]
     parts: list[Part] = []
     parts += ["The comparison was made by ", Code(comparison.command)] if comparison.command else []

@@ -136,7 +136,7 @@ def _is_unseen(layer: Spec) -> bool:
 
 
 def _legends(spec: Any) -> Any:
-    """The same with a legend for each scale of rules; on the page chips take its place."""
+    """Give the chart with a legend for each scale of rules; on the page chips take its place."""
     if isinstance(spec, list):
         return [_legends(part) for part in spec]
     if not isinstance(spec, dict):

@@ -92,7 +92,7 @@ class Comparison:
         return next((str(run.get("plain_rule") or name) for run in self.runs if run["rule"] == name), name)
 
     def fact(self, name: str) -> Row | None:
-        """What the audit measured of a rule; None where it was not audited."""
+        """The locality that the audit measured of a rule; None where it was not audited."""
         audited = self.audited_as(name)
         return next((row for row in self.facts if row["rule"] == audited), None)
 
@@ -110,7 +110,7 @@ def comparison_in(folder: Path) -> dict[str, Any]:
 
 
 def read(found: Mapping[str, Any]) -> Comparison:
-    """Read a comparison.
+    """Read a comparison from the content of its JSON file.
 
     Args:
         found: the content of `compare.json`.

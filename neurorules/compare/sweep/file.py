@@ -32,7 +32,7 @@ RANGE = '"1e-4..1e-1:log"'
 
 @dataclass(frozen=True)
 class SweepFile:
-    """What the file of a sweep says.
+    """The content of a sweep's file.
 
     Args:
         train: the training of each trial, before what is searched.
@@ -147,7 +147,7 @@ def _trials(content: Mapping[str, Any], way: Method, space: Space) -> int:
 
 
 def _space(config: TrainConfig, table: Mapping[str, Any], given: set[str]) -> Space:
-    """What is searched, of settings that [train] does not give."""
+    """The space that is searched, of settings that [train] does not give."""
     space: Space = {}
     for key, values in table.items():
         name = key.replace("-", "_")

@@ -88,7 +88,7 @@ def _refuse_modules(content: SweepFile) -> None:
 
 
 def states_of(one: Searched) -> dict[str, int]:
-    """How many trials ended how, by the word for it."""
+    """Count the trials by the word for how they ended."""
     states = [trial["state"] for trial in one.trials]
     return {state: states.count(state) for state in ("complete", "pruned", "refused")}
 

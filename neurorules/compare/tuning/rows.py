@@ -93,7 +93,7 @@ def check_row(row: Row, source: DataSet) -> None:
 
 
 def _check_one_of(beside: Sequence[Mapping[str, Any]], check: Callable[[Mapping[str, Any]], None]) -> None:
-    """Whether a check passes beside at least one of several settings.
+    """Refuse settings of which none passes a check.
 
     Raises:
         UserError: what the first of them raises, where it passes beside none.

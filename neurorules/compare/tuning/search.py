@@ -90,7 +90,7 @@ def tune(
 def chosen(
     searched: Sequence[Searched], config: TrainConfig, seeds: int, data_dir: Path | None = None
 ) -> dict[str, Any]:
-    """What a search chose.
+    """The settings that a search chose for each rule.
 
     Args:
         searched: the rules of which a trial was trained to the end, with all of their trials.

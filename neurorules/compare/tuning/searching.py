@@ -33,7 +33,7 @@ from neurorules.runs.progress import Bar, progress
 
 @dataclass(frozen=True)
 class Search:
-    """What is searched, and how.
+    """The task of a search: rules, trials and seeds, and the file it writes.
 
     Args:
         form: of its file.
@@ -138,7 +138,7 @@ def _with_a_trial(searched: Sequence[Searched]) -> list[Searched]:
 
 
 def _stopped(out: Path, form: Form, begun: bool, replaces: bool) -> str:
-    """What a user is told who stopped a search.
+    """The line that a user is told who stopped a search.
 
     Args:
         out: folder of the search.

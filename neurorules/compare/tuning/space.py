@@ -183,7 +183,8 @@ def _range(target: Target, text: str, where: str) -> Dimension:
 
 
 def space_of(row: TrainConfig, space: Space, frozen: bool) -> Space:
-    """What is searched for one row: settings that neither its own text nor an option for all rows gives already.
+    """The space that is searched for one row: settings that neither its own text nor an option for all rows gives
+    already.
 
     Args:
         row: its configuration before the search.

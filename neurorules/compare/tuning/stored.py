@@ -34,7 +34,7 @@ class Form(NamedTuple):
 
     @property
     def format(self) -> str:
-        """What the file says that it is."""
+        """The name of the file's format, which the file holds."""
         return f"neurorules-{self.command}"
 
 

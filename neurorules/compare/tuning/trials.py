@@ -23,7 +23,7 @@ STARTUP = 5
 
 
 class Outcome(NamedTuple):
-    """What came of a trial.
+    """The outcome of a trial.
 
     state: complete; pruned, where the first seed stopped early; or refused, where nothing could be trained.
     curves: for each seed the validation accuracy after each epoch, in 0..1, or its other figure.
@@ -37,7 +37,7 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True)
 class Floors:
-    """What a trial must have reached after each epoch for it to go on.
+    """The values that a trial must have reached after each epoch for it to go on.
 
     Source: the median stopping rule of Golovin et al. 2017 (https://doi.org/10.1145/3097983.3098043): a trial ends
     where its best figure so far is worse than the median, over the trials before, of the figures at the same epoch.
@@ -68,7 +68,7 @@ def attempt(
     row: TrainConfig, settings: Mapping[str, Any], seeds: int, place: DataPlace, floors: Floors = Floors(),
     parent: int | None = None,
 ) -> Outcome:  # fmt: skip
-    """Train one trial. Settings that cannot be had together are its outcome, and no error.
+    """Train one trial of a search. Settings that cannot be had together are its outcome, and no error.
 
     Args:
         row: the configuration that the search began with.
@@ -131,7 +131,7 @@ class Searched:
 
     @property
     def mean(self) -> str:
-        """The key of their mean."""
+        """The key of the mean figure over a trial's seeds."""
         return f"validation_{self.figure}"
 
     @property
@@ -156,7 +156,7 @@ class Searched:
 
     @property
     def floors(self) -> Floors:
-        """What the trials of this round must reach: the medians of the whole trials of all rounds before."""
+        """The values that the trials of this round must reach: the medians of the whole trials of all rounds before."""
         before = self.trials[: len(self.trials) // self.at_once * self.at_once]
         curves = [trial["curves"][0] for trial in before if trial["state"] == "complete"]
         if not self.prunes or len(curves) < STARTUP:

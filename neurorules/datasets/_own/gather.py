@@ -20,7 +20,7 @@ DEEPEST = 16
 
 
 class Gathered(NamedTuple):
-    """All of one part.
+    """All samples of one part, training or test, with their targets.
 
     Args:
         samples: (N, *sample), or recordings on the smallest sensor that holds them.
@@ -140,7 +140,7 @@ def class_names_of(part: Any) -> tuple[str, ...]:
 
 
 def described(part: Any) -> str:
-    """What a part was, in a few words, such as "a pair of a Tensor (300, 1, 8, 8) and a Tensor (300,)"."""
+    """Describe what a part was, in a few words, such as "a pair of a Tensor (300, 1, 8, 8) and a Tensor (300,)"."""
     if is_pair(part):
         return " and ".join(_named(one) for one in part)
     kinds = [f"{type(layer).__module__.partition('.')[0]}.{type(layer).__qualname__}" for layer in _layers(part)]

@@ -18,7 +18,7 @@ SIZES = 3
 
 @dataclass(frozen=True)
 class ModuleData:
-    """What a function returns, read as `data=` of `neurorules.train` is.
+    """The data that a user's function returns, read as `data=` of `neurorules.train` is.
 
     Args:
         text: `module:function` with options, as the user wrote it. `batch_first=true` and `sensor_size=34x34x2` are
@@ -35,7 +35,7 @@ class ModuleData:
 
     @classmethod
     def of_text(cls, text: str) -> ModuleData:
-        """Read `module:function:key=value`.
+        """Read a data set's text of the form `module:function:key=value`.
 
         Raises:
             UserError: it is written otherwise.

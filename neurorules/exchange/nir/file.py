@@ -21,7 +21,7 @@ STATED = ("type", "metadata")
 
 
 def package() -> Any:
-    """The package nir.
+    """Give the package nir, which is an extra.
 
     Raises:
         MissingExtra: it is not installed.

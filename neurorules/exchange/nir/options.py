@@ -27,7 +27,7 @@ begins."""
 @ranged("NIR graph")
 @dataclass(frozen=True, kw_only=True)
 class NirOptions:
-    """What a user says of a graph, where the graph does not.
+    """The settings that a user gives for a graph which leaves them open.
 
     Args:
         dt: seconds of a step, > 0; by default that of the graph's metadata, else 0.0001.
@@ -62,7 +62,7 @@ def is_nir(text: str) -> bool:
 
 
 def parsed(text: str) -> tuple[Path, NirOptions]:
-    """Take `net.nir:dt=0.001:unit=ms` apart.
+    """Take the text `net.nir:dt=0.001:unit=ms` apart.
 
     Args:
         text: for which `is_nir` is true.
@@ -79,7 +79,7 @@ def parsed(text: str) -> tuple[Path, NirOptions]:
 
 @dataclass(frozen=True)
 class Clock:
-    """How a graph's time runs.
+    """The clock of a graph: its step and its unit of time.
 
     Args:
         step: length of a step in the unit of the graph's time constants.

@@ -161,7 +161,7 @@ class _Task(NamedTuple):
 
 
 def _span(entries: int, targets: int, sources: int) -> int:
-    """How many chunks of sources hold enough of the average list."""
+    """The number of chunks of sources that hold enough of the average list."""
     in_chunk = entries * CHUNK
     return max(1, min(LENGTH // CHUNK, -(-REPAYING * targets * sources // max(in_chunk, 1))))
 

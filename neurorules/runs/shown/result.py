@@ -12,7 +12,7 @@ SHOWN = ("rule", "data", "net", "neuron", "steps", "epochs", "seed", "train_samp
 
 
 class Result(dict[str, Any]):
-    """What `result.json` holds, by name. In a notebook it shows a table and a small picture.
+    """The content of `result.json`, by name. In a notebook it shows a table and a small picture.
 
     Args:
         values: the result.

@@ -76,7 +76,7 @@ class Ranks:
         return [piece.view(tensor.shape) for piece, tensor in zip(pieces, tensors, strict=True)]
 
     def from_first(self, message: bytes | None) -> bytes:
-        """What the first rank says, on every rank.
+        """Give every rank the value of the first rank.
 
         Args:
             message: of the first rank; those of the others are not read.

@@ -143,7 +143,7 @@ def _part(
     label: int,
     samples: int,
 ) -> PhasePart | None:
-    """What the texts of one phase did at a synapse; None where they did nothing at its connection."""
+    """The part of one phase's texts in a synapse's change; None where they did nothing at its connection."""
     if synapse.entry.name not in view.activity.pre:
         return None
     texts = [text for text in model.texts_of(view.phase) if _holds(text, synapse)]
@@ -236,7 +236,9 @@ def _pre_text(group: Group) -> str:
 
 
 def _variables(view: LocalView, model: Model, synapse: Synapse, texts: list[Text]) -> Iterator[tuple[str, np.ndarray]]:
-    """What the texts read at the two neurons, spikes and membrane in any case, in the order of the picture."""
+    """Yield the variables that texts read at the two neurons, spikes and membrane in any case, in the order of the
+    picture.
+    """
     equations = [model.rule.equation(text.plasticity) for text in texts]
     equations += [own.eligibility(e.name) for own in equations for e in model.rule.eligibilities if e.name in own.reads]
     reads = {"S_pre", "S_post", "v_post"}.union(*(equation.reads for equation in equations))

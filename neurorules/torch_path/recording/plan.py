@@ -38,7 +38,7 @@ SNNTORCH = {"spk": "S", "mem": "v"}
 
 @dataclass(frozen=True)
 class RecordPlan:
-    """What is recorded, by kind.
+    """The variables that are recorded, by kind.
 
     Args:
         model: network, rule and signal.
@@ -71,7 +71,7 @@ class RecordPlan:
         return frozenset(name for name in declared if made_of_spikes(name, declared))
 
     def takes(self, layer: str) -> bool:
-        """Whether a population is recorded."""
+        """Whether the plan records the population of a layer."""
         return self.layers is None or layer in self.layers
 
     def takes_input(self, constant: bool) -> bool:

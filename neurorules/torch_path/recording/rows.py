@@ -30,7 +30,7 @@ Arrays = dict[str, dict[str, np.ndarray]]
 
 
 class Outcome(NamedTuple):
-    """What a batch brings about.
+    """The results of a batch that a recording keeps.
 
     Args:
         drive: (T, B, *input) or constant (B, *input).
@@ -123,7 +123,7 @@ def _traces(
 
 
 def _view(plan: RecordPlan, outcome: Outcome, index: int, row: int | None) -> LocalView:
-    """What the texts of a layer see, of all rows or of one."""
+    """The view that the texts of a layer have, of all rows or of one."""
     layer, rule = plan.model.network.layers[index], plan.model.rule
     activity, m = outcome.activity[index], outcome.m.get(layer.name)
     if row is not None:

@@ -216,7 +216,7 @@ class _Walk:
         return self._called(Placed(at, nn.Flatten()), [given]) if flat else self._refused(at)
 
     def _spikes(self, value: Value) -> Value:
-        """What a layer reads of a neuron that returns spikes and membrane together."""
+        """The value that a layer reads of a neuron that returns spikes and membrane together."""
         return Activity(value.source) if isinstance(value, Returned) else value
 
     def _refused(self, at: str) -> Value:

@@ -95,7 +95,7 @@ def check_plain(module: nn.Module, where: str) -> None:
 
 
 def check_module(root: nn.Module) -> None:
-    """Whether a net and the containers inside it do nothing beside their forward.
+    """Refuse a net that does something beside its forward, also in the containers inside it.
 
     Args:
         root: a Sequential, or a module with a forward of its own.

@@ -86,7 +86,7 @@ class Part:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a run may look at while it learns.
+    """The data that a run may look at while it learns.
 
     Args:
         source: the data set.
@@ -126,7 +126,9 @@ def settled_by_data(config: SettledConfig, source: DataSet) -> SettledConfig:
 
 
 def sizes_of(source: DataSet) -> dict[str, Any]:
-    """What a `Learner` is told of a data set, by keyword: shape of a sample, task, and number of classes or outputs."""
+    """The facts on a data set that a `Learner` takes, by keyword: shape of a sample, task, and number of classes or
+    outputs.
+    """
     name = "outputs" if source.task in OF_VALUES else "classes"
     return {"input_shape": source.shape, "task": source.task, name: source.classes}
 

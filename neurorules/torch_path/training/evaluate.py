@@ -21,7 +21,7 @@ ROWS = 500
 
 
 class Evaluation(NamedTuple):
-    """How a learner does on samples that it does not learn from.
+    """The figures of a learner on samples that it does not learn from.
 
     A synaptic operation is a spike that reaches a synapse; of neurons that do not spike, an output that is not 0.
 
@@ -108,7 +108,7 @@ def _sharing(learner: Learner, samples: int) -> Ranks | None:
 def _joined(
     ranks: Ranks, given: int, totals: list[float], sent: list[float], reached: list[Tensor | None]
 ) -> tuple[int, list[float], list[float], list[Tensor | None]]:
-    """What all ranks have counted together, in the same order."""
+    """Sum up what all ranks have counted, in the same order."""
     flags = [torch.zeros(0) if fired is None else fired for fired in reached]
     counts = torch.tensor([float(given), *totals, *sent], dtype=torch.float64)
     first, *rest = ranks.sums([counts, *(flag.cpu().double() for flag in flags)])

@@ -40,7 +40,7 @@ def brought_by(settings: LearnerSettings, own: Defaults) -> Imported:
 
 
 def drawn(settings: LearnerSettings, own: Defaults) -> Drawn:
-    """How weights are drawn that nothing brings.
+    """The kind of draw for weights that nothing brings.
 
     Args:
         settings: of the learner.

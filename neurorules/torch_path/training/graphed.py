@@ -78,7 +78,7 @@ class Static:
 
 
 class Recorded(NamedTuple):
-    """One recorded trial.
+    """One trial that a CUDA graph has recorded.
 
     Args:
         play: runs it again.
@@ -164,7 +164,7 @@ class Recorder:
         return trial
 
     def moved(self, played: Recorded, unless: Tensor) -> Learned:
-        """What is learned after a trial that has been played.
+        """Give everything learned after a trial that has been played.
 
         Args:
             played: the trial.

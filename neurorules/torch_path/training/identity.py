@@ -23,7 +23,7 @@ ABOUT = ("source", "defaults", "control", "signal")
 
 
 def identity(learner: Any) -> Tensor:
-    """What a learner is, as bytes (n,) uint8, so that it lies among tensors."""
+    """Write what a learner is as bytes (n,) uint8, so that it lies among tensors."""
     return torch.frombuffer(bytearray(json.dumps(_words(learner)).encode()), dtype=torch.uint8)
 
 

@@ -55,7 +55,7 @@ class LearnerSettings(LearningSettings, NetSettings):
 
     @property
     def of_model(self) -> tuple[str | None, str | None, Targets, Scores, Task, int | None]:
-        """What `network.model.build_model` takes beside network and rule, in order."""
+        """The arguments of `network.model.build_model` beside network and rule, in order."""
         return self.signal, self.dw, self.targets, self.scores, self.task, self.last_steps
 
     @property

@@ -42,7 +42,7 @@ Callbacks = Any
 
 @runtime_checkable
 class Learns(Protocol):
-    """What the loops ask of a `Learner`."""
+    """The part of a `Learner` that the loops use."""
 
     model: Model
     steps: int
@@ -50,7 +50,7 @@ class Learns(Protocol):
     encoder: Encoder | None
 
     def step(self, spikes: Spikes, labels: Labels, fraction: float = 1.0) -> dict[str, float]:
-        """Learn from one batch.
+        """Learn from one batch of samples.
 
         Args:
             spikes: of the batch.
@@ -181,7 +181,7 @@ def evaluate_loader(learner: Learns, loader: Loader, *, batch_first: bool | None
 
 
 def predict(learner: Learns, samples: Any, *, batch_first: bool | None = None) -> Tensor:
-    """What the network says of samples, without learning. They are read as `evaluate` reads them.
+    """Compute the network's predictions of samples, without learning. They are read as `evaluate` reads them.
 
     Args:
         learner: what is asked.
@@ -216,7 +216,7 @@ def predict(learner: Learns, samples: Any, *, batch_first: bool | None = None) -
 
 
 def reading_of(learner: Learns, batch_first: bool | None, batch_size: int) -> Reading:
-    """How samples are read for a learner.
+    """The way in which samples are read for a learner.
 
     Args:
         learner: what they are for.

@@ -98,7 +98,7 @@ def _some_of(values: Tensor) -> bytes:
 
 
 def of_whole_batch(model: Model, share: Share, before: Learned, trial: TrialResult, labels: Tensor) -> TrialResult:
-    """What a trial of the whole batch gives, from the trials of all shares: one sum over the ranks.
+    """Join the trials of all shares into a trial of the whole batch: one sum over the ranks.
 
     Args:
         model: that has run.

@@ -78,7 +78,8 @@ def result_of(
 
 
 def about_data(data: TrainingData) -> dict[str, Any]:
-    """What a run folder says of its data, so that its network can be built again and fed alike without them.
+    """The facts on its data that a run folder stores, so that its network can be built again and fed alike without
+    them.
 
     Args:
         data: of the run.

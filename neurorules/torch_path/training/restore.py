@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 class Restored(NamedTuple):
-    """A finished run.
+    """A finished run that has been loaded.
 
     Args:
         config: its configuration.
@@ -49,7 +49,7 @@ class Restored(NamedTuple):
 
 @own_session()
 def restore(run: Path, data_dir: DataPlace = None, **changed: Any) -> Restored:
-    """Load a finished run.
+    """Load a finished run from its folder.
 
     Args:
         run: its folder.

@@ -16,7 +16,7 @@ from neurorules.torch_path.update.optimiser import Earlier, Optimiser
 
 
 class Before(NamedTuple):
-    """What a store held.
+    """The parameters and the chip of a store as they were before a change.
 
     Args:
         earlier: copies of the parameters that were asked for.
@@ -119,7 +119,7 @@ class Store:
                 self.parameters[name].copy_(stored)
 
     def copy(self, names: Iterable[str]) -> Before:
-        """What there is, with copies of the parameters of these names and of what the optimiser keeps of them."""
+        """Copy the parameters of these names, and what the optimiser keeps of them."""
         return Before(self.optimiser.copy(names), self.hardware_state)
 
     def put_back(self, before: Before) -> None:

@@ -96,7 +96,7 @@ def train(
 
 @contextmanager
 def _told_where(run: Run) -> Iterator[None]:
-    """Where another rank is lost in the block, the message says where the checkpoint is, and how the run goes on."""
+    """Add to the error of a rank that is lost in the block where the checkpoint is, and how the run goes on."""
     try:
         yield
     except RankLost as lost:

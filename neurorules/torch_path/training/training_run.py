@@ -46,7 +46,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Position:
-    """Where a run is.
+    """The place of a run among its epochs and batches.
 
     Args:
         epoch, batch: to be learned next, from 0.

@@ -35,7 +35,7 @@ from neurorules.torch_path.update.plasticity import learn_layer
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What a trial computes. Nothing has been changed yet.
+    """The changes and scores that a trial computes. Nothing has been changed yet.
 
     Args:
         gradients: by parameter, minus the change that the texts ask for, averaged over samples.

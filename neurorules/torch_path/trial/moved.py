@@ -16,7 +16,7 @@ from neurorules.torch_path.update.local_view import Gathered
 
 
 def moved(teacher: Teacher, before: Learned) -> Learned:
-    """What is learned after a trial, apart from the parameters.
+    """Give everything that is learned after a trial, apart from the parameters.
 
     Args:
         teacher: has taught every layer of the trial.

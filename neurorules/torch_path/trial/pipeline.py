@@ -64,7 +64,7 @@ class Parcel:
     scores: Tensor | None = None
 
     def copy(self) -> Parcel:
-        """The same batch with records of its own; a stage that fails leaves this one as it was."""
+        """Copy the batch with records of its own; a stage that fails leaves this one as it was."""
         own = {
             phase: replace(
                 record,
@@ -81,7 +81,7 @@ class Parcel:
 
 
 class Stage(NamedTuple):
-    """What one layer's work on a batch gives.
+    """The result of one layer's work on a batch.
 
     Args:
         parcel: the batch as it goes on.
@@ -181,7 +181,7 @@ def _hand_over(trial: Trial, parcel: Parcel, index: int) -> None:
 
 
 def _light(activity: Activity) -> Activity:
-    """What layers above may read of a layer: its spikes and membranes."""
+    """The part of a layer's activity that layers above may read: its spikes and membranes."""
     return replace(activity, sources={}, pre={}, pre_mean={}, current=None, moments=None, summary=None)
 
 

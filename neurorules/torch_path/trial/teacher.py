@@ -105,7 +105,7 @@ class Teacher:
         return signal is not None and signal.instant and self.trial.model.network.layers[index].role == "hidden"
 
     def sent(self, index: int) -> Series | None:
-        """What the signal's own reverse circuit sends from a layer to those below; None where it has none."""
+        """The error that the signal's own reverse circuit sends from a layer to those below; None where it has none."""
         answer = self.answers.get(self.trial.model.network.layers[index].name)
         return None if answer is None else answer.sent
 

@@ -117,7 +117,7 @@ def over_window(view: LocalView, entry: Input, lingering: Lingering) -> Tensor:
 
 
 def _brought(view: LocalView, entry: Input, group: Group) -> Tensor:
-    """What a group of an eligibility brings to every synapse at each step, (T, B, O, I)."""
+    """The change that a group of an eligibility brings to every synapse at each step, (T, B, O, I)."""
     steps = view.activity.steps
     own = Series.of(post_value(view, group.post, lambda a: a), view.layer.shape).over_time(steps)[..., None]
     if group.lingering is None:

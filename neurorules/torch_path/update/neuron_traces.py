@@ -87,7 +87,7 @@ class Neurons:
         return Series(trace(self.view, key, self.brought(declared), declared.decay), False)
 
     def brought(self, declared: Trace) -> Series:
-        """What each step brings to a trace: the value of its text.
+        """The increment of a trace in each step: the value of its text.
 
         Args:
             declared: the trace.

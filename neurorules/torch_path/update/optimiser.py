@@ -139,7 +139,7 @@ class Optimiser:
         self.kept.update(earlier.kept)
 
     def keeps(self, names: Iterable[str]) -> dict[str, Tensor]:
-        """What `state` holds once the parameters of these names have changed: the names and shapes, no numbers."""
+        """The names and shapes that `state` holds once the parameters of these names have changed, without numbers."""
         chosen = set(names)
         kept: dict[str, dict[str, Tensor]] = {}
         for group in self.groups:
@@ -150,7 +150,9 @@ class Optimiser:
         return _flat(kept)
 
     def state(self) -> dict[str, Tensor]:
-        """What is kept of the parameters between updates, such as momenta and counts, by "<parameter>/<quantity>"."""
+        """The state that is kept of the parameters between updates, such as momenta and counts, by
+        "<parameter>/<quantity>".
+        """
         return _flat(self.kept)
 
     def load(self, state: Mapping[str, Tensor]) -> None:
@@ -164,7 +166,7 @@ class Optimiser:
 
 
 def update_of(kind: str) -> Update:
-    """What changes parameters of a kind.
+    """The function that changes parameters of a kind.
 
     Args:
         kind: name of the kind, with its options, such as "pid:kp=2".

@@ -31,8 +31,7 @@ class Output(NamedTuple):
     m: Tensor
 
     def spread(self, steps: int, start: int, stop: int) -> Output:
-        """The same for the steps of a window, divided by the steps of a trial, over which the value of a text is
-        summed.
+        """Divide the output of a window's steps by the steps of a trial, over which the value of a text is summed.
 
         Args:
             steps: of the trial, T.

@@ -27,7 +27,7 @@ class Gains(NamedTuple):
 
 @ranged("optimizer 'pid'")
 def pid_gains(*, kp: NonNegative = 1.0, ki: NonNegative = 0.1, kd: NonNegative = 0.1, keep: Fraction = 0.9) -> Gains:
-    """The options of `pid`.
+    """Read and check the options of the optimiser `pid`.
 
     Args:
         kp, ki, kd: gains, >= 0.

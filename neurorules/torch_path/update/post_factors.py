@@ -233,7 +233,7 @@ def _flat(value: float | Tensor) -> float | Tensor:
 
 
 def post_value(view: LocalView, expression: Expression, through_norm: Callable[[Tensor], Tensor]) -> Tensor:
-    """Evaluate a postsynaptic factor.
+    """Evaluate a postsynaptic factor over time.
 
     Args:
         view: what the texts see.

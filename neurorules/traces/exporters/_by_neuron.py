@@ -43,7 +43,7 @@ class Sizes(NamedTuple):
 
 
 def sizes(reader: TraceReader, layer: str) -> Sizes:
-    """How long the trains of a layer are: one pass over its spikes."""
+    """Count the spikes of each neuron of a layer, in one pass."""
     neurons = reader.header.neurons(layer)
     counts, plain = np.zeros(neurons, np.int64), True
     for block in event_blocks(reader, layer, BLOCK):

@@ -26,7 +26,7 @@ ROWS = 1 << 17
 
 @dataclass(frozen=True)
 class Csv:
-    """Write CSV."""
+    """Writes traces as CSV files."""
 
     def __call__(self, reader: TraceReader, out: Path) -> list[Path]:
         """Write the spikes of `reader` to the file `out`, and all else to files beside it."""

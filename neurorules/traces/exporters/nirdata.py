@@ -23,7 +23,7 @@ from neurorules.traces.writer import SPIKES
 
 @dataclass(frozen=True)
 class NirData:
-    """Write NIRData. Source: nir 1.0.8, `write_data`, whose layout this is, written block by block."""
+    """Writes traces as NIRData files. Source: nir 1.0.8, `write_data`, whose layout this is, written block by block."""
 
     def __call__(self, reader: TraceReader, out: Path) -> list[Path]:
         """Write all of `reader` to the file `out`."""

@@ -18,7 +18,7 @@ from neurorules.traces.store import TraceReader
 
 @dataclass(frozen=True)
 class Parquet:
-    """Write Parquet.
+    """Writes traces as Parquet files.
 
     Args:
         compression: of the columns.

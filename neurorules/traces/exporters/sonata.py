@@ -33,7 +33,7 @@ CHUNK = 1 << 16
 
 @dataclass(frozen=True)
 class Sonata:
-    """Write SONATA spikes and reports."""
+    """Writes spikes and reports in SONATA's format."""
 
     def __call__(self, reader: TraceReader, out: Path) -> list[Path]:
         """Write all of `reader` to the folder `out`."""

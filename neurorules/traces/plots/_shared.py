@@ -39,11 +39,11 @@ DPI, FINE = 160, 300  # of pictures that are made of dots; of the dots in those 
 
 
 class Picture(ABC):
-    """One kind of picture. Frozen: its fields are the user's options."""
+    """One kind of picture of a trace or a run. Frozen: its fields are the user's options."""
 
     @abstractmethod
     def figure(self, paths: Sequence[Path], samples: Sequence[int] | None) -> Figure:
-        """The picture of files.
+        """Draw the picture of files or folders.
 
         Args:
             paths: a trace file, or run folders.
@@ -76,7 +76,7 @@ class TracePicture(Picture):
 
 
 class RunPicture(Picture):
-    """A picture of run folders."""
+    """A picture that is drawn from run folders."""
 
     @abstractmethod
     def of_runs(self, runs: Mapping[str, RunFolder]) -> Figure:
@@ -103,7 +103,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 
 def one_run(runs: Mapping[str, RunFolder]) -> tuple[str, RunFolder]:
-    """The only run.
+    """Give the only run, for pictures that show one.
 
     Raises:
         UserError: there are several.
@@ -130,7 +130,7 @@ def weights_of(run: RunFolder) -> dict[str, np.ndarray]:
 
 
 def check_format(out: Path) -> None:
-    """Whether a picture can be saved under a name.
+    """Refuse a name under which a picture cannot be saved.
 
     Raises:
         UserError: another format than `FORMATS`, or a place that it may not be written to.
@@ -195,7 +195,7 @@ def time_axis(axis: Axes, steps: int, dt_ms: float | None, labelled: bool = True
 
 
 def dress(axis: Axes) -> Axes:
-    """No box, small numbers."""
+    """Leave two sides of an axis undrawn, and write its numbers small."""
     axis.spines[["top", "right"]].set_visible(False)
     axis.tick_params(labelsize=LABEL)
     return axis

@@ -65,7 +65,7 @@ def devices_section(comparison: Comparison, looks: Mapping[str, Look]) -> Sectio
 
 
 def _energies(comparison: Comparison, found: OnDevices, rules: list[str]) -> list[Table]:
-    """What running and learning take on the devices that say it; nothing where none does."""
+    """The tables of what running and learning take on the devices that say it; none where none does."""
     rows = {row["rule"]: row for row in comparison.rules}
     tables = []
     for key, title in ENERGIES.items():
