@@ -19,7 +19,7 @@ from neurorules.network.network import Parameters
 from neurorules.network.texts import Text
 from neurorules.torch_path.forward.run_layer import Activity, Carry
 from neurorules.torch_path.trial.probe import Again, Probe
-from neurorules.torch_path.update.local_view import Gathered, LocalView
+from neurorules.torch_path.update.local_view import ChangeSums, LocalView
 from neurorules.torch_path.update.plasticity import learn_layer
 
 
@@ -115,7 +115,7 @@ class Parts(Quiet):
     """
 
     until: int = 1
-    found: dict[str, Gathered] = field(default_factory=lambda: defaultdict(Gathered), init=False)
+    found: dict[str, ChangeSums] = field(default_factory=lambda: defaultdict(ChangeSums), init=False)
 
     def learns(self, view: LocalView, texts: tuple[Text, ...], statistics: Mapping[str, UpdateStatistics]) -> None:
         m = None if view.m is None else view.m.window(0, self.until)
@@ -134,9 +134,9 @@ class Parts(Quiet):
         """
         return {
             f"{name}.{parameter}": value
-            for name, gathered in self.found.items()
+            for name, sums in self.found.items()
             if phase is None or name == phase
-            for parameter, value in gathered.changes.items()
+            for parameter, value in sums.changes.items()
             if key_of(parameter).layer == layer
         }
 

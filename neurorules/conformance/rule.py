@@ -29,7 +29,7 @@ from neurorules.language.rules import Rule
 from neurorules.network.model import build_model
 from neurorules.rules import RULES
 from neurorules.torch_path.forward.run_layer import Carry
-from neurorules.torch_path.update.plasticity import Gathered, LocalView, learn_layer
+from neurorules.torch_path.update.plasticity import ChangeSums, LocalView, learn_layer
 
 SEEDS = 3
 """Number of seeds with which a rule and its control are trained."""
@@ -98,13 +98,13 @@ def changes_are_linear_in_the_third_factor(entry: Entry) -> None:
     phase = next(p.phase for p in model.rule.plasticity if p.role == "hidden")
 
     def changes(scale: float) -> dict[str, Tensor]:
-        gathered = Gathered()
+        sums = ChangeSums()
         view = LocalView(
             layer, phase, activity, Series(scale * m, True), learned.parameters, model.rule.constants,
             model.rule.declared_traces, Carry(), True,
         )  # fmt: skip
-        learn_layer(view, model.texts, {}, gathered)
-        return gathered.changes
+        learn_layer(view, model.texts, {}, sums)
+        return sums.changes
 
     one, three = changes(1.0), changes(3.0)
     moved = one.keys() == three.keys() and any(bool(value.any()) for value in one.values())

@@ -42,7 +42,7 @@ def kind_of(model: Model, layer: Layer) -> Kind:
 
 def _of_product(group: Group, model: Model, layer: Layer, reads_m: bool) -> Kind:
     """The state that one product has to keep; with a reset, the eligibility of a membrane is each synapse's own."""
-    if group.lingering is not None or (group.eligible and layer.neuron.spiking):
+    if group.eligibility is not None or (group.eligible and layer.neuron.spiking):
         return "eligibility"
     late = reads_m and _known(model, layer) != "step"
     post = set(_names(group.post)) - CONSTANT - ({"m_post"} if late else set())

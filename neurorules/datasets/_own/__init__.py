@@ -17,7 +17,7 @@ from neurorules.contracts.data_set import DataSet, Recordings
 from neurorules.contracts.target import OF_VALUES
 from neurorules.datasets._arrays import MOST_CHANNELS, Channels, image_set, sequence_set
 from neurorules.datasets._own.events import on_sensor
-from neurorules.datasets._own.gather import Gathered, class_names_of, described, gathered, sensor_of
+from neurorules.datasets._own.gather import PartSamples, class_names_of, described, part_samples, sensor_of
 from neurorules.datasets._targets import targets_of
 from neurorules.language.errors import UserError
 from neurorules.language.settings import Task
@@ -57,7 +57,7 @@ def own_data(
         UserError: something in it cannot be read, or does not fit the rest.
     """
     parts = dict(zip(PARTS, _two_parts(data), strict=True))
-    found = {part: gathered(given, PARTS[part], batch_first) for part, given in parts.items()}
+    found = {part: part_samples(given, PARTS[part], batch_first) for part, given in parts.items()}
     names, found = _numbered(found)
     if isinstance(found["train"].samples, Recordings) != isinstance(found["test"].samples, Recordings):
         raise UserError("the training data or the test data are events, and the others are not. Make them alike")
@@ -97,7 +97,7 @@ def _two_parts(data: Any) -> tuple[Any, Any]:
     )
 
 
-def _numbered(found: dict[str, Gathered]) -> tuple[tuple[str, ...], dict[str, Gathered]]:
+def _numbered(found: dict[str, PartSamples]) -> tuple[tuple[str, ...], dict[str, PartSamples]]:
     """Names of classes, and labels as numbers where they were names.
 
     Raises:
@@ -131,7 +131,7 @@ def _sensor(parts: dict[str, Any], sensor_size: SensorSize) -> tuple[int, int, i
     return polarities, height, width
 
 
-def _event_set(found: dict[str, Gathered], sensor: tuple[int, int, int] | None, task: Task | None) -> DataSet:
+def _event_set(found: dict[str, PartSamples], sensor: tuple[int, int, int] | None, task: Task | None) -> DataSet:
     read = {part: one.samples for part, one in found.items() if isinstance(one.samples, Recordings)}
     if sensor is None:
         sizes = zip(read["train"].sensor, read["test"].sensor, strict=True)
@@ -163,7 +163,7 @@ def _event_set(found: dict[str, Gathered], sensor: tuple[int, int, int] | None, 
     )
 
 
-def _array_set(found: dict[str, Gathered], task: Task | None) -> DataSet:
+def _array_set(found: dict[str, PartSamples], task: Task | None) -> DataSet:
     labels, where = _labels(found)
     samples = {part: one.samples for part, one in found.items() if isinstance(one.samples, np.ndarray)}
     arrays = {**labels, **{f"x_{part}": array for part, array in samples.items()}}
@@ -182,7 +182,7 @@ def _channels(shape: tuple[int, ...]) -> Channels:
     return "last" if len(shape) == 4 and shape[3] <= MOST_CHANNELS < shape[1] else "first"
 
 
-def _labels(found: dict[str, Gathered]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def _labels(found: dict[str, PartSamples]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Labels by the keys y_train and y_test, and how errors name samples and labels."""
     labels = {f"y_{part}": one.labels for part, one in found.items()}
     where = {f"x_{part}": PARTS[part] for part in found} | {f"y_{part}": f"{PARTS[part]}, the labels" for part in found}

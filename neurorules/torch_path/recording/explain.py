@@ -21,7 +21,7 @@ from neurorules.language.errors import UserError
 from neurorules.language.expressions import Name, calls_in, show
 from neurorules.language.vocabulary import ELIGIBILITY
 from neurorules.network.model import Model
-from neurorules.network.products import Group, Lingering, value_of
+from neurorules.network.products import DeclaredEligibility, Group, value_of
 from neurorules.network.texts import Text
 from neurorules.torch_path.forward.run_layer import Carry
 from neurorules.torch_path.recording.synapse import Synapse, find_synapse
@@ -32,7 +32,7 @@ from neurorules.torch_path.trial.probe import Probe
 from neurorules.torch_path.update.eligibility_by_synapse import decays, gated_scan
 from neurorules.torch_path.update.eligibility_forwards import eligibility_of
 from neurorules.torch_path.update.figures import predicted, scoring_of
-from neurorules.torch_path.update.local_view import Gathered, LocalView
+from neurorules.torch_path.update.local_view import ChangeSums, LocalView
 from neurorules.torch_path.update.post_factors import PostFactors, post_value
 from neurorules.torch_path.update.pre_factors import CENTRED_SPIKES, pre_value
 from neurorules.traces.explanation import Explanation, PhasePart, Term
@@ -149,7 +149,7 @@ def _part(
     texts = [text for text in model.texts_of(view.phase) if _holds(text, synapse)]
     if not texts:
         return None
-    factors = PostFactors(view, statistics, Gathered())
+    factors = PostFactors(view, statistics, ChangeSums())
     terms, own = [], torch.zeros(view.activity.steps, dtype=torch.float64)
     for text in texts:
         for number, group in enumerate(text.groups):
@@ -182,8 +182,8 @@ def _factors(
     """Post factor (T, B, *shape), pre factor (T, B, *pre), and their product at each pair of the weight, (T, B, P)."""
     steps = view.activity.steps
     post = factors.of_current(group, name, every=True).over_time(steps)
-    if group.lingering is not None:
-        return _lingering(view, synapse, group, post)
+    if group.eligibility is not None:
+        return _eligibility_of_pairs(view, synapse, group, post)
     centred = group.eligible and synapse.entry.name in view.activity.pre_mean
     spikes = view.activity.pre[synapse.entry.name]
     if group.eligible and not centred:
@@ -194,30 +194,32 @@ def _factors(
     return post, pre, post_pairs * pre_pairs
 
 
-def _lingering(view: LocalView, synapse: Synapse, group: Group, post: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _eligibility_of_pairs(
+    view: LocalView, synapse: Synapse, group: Group, post: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """As `_factors`, where the presynaptic factor is a declared eligibility: its trace at each pair over time."""
-    assert group.lingering is not None
+    assert group.eligibility is not None
     steps = view.activity.steps
     post_pairs, _ = synapse.pairs(post, view.activity.pre[synapse.entry.name].over_time(steps))
-    total = _at_pairs(view, synapse, group.lingering, group.late)
+    total = _at_pairs(view, synapse, group.eligibility, group.late)
     shape = (steps, total.shape[1], *synapse.entry.pre_shape)
     pre = total[:, :, synapse.own_pair or 0].reshape(steps, -1, *(1,) * len(synapse.entry.pre_shape)).expand(shape)
     return post, pre, post_pairs * total
 
 
-def _at_pairs(view: LocalView, synapse: Synapse, lingering: Lingering, late: bool) -> Tensor:
+def _at_pairs(view: LocalView, synapse: Synapse, eligibility: DeclaredEligibility, late: bool) -> Tensor:
     """A declared eligibility at each pair of the weight over time, (T, B, P)."""
     steps = view.activity.steps
     spikes = view.activity.pre[synapse.entry.name].over_time(steps)
     total = torch.zeros(())
-    for group in lingering.groups:
+    for group in eligibility.groups:
         own = Series.of(post_value(view, group.post, lambda a: a), view.layer.shape).over_time(steps)
-        pre = spikes if group.lingering is not None else pre_value(view, synapse.entry, group.pre).over_time(steps)
+        pre = spikes if group.eligibility is not None else pre_value(view, synapse.entry, group.pre).over_time(steps)
         ours, theirs = synapse.pairs(own, pre)
-        if group.lingering is not None:
-            theirs = _at_pairs(view, synapse, group.lingering, group.late)
+        if group.eligibility is not None:
+            theirs = _at_pairs(view, synapse, group.eligibility, group.late)
         total = total + ours * theirs
-    gate, _ = synapse.pairs(decays(view, lingering.decay), spikes)
+    gate, _ = synapse.pairs(decays(view, eligibility.decay), spikes)
     after = gated_scan(total, gate)
     return torch.cat([torch.zeros_like(after[:1]), after[:-1]]) if late else after
 
@@ -230,8 +232,8 @@ def _weight_factor(view: LocalView, synapse: Synapse, group: Group) -> float:
 
 
 def _pre_text(group: Group) -> str:
-    if group.lingering is not None:
-        return f"delay({group.lingering.name}, 1)" if group.late else group.lingering.name
+    if group.eligibility is not None:
+        return f"delay({group.eligibility.name}, 1)" if group.late else group.eligibility.name
     return ELIGIBILITY if group.eligible else "1" if group.pre is None else show(group.pre)
 
 

@@ -15,7 +15,7 @@ from neurorules.contracts.neuron import Gates
 from neurorules.contracts.series import Series
 from neurorules.network.layer import Input, Layer
 from neurorules.network.network import Parameters
-from neurorules.network.products import Lingering, lingerings_of
+from neurorules.network.products import DeclaredEligibility, eligibilities_of
 from neurorules.torch_path.forward.run_layer import Activity, Carry
 from neurorules.torch_path.recording.plan import INPUT, RecordPlan
 from neurorules.torch_path.update.eligibility_by_synapse import has_matrix, over_window
@@ -160,8 +160,8 @@ def _of_synapses(view: LocalView, plan: RecordPlan, entry: Input, variable: str)
             return _products(view, entry)
         case "dv_dw":
             return eligibility_over_time(view, entry)[:, 0]
-    lingering = _declared(plan, view.layer, variable)
-    return None if lingering is None else _lingering(view, entry, lingering)
+    eligibility = _declared(plan, view.layer, variable)
+    return None if eligibility is None else _eligibility_of_synapses(view, entry, eligibility)
 
 
 def _products(view: LocalView, entry: Input) -> Tensor | None:
@@ -174,17 +174,17 @@ def _products(view: LocalView, entry: Input) -> Tensor | None:
     return torch.stack(rows)
 
 
-def _declared(plan: RecordPlan, layer: Layer, name: str) -> Lingering | None:
+def _declared(plan: RecordPlan, layer: Layer, name: str) -> DeclaredEligibility | None:
     """A declared eligibility of a layer, where one of its texts reads it."""
     groups = (group for text in plan.model.texts if text.plasticity.role == layer.role for group in text.groups)
-    declared = (lingering for group in groups for lingering in lingerings_of(group))
-    return next((lingering for lingering in declared if lingering.name == name), None)
+    declared = (eligibility for group in groups for eligibility in eligibilities_of(group))
+    return next((eligibility for eligibility in declared if eligibility.name == name), None)
 
 
-def _lingering(view: LocalView, entry: Input, lingering: Lingering) -> Tensor | None:
+def _eligibility_of_synapses(view: LocalView, entry: Input, eligibility: DeclaredEligibility) -> Tensor | None:
     """A declared eligibility of a dense layer after each step, (T, O, I); None for a layer of maps."""
     weights = view.parameters[view.layer.weight_name(entry)]
-    return over_window(view, entry, lingering)[1:, 0] if has_matrix(view, entry, weights) else None
+    return over_window(view, entry, eligibility)[1:, 0] if has_matrix(view, entry, weights) else None
 
 
 def parameter_arrays(plan: RecordPlan, parameters: Parameters) -> dict[str, np.ndarray]:

@@ -18,7 +18,7 @@ from neurorules.network.network import build_network
 from neurorules.network.texts import Text
 from neurorules.torch_path.forward.run_layer import Activity, Carry
 from neurorules.torch_path.forward.step_by_step import run_steps
-from neurorules.torch_path.update.local_view import Gathered, LocalView
+from neurorules.torch_path.update.local_view import ChangeSums, LocalView
 from neurorules.torch_path.update.plasticity import learn_layer
 from neurorules.traces.window import Point
 
@@ -173,9 +173,9 @@ def changes(
     view = LocalView(
         layer, "input", activity, factor, weights, rule.constants, rule.declared_traces, Carry(), True
     )  # fmt: skip
-    gathered = Gathered()
-    learn_layer(view, texts, {}, gathered)
-    return gathered.changes[name].diagonal()
+    sums = ChangeSums()
+    learn_layer(view, texts, {}, sums)
+    return sums.changes[name].diagonal()
 
 
 def _third_factor(m: float | Tensor, post: Tensor) -> Series:
