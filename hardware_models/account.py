@@ -92,8 +92,8 @@ def account(sample: SampleWork, figures: Figures, unpublished: str, widths: Widt
     )  # fmt: skip
     terms = []
     for (part, name, event, figure), count in zip(TERMS, counts, strict=True):
-        known = figures.get(figure)
-        each, state, source = known or (None, "not published", unpublished)
+        own_figure = figures.get(figure)
+        each, state, source = own_figure or (None, "not published", unpublished)
         terms.append(Term(part, name, event, float(count), each, state, source))
     return Account(tuple(terms), own, moved_globally)
 

@@ -75,6 +75,6 @@ def _compared(rule: Rule, side: Expression) -> bool:
             return _compared(rule, argument)
         case Name(text):
             trace = rule.declared_traces.get(text.removesuffix("_post"))
-            kept = trace is not None and text.endswith("_post") and trace.expression == Name(SPIKES)
-            return text in ("v_post", "w") or text in rule.constants or kept
+            is_register = trace is not None and text.endswith("_post") and trace.expression == Name(SPIKES)
+            return text in ("v_post", "w") or text in rule.constants or is_register
     return False

@@ -52,12 +52,12 @@ def misfits(rule: Rule) -> tuple[Misfit, ...]:
         A line for each term that does not fit, with the nearest text that does; empty where all fit.
     """
     texts = [p for p in rule.plasticity if p.parameter == "w" and p.role == "hidden"]
-    found: list[Misfit] = []
+    terms: list[Misfit] = []
     for text in texts or [p for p in rule.plasticity if p.parameter == "w"]:
         problems = dict(_problems(rule, text))
         nearest = nearest_text(rule, text) if problems else text.text
-        found += [Misfit(text.role, text.phase, term, why, nearest) for term, why in problems.items()]
-    return tuple(found)
+        terms += [Misfit(text.role, text.phase, term, why, nearest) for term, why in problems.items()]
+    return tuple(terms)
 
 
 def _problems(rule: Rule, text: Plasticity) -> Iterator[tuple[str, str]]:
@@ -83,8 +83,8 @@ def _registers(products: tuple[Product, ...], rule: Rule, side: str) -> list[str
     """The names that take a register of one side, in the order of the text."""
     names = [name for p in products for factor in (*p.pre, *p.post) for name in names_in(factor)]
     traces = {f"{name}_{side}" for name in rule.declared_traces}
-    kept = [name for name in names if name in traces or (side == "post" and name == THIRD_FACTOR)]
-    return list(dict.fromkeys(kept))
+    registers = [name for name in names if name in traces or (side == "post" and name == THIRD_FACTOR)]
+    return list(dict.fromkeys(registers))
 
 
 def _of_factor(rule: Rule, factor: Expression) -> Iterator[tuple[str, str]]:

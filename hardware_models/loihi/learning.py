@@ -250,8 +250,8 @@ class LearningEngine:
         if spike[0] == name[0]:  # of the neuron that fires
             own = course.gather(0, at[None])[0]
             return own[None, :] if spike == "x0" else own[:, None]
-        seen = course[at]  # (n of the spike's side, n of the trace's)
-        return seen.T if spike == "x0" else seen
+        values = course[at]  # (n of the spike's side, n of the trace's)
+        return values.T if spike == "x0" else values
 
     def _clipped(self, value: Tensor, name: str | None) -> Tensor:
         if not self.integer:

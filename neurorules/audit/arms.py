@@ -83,7 +83,7 @@ def learner_of(settings: Settings, **how: Any) -> RecordingLearner:
     """
     return RecordingLearner(
         rule=settings.rule, input_shape=SHAPE, classes=CLASSES, steps=settings.time_steps(), seed=1, device="cpu",
-        precision="float64", **settings.settled(), **how,
+        precision="float64", **settings.complete(), **how,
     )  # fmt: skip
 
 

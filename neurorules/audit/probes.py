@@ -115,12 +115,12 @@ class Parts(Quiet):
     """
 
     until: int = 1
-    found: dict[str, ChangeSums] = field(default_factory=lambda: defaultdict(ChangeSums), init=False)
+    sums_of: dict[str, ChangeSums] = field(default_factory=lambda: defaultdict(ChangeSums), init=False)
 
     def learns(self, view: LocalView, texts: tuple[Text, ...], statistics: Mapping[str, UpdateStatistics]) -> None:
         m = None if view.m is None else view.m.window(0, self.until)
         first = replace(view, activity=_first(view.activity, self.until), m=m, carry=Carry(), traced={})
-        learn_layer(first, texts, statistics, self.found[view.phase])
+        learn_layer(first, texts, statistics, self.sums_of[view.phase])
 
     def of(self, layer: str, phase: str | None = None) -> dict[str, Tensor]:
         """The parts of one layer's changes.
@@ -134,7 +134,7 @@ class Parts(Quiet):
         """
         return {
             f"{name}.{parameter}": value
-            for name, sums in self.found.items()
+            for name, sums in self.sums_of.items()
             if phase is None or name == phase
             for parameter, value in sums.changes.items()
             if key_of(parameter).layer == layer

@@ -112,7 +112,7 @@ def rig_of(settings: Settings) -> Rig:
         UserError: the rule is unknown, it does not take the net, or a layer of the net is silent, so that no
             dependence would show.
     """
-    rule, parts = RULES.make(settings.rule), settings.settled()
+    rule, parts = RULES.make(settings.rule), settings.complete()
     net, init = parts.pop("net"), parts.pop("init")
     signal, dw, targets, scores = (parts.pop(name) for name in ("signal", "dw", "targets", "scores"))
     network = build_network(net, SHAPE, CLASSES, **parts)

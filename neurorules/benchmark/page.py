@@ -41,7 +41,7 @@ def page_of(content: Mapping[str, Any]) -> str:
         below += " *shuffled time*: the same samples, the time steps of each channel in a random order."
     parts = [
         f"# {content['title']}: the rules of neurorules side by side",
-        _made(content),
+        _origin(content),
         " ".join(content["notes"]),
         "## The tasks",
         _markdown(*_tasks(content)),
@@ -96,7 +96,7 @@ def _linked_map(content: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]
     return titles, [[*row[:-1], source] for row, source in zip(rows, linked, strict=True)]
 
 
-def _made(content: Mapping[str, Any]) -> str:
+def _origin(content: Mapping[str, Any]) -> str:
     machine = content["machine"]
     seeds = max((len(cell["seeds"]) for cell in content["cells"]), default=0)
     return (

@@ -112,8 +112,8 @@ class CircuitRun:
                         bar.advance(count, f"epoch {self.at.epoch + 1}, accuracy {accuracy:.3f}")
                     self._close_epoch()
                 except Diverged as error:
-                    kept = where_kept(self.folder)
-                    raise Diverged(f"epoch {self.at.epoch + 1}: {error}{kept and '.' + kept}") from None
+                    place = where_kept(self.folder)
+                    raise Diverged(f"epoch {self.at.epoch + 1}: {error}{place and '.' + place}") from None
 
     def _epoch(self, stop: StopFlag) -> Iterator[int]:
         """Learn one epoch; after each run of the circuit, yield the number of samples that it showed."""

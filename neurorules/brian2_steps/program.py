@@ -69,9 +69,9 @@ class Program:
         weakref.finalize(self, shutil.rmtree, work, ignore_errors=True)
         project = json.loads((self.folder / PROJECT).read_text(encoding="utf-8"))
         self.files: dict[str, dict[str, Any]] = project["variables"]
-        self._results, self._given = Path(work, "results"), Path(work, "given")
+        self._results, self._inputs = Path(work, "results"), Path(work, "given")
         self._results.mkdir()
-        self._given.mkdir()
+        self._inputs.mkdir()
 
     def run(self, values: Mapping[str, float | np.ndarray]) -> None:
         """Run the program on given numbers.
@@ -139,7 +139,7 @@ class Program:
 
     def _argument(self, name: str, value: float | np.ndarray) -> str:
         if isinstance(value, np.ndarray) and value.size > 1:
-            path = self._given / f"{name}.dat"
+            path = self._inputs / f"{name}.dat"
             with path.open("wb") as file:  # `ndarray.tofile` would not say why it failed.
                 file.write(np.ascontiguousarray(value, dtype=np.float64).data)
             return f"{name}={path}"
@@ -241,16 +241,16 @@ def _compile(project: Path) -> None:
     (project / "shared.mk").write_text(RULE, encoding="utf-8")
     (project / "make.deps").touch()  # Nothing is compiled twice, so that nobody asks what depends on what.
     whole = ["make", f"-j{os.cpu_count() or 1}"]
-    if _made(project, ["make", "-f", "shared.mk", f"{HEADER}.gch"]).returncode == 0:
+    if _run_make(project, ["make", "-f", "shared.mk", f"{HEADER}.gch"]).returncode == 0:
         whole.append(f"CXX={os.environ.get('CXX', 'g++')} -include {HEADER}")
-    done = _made(project, whole)
+    done = _run_make(project, whole)
     if done.returncode:
         _check_disks(project.parent, done.stderr)
         reasons = [line for line in done.stderr.splitlines() if "error:" in line.lower()] or [f"code {done.returncode}"]
         raise UserError(f"the C++ compiler could not compile the model ({reasons[0].strip()}). Repair g++ and make")
 
 
-def _made(project: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
+def _run_make(project: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=project, capture_output=True, text=True, errors="replace", check=False)
 
 

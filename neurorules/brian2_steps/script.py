@@ -187,7 +187,7 @@ class _Writer:
 
     def script(self, about: tuple[str, ...], steps: int) -> Script:
         """Give the script of the model and its inputs, without its runs."""
-        given = ("parameters = {", *(f'    "{name}": stored["{name}"],' for name in self.owned), "}")
+        table = ("parameters = {", *(f'    "{name}": stored["{name}"],' for name in self.owned), "}")
         return Script(
             about=about,
             model=self.model,
@@ -196,7 +196,7 @@ class _Writer:
             arrays={**self.owned, **self.arrays},
             notes=NOTES,
             shown="Initial parameters, and what is shown",
-            given=given,
+            preparation=table,
             sources=self.sources,
         )
 

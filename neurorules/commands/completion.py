@@ -51,15 +51,15 @@ def parts(kind: str, *more: str) -> Complete:
     return complete
 
 
-def words(known: Sequence[str]) -> Complete:
+def words(choices: Sequence[str]) -> Complete:
     """Make a completion for one of a few words."""
 
     def complete(incomplete: str) -> list[str]:
-        return _begun(known, incomplete)
+        return _begun(choices, incomplete)
 
     return complete
 
 
-def _begun(known: Sequence[str], incomplete: str) -> list[str]:
+def _begun(choices: Sequence[str], incomplete: str) -> list[str]:
     before, comma, last = incomplete.rpartition(",")
-    return [f"{before}{comma}{word}" for word in known if word.startswith(last)]
+    return [f"{before}{comma}{word}" for word in choices if word.startswith(last)]

@@ -19,9 +19,9 @@ def report(folder: Comparison, json: Json = False) -> None:
     from neurorules.compare.report.reading import comparison_in
     from neurorules.disk.lock import owned_folder
 
-    found = comparison_in(folder)
+    comparison = comparison_in(folder)
     with owned_folder(folder):
-        write_report(found, folder)
+        write_report(comparison, folder)
     if json:
         print_json({"comparison": str(folder / COMPARISON_FILE), "out": str(folder / REPORT_FILE)})
     else:

@@ -43,12 +43,12 @@ def reproduce(
     from neurorules.papers.reproduce import reproduce as run
     from neurorules.papers.tables import PAPERS
 
-    made = PAPERS.factory(paper)(quick=quick)
-    given = {"epochs": epochs, "limit": limit}
+    tables = PAPERS.factory(paper)(quick=quick)
+    changes = {"epochs": epochs, "limit": limit}
     folder = out or Path("runs") / paper.replace("_", "-")
     result = run(
-        made, folder, seeds=(1 if quick else 3) if seeds is None else seeds, only=only,
-        changed={name: value for name, value in given.items() if value is not None},
+        tables, folder, seeds=(1 if quick else 3) if seeds is None else seeds, only=only,
+        changed={name: value for name, value in changes.items() if value is not None},
         jobs=jobs, data_dir=data_dir, force=force, resume=resume, quiet=json,
     )  # fmt: skip
     if json:

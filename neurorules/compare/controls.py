@@ -91,10 +91,10 @@ def frozen_beside(rows: Sequence[TrainConfig], shared: TrainConfig) -> list[Trai
 
 def _frozen(row: TrainConfig, shared: TrainConfig) -> TrainConfig:
     """The row of frozen hidden layers whose read-out learns as that of this row."""
-    settled, rule = settle(row), RULES.make(row.rule)
+    complete, rule = settle(row), RULES.make(row.rule)
     squared = rule.loss == "squared" and row.path == "torch"  # the read-out's units in continuous time have one loss
     loss = f":loss=squared:high={rule.targets[0]}:low={rule.targets[1]}" if squared else ""
-    own = {name: getattr(settled, name) for name in (*READING, *STANDING)}
+    own = {name: getattr(complete, name) for name in (*READING, *STANDING)}
     return replace(shared, rule=f"shallow{loss}", path=row.path, signal=None, dw=None, targets="own", **own)
 
 

@@ -60,8 +60,8 @@ def it_says_what_it_is_where_it_comes_from_and_how_it_deviates(entry: Entry) -> 
 def its_texts_and_settings_make_a_model(entry: Entry) -> None:
     """Every text parses, the signal serves the phases, and a configuration settles with its own defaults."""
     rule: Rule = entry.make()
-    settled = rule.settle(TrainConfig(rule=entry.text))
-    wrong = [name for name in ("neuron", "steps", "norm", "lr", "optimizer") if getattr(settled, name) is None]
+    complete = rule.settle(TrainConfig(rule=entry.text))
+    wrong = [name for name in ("neuron", "steps", "norm", "lr", "optimizer") if getattr(complete, name) is None]
     demand(not wrong, "its defaults settle a configuration", f"{wrong} stay open", "Give them in `Defaults`")
     nets_of(entry.text)
     roles = {text.role for text in rule.plasticity}
@@ -78,10 +78,10 @@ def a_silent_population_changes_none_of_its_weights(entry: Entry) -> None:
         changed = bool(result.gradients.get("hidden1.ff.w", torch.zeros(1)).any())
         advice = "Multiply each product by something presynaptic"
         demand(drifts or not changed, "a silent population changes none of its weights", f"on {net} it did", advice)
-        told = any("drift" in deviation for deviation in entry.make().source.deviations)
+        announced = any("drift" in deviation for deviation in entry.make().source.deviations)
         advice = f"{advice}, or tell of the drift in the source's deviations"
         observed = "one has a product without presynaptic factor"
-        demand(told or not drifts, "no text of weights drifts untold", observed, advice)
+        demand(announced or not drifts, "no text of weights drifts untold", observed, advice)
     if drifts:
         raise NotApplicable("its weights drift without activity, as its source says")
 
@@ -226,9 +226,9 @@ def m_is_available_when_its_signal_says(entry: Entry) -> None:
     if model.signal is None or not later:
         raise NotApplicable("it has no signal, or its trials have one step")
     waits = any(later[:-1])
-    known = model.third_factor_known
-    observed = f"later steps {'change' if waits else 'do not change'} an update, and `known` comes to '{known}'"
-    demand(waits == (known != "step"), "`known` says when m is there", observed, "Correct `known`")
+    time = model.third_factor_known
+    observed = f"later steps {'change' if waits else 'do not change'} an update, and `known` comes to '{time}'"
+    demand(waits == (time != "step"), "`known` says when m is there", observed, "Correct `known`")
 
 
 def it_learns_real_digits_better_than_its_frozen_control(entry: Entry) -> None:

@@ -130,8 +130,8 @@ def with_noise(
         drop, noise: probabilities.
         random: what is drawn from.
     """
-    kept: np.ndarray = spikes & (random.random_sample(spikes.shape) >= drop)
-    return kept | (random.random_sample(spikes.shape) < noise)
+    remaining: np.ndarray = spikes & (random.random_sample(spikes.shape) >= drop)
+    return remaining | (random.random_sample(spikes.shape) < noise)
 
 
 def in_steps(milliseconds: float, dt_ms: float, what: str) -> int:

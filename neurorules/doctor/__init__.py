@@ -24,7 +24,7 @@ def examine(data_dir: Path | None = None) -> dict[str, Any]:
     Raises:
         UserError: `data_dir` is no folder.
     """
-    found: dict[str, Any] = {
+    findings: dict[str, Any] = {
         **machine.look(),
         "packages": packages.look(),
         "compilers": compilers.look(),
@@ -32,4 +32,4 @@ def examine(data_dir: Path | None = None) -> dict[str, Any]:
         "cache": folders.look_at_cache(),
         "data": folders.look_at_data(data_dir),
     }
-    return {**found, "advice": [one._asdict() for one in advice.of(found)]}
+    return {**findings, "advice": [one._asdict() for one in advice.of(findings)]}

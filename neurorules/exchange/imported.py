@@ -33,8 +33,8 @@ class Imported:
 
     def drawn_anew(self) -> Imported:
         """Give this net without its weights and averages, but for those that stay as they are."""
-        kept = {name: value for name, value in self.parameters.items() if name in self.frozen}
-        return replace(self, parameters=kept, statistics={})
+        fixed = {name: value for name, value in self.parameters.items() if name in self.frozen}
+        return replace(self, parameters=fixed, statistics={})
 
     def settings(self) -> dict[str, str]:
         """The settings of a net that this one decides, as near as a text can say them: those of its first layer."""

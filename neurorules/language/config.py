@@ -77,7 +77,7 @@ class SettledConfig(Defaults, TrainConfig):
         return window_of(self.schedule, self.steps)
 
 
-SETTLED = tuple(Defaults.__annotations__)
+LEFT_OPEN = tuple(Defaults.__annotations__)
 """What a rule fills in."""
 PIPELINED = ("pipelined", "pipelined_threads")
 """Schedules in which layers work on different batches at a time, in turn or each in a thread of its own."""

@@ -124,12 +124,12 @@ def _convert(node: ast.expr, text: str) -> Expression:
 
 def _number(value: int | float, text: str) -> Number:
     try:
-        found = float(value)
+        number = float(value)
     except OverflowError:  # of a whole number with hundreds of digits
-        found = math.inf
-    if not abs(found) <= LARGEST_NUMBER:
+        number = math.inf
+    if not abs(number) <= LARGEST_NUMBER:
         raise UserError(f"rule text '{text:.80}' holds a number too large to compute with. Use a finite one")
-    return Number(found)
+    return Number(number)
 
 
 def _call(name: str, arguments: tuple[Expression, ...], text: str) -> Call:

@@ -76,11 +76,11 @@ def offer_of(path: Path) -> Offer:
     except UserError:
         return replace(offer, kinds=offer.kinds | {"rule"})
     try:
-        made = entry if inspect.isclass(entry) else get_type_hints(entry).get("return")
+        result = entry if inspect.isclass(entry) else get_type_hints(entry).get("return")
     except (NameError, TypeError):
-        made = None
-    made = get_args(made)[0] if get_origin(made) in (Union, UnionType) else made
-    bases = {one.__name__ for one in getattr(get_origin(made) or made, "__mro__", ())}
+        result = None
+    result = get_args(result)[0] if get_origin(result) in (Union, UnionType) else result
+    bases = {one.__name__ for one in getattr(get_origin(result) or result, "__mro__", ())}
     kind = next((kind for kind, name in KINDS.items() if name in bases), "rule")
     return replace(offer, kinds=offer.kinds | {kind})
 
@@ -207,22 +207,22 @@ def entry_of(path: Path, kind: str) -> Callable[..., Any]:
     return module.ENTRY
 
 
-def check_made(path: Path, kind: str, made: object) -> None:
+def check_made(path: Path, kind: str, value: object) -> None:
     """Refuse what an ENTRY has made where it is of another kind, or a rule of another name than its file.
 
     Args:
         path: of the file.
         kind: that was asked for.
-        made: what was made.
+        value: what was made.
 
     Raises:
         UserError: it is not.
     """
     wanted = KINDS.get(kind)
-    types = {(one.__module__.partition(".")[0], one.__name__) for one in type(made).__mro__}
+    types = {(one.__module__.partition(".")[0], one.__name__) for one in type(value).__mro__}
     if wanted is not None and ("neurorules", wanted) not in types:
-        raise UserError(f"{path} makes a {type(made).__name__}, and a {kind} is a {wanted}. Correct what ENTRY makes")
-    name = getattr(made, "name", None)
+        raise UserError(f"{path} makes a {type(value).__name__}, and a {kind} is a {wanted}. Correct what ENTRY makes")
+    name = getattr(value, "name", None)
     if kind == "rule" and name != path.stem:
         raise UserError(f"{path} makes a rule that is called '{name}'. A rule has the name of its file: '{path.stem}'")
 

@@ -189,8 +189,8 @@ def _checked(owner: str, declares: Callable[..., Any], call: Any, leading: int) 
     names = tuple(inspect.signature(call).parameters)[leading:]
 
     @wraps(call)
-    def checked(*args: Any, **given: Any) -> Any:
-        check_ranges(owner, declares, {**dict(zip(names, args[leading:], strict=False)), **given})
-        return call(*args, **given)
+    def checked(*args: Any, **options: Any) -> Any:
+        check_ranges(owner, declares, {**dict(zip(names, args[leading:], strict=False)), **options})
+        return call(*args, **options)
 
     return checked

@@ -37,13 +37,13 @@ def function_of(where: str, module: str, function: str, absent: str, returns: st
         raise UserError(f"{where}: {absent}") from None
     except Exception as error:
         raise UserError(f"{where}: {module} does not import ({in_one_line(error)}). Correct it") from error
-    made = vars(imported).get(function)
-    if not callable(made):
+    value = vars(imported).get(function)
+    if not callable(value):
         raise UserError(
             f"{where}: {imported.__file__} has no function '{function}'. Write one that takes no argument and returns "
             f"{returns}"
         )
-    return made
+    return value
 
 
 def call(where: str, name: str, function: Callable[..., Any], options: Mapping[str, str]) -> Any:

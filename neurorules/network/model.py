@@ -94,8 +94,8 @@ class Model:
     @property
     def third_factor_known(self) -> str:
         """The time at which the third factor of a step is there: "step", "phase" or "trial" (`Signal.known`)."""
-        known = self.teaching_signal.known
-        return known if known != "error" else "step" if self.errs_each_step else "trial"
+        time = self.teaching_signal.known
+        return time if time != "error" else "step" if self.errs_each_step else "trial"
 
     def scored_steps(self, steps: int) -> int:
         """The number of a trial's T steps that are scored, its last; a trial shorter than `last_steps` is refused."""

@@ -184,7 +184,7 @@ def build_network(
 
 def settled_network(
     net: str, input_shape: Shape | None, classes: int | None, own: Defaults, readout: str,
-    asked: dict[str, str | None], task: Task = "classes",
+    settings: dict[str, str | None], task: Task = "classes",
 ) -> Network:  # fmt: skip
     """Build a network with a rule's own parts where none is asked for.
 
@@ -194,7 +194,7 @@ def settled_network(
         classes: number of classes C, >= 2; of labels or outputs, >= 1, for other targets.
         own: the rule's neurons, normalisation and connection.
         readout: "last" or "all", what the read-out sees.
-        asked: by keyword of `build_network`, what is asked for; None for the rule's own.
+        settings: by keyword of `build_network`, what is asked for; None for the rule's own.
         task: what the targets of samples are.
 
     Returns:
@@ -206,7 +206,7 @@ def settled_network(
     if input_shape is None or classes is None:
         name = "classes" if FEWEST_OUTPUTS[task] > 1 else "outputs"
         raise UserError(f"a net given as text needs input_shape and {name}, for example (1, 28, 28) and 10")
-    parts = {name: text or getattr(own, name) for name, text in asked.items()}
+    parts = {name: text or getattr(own, name) for name, text in settings.items()}
     return build_network(net, input_shape, classes, readout=readout, task=task, **parts)  # type: ignore[arg-type]
 
 

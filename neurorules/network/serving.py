@@ -64,7 +64,7 @@ def check_task(rule: Rule, signal: Signal | None, task: Task, last_steps: int | 
         UserError: rule or signal lack what these targets need; rules that have it are named.
     """
     if signal is not None and task not in signal.tasks:
-        what = " or ".join(WORDS[known] for known in WORDS if known in signal.tasks)
+        what = " or ".join(WORDS[task_word] for task_word in WORDS if task_word in signal.tasks)
         raise UserError(
             f"rule '{rule.name}' cannot learn {WORDS[task]}: its learning signal is taught by {what}. "
             f"Use a rule that can: {ABLE[task]}"

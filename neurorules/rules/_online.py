@@ -87,12 +87,12 @@ def through_reset(
     Returns:
         Traces that it reads, the eligibility, and constants.
     """
-    kept = {
+    keep = {
         ("subtract", "differentiated"): "1 - delay(slope_post, 1)",
         ("zero", "differentiated"): "1 - delay(S_post, 1) - delay(v_post, 1) * delay(slope_post, 1)",
         ("zero", "fixed"): "1 - delay(S_post, 1)",
     }.get((resets, derivative))
-    if kept is None:
+    if keep is None:
         return (), Eligibility("eps", beta, CENTRED), {}
     slope = (Trace("slope", 0.0, "psi(v)"),) if derivative == "differentiated" else ()
-    return slope, Eligibility("eps", f"beta * ({kept})", CENTRED), {"beta": beta}
+    return slope, Eligibility("eps", f"beta * ({keep})", CENTRED), {"beta": beta}

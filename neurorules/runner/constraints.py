@@ -182,9 +182,9 @@ def lifted(hardware: str) -> list[tuple[str, str, str]]:
     for place, piece in enumerate(pieces):
         device = DEVICES.make(piece)
         for words, option in (device.constraints if isinstance(device, Constrained) else {}).items():
-            name, given = parse_named(piece)
+            name, options = parse_named(piece)
             _, without = parse_named(f"{name}:{option}")
-            text = write_named(name, {**given, **without})
+            text = write_named(name, {**options, **without})
             if DEVICES.make(text) != device:
                 rows.append((words, option, "+".join([*pieces[:place], text, *pieces[place + 1 :]])))
     return rows

@@ -124,10 +124,10 @@ class RunFolder:
         if differing:
             # A checkpoint belongs to one configuration: it goes along to the new one.
             newest = checkpoint.load(path, folder.config())
-            settled = {**stored, **wanted}
-            write_text(path / CONFIG, to_json(settled, indent=2) + "\n")
+            complete = {**stored, **wanted}
+            write_text(path / CONFIG, to_json(complete, indent=2) + "\n")
             if newest is not None:
-                checkpoint.save(path, *newest, settled)
+                checkpoint.save(path, *newest, complete)
         return folder
 
     @classmethod

@@ -58,10 +58,10 @@ def learning_bytes(
     neurons = sum(prod(layer.shape) for layer in model.network.hidden)
     times = steps if "history" in needs else 1
     learns = any(text.plasticity.role == "hidden" for text in model.texts)
-    kept = neurons * (steps if "history" in needs else len(_summed(model)) if learns else 0)
+    state = neurons * (steps if "history" in needs else len(_summed(model)) if learns else 0)
     passes = sum(_pass(model, learned, phase, drive, steps, labels, batch_size) for phase in model.rule.phases[1:])
     sent = NUMBER * _sent(model, neurons, times) + passes
-    return LearningBytes(float(NUMBER * kept), float(sent), NUMBER * _read(model, times))
+    return LearningBytes(float(NUMBER * state), float(sent), NUMBER * _read(model, times))
 
 
 def _summed(model: Model) -> tuple[str, ...]:

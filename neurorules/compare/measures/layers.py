@@ -55,8 +55,8 @@ def look_at(learner: Learner, learned: Learned, probe: Probe) -> dict[str, Look]
     for layer in learner.model.network.layers:
         here, there = fitted[layer.name], held[layer.name]
         measures = _firing(layer, np.concatenate([here, there]))
-        told = learner.model.task == "classes"
-        measures["probe_accuracy"] = probe_accuracy(here, fitted_labels, there, held_labels) if told else None
+        has_classes = learner.model.task == "classes"
+        measures["probe_accuracy"] = probe_accuracy(here, fitted_labels, there, held_labels) if has_classes else None
         looks[layer.name] = Look(measures, there)
     return looks
 

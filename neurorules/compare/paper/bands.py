@@ -29,11 +29,11 @@ def summaries(comparison: Comparison, rows: Sequence[Row], along: str, measure: 
         if row.get(measure) is not None:
             values.setdefault((row["rule"], row[along]), []).append(row[measure])
     overlaps = {name: _overlap(comparison, name) for name in comparison.names}
-    found = []
+    means = []
     for (rule, place), several in values.items():
         mean, low, high, _ = interval(several, overlap=overlaps[rule])
-        found.append({"rule": rule, along: place, "value": mean, "low": low, "high": high, "seeds": len(several)})
-    return sorted(found, key=lambda row: comparison.names.index(row["rule"]))
+        means.append({"rule": rule, along: place, "value": mean, "low": low, "high": high, "seeds": len(several)})
+    return sorted(means, key=lambda row: comparison.names.index(row["rule"]))
 
 
 def _overlap(comparison: Comparison, rule: str) -> float:

@@ -172,14 +172,14 @@ class Searched:
             outcome: what came of it.
         """
         trial: dict[str, Any] = {"settings": dict(settings), "state": outcome.state, "curves": outcome.curves}
-        known = {**(settle(self.row).as_dict() if self.own_first else {}), **settings}
+        complete = {**(settle(self.row).as_dict() if self.own_first else {}), **settings}
         if outcome.state == "complete":
             trial[self.by_seed] = [curve[-1] for curve in outcome.curves]
             trial[self.mean] = fmean(trial[self.by_seed])
-            self.proposals.tell(known, self.sign * trial[self.mean])
+            self.proposals.tell(complete, self.sign * trial[self.mean])
         else:
             first = outcome.curves[0] if outcome.curves else []
-            self.proposals.tell(known, None, [self.sign * figure for figure in first])
+            self.proposals.tell(complete, None, [self.sign * figure for figure in first])
         if outcome.reason:
             trial["reason"] = outcome.reason
         self.trials.append(trial)

@@ -63,9 +63,9 @@ class ModuleData:
         task = options.pop("task", None)
         where = f"data '{self.text}'"
         with current_folder():
-            made = call(where, self.function, self._function(where), options)
+            value = call(where, self.function, self._function(where), options)
             return own_data(
-                made,
+                value,
                 batch_first=None if first is None else convert(f"{where}, option 'batch_first'", bool, first),
                 sensor_size=None if size is None else _sensor_size(size, where),
                 name=self.text,

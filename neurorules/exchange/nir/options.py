@@ -111,12 +111,12 @@ def clock_of(metadata: Mapping[str, Any], options: NirOptions, where: str) -> Cl
         UserError: the metadata name a unit, a step or a discretisation that is not known here.
     """
     unit = options.unit or unit_of(metadata, where) or "s"
-    given = options.dt or _step_of(metadata, where)
+    dt = options.dt or _step_of(metadata, where)
     method = options.method or str(metadata.get(METHOD, "euler"))
     if method not in ("euler", "exact"):
         raise UserError(f"{where} says the discretisation '{method}'. Known: euler, exact. Give one, method=euler")
-    charge = (options.input or ("current" if given is not None or unit == "steps" else "charge")) == "charge"
-    seconds = given or (None if unit == "steps" else STEP_SECONDS)
+    charge = (options.input or ("current" if dt is not None or unit == "steps" else "charge")) == "charge"
+    seconds = dt or (None if unit == "steps" else STEP_SECONDS)
     step = 1.0 if unit == "steps" else float(seconds or STEP_SECONDS) / UNITS[unit]
     at_zero = (options.start or metadata.get(START, "leak")) == "zero"
     return Clock(step, method == "exact", charge, at_zero, seconds)

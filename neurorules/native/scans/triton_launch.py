@@ -63,9 +63,9 @@ def reverse(k: ReverseInputs) -> Reverse:
     current, affine = (None, Affine()) if through is None else (through.current, through.affine)
     statistics = (None, None) if through is None else (through.mean_d, through.mean_product)
     spikes = None if k.spikes is None else _bytes(k.spikes)
-    given = (k.gradient, k.beta, k.v_threshold, spikes, k.v, current, *affine, *statistics, *out)
+    arguments = (k.gradient, k.beta, k.v_threshold, spikes, k.v, current, *affine, *statistics, *out)
     reverse_kernel[(-(-size // BLOCK),)](
-        *(some if part is None else part for part in given), k.steps, size, plane[-1],
+        *(some if part is None else part for part in arguments), k.steps, size, plane[-1],
         CONSTANT=k.gradient.ndim == 2, CURRENT_CONSTANT=current is not None and current.ndim == 2,
         BETA=_part(k.beta), THRESHOLD=_part(k.v_threshold), SPIKES=spikes is not None, THROUGH=through is not None,
         **_parts(affine), EVERY=k.keep_every, TOTALS=k.totals, PRODUCT=product, ZEROED=k.reset is Reset.ZERO,

@@ -104,15 +104,15 @@ def explain(learner: Learner, drive: Series, labels: Tensor, synapse: Synapse) -
         gradients.append(changes)
         return {name: value.clone() for name, value in learner.apply_and_read(changes).items()}
 
-    given = drive.like(drive.values.to(learner.device, learner.dtype))
+    placed = drive.like(drive.values.to(learner.device, learner.dtype))
     before, weight = learner.seen(), float(learner.read()[parameter][synapse.weight])
     before = replace(before, parameters={name: value.clone() for name, value in before.parameters.items()})
     steps = learner.steps if drive.constant else len(drive.values)
     with torch.no_grad():
-        said = predicted(scoring_of(learner.model), learner.scores(given))[0].tolist()
+        said = predicted(scoring_of(learner.model), learner.scores(placed))[0].tolist()
         generator = torch.Generator(learner.device).manual_seed(learner.seed)
         running = learner.store.on_hardware(learner.model)
-        trial = learn_trial(running, before, given, steps, labels.to(learner.device), generator, None, apply, views)
+        trial = learn_trial(running, before, placed, steps, labels.to(learner.device), generator, None, apply, views)
         label = int(labels[0]) if learner.model.task == "classes" else 0
         possible_parts = (
             _part(view, learner.model, synapse, before.update, label, len(labels)) for view in views.views
@@ -172,8 +172,8 @@ def _part(
 
 def _holds(text: Text, synapse: Synapse) -> bool:
     flat = len(synapse.layer.shape) == 1
-    asked = text.plasticity
-    return asked.parameter == "w" and asked.role == synapse.layer.role and (flat or asked.populations == "all")
+    own = text.plasticity
+    return own.parameter == "w" and own.role == synapse.layer.role and (flat or own.populations == "all")
 
 
 def _factors(

@@ -182,10 +182,10 @@ def record_plan(
 
 
 def _check_rule(model: Model, variables: Sequence[str]) -> None:
-    asked = sorted(LEARNING & set(variables))
-    if asked and model.signal is None:
-        raise UserError(f"rule '{model.rule.name}' has no learning signal, so no '{asked[0]}'. Record S or v")
-    if "reverse" in asked and model.signal is not None and "reverse_circuit" not in model.signal.needs:
+    wanted = sorted(LEARNING & set(variables))
+    if wanted and model.signal is None:
+        raise UserError(f"rule '{model.rule.name}' has no learning signal, so no '{wanted[0]}'. Record S or v")
+    if "reverse" in wanted and model.signal is not None and "reverse_circuit" not in model.signal.needs:
         raise UserError(f"rule '{model.rule.name}' has no reverse circuit. Record m, its third factor, instead")
     if "x" in variables and "x" not in model.rule.declared_traces:
         raise UserError(f"rule '{model.rule.name}' declares no trace x of the spikes. Record S, of which it is made")

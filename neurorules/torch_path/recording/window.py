@@ -84,10 +84,10 @@ def clamped(
     Raises:
         UserError: as in `window`; a rule whose neurons have no membrane in mV.
     """
-    points, settled, held = [], round(TAIL_MS / step_ms), torch.tensor(list(clamps_mV), dtype=torch.float64)
+    points, tail, held = [], round(TAIL_MS / step_ms), torch.tensor(list(clamps_mV), dtype=torch.float64)
     for rate in (None,) if rates_hz is None else tuple(rates_hz):
         pre, _ = _trains((0.0,) * len(clamps_mV), rate, pulses if rate is not None else 1, step_ms)
-        pre = torch.cat([pre.new_zeros(settled, len(clamps_mV)), pre])
+        pre = torch.cat([pre.new_zeros(tail, len(clamps_mV)), pre])
         moved = changes(rule, pre, torch.zeros_like(pre), weight=weight, m=m, membranes_mV=held)
         points += [Point(None, rate, float(dw), float(mV)) for mV, dw in zip(clamps_mV, moved, strict=True)]
     return points

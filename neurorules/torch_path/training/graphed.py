@@ -218,8 +218,8 @@ def recorder_of(learner: Any) -> Recorder:
 
     Recording is asked for with NEURORULES_GRAPHS=1 until its tests have run on a GPU.
     """
-    asked = learner.device.type == "cuda" and os.environ.get(GRAPHS, "0") == "1"
-    usable = asked and not draws_masks(learner.model.network.layers)
+    wanted = learner.device.type == "cuda" and os.environ.get(GRAPHS, "0") == "1"
+    usable = wanted and not draws_masks(learner.model.network.layers)
     return Recorder(learner.model.network, usable=usable, scoring=scoring_of(learner.model))
 
 

@@ -27,19 +27,19 @@ def identity(learner: Any) -> Tensor:
     return torch.frombuffer(bytearray(json.dumps(_words(learner)).encode()), dtype=torch.uint8)
 
 
-def check_identity(learner: Any, given: Tensor, weights_only: bool) -> None:
+def check_identity(learner: Any, stored: Tensor, weights_only: bool) -> None:
     """Refuse a state that was another learner's.
 
     Args:
         learner: the `Learner` that is to take the state over.
-        given: the entry `IDENTITY` of the state.
+        stored: the entry `IDENTITY` of the state.
         weights_only: whether the optimiser may differ.
 
     Raises:
         UserError: it was another's; the first thing that differs is named with both values.
     """
     try:
-        theirs = json.loads(bytes(given.cpu().to(torch.uint8).tolist()))
+        theirs = json.loads(bytes(stored.cpu().to(torch.uint8).tolist()))
     except ValueError:
         theirs = None
     if not isinstance(theirs, Mapping):

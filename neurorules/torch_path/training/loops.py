@@ -143,12 +143,12 @@ def _checked(callbacks: Callbacks) -> list[Callback]:
     Raises:
         UserError: one cannot be called.
     """
-    given = [callbacks] if callable(callbacks) else callbacks
-    if not isinstance(given, list | tuple) or not all(callable(one) for one in given):
+    listed = [callbacks] if callable(callbacks) else callbacks
+    if not isinstance(listed, list | tuple) or not all(callable(one) for one in listed):
         raise UserError(
             f"callbacks are {callbacks!r:.60}. Give a function of an epoch's row, or a list of such functions"
         )
-    return list(given)
+    return list(listed)
 
 
 def evaluate_loader(learner: Learns, loader: Loader, *, batch_first: bool | None = None) -> Row:
@@ -168,10 +168,10 @@ def evaluate_loader(learner: Learns, loader: Loader, *, batch_first: bool | None
     """
     hidden = [index for index, layer in enumerate(learner.model.network.hidden) if layer.neuron.spiking]
     tally, spikes, samples = Tally(scoring_of(learner.model)), 0.0, 0
-    for drive, given in drives(loader, reading_of(learner, batch_first, ROWS)):
+    for drive, targets in drives(loader, reading_of(learner, batch_first, ROWS)):
         response = learner.respond(drive)
         scores, steps = response.scores, response.activity[-1].steps
-        labels = check_targets(given, drive, steps, learner.model, (scores.device, scores.dtype))
+        labels = check_targets(targets, drive, steps, learner.model, (scores.device, scores.dtype))
         tally.add(scores, labels)
         spikes += sum(float(response.activity[index].S.values.sum()) for index in hidden)
         samples += len(labels)

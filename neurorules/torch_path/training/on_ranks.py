@@ -120,10 +120,10 @@ def of_whole_batch(model: Model, share: Share, before: Learned, trial: TrialResu
     ]  # fmt: skip
     kind = trial.scores.dtype
     means = share.means({f"{i}/{name}": value.to(kind) for i, part in enumerate(parts) for name, value in part.items()})
-    gradients, averages, spikes, figures, asked = (
+    gradients, averages, spikes, figures, stops = (
         {name: means[f"{i}/{name}"] for name in part} for i, part in enumerate(parts)
     )
-    ranks.asked = bool(asked["asks"] > 0)
+    ranks.stop_requested = bool(stops["asks"] > 0)
     return replace(
         trial, gradients=gradients, learned=from_tensors({**flat, **averages}), spikes=spikes,
         figures={**figures, **{f"spikes.{name}": value for name, value in spikes.items()}},

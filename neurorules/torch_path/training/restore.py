@@ -125,8 +125,8 @@ def _finished(run: Path, changed: Mapping[str, Any]) -> tuple[RunFolder, Settled
         )
     stored = config_from(folder.config(), str(run))
     # The name of a part alone, without options, is that of the run's file, which the user names with it.
-    kept = {name for name in OWN_PARTS if changed.get(name) == (getattr(stored, name) or "").partition(":")[0]}
-    stored = replace(stored, **{name: value for name, value in changed.items() if name not in kept})
+    same = {name for name in OWN_PARTS if changed.get(name) == (getattr(stored, name) or "").partition(":")[0]}
+    stored = replace(stored, **{name: value for name, value in changed.items() if name not in same})
     return folder, RULES.make(stored.rule).settle(stored)
 
 

@@ -114,8 +114,8 @@ class Store:
     def _keep_as_hardware_does(self, hardware: Device, before: Mapping[str, Tensor]) -> None:
         for name, old in before.items():
             if key_of(name).is_weight:
-                asked = self.parameters[name] - old
-                stored, self.hardware_state = hardware.on_update(self.hardware_state, name, old, asked)
+                change = self.parameters[name] - old
+                stored, self.hardware_state = hardware.on_update(self.hardware_state, name, old, change)
                 self.parameters[name].copy_(stored)
 
     def copy(self, names: Iterable[str]) -> Before:
@@ -129,8 +129,8 @@ class Store:
 
     def state(self) -> dict[str, Tensor]:
         """Copies of what the optimiser keeps, "optimiser/<parameter>/<quantity>", and of the chip's, "hardware/..."."""
-        kept = {f"optimiser/{name}": value.clone() for name, value in self.optimiser.state().items()}
-        return kept | {f"hardware/{name}": value.clone() for name, value in self.hardware_state.items()}
+        tensors = {f"optimiser/{name}": value.clone() for name, value in self.optimiser.state().items()}
+        return tensors | {f"hardware/{name}": value.clone() for name, value in self.hardware_state.items()}
 
     def load(self, parameters: Mapping[str, Tensor], state: Mapping[str, Tensor], weights_only: bool) -> None:
         """Take over parameters and what `state` gave, in place.

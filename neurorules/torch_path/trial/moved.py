@@ -28,7 +28,8 @@ def moved(trial_signal: TrialSignal, before: Learned) -> Learned:
     trial, records, samples = trial_signal.trial, trial_signal.records, trial_signal.samples
     return Learned(
         before.parameters, _moved_currents(trial, records, samples), _moved_pre(trial, records, samples),
-        _moved_updates(before, trial_signal.sums, samples), trial_signal.state, {**before.traces, **trial_signal.sums.traces},
+        _moved_updates(before, trial_signal.sums, samples), trial_signal.state,
+        {**before.traces, **trial_signal.sums.traces},
     )  # fmt: skip
 
 

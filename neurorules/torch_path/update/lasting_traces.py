@@ -10,17 +10,17 @@ from torch import Tensor
 from neurorules.torch_path.update.local_view import ChangeSums, LocalView
 
 
-def begin_traces(view: LocalView, kept: Mapping[str, Tensor]) -> None:
+def begin_traces(view: LocalView, stored: Mapping[str, Tensor]) -> None:
     """Let the traces of a layer begin where the trial before has left them, in every row; without one, at 0.
 
     Args:
         view: of the layer, before the first step of a trial; its carry is changed.
-        kept: by "phase.layer.trace", (*shape).
+        stored: by "phase.layer.trace", (*shape).
     """
     shape = view.layer.shape
     rows = view.activity.v.values.shape[-len(shape) - 1]
     for name, trace in view.traces.items():
-        value = kept.get(f"{view.phase}.{view.layer.name}.{name}") if trace.across_trials else None
+        value = stored.get(f"{view.phase}.{view.layer.name}.{name}") if trace.across_trials else None
         if value is not None:
             first = value.expand(rows, *shape)
             view.carry.traces[f"post.{name}"] = first if trace.spikes == "nearest" else first.reshape(rows, prod(shape))

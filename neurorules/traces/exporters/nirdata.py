@@ -65,12 +65,12 @@ def _write_events(reader: TraceReader, layer: str, group: h5py.Group) -> None:
             for name, (kind, fill) in columns.items()}  # fmt: skip
     filled = np.zeros(len(reader), np.int64)
     for block in event_blocks(reader, layer):
-        found = {"idx": block.neuron, "time": (block.t + 0.5) * dt, "value": block.value}
+        arrays = {"idx": block.neuron, "time": (block.t + 0.5) * dt, "value": block.value}
         samples, begins = np.unique(block.sample, return_index=True)
         for sample, first, last in zip(samples, begins, [*begins[1:], len(block.t)], strict=True):
             at = filled[sample]
             for name, column in data.items():
-                column[sample, at : at + last - first] = found[name][first:last]
+                column[sample, at : at + last - first] = arrays[name][first:last]
             filled[sample] += last - first
 
 
