@@ -96,29 +96,27 @@ def learn_trial(
     trial = Trial(model, learned, drive, steps, window, targets, masks, probe=probe)
     records: dict[str, PhaseRecord] = {}
     output: Output | None = None
-    trial_signal: TrialSignal | None = None
+    signal: TrialSignal | None = None
     for phase in model.rule.phases:
         error = None if output is None else model.hidden_targets(output.m, output.m.ndim - 2)
         records[phase.name] = observe_phase(trial, phase, error, training=True, before=records.get("input"))
         if output is None or phase.name == model.rule.error_phase:
             output = output_of(trial, records[phase.name], labels)
-        trial_signal = trial_signal or TrialSignal(
-            trial, records, output, dict(learned.signal), ChangeSums(), samples, share
-        )
-        trial_signal.output = output
+        signal = signal or TrialSignal(trial, records, output, dict(learned.signal), ChangeSums(), samples, share)
+        signal.output = output
         if phase.applies:
-            trial = trial_signal.trial = _apply_now(trial, phase, records[phase.name], trial_signal, apply)
-    assert trial_signal is not None
+            trial = signal.trial = _apply_now(trial, phase, records[phase.name], signal, apply)
+    assert signal is not None
     for phase in model.rule.phases:
         if model.learns_in(phase.name) and not phase.applies:
-            _learn_phase(trial, phase, records[phase.name], trial_signal)
-    trial_signal.visit_silent_layers()
+            _learn_phase(trial, phase, records[phase.name], signal)
+    signal.visit_silent_layers()
     spikes = _spikes_per_sample(model, records["input"].activity, samples)
     scores = class_scores(model, learned, records, steps)
-    sent = {name: answer.sent for name, answer in trial_signal.answers.items() if answer.sent is not None}
+    sent = {name: answer.sent for name, answer in signal.answers.items() if answer.sent is not None}
     return TrialResult(
-        gradients_of(trial_signal), scores, moved(trial_signal, learned), spikes, records["input"].activity,
-        trial_signal.third_factors, sent,
+        gradients_of(signal), scores, moved(signal, learned), spikes, records["input"].activity,
+        signal.third_factors, sent,
     )  # fmt: skip
 
 
