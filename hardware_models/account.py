@@ -1,4 +1,4 @@
-"""What a sample costs on a chip: counts of events times published figures, each with its source.
+"""The cost of a sample on a chip: counts of events times published figures, each with its source.
 
     E = synops e_syn + input synops e_syn + active e_act + idle e_idle + spikes e_hop
         + weight updates e_learn + bytes read e_r + bytes written e_w

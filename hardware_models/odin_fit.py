@@ -1,4 +1,4 @@
-"""Whether the text of a rule fits ODIN's plasticity, which moves a weight by one step, and which term does not.
+"""The check of a rule's text against ODIN's plasticity, which moves a weight by one step: which term does not fit.
 
 The chip moves a weight when its presynaptic neuron spikes, up or down by comparisons of the membrane and of the calcium
 variable, a low-pass of spikes, with thresholds; a clock moves it by comparing the weight with its middle. It has no

@@ -1,4 +1,4 @@
-"""How much one pulse moves a memristive synapse, and what a train of pulses does.
+"""The change of a memristive synapse by one pulse, and by a train of pulses.
 
 Values x are in units of the range for which a fit is given, in which it lies between about -1 and 1. Source of all
 forms but `curve`: the code of aihwkit 1.1.0, `rpucuda` (Rasch et al. 2021, arxiv.org/abs/2104.02184). `curve` is

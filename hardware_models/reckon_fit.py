@@ -1,4 +1,5 @@
-"""Whether the text of a rule fits ReckOn's e-prop, in which every product has three factors, and which term does not.
+"""The check of a rule's text against ReckOn's e-prop, in which every product has three factors: which term does not
+fit.
 
 In each step the chip multiplies a neuron's third factor, its pseudo-derivative (a table of the membrane) and a low-pass
 of the presynaptic spikes, of which every neuron has one; a comparison of the membrane is a table as well. It keeps

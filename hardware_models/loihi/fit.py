@@ -1,4 +1,5 @@
-"""Whether the text of a rule fits the sum of products of Loihi's learning engine, which term does not, and what would.
+"""The check of a rule's text against the sum of products of Loihi's learning engine: which term does not fit, and what
+would.
 
 A product of the engine waits for one spike (S_pre, S_post), or for the clock of the learning epochs. Beside it stand
 traces of spikes, two of the presynaptic and three of the postsynaptic neuron; the third factor, which takes the place

@@ -1,4 +1,4 @@
-"""What is audited: the settings of a rule that decide what its updates depend on, and the size of the net."""
+"""The settings of an audit: those of a rule that decide what its updates depend on, and the size of the net."""
 
 from __future__ import annotations
 

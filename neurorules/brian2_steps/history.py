@@ -1,4 +1,4 @@
-"""What each population stores of its past for the texts of a rule: declared traces, and values some steps ago."""
+"""The past that each population stores for the texts of a rule: declared traces, and values some steps ago."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a shell offers behind the tabulator: the names of parts, of which none is imported."""
+"""Completion in a shell, behind the tabulator: the names of parts, of which none is imported."""
 
 from __future__ import annotations
 

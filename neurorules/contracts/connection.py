@@ -1,4 +1,4 @@
-"""What every connection offers: current from presynaptic activity, updates from two factors, and the way back.
+"""The contract of connections: current from presynaptic activity, updates from two factors, and the way back.
 
 A connection keeps no parameters. Its weights are handed to every method, so that a rule may change them, a hardware
 model may store them and a test may choose them. Rows R are time and batch merged: a connection never loops over time.

@@ -1,4 +1,4 @@
-"""What every data set offers, `DataSource`, and what it hands over: `DataSet`, with `Recordings` for events."""
+"""The contract of data sets, `DataSource`, and what they hand over: `DataSet`, with `Recordings` for events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a hardware model offers: hooks through which a network learns under it. Entries live in other packages."""
+"""The contract of hardware models: hooks through which a network learns under one. Entries live in other packages."""
 
 from __future__ import annotations
 

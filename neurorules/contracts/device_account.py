@@ -1,4 +1,4 @@
-"""What a sample costs on a device, term by term, and what its learning moves: the contract of a device's account.
+"""The contract of a device's account: the cost of a sample on it, term by term, and what its learning moves.
 
 The library counts what happens in a sample (`SampleWork`), and a device says what each event takes and where the number
 comes from. A term whose figure nobody has published has its count and no energy, and is not guessed.

@@ -1,4 +1,5 @@
-"""What a device may offer beside the four hooks of `Device`: each protocol here is one more thing that a chip can be.
+"""The hooks that a device may offer beside the four of `Device`: each protocol here is one more thing that a chip can
+be.
 
 A device that has the method of a protocol offers it; nothing is declared. `contracts.chip` asks for them, and
 `DeviceChain` says what several devices do together. All hooks are pure: a state is returned anew, never changed.

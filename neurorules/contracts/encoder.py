@@ -1,4 +1,4 @@
-"""What every encoder offers: it turns samples of a data set into the currents or spikes that drive the first layer."""
+"""The contract of encoders: one turns samples of a data set into the currents or spikes that drive the first layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What drives a phase that a learning signal adds to a trial: the samples, a constant beside them, or a current."""
+"""The drive of a phase that a learning signal adds to a trial: the samples, a constant beside them, or a current."""
 
 from __future__ import annotations
 

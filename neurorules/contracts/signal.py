@@ -1,4 +1,5 @@
-"""What every learning signal declares and offers. It makes the third factor m, which rule texts read as `m_post`.
+"""The contract of learning signals: what one declares and computes. A signal makes the third factor m, which rule texts
+read as `m_post`.
 
 Scale: m is the derivative of the trial's loss, summed over its samples, by the membrane's output at each step. The
 machine divides updates by the number of samples, so that a row of class prototypes counts like a row of samples.

@@ -1,5 +1,4 @@
-"""What every transform offers: a map that spikes pass on their way to a connection, and its adjoint for the way
-back."""
+"""The contract of transforms: a map that spikes pass on their way to a connection, and its adjoint for the way back."""
 
 from __future__ import annotations
 

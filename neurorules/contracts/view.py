@@ -1,4 +1,4 @@
-"""What a learning signal may see of one layer, and what it has to declare to see more than the layer itself."""
+"""The view that a learning signal has of one layer, and the needs by which it sees more than the layer."""
 
 from __future__ import annotations
 

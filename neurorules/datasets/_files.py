@@ -1,4 +1,4 @@
-"""Where the files of a data set are looked for, and how missing ones are downloaded and checked."""
+"""The places where the files of a data set are looked for, and the download and check of missing ones."""
 
 from __future__ import annotations
 

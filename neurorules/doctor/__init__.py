@@ -1,4 +1,5 @@
-"""What is installed on this machine, and what is slow or missing because of what is not. It changes no setting.
+"""The state of this machine: what is installed, and what is slow or missing because of what is not. Looking changes no
+setting.
 
 Scans are compiled while the machine is examined, as the first training would do: only that tells whether it works.
 """

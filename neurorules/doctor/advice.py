@@ -1,4 +1,4 @@
-"""What is slow or missing on this machine, because of what, and what to do about it."""
+"""Advice on what is slow or missing on this machine, because of what, and what to do about it."""
 
 from __future__ import annotations
 

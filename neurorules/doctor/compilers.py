@@ -1,4 +1,4 @@
-"""Whether the C kernels and Brian2's programs can be compiled here. Each compiler is tried, not only looked for."""
+"""The check that C kernels and Brian2's programs can be compiled here. Each compiler is tried, not only looked for."""
 
 from __future__ import annotations
 

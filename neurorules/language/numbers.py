@@ -1,4 +1,4 @@
-"""What a rule text computes from numbers alone, before it meets a neuron: it has to be finite."""
+"""The check that numbers which a rule text computes from numbers alone, before it meets a neuron, are finite."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How learning rates fall over a training: `cosine`, `constant`, or `steps:at=60-90:factor=0.1`."""
+"""Schedules by which learning rates fall over a training: `cosine`, `constant`, or `steps:at=60-90:factor=0.1`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model begins with: drawn parameters and the signal's first state, on a device and in a precision."""
+"""The beginning of a model: drawn parameters and the signal's first state, on a device and in a precision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a connection has to remember until its rule can change it, read off the rule's texts."""
+"""The state that a connection has to keep until its rule can change it, read off the rule's texts."""
 
 from __future__ import annotations
 

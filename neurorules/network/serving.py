@@ -1,4 +1,4 @@
-"""Whether a rule, a learning signal and a network fit together, checked while a model is built."""
+"""The check that a rule, a learning signal and a network fit together, made while a model is built."""
 
 from __future__ import annotations
 

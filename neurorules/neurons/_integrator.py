@@ -1,4 +1,4 @@
-"""What leaky integrators with a threshold share: their numbers and their reset."""
+"""The numbers and the reset that leaky integrators with a threshold share."""
 
 from __future__ import annotations
 

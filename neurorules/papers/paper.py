@@ -1,4 +1,4 @@
-"""What the file of a paper says: its tables, row by row, with the paper's numbers and the settings that are trained."""
+"""The file of a paper: its tables, row by row, with the paper's numbers and the settings that are trained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What rules that learn at every step share: the traces that carry a synapse's past, beside those of the neurons."""
+"""The traces that rules which learn at every step share: they carry a synapse's past, beside those of the neurons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each constraint of a device costs a network: accuracy when one of them is lifted, and all others stay."""
+"""The cost of each constraint of a device: accuracy when one of them is lifted, and all others stay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a program or the command line gives as `net=`: a text, a module of torch and snnTorch layers, or a NIR graph."""
+"""The values that `net=` or `--net` may have: a text, a module of torch and snnTorch layers, or a NIR graph."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same updates of the same weights in torch and in stepped Brian2, compared after each of them.
+"""Equal updates of equal weights in torch and in stepped Brian2, compared after each of them.
 
 Torch runs a whole trial, and what drives its phases and what its signal says are written down. Brian2 runs the same
 phases with weights of its own and evaluates the rule's texts in its own statements; third factors, running averages and

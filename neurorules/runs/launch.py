@@ -1,4 +1,4 @@
-"""What torchrun tells each process that it starts, by the environment. Such a process is a rank."""
+"""The settings that torchrun gives each process that it starts, by the environment. Such a process is a rank."""
 
 from __future__ import annotations
 

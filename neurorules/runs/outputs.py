@@ -1,4 +1,4 @@
-"""Whether a file that a user names with --out may replace what is there: only a file of the same kind."""
+"""The check that a file which a user names with --out may replace what is there: only a file of the same kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trace file says about itself."""
+"""The header by which a trace file describes itself."""
 
 from __future__ import annotations
 

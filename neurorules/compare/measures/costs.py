@@ -1,4 +1,4 @@
-"""What learning costs beside running the network: bytes stored, sent and read per sample, and energy where known."""
+"""The costs of learning beside running the network: bytes stored, sent and read per sample, and energy where known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a probe shows of each layer: how much it fires, which neurons never do, and what it tells of the label."""
+"""The measures of each layer by a probe: how much it fires, which neurons never do, and what it tells of the label."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a report reads of `compare.json`, with a value in place of everything that a comparison may leave out."""
+"""The values that a report reads of `compare.json`, with one in place of everything that a comparison may leave out."""
 
 from __future__ import annotations
 

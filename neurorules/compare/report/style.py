@@ -1,4 +1,4 @@
-"""How a rule looks, the same on every chart: a colour, a shape and a dash."""
+"""The look of a rule, the same on every chart: a colour, a shape and a dash."""
 
 from __future__ import annotations
 

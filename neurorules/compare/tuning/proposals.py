@@ -1,4 +1,5 @@
-"""What to try next: Optuna's tree-structured Parzen estimator, a sequence of draws, or each point of a grid.
+"""Proposals of what to try next: Optuna's tree-structured Parzen estimator, a sequence of draws, or each point of a
+grid.
 
 All depend on the seed and on the earlier trials alone, so that a search that was stopped goes on as if it never was.
 """

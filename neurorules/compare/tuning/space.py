@@ -1,4 +1,4 @@
-"""What is searched: `lr=1e-4..1e-1:log,norm=streaming|none`, a range or a choice for each setting."""
+"""The space that is searched: `lr=1e-4..1e-1:log,norm=streaming|none`, a range or a choice for each setting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user has, part by part, as batches of one form: pairs of arrays, torch and tonic data sets, loaders, lists."""
+"""A user's data, part by part, as batches of one form: pairs of arrays, torch and tonic data sets, loaders, lists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the equations of a graph become steps: what NIR leaves open, and users may say behind a file's name."""
+"""The way from a graph's equations to steps: what NIR leaves open, and users may say behind a file's name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which populations a graph has, in which order they run, and by which nodes each is driven."""
+"""The wiring of a graph: its populations, the order in which they run, and the nodes that drive each."""
 
 from __future__ import annotations
 

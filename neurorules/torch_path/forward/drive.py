@@ -1,4 +1,4 @@
-"""What drives a layer's neurons: the current of its weights, its normalisation, a bias, and what is injected."""
+"""The drive of a layer's neurons: the current of its weights, its normalisation, a bias, and what is injected."""
 
 from __future__ import annotations
 

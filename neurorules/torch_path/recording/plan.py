@@ -1,4 +1,4 @@
-"""What a recording holds: variables and layers by name, checked against the model before anything runs."""
+"""The plan of a recording: variables and layers by name, checked against the model before anything runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""How a rule changes one synapse whose two neurons are made to fire: the window of STDP, and its rate dependence."""
+"""The change of one synapse by a rule when its two neurons are made to fire: the window of STDP, and its rate
+dependence.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a module does what its class does and no more. Whatever else it does would be lost, and is refused."""
+"""The check that a module does what its class does and no more. Whatever else it does would be lost, and is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a module calls in one step of its forward, traced by torch.fx without running a sample."""
+"""The calls that a module makes in one step of its forward, traced by torch.fx without running a sample."""
 
 from __future__ import annotations
 

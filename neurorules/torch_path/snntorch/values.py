@@ -1,4 +1,4 @@
-"""What the walk through a module's forward knows of each value, and the layers that functions stand for."""
+"""The values in the walk through a module's forward, and the layers that functions stand for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a state may be taken over: everything is checked before anything is copied, and refused in one line."""
+"""The check of a state that is to be taken over: all of it before anything is copied, and refused in one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user hands to a learner, checked: one plain line for whatever does not fit."""
+"""Checks of what a user hands to a learner: one plain line for whatever does not fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well a learner does on samples it does not learn from, and what its spikes cost."""
+"""The figures of a learner on samples it does not learn from, and the cost of its spikes."""
 
 from __future__ import annotations
 

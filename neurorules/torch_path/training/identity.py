@@ -1,4 +1,4 @@
-"""What a learner is, in words that travel with its state, so that the state of another one is recognised."""
+"""The identity of a learner, in words that travel with its state, so that the state of another one is recognised."""
 
 from __future__ import annotations
 

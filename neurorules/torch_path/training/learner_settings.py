@@ -1,4 +1,4 @@
-"""What a `Learner` is told: the settings of the net and of learning, and the shape of what it will see."""
+"""The settings of a `Learner`: those of the net and of learning, and the shape of what it will see."""
 
 from __future__ import annotations
 

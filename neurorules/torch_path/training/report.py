@@ -1,4 +1,4 @@
-"""What a finished run says of itself: the keys of `result.json`."""
+"""The report of a finished run: the keys of `result.json`."""
 
 from __future__ import annotations
 

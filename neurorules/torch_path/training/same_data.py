@@ -1,4 +1,4 @@
-"""Whether a run goes on with the data that it began with: a checkpoint says which they were."""
+"""The check that a run goes on with the data that it began with: a checkpoint says which they were."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a learner's parameters are kept, on a chip or in plain memory, and how gradients change them: all or none."""
+"""The store of a learner's parameters, on a chip or in plain memory, which gradients change all or none of."""
 
 from __future__ import annotations
 

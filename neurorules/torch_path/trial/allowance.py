@@ -1,4 +1,4 @@
-"""What a signal is handed, decided here and nowhere else: its own parameters and state, and what its `needs` buy.
+"""The allowance of a signal, decided here and nowhere else: its own parameters and state, and what its `needs` buy.
 
 | need             | what it buys                                                                            |
 |------------------|-----------------------------------------------------------------------------------------|

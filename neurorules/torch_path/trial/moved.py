@@ -1,4 +1,4 @@
-"""What a trial leaves beside changes of parameters: running averages, the signal's state, traces of neurons."""
+"""The changes by a trial beside those of parameters: running averages, the signal's state, traces of neurons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one phase of a trial leaves: sums over time, and the activity of its last window."""
+"""The record of one phase of a trial: sums over time, and the activity of its last window."""
 
 from __future__ import annotations
 

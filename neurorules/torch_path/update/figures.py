@@ -1,4 +1,4 @@
-"""How good scores are against their targets, in figures of the task: accuracies, or errors."""
+"""The figures of scores against their targets, by the task: accuracies, or errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a layer's texts may see, and the sums that their changes are added to."""
+"""The view that a layer's texts have, and the sums that their changes are added to."""
 
 from __future__ import annotations
 

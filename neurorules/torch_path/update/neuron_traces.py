@@ -1,4 +1,6 @@
-"""What texts read of the neurons at one end of their synapses: spikes, membranes, declared traces, and their past."""
+"""The variables that texts read of the neurons at one end of their synapses: spikes, membranes, declared traces, their
+past.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a pass predicts, against its target: the read-out's third factor, and the error that others are taught by."""
+"""The prediction of a pass against its target: the read-out's third factor, and the error that others are taught by."""
 
 from __future__ import annotations
 

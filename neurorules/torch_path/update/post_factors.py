@@ -1,4 +1,4 @@
-"""Where post factors are made: in one fused scan where the text's form allows, by evaluating the text otherwise.
+"""The making of post factors: in one fused scan where the text's form allows, by evaluating the text otherwise.
 
 Both give the same numbers; the general way is the meaning, and the only one on devices without compiled scans.
 """

@@ -1,4 +1,4 @@
-"""How an optimiser's kinds change parameters: torch's own functions, without the classes around them.
+"""The steps by which an optimiser's kinds change parameters: torch's own functions, without the classes around them.
 
 The classes import torch's compiler when the first one is made, which takes over a second per process.
 """

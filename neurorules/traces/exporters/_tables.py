@@ -1,4 +1,6 @@
-"""What every format says beside the spikes: the samples, one row each, and what the trace says about itself."""
+"""The tables that every format writes beside the spikes: the samples, one row each, and what the trace says about
+itself.
+"""
 
 from __future__ import annotations
 

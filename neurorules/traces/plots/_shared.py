@@ -1,4 +1,4 @@
-"""What all pictures share: colours, axes, files, and how they are asked for."""
+"""The parts that all pictures share: colours, axes, files, and how they are asked for."""
 
 from __future__ import annotations
 
