@@ -23,13 +23,13 @@ from torch import Tensor
 from neurorules.language.ranges import Range, ranged
 
 HIGHEST_WEIGHT = 7
-"""Of 3 bits."""
+"""The largest weight, of 3 bits."""
 UPPER_HALF = 4
 """The lowest weight that bistability drives up."""
 HIGHEST_CALCIUM = 7
-"""Of 3 bits."""
+"""The highest calcium that a register of 3 bits holds."""
 HIGHEST_MEMBRANE = 255
-"""Of 8 bits, without sign."""
+"""The highest membrane that a register of 8 bits without sign holds."""
 
 Calcium = Annotated[int, Range(f"[0, {HIGHEST_CALCIUM}]")]
 

@@ -27,7 +27,7 @@ from neurorules.language.errors import UserError
 POINT = 15
 """Bits behind the point."""
 ONE = 1 << POINT
-"""The number 1."""
+"""The number 1 as an integer of fixed point."""
 LOWEST, HIGHEST = -(1 << 31), (1 << 31) - 1
 """The ends of 32 bits."""
 

@@ -34,7 +34,7 @@ LOWEST, HIGHEST = -(1 << 15), (1 << 15) - 1
 LONGEST_DASH = 15
 """The largest shift of a decay, of 4 bits."""
 MOST_SPIKES = 31
-"""Of a hidden neuron in one step; those of an output are 1."""
+"""Most spikes of a hidden neuron in one step; those of an output are 1."""
 
 Dash = Annotated[int, Range(f"[0, {LONGEST_DASH}]")]
 Word = Annotated[int, Range(f"[{LOWEST}, {HIGHEST}]")]

@@ -63,7 +63,7 @@ SUBJECTS = {
 ON_RANKS = ("train", "doctor", "list")
 """Commands that torchrun may start in several processes; the other ones would do the same work in each."""
 TITLES: dict[str, str] = {}
-"""The same by the name of each command."""
+"""The subject of each command, by its name."""
 
 for subject, modules in SUBJECTS.items():
     for module in modules:

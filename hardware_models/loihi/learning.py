@@ -28,18 +28,18 @@ from neurorules.language.errors import UserError
 from neurorules.language.ranges import Range, ranged
 
 TRACE_TOP = 127
-"""Of 7 bits without sign. Source of all widths: `lava.magma.core.learning.constants`."""
+"""The largest value of a trace, of 7 bits without sign. Source of all widths: `lava.magma.core.learning.constants`."""
 WEIGHT_LOW, WEIGHT_TOP = -256, 255
-"""Of 9 bits with sign."""
+"""The least and the largest weight, of 9 bits with sign."""
 ACCUMULATOR_TOP = 1 << 15
-"""Of the sum of products, 16 bits with sign."""
+"""The largest sum of products, of 16 bits with sign."""
 FRACTION_BITS = 7
 """Bits of the sum behind the weight's point."""
 WIDTHS = {"x0": 1, "y0": 1, "x1": 7, "x2": 7, "y1": 7, "y2": 7, "y3": 7, "w": 9, "t": 9, "d": 6}
 """Bits of what a product may read: spikes, traces of the presynaptic and of the postsynaptic neuron, the synapse's
 weight, tag and delay. Source: as above, and Davies et al. 2018, Table 1, of the delay."""
 CONSTANT_BITS, MANTISSA_BITS = 8, 4
-"""Of a constant beside a factor, and of the mantissa of a scale."""
+"""The widths of a constant beside a factor, and of the mantissa of a scale."""
 Variable = Literal["x1", "x2", "y1", "y2", "y3", "w"]
 Spike = Literal["x0", "y0"]
 

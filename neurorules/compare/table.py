@@ -13,7 +13,7 @@ from neurorules.contracts.target import FIGURES, first_figure
 
 PJ_IN_NJ = 1000.0
 WHOLE_FROM = 1000.0
-"""From here on energies are shown as whole numbers."""
+"""The energy from which on values are shown as whole numbers."""
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ class TrainConfig(RunSettings, DataSettings, LearningSettings, NetSettings):
         check_schedule(self.schedule)
 
     def as_dict(self) -> dict[str, Any]:
-        """All settings by name, in their places."""
+        """The table of all settings by name, in their places."""
         return {name: getattr(self, name) for name in SETTINGS}
 
     def learner_settings(self) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class TrainConfig(RunSettings, DataSettings, LearningSettings, NetSettings):
 
 
 SETTINGS = settings_of(TrainConfig)
-"""All settings by name, in their places."""
+"""The table of all settings by name, in their places."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ LONGEST_DELAY = 1000
 """Steps that a delay may reach back: it is kept for every neuron."""
 
 LARGEST_NUMBER = 3.4e38
-"""Of float32, in which rules are computed."""
+"""The largest number of float32, in which rules are computed."""
 
 COMPARISONS: Mapping[type[ast.cmpop], str] = {ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<="}
 OPERATORS: Mapping[type[ast.operator], str] = {

@@ -156,7 +156,7 @@ class Rule:
     eligibilities: tuple[Eligibility, ...] = ()
     bounds: tuple[float, float] | None = None
     loss: Literal["cross_entropy", "squared"] = "cross_entropy"
-    """Of the output y against the label's target: cross-entropy of softmax(y), or |y - target|^2 / 2."""
+    """The loss of the output y against the label's target: cross-entropy of softmax(y), or |y - target|^2 / 2."""
     targets: tuple[float, float] = (1.0, 0.0)
     """For the squared loss: of the label's output, and of the others."""
     errors: Literal["trial", "step"] = "trial"
@@ -204,7 +204,7 @@ class Rule:
         for e in self.eligibilities:
             products = self.equation(Plasticity("w", e.name)).eligibility(e.name).products
             size = "B x O x I" if any(p.post for p in products) else "B x I"
-            lines.append(f"{e.show()}, of every synapse ({size} numbers a layer where it runs step by step)")
+            lines.append(f"{e.show()}, of every synapse ({size} numbers per layer where it runs step by step)")
         past = frozenset().union(*(self.equation(p).past for p in self.plasticity))
         lines += sorted({"before(x) is x without what this step has brought" for c in past if c.function == "before"})
         lines += sorted({"delay(a, n)[t] = a[t-n], 0 before the first step" for c in past if c.function == "delay"})

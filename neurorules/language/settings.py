@@ -73,7 +73,7 @@ class NetSettings:
     readout_neuron: Annotated[
         str | None, Help("Neuron of the read-out, such as leaky_readout:beta=0.9; by default the rule's own.", 5)
     ] = None
-    steps: Annotated[Steps | None, Help("Time steps a sample; by default the rule's own.", 6)] = None
+    steps: Annotated[Steps | None, Help("Time steps per sample; by default the rule's own.", 6)] = None
     connection: Annotated[
         str | None,
         Help("Connection between flat populations with options, such as ring; by default the rule's, else dense.", 7),

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from sources import Function, Source, sources
@@ -107,6 +108,21 @@ def test_docstrings_name_a_thing_or_an_act_before_they_explain_it() -> None:
         or (isinstance(node, ast.ClassDef) and sentence.startswith(("Where ", "When ", "Whether ", "Which ", "Who ")))
     ]
     assert not questions, questions
+
+
+def notes() -> Iterator[tuple[str, str]]:
+    """The place and the words of every note below a constant or a field."""
+    for source in sources():
+        bodies = (node.body for node in ast.walk(source.tree) if isinstance(node, ast.Module | ast.ClassDef))
+        for one, after in ((one, after) for body in bodies for one, after in pairwise(body)):
+            match one, after:
+                case ast.Assign() | ast.AnnAssign(), ast.Expr(ast.Constant(str(text))):
+                    yield f"{source.name}:{after.lineno} {text}", text
+
+
+def test_notes_below_constants_and_fields_are_no_fragments() -> None:
+    fragments = [place for place, text in notes() if len(text.split()) < 4 or text.startswith(("Of ", "The same "))]
+    assert not fragments, fragments
 
 
 @cache

@@ -38,7 +38,7 @@ OWN_NET = {
     "net_layers": "the layers of a PyTorch module ({})", "init": "initial weights {}",
     "steps": "{} time steps for each sample", "encode": "encoder {}",
 }  # fmt: skip
-"""Of a net of modules, whose layers differ in their neurons."""
+"""Words for the settings of a net of modules, whose layers differ in their neurons."""
 TRAINING = {
     "epochs": "{} epochs", "batch_size": "batches of {} samples", "optimizer": "optimiser {}",
     "readout_optimizer": "optimiser of the read-out {}", "lr_schedule": "learning-rate schedule {}",

@@ -16,7 +16,7 @@ from neurorules.compare.report.sections import Section
 from neurorules.compare.report.style import Look
 
 WIDTH = 300
-"""Of a chart without its labels, in points: a column of most journals."""
+"""The width of a chart without its labels, in points: a column of most journals."""
 LONGEST = 44
 """Characters of a rule's name that stand beside a chart."""
 VARIABLE = re.compile(r"var\(--([\w-]+)\)")

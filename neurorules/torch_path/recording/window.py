@@ -151,7 +151,7 @@ def changes(
 
     Args:
         rule: whose text of hidden weights acts.
-        pre: presynaptic spikes, (T, N), one column a synapse, in float64.
+        pre: presynaptic spikes, (T, N), one column per synapse, in float64.
         post: postsynaptic spikes likewise.
         weight: as in `window`.
         m: likewise; or the third factor of each step, (T,).

@@ -155,7 +155,9 @@ def with_steps_of_data(config: TrainConfig, data_dir: DataPlace) -> TrainConfig:
 
 def _check_steps(steps: int | None, wanted: int | None) -> None:
     if steps is not None and wanted is not None and steps != wanted:
-        raise UserError(f"the data have {steps} time steps a sample, and --steps asks for {wanted}. Leave --steps out")
+        raise UserError(
+            f"the data have {steps} time steps per sample, and --steps asks for {wanted}. Leave --steps out"
+        )
 
 
 def load_data(config: SettledConfig, data_dir: DataPlace) -> Data:

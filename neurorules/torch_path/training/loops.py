@@ -33,7 +33,7 @@ set of torch or tonic; or a pair (x, y) of all samples and labels."""
 BATCH_SIZE, ROWS = 128, 500
 """Samples of a batch where the data come without batches: of one that is learned, and of one that is evaluated."""
 Row = dict[str, int | float]
-"""Figures by name."""
+"""One row of figures by name."""
 Callback = Callable[[Row], Any]
 """What is called after each epoch with its row. Where it returns True, no further epoch is learned."""
 Callbacks = Any

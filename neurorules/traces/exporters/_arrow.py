@@ -60,7 +60,7 @@ def spikes(reader: TraceReader) -> Iterator[pa.Table]:
 
 
 def dense(reader: TraceReader) -> Iterator[pa.Table]:
-    """One row a sample, variable and step."""
+    """Yield tables with one row per sample, variable and step."""
     for layer in reader.layers:
         for variable in dense_variables(reader, layer):
             for block in dense_blocks(reader, layer, variable, NUMBERS):

@@ -170,7 +170,7 @@ def _series(reader: TraceReader, layer: str, variable: str, axis: Axis, volts: f
         about["rows_per_sample"] = rows
         yield TimeSeries(
             name=f"{layer}_{variable}" if last - first == neurons else f"{layer}_{variable}_from_{first}",
-            description=f"'{variable}' of neurons {first} to {last - 1} of layer '{layer}', a column a neuron.",
+            description=f"'{variable}' of neurons {first} to {last - 1} of layer '{layer}', one column per neuron.",
             # Comments that are JSON from the first letter on are Neo's own to Neo.
             comments=f"neurorules: {json.dumps(about)}",
             data=streamed(_rows(reader, layer, variable, first, last, scale), (length, last - first), np.float64),

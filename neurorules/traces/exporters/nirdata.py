@@ -47,7 +47,7 @@ class NirData:
 
 
 def _write_events(reader: TraceReader, layer: str, group: h5py.Group) -> None:
-    """A row a sample, as long as the fullest one; where a sample has fewer spikes stand neuron -1 and time inf."""
+    """One row per sample, as long as the fullest one; where a sample has fewer spikes stand neuron -1 and time inf."""
     many, plain = np.zeros(len(reader), np.int64), True
     for block in event_blocks(reader, layer):
         many += np.bincount(block.sample, minlength=len(reader))

@@ -42,7 +42,7 @@ def draw_explanation(explanation: Explanation, out: Path) -> Figure:
 
 
 def explanation_figure(explanation: Explanation) -> Figure:
-    """A column a phase; rows: presynaptic side, membrane, psi, third factor, postsynaptic factors, dw."""
+    """One column per phase; rows: presynaptic side, membrane, psi, third factor, postsynaptic factors, dw."""
     single = len(explanation.parts) == 1
     wide = max(7.2 if single else 0.0, WIDTH * len(explanation.parts))
     rows = [draw for draw, wanted in ROWS.items() if any(wanted <= set(part.variables) for part in explanation.parts)]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from neurorules.runs.folder import RunFolder
 
 FORMATS = {"pdf": "a PDF document", "png": "a PNG picture", "svg": "an SVG picture"}
-"""Of pictures, and what each file is (`runs.outputs.kind_of`)."""
+"""The formats of pictures, and what each file is (`runs.outputs.kind_of`)."""
 
 # Okabe and Ito (2008), Color Universal Design: told apart by every kind of colour vision. Input first.
 COLOURS = ("#4D4D4D", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
