@@ -38,7 +38,9 @@ class Planned(NamedTuple):
         return out / folder_name(self.row) / f"seed{self.config.seed}"
 
     def standing_folder(self, out: Path) -> Path:
-        """The same, or the folder that an earlier version named after the path's older word, where only that stands."""
+        """The folder of this run, or the one that an earlier version named after the path's older word, where only that
+        stands.
+        """
         folder = self.folder(out)
         older = self._replace(row=self.row.replace(" @ continuous", " @ brian2")).folder(out)
         return older if older.exists() and not folder.exists() else folder

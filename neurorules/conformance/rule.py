@@ -29,7 +29,7 @@ from neurorules.language.rules import Rule
 from neurorules.network.model import build_model
 from neurorules.rules import RULES
 from neurorules.torch_path.forward.run_layer import Carry
-from neurorules.torch_path.update.plasticity import Gathered, LocalView, learn_layer
+from neurorules.torch_path.update.plasticity import ChangeSums, LocalView, learn_layer
 
 SEEDS = 3
 """Number of seeds with which a rule and its control are trained."""
@@ -64,8 +64,8 @@ def it_says_what_it_is_where_it_comes_from_and_how_it_deviates(entry: Entry) -> 
 def its_texts_and_settings_make_a_model(entry: Entry) -> None:
     """Every text parses, the signal serves the phases, and a configuration settles with its own defaults."""
     rule: Rule = entry.make()
-    settled = rule.settle(TrainConfig(rule=entry.text))
-    wrong = [name for name in ("neuron", "steps", "norm", "lr", "optimizer") if getattr(settled, name) is None]
+    complete = rule.settle(TrainConfig(rule=entry.text))
+    wrong = [name for name in ("neuron", "steps", "norm", "lr", "optimizer") if getattr(complete, name) is None]
     demand(not wrong, "its defaults settle a configuration", f"{wrong} stay open", "Give them in `Defaults`")
     nets_of(entry.text)
     roles = {text.role for text in rule.plasticity}
@@ -82,10 +82,10 @@ def a_silent_population_changes_none_of_its_weights(entry: Entry) -> None:
         changed = bool(result.gradients.get("hidden1.ff.w", torch.zeros(1)).any())
         advice = "Multiply each product by something presynaptic"
         demand(drifts or not changed, "a silent population changes none of its weights", f"on {net} it did", advice)
-        told = any("drift" in deviation for deviation in entry.make().source.deviations)
+        announced = any("drift" in deviation for deviation in entry.make().source.deviations)
         advice = f"{advice}, or tell of the drift in the source's deviations"
         observed = "one has a product without presynaptic factor"
-        demand(told or not drifts, "no text of weights drifts untold", observed, advice)
+        demand(announced or not drifts, "no text of weights drifts untold", observed, advice)
     if drifts:
         raise NotApplicable("its weights drift without activity, as its source says")
 
@@ -102,13 +102,13 @@ def changes_are_linear_in_the_third_factor(entry: Entry) -> None:
     phase = next(p.phase for p in model.rule.plasticity if p.role == "hidden")
 
     def changes(scale: float) -> dict[str, Tensor]:
-        gathered = Gathered()
+        sums = ChangeSums()
         view = LocalView(
             layer, phase, activity, Series(scale * m, True), learned.parameters, model.rule.constants,
             model.rule.declared_traces, Carry(), True,
         )  # fmt: skip
-        learn_layer(view, model.texts, {}, gathered)
-        return gathered.changes
+        learn_layer(view, model.texts, {}, sums)
+        return sums.changes
 
     one, three = changes(1.0), changes(3.0)
     moved = one.keys() == three.keys() and any(bool(value.any()) for value in one.values())
@@ -230,9 +230,9 @@ def m_is_available_when_its_signal_says(entry: Entry) -> None:
     if model.signal is None or not later:
         raise NotApplicable("it has no signal, or its trials have one step")
     waits = any(later[:-1])
-    known = model.third_factor_known
-    observed = f"later steps {'change' if waits else 'do not change'} an update, and `known` comes to '{known}'"
-    demand(waits == (known != "step"), "`known` says when m is there", observed, "Correct `known`")
+    time = model.third_factor_known
+    observed = f"later steps {'change' if waits else 'do not change'} an update, and `known` comes to '{time}'"
+    demand(waits == (time != "step"), "`known` says when m is there", observed, "Correct `known`")
 
 
 def it_learns_real_digits_better_than_its_frozen_control(entry: Entry) -> None:
