@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from statistics import median
 
 import torch
-from systems import HIDDEN, INPUTS, ours, poisson, show, snntorch_step
 from torch import Tensor
 
+from neurorules.bench.peers import snntorch_step
+from neurorules.bench.steps import INPUTS, Work, our_step, poisson
+from neurorules.bench.turns import Turns
+from neurorules.commands.output import print_table
 from neurorules.connections._multiply import times_transposed
 from neurorules.connections._sparse import correlated, most_events, times_weights
 from neurorules.native import events
@@ -41,39 +42,12 @@ def dense() -> Iterator[None]:
         events.serves = before
 
 
-class Turns:
-    """Times of calls that take turns.
-
-    Args:
-        calls: by name.
-        repetitions: number of turns.
-    """
-
-    def __init__(self, calls: Mapping[str, Callable[[], object]], repetitions: int) -> None:
-        self._ms: dict[str, list[float]] = {name: [] for name in calls}
-        for call in calls.values():
-            call(), call()
-        for _ in range(repetitions):
-            for name, call in calls.items():
-                started = time.perf_counter()
-                call()
-                self._ms[name].append(1000 * (time.perf_counter() - started))
-
-    def ms(self, name: str) -> float:
-        """Median milliseconds of a call."""
-        return median(self._ms[name])
-
-    def ratio(self, above: str, below: str) -> float:
-        """Median of the ratio of two calls' times in the same turn."""
-        return median(a / b for a, b in zip(self._ms[above], self._ms[below], strict=True))
-
-
 def at_activity(activity: float, repetitions: int) -> dict[str, float]:
     """Ratios of times at one activity: dense product to event-driven one, and steps to snnTorch's."""
-    spikes, labels = poisson(STEPS, BATCH, rate=activity)
-    rows = spikes.flatten(0, 1)
-    w, post = torch.randn(HIDDEN, INPUTS), torch.randn(len(rows), HIDDEN)
-    step, plain, peer = (ours(RULE, spikes, labels), ours(RULE, spikes, labels), snntorch_step(spikes, labels))
+    work = Work(*poisson(STEPS, BATCH, rate=activity))
+    rows = work.spikes.flatten(0, 1)
+    w, post = torch.randn(*work.hidden, INPUTS), torch.randn(len(rows), *work.hidden)
+    step, plain, peer = our_step(RULE, work), our_step(RULE, work), snntorch_step(work)
 
     def dense_step() -> None:
         with dense():
@@ -141,7 +115,8 @@ def main() -> None:
     if asked.json:
         print(json.dumps({"table": table, "threads": asked.threads}))
     else:
-        show(table, 18, 25)
+        columns = list(next(iter(table.values())))
+        print_table(["", *columns], [[at, *(f"{row[name]:.2f}" for name in columns)] for at, row in table.items()])
 
 
 if __name__ == "__main__":

@@ -12,11 +12,12 @@ from statistics import median
 from typing import NamedTuple
 
 import torch
-from systems import CLASSES, INPUTS, bare_products, poisson
 from torch import Tensor
 
 import neurorules
 from neurorules import Learner
+from neurorules.bench.steps import CLASSES, INPUTS, Work, bare_products, poisson
+from neurorules.bench.turns import wait_for
 from neurorules.native import scans as kernels
 from neurorules.native.scans import Affine, Psi, PsiShape, Reset, Through, Total, dispatch
 from neurorules.rules import RULES
@@ -85,12 +86,6 @@ def milliseconds(work: Callable[[], object], device: torch.device, repeats: int,
     return f"{1000 * median(found):.3g}"
 
 
-def wait_for(device: torch.device) -> None:
-    """Wait until a device has done all that it was asked."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
 def scans(spikes: Tensor, size: Size) -> Iterator[Figure]:
     """Both scans with everything a rule asks of them: the chosen kernels, and plain torch."""
     device = spikes.device
@@ -125,7 +120,7 @@ def scans(spikes: Tensor, size: Size) -> Iterator[Figure]:
 
 def products(batch: tuple[Tensor, Tensor], size: Size) -> Iterator[Figure]:
     """The five products of backpropagation through time: what a step cannot do without."""
-    step = bare_products(*batch)
+    step = bare_products(Work(*batch))
     yield "bare products of a step of bptt", milliseconds(step, batch[0].device, size.repeats, 10), "ms"
 
 

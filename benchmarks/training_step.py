@@ -2,8 +2,8 @@
 
     python benchmarks/training_step.py [--repetitions 9] [--threads N] [--no-memory] [--json]
 
-Milliseconds mean little on a shared machine, so the systems take turns and ratios of medians are printed. Memory is
-the growth of the resident set over a step, its input apart, each measurement in a process of its own.
+Times are those of `neurorules bench`, whose systems take turns. Memory is the growth of the resident set over a step,
+its input apart, each measurement in a process of its own.
 """
 
 from __future__ import annotations
@@ -12,43 +12,19 @@ import argparse
 import json
 import subprocess
 import sys
-import time
-from statistics import median
 
 import torch
-from systems import ours, poisson, show, snntorch_step, systems
 
+from neurorules.bench.measure import BESIDE, measure, plan
+from neurorules.bench.page import about, busy
+from neurorules.bench.peers import snntorch_step
+from neurorules.bench.steps import Work, our_step, poisson
+from neurorules.commands.output import print_table
 from neurorules.runs.allocator import keep_freed_memory
 
+RULES = "bptt,sigprop:form=surrogate,sigprop:form=voltage,dfa,local_readout"
 STEPS, BATCH, LONG = 25, 128, 400
 BY_STEP, PEER = "sigprop by_step", "snnTorch BPTT"
-
-
-def times(repetitions: int, steps: int = STEPS, batch: int = BATCH) -> dict[str, list[float]]:
-    """Seconds a step, by system; the systems take turns."""
-    made = systems(*poisson(steps, batch))
-    for step in made.values():
-        step(), step()
-    found: dict[str, list[float]] = {name: [] for name in made}
-    for _ in range(repetitions):
-        for name, step in made.items():
-            started = time.perf_counter()
-            step()
-            found[name].append(time.perf_counter() - started)
-    return found
-
-
-def ratios(found: dict[str, list[float]]) -> dict[str, dict[str, float]]:
-    """Median milliseconds of each system, and its ratio to the bare products and to snnTorch."""
-    middle = {name: median(values) for name, values in found.items()}
-    return {
-        name: {
-            "ms": 1000 * value,
-            "to_products": value / middle["bare products"],
-            "to_snntorch": value / middle[PEER],
-        }
-        for name, value in middle.items()
-    }
 
 
 def resident_mb(which: str) -> float:
@@ -59,9 +35,9 @@ def resident_mb(which: str) -> float:
 
 def grow(system: str, steps: int) -> float:
     """MB by which two training steps of T = `steps` raise the peak of this process."""
-    make = snntorch_step if system == PEER else lambda s, y: ours("sigprop:form=surrogate", s, y, "by_step")
-    make(*poisson(2, BATCH))()  # libraries and kernels are loaded, optimisers allocated
-    step = make(*poisson(steps, BATCH))
+    make = snntorch_step if system == PEER else lambda work: our_step("sigprop:form=surrogate", work, "by_step")
+    make(Work(*poisson(2, BATCH)))()  # libraries and kernels are loaded, optimisers allocated
+    step = make(Work(*poisson(steps, BATCH)))
     before = resident_mb("VmRSS")
     step(), step()
     return resident_mb("VmHWM") - before
@@ -79,6 +55,13 @@ def growth() -> dict[str, dict[str, float]]:
     return found
 
 
+def show(table: dict[str, dict[str, float]]) -> None:
+    """Print a table of numbers, a row a system."""
+    columns = list(next(iter(table.values())))
+    print_table(["", *columns], [[name, *(f"{row[column]:.2f}" for column in columns)] for name, row in table.items()])
+    print()
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -88,19 +71,25 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object and nothing else")
     parser.add_argument("--grow", nargs=2, metavar=("SYSTEM", "T"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    torch.set_num_threads(asked.threads)
-    keep_freed_memory()
     if asked.grow:
+        torch.set_num_threads(asked.threads)
+        keep_freed_memory()
         print(grow(asked.grow[0], int(asked.grow[1])))
         return
-    speed = ratios(times(asked.repetitions))
+    found = measure(plan(RULES, "1000", STEPS, BATCH, "0.1", None, "cpu", asked.threads, asked.repetitions))
+    (point,) = found["points"]
+    speed = {
+        name: {"ms": of["ms"]["median"], **{f"to {other}": of["to"][other]["median"] for other in BESIDE}}
+        for name, of in point["systems"].items()
+    }
     memory = {} if asked.no_memory else growth()
     if asked.json:
-        print(json.dumps({"speed": speed, "memory_growth_mb": memory, "threads": asked.threads}))
+        print(json.dumps({"speed": speed, "memory_growth_mb": memory, "measured": found}))
         return
     show(speed)
+    print(about(found), busy(found), sep="\n")
     if memory:
-        print("memory growth, MB")
+        print("\nmemory growth, MB")
         show(memory)
 
 

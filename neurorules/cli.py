@@ -16,6 +16,7 @@ import typer
 
 from neurorules.commands import (
     audit,
+    bench,
     benchmark,
     causal,
     check,
@@ -57,7 +58,7 @@ SUBJECTS = {
     "Look inside a network": (traces, explain, simulate, audit, causal, window),
     "Move nets in and out": (nir,),
     "Parts: what there is, and your own": (inspect, check, new),
-    "This machine": (doctor,),
+    "This machine": (doctor, bench),
 }
 """What stands above the commands of each file in the help."""
 ON_RANKS = ("train", "doctor", "list")

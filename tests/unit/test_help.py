@@ -65,6 +65,7 @@ def test_commands_stand_under_their_subjects(capsys: pytest.CaptureFixture[str])
     assert sections["Train and compare"] == first
     assert {"record", "export", "plot", "audit"} <= set(sections["Look inside a network"])
     assert sections["Parts: what there is, and your own"] == ["list", "cite", "check", "check-device", "new"]
+    assert sections["This machine"] == ["doctor", "bench"]
     shown = {name for title in SUBJECTS for name in sections[title]}
     assert shown == {name.split()[0] for name, _ in commands()}
 

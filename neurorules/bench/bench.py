@@ -1,0 +1,45 @@
+"""`bench`: measures what was asked, and writes `bench.json`, `bench.md` and `bench.png`."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from neurorules.bench.measure import Plan, measure
+from neurorules.bench.page import page_of
+from neurorules.bench.picture import draw
+from neurorules.disk.lock import owned_folder
+from neurorules.language.errors import UserError
+from neurorules.runs.atomic import write_text
+from neurorules.runs.plain_json import to_json
+
+RESULT_FILE, PAGE_FILE, PICTURE_FILE = "bench.json", "bench.md", "bench.png"
+
+
+def bench(asked: Plan, out: Path | None, command: str, force: bool = False) -> dict[str, Any]:
+    """Measure a training step beside other libraries, bare products and memory.
+
+    Args:
+        asked: what is measured.
+        out: folder for the files; None for none.
+        command: the shell line that measures this again.
+        force: replaces files that an older measurement left in `out`.
+
+    Returns:
+        What `bench.json` holds, see `measure.measure`, and `command`.
+
+    Raises:
+        UserError: a rule that cannot train the net; or `out` holds an older measurement.
+    """
+    with nullcontext() if out is None else owned_folder(out):
+        if out is not None and (out / RESULT_FILE).exists() and not force:
+            raise UserError(
+                f"{out / RESULT_FILE} is there already. Replace it with --force, or name another folder with --out"
+            )
+        content = {"command": command, **measure(asked)}
+        if out is not None:
+            draw(content, out / PICTURE_FILE)
+            write_text(out / PAGE_FILE, page_of(content, PICTURE_FILE))
+            write_text(out / RESULT_FILE, to_json(content) + "\n")
+    return content

@@ -1,0 +1,209 @@
+"""The measurement: which points are measured, by which systems, and the ratios of their times."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from neurorules.bench.load import measured_load
+from neurorules.bench.peers import PEERS, installed
+from neurorules.bench.steps import Work, activity_numbers, bare_products, memory_pass, our_step, poisson
+from neurorules.bench.turns import WARM_UP, Spread, Turns
+from neurorules.compare.gather import machine
+from neurorules.language.errors import UserError, unknown
+from neurorules.language.options import parse_list
+from neurorules.language.ranges import Count, Fraction, Steps, check_range
+from neurorules.rules import RULES
+from neurorules.runs.allocator import keep_freed_memory
+from neurorules.torch_path.process.threads import check_threads, running_on
+from neurorules.torch_path.training.checks import check_device
+
+PRODUCTS, MEMORY, PEER = "bare products", "memory pass", "snnTorch"
+BESIDE = (PEER, PRODUCTS, MEMORY)
+"""What every time is set beside, in this order."""
+FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""What steps, width and batch size are multiplied by in a sweep."""
+DEPTHS = (1, 2, 3, 4)
+ACTIVITIES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+USUAL_ACTIVITIES = (0.02, 0.1)
+SWEEPS = ("steps", "width", "depth", "batch", "activity")
+
+
+@dataclass(frozen=True)
+class Point:
+    """What one row of a table measures.
+
+    Args:
+        hidden: sizes of the hidden layers.
+        steps: T of a sample.
+        batch_size: samples of a step.
+        activity: mean share of the inputs that fire in a step.
+    """
+
+    hidden: tuple[int, ...]
+    steps: int
+    batch_size: int
+    activity: float
+
+    def work(self, device: torch.device) -> Work:
+        """The batch that is learned, on a device."""
+        spikes, labels = poisson(self.steps, self.batch_size, rate=self.activity)
+        return Work(spikes.to(device), labels.to(device), self.hidden)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured.
+
+    Args:
+        points: in the order of the table.
+        rules: ours, with their options.
+        sweep: what differs between the points; None for the activity alone.
+        device: cpu or cuda.
+        threads: of the CPU.
+        repetitions: turns of each point.
+    """
+
+    points: tuple[Point, ...]
+    rules: tuple[str, ...]
+    sweep: str | None
+    device: torch.device
+    threads: int
+    repetitions: int
+
+
+def plan(
+    rules: str, net: str, steps: int, batch_size: int, activity: str | None, sweep: str | None,
+    device: str, threads: int | None, repetitions: int,
+) -> Plan:  # fmt: skip
+    """Check what was asked before anything is measured.
+
+    Args:
+        rules: comma-separated.
+        net: sizes of hidden layers, such as "800-800".
+        steps, batch_size: T and B.
+        activity: comma-separated shares of inputs that fire; None for two usual ones, or for six if they are swept.
+        sweep: one of `SWEEPS`, or None.
+        device: cpu, cuda or auto.
+        threads: of the CPU; None for torch's own number.
+        repetitions: turns of each point.
+
+    Returns:
+        The plan.
+
+    Raises:
+        UserError: a word that is unknown, a number outside its range, a device that is not there.
+    """
+    named = parse_list(rules)
+    for rule in named:
+        RULES.make(rule)
+    if not named:
+        raise UserError("--rules names no rule. Give some, such as sigprop,dfa,bptt")
+    check_range("--steps", steps, Steps)
+    check_range("--batch-size", batch_size, Count)
+    check_range("--repetitions", repetitions, Count)
+    check_range("--threads", threads, Count | None)
+    check_threads(threads)
+    if sweep is not None and sweep not in SWEEPS:
+        raise unknown("sweep", sweep, SWEEPS)
+    chosen = USUAL_ACTIVITIES if sweep != "activity" else ACTIVITIES
+    shares = chosen if activity is None else tuple(_share(word) for word in parse_list(activity))
+    if not shares:
+        raise UserError("--activity names no share. Give some, such as 0.02,0.1")
+    place = check_device(device)
+    points = (Point(_hidden(net), steps, batch_size, share) for share in shares)
+    swept = dict.fromkeys(swept for point in points for swept in _swept(point, sweep))
+    return Plan(tuple(swept), tuple(named), sweep, place, threads or torch.get_num_threads(), repetitions)
+
+
+def measure(asked: Plan) -> dict[str, Any]:
+    """Measure every point of a plan: systems take turns, and each ratio is one of two times of one turn.
+
+    Args:
+        asked: the plan.
+
+    Returns:
+        What `bench.json` holds: the machine, how busy it was, `not_installed`, and below `points` what was measured
+        there: below `systems` each one's `ms` and, below `to`, its ratios, all with median and quartiles.
+
+    Raises:
+        UserError: a rule that cannot train this net.
+    """
+    keep_freed_memory()
+    peers = {name: package for name, (package, _) in PEERS.items() if installed(package)}
+    points = []
+    with running_on(asked.threads), measured_load() as load:
+        for point in asked.points:
+            points.append(_measured(point, asked, peers))
+    versions = {name: version(package) for name, package in {"torch": "torch", **peers}.items()}
+    return {
+        **{key: value for key, value in machine([]).items() if key != "threads"},
+        "gpu": torch.cuda.get_device_name(asked.device) if asked.device.type == "cuda" else None,
+        "device": asked.device.type, "threads": asked.threads, "versions": versions,
+        "not_installed": [name for name in PEERS if name not in peers], "busy": load,
+        "rules": list(asked.rules), "sweep": asked.sweep, "repetitions": asked.repetitions, "warm_up": WARM_UP,
+        "points": points,
+    }  # fmt: skip
+
+
+def _measured(point: Point, asked: Plan, peers: Sequence[str] | dict[str, str]) -> dict[str, Any]:
+    """One point: times and ratios of every system."""
+    work = point.work(asked.device)
+    calls = {rule: our_step(rule, work) for rule in asked.rules}
+    calls |= {name: PEERS[name][1](work) for name in peers}
+    calls |= {PRODUCTS: bare_products(work), MEMORY: memory_pass(work)}
+    turns = Turns(calls, asked.repetitions, asked.device)
+
+    def told(spread: Spread) -> dict[str, float]:
+        return spread._asdict()
+
+    systems = {
+        name: {"ms": told(turns.spread(name)), "to": {b: told(turns.ratios(name, b)) for b in BESIDE if b in calls}}
+        for name in calls
+    }
+    moved = 2 * 4 * activity_numbers(work)  # bytes that are read and written
+    return {**asdict(point), "memory_gb_per_s": moved / (1e6 * turns.ms(MEMORY)), "systems": systems}
+
+
+def _swept(point: Point, sweep: str | None) -> Iterator[Point]:
+    """A point, or those that a sweep makes of it."""
+    if sweep == "steps":
+        yield from (replace(point, steps=_times(point.steps, factor)) for factor in FACTORS)
+    elif sweep == "batch":
+        yield from (replace(point, batch_size=_times(point.batch_size, factor)) for factor in FACTORS)
+    elif sweep == "width":
+        for factor in FACTORS:
+            yield replace(point, hidden=tuple(_times(size, factor) for size in point.hidden))
+    elif sweep == "depth":
+        yield from (replace(point, hidden=point.hidden[:1] * depth) for depth in DEPTHS)
+    else:
+        yield point
+
+
+def _times(number: int, factor: float) -> int:
+    return max(1, round(number * factor))
+
+
+def _hidden(net: str) -> tuple[int, ...]:
+    """Sizes of the hidden layers of a fully connected net."""
+    if not re.fullmatch(r"\d+(-\d+)*", net):
+        raise UserError(f"--net is '{net}', and fully connected layers are measured. Give their sizes, such as 800-800")
+    sizes = tuple(int(size) for size in net.split("-"))
+    for size in sizes:
+        check_range("--net: the size of a layer", size, Count)
+    return sizes
+
+
+def _share(word: str) -> float:
+    """A share of inputs that fire, as a user wrote it."""
+    try:
+        share = float(word)
+    except ValueError:
+        raise UserError(f"--activity holds '{word}', which is no number. Give shares such as 0.02,0.1") from None
+    check_range("--activity", share, Fraction)
+    return share

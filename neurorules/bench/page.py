@@ -1,0 +1,120 @@
+"""`bench.md`: what was measured, as a page for a reader who was not there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from neurorules.bench.measure import BESIDE, MEMORY, PEER, PRODUCTS
+from neurorules.bench.turns import Spread
+
+READING = (
+    "A cell is the median over turns and, in brackets, the middle half of them. In a turn every system takes one step, "
+    "and a ratio is that of two times of one turn, so that a busy moment meets both. Trust ratios; milliseconds belong "
+    "to this machine and this hour. A training step is forward, learning and Adam's update of one batch of spikes."
+)
+COLUMNS = {
+    PEER: "to snnTorch: backpropagation through time as its tutorials write it, with the same net, batch and Adam.",
+    PRODUCTS: "to bare products: the dense float32 products of that backpropagation by torch's `@`, and nothing else.",
+    MEMORY: "to a memory pass: each number of the activity (input, hidden layers, read-out at each step of a sample) "
+    "read once and written once, as float32. Small activity fits into the processor's caches, and is copied there.",
+}
+QUIET = 0.2
+"""Cores that others may keep busy before the page says that they did."""
+TOO_BUSY = "Others were at work on this machine: measure again when it is quiet, above all with more than one thread."
+
+
+def page_of(content: Mapping[str, Any], picture: str) -> str:
+    """Write the page of a measurement in Markdown.
+
+    Args:
+        content: what `bench.json` holds.
+        picture: name of the file of the plot, in the same folder.
+
+    Returns:
+        The text of the file.
+    """
+    tables = [part for point in content["points"] for part in (f"## {_title(point)}", _markdown(*table_of(point)))]
+    parts = [
+        f"# A training step on {content['gpu'] or content['processor']}",
+        about(content), busy(content), READING, "\n".join(f"- {text}" for text in COLUMNS.values()),
+        f"![Time of a step]({picture})", *tables, "## Make it again", f"    {content['command']}",
+        "`bench.json` holds all numbers.",
+    ]  # fmt: skip
+    return "\n\n".join(parts) + "\n"
+
+
+def about(content: Mapping[str, Any]) -> str:
+    """One line on the machine, the number of threads, the versions, and what is not installed.
+
+    Args:
+        content: what `bench.json` holds.
+
+    Returns:
+        The line.
+    """
+    where = [content["gpu"]] if content["gpu"] else []
+    threads = _counted(content["threads"], "thread")
+    versions = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
+    missing = "".join(f" {name}: not installed." for name in content["not_installed"])
+    place = [*where, f"{content['processor']} with {_counted(content['cores'], 'core')}", content["system"]]
+    return f"{', '.join(place)}; {threads}; {versions}; {_counted(content['repetitions'], 'turn')}.{missing}"
+
+
+def busy(content: Mapping[str, Any]) -> str:
+    """How busy the machine was, in words.
+
+    Args:
+        content: what `bench.json` holds.
+
+    Returns:
+        One line or two sentences.
+    """
+    load = content["busy"]
+    if load["other_cores"] is None:
+        return "This system does not tell how busy it was with other processes."
+    others = f"{load['other_cores']:.1f} of {_counted(content['cores'], 'core')} with others"
+    line = f"While it was measured, the machine was busy on {load['own_cores']:.1f} cores with this, and on {others}."
+    return f"{line} {TOO_BUSY}" if load["other_cores"] > QUIET else line
+
+
+def table_of(point: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Titles and rows of the table of one point.
+
+    Args:
+        point: one of those of `bench.json`.
+
+    Returns:
+        The titles, and a row for each system.
+    """
+    beside = [name for name in BESIDE if name in point["systems"]]
+    rows = [
+        [name, _spread(system["ms"]), *(_spread(system["to"][other]) for other in beside)]
+        for name, system in point["systems"].items()
+    ]
+    return ["", "ms", *(f"to {'a ' * (name == MEMORY)}{name}" for name in beside)], rows
+
+
+def _title(point: Mapping[str, Any]) -> str:
+    return f"{title_of(point)}: memory at {point['memory_gb_per_s']:.3g} GB/s"
+
+
+def title_of(point: Mapping[str, Any]) -> str:
+    """What distinguishes a point, in words, such as "784-1000-10, T = 25, batch 128, 10 % of the inputs fire"."""
+    net = "-".join(map(str, (784, *point["hidden"], 10)))
+    return f"{net}, T = {point['steps']}, batch {point['batch_size']}, {100 * point['activity']:g} % of the inputs fire"
+
+
+def _spread(spread: Mapping[str, float]) -> str:
+    middle, low, high = (f"{x:.0f}" if (x := spread[name]) >= 100 else f"{x:.2g}" for name in Spread._fields)
+    return f"{middle} ({low} to {high})"
+
+
+def _markdown(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (titles, ["---"] * len(titles), *rows))
+
+
+def _counted(number: int, thing: str) -> str:
+    """Such as "1 core", "2 cores"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -1,0 +1,75 @@
+"""The picture of a measurement: time of a step, and its ratio to snnTorch's, against what differs between points."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from neurorules.bench.measure import MEMORY, PEER, PRODUCTS
+
+SIZE = (7.6, 3.4)
+"""Width and height, inches."""
+LINES = ("-", "--", ":", "-.")
+"""Of the activities, where something else is swept."""
+ACROSS = {
+    "steps": ("time steps T", lambda point: point["steps"]),
+    "batch": ("batch size, samples", lambda point: point["batch_size"]),
+    "width": ("width, neurons of the first hidden layer", lambda point: point["hidden"][0]),
+    "depth": ("depth, hidden layers", lambda point: len(point["hidden"])),
+    "activity": ("inputs that fire in a step, %", lambda point: 100 * point["activity"]),
+}
+"""Of each sweep the words below the axis, and where a point stands."""
+
+
+def draw(content: Mapping[str, Any], out: Path) -> None:
+    """Draw a measurement and save the picture.
+
+    Args:
+        content: what `bench.json` holds.
+        out: the file, .png.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    from neurorules.traces.plots._backend import load_matplotlib
+
+    load_matplotlib()
+    from neurorules.traces.plots._shared import COLOURS, FAINT, GREY, LABEL, dress, new_figure, save
+
+    points, swept = content["points"], content["sweep"] or "activity"
+    label, place = ACROSS[swept]
+    systems = list(points[0]["systems"])
+    colours = dict(zip(systems, itertools.cycle(COLOURS[1:]), strict=False)) | {PRODUCTS: GREY, MEMORY: FAINT}
+    beside = PEER if PEER in systems else PRODUCTS
+    activities = [None] if swept == "activity" else list(dict.fromkeys(p["activity"] for p in points))
+    figure = new_figure(*SIZE, f"A training step on {content['gpu'] or content['processor']}")
+    left, right = figure.subplots(1, 2)
+    for name, (line, activity) in itertools.product(systems, enumerate(activities)):
+        row = sorted((p for p in points if activity in (None, p["activity"])), key=place)
+        look = {"color": colours[name], "linestyle": LINES[line % len(LINES)], "label": _name(name, activity)}
+        _line(left, [(place(p), p["systems"][name]["ms"]) for p in row], look)
+        if name != MEMORY:  # far below all others
+            _line(right, [(place(p), p["systems"][name]["to"][beside]) for p in row], look)
+    places = sorted({place(p) for p in points})
+    for axis, words in ((left, "time of a step, ms"), (right, f"time of a step, times that of {beside}")):
+        dress(axis).set(yscale="log", xscale="linear" if swept == "depth" else "log")
+        axis.set_xlabel(label, fontsize=LABEL)
+        axis.set_ylabel(words, fontsize=LABEL)
+        axis.set_xticks(places, [f"{x:g}" for x in places])
+        axis.xaxis.minorticks_off()
+    figure.legend(*left.get_legend_handles_labels(), loc="outside right upper", fontsize=LABEL, frameon=False)
+    save(figure, out)
+
+
+def _line(axis: Any, points: list[tuple[float, Mapping[str, float]]], look: Mapping[str, Any]) -> None:
+    """Medians as a line, and the middle half of the turns as a band."""
+    xs = [x for x, _ in points]
+    axis.plot(xs, [y["median"] for _, y in points], marker="o", markersize=3, **look)
+    low, high = ([y[name] for _, y in points] for name in ("low", "high"))
+    axis.fill_between(xs, low, high, color=look["color"], alpha=0.15, linewidth=0)
+
+
+def _name(system: str, activity: float | None) -> str:
+    return system if activity is None else f"{system}, {100 * activity:g} %"

@@ -1,0 +1,86 @@
+"""Times of calls that take turns, so that a busy moment of the machine meets all of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from statistics import median, quantiles
+from typing import NamedTuple
+
+import torch
+
+WARM_UP = 2
+"""Calls of each before the first turn: libraries load, kernels are compiled, optimisers allocate."""
+
+
+class Spread(NamedTuple):
+    """Where the middle half of some numbers lies.
+
+    Args:
+        median, low, high: the middle number, and the first and the third quartile.
+    """
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, numbers: list[float]) -> Spread:
+        """The spread of numbers.
+
+        Args:
+            numbers: at least one.
+
+        Returns:
+            Median and quartiles; of one number that number.
+        """
+        low, high = quantiles(numbers, n=4, method="inclusive")[::2] if len(numbers) > 1 else (numbers[0], numbers[0])
+        return cls(median(numbers), low, high)
+
+
+class Turns:
+    """Times of calls that take turns. Each second turn runs in the opposite order, so that neighbours change.
+
+    Args:
+        calls: by name.
+        repetitions: number of turns, >= 1.
+        device: whose work belongs to a call, and is waited for.
+    """
+
+    def __init__(
+        self, calls: Mapping[str, Callable[[], object]], repetitions: int, device: torch.device | str = "cpu"
+    ) -> None:
+        device = torch.device(device)
+        self._ms: dict[str, list[float]] = {name: [] for name in calls}
+        for call in calls.values():
+            for _ in range(WARM_UP):
+                call()
+        for turn in range(repetitions):
+            for name in list(calls)[:: -1 if turn % 2 else 1]:
+                wait_for(device)
+                started = time.perf_counter()
+                calls[name]()
+                wait_for(device)
+                self._ms[name].append(1000 * (time.perf_counter() - started))
+
+    def spread(self, name: str) -> Spread:
+        """Milliseconds of a call."""
+        return Spread.of(self._ms[name])
+
+    def ratios(self, above: str, below: str) -> Spread:
+        """The ratio of two calls' times in the same turn."""
+        return Spread.of([a / b for a, b in zip(self._ms[above], self._ms[below], strict=True)])
+
+    def ms(self, name: str) -> float:
+        """Median milliseconds of a call."""
+        return self.spread(name).median
+
+    def ratio(self, above: str, below: str) -> float:
+        """Median of the ratio of two calls' times in the same turn."""
+        return self.ratios(above, below).median
+
+
+def wait_for(device: torch.device) -> None:
+    """Wait until a device has done all that it was asked."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

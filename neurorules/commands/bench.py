@@ -1,0 +1,81 @@
+"""`neurorules bench`."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from neurorules.commands.completion import parts, words
+from neurorules.commands.output import print_json, print_table
+from neurorules.commands.settings import Force, Json
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("bench")(bench)
+
+
+def bench(
+    *,
+    rules: Annotated[
+        str,
+        typer.Option(
+            help="Comma-separated rules, with options of their own, such as sigprop,bptt.",
+            autocompletion=parts("rules"),
+        ),
+    ] = "sigprop,dfa,bptt",
+    net: Annotated[str, typer.Option(help="Sizes of the hidden layers, such as 800-800.")] = "1000",
+    steps: Annotated[int, typer.Option(help="Time steps of a sample.")] = 25,
+    batch_size: Annotated[int, typer.Option(help="Samples of a training step.")] = 128,
+    activity: Annotated[
+        str | None,
+        typer.Option(help="Comma-separated shares of the inputs that fire in a step, such as 0.02,0.1 (the default)."),
+    ] = None,
+    sweep: Annotated[
+        str | None,
+        typer.Option(
+            help="What is varied: steps, width, depth, batch or activity.",
+            autocompletion=words(["steps", "width", "depth", "batch", "activity"]),
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.", autocompletion=words(["cpu", "cuda"]))] = "cpu",
+    threads: Annotated[int | None, typer.Option(help="Threads of the CPU [default: as many as torch takes].")] = None,
+    repetitions: Annotated[int, typer.Option(help="Turns of each point, of which the median counts.")] = 9,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for bench.json, the page bench.md and the plot bench.png; none by default."),
+    ] = None,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Measure a training step here, beside snnTorch, bare matrix products and memory: ratios in one run."""
+    from neurorules.bench.bench import bench as run
+    from neurorules.bench.measure import plan
+
+    given: dict[str, Any] = {"rules": rules, "net": net, "steps": steps, "batch-size": batch_size, "activity": activity}
+    given |= {"sweep": sweep, "device": device, "threads": threads, "repetitions": repetitions, "out": out}
+    words = [f"--{name}={value}" for name, value in given.items() if value is not None]
+    asked = plan(rules, net, steps, batch_size, activity, sweep, device, threads, repetitions)
+    content = run(asked, out, shlex.join(["neurorules", "bench", *words]), force)
+    if json:
+        print_json(content)
+    else:
+        _show(content, out)
+
+
+def _show(content: dict[str, Any], out: Path | None) -> None:
+    """A table for each point, the machine, how busy it was, and where the files are."""
+    from neurorules.bench.bench import PAGE_FILE
+    from neurorules.bench.page import about, busy, table_of, title_of
+
+    for point in content["points"]:
+        print(f"{title_of(point)}\n")
+        print_table(*table_of(point))
+        print()
+    print(about(content))
+    print(busy(content))
+    if out is not None:
+        print(f"page: {out / PAGE_FILE}")
