@@ -25,8 +25,8 @@ from neurorules.torch_path.trial.moved import moved
 from neurorules.torch_path.trial.outputs import class_scores, output_of
 from neurorules.torch_path.trial.probe import Probe
 from neurorules.torch_path.trial.share import Share
+from neurorules.torch_path.trial.third_factors import ThirdFactors
 from neurorules.torch_path.trial.trial import PhaseRecord, Trial, observe_phase
-from neurorules.torch_path.trial.trial_signal import TrialSignal
 from neurorules.torch_path.update.lasting_traces import begin_traces, keep_traces
 from neurorules.torch_path.update.local_view import ChangeSums, LocalView, own_statistics
 from neurorules.torch_path.update.output import Output
@@ -96,27 +96,27 @@ def learn_trial(
     trial = Trial(model, learned, drive, steps, window, targets, masks, probe=probe)
     records: dict[str, PhaseRecord] = {}
     output: Output | None = None
-    signal: TrialSignal | None = None
+    factors: ThirdFactors | None = None
     for phase in model.rule.phases:
         error = None if output is None else model.hidden_targets(output.m, output.m.ndim - 2)
         records[phase.name] = observe_phase(trial, phase, error, training=True, before=records.get("input"))
         if output is None or phase.name == model.rule.error_phase:
             output = output_of(trial, records[phase.name], labels)
-        signal = signal or TrialSignal(trial, records, output, dict(learned.signal), ChangeSums(), samples, share)
-        signal.output = output
+        factors = factors or ThirdFactors(trial, records, output, dict(learned.signal), ChangeSums(), samples, share)
+        factors.output = output
         if phase.applies:
-            trial = signal.trial = _apply_now(trial, phase, records[phase.name], signal, apply)
-    assert signal is not None
+            trial = factors.trial = _apply_now(trial, phase, records[phase.name], factors, apply)
+    assert factors is not None
     for phase in model.rule.phases:
         if model.learns_in(phase.name) and not phase.applies:
-            _learn_phase(trial, phase, records[phase.name], signal)
-    signal.visit_silent_layers()
+            _learn_phase(trial, phase, records[phase.name], factors)
+    factors.visit_silent_layers()
     spikes = _spikes_per_sample(model, records["input"].activity, samples)
     scores = class_scores(model, learned, records, steps)
-    sent = {name: answer.sent for name, answer in signal.answers.items() if answer.sent is not None}
+    sent = {name: answer.sent for name, answer in factors.answers.items() if answer.sent is not None}
     return TrialResult(
-        gradients_of(signal), scores, moved(signal, learned), spikes, records["input"].activity,
-        signal.third_factors, sent,
+        gradients_of(factors), scores, moved(factors, learned), spikes, records["input"].activity,
+        factors.third_factors, sent,
     )  # fmt: skip
 
 
@@ -133,34 +133,34 @@ def _spikes_per_sample(model: Model, activity: list[Activity], samples: int) -> 
     return {layer.name: a.S.total(a.steps).sum() / samples for layer, a in layers}
 
 
-def gradients_of(trial_signal: TrialSignal) -> dict[str, Tensor]:
+def gradients_of(factors: ThirdFactors) -> dict[str, Tensor]:
     """The changes, averaged over samples, and the signal's own gradients. The sums start again from 0."""
-    return {**_averaged(trial_signal), **trial_signal.gradients}
+    return {**_averaged(factors), **factors.gradients}
 
 
-def _averaged(trial_signal: TrialSignal) -> dict[str, Tensor]:
+def _averaged(factors: ThirdFactors) -> dict[str, Tensor]:
     """Gradients from the changes summed up so far, whose sums start again from 0."""
-    trial_signal.join_common()
-    gradients = dict(trial_signal.sums.changes)
+    factors.join_common()
+    gradients = dict(factors.sums.changes)
     if gradients:
-        torch._foreach_div_(list(gradients.values()), -trial_signal.samples)
-    trial_signal.sums.changes.clear()
+        torch._foreach_div_(list(gradients.values()), -factors.samples)
+    factors.sums.changes.clear()
     return gradients
 
 
 def _apply_now(
-    trial: Trial, phase: Phase, record: PhaseRecord, trial_signal: TrialSignal,
+    trial: Trial, phase: Phase, record: PhaseRecord, factors: ThirdFactors,
     apply: Callable[[Mapping[str, Tensor]], Parameters] | None,
 ) -> Trial:  # fmt: skip
     """Learn by a phase's texts before the next phase runs; the trial goes on with the changed parameters."""
     if apply is None:
         raise ValueError(f"phase '{phase.name}' of rule '{trial.model.rule.name}' applies changes: hand over `apply`")
-    _learn_phase(trial, phase, record, trial_signal)
-    parameters = apply(_averaged(trial_signal))
+    _learn_phase(trial, phase, record, factors)
+    parameters = apply(_averaged(factors))
     return replace(trial, learned=replace(trial.learned, parameters=parameters), applied=True)
 
 
-def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, trial_signal: TrialSignal) -> None:
+def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, factors: ThirdFactors) -> None:
     """Evaluate the texts of one phase, top layer first; the phase is replayed where it took several windows."""
     carries = [Carry() for _ in trial.model.network.layers]
     whole = trial.window >= trial.steps
@@ -173,25 +173,23 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, trial_signal: 
             # A phase that applies its changes runs before the signal has seen all phases: the read-out alone is taught.
             asks = trial.model.asks_hidden(phase.name) and not phase.applies
             asks = asks or layers[index].role == "readout"
-            m = trial_signal.third_factor(index, phase.name, above, start, activities) if asks else None
+            m = factors.third_factor(index, phase.name, above, start, activities) if asks else None
             if m is not None or not trial.model.reads_m(layers[index].role, phase.name):
-                change = learn_one(
-                    trial_signal, phase, record, index, activities[index], m, carries[index], whole, start
-                )
-                sent = trial_signal.sent(index)
+                change = learn_one(factors, phase, record, index, activities[index], m, carries[index], whole, start)
+                sent = factors.sent(index)
                 handed[index] = change if sent is None else -sent.values
                 if trial.probe is not None:
                     handed[index] = trial.probe.handed(index, handed[index])
 
 
 def learn_one(
-    trial_signal: TrialSignal, phase: Phase, record: PhaseRecord, index: int, activity: Activity, m: Series | None,
+    factors: ThirdFactors, phase: Phase, record: PhaseRecord, index: int, activity: Activity, m: Series | None,
     carry: Carry, whole: bool, start: int = 0,
 ) -> Tensor | None:  # fmt: skip
     """Evaluate one layer's texts of a phase over one window.
 
     Args:
-        trial_signal: gathers the changes.
+        factors: takes the changes of the layer.
         phase: whose texts are evaluated.
         record: what the phase left.
         index: of the layer.
@@ -204,11 +202,11 @@ def learn_one(
     Returns:
         The post factor that layers above hand to those below, as `learn_layer` gives it; None where there is none.
     """
-    trial, signal = trial_signal.trial, trial_signal.trial.model.signal
+    trial, signal = factors.trial, factors.trial.model.signal
     layer = trial.model.network.layers[index]
     output = None
-    if layer.role == "readout" and trial_signal.output is not None:
-        output = trial_signal.output.spread(trial.steps, start, start + activity.steps)
+    if layer.role == "readout" and factors.output is not None:
+        output = factors.output.spread(trial.steps, start, start + activity.steps)
     view = LocalView(
         layer, phase.name, activity, m, trial.learned.parameters, trial.model.rule.constants,
         trial.model.rule.declared_traces, carry, whole, output, record.drive.context,
@@ -220,7 +218,7 @@ def learn_one(
     statistics = own_statistics(layer, trial.learned.update)
     if trial.probe is not None:
         trial.probe.learns(view, trial.model.texts, statistics)
-    sums = trial_signal.common if record.drive.in_common else trial_signal.sums
+    sums = factors.common if record.drive.in_common else factors.sums
     handed = learn_layer(view, trial.model.texts, statistics, sums)
     if start + activity.steps == trial.steps:
         keep_traces(view, sums)

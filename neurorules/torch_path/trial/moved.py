@@ -10,26 +10,26 @@ from neurorules.contracts.normalisation import (
 )
 from neurorules.contracts.running_mean import RATE, RunningMean, start_at
 from neurorules.network.model import Learned
+from neurorules.torch_path.trial.third_factors import ThirdFactors
 from neurorules.torch_path.trial.trial import PhaseRecord, Trial
-from neurorules.torch_path.trial.trial_signal import TrialSignal
 from neurorules.torch_path.update.local_view import ChangeSums
 
 
-def moved(trial_signal: TrialSignal, before: Learned) -> Learned:
+def moved(factors: ThirdFactors, before: Learned) -> Learned:
     """Give everything that is learned after a trial, apart from the parameters.
 
     Args:
-        trial_signal: has taught every layer of the trial.
+        factors: has taught every layer of the trial.
         before: what was learned before the trial; not modified.
 
     Returns:
         Running averages, signal state and traces moved on by the trial; the parameters as they were.
     """
-    trial, records, samples = trial_signal.trial, trial_signal.records, trial_signal.samples
+    trial, records, samples = factors.trial, factors.records, factors.samples
     return Learned(
         before.parameters, _moved_currents(trial, records, samples), _moved_pre(trial, records, samples),
-        _moved_updates(before, trial_signal.sums, samples), trial_signal.state,
-        {**before.traces, **trial_signal.sums.traces},
+        _moved_updates(before, factors.sums, samples), factors.state,
+        {**before.traces, **factors.sums.traces},
     )  # fmt: skip
 
 

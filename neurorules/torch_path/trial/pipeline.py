@@ -27,8 +27,8 @@ from neurorules.torch_path.process.session import own_thread
 from neurorules.torch_path.trial.learn import gradients_of, learn_one
 from neurorules.torch_path.trial.moved import moved
 from neurorules.torch_path.trial.outputs import class_scores, output_of
+from neurorules.torch_path.trial.third_factors import ThirdFactors
 from neurorules.torch_path.trial.trial import PhaseRecord, Trial, add_sums, begun_record
-from neurorules.torch_path.trial.trial_signal import TrialSignal
 from neurorules.torch_path.update.local_view import ChangeSums
 
 LOCKING = (
@@ -145,25 +145,25 @@ def run_stage(model: Model, learned: Learned, index: int, parcel: Parcel) -> Sta
         activity, _ = trial.run(phase, record.drive, index, record.activity, Carry(), 0, parcel.steps, training=True)
         add_sums(record, layer, activity, trial.model.scores)
         record.activity = [*record.activity, activity]
-    trial_signal = _trial_signal(trial, parcel, layer.role == "readout", state)
+    factors = _third_factors(trial, parcel, layer.role == "readout", state)
     for phase in model.rule.phases:
         record = parcel.records[phase.name]
-        m = trial_signal.third_factor(index, phase.name, None) if model.texts_of(phase.name) else None
+        m = factors.third_factor(index, phase.name, None) if model.texts_of(phase.name) else None
         if m is not None or not model.reads_m(layer.role, phase.name):
-            learn_one(trial_signal, phase, record, index, record.activity[index], m, Carry(), True)
+            learn_one(factors, phase, record, index, record.activity[index], m, Carry(), True)
     if model.signal is not None and layer.role == "hidden":
-        trial_signal.visit(index)
+        factors.visit(index)
     _hand_over(trial, parcel, index)
-    after = moved(trial_signal, learned)
+    after = moved(factors, learned)
     own = {name: value for name, value in after.signal.items() if name not in parcel.signal}
-    return Stage(parcel, gradients_of(trial_signal), replace(after, signal=own))
+    return Stage(parcel, gradients_of(factors), replace(after, signal=own))
 
 
-def _trial_signal(trial: Trial, parcel: Parcel, readout: bool, state: SignalState) -> TrialSignal:
+def _third_factors(trial: Trial, parcel: Parcel, readout: bool, state: SignalState) -> ThirdFactors:
     output = None
     if readout:
         output = output_of(trial, parcel.records[trial.model.rule.error_phase], parcel.labels)
-    return TrialSignal(trial, parcel.records, output, dict(state), ChangeSums(), len(parcel.labels))
+    return ThirdFactors(trial, parcel.records, output, dict(state), ChangeSums(), len(parcel.labels))
 
 
 def _hand_over(trial: Trial, parcel: Parcel, index: int) -> None:

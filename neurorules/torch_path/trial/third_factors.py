@@ -23,10 +23,8 @@ Carried = Callable[[Callable[[str], Tensor]], Series]
 
 
 @dataclass
-class TrialSignal:
-    """The signal at work in one trial: it is asked for each layer's third factor, once a trial or once a window.
-
-    Its answers are kept.
+class ThirdFactors:
+    """The third factors of a trial: asked of the signal once per trial or per window, and kept by layer.
 
     Args:
         trial: the batch.
