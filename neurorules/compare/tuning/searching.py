@@ -26,6 +26,7 @@ from neurorules.language.ranges import Jobs, check_range
 from neurorules.runner.dispatch import settle
 from neurorules.runs.atomic import remove_leftovers
 from neurorules.runs.interrupt import Interrupted
+from neurorules.runs.launch import check_alone
 from neurorules.runs.other_process import as_here, replaced_quietly
 from neurorules.runs.plain_json import plain
 from neurorules.runs.progress import Bar, progress
@@ -96,9 +97,10 @@ def run_search(
         What the file holds.
 
     Raises:
-        UserError: every trial was refused, or `out` holds another search.
+        UserError: every trial was refused, `out` holds another search, or torchrun has started several ranks.
         Interrupted: the user stopped it; finished trials are kept.
     """
+    check_alone("a search for settings")
     check_range("--jobs", jobs, Jobs)
     own = {name: plain(settle(row.config).as_dict()) for name, row in search.rows.items()}
     content: dict[str, Any] = plain(search.content)
