@@ -107,7 +107,7 @@ def run(arguments: list[str]) -> int:
     from neurorules.disk.failures import line_of_failure
     from neurorules.runs.interrupt import Interrupted
 
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(_with_command(arguments[0] if arguments else ""))
     try:
         if arguments and arguments[0] not in ON_RANKS and not arguments[0].startswith("-"):
             check_alone(arguments[0])
@@ -132,6 +132,16 @@ def run(arguments: list[str]) -> int:
             raise
         return _say(line, 2)
     return 0
+
+
+def _with_command(name: str) -> Application:
+    """The application with one command only, since each takes typer a while; with all where none has this name."""
+    asked = [command for command in app.registered_commands if command.name == name]
+    if not asked:
+        return app
+    one = Application(name="neurorules", pretty_exceptions_enable=False)
+    one.registered_callback, one.registered_commands = app.registered_callback, asked
+    return one
 
 
 def _say_once(error: BaseException, line: str, code: int) -> int:

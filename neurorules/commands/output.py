@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from neurorules.runs.plain_json import to_json
 
 
@@ -24,6 +21,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], widest: i
         rows: cells, one for each column.
         widest: number of letters; where stdout is no terminal, the table is at most as wide. None for the whole table.
     """
+    from rich.console import Console
+    from rich.table import Table
+
     console = Console()
     if widest is not None:
         console = Console(width=min(console.width, widest) if console.is_terminal else widest)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from neurorules.commands.completion import words
+from neurorules.commands.loading import loading
 from neurorules.commands.output import print_json
 from neurorules.commands.settings import DataDir, Force, Json, Resume, with_settings
 from neurorules.language.config import TrainConfig
@@ -51,8 +52,9 @@ def train(
     json: Json = False,
 ) -> None:
     """Train a spiking network with one rule."""
-    from neurorules.runner.dispatch import train as run
-    from neurorules.runs.launch import after_restart, launch
+    with loading():
+        from neurorules.runner.dispatch import train as run
+        from neurorules.runs.launch import after_restart, launch
 
     first = launch().rank == 0
     if out is None and resume:

@@ -12,9 +12,6 @@ import urllib.request
 from pathlib import Path
 from typing import BinaryIO
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
 from neurorules.disk.cache_folder import cache_folder
 from neurorules.language.errors import UserError
 
@@ -146,6 +143,9 @@ def download(url: str, target: Path, md5: str) -> None:
 
 def _fetch(url: str, file: BinaryIO, title: str) -> None:
     """Copy what a server sends for `url` into an open binary file."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     console = Console(stderr=True)
     quiet = not sys.stderr.isatty()

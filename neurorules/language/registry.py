@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import pkgutil
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from importlib.metadata import entry_points
+from functools import cached_property, lru_cache
+from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,6 +32,32 @@ PACKAGES = {kind: f"neurorules.{kind}s" for kind in KINDS}
 """The folder of our own entries of each kind that a user's file may offer."""
 OWN_PARTS = {"rule": "rule", "signal": "signal", "neuron": "neuron", "readout_neuron": "neuron"}
 """Settings whose value may name a user's file, with the kind that it must offer."""
+
+
+def installed_points(group: str) -> EntryPoints:
+    """The entry points of a group in all installed packages, read once for each state of Python's path.
+
+    Args:
+        group: such as "neurorules.rules".
+
+    Returns:
+        Them; their values name packages.
+    """
+    points: EntryPoints = _points_on(tuple((place, _changed_ns(place)) for place in sys.path)).select(group=group)
+    return points
+
+
+@lru_cache(maxsize=1)
+def _points_on(path: tuple[tuple[str, int], ...]) -> Any:
+    return entry_points()
+
+
+def _changed_ns(place: str) -> int:
+    """When a folder last changed; 0 where there is none."""
+    try:
+        return os.stat(place or ".").st_mtime_ns
+    except OSError:
+        return 0
 
 
 @dataclass(frozen=True)
@@ -48,7 +76,7 @@ class Registry:
     def installed(self) -> dict[str, str]:
         """Entry name -> module path of what lies in packages, in alphabetical order; nothing is imported."""
         packages = [self.package] if self.package else []
-        packages += [point.value for point in entry_points(group=f"neurorules.{self.kind}s")]
+        packages += [point.value for point in installed_points(f"neurorules.{self.kind}s")]
         origins: dict[str, str] = {}
         for package in packages:
             spec = importlib.util.find_spec(package)

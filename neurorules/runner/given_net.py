@@ -15,7 +15,6 @@ from neurorules.datasets import open_dataset
 from neurorules.exchange.imported import Imported
 from neurorules.exchange.nir.file import is_graph
 from neurorules.exchange.nir.options import is_nir
-from neurorules.exchange.nir.read import net_of_graph, net_of_text
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.language.settings import Init
@@ -178,6 +177,8 @@ def _read(net: Any, config: TrainConfig, place: DataPlace) -> Imported:
         )
     source = open_dataset(config.data, place)
     if file:
+        from neurorules.exchange.nir.read import net_of_text
+
         own = net_of_text(config.net, source.shape)
     elif isinstance(net, nn.Module):
         from neurorules.torch_path.snntorch.from_module import from_module
@@ -185,6 +186,8 @@ def _read(net: Any, config: TrainConfig, place: DataPlace) -> Imported:
         steps = config.steps or RULES.make(config.rule).defaults.steps
         own = from_module(net, source.shape, steps, config.scores, flat=True)
     else:
+        from neurorules.exchange.nir.read import net_of_graph
+
         own = net_of_graph(net, None, source.shape)
     if own.network.classes != source.classes:
         raise UserError(

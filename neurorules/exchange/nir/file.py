@@ -7,13 +7,15 @@ import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 
 from neurorules.language.errors import MissingExtra, UserError
 from neurorules.runs.outputs import output
+
+if TYPE_CHECKING:
+    import h5py
 
 GRAPH = "NIRGraph"
 STATED = ("type", "metadata")
@@ -82,6 +84,8 @@ def _content(path: Path) -> Mapping[str, Any]:
         raise UserError(f"{path} is a folder. Name a file of NIR in it, such as {path / 'net.nir'}")
     with path.open("rb"):
         pass  # what the system refuses, it says itself
+    import h5py
+
     try:
         with h5py.File(path, "r") as file:
             if "node" not in file or not isinstance(file["node"], h5py.Group):
@@ -96,7 +100,7 @@ def _content(path: Path) -> Mapping[str, Any]:
 
 
 def _mapping(group: h5py.Group) -> dict[str, Any]:
-    return {name: _mapping(one) if isinstance(one, h5py.Group) else _value(one[()]) for name, one in group.items()}
+    return {name: _mapping(one) if isinstance(one, Mapping) else _value(one[()]) for name, one in group.items()}
 
 
 def _value(value: Any) -> Any:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
 
-import joblib
 import torch
 
 from neurorules.language.config import SettledConfig
@@ -23,6 +22,8 @@ _log = logging.getLogger(__name__)
 
 def usable_cores() -> int:
     """Number of cores that this process may use, by its affinity and its control group."""
+    import joblib  # not before it is asked: a training that says nothing of threads starts without it
+
     return joblib.cpu_count()
 
 

@@ -7,7 +7,6 @@ from neurorules.contracts.target import OF_VALUES
 from neurorules.exchange.imported import Imported
 from neurorules.exchange.nir.file import is_graph
 from neurorules.exchange.nir.options import is_nir
-from neurorules.exchange.nir.read import net_of_graph, net_of_text
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Defaults
 from neurorules.language.settings import Drawn
@@ -56,6 +55,8 @@ def drawn(settings: LearnerSettings, own: Defaults) -> Drawn:
 def _brought(settings: LearnerSettings, own: Defaults) -> Imported:
     net = settings.net
     if isinstance(net, str) and is_nir(net):
+        from neurorules.exchange.nir.read import net_of_text
+
         return net_of_text(net, settings.input_shape)
     if isinstance(net, str):
         parts = {name: getattr(settings, name) for name in ("neuron", "readout_neuron", "norm", "connection")}
@@ -65,6 +66,8 @@ def _brought(settings: LearnerSettings, own: Defaults) -> Imported:
     if isinstance(net, Network):
         return Imported(net)
     if is_graph(net):
+        from neurorules.exchange.nir.read import net_of_graph
+
         return net_of_graph(net, None, settings.input_shape)
     from neurorules.torch_path.snntorch.from_module import from_module
 
