@@ -1,4 +1,4 @@
-"""What a sample costs on a chip: counts of events times published figures, each with its source.
+"""The cost of a sample on a chip: counts of events times published figures, each with its source.
 
     E = synops e_syn + input synops e_syn + active e_act + idle e_idle + spikes e_hop
         + weight updates e_learn + bytes read e_r + bytes written e_w
@@ -92,14 +92,14 @@ def account(sample: SampleWork, figures: Figures, unpublished: str, widths: Widt
     )  # fmt: skip
     terms = []
     for (part, name, event, figure), count in zip(TERMS, counts, strict=True):
-        known = figures.get(figure)
-        each, state, source = known or (None, "not published", unpublished)
+        own_figure = figures.get(figure)
+        each, state, source = own_figure or (None, "not published", unpublished)
         terms.append(Term(part, name, event, float(count), each, state, source))
     return Account(tuple(terms), own, moved_globally)
 
 
 def changes(work: Work) -> float:
-    """How many times a weight of a connection is changed in a sample.
+    """The number of times that a weight of a connection is changed in a sample.
 
     Args:
         work: of the connection, which learns from each sample by itself.

@@ -1,4 +1,4 @@
-"""What device models share: the generator of one chip, and the room that a connection's weights are given."""
+"""The parts that device models share: the generator of one chip, and the room that a connection's weights are given."""
 
 from __future__ import annotations
 

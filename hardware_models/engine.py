@@ -70,7 +70,7 @@ class LearningEngine:
     """Which rules may learn under it."""
 
     def misfits(self, rule: Rule) -> tuple[Misfit, ...]:
-        """What of a rule does not fit the chip's own learning engine.
+        """Name the terms of a rule that do not fit the chip's own learning engine.
 
         Args:
             rule: as a user names it.

@@ -82,4 +82,4 @@ FITS: dict[str, Memristors] = {
         "Ag:a-Si as NeuroSim's MLP simulator 3.0 has it (`RealDevice`): labels 2.4 and -4.88, noise 0.035 of the range",
     ),
 }  # fmt: skip
-"""By name."""
+"""The published fits of memristors, by name."""

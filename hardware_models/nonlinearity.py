@@ -17,7 +17,7 @@ LABELS = (0.01, 9.0)
 
 
 def deviation(bend: float) -> float:
-    """How far the curve G(P) = (1 - exp(-P / bend)) / (1 - exp(-1 / bend)), P in 0..1, rises above G = P at most.
+    """The most by which the curve G(P) = (1 - exp(-P / bend)) / (1 - exp(-1 / bend)), P in 0..1, rises above G = P.
 
     Args:
         bend: A over Pmax, > 0.

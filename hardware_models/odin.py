@@ -24,7 +24,7 @@ from neurorules.language.ranges import Range, ranged
 from neurorules.neurons.leaky_readout import LeakyReadout
 
 HIGHEST_LEAK = 127
-"""Of 7 bits."""
+"""The strongest leak that a register of 7 bits holds."""
 
 
 @ranged("ODIN's neuron")

@@ -1,4 +1,4 @@
-"""Whether the text of a rule fits ODIN's plasticity, which moves a weight by one step, and which term does not.
+"""The check of a rule's text against ODIN's plasticity, which moves a weight by one step: which term does not fit.
 
 The chip moves a weight when its presynaptic neuron spikes, up or down by comparisons of the membrane and of the calcium
 variable, a low-pass of spikes, with thresholds; a clock moves it by comparing the weight with its middle. It has no
@@ -22,7 +22,8 @@ NEAREST = "S_pre * ((v_post > theta) - (v_post <= theta))"
 
 
 def misfits(rule: Rule) -> tuple[Misfit, ...]:
-    """What of a rule does not fit, term by term. Biases and the read-out, which learn beside the chip, are left out.
+    """Name the terms of a rule that do not fit, one by one. Biases and the read-out, which learn beside the chip, are
+    left out.
 
     Args:
         rule: as a user names it.
@@ -35,7 +36,7 @@ def misfits(rule: Rule) -> tuple[Misfit, ...]:
 
 
 def _problems(rule: Rule, product: Product) -> list[tuple[str, str]]:
-    """What of one product the chip cannot say."""
+    """Say which parts of one product the chip cannot compute."""
     problems = [one for factor in (*product.pre, *product.post, *product.weight) for one in _of(rule, factor)]
     waits = Name("S_pre") in product.pre
     if not waits and (product.pre or product.post):
@@ -44,7 +45,7 @@ def _problems(rule: Rule, product: Product) -> list[tuple[str, str]]:
 
 
 def _of(rule: Rule, factor: Expression) -> Iterator[tuple[str, str]]:
-    """What of one factor the chip has no circuit for."""
+    """Say which part of one factor the chip has no circuit for."""
     match factor:
         case Number():
             return
@@ -74,6 +75,6 @@ def _compared(rule: Rule, side: Expression) -> bool:
             return _compared(rule, argument)
         case Name(text):
             trace = rule.declared_traces.get(text.removesuffix("_post"))
-            kept = trace is not None and text.endswith("_post") and trace.expression == Name(SPIKES)
-            return text in ("v_post", "w") or text in rule.constants or kept
+            is_register = trace is not None and text.endswith("_post") and trace.expression == Name(SPIKES)
+            return text in ("v_post", "w") or text in rule.constants or is_register
     return False

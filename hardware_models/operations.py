@@ -34,11 +34,11 @@ def operations_of(weights: Tensor, inputs: Tensor, stride: int = 1, padding: int
         The counts, summed over the batch.
     """
     accumulate = bool(torch.isin(inputs, torch.tensor([-1.0, 0.0, 1.0], dtype=inputs.dtype)).all())
-    weight, given = (weights != 0).double(), (inputs != 0).double()
+    weight, active = (weights != 0).double(), (inputs != 0).double()
 
     def total(w: Tensor, x: Tensor) -> int:
         if w.ndim == 2:
             return int((x @ w.T).sum())
         return int(torch.nn.functional.conv2d(x, w, stride=stride, padding=padding).sum())
 
-    return Operations(total(weight, given), total(torch.ones_like(weight), torch.ones_like(given)), accumulate)
+    return Operations(total(weight, active), total(torch.ones_like(weight), torch.ones_like(active)), accumulate)

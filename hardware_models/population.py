@@ -24,7 +24,7 @@ LARGEST_CURRENT = 1 << 40
 
 
 class Registers(NamedTuple):
-    """What a population keeps from one step to the next, int64 and of the population's shape.
+    """The registers of a population between two steps, int64 and of the population's shape.
 
     Args:
         current: of the synapses.

@@ -1,4 +1,4 @@
-"""How much one pulse moves a memristive synapse, and what a train of pulses does.
+"""The change of a memristive synapse by one pulse, and by a train of pulses.
 
 Values x are in units of the range for which a fit is given, in which it lies between about -1 and 1. Source of all
 forms but `curve`: the code of aihwkit 1.1.0, `rpucuda` (Rasch et al. 2021, arxiv.org/abs/2104.02184). `curve` is
@@ -106,7 +106,7 @@ def _along_curve(gone: Tensor, width: Tensor, step: Tensor, bend: Tensor) -> Ten
 
 
 def end_of(steps: Steps, own: Synapses, x: Tensor, up: Tensor) -> Tensor:
-    """Where pulses of one direction lead in the end.
+    """The values to which pulses of one direction lead in the end.
 
     Args:
         steps: the law; of `exponential`, which may end anywhere, the values as they are.

@@ -1,4 +1,5 @@
-"""Whether the text of a rule fits ReckOn's e-prop, in which every product has three factors, and which term does not.
+"""The check of a rule's text against ReckOn's e-prop, in which every product has three factors: which term does not
+fit.
 
 In each step the chip multiplies a neuron's third factor, its pseudo-derivative (a table of the membrane) and a low-pass
 of the presynaptic spikes, of which every neuron has one; a comparison of the membrane is a table as well. It keeps
@@ -23,7 +24,8 @@ NEAREST = "-m_post * psi(v_post) * x1_pre"
 
 
 def misfits(rule: Rule) -> tuple[Misfit, ...]:
-    """What of a rule does not fit, term by term. Biases and the read-out, which learn beside the chip, are left out.
+    """Name the terms of a rule that do not fit, one by one. Biases and the read-out, which learn beside the chip, are
+    left out.
 
     Args:
         rule: as a user names it.
@@ -36,7 +38,7 @@ def misfits(rule: Rule) -> tuple[Misfit, ...]:
 
 
 def _problems(rule: Rule, product: Product) -> list[tuple[str, str]]:
-    """What of one product the chip cannot say."""
+    """Say which parts of one product the chip cannot compute."""
     problems = [one for factor in (*product.pre, *product.post, *product.weight) for one in _of(rule, factor)]
     pre = [factor for factor in product.pre if not isinstance(factor, Number)]
     if not problems and len(pre) != 1:
@@ -45,7 +47,7 @@ def _problems(rule: Rule, product: Product) -> list[tuple[str, str]]:
 
 
 def _of(rule: Rule, factor: Expression) -> Iterator[tuple[str, str]]:
-    """What of one factor the chip has no circuit for."""
+    """Say which part of one factor the chip has no circuit for."""
     match factor:
         case Number() | Name("m_post" | "S_pre"):
             return

@@ -23,19 +23,19 @@ from torch import Tensor
 from neurorules.language.ranges import Range, ranged
 
 HIGHEST_WEIGHT = 7
-"""Of 3 bits."""
+"""The largest weight, of 3 bits."""
 UPPER_HALF = 4
 """The lowest weight that bistability drives up."""
 HIGHEST_CALCIUM = 7
-"""Of 3 bits."""
+"""The highest calcium that a register of 3 bits holds."""
 HIGHEST_MEMBRANE = 255
-"""Of 8 bits, without sign."""
+"""The highest membrane that a register of 8 bits without sign holds."""
 
 Calcium = Annotated[int, Range(f"[0, {HIGHEST_CALCIUM}]")]
 
 
 class Flags(NamedTuple):
-    """What a postsynaptic neuron says to all its synapses, bool and of the population's shape.
+    """The two flags that a postsynaptic neuron shows to all its synapses, bool and of the population's shape.
 
     Args:
         up: a presynaptic spike makes the weight larger.
@@ -66,7 +66,7 @@ class Sdsp:
     theta_3: Calcium = 7
 
     def flags(self, v: Tensor, calcium: Tensor, enabled: bool = True) -> Flags:
-        """Which way a presynaptic spike moves the weights of a neuron.
+        """Say in which direction a presynaptic spike moves the weights of a neuron.
 
         Args:
             v: membranes after the reset, whole numbers in 0..255.

@@ -27,7 +27,7 @@ from neurorules.language.errors import UserError
 POINT = 15
 """Bits behind the point."""
 ONE = 1 << POINT
-"""The number 1."""
+"""The number 1 as an integer of fixed point."""
 LOWEST, HIGHEST = -(1 << 31), (1 << 31) - 1
 """The ends of 32 bits."""
 
@@ -74,12 +74,12 @@ class ClosedFormLif(Population):
 
     @property
     def keep(self) -> float:  # type: ignore[override]
-        """What a step leaves of the membrane: e of the module's equations, as a number."""
+        """The share of the membrane that a step keeps: e of the module's equations, as a number."""
         return self.keep_v / ONE
 
     @property
     def current_decay(self) -> float:  # type: ignore[override]
-        """What a step leaves of the synaptic current: d of the module's equations, as a number."""
+        """The share of the synaptic current that a step keeps: d of the module's equations, as a number."""
         return self.keep_u / ONE
 
     def step(self, before: Registers, arriving: Tensor) -> tuple[Tensor, Tensor, Registers]:

@@ -34,7 +34,7 @@ LOWEST, HIGHEST = -(1 << 15), (1 << 15) - 1
 LONGEST_DASH = 15
 """The largest shift of a decay, of 4 bits."""
 MOST_SPIKES = 31
-"""Of a hidden neuron in one step; those of an output are 1."""
+"""Most spikes of a hidden neuron in one step; those of an output are 1."""
 
 Dash = Annotated[int, Range(f"[0, {LONGEST_DASH}]")]
 Word = Annotated[int, Range(f"[{LOWEST}, {HIGHEST}]")]
@@ -50,7 +50,7 @@ def saturated(x: Tensor) -> Tensor:
 
 
 def decay(x: Tensor, dash: int) -> Tensor:
-    """What one step takes away: x >> dash, rounded down, or the sign of x where that is 0.
+    """The number that one step takes away: x >> dash, rounded down, or the sign of x where that is 0.
 
     Args:
         x: whole numbers, int64.
@@ -99,7 +99,7 @@ class XyloLif(Population):
 
     @property
     def admit(self) -> float:  # type: ignore[override]
-        """What arrives is decayed in its own step."""
+        """The share of an arriving current that its own step keeps."""
         return self.current_decay
 
     def step(self, before: Registers, arriving: Tensor) -> tuple[Tensor, Tensor, Registers]:

@@ -1,4 +1,4 @@
-"""`python -m neurorules`."""
+"""The entry point of `python -m neurorules`, which runs the command line."""
 
 from neurorules.cli import main
 

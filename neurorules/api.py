@@ -41,7 +41,7 @@ def train(
     log: str | None = None,
     **settings: Any,
 ) -> Result:
-    """Train one network.
+    """Train one network with a learning rule on a data set.
 
     Args:
         rule: learning rule with options.
@@ -67,12 +67,12 @@ def train(
     Raises:
         UserError: a setting is unknown or out of its range, or the data or the run folder cannot be used.
     """
-    given = given_data(data, batch_first, sensor_size, data_dir, task)
+    source = given_data(data, batch_first, sensor_size, data_dir, task)
     settings, net = without_module(with_own_parts({**settings, "rule": rule}))
-    config = config_from({**settings, **given.settings}, "train(...)")
+    config = config_from({**settings, **source.settings}, "train(...)")
     folder = None if out is None else Path(out)
     result = train_config(
-        config, folder, data_dir=given.place, resume=resume, force=force, quiet=quiet, log=log, net=net
+        config, folder, data_dir=source.place, resume=resume, force=force, quiet=quiet, log=log, net=net
     )
     return Result(result, [] if folder is None else RunFolder(folder).read_metrics())
 
@@ -99,8 +99,8 @@ def load(
     Raises:
         UserError: the folder holds no finished run, its files do not belong together, or its data cannot be read.
     """
-    given = given_data(data, batch_first, sensor_size, data_dir, task)
-    return restore_learner(Path(run), given.place, **with_own_parts(changed))
+    source = given_data(data, batch_first, sensor_size, data_dir, task)
+    return restore_learner(Path(run), source.place, **with_own_parts(changed))
 
 
 @with_keywords(TrainConfig)
@@ -130,9 +130,9 @@ def brian2_circuit(
     """
     from neurorules.runner.brian2_circuit import circuit_objects
 
-    given = given_data(data, None, None, data_dir)
+    source = given_data(data, None, None, data_dir)
     settings = with_own_parts({"epochs": 1, **settings, "rule": rule, "path": "continuous"})
-    return circuit_objects(config_from({**settings, **given.settings}, "brian2_circuit(...)"), given.place)
+    return circuit_objects(config_from({**settings, **source.settings}, "brian2_circuit(...)"), source.place)
 
 
 def brian2_network(

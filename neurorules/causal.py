@@ -65,7 +65,7 @@ class CoupledSystem:
 
 
 class Influence(NamedTuple):
-    """How a parameter acts on a variable.
+    """The influence of a parameter on a variable.
 
     Args:
         source: name of the parameter.

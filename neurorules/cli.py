@@ -64,7 +64,7 @@ SUBJECTS = {
 ON_RANKS = ("train", "doctor", "list")
 """Commands that torchrun may start in several processes; the other ones would do the same work in each."""
 TITLES: dict[str, str] = {}
-"""The same by the name of each command."""
+"""The subject of each command, by its name."""
 
 for subject, modules in SUBJECTS.items():
     for module in modules:
@@ -75,12 +75,12 @@ for subject, modules in SUBJECTS.items():
         group.rich_help_panel = TITLES.setdefault(group.name or "", subject)
 
 
-def show_version(asked: bool) -> bool:
+def show_version(show: bool) -> bool:
     """Print the version and end, where it is asked for."""
-    if asked:
+    if show:
         print(f"neurorules {own_version()}")
         raise typer.Exit
-    return asked
+    return show
 
 
 @app.callback()
@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command; the exit code."""
-    from neurorules.disk.failures import told
+    from neurorules.disk.failures import line_of_failure
     from neurorules.runs.interrupt import Interrupted
 
     command = typer.main.get_command(_with_command(arguments[0] if arguments else ""))
@@ -127,7 +127,7 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         return 0
     except Exception as error:
-        line = told(error)
+        line = line_of_failure(error)
         if line is None:
             raise
         return _say(line, 2)
@@ -164,7 +164,7 @@ def _one_line(error: Any, arguments: list[str]) -> str:
     if "Did you mean" in message or context is None:
         return message
     if option is not None:
-        known = [name for parameter in context.command.params for name in parameter.opts]
-        close = nearest(option, known)
+        legal = [name for parameter in context.command.params for name in parameter.opts]
+        close = nearest(option, legal)
         return f"{message} Did you mean {close}?" if close else message
     return f"{message.rstrip('.')}. See: {context.command_path} --help"

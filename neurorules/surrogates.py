@@ -122,7 +122,7 @@ class Table(Surrogate):
     bits: Annotated[int, Range("[1, 16]")] = 4
 
     def segments(self) -> tuple[tuple[float, float, float], ...]:
-        """Where each segment begins and ends, the end left out, and psi there."""
+        """The beginning and the end of each segment, the end left out, and psi there."""
         levels, size = 2**self.bits - 1, 2 * self.width / self.entries
         cuts = [-self.width + size * n for n in range(self.entries)] + [self.width]
         middles = [abs(2 * n + 1 - self.entries) / self.entries for n in range(self.entries)]

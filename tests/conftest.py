@@ -16,17 +16,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+import checked_types
 import pytest
 import torch
 from hypothesis import settings
-from jaxtyping import config as jaxtyping_config
 from jaxtyping import install_import_hook
 
 ROOT = Path(__file__).resolve().parent.parent
 UNCHECKED = {"language", "native"}
 """Parts of the package that are handed no array: half of all calls, which a check makes several times as long."""
 
-# Shapes and types of every call are checked while tests run, and only then.
+# Shapes and types of calls are checked while tests run, and only then.
 PARTS = sorted(path.stem for path in (ROOT / "neurorules").iterdir() if path.stem not in UNCHECKED)
 install_import_hook(["hardware_models", *(f"neurorules.{part}" for part in PARTS)], "checked_types.checked")
 
@@ -65,13 +65,13 @@ def little_garbage() -> Iterator[None]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Check shapes and types of every call in all tests but the oracles, which compare the numbers themselves.
+    """Check shapes and types of the calls of all tests but the oracles, which compare the numbers themselves.
 
     The checks make a training step seven times as long, and oracles take thousands of steps. The suites of contracts,
-    which run every entry of every registry, and the unit tests keep them.
+    which run every entry of every registry, and the unit tests keep them for their first calls.
     """
     folder = item.path.relative_to(item.config.rootpath).parts[1]
-    jaxtyping_config.update("jaxtyping_disable", folder == "oracle" or item.get_closest_marker("slow") is not None)
+    checked_types.start_test(unchecked=folder == "oracle" or item.get_closest_marker("slow") is not None)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -28,7 +28,7 @@ from neurorules.network.network import build_network
 from neurorules.rules import RULES
 from neurorules.torch_path.forward.run_layer import Carry
 from neurorules.torch_path.trial.trial import Trial
-from neurorules.torch_path.update.local_view import Gathered, LocalView
+from neurorules.torch_path.update.local_view import ChangeSums, LocalView
 from neurorules.torch_path.update.plasticity import learn_layer
 
 STEPS, LR, WEIGHT = 120, 1.0, 0.5
@@ -48,12 +48,12 @@ def on_torch(model: Model, learned: Learned, drive: torch.Tensor) -> Traces:
     rows = np.zeros((3, STEPS))
     for t in range(STEPS):
         activity, run = trial.run(phase, PhaseDrive(trial.drive), 0, [], run, t, t + 1, True)
-        gathered = Gathered()
+        sums = ChangeSums()
         view = LocalView(
             layer, "input", activity, None, learned.parameters, rule.constants, rule.declared_traces, traces, False,
         )  # fmt: skip
-        learn_layer(view, model.texts, {}, gathered)
-        weight += LR * gathered.changes[NAME]
+        learn_layer(view, model.texts, {}, sums)
+        weight += LR * sums.changes[NAME]
         weight.clamp_(*rule.bounds)
         rows[:, t] = float(activity.v.values.sum()), float(activity.S.values.sum()), float(weight)
     return rows[0], rows[1], rows[2]

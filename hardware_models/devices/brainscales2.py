@@ -20,8 +20,8 @@ from neurorules.contracts.device_hooks import Place
 from neurorules.language.ranges import NonNegative, Positive, Whole, ranged
 
 LARGEST_CODE = 63
-"""Of the 6 bits of each sign: an excitatory and an inhibitory row make one weight with a sign. Source: hxtorch,
-`linear_saturating`."""
+"""The largest code of a weight, of the 6 bits of each sign: an excitatory and an inhibitory row make one weight with a
+sign. Source: hxtorch, `linear_saturating`."""
 REST_LSB, THRESHOLD_LSB = 80, 150
 """The ADC's code of a membrane at rest and at the threshold. Source: hxtorch, the defaults of its import of NIR."""
 HIGHEST_LSB = 255

@@ -174,7 +174,7 @@ class IntegerTraces(Accountant):
                 )
 
     def impulse(self, trace: Trace) -> int:
-        """What a spike adds to the register of a trace.
+        """The number that a spike adds to the register of a trace.
 
         Args:
             trace: as the rule declares it.

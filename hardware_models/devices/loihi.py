@@ -85,7 +85,7 @@ class Loihi(LearningEngine, Accountant):
 
     @property
     def synapse(self) -> Synapse:
-        """The format of the weights."""
+        """The format in which the chip stores weights."""
         return Synapse(self.bits, 0, self.signs)
 
     def init(self, shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Any]:

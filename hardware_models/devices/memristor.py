@@ -78,8 +78,8 @@ class Memristor(Accountant):
     def numbers(self) -> Memristors:
         """The fit's, with what is asked for in their place."""
         fit = FITS[self.fit]
-        asked: dict[str, Any] = {"law": self.law, "up": self.bend, "down": self.bend, "cycle": self.cycle_spread}
-        steps = fit.steps._replace(**{name: value for name, value in asked.items() if value is not None})
+        options: dict[str, Any] = {"law": self.law, "up": self.bend, "down": self.bend, "cycle": self.cycle_spread}
+        steps = fit.steps._replace(**{name: value for name, value in options.items() if value is not None})
         own: dict[str, Any] = dict.fromkeys(
             ("pulse_spread", "high_spread", "low_spread", "bend_spread"), self.device_spread
         )

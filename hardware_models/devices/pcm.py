@@ -139,16 +139,16 @@ class PhaseChangeMemory(Accountant):
         """
         scale = state[f"{name}/scale"]
         owed = state[f"{name}/owed"].double() + dw.double()
-        asked = ((w.double() + owed) * scale).clamp(-LARGEST_uS, LARGEST_uS)
-        change = (asked - w.double() * scale).abs()
+        target = ((w.double() + owed) * scale).clamp(-LARGEST_uS, LARGEST_uS)
+        change = (target - w.double() * scale).abs()
         now = (dw != 0) & (change > 0) & (change >= (self.due * LARGEST_uS if self.accumulate else 0.0))
         generator = generator_in(state)
-        old, new = self._pair(state, name), self._programmed(asked, state["clock"], generator)
+        old, new = self._pair(state, name), self._programmed(target, state["clock"], generator)
         plus, minus = _chosen(now, new.plus, old.plus), _chosen(now, new.minus, old.minus)
         pair = Pair(plus, minus, torch.where(now, new.born, old.born))
         limit = LARGEST_uS / scale
-        kept = torch.where(now, torch.zeros_like(owed), owed.clamp(-limit, limit)) if self.accumulate else owed * 0
-        state = {**state, **self._kept(name, pair), f"{name}/owed": kept.to(torch.float32)}
+        rest = torch.where(now, torch.zeros_like(owed), owed.clamp(-limit, limit)) if self.accumulate else owed * 0
+        state = {**state, **self._kept(name, pair), f"{name}/owed": rest.to(torch.float32)}
         state |= {f"{name}/reading": _drawn(generator), "generator": generator.get_state()}
         return torch.where(now, self._weights(pair, scale, w), w), state
 
@@ -167,15 +167,15 @@ class PhaseChangeMemory(Accountant):
         readings = {key: _drawn(generator) for key in state if key.endswith("/reading")}
         return {**state, **readings, "clock": clock, "generator": generator.get_state()}
 
-    def _programmed(self, asked: Tensor, clock: Tensor, generator: torch.Generator) -> Pair:
+    def _programmed(self, conductance: Tensor, clock: Tensor, generator: torch.Generator) -> Pair:
         """Cells of which differences are asked for, in uS."""
         cells = []
         for sign in (1, -1):
-            target = (sign * asked).clamp(0, LARGEST_uS)
+            target = (sign * conductance).clamp(0, LARGEST_uS)
             g, nu = program(target, generator, self.programming, self.drift)
             cells.append(Programmed(g.clamp(max=LARGEST_uS), nu))
         plus, minus = cells
-        return Pair(plus, minus, clock.to(asked.device).expand(asked.shape).clone())
+        return Pair(plus, minus, clock.to(conductance.device).expand(conductance.shape).clone())
 
     def _weights(self, pair: Pair, scale: Tensor, like: Tensor) -> Tensor:
         return ((pair.plus.g - pair.minus.g) / scale).to(like.dtype)

@@ -38,7 +38,7 @@ HALF_BIAS = 1 << (BIAS_BITS - 1)
 
 
 class CubaState(NamedTuple):
-    """What a population keeps from one step to the next, both int32 and of the population's shape.
+    """The state of a population between two steps, both int32 and of the population's shape.
 
     Args:
         u: the synaptic current, in (-2^23, 2^23].
@@ -50,7 +50,7 @@ class CubaState(NamedTuple):
 
 
 class CubaRun(NamedTuple):
-    """What a population did in T steps.
+    """The spikes, membranes and last state of a population after T steps.
 
     Args:
         spikes: whether each neuron fired, bool, (T, B, *shape).
@@ -89,17 +89,17 @@ class CubaLif:
 
     @property
     def keep_u(self) -> int:
-        """What a step leaves of the current, in units of 1/4096."""
+        """The share of the current that a step keeps, in units of 1/4096."""
         return UNITY - (self.du + CURRENT_DECAY_OFFSET)
 
     @property
     def keep_v(self) -> int:
-        """What a step leaves of the membrane, in units of 1/4096."""
+        """The share of the membrane that a step keeps, in units of 1/4096."""
         return UNITY - self.dv
 
     @property
     def bias(self) -> int:
-        """What is added to the membrane in every step."""
+        """The number that is added to the membrane in every step."""
         return self.bias_mantissa << self.bias_exponent
 
     @property

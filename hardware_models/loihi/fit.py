@@ -1,4 +1,5 @@
-"""Whether the text of a rule fits the sum of products of Loihi's learning engine, which term does not, and what would.
+"""The check of a rule's text against the sum of products of Loihi's learning engine: which term does not fit, and what
+would.
 
 A product of the engine waits for one spike (S_pre, S_post), or for the clock of the learning epochs. Beside it stand
 traces of spikes, two of the presynaptic and three of the postsynaptic neuron; the third factor, which takes the place
@@ -42,7 +43,8 @@ STANDS_IN = {"pre": Name("x1_pre"), "post": Name("y1_post")}
 
 
 def misfits(rule: Rule) -> tuple[Misfit, ...]:
-    """What of a rule does not fit, term by term. Biases and the read-out, which learn beside the chip, are left out.
+    """Name the terms of a rule that do not fit, one by one. Biases and the read-out, which learn beside the chip, are
+    left out.
 
     Args:
         rule: with texts for the weights of hidden layers; those of the read-out where it has none.
@@ -51,12 +53,12 @@ def misfits(rule: Rule) -> tuple[Misfit, ...]:
         A line for each term that does not fit, with the nearest text that does; empty where all fit.
     """
     texts = [p for p in rule.plasticity if p.parameter == "w" and p.role == "hidden"]
-    found: list[Misfit] = []
+    terms: list[Misfit] = []
     for text in texts or [p for p in rule.plasticity if p.parameter == "w"]:
         problems = dict(_problems(rule, text))
         nearest = nearest_text(rule, text) if problems else text.text
-        found += [Misfit(text.role, text.phase, term, why, nearest) for term, why in problems.items()]
-    return tuple(found)
+        terms += [Misfit(text.role, text.phase, term, why, nearest) for term, why in problems.items()]
+    return tuple(terms)
 
 
 def _problems(rule: Rule, text: Plasticity) -> Iterator[tuple[str, str]]:
@@ -79,15 +81,15 @@ def _past(factor: Expression) -> bool:
 
 
 def _registers(products: tuple[Product, ...], rule: Rule, side: str) -> list[str]:
-    """What takes a register of one side, in the order of the text."""
+    """The names that take a register of one side, in the order of the text."""
     names = [name for p in products for factor in (*p.pre, *p.post) for name in names_in(factor)]
     traces = {f"{name}_{side}" for name in rule.declared_traces}
-    kept = [name for name in names if name in traces or (side == "post" and name == THIRD_FACTOR)]
-    return list(dict.fromkeys(kept))
+    registers = [name for name in names if name in traces or (side == "post" and name == THIRD_FACTOR)]
+    return list(dict.fromkeys(registers))
 
 
 def _of_factor(rule: Rule, factor: Expression) -> Iterator[tuple[str, str]]:
-    """What of one factor the engine cannot read."""
+    """Say which part of one factor the engine cannot read."""
     match factor:
         case Number():
             return

@@ -28,18 +28,18 @@ from neurorules.language.errors import UserError
 from neurorules.language.ranges import Range, ranged
 
 TRACE_TOP = 127
-"""Of 7 bits without sign. Source of all widths: `lava.magma.core.learning.constants`."""
+"""The largest value of a trace, of 7 bits without sign. Source of all widths: `lava.magma.core.learning.constants`."""
 WEIGHT_LOW, WEIGHT_TOP = -256, 255
-"""Of 9 bits with sign."""
+"""The least and the largest weight, of 9 bits with sign."""
 ACCUMULATOR_TOP = 1 << 15
-"""Of the sum of products, 16 bits with sign."""
+"""The largest sum of products, of 16 bits with sign."""
 FRACTION_BITS = 7
 """Bits of the sum behind the weight's point."""
 WIDTHS = {"x0": 1, "y0": 1, "x1": 7, "x2": 7, "y1": 7, "y2": 7, "y3": 7, "w": 9, "t": 9, "d": 6}
 """Bits of what a product may read: spikes, traces of the presynaptic and of the postsynaptic neuron, the synapse's
 weight, tag and delay. Source: as above, and Davies et al. 2018, Table 1, of the delay."""
 CONSTANT_BITS, MANTISSA_BITS = 8, 4
-"""Of a constant beside a factor, and of the mantissa of a scale."""
+"""The widths of a constant beside a factor, and of the mantissa of a scale."""
 Variable = Literal["x1", "x2", "y1", "y2", "y3", "w"]
 Spike = Literal["x0", "y0"]
 
@@ -100,12 +100,12 @@ class TraceRegister:
 
     @property
     def decay(self) -> float:
-        """What a step leaves, exp(-1/tau)."""
+        """The share of the trace that one step leaves, exp(-1/tau)."""
         return math.exp(-1 / self.tau)
 
 
 class EngineState(NamedTuple):
-    """What the learning engine keeps from one epoch to the next.
+    """The state of the learning engine between two epochs.
 
     Args:
         w: weights, (O, I).
@@ -241,7 +241,7 @@ class LearningEngine:
     def _read(
         self, name: str | None, spike: Spike, at: Tensor, state: EngineState, x: dict[str, Tensor], y: dict[str, Tensor]
     ) -> Tensor:
-        """What a factor reads at the time of its spike, (O, I) or what broadcasts to it."""
+        """The values that a factor reads at the time of its spike, (O, I) or what broadcasts to it."""
         if name is None:
             return state.w.new_zeros(())
         if name == "w":
@@ -250,8 +250,8 @@ class LearningEngine:
         if spike[0] == name[0]:  # of the neuron that fires
             own = course.gather(0, at[None])[0]
             return own[None, :] if spike == "x0" else own[:, None]
-        seen = course[at]  # (n of the spike's side, n of the trace's)
-        return seen.T if spike == "x0" else seen
+        values = course[at]  # (n of the spike's side, n of the trace's)
+        return values.T if spike == "x0" else values
 
     def _clipped(self, value: Tensor, name: str | None) -> Tensor:
         if not self.integer:

@@ -33,7 +33,7 @@ SINGLE_EXACT = 1 << 24
 @ranged("Loihi's synapse")
 @dataclass(frozen=True)
 class Synapse:
-    """How a population of Loihi's synapses stores weights and sums them up; the module says how.
+    """The format in which a population of Loihi's synapses stores weights and sums them up; the module says how.
 
     Args:
         bits: of a weight beside its sign, 1..8.
@@ -54,7 +54,7 @@ class Synapse:
 
     @property
     def lost_bits(self) -> int:
-        """How many of a weight's lowest bits are not stored."""
+        """The number of a weight's lowest bits that are not stored."""
         return WEIGHT_BITS - self.bits + (1 if self.signs == "mixed" else 0)
 
     @property
@@ -73,7 +73,7 @@ class Synapse:
         return (RANGES[self.signs][1] >> self.lost_bits) << self.lost_bits
 
     def stored(self, weights: Tensor) -> Tensor:
-        """What the chip stores of whole numbers: clipped to the range, without the lowest bits.
+        """Round whole numbers as the chip stores them: clipped to the range, without the lowest bits.
 
         Args:
             weights: whole numbers of any shape and integer type.
@@ -87,7 +87,7 @@ class Synapse:
         return (clipped >> self.lost_bits) << self.lost_bits
 
     def arriving(self, weights: Tensor, spikes: Tensor) -> Tensor:
-        """What arrives at the neurons of a dense connection: the shifted sum of the weights of the spikes.
+        """Sum up the weights of the spikes that arrive at the neurons of a dense connection, shifted.
 
         The product is made in a floating type that holds every partial sum exactly, since a GPU multiplies no matrices
         of whole numbers.

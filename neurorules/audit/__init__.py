@@ -42,11 +42,11 @@ def audit_rules(
     return audit
 
 
-def audit_settings(asked: Mapping[str, Settings]) -> dict[str, Any]:
+def audit_settings(by_name: Mapping[str, Settings]) -> dict[str, Any]:
     """Audit settings on a small net, in a fresh process.
 
     Args:
-        asked: settings, by the name under which each is reported.
+        by_name: settings, by the name under which each is reported.
 
     Returns:
         nets: a line that says what was audited. left_out: by name, why it could not be audited. entries: rule (the
@@ -57,12 +57,12 @@ def audit_settings(asked: Mapping[str, Settings]) -> dict[str, Any]:
         trial from the same state asked for another change (hidden_memory): the rule then keeps something where no
         checkpoint finds it.
     """
-    if not asked:
+    if not by_name:
         return {"nets": "", "left_out": {}, "entries": [], "later": [], "facts": []}
-    answers = dict(zip(asked, measure_all(list(asked.values())), strict=True))
+    answers = dict(zip(by_name, measure_all(list(by_name.values())), strict=True))
     audited = {name: answer for name, answer in answers.items() if "refused" not in answer}
     left_out = {name: answer["refused"] for name, answer in answers.items() if "refused" in answer}
-    nets = ", ".join(dict.fromkeys(settings.net for settings in asked.values()))
+    nets = ", ".join(dict.fromkeys(settings.net for settings in by_name.values()))
     description = f"net {nets} of each rule's own neurons, input {'x'.join(map(str, SHAPE))}, {CLASSES} classes, "
     description += f"{ROWS} samples, up to {STEPS} steps, float64, warmed up"
     return {
@@ -71,6 +71,6 @@ def audit_settings(asked: Mapping[str, Settings]) -> dict[str, Any]:
         "entries": [{**e, "rule": name} for name, answer in audited.items() for e in answer["entries"]],
         "later": [{**e, "rule": name} for name, answer in audited.items() for e in answer["later"]],
         "facts": [
-            {**answer["facts"], "rule": name, "settings": asdict(asked[name])} for name, answer in audited.items()
+            {**answer["facts"], "rule": name, "settings": asdict(by_name[name])} for name, answer in audited.items()
         ],
     }  # fmt: skip

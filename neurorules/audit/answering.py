@@ -22,7 +22,7 @@ COPIES = sys.platform != "win32"
 
 
 class Printed(NamedTuple):
-    """What a function printed in a copy of the process.
+    """The output that a function printed in a copy of the process.
 
     Args:
         whole: whether it came to its end.
@@ -89,19 +89,19 @@ def serve() -> None:
     os.dup2(null, 0)
     os.dup2(2, 1)  # what is printed here goes where errors go
     for line in questions:
-        asked = json.loads(line)
-        function = importlib.import_module(asked["module"])
-        print(json.dumps(_answered(function, asked)), file=answers, flush=True)
+        request = json.loads(line)
+        function = importlib.import_module(request["module"])
+        print(json.dumps(_answered(function, request)), file=answers, flush=True)
         if not COPIES:
             return
 
 
-def _answered(module: Any, asked: dict[str, Any]) -> Printed:
+def _answered(module: Any, request: dict[str, Any]) -> Printed:
     """Answer one question in a copy of this process."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         child = os.fork() if COPIES else 0
         if child == 0:
-            whole = _answer(module, asked, out, err)
+            whole = _answer(module, request, out, err)
             if COPIES:
                 os._exit(0 if whole else 1)
         else:
@@ -111,15 +111,15 @@ def _answered(module: Any, asked: dict[str, Any]) -> Printed:
         return Printed(whole, out.read(), err.read())
 
 
-def _answer(module: Any, asked: dict[str, Any], out: TextIO, err: TextIO) -> bool:
+def _answer(module: Any, request: dict[str, Any], out: TextIO, err: TextIO) -> bool:
     """In the copy: take on the folder, the environment and the path of the one who asks, and answer."""
     os.dup2(out.fileno(), 1)
     os.dup2(err.fileno(), 2)
-    sys.stdin, sys.path[:] = io.StringIO(asked["question"]), asked["path"]
+    sys.stdin, sys.path[:] = io.StringIO(request["question"]), request["path"]
     os.environ.clear()
-    os.environ.update(asked["environment"])
+    os.environ.update(request["environment"])
     try:
-        os.chdir(asked["folder"])
+        os.chdir(request["folder"])
         module.answer()
         whole = True
     except BaseException:

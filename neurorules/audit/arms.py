@@ -26,7 +26,7 @@ Gradients = Mapping[str, np.ndarray]
 
 
 class Read(NamedTuple):
-    """What the trials of one arm asked for.
+    """The changes that the trials of one arm ask for.
 
     Args:
         first: gradients of the disturbed trial.
@@ -83,7 +83,7 @@ def learner_of(settings: Settings, **how: Any) -> RecordingLearner:
     """
     return RecordingLearner(
         rule=settings.rule, input_shape=SHAPE, classes=CLASSES, steps=settings.time_steps(), seed=1, device="cpu",
-        precision="float64", **settings.settled(), **how,
+        precision="float64", **settings.complete(), **how,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What an update depends on: each thing is changed alone, and every bit of the update is compared."""
+"""The dependences of an update: each thing is changed alone, and every bit of the update is compared."""
 
 from __future__ import annotations
 

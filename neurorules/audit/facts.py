@@ -151,7 +151,7 @@ def learns_before_above(rig: Rig) -> bool:
 
 
 def memory_growth(rig: Rig) -> tuple[float | None, str]:
-    """How the memory of a trial grows with its length.
+    """Measure how the memory of a trial grows with its length.
 
     Samples and weights, which are handed in, do not count.
 

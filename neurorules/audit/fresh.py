@@ -43,7 +43,7 @@ _answers: dict[str, dict[str, Any]] = {}
 """Answers that this process has got before, by the question: a comparison asks for the same rules again and again."""
 
 
-def measure_all(asked: Sequence[Settings]) -> list[dict[str, Any]]:
+def measure_all(every_settings: Sequence[Settings]) -> list[dict[str, Any]]:
     """Audit several settings, each in a process of its own.
 
     Returns:
@@ -55,8 +55,8 @@ def measure_all(asked: Sequence[Settings]) -> list[dict[str, Any]]:
     """
     modules = modules_of(REGISTRIES)
     files = {str(path): digest_of(path) for path in listed().values()}
-    keys = [json.dumps([asdict(settings), modules, files], sort_keys=True) for settings in asked]
-    new = {key: settings for key, settings in zip(keys, asked, strict=True) if key not in _answers}
+    keys = [json.dumps([asdict(settings), modules, files], sort_keys=True) for settings in every_settings]
+    new = {key: settings for key, settings in zip(keys, every_settings, strict=True) if key not in _answers}
     if new:
         question = {MODULES: modules, "asked": [asdict(settings) for settings in new.values()]}
         answers = ask(__name__, question, "the audit's process ended early")

@@ -21,7 +21,7 @@ MODULES = "modules"
 
 
 @dataclass
-class _Asked:
+class _Current:
     """The process that answers, and how many blocks of `one_process` want it to stay."""
 
     process: Answering | None = None
@@ -33,19 +33,19 @@ class _Asked:
         self.process = None
 
 
-_asked = _Asked()
+_current = _Current()
 
 
 @contextmanager
 def one_process() -> Iterator[None]:
     """Let one fresh process answer all questions that are asked inside the block, each in a copy of itself."""
-    _asked.blocks += 1
+    _current.blocks += 1
     try:
         yield
     finally:
-        _asked.blocks -= 1
-        if not _asked.blocks:
-            _asked.end()
+        _current.blocks -= 1
+        if not _current.blocks:
+            _current.end()
 
 
 def modules_of(registries: Mapping[str, Registry]) -> dict[str, dict[str, str]]:
@@ -68,16 +68,16 @@ def ask(module: str, question: Mapping[str, Any], failure: str) -> Any:
         UserError: the process ended early; its last line says why.
     """
     files = {name: str(path) for name, path in listed().items()}
-    if _asked.process is None or _asked.process.ended:
-        _asked.end()
-        _asked.process = Answering()
+    if _current.process is None or _current.process.ended:
+        _current.end()
+        _current.process = Answering()
     stays = False
     try:
-        printed = _asked.process.ask(module, json.dumps({FILES: files, **question}))
-        stays = _asked.blocks > 0 and COPIES
+        printed = _current.process.ask(module, json.dumps({FILES: files, **question}))
+        stays = _current.blocks > 0 and COPIES
     finally:
         if not stays:
-            _asked.end()
+            _current.end()
     if not printed.whole:
         raise UserError(f"{failure}: {(printed.err.strip().splitlines() or ['no word'])[-1]}")
     return json.loads(printed.out.splitlines()[-1])

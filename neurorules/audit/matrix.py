@@ -15,14 +15,14 @@ ALONE = {"label": "label", "other_samples": "other samples", "later_steps": "lat
 
 
 class Matrix(NamedTuple):
-    """What the updates of one rule depend on.
+    """The dependences of one rule's updates, as a matrix.
 
     Args:
         rule: its text.
         layers: names of the layers, the first at the bottom of the net.
         columns: (kind, perturbed) of each column.
         marks: by (layer that learns, kind, perturbed).
-        told: a line about the rule as a whole.
+        summary: a line about the rule as a whole.
         needs: a line about what its signal needs, as measured and as declared.
     """
 
@@ -30,7 +30,7 @@ class Matrix(NamedTuple):
     layers: list[str]
     columns: list[tuple[str, str]]
     marks: dict[tuple[str, str, str], Mark]
-    told: str
+    summary: str
     needs: str
 
 
@@ -141,7 +141,7 @@ def as_text(matrix: Matrix) -> str:
     width = max(len(name) for name in short) + 1
     block = width * len(short)
     lines = [
-        f"{matrix.rule}: {matrix.told}",
+        f"{matrix.rule}: {matrix.summary}",
         f"  {'':10}{'weights of':{block + 2}}{'activity of':{block + 2}}",
         f"  {'update of':10}{''.join(f'{n:{width}}' for n in short)}  {''.join(f'{n:{width}}' for n in short)}  "
         + "  ".join(ALONE.values()),

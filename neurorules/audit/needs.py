@@ -217,7 +217,7 @@ def pools(rig: Rig, clean: Outcome, index: int) -> bool:
 
 
 def disturbed(tensors: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
-    """Add noise to tensors.
+    """Add standard normal noise to each of some tensors.
 
     Args:
         tensors: by name.

@@ -1,4 +1,4 @@
-"""What an update depends on through time: one trial is disturbed, and this trial and those after it are read.
+"""The dependences of an update through time: one trial is disturbed, and this trial and those after it are read.
 
 A real learner is warmed up. Then, in copies of the process, so that every module and object is as that learner left it,
 one thing is changed in one trial; after it everything but the signal's own memory is put back as it was, and two
@@ -51,7 +51,7 @@ Entry = dict[str, Any]
 
 
 class OverTime(NamedTuple):
-    """What a disturbed trial and the trials after it show of an update's dependences.
+    """The dependences through time that a disturbed trial and the trials after it show.
 
     Args:
         at_once: entries of the disturbed trial, of the kinds weights, optimiser and averages.

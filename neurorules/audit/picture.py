@@ -78,7 +78,7 @@ def draw_matrix(axes: Axes, matrix: Matrix) -> Axes:
     axes.spines[:].set_visible(False)
     axes.set_title(matrix.rule, fontsize=9.5, fontweight="bold", loc="left", pad=13)
     axes.annotate(
-        matrix.told, (0, 1), xycoords="axes fraction", xytext=(0, 4), textcoords="offset points", fontsize=6.5,
+        matrix.summary, (0, 1), xycoords="axes fraction", xytext=(0, 4), textcoords="offset points", fontsize=6.5,
         color="#444444",
     )  # fmt: skip
     return axes

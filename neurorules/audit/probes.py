@@ -19,7 +19,7 @@ from neurorules.network.network import Parameters
 from neurorules.network.texts import Text
 from neurorules.torch_path.forward.run_layer import Activity, Carry
 from neurorules.torch_path.trial.probe import Again, Probe
-from neurorules.torch_path.update.local_view import Gathered, LocalView
+from neurorules.torch_path.update.local_view import ChangeSums, LocalView
 from neurorules.torch_path.update.plasticity import learn_layer
 
 
@@ -115,12 +115,12 @@ class Parts(Quiet):
     """
 
     until: int = 1
-    found: dict[str, Gathered] = field(default_factory=lambda: defaultdict(Gathered), init=False)
+    sums_of: dict[str, ChangeSums] = field(default_factory=lambda: defaultdict(ChangeSums), init=False)
 
     def learns(self, view: LocalView, texts: tuple[Text, ...], statistics: Mapping[str, UpdateStatistics]) -> None:
         m = None if view.m is None else view.m.window(0, self.until)
         first = replace(view, activity=_first(view.activity, self.until), m=m, carry=Carry(), traced={})
-        learn_layer(first, texts, statistics, self.found[view.phase])
+        learn_layer(first, texts, statistics, self.sums_of[view.phase])
 
     def of(self, layer: str, phase: str | None = None) -> dict[str, Tensor]:
         """The parts of one layer's changes.
@@ -134,15 +134,15 @@ class Parts(Quiet):
         """
         return {
             f"{name}.{parameter}": value
-            for name, gathered in self.found.items()
+            for name, sums in self.sums_of.items()
             if phase is None or name == phase
-            for parameter, value in gathered.changes.items()
+            for parameter, value in sums.changes.items()
             if key_of(parameter).layer == layer
         }
 
 
 def _first(activity: Activity, steps: int) -> Activity:
-    """What a layer did in the first steps of a trial."""
+    """The activity of a layer in the first steps of a trial."""
     if steps >= activity.steps:
         return activity
 

@@ -63,7 +63,7 @@ class Rig:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one trial asks for.
+    """The changes and other results of one trial.
 
     Args:
         gradients: by parameter, summed over all phases.
@@ -112,7 +112,7 @@ def rig_of(settings: Settings) -> Rig:
         UserError: the rule is unknown, it does not take the net, or a layer of the net is silent, so that no
             dependence would show.
     """
-    rule, parts = RULES.make(settings.rule), settings.settled()
+    rule, parts = RULES.make(settings.rule), settings.complete()
     net, init = parts.pop("net"), parts.pop("init")
     signal, dw, targets, scores = (parts.pop(name) for name in ("signal", "dw", "targets", "scores"))
     network = build_network(net, SHAPE, CLASSES, **parts)
@@ -154,7 +154,7 @@ def silent(rig: Rig) -> list[str]:
 
 
 def samples(steps: int, rows: int, seed: int) -> tuple[Series, Int64[Tensor, " B"]]:
-    """Draw random samples.
+    """Draw random input spikes and class labels for a batch of an audit.
 
     Args:
         steps: T.

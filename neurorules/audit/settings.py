@@ -1,4 +1,4 @@
-"""What is audited: the settings of a rule that decide what its updates depend on, and the size of the net."""
+"""The settings of an audit: those of a rule that decide what its updates depend on, and the size of the net."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Settings(RuleSettings, NetSettings):
 
     net: str = field(default=NET, kw_only=True)
 
-    def settled(self) -> dict[str, Any]:
+    def complete(self) -> dict[str, Any]:
         """The settings by name, None replaced by what the rule brings. Rule and schedule are left out."""
         own = RULES.make(self.rule).defaults
         settings = {name: value for name, value in asdict(self).items() if name not in ("rule", "schedule", "steps")}

@@ -25,7 +25,7 @@ WORDS = {name: name.replace("_", " ").replace("non local", "non-local") for name
 
 @cache
 def stored_problems() -> dict[str, dict[str, bool]]:
-    """What the stored audit says of each rule without options: whether it has each problem."""
+    """The locality problems of each rule without options, as the stored audit has them."""
     table = json.loads(files("neurorules.benchmark").joinpath(STORED).read_text(encoding="utf-8"))
     places = {name: table["columns"].index(title) for name, title in WORDS.items()}
     return {row[0]: {name: row[place] == "yes" for name, place in places.items()} for row in table["rows"]}
@@ -81,5 +81,5 @@ def solves(has: Mapping[str, bool | None]) -> str:
 
 
 def needs_in_words(needs: Sequence[str]) -> str:
-    """What a signal needs, as the text of a cell."""
+    """Write what a signal needs as the text of a cell."""
     return ", ".join(need.replace("_", " ") for need in needs) or "nothing"

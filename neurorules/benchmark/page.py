@@ -41,7 +41,7 @@ def page_of(content: Mapping[str, Any]) -> str:
         below += " *shuffled time*: the same samples, the time steps of each channel in a random order."
     parts = [
         f"# {content['title']}: the rules of neurorules side by side",
-        _made(content),
+        _origin(content),
         " ".join(content["notes"]),
         "## The tasks",
         _markdown(*_tasks(content)),
@@ -96,7 +96,7 @@ def _linked_map(content: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]
     return titles, [[*row[:-1], source] for row, source in zip(rows, linked, strict=True)]
 
 
-def _made(content: Mapping[str, Any]) -> str:
+def _origin(content: Mapping[str, Any]) -> str:
     machine = content["machine"]
     seeds = max((len(cell["seeds"]) for cell in content["cells"]), default=0)
     return (
@@ -135,7 +135,7 @@ def _difference(cell: Mapping[str, Any] | None) -> str:
 
 
 def _refusals(content: Mapping[str, Any]) -> Iterator[str]:
-    """What has no number, with the whole reason; nothing where every cell has one."""
+    """List the cells without a number, with the whole reason; nothing where every cell has one."""
     lines = [
         f"- {cell['rule']} on {cell['task']}: {cell['refusal']}"
         for cell in content["cells"]
@@ -161,6 +161,6 @@ def _sources(content: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _markdown(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
+    """Write a table in Markdown."""
     lines = [titles, ["---"] * len(titles), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

@@ -84,9 +84,9 @@ def plan_suite(
         UserError: there is no rule, a rule, its option or a task is unknown, or a data set cannot be read.
     """
     check_range("--seeds", seeds, Seeds)
-    asked = None if rules is None else rows_asked(rules)
+    named = None if rules is None else rows_asked(rules)
     return [
-        _plan_task(task, asked or list(task.usual_rules()), seeds, data_dir, [t.name for t in suite.tasks if t != task])
+        _plan_task(task, named or list(task.usual_rules()), seeds, data_dir, [t.name for t in suite.tasks if t != task])
         for task in tasks_asked(suite, tasks)
     ]
 

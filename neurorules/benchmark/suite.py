@@ -1,4 +1,4 @@
-"""What the file of a suite says: its tasks, each with its data, its settings and the rules that are tried on it."""
+"""The file of a suite: its tasks, each with its data, its settings and the rules that are tried on it."""
 
 from __future__ import annotations
 

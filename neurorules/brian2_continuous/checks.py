@@ -90,21 +90,21 @@ def plan_of(rule: Rule) -> Plan:
         ) from None
 
 
-def check_fixed(setting: str, asked: Any, only: Any, why: str) -> None:
-    """Whether a setting is left open, or at the only value that it has here.
+def check_fixed(setting: str, value: Any, only: Any, why: str) -> None:
+    """Refuse a setting that is neither left open nor at the only value that it has here.
 
     Args:
         setting: its name.
-        asked: what was asked for; None where it was left open.
+        value: what was asked for; None where it was left open.
         only: its value here.
         why: it has no other, for the message.
 
     Raises:
         UserError: it is not.
     """
-    if asked not in (None, only):
+    if value not in (None, only):
         raise UserError(
-            f"--{setting.replace('_', '-')} {asked} has no meaning with --path continuous: {why}. Leave it out"
+            f"--{setting.replace('_', '-')} {value} has no meaning with --path continuous: {why}. Leave it out"
         )
 
 

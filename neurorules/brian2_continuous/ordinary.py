@@ -85,10 +85,10 @@ class Brian2Circuit:
             Scores (n, C), and the classes of these samples, (n,).
         """
         record = self.monitors[f"{self.circuit.scored}_{RECORDED}"]
-        seen = np.array(record.seen)[:, 1:].T
+        values = np.array(record.seen)[:, 1:].T
         of_sample = np.flatnonzero((self.samples >= 0) & (self.phases == INPUT_PHASE))
-        of_sample = of_sample[of_sample < len(seen)]
-        return seen[of_sample], self.labels[of_sample]
+        of_sample = of_sample[of_sample < len(values)]
+        return values[of_sample], self.labels[of_sample]
 
 
 def ordinary(config: SettledConfig, data: TrainingData) -> Brian2Circuit:

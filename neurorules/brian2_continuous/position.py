@@ -1,4 +1,4 @@
-"""Where a run in continuous time is, and whether a stored place is one that the run can be at."""
+"""The place of a run in continuous time, and the check that a stored place is one that the run can be at."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from neurorules.language.errors import UserError
 
 @dataclass
 class Position:
-    """How far a training run has come.
+    """The progress of a training run.
 
     Args:
         epoch: number of finished epochs.

@@ -98,10 +98,10 @@ def record_circuit(
     stream = _stream(circuit, len(places))
     stream.load(to_arrays(folder.load_weights()))
     parameters = {n: w for n, w in stream.parameters().items() if n in variables or n.rsplit(".", 1)[1] in variables}
-    asked = {"variables": list(variables), "layers": layers and sorted(layers), "samples": samples, "part": part}
+    options = {"variables": list(variables), "layers": layers and sorted(layers), "samples": samples, "part": part}
     header = TraceHeader(
         config.rule, {one.units.name: (one.units.size,) for one in watched}, circuit.dt_ms, _units(watched),
-        seed=config.seed, config=config.as_dict(), versions=versions(), recording=asked,
+        seed=config.seed, config=config.as_dict(), versions=versions(), recording=options,
         parameters={n: w.shape for n, w in parameters.items()},
     )  # fmt: skip
     steps, spikes, rows = round(circuit.period_ms / circuit.dt_ms), 0, currents_of(data.train).of(chosen)
@@ -159,8 +159,8 @@ def units_of(units: Units) -> dict[str, str]:
         that is missing here is a pure number.
     """
     matches = {name: _UNIT.search(line.strip()) for name, line in zip(declared(units), units.equations, strict=True)}
-    found = {name: match[1] for name, match in matches.items() if match is not None and match[1] != "1"}
-    return found | {name: "threshold" for name in POTENTIALS if name in matches and "V_m" in matches}
+    unit_names = {name: match[1] for name, match in matches.items() if match is not None and match[1] != "1"}
+    return unit_names | {name: "threshold" for name in POTENTIALS if name in matches and "V_m" in matches}
 
 
 def watched_of(circuit: Circuit, variables: Sequence[str], layers: Collection[str] | None) -> list[Watched]:
@@ -202,7 +202,7 @@ def watched_of(circuit: Circuit, variables: Sequence[str], layers: Collection[st
 
 
 def _watching(circuit: Circuit, watched: list[Watched]) -> Circuit:
-    """The same circuit, which also records the watched variables."""
+    """Give the circuit with monitors of the watched variables added."""
     own = {one.units.name: one.variables.values() for one in watched}
     units = tuple(
         replace(u, watch=tuple(dict.fromkeys(v for v in own[u.name] if v)), spikes="" in own[u.name])
@@ -216,7 +216,7 @@ def _watching(circuit: Circuit, watched: list[Watched]) -> Circuit:
 def _read(
     machine: Machine, watched: list[Watched], shape: tuple[int, int], dt_ms: float
 ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """What the last run recorded, by population, as arrays (T, samples, N); `shape` is (samples, T)."""
+    """Read what the last run recorded, by population, as arrays (T, samples, N); `shape` is (samples, T)."""
     many = shape[0] * shape[1]
     for one in watched:
         size, arrays = one.units.size, {}

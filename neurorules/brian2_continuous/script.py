@@ -50,7 +50,7 @@ NOTES = {
     "lr_readout": "learning rate of the read-out",
 }
 """What the variables of circuits are, for a reader."""
-GIVEN = (
+PREPARATION = (
     'samples = stored["samples"]  # currents of all training samples, one in a row',
     'shown = stored["shown"]  # the row that each presentation shows, and -1 where no sample is shown',
     'label, phase, eta = stored["label"], stored["phase"], stored["eta"]  # one number for each presentation',
@@ -99,7 +99,7 @@ def script_of(config: SettledConfig, data: TrainingData, about: tuple[str, ...] 
         results=_results(circuit),
         arrays={"samples": np.asarray(samples, dtype=np.float64), **arrays},
         notes=NOTES,
-        given=(*GIVEN, *(() if once else ("seen = []",))),
+        preparation=(*PREPARATION, *(() if once else ("seen = []",))),
         sources={f"{name}_table": name if once else f"{name}[:{whole}].copy()" for name in circuit.tables},
         rounds=None if once else _rounds(circuit, len(arrays["shown"])),
         ending=_ending(circuit, once),
@@ -123,7 +123,7 @@ def _reading(circuit: Circuit) -> tuple[str, ...]:
 
 
 def _results(circuit: Circuit) -> dict[str, str]:
-    """What a run keeps, by the names of a network's parameters, as `Stream.parameters` gives it."""
+    """The arrays that a run keeps, by the names of a network's parameters, as `Stream.parameters` gives it."""
     sizes = {units.name: units.size for units in circuit.units}
     results = {}
     for part, variable in circuit.state():

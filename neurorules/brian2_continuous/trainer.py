@@ -96,15 +96,15 @@ def train(
         Diverged: a number is no longer finite; the last checkpoint is kept.
         Interrupted: the user stopped the training; a run with a folder is saved.
     """
-    settled = settle(config)
-    data = data or load_data(settled, data_dir)
-    settled = settled_by_data(settled, data.source)
-    run = prepare(settled, data, quiet)
+    complete = settle(config)
+    data = data or load_data(complete, data_dir)
+    complete = settled_by_data(complete, data.source)
+    run = prepare(complete, data, quiet)
     source = data.source
     with ExitStack() as stack:
         if out is not None:
             # The folder is opened last, so that a mistake in the settings leaves none behind and replaces no run.
-            own = own_run(out, settled, resume, force, lambda stored: settled_by_data(settle(stored), source))
+            own = own_run(out, complete, resume, force, lambda stored: settled_by_data(settle(stored), source))
             run.folder = stack.enter_context(own)
             if resume:
                 run.restore(run.folder)

@@ -31,7 +31,7 @@ from neurorules.torch_path.training.training_run import CHECKPOINT_SECONDS, Goes
 
 
 class Presented(NamedTuple):
-    """What is presented in one epoch.
+    """The samples of one epoch, in the order in which they are presented.
 
     Args:
         chosen: indices of the training samples in the order in which they are learned, (N,).
@@ -112,8 +112,8 @@ class CircuitRun:
                         bar.advance(count, f"epoch {self.at.epoch + 1}, accuracy {accuracy:.3f}")
                     self._close_epoch()
                 except Diverged as error:
-                    kept = where_kept(self.folder)
-                    raise Diverged(f"epoch {self.at.epoch + 1}: {error}{kept and '.' + kept}") from None
+                    place = where_kept(self.folder)
+                    raise Diverged(f"epoch {self.at.epoch + 1}: {error}{place and '.' + place}") from None
 
     def _epoch(self, stop: StopFlag) -> Iterator[int]:
         """Learn one epoch; after each run of the circuit, yield the number of samples that it showed."""

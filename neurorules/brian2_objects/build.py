@@ -62,7 +62,7 @@ class _Builder:
         return Objects(network, parts, self.tables, monitors)
 
     def _method(self, spec: GroupSpec | SynapsesSpec) -> dict[str, Any]:
-        """How the equations are integrated, as Brian2's argument; none for its default."""
+        """The method by which the equations are integrated, as Brian2's argument; none for its default."""
         if spec.method is None:
             return {}
         return {"method": integrator(spec.method, self.model.clocks[spec.clock].dt_ms)}

@@ -52,7 +52,7 @@ class ExactStep:
     dt_ms: float
 
     def __call__(self, equations: Any, variables: Mapping[str, Any], method_options: Any = None) -> str:
-        """Write the step.
+        """Write the code of one exact integration step.
 
         Args:
             equations: Brian2's equations of a group.

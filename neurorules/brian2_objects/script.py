@@ -45,7 +45,7 @@ class Rounds:
 
 @dataclass(frozen=True)
 class Script:
-    """What a script consists of.
+    """A Brian2 script, in its parts.
 
     Args:
         about: what the model is, in paragraphs.
@@ -55,7 +55,7 @@ class Script:
         arrays: arrays that its statements read, by name, as `stored["NAME"]`.
         notes: what variables are, by name.
         shown: title of the part of tables.
-        given: statements that prepare what tables hold.
+        preparation: statements that prepare what tables hold.
         sources: expressions that stand in the place of values, by name of a table, or by "part.variable".
         functions: source text of functions that its statements call.
         rounds: how it runs several times; None for a single run.
@@ -69,7 +69,7 @@ class Script:
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     shown: str = "What is shown"
-    given: tuple[str, ...] = ()
+    preparation: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
     functions: tuple[str, ...] = ()
     rounds: Rounds | None = None
@@ -196,9 +196,9 @@ def _body(script: Script, parts: Parts) -> Iterator[str]:
         yield f"seed({model.seed})"
     for key in model.clocks:
         yield from parts.clock(key)
-    if model.tables or script.given:
+    if model.tables or script.preparation:
         yield from _title(script.shown)
-        yield from script.given
+        yield from script.preparation
         for table in model.tables:
             yield from parts.table(table)
     for group in model.groups:

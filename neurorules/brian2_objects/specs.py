@@ -18,7 +18,7 @@ Values = Mapping[str, float | np.ndarray]
 
 @dataclass(frozen=True)
 class ClockSpec:
-    """What Brian2 needs for a `Clock`.
+    """The arguments of a Brian2 `Clock`.
 
     Args:
         dt_ms: length of its step in ms, > 0.
@@ -31,7 +31,7 @@ class ClockSpec:
 
 @dataclass(frozen=True)
 class TableSpec:
-    """What Brian2 needs for a `TimedArray`.
+    """The arguments of a Brian2 `TimedArray`.
 
     Args:
         name: of the Brian2 object.
@@ -88,7 +88,7 @@ class PathwaySpec:
 
 @dataclass(frozen=True)
 class SumSpec:
-    """When a summed variable of synapses is computed: its name, slot and order, and the key of the clock."""
+    """The time at which a summed variable of synapses is computed: its name, slot and order, and the clock's key."""
 
     variable: str
     when: str
@@ -98,7 +98,7 @@ class SumSpec:
 
 @dataclass(frozen=True)
 class GroupSpec:
-    """What Brian2 needs for a `NeuronGroup`, and what is to happen to it at each step.
+    """The arguments of a Brian2 `NeuronGroup`, and the code that runs for it at each step.
 
     Args:
         name: of the Brian2 object.
@@ -207,5 +207,5 @@ class ModelSpec:
     seed: int | None = None
 
     def table(self, name: str) -> TableSpec:
-        """The table of a name."""
+        """Give the table that has a name."""
         return next(table for table in self.tables if table.name == name)

@@ -24,14 +24,14 @@ def check_dale(*synapses: Any) -> None:
         UserError: a weight is negative or no number, or a neuron excites through one projection and inhibits through
             another; the message names it.
     """
-    seen: dict[str, tuple[np.ndarray, dict[int, str]]] = {}
+    earlier: dict[str, tuple[np.ndarray, dict[int, str]]] = {}
     for one in synapses:
         sign = int(np.asarray(getattr(one, SIGN)))
         for variable in ("weight", "w"):
             if variable in one.variables:
                 _check_weights(one, variable)
         first, group = _root(one.source)
-        signs, names = seen.setdefault(group.name, (np.zeros(len(group), dtype=int), {}))
+        signs, names = earlier.setdefault(group.name, (np.zeros(len(group), dtype=int), {}))
         mine = np.unique(np.asarray(one.i)) + first
         other = mine[signs[mine] == -sign]
         if len(other):

@@ -1,4 +1,4 @@
-"""How a population fires: its rate, and how irregular the intervals between spikes are."""
+"""Firing of a population: its rate, and how irregular the intervals between spikes are."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ MEMBRANES = re.compile(r"\b[uv]_(?:pre|post)\b")
 
 @dataclass(frozen=True)
 class LearnedText:
-    """What a rule adds to synapses.
+    """The equations and statements that a rule adds to synapses.
 
     Args:
         equations: lines of the synapses.

@@ -56,14 +56,14 @@ def projection(
     brian2 = load_brian2()
     clock = clock or brian2.defaultclock
     _check_pairs(pairs, len(source), len(target))
-    found = RULES.make(rule) if isinstance(rule, str) else rule
-    text = None if found is None else learned_text(found, float(clock.dt / brian2.ms))
+    learning_rule = RULES.make(rule) if isinstance(rule, str) else rule
+    text = None if learning_rule is None else learned_text(learning_rule, float(clock.dt / brian2.ms))
     synapses = _synapses(brian2, source, target, receptor, text, clock, name)
     synapses.connect(i=pairs.pre, j=pairs.post)
     synapses.weight = weight
     setattr(synapses, SIGN, 1 if receptor.kind == "excitatory" else -1)
-    if found is not None:
-        synapses.w, synapses.lr = w, found.defaults.lr if lr is None else lr
+    if learning_rule is not None:
+        synapses.w, synapses.lr = w, learning_rule.defaults.lr if lr is None else lr
     if delay is not None:
         for pathway in ("pre", *(one for one, _ in (text.on_pre if text else ()))):
             getattr(synapses, pathway).delay = delay

@@ -30,7 +30,7 @@ set them, and gives all other preferences Brian2's defaults."""
 
 
 def load_brian2() -> ModuleType:
-    """Import the package brian2.
+    """Import the package brian2, which is an extra.
 
     Raises:
         MissingExtra: brian2 is not installed.

@@ -29,7 +29,7 @@ SAMPLES = 100
 
 
 class Streamed(NamedTuple):
-    """A compiled network.
+    """A compiled network, which can be run again on other samples.
 
     Args:
         text: equations of the network, with its parameters.

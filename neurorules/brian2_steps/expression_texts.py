@@ -13,7 +13,7 @@ from neurorules.language.expressions import PAST, Binary, Call, Expression, Name
 from neurorules.language.neuron_trace import SPIKES, at
 from neurorules.language.rules import Statistics
 
-LINGERING = "eligibility_"
+ELIGIBILITY_PREFIX = "eligibility_"
 """Begins the variable of a declared eligibility, whose own name, such as e, may be reserved in Brian2."""
 LATE = "_late"
 """Ends the variable of an eligibility as it was one step before."""
@@ -21,7 +21,7 @@ LATE = "_late"
 
 @dataclass(frozen=True)
 class Place:
-    """Where a text acts: the synapses of one connection, or the neurons of one layer.
+    """The place where a text acts: the synapses of one connection, or the neurons of one layer.
 
     Args:
         surrogate: psi of the postsynaptic neuron; None for psi = 1.
@@ -119,7 +119,7 @@ class Writer:
         if name == "mean_pre":
             return "mean_in" if self.place.centred else "0.0"
         if name in self.equation.vocabulary.eligibilities:
-            return LINGERING + name
+            return ELIGIBILITY_PREFIX + name
         stem, _, side = name.rpartition("_")
         if stem in (SPIKES, *self.equation.vocabulary.traces):
             return self._at_neuron(variable_of(stem), side)
@@ -134,7 +134,7 @@ class Writer:
     def _past(self, function: str, arguments: tuple[Expression, ...]) -> str:
         assert isinstance(arguments[0], Name)
         if arguments[0].text in self.equation.vocabulary.eligibilities:
-            return f"{LINGERING}{arguments[0].text}{LATE}"
+            return f"{ELIGIBILITY_PREFIX}{arguments[0].text}{LATE}"
         stem, _, side = arguments[0].text.rpartition("_")
         match function, arguments:
             case ("delay", (_, Number(ago))):

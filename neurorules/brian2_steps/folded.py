@@ -30,7 +30,7 @@ def lags_of(network: Network) -> dict[int, int]:
 
 
 def folded(layer: Layer, parameters: Arrays, norm: LayerNorm | None) -> tuple[np.ndarray, np.ndarray]:
-    """What is left of a layer's normalisation where its running averages stand still.
+    """Fold a layer's normalisation, whose running averages stand still, into a factor of its weights and a bias.
 
     Args:
         layer: the layer.

@@ -1,4 +1,4 @@
-"""What each population stores of its past for the texts of a rule: declared traces, and values some steps ago."""
+"""The past that each population stores for the texts of a rule: declared traces, and values some steps ago."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def delays(case: Case, layer: bool) -> dict[str, int]:
     late = any(afferent.connection.recurrent for layer in case.network.layers for afferent in layer.inputs)
     rule, stored = case.learning.rule, {trace.name for trace in declared_traces(case, layer)}
     texts = [rule.equation(plasticity) for plasticity in rule.plasticity if plasticity.phase == case.learning.phase]
-    asked = [call for equation in texts for call in equation.past]
-    asked += [call for trace in declared_traces(case, layer) for call in calls_in(trace.expression)]
-    for call in asked:
+    calls = [call for equation in texts for call in equation.past]
+    calls += [call for trace in declared_traces(case, layer) for call in calls_in(trace.expression)]
+    for call in calls:
         match call:
             case Call("delay", (Name(name), Number(ago))):
                 stem = name.removesuffix("_pre").removesuffix("_post")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from neurorules.brian2_steps.expression_texts import LATE, LINGERING, Place, Writer
+from neurorules.brian2_steps.expression_texts import ELIGIBILITY_PREFIX, LATE, Place, Writer
 from neurorules.language.equations import Equation, Product, one_step_before
 from neurorules.language.errors import UserError
 from neurorules.language.expressions import Binary, Expression, Name, names_in
@@ -167,7 +167,7 @@ def _moved(equation: Equation, name: str, place: Place) -> dict[str, str]:
         writer = Writer(text, place, "_post", 0)
         factors = [writer.text(_uncentred(factor, place)) for factor in pre]
         terms.append("*".join([writer.sum(products), *factors]))
-    variable, decay = f"{LINGERING}{name}", equation.decay(name)
+    variable, decay = f"{ELIGIBILITY_PREFIX}{name}", equation.decay(name)
     if decay is None:
         fading = repr(float(equation.vocabulary.eligibilities[name].decay))
     else:

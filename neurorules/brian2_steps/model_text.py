@@ -80,7 +80,7 @@ class Pathway:
 
 @dataclass(frozen=True)
 class PopulationText:
-    """One population of neurons.
+    """One population of neurons as Brian2 text.
 
     Args:
         name: of the Brian2 object.

@@ -53,7 +53,7 @@ class Built:
     def weight_change(self, connection: ConnectionText) -> np.ndarray:
         """The change of a connection's weights, summed over steps and samples, shaped like the parameter."""
         values = np.asarray(self.synapses[connection.name].w_change[:])
-        return connection.wiring.gathered(values.reshape(self.text.samples, -1).sum(0))
+        return connection.wiring.sum_shared(values.reshape(self.text.samples, -1).sum(0))
 
     def weights(self, connection: ConnectionText) -> np.ndarray:
         """Weights after each step, (T, *shape), or after the last one, (1, *shape), where they are not recorded."""

@@ -16,7 +16,7 @@ def _none(weights: np.ndarray, gradient: np.ndarray, kept: Any, rate: float, dec
 
 
 def _sgd(weights: np.ndarray, gradient: np.ndarray, kept: Any, rate: float, decay: float) -> np.ndarray:
-    """Descend along the gradient."""
+    """Change weights by gradient descent, with weight decay."""
     return weights - rate * (gradient + decay * weights)
 
 

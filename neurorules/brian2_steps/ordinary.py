@@ -68,9 +68,9 @@ class Brian2Network:
         steps = np.round(np.asarray(monitor.t / self.clock.dt)).astype(int) - self.lags[layer]
         sample, step = np.divmod(steps, self.period)
         of_sample = (sample >= 0) & (sample < self.samples) & (step < self.steps)
-        found = np.zeros((self.steps, self.samples, len(self.groups[layer])))
-        found[step[of_sample], sample[of_sample], np.asarray(monitor.i)[of_sample]] = 1
-        return found
+        trains = np.zeros((self.steps, self.samples, len(self.groups[layer])))
+        trains[step[of_sample], sample[of_sample], np.asarray(monitor.i)[of_sample]] = 1
+        return trains
 
     def membranes(self, layer: str) -> np.ndarray:
         """Read the membranes of a layer that does not spike, such as the read-out, as torch has them.
@@ -139,10 +139,10 @@ def simulate_ordinary(case: Case, steps: int, target: Target = "numpy") -> dict[
     with generating(load_brian2(), target):
         net = ordinary_network(case, steps)
         net.network.run(net.duration, namespace={})
-        found = {
+        recordings = {
             layer.name: net.spikes(layer.name) if layer.reset else net.membranes(layer.name) for layer in net.layers
         }
-    return {name: Recorded(values, values) for name, values in found.items()}
+    return {name: Recorded(values, values) for name, values in recordings.items()}
 
 
 def script_of_ordinary(case: Case, steps: int, about: tuple[str, ...]) -> Script:

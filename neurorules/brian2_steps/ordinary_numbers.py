@@ -82,7 +82,7 @@ class OrdinaryLayer:
 
     @property
     def size(self) -> int:
-        """How many neurons the population has, N."""
+        """The number of neurons N of the population."""
         return prod(self.shape)
 
     @property

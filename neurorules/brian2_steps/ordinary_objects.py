@@ -74,7 +74,7 @@ class Shown:
 
     @property
     def samples(self) -> int:
-        """How many samples are shown, B."""
+        """The number B of samples that are shown."""
         return self.values.shape[1]
 
     def total(self, layers: Sequence[OrdinaryLayer]) -> int:
@@ -82,7 +82,9 @@ class Shown:
         return self.samples * self.period + max(layer.lag for layer in layers)
 
     def table(self) -> np.ndarray:
-        """What the input sends in each step, (B (T + 1) + 1, I). A value acts in its step, and a spike after it."""
+        """The spikes that the input sends in each step, (B (T + 1) + 1, I). A value acts in its step, and a spike after
+        it.
+        """
         rows = np.zeros((self.samples, self.period, prod(self.values.shape[2:])))
         first = 1 if self.graded else 0
         rows[:, first : first + self.steps] = self.values.reshape(self.steps, self.samples, -1).swapaxes(0, 1)

@@ -55,7 +55,7 @@ def find_cpp_compiler() -> str | None:
 
 @dataclass
 class Program:
-    """A compiled model.
+    """A compiled program of Brian2's standalone mode.
 
     Args:
         folder: folder of the cache that holds the program.
@@ -69,12 +69,12 @@ class Program:
         weakref.finalize(self, shutil.rmtree, work, ignore_errors=True)
         project = json.loads((self.folder / PROJECT).read_text(encoding="utf-8"))
         self.files: dict[str, dict[str, Any]] = project["variables"]
-        self._results, self._given = Path(work, "results"), Path(work, "given")
+        self._results, self._inputs = Path(work, "results"), Path(work, "given")
         self._results.mkdir()
-        self._given.mkdir()
+        self._inputs.mkdir()
 
     def run(self, values: Mapping[str, float | np.ndarray]) -> None:
-        """Run the program.
+        """Run the program on given numbers.
 
         Args:
             values: initial values of variables, by "part.variable", and of tables, by "NAME_table.values": a scalar or
@@ -123,7 +123,9 @@ class Program:
         return values
 
     def _size(self, file: Mapping[str, Any], count: int) -> int:
-        """How many numbers the file of a variable must have; `count`, those it has, where the project does not say."""
+        """The number of values that the file of a variable must have; `count`, those it has, where the project does not
+        say.
+        """
         if "rows" in file:
             return int(self.read(file["rows"])[0]) * int(file["width"])
         return int(file.get("size", count))
@@ -137,7 +139,7 @@ class Program:
 
     def _argument(self, name: str, value: float | np.ndarray) -> str:
         if isinstance(value, np.ndarray) and value.size > 1:
-            path = self._given / f"{name}.dat"
+            path = self._inputs / f"{name}.dat"
             with path.open("wb") as file:  # `ndarray.tofile` would not say why it failed.
                 file.write(np.ascontiguousarray(value, dtype=np.float64).data)
             return f"{name}={path}"
@@ -232,21 +234,23 @@ RULE = f"include makefile\n{HEADER}.gch: {HEADER}\n\t$(CXX) $(CXXFLAGS) -x c++-h
 
 
 def _compile(project: Path) -> None:
-    """Compile what Brian2 wrote. It is not left to Brian2, which does not pass on what a compiler says that fails."""
+    """Compile the C++ project that Brian2 wrote. It is not left to Brian2, which does not pass on what a compiler says
+    that fails.
+    """
     (project / HEADER).write_text(SHARED, encoding="utf-8")
     (project / "shared.mk").write_text(RULE, encoding="utf-8")
     (project / "make.deps").touch()  # Nothing is compiled twice, so that nobody asks what depends on what.
     whole = ["make", f"-j{os.cpu_count() or 1}"]
-    if _made(project, ["make", "-f", "shared.mk", f"{HEADER}.gch"]).returncode == 0:
+    if _run_make(project, ["make", "-f", "shared.mk", f"{HEADER}.gch"]).returncode == 0:
         whole.append(f"CXX={os.environ.get('CXX', 'g++')} -include {HEADER}")
-    done = _made(project, whole)
+    done = _run_make(project, whole)
     if done.returncode:
         _check_disks(project.parent, done.stderr)
         reasons = [line for line in done.stderr.splitlines() if "error:" in line.lower()] or [f"code {done.returncode}"]
         raise UserError(f"the C++ compiler could not compile the model ({reasons[0].strip()}). Repair g++ and make")
 
 
-def _made(project: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
+def _run_make(project: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=project, capture_output=True, text=True, errors="replace", check=False)
 
 

@@ -33,7 +33,7 @@ OF_FILE = (
 
 @dataclass(frozen=True)
 class Change:
-    """How an optimiser changes a parameter.
+    """The way in which an optimiser changes a parameter.
 
     Args:
         kind: one of `OPTIMISERS`.
@@ -182,12 +182,12 @@ class _Writer:
         return text if samples == 1 else f"np.tile({text}, {samples})"
 
     def results(self) -> dict[str, str]:
-        """What the program saves at its end: the text of each parameter, by name."""
+        """The arrays that the program saves at its end: the text of each parameter, by name."""
         return {name: f'parameters["{name}"]' for name in self.owned}
 
     def script(self, about: tuple[str, ...], steps: int) -> Script:
-        """The script without its runs."""
-        given = ("parameters = {", *(f'    "{name}": stored["{name}"],' for name in self.owned), "}")
+        """Give the script of the model and its inputs, without its runs."""
+        table = ("parameters = {", *(f'    "{name}": stored["{name}"],' for name in self.owned), "}")
         return Script(
             about=about,
             model=self.model,
@@ -196,7 +196,7 @@ class _Writer:
             arrays={**self.owned, **self.arrays},
             notes=NOTES,
             shown="Initial parameters, and what is shown",
-            given=given,
+            preparation=table,
             sources=self.sources,
         )
 

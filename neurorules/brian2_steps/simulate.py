@@ -192,15 +192,15 @@ def _outcome(case: Case, built: Built, prefix: str) -> Outcome:
 
 
 def _lasting(case: Case, built: Built, prefix: str) -> dict[str, np.ndarray]:
-    """Where traces that live across trials begin the next one."""
-    found: dict[str, np.ndarray] = {}
+    """The values from which traces that live across trials begin the next one."""
+    starts: dict[str, np.ndarray] = {}
     populations = {population.name: population for population in built.text.populations}
     for layer in case.network.layers:
         for trace in declared_traces(case, layer=True):
             if trace.across_trials:
                 rows = built.values(populations[prefix + layer.name], variable_of(trace.name))
-                found[f"{layer.name}.{trace.name}"] = rows.mean(0).reshape(layer.shape)
-    return found
+                starts[f"{layer.name}.{trace.name}"] = rows.mean(0).reshape(layer.shape)
+    return starts
 
 
 def _of_maps(neurons: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -49,7 +49,7 @@ def moved_traces(case: Case, place: Place, layer: bool) -> tuple[list[str], list
 
 
 def starts(case: Case, layer: Layer) -> dict[str, np.ndarray]:
-    """Where the traces of a layer begin that live across trials.
+    """The values from which the traces of a layer begin that live across trials.
 
     Args:
         case: the network with its rule.

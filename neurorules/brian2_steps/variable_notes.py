@@ -1,4 +1,4 @@
-"""What the variables of networks that run step by step are, for a reader of a script."""
+"""Notes on the variables of networks that run step by step, for a reader of a script."""
 
 from __future__ import annotations
 

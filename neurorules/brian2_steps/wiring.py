@@ -38,7 +38,7 @@ class Wiring:
         """Whether several synapses share one element of the parameter."""
         return len(self.element) > prod(self.shape)
 
-    def gathered(self, values: np.ndarray) -> np.ndarray:
+    def sum_shared(self, values: np.ndarray) -> np.ndarray:
         """Sum values of synapses (n,) over those that share an element; the result has the parameter's shape."""
         return np.bincount(self.element, weights=values, minlength=prod(self.shape)).reshape(self.shape)
 

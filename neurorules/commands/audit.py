@@ -13,7 +13,7 @@ from neurorules.commands.settings import Json
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `audit` to the command line."""
     app.command("audit")(audit)
 
 
@@ -52,8 +52,8 @@ def audit(
         from neurorules.traces.plots._shared import check_format
 
         check_format(out)
-    asked = RULES.names() if rules is None else [own_part(rule, "rule") for rule in parse_list(rules)]
-    result = audit_rules(asked, net, norm, with_own_parts({"signal": signal})["signal"], dw)
+    names = RULES.names() if rules is None else [own_part(rule, "rule") for rule in parse_list(rules)]
+    result = audit_rules(names, net, norm, with_own_parts({"signal": signal})["signal"], dw)
     if out is not None:
         draw_audit(result, out)
     problems = {fact["rule"]: problems_of(fact["rule"], result) for fact in result["facts"]}

@@ -1,4 +1,4 @@
-"""`neurorules benchmark`."""
+"""The command `neurorules benchmark`, which trains rules on a suite of tasks and writes their scores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WIDEST = 100
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `benchmark` to the command line."""
     app.command("benchmark")(benchmark)
 
 
@@ -63,15 +63,15 @@ def benchmark(
     from neurorules.benchmark.planning import plan_suite
     from neurorules.benchmark.suites import SUITES
 
-    made = SUITES.factory(suite)(quick=quick)
+    tasks_of = SUITES.factory(suite)(quick=quick)
     folder = out or Path("runs") / f"benchmark-{suite}"
     count = (1 if quick else 3) if seeds is None else seeds
-    given: dict[str, Any] = {"suite": suite, "rules": rules, "tasks": tasks, "seeds": count, "dask": dask}
-    given |= {"jobs": None if jobs == 1 else jobs, "data-dir": data_dir, "out": folder}
-    words = [f"--{name}={value}" for name, value in given.items() if value is not None]
+    options: dict[str, Any] = {"suite": suite, "rules": rules, "tasks": tasks, "seeds": count, "dask": dask}
+    options |= {"jobs": None if jobs == 1 else jobs, "data-dir": data_dir, "out": folder}
+    words = [f"--{name}={value}" for name, value in options.items() if value is not None]
     command = shlex.join(["neurorules", "benchmark", *words, *(["--quick"] if quick else [])])
     content = run(
-        made, plan_suite(made, rules, count, data_dir, tasks), folder, jobs=jobs, dask=dask, data_dir=data_dir,
+        tasks_of, plan_suite(tasks_of, rules, count, data_dir, tasks), folder, jobs=jobs, dask=dask, data_dir=data_dir,
         force=force, resume=resume, quiet=json, command=command,
     )  # fmt: skip
     if json:

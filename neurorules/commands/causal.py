@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `causal-distance` to the command line."""
     app.command("causal-distance")(causal_distance)
 
 
@@ -45,14 +45,14 @@ def causal_distance(
         from neurorules.traces.plots._shared import check_format
 
         check_format(out)
-    given, regime = _system(system, layers, weight)
-    default = ("J" if layers == 1 else f"S{layers}") if regime is not None else given.variables[-1]
+    graph, regime = _system(system, layers, weight)
+    default = ("J" if layers == 1 else f"S{layers}") if regime is not None else graph.variables[-1]
     chosen = target or default
-    distances = ranking(given, chosen, time)
+    distances = ranking(graph, chosen, time)
     if out is not None:
         from neurorules.traces.plots._causal import draw_graph
 
-        draw_graph(given, chosen, out)
+        draw_graph(graph, chosen, out)
     if json:
         settings = {"system": system, "layers": layers, "regime": regime, "target": chosen, "time": time}
         print_json({**settings, "ranking": [a._asdict() for a in distances], "out": None if out is None else str(out)})

@@ -12,7 +12,7 @@ from neurorules.commands.settings import Json
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `check` to the command line."""
     app.command("check")(check)
     app.command("check-device")(check_device)
 

@@ -1,4 +1,4 @@
-"""`neurorules compare`."""
+"""The command `neurorules compare`, which trains several rules on the same network and data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from neurorules.language.config import TrainConfig
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `compare` to the command line."""
     app.command("compare")(compare)
 
 
@@ -68,9 +68,9 @@ def compare(
             config, out, rules=rules, seeds=seeds, folds=folds, controls=controls, jobs=None if jobs == 1 else jobs,
             dask=dask, paths=paths, hardware=hardware, data_dir=data_dir,
         )  # fmt: skip
-        settled, place = with_data(config, data_dir)
-        settled, own = with_net(settled, place)
-        planned = plan(settled, rules, seeds, hardware, paths, controls, folds)
+        complete, place = with_data(config, data_dir)
+        complete, own = with_net(complete, place)
+        planned = plan(complete, rules, seeds, hardware, paths, controls, folds)
         options = {"jobs": jobs, "dask": dask, "force": force, "resume": resume, "quiet": json}
         comparison = run(planned, out, data_dir=place, command=command, net=own, **options)  # type: ignore[arg-type]
     if json:

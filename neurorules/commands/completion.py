@@ -1,4 +1,4 @@
-"""What a shell offers behind the tabulator: the names of parts, of which none is imported."""
+"""Completion in a shell, behind the tabulator: the names of parts, of which none is imported."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Complete = Callable[[str], list[str]]
 
 
 def parts(kind: str, *more: str) -> Complete:
-    """What completes the name of a part, or the last one of several with commas between them.
+    """Make a completion for the name of a part, or the last one of several with commas between them.
 
     Args:
         kind: of `PARTS`.
@@ -51,15 +51,15 @@ def parts(kind: str, *more: str) -> Complete:
     return complete
 
 
-def words(known: Sequence[str]) -> Complete:
-    """What completes one of a few words."""
+def words(choices: Sequence[str]) -> Complete:
+    """Make a completion for one of a few words."""
 
     def complete(incomplete: str) -> list[str]:
-        return _begun(known, incomplete)
+        return _begun(choices, incomplete)
 
     return complete
 
 
-def _begun(known: Sequence[str], incomplete: str) -> list[str]:
+def _begun(choices: Sequence[str], incomplete: str) -> list[str]:
     before, comma, last = incomplete.rpartition(",")
-    return [f"{before}{comma}{word}" for word in known if word.startswith(last)]
+    return [f"{before}{comma}{word}" for word in choices if word.startswith(last)]

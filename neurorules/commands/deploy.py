@@ -13,7 +13,7 @@ from neurorules.commands.settings import DataDir, Json, RunData
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `deploy` to the command line."""
     app.command("deploy")(deploy)
 
 
@@ -111,10 +111,10 @@ def sources(terms: list[dict[str, Any]]) -> dict[str, list[str]]:
     Returns:
         Words of events by source, in the order of the terms.
     """
-    found: dict[str, list[str]] = {}
+    by_source: dict[str, list[str]] = {}
     for term in terms:
-        found.setdefault(term["source"], []).append(term["event"])
-    return found
+        by_source.setdefault(term["source"], []).append(term["event"])
+    return by_source
 
 
 def _number(value: float | None, over: float = 1.0) -> str:

@@ -12,7 +12,7 @@ from neurorules.commands.settings import DataDir, Json
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `doctor` to the command line."""
     app.command("doctor")(doctor)
 
 
@@ -20,31 +20,31 @@ def doctor(data_dir: DataDir = None, json: Json = False) -> None:
     """Say what is installed, what is slow or missing because of what is not, and what to do. It exits with 0."""
     from neurorules.doctor import examine
 
-    found = examine(data_dir)
+    findings = examine(data_dir)
     if json:
-        print_json(found)
+        print_json(findings)
         return
-    print_table(["what", "found"], list(_facts(found).items()))
+    print_table(["what", "found"], list(_facts(findings).items()))
     print()
     columns = ["name", "extra", "wanted", "version", "state"]
-    print_table(columns, [[package[column] or "" for column in columns] for package in found["packages"]])
+    print_table(columns, [[package[column] or "" for column in columns] for package in findings["packages"]])
     print()
-    if not found["advice"]:
+    if not findings["advice"]:
         print("Nothing is slow or missing because of this machine.")
-    for one in found["advice"]:
+    for one in findings["advice"]:
         print(f"- {one['problem']}\n  Because: {one['because']}\n  Do this: {one['do']}")
 
 
-def _facts(found: Mapping[str, Any]) -> dict[str, str]:
-    threads, memory, gpu = found["threads"], found["memory"], found["gpu"]
-    cache, data = found["cache"], found["data"]
+def _facts(findings: Mapping[str, Any]) -> dict[str, str]:
+    threads, memory, gpu = findings["threads"], findings["memory"], findings["gpu"]
+    cache, data = findings["cache"], findings["data"]
     parts = {f"cache: {part['name'] or 'kernels'}": _part(part) for part in cache["parts"]}
     sets = {f"data: {name}": path for name, path in data["sets"].items()}
     return {
-        "neurorules": f"{found['neurorules']['version']}, {found['neurorules']['folder']}",
-        "Python": f"{found['python']['version']}, {found['python']['path']}, {found['python']['system']}",
-        "C compiler": _compiler(found["compilers"]["c"]),
-        "C++ compiler": _compiler(found["compilers"]["c++"]),
+        "neurorules": f"{findings['neurorules']['version']}, {findings['neurorules']['folder']}",
+        "Python": f"{findings['python']['version']}, {findings['python']['path']}, {findings['python']['system']}",
+        "C compiler": _compiler(findings["compilers"]["c"]),
+        "C++ compiler": _compiler(findings["compilers"]["c++"]),
         "threads": f"{threads['usable']} of {threads['machine']} cores may be used, torch starts {threads['torch']}",
         "memory": f"{_size(memory['available_bytes'])} free of {_size(memory['total_bytes'])}",
         "GPU": ", ".join(f"{one['name']} ({_size(one['memory_bytes'])})" for one in gpu["devices"]) or "none",

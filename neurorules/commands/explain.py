@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `explain` to the command line."""
     app.command("explain")(explain)
 
 

@@ -30,7 +30,7 @@ class GroupedCommand(TyperCommand):
 
 
 class GroupedCommands(TyperGroup):
-    """Commands under their subjects."""
+    """The group of all commands, whose help lists them under their subjects."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options, then the commands.
@@ -53,20 +53,20 @@ class GroupedCommands(TyperGroup):
 class Application(typer.Typer):
     """An application whose commands and options stand in groups."""
 
-    def __init__(self, **given: Any) -> None:
-        super().__init__(cls=GroupedCommands, rich_markup_mode=None, no_args_is_help=True, **given)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(cls=GroupedCommands, rich_markup_mode=None, no_args_is_help=True, **options)
 
-    def command(self, name: str | None = None, **given: Any) -> Any:
+    def command(self, name: str | None = None, **options: Any) -> Any:
         """Register a command, as `typer.Typer.command` does.
 
         Args:
             name: of the command; None for that of its function.
-            given: other arguments of `typer.Typer.command`.
+            options: other arguments of `typer.Typer.command`.
 
         Returns:
             A decorator of the command's function.
         """
-        return super().command(name, cls=GroupedCommand, **given)
+        return super().command(name, cls=GroupedCommand, **options)
 
 
 def _write_parameters(command: Any, ctx: Any, formatter: Any) -> None:

@@ -24,7 +24,7 @@ MORE = {
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Add the commands `list` and `cite` to the command line."""
     app.command("list")(list_entries)
     app.command("cite")(cite)
 

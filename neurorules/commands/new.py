@@ -35,7 +35,7 @@ TRY = {
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Add the commands below `new` to the command line."""
     new = Application(help="Write a file to start from.")
     for kind, command in (("rule", new_rule), ("signal", new_signal), ("neuron", new_neuron), ("device", new_device)):
         new.command(kind)(command)

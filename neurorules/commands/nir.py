@@ -16,7 +16,7 @@ RESETS = ("refuse", "metadata")
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `nir` to the command line."""
     app.command("nir")(nir)
 
 
@@ -57,8 +57,8 @@ def nir(
 
         if not is_nir(out.name):
             raise UserError(f"--out {out} does not end in .nir, by which nets from files are known. Name it net.nir")
-        kept: Any = reset
-        written = write_nir(source, out, dt=dt, reset=kept, data_dir=data_dir)
+        reset_way: Any = reset
+        written = write_nir(source, out, dt=dt, reset=reset_way, data_dir=data_dir)
         if json:
             print_json(written)
         else:
@@ -70,27 +70,27 @@ def nir(
         raise UserError(f"{source} does not end in .nir, and --info shows such a file. Write it first: --out net.nir")
     from neurorules.exchange.nir.info import info_of
 
-    told = info_of(source)
+    facts = info_of(source)
     if json:
-        print_json(told)
+        print_json(facts)
     else:
-        _show(told)
+        _show(facts)
 
 
-def _show(told: dict[str, Any]) -> None:
-    """Print what a file holds."""
-    step = "counted in steps" if told["step_s"] is None else f"steps of {told['step_s']:g} s ({told['step_from']})"
-    print(f"{told['file']}: {len(told['nodes'])} nodes, {len(told['edges'])} edges")
-    print(f"time: {step}, constants in {told['unit']} ({told['unit_from']}), method {told['method']}")
+def _show(info: dict[str, Any]) -> None:
+    """Print the nodes of a NIR file and the network they become."""
+    step = "counted in steps" if info["step_s"] is None else f"steps of {info['step_s']:g} s ({info['step_from']})"
+    print(f"{info['file']}: {len(info['nodes'])} nodes, {len(info['edges'])} edges")
+    print(f"time: {step}, constants in {info['unit']} ({info['unit_from']}), method {info['method']}")
     rows = [
         [node["name"], node["type"], ", ".join(f"{name} {_short(value)}" for name, value in node["numbers"].items())]
-        for node in told["nodes"]
+        for node in info["nodes"]
     ]
     print_table(["name", "type", "numbers"], rows, 100)
-    print(f"net: {told['net']}")
-    for layer in told["layers"]:
+    print(f"net: {info['net']}")
+    for layer in info["layers"]:
         print(f"  {layer['name']}: {layer['neuron']}")
-    print(f"weights: {told['weights']}")
+    print(f"weights: {info['weights']}")
 
 
 def _short(value: Any) -> str:

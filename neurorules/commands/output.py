@@ -1,4 +1,4 @@
-"""What commands print: a JSON object, or lines for people."""
+"""The output of commands: a JSON object, or lines for people."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from neurorules.commands.settings import Comparison, Force, Json
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `paper` to the command line."""
     app.command("paper")(paper)
 
 

@@ -1,4 +1,4 @@
-"""`neurorules report`."""
+"""The command `neurorules report`, which writes a comparison's page again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from neurorules.commands.settings import Comparison, Json
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `report` to the command line."""
     app.command("report")(report)
 
 
@@ -19,9 +19,9 @@ def report(folder: Comparison, json: Json = False) -> None:
     from neurorules.compare.report.reading import comparison_in
     from neurorules.disk.lock import owned_folder
 
-    found = comparison_in(folder)
+    comparison = comparison_in(folder)
     with owned_folder(folder):
-        write_report(found, folder)
+        write_report(comparison, folder)
     if json:
         print_json({"comparison": str(folder / COMPARISON_FILE), "out": str(folder / REPORT_FILE)})
     else:

@@ -1,4 +1,4 @@
-"""`neurorules reproduce`."""
+"""The command `neurorules reproduce`, which trains the rows of a paper's tables and compares the numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from neurorules.commands.settings import DataDir, Force, Json, Resume
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `reproduce` to the command line."""
     app.command("reproduce")(reproduce)
 
 
@@ -43,12 +43,12 @@ def reproduce(
     from neurorules.papers.reproduce import reproduce as run
     from neurorules.papers.tables import PAPERS
 
-    made = PAPERS.factory(paper)(quick=quick)
-    given = {"epochs": epochs, "limit": limit}
+    tables = PAPERS.factory(paper)(quick=quick)
+    changes = {"epochs": epochs, "limit": limit}
     folder = out or Path("runs") / paper.replace("_", "-")
     result = run(
-        made, folder, seeds=(1 if quick else 3) if seeds is None else seeds, only=only,
-        changed={name: value for name, value in given.items() if value is not None},
+        tables, folder, seeds=(1 if quick else 3) if seeds is None else seeds, only=only,
+        changed={name: value for name, value in changes.items() if value is not None},
         jobs=jobs, data_dir=data_dir, force=force, resume=resume, quiet=json,
     )  # fmt: skip
     if json:

@@ -20,24 +20,24 @@ Script = Annotated[
 ForceScript = Annotated[bool, typer.Option("--force", help="Replace the file of --script.")]
 
 
-def refuse_without_script(**given: Any) -> None:
+def refuse_without_script(**options: Any) -> None:
     """Refuse options that belong to --script where it is not given.
 
     Raises:
         UserError: one of them is given.
     """
-    for name, value in given.items():
+    for name, value in options.items():
         if value:
             raise UserError(f"--{name} is for --script, and there is none. Add --script model.py, or leave it out")
 
 
-def refuse_beside_script(**given: bool) -> None:
+def refuse_beside_script(**options: bool) -> None:
     """Refuse options that print something, beside --script, which writes the model into a file.
 
     Raises:
         UserError: one of them is given.
     """
-    for name, value in given.items():
+    for name, value in options.items():
         if value:
             raise UserError(f"--{name.replace('_', '-')} prints, and --script writes a file. Give one of them")
 

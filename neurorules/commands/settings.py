@@ -68,16 +68,16 @@ def with_settings(*leave_out: str, usual: tuple[str, ...] = ()) -> Callable[[Cal
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = inspect.signature(command, eval_str=True)
 
-        def run(**given: Any) -> None:
-            names = [name for name in SETTINGS if name in given and name not in leave_out]
-            settings = {name: value for name in names if (value := given.pop(name)) is not None}
-            file = given.pop("config_file")
+        def run(**values: Any) -> None:
+            names = [name for name in SETTINGS if name in values and name not in leave_out]
+            settings = {name: value for name in names if (value := values.pop(name)) is not None}
+            file = values.pop("config_file")
             if file is not None:
                 settings = {**read_config(file), **settings}
             refused = set(settings) & set(leave_out)
             if refused:
                 raise UserError(f"--config {file} sets '{refused.pop()}', which this command takes in another form")
-            command(config=config_from(with_own_parts(settings), "the options"), **given)
+            command(config=config_from(with_own_parts(settings), "the options"), **values)
 
         parameters = [_titled(p) if name in usual else p for name, p in own.parameters.items() if name != "config"]
         run.__signature__ = inspect.Signature([*parameters, *_options(leave_out)])  # type: ignore[attr-defined]
@@ -105,7 +105,7 @@ def _option(setting: Setting) -> inspect.Parameter:
 
 
 def _completion(setting: Setting) -> Complete | None:
-    """What completes the value of a setting: the name of a part, or one of the words that it may be."""
+    """The completion for the value of a setting: the name of a part, or one of the words that it may be."""
     if setting.name in NAME_PARTS:
         return parts(NAME_PARTS[setting.name])
     choices = [kind for kind in (setting.kind, *get_args(setting.kind)) if get_origin(kind) is Literal]

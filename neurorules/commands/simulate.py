@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `simulate` to the command line."""
     app.command("simulate")(simulate)
 
 
@@ -57,8 +57,8 @@ def simulate(
             f"--path out"
         )
     own = {"steps": steps, "rate": rate, "seed": seed, "encode": encode}
-    given = {name: value for name, value in own.items() if value is not None}
-    of_graph = _is_graph(run, given, learn)
+    graph = {name: value for name, value in own.items() if value is not None}
+    of_graph = _is_graph(run, graph, learn)
     place = data_dir if of_graph else place_of(Path(run), data, data_dir)
     ordinary = _is_ordinary(kind, of_graph, learn, show_model)
     _check_step(dt_ms, shown=script is not None or show_model, of_graph=of_graph)
@@ -74,7 +74,7 @@ def simulate(
         _ordinary(Path(run), samples, place, json)
         return
     compared = (
-        _graph(run, samples, data_dir, json, data=data, **given) if of_graph else _run(run, samples, place, json, dt_ms)
+        _graph(run, samples, data_dir, json, data=data, **graph) if of_graph else _run(run, samples, place, json, dt_ms)
     )
     _tell(compared, show_model, json)
 
@@ -146,7 +146,7 @@ def _check_step(dt_ms: float | None, shown: bool, of_graph: bool) -> None:
         )
 
 
-def _is_graph(run: str, given: dict[str, Any], learn: int | None) -> bool:
+def _is_graph(run: str, options: dict[str, Any], learn: int | None) -> bool:
     """Whether a file of NIR is to be run.
 
     Raises:
@@ -158,15 +158,15 @@ def _is_graph(run: str, given: dict[str, Any], learn: int | None) -> bool:
         if learn is not None:
             raise UserError("--learn goes on with a run, and a file of NIR is none. Train it: train --net net.nir")
         return True
-    if given:
-        raise UserError(f"--{next(iter(given))} is for a file of NIR, and a run has its own. Leave it out")
+    if options:
+        raise UserError(f"--{next(iter(options))} is for a file of NIR, and a run has its own. Leave it out")
     return False
 
 
-def _graph(file: str, samples: int, data_dir: Path | None, quiet: bool, **given: Any) -> dict[str, Any]:
+def _graph(file: str, samples: int, data_dir: Path | None, quiet: bool, **options: Any) -> dict[str, Any]:
     from neurorules.runner.graphs import simulate_graph
 
-    return simulate_graph(file, samples, data_dir=data_dir, quiet=quiet, **given)
+    return simulate_graph(file, samples, data_dir=data_dir, quiet=quiet, **options)
 
 
 def _run(run: str, samples: int, data_dir: DataPlace, quiet: bool, dt_ms: float | None) -> dict[str, Any]:

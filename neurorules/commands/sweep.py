@@ -1,4 +1,4 @@
-"""`neurorules sweep`."""
+"""The command `neurorules sweep`, which trains a network at many settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHOWN = 20
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `sweep` to the command line."""
     app.command("sweep")(sweep)
 
 

@@ -14,7 +14,7 @@ from neurorules.language.errors import UserError
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Add the commands `record`, `export` and `plot` to the command line."""
     for command in (record, export, plot):
         app.command(command.__name__)(command)
 

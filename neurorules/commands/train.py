@@ -1,4 +1,4 @@
-"""`neurorules train`."""
+"""The command `neurorules train`, which trains one network with one rule."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `train` to the command line."""
     app.command("train")(train)
 
 
@@ -81,8 +81,8 @@ def train(
     if json:
         print_json(result)
         return
-    asked = {"signal": config.signal, "dw": config.dw}
-    name = config.rule + "".join(f"@{setting}={text}" for setting, text in asked.items() if text is not None)
+    parts = {"signal": config.signal, "dw": config.dw}
+    name = config.rule + "".join(f"@{setting}={text}" for setting, text in parts.items() if text is not None)
     print(f"{name} on {config.data}: {_said(result)}")
     cost = f"{result['train_seconds']:.1f} s of learning, {result['spikes_per_sample']:.0f} spikes a sample"
     print(f"{cost}, run in {folder}")

@@ -1,4 +1,4 @@
-"""`neurorules tune`."""
+"""The command `neurorules tune`, which searches settings of training for each rule."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from neurorules.language.config import TrainConfig
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `tune` to the command line."""
     app.command("tune")(tune)
 
 

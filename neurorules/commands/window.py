@@ -18,7 +18,7 @@ MOST = 10_000
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `window` to the command line."""
     app.command("window")(window)
 
 
@@ -57,20 +57,20 @@ def window(
     if not 0 < step_ms < float("inf"):
         raise UserError(f"--step-ms is {step_ms}, and has to be a number above 0")
     lags = _numbers("--dt", dt)
-    asked = None if rates is None else _numbers("--rates", rates)
-    if asked is not None and min(asked) <= 0:
-        raise UserError(f"--rates holds {min(asked):g}, and each has to be above 0")
+    wanted = None if rates is None else _numbers("--rates", rates)
+    if wanted is not None and min(wanted) <= 0:
+        raise UserError(f"--rates holds {min(wanted):g}, and each has to be above 0")
     if clamp is None:
-        points = measure(RULES.make(rule), lags, asked, pairs=pairs, weight=weight, m=m, step_ms=step_ms)
+        points = measure(RULES.make(rule), lags, wanted, pairs=pairs, weight=weight, m=m, step_ms=step_ms)
     else:
         held = _numbers("--clamp", clamp)
-        points = clamped(RULES.make(rule), held, asked, pulses=pairs, weight=weight, m=m, step_ms=step_ms)
+        points = clamped(RULES.make(rule), held, wanted, pulses=pairs, weight=weight, m=m, step_ms=step_ms)
     if out is not None:
         from neurorules.traces.plots._window import draw_window
 
         draw_window(points, rule, out)
     if json:
-        print_json({"rule": rule, "weight": weight, "pairs": pairs if asked else 1, "points": _told(points)})
+        print_json({"rule": rule, "weight": weight, "pairs": pairs if wanted else 1, "points": _rows(points)})
         return
     print_table(
         ["lag, ms" if clamp is None else "clamp, mV", "rate, Hz", "dw"],
@@ -86,7 +86,7 @@ def _row(point: Point) -> list[str]:
     return [f"{at:g}", "-" if point.rate_hz is None else f"{point.rate_hz:g}", f"{point.dw:+.6g}"]
 
 
-def _told(points: Sequence[Point]) -> list[dict[str, float | None]]:
+def _rows(points: Sequence[Point]) -> list[dict[str, float | None]]:
     return [{"dt_ms": p.dt_ms, "rate_hz": p.rate_hz, "clamp_mV": p.clamp_mV, "dw": p.dw} for p in points]
 
 

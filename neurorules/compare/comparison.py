@@ -22,6 +22,7 @@ from neurorules.language.options import parse_list
 from neurorules.language.ranges import Jobs, Seeds, check_range
 from neurorules.runner.dispatch import settle
 from neurorules.runner.given_net import check_modules
+from neurorules.runs.launch import check_alone
 
 OF_ROWS = ("rule", "hardware", "path")
 """Settings of a run that a comparison takes as lists: rules, hardware, paths."""
@@ -38,7 +39,9 @@ class Planned(NamedTuple):
         return out / folder_name(self.row) / f"seed{self.config.seed}"
 
     def standing_folder(self, out: Path) -> Path:
-        """The same, or the folder that an earlier version named after the path's older word, where only that stands."""
+        """The folder of this run, or the one that an earlier version named after the path's older word, where only that
+        stands.
+        """
         folder = self.folder(out)
         older = self._replace(row=self.row.replace(" @ continuous", " @ brian2")).folder(out)
         return older if older.exists() and not folder.exists() else folder
@@ -180,8 +183,10 @@ def compare(
         What `compare.json` holds.
 
     Raises:
-        UserError: `out` holds another comparison, or one that was begun with other settings.
+        UserError: `out` holds another comparison, or one that was begun with other settings; torchrun has started
+            several ranks.
     """
+    check_alone("compare")
     check_range("--jobs", jobs, Jobs)
     tasks = [(run.config, run.standing_folder(out)) for run in planned]
     with owned_folder(out):

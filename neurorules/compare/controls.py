@@ -91,10 +91,10 @@ def frozen_beside(rows: Sequence[TrainConfig], shared: TrainConfig) -> list[Trai
 
 def _frozen(row: TrainConfig, shared: TrainConfig) -> TrainConfig:
     """The row of frozen hidden layers whose read-out learns as that of this row."""
-    settled, rule = settle(row), RULES.make(row.rule)
+    complete, rule = settle(row), RULES.make(row.rule)
     squared = rule.loss == "squared" and row.path == "torch"  # the read-out's units in continuous time have one loss
     loss = f":loss=squared:high={rule.targets[0]}:low={rule.targets[1]}" if squared else ""
-    own = {name: getattr(settled, name) for name in (*READING, *STANDING)}
+    own = {name: getattr(complete, name) for name in (*READING, *STANDING)}
     return replace(shared, rule=f"shallow{loss}", path=row.path, signal=None, dw=None, targets="own", **own)
 
 
@@ -112,7 +112,7 @@ def _can_shuffle(row: TrainConfig) -> bool:
 
 
 def control_of(run: Mapping[str, Any]) -> str:
-    """Which control a run is, from its settings: shallow or shuffled, and "" where it is none."""
+    """Name the control that a run is, from its settings: shallow or shuffled, and "" where it is none."""
     if run.get("targets", "own") == "shuffled":
         return "shuffled"
     return "shallow" if is_shallow(run["rule"]) else ""

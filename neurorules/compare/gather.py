@@ -184,8 +184,8 @@ def _gather_runs(folders: Sequence[Path], out: Path, command: str) -> dict[str, 
 def completed(result: Mapping[str, Any]) -> dict[str, Any]:
     """A result in which settings that an earlier version left open hold what the run's rule decides."""
     settings = {name: result[name] for name in SETTINGS if name in result and name != "device"}
-    settled = settle(config_from(settings, "a result")).as_dict()
-    return {"task": "classes", **result, **{n: value for n, value in settled.items() if result.get(n) is None}}
+    complete = settle(config_from(settings, "a result")).as_dict()
+    return {"task": "classes", **result, **{n: value for n, value in complete.items() if result.get(n) is None}}
 
 
 def check_comparable(results: Sequence[Mapping[str, Any]], folders: Sequence[Path]) -> None:

@@ -67,18 +67,18 @@ def compare(
     for rule in [rules] if isinstance(rules, str) else rules:
         check_text(rule, "a row of rules", "rule")
     rules = rules if isinstance(rules, str) else ",".join(rules)
-    given = given_data(data, batch_first, sensor_size, data_dir, task)
+    source = given_data(data, batch_first, sensor_size, data_dir, task)
     settings, net = without_module(with_own_parts(settings))
-    config = config_from({**settings, **given.settings}, "compare(...)")
-    settled, place = with_data(config, given.place)
-    settled, own = with_net(settled, place, net)
-    config = config if net is None else replace(config, net=settled.net)
+    config = config_from({**settings, **source.settings}, "compare(...)")
+    complete, place = with_data(config, source.place)
+    complete, own = with_net(complete, place, net)
+    config = config if net is None else replace(config, net=complete.net)
     options: dict[str, Any] = {"rules": rules, "seeds": seeds, "folds": folds, "hardware": hardware}
     options |= {"controls": controls, "jobs": None if jobs == 1 else jobs, "dask": dask, "data_dir": data_dir}
-    brought = ["data"] * isinstance(given.place, DataSet) + ["net"] * (net is not None)
+    brought = ["data"] * isinstance(source.place, DataSet) + ["net"] * (net is not None)
     line = partial(python_line, brought=brought) if brought else command_line
-    found = compare_configs(
-        plan(settled, rules, seeds, hardware, None, controls, folds), Path(out), jobs=jobs, dask=dask, data_dir=place,
+    comparison = compare_configs(
+        plan(complete, rules, seeds, hardware, None, controls, folds), Path(out), jobs=jobs, dask=dask, data_dir=place,
         force=force, resume=resume, quiet=quiet, command=line(config, Path(out), **options), net=own,
     )  # fmt: skip
-    return Comparison(found)
+    return Comparison(comparison)

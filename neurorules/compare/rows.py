@@ -166,14 +166,14 @@ def text_of(run: Mapping[str, Any], shared: TrainConfig) -> str:
     rule = str(run.get("plain_rule") or run["rule"])
     config = replace(shared, rule=rule, path=run.get("path", "torch"), signal=None, dw=None, targets="own")
     name, control = rule, RULES.make(rule).control
-    settled = settle(config)
+    complete = settle(config)
     for setting in NAMED:
         value = run.get(setting)
-        if value is None or (value == getattr(settled, setting) and not (control and setting == "readout_lr")):
+        if value is None or (value == getattr(complete, setting) and not (control and setting == "readout_lr")):
             continue
         name += f"@{setting}={value}"
         config = replace(config, **{setting: value})
-        settled = settle(config)
+        complete = settle(config)
     return name
 
 

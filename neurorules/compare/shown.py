@@ -9,7 +9,7 @@ from neurorules.runs.shown.markup import picture, table
 
 
 class Comparison(dict[str, Any]):
-    """What `compare.json` holds, by name. In a notebook it shows its table and a small picture."""
+    """The content of `compare.json`, by name. In a notebook it shows its table and a small picture."""
 
     def __repr__(self) -> str:
         rows = [f"{row.rule} {cells(row)[COLUMNS.index('test %')]} %" for row in rows_of(self["runs"])]

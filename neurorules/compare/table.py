@@ -13,7 +13,7 @@ from neurorules.contracts.target import FIGURES, first_figure
 
 PJ_IN_NJ = 1000.0
 WHOLE_FROM = 1000.0
-"""From here on energies are shown as whole numbers."""
+"""The energy from which on values are shown as whole numbers."""
 
 
 @dataclass(frozen=True)
@@ -134,14 +134,14 @@ def by_device(runs: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
     Returns:
         Titles, and a line for each rule; nothing where all runs learned on the same device.
     """
-    found = on_devices(runs)
-    if found is None:
+    rows = on_devices(runs)
+    if rows is None:
         return []
     figures = {row.rule: cells(row)[TEST] for row in rows_of(runs)}
     lines = [
-        (rule, *(figures.get(own.get(device, ""), "-") for device in found.devices)) for rule, own in found.rows.items()
+        (rule, *(figures.get(own.get(device, ""), "-") for device in rows.devices)) for rule, own in rows.rows.items()
     ]
-    return [("rule", *("float" if device == "none" else device for device in found.devices)), *lines]
+    return [("rule", *("float" if device == "none" else device for device in rows.devices)), *lines]
 
 
 def energy_by_device(runs: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
@@ -153,22 +153,22 @@ def energy_by_device(runs: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
     Returns:
         Titles, and a line for each rule: nJ of running and of learning; nothing where no device says any.
     """
-    found = on_devices(runs)
-    if found is None:
+    on_all = on_devices(runs)
+    if on_all is None:
         return []
     groups: dict[str, list[Energies]] = {}
     for run in runs:
         groups.setdefault(run["rule"], []).append(energies_of(run))
-    told = [
-        device for device in found.devices if any(
-            one != Energies(None, None) for own in found.rows.values() for one in groups.get(own.get(device, ""), [])
+    devices = [
+        device for device in on_all.devices if any(
+            one != Energies(None, None) for own in on_all.rows.values() for one in groups.get(own.get(device, ""), [])
         )
     ]  # fmt: skip
     lines = [
-        (rule, *(both_energies(groups.get(own.get(device, ""), [])) for device in told))
-        for rule, own in found.rows.items()
+        (rule, *(both_energies(groups.get(own.get(device, ""), [])) for device in devices))
+        for rule, own in on_all.rows.items()
     ]
-    return [("rule", *told), *lines] if told else []
+    return [("rule", *devices), *lines] if devices else []
 
 
 def both_energies(runs: Sequence[Energies]) -> str:

@@ -22,7 +22,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def normal(generator: torch.Generator, *shape: int) -> Tensor:
-    """Draw standard normal numbers.
+    """Draw standard normal numbers in float64.
 
     Args:
         generator: of the draws.

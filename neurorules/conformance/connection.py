@@ -240,13 +240,13 @@ def no_row_sees_another(entry: Entry) -> None:
 def nothing_that_is_handed_in_changes(entry: Entry) -> None:
     """Weights and rows are as they were after every call."""
     for connection, pre in fitting(entry):
-        given = drawn(connection, pre)
-        before = copied(given)
-        w, rows, post = given
+        arguments = drawn(connection, pre)
+        before = copied(arguments)
+        w, rows, post = arguments
         connection.current(w, rows), connection.correlate(w, post, rows), connection.carry(w, post, rows)
         connection.transpose(w, post, pre)
         demand(
-            equal(before, copied(given)),
+            equal(before, copied(arguments)),
             "a connection leaves weights and rows as they were",
             "some of them changed",
             "Work on copies",

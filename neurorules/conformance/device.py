@@ -135,14 +135,14 @@ def no_change_asked_for_is_no_change_made(entry: Entry) -> None:
 
 
 def a_chip_does_what_it_is_asked_for_within_its_means(entry: Entry) -> None:
-    """What a chip stores, reads and changes has a cosine above `LEAST_LIKENESS` with what was asked for."""
+    """The weights that a chip stores, reads and changes have a cosine above `LEAST_LIKENESS` with those asked for."""
     device: Device = entry.make()
-    chip, asked = program(device, 0), draw(1, 0.1)
-    after = update(device, chip, asked)
+    chip, target = program(device, 0), draw(1, 0.1)
+    after = update(device, chip, target)
     pairs = {
         "programming": (draw(99), chip[1]),
         "reading": (chip[1], read(device, chip)),
-        "updating": (asked, {key: after[1][key] - chip[1][key] for key in asked}),
+        "updating": (target, {key: after[1][key] - chip[1][key] for key in target}),
     }
     for name, (wanted, brought) in pairs.items():
         for key in wanted:
@@ -195,7 +195,7 @@ def _at_the_ends(
 
 
 def _farthest(chip: Chip, sign: float) -> dict[str, float]:
-    """How far the weights of each parameter have gone in the direction of a sign."""
+    """The distances that the weights of each parameter have gone in the direction of a sign."""
     return {key: float((sign * w).max()) for key, w in chip[1].items()}
 
 

@@ -86,14 +86,14 @@ def its_effects_vanish_in_its_ideal_form(entry: Entry) -> None:
     named = needed(entry, Idealised, "names no options with which its effects vanish")
     options = parse_named(entry.text)[1] | parse_named(f"{entry.name}:{named.ideal}")[1]
     device: Device = Entry(entry.registry, ":".join([entry.name, *(f"{k}={v}" for k, v in options.items())])).make()
-    chip, asked = program(device, 0), draw(1, 0.01)
-    after = update(device, chip, asked)
+    chip, target = program(device, 0), draw(1, 0.01)
+    after = update(device, chip, target)
     demands, advice = f"with {named.ideal} a device changes nothing", "Let each effect vanish where its strength is 0"
     for key, w in draw(99).items():
         largest = float(w.abs().max())
         pairs = {
             "programmed": (chip[1][key], w), "read": (read(device, after)[key], after[1][key]),
-            "changed": (after[1][key], w + asked[key]),
+            "changed": (after[1][key], w + target[key]),
         }  # fmt: skip
         for name, (there, wanted) in pairs.items():
             error = float((there - wanted).abs().max()) / largest
@@ -203,12 +203,12 @@ def its_neurons_keep_the_contract_of_neurons(entry: Entry) -> None:
 def _run(neuron: Neuron[Any], current: Tensor) -> tuple[Tensor, Tensor]:
     """Spikes and membranes, (T, B, N)."""
     state = neuron.initial(current[0])
-    fired, seen = [], []
+    fired, v_over_time = [], []
     for now in current:
         out, observed, state = neuron.step(state, now)
         fired.append(out)
-        seen.append(observed.v)
-    return torch.stack(fired), torch.stack(seen)
+        v_over_time.append(observed.v)
+    return torch.stack(fired), torch.stack(v_over_time)
 
 
 def its_codes_are_what_it_stores(entry: Entry) -> None:

@@ -26,7 +26,7 @@ STEPS, SAMPLES, SENSOR, LENGTH_US = 7, 8, (2, 6, 5), 100_000
 
 
 def images(seed: int, count: int = SAMPLES) -> np.ndarray:
-    """Draw grey images.
+    """Draw grey images of random pixels from a seed.
 
     Args:
         seed: seed of the draws.
@@ -103,7 +103,7 @@ def encoded(encoder: Encoder, samples: Samples, seed: int = 0, steps: int = STEP
 
 
 def same(one: Series, other: Series) -> bool:
-    """Compare two drives.
+    """Compare two drives of a network for equality.
 
     Args:
         one, other: the drives.
@@ -191,7 +191,7 @@ def preparing_keeps_one_row_for_each_sample_with_and_without_a_cache(entry: Entr
     for encoder, train, _ in cases(entry):
         fitted = encoder.fit(train)
         memory = np.array(fitted.prepare(train, STEPS, None))
-        demand(len(memory) == SAMPLES, "`prepare` has a row a sample", f"it has {len(memory)}", "Keep all of them")
+        demand(len(memory) == SAMPLES, "`prepare` has one row per sample", f"it has {len(memory)}", "Keep all of them")
         backwards = np.array(fitted.prepare(train[np.arange(SAMPLES)[::-1]], STEPS, None))
         right = np.array_equal(backwards, memory[::-1])
         demand(right, "rows stand in the samples' order", "samples backwards are not rows backwards", "Keep the order")

@@ -168,7 +168,7 @@ def _moved_by_current(neuron: Neuron[Any], here: Moment) -> tuple[Tensor, list[A
 
 
 def _moved_by_membrane(neuron: Neuron[Any], here: Moment) -> tuple[Tensor, list[Any]]:
-    """The same change and states for a small change of the membrane before the step."""
+    """The change and the states after a small change of the membrane before the step."""
     membrane = _membrane(here.state)
     moved = (with_membrane(here.state, membrane + sign * EPSILON) for sign in (1, -1))
     return _difference(neuron, here, [neuron.step(state, here.current) for state in moved])

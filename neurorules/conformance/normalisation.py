@@ -44,7 +44,7 @@ def rows_of(shape: tuple[int, ...], seed: int = 0) -> Tensor:
     return normal(generator, ROWS, *shape) * spread + normal(seeded(91), *stand)
 
 
-def settled(current: Tensor) -> CurrentStatistics:
+def statistics_of_rows(current: Tensor) -> CurrentStatistics:
     """Make running averages whose values are the means of these rows."""
     mean, square = over_rows(current), over_rows(current.square())
     return CurrentStatistics(
@@ -85,7 +85,7 @@ def its_statistics_belong_to_one_neuron_or_one_map(entry: Entry) -> None:
         other = current.clone()
         other[:, 0] = 7 - 3 * other[:, 0]
         for training in (True, False):
-            answers = [instance.coefficients(settled(x), x, training) for x in (current, other)]
+            answers = [instance.coefficients(statistics_of_rows(x), x, training) for x in (current, other)]
             for one, two in zip(*answers, strict=True):
                 right = tuple(one.shape) == stand and bool(one.isfinite().all())
                 demand(
@@ -106,7 +106,7 @@ def forward_takes_the_mean_away_and_multiplies_by_the_gain(entry: Entry) -> None
     for shape in POPULATIONS:
         current = rows_of(shape)
         for training in (True, False):
-            statistics = settled(rows_of(shape, 1))
+            statistics = statistics_of_rows(rows_of(shape, 1))
             mean, gain = instance.coefficients(statistics, current, training)
             normalised, used = instance.forward(statistics, current, training)
             advice = "Leave `forward` to the base class"
@@ -120,7 +120,7 @@ def a_current_at_its_statistics_becomes_standard(entry: Entry) -> None:
     for shape in POPULATIONS:
         current = rows_of(shape)
         for training in (True, False):
-            normalised, _ = instance.forward(settled(current), current, training)
+            normalised, _ = instance.forward(statistics_of_rows(current), current, training)
             mean, variance = over_rows(normalised), over_rows(normalised.square())
             apart = max(float(mean.abs().max()), float((variance - 1).abs().max()))
             observed = f"they are up to {apart:.2g} away from that"
@@ -133,7 +133,7 @@ def a_current_that_never_varies_stays_finite(entry: Entry) -> None:
     for shape in POPULATIONS:
         current = torch.full((ROWS, *shape), 3.0, dtype=torch.float64)
         for training in (True, False):
-            normalised, gain = instance.forward(settled(current), current, training)
+            normalised, gain = instance.forward(statistics_of_rows(current), current, training)
             right = bool(normalised.isfinite().all()) and bool((gain.abs() <= 1.01 * EPSILON**-0.5).all())
             observed = f"its gain is {float(gain.abs().max()):.3g}"
             demand(right, "the gain of a constant current is at most 1 / sqrt(EPSILON)", observed, "Add EPSILON")
@@ -143,7 +143,7 @@ def rows_of_a_batch_see_each_other_only_where_reads_batch_says_so(entry: Entry) 
     """`reads_batch` is true exactly where other rows change what training makes of a row; testing never reads rows."""
     instance: Normalisation = entry.make()
     for shape in POPULATIONS:
-        current, statistics = rows_of(shape), settled(rows_of(shape, 1))
+        current, statistics = rows_of(shape), statistics_of_rows(rows_of(shape, 1))
         other = torch.cat([current[:1], 2 + 3 * current[1:]])
         post, update = normal(seeded(3), ROWS, *shape), settled_update(rows_of(shape, 4), rows_of(shape, 5))
         for training in (True, False):
@@ -164,7 +164,7 @@ def testing_uses_running_averages_alone(entry: Entry) -> None:
     instance: Normalisation = entry.make()
     for shape in POPULATIONS:
         reference = rows_of(shape, 1)
-        mean, gain = instance.coefficients(settled(reference), rows_of(shape), False)
+        mean, gain = instance.coefficients(statistics_of_rows(reference), rows_of(shape), False)
         expected = (over_rows(reference.square()) - over_rows(reference).square() + EPSILON).rsqrt()
         advice = "Use `by_running` where `training` is false"
         demand_close(mean, over_rows(reference), "testing takes the running mean away", advice)
@@ -181,7 +181,7 @@ def the_adjoint_is_the_derivative_of_a_standardised_current(entry: Entry) -> Non
 
     for shape in POPULATIONS:
         current, post = rows_of(shape), normal(seeded(3), ROWS, *shape)
-        normalised, gain = instance.forward(settled(current), current, True)
+        normalised, gain = instance.forward(statistics_of_rows(current), current, True)
         answer = instance.adjoint(settled_update(post, normalised), post, normalised, gain)
         directions = [normal(seeded(30 + n), *current.shape) for n in range(8)]
         exact = [
@@ -202,12 +202,12 @@ def nothing_that_is_handed_in_changes(entry: Entry) -> None:
         for dtype in (torch.float64, torch.float32):
             current, post = rows_of(shape).to(dtype), normal(seeded(3), ROWS, *shape).to(dtype)
             statistics = first_current_statistics(shape, current)
-            given = (current, post, statistics)
-            before = copied(given)
+            arguments = (current, post, statistics)
+            before = copied(arguments)
             normalised, gain = instance.forward(statistics, current, True)
             back = instance.adjoint(first_update_statistics(shape, post), post, normalised, gain)
             demand(
-                equal(before, copied(given)),
+                equal(before, copied(arguments)),
                 "statistics and rows are left as they were",
                 "some changed",
                 "Work on copies",

@@ -21,7 +21,7 @@ from neurorules.conformance.small_nets import (
     warmed,
 )
 from neurorules.conformance.suite import Entry, NotApplicable, Suite, demand, demand_instance
-from neurorules.conformance.training import digits_accuracies
+from neurorules.conformance.training import BATCH_SIZE, EPOCHS, digits_accuracies
 from neurorules.contracts.series import Series
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
@@ -29,10 +29,14 @@ from neurorules.language.rules import Rule
 from neurorules.network.model import build_model
 from neurorules.rules import RULES
 from neurorules.torch_path.forward.run_layer import Carry
-from neurorules.torch_path.update.plasticity import Gathered, LocalView, learn_layer
+from neurorules.torch_path.update.plasticity import ChangeSums, LocalView, learn_layer
 
 SEEDS = 3
 """Number of seeds with which a rule and its control are trained."""
+SHORT, LONG = 3, EPOCHS
+"""Epochs of the trainings on digits."""
+CLEAR = 6
+"""Standard errors by which a rule is clearly better than its control after the short training."""
 LAYERS = ("hidden1", "hidden2", "hidden3", "readout")
 """Layers of the audit's net, from the bottom up."""
 
@@ -60,8 +64,8 @@ def it_says_what_it_is_where_it_comes_from_and_how_it_deviates(entry: Entry) -> 
 def its_texts_and_settings_make_a_model(entry: Entry) -> None:
     """Every text parses, the signal serves the phases, and a configuration settles with its own defaults."""
     rule: Rule = entry.make()
-    settled = rule.settle(TrainConfig(rule=entry.text))
-    wrong = [name for name in ("neuron", "steps", "norm", "lr", "optimizer") if getattr(settled, name) is None]
+    complete = rule.settle(TrainConfig(rule=entry.text))
+    wrong = [name for name in ("neuron", "steps", "norm", "lr", "optimizer") if getattr(complete, name) is None]
     demand(not wrong, "its defaults settle a configuration", f"{wrong} stay open", "Give them in `Defaults`")
     nets_of(entry.text)
     roles = {text.role for text in rule.plasticity}
@@ -78,10 +82,10 @@ def a_silent_population_changes_none_of_its_weights(entry: Entry) -> None:
         changed = bool(result.gradients.get("hidden1.ff.w", torch.zeros(1)).any())
         advice = "Multiply each product by something presynaptic"
         demand(drifts or not changed, "a silent population changes none of its weights", f"on {net} it did", advice)
-        told = any("drift" in deviation for deviation in entry.make().source.deviations)
+        announced = any("drift" in deviation for deviation in entry.make().source.deviations)
         advice = f"{advice}, or tell of the drift in the source's deviations"
         observed = "one has a product without presynaptic factor"
-        demand(told or not drifts, "no text of weights drifts untold", observed, advice)
+        demand(announced or not drifts, "no text of weights drifts untold", observed, advice)
     if drifts:
         raise NotApplicable("its weights drift without activity, as its source says")
 
@@ -98,13 +102,13 @@ def changes_are_linear_in_the_third_factor(entry: Entry) -> None:
     phase = next(p.phase for p in model.rule.plasticity if p.role == "hidden")
 
     def changes(scale: float) -> dict[str, Tensor]:
-        gathered = Gathered()
+        sums = ChangeSums()
         view = LocalView(
             layer, phase, activity, Series(scale * m, True), learned.parameters, model.rule.constants,
             model.rule.declared_traces, Carry(), True,
         )  # fmt: skip
-        learn_layer(view, model.texts, {}, gathered)
-        return gathered.changes
+        learn_layer(view, model.texts, {}, sums)
+        return sums.changes
 
     one, three = changes(1.0), changes(3.0)
     moved = one.keys() == three.keys() and any(bool(value.any()) for value in one.values())
@@ -226,24 +230,35 @@ def m_is_available_when_its_signal_says(entry: Entry) -> None:
     if model.signal is None or not later:
         raise NotApplicable("it has no signal, or its trials have one step")
     waits = any(later[:-1])
-    known = model.third_factor_known
-    observed = f"later steps {'change' if waits else 'do not change'} an update, and `known` comes to '{known}'"
-    demand(waits == (known != "step"), "`known` says when m is there", observed, "Correct `known`")
+    time = model.third_factor_known
+    observed = f"later steps {'change' if waits else 'do not change'} an update, and `known` comes to '{time}'"
+    demand(waits == (time != "step"), "`known` says when m is there", observed, "Correct `known`")
 
 
 def it_learns_real_digits_better_than_its_frozen_control(entry: Entry) -> None:
-    """Its mean test accuracy is higher than that of frozen hidden layers by three standard errors."""
+    """Its mean test accuracy is higher than that of frozen hidden layers by three standard errors.
+
+    A short training shows that of most rules; the others train for longer.
+    """
     rule: Rule = entry.make()
     if rule.control or not rule.supervised:
         raise NotApplicable("it is a control, or learns without labels and errors")
     build_model(build(entry.text)[0].network, rule)
-    learned = digits_accuracies(entry.text, SEEDS)
-    frozen = digits_accuracies(entry.text, SEEDS, control=True)
-    gains = [a - b for a, b in zip(learned, frozen, strict=True)]
-    mean, error = statistics.mean(gains), statistics.stdev(gains) / SEEDS**0.5
+    mean, error = _gain_on_digits(entry.text, SHORT)
+    if mean <= CLEAR * error:
+        mean, error = _gain_on_digits(entry.text, LONG)
     observed = f"it gains {100 * mean:.1f} +- {100 * error:.1f} points"
     advice = "Try other rates in `Defaults`, or check the sign of its texts"
     demand(mean > 3 * error, "a rule beats its frozen control by three standard errors", observed, advice)
+
+
+def _gain_on_digits(rule: str, epochs: int) -> tuple[float, float]:
+    """The mean gain of a rule over its frozen control after some epochs, and the mean's standard error."""
+    learned, frozen = (
+        digits_accuracies(rule, SEEDS, control, epochs=epochs, batch_size=BATCH_SIZE) for control in (False, True)
+    )
+    gains = [a - b for a, b in zip(learned, frozen, strict=True)]
+    return statistics.mean(gains), statistics.stdev(gains) / SEEDS**0.5
 
 
 SUITE = Suite(

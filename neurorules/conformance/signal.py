@@ -144,7 +144,7 @@ def m_has_the_shape_of_its_layer_and_teaches_something(entry: Entry) -> None:
     rule, signal = host_of(entry)
     for net in nets_of(rule, signal):
         model, learned = warmed(rule, net, signal=signal)
-        teacher: Any = model.signal
+        model_signal: Any = model.signal
         drive, labels = samples(steps_of(rule))
         result = trial(model, learned, drive, labels)
         active = False
@@ -157,7 +157,7 @@ def m_has_the_shape_of_its_layer_and_teaches_something(entry: Entry) -> None:
             right = right and values.is_floating_point()
             observed = f"on {net} that of {layer.name} is {tuple(values.shape)}"
             demand(right, f"m is finite and ends in {layer.shape}", observed, "Return a Series of the layer's shape")
-            announced = m.constant or teacher.varies or model.steps_apart
+            announced = m.constant or model_signal.varies or model.steps_apart
             demand(
                 announced, "m is constant unless `varies` is true", "it varies within a trial", "Set `varies = True`"
             )

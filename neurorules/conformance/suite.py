@@ -47,7 +47,7 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """The name without its options."""
+        """The entry's name as the registry lists it, without its options."""
         return parse_named(self.text)[0]
 
     def make(self, **sizes: int) -> Any:

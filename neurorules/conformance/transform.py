@@ -121,4 +121,4 @@ CHECKS: tuple[TransformCheck, ...] = (
     a_mask_is_the_same_at_every_step_and_comes_from_the_generator,
     a_linear_transform_is_linear,
 )
-"""All checks of a transform."""
+"""All checks of the suite for a transform."""

@@ -36,7 +36,9 @@ def is_recorded(a: Tensor, b: Tensor) -> bool:
 
 
 def _onednn_product(a: Float[Tensor, "R K"], b: Float[Tensor, "O K"]) -> Float[Tensor, "R O"]:
-    """The same product by an operator of torch that is not public. `_onednn_is_faster` says whether torch has it."""
+    """Multiply by an operator of torch that is not public, with the same product. `_onednn_is_faster` says whether
+    torch has it.
+    """
     return torch.ops.mkldnn._linear_pointwise(a, b, None, "none", [], "")
 
 

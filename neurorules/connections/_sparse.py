@@ -75,7 +75,9 @@ def most_events(rows: int, inputs: int, outputs: int) -> int:
 
 
 def _lists(pre: Tensor, other: Tensor, outputs: int) -> events.Lists | None:
-    """What is not 0 of presynaptic activity; None where a dense product costs no more, or is all there is."""
+    """List the entries of presynaptic activity that are not 0; None where a dense product costs no more, or is all
+    there is.
+    """
     rows, inputs = pre.shape
     limit = most_events(rows, inputs, outputs)
     if not _allowed[0] or limit <= 0 or pre.dtype != other.dtype or is_recorded(pre, other):

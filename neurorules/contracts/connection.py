@@ -1,4 +1,4 @@
-"""What every connection offers: current from presynaptic activity, updates from two factors, and the way back.
+"""The contract of connections: current from presynaptic activity, updates from two factors, and the way back.
 
 A connection keeps no parameters. Its weights are handed to every method, so that a rule may change them, a hardware
 model may store them and a test may choose them. Rows R are time and batch merged: a connection never loops over time.
@@ -44,7 +44,7 @@ class Connection(ABC):
 
     @abstractmethod
     def weight_shape(self, pre: Shape) -> Shape:
-        """Shape of the weights."""
+        """The shape of the connection's weights."""
 
     @abstractmethod
     def initial(self, pre: Shape, generator: torch.Generator, scale: float) -> Float[Tensor, "*weights"]:
@@ -110,7 +110,7 @@ class Connection(ABC):
     def carry(
         self, w: Float[Tensor, "*weights"], post: Float[Tensor, "R *post"], pre: Float[Tensor, "R *pre"]
     ) -> Float[Tensor, "R *pre"]:
-        """The same as `transpose`, for connections whose way back depends on the presynaptic activity.
+        """Carry errors back as `transpose` does, for connections whose way back depends on the presynaptic activity.
 
         Args:
             w: the forward weights, or others of their shape.

@@ -1,4 +1,4 @@
-"""What every data set offers, `DataSource`, and what it hands over: `DataSet`, with `Recordings` for events."""
+"""The contract of data sets, `DataSource`, and what they hand over: `DataSet`, with `Recordings` for events."""
 
 from __future__ import annotations
 
@@ -140,10 +140,11 @@ DataPlace = Path | DataSet | None
 
 @runtime_checkable
 class DataSource(Protocol):
-    """What the `ENTRY` of a data set makes: a frozen dataclass whose fields are the user's options."""
+    """A data set with its options, which the `ENTRY` makes: a frozen dataclass whose fields are the user's options."""
 
     def load(self, data_dir: Path | None = None) -> DataSet:
-        """Read the data set. Equal files give equal samples in equal order, and no global generator is drawn from.
+        """Read the data set from its files, or draw it. Equal files give equal samples in equal order, and no global
+        generator is drawn from.
 
         Args:
             data_dir: where the files are sought first; None for the usual places.

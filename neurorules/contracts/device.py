@@ -1,4 +1,4 @@
-"""What a hardware model offers: hooks through which a network learns under it. Entries live in other packages."""
+"""The contract of hardware models: hooks through which a network learns under one. Entries live in other packages."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Metered(Protocol):
     """A device model that also says how much energy a sample takes."""
 
     def energy_pJ(self, spikes: float, synops: float) -> float:
-        """Energy of one sample. The device's file cites the source of its figures.
+        """The energy that one sample takes. The device's file cites the source of its figures.
 
         Args:
             spikes: spikes of all hidden neurons in one sample, >= 0.

@@ -1,4 +1,4 @@
-"""What a sample costs on a device, term by term, and what its learning moves: the contract of a device's account.
+"""The contract of a device's account: the cost of a sample on it, term by term, and what its learning moves.
 
 The library counts what happens in a sample (`SampleWork`), and a device says what each event takes and where the number
 comes from. A term whose figure nobody has published has its count and no energy, and is not guessed.
@@ -17,7 +17,7 @@ Part = Literal["running", "learning"]
 
 
 class Work(NamedTuple):
-    """What one connection does in one sample.
+    """The work of one connection in one sample: spikes, operations and sizes.
 
     Args:
         name: of its weights, such as "hidden1.ff.w".
@@ -46,7 +46,7 @@ class Work(NamedTuple):
 
 
 class SampleWork(NamedTuple):
-    """What happens in one sample.
+    """The work of a network in one sample.
 
     Args:
         connections: in the order of the network.
@@ -104,7 +104,7 @@ class Bytes(NamedTuple):
 
 
 class Account(NamedTuple):
-    """What a sample costs on a device.
+    """The energy and the wear that a sample costs on a device.
 
     Args:
         terms: of the energy.

@@ -83,10 +83,10 @@ class DeviceChain:
         Returns:
             The weights as the last device stores them, and the state afterwards.
         """
-        stored, asked = w + dw, dw
+        stored, target = w + dw, dw
         for position, device in enumerate(self.devices):
-            stored, own = device.on_update(own_state(state, position), name, w, asked)
-            state, asked = merged(state, position, own), stored - w
+            stored, own = device.on_update(own_state(state, position), name, w, target)
+            state, target = merged(state, position, own), stored - w
         return stored, state
 
 

@@ -1,4 +1,5 @@
-"""What a device may offer beside the four hooks of `Device`: each protocol here is one more thing that a chip can be.
+"""The hooks that a device may offer beside the four of `Device`: each protocol here is one more thing that a chip can
+be.
 
 A device that has the method of a protocol offers it; nothing is declared. `contracts.chip` asks for them, and
 `DeviceChain` says what several devices do together. All hooks are pure: a state is returned anew, never changed.
@@ -24,7 +25,7 @@ State = dict[str, Any]
 
 
 class Place(NamedTuple):
-    """Where and when something is observed.
+    """The place and the time at which something is observed.
 
     Args:
         phase: of the trial, such as "input".
@@ -99,7 +100,7 @@ class InTime(Protocol):
     """A device that changes by itself while time passes, as by drift, or that draws anew in every trial."""
 
     def on_time(self, state: State, steps: int) -> State:
-        """Let time pass.
+        """Change the chip's state by time that passes, as drift does.
 
         Args:
             state: of the chip.
@@ -197,7 +198,7 @@ class FitsRules(Protocol):
     """A device with a learning engine of its own, which says what fits it."""
 
     def misfits(self, rule: Rule) -> tuple[Misfit, ...]:
-        """What of a rule's texts does not fit the engine.
+        """Name the terms of a rule's texts that do not fit the engine.
 
         Args:
             rule: as a user names it.

@@ -33,7 +33,7 @@ class Efficacy(NamedTuple):
     def step(
         self, use: Float[Tensor, "B *pre"], depleted: Float[Tensor, "B *pre"], arriving: Float[Tensor, "B *pre"]
     ) -> tuple[Float[Tensor, "B *pre"], Float[Tensor, "B *pre"], Float[Tensor, "B *pre"]]:
-        """Run one time step.
+        """Run one time step of short-term plasticity.
 
         Args:
             use: u after the step before, (B, *pre), in [0, 1].
@@ -51,8 +51,7 @@ class Efficacy(NamedTuple):
         return arriving * (used / self.release), use, depleted + used * event
 
     def brian2(self) -> tuple[str, ...]:
-        """The same step as Brian2 statements, which read what arrives as `I_in` and write what is transmitted as
-        `S`."""
+        """Give this step as Brian2 statements, which read what arrives as `I_in` and write what is sent on as `S`."""
         return (
             f"use = {self.holds!r}*use",
             f"use = use + {self.release!r}*(1.0 - use)*int(I_in != 0)",

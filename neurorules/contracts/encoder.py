@@ -1,4 +1,4 @@
-"""What every encoder offers: it turns samples of a data set into the currents or spikes that drive the first layer."""
+"""The contract of encoders: one turns samples of a data set into the currents or spikes that drive the first layer."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class EventArrays(Protocol):
         ...
 
     def __len__(self) -> int:
-        """Number of recordings N."""
+        """The number of recordings N in these arrays."""
         ...
 
 
@@ -74,7 +74,9 @@ class Encoder(Protocol):
 
     @property
     def statistics(self) -> Mapping[str, float]:
-        """What `fit` measured: numbers by the name of the field that holds them; empty where nothing is fitted."""
+        """The statistics that `fit` measured: numbers by the name of the field that holds them; empty where nothing is
+        fitted.
+        """
         ...
 
     def fit(self, train: Any) -> Encoder:

@@ -1,4 +1,4 @@
-"""What the scale of a net means to a neuron whose membrane is one of a cell."""
+"""The scale of a net in the units of a neuron whose membrane is one of a cell."""
 
 from __future__ import annotations
 

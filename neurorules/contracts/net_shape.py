@@ -9,7 +9,7 @@ from neurorules.language.settings import Task
 
 
 class LayerShape(NamedTuple):
-    """One layer.
+    """One layer's name, shape and inputs.
 
     Args:
         name: such as "hidden1" or "readout".
@@ -25,7 +25,7 @@ class LayerShape(NamedTuple):
 
 
 class NetShape(NamedTuple):
-    """A network.
+    """A network's layers, by name, shape and inputs.
 
     Args:
         layers: from the first hidden layer to the read-out, which is the last.
@@ -41,5 +41,5 @@ class NetShape(NamedTuple):
 
     @property
     def hidden(self) -> tuple[LayerShape, ...]:
-        """All layers but the read-out."""
+        """The layers below the read-out, which learn from the signal."""
         return self.layers[:-1]

@@ -43,7 +43,8 @@ class NoState(NamedTuple):
 
 
 class Gates(NamedTuple):
-    """How one step passes small changes on; exact eligibilities and the adjoint of BPTT are made of it.
+    """The derivatives of one step, by which small changes are passed on; exact eligibilities and the adjoint of BPTT
+    are made of it.
 
     The spikes of this step and of the steps before are held fixed, so a reset by subtraction passes changes on and a
     reset to a fixed value does not: `keep` is then 0 in the step after a spike. Whatever else is in the state
@@ -63,7 +64,7 @@ class Gates(NamedTuple):
 
 
 class Observed(NamedTuple):
-    """What rules, losses and recorders may read of one step.
+    """The variables of one step that rules, losses and recorders may read.
 
     Args:
         v: the membrane before its reset, (B, *shape), as the threshold of a spike sees it.
@@ -77,7 +78,7 @@ class Observed(NamedTuple):
 
 
 class OwnFactor(NamedTuple):
-    """How a number inside a neuron acts in one step, the state of the step before held fixed.
+    """The action of a number inside a neuron in one step, the state of the step before held fixed.
 
     Args:
         membrane: derivative of `Observed.v` by the number, (T, B, *shape).
@@ -263,7 +264,8 @@ class Neuron(ABC, Generic[State]):
         return self
 
     def own_factors(self, own: Mapping[str, Tensor], v: Tensor, spikes: Tensor) -> dict[str, OwnFactor]:
-        """How those of its own parameters act that the post factor of the layer's weights teaches; none by default.
+        """The actions of those of its own parameters that the post factor of the layer's weights teaches; none by
+        default.
 
         Args:
             own: the values by the names of `learns`.
@@ -276,7 +278,7 @@ class Neuron(ABC, Generic[State]):
         return {}
 
     def brian2(self) -> Brian2Text:
-        """The same step as text for Brian2.
+        """Give this step as text for Brian2.
 
         Raises:
             UserError: the neuron has no such text; it then runs in torch alone.
@@ -284,7 +286,7 @@ class Neuron(ABC, Generic[State]):
         raise no_brian2_text(type(self).__name__)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Neuron[Any]:
-        """The same neuron with its tensors on a device; itself where all its numbers are plain.
+        """Give this neuron with its tensors on a device; the neuron itself where all its numbers are plain.
 
         Args:
             device: where its populations run.

@@ -1,4 +1,4 @@
-"""What a neuron says that stepped Brian2 cannot run."""
+"""The refusal of a neuron that stepped Brian2 cannot run."""
 
 from __future__ import annotations
 

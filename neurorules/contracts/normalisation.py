@@ -1,4 +1,4 @@
-"""What every normalisation offers: I^ = (I - mean) / sigma forwards, and the adjoint of that map backwards.
+"""The contract of normalisations: I^ = (I - mean) / sigma forwards, and the adjoint of that map backwards.
 
 Where a current is normalised by its own statistics, a post factor d with respect to I^ becomes, with respect to I,
 dI = (d - E[d] - I^ E[d I^]) / sigma (Ioffe & Szegedy 2015): an update that is centred, and decorrelated from the
@@ -70,7 +70,7 @@ class Normalisation(ABC):
     def forward(
         self, statistics: CurrentStatistics, current: Float[Tensor, "R *shape"], training: bool
     ) -> tuple[Float[Tensor, "R *shape"], Float[Tensor, "*statistics"]]:
-        """Normalise a current.
+        """Normalise a current by its statistics.
 
         Args:
             statistics: running averages of the current.

@@ -1,4 +1,4 @@
-"""How a parameter is named: by its layer, by its connection where it is a weight, and by a name of its own."""
+"""The name of a parameter: its layer, its connection where it is a weight, and a name of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What drives a phase that a learning signal adds to a trial: the samples, a constant beside them, or a current."""
+"""The drive of a phase that a learning signal adds to a trial: the samples, a constant beside them, or a current."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class Offset(NamedTuple):
 
 
 class PhaseDrive(NamedTuple):
-    """What drives one phase. The rows B may be samples, or class prototypes that travel like samples.
+    """The drive of one phase that a signal adds to a trial. The rows B may be samples, or class prototypes that travel
+    like samples.
 
     Args:
         input: replaces the samples as input of the network; None leaves the first layer without input.

@@ -32,22 +32,22 @@ class Rows:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(n, *row)."""
+        """The shape (n, *row) of the chosen rows."""
         return len(self.places), *self.array.shape[1:]
 
     @property
     def dtype(self) -> np.dtype:
-        """Type of the values."""
+        """The NumPy type of the values."""
         return self.array.dtype
 
     @property
     def ndim(self) -> int:
-        """Number of axes."""
+        """The number of axes, that of the rows included."""
         return self.array.ndim
 
     @property
     def size(self) -> int:
-        """Number of values."""
+        """The number of values in all rows together."""
         return math.prod(self.shape)
 
 

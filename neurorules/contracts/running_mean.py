@@ -42,7 +42,7 @@ def share_of(samples: int) -> Iterator[None]:
 
 
 class RunningMean(NamedTuple):
-    """An exponential average.
+    """An exponential average over samples, with the number of samples it was made of.
 
     Args:
         value: the average (*shape).

@@ -43,7 +43,7 @@ class Series(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the population."""
+        """The shape of the population, without time and batch."""
         return tuple(self.values.shape[1 if self.constant else 2 :])
 
     def like(self, values: Shaped[Tensor, "*lead_and_shape"]) -> Series:

@@ -1,4 +1,5 @@
-"""What every learning signal declares and offers. It makes the third factor m, which rule texts read as `m_post`.
+"""The contract of learning signals: what one declares and computes. A signal makes the third factor m, which rule texts
+read as `m_post`.
 
 Scale: m is the derivative of the trial's loss, summed over its samples, by the membrane's output at each step. The
 machine divides updates by the number of samples, so that a row of class prototypes counts like a row of samples.
@@ -30,7 +31,7 @@ SignalState = dict[str, Any]
 
 
 class ThirdFactor(NamedTuple):
-    """What a signal answers for one layer.
+    """A signal's answer for one layer.
 
     Args:
         m: by phase, the third factor: values (T, B, *shape), or (B, *shape) where it is the same at every step.
@@ -149,7 +150,7 @@ class Signal(ABC):
         self, phase: str, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape, sample: Series,
         output_error: Float[Tensor, "*lead C"] | None, labels: Shaped[Tensor, "B *targets"] | None,
     ) -> PhaseDrive:  # fmt: skip
-        """What drives a phase other than "input".
+        """Make the drive of a phase other than "input".
 
         Args:
             phase: its name.

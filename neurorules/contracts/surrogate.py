@@ -1,4 +1,4 @@
-"""What every surrogate offers: the pseudo-derivative of a spike, and a function whose derivative it is."""
+"""The contract of surrogates: the pseudo-derivative of a spike, and a function whose derivative it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a sample's target may be: a class, several labels, values, or one of these for each step of the trial.
+"""The targets that a sample may have: a class, several labels, values, or one of these for each step of the trial.
 
 | task                | targets of a batch | loss of one sample, from the outputs o of the read-out          |
 |---------------------|--------------------|-----------------------------------------------------------------|

@@ -145,7 +145,7 @@ class ThresholdNeuron(Neuron[State]):
 
     @property
     def scale(self) -> float | Tensor:
-        """The threshold."""
+        """The unit in which changes of the membrane are measured: the threshold."""
         return self.v_threshold
 
     def psi(self, v: Tensor) -> Tensor:

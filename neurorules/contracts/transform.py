@@ -1,5 +1,4 @@
-"""What every transform offers: a map that spikes pass on their way to a connection, and its adjoint for the way
-back."""
+"""The contract of transforms: a map that spikes pass on their way to a connection, and its adjoint for the way back."""
 
 from __future__ import annotations
 
@@ -62,7 +61,7 @@ class Transform(ABC):
     def tangent(
         self, rows: Float[Tensor, "R *pre"], mask: Float[Tensor, "B *pre"] | None, change: Float[Tensor, "R *pre"]
     ) -> Float[Tensor, "R *post"]:
-        """What a small change of the activity becomes behind the transform: its derivative in that direction.
+        """The derivative of the transform in the direction of a small change of the activity.
 
         Args:
             rows: the activity that goes forward, (R, *pre).

@@ -1,4 +1,4 @@
-"""What a learning signal may see of one layer, and what it has to declare to see more than the layer itself."""
+"""The view that a learning signal has of one layer, and the needs by which it sees more than the layer."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ where the texts above descend the gradient."""
 
 @dataclass(frozen=True)
 class View:
-    """What a signal is shown when it makes the third factor of one layer. Rows B differ between phases.
+    """The variables that a signal is shown when it makes the third factor of one layer. Rows B differ between phases.
 
     Args:
         layer, net, last, steps, readout: the layer and the network, whether the layer is the last hidden one, the

@@ -48,7 +48,7 @@ def open_dataset(text: str, data_dir: DataPlace = None) -> DataSet:
 
 
 def held(text: str, data_dir: DataPlace = None) -> DataPlace:
-    """Where to read data from, several times: what a function of the user's makes is made here, and once.
+    """A place to read data from, several times: what a function of the user's makes is made here, and once.
 
     Args:
         text, data_dir: as in `open_dataset`.

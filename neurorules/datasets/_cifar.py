@@ -23,7 +23,7 @@ PIXELS = 3 * 32 * 32
 
 
 class Archive(NamedTuple):
-    """A published archive.
+    """A published archive of CIFAR images.
 
     Args:
         file: its name.

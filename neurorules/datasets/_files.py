@@ -1,4 +1,4 @@
-"""Where the files of a data set are looked for, and how missing ones are downloaded and checked."""
+"""The places where the files of a data set are looked for, and the download and check of missing ones."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def fetch_again_where_damaged(url: str, target: Path, md5: str) -> None:
 
 
 def download(url: str, target: Path, md5: str) -> None:
-    """Download a file. It appears at its place only when it is complete and has the right checksum.
+    """Download a file and check it. It appears at its place only when it is complete and has the right checksum.
 
     A progress bar is drawn on stderr where that is a terminal.
 

@@ -20,7 +20,7 @@ Folds = Annotated[int, Range(f"[2, {LARGEST}]")]
 
 @dataclass(frozen=True)
 class Fold:
-    """One fold of several.
+    """One fold of a cross-validation.
 
     Args:
         fold: which one is tested, 0 .. folds - 1.
@@ -59,7 +59,8 @@ class Fold:
 
 
 def deal(numbers: Shaped[np.ndarray, "N"], labels: Shaped[np.ndarray, "N"], folds: int) -> Shaped[np.ndarray, "N"]:
-    """Divide samples into folds. Samples of one number share a fold; classes and sizes are spread evenly.
+    """Divide samples into folds of equal size for cross-validation. Samples of one number share a fold; classes and
+    sizes are spread evenly.
 
     Numbers are sorted by how many samples they have and by the labels of these, in a random order (of a fixed seed)
     where those agree, and dealt out to the folds in turn. So folds differ by at most one number for each count of

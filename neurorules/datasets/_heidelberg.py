@@ -32,7 +32,7 @@ SHUFFLE_SEED = 0
 def read_heidelberg(
     name: str, classes: int, path: str | None, data_dir: Path | None, steps: int | None, shuffled: bool
 ) -> DataSet:
-    """Read NAME_train.h5 and NAME_test.h5.
+    """Read the files NAME_train.h5 and NAME_test.h5 of a Heidelberg data set.
 
     Args:
         name: "shd" or "ssc".
@@ -87,7 +87,7 @@ def _folder(name: str, path: str | None, data_dir: Path | None) -> Path:
 
 
 def _read(path: Path, classes: int, shuffled: bool) -> tuple[Recordings, Int[np.ndarray, "N"]]:
-    """Read one file.
+    """Read one file of recordings and its labels.
 
     Raises:
         UserError: it is damaged or of another layout.

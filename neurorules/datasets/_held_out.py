@@ -13,7 +13,7 @@ SEED = 0
 def tested_mask(
     labels: Shaped[np.ndarray, "N"], share: float | None, text: str
 ) -> Shaped[np.ndarray, "N"]:  # fmt: skip
-    """Which samples are tested: the same for equal labels, whoever asks.
+    """Choose the samples that are tested: the same for equal labels, whoever asks.
 
     Args:
         labels: classes of the samples, of any type that can be compared.

@@ -52,7 +52,7 @@ def read_jpeg_archive(path: Path, classes: tuple[str, ...]) -> dict[str, np.ndar
 
 
 def _decode(path: Path, classes: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """The same arrays, decoded from the archive itself."""
+    """Give these arrays, decoded from the archive itself."""
     pictures: dict[str, list[tuple[str, int, np.ndarray]]] = {split: [] for split in SPLITS}
     with reading(str(path), "Fetch it again"), tarfile.open(path) as archive:
         for member in archive:

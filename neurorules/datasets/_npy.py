@@ -23,7 +23,7 @@ def names_in(archive: zipfile.ZipFile) -> list[str]:
 
 
 def read_npy(archive: zipfile.ZipFile, name: str, where: str) -> np.ndarray:
-    """Read one array.
+    """Read one array of an .npz archive.
 
     Args:
         archive: an open .npz file.

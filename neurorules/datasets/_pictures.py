@@ -18,7 +18,7 @@ GREY, COLOUR, DEEPEST = "L", "RGB", 2**16 - 1
 
 
 def read_picture(path: Path) -> Shaped[np.ndarray, "H W _"]:
-    """Read a picture. A palette is looked up, and transparency is left out.
+    """Read a picture file as an array of pixels. A palette is looked up, and transparency is left out.
 
     Args:
         path: of the file.

@@ -48,17 +48,17 @@ class Synthetic(ABC):
     @property
     @abstractmethod
     def steps(self) -> int:
-        """Number of time steps T."""
+        """The number of time steps T."""
 
     @property
     @abstractmethod
     def inputs(self) -> int:
-        """Number of input channels."""
+        """The number of input channels I."""
 
     @property
     @abstractmethod
     def targets(self) -> tuple[Task, int]:
-        """What the targets are, and the number of classes or values."""
+        """The task of the targets, and the number of classes or values."""
 
     @abstractmethod
     def sampler(self, random: np.random.RandomState) -> Draw:
@@ -130,12 +130,12 @@ def with_noise(
         drop, noise: probabilities.
         random: what is drawn from.
     """
-    kept: np.ndarray = spikes & (random.random_sample(spikes.shape) >= drop)
-    return kept | (random.random_sample(spikes.shape) < noise)
+    remaining: np.ndarray = spikes & (random.random_sample(spikes.shape) >= drop)
+    return remaining | (random.random_sample(spikes.shape) < noise)
 
 
 def in_steps(milliseconds: float, dt_ms: float, what: str) -> int:
-    """How many time steps a time takes.
+    """The number of time steps that a time takes.
 
     Args:
         milliseconds: the time.

@@ -96,7 +96,7 @@ def _class_labels(
 
 
 def _task_of(labels: np.ndarray, where: str, steps: int | None) -> Task:
-    """What targets are, from their type and shape; one line says it where it is not plainly classes.
+    """Tell the task of targets from their type and shape; one line says it where it is not plainly classes.
 
     Raises:
         UserError: it cannot be told.
@@ -125,7 +125,7 @@ def _task_of(labels: np.ndarray, where: str, steps: int | None) -> Task:
 
 
 def _task_of_rows(labels: np.ndarray, where: str, steps: int | None, real: bool) -> Task:
-    """What targets of two axes are."""
+    """Tell the task of targets that have two axes."""
     width = labels.shape[1]
     if np.isin(labels, (0, 1)).all():
         if (labels.sum(axis=1) == 1).all():

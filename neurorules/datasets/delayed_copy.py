@@ -57,7 +57,7 @@ class DelayedCopy(Synthetic):
 
     @property
     def steps(self) -> int:
-        """Number of time steps T."""
+        """The number of time steps T."""
         return 2 * self.length + self.delay
 
     @property

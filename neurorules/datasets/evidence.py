@@ -69,7 +69,7 @@ class Evidence(Synthetic):
 
     @property
     def steps(self) -> int:
-        """Number of time steps T."""
+        """The number of time steps T."""
         return self.cues * (self._in_steps("cue_ms") + self._in_steps("silence_ms")) + sum(
             self._in_steps(name) for name in ("delay_ms", "recall_ms")
         )
@@ -81,7 +81,7 @@ class Evidence(Synthetic):
 
     @property
     def targets(self) -> tuple[Task, int]:
-        """Two classes."""
+        """The task is to tell two classes apart: the side with more cues."""
         return "classes", 2
 
     def sampler(self, random: np.random.RandomState) -> Draw:

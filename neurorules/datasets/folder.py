@@ -49,7 +49,7 @@ class PictureFolder:
     test: Annotated[float, Range("(0, 1)")] | None = None
 
     def load(self, data_dir: Path | None = None) -> DataSet:
-        """Read all pictures. A relative path that does not exist is looked for in `data_dir`.
+        """Read all pictures of the folder. A relative path that does not exist is looked for in `data_dir`.
 
         Raises:
             UserError: there is no such folder, no picture in it, or one that is damaged or of another size.
@@ -113,7 +113,7 @@ def _pictures(root: Path) -> list[_Picture]:
     Raises:
         UserError: there is no folder, or one without a picture.
     """
-    found: list[_Picture] = []
+    pictures: list[_Picture] = []
     for folder in _folders(root):
         files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
         files = [path for path in files if not is_hidden(path.relative_to(root).as_posix())]
@@ -121,10 +121,10 @@ def _pictures(root: Path) -> list[_Picture]:
             raise UserError(
                 f"folder: {folder} holds no picture ({', '.join(sorted(SUFFIXES))}). Remove it, or add some"
             )
-        found += [_Picture(path, folder.name) for path in files]
-    if not found:
+        pictures += [_Picture(path, folder.name) for path in files]
+    if not pictures:
         raise UserError(f"folder: {root} holds no folders of classes. Put the pictures into one folder for each class")
-    return found
+    return pictures
 
 
 def _pixels(pictures: list[_Picture]) -> np.ndarray:

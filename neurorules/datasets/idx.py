@@ -34,7 +34,7 @@ class IdxFolder:
     classes: Classes | None = None
 
     def load(self, data_dir: Path | None = None) -> DataSet:
-        """Read the folder. A relative path that does not exist is looked for in `data_dir`.
+        """Read the IDX files of the folder. A relative path that does not exist is looked for in `data_dir`.
 
         Raises:
             UserError: there is no such folder, or a file is missing, there twice, or broken.

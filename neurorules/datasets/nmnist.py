@@ -45,11 +45,11 @@ class _Source(Protocol):
     """A folder or a zip file of recordings `<digit>/<index>.bin`."""
 
     def entries(self) -> list[_Entry]:
-        """All recordings, in any order."""
+        """List all recordings, in any order."""
         ...
 
     def read(self, name: str) -> bytes:
-        """The content of one file."""
+        """Read the bytes of one recording's file."""
         ...
 
 
@@ -76,7 +76,7 @@ class NMnist:
     fold: Whole | None = None
 
     def load(self, data_dir: Path | None = None) -> DataSet:
-        """Read all recordings.
+        """Read all recordings of both parts.
 
         Raises:
             UserError: the files are missing (there is no stable link to download them from) or broken, or there is no
@@ -230,7 +230,7 @@ def _without_marks(
 
 
 class _Folder:
-    """Recordings in an unpacked folder."""
+    """The recordings of N-MNIST in an unpacked folder."""
 
     def __init__(self, root: Path) -> None:
         self.root = root

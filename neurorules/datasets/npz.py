@@ -51,7 +51,7 @@ class NpzFile:
     task: Task | None = None
 
     def load(self, data_dir: Path | None = None) -> DataSet:
-        """Read the file. A relative path that does not exist is looked for in `data_dir`.
+        """Read the archive's samples and targets. A relative path that does not exist is looked for in `data_dir`.
 
         Raises:
             UserError: there is no such file, it lacks an array, values are NaN, shapes are wrong, or labels are out of
@@ -119,7 +119,7 @@ def _opened(path: Path) -> zipfile.ZipFile:
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
-    """Read the four arrays.
+    """Read the four arrays of the archive.
 
     Raises:
         UserError: the file is damaged or holds other arrays.

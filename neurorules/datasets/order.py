@@ -44,7 +44,7 @@ class Order(Synthetic):
 
     @property
     def steps(self) -> int:
-        """Number of time steps T."""
+        """The number of time steps T."""
         return 2 * self.cue + self.gap + self.pause
 
     @property
@@ -54,7 +54,7 @@ class Order(Synthetic):
 
     @property
     def targets(self) -> tuple[Task, int]:
-        """Two classes."""
+        """The task is to tell two classes apart: which cue came first."""
         return "classes", 2
 
     def sampler(self, random: np.random.RandomState) -> Draw:

@@ -57,12 +57,12 @@ class Pattern(Synthetic):
 
     @property
     def steps(self) -> int:
-        """Number of time steps T."""
+        """The number of time steps T."""
         return self.length
 
     @property
     def inputs(self) -> int:
-        """Number of input channels."""
+        """The number of input channels I."""
         return self.channels
 
     @property

@@ -55,17 +55,17 @@ class Randman(Synthetic):
 
     @property
     def steps(self) -> int:
-        """Number of time steps T."""
+        """The number of time steps T."""
         return self.length
 
     @property
     def inputs(self) -> int:
-        """Number of input channels."""
+        """The number of input channels I."""
         return self.channels
 
     @property
     def targets(self) -> tuple[Task, int]:
-        """One class per manifold."""
+        """The task is to classify samples, with one class per manifold."""
         return "classes", self.manifolds
 
     def sampler(self, random: np.random.RandomState) -> Draw:

@@ -36,7 +36,7 @@ class Shd:
     shuffled: bool = False
 
     def load(self, data_dir: Path | None = None) -> DataSet:
-        """Read both files.
+        """Read the files of both parts.
 
         Raises:
             UserError: a file is missing, packed, damaged, or of another layout.

@@ -60,7 +60,7 @@ class StoreRecall(Synthetic):
 
     @property
     def steps(self) -> int:
-        """Number of time steps T."""
+        """The number of time steps T."""
         return self.symbols * self._symbol_steps
 
     @property
@@ -70,7 +70,7 @@ class StoreRecall(Synthetic):
 
     @property
     def targets(self) -> tuple[Task, int]:
-        """The bit that was stored."""
+        """The task is to recall the stored bit, as one of two classes."""
         return "classes", 2
 
     def sampler(self, random: np.random.RandomState) -> Draw:

@@ -47,28 +47,28 @@ class Tonic:
             UserError: an unknown class, files that are not there, or samples that are no events with one class each.
             MissingExtra: tonic is not installed.
         """
-        made = self._class()
-        folder = self._folder(made, data_dir)
-        text = f"tonic:{made.__name__}"
-        stem = f"tonic-{fingerprint(folder / made.__name__, made.__name__, self.test)}"
-        data = kept_events(stem, lambda: self._read(made, folder, text))
-        return replace(data, steps=self.frames, origin=f"tonic.datasets.{made.__name__} in {folder}")
+        dataset = self._class()
+        folder = self._folder(dataset, data_dir)
+        text = f"tonic:{dataset.__name__}"
+        stem = f"tonic-{fingerprint(folder / dataset.__name__, dataset.__name__, self.test)}"
+        data = kept_events(stem, lambda: self._read(dataset, folder, text))
+        return replace(data, steps=self.frames, origin=f"tonic.datasets.{dataset.__name__} in {folder}")
 
     def own_steps(self, data_dir: Path | None = None) -> int | None:
         """The option `frames`; nothing is read."""
         return self.frames
 
-    def _read(self, made: type[Any], folder: Path, text: str) -> DataSet:
+    def _read(self, dataset: type[Any], folder: Path, text: str) -> DataSet:
         from neurorules.datasets._own import own_data
 
-        taken = inspect.signature(made).parameters
+        taken = inspect.signature(dataset).parameters
         ways = [way for way in WAYS if next(iter(way[0])) in taken]
         if ways and self.test is not None:
             raise UserError(f"data '{text}' come with a test part, and test={self.test} asks for another. Leave it out")
         if ways:
-            train, test = (_opened(made, folder, arguments) for arguments in ways[0])
+            train, test = (_opened(dataset, folder, arguments) for arguments in ways[0])
         else:
-            train, test = _split(_opened(made, folder, {}), self.test, text)
+            train, test = _split(_opened(dataset, folder, {}), self.test, text)
         data = own_data((train, test), name=text)
         if data.kind != "events":
             raise UserError(
@@ -87,10 +87,10 @@ class Tonic:
         exact = {name.lower(): name for name in classes}.get(self.name.lower())
         if exact is None:
             raise unknown("class of tonic.datasets", self.name, classes)
-        found: type[Any] = classes[exact]
-        return found
+        dataset: type[Any] = classes[exact]
+        return dataset
 
-    def _folder(self, made: type[Any], data_dir: Path | None) -> Path:
+    def _folder(self, dataset: type[Any], data_dir: Path | None) -> Path:
         """tonic's `save_to`: the first folder that holds one of the class's name.
 
         Raises:
@@ -98,12 +98,12 @@ class Tonic:
         """
         folders = [given_path("tonic", self.path, data_dir)] if self.path else search_folders("tonic", data_dir)
         for folder in folders:
-            if (folder / made.__name__).is_dir():
+            if (folder / dataset.__name__).is_dir():
                 return folder
-        raise _missing(made, folders[0])
+        raise _missing(dataset, folders[0])
 
 
-def _opened(made: type[Any], folder: Path, arguments: Mapping[str, Any]) -> Any:
+def _opened(dataset: type[Any], folder: Path, arguments: Mapping[str, Any]) -> Any:
     """A data set of tonic over the files that are there; tonic itself would download what it finds incomplete.
 
     Raises:
@@ -111,17 +111,17 @@ def _opened(made: type[Any], folder: Path, arguments: Mapping[str, Any]) -> Any:
     """
     there = {"_check_exists": lambda self: True, "download": lambda self: None}
     try:
-        opened = type(made.__name__, (made,), there)(str(folder), **arguments)
+        opened = type(dataset.__name__, (dataset,), there)(str(folder), **arguments)
     except (OSError, ValueError, TypeError, IndexError, KeyError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise _missing(made, folder, f" (tonic says {reason:.160})") from error
+        raise _missing(dataset, folder, f" (tonic says {reason:.160})") from error
     if not isinstance(opened, Sized) or not len(opened):
-        raise _missing(made, folder)
+        raise _missing(dataset, folder)
     return opened
 
 
-def _missing(made: type[Any], folder: Path, reason: str = "") -> UserError:
-    name = made.__name__
+def _missing(dataset: type[Any], folder: Path, reason: str = "") -> UserError:
+    name = dataset.__name__
     return UserError(
         f"data 'tonic:{name}' are not downloaded, or not whole: {folder / name} holds no samples that tonic reads"
         f"{reason}. Download them in Python with tonic.datasets.{name}('{folder}'), or name tonic's save_to: "

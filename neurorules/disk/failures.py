@@ -42,7 +42,7 @@ REQUESTED = re.compile(r"allocate (\d+) bytes|allocate ([\d.]+ \w+)")
 """How these messages give the size that was asked for."""
 
 
-def told(error: BaseException) -> str | None:
+def line_of_failure(error: BaseException) -> str | None:
     """One line for the user about an error of the operating system, of memory or of nesting; None for any other
     error."""
     if isinstance(error, MemoryError):

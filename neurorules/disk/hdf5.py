@@ -98,7 +98,7 @@ class PatientFile(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Set the position.
+        """Move the position at which the file is read or written.
 
         Args:
             offset: in bytes.
@@ -155,7 +155,7 @@ class PatientFile(io.RawIOBase):
         return self._end
 
     def close(self) -> None:
-        """Close the file. What is held in memory is lost."""
+        """Close the file without writing. What is held in memory is lost."""
         self._file.close()
         super().close()
 

@@ -101,7 +101,7 @@ def _locking(lock: Path, what: Path) -> Iterator[None]:
 
 
 def _locked(lock: Path, wait: bool) -> int | None:
-    """Take a lock. Gives the open descriptor that holds it, or None where the file system has no locks.
+    """Take the lock of a file. Gives the open descriptor that holds it, or None where the file system has no locks.
 
     Raises:
         BlockingIOError: another process holds it, and `wait` is false.
@@ -155,7 +155,7 @@ def _release(lock: Path, descriptor: int | None) -> None:
 
 
 def _holder(lock: Path) -> str:
-    """Who holds a lock, as messages say it."""
+    """Name the holder of a lock, as messages say it."""
     try:
         holder = json.loads(lock.read_text(encoding="utf-8"))
         return f"process {int(holder['pid'])} on {holder['host']} since {holder['since']}"

@@ -1,4 +1,5 @@
-"""What is installed on this machine, and what is slow or missing because of what is not. It changes no setting.
+"""The state of this machine: what is installed, and what is slow or missing because of what is not. Looking changes no
+setting.
 
 Scans are compiled while the machine is examined, as the first training would do: only that tells whether it works.
 """
@@ -24,7 +25,7 @@ def examine(data_dir: Path | None = None) -> dict[str, Any]:
     Raises:
         UserError: `data_dir` is no folder.
     """
-    found: dict[str, Any] = {
+    findings: dict[str, Any] = {
         **machine.look(),
         "packages": packages.look(),
         "compilers": compilers.look(),
@@ -32,4 +33,4 @@ def examine(data_dir: Path | None = None) -> dict[str, Any]:
         "cache": folders.look_at_cache(),
         "data": folders.look_at_data(data_dir),
     }
-    return {**found, "advice": [one._asdict() for one in advice.of(found)]}
+    return {**findings, "advice": [one._asdict() for one in advice.of(findings)]}

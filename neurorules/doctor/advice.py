@@ -1,4 +1,4 @@
-"""What is slow or missing on this machine, because of what, and what to do about it."""
+"""Advice on what is slow or missing on this machine, because of what, and what to do about it."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ class Advice(NamedTuple):
     do: str
 
 
-def of(found: Mapping[str, Any]) -> list[Advice]:
+def of(findings: Mapping[str, Any]) -> list[Advice]:
     """Advice on what was found.
 
     Args:
-        found: as `neurorules.doctor.examine` gathers it.
+        findings: as `neurorules.doctor.examine` gathers it.
 
     Returns:
         The core's faults first, then what is slow, then what is missing; empty where there is nothing to improve.
     """
     return [
-        *_core(found["packages"]),
-        *_compilers(found["compilers"]),
-        *_threads(found["threads"]),
-        *_gpu(found["gpu"]),
-        *_folders(found["cache"], found["data"]),
-        *_extras(found["packages"]),
+        *_core(findings["packages"]),
+        *_compilers(findings["compilers"]),
+        *_threads(findings["threads"]),
+        *_gpu(findings["gpu"]),
+        *_folders(findings["cache"], findings["data"]),
+        *_extras(findings["packages"]),
     ]
 
 
@@ -93,10 +93,10 @@ def _threads(threads: Mapping[str, Any]) -> Iterator[Advice]:
             "its control group": threads["control_group"],
             "LOKY_MAX_CPU_COUNT": threads["environment"].get("LOKY_MAX_CPU_COUNT"),
         }
-        given = [f"{name} allows {float(most):g}" for name, most in limits.items() if most and float(most) < machine]
+        limited = [f"{name} allows {float(most):g}" for name, most in limits.items() if most and float(most) < machine]
         yield Advice(
             f"Runs use {usable} of the machine's {machine} cores.",
-            f"This process may use no more: {' and '.join(given) or 'the system allows no more'}.",
+            f"This process may use no more: {' and '.join(limited) or 'the system allows no more'}.",
             "Ask for more where the process is started (taskset, a cluster's --cpus-per-task, a container's --cpus).",
         )
     if torch < usable:

@@ -1,4 +1,4 @@
-"""Whether the C kernels and Brian2's programs can be compiled here. Each compiler is tried, not only looked for."""
+"""The check that C kernels and Brian2's programs can be compiled here. Each compiler is tried, not only looked for."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def _cpp() -> dict[str, Any]:
 
 
 def _refusal(path: str) -> str | None:
-    """What a C++ compiler says against a small program with a header of the standard library; None if nothing."""
+    """The complaint of a C++ compiler about a small program with a header of the standard library; None if there is
+    none.
+    """
     command = [path, "-x", "c++", "-fsyntax-only", "-"]
     try:
         done = subprocess.run(

@@ -51,11 +51,11 @@ def asked_for(requires: list[str], extras: list[str]) -> list[Package]:
     """
     needed = [Requirement(text) for text in requires]
     core = [r for r in needed if _holds(r, "")]
-    found = [package for requirement in core for package in _packages(requirement, CORE)]
+    requirements = [package for requirement in core for package in _packages(requirement, CORE)]
     for extra in extras:
         mine = [r for r in needed if _holds(r, extra) and r not in core and r.name != "neurorules"]
-        found += [package for requirement in mine for package in _packages(requirement, extra)]
-    return found
+        requirements += [package for requirement in mine for package in _packages(requirement, extra)]
+    return requirements
 
 
 def _holds(requirement: Requirement, extra: str) -> bool:

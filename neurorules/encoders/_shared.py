@@ -1,4 +1,4 @@
-"""What the encoders share: fitted copies, checks of images, and pixels as brightness."""
+"""The parts that encoders share: fitted copies, checks of images, and pixels as brightness."""
 
 from __future__ import annotations
 

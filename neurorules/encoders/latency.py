@@ -55,7 +55,7 @@ class Latency:
         return as_image_array("latency", samples)
 
     def encode(self, batch: Shaped[torch.Tensor, "B C H W"], steps: int, generator: torch.Generator) -> Series:
-        """Turn pixels into spikes.
+        """Turn pixels into one spike each, the earlier the brighter.
 
         Args:
             batch: pixels (B, C, H, W).

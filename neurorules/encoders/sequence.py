@@ -71,7 +71,7 @@ class Sequence:
         return _of_length(_as_sequences(samples), steps)
 
     def encode(self, batch: Shaped[torch.Tensor, "B T C H W"], steps: int, generator: torch.Generator) -> Series:
-        """Let time stand first.
+        """Move the time axis to the front.
 
         Args:
             batch: samples (B, T, C, H, W).

@@ -12,7 +12,7 @@ from neurorules.network.model import Learned
 
 
 class Folded(NamedTuple):
-    """A layer without normalisation.
+    """A layer whose normalisation is folded into its weights and bias.
 
     The bias of a map differs between positions only where a centred input meets a border of zeros.
 

@@ -32,9 +32,9 @@ class Imported:
     name: str = ""
 
     def drawn_anew(self) -> Imported:
-        """The same net without its weights and averages, but for those that stay as they are."""
-        kept = {name: value for name, value in self.parameters.items() if name in self.frozen}
-        return replace(self, parameters=kept, statistics={})
+        """Give this net without its weights and averages, but for those that stay as they are."""
+        fixed = {name: value for name, value in self.parameters.items() if name in self.frozen}
+        return replace(self, parameters=fixed, statistics={})
 
     def settings(self) -> dict[str, str]:
         """The settings of a net that this one decides, as near as a text can say them: those of its first layer."""
@@ -48,7 +48,7 @@ class Imported:
         }
 
     def parameters_on(self, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
-        """Copies of the parameters.
+        """Give copies of the parameters on a device.
 
         Args:
             device: where they shall lie.

@@ -102,7 +102,7 @@ def write_network(nodes: Sequence[Nodes], edges: Sequence[Edges], folder: Path) 
 
 
 def _config(nodes: Sequence[Nodes], edges: Sequence[Edges]) -> dict[str, object]:
-    """What circuit_config.json says: the files, and the kind of each population."""
+    """The content of circuit_config.json: the files, and the kind of each population."""
     kinds = {one.name: {"type": POINT if one.template else VIRTUAL} for one in nodes}
     of_nodes = {"nodes_file": f"$BASE_DIR/{NODES}", "node_types_file": f"$BASE_DIR/{NODE_TYPES}", "populations": kinds}
     of_edges = {

@@ -21,7 +21,7 @@ AFTER = re.compile(r"(?P<pool>[pa])(?P<side>\d{1,9})|d(?P<dropout>0?\.\d+|0)")
 
 @dataclass(frozen=True)
 class AfterSpec:
-    """What happens to spikes on their way to the next layer: pooling by, or dropout with probability, `amount`."""
+    """The change of spikes on their way to the next layer: pooling by, or dropout with probability, `amount`."""
 
     kind: Literal["max", "average", "dropout"]
     amount: float
@@ -29,7 +29,7 @@ class AfterSpec:
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """One hidden population.
+    """One hidden population of a network as its text describes it.
 
     Args:
         size: neurons (dense) or maps (convolution), >= 1.
@@ -71,10 +71,10 @@ def parse_net(text: str) -> NetSpec:
             if not layers or waiting:
                 raise UserError(f"net '{text}': 'n' must stand right after a layer. {GRAMMAR}")
             layers[-1] = replace(layers[-1], normalised=True)
-        elif found := AFTER.fullmatch(piece):
-            waiting.append(_after(found, text))
-        elif found := LAYER.fullmatch(piece):
-            layers.append(replace(_layer(found, piece, text), before=tuple(waiting)))
+        elif match := AFTER.fullmatch(piece):
+            waiting.append(_after(match, text))
+        elif match := LAYER.fullmatch(piece):
+            layers.append(replace(_layer(match, piece, text), before=tuple(waiting)))
             waiting = []
         else:
             raise UserError(f"net '{text}': '{piece}' is not a layer. {GRAMMAR}")
@@ -83,21 +83,21 @@ def parse_net(text: str) -> NetSpec:
     return NetSpec(tuple(layers), tuple(waiting))
 
 
-def _layer(found: re.Match[str], piece: str, text: str) -> LayerSpec:
-    if found["size"]:
-        spec = LayerSpec(int(found["size"]), recurrent=bool(found["recurrent"]))
+def _layer(match: re.Match[str], piece: str, text: str) -> LayerSpec:
+    if match["size"]:
+        spec = LayerSpec(int(match["size"]), recurrent=bool(match["recurrent"]))
     else:
-        padding: Literal["same", "valid"] = "valid" if found["valid"] or found["late"] else "same"
-        spec = LayerSpec(int(found["maps"]), int(found["kernel"]), int(found["stride"] or 1), padding)
+        padding: Literal["same", "valid"] = "valid" if match["valid"] or match["late"] else "same"
+        spec = LayerSpec(int(match["maps"]), int(match["kernel"]), int(match["stride"] or 1), padding)
     if min(spec.size, spec.stride, spec.kernel or 1) < 1:
         raise UserError(f"net '{text}': '{piece}' has a size of 0. Every size is at least 1")
     return spec
 
 
-def _after(found: re.Match[str], text: str) -> AfterSpec:
-    if found["dropout"]:
-        return AfterSpec("dropout", float(found["dropout"]))
-    side = int(found["side"])
+def _after(match: re.Match[str], text: str) -> AfterSpec:
+    if match["dropout"]:
+        return AfterSpec("dropout", float(match["dropout"]))
+    side = int(match["side"])
     if side < 2:
         raise UserError(f"net '{text}': pooling by {side}. Pool by 2 or more")
-    return AfterSpec("max" if found["pool"] == "p" else "average", float(side))
+    return AfterSpec("max" if match["pool"] == "p" else "average", float(side))

@@ -48,7 +48,7 @@ class TrainConfig(RunSettings, DataSettings, LearningSettings, NetSettings):
         check_schedule(self.schedule)
 
     def as_dict(self) -> dict[str, Any]:
-        """All settings by name, in their places."""
+        """The table of all settings by name, in their places."""
         return {name: getattr(self, name) for name in SETTINGS}
 
     def learner_settings(self) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class TrainConfig(RunSettings, DataSettings, LearningSettings, NetSettings):
 
 
 SETTINGS = settings_of(TrainConfig)
-"""All settings by name, in their places."""
+"""The table of all settings by name, in their places."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class SettledConfig(Defaults, TrainConfig):
         return window_of(self.schedule, self.steps)
 
 
-SETTLED = tuple(Defaults.__annotations__)
+LEFT_OPEN = tuple(Defaults.__annotations__)
 """What a rule fills in."""
 PIPELINED = ("pipelined", "pipelined_threads")
 """Schedules in which layers work on different batches at a time, in turn or each in a thread of its own."""
@@ -86,7 +86,7 @@ WHOLE = ("by_layer", *PIPELINED)
 
 
 def check_numbers(settings: Mapping[str, Any]) -> None:
-    """Whether the numbers among the settings by name lie in their ranges; None is left out.
+    """Refuse a setting whose number lies outside its range; None is left out.
 
     Raises:
         UserError: one does not.

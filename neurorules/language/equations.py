@@ -47,7 +47,7 @@ class Product:
     constant: tuple[Expression, ...] = ()
 
     def times(self, other: Product) -> Product:
-        """The product of two products."""
+        """Multiply this product by another one."""
         return Product(
             self.coefficient * other.coefficient,
             self.pre + other.pre,
@@ -57,7 +57,7 @@ class Product:
         )
 
     def factors(self) -> tuple[Expression, ...]:
-        """All factors but the coefficient."""
+        """All factors of the product but its coefficient."""
         return self.constant + self.weight + self.post + self.pre
 
     def show(self) -> str:
@@ -70,7 +70,7 @@ class Product:
 
 @dataclass(frozen=True)
 class Equation:
-    """A checked rule text.
+    """A rule's equation, parsed and checked against its vocabulary.
 
     Args:
         text: what the user wrote, such as "-m_post * psi(v_post) * S_pre".
@@ -121,7 +121,9 @@ class Equation:
 
     @cached_property
     def past(self) -> frozenset[Call]:
-        """What it asks of the past, its eligibilities' texts included: calls of `before` and `delay`."""
+        """The calls by which the text asks of the past, its eligibilities' texts included: calls of `before` and
+        `delay`.
+        """
         own = frozenset(call for call in calls_in(self.expression) if call.function in PAST)
         return own.union(*(text.past for text in self._texts_of_eligibilities()))
 
@@ -173,7 +175,7 @@ class Equation:
         return equation
 
     def eligible(self, product: Product) -> Expression | None:
-        """What of an eligibility is a product's presynaptic factor: its name, `dv_dw` or that of a declared one, or
+        """The presynaptic factor of a product that is an eligibility: its name, `dv_dw` or that of a declared one, or
         `delay(name, 1)`; None for a product without any.
 
         Raises:

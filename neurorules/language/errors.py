@@ -24,36 +24,36 @@ class MissingExtra(UserError):
 
 
 class OwnRankError(UserError):
-    """What only one rank of several can tell, so that its line is shown whichever rank it is."""
+    """An error that only one rank of several can tell, so that its line is shown whichever rank it is."""
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
+def nearest(word: str, legal: Iterable[str]) -> str | None:
     """Find the word that is closest in spelling.
 
     Args:
         word: what the user wrote.
-        known: the legal words.
+        legal: the legal words.
 
     Returns:
         One of the legal words; None where nothing is close.
     """
-    folded = {name.lower(): name for name in known}
+    folded = {name.lower(): name for name in legal}
     matches = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.5)
     return folded[matches[0]] if matches else None
 
 
-def unknown(kind: str, word: str, known: Iterable[str]) -> UserError:
+def unknown(kind: str, word: str, legal: Iterable[str]) -> UserError:
     """The error for a word that no list holds. It names the nearest legal word, or all of them where none is near.
 
     Args:
         kind: what the word was meant to be, such as "rule" or "option of rule 'sigprop'".
         word: what the user wrote.
-        known: the legal words.
+        legal: the legal words.
 
     Returns:
         The error, to be raised.
     """
-    names = sorted(known)
+    names = sorted(legal)
     close = nearest(word, names)
     hint = f"Did you mean '{close}'?" if close else f"Known: {', '.join(names) or 'none'}."
     return UserError(f"unknown {kind} '{word}'. {hint}")

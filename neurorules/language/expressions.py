@@ -28,7 +28,7 @@ LONGEST_DELAY = 1000
 """Steps that a delay may reach back: it is kept for every neuron."""
 
 LARGEST_NUMBER = 3.4e38
-"""Of float32, in which rules are computed."""
+"""The largest number of float32, in which rules are computed."""
 
 COMPARISONS: Mapping[type[ast.cmpop], str] = {ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<="}
 OPERATORS: Mapping[type[ast.operator], str] = {
@@ -38,7 +38,7 @@ OPERATORS: Mapping[type[ast.operator], str] = {
 
 @dataclass(frozen=True)
 class Number:
-    """A literal."""
+    """A number that stands in an expression."""
 
     value: float
 
@@ -85,7 +85,7 @@ def is_readable(name: str, reserved: Collection[str] = ()) -> bool:
 
 
 def parse(text: str) -> Expression:
-    """Parse one rule text.
+    """Parse one text of a rule into an expression.
 
     Raises:
         UserError: not an expression, or it uses syntax or a function that rules do not have.
@@ -124,12 +124,12 @@ def _convert(node: ast.expr, text: str) -> Expression:
 
 def _number(value: int | float, text: str) -> Number:
     try:
-        found = float(value)
+        number = float(value)
     except OverflowError:  # of a whole number with hundreds of digits
-        found = math.inf
-    if not abs(found) <= LARGEST_NUMBER:
+        number = math.inf
+    if not abs(number) <= LARGEST_NUMBER:
         raise UserError(f"rule text '{text:.80}' holds a number too large to compute with. Use a finite one")
-    return Number(found)
+    return Number(number)
 
 
 def _call(name: str, arguments: tuple[Expression, ...], text: str) -> Call:

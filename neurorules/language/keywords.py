@@ -56,15 +56,15 @@ def with_keywords(kind: Callable[..., Any], leave_out: str = "settings") -> Call
     """
 
     def decorate(function: F) -> F:
-        given = inspect.signature(function)
-        own = [parameter for name, parameter in given.parameters.items() if name != leave_out]
+        signature = inspect.signature(function)
+        own = [parameter for name, parameter in signature.parameters.items() if name != leave_out]
         names = {parameter.name for parameter in own}
         settings = [
             parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
             for parameter in parameters_of(kind)
             if parameter.name not in names
         ]
-        function.__signature__ = given.replace(parameters=[*own, *settings])  # type: ignore[attr-defined]
+        function.__signature__ = signature.replace(parameters=[*own, *settings])  # type: ignore[attr-defined]
         function.__doc__ = with_settings(inspect.getdoc(function) or "", kind)
         return function
 

@@ -162,8 +162,8 @@ def check_past(
                             f"Write {name} or delay({name}, 1)")  # fmt: skip
         case Name(name):
             asks = "a trace" if call.function == "before" else "spikes, a membrane or a trace"
-            known = f"It may be {', '.join(legal)}" if legal else "This rule declares none: traces=(Trace('u', 0.9),)"
-            raise UserError(f"{owner}: text '{text}': {call.function}() takes {asks}, found {name}. {known}")
+            choice = f"It may be {', '.join(legal)}" if legal else "This rule declares none: traces=(Trace('u', 0.9),)"
+            raise UserError(f"{owner}: text '{text}': {call.function}() takes {asks}, found {name}. {choice}")
 
 
 def made_of_spikes(name: str, traces: Mapping[str, Trace]) -> bool:

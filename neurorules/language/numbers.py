@@ -1,4 +1,4 @@
-"""What a rule text computes from numbers alone, before it meets a neuron: it has to be finite."""
+"""The check that numbers which a rule text computes from numbers alone, before it meets a neuron, are finite."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FUNCTIONS: Mapping[str, Callable[..., float]] = {
 
 
 def check_number(owner: str, text: str, expression: Expression, constants: Mapping[str, float]) -> None:
-    """Whether an expression without variables is a finite number; one that asks a neuron is left to it.
+    """Refuse an expression without variables that is no finite number; one that asks a neuron is left to it.
 
     Args:
         owner: how the error names the rule.

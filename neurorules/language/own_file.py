@@ -27,7 +27,7 @@ _modules: dict[Path, tuple[str, ModuleType]] = {}
 
 @dataclass(frozen=True)
 class Offer:
-    """What a file offers, as its text says: nothing is run.
+    """The entries that a file offers, as its text says: nothing is run.
 
     Args:
         kinds: of its entries; a file that cannot be read counts as a rule, so that naming it says why.
@@ -64,7 +64,7 @@ def digest_of(path: Path | str) -> str:
 
 
 def offer_of(path: Path) -> Offer:
-    """What a file offers, by its text; where that does not say what ENTRY is, the file is run."""
+    """Tell what a file offers by its text; where that does not say what ENTRY is, the file is run."""
     try:
         offer = _offer(path.read_bytes())
     except OSError:
@@ -76,11 +76,11 @@ def offer_of(path: Path) -> Offer:
     except UserError:
         return replace(offer, kinds=offer.kinds | {"rule"})
     try:
-        made = entry if inspect.isclass(entry) else get_type_hints(entry).get("return")
+        result = entry if inspect.isclass(entry) else get_type_hints(entry).get("return")
     except (NameError, TypeError):
-        made = None
-    made = get_args(made)[0] if get_origin(made) in (Union, UnionType) else made
-    bases = {one.__name__ for one in getattr(get_origin(made) or made, "__mro__", ())}
+        result = None
+    result = get_args(result)[0] if get_origin(result) in (Union, UnionType) else result
+    bases = {one.__name__ for one in getattr(get_origin(result) or result, "__mro__", ())}
     kind = next((kind for kind, name in KINDS.items() if name in bases), "rule")
     return replace(offer, kinds=offer.kinds | {kind})
 
@@ -118,7 +118,7 @@ def _names_of(node: ast.stmt) -> set[str]:
 
 
 def _kind_of(node: ast.FunctionDef | ast.ClassDef) -> str | None:
-    """What a function returns or a class is, by the last word of its annotation or its bases."""
+    """The kind of what a function returns or a class is, by the last word of its annotation or its bases."""
     said = [node.returns] if isinstance(node, ast.FunctionDef) else node.bases
     words = {re.sub(r"\[.*", "", ast.unparse(one)).strip("'\"").rpartition(".")[2] for one in said if one is not None}
     return next((kind for kind, name in KINDS.items() if name in words), None)
@@ -189,7 +189,7 @@ def _check_entry(path: Path, module: ModuleType, offer: Offer) -> None:
 
 
 def entry_of(path: Path, kind: str) -> Callable[..., Any]:
-    """What makes the entry of one kind in a file: its ENTRY, or the signal that a rule's file brings.
+    """The function that makes the entry of one kind in a file: its ENTRY, or the signal that a rule's file brings.
 
     Args:
         path: of the file.
@@ -207,22 +207,22 @@ def entry_of(path: Path, kind: str) -> Callable[..., Any]:
     return module.ENTRY
 
 
-def check_made(path: Path, kind: str, made: object) -> None:
+def check_made(path: Path, kind: str, value: object) -> None:
     """Refuse what an ENTRY has made where it is of another kind, or a rule of another name than its file.
 
     Args:
         path: of the file.
         kind: that was asked for.
-        made: what was made.
+        value: what was made.
 
     Raises:
         UserError: it is not.
     """
     wanted = KINDS.get(kind)
-    types = {(one.__module__.partition(".")[0], one.__name__) for one in type(made).__mro__}
+    types = {(one.__module__.partition(".")[0], one.__name__) for one in type(value).__mro__}
     if wanted is not None and ("neurorules", wanted) not in types:
-        raise UserError(f"{path} makes a {type(made).__name__}, and a {kind} is a {wanted}. Correct what ENTRY makes")
-    name = getattr(made, "name", None)
+        raise UserError(f"{path} makes a {type(value).__name__}, and a {kind} is a {wanted}. Correct what ENTRY makes")
+    name = getattr(value, "name", None)
     if kind == "rule" and name != path.stem:
         raise UserError(f"{path} makes a rule that is called '{name}'. A rule has the name of its file: '{path.stem}'")
 

@@ -48,7 +48,7 @@ class Range:
         return (value > low or (with_low and value == low)) and (value < high or (with_high and value == high))
 
     def words(self, kind: str, value: Any) -> str:
-        """What to give instead of a value, such as "a number above 0 and at most 1".
+        """Say in words what to give instead of a value, such as "a number above 0 and at most 1".
 
         Args:
             kind: such as "number" or "whole number".
@@ -189,8 +189,8 @@ def _checked(owner: str, declares: Callable[..., Any], call: Any, leading: int) 
     names = tuple(inspect.signature(call).parameters)[leading:]
 
     @wraps(call)
-    def checked(*args: Any, **given: Any) -> Any:
-        check_ranges(owner, declares, {**dict(zip(names, args[leading:], strict=False)), **given})
-        return call(*args, **given)
+    def checked(*args: Any, **options: Any) -> Any:
+        check_ranges(owner, declares, {**dict(zip(names, args[leading:], strict=False)), **options})
+        return call(*args, **options)
 
     return checked

@@ -1,4 +1,4 @@
-"""How learning rates fall over a training: `cosine`, `constant`, or `steps:at=60-90:factor=0.1`."""
+"""Schedules by which learning rates fall over a training: `cosine`, `constant`, or `steps:at=60-90:factor=0.1`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def cosine() -> RateSchedule:
 
 
 def constant() -> RateSchedule:
-    """Stays at 1."""
+    """Keeps the learning rate at its start value, a factor of 1."""
     return lambda epoch, epochs: 1.0
 
 

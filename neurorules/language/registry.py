@@ -77,13 +77,13 @@ class Registry:
         """Entry name -> module path of what lies in packages, in alphabetical order; nothing is imported."""
         packages = [self.package] if self.package else []
         packages += [point.value for point in installed_points(f"neurorules.{self.kind}s")]
-        found: dict[str, str] = {}
+        origins: dict[str, str] = {}
         for package in packages:
             spec = importlib.util.find_spec(package)
             for info in pkgutil.iter_modules(spec.submodule_search_locations if spec else []):
                 if not info.name.startswith("_"):
-                    found.setdefault(entry_name(info.name), f"{package}.{info.name}")
-        return dict(sorted(found.items()))
+                    origins.setdefault(entry_name(info.name), f"{package}.{info.name}")
+        return dict(sorted(origins.items()))
 
     @cached_property
     def _modules(self) -> dict[str, str]:
@@ -128,11 +128,11 @@ class Registry:
         return any(folder.resolve() == path.resolve().parent for folder in folders)
 
     def names(self) -> list[str]:
-        """All entry names."""
+        """The names of all entries, built-in and plugged in."""
         return sorted(self.modules)
 
     def factory(self, name: str) -> Callable[..., Any]:
-        """What makes an entry, such as the `ENTRY` of its module (see `module` for errors)."""
+        """The function that makes an entry, such as the `ENTRY` of its module (see `module` for errors)."""
         place = self.place(name)
         return entry_of(Path(place), self.kind) if is_path(place) else importlib.import_module(place).ENTRY
 
@@ -164,10 +164,10 @@ class Registry:
         """
         name, options = parse_named(text)
         factory, place = self.factory(name), self.place(name)
-        made = factory(**convert_options(f"{self.kind} '{name}'", factory, options))
+        value = factory(**convert_options(f"{self.kind} '{name}'", factory, options))
         if is_path(place):
-            check_made(Path(place), self.kind, made)
-        return made
+            check_made(Path(place), self.kind, value)
+        return value
 
     def summary(self, name: str) -> str:
         """First line of the entry's module docstring."""
@@ -220,28 +220,28 @@ def with_own_parts(settings: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UserError: as in `own_part`, or what is given is no text.
     """
-    given = dict(settings)
+    complete = dict(settings)
     for name, kind in OWN_PARTS.items():
-        if (text := given.get(name)) is not None:
+        if (text := complete.get(name)) is not None:
             check_text(text, name, kind)
             parts = parse_list(text) if name == "signal" and "," in text else [text]
-            given[name] = ",".join(own_part(part, kind) for part in parts)
-    return given
+            complete[name] = ",".join(own_part(part, kind) for part in parts)
+    return complete
 
 
-def check_text(given: Any, name: str, kind: str) -> None:
+def check_text(value: Any, name: str, kind: str) -> None:
     """Refuse an object where a part is named.
 
     Args:
-        given: what stands in the place of the text.
+        value: what stands in the place of the text.
         name: of the setting.
         kind: of the part, such as "rule".
 
     Raises:
         UserError: it is no text.
     """
-    if not isinstance(given, str):
+    if not isinstance(value, str):
         raise UserError(
-            f"{name} is a {type(given).__name__}, and a {kind} is named by a text, NAME:option=value, or by its file, "
+            f"{name} is a {type(value).__name__}, and a {kind} is named by a text, NAME:option=value, or by its file, "
             f"my_{kind}.py. Write it to a file: neurorules new {kind} NAME"
         )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from neurorules.language.config import SETTLED, SettledConfig, TrainConfig
+from neurorules.language.config import LEFT_OPEN, SettledConfig, TrainConfig
 from neurorules.language.eligibility import Eligibility, check_distinct
 from neurorules.language.equations import Equation
 from neurorules.language.errors import UserError
@@ -87,7 +87,7 @@ class Plasticity:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a rule comes from, and how this implementation deviates.
+    """The sources of a rule, and how this implementation deviates.
 
     Args:
         authors: initials and family names, separated by commas; "et al." stands for those left out.
@@ -124,7 +124,7 @@ DELTA_RULE = (
 
 @dataclass(frozen=True)
 class Rule:
-    """A learning rule.
+    """A learning rule: its texts, its learning signal and its sources.
 
     Args:
         name: as on the command line.
@@ -156,7 +156,7 @@ class Rule:
     eligibilities: tuple[Eligibility, ...] = ()
     bounds: tuple[float, float] | None = None
     loss: Literal["cross_entropy", "squared"] = "cross_entropy"
-    """Of the output y against the label's target: cross-entropy of softmax(y), or |y - target|^2 / 2."""
+    """The loss of the output y against the label's target: cross-entropy of softmax(y), or |y - target|^2 / 2."""
     targets: tuple[float, float] = (1.0, 0.0)
     """For the squared loss: of the label's output, and of the others."""
     errors: Literal["trial", "step"] = "trial"
@@ -170,9 +170,9 @@ class Rule:
     defaults: Defaults = Defaults()  # noqa: RUF009 - it is frozen
 
     def __post_init__(self) -> None:
-        given: Any = self.signal
-        if isinstance(given, str):
-            object.__setattr__(self, "signal", SignalSpec.parse(given))
+        signal: Any = self.signal
+        if isinstance(signal, str):
+            object.__setattr__(self, "signal", SignalSpec.parse(signal))
         owner = f"rule '{self.name}'"
         check_ranges(owner, Rule, vars(self))
         check_ranges(f"{owner}, defaults", Defaults, vars(self.defaults))
@@ -198,13 +198,13 @@ class Rule:
 
     @property
     def declarations(self) -> tuple[str, ...]:
-        """What its texts read beside the neurons' own variables, a line each."""
+        """The names that its texts read beside the neurons' own variables, a line each."""
         lines = [f"{name} = {value:g}" for name, value in self.constants.items()]
         lines += [f"{trace.show()}, of every neuron" for trace in self.traces]
         for e in self.eligibilities:
             products = self.equation(Plasticity("w", e.name)).eligibility(e.name).products
-            kept = "B x O x I" if any(p.post for p in products) else "B x I"
-            lines.append(f"{e.show()}, of every synapse ({kept} numbers a layer where it runs step by step)")
+            size = "B x O x I" if any(p.post for p in products) else "B x I"
+            lines.append(f"{e.show()}, of every synapse ({size} numbers per layer where it runs step by step)")
         past = frozenset().union(*(self.equation(p).past for p in self.plasticity))
         lines += sorted({"before(x) is x without what this step has brought" for c in past if c.function == "before"})
         lines += sorted({"delay(a, n)[t] = a[t-n], 0 before the first step" for c in past if c.function == "delay"})
@@ -240,15 +240,15 @@ class Rule:
             UserError: a learning signal or a text for a control, whose hidden layers do not learn.
         """
         self.check_control(config.signal, config.dw)
-        own = {name: getattr(self.defaults, name) for name in SETTLED}
-        given = config.as_dict()
-        given["readout_optimizer"] = given["readout_optimizer"] or given["optimizer"]
-        settled = {**given, **{name: value for name, value in own.items() if given[name] is None}}
-        if settled["optimizer"] == "none":
-            settled |= {"lr": 1.0, "signal_lr": 1.0}
-        if settled["readout_optimizer"] == "none":
-            settled["readout_lr"] = 1.0
-        return SettledConfig(**settled)
+        own = {name: getattr(self.defaults, name) for name in LEFT_OPEN}
+        open_settings = config.as_dict()
+        open_settings["readout_optimizer"] = open_settings["readout_optimizer"] or open_settings["optimizer"]
+        complete = {**open_settings, **{name: value for name, value in own.items() if open_settings[name] is None}}
+        if complete["optimizer"] == "none":
+            complete |= {"lr": 1.0, "signal_lr": 1.0}
+        if complete["readout_optimizer"] == "none":
+            complete["readout_lr"] = 1.0
+        return SettledConfig(**complete)
 
     def check_control(self, signal: str | None, dw: str | None) -> None:
         """Refuse to make the hidden layers of a control learn.
@@ -273,7 +273,7 @@ class Rule:
 
     @property
     def reads(self) -> frozenset[str]:
-        """Every name its texts read."""
+        """All names that the rule's texts read."""
         return frozenset().union(*(self.equation(p).reads for p in self.plasticity))
 
     @property

@@ -28,7 +28,7 @@ PathName = Literal["torch", "continuous"]
 
 @dataclass(frozen=True)
 class Help:
-    """What the user is told of a setting.
+    """The help text of a setting.
 
     Args:
         text: one or two sentences; the default is added to them.
@@ -73,7 +73,7 @@ class NetSettings:
     readout_neuron: Annotated[
         str | None, Help("Neuron of the read-out, such as leaky_readout:beta=0.9; by default the rule's own.", 5)
     ] = None
-    steps: Annotated[Steps | None, Help("Time steps a sample; by default the rule's own.", 6)] = None
+    steps: Annotated[Steps | None, Help("Time steps per sample; by default the rule's own.", 6)] = None
     connection: Annotated[
         str | None,
         Help("Connection between flat populations with options, such as ring; by default the rule's, else dense.", 7),
@@ -143,7 +143,7 @@ class RuleSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class LearningSettings(RuleSettings):
-    """How one batch is learned: the rule, how its changes are applied, on which device and in which numbers."""
+    """The settings of learning: the rule, how its changes are applied, on which device and in which numbers."""
 
     optimizer: Annotated[str | None, Help("none, sgd, momentum or adam; by default the rule's own.", 11)] = None
     readout_optimizer: Annotated[
@@ -174,7 +174,7 @@ class LearningSettings(RuleSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class DataSettings:
-    """The samples. None stands for what the data set decides."""
+    """The settings of the data: which samples, and how many. None stands for what the data set decides."""
 
     data: Annotated[
         str,
@@ -217,7 +217,9 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class Defaults:
-    """What a rule decides where the user leaves it open; the meaning of each is that of the setting of its name."""
+    """The values that a rule gives to settings which the user leaves open; the meaning of each is that of the setting
+    of its name.
+    """
 
     neuron: str = "if"
     readout_neuron: str = "leaky_readout"

@@ -11,7 +11,7 @@ DECLARED = "constants={'alpha': 0.5}"
 
 
 def hint_for(name: str, legal: Collection[str], synapse: str, declared: Collection[str]) -> str:
-    """What to do about a name that is not in a vocabulary: what must be declared comes before what is alike.
+    """Say what to do about a name that is not in a vocabulary: what must be declared comes before what is alike.
 
     Args:
         name: as the text reads it.

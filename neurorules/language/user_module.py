@@ -37,13 +37,13 @@ def function_of(where: str, module: str, function: str, absent: str, returns: st
         raise UserError(f"{where}: {absent}") from None
     except Exception as error:
         raise UserError(f"{where}: {module} does not import ({in_one_line(error)}). Correct it") from error
-    made = vars(imported).get(function)
-    if not callable(made):
+    value = vars(imported).get(function)
+    if not callable(value):
         raise UserError(
             f"{where}: {imported.__file__} has no function '{function}'. Write one that takes no argument and returns "
             f"{returns}"
         )
-    return made
+    return value
 
 
 def call(where: str, name: str, function: Callable[..., Any], options: Mapping[str, str]) -> Any:
@@ -76,7 +76,7 @@ def in_one_line(error: Exception) -> str:
 
 
 def parsed(text: str) -> tuple[str, str, dict[str, str]] | None:
-    """Take `module:function:key=value` apart.
+    """Take the text `module:function:key=value` apart.
 
     Args:
         text: as the user wrote it.

@@ -13,7 +13,7 @@ ELIGIBILITY, WEIGHT = "dv_dw", "w"
 
 
 class Side(Enum):
-    """Where a factor lives."""
+    """The place of a factor in a synapse: at the presynaptic neuron, the postsynaptic one, or the weight."""
 
     PRE = "pre"
     POST = "post"
@@ -43,7 +43,7 @@ class Vocabulary:
     traces: Mapping[str, Trace] = field(default_factory=dict)
 
     def legal(self) -> set[str]:
-        """Every legal name, suffixes included."""
+        """Every legal name of the vocabulary, suffixes included."""
         both = {f"{name}_{side}" for name in self.neuron for side in ("pre", "post")}
         one_side = {f"{n}_post" for n in self.post_only} | {f"{n}_pre" for n in self.pre_only}
         return both | one_side | {self.synapse, ELIGIBILITY} | set(self.constants) | set(self.eligibilities)

@@ -31,7 +31,7 @@ def find_compiler() -> str | None:
 
 
 def processor() -> str:
-    """What -march=native may depend on, as text: a home folder can be shared by unlike machines."""
+    """Describe as text what -march=native may depend on: a home folder can be shared by unlike machines."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

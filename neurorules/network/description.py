@@ -46,7 +46,7 @@ KIND, NUMBERS = "is", "numbers"
 
 
 def words_of(network: Network) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Describe a network.
+    """Describe a network in words and numbers.
 
     Args:
         network: of parts that `PARTS` names.
@@ -77,7 +77,7 @@ def _words(value: Any, place: str, numbers: dict[str, Tensor]) -> Any:
 
 
 def network_of(words: Mapping[str, Any], numbers: Mapping[str, Tensor]) -> Network:
-    """Read a description.
+    """Build the network that a description stands for.
 
     Args:
         words, numbers: as `words_of` gave them.
@@ -104,15 +104,15 @@ def _part(words: Any, numbers: Mapping[str, Tensor]) -> Any:
     if isinstance(words, Mapping) and NUMBERS in words:
         return numbers[words[NUMBERS]]
     if isinstance(words, Mapping):
-        given = {name: _part(value, numbers) for name, value in words.items() if name != KIND}
-        return PARTS[words[KIND]](**given)
+        arguments = {name: _part(value, numbers) for name, value in words.items() if name != KIND}
+        return PARTS[words[KIND]](**arguments)
     if isinstance(words, list):
         return tuple(_part(one, numbers) for one in words)
     return words
 
 
 def digest_of(words: Mapping[str, Any], numbers: Mapping[str, Tensor], others: object = None) -> str:
-    """Tell descriptions apart.
+    """Hash a description, so that two can be told apart.
 
     Args:
         words, numbers: as `words_of` gave them.
@@ -121,24 +121,24 @@ def digest_of(words: Mapping[str, Any], numbers: Mapping[str, Tensor], others: o
     Returns:
         Ten hex digits, the same for the same description.
     """
-    told = hashlib.sha256(json.dumps([words, others], sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps([words, others], sort_keys=True).encode())
     for name in sorted(numbers):
-        told.update(f"{name}{tuple(numbers[name].shape)}".encode())
-        told.update(numbers[name].detach().cpu().double().contiguous().numpy().tobytes())
-    return told.hexdigest()[:10]
+        digest.update(f"{name}{tuple(numbers[name].shape)}".encode())
+        digest.update(numbers[name].detach().cpu().double().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:10]
 
 
 def line_of(network: Network) -> str:
     """Say the layers of a network in one line, such as "input 1x8x8, hidden1 48 lif, readout 10 leaky_readout"."""
-    told = [f"input {_size(network.input_shape)}"]
+    pieces = [f"input {_size(network.input_shape)}"]
     for index, layer in enumerate(network.layers):
         reads = [e.source for e in layer.inputs if not e.connection.recurrent and e.source != index - 1]
         marks = ["recurrent"] if any(e.connection.recurrent for e in layer.inputs) else []
         marks += [f"reads {'input' if one < 0 else network.layers[one].name}" for one in reads]
         marks += [] if layer.normalisation is None else ["batch normalisation"]
         neuron = text_of_neuron(layer.neuron).partition(":")[0]
-        told.append(f"{layer.name} {_size(layer.shape)} {neuron}" + (f" ({', '.join(marks)})" if marks else ""))
-    return ", ".join(told)
+        pieces.append(f"{layer.name} {_size(layer.shape)} {neuron}" + (f" ({', '.join(marks)})" if marks else ""))
+    return ", ".join(pieces)
 
 
 def _size(shape: tuple[int, ...]) -> str:

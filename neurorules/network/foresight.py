@@ -1,4 +1,4 @@
-"""Whether a network and its trials fit in memory, asked before anything is allocated.
+"""The check that a network and its trials fit in memory, made before anything is allocated.
 
 What is counted is the least that must be there at once, so that nothing is refused that could run.
 """

@@ -1,4 +1,4 @@
-"""What a model begins with: drawn parameters and the signal's first state, on a device and in a precision."""
+"""The beginning of a model: drawn parameters and the signal's first state, on a device and in a precision."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _first_state(model: Model, generator: torch.Generator) -> tuple[Parameters, 
 
 
 def place(learned: Learned, device: torch.device, dtype: torch.dtype) -> Learned:
-    """What is learned, on a device and in a precision.
+    """Put everything that is learned on a device, in a precision.
 
     Args:
         learned: parameters and state; not modified.

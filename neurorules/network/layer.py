@@ -228,7 +228,7 @@ def kept_of(layers: tuple[Layer, ...], index: int, masks: Masks) -> Tensor | Non
 
 
 def _kept_by(layer: Layer, entry: Input, shape: Shape, masks: Masks) -> Tensor | None:
-    """What the masks of one reader make of the source's output, neuron by neuron; None for no mask."""
+    """The share of the source's output that the masks of one reader let through, neuron by neuron; None for no mask."""
     total: Tensor | None = None
     for position, transform in enumerate(entry.transforms):
         if not transform.by_neuron:

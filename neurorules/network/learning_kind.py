@@ -1,4 +1,4 @@
-"""What a connection has to remember until its rule can change it, read off the rule's texts."""
+"""The state that a connection has to keep until its rule can change it, read off the rule's texts."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def kind_of(model: Model, layer: Layer) -> Kind:
 
 
 def _of_product(group: Group, model: Model, layer: Layer, reads_m: bool) -> Kind:
-    """What one product remembers; with a reset, the eligibility of a membrane is each synapse's own."""
-    if group.lingering is not None or (group.eligible and layer.neuron.spiking):
+    """The state that one product has to keep; with a reset, the eligibility of a membrane is each synapse's own."""
+    if group.eligibility is not None or (group.eligible and layer.neuron.spiking):
         return "eligibility"
     late = reads_m and _known(model, layer) != "step"
     post = set(_names(group.post)) - CONSTANT - ({"m_post"} if late else set())
@@ -55,7 +55,7 @@ def _of_product(group: Group, model: Model, layer: Layer, reads_m: bool) -> Kind
 
 
 def _known(model: Model, layer: Layer) -> str:
-    """When the third factor of a step is there; that of the read-out is the output error."""
+    """Say when the third factor of a step is there; that of the read-out is the output error."""
     if layer.role == "readout" or model.signal is None:
         return "step" if model.errs_each_step else "trial"
     return model.third_factor_known

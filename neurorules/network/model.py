@@ -34,7 +34,7 @@ from neurorules.network.texts import Text, compile_rule
 
 @dataclass
 class Learned:
-    """Everything that learning changes. Plain dictionaries of tensors and running averages, so that it can be saved.
+    """All tensors that learning changes. Plain dictionaries of tensors and running averages, so that it can be saved.
 
     Args:
         parameters: the network's and the signal's, by full name.
@@ -93,12 +93,12 @@ class Model:
 
     @property
     def third_factor_known(self) -> str:
-        """When the third factor of a step is there: "step", "phase" or "trial" (`Signal.known`)."""
-        known = self.teaching_signal.known
-        return known if known != "error" else "step" if self.errs_each_step else "trial"
+        """The time at which the third factor of a step is there: "step", "phase" or "trial" (`Signal.known`)."""
+        time = self.teaching_signal.known
+        return time if time != "error" else "step" if self.errs_each_step else "trial"
 
     def scored_steps(self, steps: int) -> int:
-        """How many of a trial's T steps are scored, its last ones; a trial shorter than `last_steps` is refused."""
+        """The number of a trial's T steps that are scored, its last; a trial shorter than `last_steps` is refused."""
         if self.last_steps is not None and self.last_steps > steps:
             raise UserError(
                 f"last_steps={self.last_steps} are to be scored, and a trial has {steps}. Give at most {steps}"
@@ -106,7 +106,8 @@ class Model:
         return self.last_steps or steps
 
     def hidden_targets(self, values: Tensor, samples_at: int = 0) -> Tensor:
-        """What hidden layers are taught by: targets or errors of their own samples, or of the sample before each.
+        """The targets that hidden layers are taught by: targets or errors of their own samples, or of the sample before
+        each.
 
         Args:
             values: targets (B, ...), or errors, (B, O) or (T, B, O).
@@ -140,12 +141,12 @@ class Model:
         return total if self.scores == "count" else per_step(total, steps)
 
     def bound(self, parameters: Parameters) -> Model:
-        """The same model, whose neurons run with their own parameters."""
+        """Give this model with neurons that run with their own parameters."""
         network = self.network.bound(parameters)
         return self if network is self.network else replace(self, network=network, unbound=self.shape)
 
     def on_chip(self, chip: Chip | None) -> Model:
-        """The same model on a chip, with the chip's own neurons; itself for no chip."""
+        """Give this model on a chip, with the chip's own neurons; the model itself for no chip."""
         if chip is None:
             return self
         layers = tuple(replace(a, neuron=chip.neuron(a.name, a.neuron)) for a in self.network.layers)

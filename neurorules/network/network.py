@@ -49,7 +49,7 @@ class Network:
 
     @property
     def hidden(self) -> tuple[Layer, ...]:
-        """All layers but the read-out."""
+        """The layers below the read-out, which learn from the signal."""
         return self.layers[:-1]
 
     @property
@@ -95,13 +95,13 @@ class Network:
         return parameters
 
     def bound(self, parameters: Parameters) -> Network:
-        """The same network, whose neurons run with their own parameters."""
+        """Give this network with neurons that run with their own parameters."""
         if not any(layer.neuron.learns for layer in self.layers):
             return self
         return replace(self, layers=tuple(_bound(layer, parameters) for layer in self.layers))
 
     def on(self, device: torch.device, dtype: torch.dtype) -> Network:
-        """The same network, with the numbers that its neurons hold on a device.
+        """Give this network with the numbers of its neurons on a device.
 
         Args:
             device: where they shall stand.
@@ -184,7 +184,7 @@ def build_network(
 
 def settled_network(
     net: str, input_shape: Shape | None, classes: int | None, own: Defaults, readout: str,
-    asked: dict[str, str | None], task: Task = "classes",
+    settings: dict[str, str | None], task: Task = "classes",
 ) -> Network:  # fmt: skip
     """Build a network with a rule's own parts where none is asked for.
 
@@ -194,7 +194,7 @@ def settled_network(
         classes: number of classes C, >= 2; of labels or outputs, >= 1, for other targets.
         own: the rule's neurons, normalisation and connection.
         readout: "last" or "all", what the read-out sees.
-        asked: by keyword of `build_network`, what is asked for; None for the rule's own.
+        settings: by keyword of `build_network`, what is asked for; None for the rule's own.
         task: what the targets of samples are.
 
     Returns:
@@ -206,7 +206,7 @@ def settled_network(
     if input_shape is None or classes is None:
         name = "classes" if FEWEST_OUTPUTS[task] > 1 else "outputs"
         raise UserError(f"a net given as text needs input_shape and {name}, for example (1, 28, 28) and 10")
-    parts = {name: text or getattr(own, name) for name, text in asked.items()}
+    parts = {name: text or getattr(own, name) for name, text in settings.items()}
     return build_network(net, input_shape, classes, readout=readout, task=task, **parts)  # type: ignore[arg-type]
 
 

@@ -27,7 +27,7 @@ class Group:
         weight: factor of the weight; None for 1.
         eligible: whether the presynaptic factor is `dv_dw`.
         form: the post factor as fused scans know it; None where they do not.
-        lingering: the declared eligibility that is the presynaptic factor; None for none.
+        eligibility: the declared eligibility that is the presynaptic factor; None for none.
         late: whether that is the eligibility of the step before.
         statistics: of the way back through the normalisation (`Plasticity.statistics`).
     """
@@ -37,13 +37,13 @@ class Group:
     weight: Expression | None
     eligible: bool
     form: PostForm | None = None
-    lingering: Lingering | None = None
+    eligibility: DeclaredEligibility | None = None
     late: bool = False
     statistics: Statistics = "moving"
 
 
 @dataclass(frozen=True)
-class Lingering:
+class DeclaredEligibility:
     """A declared eligibility: e[t] = decay[t] e[t-1] + the sum of its groups' products at t.
 
     Args:
@@ -59,7 +59,7 @@ class Lingering:
     @property
     def plain(self) -> bool:
         """Whether it decays by a number and no earlier eligibility stands in its text."""
-        return isinstance(self.decay, float) and all(group.lingering is None for group in self.groups)
+        return isinstance(self.decay, float) and all(group.eligibility is None for group in self.groups)
 
 
 def group_products(equation: Equation, statistics: Statistics = "moving") -> tuple[Group, ...]:
@@ -91,7 +91,7 @@ def group_products(equation: Equation, statistics: Statistics = "moving") -> tup
             weight,
             eligible == Name(ELIGIBILITY),
             recognise(post, constants),
-            _lingering(equation, eligible),
+            _declared_eligibility(equation, eligible),
             isinstance(eligible, Call),
             statistics,
         )
@@ -99,16 +99,16 @@ def group_products(equation: Equation, statistics: Statistics = "moving") -> tup
     )
 
 
-def _lingering(equation: Equation, eligible: Expression | None) -> Lingering | None:
+def _declared_eligibility(equation: Equation, eligible: Expression | None) -> DeclaredEligibility | None:
     if eligible is None or eligible == Name(ELIGIBILITY):
         return None
     name = next(names_in(eligible))
     decay, text = equation.vocabulary.eligibilities[name].decay, equation.decay(name)
     varies = text.expression if text is not None else None
-    return Lingering(name, varies or float(decay), group_products(equation.eligibility(name)))
+    return DeclaredEligibility(name, varies or float(decay), group_products(equation.eligibility(name)))
 
 
-def lingerings_of(group: Group) -> Iterator[Lingering]:
+def eligibilities_of(group: Group) -> Iterator[DeclaredEligibility]:
     """Every declared eligibility that a group reads, by way of other eligibilities as well.
 
     Args:
@@ -117,10 +117,10 @@ def lingerings_of(group: Group) -> Iterator[Lingering]:
     Yields:
         The eligibilities, repeats included.
     """
-    if group.lingering is not None:
-        yield group.lingering
-        for earlier in group.lingering.groups:
-            yield from lingerings_of(earlier)
+    if group.eligibility is not None:
+        yield group.eligibility
+        for earlier in group.eligibility.groups:
+            yield from eligibilities_of(earlier)
 
 
 def _multiply(factors: tuple[Expression, ...]) -> Expression | None:

@@ -1,4 +1,4 @@
-"""Whether a rule, a learning signal and a network fit together, checked while a model is built."""
+"""The check that a rule, a learning signal and a network fit together, made while a model is built."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def check_task(rule: Rule, signal: Signal | None, task: Task, last_steps: int | 
         UserError: rule or signal lack what these targets need; rules that have it are named.
     """
     if signal is not None and task not in signal.tasks:
-        what = " or ".join(WORDS[known] for known in WORDS if known in signal.tasks)
+        what = " or ".join(WORDS[task_word] for task_word in WORDS if task_word in signal.tasks)
         raise UserError(
             f"rule '{rule.name}' cannot learn {WORDS[task]}: its learning signal is taught by {what}. "
             f"Use a rule that can: {ABLE[task]}"
@@ -84,7 +84,7 @@ def check_task(rule: Rule, signal: Signal | None, task: Task, last_steps: int | 
 
 
 def _lacks_steps(rule: Rule, signal: Signal | None) -> str | None:
-    """What is missing for an output error at each step, as a sentence; None where nothing is."""
+    """Say in a sentence what is missing for an output error at each step; None where nothing is."""
     if signal is not None and not signal.steps_apart:
         return "its learning signal takes one error for a trial, and none for each step"
     if {rule.error_phase, rule.score_phase} != {"input"} or any(phase.applies for phase in rule.phases):

@@ -35,7 +35,7 @@ def compile_rule(rule: Rule) -> tuple[Text, ...]:
         Text(p, group_products(equation, p.statistics), "m_post" in equation.reads) for p, equation in equations
     )
     for text in texts:
-        beside = any(g.pre is not None or g.weight is not None or g.eligible or g.lingering for g in text.groups)
+        beside = any(g.pre is not None or g.weight is not None or g.eligible or g.eligibility for g in text.groups)
         if text.plasticity.parameter == SENT and beside:
             raise UserError(
                 f"rule '{rule.name}': the text '{text.plasticity.text}' of `{SENT}` reads what stands at a synapse or "

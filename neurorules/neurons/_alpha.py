@@ -76,7 +76,7 @@ class AlphaIntegrator(Neuron[AlphaState]):
 
     @property
     def scale(self) -> float | Tensor:
-        """The threshold."""
+        """The unit in which changes of the membrane are measured: the threshold."""
         return self.v_threshold
 
     def psi(self, v: Tensor) -> Tensor:

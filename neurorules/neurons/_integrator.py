@@ -1,4 +1,4 @@
-"""What leaky integrators with a threshold share: their numbers and their reset."""
+"""The numbers and the reset that leaky integrators with a threshold share."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Integrator(ThresholdNeuron[State]):
         return [*lines, f"{name} = {name} - late*v_threshold"] if self.reset == "subtract" else lines
 
     def brian2_held(self) -> str:
-        """`held` as an expression."""
+        """Write the membrane that a reset leaves, `held`, as a Brian2 expression."""
         return {"subtract": "(u - late*v_threshold)", "zero": "(u - late*u)", "none": "u"}[self.reset]
 
     def brian2_after_reset(self, name: str) -> str:
@@ -90,7 +90,7 @@ class Integrator(ThresholdNeuron[State]):
         return f"u = {name} - (S - late)*{'v_threshold' if self.reset == 'subtract' else name}"
 
     def brian2_passed(self) -> str:
-        """What a reset lets through of a change, as a factor behind others."""
+        """The share of a change that a reset lets through, as a factor behind others."""
         return "*(1 - S)" if self.reset == "zero" else ""
 
 

@@ -23,7 +23,9 @@ BETA, THRESHOLD = "beta", "v_threshold"
 
 
 class LearnedNumbers(Integrator[Any]):
-    """What both kinds share; resets are delayed by one step, and held fixed where changes are carried on."""
+    """The fields and steps that neurons with learned numbers share; resets are delayed by one step, and held fixed
+    where changes are carried on.
+    """
 
     learned: tuple[str, ...]
     shape: tuple[int, ...]
@@ -39,14 +41,16 @@ class LearnedNumbers(Integrator[Any]):
         return {name: torch.as_tensor(getattr(self, name)).detach().clone() for name in self.learned}
 
     def with_parameters(self, own: Mapping[str, Tensor]) -> Integrator[Any]:
-        """The same neurons with these numbers; a decay outside [0, 1] counts as the end that is next to it."""
+        """Give these neurons with other numbers; a decay outside [0, 1] counts as the end that is next to it."""
         numbers: dict[str, Any] = {name: own[name].expand(self.shape).contiguous() for name in self.learned}
         if BETA in numbers:
             numbers[BETA] = numbers[BETA].clamp(0, 1)
         return replace(self, **numbers)
 
     def own_factors(self, own: Mapping[str, Tensor], v: Tensor, spikes: Tensor) -> dict[str, OwnFactor]:
-        """How v and its distance to the threshold change with each number, the state of the step before held fixed."""
+        """The derivatives of v and of its distance to the threshold by each number, the state of the step before held
+        fixed.
+        """
         nothing = torch.zeros_like(v[:1])
         u, late = torch.cat([nothing, v[:-1]]), torch.cat([nothing, spikes[:-1]])
         factors = {}

@@ -78,7 +78,7 @@ class Refractory(Neuron[RefractoryState]):
 
     @property
     def steadier(self) -> str:  # type: ignore[override]
-        """What is proposed for the neuron inside."""
+        """The advice of the neuron inside on how to make it steadier."""
         return self.neuron.steadier
 
     @property
@@ -106,7 +106,7 @@ class Refractory(Neuron[RefractoryState]):
         return self._around(self.neuron.to(device, dtype))
 
     def _around(self, neuron: Neuron[Any]) -> Refractory:
-        """The same period around another neuron of the same kind."""
+        """Give this refractory period around another neuron of the same kind."""
         assert isinstance(neuron, ThresholdNeuron)
         return replace(self, neuron=neuron)
 

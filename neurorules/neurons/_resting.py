@@ -35,12 +35,12 @@ class RestingIntegrator(SynapticIntegrator):
 
     @property
     def scale(self) -> float | Tensor:
-        """How far the threshold is from the membrane at its start."""
+        """The distance from the membrane at its start to the threshold."""
         return self.v_threshold - self.v_start
 
     @property
     def pull(self) -> float | Tensor:
-        """What the leak adds in a step."""
+        """The number that the leak adds to the membrane in a step."""
         return (1 - self.beta) * (self.v_leak - self.v_start)
 
     def late(self, state: SynapticState) -> Tensor:

@@ -15,7 +15,7 @@ from neurorules.native.rings import Mode, RingSystem, fixed_points, reverse_node
 
 
 class RingState(NamedTuple):
-    """What a run leaves for the reverse circuit.
+    """The results of a run that the reverse circuit starts from.
 
     Args:
         drive: (B, *shape).
@@ -48,7 +48,7 @@ class FiveElement(Neuron[NoState]):
 
     @property
     def work(self) -> int:  # type: ignore[override]
-        """Heun steps."""
+        """The work of one time step, in Heun steps of the ring's integration."""
         return self.system.steps
 
     def initial(self, current: Tensor) -> NoState:

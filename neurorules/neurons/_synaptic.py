@@ -77,7 +77,7 @@ class SynapticIntegrator(Integrator[SynapticState]):
 
     @property
     def current_decay(self) -> float | Tensor:
-        """alpha."""
+        """The factor alpha by which the synaptic current decays in a step."""
         return self.alpha
 
     def decays(self) -> tuple[float, ...] | None:

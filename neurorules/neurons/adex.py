@@ -48,7 +48,7 @@ class AdexState(NamedTuple):
 
 
 def per_step(current_pA: float) -> float:
-    """What a current in pA does to the membrane in a step of 1 ms, in thresholds."""
+    """The change of the membrane by a current in pA in a step of 1 ms, in thresholds."""
     return current_pA / CAPACITANCE_PF / SPAN_MV
 
 

@@ -1,4 +1,4 @@
-"""What the file of a paper says: its tables, row by row, with the paper's numbers and the settings that are trained."""
+"""The file of a paper: its tables, row by row, with the paper's numbers and the settings that are trained."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Paper:
-    """A paper's tables.
+    """The tables of a paper, with their source.
 
     Args:
         title: the line above the tables.

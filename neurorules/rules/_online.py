@@ -1,4 +1,4 @@
-"""What rules that learn at every step share: the traces that carry a synapse's past, beside those of the neurons."""
+"""The traces that rules which learn at every step share: they carry a synapse's past, beside those of the neurons."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def adaptive(alpha: float, rho: float, adaptation: float) -> tuple[str, tuple[El
 
 
 class TwoTraces(NamedTuple):
-    """What a rule with a causal and a non-causal trace of each synapse declares.
+    """The declarations of a rule with a causal and a non-causal trace of each synapse.
 
     Args:
         text: of the weights.
@@ -87,12 +87,12 @@ def through_reset(
     Returns:
         Traces that it reads, the eligibility, and constants.
     """
-    kept = {
+    keep = {
         ("subtract", "differentiated"): "1 - delay(slope_post, 1)",
         ("zero", "differentiated"): "1 - delay(S_post, 1) - delay(v_post, 1) * delay(slope_post, 1)",
         ("zero", "fixed"): "1 - delay(S_post, 1)",
     }.get((resets, derivative))
-    if kept is None:
+    if keep is None:
         return (), Eligibility("eps", beta, CENTRED), {}
     slope = (Trace("slope", 0.0, "psi(v)"),) if derivative == "differentiated" else ()
-    return slope, Eligibility("eps", f"beta * ({kept})", CENTRED), {"beta": beta}
+    return slope, Eligibility("eps", f"beta * ({keep})", CENTRED), {"beta": beta}

@@ -13,12 +13,12 @@ from neurorules.language.rules import DELTA_RULE, Defaults, Plasticity, Rule, So
 def bcm(*, target: Positive = 0.2, decay: BelowOne = 0.8, slow: Annotated[float, Range("(0, 1)")] = 0.999) -> Rule:
     """dw = x y (y - theta), where theta follows the mean of y^2 / target over many trials.
 
-    x and y are the rates of the neurons at both ends of the synapse, in spikes a step. A step reads theta as it was
+    x and y are the rates of the neurons at both ends of the synapse, in spikes per step. A step reads theta as it was
     before it. A neuron among n patterns that are orthogonal and equally frequent ends by firing at n times the target
     to one of them, and not at all to the others.
 
     Args:
-        target: rate at which theta is the rate itself, in spikes a step, above 0.
+        target: rate at which theta is the rate itself, in spikes per step, above 0.
         decay: factor by which the traces that measure rates decay in one step, in [0, 1).
         slow: factor by which theta decays in one step, in (0, 1): slower than patterns change, and faster than weights.
 

@@ -34,7 +34,7 @@ TEXT = (
     "a_ltp * delay(x_pre, 1) * relu(u_post - above_plus) * relu(delay(u_plus_post, {late}) - above_minus)"
     " - a_ltd * S_pre * relu(delay(u_minus_post, {late}) - above_minus)"
 )
-"""Of the weights, but for the factor of homeostasis on depression."""
+"""The text of the weights, but for the factor of homeostasis on depression."""
 
 
 @ranged("rule 'clopath'")

@@ -82,7 +82,7 @@ def eprop(
 
 
 def _pull(c_reg: float, e: str) -> tuple[str, tuple[Trace, ...]]:
-    """What the text of weights adds to pull firing rates towards their target by the eligibility psi e, and traces."""
+    """Write the term that pulls firing rates towards their target by the eligibility psi e, and its traces."""
     if not c_reg:
         return "", ()
     text = f" - c_reg * through_norm(spikes_post / steps_post - f_target) * psi(v_post) * {e}"

@@ -68,7 +68,8 @@ def sigprop(
     predict: Literal["readout", "prototypes", "subset", "neutral"] = "readout",
     bias: Literal["dense", "all", "none"] = "dense",
 ) -> Rule:
-    """Signal propagation. Options that are not described here are those of the signal (`signals.prototypes`).
+    """Signal propagation of labels through the forward weights. Options that are not described here are those of the
+    signal (`signals.prototypes`).
 
     Args:
         form: the quantity on which the loss is: surrogate for f(v), before the spike; voltage for max(v, 0), without a

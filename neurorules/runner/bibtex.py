@@ -12,7 +12,7 @@ INITIAL = re.compile(r"\b\w\.")
 
 
 def bibtex_of(rule: str, source: Mapping[str, Any]) -> str:
-    """A source as BibTeX.
+    """Write a source as a BibTeX entry.
 
     Args:
         rule: its name, which ends the key.

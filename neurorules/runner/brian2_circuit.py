@@ -29,6 +29,6 @@ def circuit_objects(config: TrainConfig, data_dir: DataPlace) -> Brian2Circuit:
 
 @own_session()
 def _with_data(config: TrainConfig, data_dir: DataPlace) -> tuple[SettledConfig, TrainingData]:
-    settled = settle(config)
-    data = load_data(settled, data_dir)
-    return settled_by_data(settled, data.source), data
+    complete = settle(config)
+    data = load_data(complete, data_dir)
+    return settled_by_data(complete, data.source), data

@@ -102,7 +102,7 @@ def paths_of(rule: Rule) -> list[str]:
 
 
 def machines_of(rule: Rule) -> list[str]:
-    """Where a rule can learn, each with the command that does it."""
+    """List the machines on which a rule can learn, each with the command that does it."""
     from neurorules.brian2_steps.lowering import can_lower
 
     commands = {

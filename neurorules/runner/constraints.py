@@ -1,4 +1,4 @@
-"""What each constraint of a device costs a network: accuracy when one of them is lifted, and all others stay."""
+"""The cost of each constraint of a device: accuracy when one of them is lifted, and all others stay."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def costs_of(
     deployed: Learner, exact: dict[str, Tensor], hardware: str | None, with_all: float,
     accuracy_of: Callable[[Learner], float], programmed: Callable[[str], Learner],
 ) -> list[Constraint]:  # fmt: skip
-    """What each constraint costs, the dearest first.
+    """Measure what each constraint costs, and sort the dearest first.
 
     Args:
         deployed: on the device; it stays as it is.
@@ -182,9 +182,9 @@ def lifted(hardware: str) -> list[tuple[str, str, str]]:
     for place, piece in enumerate(pieces):
         device = DEVICES.make(piece)
         for words, option in (device.constraints if isinstance(device, Constrained) else {}).items():
-            name, given = parse_named(piece)
+            name, options = parse_named(piece)
             _, without = parse_named(f"{name}:{option}")
-            text = write_named(name, {**given, **without})
+            text = write_named(name, {**options, **without})
             if DEVICES.make(text) != device:
                 rows.append((words, option, "+".join([*pieces[:place], text, *pieces[place + 1 :]])))
     return rows

@@ -167,7 +167,7 @@ def without_headroom(text: str) -> str:
 
 
 def quantisation_of(deployed: Learner, exact: dict[str, Tensor]) -> dict[str, dict[str, Any]]:
-    """What each connection lost when it was programmed.
+    """Measure what each connection lost when it was programmed.
 
     Args:
         deployed: on the device.

@@ -56,7 +56,8 @@ def check_net(config: SettledConfig, source: DataSet) -> None:
 
 
 def with_data(config: TrainConfig, data_dir: DataPlace) -> tuple[TrainConfig, DataPlace]:
-    """What the data decide before a rule fills in what is open, and where they are read from then on.
+    """Fill in the settings that the data decide before a rule fills in what is open, and say where they are read from
+    then on.
 
     Args:
         config: the settings; theirs are the number of time steps, where samples bring their own.

@@ -1,4 +1,4 @@
-"""Which rules fit a device's own learning engine: of each rule the terms that do not, and the nearest that does."""
+"""The rules that fit a device's own learning engine: of each rule the terms that do not, and the nearest that does."""
 
 from __future__ import annotations
 

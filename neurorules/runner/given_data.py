@@ -1,4 +1,4 @@
-"""What a Python program gives as `data=`: a name, a path, or the data themselves."""
+"""The values that a Python program may give as `data=`: a name, a path, or the data themselves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a program or the command line gives as `net=`: a text, a module of torch and snnTorch layers, or a NIR graph."""
+"""The values that `net=` or `--net` may have: a text, a module of torch and snnTorch layers, or a NIR graph."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ModuleNet:
 
     @classmethod
     def of_text(cls, text: str) -> ModuleNet:
-        """Read `module:function:key=value`.
+        """Read a net's text of the form `module:function:key=value`.
 
         Raises:
             UserError: it is written otherwise.
@@ -60,7 +60,7 @@ class ModuleNet:
         return cls(text.strip(), *parts)
 
     def make(self, seed: int) -> Any:
-        """Call the function.
+        """Call the user's function and give what it returns.
 
         Args:
             seed: of the draws that it makes from torch, so that the same run begins with the same weights.

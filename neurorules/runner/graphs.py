@@ -110,11 +110,11 @@ def simulate_graph(
         return series
 
     shown: Shown = compared(learner, count, samples, drive, quiet)
-    told = {"file": text, "steps": count, "net": line_of(net.network), **shown.told}
-    told["spikes_per_sample"] = {name: total / samples for name, total in shown.spikes.items()}
+    facts = {"file": text, "steps": count, "net": line_of(net.network), **shown.facts}
+    facts["spikes_per_sample"] = {name: total / samples for name, total in shown.spikes.items()}
     if labels and labels[0].ndim == 1 and not labels[0].is_floating_point():
-        told["test_accuracy"] = float((shown.scores.argmax(1) == torch.cat(labels)).double().mean())
-    return told
+        facts["test_accuracy"] = float((shown.scores.argmax(1) == torch.cat(labels)).double().mean())
+    return facts
 
 
 STEPS = 25

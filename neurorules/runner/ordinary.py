@@ -59,7 +59,7 @@ def simulate_as_ordinary(run: Path, samples: int, data_dir: DataPlace = None) ->
 
 
 def _in_parts(trained: TrainedCase) -> dict[str, np.ndarray]:
-    """What an ordinary network has done with all samples, by layer, (T, B, N)."""
+    """The activity of an ordinary network in all samples, by layer, (T, B, N)."""
     case, steps = trained.case, trained.config.steps
     parts: list[dict[str, Recorded]] = [
         simulate_ordinary(case.rows(start, start + AT_ONCE), steps) for start in range(0, case.samples, AT_ONCE)

@@ -12,7 +12,7 @@ from neurorules.runs.folder import RunFolder
 
 
 def place_of(run: Path, data: str | None, data_dir: Path | None) -> DataPlace:
-    """Where a command reads a run's data from.
+    """The place that a command reads a run's data from.
 
     Args:
         run: folder of a finished run.

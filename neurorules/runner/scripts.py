@@ -47,10 +47,10 @@ def script_of_rule(rule: str, path: Path, neuron: str | None = None, force: bool
         UserError: the rule has no circuit, its form or its neuron has none, or the script cannot be written there.
     """
     check_script(path, force)
-    made = RULES.make(rule)
-    if "continuous" not in paths_of(made):
+    parsed = RULES.make(rule)
+    if "continuous" not in paths_of(parsed):
         raise UserError(
-            f"rule '{made.name}' has no circuit in continuous time that a script could hold. Train it, and write its "
+            f"rule '{parsed.name}' has no circuit in continuous time that a script could hold. Train it, and write its "
             f"updates step by step: neurorules simulate RUN --learn 1 --script {path}"
         )
     config = TrainConfig(rule=rule, neuron=neuron, path="continuous", **EXAMPLE)  # type: ignore[arg-type]
@@ -141,7 +141,7 @@ def copied(cases: Mapping[str, Case], step_ms: float = STEP_MS) -> dict[str, Cas
 
 
 def changes_of(learner: Learner) -> dict[str, Change]:
-    """How a learner's optimiser changes each parameter that is not frozen."""
+    """Say how a learner's optimiser changes each parameter that is not frozen."""
     store = learner.store
     return {
         name: Change(
@@ -158,9 +158,9 @@ def _continuous(config: TrainConfig, data_dir: DataPlace, rule: str) -> Script:
     from neurorules.brian2_continuous.trainer import settle
     from neurorules.torch_path.training.batches import settled_by_data
 
-    settled = settle(config)
-    data = load_data(settled, data_dir)
-    return script_of(settled_by_data(settled, data.source), data, about_rule(rule))
+    complete = settle(config)
+    data = load_data(complete, data_dir)
+    return script_of(settled_by_data(complete, data.source), data, about_rule(rule))
 
 
 def _saved(script: Script, path: Path, force: bool, rule: str) -> dict[str, Any]:

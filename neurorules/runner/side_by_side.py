@@ -1,4 +1,4 @@
-"""The same updates of the same weights in torch and in stepped Brian2, compared after each of them.
+"""Equal updates of equal weights in torch and in stepped Brian2, compared after each of them.
 
 Torch runs a whole trial, and what drives its phases and what its signal says are written down. Brian2 runs the same
 phases with weights of its own and evaluates the rule's texts in its own statements; third factors, running averages and
@@ -39,7 +39,7 @@ differ by 1e-13; Adam, which divides a change by its size or by 1e-8, makes some
 
 
 class Update(NamedTuple):
-    """What one update did on the two sides.
+    """The comparison of one update on the two sides.
 
     number: of the update, from 1.
     spikes_compared: spikes that either side has, over all layers and phases.
@@ -90,7 +90,7 @@ class Listener(Probe):
 
 
 def check_can_learn(learner: Learner, samples: int) -> None:
-    """Whether Brian2 can repeat a learner's updates step by step.
+    """Refuse a learner whose updates Brian2 cannot repeat step by step.
 
     Args:
         learner: with its net and rule.

@@ -57,7 +57,7 @@ def simulate_run(
     def drive(start: int, stop: int) -> Series:
         return test.batch(np.arange(start, stop), generator)[0]
 
-    return compared(restored.learner, restored.config.steps, samples, drive, quiet, step_ms).told
+    return compared(restored.learner, restored.config.steps, samples, drive, quiet, step_ms).facts
 
 
 def check_samples(samples: int, present: int) -> None:
@@ -75,15 +75,15 @@ def check_samples(samples: int, present: int) -> None:
 
 
 class Shown(NamedTuple):
-    """What came of a comparison.
+    """The result of a comparison, for a reader.
 
     Args:
-        told: samples, spikes_compared, spikes_equal, first_difference and model, as `simulate_run` returns them.
+        facts: samples, spikes_compared, spikes_equal, first_difference and model, as `simulate_run` returns them.
         spikes: the number of spikes of each layer that spikes, over all samples.
         scores: class scores (B, C), as torch has them.
     """
 
-    told: dict[str, Any]
+    facts: dict[str, Any]
     spikes: dict[str, float]
     scores: Tensor
 
@@ -138,11 +138,11 @@ def compared(
     parity = compare_spikes(*sides)
     first = None if parity.first_difference is None else asdict(parity.first_difference)
     model = show_model(network, parameters, normalisation=norms, step_ms=step_ms)
-    told = {
+    facts = {
         "samples": parity.samples,
         "spikes_compared": parity.spikes_compared,
         "spikes_equal": parity.spikes_equal,
         "first_difference": first,
         "model": model,
     }
-    return Shown(told, {name: float(one.sum()) for name, one in sides[0].items()}, torch.cat(scores))
+    return Shown(facts, {name: float(one.sum()) for name, one in sides[0].items()}, torch.cat(scores))

@@ -1,4 +1,4 @@
-"""How the C library treats freed memory, which can cost more time than the scans do."""
+"""The C library's treatment of freed memory, which can cost more time than the scans do."""
 
 from __future__ import annotations
 

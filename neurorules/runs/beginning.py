@@ -1,4 +1,4 @@
-"""How a run begins: it owns its folder, leaves nothing behind where it fails at once, and loses nothing older.
+"""The beginning of a run: it owns its folder, leaves nothing behind where it fails at once, and loses nothing older.
 
 A run has begun once it has stored something: a checkpoint, a row of metrics, a result.
 """

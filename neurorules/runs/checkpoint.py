@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 class Checkpoint(NamedTuple):
-    """What a run needs to go on.
+    """The content of a checkpoint, by which a run goes on.
 
     Args:
         tensors: weights, state of the optimiser and states of random generators, by name.
@@ -45,7 +45,7 @@ class Checkpoint(NamedTuple):
 def save(
     folder: Path, tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any], config: Mapping[str, Any] | None = None
 ) -> None:
-    """Write a checkpoint. The last one becomes the previous one.
+    """Write a checkpoint into a run's folder. The last one becomes the previous one.
 
     Args:
         folder: an existing run folder.

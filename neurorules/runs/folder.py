@@ -64,7 +64,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path, config: Mapping[str, Any], force: bool = False) -> RunFolder:
-        """Begin a new run.
+        """Create the folder of a new run.
 
         Args:
             path: the folder, which is created where it is missing.
@@ -124,10 +124,10 @@ class RunFolder:
         if differing:
             # A checkpoint belongs to one configuration: it goes along to the new one.
             newest = checkpoint.load(path, folder.config())
-            settled = {**stored, **wanted}
-            write_text(path / CONFIG, to_json(settled, indent=2) + "\n")
+            complete = {**stored, **wanted}
+            write_text(path / CONFIG, to_json(complete, indent=2) + "\n")
             if newest is not None:
-                checkpoint.save(path, *newest, settled)
+                checkpoint.save(path, *newest, complete)
         return folder
 
     @classmethod

@@ -22,7 +22,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 def stopped(epoch: int, folder: Path | None, saved: str) -> Interrupted:
-    """What to raise where a training run has heeded a stop.
+    """Make the error to raise where a training run has heeded a stop.
 
     Args:
         epoch: the epoch that it was in, from 1.
@@ -39,7 +39,7 @@ def stopped(epoch: int, folder: Path | None, saved: str) -> Interrupted:
 
 
 class StopFlag:
-    """Whether the user has asked to stop. The work looks at it wherever its state is whole."""
+    """A flag that says whether the user has asked to stop. The work looks at it wherever its state is whole."""
 
     def __init__(self) -> None:
         self._stop = threading.Event()

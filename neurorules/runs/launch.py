@@ -1,4 +1,4 @@
-"""What torchrun tells each process that it starts, by the environment. Such a process is a rank."""
+"""The settings that torchrun gives each process that it starts, by the environment. Such a process is a rank."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from neurorules.language.errors import UserError
 
 
 class Launch(NamedTuple):
-    """How this process was started.
+    """The way in which this process was started.
 
     Args:
         rank: its number, from 0.
@@ -32,7 +32,7 @@ NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "TORCHELASTIC_RESTART_COUNT", "TORC
 
 
 def launch() -> Launch:
-    """How torchrun has started this process; one rank alone where it has not."""
+    """Read how torchrun has started this process; one rank alone where it has not."""
     if not {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys():
         return Launch()
     values = [os.environ.get(name, "0") for name in NAMES]

@@ -19,11 +19,13 @@ EPOCH = "epoch"
 
 
 class Log(ABC):
-    """Writes rows of figures. It is called with each row, so that it can stand among the callbacks of `fit`."""
+    """Writes rows of training figures to a sink. It is called with each row, so that it can stand among the callbacks
+    of `fit`.
+    """
 
     @abstractmethod
     def __call__(self, row: Mapping[str, Any]) -> None:
-        """Write one row.
+        """Write one row of figures.
 
         Args:
             row: figures by name, `epoch` among them; a figure may hold figures by name, and None stands for none.
@@ -68,7 +70,8 @@ class CsvLog(Log):
         return rows
 
     def __call__(self, row: Mapping[str, Any]) -> None:
-        """Write one row. Rows that the file holds of this epoch and later ones stay where they were written before.
+        """Append one row of figures to the CSV file. Rows that the file holds of this epoch and later ones stay where
+        they were written before.
 
         Args:
             row: as in `Log`; figures in a figure have its name before their own, with a dot between.

@@ -21,7 +21,7 @@ def in_notebook() -> bool:
 
 @dataclass
 class Task:
-    """One line of the display."""
+    """One task of the display, drawn as one line."""
 
     name: str
     total: int | None
@@ -43,14 +43,14 @@ class NotebookDisplay:
         return self._handle is not None
 
     def start(self) -> None:
-        """Put it on the page."""
+        """Show the display on the notebook's page."""
         from IPython.display import HTML, display
 
         if self._handle is None:
             self._handle = display(HTML(""), display_id=True)
 
     def add_task(self, name: str, total: int | None, note: str = "") -> int:
-        """Add a line.
+        """Add a line for one task to the display.
 
         Args:
             name: what the line is called.
@@ -79,7 +79,7 @@ class NotebookDisplay:
             self._show()
 
     def remove_task(self, number: int) -> None:
-        """Take a line off."""
+        """Take a task's line off the display."""
         del self._tasks[number]
         self._show()
 

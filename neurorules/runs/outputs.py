@@ -1,4 +1,4 @@
-"""Whether a file that a user names with --out may replace what is there: only a file of the same kind."""
+"""The check that a file which a user names with --out may replace what is there: only a file of the same kind."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def check_kind(path: Path, kind: str) -> None:
 
 
 def kind_of(path: Path) -> str:
-    """What a file is, in words, by its content. Files that may replace each other have the same words."""
+    """Say in words what kind of file this is, by its content. Files that may replace each other have the same words."""
     with path.open("rb") as file:
         head = file.read(ENOUGH)
     kind = next((name for magic, name in MAGIC.items() if head.startswith(magic)), None)
@@ -109,7 +109,7 @@ def kind_of(path: Path) -> str:
 
 
 def _of_text(path: Path, text: str) -> str:
-    """What a text file is: a picture, JSON by its keys, or a table by its columns."""
+    """The kind of a text file: a picture, JSON by its keys, or a table by its columns."""
     if text.startswith(("<?xml", "<svg")) and "<svg" in text:
         return "an SVG picture"
     if text.startswith("{"):
@@ -125,7 +125,7 @@ def _of_text(path: Path, text: str) -> str:
 
 
 def _of_archive(path: Path) -> str:
-    """What an archive is, by the names of the arrays that each of its kind holds."""
+    """The kind of an archive, by the names of the arrays that each of its kind holds."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
@@ -139,7 +139,7 @@ def _of_archive(path: Path) -> str:
 
 
 def _of_hdf5(path: Path) -> str:
-    """What an HDF5 file is, by the attributes of its root, in which each format names itself."""
+    """The kind of an HDF5 file, by the attributes of its root, in which each format names itself."""
     import h5py
 
     from neurorules.disk.hdf5 import UNREADABLE
@@ -155,7 +155,7 @@ def _of_hdf5(path: Path) -> str:
 
 
 def _of_parquet(path: Path) -> str:
-    """What a Parquet file is, by what its end says about its writer."""
+    """The kind of a Parquet file, by what its end says about its writer."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - ENOUGH))
         ours = b"neurorules" in file.read()

@@ -55,7 +55,7 @@ def to_json(value: Any, indent: int | None = None) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file.
+    """Read the value that a JSON file holds.
 
     Raises:
         UserError: the file is missing, or is no JSON.

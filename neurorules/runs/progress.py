@@ -23,7 +23,9 @@ _display: ContextVar[Progress | NotebookDisplay | None] = ContextVar("neurorules
 
 
 class Bar:
-    """A count of steps. Until its bar is due, `advance` costs no more than reading the clock."""
+    """Counts the steps of a task and shows them as a bar. Until its bar is due, `advance` costs no more than reading
+    the clock.
+    """
 
     def __init__(self, display: Progress | NotebookDisplay | None, task: str, total: int | None) -> None:
         self._display, self._task, self._total = display, task, total

@@ -16,7 +16,7 @@ from torch import Tensor
 
 
 class Node(NamedTuple):
-    """A set of classes.
+    """A set of classes as a node of the tree.
 
     Args:
         classes: their indices.

@@ -59,7 +59,7 @@ def context_of(
     output_error: Float[Tensor, "B C"] | None,
     like: Float[Tensor, "C *any"],
 ) -> Float[Tensor, "B C"]:
-    """What is embedded into the first layer, for the generators that have one row per sample.
+    """The context that is embedded into the first layer, for the generators that have one row per sample.
 
     Args:
         generator: target_input or target_loop.

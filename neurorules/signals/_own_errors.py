@@ -1,4 +1,4 @@
-"""What a layer's own read-out compares: rows of features and targets, of a trial's mean or of each step."""
+"""The errors of a layer's own read-out: rows of features and targets, of a trial's mean or of each step."""
 
 from __future__ import annotations
 

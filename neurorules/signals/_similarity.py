@@ -33,7 +33,7 @@ TIE = 1e-5
 
 
 class Rows(NamedTuple):
-    """The K target rows.
+    """The K target rows that samples are compared with.
 
     Args:
         own: index of each sample's own row, (B,).
@@ -63,7 +63,7 @@ def check_rows(loss: Loss, k: int, rows: int) -> None:
 
 
 def contexts(rows: Rows, classes: int, like: Float[Tensor, "..."]) -> Float[Tensor, "K C"]:
-    """What the target stream is below the first layer: the class of each row.
+    """The target stream below the first layer: the class of each row.
 
     Args:
         rows: the target rows.
@@ -77,7 +77,7 @@ def contexts(rows: Rows, classes: int, like: Float[Tensor, "..."]) -> Float[Tens
 
 
 class Compared(NamedTuple):
-    """A comparison.
+    """The loss of a comparison, and its derivatives.
 
     Args:
         loss: of each sample, (..., B).
@@ -112,7 +112,7 @@ class Similarity:
     k: Count = 6
 
     def positives(self, rows: Rows, below: Float[Tensor, "*lead K M"], tau: float) -> Float[Tensor, "*some_lead B K"]:
-        """How much each target row is a positive of each sample.
+        """The weight of each target row as a positive of each sample.
 
         Args:
             rows: the target rows.
@@ -145,7 +145,7 @@ class Similarity:
     def scores(
         self, h: Float[Tensor, "*lead B N"], t: Float[Tensor, "*lead K N"], centre: Tensor | float, tau: float
     ) -> Float[Tensor, "*lead B K"]:
-        """How near each sample is to each target row.
+        """The similarity of each sample to each target row.
 
         Args:
             h: rows of the samples, (..., B, N).

@@ -90,9 +90,9 @@ class DirectFeedback(Signal):
         """The gradient of read-out weights from this layer, of the shape (outputs, *shape)."""
         readout = view.net.layers[-1].neuron
         assert isinstance(readout, LeakyReadout)
-        kept = traces(view.every["input"].flatten(2), readout.beta)
+        low_pass = traces(view.every["input"].flatten(2), readout.beta)
         each = spread_in_time(error, error.shape[-1:], view.steps).over_time(view.steps)
-        return torch.einsum("tbc,tbn->cn", each, kept).reshape(-1, *view.layer.shape)
+        return torch.einsum("tbc,tbn->cn", each, low_pass).reshape(-1, *view.layer.shape)
 
 
 ENTRY = DirectFeedback

@@ -207,7 +207,7 @@ class InputPerturbation(Signal):
         return CAREFUL_SPIKE_KAPPA if deep or self.mirror != "none" else SPIKE_KAPPA
 
     def _moved(self, state: SignalState, view: View) -> SignalState:
-        """What a trial changes in the state: the size of the perturbation of the first layer, and the mirrored F."""
+        """The change of the state by a trial: the size of the perturbation of the first layer, and the mirrored F."""
         after: SignalState = {}
         if "modulated" in view.aside:
             push = view.aside["modulated"] / view.layer.neuron.scale

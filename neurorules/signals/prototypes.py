@@ -107,7 +107,7 @@ class Prototypes(Signal):
 
     @property
     def similarity(self) -> Similarity:
-        """How the two streams are compared."""
+        """The way in which the two streams are compared."""
         return Similarity(self.loss, self.centred, self.normalised, self.k)
 
     def temperature(self, features: int) -> float:

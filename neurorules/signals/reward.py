@@ -70,13 +70,13 @@ class Reward(Signal):
             m = -earned.reshape(-1, *(1 for _ in view.layer.shape)).expand(-1, *view.layer.shape)
             return ThirdFactor({"input": constant_in_time(m, view.steps)}, {}, after)
         counts = torch.arange(view.steps, device=error.device) >= view.steps - scored
-        d = lingering(earned / scored * counts[:, None], self.decay)
+        d = reward_trace(earned / scored * counts[:, None], self.decay)
         m = -d.reshape(*d.shape, *(1 for _ in view.layer.shape)).expand(*d.shape, *view.layer.shape)
         return ThirdFactor({"input": Series(m, False)}, {}, after)
 
 
-def lingering(reward: Float[Tensor, "T B"], decay: float) -> Float[Tensor, "T B"]:
-    """What rewards leave: d[t] = decay d[t-1] + reward[t].
+def reward_trace(reward: Float[Tensor, "T B"], decay: float) -> Float[Tensor, "T B"]:
+    """A trace of rewards: d[t] = decay d[t-1] + reward[t].
 
     Args:
         reward: of each step and sample.

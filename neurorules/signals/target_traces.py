@@ -67,7 +67,7 @@ class TargetTraces(Signal):
 
     @property
     def similarity(self) -> Similarity:
-        """How the two streams are compared."""
+        """The way in which the two streams are compared."""
         return Similarity(self.loss, centred=self.cosine, normalised=self.cosine, k=self.k)
 
     def check(self, net: NetShape) -> None:

@@ -48,17 +48,17 @@ def continue_trace(path: Path, header: TraceHeader, epoch: int) -> TraceWriter:
     return writer
 
 
-def check_same(old: TraceReader, asked: Mapping[str, Any]) -> None:
+def check_same(old: TraceReader, options: Mapping[str, Any]) -> None:
     """Refuse a trace that holds something else than is asked for.
 
     Args:
         old: the open trace.
-        asked: what is asked for, by name as in `TraceHeader.recording`.
+        options: what is asked for, by name as in `TraceHeader.recording`.
 
     Raises:
         UserError: they differ; each difference is named.
     """
-    stored, wanted = old.header.recording, plain(asked)
+    stored, wanted = old.header.recording, plain(options)
     differing = [key for key in {**stored, **wanted} if stored.get(key) != wanted.get(key)]
     if differing:
         what = "; ".join(f"{key} {stored.get(key)}, asked {wanted.get(key)}" for key in differing)

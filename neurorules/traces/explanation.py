@@ -35,7 +35,7 @@ class Term:
 
 @dataclass(frozen=True)
 class PhasePart:
-    """What one phase did to the weight.
+    """The part of one phase in a weight's change.
 
     Args:
         phase: its name.

@@ -1,4 +1,4 @@
-"""What a trace file says about itself."""
+"""The header by which a trace file describes itself."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from neurorules.runs.plain_json import plain, to_json
 
 @dataclass(frozen=True)
 class TraceHeader:
-    """Where a trace comes from and how to read it.
+    """The origin of a trace and the facts by which it is read.
 
     Args:
         rule: the learning rule, as the user wrote it.
@@ -41,7 +41,7 @@ class TraceHeader:
     recording: Mapping[str, Any] = field(default_factory=dict)
 
     def neurons(self, layer: str) -> int:
-        """How many neurons a layer has."""
+        """The number of neurons that a layer has."""
         return prod(self.layers[layer])
 
     def label_name(self, label: int) -> str:

@@ -1,4 +1,4 @@
-"""What a trace shows of itself, in a line and in a notebook."""
+"""The views of a trace, in a line and in a notebook."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class SpikeBits:
         return Events(t, neuron, np.ones(len(places), np.float32))
 
     def count(self, samples: int) -> int:
-        """How many spikes the first so many samples have."""
+        """The number of spikes in the first so many samples."""
         share = max(1, AT_ONCE // max(1, self._bits[:1].size))
         parts = (self._bits[first : min(first + share, samples)] for first in range(0, samples, share))
         return sum(int(np.count_nonzero(np.unpackbits(part))) for part in parts)

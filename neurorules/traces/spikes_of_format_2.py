@@ -56,7 +56,7 @@ class SpikeBlocks:
         return Events(t.astype(np.int32), neuron.astype(np.int32), block.values[first:last].copy())
 
     def count(self, samples: int) -> int:
-        """How many spikes the first so many samples have."""
+        """The number of spikes in the first so many samples."""
         inside = self._blocks[:, 1] + self._blocks[:, 2] <= samples
         return int(self._blocks[inside, 4].sum())
 

@@ -106,11 +106,11 @@ class TraceReader:
 
     @property
     def layers(self) -> list[str]:
-        """Layer names, input first."""
+        """The names of the layers, the input first."""
         return list(self.header.layers)
 
     def variables(self, layer: str) -> list[str]:
-        """What was recorded of a layer; `S` stands for its spikes.
+        """The variables that were recorded of a layer; `S` stands for its spikes.
 
         Raises:
             UserError: no such layer; the nearest name is offered.
@@ -229,13 +229,13 @@ class TraceReader:
             raise unknown(f"variable of layer '{layer}' in {self.path.name}", variable, self.variables(layer))
 
     def _data(self, name: str) -> h5py.Dataset:
-        """A data set, opened once."""
+        """Give a data set of the file, which is opened once."""
         if name not in self._opened:
             self._opened[name] = self._file[name]
         return self._opened[name]
 
     def _spikes_of(self, layer: str) -> SpikeBits | SpikeBlocks:
-        """What reads the spikes of a layer, by the format of the file."""
+        """The reader of a layer's spikes, by the format of the file."""
         if layer not in self._spikes:
             number, neurons = self.layers.index(layer), self.header.neurons(layer)
             if self._file.attrs["format_version"] == FORMAT_VERSION:

@@ -1,4 +1,4 @@
-"""How a weight changes by the timing and the rate of the spikes at its two ends."""
+"""The change of a weight by the timing and the rate of the spikes at its two ends."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ class TraceWriter:
     def append(
         self, sample_index: int, label: int, layers: Layers, prediction: int = -1, epoch: int = -1
     ) -> None:  # fmt: skip
-        """Add one sample.
+        """Append one sample to the file.
 
         Args:
             sample_index, label, prediction, epoch: as in `append_batch`, of one sample.
@@ -120,7 +120,7 @@ class TraceWriter:
         self, indices: Sequence[int] | np.ndarray, labels: Sequence[int] | np.ndarray, layers: Layers,
         predictions: Sequence[int] | np.ndarray | None = None, epoch: int = -1,
     ) -> None:  # fmt: skip
-        """Add samples.
+        """Append the samples of a batch to the file.
 
         Args:
             indices: their places in the data set, (B,).
@@ -275,7 +275,7 @@ class TraceWriter:
             growing(file, f"{PARAMETERS}/{name}", shape)
 
     def _write(self, columns: np.ndarray, rows: Layers) -> None:
-        """Who the samples are, then their data, and last that they are there."""
+        """Write who the samples are, then their data, and last that they are there."""
         before = self._count[0]
         put(self._data(SAMPLES), before, columns)
         for layer, arrays in rows.items():

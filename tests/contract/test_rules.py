@@ -70,7 +70,7 @@ def test_the_sign_of_pepitas_projection_decides() -> None:
     along, against = (
         digits_accuracies(f"pepita:form=dendritic:init=class_means:sign={sign}", seeds=2) for sign in ("plus", "minus")
     )
-    frozen = digits_accuracies("pepita", 5, control=True)
+    frozen = digits_accuracies("pepita", 3, control=True)
     assert max(along) < min(frozen) - 0.2
     assert min(against) > max(frozen) + 0.1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import checked_types
 import pytest
 import torch
 from jaxtyping import TypeCheckError
@@ -20,6 +21,17 @@ def test_a_wrong_shape_is_refused() -> None:
 def test_a_wrong_type_is_refused() -> None:
     with pytest.raises(TypeCheckError):
         drift_exponents("no tensor")  # type: ignore[arg-type]
+
+
+def test_a_test_that_has_made_its_checks_goes_on_without_them() -> None:
+    for _ in range(checked_types.CHECKS):
+        times_transposed(torch.ones(1, 2), torch.ones(3, 2))
+    times_transposed(torch.ones(2, 3), torch.ones(2, 3, 4))  # The product itself is one that torch can make.
+
+
+def test_the_next_test_makes_its_own() -> None:
+    assert checked_types.left["checks"] == checked_types.CHECKS
+    test_a_wrong_shape_is_refused()
 
 
 def test_what_is_left_unchecked_declares_no_shapes(repository: Path) -> None:

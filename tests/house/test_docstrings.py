@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from sources import Function, Source, sources
 
 MOST_LINES = 30
+FEWEST_WORDS = 5
 COMMANDS = "neurorules/commands/"
 
 
@@ -71,6 +74,55 @@ def test_no_docstring_is_longer_than_a_reader_wants() -> None:
         if (count := len((ast.get_docstring(node) or "").split("\n"))) > MOST_LINES
     ]
     assert not long, long
+
+
+Documented = Function | ast.ClassDef | ast.Module
+
+
+@cache
+def summaries() -> list[tuple[str, Documented, str]]:
+    """The place of every module, class and function, private ones too, and the first sentence of its docstring."""
+    rows = []
+    for source in sources():
+        for node in ast.walk(source.tree):
+            if isinstance(node, Documented) and (text := ast.get_docstring(node)):
+                sentence = re.split(r"(?<=\.)\s", " ".join(text.partition("\n\n")[0].split()))[0]
+                rows.append((f"{source.name} {getattr(node, 'name', '')}: {sentence}", node, sentence))
+    return rows
+
+
+def test_every_docstring_begins_with_a_sentence_of_a_few_words() -> None:
+    fragments = [
+        place
+        for place, node, sentence in summaries()
+        if not isinstance(node, ast.Module) and len(sentence.split()) < FEWEST_WORDS
+    ]
+    assert not fragments, fragments
+
+
+def test_docstrings_name_a_thing_or_an_act_before_they_explain_it() -> None:
+    questions = [
+        place
+        for place, node, sentence in summaries()
+        if sentence.startswith(("What ", "How ", "The same "))
+        or (isinstance(node, ast.ClassDef) and sentence.startswith(("Where ", "When ", "Whether ", "Which ", "Who ")))
+    ]
+    assert not questions, questions
+
+
+def notes() -> Iterator[tuple[str, str]]:
+    """The place and the words of every note below a constant or a field."""
+    for source in sources():
+        bodies = (node.body for node in ast.walk(source.tree) if isinstance(node, ast.Module | ast.ClassDef))
+        for one, after in ((one, after) for body in bodies for one, after in pairwise(body)):
+            match one, after:
+                case ast.Assign() | ast.AnnAssign(), ast.Expr(ast.Constant(str(text))):
+                    yield f"{source.name}:{after.lineno} {text}", text
+
+
+def test_notes_below_constants_and_fields_are_no_fragments() -> None:
+    fragments = [place for place, text in notes() if len(text.split()) < 4 or text.startswith(("Of ", "The same "))]
+    assert not fragments, fragments
 
 
 @cache

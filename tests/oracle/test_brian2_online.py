@@ -20,7 +20,7 @@ from neurorules.rules import RULES
 from neurorules.torch_path.forward.run_layer import Carry
 from neurorules.torch_path.trial.trial import Trial as Batch
 from neurorules.torch_path.update.lasting_traces import begin_traces
-from neurorules.torch_path.update.local_view import Gathered, LocalView
+from neurorules.torch_path.update.local_view import ChangeSums, LocalView
 from neurorules.torch_path.update.plasticity import learn_layer
 
 STEPS, LR = 500, 0.01
@@ -56,7 +56,7 @@ def by_step(trial: Trial, phase: str, lr: float) -> dict[str, np.ndarray]:
         for index in range(len(runs)):
             activity, runs[index] = batch.run(here, drive, index, done, runs[index], t, t + 1, True)
             done.append(activity)
-        gathered = Gathered()
+        sums = ChangeSums()
         for layer, activity, carry in zip(model.network.layers, done, traces, strict=True):
             factor = m[layer.name].window(t, t + 1) if layer.name in m else None
             if factor is None and model.reads_m(layer.role, phase):
@@ -67,8 +67,8 @@ def by_step(trial: Trial, phase: str, lr: float) -> dict[str, np.ndarray]:
             )  # fmt: skip
             if t == 0:
                 begin_traces(view, learned.traces)
-            learn_layer(view, model.texts, {}, gathered)
-        for name, change in gathered.changes.items():
+            learn_layer(view, model.texts, {}, sums)
+        for name, change in sums.changes.items():
             if name.endswith((".w", ".b")):
                 learned.parameters[name] += lr * change
                 if model.rule.bounds is not None and name.startswith("hidden"):

@@ -15,7 +15,7 @@ from neurorules.network.model import build_model
 from neurorules.network.network import build_network
 from neurorules.rules import RULES
 from neurorules.signals import SIGNALS
-from neurorules.signals.reward import lingering
+from neurorules.signals.reward import reward_trace
 from neurorules.torch_path.recording.window import changes
 
 TAU_C, TAU_D, TAU = 1000.0, 200.0, 20.0
@@ -30,17 +30,17 @@ def rewarded(dt_ms: float, lag_ms: float, after_ms: float, reward: float, tail_m
     pre[first], post[first + lag] = 1, 1
     given = torch.zeros(len(pre), 1, dtype=torch.float64)
     given[end + after] = reward
-    return float(changes(rule, pre, post, m=-lingering_in_parts(given, math.exp(-dt_ms / TAU_D))[:, 0]))
+    return float(changes(rule, pre, post, m=-reward_trace_in_parts(given, math.exp(-dt_ms / TAU_D))[:, 0]))
 
 
-def lingering_in_parts(given: torch.Tensor, decay: float) -> torch.Tensor:
+def reward_trace_in_parts(given: torch.Tensor, decay: float) -> torch.Tensor:
     """The signal's own filter, part by part, since it compares all steps of a trial with each other."""
     parts, size = [], 500
     for start in range(0, len(given), size):
         part = given[start : start + size].clone()
         if parts:
             part[0] += decay * parts[-1][-1]
-        parts.append(lingering(part, decay))
+        parts.append(reward_trace(part, decay))
     return torch.cat(parts)
 
 

@@ -42,7 +42,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A module that answers, found by the path of this process."""
     (tmp_path / "asked_by_a_test.py").write_text(MODULE, encoding="utf-8")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    monkeypatch.setattr(fresh_process, "_asked", fresh_process._Asked())
+    monkeypatch.setattr(fresh_process, "_current", fresh_process._Current())
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
 
 
@@ -60,12 +60,12 @@ def test_answers_come_from_copies_that_do_not_see_each_other(tmp_path, monkeypat
 
 def test_without_a_block_every_question_has_a_process_of_its_own_which_ends():
     assert question("one")["parent"] != question("two")["parent"]
-    assert fresh_process._asked.process is None
+    assert fresh_process._current.process is None
     with one_process():
         with one_process():
             inner = question("one")
         assert question("two")["parent"] == inner["parent"]
-    assert fresh_process._asked.process is None
+    assert fresh_process._current.process is None
 
 
 def test_what_fails_is_told_and_the_next_question_is_answered():
@@ -81,8 +81,8 @@ def test_what_fails_is_told_and_the_next_question_is_answered():
 def test_a_process_that_has_ended_is_replaced():
     with one_process():
         before = question("one")["parent"]
-        fresh_process._asked.process.process.kill()
-        fresh_process._asked.process.process.wait()
+        fresh_process._current.process.process.kill()
+        fresh_process._current.process.process.wait()
         assert question("two")["parent"] != before
 
 

@@ -256,7 +256,7 @@ def test_a_rule_reads_what_its_eligibilities_read_and_declares_them() -> None:
         "gamma = 0.3",
         "x[t] = 0.8 x[t-1] + S[t], of every neuron",
         "e[t] = 0.9 e[t-1] + psi(v_post) * S_pre, of every synapse "
-        "(B x O x I numbers a layer where it runs step by step)",
+        "(B x O x I numbers per layer where it runs step by step)",
         "delay(a, n)[t] = a[t-n], 0 before the first step",
     )
     low = tagged("-m_post * e", replace(TAG, text="gamma * S_pre"))

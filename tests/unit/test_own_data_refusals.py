@@ -149,7 +149,7 @@ def test_times_that_are_whole_floats_are_read_and_others_are_refused() -> None:
         (((X[:, 0, 0], Y), (X[:, 0, 0], Y)), {"batch_first": True}, "have a time axis beside that of the samples"),
         (((torch.ones(12, 12, 1, 4, 4), Y),) * 2, {}, "either axis could be time"),
         (((torch.ones(12, 5, 1, 4, 4), Y), FINE), {}, "have a time axis, and the others have none"),
-        (((torch.ones(12, 5, 1, 4, 4), Y),) * 2, {"steps": 4}, "the data have 5 time steps a sample, and --steps asks"),
+        (((torch.ones(12, 5, 1, 4, 4), Y),) * 2, {"steps": 4}, "the data have 5 time steps per sample, and --steps"),
     ],
 )  # fmt: skip
 def test_data_that_do_not_fit_each_other_are_refused_in_one_line(

@@ -354,7 +354,7 @@ def test_a_file_with_time_trains_with_its_own_steps(tmp_path: Path, capsys: pyte
     assert command(["train", "--data", str(path), "--out", str(tmp_path / "run"), *QUICK]) == 0
     assert json.loads(capsys.readouterr().out)["steps"] == 5
     assert command(["train", "--data", str(path), "--steps", "4", "--out", str(tmp_path / "other"), *QUICK]) == 2
-    assert "the data have 5 time steps a sample" in capsys.readouterr().err and not (tmp_path / "other").exists()
+    assert "the data have 5 time steps per sample" in capsys.readouterr().err and not (tmp_path / "other").exists()
     assert command(["train", "--data", str(path), "--encode", "poisson", *QUICK]) == 2
     assert "Write --encode sequence" in capsys.readouterr().err
 

@@ -14,12 +14,14 @@ import torch
 import torch.distributed as distributed
 from torch import Tensor
 
+from neurorules.compare.comparison import compare
+from neurorules.compare.tuning.search import tune
 from neurorules.contracts.series import Series
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import OwnRankError, UserError
 from neurorules.runs.folder import RunFolder
 from neurorules.runs.interrupt import Interrupted
-from neurorules.runs.launch import after_restart, check_alone, launch
+from neurorules.runs.launch import after_restart, launch
 from neurorules.torch_path.process.ranks import OtherRankFailed, RankLost, Ranks, over_ranks
 from neurorules.torch_path.training import training_run
 from neurorules.torch_path.training.checks import Diverged
@@ -229,7 +231,10 @@ def test_what_torchrun_says_is_read_from_the_environment(monkeypatch: pytest.Mon
         monkeypatch.setenv(name, value)
     assert launch() == (1, 2, 1, 1, 2)
     with pytest.raises(UserError, match="compare works in one process, and torchrun has started 2"):
-        check_alone("compare")
+        compare([], tmp_path / "comparison")
+    with pytest.raises(UserError, match="a search for settings works in one process"):
+        tune(TrainConfig(), "dfa", tmp_path / "search")
+    assert not list(tmp_path.iterdir())
     with pytest.raises(UserError, match="Give --out DIR"):
         after_restart(None, False, False)
     assert after_restart(tmp_path, False, True) == (False, True)

@@ -14,7 +14,7 @@ from places import SMALL, content, done, refused
 
 from neurorules.cli import LONGEST, run
 from neurorules.compare.report import COMPARISON_FILE
-from neurorules.disk.failures import ADVICE, told
+from neurorules.disk.failures import ADVICE, line_of_failure
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.runs import memory
@@ -197,7 +197,7 @@ def test_every_kind_of_refusal_has_its_line(
 def test_a_fault_of_the_program_is_not_taken_for_one_of_the_system(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert told(error) is None
+    assert line_of_failure(error) is None
     monkeypatch.setattr("neurorules.runner.catalogue.catalogue", lambda kind: (_ for _ in ()).throw(error))
     with pytest.raises(type(error)):
         run(["list", "rules"])

@@ -154,7 +154,7 @@ NEEDS = frozenset({"output_error", "reverse_circuit", "weight_transport"})
 
 
 def plan() -> Plan:
-    """Make the rule's plan."""
+    """Make the plan by which BSP learns in continuous time."""
     return Plan(
         bsp,
         samples_only,

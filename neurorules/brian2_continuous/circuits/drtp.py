@@ -44,7 +44,7 @@ def drtp(net: Net, rule: Rule, settings: Settings, random: np.random.Generator) 
 
 
 def plan() -> Plan:
-    """Make the rule's plan."""
+    """Make the plan by which DRTP learns in continuous time."""
     return Plan(drtp, samples_only, needs=frozenset({"target", "fixed_feedback"}), lr=0.003)
 
 

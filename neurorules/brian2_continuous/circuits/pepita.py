@@ -109,7 +109,7 @@ def form(rule: Rule) -> Mapping[str, Any]:
 
 
 def plan() -> Plan:
-    """Make the rule's plan."""
+    """Make the plan by which PEPITA learns in continuous time."""
     return Plan(
         pepita,
         each_twice,

@@ -26,7 +26,7 @@ def shallow(net: Net, rule: Rule, settings: Settings, random: np.random.Generato
 
 
 def plan() -> Plan:
-    """Make the rule's plan."""
+    """Make the plan by which the control with frozen hidden layers learns in continuous time."""
     return Plan(shallow, samples_only)
 
 

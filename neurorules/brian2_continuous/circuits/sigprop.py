@@ -112,7 +112,7 @@ digits, seeds 0 to 2."""
 
 
 def plan() -> Plan:
-    """Make the rule's plan.
+    """Make the plan by which sigprop learns in continuous time.
 
     `temperature` divides similarities in the softmax. `renewal`, in (0, 1], is the share by which a stored activity
     moves towards that of the target that has just been presented.

@@ -23,7 +23,8 @@ WITHOUT_FORM = {
 
 
 class AtSpikes(NamedTuple):
-    """Statements that change wires. They read the traces of the units at both ends.
+    """Statements of a rule that change the weights of synapses at spikes. They read the traces of the units at both
+    ends.
 
     Args:
         on_pre, on_post: those that run at a presynaptic or a postsynaptic spike, and read what earlier steps left.

@@ -1,4 +1,4 @@
-"""What a neuron of circuits is: the equations of a unit, the times of a step and of a presentation, and its spikes."""
+"""The neuron of circuits: the equations of a unit, the times of a step and of a presentation, and its spikes."""
 
 from __future__ import annotations
 

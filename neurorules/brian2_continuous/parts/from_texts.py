@@ -20,7 +20,7 @@ GATE = f"lr_hidden*eta*int(phase == {INPUT_PHASE})"
 
 
 def from_texts(net: Net, rule: Rule, settings: Settings, random: np.random.Generator) -> Circuit:
-    """Make the circuit. Inputs spike in proportion to the positive part of their current.
+    """Make the circuit that a rule's texts describe. Inputs spike in proportion to the positive part of their current.
 
     Args:
         net: sizes and neurons; these must spike.

@@ -54,7 +54,7 @@ class Net:
 
 @dataclass(frozen=True)
 class Teaching:
-    """What a rule adds to one hidden layer to compute its third factor `m`.
+    """The units and wires that a rule adds to one hidden layer to compute its third factor `m`.
 
     Args:
         equations: further equations of the layer's units; they declare `m` where the rule's texts read it.
@@ -109,7 +109,7 @@ def make_circuit(
     random: np.random.Generator,
     shared: tuple[Units, ...] = (),
 ) -> Circuit:
-    """Assemble a whole circuit.
+    """Assemble the circuit of a network and its learning rule from its layers.
 
     Args:
         net: sizes and neurons.

@@ -32,7 +32,7 @@ class Machine(ABC):
 
     @abstractmethod
     def run(self, values: Numbers, tables: Mapping[str, np.ndarray]) -> None:
-        """Run K presentations.
+        """Run K presentations of samples, one after the other.
 
         Args:
             values: initial values of variables and settings.

@@ -69,7 +69,7 @@ def objects_of(
 
 class _Lister:
     def __init__(self, circuit: Circuit, values: Numbers, tables: Mapping[str, np.ndarray]) -> None:
-        self.circuit, self.values, self.given = circuit, values, tables
+        self.circuit, self.values, self.tables = circuit, values, tables
 
     def model(self) -> ModelSpec:
         circuit = self.circuit
@@ -88,7 +88,7 @@ class _Lister:
 
     def _table(self, name: str, width: int) -> TableSpec:
         zeros = np.zeros((self.circuit.presentations, width) if width else self.circuit.presentations)
-        return TableSpec(f"{name}_table", f"{name}_table", self.given.get(name, zeros), self.circuit.period_ms)
+        return TableSpec(f"{name}_table", f"{name}_table", self.tables.get(name, zeros), self.circuit.period_ms)
 
     def _stream_equations(self, streams: tuple[str, ...]) -> Iterator[str]:
         """Equations that read tables: `NAME` is the present row, `done_NAME` the row before it, and 0 before the first.
@@ -118,7 +118,7 @@ class _Lister:
 
     def _group(self, units: Units) -> GroupSpec:
         settings = self._settings(units)
-        given = {name: self.values[name] for name in settings if name in self.values}
+        start = {name: self.values[name] for name in settings if name in self.values}
         return GroupSpec(
             units.name,
             units.size,
@@ -135,7 +135,7 @@ class _Lister:
             refractory_ms=units.refractory_ms,
             regular=_regular(units.name, units.acts),
             tables=tuple(f"{name}_table" for name in units.streams),
-            values={**self._values(units.name), **given},
+            values={**self._values(units.name), **start},
         )
 
     def _synapses(self, wires: Wires) -> SynapsesSpec:

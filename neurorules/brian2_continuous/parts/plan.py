@@ -36,7 +36,7 @@ class Order(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """How a rule learns in continuous time.
+    """The plan by which a rule learns in continuous time.
 
     Args:
         make: makes its circuit from sizes and neurons, the rule, the numbers that equations read, and the generator of
@@ -83,7 +83,7 @@ class Plan:
 
 
 def samples_only(labels: np.ndarray, classes: int) -> Order:
-    """Present each sample once.
+    """Present each sample once, with no phase beside it.
 
     Args:
         labels: classes of the samples in the order of learning, (N,).

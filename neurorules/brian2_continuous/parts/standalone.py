@@ -28,8 +28,8 @@ class Compiled(Machine):
     program: Program
 
     def run(self, values: Numbers, tables: Mapping[str, np.ndarray]) -> None:
-        given = dict(self._targets(values))
-        self.program.run(given | {f"{name}_table.values": rows for name, rows in tables.items()})
+        targets = dict(self._targets(values))
+        self.program.run(targets | {f"{name}_table.values": rows for name, rows in tables.items()})
 
     def read(self, name: str) -> np.ndarray:
         return self.program.read(name)

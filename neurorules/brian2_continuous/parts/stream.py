@@ -186,25 +186,25 @@ def values_of(
     return own
 
 
-def check_arrays(given: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], what: str) -> None:
+def check_arrays(arrays: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], what: str) -> None:
     """Check that stored arrays fit a circuit.
 
     Args:
-        given: the stored arrays by name.
+        arrays: the stored arrays by name.
         expected: arrays of the circuit by name, of which only shapes are read.
         what: names the stored arrays in a message, such as "weights".
 
     Raises:
         UserError: an array is missing, is unknown to the circuit, has another shape, or is not finite everywhere.
     """
-    for name in {**expected, **given}:
-        stored, own = (str(one[name].shape) if name in one else "none" for one in (given, expected))
+    for name in {**expected, **arrays}:
+        stored, own = (str(one[name].shape) if name in one else "none" for one in (arrays, expected))
         if stored != own:
             raise UserError(
                 f"the {what} are of another run: '{name}' has shape {stored}, this one has {own}. Restore the file, or "
                 f"train again with --force"
             )
-    for name, values in given.items():
+    for name, values in arrays.items():
         if values.dtype.kind != "f" or not np.isfinite(values).all():
             raise UserError(f"the {what} are damaged: '{name}' holds what is no finite number. Restore the file")
 

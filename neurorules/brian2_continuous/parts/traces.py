@@ -123,15 +123,15 @@ def _trace(rule: Rule, trace: Trace, dt_ms: float) -> UnitTrace:
 
 
 def _without_spike(expression: Expression) -> Expression | None:
-    """What one spike brings to a trace that is a product with the spike; None where it is no such product."""
+    """The number that a spike brings to a trace that is a product with the spike; None where it is no such product."""
     match expression:
         case Name("S_post"):
             return Number(1.0)
         case Binary("*", left, right):
             for one, other in ((left, right), (right, left)):
-                found = _without_spike(one)
-                if found is not None and f"{SPIKES}_post" not in names_in(other):
-                    return other if found == Number(1.0) else Binary("*", found, other)
+                increment = _without_spike(one)
+                if increment is not None and f"{SPIKES}_post" not in names_in(other):
+                    return other if increment == Number(1.0) else Binary("*", increment, other)
     return None
 
 

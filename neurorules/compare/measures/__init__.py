@@ -1,1 +1,3 @@
-"""What a comparison measures of every run, and how it averages over seeds; docs/comparing.md defines the measures."""
+"""The measures that a comparison takes of every run, and their means over seeds; docs/comparing.md defines the
+measures.
+"""

@@ -91,7 +91,7 @@ def exact_model(model: Model) -> Model | None:
 
 
 def exact_state(learned: Learned) -> Learned:
-    """What `bptt` reads of the state of another rule: parameters, and the running averages of the phase "input"."""
+    """The part of another rule's state that `bptt` reads: parameters, and the running averages of the phase "input"."""
     return Learned(learned.parameters, learned.current, learned.pre)
 
 

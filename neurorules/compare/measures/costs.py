@@ -1,4 +1,4 @@
-"""What learning costs beside running the network: bytes stored, sent and read per sample, and energy where known."""
+"""The costs of learning beside running the network: bytes stored, sent and read per sample, and energy where known."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ def learning_bytes(
     neurons = sum(prod(layer.shape) for layer in model.network.hidden)
     times = steps if "history" in needs else 1
     learns = any(text.plasticity.role == "hidden" for text in model.texts)
-    kept = neurons * (steps if "history" in needs else len(_summed(model)) if learns else 0)
+    state = neurons * (steps if "history" in needs else len(_summed(model)) if learns else 0)
     passes = sum(_pass(model, learned, phase, drive, steps, labels, batch_size) for phase in model.rule.phases[1:])
     sent = NUMBER * _sent(model, neurons, times) + passes
-    return LearningBytes(float(NUMBER * kept), float(sent), NUMBER * _read(model, times))
+    return LearningBytes(float(NUMBER * state), float(sent), NUMBER * _read(model, times))
 
 
 def _summed(model: Model) -> tuple[str, ...]:
@@ -70,7 +70,9 @@ def _summed(model: Model) -> tuple[str, ...]:
 
 
 def _sent(model: Model, neurons: int, times: int) -> int:
-    """How many numbers reach hidden layers from outside for the sake of learning; phases of their own are left out."""
+    """Count the numbers that reach hidden layers from outside for the sake of learning; phases of their own are left
+    out.
+    """
     needs = frozenset() if model.signal is None else model.signal.needs
     layers, classes = len(model.network.hidden), model.network.classes
     if "above" in needs:
@@ -81,7 +83,9 @@ def _sent(model: Model, neurons: int, times: int) -> int:
 
 
 def _read(model: Model, times: int) -> float:
-    """How many weights only learning reads: those above, backwards; fixed ones; a layer's own read-out, both ways."""
+    """Count the weights that only learning reads: those above, backwards; fixed ones; a layer's own read-out, both
+    ways.
+    """
     needs = frozenset() if model.signal is None else model.signal.needs
     network, classes = model.network, model.network.classes
     neurons = sum(prod(layer.shape) for layer in network.hidden)

@@ -1,4 +1,4 @@
-"""What a probe shows of each layer: how much it fires, which neurons never do, and what it tells of the label."""
+"""The measures of each layer by a probe: how much it fires, which neurons never do, and what it tells of the label."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SATURATED = 0.95
 
 
 class Look(NamedTuple):
-    """What a probe shows of one layer.
+    """The measures that a probe takes of one layer.
 
     Args:
         measures: by name.
@@ -55,14 +55,14 @@ def look_at(learner: Learner, learned: Learned, probe: Probe) -> dict[str, Look]
     for layer in learner.model.network.layers:
         here, there = fitted[layer.name], held[layer.name]
         measures = _firing(layer, np.concatenate([here, there]))
-        told = learner.model.task == "classes"
-        measures["probe_accuracy"] = probe_accuracy(here, fitted_labels, there, held_labels) if told else None
+        has_classes = learner.model.task == "classes"
+        measures["probe_accuracy"] = probe_accuracy(here, fitted_labels, there, held_labels) if has_classes else None
         looks[layer.name] = Look(measures, there)
     return looks
 
 
 def weight_change(network: Network, before: Mapping[str, Tensor], now: Mapping[str, Tensor]) -> dict[str, float | None]:
-    """How far the weights of each layer moved: |w - w_before| / |w_before|.
+    """Measure how far the weights of each layer moved: |w - w_before| / |w_before|.
 
     Args:
         network: names the weights of each layer.

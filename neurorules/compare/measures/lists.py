@@ -19,7 +19,7 @@ LAYER_KEYS = ("firing_rate", "dead", "saturated", "weight_change", "cka", "probe
 
 
 class Finished(NamedTuple):
-    """A finished run.
+    """One run of a comparison that has finished, with its folder.
 
     Args:
         run: its result, as `compare.json` holds it.
@@ -98,18 +98,18 @@ def is_exact(run: Mapping[str, Any]) -> bool:
     return is_reference(run) and run.get("path", "torch") == "torch"
 
 
-def exact_run(found: Finished, runs: Sequence[Finished]) -> Finished | None:
+def exact_run(run: Finished, runs: Sequence[Finished]) -> Finished | None:
     """Find the run of `bptt` that a run is compared with.
 
     Args:
-        found: the run.
+        run: the run.
         runs: all runs of the comparison.
 
     Returns:
         A run of the same seed, on the same device model where there is one; None where there is none of this seed.
     """
-    same = [a for a in runs if is_exact(a.run) and a.run["seed"] == found.run["seed"]]
-    on_device = [a for a in same if a.run.get("hardware") == found.run.get("hardware")]
+    same = [a for a in runs if is_exact(a.run) and a.run["seed"] == run.run["seed"]]
+    on_device = [a for a in same if a.run.get("hardware") == run.run.get("hardware")]
     return next(iter([*on_device, *same]), None)
 
 

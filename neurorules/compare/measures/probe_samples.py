@@ -58,7 +58,7 @@ def probe_of(data: TrainingData) -> Probe:
     order = np.random.default_rng(DRAWS).permutation(len(data.train))
     held = data.validation
     if held is not None and len(held) >= FEWEST:
-        seen = np.random.default_rng(DRAWS).permutation(len(held))[:SEEN]
-        return Probe(data.train, order[:FITTED], held, seen)
+        places = np.random.default_rng(DRAWS).permutation(len(held))[:SEEN]
+        return Probe(data.train, order[:FITTED], held, places)
     split = min(SEEN, len(order) // 2)
     return Probe(data.train, order[split : split + FITTED], data.train, order[:split])

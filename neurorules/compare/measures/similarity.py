@@ -1,4 +1,6 @@
-"""How alike two layers represent the same samples: linear centred kernel alignment (CKA), without its bias."""
+"""The similarity of two layers' representations of the same samples: linear centred kernel alignment (CKA), without its
+bias.
+"""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def _row(
 
 
 def reached(curves: Sequence[Sequence[Mapping[str, Any]]], accuracy: float, what: str) -> float | None:
-    """When a validation accuracy was reached, averaged over seeds.
+    """The epoch in which a validation accuracy was reached, averaged over seeds.
 
     Args:
         curves: rows of epochs, one list for each seed.

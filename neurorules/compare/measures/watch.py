@@ -42,7 +42,7 @@ KEPT = 2
 
 @dataclass
 class Measures(Watcher):
-    """Measures one run.
+    """Takes the measures of one run while it trains.
 
     Args:
         batch_size: number of samples of a trial, which share some of the bytes that learning moves.

@@ -1,4 +1,6 @@
-"""What a paper takes from a comparison: its tables and charts as files, references, and a paragraph on the methods."""
+"""The material that a paper takes from a comparison: its tables and charts as files, references, and a paragraph on the
+methods.
+"""
 
 from neurorules.compare.paper.kit import write_paper
 

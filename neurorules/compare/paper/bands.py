@@ -29,15 +29,15 @@ def summaries(comparison: Comparison, rows: Sequence[Row], along: str, measure: 
         if row.get(measure) is not None:
             values.setdefault((row["rule"], row[along]), []).append(row[measure])
     overlaps = {name: _overlap(comparison, name) for name in comparison.names}
-    found = []
+    means = []
     for (rule, place), several in values.items():
         mean, low, high, _ = interval(several, overlap=overlaps[rule])
-        found.append({"rule": rule, along: place, "value": mean, "low": low, "high": high, "seeds": len(several)})
-    return sorted(found, key=lambda row: comparison.names.index(row["rule"]))
+        means.append({"rule": rule, along: place, "value": mean, "low": low, "high": high, "seeds": len(several)})
+    return sorted(means, key=lambda row: comparison.names.index(row["rule"]))
 
 
 def _overlap(comparison: Comparison, rule: str) -> float:
-    """What the intervals of a rule's folds are widened by; 0 for seeds."""
+    """The factor by which the intervals of a rule's folds are widened; 0 for seeds."""
     own = [run for run in comparison.runs if run["rule"] == rule and run.get("data") is not None]
     return overlap_of(own[0]) if own else 0.0
 

@@ -33,7 +33,7 @@ FILES = ("tables", "charts", "references.bib", "methods.tex", "methods.md")
 
 
 def write_paper(
-    found: Mapping[str, Any],
+    raw: Mapping[str, Any],
     out: Path,
     tables: Sequence[str] = tuple(TABLES),
     charts: Sequence[str] = ("pdf",),
@@ -43,7 +43,7 @@ def write_paper(
     """Write tables, charts, references and the methods of a comparison.
 
     Args:
-        found: the content of `compare.json`.
+        raw: the content of `compare.json`.
         out: the folder, which is made.
         tables: formats of tables, of `TABLES`.
         charts: formats of charts, of `CHARTS`.
@@ -57,14 +57,14 @@ def write_paper(
         UserError: an unknown format, nothing that holds the word, a comparison of another version, or `out` holds
             something else.
     """
-    for format_, known in (*((t, TABLES) for t in tables), *((c, CHARTS) for c in charts)):
-        if format_ not in known:
-            raise unknown(f"format of {'tables' if known is TABLES else 'charts'}", format_, known)
-    comparison = read(found)
+    for format_, legal in (*((t, TABLES) for t in tables), *((c, CHARTS) for c in charts)):
+        if format_ not in legal:
+            raise unknown(f"format of {'tables' if legal is TABLES else 'charts'}", format_, legal)
+    comparison = read(raw)
     looks = looks_of(comparison)
     sections = sections_of(comparison, looks)
-    texts = [text_table(table) for section in sections for table in section.tables if _asked(table.name, only)]
-    drawn = [p for p in pictures_of(comparison, sections, looks) if _asked(p.name, only)] if charts else []
+    texts = [text_table(table) for section in sections for table in section.tables if _matches(table.name, only)]
+    drawn = [p for p in pictures_of(comparison, sections, looks) if _matches(p.name, only)] if charts else []
     if only is not None and not texts and not drawn:
         raise unknown("table or chart", only, _names(comparison, sections))
     _check_place(out, force)
@@ -76,7 +76,7 @@ def write_paper(
     return sorted(path for path in out.rglob("*") if path.is_file())
 
 
-def _asked(name: str, only: str | None) -> bool:
+def _matches(name: str, only: str | None) -> bool:
     return only is None or only in name
 
 
@@ -104,7 +104,7 @@ def _contents(
 
 
 def _picture(picture: Picture, format_: str) -> bytes:
-    """A chart in a format."""
+    """Draw a chart in an image format."""
     import vl_convert
 
     if format_ == "svg":

@@ -21,7 +21,7 @@ class Code(NamedTuple):
 
 
 class Cite(NamedTuple):
-    """A reference, by its key."""
+    """A reference in a sentence, given by its BibTeX key."""
 
     key: str
 
@@ -38,7 +38,7 @@ OWN_NET = {
     "net_layers": "the layers of a PyTorch module ({})", "init": "initial weights {}",
     "steps": "{} time steps for each sample", "encode": "encoder {}",
 }  # fmt: skip
-"""Of a net of modules, whose layers differ in their neurons."""
+"""Words for the settings of a net of modules, whose layers differ in their neurons."""
 TRAINING = {
     "epochs": "{} epochs", "batch_size": "batches of {} samples", "optimizer": "optimiser {}",
     "readout_optimizer": "optimiser of the read-out {}", "lr_schedule": "learning-rate schedule {}",
@@ -79,7 +79,7 @@ def methods(comparison: Comparison, references: References) -> list[Parts]:
         _samples(comparison),
         _statistics(comparison),
         _list("Runs had", comparison, MACHINE),
-        _made(comparison),
+        _origin(comparison),
     ]
     return [sentence for sentence in sentences if sentence]
 
@@ -90,7 +90,7 @@ def as_markdown(sentences: Iterable[Parts]) -> str:
 
 
 def as_latex(sentences: Iterable[Parts]) -> str:
-    """The paragraph in LaTeX."""
+    """Write the methods paragraph in LaTeX."""
     return _joined(sentences, escaped, lambda text: rf"\texttt{{{escaped(text)}}}", lambda key: rf"\cite{{{key}}}")
 
 
@@ -110,7 +110,7 @@ def _joined(
 
 
 def _what(comparison: Comparison, references: References) -> Parts:
-    """Which rules were trained on which data, which rows are controls, and by which versions."""
+    """The sentences on which rules were trained on which data, which rows are controls, and by which versions."""
     rules = [row for row in comparison.rules if not is_control(row)]
     controls = [row for row in comparison.rules if is_control(row)]
     data = _data(comparison)
@@ -124,7 +124,7 @@ def _what(comparison: Comparison, references: References) -> Parts:
 
 
 def _task_of(comparison: Comparison) -> Task:
-    """What the targets of a comparison are; classes where it does not say."""
+    """The task of a comparison's targets; classes where it does not say."""
     return next((run["task"] for run in comparison.runs if run.get("task")), "classes")
 
 
@@ -170,18 +170,18 @@ def _values(comparison: Comparison, name: str) -> Parts:
     """The value of a setting, or several with the rows that have them; empty where none is recorded."""
     shared = comparison.settings.get(name)
     if shared is not None:
-        return [] if (name, shared) == ("hardware", "none") else [_told(name, shared)]
+        return [] if (name, shared) == ("hardware", "none") else [_value(name, shared)]
     by_value: dict[Part, list[str]] = {}
     for run in comparison.runs:
         if run.get(name) is not None:
-            rows = by_value.setdefault(_told(name, run[name]), [])
+            rows = by_value.setdefault(_value(name, run[name]), [])
             rows += [] if run["rule"] in rows else [run["rule"]]
     if len(by_value) == 1 and not _left_open(comparison, name):
         return [next(iter(by_value))]
     return _in_words([[value, " (", *_codes(rows), ")"] for value, rows in by_value.items()])
 
 
-def _told(name: str, value: Any) -> Part:
+def _value(name: str, value: Any) -> Part:
     """The value of a setting: a number as it is, a word as a word of the command line."""
     if name == "readout":
         return READOUT.get(value, str(value))
@@ -204,16 +204,16 @@ def _rates(comparison: Comparison) -> Parts:
         hidden, reading = rates_of(row)
         if reading is not None:
             groups.setdefault((hidden, reading), []).append(row["rule"])
-    told = []
+    sentences = []
     for (hidden, reading), rows in groups.items():
         layers = "frozen hidden layers" if hidden is None else f"{hidden:g} in hidden layers"
-        told.append([f"{layers} and {reading:g} in the read-out for ", *_codes(rows)])
-    parts = [piece for place, group in enumerate(told) for piece in ([*(["; "] if place else []), *group])]
-    return ["Learning rates were ", *parts, "."] if told else []
+        sentences.append([f"{layers} and {reading:g} in the read-out for ", *_codes(rows)])
+    parts = [piece for place, group in enumerate(sentences) for piece in ([*(["; "] if place else []), *group])]
+    return ["Learning rates were ", *parts, "."] if sentences else []
 
 
 def _samples(comparison: Comparison) -> Parts:
-    """How many samples were learned from, held out for validation and tested."""
+    """The sentences on how many samples were learned from, held out for validation and tested."""
     counts = []
     for name, part in SAMPLES.items():
         values = sorted({run[name] for run in comparison.runs if run.get(name) is not None})
@@ -225,7 +225,7 @@ def _samples(comparison: Comparison) -> Parts:
 
 
 def _statistics(comparison: Comparison) -> Parts:
-    """How often each row was trained, and how intervals and differences are made."""
+    """The sentences on how often each row was trained, and how intervals and differences are made."""
     seeds = sorted({run["seed"] for run in comparison.runs if run.get("seed") is not None})
     if not seeds:
         return []
@@ -233,8 +233,8 @@ def _statistics(comparison: Comparison) -> Parts:
     runs = "fold, each with a seed of its own" if folds else "seed"
     named = ", ".join(map(str, seeds))
     words = [FIGURES[name].words for name in FIGURES_OF[_task_of(comparison)]]
-    told = f"{words[0]} is that" if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]} are those"
-    first = f"Each row was trained once for each {runs} ({named}), and the {told} after the last epoch."
+    which = f"{words[0]} is that" if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]} are those"
+    first = f"Each row was trained once for each {runs} ({named}), and the {which} after the last epoch."
     if len(seeds) == 1:
         return [first]
     how = ", widened for the overlap of folds (Nadeau and Bengio, 2003)" if folds else ""
@@ -243,8 +243,8 @@ def _statistics(comparison: Comparison) -> Parts:
     return [first, said, "; differences are paired by seed." if paired else "."]
 
 
-def _made(comparison: Comparison) -> Parts:
-    """The command and the machine."""
+def _origin(comparison: Comparison) -> Parts:
+    """The sentence that names the command and the machine of a comparison."""
     machine = [f"{name} {value}" for name, value in comparison.machine.items() if value is not None]
     parts: list[Part] = []
     parts += ["The comparison was made by ", Code(comparison.command)] if comparison.command else []

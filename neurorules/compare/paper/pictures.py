@@ -16,7 +16,7 @@ from neurorules.compare.report.sections import Section
 from neurorules.compare.report.style import Look
 
 WIDTH = 300
-"""Of a chart without its labels, in points: a column of most journals."""
+"""The width of a chart without its labels, in points: a column of most journals."""
 LONGEST = 44
 """Characters of a rule's name that stand beside a chart."""
 VARIABLE = re.compile(r"var\(--([\w-]+)\)")
@@ -57,7 +57,7 @@ def pictures_of(comparison: Comparison, sections: Sequence[Section], looks: Mapp
             if not _is_chosen(spec):
                 titles = [measure["title"] for measure in measures if measure["name"] == spec["usermeta"]["field"]]
                 titled = _titled(spec, "x", titles[0]) if titles else spec
-                yield Picture(name, _settled(comparison, titled, rows, {}))
+                yield Picture(name, _filled_in(comparison, titled, rows, {}))
                 continue
             for measure in measures:
                 yield from _of_measure(comparison, looks, name, spec, rows, measure)
@@ -71,7 +71,7 @@ def _of_measure(
     label = f"{name}_{measure['name']}"
     if along is None:
         titled = _titled(_legends(spec), "y", "test accuracy")
-        yield Picture(label, _settled(comparison, titled, rows, {**measure, "measure": measure["name"]}))
+        yield Picture(label, _filled_in(comparison, titled, rows, {**measure, "measure": measure["name"]}))
         return
     last = max((row["epoch"] for row in rows), default=0)
     parts = {label: [row for row in rows if row["epoch"] == last]} if along == "layer" else {label: rows}
@@ -84,7 +84,7 @@ def _of_measure(
         if has(own, measure["name"]):
             means = summaries(comparison, own, along, measure["name"])
             drawn = _banded(spec, means, looks)
-            yield Picture(part, _settled(comparison, drawn, means, {**measure, "low": low, "high": high}))
+            yield Picture(part, _filled_in(comparison, drawn, means, {**measure, "low": low, "high": high}))
 
 
 def _banded(spec: Spec, means: Sequence[Row], looks: Mapping[str, Look]) -> Spec:
@@ -108,7 +108,7 @@ def _titled(spec: Spec, channel: str, title: Any) -> Spec:
     return {**spec, "layer": layers}
 
 
-def _settled(comparison: Comparison, spec: Spec, rows: Sequence[Row], chosen: Mapping[str, Any]) -> Spec:
+def _filled_in(comparison: Comparison, spec: Spec, rows: Sequence[Row], chosen: Mapping[str, Any]) -> Spec:
     """A specification with its numbers, all rules, the given choices, and colours instead of names of colours."""
     values = {"picked": comparison.names, "layers": comparison.layer_names, "longest": LONGEST, **chosen}
     if any("values" in row for row in rows):
@@ -136,7 +136,7 @@ def _is_unseen(layer: Spec) -> bool:
 
 
 def _legends(spec: Any) -> Any:
-    """The same with a legend for each scale of rules; on the page chips take its place."""
+    """Give the chart with a legend for each scale of rules; on the page chips take its place."""
     if isinstance(spec, list):
         return [_legends(part) for part in spec]
     if not isinstance(spec, dict):
@@ -146,12 +146,12 @@ def _legends(spec: Any) -> Any:
 
 def _bounds(measure: Row, means: Sequence[Row]) -> tuple[float, float]:
     """Bounds of the axis of a measure, for all charts of it: of its values, its reference and what it may span."""
-    known = [row[bound] for row in means for bound in ("value", "low", "high") if row[bound] is not None]
-    known += [] if measure["reference"] is None else [measure["reference"]]
-    known += list(measure["span"] or ())
-    if not known:
+    values = [row[bound] for row in means for bound in ("value", "low", "high") if row[bound] is not None]
+    values += [] if measure["reference"] is None else [measure["reference"]]
+    values += list(measure["span"] or ())
+    if not values:
         return 0.0, 1.0
-    low, high = min(known), max(known)
+    low, high = min(values), max(values)
     pad = 0.06 * (high - low or abs(high) or 1)
     shares = str(measure["format"]).endswith("%")
     return (max(0.0, low - pad) if low >= 0 or shares else low - pad), (min(1.0, high + pad) if shares else high + pad)

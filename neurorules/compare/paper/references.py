@@ -34,20 +34,20 @@ class References(NamedTuple):
 
 def references_of(comparison: Comparison) -> References:
     """The papers of all rows, controls too, in the order of the comparison."""
-    found = References({}, {}, [])
+    references = References({}, {}, [])
     for row in comparison.rules:
         rule = plain_rule(comparison, row)
         try:
             source = citation(rule)
         except UserError:
-            found.unknown.append(rule)
+            references.unknown.append(rule)
             continue
         entry = bibtex_of(source["rule"], source)
         key = KEY.match(entry)
         assert key is not None
-        found.keys[row["rule"]] = key[1]
-        found.entries[key[1]] = entry
-    return found._replace(unknown=list(dict.fromkeys(found.unknown)))
+        references.keys[row["rule"]] = key[1]
+        references.entries[key[1]] = entry
+    return references._replace(unknown=list(dict.fromkeys(references.unknown)))
 
 
 def plain_rule(comparison: Comparison, row: Row) -> str:

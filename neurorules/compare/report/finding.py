@@ -50,7 +50,7 @@ class Tile(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What the page begins with: a headline and further sentences, all in HTML, and key numbers."""
+    """The beginning of the page: a headline and further sentences, all in HTML, and key numbers."""
 
     headline: str
     details: list[str]

@@ -124,7 +124,7 @@ def table_html(table: Table, looks: Mapping[str, Look]) -> str:
 
 
 def _head(column: Column) -> str:
-    """The head of a column."""
+    """Write the head cell of a table's column."""
     hint = f' title="{escape(column.hint)}"' if column.hint else ""
     kind = ' class="number"' if column.numeric else ""
     return f'<th scope="col"{kind} aria-sort="none"><button type="button"{hint}>{escape(column.title)}</button></th>'

@@ -132,7 +132,7 @@ def _summary(comparison: Comparison) -> str:
 
 
 def _begins(init: Any) -> str:
-    """How the weights of a net of modules begin, in words."""
+    """Say in words how the weights of a net of modules begin."""
     if init == "given":
         return "each run begins with the weights of the module"
     return "weights are drawn anew for each seed, and not those of the module"

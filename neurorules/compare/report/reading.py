@@ -1,4 +1,4 @@
-"""What a report reads of `compare.json`, with a value in place of everything that a comparison may leave out."""
+"""The values that a report reads of `compare.json`, with one in place of everything that a comparison may leave out."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Comparison:
         return next((str(run.get("plain_rule") or name) for run in self.runs if run["rule"] == name), name)
 
     def fact(self, name: str) -> Row | None:
-        """What the audit measured of a rule; None where it was not audited."""
+        """The locality that the audit measured of a rule; None where it was not audited."""
         audited = self.audited_as(name)
         return next((row for row in self.facts if row["rule"] == audited), None)
 
@@ -103,44 +103,44 @@ def comparison_in(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: the folder holds none, or it is no JSON object.
     """
-    found = read_json(folder / COMPARISON_FILE)
-    if not isinstance(found, dict):
+    content = read_json(folder / COMPARISON_FILE)
+    if not isinstance(content, dict):
         raise UserError(f"{folder / COMPARISON_FILE} is not a comparison. Make it again: neurorules compare --out")
-    return found
+    return content
 
 
-def read(found: Mapping[str, Any]) -> Comparison:
-    """Read a comparison.
+def read(content: Mapping[str, Any]) -> Comparison:
+    """Read a comparison from the content of its JSON file.
 
     Args:
-        found: the content of `compare.json`.
+        content: the content of `compare.json`.
 
     Raises:
         UserError: it has another format or version, or holds no rule.
     """
-    name, version = found.get("format"), found.get("format_version")
+    name, version = content.get("format"), content.get("format_version")
     if name != FORMAT or version != VERSION:
         shown = f"{name or 'no format'}, version {version or 'none'}"
         raise UserError(
             f"a report is made of {FORMAT}, version {VERSION}; this comparison has {shown}. "
             "Make it again: neurorules compare ... --resume"
         )
-    rules = list(found.get("rules") or [])
+    rules = list(content.get("rules") or [])
     if not rules:
         raise UserError(f"{COMPARISON_FILE} holds no rule, there is nothing to report. Run neurorules compare again")
-    audit = found.get("audit") or {}
+    audit = content.get("audit") or {}
     return Comparison(
-        title=found.get("title") or "Comparison",
-        command=found.get("command") or "",
-        date=found.get("date") or "",
-        versions=found.get("versions") or {},
-        machine=found.get("machine") or {},
-        settings=found.get("settings") or {},
-        differing=found.get("differing") or [],
-        runs=found.get("runs") or [],
-        alignment=_of_rules(found, "alignment", rules),
-        layers=_of_rules(found, "layers", rules),
-        epochs=_of_rules(found, "epochs", rules),
+        title=content.get("title") or "Comparison",
+        command=content.get("command") or "",
+        date=content.get("date") or "",
+        versions=content.get("versions") or {},
+        machine=content.get("machine") or {},
+        settings=content.get("settings") or {},
+        differing=content.get("differing") or [],
+        runs=content.get("runs") or [],
+        alignment=_of_rules(content, "alignment", rules),
+        layers=_of_rules(content, "layers", rules),
+        epochs=_of_rules(content, "epochs", rules),
         rules=rules,
         audited=audit.get("nets") or "",
         dependences=audit.get("entries") or [],

@@ -1,4 +1,4 @@
-"""How a rule looks, the same on every chart: a colour, a shape and a dash."""
+"""The look of a rule, the same on every chart: a colour, a shape and a dash."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OUTLINES = {
 
 
 class Look(NamedTuple):
-    """How a rule looks: its colour (a CSS value), the shape of its points, the dash of its lines (empty for solid)."""
+    """The look of a rule: its colour (a CSS value), the shape of its points, the dash of its lines (empty: solid)."""
 
     colour: str
     shape: str

@@ -32,7 +32,7 @@ RANGE = '"1e-4..1e-1:log"'
 
 @dataclass(frozen=True)
 class SweepFile:
-    """What the file of a sweep says.
+    """The content of a sweep's file.
 
     Args:
         train: the training of each trial, before what is searched.
@@ -90,13 +90,13 @@ def _read(content: Mapping[str, Any]) -> SweepFile:
             raise UserError(f"'{word}' is a setting. Write it below [train], or below [space] where it is searched")
         if word not in WORDS:
             raise unknown("word", word, WORDS)
-    given = _table(content, "train")
-    for name, value in given.items():
+    train = _table(content, "train")
+    for name, value in train.items():
         if not isinstance(value, str | int | float):
             raise UserError(f"{name} in [train] is no text, number, true or false. What is searched stands in [space]")
-    config = config_from(with_own_parts(given), "[train]")
+    config = config_from(with_own_parts(train), "[train]")
     table = _table(content, "space")
-    space = _space(config, table, {name.replace("-", "_") for name in given})
+    space = _space(config, table, {name.replace("-", "_") for name in train})
     way = _way(content.get("way", best_method()), space)
     prune = content.get("prune", way == "optuna")
     if not isinstance(prune, bool):
@@ -146,8 +146,8 @@ def _trials(content: Mapping[str, Any], way: Method, space: Space) -> int:
     return points
 
 
-def _space(config: TrainConfig, table: Mapping[str, Any], given: set[str]) -> Space:
-    """What is searched, of settings that [train] does not give."""
+def _space(config: TrainConfig, table: Mapping[str, Any], taken: set[str]) -> Space:
+    """The space that is searched, of settings that [train] does not give."""
     space: Space = {}
     for key, values in table.items():
         name = key.replace("-", "_")
@@ -156,7 +156,7 @@ def _space(config: TrainConfig, table: Mapping[str, Any], given: set[str]) -> Sp
         if name not in SEARCHED:
             raise unknown("setting in [space]", key, SEARCHED)
         if not isinstance(values, dict):
-            if name in given:
+            if name in taken:
                 raise UserError(f"{key} stands in [train] and in [space]. Keep one of them")
             _add(space, setting_target(name, "[space]"), values)
         elif name not in PARTS:

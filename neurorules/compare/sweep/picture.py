@@ -71,7 +71,7 @@ def _last(one: Searched, trial: dict[str, Any]) -> float:
 
 
 def _places(one: Searched, name: str, points: list[tuple[dict[str, Any], float]]) -> list[float]:
-    """Where trials stand along the axis of a setting: its number, or the place of its value in the list."""
+    """The places of trials along the axis of a setting: its number, or the place of its value in the list."""
     dimension = one.space[name]
     if isinstance(dimension, Range):
         return [float(settings[name]) for settings, _ in points]
@@ -79,7 +79,7 @@ def _places(one: Searched, name: str, points: list[tuple[dict[str, Any], float]]
 
 
 def _scale(one: Searched, name: str, axis: Any) -> None:
-    """The axis of a setting."""
+    """Scale and label the axis of a setting."""
     dimension = one.space[name]
     if isinstance(dimension, Range):
         axis.set_xscale("log" if dimension.log else "linear")

@@ -50,7 +50,7 @@ def sweep(
     """
     content = read_sweep(file)
     _refuse_modules(content)
-    asked = plain(content.train.as_dict())
+    settings = plain(content.train.as_dict())
     config, place = with_data(content.train, data_dir)
     source = open_dataset(config.data, place)
     row = Row(config, content.space)
@@ -59,7 +59,7 @@ def sweep(
     search = Search(
         form=Form("sweep", f"neurorules sweep {file}", "sweeping", 1),
         rows={name_of(settle(config).as_dict(), config): row},
-        asked={**how, "space": content.texts, "data_checksum": source.checksum, "settings": asked},
+        content={**how, "space": content.texts, "data_checksum": source.checksum, "settings": settings},
         trials=content.trials,
         seeds=content.seeds,
         seed=config.seed,
@@ -88,7 +88,7 @@ def _refuse_modules(content: SweepFile) -> None:
 
 
 def states_of(one: Searched) -> dict[str, int]:
-    """How many trials ended how, by the word for it."""
+    """Count the trials by the word for how they ended."""
     states = [trial["state"] for trial in one.trials]
     return {state: states.count(state) for state in ("complete", "pruned", "refused")}
 

@@ -1,4 +1,5 @@
-"""What to try next: Optuna's tree-structured Parzen estimator, a sequence of draws, or each point of a grid.
+"""Proposals of what to try next: Optuna's tree-structured Parzen estimator, a sequence of draws, or each point of a
+grid.
 
 All depend on the seed and on the earlier trials alone, so that a search that was stopped goes on as if it never was.
 """
@@ -119,15 +120,15 @@ class Parzen(Proposals):
             self.study = optuna.create_study(direction="maximize", sampler=sampler)
         finally:
             optuna.logging.set_verbosity(before)
-        self.asked: deque[Any] = deque()
+        self.pending: deque[Any] = deque()
 
     def propose(self) -> dict[str, Value]:
-        self.asked.append(self.study.ask(fixed_distributions=self.distributions))
-        return {name: self.space[name].rounded(self.asked[-1].params[name]) for name in self.space}
+        self.pending.append(self.study.ask(fixed_distributions=self.distributions))
+        return {name: self.space[name].rounded(self.pending[-1].params[name]) for name in self.space}
 
     def tell(self, settings: Mapping[str, Any], accuracy: float | None, curve: Sequence[float] = ()) -> None:
-        if self.asked:
-            trial = self.asked.popleft()
+        if self.pending:
+            trial = self.pending.popleft()
             for epoch, figure in enumerate(curve):
                 trial.report(figure, epoch)
             pruned = self.optuna.trial.TrialState.PRUNED  # one without figures is the worst to the sampler

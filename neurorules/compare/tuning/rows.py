@@ -93,7 +93,7 @@ def check_row(row: Row, source: DataSet) -> None:
 
 
 def _check_one_of(beside: Sequence[Mapping[str, Any]], check: Callable[[Mapping[str, Any]], None]) -> None:
-    """Whether a check passes beside at least one of several settings.
+    """Refuse settings of which none passes a check.
 
     Raises:
         UserError: what the first of them raises, where it passes beside none.
@@ -109,21 +109,21 @@ def _check_one_of(beside: Sequence[Mapping[str, Any]], check: Callable[[Mapping[
 
 
 def _check_kept(config: TrainConfig, name: str, value: Any, more: Mapping[str, Any]) -> None:
-    settled = settle(changed(config, {**more, name: value}))
-    kept = getattr(settled, name, value)
-    if name in HIDDEN_ONLY and RULES.make(settled.rule).control:
+    whole = settle(changed(config, {**more, name: value}))
+    actual = getattr(whole, name, value)
+    if name in HIDDEN_ONLY and RULES.make(whole.rule).control:
         raise UserError(
-            f"searching {name} changes nothing for '{settled.rule}', whose hidden layers do not learn. Leave it out of "
+            f"searching {name} changes nothing for '{whole.rule}', whose hidden layers do not learn. Leave it out of "
             f"the space"
         )
-    if kept != value:
+    if actual != value:
         raise UserError(
-            f"searching {name} changes nothing for '{settled.rule}' with --path {config.path}, where it is {kept}. "
+            f"searching {name} changes nothing for '{whole.rule}' with --path {config.path}, where it is {actual}. "
             f"Leave it out of the space"
         )
 
 
 def _check_net(config: TrainConfig, source: DataSet, name: str, value: Any, more: Mapping[str, Any]) -> None:
-    settled = settle(changed(config, {**more, name: value}))
-    check_words(settled)
-    check_net(settled, source)
+    complete = settle(changed(config, {**more, name: value}))
+    check_words(complete)
+    check_net(complete, source)

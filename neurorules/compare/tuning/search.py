@@ -67,14 +67,14 @@ def tune(
     for option, number, kind in (("--trials", trials, Count), ("--seeds", seeds, Seeds), ("--jobs", jobs, Jobs)):
         check_range(option, number, kind)
     refuse_modules(config, "tune")
-    asked = plain(config.as_dict())
+    content = plain(config.as_dict())
     config, place = with_data(config, data_dir)
     source = open_dataset(config.data, place)
     rows = rows_of(config, rules, parse_space(space), source)
     search = Search(
         form=TUNE,
         rows={name_of(settle(row.config).as_dict(), config): row for row in rows},
-        asked={"rules": rules, "space": space, "seeds": seeds, "data_checksum": source.checksum, "settings": asked},
+        content={"rules": rules, "space": space, "seeds": seeds, "data_checksum": source.checksum, "settings": content},
         trials=trials,
         seeds=seeds,
         seed=config.seed,
@@ -90,7 +90,7 @@ def tune(
 def chosen(
     searched: Sequence[Searched], config: TrainConfig, seeds: int, data_dir: Path | None = None
 ) -> dict[str, Any]:
-    """What a search chose.
+    """The settings that a search chose for each rule.
 
     Args:
         searched: the rules of which a trial was trained to the end, with all of their trials.
@@ -105,18 +105,18 @@ def chosen(
     rows = []
     for one in searched:
         best = one.best or {}
-        settled = settle(replace(one.row, **best["settings"])).as_dict()
+        complete = settle(replace(one.row, **best["settings"])).as_dict()
         rows.append(
             {
                 "row": one.name,
-                "rule": text_of(settled, config) + ("" if settled["targets"] == "own" else "@targets=shuffled"),
-                "settings": {name: settled[name] for name in one.space},
+                "rule": text_of(complete, config) + ("" if complete["targets"] == "own" else "@targets=shuffled"),
+                "settings": {name: complete[name] for name in one.space},
                 one.mean: best[one.mean],
                 one.by_seed: best[one.by_seed],
                 f"own_settings_{one.figure}": one.trials[0].get(one.mean),
                 "trials": len(one.trials),
                 "refused": sum(trial["state"] == "refused" for trial in one.trials),
-                "at_the_edge": [n for n, d in one.space.items() if n in best["settings"] and d.is_edge(settled[n])],
+                "at_the_edge": [n for n, d in one.space.items() if n in best["settings"] and d.is_edge(complete[n])],
             }
         )
     rules = ",".join(row["rule"] for row in rows)

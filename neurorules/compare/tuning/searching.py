@@ -26,6 +26,7 @@ from neurorules.language.ranges import Jobs, check_range
 from neurorules.runner.dispatch import settle
 from neurorules.runs.atomic import remove_leftovers
 from neurorules.runs.interrupt import Interrupted
+from neurorules.runs.launch import check_alone
 from neurorules.runs.other_process import as_here, replaced_quietly
 from neurorules.runs.plain_json import plain
 from neurorules.runs.progress import Bar, progress
@@ -33,12 +34,12 @@ from neurorules.runs.progress import Bar, progress
 
 @dataclass(frozen=True)
 class Search:
-    """What is searched, and how.
+    """The task of a search: rules, trials and seeds, and the file it writes.
 
     Args:
         form: of its file.
         rows: what is searched for each rule, by the name of its row.
-        asked: what decides the numbers of the search, by name; a search goes on only where it is the same.
+        content: what decides the numbers of the search, by name; a search goes on only where it is the same.
         trials: number of trials of each rule, >= 1.
         seeds: number of seeds of each trial, >= 1.
         seed: of the proposals.
@@ -50,7 +51,7 @@ class Search:
 
     form: Form
     rows: Mapping[str, Row]
-    asked: Mapping[str, Any]
+    content: Mapping[str, Any]
     trials: int
     seeds: int
     seed: int
@@ -96,20 +97,21 @@ def run_search(
         What the file holds.
 
     Raises:
-        UserError: every trial was refused, or `out` holds another search.
+        UserError: every trial was refused, `out` holds another search, or torchrun has started several ranks.
         Interrupted: the user stopped it; finished trials are kept.
     """
+    check_alone("a search for settings")
     check_range("--jobs", jobs, Jobs)
     own = {name: plain(settle(row.config).as_dict()) for name, row in search.rows.items()}
-    asked: dict[str, Any] = plain(search.asked)
+    content: dict[str, Any] = plain(search.content)
     with owned_folder(out):
-        stored = open_search(out, search.form, asked, own, search.trials, force, resume)
+        stored = open_search(out, search.form, content, own, search.trials, force, resume)
         remove_leftovers(out, (search.form.file,))
         method = stored.get("method") or search.method or best_method()
         searched = search.fresh(method)
         for one in searched if stored else ():
             one.repeat(stored["trials"][one.name], search.trials, f"the search in {out}")
-        header = {"method": method, "asked": asked, "rows": own}
+        header = {"method": method, "asked": content, "rows": own}
 
         def keep(finished: bool = False, **more: Any) -> dict[str, Any]:
             trials = {one.name: one.trials for one in searched}
@@ -138,7 +140,7 @@ def _with_a_trial(searched: Sequence[Searched]) -> list[Searched]:
 
 
 def _stopped(out: Path, form: Form, begun: bool, replaces: bool) -> str:
-    """What a user is told who stopped a search.
+    """The line that a user is told who stopped a search.
 
     Args:
         out: folder of the search.
@@ -148,8 +150,8 @@ def _stopped(out: Path, form: Form, begun: bool, replaces: bool) -> str:
     """
     if replaces and not begun:
         return f"stopped in the first trial: nothing of this search is kept, and {out} is as it was"
-    kept = f"Finished trials are kept in {out}" if begun else "No trial was finished"
-    return f"stopped. {kept}. Go on with the same options and: {form.asks} --out {out} --resume"
+    rest = f"Finished trials are kept in {out}" if begun else "No trial was finished"
+    return f"stopped. {rest}. Go on with the same options and: {form.asks} --out {out} --resume"
 
 
 def _run_rounds(

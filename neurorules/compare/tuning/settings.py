@@ -1,4 +1,6 @@
-"""What may be searched: settings of training, and options of the parts that settings name, such as `rule.form`."""
+"""The settings that may be searched: those of training, and options of the parts that settings name, such as
+`rule.form`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is searched: `lr=1e-4..1e-1:log,norm=streaming|none`, a range or a choice for each setting."""
+"""The space that is searched: `lr=1e-4..1e-1:log,norm=streaming|none`, a range or a choice for each setting."""
 
 from __future__ import annotations
 
@@ -133,12 +133,12 @@ def parse_space(text: str) -> Space:
     return space
 
 
-def read_dimension(target: Target, given: str | Sequence[Any], where: str) -> Dimension:
+def read_dimension(target: Target, choice: str | Sequence[Any], where: str) -> Dimension:
     """Read what is searched of one setting or option.
 
     Args:
         target: what it is.
-        given: `low..high`, `low..high:log`, the same with `:points=4`, or `one|two|three`; or a list of values.
+        choice: `low..high`, `low..high:log`, the same with `:points=4`, or `one|two|three`; or a list of values.
         where: names the place in messages, such as "'lr=1..2' in --space".
 
     Returns:
@@ -147,9 +147,9 @@ def read_dimension(target: Target, given: str | Sequence[Any], where: str) -> Di
     Raises:
         UserError: it is neither, bounds are not finite or do not rise, or a value is none that it can have.
     """
-    if isinstance(given, str) and ".." in given:
-        return _range(target, given, where)
-    words = [word.strip() for word in given.split("|")] if isinstance(given, str) else given
+    if isinstance(choice, str) and ".." in choice:
+        return _range(target, choice, where)
+    words = [word.strip() for word in choice.split("|")] if isinstance(choice, str) else choice
     if not words:
         raise UserError(f"{where} is an empty list. Give the values that are to be tried")
     return Choice(tuple(dict.fromkeys(target.read(word) for word in words)))
@@ -183,7 +183,8 @@ def _range(target: Target, text: str, where: str) -> Dimension:
 
 
 def space_of(row: TrainConfig, space: Space, frozen: bool) -> Space:
-    """What is searched for one row: settings that neither its own text nor an option for all rows gives already.
+    """The space that is searched for one row: settings that neither its own text nor an option for all rows gives
+    already.
 
     Args:
         row: its configuration before the search.

@@ -34,7 +34,7 @@ class Form(NamedTuple):
 
     @property
     def format(self) -> str:
-        """What the file says that it is."""
+        """The name of the file's format, which the file holds."""
         return f"neurorules-{self.command}"
 
 
@@ -76,8 +76,8 @@ def read_search(out: Path, form: Form) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"{path} is no file. Remove it, or give another --out")
     stored = read_json(path)
-    asked = (form.format, form.version)
-    if not isinstance(stored, dict) or (stored.get("format"), stored.get("format_version")) != asked:
+    expected = (form.format, form.version)
+    if not isinstance(stored, dict) or (stored.get("format"), stored.get("format_version")) != expected:
         raise UserError(f"{path} is no search of this version. Begin again with --force, or give another --out")
     if stored.pop(SEAL, None) != digest_of_config(stored):
         raise UserError(f"{path} was changed after it was written. Restore it, or begin again with --force")
@@ -85,14 +85,14 @@ def read_search(out: Path, form: Form) -> dict[str, Any]:
 
 
 def open_search(
-    out: Path, form: Form, asked: Mapping[str, Any], rows: Mapping[str, Any], trials: int, force: bool, resume: bool
+    out: Path, form: Form, content: Mapping[str, Any], rows: Mapping[str, Any], trials: int, force: bool, resume: bool
 ) -> dict[str, Any]:
     """Read the search that goes on in a folder.
 
     Args:
         out: folder of the search.
         form: of its file.
-        asked: options of this search, by name.
+        content: options of this search, by name.
         rows: settings of each rule in its first trial, by the name of its row.
         trials: number of trials of each rule.
         force: replaces an older search.
@@ -113,8 +113,8 @@ def open_search(
         raise UserError(f"{out} holds another search. Add --force to replace it, --resume to go on with it")
     stored = read_search(out, form)
     before = stored["asked"]
-    pairs = [(name, before.get(name), asked[name]) for name in asked if name != "settings"]
-    pairs += [(name, before["settings"].get(name), value) for name, value in asked["settings"].items()]
+    pairs = [(name, before.get(name), content[name]) for name in content if name != "settings"]
+    pairs += [(name, before["settings"].get(name), value) for name, value in content["settings"].items()]
     texts = [f"{name} is {to_json(old)}, asked {to_json(new)}" for name, old, new in pairs if old != new]
     if texts:
         raise UserError(

@@ -23,7 +23,7 @@ STARTUP = 5
 
 
 class Outcome(NamedTuple):
-    """What came of a trial.
+    """The outcome of a trial.
 
     state: complete; pruned, where the first seed stopped early; or refused, where nothing could be trained.
     curves: for each seed the validation accuracy after each epoch, in 0..1, or its other figure.
@@ -37,7 +37,7 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True)
 class Floors:
-    """What a trial must have reached after each epoch for it to go on.
+    """The values that a trial must have reached after each epoch for it to go on.
 
     Source: the median stopping rule of Golovin et al. 2017 (https://doi.org/10.1145/3097983.3098043): a trial ends
     where its best figure so far is worse than the median, over the trials before, of the figures at the same epoch.
@@ -68,7 +68,7 @@ def attempt(
     row: TrainConfig, settings: Mapping[str, Any], seeds: int, place: DataPlace, floors: Floors = Floors(),
     parent: int | None = None,
 ) -> Outcome:  # fmt: skip
-    """Train one trial. Settings that cannot be had together are its outcome, and no error.
+    """Train one trial of a search. Settings that cannot be had together are its outcome, and no error.
 
     Args:
         row: the configuration that the search began with.
@@ -131,7 +131,7 @@ class Searched:
 
     @property
     def mean(self) -> str:
-        """The key of their mean."""
+        """The key of the mean figure over a trial's seeds."""
         return f"validation_{self.figure}"
 
     @property
@@ -156,7 +156,7 @@ class Searched:
 
     @property
     def floors(self) -> Floors:
-        """What the trials of this round must reach: the medians of the whole trials of all rounds before."""
+        """The values that the trials of this round must reach: the medians of the whole trials of all rounds before."""
         before = self.trials[: len(self.trials) // self.at_once * self.at_once]
         curves = [trial["curves"][0] for trial in before if trial["state"] == "complete"]
         if not self.prunes or len(curves) < STARTUP:
@@ -172,14 +172,14 @@ class Searched:
             outcome: what came of it.
         """
         trial: dict[str, Any] = {"settings": dict(settings), "state": outcome.state, "curves": outcome.curves}
-        known = {**(settle(self.row).as_dict() if self.own_first else {}), **settings}
+        complete = {**(settle(self.row).as_dict() if self.own_first else {}), **settings}
         if outcome.state == "complete":
             trial[self.by_seed] = [curve[-1] for curve in outcome.curves]
             trial[self.mean] = fmean(trial[self.by_seed])
-            self.proposals.tell(known, self.sign * trial[self.mean])
+            self.proposals.tell(complete, self.sign * trial[self.mean])
         else:
             first = outcome.curves[0] if outcome.curves else []
-            self.proposals.tell(known, None, [self.sign * figure for figure in first])
+            self.proposals.tell(complete, None, [self.sign * figure for figure in first])
         if outcome.reason:
             trial["reason"] = outcome.reason
         self.trials.append(trial)

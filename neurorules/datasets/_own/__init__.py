@@ -17,7 +17,7 @@ from neurorules.contracts.data_set import DataSet, Recordings
 from neurorules.contracts.target import OF_VALUES
 from neurorules.datasets._arrays import MOST_CHANNELS, Channels, image_set, sequence_set
 from neurorules.datasets._own.events import on_sensor
-from neurorules.datasets._own.gather import Gathered, class_names_of, described, gathered, sensor_of
+from neurorules.datasets._own.gather import PartSamples, class_names_of, described, part_samples, sensor_of
 from neurorules.datasets._targets import targets_of
 from neurorules.language.errors import UserError
 from neurorules.language.settings import Task
@@ -57,20 +57,20 @@ def own_data(
         UserError: something in it cannot be read, or does not fit the rest.
     """
     parts = dict(zip(PARTS, _two_parts(data), strict=True))
-    found = {part: gathered(given, PARTS[part], batch_first) for part, given in parts.items()}
-    names, found = _numbered(found)
-    if isinstance(found["train"].samples, Recordings) != isinstance(found["test"].samples, Recordings):
+    samples_of = {part: part_samples(one, PARTS[part], batch_first) for part, one in parts.items()}
+    names, samples_of = _numbered(samples_of)
+    if isinstance(samples_of["train"].samples, Recordings) != isinstance(samples_of["test"].samples, Recordings):
         raise UserError("the training data or the test data are events, and the others are not. Make them alike")
-    if isinstance(found["train"].samples, Recordings):
+    if isinstance(samples_of["train"].samples, Recordings):
         if batch_first is not None:
             raise UserError("batch_first says where the time axis of arrays stands, and these are events. Leave it out")
-        read = _event_set(found, _sensor(parts, sensor_size), task)
+        read = _event_set(samples_of, _sensor(parts, sensor_size), task)
     else:
         if sensor_size is not None:
             raise UserError("sensor_size is given, and the samples are no events. Leave it out")
-        read = _array_set(found, task)
+        read = _array_set(samples_of, task)
     names = () if read.task in OF_VALUES else names or class_names_of(parts["train"])
-    origin = "; ".join(f"{PARTS[part]}: {described(given)}" for part, given in parts.items())
+    origin = "; ".join(f"{PARTS[part]}: {described(one)}" for part, one in parts.items())
     return replace(
         read,
         name=name or f"{IN_MEMORY}:{read.checksum[:DIGITS]}",
@@ -97,22 +97,22 @@ def _two_parts(data: Any) -> tuple[Any, Any]:
     )
 
 
-def _numbered(found: dict[str, Gathered]) -> tuple[tuple[str, ...], dict[str, Gathered]]:
+def _numbered(parts: dict[str, PartSamples]) -> tuple[tuple[str, ...], dict[str, PartSamples]]:
     """Names of classes, and labels as numbers where they were names.
 
     Raises:
         UserError: one part has names and the other numbers, or a test label is no name of a training label.
     """
-    kinds = {part: one.labels.dtype.kind == "U" for part, one in found.items()}
+    kinds = {part: one.labels.dtype.kind == "U" for part, one in parts.items()}
     if not any(kinds.values()):
-        return (), found
+        return (), parts
     if not all(kinds.values()):
         raise UserError("the labels of one part are names, and those of the other are numbers. Make them alike")
-    names = sorted(set(found["train"].labels.tolist()))
-    new = sorted(set(found["test"].labels.tolist()) - set(names))
+    names = sorted(set(parts["train"].labels.tolist()))
+    new = sorted(set(parts["test"].labels.tolist()) - set(names))
     if new:
         raise UserError(f"{PARTS['test']}: no training sample has the class '{new[0]}'. Training must hold every class")
-    numbered = {part: one._replace(labels=np.searchsorted(names, one.labels)) for part, one in found.items()}
+    numbered = {part: one._replace(labels=np.searchsorted(names, one.labels)) for part, one in parts.items()}
     return tuple(names), numbered
 
 
@@ -131,8 +131,8 @@ def _sensor(parts: dict[str, Any], sensor_size: SensorSize) -> tuple[int, int, i
     return polarities, height, width
 
 
-def _event_set(found: dict[str, Gathered], sensor: tuple[int, int, int] | None, task: Task | None) -> DataSet:
-    read = {part: one.samples for part, one in found.items() if isinstance(one.samples, Recordings)}
+def _event_set(parts: dict[str, PartSamples], sensor: tuple[int, int, int] | None, task: Task | None) -> DataSet:
+    read = {part: one.samples for part, one in parts.items() if isinstance(one.samples, Recordings)}
     if sensor is None:
         sizes = zip(read["train"].sensor, read["test"].sensor, strict=True)
         polarities, height, width = (max(pair) for pair in sizes)
@@ -142,7 +142,7 @@ def _event_set(found: dict[str, Gathered], sensor: tuple[int, int, int] | None, 
             "need. sensor_size=(columns, rows, polarities) says another", width, height, polarities,
         )  # fmt: skip
     placed = {part: on_sensor(one, sensor, PARTS[part]) for part, one in read.items()}
-    labels, where = _labels(found)
+    labels, where = _labels(parts)
     targets = targets_of(labels, where, None, task)
     y = targets.labels
     digest = hashlib.sha256(f"{placed['train'].checksum}{placed['test'].checksum}{sensor}".encode())
@@ -163,15 +163,15 @@ def _event_set(found: dict[str, Gathered], sensor: tuple[int, int, int] | None, 
     )
 
 
-def _array_set(found: dict[str, Gathered], task: Task | None) -> DataSet:
-    labels, where = _labels(found)
-    samples = {part: one.samples for part, one in found.items() if isinstance(one.samples, np.ndarray)}
+def _array_set(parts: dict[str, PartSamples], task: Task | None) -> DataSet:
+    labels, where = _labels(parts)
+    samples = {part: one.samples for part, one in parts.items() if isinstance(one.samples, np.ndarray)}
     arrays = {**labels, **{f"x_{part}": array for part, array in samples.items()}}
-    if found["train"].timed != found["test"].timed:
+    if parts["train"].timed != parts["test"].timed:
         raise UserError(
             "the training data or the test data have a time axis, and the others have none. Make them alike"
         )
-    if found["train"].timed:
+    if parts["train"].timed:
         return sequence_set("", arrays, where, task=task)
     shape = samples["train"].shape
     return image_set("", arrays, where, channels=_channels(shape), task=task)
@@ -182,8 +182,8 @@ def _channels(shape: tuple[int, ...]) -> Channels:
     return "last" if len(shape) == 4 and shape[3] <= MOST_CHANNELS < shape[1] else "first"
 
 
-def _labels(found: dict[str, Gathered]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def _labels(parts: dict[str, PartSamples]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Labels by the keys y_train and y_test, and how errors name samples and labels."""
-    labels = {f"y_{part}": one.labels for part, one in found.items()}
-    where = {f"x_{part}": PARTS[part] for part in found} | {f"y_{part}": f"{PARTS[part]}, the labels" for part in found}
+    labels = {f"y_{part}": one.labels for part, one in parts.items()}
+    where = {f"x_{part}": PARTS[part] for part in parts} | {f"y_{part}": f"{PARTS[part]}, the labels" for part in parts}
     return labels, where

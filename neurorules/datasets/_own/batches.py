@@ -1,4 +1,4 @@
-"""What a user has, part by part, as batches of one form: pairs of arrays, torch and tonic data sets, loaders, lists."""
+"""A user's data, part by part, as batches of one form: pairs of arrays, torch and tonic data sets, loaders, lists."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Batch(NamedTuple):
 
 @runtime_checkable
 class MapStyle(Protocol):
-    """What has a length and gives sample i, as map-style data sets of torch and those of tonic do."""
+    """A data set that has a length and gives sample i, as map-style data sets of torch and those of tonic do."""
 
     def __getitem__(self, index: int) -> Any: ...
 
@@ -232,7 +232,7 @@ def _order(labels: tuple[int, ...], samples: int) -> str:
 
 
 def _axis_of_samples(shape: tuple[int, ...], labels: int, batch_first: bool | None, where: str) -> tuple[int, bool]:
-    """Which axis counts the samples, and whether there is one of time.
+    """Say which axis counts the samples, and whether there is one of time.
 
     Raises:
         UserError: either of two axes could be time, or there is none where the user says that there is.
@@ -278,7 +278,7 @@ def _read(part: Dataset[Any] | MapStyle, place: int, where: str) -> Any:
 
 
 def _guarded(things: Iterator[Any], where: str) -> Iterator[Any]:
-    """The same things; an error of the user's own code becomes one line, with its cause behind it."""
+    """Yield these things; an error of the user's own code becomes one line, with its cause behind it."""
     number = 0
     while True:
         try:

@@ -81,7 +81,7 @@ class Gathering:
         self.polarities: bool | None = None
 
     def add(self, samples: Sequence[np.ndarray], where: str) -> None:
-        """Take some more samples.
+        """Add the samples of one more batch.
 
         Raises:
             UserError: see `columns_of`; or some samples have a polarity and others none.
@@ -114,7 +114,7 @@ class Gathering:
 
 
 def on_sensor(recordings: Recordings, sensor: tuple[int, int, int], where: str) -> Recordings:
-    """The same recordings on a sensor that is given.
+    """Give the recordings on a sensor of a given size.
 
     Args:
         recordings: on the smallest sensor that holds them.

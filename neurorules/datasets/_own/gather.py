@@ -1,5 +1,4 @@
-"""One part of a user's data, training or test, gathered: all samples, their labels, and what the data set says of
-itself."""
+"""One part of a user's data, training or test: all samples, their labels, and what the data set says of itself."""
 
 from __future__ import annotations
 
@@ -19,8 +18,8 @@ DEEPEST = 16
 """Data sets inside each other, such as a subset of a cached data set, that are looked through for names and sensor."""
 
 
-class Gathered(NamedTuple):
-    """All of one part.
+class PartSamples(NamedTuple):
+    """All samples of one part, training or test, with their targets.
 
     Args:
         samples: (N, *sample), or recordings on the smallest sensor that holds them.
@@ -54,7 +53,7 @@ class Wraps(Protocol):
     dataset: Any
 
 
-def gathered(part: Any, where: str, batch_first: bool | None) -> Gathered:
+def part_samples(part: Any, where: str, batch_first: bool | None) -> PartSamples:
     """Read all samples of a part, in the order in which they stand there.
 
     Args:
@@ -78,7 +77,7 @@ def gathered(part: Any, where: str, batch_first: bool | None) -> Gathered:
     if first is None:
         raise UserError(f"{where} yield nothing. {FORMS}")
     samples = events.finish() if isinstance(first.samples, list) else arrays.finish(np.dtype(np.float32))
-    return Gathered(samples, np.concatenate(labels), first.timed)
+    return PartSamples(samples, np.concatenate(labels), first.timed)
 
 
 def _compact(samples: np.ndarray) -> np.ndarray:
@@ -140,7 +139,7 @@ def class_names_of(part: Any) -> tuple[str, ...]:
 
 
 def described(part: Any) -> str:
-    """What a part was, in a few words, such as "a pair of a Tensor (300, 1, 8, 8) and a Tensor (300,)"."""
+    """Describe what a part was, in a few words, such as "a pair of a Tensor (300, 1, 8, 8) and a Tensor (300,)"."""
     if is_pair(part):
         return " and ".join(_named(one) for one in part)
     kinds = [f"{type(layer).__module__.partition('.')[0]}.{type(layer).__qualname__}" for layer in _layers(part)]

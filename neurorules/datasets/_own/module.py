@@ -18,7 +18,7 @@ SIZES = 3
 
 @dataclass(frozen=True)
 class ModuleData:
-    """What a function returns, read as `data=` of `neurorules.train` is.
+    """The data that a user's function returns, read as `data=` of `neurorules.train` is.
 
     Args:
         text: `module:function` with options, as the user wrote it. `batch_first=true` and `sensor_size=34x34x2` are
@@ -35,7 +35,7 @@ class ModuleData:
 
     @classmethod
     def of_text(cls, text: str) -> ModuleData:
-        """Read `module:function:key=value`.
+        """Read a data set's text of the form `module:function:key=value`.
 
         Raises:
             UserError: it is written otherwise.
@@ -63,9 +63,9 @@ class ModuleData:
         task = options.pop("task", None)
         where = f"data '{self.text}'"
         with current_folder():
-            made = call(where, self.function, self._function(where), options)
+            value = call(where, self.function, self._function(where), options)
             return own_data(
-                made,
+                value,
                 batch_first=None if first is None else convert(f"{where}, option 'batch_first'", bool, first),
                 sensor_size=None if size is None else _sensor_size(size, where),
                 name=self.text,

@@ -25,7 +25,7 @@ IN_METADATA = "--reset metadata (reset='metadata' in Python)"
 
 @dataclass(frozen=True)
 class Cells:
-    """How neurons are written.
+    """The way in which neurons are written as nodes of NIR.
 
     Args:
         nir: the package.

@@ -23,7 +23,7 @@ STATED = ("type", "metadata")
 
 
 def package() -> Any:
-    """The package nir.
+    """Give the package nir, which is an extra.
 
     Raises:
         MissingExtra: it is not installed.
@@ -134,17 +134,17 @@ def check_edge(edge: tuple[Any, ...], nodes: Mapping[str, Any], where: str) -> N
 def _node(nir: Any, content: Any, name: str, where: str) -> Any:
     at = f"{where}: node '{name}'"
     kind = content.get("type") if isinstance(content, Mapping) else None
-    known = list(kinds(nir))
-    if kind not in known:
-        raise UserError(f"{at} is of the type '{kind}', which NIR {nir.version} has not. Known: {', '.join(known)}")
+    legal = list(kinds(nir))
+    if kind not in legal:
+        raise UserError(f"{at} is of the type '{kind}', which NIR {nir.version} has not. Known: {', '.join(legal)}")
     if kind == GRAPH:
         return _graph(nir, content, at)
-    given = {key: value for key, value in content.items() if key not in STATED}
-    given |= {"metadata": dict(content.get("metadata", {}))}
+    arguments = {key: value for key, value in content.items() if key not in STATED}
+    arguments |= {"metadata": dict(content.get("metadata", {}))}
     if kind.startswith("Conv"):
-        given.setdefault("input_shape", None)  # files of older versions do not say it
+        arguments.setdefault("input_shape", None)  # files of older versions do not say it
     try:
-        return nir.dict2NIRNode({"type": kind, **given})
+        return nir.dict2NIRNode({"type": kind, **arguments})
     except (KeyError, TypeError, ValueError, AssertionError, AttributeError, IndexError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         needs = [field for field in inspect.signature(getattr(nir, kind).__init__).parameters if field != "self"]
@@ -168,5 +168,5 @@ def metadata_of(node: Any) -> dict[str, Any]:
     Returns:
         By name.
     """
-    given = node.metadata if isinstance(node.metadata, Mapping) else {}
-    return {key: value.item() if isinstance(value, np.generic) else value for key, value in given.items()}
+    metadata = node.metadata if isinstance(node.metadata, Mapping) else {}
+    return {key: value.item() if isinstance(value, np.generic) else value for key, value in metadata.items()}

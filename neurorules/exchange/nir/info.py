@@ -1,4 +1,4 @@
-"""What a file of NIR holds, for a reader: its nodes, how its time runs, and the net that it is here."""
+"""The content of a file of NIR, for a reader: its nodes, how its time runs, and the net that it is here."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Map:
     last: str = ""
 
     def follow(self, name: str, node: Any) -> None:
-        """Go through one node.
+        """Follow the path through one node of the graph.
 
         Raises:
             UserError: nothing here does what it does; it is named.

@@ -30,7 +30,7 @@ CLOSE = 1e-12
 
 
 class Population(NamedTuple):
-    """What a node is here.
+    """The population that a node of a NIR graph stands for.
 
     Args:
         neuron: with its numbers.
@@ -211,7 +211,7 @@ class _Reading:
         return ("v_threshold", self.cell.node) if self.cell.threshold is None else ("threshold", self.cell.threshold)
 
     def _reset(self) -> tuple[Reset, bool, bool]:
-        """What a spike does, whether it does it a step later, and whether there are no spikes at all."""
+        """Read what a spike does, whether it does it a step later, and whether there are no spikes at all."""
         if self.kind in INTEGRATORS:
             return "none", False, self.cell.threshold is None
         stated = self.metadata.get(RESET)

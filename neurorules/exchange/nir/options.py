@@ -1,4 +1,4 @@
-"""How the equations of a graph become steps: what NIR leaves open, and users may say behind a file's name."""
+"""The way from a graph's equations to steps: what NIR leaves open, and users may say behind a file's name."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ begins."""
 @ranged("NIR graph")
 @dataclass(frozen=True, kw_only=True)
 class NirOptions:
-    """What a user says of a graph, where the graph does not.
+    """The settings that a user gives for a graph which leaves them open.
 
     Args:
         dt: seconds of a step, > 0; by default that of the graph's metadata, else 0.0001.
@@ -62,7 +62,7 @@ def is_nir(text: str) -> bool:
 
 
 def parsed(text: str) -> tuple[Path, NirOptions]:
-    """Take `net.nir:dt=0.001:unit=ms` apart.
+    """Take the text `net.nir:dt=0.001:unit=ms` apart.
 
     Args:
         text: for which `is_nir` is true.
@@ -79,7 +79,7 @@ def parsed(text: str) -> tuple[Path, NirOptions]:
 
 @dataclass(frozen=True)
 class Clock:
-    """How a graph's time runs.
+    """The clock of a graph: its step and its unit of time.
 
     Args:
         step: length of a step in the unit of the graph's time constants.
@@ -111,12 +111,12 @@ def clock_of(metadata: Mapping[str, Any], options: NirOptions, where: str) -> Cl
         UserError: the metadata name a unit, a step or a discretisation that is not known here.
     """
     unit = options.unit or unit_of(metadata, where) or "s"
-    given = options.dt or _step_of(metadata, where)
+    dt = options.dt or _step_of(metadata, where)
     method = options.method or str(metadata.get(METHOD, "euler"))
     if method not in ("euler", "exact"):
         raise UserError(f"{where} says the discretisation '{method}'. Known: euler, exact. Give one, method=euler")
-    charge = (options.input or ("current" if given is not None or unit == "steps" else "charge")) == "charge"
-    seconds = given or (None if unit == "steps" else STEP_SECONDS)
+    charge = (options.input or ("current" if dt is not None or unit == "steps" else "charge")) == "charge"
+    seconds = dt or (None if unit == "steps" else STEP_SECONDS)
     step = 1.0 if unit == "steps" else float(seconds or STEP_SECONDS) / UNITS[unit]
     at_zero = (options.start or metadata.get(START, "leak")) == "zero"
     return Clock(step, method == "exact", charge, at_zero, seconds)

@@ -78,10 +78,10 @@ class _Assembly:
     frozen: set[str] = field(default_factory=set)
 
     def net(self, input_shape: Shape | None) -> Imported:
-        given = self.wiring.input_shape
-        shape = given if input_shape is None else input_shape
-        if shape != given and (len(given) != 1 or prod(shape) != given[0]):
-            raise UserError(f"{self.where} reads shape {given}, and samples have shape {shape}. Make them the same")
+        of_graph = self.wiring.input_shape
+        shape = of_graph if input_shape is None else input_shape
+        if shape != of_graph and (len(of_graph) != 1 or prod(shape) != of_graph[0]):
+            raise UserError(f"{self.where} reads shape {of_graph}, and samples have shape {shape}. Make them the same")
         for index, cell in enumerate(self.wiring.cells):
             self._add(cell, shape, last=index == len(self.wiring.cells) - 1)
         readout = self.layers[-1]

@@ -1,4 +1,4 @@
-"""Which populations a graph has, in which order they run, and by which nodes each is driven."""
+"""The wiring of a graph: its populations, the order in which they run, and the nodes that drive each."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Path:
 
 @dataclass(frozen=True)
 class Cell:
-    """A population.
+    """A population of neurons in a graph of NIR, with what drives it.
 
     Args:
         name: of its node in the graph; of what ends in the graph's output without a population, that output's.
@@ -67,7 +67,7 @@ def kind_of(node: Any) -> str:
 
 
 def wiring_of(graph: Any, where: str) -> Wiring:
-    """Take a graph apart.
+    """Find the populations of a graph, and the nodes that drive each.
 
     Args:
         graph: a `nir.NIRGraph`, also with graphs inside.

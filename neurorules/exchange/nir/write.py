@@ -88,7 +88,7 @@ class _Graph:
         return self.nir.NIRGraph(self.nodes, self.edges, metadata=metadata)
 
     def _start(self) -> str:
-        """Where membranes begin, of neurons that leak to a value other than 0."""
+        """The value at which membranes begin, of neurons that leak to a value other than 0."""
         resting = [layer.neuron for layer in self.network.layers if isinstance(layer.neuron, RestingIntegrator)]
         return "zero" if any(np.any(np.asarray(one.v_start != one.v_leak)) for one in resting) else "leak"
 

@@ -161,7 +161,7 @@ class _Task(NamedTuple):
 
 
 def _span(entries: int, targets: int, sources: int) -> int:
-    """How many chunks of sources hold enough of the average list."""
+    """The number of chunks of sources that hold enough of the average list."""
     in_chunk = entries * CHUNK
     return max(1, min(LENGTH // CHUNK, -(-REPAYING * targets * sources // max(in_chunk, 1))))
 
@@ -185,12 +185,12 @@ def _product(lists: Lists, task: _Task, factor: Tensor, out: Tensor, turned: boo
     length = piece * max(1, min(LENGTH, task.sources + piece - 1) // piece)
     tables = factor.new_empty(threads * length * width)
     sums = factor.new_empty(threads * targets * width) if turned else None
-    given = _Product(
+    arguments = _Product(
         *(None if t is None else t.data_ptr() for t in (factor, out, tables, sums, task.starts, task.active)),
         *(*task.steps, task.sources, targets, columns, task.chunk, task.span, length, lists.entries),
         *(not turned, turned, threads),
     )
-    _function("product", lists.dtype)(ctypes.byref(given))
+    _function("product", lists.dtype)(ctypes.byref(arguments))
     return out
 
 

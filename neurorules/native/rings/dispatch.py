@@ -51,8 +51,8 @@ def reverse_nodes(
     """
     drive = system.saturated(drive)
     if native.serves(drive):
-        given = [x.contiguous() for x in (error, drive, rest, final)]
-        return native.nodes_back(system, NODE_TAPS, mode, given[0], given[1], given[2], given[3], sums)
+        tensors = [x.contiguous() for x in (error, drive, rest, final)]
+        return native.nodes_back(system, NODE_TAPS, mode, tensors[0], tensors[1], tensors[2], tensors[3], sums)
     arrived, every = reference.back(system, NODE_TAPS, mode, error, drive, rest[:, None], final.movedim(1, 0), sums)
     return arrived * system.saturation_slope(drive), None if every is None or not sums else every.sum(1)
 

@@ -66,7 +66,7 @@ def run(system: RingSystem, drive: Tensor, rest: Tensor) -> tuple[Tensor, list[t
 
 
 def output(taps: Sequence[float], x: Tensor, rest: Tensor) -> Tensor:
-    """The output of rings.
+    """Compute the output of rings from their state.
 
     Args:
         taps: weights of the five displacements.
@@ -83,7 +83,7 @@ def back(
     system: RingSystem, taps: Sequence[float], mode: Mode, error: Tensor, drive: Tensor, rest: Tensor, last: Tensor,
     learn: bool = True,
 ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
-    """Run the reverse circuit.
+    """Carry an output's error backwards through rings, by the reverse circuit.
 
     Args:
         system: numbers of the rings.

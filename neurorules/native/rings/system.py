@@ -33,7 +33,7 @@ ModeName = Literal["exact", "final", "fixed", "lead", "discrete"]
 
 
 class Mode(IntEnum):
-    """How the reverse signal travels. The numbers are those of rings.c.
+    """The way in which the reverse signal travels. The numbers are those of rings.c.
 
     EXACT: the mirrored ring linearised along the whole forward run.  FINAL: around its last state.
     FIXED: around the fixed point.  LEAD: the leading term of the shortest causal path, no run at all.

@@ -9,7 +9,7 @@ import torch
 
 
 class Reset(IntEnum):
-    """What a spike does to the membrane. The numbers are snnTorch's `reset_dict` and those of scans.c."""
+    """The action of a spike on the membrane. The numbers are snnTorch's `reset_dict` and those of scans.c."""
 
     SUBTRACT = 0
     ZERO = 1
@@ -45,7 +45,7 @@ HAVE_PRIMITIVE = frozenset({PsiShape.BOXCAR, PsiShape.TRIANGLE, PsiShape.FAST_SI
 
 
 class Total(IntEnum):
-    """What a scan sums over time, beside what it keeps. The numbers are those of scans.c."""
+    """The quantity that a scan sums over time, beside what it keeps. The numbers are those of scans.c."""
 
     POSITIVE_V = 1  # max(v, 0)
     GRADED = 2  # the primitive of psi, 0 at the threshold
@@ -100,7 +100,7 @@ class Scan(NamedTuple):
 
 
 class Reverse(NamedTuple):
-    """A reverse scan. What was not asked for is None.
+    """The sums that a reverse scan over time gives. What was not asked for is None.
 
     Args:
         every: outer * R[t], or outer * the normalisation's adjoint of R[t], (T, B, N).

@@ -111,8 +111,8 @@ def reverse_scan(
     Raises:
         ValueError, TypeError: a shape or dtype that does not fit, or a missing v or spikes.
     """
-    given = {"spikes": spikes, "v": v, "v_threshold": v_threshold, "psi": psi}
-    every = reverse(gradient, steps, beta, reset, **given, totals=False).every  # type: ignore[arg-type]
+    arguments = {"spikes": spikes, "v": v, "v_threshold": v_threshold, "psi": psi}
+    every = reverse(gradient, steps, beta, reset, **arguments, totals=False).every  # type: ignore[arg-type]
     assert every is not None
     return every
 

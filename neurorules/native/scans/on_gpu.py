@@ -1,4 +1,4 @@
-"""Which kernels scan on a GPU: Triton's where it can be imported, else none, after one line that says so."""
+"""The choice of kernels that scan on a GPU: Triton's where it can be imported, else none, which one line says."""
 
 from __future__ import annotations
 

@@ -62,9 +62,9 @@ def scan(k: ScanInputs) -> Scan:
         if total is not None:
             total += _summed(k, here)
         if sums is not None:
-            given = _arrive(k.current[t] if k.current.ndim == 3 else k.current, Affine(k.affine.shift))
-            sums[0].add_(given)
-            sums[1].add_(given * given)
+            current = _arrive(k.current[t] if k.current.ndim == 3 else k.current, Affine(k.affine.shift))
+            sums[0].add_(current)
+            sums[1].add_(current * current)
     if total is not None and k.psi is not None:
         total *= k.psi.scale / k.psi.slope
     return Scan(spikes, v, u, spike_total, total, *(sums or (None, None)))

@@ -14,7 +14,7 @@ OPTIONS = {"num_warps": 4, "enable_fp_fusion": False}
 
 
 def scan(k: ScanInputs) -> Scan:
-    """`reference.scan` in one launch."""
+    """Compute `reference.scan` in one kernel launch on a GPU."""
     plane = k.current.shape[-2:]
     every = (k.steps, *plane)
     new = k.current.new_empty
@@ -47,7 +47,7 @@ def scan(k: ScanInputs) -> Scan:
 
 
 def reverse(k: ReverseInputs) -> Reverse:
-    """`reference.reverse` in one launch."""
+    """Compute `reference.reverse` in one kernel launch on a GPU."""
     plane, through = k.gradient.shape[-2:], k.through
     new, some = k.gradient.new_empty, k.gradient
     product = k.totals and through is not None
@@ -63,9 +63,9 @@ def reverse(k: ReverseInputs) -> Reverse:
     current, affine = (None, Affine()) if through is None else (through.current, through.affine)
     statistics = (None, None) if through is None else (through.mean_d, through.mean_product)
     spikes = None if k.spikes is None else _bytes(k.spikes)
-    given = (k.gradient, k.beta, k.v_threshold, spikes, k.v, current, *affine, *statistics, *out)
+    arguments = (k.gradient, k.beta, k.v_threshold, spikes, k.v, current, *affine, *statistics, *out)
     reverse_kernel[(-(-size // BLOCK),)](
-        *(some if part is None else part for part in given), k.steps, size, plane[-1],
+        *(some if part is None else part for part in arguments), k.steps, size, plane[-1],
         CONSTANT=k.gradient.ndim == 2, CURRENT_CONSTANT=current is not None and current.ndim == 2,
         BETA=_part(k.beta), THRESHOLD=_part(k.v_threshold), SPIKES=spikes is not None, THROUGH=through is not None,
         **_parts(affine), EVERY=k.keep_every, TOTALS=k.totals, PRODUCT=product, ZEROED=k.reset is Reset.ZERO,
@@ -77,7 +77,7 @@ def reverse(k: ReverseInputs) -> Reverse:
 
 
 def _part(parameter: torch.Tensor | None) -> int:
-    """How a parameter is stored: 0 not at all, 1 one number for all neurons, 2 one per neuron."""
+    """The code for how a parameter is stored: 0 not at all, 1 one number for all neurons, 2 one per neuron."""
     return 0 if parameter is None else 1 + parameter.ndim
 
 

@@ -81,7 +81,7 @@ def surrogate_height(v, threshold, PSI: tl.constexpr, SLOPE: tl.constexpr):
 @triton.jit
 @no_type_check  # Triton reads the source as it stands
 def summed_height(v, threshold, TOTAL: tl.constexpr, PSI: tl.constexpr, SLOPE: tl.constexpr):
-    """What a total sums at each step: max(v, 0), or the primitive of the surrogate's shape.
+    """The value that a total sums at each step: max(v, 0), or the primitive of the surrogate's shape.
 
     Args:
         v: membranes of the block.

@@ -108,7 +108,7 @@ def _table(kind: str, data: str, quick: bool) -> Table:
 
 
 def _spiking(config: TrainConfig, rows: Sequence[str], title: str, quick: bool) -> Table:
-    """A table of spiking nets."""
+    """Make a table of PEPITA's spiking nets."""
 
     def settings(label: str) -> TrainConfig:
         targets: Targets = "shuffled" if label in SHUFFLED else "own"

@@ -43,7 +43,7 @@ def _table(data: str, title: str, quick: bool) -> Table:
 
 
 def _config(rule: str, data: str, quick: bool) -> TrainConfig:
-    """The configuration of one rule."""
+    """The configuration that trains one rule of the table."""
     common = {"rule": rule, "data": data, "neuron": "rate:leak=0.01", "steps": 1}
     if quick:
         return TrainConfig(**common, net=NARROW, epochs=3, batch_size=32, lr=1e-3, limit=8000, validation=1000)  # type: ignore[arg-type]

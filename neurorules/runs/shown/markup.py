@@ -8,7 +8,7 @@ from html import escape
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> str:
-    """A table.
+    """Write a table as HTML.
 
     Args:
         titles: of the columns; none for a table without titles.
@@ -25,7 +25,7 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "
 
 
 def picture(png: bytes, says: str) -> str:
-    """A picture.
+    """Write a picture as HTML.
 
     Args:
         png: the bytes of a PNG file.

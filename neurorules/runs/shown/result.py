@@ -12,7 +12,7 @@ SHOWN = ("rule", "data", "net", "neuron", "steps", "epochs", "seed", "train_samp
 
 
 class Result(dict[str, Any]):
-    """What `result.json` holds, by name. In a notebook it shows a table and a small picture.
+    """The content of `result.json`, by name. In a notebook it shows a table and a small picture.
 
     Args:
         values: the result.
@@ -39,9 +39,9 @@ class Result(dict[str, Any]):
         from neurorules.runs.shown.pictures import bars, curve  # drawing waits until something is shown
 
         values = [row.get("validation_accuracy") for row in self._rows]
-        known = [value for value in values if value is not None]
-        if len(known) > 1:
-            return picture(curve(known, "validation accuracy"), "validation accuracy after each epoch")
+        numbers = [value for value in values if value is not None]
+        if len(numbers) > 1:
+            return picture(curve(numbers, "validation accuracy"), "validation accuracy after each epoch")
         rates = {name: [rate] for name, rate in (self.get("mean_rates") or {}).items()}
         return picture(bars(rates, "spikes per neuron and step"), "mean rates of the layers") if rates else ""
 

@@ -33,7 +33,7 @@ class Current:
 
     @cached_property
     def shifted(self) -> Series:
-        """The current I itself."""
+        """The current I with the running means of its inputs taken away."""
         if self.shift is None:
             return self.brought
         return self.brought.like(self.brought.values - self.shift)

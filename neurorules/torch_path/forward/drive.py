@@ -1,4 +1,4 @@
-"""What drives a layer's neurons: the current of its weights, its normalisation, a bias, and what is injected."""
+"""The drive of a layer's neurons: the current of its weights, its normalisation, a bias, and what is injected."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from neurorules.torch_path.forward.current import Current
 
 @dataclass(frozen=True)
 class Drive:
-    """What reaches the neurons of a layer, beside what it sends itself.
+    """The currents that reach the neurons of a layer, beside what it sends itself.
 
     Args:
         current: of the weights, and its normalisation; None for a layer driven from outside alone.
@@ -44,7 +44,7 @@ class Drive:
 def feed_forward_current(
     layer: Layer, parameters: Parameters, entries: list[Input], pre: dict[str, Series], pre_mean: dict[str, Tensor]
 ) -> Current | None:
-    """What the weights of a layer bring, and what the running means of its inputs would bring.
+    """The current that the weights of a layer bring, and the one that the running means of its inputs would bring.
 
     Args:
         layer: whose weights they are.
@@ -69,7 +69,7 @@ def feed_forward_current(
 
 
 def normalised(layer: Layer, statistics: CurrentStatistics | None, current: Current, training: bool) -> Current:
-    """Normalise a layer's current.
+    """Normalise the feed-forward current of a layer.
 
     Args:
         layer: whose normalisation it is.
@@ -89,7 +89,7 @@ def normalised(layer: Layer, statistics: CurrentStatistics | None, current: Curr
 
 
 def joined(a: Series | None, b: Series) -> Series:
-    """Add two currents.
+    """Add two currents over time.
 
     Args:
         a: one of them; None for 0.

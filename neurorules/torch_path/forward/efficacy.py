@@ -11,7 +11,7 @@ from neurorules.network.layer import Input
 
 
 def transmitted(entry: Input, arriving: Series, steps: int, traces: dict[str, Tensor]) -> Series:
-    """What a connection transmits of the spikes that arrive at it; all of them where it has no efficacy.
+    """The spikes as a connection transmits them, of those that arrive at it; all of them where it has no efficacy.
 
     Args:
         entry: the connection.

@@ -42,7 +42,7 @@ def offset_current(layer: Layer, parameters: Parameters, offset: Offset, masks: 
 
 
 def with_offset(layer: Layer, offset: Offset, pre: dict[str, Series], masks: Masks) -> dict[str, Series]:
-    """What texts read of the first connection's input, where the offset joins it: where both are constant and dense.
+    """The input of the first connection that texts read, where the offset joins it: where both are constant and dense.
 
     Args:
         layer: the first one of the network.

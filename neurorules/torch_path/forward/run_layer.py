@@ -35,7 +35,7 @@ RESETS = {"subtract": scans.Reset.SUBTRACT, "zero": scans.Reset.ZERO, "none": sc
 
 @dataclass
 class Activity:
-    """What one layer did in one phase, over a window of T steps and B rows.
+    """The activity of one layer in one phase, over a window of T steps and B rows.
 
     Args:
         steps: T.
@@ -88,7 +88,7 @@ class Activity:
 
 @dataclass
 class Carry:
-    """What one layer hands from a window to the next.
+    """The state of one layer that passes from a window to the next.
 
     Args:
         state: the neurons' own state, whatever its type; None before the first window.
@@ -164,7 +164,7 @@ def run_layer(
 
 
 def _observed(chip: Chip | None, place: Place | None, run: WindowActivity) -> WindowActivity:
-    """What a population did as a chip shows it: the spikes as they came, the membranes as they are read."""
+    """The activity of a population as a chip shows it: the spikes as they came, the membranes as they are read."""
     if chip is None or place is None or not chip.observes:
         return run
     v = chip.observed(place, run.v)

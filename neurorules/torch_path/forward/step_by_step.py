@@ -15,7 +15,7 @@ from neurorules.network.network import Parameters
 
 
 class WindowActivity(NamedTuple):
-    """What a population did over a window.
+    """The activity of a population over a window.
 
     Args:
         v: membrane before the reset, (T, B, *shape).

@@ -23,7 +23,7 @@ from neurorules.torch_path.forward.run_layer import Activity
 
 @dataclass(frozen=True)
 class Reference:
-    """What a layer did in the phase "input".
+    """The activity of a layer in the phase "input", about which perturbations are linear.
 
     Args:
         psi: mean over time of the pseudo-derivative, (B, *shape); None where nothing goes on from it.

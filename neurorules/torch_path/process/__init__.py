@@ -1,1 +1,1 @@
-"""What belongs to the process and not to a network: torch's settings, precision, threads and forks."""
+"""The state of the process, which belongs to no network: torch's settings, precision, threads and forks."""

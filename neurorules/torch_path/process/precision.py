@@ -1,4 +1,4 @@
-"""How exactly float32 matrices are multiplied while a learner works."""
+"""The precision in which float32 matrices are multiplied while a learner works."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Ranks:
         count: how many there are, >= 2.
         group: torch's process group, through which they speak.
         asks: whether this rank would like training to stop after the batch that comes.
-        asked: whether any rank asked so before the last batch.
+        stop_requested: whether any rank asked so before the last batch.
         sent_bytes: bytes that this rank has handed to the group for sums.
     """
 
@@ -49,7 +49,7 @@ class Ranks:
     count: int
     group: Any
     asks: bool = False
-    asked: bool = False
+    stop_requested: bool = False
     sent_bytes: int = 0
 
     @property
@@ -76,7 +76,7 @@ class Ranks:
         return [piece.view(tensor.shape) for piece, tensor in zip(pieces, tensors, strict=True)]
 
     def from_first(self, message: bytes | None) -> bytes:
-        """What the first rank says, on every rank.
+        """Give every rank the value of the first rank.
 
         Args:
             message: of the first rank; those of the others are not read.

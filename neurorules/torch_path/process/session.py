@@ -1,4 +1,4 @@
-"""What the user has set in torch stays outside: inside a block of ours torch is as a fresh process finds it.
+"""A session of our own in torch: inside it torch is as a fresh process finds it, whatever the user has set outside.
 
 Default type and device, autocast, inference and gradient mode, deterministic algorithms, rounding of products, flushed
 denormals: each of them would change what is learned, or break it, and none belongs to a learner's arguments. A thread

@@ -1,4 +1,4 @@
-"""How many threads of the CPU a run has: one count from its beginning to its end, since sums round by it."""
+"""The number of CPU threads of a run: one count from its beginning to its end, since sums round by it."""
 
 from __future__ import annotations
 

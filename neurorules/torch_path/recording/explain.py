@@ -21,7 +21,7 @@ from neurorules.language.errors import UserError
 from neurorules.language.expressions import Name, calls_in, show
 from neurorules.language.vocabulary import ELIGIBILITY
 from neurorules.network.model import Model
-from neurorules.network.products import Group, Lingering, value_of
+from neurorules.network.products import DeclaredEligibility, Group, value_of
 from neurorules.network.texts import Text
 from neurorules.torch_path.forward.run_layer import Carry
 from neurorules.torch_path.recording.synapse import Synapse, find_synapse
@@ -32,7 +32,7 @@ from neurorules.torch_path.trial.probe import Probe
 from neurorules.torch_path.update.eligibility_by_synapse import decays, gated_scan
 from neurorules.torch_path.update.eligibility_forwards import eligibility_of
 from neurorules.torch_path.update.figures import predicted, scoring_of
-from neurorules.torch_path.update.local_view import Gathered, LocalView
+from neurorules.torch_path.update.local_view import ChangeSums, LocalView
 from neurorules.torch_path.update.post_factors import PostFactors, post_value
 from neurorules.torch_path.update.pre_factors import CENTRED_SPIKES, pre_value
 from neurorules.traces.explanation import Explanation, PhasePart, Term
@@ -104,15 +104,15 @@ def explain(learner: Learner, drive: Series, labels: Tensor, synapse: Synapse) -
         gradients.append(changes)
         return {name: value.clone() for name, value in learner.apply_and_read(changes).items()}
 
-    given = drive.like(drive.values.to(learner.device, learner.dtype))
+    placed = drive.like(drive.values.to(learner.device, learner.dtype))
     before, weight = learner.seen(), float(learner.read()[parameter][synapse.weight])
     before = replace(before, parameters={name: value.clone() for name, value in before.parameters.items()})
     steps = learner.steps if drive.constant else len(drive.values)
     with torch.no_grad():
-        said = predicted(scoring_of(learner.model), learner.scores(given))[0].tolist()
+        said = predicted(scoring_of(learner.model), learner.scores(placed))[0].tolist()
         generator = torch.Generator(learner.device).manual_seed(learner.seed)
         running = learner.store.on_hardware(learner.model)
-        trial = learn_trial(running, before, given, steps, labels.to(learner.device), generator, None, apply, views)
+        trial = learn_trial(running, before, placed, steps, labels.to(learner.device), generator, None, apply, views)
         label = int(labels[0]) if learner.model.task == "classes" else 0
         possible_parts = (
             _part(view, learner.model, synapse, before.update, label, len(labels)) for view in views.views
@@ -143,13 +143,13 @@ def _part(
     label: int,
     samples: int,
 ) -> PhasePart | None:
-    """What the texts of one phase did at a synapse; None where they did nothing at its connection."""
+    """The part of one phase's texts in a synapse's change; None where they did nothing at its connection."""
     if synapse.entry.name not in view.activity.pre:
         return None
     texts = [text for text in model.texts_of(view.phase) if _holds(text, synapse)]
     if not texts:
         return None
-    factors = PostFactors(view, statistics, Gathered())
+    factors = PostFactors(view, statistics, ChangeSums())
     terms, own = [], torch.zeros(view.activity.steps, dtype=torch.float64)
     for text in texts:
         for number, group in enumerate(text.groups):
@@ -172,8 +172,8 @@ def _part(
 
 def _holds(text: Text, synapse: Synapse) -> bool:
     flat = len(synapse.layer.shape) == 1
-    asked = text.plasticity
-    return asked.parameter == "w" and asked.role == synapse.layer.role and (flat or asked.populations == "all")
+    own = text.plasticity
+    return own.parameter == "w" and own.role == synapse.layer.role and (flat or own.populations == "all")
 
 
 def _factors(
@@ -182,8 +182,8 @@ def _factors(
     """Post factor (T, B, *shape), pre factor (T, B, *pre), and their product at each pair of the weight, (T, B, P)."""
     steps = view.activity.steps
     post = factors.of_current(group, name, every=True).over_time(steps)
-    if group.lingering is not None:
-        return _lingering(view, synapse, group, post)
+    if group.eligibility is not None:
+        return _eligibility_of_pairs(view, synapse, group, post)
     centred = group.eligible and synapse.entry.name in view.activity.pre_mean
     spikes = view.activity.pre[synapse.entry.name]
     if group.eligible and not centred:
@@ -194,30 +194,32 @@ def _factors(
     return post, pre, post_pairs * pre_pairs
 
 
-def _lingering(view: LocalView, synapse: Synapse, group: Group, post: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _eligibility_of_pairs(
+    view: LocalView, synapse: Synapse, group: Group, post: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """As `_factors`, where the presynaptic factor is a declared eligibility: its trace at each pair over time."""
-    assert group.lingering is not None
+    assert group.eligibility is not None
     steps = view.activity.steps
     post_pairs, _ = synapse.pairs(post, view.activity.pre[synapse.entry.name].over_time(steps))
-    total = _at_pairs(view, synapse, group.lingering, group.late)
+    total = _at_pairs(view, synapse, group.eligibility, group.late)
     shape = (steps, total.shape[1], *synapse.entry.pre_shape)
     pre = total[:, :, synapse.own_pair or 0].reshape(steps, -1, *(1,) * len(synapse.entry.pre_shape)).expand(shape)
     return post, pre, post_pairs * total
 
 
-def _at_pairs(view: LocalView, synapse: Synapse, lingering: Lingering, late: bool) -> Tensor:
+def _at_pairs(view: LocalView, synapse: Synapse, eligibility: DeclaredEligibility, late: bool) -> Tensor:
     """A declared eligibility at each pair of the weight over time, (T, B, P)."""
     steps = view.activity.steps
     spikes = view.activity.pre[synapse.entry.name].over_time(steps)
     total = torch.zeros(())
-    for group in lingering.groups:
+    for group in eligibility.groups:
         own = Series.of(post_value(view, group.post, lambda a: a), view.layer.shape).over_time(steps)
-        pre = spikes if group.lingering is not None else pre_value(view, synapse.entry, group.pre).over_time(steps)
+        pre = spikes if group.eligibility is not None else pre_value(view, synapse.entry, group.pre).over_time(steps)
         ours, theirs = synapse.pairs(own, pre)
-        if group.lingering is not None:
-            theirs = _at_pairs(view, synapse, group.lingering, group.late)
+        if group.eligibility is not None:
+            theirs = _at_pairs(view, synapse, group.eligibility, group.late)
         total = total + ours * theirs
-    gate, _ = synapse.pairs(decays(view, lingering.decay), spikes)
+    gate, _ = synapse.pairs(decays(view, eligibility.decay), spikes)
     after = gated_scan(total, gate)
     return torch.cat([torch.zeros_like(after[:1]), after[:-1]]) if late else after
 
@@ -230,13 +232,15 @@ def _weight_factor(view: LocalView, synapse: Synapse, group: Group) -> float:
 
 
 def _pre_text(group: Group) -> str:
-    if group.lingering is not None:
-        return f"delay({group.lingering.name}, 1)" if group.late else group.lingering.name
+    if group.eligibility is not None:
+        return f"delay({group.eligibility.name}, 1)" if group.late else group.eligibility.name
     return ELIGIBILITY if group.eligible else "1" if group.pre is None else show(group.pre)
 
 
 def _variables(view: LocalView, model: Model, synapse: Synapse, texts: list[Text]) -> Iterator[tuple[str, np.ndarray]]:
-    """What the texts read at the two neurons, spikes and membrane in any case, in the order of the picture."""
+    """Yield the variables that texts read at the two neurons, spikes and membrane in any case, in the order of the
+    picture.
+    """
     equations = [model.rule.equation(text.plasticity) for text in texts]
     equations += [own.eligibility(e.name) for own in equations for e in model.rule.eligibilities if e.name in own.reads]
     reads = {"S_pre", "S_post", "v_post"}.union(*(equation.reads for equation in equations))

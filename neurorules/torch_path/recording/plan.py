@@ -1,4 +1,4 @@
-"""What a recording holds: variables and layers by name, checked against the model before anything runs."""
+"""The plan of a recording: variables and layers by name, checked against the model before anything runs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SNNTORCH = {"spk": "S", "mem": "v"}
 
 @dataclass(frozen=True)
 class RecordPlan:
-    """What is recorded, by kind.
+    """The variables that are recorded, by kind.
 
     Args:
         model: network, rule and signal.
@@ -71,7 +71,7 @@ class RecordPlan:
         return frozenset(name for name in declared if made_of_spikes(name, declared))
 
     def takes(self, layer: str) -> bool:
-        """Whether a population is recorded."""
+        """Whether the plan records the population of a layer."""
         return self.layers is None or layer in self.layers
 
     def takes_input(self, constant: bool) -> bool:
@@ -182,10 +182,10 @@ def record_plan(
 
 
 def _check_rule(model: Model, variables: Sequence[str]) -> None:
-    asked = sorted(LEARNING & set(variables))
-    if asked and model.signal is None:
-        raise UserError(f"rule '{model.rule.name}' has no learning signal, so no '{asked[0]}'. Record S or v")
-    if "reverse" in asked and model.signal is not None and "reverse_circuit" not in model.signal.needs:
+    wanted = sorted(LEARNING & set(variables))
+    if wanted and model.signal is None:
+        raise UserError(f"rule '{model.rule.name}' has no learning signal, so no '{wanted[0]}'. Record S or v")
+    if "reverse" in wanted and model.signal is not None and "reverse_circuit" not in model.signal.needs:
         raise UserError(f"rule '{model.rule.name}' has no reverse circuit. Record m, its third factor, instead")
     if "x" in variables and "x" not in model.rule.declared_traces:
         raise UserError(f"rule '{model.rule.name}' declares no trace x of the spikes. Record S, of which it is made")

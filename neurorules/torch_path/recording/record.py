@@ -62,10 +62,10 @@ def record_run(
     learner, config = restored.learner, restored.config
     chosen = part_of(restored.data, part)
     places = sample_places(samples, len(chosen), "--samples", part)
-    asked = {"variables": list(variables), "layers": layers and sorted(layers), "samples": samples, "part": part}
+    options = {"variables": list(variables), "layers": layers and sorted(layers), "samples": samples, "part": part}
     stored = config.as_dict()
     header = TraceHeader(
-        config.rule, {}, dt_ms=step_ms, seed=config.seed, config=stored, versions=versions(), recording=asked
+        config.rule, {}, dt_ms=step_ms, seed=config.seed, config=stored, versions=versions(), recording=options
     )
     generator = torch.Generator().manual_seed(config.seed)
     with Recorder(learner, out, variables, layers, header) as recorder, whole_or_none(recorder):

@@ -117,13 +117,13 @@ class Recorder:
         if self.plan.learns:
             if classes is None:
                 raise UserError("what a sample would teach (m, reverse, G1) needs its label. Hand over labels")
-            given, _ = check_drive(drive, network, learner.steps, learner.device, learner.dtype)
+            placed, _ = check_drive(drive, network, learner.steps, learner.device, learner.dtype)
             generator = torch.Generator(learner.device).manual_seed(learner.seed)  # the learner's own stays as it is
             with own_session(learner.fast):
                 trial = learn_trial(
                     learner.store.on_hardware(learner.model),
                     learner.seen(),
-                    given,
+                    placed,
                     steps,
                     classes,
                     generator,
@@ -158,15 +158,15 @@ class Recorder:
         before, traces, chip = self.learner.read(), self.learner.learned.traces, self.learner.store.chip()
         if self.plan.synapses:  # learning changes parameters in place
             before = {name: value.clone() for name, value in before.items()}
-        trial, given = self.learner.learn(spikes, labels, fraction)
+        trial, series = self.learner.learn(spikes, labels, fraction)
         predicted = predicted_classes(self.learner, trial.scores)
         self._write(
             Outcome(drive, predicted, trial.activity, trial.third_factors, trial.sent, before, traces, chip),
-            given,
+            series,
             None,
             epoch,
         )
-        return metrics_of(trial.scores, given, trial.spikes, scoring_of(self.learner.model))
+        return metrics_of(trial.scores, series, trial.spikes, scoring_of(self.learner.model))
 
     def snapshot(self, epoch: int = -1) -> None:
         """Keep the parameters that were asked for, as they are now.
@@ -212,8 +212,8 @@ class Recorder:
             plan.sample_bytes(self.learner.learned.parameters, outcome.activity[-1].steps)
         writer = self._opened(plan.shapes(self.learner.learned.parameters, outcome.drive.constant))
         places = np.arange(self._recorded, self._recorded + many) if indices is None else np.asarray(indices)
-        told = labels is not None and self.learner.model.task == "classes"
-        classes = labels.cpu().numpy() if labels is not None and told else np.full(many, -1)
+        has_classes = labels is not None and self.learner.model.task == "classes"
+        classes = labels.cpu().numpy() if labels is not None and has_classes else np.full(many, -1)
         arrays = population_arrays(plan, outcome)
         for rows in many_rows(plan, many):
             here = {layer: {name: x[:, rows] for name, x in own.items()} for layer, own in arrays.items()}

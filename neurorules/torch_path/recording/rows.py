@@ -15,7 +15,7 @@ from neurorules.contracts.neuron import Gates
 from neurorules.contracts.series import Series
 from neurorules.network.layer import Input, Layer
 from neurorules.network.network import Parameters
-from neurorules.network.products import Lingering, lingerings_of
+from neurorules.network.products import DeclaredEligibility, eligibilities_of
 from neurorules.torch_path.forward.run_layer import Activity, Carry
 from neurorules.torch_path.recording.plan import INPUT, RecordPlan
 from neurorules.torch_path.update.eligibility_by_synapse import has_matrix, over_window
@@ -30,7 +30,7 @@ Arrays = dict[str, dict[str, np.ndarray]]
 
 
 class Outcome(NamedTuple):
-    """What a batch brings about.
+    """The results of a batch that a recording keeps.
 
     Args:
         drive: (T, B, *input) or constant (B, *input).
@@ -123,7 +123,7 @@ def _traces(
 
 
 def _view(plan: RecordPlan, outcome: Outcome, index: int, row: int | None) -> LocalView:
-    """What the texts of a layer see, of all rows or of one."""
+    """The view that the texts of a layer have, of all rows or of one."""
     layer, rule = plan.model.network.layers[index], plan.model.rule
     activity, m = outcome.activity[index], outcome.m.get(layer.name)
     if row is not None:
@@ -143,8 +143,8 @@ def _row_of(activity: Activity, row: int) -> Activity:
         assert keep is not None and admit is not None
         gates = Gates(keep, admit, fires)
     pre = {name: _cut(series, row) for name, series in activity.pre.items()}
-    kept = None if activity.kept is None else activity.kept[row : row + 1]
-    return replace(activity, pre=pre, v=_cut(activity.v, row), S=_cut(activity.S, row), gates=gates, kept=kept)
+    mask = None if activity.kept is None else activity.kept[row : row + 1]
+    return replace(activity, pre=pre, v=_cut(activity.v, row), S=_cut(activity.S, row), gates=gates, kept=mask)
 
 
 def _cut(series: Series, row: int) -> Series:
@@ -160,8 +160,8 @@ def _of_synapses(view: LocalView, plan: RecordPlan, entry: Input, variable: str)
             return _products(view, entry)
         case "dv_dw":
             return eligibility_over_time(view, entry)[:, 0]
-    lingering = _declared(plan, view.layer, variable)
-    return None if lingering is None else _lingering(view, entry, lingering)
+    eligibility = _declared(plan, view.layer, variable)
+    return None if eligibility is None else _eligibility_of_synapses(view, entry, eligibility)
 
 
 def _products(view: LocalView, entry: Input) -> Tensor | None:
@@ -174,17 +174,17 @@ def _products(view: LocalView, entry: Input) -> Tensor | None:
     return torch.stack(rows)
 
 
-def _declared(plan: RecordPlan, layer: Layer, name: str) -> Lingering | None:
+def _declared(plan: RecordPlan, layer: Layer, name: str) -> DeclaredEligibility | None:
     """A declared eligibility of a layer, where one of its texts reads it."""
     groups = (group for text in plan.model.texts if text.plasticity.role == layer.role for group in text.groups)
-    declared = (lingering for group in groups for lingering in lingerings_of(group))
-    return next((lingering for lingering in declared if lingering.name == name), None)
+    declared = (eligibility for group in groups for eligibility in eligibilities_of(group))
+    return next((eligibility for eligibility in declared if eligibility.name == name), None)
 
 
-def _lingering(view: LocalView, entry: Input, lingering: Lingering) -> Tensor | None:
+def _eligibility_of_synapses(view: LocalView, entry: Input, eligibility: DeclaredEligibility) -> Tensor | None:
     """A declared eligibility of a dense layer after each step, (T, O, I); None for a layer of maps."""
     weights = view.parameters[view.layer.weight_name(entry)]
-    return over_window(view, entry, lingering)[1:, 0] if has_matrix(view, entry, weights) else None
+    return over_window(view, entry, eligibility)[1:, 0] if has_matrix(view, entry, weights) else None
 
 
 def parameter_arrays(plan: RecordPlan, parameters: Parameters) -> dict[str, np.ndarray]:

@@ -25,7 +25,7 @@ Place = tuple[int, ...]
 
 
 class Synapse(NamedTuple):
-    """A synapse.
+    """One recorded synapse, by its layer, input and place among the weights.
 
     Args:
         layer, entry: the layer and the input that it belongs to.

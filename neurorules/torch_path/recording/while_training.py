@@ -48,7 +48,7 @@ class RecordTraining(Watcher):
         self.recorder: Recorder | None = None
         if resumed is not None and (resumed / TRACES).is_file():
             with TraceReader(resumed / TRACES) as old:
-                check_same(old, self._asked(old.header.recording.get("part")))
+                check_same(old, self._recording(old.header.recording.get("part")))
 
     def __enter__(self) -> RecordTraining:
         return self
@@ -89,7 +89,7 @@ class RecordTraining(Watcher):
             raise UserError("recording needs the folder of the run. Give --out DIR")
         config = RunFolder(folder).config()
         header = TraceHeader(
-            config["rule"], {}, seed=learner.seed, config=config, versions=versions(), recording=self._asked(part)
+            config["rule"], {}, seed=learner.seed, config=config, versions=versions(), recording=self._recording(part)
         )
 
         def opens(path: Path, header: TraceHeader) -> TraceWriter:
@@ -97,5 +97,5 @@ class RecordTraining(Watcher):
 
         return Recorder(learner, folder / TRACES, self.variables, self.layers, header, opens)
 
-    def _asked(self, part: Any) -> dict[str, Any]:
+    def _recording(self, part: Any) -> dict[str, Any]:
         return {"variables": self.variables, "layers": self.layers, "samples": self.samples, "part": part}

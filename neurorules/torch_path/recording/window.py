@@ -1,4 +1,6 @@
-"""How a rule changes one synapse whose two neurons are made to fire: the window of STDP, and its rate dependence."""
+"""The change of one synapse by a rule when its two neurons are made to fire: the window of STDP, and its rate
+dependence.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ from neurorules.network.network import build_network
 from neurorules.network.texts import Text
 from neurorules.torch_path.forward.run_layer import Activity, Carry
 from neurorules.torch_path.forward.step_by_step import run_steps
-from neurorules.torch_path.update.local_view import Gathered, LocalView
+from neurorules.torch_path.update.local_view import ChangeSums, LocalView
 from neurorules.torch_path.update.plasticity import learn_layer
 from neurorules.traces.window import Point
 
@@ -84,10 +86,10 @@ def clamped(
     Raises:
         UserError: as in `window`; a rule whose neurons have no membrane in mV.
     """
-    points, settled, held = [], round(TAIL_MS / step_ms), torch.tensor(list(clamps_mV), dtype=torch.float64)
+    points, tail, held = [], round(TAIL_MS / step_ms), torch.tensor(list(clamps_mV), dtype=torch.float64)
     for rate in (None,) if rates_hz is None else tuple(rates_hz):
         pre, _ = _trains((0.0,) * len(clamps_mV), rate, pulses if rate is not None else 1, step_ms)
-        pre = torch.cat([pre.new_zeros(settled, len(clamps_mV)), pre])
+        pre = torch.cat([pre.new_zeros(tail, len(clamps_mV)), pre])
         moved = changes(rule, pre, torch.zeros_like(pre), weight=weight, m=m, membranes_mV=held)
         points += [Point(None, rate, float(dw), float(mV)) for mV, dw in zip(clamps_mV, moved, strict=True)]
     return points
@@ -149,7 +151,7 @@ def changes(
 
     Args:
         rule: whose text of hidden weights acts.
-        pre: presynaptic spikes, (T, N), one column a synapse, in float64.
+        pre: presynaptic spikes, (T, N), one column per synapse, in float64.
         post: postsynaptic spikes likewise.
         weight: as in `window`.
         m: likewise; or the third factor of each step, (T,).
@@ -173,9 +175,9 @@ def changes(
     view = LocalView(
         layer, "input", activity, factor, weights, rule.constants, rule.declared_traces, Carry(), True
     )  # fmt: skip
-    gathered = Gathered()
-    learn_layer(view, texts, {}, gathered)
-    return gathered.changes[name].diagonal()
+    sums = ChangeSums()
+    learn_layer(view, texts, {}, sums)
+    return sums.changes[name].diagonal()
 
 
 def _third_factor(m: float | Tensor, post: Tensor) -> Series:

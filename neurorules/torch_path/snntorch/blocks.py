@@ -66,11 +66,11 @@ class _Walk:
 
     def run(self, graph: fx.Graph) -> list[Block]:
         """Follow every call, then what is returned."""
-        given = False
+        has_input = False
         for node in graph.nodes:
             if node.op == "placeholder":
-                self.values[node] = State(None, node.name) if given else Activity(NETWORK_INPUT)
-                given = True
+                self.values[node] = State(None, node.name) if has_input else Activity(NETWORK_INPUT)
+                has_input = True
             elif node.op == "output":
                 self._end(node)
             else:
@@ -99,8 +99,8 @@ class _Walk:
         make = METHODS.get(node.target) if isinstance(node.target, str) else MODULES_OF.get(node.target)
         if make is None:
             return self._refused(at)
-        kept = {name: False if isinstance(one, Size) else one for name, one in kwargs.items()}
-        return self._called(Placed(at, make(*args[1:], **kept)), [first])
+        arguments = {name: False if isinstance(one, Size) else one for name, one in kwargs.items()}
+        return self._called(Placed(at, make(*args[1:], **arguments)), [first])
 
     def _attribute(self, path: str, at: str) -> Value:
         """A tensor that forward reads: a fresh membrane, or one that a neuron keeps; anything else is refused."""
@@ -124,40 +124,40 @@ class _Walk:
         if id(module) in self.owned and not isinstance(self.root, nn.Sequential):
             raise UserError(f"{at} runs more than once. {ONE_STEP}, and give each place a layer of its own")
         check_unshared(module, at, self.owned)
-        given = self._spikes(args[0]) if args else None
-        if not isinstance(given, Activity | Current):
+        argument = self._spikes(args[0]) if args else None
+        if not isinstance(argument, Activity | Current):
             raise UserError(f"{at} reads neither spikes nor a current. Give it what a layer before it returns")
         if isinstance(module, nn.Identity):
-            return given
+            return argument
         if isinstance(module, WEIGHTED):
-            if isinstance(given, Current):
-                before = given.arrivals[0].linear.at
+            if isinstance(argument, Current):
+                before = argument.arrivals[0].linear.at
                 raise UserError(f"{at} follows {before} with no Leaky between. Put one there")
-            return Current((Arrival(given.source, given.before, here),))
+            return Current((Arrival(argument.source, argument.before, here),))
         if isinstance(module, Populations):
-            return self._population(here, given, args[1:])
-        if isinstance(given, Current):
-            return self._on_current(here, given)
+            return self._population(here, argument, args[1:])
+        if isinstance(argument, Current):
+            return self._on_current(here, argument)
         if isinstance(module, Norms):
             raise UserError(f"{at} acts on spikes. Put it behind a Linear or Conv2d, before the Leaky")
-        return given if to_transform(at, module) is None else Activity(given.source, (*given.before, here))
+        return argument if to_transform(at, module) is None else Activity(argument.source, (*argument.before, here))
 
-    def _population(self, here: Placed, given: Activity | Current, states: list[Value]) -> Value:
+    def _population(self, here: Placed, argument: Activity | Current, states: list[Value]) -> Value:
         at, module = here
-        if isinstance(given, Activity):
+        if isinstance(argument, Activity):
             raise UserError(f"{at} has no Linear or Conv2d before it. Put one there")
         for state in states:
             self._check_state(state, at)
-        self.blocks.append(self._block(given, here))
+        self.blocks.append(self._block(argument, here))
         together = isinstance(module, Spiking) and (module.output or not module.init_hidden)
         return Returned(len(self.blocks) - 1) if together else Activity(len(self.blocks) - 1)
 
-    def _block(self, given: Current, population: Placed | None) -> Block:
-        for arrival in given.arrivals:
+    def _block(self, current: Current, population: Placed | None) -> Block:
+        for arrival in current.arrivals:
             if id(arrival) in self.used:
                 raise UserError(f"{arrival.linear.at} drives two populations. Give each a layer of its own")
             self.used.add(id(arrival))
-        return Block(given.arrivals, given.norm, given.pool, population)
+        return Block(current.arrivals, current.norm, current.pool, population)
 
     def _check_state(self, state: Value, at: str) -> None:
         if state is None:
@@ -168,18 +168,18 @@ class _Walk:
         if other != at:
             raise UserError(f"'{state.name}' is handed to {other} and to {at}. Give each layer a membrane of its own")
 
-    def _on_current(self, here: Placed, given: Current) -> Current:
+    def _on_current(self, here: Placed, current: Current) -> Current:
         at, module = here
-        alone = given.norm is None and given.pool is None
-        if isinstance(module, Norms) and given.norm is None:
-            return Current(given.arrivals, here, given.pool)
-        if isinstance(module, Pools) and alone and len(given.arrivals) == 1:
-            return Current(given.arrivals, None, here)
+        alone = current.norm is None and current.pool is None
+        if isinstance(module, Norms) and current.norm is None:
+            return Current(current.arrivals, here, current.pool)
+        if isinstance(module, Pools) and alone and len(current.arrivals) == 1:
+            return Current(current.arrivals, None, here)
         if not isinstance(module, Norms):
             to_transform(at, module)
-        if isinstance(module, Pools) and given.norm is not None:
-            raise UserError(f"{at} pools what {given.norm.at} normalised. Pool first, or behind the Leaky")
-        raise UserError(f"{at} acts on the current of {given.arrivals[0].linear.at}. Put it behind a Leaky")
+        if isinstance(module, Pools) and current.norm is not None:
+            raise UserError(f"{at} pools what {current.norm.at} normalised. Pool first, or behind the Leaky")
+        raise UserError(f"{at} acts on the current of {current.arrivals[0].linear.at}. Put it behind a Leaky")
 
     def _sum(self, one: Value, other: Value, at: str) -> Value:
         if isinstance(one, Size) or isinstance(other, Size):
@@ -210,13 +210,13 @@ class _Walk:
             return of[key]
         return self._refused(at)
 
-    def _flattened(self, given: Value, sizes: list[Value], at: str) -> Value:
-        asked = [one for size in sizes for one in (size if type(size) is tuple else (size,))]
-        flat = len(asked) == 2 and (isinstance(asked[0], Size) or -1 in asked)
-        return self._called(Placed(at, nn.Flatten()), [given]) if flat else self._refused(at)
+    def _flattened(self, argument: Value, sizes: list[Value], at: str) -> Value:
+        axes = [one for size in sizes for one in (size if type(size) is tuple else (size,))]
+        flat = len(axes) == 2 and (isinstance(axes[0], Size) or -1 in axes)
+        return self._called(Placed(at, nn.Flatten()), [argument]) if flat else self._refused(at)
 
     def _spikes(self, value: Value) -> Value:
-        """What a layer reads of a neuron that returns spikes and membrane together."""
+        """The value that a layer reads of a neuron that returns spikes and membrane together."""
         return Activity(value.source) if isinstance(value, Returned) else value
 
     def _refused(self, at: str) -> Value:

@@ -173,7 +173,7 @@ def _shape_after(part: Connection | Transform, where: str, shape: Shape) -> Shap
 
 
 def _size(module: nn.Module, at: str, shape: Shape) -> int:
-    """How many neurons a recurrent population of snnTorch has."""
+    """The number of neurons of a recurrent population of snnTorch."""
     recurrent = module.recurrent
     if not isinstance(recurrent, nn.Linear):
         raise UserError(

@@ -1,4 +1,4 @@
-"""Whether a module does what its class does and no more. Whatever else it does would be lost, and is refused."""
+"""The check that a module does what its class does and no more. Whatever else it does would be lost, and is refused."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def check_plain(module: nn.Module, where: str) -> None:
 
 
 def check_module(root: nn.Module) -> None:
-    """Whether a net and the containers inside it do nothing beside their forward.
+    """Refuse a net that does something beside its forward, also in the containers inside it.
 
     Args:
         root: a Sequential, or a module with a forward of its own.
@@ -174,9 +174,9 @@ def check_unshared(module: nn.Module, where: str, before: set[int]) -> None:
     before |= own
 
 
-def _above(given: type, counterpart: type) -> Iterable[type]:
+def _above(kind: type, counterpart: type) -> Iterable[type]:
     """The classes that a subclass adds to one that has a counterpart here."""
-    return given.__mro__[: given.__mro__.index(counterpart)]
+    return kind.__mro__[: kind.__mro__.index(counterpart)]
 
 
 def _check_weights(module: nn.Module, where: str) -> None:
@@ -194,8 +194,8 @@ def _check_weights(module: nn.Module, where: str) -> None:
             raise UserError(f"{where} has a {name} that holds NaN or infinite values. Give it finite ones")
     shape = _shape_of(module)
     if tuple(module.weight.shape) != shape:  # type: ignore[arg-type]
-        given = tuple(module.weight.shape)  # type: ignore[arg-type]
-        raise UserError(f"{where} says that its weight has shape {shape}, and it has {given}. Make them the same")
+        actual = tuple(module.weight.shape)  # type: ignore[arg-type]
+        raise UserError(f"{where} says that its weight has shape {shape}, and it has {actual}. Make them the same")
     if module.bias is not None and tuple(module.bias.shape) != shape[:1]:  # type: ignore[arg-type]
         raise UserError(f"{where} has a bias of shape {tuple(module.bias.shape)}, must be {shape[:1]}")  # type: ignore[arg-type]
 

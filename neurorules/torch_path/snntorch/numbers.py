@@ -23,7 +23,7 @@ OTHERS = "Give the module that the learner was made from"
 
 
 class Numbers(NamedTuple):
-    """What a layer begins with.
+    """The numbers that a layer of the module brings.
 
     Args:
         parameters: weights and bias, by full name.
@@ -51,7 +51,7 @@ class Linked(NamedTuple):
 
     @property
     def weight(self) -> Tensor:
-        """The module's own weight."""
+        """The weight parameter of the user's module."""
         return self.placed.module.weight  # type: ignore[return-value]
 
     @property
@@ -132,7 +132,7 @@ def _learned_numbers(block: Block, layer: Layer) -> dict[str, Tensor]:
 
 
 def sum_of_biases(linears: list[Linked], but: Linked | None = None) -> Tensor:
-    """What the biases of a layer's modules add up to, (O,).
+    """Add up the biases of a layer's modules, (O,).
 
     Args:
         linears: the layer's modules.
@@ -149,7 +149,7 @@ def sum_of_biases(linears: list[Linked], but: Linked | None = None) -> Tensor:
 
 
 def written_numbers(block: Block, layer: Layer, learned: Learned) -> Iterator[tuple[Tensor, Tensor]]:
-    """What a module's parameters and buffers become, each with its new value; none of them is changed.
+    """Yield a module's parameters and buffers, each with its new value; none of them is changed.
 
     Args:
         block: the modules.

@@ -120,7 +120,7 @@ def to_alpha(neuron: AlphaIntegrator, dtype: torch.dtype, last: bool) -> nn.Modu
 
 
 def _options(neuron: LeakyIntegrator | SynapticIntegrator, last: bool) -> dict[str, Any]:
-    """What Leaky and Synaptic are told alike: that they keep their state, how they reset, and which numbers learn."""
+    """The options that Leaky and Synaptic share: that they keep their state, how they reset, which numbers learn."""
     learning = {f"learn_{theirs}": True for ours, theirs in LEARNED.items() if ours in neuron.learns}
     reset = {"reset_mechanism": neuron.reset, "reset_delay": neuron.reset_delay}
     return {"init_hidden": True, "output": last, **reset, **learning}

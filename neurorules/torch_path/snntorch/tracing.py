@@ -1,4 +1,4 @@
-"""What a module calls in one step of its forward, traced by torch.fx without running a sample."""
+"""The calls that a module makes in one step of its forward, traced by torch.fx without running a sample."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def place_of(node: fx.Node, root: nn.Module) -> str:
 
 
 def line_of(node: fx.Node) -> str:
-    """Where a user's code makes a call, as " in line 12 of net.py"; empty where that is not known."""
+    """The place where a user's code makes a call, as " in line 12 of net.py"; empty where that is not known."""
     frames = re.findall(r'File "([^"]+)", line (\d+)', node.stack_trace or "")
     own = [(name, line) for name, line in frames if "site-packages" not in name]
     return f" in line {own[-1][1]} of {Path(own[-1][0]).name}" if own else ""

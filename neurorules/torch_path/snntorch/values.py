@@ -1,4 +1,4 @@
-"""What the walk through a module's forward knows of each value, and the layers that functions stand for."""
+"""The values in the walk through a module's forward, and the layers that functions stand for."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Arrival(NamedTuple):
 
 
 class Block(NamedTuple):
-    """What makes one layer.
+    """The modules of a user's net that make one layer.
 
     Args:
         arrivals: linear maps, whose currents are added.
@@ -61,7 +61,7 @@ class Activity(NamedTuple):
 
 
 class Current(NamedTuple):
-    """What linear maps bring to a population that has not been called yet."""
+    """The current that linear maps bring to a population that has not been called yet."""
 
     arrivals: tuple[Arrival, ...]
     norm: Placed | None = None

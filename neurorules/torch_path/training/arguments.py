@@ -1,4 +1,4 @@
-"""What a user may hand over as numbers: tensors and arrays of any real type, dense or sparse; labels also as lists."""
+"""The numbers that a user may hand over: tensors and arrays of any real type, dense or sparse; labels also as lists."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class Part:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a run may look at while it learns.
+    """The data that a run may look at while it learns.
 
     Args:
         source: the data set.
@@ -126,7 +126,9 @@ def settled_by_data(config: SettledConfig, source: DataSet) -> SettledConfig:
 
 
 def sizes_of(source: DataSet) -> dict[str, Any]:
-    """What a `Learner` is told of a data set, by keyword: shape of a sample, task, and number of classes or outputs."""
+    """The facts on a data set that a `Learner` takes, by keyword: shape of a sample, task, and number of classes or
+    outputs.
+    """
     name = "outputs" if source.task in OF_VALUES else "classes"
     return {"input_shape": source.shape, "task": source.task, name: source.classes}
 
@@ -151,9 +153,11 @@ def with_steps_of_data(config: TrainConfig, data_dir: DataPlace) -> TrainConfig:
     return replace(config, steps=steps)
 
 
-def _check_steps(steps: int | None, asked: int | None) -> None:
-    if steps is not None and asked is not None and steps != asked:
-        raise UserError(f"the data have {steps} time steps a sample, and --steps asks for {asked}. Leave --steps out")
+def _check_steps(steps: int | None, wanted: int | None) -> None:
+    if steps is not None and wanted is not None and steps != wanted:
+        raise UserError(
+            f"the data have {steps} time steps per sample, and --steps asks for {wanted}. Leave --steps out"
+        )
 
 
 def load_data(config: SettledConfig, data_dir: DataPlace) -> Data:
@@ -195,12 +199,12 @@ def load_training_data(config: SettledConfig, data_dir: DataPlace) -> TrainingDa
     _check_steps(source.steps, config.steps)
     order = np.random.default_rng(len(source.train_labels)).permutation(len(source.train_labels))
     order = order[: config.limit] if config.limit is not None else order
-    settled = settled_by_data(config, source)
-    count = settled.validation or 0
+    complete = settled_by_data(config, source)
+    count = complete.validation or 0
     if count >= len(order):
         raise UserError(f"--validation {count} leaves nothing to train on: {len(order)} samples. Hold out fewer")
     chosen, held_out = np.sort(order[: len(order) - count]), np.sort(order[len(order) - count :])
-    encoder = open_encoder(settled.encode or source.default_encoder, source.kind)
+    encoder = open_encoder(complete.encode or source.default_encoder, source.kind)
     encoder = encoder.fit(rows_of(source.train, chosen))
     train = _part(encoder, config.steps, rows_of(source.train, chosen), source.train_labels[chosen])
     validation = None

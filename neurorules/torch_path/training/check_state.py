@@ -1,4 +1,4 @@
-"""Whether a state may be taken over: everything is checked before anything is copied, and refused in one line."""
+"""The check of a state that is to be taken over: all of it before anything is copied, and refused in one line."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ def check_state(learner: Any, state: Any, weights_only: bool) -> None:
         raise UserError("a state is what Learner.state() gives, tensors by name. Hand that over")
     if IDENTITY in state:
         check_identity(learner, state[IDENTITY], weights_only)
-    given = {name: value for name, value in state.items() if name != IDENTITY}
+    stored = {name: value for name, value in state.items() if name != IDENTITY}
     fresh, later = _fresh(learner), _later(learner)
     if weights_only:
-        given, fresh, later = (_without_optimiser(tensors) for tensors in (given, fresh, later))
-    expected = min(fresh, later, key=lambda tensors: len(tensors.keys() ^ given.keys()))
-    _check_names(given, expected)
-    for name, value in given.items():
+        stored, fresh, later = (_without_optimiser(tensors) for tensors in (stored, fresh, later))
+    expected = min(fresh, later, key=lambda tensors: len(tensors.keys() ^ stored.keys()))
+    _check_names(stored, expected)
+    for name, value in stored.items():
         _check_tensor(name, value, expected[name], weights_only)
     if not weights_only:
-        _check_generator(given[GENERATOR], learner.device)
+        _check_generator(stored[GENERATOR], learner.device)
 
 
 def _fresh(learner: Any) -> dict[str, Tensor]:
-    """What the state of a learner holds that has learned nothing."""
+    """The state of a learner that has learned nothing."""
     learned = initialise(learner.model, learner.seed, learner.device, learner.dtype)
     hardware = {name: value for name, value in learner.store.state().items() if not name.startswith(OPTIMISER)}
     return {**to_tensors(learned), **hardware, GENERATOR: learner.generator.get_state()}
@@ -83,9 +83,9 @@ def _without_optimiser(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value for name, value in tensors.items() if not name.startswith((GENERATOR, OPTIMISER))}
 
 
-def _check_names(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    missing = [name for name in expected if name not in given]
-    beyond = [name for name in given if name not in expected]
+def _check_names(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    missing = [name for name in expected if name not in tensors]
+    beyond = [name for name in tensors if name not in expected]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise UserError(
@@ -100,22 +100,22 @@ def _check_names(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) ->
         )
 
 
-def _check_tensor(name: str, given: Tensor, expected: Tensor, weights_only: bool) -> None:
-    if given.layout != torch.strided or given.is_quantized or given.is_meta:
+def _check_tensor(name: str, tensor: Tensor, expected: Tensor, weights_only: bool) -> None:
+    if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
         raise UserError(f"'{name}' of the state is no plain tensor. Hand over what Learner.state() gave")
-    if given.shape != expected.shape:
+    if tensor.shape != expected.shape:
         raise UserError(
-            f"'{name}' of the state has shape {tuple(given.shape)}, this learner's has {tuple(expected.shape)}. It is "
+            f"'{name}' of the state has shape {tuple(tensor.shape)}, this learner's has {tuple(expected.shape)}. It is "
             f"of another net"
         )
     # Weights may come from another precision, which a learner that goes on to the same bits may not.
-    alike = weights_only and given.dtype in FLOATS and expected.dtype in FLOATS
-    if given.dtype != expected.dtype and not alike:
+    alike = weights_only and tensor.dtype in FLOATS and expected.dtype in FLOATS
+    if tensor.dtype != expected.dtype and not alike:
         raise UserError(
-            f"'{name}' of the state is {given.dtype}, this learner's is {expected.dtype}. Make the learner with the "
+            f"'{name}' of the state is {tensor.dtype}, this learner's is {expected.dtype}. Make the learner with the "
             f"precision of the state"
         )
-    if given.is_floating_point() and not bool(given.isfinite().all()):
+    if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
         raise UserError(f"'{name}' of the state holds NaN or infinite values. It is damaged, or its training diverged")
 
 

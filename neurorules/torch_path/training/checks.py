@@ -1,4 +1,4 @@
-"""What a user hands to a learner, checked: one plain line for whatever does not fit."""
+"""Checks of what a user hands to a learner: one plain line for whatever does not fit."""
 
 from __future__ import annotations
 
@@ -80,11 +80,11 @@ def check_drive(
         raise UserError(f"the input has shape {shape}, the network reads ({expected}, {wanted}). Reshape it")
     if 0 in shape:
         raise UserError(f"the input has shape {shape}: it holds no step or no sample")
-    given = series.values
-    if given.is_floating_point() and given.device.type == "cpu":
-        given = given.to(dtype)  # read where it lies
-    values = to_device(given, device, dtype)
-    readable = given if given.device.type == "cpu" else values
+    numbers = series.values
+    if numbers.is_floating_point() and numbers.device.type == "cpu":
+        numbers = numbers.to(dtype)  # read where it lies
+    values = to_device(numbers, device, dtype)
+    readable = numbers if numbers.device.type == "cpu" else values
     if readable.is_floating_point():  # NaN wins both; no tensor of the input's size is made
         ask(Doubt(torch.stack(readable.aminmax()).double(), -LARGEST, LARGEST, _not_finite), doubts)
     steps = steps if series.constant else shape[0]

@@ -26,7 +26,7 @@ UNSTACKED = ("collate", "can't convert np.ndarray", "stack expects each tensor t
 
 
 class Reading(NamedTuple):
-    """How samples are read.
+    """The way in which samples are read into drives of a network.
 
     Args:
         shape: of what the network reads at one step.
@@ -84,7 +84,7 @@ def _with_axes(samples: np.ndarray, shape: tuple[int, ...], lead: int) -> np.nda
 
 
 def drives(data: Any, reading: Reading, order: Order = np.arange) -> Drives:
-    """What drives a network, of all that a user gives.
+    """Turn all that a user gives into drives of a network.
 
     Args:
         data: a loader that yields batches (samples, labels), a data set, or a pair (x, y).
@@ -101,7 +101,7 @@ def drives(data: Any, reading: Reading, order: Order = np.arange) -> Drives:
 
 
 def drive_of(samples: Any, labels: int, reading: Reading, draws: torch.Generator) -> Series:
-    """What drives a network, of the samples of one batch.
+    """Turn the samples of one batch into the drive of a network.
 
     Args:
         samples: numbers as `time_first` takes them; a list of arrays of events; or a `Series`, as it is.
@@ -165,7 +165,7 @@ def _given_batches(loader: Any) -> Iterator[tuple[Any, Labels]]:
 
 
 def _stacked(loader: Iterable[Any]) -> Iterator[Any]:
-    """The same batches; samples that a DataLoader cannot stack in the usual way, such as events, are told in a line."""
+    """Yield the batches; samples that a DataLoader cannot stack in the usual way, such as events, end in one line."""
     try:
         yield from loader
     except (TypeError, RuntimeError) as error:
@@ -180,7 +180,7 @@ def _stacked(loader: Iterable[Any]) -> Iterator[Any]:
 
 
 def time_first(samples: Spikes, labels: int, shape: tuple[int, ...], batch_first: bool | None = None) -> Series:
-    """What drives a network, from the samples of one batch.
+    """Turn the samples of one batch into a drive whose first axis is time.
 
     Args:
         samples: (B, *shape), the same at each step; (T, B, *shape) or (B, T, *shape); or a `Series`, as it is.

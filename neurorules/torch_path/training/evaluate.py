@@ -1,4 +1,4 @@
-"""How well a learner does on samples it does not learn from, and what its spikes cost."""
+"""The figures of a learner on samples it does not learn from, and the cost of its spikes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROWS = 500
 
 
 class Evaluation(NamedTuple):
-    """How a learner does on samples that it does not learn from.
+    """The figures of a learner on samples that it does not learn from.
 
     A synaptic operation is a spike that reaches a synapse; of neurons that do not spike, an output that is not 0.
 
@@ -66,7 +66,7 @@ def evaluate(learner: Learner, part: Part, seed: int = 0) -> Evaluation:
     layers, ranks = learner.model.network.layers, _sharing(learner, len(part))
     tally, totals, sent = Tally(scoring_of(learner.model)), [0.0] * len(layers), [0.0] * len(layers)
     reached: list[Tensor | None] = [None] * len(layers)
-    given, constant = 0, False
+    sent_by_input, constant = 0, False
     for drive, labels in part.in_order(ROWS, generator):
         tally.begin(labels)
         if ranks is not None:
@@ -74,7 +74,7 @@ def evaluate(learner: Learner, part: Part, seed: int = 0) -> Evaluation:
             drive, labels = share.drive(drive), labels[share.start : share.stop]
         response = learner.respond(drive)
         constant = drive.constant
-        given += int(drive.values.count_nonzero())
+        sent_by_input += int(drive.values.count_nonzero())
         tally.add(response.scores, labels.to(response.scores.device))
         for index, activity in enumerate(response.activity[:-1]):
             output = activity.S.values
@@ -86,7 +86,7 @@ def evaluate(learner: Learner, part: Part, seed: int = 0) -> Evaluation:
             reached[index] = fired if before is None else before | fired
     if ranks is not None:
         tally.join(ranks)
-        given, totals, sent, reached = _joined(ranks, given, totals, sent, reached)
+        sent_by_input, totals, sent, reached = _joined(ranks, sent_by_input, totals, sent, reached)
     samples = len(part)
     hidden = learner.model.network.hidden
     rates = {a.name: totals[i] / (samples * part.steps * prod(a.shape)) for i, a in enumerate(hidden)}
@@ -95,7 +95,7 @@ def evaluate(learner: Learner, part: Part, seed: int = 0) -> Evaluation:
     synops = sum(sent[i] * _fan_out(layers, i) for i in range(len(hidden)))
     figures = tally.figures()
     figures.pop("loss")
-    all_sent = {INPUT: given / samples, **{a.name: sent[i] / samples for i, a in enumerate(hidden)}}
+    all_sent = {INPUT: sent_by_input / samples, **{a.name: sent[i] / samples for i, a in enumerate(hidden)}}
     return Evaluation(figures, spikes / samples, synops / samples, rates, silent, all_sent, constant)
 
 
@@ -106,11 +106,11 @@ def _sharing(learner: Learner, samples: int) -> Ranks | None:
 
 
 def _joined(
-    ranks: Ranks, given: int, totals: list[float], sent: list[float], reached: list[Tensor | None]
+    ranks: Ranks, sent_by_input: int, totals: list[float], sent: list[float], reached: list[Tensor | None]
 ) -> tuple[int, list[float], list[float], list[Tensor | None]]:
-    """What all ranks have counted together, in the same order."""
+    """Sum up what all ranks have counted, in the same order."""
     flags = [torch.zeros(0) if fired is None else fired for fired in reached]
-    counts = torch.tensor([float(given), *totals, *sent], dtype=torch.float64)
+    counts = torch.tensor([float(sent_by_input), *totals, *sent], dtype=torch.float64)
     first, *rest = ranks.sums([counts, *(flag.cpu().double() for flag in flags)])
     sums, layers = first.tolist(), len(totals)
     fired = [None if was is None else flag > 0 for was, flag in zip(reached, rest, strict=True)]

@@ -39,7 +39,7 @@ def brought_by(settings: LearnerSettings, own: Defaults) -> Imported:
 
 
 def drawn(settings: LearnerSettings, own: Defaults) -> Drawn:
-    """How weights are drawn that nothing brings.
+    """The kind of draw for weights that nothing brings.
 
     Args:
         settings: of the learner.
@@ -59,8 +59,8 @@ def _brought(settings: LearnerSettings, own: Defaults) -> Imported:
 
         return net_of_text(net, settings.input_shape)
     if isinstance(net, str):
-        asked = {name: getattr(settings, name) for name in ("neuron", "readout_neuron", "norm", "connection")}
-        net = settled_network(net, settings.input_shape, settings.size, own, settings.readout, asked, settings.task)
+        parts = {name: getattr(settings, name) for name in ("neuron", "readout_neuron", "norm", "connection")}
+        net = settled_network(net, settings.input_shape, settings.size, own, settings.readout, parts, settings.task)
     if isinstance(net, Imported):
         return net
     if isinstance(net, Network):

@@ -78,7 +78,7 @@ class Static:
 
 
 class Recorded(NamedTuple):
-    """One recorded trial.
+    """One trial that a CUDA graph has recorded.
 
     Args:
         play: runs it again.
@@ -164,7 +164,7 @@ class Recorder:
         return trial
 
     def moved(self, played: Recorded, unless: Tensor) -> Learned:
-        """What is learned after a trial that has been played.
+        """Give everything learned after a trial that has been played.
 
         Args:
             played: the trial.
@@ -218,8 +218,8 @@ def recorder_of(learner: Any) -> Recorder:
 
     Recording is asked for with NEURORULES_GRAPHS=1 until its tests have run on a GPU.
     """
-    asked = learner.device.type == "cuda" and os.environ.get(GRAPHS, "0") == "1"
-    usable = asked and not draws_masks(learner.model.network.layers)
+    wanted = learner.device.type == "cuda" and os.environ.get(GRAPHS, "0") == "1"
+    usable = wanted and not draws_masks(learner.model.network.layers)
     return Recorder(learner.model.network, usable=usable, scoring=scoring_of(learner.model))
 
 

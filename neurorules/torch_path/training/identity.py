@@ -1,4 +1,4 @@
-"""What a learner is, in words that travel with its state, so that the state of another one is recognised."""
+"""The identity of a learner, in words that travel with its state, so that the state of another one is recognised."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ ABOUT = ("source", "defaults", "control", "signal")
 
 
 def identity(learner: Any) -> Tensor:
-    """What a learner is, as bytes (n,) uint8, so that it lies among tensors."""
+    """Write what a learner is as bytes (n,) uint8, so that it lies among tensors."""
     return torch.frombuffer(bytearray(json.dumps(_words(learner)).encode()), dtype=torch.uint8)
 
 
-def check_identity(learner: Any, given: Tensor, weights_only: bool) -> None:
+def check_identity(learner: Any, stored: Tensor, weights_only: bool) -> None:
     """Refuse a state that was another learner's.
 
     Args:
         learner: the `Learner` that is to take the state over.
-        given: the entry `IDENTITY` of the state.
+        stored: the entry `IDENTITY` of the state.
         weights_only: whether the optimiser may differ.
 
     Raises:
         UserError: it was another's; the first thing that differs is named with both values.
     """
     try:
-        theirs = json.loads(bytes(given.cpu().to(torch.uint8).tolist()))
+        theirs = json.loads(bytes(stored.cpu().to(torch.uint8).tolist()))
     except ValueError:
         theirs = None
     if not isinstance(theirs, Mapping):

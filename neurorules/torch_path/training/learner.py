@@ -96,7 +96,7 @@ class Learner:
         self.outstanding, self.queues, self.recorder = Outstanding(), may_queue(self), recorder_of(self)
 
     def step(self, spikes: Spikes, labels: Labels, fraction: float = 1.0) -> dict[str, float]:
-        """Learn from one batch.
+        """Learn from one batch of samples.
 
         Args:
             spikes: (T, B, *input) spikes or currents of any real type, a tensor (dense or sparse) or an array; or a
@@ -192,7 +192,7 @@ class Learner:
         return f"<Learner {self.model.rule.name}: input {' x '.join(map(str, network.input_shape))}, {layers}; {size}>"
 
     def measures(self) -> dict[str, float]:
-        """What the signal reports of itself, such as the angle between its feedback and the weights."""
+        """The measures that the signal reports of itself, such as the angle between its feedback and the weights."""
         self.outstanding.settle()
         with own_session():
             return measures(self.model, self.learned.signal, self.read())

@@ -1,4 +1,4 @@
-"""What a `Learner` is told: the settings of the net and of learning, and the shape of what it will see."""
+"""The settings of a `Learner`: those of the net and of learning, and the shape of what it will see."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class LearnerSettings(LearningSettings, NetSettings):
 
     @property
     def of_model(self) -> tuple[str | None, str | None, Targets, Scores, Task, int | None]:
-        """What `network.model.build_model` takes beside network and rule, in order."""
+        """The arguments of `network.model.build_model` beside network and rule, in order."""
         return self.signal, self.dw, self.targets, self.scores, self.task, self.last_steps
 
     @property

@@ -33,7 +33,7 @@ set of torch or tonic; or a pair (x, y) of all samples and labels."""
 BATCH_SIZE, ROWS = 128, 500
 """Samples of a batch where the data come without batches: of one that is learned, and of one that is evaluated."""
 Row = dict[str, int | float]
-"""Figures by name."""
+"""One row of figures by name."""
 Callback = Callable[[Row], Any]
 """What is called after each epoch with its row. Where it returns True, no further epoch is learned."""
 Callbacks = Any
@@ -42,7 +42,7 @@ Callbacks = Any
 
 @runtime_checkable
 class Learns(Protocol):
-    """What the loops ask of a `Learner`."""
+    """The part of a `Learner` that the loops use."""
 
     model: Model
     steps: int
@@ -50,7 +50,7 @@ class Learns(Protocol):
     encoder: Encoder | None
 
     def step(self, spikes: Spikes, labels: Labels, fraction: float = 1.0) -> dict[str, float]:
-        """Learn from one batch.
+        """Learn from one batch of samples.
 
         Args:
             spikes: of the batch.
@@ -143,12 +143,12 @@ def _checked(callbacks: Callbacks) -> list[Callback]:
     Raises:
         UserError: one cannot be called.
     """
-    given = [callbacks] if callable(callbacks) else callbacks
-    if not isinstance(given, list | tuple) or not all(callable(one) for one in given):
+    listed = [callbacks] if callable(callbacks) else callbacks
+    if not isinstance(listed, list | tuple) or not all(callable(one) for one in listed):
         raise UserError(
             f"callbacks are {callbacks!r:.60}. Give a function of an epoch's row, or a list of such functions"
         )
-    return list(given)
+    return list(listed)
 
 
 def evaluate_loader(learner: Learns, loader: Loader, *, batch_first: bool | None = None) -> Row:
@@ -168,10 +168,10 @@ def evaluate_loader(learner: Learns, loader: Loader, *, batch_first: bool | None
     """
     hidden = [index for index, layer in enumerate(learner.model.network.hidden) if layer.neuron.spiking]
     tally, spikes, samples = Tally(scoring_of(learner.model)), 0.0, 0
-    for drive, given in drives(loader, reading_of(learner, batch_first, ROWS)):
+    for drive, targets in drives(loader, reading_of(learner, batch_first, ROWS)):
         response = learner.respond(drive)
         scores, steps = response.scores, response.activity[-1].steps
-        labels = check_targets(given, drive, steps, learner.model, (scores.device, scores.dtype))
+        labels = check_targets(targets, drive, steps, learner.model, (scores.device, scores.dtype))
         tally.add(scores, labels)
         spikes += sum(float(response.activity[index].S.values.sum()) for index in hidden)
         samples += len(labels)
@@ -181,7 +181,7 @@ def evaluate_loader(learner: Learns, loader: Loader, *, batch_first: bool | None
 
 
 def predict(learner: Learns, samples: Any, *, batch_first: bool | None = None) -> Tensor:
-    """What the network says of samples, without learning. They are read as `evaluate` reads them.
+    """Compute the network's predictions of samples, without learning. They are read as `evaluate` reads them.
 
     Args:
         learner: what is asked.
@@ -216,7 +216,7 @@ def predict(learner: Learns, samples: Any, *, batch_first: bool | None = None) -
 
 
 def reading_of(learner: Learns, batch_first: bool | None, batch_size: int) -> Reading:
-    """How samples are read for a learner.
+    """The way in which samples are read for a learner.
 
     Args:
         learner: what they are for.

@@ -98,7 +98,7 @@ def _some_of(values: Tensor) -> bytes:
 
 
 def of_whole_batch(model: Model, share: Share, before: Learned, trial: TrialResult, labels: Tensor) -> TrialResult:
-    """What a trial of the whole batch gives, from the trials of all shares: one sum over the ranks.
+    """Join the trials of all shares into a trial of the whole batch: one sum over the ranks.
 
     Args:
         model: that has run.
@@ -120,10 +120,10 @@ def of_whole_batch(model: Model, share: Share, before: Learned, trial: TrialResu
     ]  # fmt: skip
     kind = trial.scores.dtype
     means = share.means({f"{i}/{name}": value.to(kind) for i, part in enumerate(parts) for name, value in part.items()})
-    gradients, averages, spikes, figures, asked = (
+    gradients, averages, spikes, figures, stops = (
         {name: means[f"{i}/{name}"] for name in part} for i, part in enumerate(parts)
     )
-    ranks.asked = bool(asked["asks"] > 0)
+    ranks.stop_requested = bool(stops["asks"] > 0)
     return replace(
         trial, gradients=gradients, learned=from_tensors({**flat, **averages}), spikes=spikes,
         figures={**figures, **{f"spikes.{name}": value for name, value in spikes.items()}},

@@ -49,14 +49,14 @@ def take_step(learner: Any, spikes: Spikes, labels: Labels, fraction: float) -> 
             )
             return read
 
-        seen = learner.seen()
+        before = learner.seen()
         with nullcontext() if share is None else share_of(share.samples):
             trial = learn_trial(
-                learner.store.on_hardware(learner.model), seen, drive, steps, labels, learner.generator,
+                learner.store.on_hardware(learner.model), before, drive, steps, labels, learner.generator,
                 window_of(learner.schedule, steps), apply, learner.probe, share,
             )  # fmt: skip
         if share is not None:
-            trial = of_whole_batch(learner.model, share, seen, trial, labels)
+            trial = of_whole_batch(learner.model, share, before, trial, labels)
         scores = trial.scores if trial.figures is None else trial.figures["loss"]  # not finite where a score is not
         check_finite(trial.gradients, learner.model.network, scores)
         hold()

@@ -1,4 +1,4 @@
-"""What a finished run says of itself: the keys of `result.json`."""
+"""The report of a finished run: the keys of `result.json`."""
 
 from __future__ import annotations
 
@@ -78,7 +78,8 @@ def result_of(
 
 
 def about_data(data: TrainingData) -> dict[str, Any]:
-    """What a run folder says of its data, so that its network can be built again and fed alike without them.
+    """The facts on its data that a run folder stores, so that its network can be built again and fed alike without
+    them.
 
     Args:
         data: of the run.

@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 class Restored(NamedTuple):
-    """A finished run.
+    """A finished run that has been loaded.
 
     Args:
         config: its configuration.
@@ -49,7 +49,7 @@ class Restored(NamedTuple):
 
 @own_session()
 def restore(run: Path, data_dir: DataPlace = None, **changed: Any) -> Restored:
-    """Load a finished run.
+    """Load a finished run from its folder.
 
     Args:
         run: its folder.
@@ -125,8 +125,8 @@ def _finished(run: Path, changed: Mapping[str, Any]) -> tuple[RunFolder, Settled
         )
     stored = config_from(folder.config(), str(run))
     # The name of a part alone, without options, is that of the run's file, which the user names with it.
-    kept = {name for name in OWN_PARTS if changed.get(name) == (getattr(stored, name) or "").partition(":")[0]}
-    stored = replace(stored, **{name: value for name, value in changed.items() if name not in kept})
+    same = {name for name in OWN_PARTS if changed.get(name) == (getattr(stored, name) or "").partition(":")[0]}
+    stored = replace(stored, **{name: value for name, value in changed.items() if name not in same})
     return folder, RULES.make(stored.rule).settle(stored)
 
 

@@ -1,4 +1,4 @@
-"""Whether a run goes on with the data that it began with: a checkpoint says which they were."""
+"""The check that a run goes on with the data that it began with: a checkpoint says which they were."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ DATA = "data"
 
 
 def fingerprint(source: DataSet) -> dict[str, Any]:
-    """What tells data from others: the checksum that a data set has of its content, and what a user recognises.
+    """The fingerprint that tells data from others: the checksum that a data set has of its content, and what a user
+    recognises.
 
     Args:
         source: the data set.
@@ -49,6 +50,6 @@ def state_without_data(state: Mapping[str, Any], source: DataSet, name: str) -> 
 
 
 def _said(data: Mapping[str, Any]) -> str:
-    """A fingerprint in words."""
+    """Describe a fingerprint of data in words."""
     shape = " x ".join(map(str, data.get("shape", ())))
     return f"{data.get('samples')} samples of {shape} ({str(data.get('checksum'))[:12]})"

@@ -34,7 +34,7 @@ def tensors_of(learned: Learned) -> dict[str, Tensor]:
 
 
 def from_tensors(flat: Mapping[str, Tensor]) -> Learned:
-    """The inverse of `to_tensors`."""
+    """Read a learned state from named tensors, the inverse of `to_tensors`."""
     learned = Learned({})
     for path, value in flat.items():
         kind, _, rest = path.partition("/")

@@ -1,4 +1,4 @@
-"""Where a learner's parameters are kept, on a chip or in plain memory, and how gradients change them: all or none."""
+"""The store of a learner's parameters, on a chip or in plain memory, which gradients change all or none of."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from neurorules.torch_path.update.optimiser import Earlier, Optimiser
 
 
 class Before(NamedTuple):
-    """What a store held.
+    """The parameters and the chip of a store as they were before a change.
 
     Args:
         earlier: copies of the parameters that were asked for.
@@ -114,12 +114,12 @@ class Store:
     def _keep_as_hardware_does(self, hardware: Device, before: Mapping[str, Tensor]) -> None:
         for name, old in before.items():
             if key_of(name).is_weight:
-                asked = self.parameters[name] - old
-                stored, self.hardware_state = hardware.on_update(self.hardware_state, name, old, asked)
+                change = self.parameters[name] - old
+                stored, self.hardware_state = hardware.on_update(self.hardware_state, name, old, change)
                 self.parameters[name].copy_(stored)
 
     def copy(self, names: Iterable[str]) -> Before:
-        """What there is, with copies of the parameters of these names and of what the optimiser keeps of them."""
+        """Copy the parameters of these names, and what the optimiser keeps of them."""
         return Before(self.optimiser.copy(names), self.hardware_state)
 
     def put_back(self, before: Before) -> None:
@@ -129,8 +129,8 @@ class Store:
 
     def state(self) -> dict[str, Tensor]:
         """Copies of what the optimiser keeps, "optimiser/<parameter>/<quantity>", and of the chip's, "hardware/..."."""
-        kept = {f"optimiser/{name}": value.clone() for name, value in self.optimiser.state().items()}
-        return kept | {f"hardware/{name}": value.clone() for name, value in self.hardware_state.items()}
+        tensors = {f"optimiser/{name}": value.clone() for name, value in self.optimiser.state().items()}
+        return tensors | {f"hardware/{name}": value.clone() for name, value in self.hardware_state.items()}
 
     def load(self, parameters: Mapping[str, Tensor], state: Mapping[str, Tensor], weights_only: bool) -> None:
         """Take over parameters and what `state` gave, in place.

@@ -105,8 +105,8 @@ def check_begun_with(folder: Path, net: Imported, init: str | None) -> None:
         return
     stored = load_net(folder, net.name)
     assert stored is not None
-    begun, asked = (_beginning(one if init == "given" else one.drawn_anew()) for one in (stored, net))
-    changed = [name for name, value in asked.items() if name not in begun or not torch.equal(value.cpu(), begun[name])]
+    begun, wanted = (_beginning(one if init == "given" else one.drawn_anew()) for one in (stored, net))
+    changed = [name for name, value in wanted.items() if name not in begun or not torch.equal(value.cpu(), begun[name])]
     if changed:
         raise UserError(
             f"the run in {folder} began with other weights of {net.name}: {', '.join(changed[:3])}. Give the net as it "

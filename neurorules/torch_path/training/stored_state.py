@@ -1,4 +1,4 @@
-"""What a learner needs to go on, as named tensors: handed out, and taken over from another time or process."""
+"""The state by which a learner goes on, as named tensors: handed out, and taken over from another time or process."""
 
 from __future__ import annotations
 

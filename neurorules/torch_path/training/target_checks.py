@@ -1,4 +1,4 @@
-"""What a user hands to a learner as targets, checked by its task: one plain line for whatever does not fit."""
+"""Checks of the targets that a user hands to a learner, by its task: one plain line for whatever does not fit."""
 
 from __future__ import annotations
 

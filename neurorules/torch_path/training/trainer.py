@@ -63,24 +63,24 @@ def train(
         ranks = stack.enter_context(over_ranks())
         memory = PeakMemory()
         with nullcontext() if ranks is None else ranks.together():
-            settled = RULES.make(config.rule).settle(config)
+            complete = RULES.make(config.rule).settle(config)
             if not resume:
-                check_threads(settled.threads)
-            data = data or load_data(settled, data_dir)
-            settled = settled_by_data(settled, data.source)
-            if resume and out is not None and RunFolder(out).config().get("net") == settled.net:
-                net = load_net(out, settled.net)  # with the weights that the run began with
-            learner = make_learner(settled, data, net)
-            run = Run(settled, data, learner, None, Position(), quiet, memory)
+                check_threads(complete.threads)
+            data = data or load_data(complete, data_dir)
+            complete = settled_by_data(complete, data.source)
+            if resume and out is not None and RunFolder(out).config().get("net") == complete.net:
+                net = load_net(out, complete.net)  # with the weights that the run began with
+            learner = make_learner(complete, data, net)
+            run = Run(complete, data, learner, None, Position(), quiet, memory)
             if out is not None and run.writes:
                 # Only now: a mistake in the settings must not leave a folder behind, or replace a run.
-                own = own_run(out, settled, resume, force, lambda stored: settle(stored, data.source))
+                own = own_run(out, complete, resume, force, lambda stored: settle(stored, data.source))
                 run.folder = stack.enter_context(own)
                 if resume:
-                    own_copies.check_unchanged(out, own_files_of(settled))
+                    own_copies.check_unchanged(out, own_files_of(complete))
                     run.restore(run.folder)
                 else:
-                    own_copies.keep(out, own_files_of(settled))
+                    own_copies.keep(out, own_files_of(complete))
                     if net is not None:
                         save_net(out, net)
                 run.logs = logs_of_run(log, out, run.folder.read_metrics())
@@ -88,7 +88,7 @@ def train(
         run.watchers = tuple(watchers) if run.writes else ()
         with _told_where(run):
             run.begin_alike()
-            run.at.threads = threads_of(settled, learner.model.network, run.at.threads if ranks is None else None)
+            run.at.threads = threads_of(complete, learner.model.network, run.at.threads if ranks is None else None)
             with polite_stop() as stop, running_on(run.at.threads):
                 run.learn(stop)
                 return run.finish(data)
@@ -96,13 +96,13 @@ def train(
 
 @contextmanager
 def _told_where(run: Run) -> Iterator[None]:
-    """Where another rank is lost in the block, the message says where the checkpoint is, and how the run goes on."""
+    """Add to the error of a rank that is lost in the block where the checkpoint is, and how the run goes on."""
     try:
         yield
     except RankLost as lost:
-        kept = where_kept(run.folder)
-        again = " Start again with the same options and --resume" if kept else ""
-        raise RankLost(f"{lost}.{kept}{'.' if again else ''}{again}") from None
+        checkpoint = where_kept(run.folder)
+        again = " Start again with the same options and --resume" if checkpoint else ""
+        raise RankLost(f"{lost}.{checkpoint}{'.' if again else ''}{again}") from None
 
 
 @own_session()
@@ -123,11 +123,11 @@ def validation_curve(config: TrainConfig, data: TrainingData, goes_on: GoesOn = 
         Diverged: a number is no longer finite.
         Interrupted: the user stopped it.
     """
-    settled = settle(config, data.source)
-    check_threads(settled.threads)
-    learner = make_learner(settled, data)
-    run = Run(settled, data, learner, None, Position(), quiet=True, goes_on=goes_on)
-    with polite_stop() as stop, running_on(threads_of(settled, learner.model.network, None)):
+    complete = settle(config, data.source)
+    check_threads(complete.threads)
+    learner = make_learner(complete, data)
+    run = Run(complete, data, learner, None, Position(), quiet=True, goes_on=goes_on)
+    with polite_stop() as stop, running_on(threads_of(complete, learner.model.network, None)):
         run.learn(stop)
     return run.at.validation
 

@@ -46,7 +46,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Position:
-    """Where a run is.
+    """The place of a run among its epochs and batches.
 
     Args:
         epoch, batch: to be learned next, from 0.
@@ -160,9 +160,9 @@ class Run:
             self._learn(drive, labels, fraction)
             self.at.batch += 1
             self.at.seconds += time.perf_counter() - started
-            seen = len(order[: self.place(self.at.batch - 1).stop]) - sum(self.under_way)
-            bar.advance(note=self._so_far(max(seen, 1)))
-            if stop.requested if ranks is None else ranks.asked:  # ranks stop behind the same batch
+            learned = len(order[: self.place(self.at.batch - 1).stop]) - sum(self.under_way)
+            bar.advance(note=self._so_far(max(learned, 1)))
+            if stop.requested if ranks is None else ranks.stop_requested:  # ranks stop behind the same batch
                 self._interrupt()
             if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
                 self.save()
@@ -215,8 +215,8 @@ class Run:
                 validation = evaluate(self.learner, self.data.validation, self.config.seed)
             for line in warn_of(validation) if self.writes else ():
                 _log.warning(line)
-        kept = FIGURES_OF[self.learner.model.task]
-        validated = {name: validation.figures[name] if validation else None for name in kept}
+        figures = FIGURES_OF[self.learner.model.task]
+        validated = {name: validation.figures[name] if validation else None for name in figures}
         row = {
             "epoch": self.at.epoch + 1,
             **{f"train_{name}": self.at.sums.get(name, 0.0) / samples for name in self.names},
@@ -226,7 +226,7 @@ class Run:
             "train_seconds": self.at.seconds,
             "measures": self.learner.measures(),
         }
-        history = [*self.at.validation, validated[kept[0]]]
+        history = [*self.at.validation, validated[figures[0]]]
         self.at = replace(self.at, epoch=self.at.epoch + 1, batch=0, sums={}, validation=history)
         self.validated = validation
         if self.folder is not None:
@@ -291,7 +291,7 @@ class Run:
 
 def _position(state: Mapping[str, Any]) -> Position:
     """A position as a checkpoint holds it; earlier versions held the sums of loss and accuracy by themselves."""
-    given = dict(state)
-    if "loss" in given:
-        given["sums"] = {name: given.pop(name) for name in ("loss", "accuracy")}
-    return Position(**given)
+    fields = dict(state)
+    if "loss" in fields:
+        fields["sums"] = {name: fields.pop(name) for name in ("loss", "accuracy")}
+    return Position(**fields)

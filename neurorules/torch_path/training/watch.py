@@ -17,7 +17,7 @@ class Watcher(ABC):
 
     @abstractmethod
     def look(self, learner: Learner, data: TrainingData, epoch: int, folder: Path | None) -> None:
-        """See a learner.
+        """Look at a learner without changing it.
 
         Args:
             learner: as it is; its parameters, state and generator must be left alone.

@@ -1,4 +1,4 @@
-"""What a signal is handed, decided here and nowhere else: its own parameters and state, and what its `needs` buy.
+"""The allowance of a signal, decided here and nowhere else: its own parameters and state, and what its `needs` buy.
 
 | need             | what it buys                                                                            |
 |------------------|-----------------------------------------------------------------------------------------|
@@ -113,7 +113,7 @@ def scores(model: Model, learned: Learned, summary: Mapping[str, Tensor]) -> Ten
 
 
 def measures(model: Model, state: SignalState, parameters: Parameters) -> dict[str, float]:
-    """What the signal reports of itself, in numbers. It is copies copies of all parameters and teaches nothing by them.
+    """Measures that the signal reports of itself. It is handed copies of all parameters and teaches nothing by them.
 
     Args:
         model: network, rule and signal.
@@ -132,7 +132,7 @@ def measures(model: Model, state: SignalState, parameters: Parameters) -> dict[s
 
 @dataclass(frozen=True)
 class Purchase:
-    """What a signal's `needs` may buy of one layer's third factor. Needs that it has not declared come to nothing.
+    """Variables that a signal's `needs` buy for one layer's third factor. Undeclared needs come to nothing.
 
     Args:
         model: network (bound to its neurons' parameters), rule and signal.
@@ -185,7 +185,7 @@ def _from_above(
     carried: Callable[[Callable[[str], Tensor]], Series], forward: Callable[[str], Tensor] | None, layer: str,
     weights_of: Callable[[str], Tensor] | None = None,
 ) -> Series:  # fmt: skip
-    """What the layers above hand down, through weights that the signal brings, or through the forward ones."""
+    """The error that the layers above hand down, through weights that the signal brings or the forward ones."""
     chosen = weights_of or forward
     if chosen is None:
         raise UserError(
@@ -245,7 +245,7 @@ def carrier(
     layers: tuple[Layer, ...], index: int, activity: Activity, masks: Masks, handed: Mapping[int, Tensor | None],
     instant: bool = False,
 ) -> Callable[[Callable[[str], Tensor]], Series]:  # fmt: skip
-    """What the layers that read a layer carry back to its spikes, as a function of the weights it is carried through.
+    """The error that reaches a layer's spikes from the layers that read it, as a function of their weights.
 
     The function holds no weights: whoever calls it brings them.
 
@@ -267,7 +267,7 @@ def _carried(
     layers: tuple[Layer, ...], index: int, activity: Activity, masks: Masks, handed: Mapping[int, Tensor | None],
     instant: bool, weights_of: Callable[[str], Tensor],
 ) -> Series:  # fmt: skip
-    """What `carrier` returns, for the weights that it is called with."""
+    """The error that `carrier` returns, for the weights that it is called with."""
     total: Tensor | None = None
     for later in range(index + 1, len(layers)):
         for entry in layers[later].inputs:

@@ -11,7 +11,8 @@ from neurorules.language.errors import UserError
 
 
 class Copies(Mapping[str, Tensor]):
-    """Tensors by name. Each is copied when it is asked for, so that the one handed out leads nowhere.
+    """A mapping of names to copies of tensors. Each is copied when it is asked for, so that the one handed out leads
+    nowhere.
 
     Args:
         tensors: those that may be had, and no others.

@@ -25,17 +25,17 @@ from neurorules.torch_path.trial.moved import moved
 from neurorules.torch_path.trial.outputs import class_scores, output_of
 from neurorules.torch_path.trial.probe import Probe
 from neurorules.torch_path.trial.share import Share
-from neurorules.torch_path.trial.teacher import Teacher
+from neurorules.torch_path.trial.third_factors import ThirdFactors
 from neurorules.torch_path.trial.trial import PhaseRecord, Trial, observe_phase
 from neurorules.torch_path.update.lasting_traces import begin_traces, keep_traces
-from neurorules.torch_path.update.local_view import Gathered, LocalView, own_statistics
+from neurorules.torch_path.update.local_view import ChangeSums, LocalView, own_statistics
 from neurorules.torch_path.update.output import Output
 from neurorules.torch_path.update.plasticity import learn_layer
 
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What a trial computes. Nothing has been changed yet.
+    """The changes and scores that a trial computes. Nothing has been changed yet.
 
     Args:
         gradients: by parameter, minus the change that the texts ask for, averaged over samples.
@@ -96,27 +96,27 @@ def learn_trial(
     trial = Trial(model, learned, drive, steps, window, targets, masks, probe=probe)
     records: dict[str, PhaseRecord] = {}
     output: Output | None = None
-    teacher: Teacher | None = None
+    factors: ThirdFactors | None = None
     for phase in model.rule.phases:
         error = None if output is None else model.hidden_targets(output.m, output.m.ndim - 2)
         records[phase.name] = observe_phase(trial, phase, error, training=True, before=records.get("input"))
         if output is None or phase.name == model.rule.error_phase:
             output = output_of(trial, records[phase.name], labels)
-        teacher = teacher or Teacher(trial, records, output, dict(learned.signal), Gathered(), samples, share)
-        teacher.output = output
+        factors = factors or ThirdFactors(trial, records, output, dict(learned.signal), ChangeSums(), samples, share)
+        factors.output = output
         if phase.applies:
-            trial = teacher.trial = _apply_now(trial, phase, records[phase.name], teacher, apply)
-    assert teacher is not None
+            trial = factors.trial = _apply_now(trial, phase, records[phase.name], factors, apply)
+    assert factors is not None
     for phase in model.rule.phases:
         if model.learns_in(phase.name) and not phase.applies:
-            _learn_phase(trial, phase, records[phase.name], teacher)
-    teacher.visit_silent_layers()
+            _learn_phase(trial, phase, records[phase.name], factors)
+    factors.visit_silent_layers()
     spikes = _spikes_per_sample(model, records["input"].activity, samples)
     scores = class_scores(model, learned, records, steps)
-    sent = {name: answer.sent for name, answer in teacher.answers.items() if answer.sent is not None}
+    sent = {name: answer.sent for name, answer in factors.answers.items() if answer.sent is not None}
     return TrialResult(
-        gradients_of(teacher), scores, moved(teacher, learned), spikes, records["input"].activity,
-        teacher.third_factors, sent,
+        gradients_of(factors), scores, moved(factors, learned), spikes, records["input"].activity,
+        factors.third_factors, sent,
     )  # fmt: skip
 
 
@@ -133,34 +133,34 @@ def _spikes_per_sample(model: Model, activity: list[Activity], samples: int) -> 
     return {layer.name: a.S.total(a.steps).sum() / samples for layer, a in layers}
 
 
-def gradients_of(teacher: Teacher) -> dict[str, Tensor]:
-    """Gathered changes, averaged over samples, and the signal's own gradients. The sums start again from 0."""
-    return {**_averaged(teacher), **teacher.gradients}
+def gradients_of(factors: ThirdFactors) -> dict[str, Tensor]:
+    """The changes, averaged over samples, and the signal's own gradients. The sums start again from 0."""
+    return {**_averaged(factors), **factors.gradients}
 
 
-def _averaged(teacher: Teacher) -> dict[str, Tensor]:
-    """Gradients from the changes gathered so far, whose sums start again from 0."""
-    teacher.join_common()
-    gradients = dict(teacher.gathered.changes)
+def _averaged(factors: ThirdFactors) -> dict[str, Tensor]:
+    """Gradients from the changes summed up so far, whose sums start again from 0."""
+    factors.join_common()
+    gradients = dict(factors.sums.changes)
     if gradients:
-        torch._foreach_div_(list(gradients.values()), -teacher.samples)
-    teacher.gathered.changes.clear()
+        torch._foreach_div_(list(gradients.values()), -factors.samples)
+    factors.sums.changes.clear()
     return gradients
 
 
 def _apply_now(
-    trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teacher,
+    trial: Trial, phase: Phase, record: PhaseRecord, factors: ThirdFactors,
     apply: Callable[[Mapping[str, Tensor]], Parameters] | None,
 ) -> Trial:  # fmt: skip
     """Learn by a phase's texts before the next phase runs; the trial goes on with the changed parameters."""
     if apply is None:
         raise ValueError(f"phase '{phase.name}' of rule '{trial.model.rule.name}' applies changes: hand over `apply`")
-    _learn_phase(trial, phase, record, teacher)
-    parameters = apply(_averaged(teacher))
+    _learn_phase(trial, phase, record, factors)
+    parameters = apply(_averaged(factors))
     return replace(trial, learned=replace(trial.learned, parameters=parameters), applied=True)
 
 
-def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teacher) -> None:
+def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, factors: ThirdFactors) -> None:
     """Evaluate the texts of one phase, top layer first; the phase is replayed where it took several windows."""
     carries = [Carry() for _ in trial.model.network.layers]
     whole = trial.window >= trial.steps
@@ -173,23 +173,23 @@ def _learn_phase(trial: Trial, phase: Phase, record: PhaseRecord, teacher: Teach
             # A phase that applies its changes runs before the signal has seen all phases: the read-out alone is taught.
             asks = trial.model.asks_hidden(phase.name) and not phase.applies
             asks = asks or layers[index].role == "readout"
-            m = teacher.third_factor(index, phase.name, above, start, activities) if asks else None
+            m = factors.third_factor(index, phase.name, above, start, activities) if asks else None
             if m is not None or not trial.model.reads_m(layers[index].role, phase.name):
-                change = learn_one(teacher, phase, record, index, activities[index], m, carries[index], whole, start)
-                sent = teacher.sent(index)
+                change = learn_one(factors, phase, record, index, activities[index], m, carries[index], whole, start)
+                sent = factors.sent(index)
                 handed[index] = change if sent is None else -sent.values
                 if trial.probe is not None:
                     handed[index] = trial.probe.handed(index, handed[index])
 
 
 def learn_one(
-    teacher: Teacher, phase: Phase, record: PhaseRecord, index: int, activity: Activity, m: Series | None,
+    factors: ThirdFactors, phase: Phase, record: PhaseRecord, index: int, activity: Activity, m: Series | None,
     carry: Carry, whole: bool, start: int = 0,
 ) -> Tensor | None:  # fmt: skip
     """Evaluate one layer's texts of a phase over one window.
 
     Args:
-        teacher: gathers the changes.
+        factors: takes the changes of the layer.
         phase: whose texts are evaluated.
         record: what the phase left.
         index: of the layer.
@@ -202,11 +202,11 @@ def learn_one(
     Returns:
         The post factor that layers above hand to those below, as `learn_layer` gives it; None where there is none.
     """
-    trial, signal = teacher.trial, teacher.trial.model.signal
+    trial, signal = factors.trial, factors.trial.model.signal
     layer = trial.model.network.layers[index]
     output = None
-    if layer.role == "readout" and teacher.output is not None:
-        output = teacher.output.spread(trial.steps, start, start + activity.steps)
+    if layer.role == "readout" and factors.output is not None:
+        output = factors.output.spread(trial.steps, start, start + activity.steps)
     view = LocalView(
         layer, phase.name, activity, m, trial.learned.parameters, trial.model.rule.constants,
         trial.model.rule.declared_traces, carry, whole, output, record.drive.context,
@@ -218,10 +218,10 @@ def learn_one(
     statistics = own_statistics(layer, trial.learned.update)
     if trial.probe is not None:
         trial.probe.learns(view, trial.model.texts, statistics)
-    gathered = teacher.common if record.drive.in_common else teacher.gathered
-    handed = learn_layer(view, trial.model.texts, statistics, gathered)
+    sums = factors.common if record.drive.in_common else factors.sums
+    handed = learn_layer(view, trial.model.texts, statistics, sums)
     if start + activity.steps == trial.steps:
-        keep_traces(view, gathered)
+        keep_traces(view, sums)
     return handed
 
 

@@ -1,4 +1,4 @@
-"""What a trial leaves beside changes of parameters: running averages, the signal's state, traces of neurons."""
+"""The changes by a trial beside those of parameters: running averages, the signal's state, traces of neurons."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from neurorules.contracts.normalisation import (
 )
 from neurorules.contracts.running_mean import RATE, RunningMean, start_at
 from neurorules.network.model import Learned
-from neurorules.torch_path.trial.teacher import Teacher
+from neurorules.torch_path.trial.third_factors import ThirdFactors
 from neurorules.torch_path.trial.trial import PhaseRecord, Trial
-from neurorules.torch_path.update.local_view import Gathered
+from neurorules.torch_path.update.local_view import ChangeSums
 
 
-def moved(teacher: Teacher, before: Learned) -> Learned:
-    """What is learned after a trial, apart from the parameters.
+def moved(factors: ThirdFactors, before: Learned) -> Learned:
+    """Give everything that is learned after a trial, apart from the parameters.
 
     Args:
-        teacher: has taught every layer of the trial.
+        factors: has taught every layer of the trial.
         before: what was learned before the trial; not modified.
 
     Returns:
         Running averages, signal state and traces moved on by the trial; the parameters as they were.
     """
-    trial, records, samples = teacher.trial, teacher.records, teacher.samples
+    trial, records, samples = factors.trial, factors.records, factors.samples
     return Learned(
         before.parameters, _moved_currents(trial, records, samples), _moved_pre(trial, records, samples),
-        _moved_updates(before, teacher.gathered, samples), teacher.state, {**before.traces, **teacher.gathered.traces},
+        _moved_updates(before, factors.sums, samples), factors.state,
+        {**before.traces, **factors.sums.traces},
     )  # fmt: skip
 
 
@@ -60,9 +61,9 @@ def _moved_pre(trial: Trial, records: dict[str, PhaseRecord], samples: int) -> d
     return averages
 
 
-def _moved_updates(learned: Learned, gathered: Gathered, samples: int) -> dict[str, UpdateStatistics]:
+def _moved_updates(learned: Learned, sums: ChangeSums, samples: int) -> dict[str, UpdateStatistics]:
     averages = dict(learned.update)
-    for name, (mean, product, steps) in gathered.update_sums.items():
+    for name, (mean, product, steps) in sums.update_sums.items():
         before = averages.get(name) or first_update_statistics(tuple(mean.shape), mean)
         averages[name] = UpdateStatistics(
             before.mean.updated(mean / steps, samples, RATE),

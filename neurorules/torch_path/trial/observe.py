@@ -14,7 +14,7 @@ from neurorules.torch_path.trial.trial import PhaseRecord, Trial, observe_phase
 
 
 class Response(NamedTuple):
-    """What a network makes of a batch.
+    """The scores and activity by which a network answers to a batch.
 
     Args:
         scores: one per sample and class, (B, C), the largest one being the prediction; or per output, (B, O), and where

@@ -1,4 +1,4 @@
-"""What the phases of a trial say of its samples: prediction and error for learning, and the scores."""
+"""The outputs of a trial's phases: prediction and error for learning, and the scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one phase of a trial leaves: sums over time, and the activity of its last window."""
+"""The record of one phase of a trial: sums over time, and the activity of its last window."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from neurorules.torch_path.forward.run_layer import Activity
 
 @dataclass
 class PhaseRecord:
-    """What one phase leaves: sums over the steps of its windows, and the activity of its last window.
+    """The record of one phase: sums over the steps of its windows, and the activity of its last window.
 
     The rows R of a phase are the samples B, or class prototypes.
 

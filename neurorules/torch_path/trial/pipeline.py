@@ -27,9 +27,9 @@ from neurorules.torch_path.process.session import own_thread
 from neurorules.torch_path.trial.learn import gradients_of, learn_one
 from neurorules.torch_path.trial.moved import moved
 from neurorules.torch_path.trial.outputs import class_scores, output_of
-from neurorules.torch_path.trial.teacher import Teacher
+from neurorules.torch_path.trial.third_factors import ThirdFactors
 from neurorules.torch_path.trial.trial import PhaseRecord, Trial, add_sums, begun_record
-from neurorules.torch_path.update.local_view import Gathered
+from neurorules.torch_path.update.local_view import ChangeSums
 
 LOCKING = (
     "output_error", "above", "weight_transport", "weight_sign", "second_pass", "reverse_circuit", "noise_phase",
@@ -64,7 +64,7 @@ class Parcel:
     scores: Tensor | None = None
 
     def copy(self) -> Parcel:
-        """The same batch with records of its own; a stage that fails leaves this one as it was."""
+        """Copy the batch with records of its own; a stage that fails leaves this one as it was."""
         own = {
             phase: replace(
                 record,
@@ -81,7 +81,7 @@ class Parcel:
 
 
 class Stage(NamedTuple):
-    """What one layer's work on a batch gives.
+    """The result of one layer's work on a batch.
 
     Args:
         parcel: the batch as it goes on.
@@ -145,25 +145,25 @@ def run_stage(model: Model, learned: Learned, index: int, parcel: Parcel) -> Sta
         activity, _ = trial.run(phase, record.drive, index, record.activity, Carry(), 0, parcel.steps, training=True)
         add_sums(record, layer, activity, trial.model.scores)
         record.activity = [*record.activity, activity]
-    teacher = _teacher(trial, parcel, layer.role == "readout", state)
+    factors = _third_factors(trial, parcel, layer.role == "readout", state)
     for phase in model.rule.phases:
         record = parcel.records[phase.name]
-        m = teacher.third_factor(index, phase.name, None) if model.texts_of(phase.name) else None
+        m = factors.third_factor(index, phase.name, None) if model.texts_of(phase.name) else None
         if m is not None or not model.reads_m(layer.role, phase.name):
-            learn_one(teacher, phase, record, index, record.activity[index], m, Carry(), True)
+            learn_one(factors, phase, record, index, record.activity[index], m, Carry(), True)
     if model.signal is not None and layer.role == "hidden":
-        teacher.visit(index)
+        factors.visit(index)
     _hand_over(trial, parcel, index)
-    after = moved(teacher, learned)
+    after = moved(factors, learned)
     own = {name: value for name, value in after.signal.items() if name not in parcel.signal}
-    return Stage(parcel, gradients_of(teacher), replace(after, signal=own))
+    return Stage(parcel, gradients_of(factors), replace(after, signal=own))
 
 
-def _teacher(trial: Trial, parcel: Parcel, readout: bool, state: SignalState) -> Teacher:
+def _third_factors(trial: Trial, parcel: Parcel, readout: bool, state: SignalState) -> ThirdFactors:
     output = None
     if readout:
         output = output_of(trial, parcel.records[trial.model.rule.error_phase], parcel.labels)
-    return Teacher(trial, parcel.records, output, dict(state), Gathered(), len(parcel.labels))
+    return ThirdFactors(trial, parcel.records, output, dict(state), ChangeSums(), len(parcel.labels))
 
 
 def _hand_over(trial: Trial, parcel: Parcel, index: int) -> None:
@@ -181,7 +181,7 @@ def _hand_over(trial: Trial, parcel: Parcel, index: int) -> None:
 
 
 def _light(activity: Activity) -> Activity:
-    """What layers above may read of a layer: its spikes and membranes."""
+    """The part of a layer's activity that layers above may read: its spikes and membranes."""
     return replace(activity, sources={}, pre={}, pre_mean={}, current=None, moments=None, summary=None)
 
 

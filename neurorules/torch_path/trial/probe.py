@@ -1,4 +1,6 @@
-"""What stands between a trial's passes and its learning step: an audit holds or changes it, to see what depends."""
+"""The probe between a trial's passes and its learning step: an audit holds or changes what it sees, to find what
+depends.
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ from neurorules.torch_path.process.ranks import Ranks
 
 @dataclass(frozen=True)
 class Share:
-    """The samples start .. stop - 1 of a batch that all ranks have whole.
+    """This rank's share of a batch that all ranks have whole: the samples from start to stop - 1. stop - 1 of a batch
+    that all ranks have whole.
 
     A mean over the samples of the batch is the sum over ranks of `weight` times the mean over the samples of each.
 
@@ -54,8 +55,9 @@ class Share:
 
     @property
     def part_in_common(self) -> float:
-        """What a change that every rank has made whole is multiplied by, before it is divided by this rank's samples
-        and weighted as means are, so that it counts once."""
+        """The factor by which a change that every rank has made whole is multiplied, before it is divided by this
+        rank's samples and weighted as means are, so that it counts once.
+        """
         return self.own / (self.samples * self.ranks.count * self.weight)
 
     def drive(self, drive: Series) -> Series:

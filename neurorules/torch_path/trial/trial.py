@@ -62,7 +62,7 @@ class Trial:
         return len(self.model.network.hidden) - (not self.model.signal.reads_response)
 
     def phase_drive(self, phase: Phase, output_error: Tensor | None) -> PhaseDrive:
-        """What drives a phase: the samples, or what the signal makes of them.
+        """Make the drive of a phase: the samples, or what the signal makes of them.
 
         Args:
             phase: what is to run.
@@ -189,7 +189,8 @@ class Trial:
 def observe_phase(
     trial: Trial, phase: Phase, output_error: Tensor | None, training: bool, before: PhaseRecord | None = None
 ) -> PhaseRecord:
-    """Run a phase once. Sums over time are kept, and the activity of the last window, which may be the only one.
+    """Run one phase of a trial without learning. Sums over time are kept, and the activity of the last window, which
+    may be the only one.
 
     Args:
         trial: the batch.
@@ -224,7 +225,7 @@ def observe_phase(
 
 
 def begun_record(trial: Trial, phase: Phase, output_error: Tensor | None) -> PhaseRecord:
-    """What a phase leaves, before any layer has run in it.
+    """The record of a phase before any layer has run in it.
 
     Args:
         trial: the batch.

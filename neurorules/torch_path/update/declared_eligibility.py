@@ -23,7 +23,7 @@ from neurorules.language.errors import UserError
 from neurorules.language.expressions import names_in
 from neurorules.native import scans
 from neurorules.network.layer import Input
-from neurorules.network.products import Group, Lingering
+from neurorules.network.products import DeclaredEligibility, Group
 from neurorules.torch_path.update.eligibility import trace
 from neurorules.torch_path.update.eligibility_by_synapse import (
     decays,
@@ -38,7 +38,7 @@ from neurorules.torch_path.update.pre_factors import CENTRED_SPIKES, correlate, 
 
 
 def change_by_eligibility(
-    view: LocalView, entry: Input, w: Tensor, lingering: Lingering, late: bool, post: Series
+    view: LocalView, entry: Input, w: Tensor, eligibility: DeclaredEligibility, late: bool, post: Series
 ) -> Tensor:
     """The change of a connection by a declared eligibility.
 
@@ -46,7 +46,7 @@ def change_by_eligibility(
         view: what the texts see.
         entry: the connection.
         w: its weights.
-        lingering: the eligibility.
+        eligibility: the eligibility.
         late: whether the text reads it as it was one step before.
         post: factor beside it, (T, B, *shape) or constant (B, *shape).
 
@@ -57,27 +57,29 @@ def change_by_eligibility(
         UserError: a window shorter than the trial, and synapses that are no matrix.
     """
     if view.whole:
-        return _backwards(view, entry, w, lingering, late, post)
-    if lingering.plain and not late:
-        return _across_windows(view, entry, w, lingering, post)
+        return _backwards(view, entry, w, eligibility, late, post)
+    if eligibility.plain and not late:
+        return _across_windows(view, entry, w, eligibility, post)
     if not has_matrix(view, entry, w):
-        raise _no_matrix(view, lingering)
+        raise _no_matrix(view, eligibility)
     steps = view.activity.steps
-    eligibility = over_window(view, entry, lingering)[:-1] if late else over_window(view, entry, lingering)[1:]
-    return torch.einsum("tbo,tboi->oi", post.over_time(steps), eligibility)
+    per_synapse = over_window(view, entry, eligibility)[:-1] if late else over_window(view, entry, eligibility)[1:]
+    return torch.einsum("tbo,tboi->oi", post.over_time(steps), per_synapse)
 
 
-def _backwards(view: LocalView, entry: Input, w: Tensor, lingering: Lingering, late: bool, post: Series) -> Tensor:
+def _backwards(
+    view: LocalView, entry: Input, w: Tensor, eligibility: DeclaredEligibility, late: bool, post: Series
+) -> Tensor:
     """The change in a window of all steps, by reverse scans alone."""
     beside = post.over_time(view.activity.steps)
-    reaches = _reaches(view, lingering, Series(shifted_back(beside), False) if late else post)
+    reaches = _reaches(view, eligibility, Series(shifted_back(beside), False) if late else post)
     total = torch.zeros_like(w)
-    for number, group in enumerate(lingering.groups):
+    for number, group in enumerate(eligibility.groups):
         own = post_value(view, group.post, lambda a: a)
-        if group.lingering is not None:
-            total += _backwards(view, entry, w, group.lingering, group.late, Series(reaches * own, False))
-        elif post.constant and _low_pass(view, lingering, number) and not late:
-            total += correlate(view, entry, w, post.like(post.values * own), _traced(view, entry, lingering, number))
+        if group.eligibility is not None:
+            total += _backwards(view, entry, w, group.eligibility, group.late, Series(reaches * own, False))
+        elif post.constant and _low_pass(view, eligibility, number) and not late:
+            total += correlate(view, entry, w, post.like(post.values * own), _traced(view, entry, eligibility, number))
         else:
             total += _change(view, entry, w, Series(reaches * own, False), group)
     return total
@@ -91,14 +93,14 @@ def _change(view: LocalView, entry: Input, w: Tensor, post: Series, group: Group
     return correlate(view, entry, w, post, pre_value(view, entry, group.pre))
 
 
-def _across_windows(view: LocalView, entry: Input, w: Tensor, lingering: Lingering, post: Series) -> Tensor:
+def _across_windows(view: LocalView, entry: Input, w: Tensor, eligibility: DeclaredEligibility, post: Series) -> Tensor:
     """The change in one of several windows, where the eligibility decays by a number and reads no other one."""
     total, crossing = torch.zeros_like(w), []
-    reaches = _reaches(view, lingering, post)
-    for number, group in enumerate(lingering.groups):
+    reaches = _reaches(view, eligibility, post)
+    for number, group in enumerate(eligibility.groups):
         own = post_value(view, group.post, lambda a: a)
-        if _low_pass(view, lingering, number):
-            total += correlate(view, entry, w, post.like(post.values * own), _traced(view, entry, lingering, number))
+        if _low_pass(view, eligibility, number):
+            total += correlate(view, entry, w, post.like(post.values * own), _traced(view, entry, eligibility, number))
         else:
             pre = pre_value(view, entry, group.pre)
             total += correlate(view, entry, w, Series(reaches * own, False), pre)
@@ -106,47 +108,47 @@ def _across_windows(view: LocalView, entry: Input, w: Tensor, lingering: Lingeri
     if not crossing:
         return total
     if not has_matrix(view, entry, w):
-        raise _no_matrix(view, lingering)
-    assert isinstance(lingering.decay, float)
-    before = _before(view, entry, lingering, lingering.decay, crossing)
-    return total.add_(torch.einsum("bo,boi->oi", lingering.decay * reaches[0], before))
+        raise _no_matrix(view, eligibility)
+    assert isinstance(eligibility.decay, float)
+    before = _before(view, entry, eligibility, eligibility.decay, crossing)
+    return total.add_(torch.einsum("bo,boi->oi", eligibility.decay * reaches[0], before))
 
 
-def _low_pass(view: LocalView, lingering: Lingering, number: int) -> bool:
+def _low_pass(view: LocalView, eligibility: DeclaredEligibility, number: int) -> bool:
     """Whether a group of an eligibility is a low-pass of something presynaptic alone."""
-    group = lingering.groups[number]
-    alone = group.lingering is None and isinstance(lingering.decay, float)
+    group = eligibility.groups[number]
+    alone = group.eligibility is None and isinstance(eligibility.decay, float)
     return alone and set(names_in(group.post)) <= set(view.constants)
 
 
-def _traced(view: LocalView, entry: Input, lingering: Lingering, number: int) -> Series:
+def _traced(view: LocalView, entry: Input, eligibility: DeclaredEligibility, number: int) -> Series:
     """The low-pass of a group's presynaptic factor."""
-    assert isinstance(lingering.decay, float)
-    pre = pre_value(view, entry, lingering.groups[number].pre)
-    return Series(trace(view, f"{lingering.name}.{number}.{entry.name}", pre, lingering.decay), False)
+    assert isinstance(eligibility.decay, float)
+    pre = pre_value(view, entry, eligibility.groups[number].pre)
+    return Series(trace(view, f"{eligibility.name}.{number}.{entry.name}", pre, eligibility.decay), False)
 
 
-def _reaches(view: LocalView, lingering: Lingering, post: Series) -> Tensor:
+def _reaches(view: LocalView, eligibility: DeclaredEligibility, post: Series) -> Tensor:
     """The factor R of the module's docstring, (T, B, *shape)."""
     steps = view.activity.steps
-    if not isinstance(lingering.decay, float):
-        return gated_reverse_scan(post.over_time(steps), decays(view, lingering.decay))
-    scan = scans.reverse_scan(post.flat(), steps, lingering.decay, scans.Reset.NONE)
+    if not isinstance(eligibility.decay, float):
+        return gated_reverse_scan(post.over_time(steps), decays(view, eligibility.decay))
+    scan = scans.reverse_scan(post.flat(), steps, eligibility.decay, scans.Reset.NONE)
     return scan.reshape(steps, -1, *view.layer.shape)
 
 
-def _no_matrix(view: LocalView, lingering: Lingering) -> UserError:
+def _no_matrix(view: LocalView, eligibility: DeclaredEligibility) -> UserError:
     return UserError(
-        f"layer '{view.layer.name}': the eligibility '{lingering.name}' step by step needs a dense layer. "
+        f"layer '{view.layer.name}': the eligibility '{eligibility.name}' step by step needs a dense layer. "
         f"Use --schedule by_layer"
     )
 
 
 def _before(
-    view: LocalView, entry: Input, lingering: Lingering, decay: float, crossing: list[tuple[Tensor, Series]]
+    view: LocalView, entry: Input, eligibility: DeclaredEligibility, decay: float, crossing: list[tuple[Tensor, Series]]
 ) -> Tensor:
     """The eligibility that windows before left, (B, O, I). It moves on once a window, however many texts ask for it."""
-    key, steps = f"{lingering.name}.{entry.name}", view.activity.steps
+    key, steps = f"{eligibility.name}.{entry.name}", view.activity.steps
     if key not in view.traced:
         v = view.activity.v.values
         fading = decay ** torch.arange(steps - 1, -1, -1, dtype=v.dtype, device=v.device)

@@ -1,4 +1,4 @@
-"""What a layer's texts read of the past: low-pass traces, delays, and exact eligibilities as scans over neurons."""
+"""The past that a layer's texts read: low-pass traces, delays, and exact eligibilities as scans over neurons."""
 
 from __future__ import annotations
 

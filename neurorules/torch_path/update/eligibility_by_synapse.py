@@ -8,7 +8,7 @@ from torch import Tensor
 from neurorules.contracts.series import Series
 from neurorules.language.expressions import Expression
 from neurorules.network.layer import Input
-from neurorules.network.products import Group, Lingering
+from neurorules.network.products import DeclaredEligibility, Group
 from neurorules.torch_path.update.local_view import LocalView
 from neurorules.torch_path.update.post_factors import post_value
 from neurorules.torch_path.update.pre_factors import pre_value
@@ -91,7 +91,7 @@ def has_matrix(view: LocalView, entry: Input, w: Tensor) -> bool:
     return w.shape == (*view.layer.shape, *entry.pre_shape) and len(view.layer.shape) == 1
 
 
-def over_window(view: LocalView, entry: Input, lingering: Lingering) -> Tensor:
+def over_window(view: LocalView, entry: Input, eligibility: DeclaredEligibility) -> Tensor:
     """The eligibility of every synapse of a dense layer before the window and after each of its steps.
 
     It moves on once a window, however many texts ask for it. Its last value waits among the view's traces.
@@ -99,28 +99,28 @@ def over_window(view: LocalView, entry: Input, lingering: Lingering) -> Tensor:
     Args:
         view: what the texts see.
         entry: the connection, O x I synapses.
-        lingering: the eligibility.
+        eligibility: the eligibility.
 
     Returns:
         The eligibility, (T + 1, B, O, I): first as the window before left it.
     """
-    key = f"{lingering.name}.{entry.name}.steps"
+    key = f"{eligibility.name}.{entry.name}.steps"
     if key not in view.traced:
-        brought = sum(_brought(view, entry, group) for group in lingering.groups)
+        brought = sum(_brought(view, entry, group) for group in eligibility.groups)
         assert isinstance(brought, Tensor)
         start = view.carry.traces.get(key)
         start = torch.zeros_like(brought[0]) if start is None else start
-        after = gated_scan(brought, decays(view, lingering.decay)[..., None], start)
+        after = gated_scan(brought, decays(view, eligibility.decay)[..., None], start)
         view.carry.traces[key] = after[-1]
         view.traced[key] = torch.cat([start[None], after])
     return view.traced[key]
 
 
 def _brought(view: LocalView, entry: Input, group: Group) -> Tensor:
-    """What a group of an eligibility brings to every synapse at each step, (T, B, O, I)."""
+    """The change that a group of an eligibility brings to every synapse at each step, (T, B, O, I)."""
     steps = view.activity.steps
     own = Series.of(post_value(view, group.post, lambda a: a), view.layer.shape).over_time(steps)[..., None]
-    if group.lingering is None:
+    if group.eligibility is None:
         return own * pre_value(view, entry, group.pre).over_time(steps)[:, :, None, :]
-    earlier = over_window(view, entry, group.lingering)
+    earlier = over_window(view, entry, group.eligibility)
     return own * (earlier[:-1] if group.late else earlier[1:])

@@ -1,4 +1,4 @@
-"""How good scores are against their targets, in figures of the task: accuracies, or errors."""
+"""The figures of scores against their targets, by the task: accuracies, or errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from neurorules.torch_path.process.ranks import Ranks
 
 
 class Scoring(NamedTuple):
-    """What scores are held against.
+    """The targets and the loss that scores are held against.
 
     Args:
         task: what the targets are.
@@ -38,7 +38,7 @@ class Scoring(NamedTuple):
 
 
 def scoring_of(model: Model) -> Scoring:
-    """What the scores of a model are held against."""
+    """The targets and the loss that the scores of a model are held against."""
     return Scoring(model.task, model.rule.loss, *model.rule.targets, model.last_steps)
 
 
@@ -81,7 +81,7 @@ def losses_of(scoring: Scoring, scores: Tensor, targets: Tensor) -> Tensor:
 
 
 def predicted(scoring: Scoring, scores: Tensor) -> Tensor:
-    """What scores predict.
+    """The prediction that scores stand for.
 
     Args:
         scoring: says what the targets are.
@@ -163,7 +163,7 @@ class Tally:
         self._rows, self._sums = int(total), dict(zip(names, sums, strict=True))
 
     def add(self, scores: Tensor, targets: Tensor) -> None:
-        """Count one batch.
+        """Count the samples of one batch.
 
         Args:
             scores: (B, O) or (B, T, O).

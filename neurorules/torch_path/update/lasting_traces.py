@@ -7,34 +7,34 @@ from math import prod
 
 from torch import Tensor
 
-from neurorules.torch_path.update.local_view import Gathered, LocalView
+from neurorules.torch_path.update.local_view import ChangeSums, LocalView
 
 
-def begin_traces(view: LocalView, kept: Mapping[str, Tensor]) -> None:
+def begin_traces(view: LocalView, stored: Mapping[str, Tensor]) -> None:
     """Let the traces of a layer begin where the trial before has left them, in every row; without one, at 0.
 
     Args:
         view: of the layer, before the first step of a trial; its carry is changed.
-        kept: by "phase.layer.trace", (*shape).
+        stored: by "phase.layer.trace", (*shape).
     """
     shape = view.layer.shape
     rows = view.activity.v.values.shape[-len(shape) - 1]
     for name, trace in view.traces.items():
-        value = kept.get(f"{view.phase}.{view.layer.name}.{name}") if trace.across_trials else None
+        value = stored.get(f"{view.phase}.{view.layer.name}.{name}") if trace.across_trials else None
         if value is not None:
             first = value.expand(rows, *shape)
             view.carry.traces[f"post.{name}"] = first if trace.spikes == "nearest" else first.reshape(rows, prod(shape))
 
 
-def keep_traces(view: LocalView, gathered: Gathered) -> None:
+def keep_traces(view: LocalView, sums: ChangeSums) -> None:
     """Note where the traces of a layer begin the next trial: at the mean over rows of their last values.
 
     Args:
         view: of the layer, after the last step of a trial.
-        gathered: takes the means of those traces that texts have read.
+        sums: takes the means of those traces that texts have read.
     """
     for name, trace in view.traces.items():
         value = view.carry.traces.get(f"post.{name}") if trace.across_trials else None
         if value is not None:
             means = value.reshape(len(value), *view.layer.shape).mean(0)
-            gathered.traces[f"{view.phase}.{view.layer.name}.{name}"] = means
+            sums.traces[f"{view.phase}.{view.layer.name}.{name}"] = means

@@ -1,4 +1,4 @@
-"""What a layer's texts may see, and the sums that their changes are gathered in."""
+"""The view that a layer's texts have, and the sums that their changes are added to."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from neurorules.torch_path.update.output import Output
 
 
 @dataclass
-class Gathered:
-    """Sums over the windows of a trial.
+class ChangeSums:
+    """Sums of a layer's changes over the windows of a trial.
 
     Args:
         changes: by parameter, the sum over steps and rows of the text's value.

@@ -1,4 +1,6 @@
-"""What texts read of the neurons at one end of their synapses: spikes, membranes, declared traces, and their past."""
+"""The variables that texts read of the neurons at one end of their synapses: spikes, membranes, declared traces, their
+past.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +89,7 @@ class Neurons:
         return Series(trace(self.view, key, self.brought(declared), declared.decay), False)
 
     def brought(self, declared: Trace) -> Series:
-        """What each step brings to a trace: the value of its text.
+        """The increment of a trace in each step: the value of its text.
 
         Args:
             declared: the trace.

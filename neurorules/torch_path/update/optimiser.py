@@ -128,8 +128,8 @@ class Optimiser:
     def copy(self, names: Iterable[str]) -> Earlier:
         """Copies of parameters and of what is kept of them."""
         listed = list(names)
-        kept = {name: {key: value.clone() for key, value in self.kept[name].items()} for name in listed}
-        return Earlier({name: self.parameters[name].clone() for name in listed}, kept)
+        copies = {name: {key: value.clone() for key, value in self.kept[name].items()} for name in listed}
+        return Earlier({name: self.parameters[name].clone() for name in listed}, copies)
 
     @torch.no_grad()
     def put_back(self, earlier: Earlier) -> None:
@@ -139,18 +139,20 @@ class Optimiser:
         self.kept.update(earlier.kept)
 
     def keeps(self, names: Iterable[str]) -> dict[str, Tensor]:
-        """What `state` holds once the parameters of these names have changed: the names and shapes, no numbers."""
+        """The names and shapes that `state` holds once the parameters of these names have changed, without numbers."""
         chosen = set(names)
-        kept: dict[str, dict[str, Tensor]] = {}
+        states: dict[str, dict[str, Tensor]] = {}
         for group in self.groups:
             nothing = {name: torch.zeros_like(self.parameters[name]) for name in group.names if name in chosen}
-            kept |= {name: {} for name in nothing}
+            states |= {name: {} for name in nothing}
             if nothing:
-                group.update([Member(n, torch.zeros_like(n), kept[name]) for name, n in nothing.items()], 0.0, 0.0)
-        return _flat(kept)
+                group.update([Member(n, torch.zeros_like(n), states[name]) for name, n in nothing.items()], 0.0, 0.0)
+        return _flat(states)
 
     def state(self) -> dict[str, Tensor]:
-        """What is kept of the parameters between updates, such as momenta and counts, by "<parameter>/<quantity>"."""
+        """The state that is kept of the parameters between updates, such as momenta and counts, by
+        "<parameter>/<quantity>".
+        """
         return _flat(self.kept)
 
     def load(self, state: Mapping[str, Tensor]) -> None:
@@ -164,7 +166,7 @@ class Optimiser:
 
 
 def update_of(kind: str) -> Update:
-    """What changes parameters of a kind.
+    """The function that changes parameters of a kind.
 
     Args:
         kind: name of the kind, with its options, such as "pid:kp=2".
@@ -178,9 +180,9 @@ def update_of(kind: str) -> Update:
     name, options = parse_named(kind)
     if name not in get_args(Kind):
         raise unknown("optimizer", name, get_args(Kind))
-    given = convert_options(f"optimizer '{name}'", pid_gains if name == "pid" else _without_options, options)
+    arguments = convert_options(f"optimizer '{name}'", pid_gains if name == "pid" else _without_options, options)
     if name == "pid":
-        return partial(pid, gains=pid_gains(**given))
+        return partial(pid, gains=pid_gains(**arguments))
     if name == "adam":
         return adam
     return partial(sgd, momentum=MOMENTUM if name == "momentum" else 0.0)
@@ -214,8 +216,8 @@ def optimiser_of(model: Model, parameters: Parameters, settings: LearningSetting
     return Optimiser(parameters, kinds, rates, settings.weight_decay)
 
 
-def _flat(kept: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    return {f"{name}/{key}": value for name, own in kept.items() for key, value in own.items()}
+def _flat(by_parameter: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    return {f"{name}/{key}": value for name, own in by_parameter.items() for key, value in own.items()}
 
 
 def _without_options() -> None:

@@ -1,4 +1,4 @@
-"""What a pass predicts, against its target: the read-out's third factor, and the error that others are taught by."""
+"""The prediction of a pass against its target: the read-out's third factor, and the error that others are taught by."""
 
 from __future__ import annotations
 
@@ -31,8 +31,7 @@ class Output(NamedTuple):
     m: Tensor
 
     def spread(self, steps: int, start: int, stop: int) -> Output:
-        """The same for the steps of a window, divided by the steps of a trial, over which the value of a text is
-        summed.
+        """Divide the output of a window's steps by the steps of a trial, over which the value of a text is summed.
 
         Args:
             steps: of the trial, T.

@@ -27,7 +27,7 @@ class Gains(NamedTuple):
 
 @ranged("optimizer 'pid'")
 def pid_gains(*, kp: NonNegative = 1.0, ki: NonNegative = 0.1, kd: NonNegative = 0.1, keep: Fraction = 0.9) -> Gains:
-    """The options of `pid`.
+    """Read and check the options of the optimiser `pid`.
 
     Args:
         kp, ki, kd: gains, >= 0.
@@ -53,10 +53,10 @@ def pid(members: Sequence[Member], rate: float, decay: float, gains: Gains) -> N
         decay: L2 decay, >= 0; G is the gradient with it.
         gains: of the controller.
     """
-    for parameter, plain, kept in members:
+    for parameter, plain, state in members:
         gradient = plain.add(parameter, alpha=decay)
-        before = kept.get("before", gradient)
-        kept["sum"] = kept["sum"].mul_(gains.keep).add_(gradient) if "sum" in kept else gradient.clone()
-        change = gains.kp * gradient + gains.ki * kept["sum"] + gains.kd * (gradient - before)
-        kept["before"] = gradient
+        before = state.get("before", gradient)
+        state["sum"] = state["sum"].mul_(gains.keep).add_(gradient) if "sum" in state else gradient.clone()
+        change = gains.kp * gradient + gains.ki * state["sum"] + gains.kd * (gradient - before)
+        state["before"] = gradient
         parameter.add_(change, alpha=-rate)

@@ -14,27 +14,27 @@ from neurorules.contracts.normalisation import UpdateStatistics
 from neurorules.contracts.series import Series
 from neurorules.language.rules import SENT
 from neurorules.network.layer import Input
-from neurorules.network.products import Group, Lingering, value_of
+from neurorules.network.products import DeclaredEligibility, Group, value_of
 from neurorules.network.texts import Text
 from neurorules.torch_path.update.declared_eligibility import change_by_eligibility
 from neurorules.torch_path.update.eligibility import reverse_scan
 from neurorules.torch_path.update.eligibility_forwards import bias_eligibility, trace_a_synapse
-from neurorules.torch_path.update.local_view import Gathered, LocalView
+from neurorules.torch_path.update.local_view import ChangeSums, LocalView
 from neurorules.torch_path.update.neuron_numbers import change_numbers
 from neurorules.torch_path.update.post_factors import PostFactors
 from neurorules.torch_path.update.pre_factors import CENTRED_SPIKES, correlate, correlate_mean, pre_factor
 
 
 def learn_layer(
-    view: LocalView, texts: tuple[Text, ...], statistics: Mapping[str, UpdateStatistics], gathered: Gathered
+    view: LocalView, texts: tuple[Text, ...], statistics: Mapping[str, UpdateStatistics], sums: ChangeSums
 ) -> Tensor | None:
-    """Evaluate a layer's texts over one window, and add the changes to `gathered`.
+    """Evaluate a layer's texts over one window, and add the changes to `sums`.
 
     Args:
         view: what the texts see.
         texts: of the rule; those of other roles and phases are passed over.
         statistics: running statistics of the layer's updates, by name.
-        gathered: takes the changes, and the window's statistics.
+        sums: takes the changes, and the window's statistics.
 
     Returns:
         What the text `sent` gives, or else the post factor of the layer's last synaptic product, with respect to the
@@ -46,7 +46,7 @@ def learn_layer(
     """
     handed: Tensor | None = None
     sent: Tensor | None = None
-    factors = PostFactors(view, statistics, gathered)
+    factors = PostFactors(view, statistics, sums)
     for text in texts:
         if text.plasticity.role != view.layer.role or text.plasticity.phase != view.phase:
             continue
@@ -61,7 +61,7 @@ def learn_layer(
             elif text.plasticity.parameter == "w":
                 handed = _change_weights(view, group, factors, name)
                 for own, change in (change_numbers(view, group) if view.layer.neuron.learns else {}).items():
-                    gathered.add(own, change)
+                    sums.add(own, change)
             else:
                 _change_neurons(view, text.plasticity.parameter, group, factors, name)
     return handed if sent is None else sent
@@ -71,8 +71,8 @@ def _change_weights(view: LocalView, group: Group, factors: PostFactors, name: s
     entries = [entry for entry in view.layer.inputs if entry.name in view.activity.pre]
     if not entries:
         return None
-    if group.lingering is not None:
-        return _change_by_lingering(view, group, group.lingering, entries, factors, name)
+    if group.eligibility is not None:
+        return _change_by_eligibility(view, group, group.eligibility, entries, factors, name)
     pres = [pre_factor(view, entry, group) for entry in entries]
     # Where nothing presynaptic varies in time, the post factor's average over time is all that counts, and exact.
     post = factors.of_current(group, name, every=any(pre is None or not pre.constant for pre in pres))
@@ -85,19 +85,24 @@ def _change_weights(view: LocalView, group: Group, factors: PostFactors, name: s
             change = correlate(view, entry, w, post, pre)
             if entry.name in view.activity.pre_mean and (group.eligible or group.pre == CENTRED_SPIKES):
                 change = change.sub_(correlate_mean(view, entry, w, post))  # both are new
-        factors.gathered.add(weights, _scaled(view, group, w, change))
+        factors.sums.add(weights, _scaled(view, group, w, change))
     return factors.of_step(group) if view.instant and group.eligible else post.values
 
 
-def _change_by_lingering(
-    view: LocalView, group: Group, lingering: Lingering, entries: list[Input], factors: PostFactors, name: str
+def _change_by_eligibility(
+    view: LocalView,
+    group: Group,
+    eligibility: DeclaredEligibility,
+    entries: list[Input],
+    factors: PostFactors,
+    name: str,
 ) -> Tensor:
     post = factors.of_current(group, name, every=True)
     for entry in entries:
         weights = view.layer.weight_name(entry)
         w = view.parameters[weights]
-        change = change_by_eligibility(view, entry, w, lingering, group.late, post)
-        factors.gathered.add(weights, _scaled(view, group, w, change))
+        change = change_by_eligibility(view, entry, w, eligibility, group.late, post)
+        factors.sums.add(weights, _scaled(view, group, w, change))
     return post.values
 
 
@@ -127,5 +132,5 @@ def _change_neurons(view: LocalView, parameter: str, group: Group, factors: Post
     elif view.context is not None:
         total = torch.tensordot(view.context.T, total, 1)
     else:
-        total = total.clone()  # of one step it may be a view, and what is gathered is changed in place
-    factors.gathered.add(changed, total)
+        total = total.clone()  # of one step it may be a view, and what is summed up is changed in place
+    factors.sums.add(changed, total)

@@ -1,4 +1,4 @@
-"""Where post factors are made: in one fused scan where the text's form allows, by evaluating the text otherwise.
+"""The making of post factors: in one fused scan where the text's form allows, by evaluating the text otherwise.
 
 Both give the same numbers; the general way is the meaning, and the only one on devices without compiled scans.
 """
@@ -22,7 +22,7 @@ from neurorules.network.products import Group, value_of
 from neurorules.torch_path.forward.current import flat
 from neurorules.torch_path.forward.run_layer import RESETS
 from neurorules.torch_path.update.eligibility import reverse_scan
-from neurorules.torch_path.update.local_view import Gathered, LocalView
+from neurorules.torch_path.update.local_view import ChangeSums, LocalView
 from neurorules.torch_path.update.neuron_traces import Neurons
 
 
@@ -45,14 +45,14 @@ class PostFactors:
     Args:
         view: what the texts see.
         statistics: running ones of updates, by name.
-        gathered: takes this window's.
+        sums: takes this window's.
         totals: sums over time that scans have made, by whether they read `kept_post`, by factor of the membrane, and by
             whether they ran backwards.
     """
 
     view: LocalView
     statistics: Mapping[str, UpdateStatistics]
-    gathered: Gathered
+    sums: ChangeSums
     totals: dict[tuple[bool, str, bool], Total] = field(default_factory=dict)
 
     def of_current(self, group: Group, name: str, every: bool) -> Series:
@@ -136,14 +136,14 @@ class PostFactors:
             return None
         if scan.product is not None and group.statistics == "moving":
             mean, product = (over_rows(value.reshape(-1, *layer.shape)) for value in (scan.total, scan.product))
-            self.gathered.add_update(name, mean, product, activity.steps)
+            self.sums.add_update(name, mean, product, activity.steps)
         total = scan.every_total.reshape(-1, *layer.shape)
         if scan.every is None:
             return Series(total / activity.steps, True)
         return Series(scan.every.reshape(activity.steps, -1, *layer.shape), False, total)
 
     def _norm(self, group: Group, name: str) -> NormAdjoint:
-        return NormAdjoint(self.view, self.statistics.get(name), self.gathered, name, group.statistics)
+        return NormAdjoint(self.view, self.statistics.get(name), self.sums, name, group.statistics)
 
     def _through(self, name: str, statistics: Statistics) -> scans.Through | None:
         """The way through the layer's normalisation; None for one that reads the batch."""
@@ -192,14 +192,14 @@ class NormAdjoint:
     Args:
         view: what the texts see.
         statistics: running ones of the update; fresh ones if None.
-        gathered: takes this window's.
+        sums: takes this window's.
         name: of the statistics.
         way: what the normalisation's mean and deviation are taken for (`Plasticity.statistics`).
     """
 
     view: LocalView
     statistics: UpdateStatistics | None
-    gathered: Gathered
+    sums: ChangeSums
     name: str
     way: Statistics = "moving"
 
@@ -225,7 +225,7 @@ class NormAdjoint:
     def _gather(self, rows: Tensor, normalised: Tensor) -> None:
         steps = self.view.activity.steps
         mean, product = over_rows(rows) * steps, over_rows(rows * normalised) * steps
-        self.gathered.add_update(self.name, mean, product, steps)
+        self.sums.add_update(self.name, mean, product, steps)
 
 
 def _flat(value: float | Tensor) -> float | Tensor:
@@ -233,7 +233,7 @@ def _flat(value: float | Tensor) -> float | Tensor:
 
 
 def post_value(view: LocalView, expression: Expression, through_norm: Callable[[Tensor], Tensor]) -> Tensor:
-    """Evaluate a postsynaptic factor.
+    """Evaluate a postsynaptic factor over time.
 
     Args:
         view: what the texts see.

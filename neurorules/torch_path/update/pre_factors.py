@@ -90,7 +90,8 @@ def correlate(view: LocalView, entry: Input, w: Tensor, post: Series, pre: Serie
 
 
 def correlate_mean(view: LocalView, entry: Input, w: Tensor, post: Series) -> Tensor:
-    """What `correlate` would give if each row sent the inputs' running mean at every step: one row of products.
+    """The product that `correlate` would give if each row sent the inputs' running mean at every step: one row of
+    products.
 
     Args:
         view: what the texts see.

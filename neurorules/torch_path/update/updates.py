@@ -1,4 +1,4 @@
-"""How an optimiser's kinds change parameters: torch's own functions, without the classes around them.
+"""The steps by which an optimiser's kinds change parameters: torch's own functions, without the classes around them.
 
 The classes import torch's compiler when the first one is made, which takes over a second per process.
 """
@@ -63,10 +63,10 @@ def adam(members: Sequence[Member], rate: float, decay: float, unless: Tensor | 
         decay: L2 decay, >= 0, which adds decay w to the gradient.
         unless: a number () on the device: where it is 1, nothing changes; None for none.
     """
-    for parameter, _, kept in members:
-        if not kept:
-            kept["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)
-            kept["exp_avg"], kept["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+    for parameter, _, state in members:
+        if not state:
+            state["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)
+            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
     parameters, gradients, _ = zip(*members, strict=True)
     means, squares, counts = ([m.kept[key] for m in members] for key in ("exp_avg", "exp_avg_sq", "step"))
     torch_adam(
@@ -92,7 +92,7 @@ def update_unless(wrong: Tensor, update: Update, members: Sequence[Member], rate
         return
     before = [(m.parameter.clone(), {key: value.clone() for key, value in m.kept.items()}) for m in members]
     update(members, rate, decay)
-    for member, (parameter, kept) in zip(members, before, strict=True):
+    for member, (parameter, state) in zip(members, before, strict=True):
         member.parameter.copy_(torch.where(wrong, parameter, member.parameter))
         for key, value in member.kept.items():
-            member.kept[key] = torch.where(wrong, kept.get(key, torch.zeros_like(value)), value)
+            member.kept[key] = torch.where(wrong, state.get(key, torch.zeros_like(value)), value)

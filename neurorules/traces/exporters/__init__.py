@@ -24,7 +24,8 @@ SpikeRows = Sequence[tuple[int, int, int, float]]
 
 @runtime_checkable
 class Exporter(Protocol):
-    """What the `ENTRY` of a format makes: writes all of a trace, and says which files it wrote, the main one first.
+    """An exporter, which the `ENTRY` of a format makes: it writes all of a trace, and says which files it wrote, the
+    main one first.
 
     A module may have a `READER` beside it, a function from the main file to `SpikeRows` by layer; the contract suite
     then holds the format to every spike.

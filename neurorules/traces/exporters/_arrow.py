@@ -37,7 +37,7 @@ def write(reader: TraceReader, path: Path, schema: pa.Schema, tables: Iterable[p
 
 
 def samples(reader: TraceReader) -> Iterator[pa.Table]:
-    """One row a sample."""
+    """Yield the table of samples, one row per sample."""
     columns = sample_columns(reader)
     names = {
         f"{key}_name": _words([reader.header.label_name(int(label)) for label in columns[key]])
@@ -47,7 +47,7 @@ def samples(reader: TraceReader) -> Iterator[pa.Table]:
 
 
 def spikes(reader: TraceReader) -> Iterator[pa.Table]:
-    """One row a spike."""
+    """Yield tables of spikes, one row per spike."""
     of_sample = sample_columns(reader)
     middles = middle_ms(reader, reader.steps)
     for layer in reader.layers:
@@ -60,7 +60,7 @@ def spikes(reader: TraceReader) -> Iterator[pa.Table]:
 
 
 def dense(reader: TraceReader) -> Iterator[pa.Table]:
-    """One row a sample, variable and step."""
+    """Yield tables with one row per sample, variable and step."""
     for layer in reader.layers:
         for variable in dense_variables(reader, layer):
             for block in dense_blocks(reader, layer, variable, NUMBERS):

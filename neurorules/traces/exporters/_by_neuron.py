@@ -43,7 +43,7 @@ class Sizes(NamedTuple):
 
 
 def sizes(reader: TraceReader, layer: str) -> Sizes:
-    """How long the trains of a layer are: one pass over its spikes."""
+    """Count the spikes of each neuron of a layer, in one pass."""
     neurons = reader.header.neurons(layer)
     counts, plain = np.zeros(neurons, np.int64), True
     for block in event_blocks(reader, layer, BLOCK):
@@ -71,9 +71,9 @@ def _collect(reader: TraceReader, layer: str, axis: Axis, first: int, last: int)
     neurons, times, values = [np.zeros(0, np.int32)], [np.zeros(0)], [np.zeros(0, np.float32)]
     for block in event_blocks(reader, layer, BLOCK):
         inside = (block.neuron >= first) & (block.neuron < last)
-        found = EventBlock(*(column[inside] for column in block))
-        spread = _spread(axis.first(found.sample) + found.t, found.value)
-        neurons.append(found.neuron[spread.which])
+        events = EventBlock(*(column[inside] for column in block))
+        spread = _spread(axis.first(events.sample) + events.t, events.value)
+        neurons.append(events.neuron[spread.which])
         times.append(spread.steps * axis.dt)
         values.append(spread.values)
     # Stable: within a neuron the times stay in order.

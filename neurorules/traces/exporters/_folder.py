@@ -15,7 +15,7 @@ from neurorules.runs.outputs import check_kind, check_output, kind_of
 
 
 def check_free(path: Path) -> None:
-    """Whether a folder may be made at a place.
+    """Refuse a place where a folder may not be made.
 
     Raises:
         UserError: `path` is a file, or a folder with something in it.

@@ -75,7 +75,7 @@ class _Recording(neo.Block):
 
     @property
     def segments(self) -> Iterator[neo.Segment]:
-        """A segment a sample."""
+        """Yield Neo segments, one per sample."""
         reader = self._reader
         columns = sample_columns(reader)
         for sample in track(reader.samples, "sample"):

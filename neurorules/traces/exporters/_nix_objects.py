@@ -53,7 +53,7 @@ class QuickNixIO(NixIO):
         super().write_block(block, use_obj_names)
 
     def _places(self, nixblock: Any, nixgroup: Any) -> _Places:
-        """Where the objects of a segment go."""
+        """The places of a segment's objects in the file."""
         if self._owners[0] is not nixgroup:
             self._owners = (nixgroup, _Places.of(nixblock, nixgroup))
         places: _Places = self._owners[1]
@@ -118,7 +118,7 @@ _UNITS: dict[str, str] = {}
 
 
 def _unit(value: Any) -> str:
-    """What NIX calls the unit of a quantity, which takes Neo a while to find out; "" for what is none."""
+    """NIX's name for the unit of a quantity, which takes Neo a while to find out; "" for what is none."""
     if not hasattr(value, "dimensionality"):
         return ""
     key = value.dimensionality.string
@@ -173,7 +173,9 @@ def _values(parent: h5g.GroupID, name: str, values: np.ndarray) -> h5d.DatasetID
 
 
 class _Sections:
-    """Writes sections of metadata. One that has the properties of an earlier one begins as a copy of it."""
+    """Writes sections of metadata into a NIX file. One that has the properties of an earlier one begins as a copy of
+    it.
+    """
 
     def __init__(self) -> None:
         self._earlier: dict[tuple[str, ...], tuple[h5g.GroupID, bytes, dict[str, Any]]] = {}
@@ -181,7 +183,7 @@ class _Sections:
     def add(
         self, parent: h5g.GroupID, name: str, kind: str, about: Mapping[str, Any], columns: Mapping[str, np.ndarray]
     ) -> h5g.GroupID:
-        """Write a section.
+        """Write one section and its properties.
 
         Args:
             parent: what holds sections.

@@ -40,7 +40,7 @@ class GrowingNpy:
             self._write_header()
 
     def append(self, rows: np.ndarray) -> None:
-        """Add rows (n, *row)."""
+        """Append rows (n, *row) to the file."""
         self._file.write(np.ascontiguousarray(rows, self.kind).tobytes())
         self.length += len(rows)
 

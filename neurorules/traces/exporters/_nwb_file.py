@@ -98,33 +98,33 @@ def _add_trials(reader: TraceReader, file: NWBFile, axis: Axis) -> None:
 
 
 def _units(reader: TraceReader, axis: Axis) -> Units | None:
-    found = {layer: sizes(reader, layer) for layer in reader.layers if SPIKES in reader.variables(layer)}
-    if not found:
+    sizes_of = {layer: sizes(reader, layer) for layer in reader.layers if SPIKES in reader.variables(layer)}
+    if not sizes_of:
         return None
-    counts = np.concatenate([size.counts for size in found.values()])
+    counts = np.concatenate([size.counts for size in sizes_of.values()])
     observed = axis.observed(len(reader))
     stretches = np.full(len(counts), len(observed))
     columns = [
         *_ragged(
             "spike_times",
             "Times of spikes in s. Times within one step of length `resolution` are one count, spread evenly.",
-            _columns(reader, found, axis, "times"),
+            _columns(reader, sizes_of, axis, "times"),
             counts,
         ),
         *_ragged("obs_intervals", "When the network ran, in s.", iter([observed] * len(counts)), stretches, (2,)),
         VectorData(
             name="layer",
             description="The neuron's layer.",
-            data=[layer for layer, size in found.items() for _ in size.counts],
+            data=[layer for layer, size in sizes_of.items() for _ in size.counts],
         ),
         VectorData(
             name="neuron",
             description="The neuron's place in its layer, counted row by row.",
-            data=np.concatenate([np.arange(len(size.counts)) for size in found.values()]),
+            data=np.concatenate([np.arange(len(size.counts)) for size in sizes_of.values()]),
         ),
     ]
-    if not all(size.plain for size in found.values()):
-        values = _columns(reader, found, axis, "values")
+    if not all(size.plain for size in sizes_of.values()):
+        values = _columns(reader, sizes_of, axis, "values")
         columns += _ragged("spike_values", "The value of each spike: 1, or a grade.", values, counts)
     return Units(
         name="units",
@@ -144,8 +144,8 @@ def _ragged(
     return [VectorIndex(name=f"{name}_index", target=data, data=np.cumsum(counts)), data]
 
 
-def _columns(reader: TraceReader, found: dict[str, Sizes], axis: Axis, which: str) -> Iterator[np.ndarray]:
-    for layer, size in found.items():
+def _columns(reader: TraceReader, sizes_of: dict[str, Sizes], axis: Axis, which: str) -> Iterator[np.ndarray]:
+    for layer, size in sizes_of.items():
         for block in trains(reader, layer, size.counts, axis):
             yield block.times if which == "times" else block.values
 
@@ -170,7 +170,7 @@ def _series(reader: TraceReader, layer: str, variable: str, axis: Axis, volts: f
         about["rows_per_sample"] = rows
         yield TimeSeries(
             name=f"{layer}_{variable}" if last - first == neurons else f"{layer}_{variable}_from_{first}",
-            description=f"'{variable}' of neurons {first} to {last - 1} of layer '{layer}', a column a neuron.",
+            description=f"'{variable}' of neurons {first} to {last - 1} of layer '{layer}', one column per neuron.",
             # Comments that are JSON from the first letter on are Neo's own to Neo.
             comments=f"neurorules: {json.dumps(about)}",
             data=streamed(_rows(reader, layer, variable, first, last, scale), (length, last - first), np.float64),

@@ -1,4 +1,6 @@
-"""What every format says beside the spikes: the samples, one row each, and what the trace says about itself."""
+"""The tables that every format writes beside the spikes: the samples, one row each, and what the trace says about
+itself.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ def header_text(reader: TraceReader) -> str:
 
 
 def dense_variables(reader: TraceReader, layer: str) -> list[str]:
-    """What was recorded of a layer besides its spikes."""
+    """The variables that were recorded of a layer besides its spikes."""
     return [variable for variable in reader.variables(layer) if variable != SPIKES]
 
 
@@ -48,6 +50,6 @@ def write_samples(reader: TraceReader, path: Path) -> Path:
 
 
 def write_header(reader: TraceReader, path: Path) -> Path:
-    """Write `header_text` to a file."""
+    """Write the trace header's text, `header_text`, to a file."""
     path.write_text(header_text(reader) + "\n", encoding="utf-8")
     return path

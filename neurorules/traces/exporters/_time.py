@@ -17,7 +17,7 @@ class Axis:
     """One axis of time on which the samples follow each other.
 
     Args:
-        steps: T, steps a sample.
+        steps: T, steps per sample.
         gap: steps between two samples in which nothing is observed.
         dt: length of a step, in the unit of all times.
     """
@@ -47,5 +47,5 @@ def seconds(reader: TraceReader) -> float:
 
 
 def middle_ms(reader: TraceReader, rows: int) -> np.ndarray:
-    """(rows,) middles in ms, since a sample's begin, of the rows that a variable has; a row a step if rows = T."""
+    """(rows,) middles in ms, since a sample's begin, of the rows that a variable has; one row per step if rows = T."""
     return (np.arange(rows) + 0.5) * (reader.header.dt_ms * (reader.steps / rows if rows else 1.0))

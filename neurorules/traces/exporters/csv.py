@@ -1,6 +1,6 @@
-"""CSV, one row a spike: sample, index, label, prediction, epoch, layer, neuron, t_step, t_ms, value.
+"""CSV, one row per spike: sample, index, label, prediction, epoch, layer, neuron, t_step, t_ms, value.
 
-Beside `spikes.csv` stand `spikes.samples.csv` (one row a sample, class names too), `spikes.dense.csv` where more than
+Beside `spikes.csv` stand `spikes.samples.csv` (one row per sample, class names too), `spikes.dense.csv` where more than
 spikes was recorded (one row a number) and `spikes.json` (layers and shapes, T, dt, units, configuration).
 """
 
@@ -26,7 +26,7 @@ ROWS = 1 << 17
 
 @dataclass(frozen=True)
 class Csv:
-    """Write CSV."""
+    """Writes traces as CSV files."""
 
     def __call__(self, reader: TraceReader, out: Path) -> list[Path]:
         """Write the spikes of `reader` to the file `out`, and all else to files beside it."""

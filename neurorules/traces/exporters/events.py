@@ -29,7 +29,7 @@ EVENT = np.dtype([("x", np.int32), ("y", np.int32), ("t", np.int64), ("p", np.in
 
 @dataclass(frozen=True)
 class EventArrays:
-    """Write event arrays."""
+    """Writes spikes as arrays of events."""
 
     def __call__(self, reader: TraceReader, out: Path) -> list[Path]:
         """Write all of `reader` to the folder `out`.

@@ -23,7 +23,7 @@ from neurorules.traces.writer import SPIKES
 
 @dataclass(frozen=True)
 class NirData:
-    """Write NIRData. Source: nir 1.0.8, `write_data`, whose layout this is, written block by block."""
+    """Writes traces as NIRData files. Source: nir 1.0.8, `write_data`, whose layout this is, written block by block."""
 
     def __call__(self, reader: TraceReader, out: Path) -> list[Path]:
         """Write all of `reader` to the file `out`."""
@@ -47,7 +47,7 @@ class NirData:
 
 
 def _write_events(reader: TraceReader, layer: str, group: h5py.Group) -> None:
-    """A row a sample, as long as the fullest one; where a sample has fewer spikes stand neuron -1 and time inf."""
+    """One row per sample, as long as the fullest one; where a sample has fewer spikes stand neuron -1 and time inf."""
     many, plain = np.zeros(len(reader), np.int64), True
     for block in event_blocks(reader, layer):
         many += np.bincount(block.sample, minlength=len(reader))
@@ -65,12 +65,12 @@ def _write_events(reader: TraceReader, layer: str, group: h5py.Group) -> None:
             for name, (kind, fill) in columns.items()}  # fmt: skip
     filled = np.zeros(len(reader), np.int64)
     for block in event_blocks(reader, layer):
-        found = {"idx": block.neuron, "time": (block.t + 0.5) * dt, "value": block.value}
+        arrays = {"idx": block.neuron, "time": (block.t + 0.5) * dt, "value": block.value}
         samples, begins = np.unique(block.sample, return_index=True)
         for sample, first, last in zip(samples, begins, [*begins[1:], len(block.t)], strict=True):
             at = filled[sample]
             for name, column in data.items():
-                column[sample, at : at + last - first] = found[name][first:last]
+                column[sample, at : at + last - first] = arrays[name][first:last]
             filled[sample] += last - first
 
 

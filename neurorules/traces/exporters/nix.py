@@ -21,7 +21,7 @@ from neurorules.traces.store import TraceReader
 @ranged("exporter 'nix'")
 @dataclass(frozen=True)
 class Nix:
-    """Write NIX.
+    """Writes traces as NIX files, through Neo.
 
     Args:
         volts_per_threshold: how many volts lie between rest and threshold, > 0.

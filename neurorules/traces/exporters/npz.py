@@ -29,7 +29,7 @@ from neurorules.traces.writer import EVENTS, SPIKES
 
 @dataclass(frozen=True)
 class Npz:
-    """Write .npz.
+    """Writes traces as compressed archives of NumPy.
 
     Args:
         compress: whether the arrays are deflated.

@@ -22,7 +22,7 @@ from neurorules.traces.store import TraceReader
 @ranged("exporter 'nwb'")
 @dataclass(frozen=True)
 class Nwb:
-    """Write NWB.
+    """Writes traces as NWB files.
 
     Args:
         volts_per_threshold: how many volts lie between rest and threshold, > 0.

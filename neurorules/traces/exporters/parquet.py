@@ -1,8 +1,8 @@
-"""Apache Parquet, one row a spike, for pandas, Polars, DuckDB and Spark.
+"""Apache Parquet, one row per spike, for pandas, Polars, DuckDB and Spark.
 
 Columns: sample, index, label, prediction, epoch, layer, neuron, t_step, t_ms, value. Beside `spikes.parquet` stand
-`spikes.samples.parquet` (one row a sample) and, where more than spikes was recorded, `spikes.dense.parquet` (one row a
-step: the values of all neurons as a list). The trace's header is the file's metadata, key `neurorules`.
+`spikes.samples.parquet` (one row per sample) and, where more than spikes was recorded, `spikes.dense.parquet` (one row
+per step: the values of all neurons as a list). The trace's header is the file's metadata, key `neurorules`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from neurorules.traces.store import TraceReader
 
 @dataclass(frozen=True)
 class Parquet:
-    """Write Parquet.
+    """Writes traces as Parquet files.
 
     Args:
         compression: of the columns.

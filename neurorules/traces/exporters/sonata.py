@@ -1,9 +1,9 @@
 """SONATA, the format of the Blue Brain Project and the Allen Institute: a folder that libsonata and bmtk read.
 
-`spikes.h5` has a population a layer: timestamps in ms, node_ids, sorted by time. Each other variable is a report,
-`v_report.h5`, a row a step. Samples follow each other: sample i is the time from i T dt to (i + 1) T dt. What SONATA
-has no name for stands beside its own: `/spikes/LAYER/values` (counts and grades), `samples.csv` (labels, predictions)
-and `trace.json`.
+`spikes.h5` has one population per layer: timestamps in ms, node_ids, sorted by time. Each other variable is a report,
+`v_report.h5`, one row per step. Samples follow each other: sample i is the time from i T dt to (i + 1) T dt. What
+SONATA has no name for stands beside its own: `/spikes/LAYER/values` (counts and grades), `samples.csv`
+(labels, predictions) and `trace.json`.
 
 Source: SONATA developer guide, output file formats (Dai et al. 2020, doi:10.1371/journal.pcbi.1007696).
 """
@@ -33,7 +33,7 @@ CHUNK = 1 << 16
 
 @dataclass(frozen=True)
 class Sonata:
-    """Write SONATA spikes and reports."""
+    """Writes spikes and reports in SONATA's format."""
 
     def __call__(self, reader: TraceReader, out: Path) -> list[Path]:
         """Write all of `reader` to the folder `out`."""

@@ -16,12 +16,12 @@ def load_matplotlib() -> None:
     """
     if "matplotlib" in sys.modules:
         return
-    asked = os.environ.pop("MPLBACKEND", None)
+    backend = os.environ.pop("MPLBACKEND", None)
     try:
         import matplotlib
     finally:
-        if asked is not None:
-            os.environ["MPLBACKEND"] = asked
-    if asked:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+    if backend:
         with suppress(ValueError):  # no such backend here
-            matplotlib.rcParams["backend"] = asked
+            matplotlib.rcParams["backend"] = backend

@@ -29,32 +29,32 @@ from neurorules.traces.plots._shared import (
 WIDTH, ROW, CHARACTERS = 5.4, 1.0, 66  # inches a phase and a row; of a text, a line
 
 
-def draw_explanation(found: Explanation, out: Path) -> Figure:
+def draw_explanation(explanation: Explanation, out: Path) -> Figure:
     """Save the picture of an explanation.
 
     Raises:
         UserError: another format, or a file that cannot be written.
     """
     check_format(out)
-    figure = explanation_figure(found)
+    figure = explanation_figure(explanation)
     save(figure, out)
     return figure
 
 
-def explanation_figure(found: Explanation) -> Figure:
-    """A column a phase; rows: presynaptic side, membrane, psi, third factor, postsynaptic factors, dw."""
-    single = len(found.parts) == 1
-    wide = max(7.2 if single else 0.0, WIDTH * len(found.parts))
-    rows = [draw for draw, wanted in ROWS.items() if any(wanted <= set(part.variables) for part in found.parts)]
-    texts = [_text(part, CHARACTERS if not single else round(CHARACTERS * 1.3)) for part in found.parts]
+def explanation_figure(explanation: Explanation) -> Figure:
+    """One column per phase; rows: presynaptic side, membrane, psi, third factor, postsynaptic factors, dw."""
+    single = len(explanation.parts) == 1
+    wide = max(7.2 if single else 0.0, WIDTH * len(explanation.parts))
+    rows = [draw for draw, wanted in ROWS.items() if any(wanted <= set(part.variables) for part in explanation.parts)]
+    texts = [_text(part, CHARACTERS if not single else round(CHARACTERS * 1.3)) for part in explanation.parts]
     lines = max(text.count("\n") for text in texts)
-    figure = new_figure(wide, ROW * len(rows) + 1.15 + 0.16 * lines, _heading(found))
-    grid = figure.subplots(len(rows), len(found.parts), sharex=True, squeeze=False)
+    figure = new_figure(wide, ROW * len(rows) + 1.15 + 0.16 * lines, _heading(explanation))
+    grid = figure.subplots(len(rows), len(explanation.parts), sharex=True, squeeze=False)
     for axis in grid[-1, 1:]:
         axis.sharey(grid[-1, 0])  # what phases do to the weight is compared; their membranes need not be
     for axes, draw in zip(grid, rows, strict=True):
-        for axis, part in zip(axes, found.parts, strict=True):
-            draw(axis, part, found)
+        for axis, part in zip(axes, explanation.parts, strict=True):
+            draw(axis, part, explanation)
             axis.set_xlabel("")
             axis.margins(y=0.15)
             if draw in SMALL:
@@ -64,17 +64,17 @@ def explanation_figure(found: Explanation) -> Figure:
                 axis.set_ylabel("")
     for axis, text in zip(grid[0], texts, strict=True):
         axis.set_title(text, loc="left", fontsize=TITLE - 1, color=INK)
-    for axis, part in zip(grid[-1], found.parts, strict=True):
-        time_axis(axis, len(part.dw), found.dt_ms)
+    for axis, part in zip(grid[-1], explanation.parts, strict=True):
+        time_axis(axis, len(part.dw), explanation.dt_ms)
     figure.align_ylabels()
     return figure
 
 
-def _heading(found: Explanation) -> str:
-    mark = " \N{CHECK MARK}" if found.said == found.label else " \N{BALLOT X}" if isinstance(found.said, int) else ""
-    sample = f"sample {found.sample}, {found.outcome}{mark}"
-    line = f"Why {found.synapse} {'moved' if found.total else 'did not move'}, rule {found.rule}"
-    return f"{line}\n{sample}; w = {found.weight:.4g}, dw = {found.total:+.3g} before the optimiser"
+def _heading(why: Explanation) -> str:
+    mark = " \N{CHECK MARK}" if why.said == why.label else " \N{BALLOT X}" if isinstance(why.said, int) else ""
+    sample = f"sample {why.sample}, {why.outcome}{mark}"
+    line = f"Why {why.synapse} {'moved' if why.total else 'did not move'}, rule {why.rule}"
+    return f"{line}\n{sample}; w = {why.weight:.4g}, dw = {why.total:+.3g} before the optimiser"
 
 
 def _text(part: PhasePart, characters: int) -> str:
@@ -84,7 +84,7 @@ def _text(part: PhasePart, characters: int) -> str:
     return "\n".join([f"phase {part.phase}{which}", *texts])
 
 
-def _presynaptic(axis: Axes, part: PhasePart, found: Explanation) -> None:
+def _presynaptic(axis: Axes, part: PhasePart, explanation: Explanation) -> None:
     spikes = part.variables["S_pre"][:, part.row]
     steps = np.arange(len(spikes))
     axis.axhline(0, color=FAINT, linewidth=0.6, zorder=0)
@@ -100,26 +100,26 @@ def _presynaptic(axis: Axes, part: PhasePart, found: Explanation) -> None:
     _legend(axis)
 
 
-def _membrane(axis: Axes, part: PhasePart, found: Explanation) -> None:
-    scale = found.v_threshold or 1.0
+def _membrane(axis: Axes, part: PhasePart, explanation: Explanation) -> None:
+    scale = explanation.v_threshold or 1.0
     _other_rows(axis, part, part.variables["v_post"] / scale)
-    fired = part.variables["S_post"][:, part.row] if found.v_threshold is not None else None
-    voltage(axis, part.variables["v_post"][:, part.row], fired, found.v_threshold, colour=RED)
+    fired = part.variables["S_post"][:, part.row] if explanation.v_threshold is not None else None
+    voltage(axis, part.variables["v_post"][:, part.row], fired, explanation.v_threshold, colour=RED)
     if "x_post" in part.variables:
         axis.plot(part.variables["x_post"][:, part.row], color=GREEN, linewidth=1.3, label="x_post")
-    axis.set_ylabel("v_post" if found.v_threshold is None else "v_post\n(thresholds)", fontsize=LABEL)
+    axis.set_ylabel("v_post" if explanation.v_threshold is None else "v_post\n(thresholds)", fontsize=LABEL)
     _legend(axis)
 
 
-def _psi(axis: Axes, part: PhasePart, found: Explanation) -> None:
+def _psi(axis: Axes, part: PhasePart, explanation: Explanation) -> None:
     _line(axis, part, "psi_post", "psi(v_post)")
 
 
-def _third_factor(axis: Axes, part: PhasePart, found: Explanation) -> None:
+def _third_factor(axis: Axes, part: PhasePart, explanation: Explanation) -> None:
     _line(axis, part, "m_post", "m_post")
 
 
-def _factors(axis: Axes, part: PhasePart, found: Explanation) -> None:
+def _factors(axis: Axes, part: PhasePart, explanation: Explanation) -> None:
     axis.axhline(0, color=FAINT, linewidth=0.6, zorder=0)
     for number, term in enumerate(part.terms):
         _other_rows(axis, part, term.post_factor)
@@ -130,7 +130,7 @@ def _factors(axis: Axes, part: PhasePart, found: Explanation) -> None:
     _legend(axis)
 
 
-def _change(axis: Axes, part: PhasePart, found: Explanation) -> None:
+def _change(axis: Axes, part: PhasePart, explanation: Explanation) -> None:
     steps = np.arange(len(part.dw))
     axis.axhline(0, color=FAINT, linewidth=0.6, zorder=0)
     axis.bar(steps, part.dw, width=0.7, color=FAINT, label="each step")

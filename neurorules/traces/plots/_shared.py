@@ -1,4 +1,4 @@
-"""What all pictures share: colours, axes, files, and how they are asked for."""
+"""The parts that all pictures share: colours, axes, files, and how they are asked for."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from neurorules.runs.folder import RunFolder
 
 FORMATS = {"pdf": "a PDF document", "png": "a PNG picture", "svg": "an SVG picture"}
-"""Of pictures, and what each file is (`runs.outputs.kind_of`)."""
+"""The formats of pictures, and what each file is (`runs.outputs.kind_of`)."""
 
 # Okabe and Ito (2008), Color Universal Design: told apart by every kind of colour vision. Input first.
 COLOURS = ("#4D4D4D", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
@@ -39,11 +39,11 @@ DPI, FINE = 160, 300  # of pictures that are made of dots; of the dots in those 
 
 
 class Picture(ABC):
-    """One kind of picture. Frozen: its fields are the user's options."""
+    """One kind of picture of a trace or a run. Frozen: its fields are the user's options."""
 
     @abstractmethod
     def figure(self, paths: Sequence[Path], samples: Sequence[int] | None) -> Figure:
-        """The picture of files.
+        """Draw the picture of files or folders.
 
         Args:
             paths: a trace file, or run folders.
@@ -76,7 +76,7 @@ class TracePicture(Picture):
 
 
 class RunPicture(Picture):
-    """A picture of run folders."""
+    """A picture that is drawn from run folders."""
 
     @abstractmethod
     def of_runs(self, runs: Mapping[str, RunFolder]) -> Figure:
@@ -103,7 +103,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 
 def one_run(runs: Mapping[str, RunFolder]) -> tuple[str, RunFolder]:
-    """The only run.
+    """Give the only run, for pictures that show one.
 
     Raises:
         UserError: there are several.
@@ -130,7 +130,7 @@ def weights_of(run: RunFolder) -> dict[str, np.ndarray]:
 
 
 def check_format(out: Path) -> None:
-    """Whether a picture can be saved under a name.
+    """Refuse a name under which a picture cannot be saved.
 
     Raises:
         UserError: another format than `FORMATS`, or a place that it may not be written to.
@@ -195,7 +195,7 @@ def time_axis(axis: Axes, steps: int, dt_ms: float | None, labelled: bool = True
 
 
 def dress(axis: Axes) -> Axes:
-    """No box, small numbers."""
+    """Leave two sides of an axis undrawn, and write its numbers small."""
     axis.spines[["top", "right"]].set_visible(False)
     axis.tick_params(labelsize=LABEL)
     return axis

@@ -71,10 +71,10 @@ class Fields(RunPicture):
         """(C, H, W) of the input."""
         if self.shape is not None:
             pieces = self.shape.split("x")
-            given = tuple(int(piece) for piece in pieces if piece.isdecimal())
-            if len(given) != 3 or len(pieces) != 3 or prod(given) != inputs:
+            sizes = tuple(int(piece) for piece in pieces if piece.isdecimal())
+            if len(sizes) != 3 or len(pieces) != 3 or prod(sizes) != inputs:
                 raise UserError(f"shape={self.shape} is no CxHxW of {inputs} inputs. Write one such as 1x28x28")
-            return given
+            return sizes
         for channels in CHANNELS:
             side = isqrt(inputs // channels)
             if channels * side**2 == inputs:

@@ -1,4 +1,4 @@
-"""What all charts share: the reader's choices as parameters, and how a rule is drawn.
+"""The parts that all charts share: the reader's choices as parameters, and how a rule is drawn.
 
 The page sets the parameters `picked` (rules), `layers`, `focus` (the rule that the reader points at), `longest` (how
 many characters of a name fit beside the chart) and those of the measure.

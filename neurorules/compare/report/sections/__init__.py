@@ -44,5 +44,5 @@ def sections_of(comparison: Comparison, looks: Mapping[str, Look]) -> list[Secti
     Returns:
         The sections in order; one that has nothing to show says so, or is left out.
     """
-    made = (section(comparison, looks) for section in ORDER)
-    return [section for section in made if section is not None]
+    sections = (section(comparison, looks) for section in ORDER)
+    return [section for section in sections if section is not None]

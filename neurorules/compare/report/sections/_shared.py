@@ -1,4 +1,4 @@
-"""What a section consists of, and what several sections share."""
+"""The parts of a section, and those that several sections share."""
 
 from __future__ import annotations
 

@@ -38,47 +38,49 @@ def devices_section(comparison: Comparison, looks: Mapping[str, Look]) -> Sectio
     Returns:
         The section; None where all rows learned on one device, or samples have no class.
     """
-    found = on_devices(comparison.runs)
-    if found is None or comparison.figure != "accuracy":
+    on_all = on_devices(comparison.runs)
+    if on_all is None or comparison.figure != "accuracy":
         return None
     means = {row["rule"]: (row.get("test_accuracy") or {}).get("mean") for row in comparison.rules}
     best = by_accuracy(comparison)
-    rules = sorted(found.rows, key=lambda rule: best.index(next(iter(found.rows[rule].values()))))
-    columns = [Column("floating point" if name == "none" else name, "", True, 100) for name in found.devices]
+    rules = sorted(on_all.rows, key=lambda rule: best.index(next(iter(on_all.rows[rule].values()))))
+    columns = [Column("floating point" if name == "none" else name, "", True, 100) for name in on_all.devices]
     rows = [
-        TableRow(next(iter(found.rows[rule].values())), [_cell(found, means, rule, device) for device in found.devices])
+        TableRow(
+            next(iter(on_all.rows[rule].values())), [_cell(on_all, means, rule, device) for device in on_all.devices]
+        )
         for rule in rules
     ]
     table = Table("devices", "Test accuracy by rule and device, %", columns, rows)
-    energies = _energies(comparison, found, rules)
-    squares = [_square(found, means, rule, device) for rule in rules for device in found.rows[rule]]
+    energies = _energies(comparison, on_all, rules)
+    squares = [_square(on_all, means, rule, device) for rule in rules for device in on_all.rows[rule]]
     return Section(
         "devices",
         "Devices",
         LEAD,
         figure("devices", "What each device takes", wide=True)
         + "".join(table_html(one, looks) for one in (table, *energies)),
-        {"devices": by_device(rules, found.devices)},
+        {"devices": by_device(rules, on_all.devices)},
         {"devices": squares},
         tables=[table, *energies],
     )
 
 
-def _energies(comparison: Comparison, found: OnDevices, rules: list[str]) -> list[Table]:
-    """What running and learning take on the devices that say it; nothing where none does."""
+def _energies(comparison: Comparison, on_all: OnDevices, rules: list[str]) -> list[Table]:
+    """The tables of what running and learning take on the devices that say it; none where none does."""
     rows = {row["rule"]: row for row in comparison.rules}
     tables = []
     for key, title in ENERGIES.items():
-        told = [
-            d for d in found.devices if any((rows.get(own.get(d, "")) or {}).get(key) for own in found.rows.values())
+        devices = [
+            d for d in on_all.devices if any((rows.get(own.get(d, "")) or {}).get(key) for own in on_all.rows.values())
         ]
-        if told:
+        if devices:
             lines = [
-                TableRow(next(iter(found.rows[rule].values())),
-                         [_energy(rows.get(found.rows[rule].get(device, "")), key) for device in told])
+                TableRow(next(iter(on_all.rows[rule].values())),
+                         [_energy(rows.get(on_all.rows[rule].get(device, "")), key) for device in devices])
                 for rule in rules
             ]  # fmt: skip
-            tables.append(Table(key, title, [Column(name, "", True, 100) for name in told], lines))
+            tables.append(Table(key, title, [Column(name, "", True, 100) for name in devices], lines))
     return tables
 
 
@@ -87,20 +89,20 @@ def _energy(row: Mapping[str, Any] | None, key: str) -> Cell:
     return Cell(NONE if value is None else in_nJ(value), value)
 
 
-def _change(found: OnDevices, means: Mapping[str, Number | None], rule: str, device: str) -> Number | None:
+def _change(on_all: OnDevices, means: Mapping[str, Number | None], rule: str, device: str) -> Number | None:
     """The mean on a device less that in floating point; None for floating point itself, or where one is missing."""
-    own, plain = (means.get(found.rows[rule].get(name, "")) for name in (device, "none"))
+    own, plain = (means.get(on_all.rows[rule].get(name, "")) for name in (device, "none"))
     return None if device == "none" or own is None or plain is None else own - plain
 
 
-def _cell(found: OnDevices, means: Mapping[str, Number | None], rule: str, device: str) -> Cell:
-    mean, change = means.get(found.rows[rule].get(device, "")), _change(found, means, rule, device)
+def _cell(on_all: OnDevices, means: Mapping[str, Number | None], rule: str, device: str) -> Cell:
+    mean, change = means.get(on_all.rows[rule].get(device, "")), _change(on_all, means, rule, device)
     return Cell(NONE if mean is None else percent(mean, 2), mean, "" if change is None else points(change, 2))
 
 
-def _square(found: OnDevices, means: Mapping[str, Number | None], rule: str, device: str) -> dict[str, Any]:
+def _square(on_all: OnDevices, means: Mapping[str, Number | None], rule: str, device: str) -> dict[str, Any]:
     """A row of the chart; its rule is the row of the comparison, by which readers pick."""
-    name, change = found.rows[rule][device], _change(found, means, rule, device)
+    name, change = on_all.rows[rule][device], _change(on_all, means, rule, device)
     return {
         "rule": name,
         "base": rule,

@@ -86,5 +86,5 @@ def _rows(comparison: Comparison, layers: list[str], measures: list[Measure]) ->
 
 
 def _cell(measure: Measure, value: Number | None) -> Cell:
-    """The cell of one measure."""
+    """Format one measure of a layer as a table cell."""
     return Cell(percent(value) if measure.format == PERCENT else fixed(value, 3), value)

@@ -85,7 +85,7 @@ def _as_table(comparison: Comparison, audited: Mapping[str, str]) -> Table:
 
 
 def _changed(entries: Sequence[Row]) -> list[tuple[str, str]]:
-    """What was changed, as kind and name, in the order of columns."""
+    """The variables that were changed, as kind and name, in the order of columns."""
     return [
         (kind, perturbed)
         for kind in KINDS

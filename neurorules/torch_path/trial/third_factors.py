@@ -15,7 +15,7 @@ from neurorules.torch_path.forward.run_layer import Activity
 from neurorules.torch_path.trial.allowance import Purchase, layer_shape, third_factor
 from neurorules.torch_path.trial.share import Share
 from neurorules.torch_path.trial.trial import PhaseRecord, Trial
-from neurorules.torch_path.update.local_view import Gathered
+from neurorules.torch_path.update.local_view import ChangeSums
 from neurorules.torch_path.update.output import Output
 
 Carried = Callable[[Callable[[str], Tensor]], Series]
@@ -23,8 +23,8 @@ Carried = Callable[[Callable[[str], Tensor]], Series]
 
 
 @dataclass
-class Teacher:
-    """Asks the signal for each layer's third factor, once a trial or once a window, and keeps what it answers.
+class ThirdFactors:
+    """The third factors of a trial: asked of the signal once per trial or per window, and kept by layer.
 
     Args:
         trial: the batch.
@@ -32,13 +32,13 @@ class Teacher:
         output: prediction and error; None where a layer learns before the batch has left the network, so that the
             read-out has no error.
         state: the signal's, which moves on with each layer.
-        gathered: sums of the layers' changes.
+        sums: sums of the layers' changes.
         samples: B, by which the signal's gradients are divided.
         share: of a batch that ranks share, that these samples are; None for a whole batch.
         gradients: of the signal's own parameters, averaged over samples.
         answers: of the signal, by layer.
         third_factors: by layer, m in the phase "input"; of the last window where the signal is asked for each one.
-        common: sums of the changes by rows that every rank has whole, as class prototypes are; `gathered` itself where
+        common: sums of the changes by rows that every rank has whole, as class prototypes are; `sums` itself where
             there is no share.
     """
 
@@ -46,16 +46,16 @@ class Teacher:
     records: dict[str, PhaseRecord]
     output: Output | None
     state: SignalState
-    gathered: Gathered
+    sums: ChangeSums
     samples: int
     share: Share | None = None
     gradients: dict[str, Tensor] = field(default_factory=dict)
     answers: dict[str, ThirdFactor] = field(default_factory=dict)
     third_factors: dict[str, Series] = field(default_factory=dict)
-    common: Gathered = field(init=False)
+    common: ChangeSums = field(init=False)
 
     def __post_init__(self) -> None:
-        self.common = self.gathered if self.share is None else Gathered()
+        self.common = self.sums if self.share is None else ChangeSums()
 
     def join_common(self) -> None:
         """Add the changes by rows that every rank has whole to those by this rank's samples, so that they count
@@ -63,10 +63,10 @@ class Teacher:
         if self.share is None:
             return
         for name, change in self.common.changes.items():
-            self.gathered.add(name, change * self.share.part_in_common)
-        self.gathered.update_sums |= self.common.update_sums
-        self.gathered.traces |= self.common.traces
-        self.common = Gathered()
+            self.sums.add(name, change * self.share.part_in_common)
+        self.sums.update_sums |= self.common.update_sums
+        self.sums.traces |= self.common.traces
+        self.common = ChangeSums()
 
     def _of_all_samples(self, m: dict[str, Series]) -> dict[str, Series]:
         """Third factors by phase; those of rows that all samples share are summed over the samples of every rank."""
@@ -105,7 +105,7 @@ class Teacher:
         return signal is not None and signal.instant and self.trial.model.network.layers[index].role == "hidden"
 
     def sent(self, index: int) -> Series | None:
-        """What the signal's own reverse circuit sends from a layer to those below; None where it has none."""
+        """The error that the signal's own reverse circuit sends from a layer to those below; None where it has none."""
         answer = self.answers.get(self.trial.model.network.layers[index].name)
         return None if answer is None else answer.sent
 
