@@ -14,6 +14,7 @@ from neurorules.commands.output import print_json
 from neurorules.commands.settings import DataDir, Force, Json, Resume, with_settings
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
+from neurorules.runs.launch import after_restart, launch
 
 if TYPE_CHECKING:
     from neurorules.torch_path.recording.while_training import RecordTraining
@@ -54,7 +55,6 @@ def train(
     """Train a spiking network with one rule."""
     with loading():
         from neurorules.runner.dispatch import train as run
-        from neurorules.runs.launch import after_restart, launch
 
     first = launch().rank == 0
     if out is None and resume:
