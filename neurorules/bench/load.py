@@ -1,4 +1,4 @@
-"""How busy the machine was while something was measured."""
+"""The load of the machine while something was measured."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def measured_load() -> Iterator[dict[str, Any]]:
         A dict that is filled when the block ends: `own_cores`, `other_cores`, both in cores on average, and
         `load_average`, that of the last minute before the block. What the system does not tell is None.
     """
-    found: dict[str, Any] = {"load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None}
+    load: dict[str, Any] = {"load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None}
     began, own, all_ = time.perf_counter(), time.process_time(), _busy_seconds()
-    yield found
+    yield load
     seconds, own = time.perf_counter() - began, time.process_time() - own
     end = _busy_seconds()
     others = None if all_ is None or end is None else max(end - all_ - own, 0.0)
-    found |= {"own_cores": own / seconds, "other_cores": None if others is None else others / seconds}
+    load |= {"own_cores": own / seconds, "other_cores": None if others is None else others / seconds}
 
 
 def _busy_seconds() -> float | None:

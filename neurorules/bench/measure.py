@@ -36,7 +36,7 @@ SWEEPS = ("steps", "width", "depth", "batch", "activity")
 
 @dataclass(frozen=True)
 class Point:
-    """What one row of a table measures.
+    """The net and the batch that one row of a table measures.
 
     Args:
         hidden: sizes of the hidden layers.
@@ -58,7 +58,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured.
+    """The plan of a measurement: its points and repetitions.
 
     Args:
         points: in the order of the table.
@@ -121,11 +121,11 @@ def plan(
     return Plan(tuple(swept), tuple(named), sweep, place, threads or torch.get_num_threads(), repetitions)
 
 
-def measure(asked: Plan) -> dict[str, Any]:
+def measure(task: Plan) -> dict[str, Any]:
     """Measure every point of a plan: systems take turns, and each ratio is one of two times of one turn.
 
     Args:
-        asked: the plan.
+        task: the plan.
 
     Returns:
         What `bench.json` holds: the machine, how busy it was, `not_installed`, and below `points` what was measured
@@ -137,33 +137,33 @@ def measure(asked: Plan) -> dict[str, Any]:
     keep_freed_memory()
     peers = {name: package for name, (package, _) in PEERS.items() if installed(package)}
     points = []
-    with running_on(asked.threads), measured_load() as load:
-        for point in asked.points:
-            points.append(_measured(point, asked, peers))
+    with running_on(task.threads), measured_load() as load:
+        for point in task.points:
+            points.append(_measured(point, task, peers))
     versions = {name: version(package) for name, package in {"torch": "torch", **peers}.items()}
     return {
         **{key: value for key, value in machine([]).items() if key != "threads"},
-        "gpu": torch.cuda.get_device_name(asked.device) if asked.device.type == "cuda" else None,
-        "device": asked.device.type, "threads": asked.threads, "versions": versions,
+        "gpu": torch.cuda.get_device_name(task.device) if task.device.type == "cuda" else None,
+        "device": task.device.type, "threads": task.threads, "versions": versions,
         "not_installed": [name for name in PEERS if name not in peers], "busy": load,
-        "rules": list(asked.rules), "sweep": asked.sweep, "repetitions": asked.repetitions, "warm_up": WARM_UP,
+        "rules": list(task.rules), "sweep": task.sweep, "repetitions": task.repetitions, "warm_up": WARM_UP,
         "points": points,
     }  # fmt: skip
 
 
-def _measured(point: Point, asked: Plan, peers: Sequence[str] | dict[str, str]) -> dict[str, Any]:
+def _measured(point: Point, task: Plan, peers: Sequence[str] | dict[str, str]) -> dict[str, Any]:
     """One point: times and ratios of every system."""
-    work = point.work(asked.device)
-    calls = {rule: our_step(rule, work) for rule in asked.rules}
+    work = point.work(task.device)
+    calls = {rule: our_step(rule, work) for rule in task.rules}
     calls |= {name: PEERS[name][1](work) for name in peers}
     calls |= {PRODUCTS: bare_products(work), MEMORY: memory_pass(work)}
-    turns = Turns(calls, asked.repetitions, asked.device)
+    turns = Turns(calls, task.repetitions, task.device)
 
-    def told(spread: Spread) -> dict[str, float]:
+    def as_row(spread: Spread) -> dict[str, float]:
         return spread._asdict()
 
     systems = {
-        name: {"ms": told(turns.spread(name)), "to": {b: told(turns.ratios(name, b)) for b in BESIDE if b in calls}}
+        name: {"ms": as_row(turns.spread(name)), "to": {b: as_row(turns.ratios(name, b)) for b in BESIDE if b in calls}}
         for name in calls
     }
     moved = 2 * 4 * activity_numbers(work)  # bytes that are read and written

@@ -62,7 +62,7 @@ def about(content: Mapping[str, Any]) -> str:
 
 
 def busy(content: Mapping[str, Any]) -> str:
-    """How busy the machine was, in words.
+    """Say in words how busy the machine was.
 
     Args:
         content: what `bench.json` holds.
@@ -100,7 +100,7 @@ def _title(point: Mapping[str, Any]) -> str:
 
 
 def title_of(point: Mapping[str, Any]) -> str:
-    """What distinguishes a point, in words, such as "784-1000-10, T = 25, batch 128, 10 % of the inputs fire"."""
+    """The words that distinguish a point, such as "784-1000-10, T = 25, batch 128, 10 % of the inputs fire"."""
     net = "-".join(map(str, (784, *point["hidden"], 10)))
     return f"{net}, T = {point['steps']}, batch {point['batch_size']}, {100 * point['activity']:g} % of the inputs fire"
 
@@ -111,7 +111,7 @@ def _spread(spread: Mapping[str, float]) -> str:
 
 
 def _markdown(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
+    """Write a table in Markdown."""
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (titles, ["---"] * len(titles), *rows))
 
 

@@ -1,4 +1,4 @@
-"""What is measured: one training step of a fully connected net of LIF neurons by our rules, and what bounds it."""
+"""The measured step: one training step of a fully connected net of LIF neurons by our rules, and what bounds it."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def bare_products(work: Work) -> Step:
 
 
 def activity_numbers(work: Work) -> int:
-    """How many numbers the activity of a batch has: input, hidden layers and read-out at each step of each sample."""
+    """Count the numbers of a batch's activity: input, hidden layers and read-out at each step of each sample."""
     return work.spikes.shape[0] * work.spikes.shape[1] * (INPUTS + sum(work.hidden) + CLASSES)
 
 

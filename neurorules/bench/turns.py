@@ -14,7 +14,7 @@ WARM_UP = 2
 
 
 class Spread(NamedTuple):
-    """Where the middle half of some numbers lies.
+    """The bounds and the median of the middle half of some numbers.
 
     Args:
         median, low, high: the middle number, and the first and the third quartile.
@@ -26,7 +26,7 @@ class Spread(NamedTuple):
 
     @classmethod
     def of(cls, numbers: list[float]) -> Spread:
-        """The spread of numbers.
+        """Compute the spread of some numbers.
 
         Args:
             numbers: at least one.
@@ -64,7 +64,7 @@ class Turns:
                 self._ms[name].append(1000 * (time.perf_counter() - started))
 
     def spread(self, name: str) -> Spread:
-        """Milliseconds of a call."""
+        """The spread of a call's milliseconds."""
         return Spread.of(self._ms[name])
 
     def ratios(self, above: str, below: str) -> Spread:

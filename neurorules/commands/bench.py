@@ -14,7 +14,7 @@ from neurorules.commands.settings import Force, Json
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Add the command `bench` to the command line."""
     app.command("bench")(bench)
 
 
@@ -55,11 +55,17 @@ def bench(
     from neurorules.bench.bench import bench as run
     from neurorules.bench.measure import plan
 
-    given: dict[str, Any] = {"rules": rules, "net": net, "steps": steps, "batch-size": batch_size, "activity": activity}
-    given |= {"sweep": sweep, "device": device, "threads": threads, "repetitions": repetitions, "out": out}
-    words = [f"--{name}={value}" for name, value in given.items() if value is not None]
-    asked = plan(rules, net, steps, batch_size, activity, sweep, device, threads, repetitions)
-    content = run(asked, out, shlex.join(["neurorules", "bench", *words]), force)
+    options: dict[str, Any] = {
+        "rules": rules,
+        "net": net,
+        "steps": steps,
+        "batch-size": batch_size,
+        "activity": activity,
+    }
+    options |= {"sweep": sweep, "device": device, "threads": threads, "repetitions": repetitions, "out": out}
+    words = [f"--{name}={value}" for name, value in options.items() if value is not None]
+    task = plan(rules, net, steps, batch_size, activity, sweep, device, threads, repetitions)
+    content = run(task, out, shlex.join(["neurorules", "bench", *words]), force)
     if json:
         print_json(content)
     else:

@@ -254,9 +254,9 @@ def it_learns_real_digits_better_than_its_frozen_control(entry: Entry) -> None:
 
 def _gain_on_digits(rule: str, epochs: int) -> tuple[float, float]:
     """The mean gain of a rule over its frozen control after some epochs, and the mean's standard error."""
-    settings = {"epochs": epochs, "batch_size": BATCH_SIZE}
-    learned = digits_accuracies(rule, SEEDS, **settings)
-    frozen = digits_accuracies(rule, SEEDS, control=True, **settings)
+    learned, frozen = (
+        digits_accuracies(rule, SEEDS, control, epochs=epochs, batch_size=BATCH_SIZE) for control in (False, True)
+    )
     gains = [a - b for a, b in zip(learned, frozen, strict=True)]
     return statistics.mean(gains), statistics.stdev(gains) / SEEDS**0.5
 
