@@ -1,4 +1,4 @@
-"""`bench`: measures what was asked, and writes `bench.json`, `bench.md` and `bench.png`."""
+"""The function `bench` measures a plan, and writes `bench.json`, `bench.md` and `bench.png`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from neurorules.runs.plain_json import to_json
 RESULT_FILE, PAGE_FILE, PICTURE_FILE = "bench.json", "bench.md", "bench.png"
 
 
-def bench(task: Plan, out: Path | None, command: str, force: bool = False) -> dict[str, Any]:
+def bench(what: Plan, out: Path | None, command: str, force: bool = False) -> dict[str, Any]:
     """Measure a training step beside other libraries, bare products and memory.
 
     Args:
-        task: what is measured.
+        what: the plan of the measurement.
         out: folder for the files; None for none.
         command: the shell line that measures this again.
         force: replaces files that an older measurement left in `out`.
@@ -37,7 +37,7 @@ def bench(task: Plan, out: Path | None, command: str, force: bool = False) -> di
             raise UserError(
                 f"{out / RESULT_FILE} is there already. Replace it with --force, or name another folder with --out"
             )
-        content = {"command": command, **measure(task)}
+        content = {"command": command, **measure(what)}
         if out is not None:
             draw(content, out / PICTURE_FILE)
             write_text(out / PAGE_FILE, page_of(content, PICTURE_FILE))

@@ -1,4 +1,4 @@
-"""The load of the machine while something was measured."""
+"""The load of the machine, measured while something runs."""
 
 from __future__ import annotations
 

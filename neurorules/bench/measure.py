@@ -25,9 +25,9 @@ from neurorules.torch_path.training.checks import check_device
 
 PRODUCTS, MEMORY, PEER = "bare products", "memory pass", "snnTorch"
 BESIDE = (PEER, PRODUCTS, MEMORY)
-"""What every time is set beside, in this order."""
+"""Systems that every time is set beside, in this order."""
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
-"""What steps, width and batch size are multiplied by in a sweep."""
+"""Factors by which a sweep multiplies steps, width and batch size."""
 DEPTHS = (1, 2, 3, 4)
 ACTIVITIES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 USUAL_ACTIVITIES = (0.02, 0.1)
@@ -36,7 +36,7 @@ SWEEPS = ("steps", "width", "depth", "batch", "activity")
 
 @dataclass(frozen=True)
 class Point:
-    """The net and the batch that one row of a table measures.
+    """The net, the batch and the activity that one row of a table measures.
 
     Args:
         hidden: sizes of the hidden layers.
@@ -58,7 +58,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Plan:
-    """The plan of a measurement: its points and repetitions.
+    """The plan of a measurement: its points and the systems that take turns.
 
     Args:
         points: in the order of the table.
@@ -121,11 +121,11 @@ def plan(
     return Plan(tuple(swept), tuple(named), sweep, place, threads or torch.get_num_threads(), repetitions)
 
 
-def measure(task: Plan) -> dict[str, Any]:
+def measure(planned: Plan) -> dict[str, Any]:
     """Measure every point of a plan: systems take turns, and each ratio is one of two times of one turn.
 
     Args:
-        task: the plan.
+        planned: the plan.
 
     Returns:
         What `bench.json` holds: the machine, how busy it was, `not_installed`, and below `points` what was measured
@@ -137,33 +137,36 @@ def measure(task: Plan) -> dict[str, Any]:
     keep_freed_memory()
     peers = {name: package for name, (package, _) in PEERS.items() if installed(package)}
     points = []
-    with running_on(task.threads), measured_load() as load:
-        for point in task.points:
-            points.append(_measured(point, task, peers))
+    with running_on(planned.threads), measured_load() as load:
+        for point in planned.points:
+            points.append(_measured(point, planned, peers))
     versions = {name: version(package) for name, package in {"torch": "torch", **peers}.items()}
     return {
         **{key: value for key, value in machine([]).items() if key != "threads"},
-        "gpu": torch.cuda.get_device_name(task.device) if task.device.type == "cuda" else None,
-        "device": task.device.type, "threads": task.threads, "versions": versions,
+        "gpu": torch.cuda.get_device_name(planned.device) if planned.device.type == "cuda" else None,
+        "device": planned.device.type, "threads": planned.threads, "versions": versions,
         "not_installed": [name for name in PEERS if name not in peers], "busy": load,
-        "rules": list(task.rules), "sweep": task.sweep, "repetitions": task.repetitions, "warm_up": WARM_UP,
+        "rules": list(planned.rules), "sweep": planned.sweep, "repetitions": planned.repetitions, "warm_up": WARM_UP,
         "points": points,
     }  # fmt: skip
 
 
-def _measured(point: Point, task: Plan, peers: Sequence[str] | dict[str, str]) -> dict[str, Any]:
+def _measured(point: Point, planned: Plan, peers: Sequence[str] | dict[str, str]) -> dict[str, Any]:
     """One point: times and ratios of every system."""
-    work = point.work(task.device)
-    calls = {rule: our_step(rule, work) for rule in task.rules}
+    work = point.work(planned.device)
+    calls = {rule: our_step(rule, work) for rule in planned.rules}
     calls |= {name: PEERS[name][1](work) for name in peers}
     calls |= {PRODUCTS: bare_products(work), MEMORY: memory_pass(work)}
-    turns = Turns(calls, task.repetitions, task.device)
+    turns = Turns(calls, planned.repetitions, planned.device)
 
-    def as_row(spread: Spread) -> dict[str, float]:
+    def quartiles(spread: Spread) -> dict[str, float]:
         return spread._asdict()
 
     systems = {
-        name: {"ms": as_row(turns.spread(name)), "to": {b: as_row(turns.ratios(name, b)) for b in BESIDE if b in calls}}
+        name: {
+            "ms": quartiles(turns.spread(name)),
+            "to": {b: quartiles(turns.ratios(name, b)) for b in BESIDE if b in calls},
+        }
         for name in calls
     }
     moved = 2 * 4 * activity_numbers(work)  # bytes that are read and written

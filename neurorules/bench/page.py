@@ -100,7 +100,7 @@ def _title(point: Mapping[str, Any]) -> str:
 
 
 def title_of(point: Mapping[str, Any]) -> str:
-    """The words that distinguish a point, such as "784-1000-10, T = 25, batch 128, 10 % of the inputs fire"."""
+    """Say in words what distinguishes a point, such as "784-1000-10, T = 25, batch 128, 10 % of the inputs fire"."""
     net = "-".join(map(str, (784, *point["hidden"], 10)))
     return f"{net}, T = {point['steps']}, batch {point['batch_size']}, {100 * point['activity']:g} % of the inputs fire"
 
@@ -111,7 +111,7 @@ def _spread(spread: Mapping[str, float]) -> str:
 
 
 def _markdown(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a table in Markdown."""
+    """Write titles and rows as a table in Markdown."""
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (titles, ["---"] * len(titles), *rows))
 
 

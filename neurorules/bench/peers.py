@@ -1,4 +1,4 @@
-"""Training of an equal net by other libraries where they are installed: backpropagation through time as each writes it.
+"""One net that is trained by other libraries where they are installed: backpropagation through time as each writes it.
 
 Every one has the neurons of snnTorch's `Leaky(0.9)`, cross-entropy of the read-out's mean membrane, and Adam.
 """

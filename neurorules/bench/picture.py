@@ -12,7 +12,7 @@ from neurorules.bench.measure import MEMORY, PEER, PRODUCTS
 SIZE = (7.6, 3.4)
 """Width and height, inches."""
 LINES = ("-", "--", ":", "-.")
-"""The line style of each activity, where something else is swept."""
+"""Line styles of the activities, where something else is swept."""
 ACROSS = {
     "steps": ("time steps T", lambda point: point["steps"]),
     "batch": ("batch size, samples", lambda point: point["batch_size"]),
@@ -20,7 +20,7 @@ ACROSS = {
     "depth": ("depth, hidden layers", lambda point: len(point["hidden"])),
     "activity": ("inputs that fire in a step, %", lambda point: 100 * point["activity"]),
 }
-"""The words below the axis of each sweep, and where a point stands."""
+"""For each sweep, the words below the axis and the place of a point on it."""
 
 
 def draw(content: Mapping[str, Any], out: Path) -> None:

@@ -1,4 +1,4 @@
-"""The measured step: one training step of a fully connected net of LIF neurons by our rules, and what bounds it."""
+"""The work that is measured: a training step of a dense net of LIF neurons by our rules, and what bounds it."""
 
 from __future__ import annotations
 

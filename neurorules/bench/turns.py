@@ -14,7 +14,7 @@ WARM_UP = 2
 
 
 class Spread(NamedTuple):
-    """The bounds and the median of the middle half of some numbers.
+    """Median and quartiles of some numbers: where their middle half lies.
 
     Args:
         median, low, high: the middle number, and the first and the third quartile.
@@ -26,7 +26,7 @@ class Spread(NamedTuple):
 
     @classmethod
     def of(cls, numbers: list[float]) -> Spread:
-        """Compute the spread of some numbers.
+        """Find the median and the quartiles of numbers.
 
         Args:
             numbers: at least one.
@@ -64,7 +64,7 @@ class Turns:
                 self._ms[name].append(1000 * (time.perf_counter() - started))
 
     def spread(self, name: str) -> Spread:
-        """The spread of a call's milliseconds."""
+        """Give the spread of the milliseconds of a call."""
         return Spread.of(self._ms[name])
 
     def ratios(self, above: str, below: str) -> Spread:

@@ -55,17 +55,17 @@ def bench(
     from neurorules.bench.bench import bench as run
     from neurorules.bench.measure import plan
 
-    options: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "rules": rules,
         "net": net,
         "steps": steps,
         "batch-size": batch_size,
         "activity": activity,
     }
-    options |= {"sweep": sweep, "device": device, "threads": threads, "repetitions": repetitions, "out": out}
-    words = [f"--{name}={value}" for name, value in options.items() if value is not None]
-    task = plan(rules, net, steps, batch_size, activity, sweep, device, threads, repetitions)
-    content = run(task, out, shlex.join(["neurorules", "bench", *words]), force)
+    settings |= {"sweep": sweep, "device": device, "threads": threads, "repetitions": repetitions, "out": out}
+    words = [f"--{name}={value}" for name, value in settings.items() if value is not None]
+    planned = plan(rules, net, steps, batch_size, activity, sweep, device, threads, repetitions)
+    content = run(planned, out, shlex.join(["neurorules", "bench", *words]), force)
     if json:
         print_json(content)
     else:

@@ -56,13 +56,13 @@ def test_the_input_fires_as_often_as_asked(rate: float) -> None:
 
 def test_bare_products_are_those_of_backpropagation() -> None:
     """Forward and change of weights for each layer, and the error below for each but the first."""
-    made = steps.bare_products(WORK)()
+    products = steps.bare_products(WORK)()
     sizes, rows = [784, 12, 9, 10], 5 * 6
-    for number, (forward, change, back) in enumerate(made):  # type: ignore[arg-type]
+    for number, (forward, change, back) in enumerate(products):  # type: ignore[arg-type]
         inputs, outputs = sizes[number : number + 2]
         assert forward.shape == (rows, outputs) and change.shape == (outputs, inputs)
         assert back is None if number == 0 else back.shape == (rows, inputs)
-    assert len(made) == 3  # type: ignore[arg-type]
+    assert len(products) == 3  # type: ignore[arg-type]
 
 
 def test_a_memory_pass_copies_every_number_of_the_activity() -> None:
@@ -154,10 +154,10 @@ def test_the_load_is_told_in_cores(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     ],
 )
 def test_a_sweep_varies_one_thing(sweep: str | None, points: list[tuple[tuple[int, ...], int, int]]) -> None:
-    found = planned(sweep, "0.1,0.4").points
-    assert {p.activity for p in found} == {0.1, 0.4}
+    points_found = planned(sweep, "0.1,0.4").points
+    assert {p.activity for p in points_found} == {0.1, 0.4}
     for share in (0.1, 0.4):
-        assert [(p.hidden, p.steps, p.batch_size) for p in found if p.activity == share] == points
+        assert [(p.hidden, p.steps, p.batch_size) for p in points_found if p.activity == share] == points
 
 
 def test_activity_is_swept_over_its_usual_values_or_over_those_asked_for() -> None:
