@@ -136,11 +136,11 @@ def run(arguments: list[str]) -> int:
 
 def _with_command(name: str) -> Application:
     """The application with one command only, since each takes typer a while; with all where none has this name."""
-    asked = [command for command in app.registered_commands if command.name == name]
-    if not asked:
+    commands = [command for command in app.registered_commands if command.name == name]
+    if not commands:
         return app
     one = Application(name="neurorules", pretty_exceptions_enable=False)
-    one.registered_callback, one.registered_commands = app.registered_callback, asked
+    one.registered_callback, one.registered_commands = app.registered_callback, commands
     return one
 
 

@@ -1,4 +1,4 @@
-"""What a command does while it loads the library."""
+"""The way in which a command loads the library: without collecting garbage meanwhile."""
 
 from __future__ import annotations
 
