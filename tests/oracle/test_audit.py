@@ -87,6 +87,7 @@ THEORY = {
     "erbp": (NOBODY, AND_OUTPUT, "####", "...."),
     "superspike": (NOBODY, AND_OUTPUT, "####", "...."),
     "espp": (NOBODY, OWN_AND_BELOW, "####", "...#"),
+    "urbanczik_senn": (NOBODY, OWN_AND_BELOW, "####", "...#"),
     "tess": (NOBODY, OWN_AND_BELOW, "####", "...."),
     "stdp": (NOBODY, OWN_AND_BELOW, "...#", "...#"),
     "triplet_stdp": (NOBODY, OWN_AND_BELOW, "...#", "...#"),

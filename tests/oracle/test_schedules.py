@@ -25,7 +25,7 @@ AT_ONCE = ("bptt", "fa", "sign_symmetry", "spiking_bsp", "traces_propagation", "
 """Rules whose third factor is made from all steps of a trial at once."""
 A_SYNAPSE = (
     "eprop", "eprop:adaptation=0.3:c_reg=0.5", "etlp:adaptation=0.3", "ostl", "ostl:resets=zero", "osttp", "otpe",
-    "otpe:form=approximate", "reward_stdp", "reward_stdp:baseline=all", "superspike",
+    "otpe:form=approximate", "reward_stdp", "reward_stdp:baseline=all", "superspike", "urbanczik_senn",
 )  # fmt: skip
 """Rules that follow each synapse where they run step by step, which synapses that share their weights cannot."""
 OPTIONS = {
