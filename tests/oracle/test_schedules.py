@@ -36,7 +36,7 @@ OPTIONS = {
     "eprop": ("adaptation=0.3:c_reg=0.5",), "etlp": ("adaptation=0.3",), "ostl": ("resets=zero", "reset=fixed"),
     "otpe": ("form=approximate",), "ottt": ("feedback=fixed", "lam=0"), "s_tller": ("a_post=0", "signal=dfa"),
     "dfa": ("error=sign",), "lls": ("gains=matrix",), "espp": ("same=0.4:other=0.2",), "tess": ("a_post=0",),
-    "local_readout": ("errors=step",), "reward_stdp": ("baseline=all",),
+    "local_readout": ("errors=step",), "stsf": ("errors=trial",), "reward_stdp": ("baseline=all",),
 }  # fmt: skip
 LOCAL = tuple(
     rule
