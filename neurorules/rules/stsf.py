@@ -35,8 +35,8 @@ def stsf(*, feedback: Literal["sparse", "readout"] = "sparse", errors: Literal["
             2025,
             "STSF: spiking time sparse feedback learning for spiking neural networks",
             (
-                "a layer's read-out is linear, with softmax and cross-entropy; the authors' code has spiking neurons and "
-                "the squared error",
+                "a layer's read-out is linear, with softmax and cross-entropy; the authors' code has spiking neurons "
+                "and the squared error",
                 "weights change once a trial, by the sum over its steps; theirs change at every step",
                 "scores come from one read-out of the last layer, which learns by the delta rule; theirs count the "
                 "spikes of the last layer's own classifier",

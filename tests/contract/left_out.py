@@ -67,8 +67,8 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         FROZEN: "shallow",
         NO_MAPS: "bsp",
         MAPS: "bcm sdsp clopath drtp eprop erbp superspike etlp espp fa lls oja ostl osttp otpe ottt reward_stdp "
-        "s_tller sign_symmetry weight_mirroring spela spiking_bsp stsf tess traces_propagation triplet_stdp "
-        "urbanczik_senn weight_dependent_stdp",
+        "s_tller sign_symmetry weight_mirroring spela spiking_bsp stsf tess traces_propagation "
+        "triplet_stdp urbanczik_senn weight_dependent_stdp",
     },
     "test_fused.py::test_every_rule_learns_the_same_on_both_ways": {ONE_STEP: "bsp"},
     "test_pipeline.py::test_a_pipeline_learns_the_same_bits_as_one_layer_after_the_other": {
@@ -84,8 +84,8 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         FROZEN: "shallow",
         NOT_SPIKING: "bsp",
         SAME_LOOP: "bcm sdsp clopath eprop erbp superspike etlp espp lls oja ostl osttp otpe ottt "
-        "reward_stdp s_tller sign_symmetry weight_mirroring spela spiking_bsp stsf tess traces_propagation triplet_stdp "
-        "urbanczik_senn weight_dependent_stdp",
+        "reward_stdp s_tller sign_symmetry weight_mirroring spela spiking_bsp stsf tess traces_propagation "
+        "triplet_stdp urbanczik_senn weight_dependent_stdp",
     },
     "test_learner.py::test_the_same_seed_gives_the_same_bits_whatever_was_drawn_elsewhere": {
         SAME_LOOP: "bcm sdsp clopath bsp eprop erbp superspike etlp espp lls oja ostl osttp otpe ottt "
