@@ -25,6 +25,7 @@ from neurorules.conformance.training import BATCH_SIZE, EPOCHS, digits_accuracie
 from neurorules.contracts.series import Series
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
+from neurorules.language.expressions import COMPARISONS, Binary, Call, Expression, Name
 from neurorules.language.rules import Rule
 from neurorules.network.model import build_model
 from neurorules.rules import RULES
@@ -95,6 +96,8 @@ def changes_are_linear_in_the_third_factor(entry: Entry) -> None:
     rule: Rule = entry.make()
     if "m_post" not in rule.hidden_reads:
         raise NotApplicable("its hidden layers read no third factor")
+    if all(_compared(rule.equation(p).expression) for p in rule.plasticity if p.role == "hidden"):
+        raise NotApplicable("its texts compare the third factor with numbers, and read no size of it")
     model, learned = build(entry.text, norm="none")
     result = trial(model, learned, *samples(steps_of(entry.text)))
     layer, activity = model.network.layers[1], result.activity[1]
@@ -116,6 +119,16 @@ def changes_are_linear_in_the_third_factor(entry: Entry) -> None:
     for parameter, value in one.items():
         demands = f"the change of {parameter} is linear in m_post"
         demand_close(three[parameter], 3 * value, demands, "Let each product hold m_post once")
+
+
+def _compared(expression: Expression) -> bool:
+    """Whether m_post stands in comparisons alone."""
+    match expression:
+        case Binary(operator, left, right):
+            return operator in COMPARISONS.values() or (_compared(left) and _compared(right))
+        case Call(_, arguments):
+            return all(_compared(argument) for argument in arguments)
+    return expression != Name("m_post")
 
 
 def the_order_of_a_batch_does_not_matter(entry: Entry) -> None:

@@ -28,11 +28,15 @@ class LocalReadout(Signal):
 
     Args:
         readouts: "learned", each by its own delta rule, or "fixed" at random weights.
+        feedback: what carries the error to the neurons: the read-out's own weights, transposed; or "sparse", fixed
+            random numbers in their place, by which each neuron reads the error of a single class, uniform within
+            +-sqrt(C / N_l). Source: He et al. 2025 (STSF).
         errors: whether r_l is the mean of the trial; or its spikes at each step, whose errors are averaged over the
             steps. It is the step where a target or the scores are those of single steps.
     """
 
     readouts: Literal["learned", "fixed"] = "learned"
+    feedback: Literal["readout", "sparse"] = "readout"
     errors: Errors = "trial"
     tasks = frozenset(TASKS)
     steps_apart = True
@@ -41,9 +45,10 @@ class LocalReadout(Signal):
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        """The label and the read-outs; fixed feedback too, where the read-outs stay random."""
+        """The label and the read-outs; fixed feedback too, where read-outs or what carries their errors stay random."""
         needs = {"target", "local_readout", "layer_pool"}
-        return frozenset(needs | {"fixed_feedback"} if self.readouts == "fixed" else needs)
+        random = self.readouts == "fixed" or self.feedback == "sparse"
+        return frozenset(needs | {"fixed_feedback"} if random else needs)
 
     @property
     def every(self) -> Every | None:  # type: ignore[override]
@@ -77,6 +82,9 @@ class LocalReadout(Signal):
                     torch.randn(shape, generator=generator, dtype=torch.float64) * count**-0.5
                 )
                 state[f"{layer.name}.local_b"] = torch.zeros(net.classes, dtype=torch.float64)
+        if self.feedback == "sparse":
+            for layer in net.hidden:
+                state[f"{layer.name}.sparse"] = _one_class_each(net.classes, feature_count(layer.shape), generator)
         return state
 
     def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
@@ -88,7 +96,8 @@ class LocalReadout(Signal):
         gradients: dict[str, Tensor] = {}
         if self.readouts == "learned":
             gradients = {f"{name}.local_w": error.T @ rows.features, f"{name}.local_b": error.sum(0)}
-        return ThirdFactor({"input": rows.third_factor(error @ weights)}, gradients, {})
+        back = state[f"{name}.sparse"] if self.feedback == "sparse" else weights
+        return ThirdFactor({"input": rows.third_factor(error @ back)}, gradients, {})
 
     def scores(
         self, state: SignalState, parameters: Mapping[str, Tensor], last: LayerShape, summary: Mapping[str, Tensor]
@@ -96,6 +105,13 @@ class LocalReadout(Signal):
         source = parameters if self.readouts == "learned" else state
         features = to_features(summary["input"])
         return features @ source[f"{last.name}.local_w"].T + source[f"{last.name}.local_b"]
+
+
+def _one_class_each(classes: int, count: int, generator: torch.Generator) -> Float[Tensor, "C F"]:
+    """Feedback in which each column has one entry that is not 0, uniform within +-sqrt(classes / count)."""
+    size = (2 * torch.rand(count, generator=generator, dtype=torch.float64) - 1) * (classes / count) ** 0.5
+    own = torch.randint(classes, (count,), generator=generator)
+    return torch.nn.functional.one_hot(own, classes).T * size
 
 
 ENTRY = LocalReadout

@@ -30,8 +30,8 @@ SAME_LOOP = "goes on to the same bits in unit/test_resume.py, from the same seed
 
 WITHOUT_CIRCUIT = (
     "bcm bptt clopath dfa eprop erbp superspike etlp espp fa lls local_readout oja ostl osttp otpe ottt reward_stdp "
-    "s_tller sdsp sign_symmetry weight_mirroring spela spiking_bsp tess traces_propagation triplet_stdp "
-    "weight_dependent_stdp"
+    "s_tller sdsp sign_symmetry weight_mirroring spela spiking_bsp stsf tess traces_propagation triplet_stdp "
+    "urbanczik_senn weight_dependent_stdp"
 )
 NO_CIRCUIT = (
     "has no file with a circuit; what its texts give, or that it is refused, is tested in "
@@ -47,7 +47,8 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     },
     "test_circuits_from_texts.py::test_a_weight_moves_as_step_by_step": {
         SIGNALLED: "bptt bsp dfa drtp eprop erbp superspike etlp espp fa lls local_readout ostl osttp otpe ottt pepita "
-        "reward_stdp s_tller sign_symmetry weight_mirroring sigprop spela spiking_bsp tess traces_propagation",
+        "reward_stdp s_tller sign_symmetry weight_mirroring sigprop spela spiking_bsp stsf tess traces_propagation "
+        "urbanczik_senn",
         FROZEN: "shallow",
         NOT_HERE: "clopath",
     },
@@ -66,8 +67,8 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         FROZEN: "shallow",
         NO_MAPS: "bsp",
         MAPS: "bcm sdsp clopath drtp eprop erbp superspike etlp espp fa lls oja ostl osttp otpe ottt reward_stdp "
-        "s_tller sign_symmetry weight_mirroring spela spiking_bsp tess traces_propagation triplet_stdp "
-        "weight_dependent_stdp",
+        "s_tller sign_symmetry weight_mirroring spela spiking_bsp stsf tess traces_propagation "
+        "triplet_stdp urbanczik_senn weight_dependent_stdp",
     },
     "test_fused.py::test_every_rule_learns_the_same_on_both_ways": {ONE_STEP: "bsp"},
     "test_pipeline.py::test_a_pipeline_learns_the_same_bits_as_one_layer_after_the_other": {
@@ -83,13 +84,13 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         FROZEN: "shallow",
         NOT_SPIKING: "bsp",
         SAME_LOOP: "bcm sdsp clopath eprop erbp superspike etlp espp lls oja ostl osttp otpe ottt "
-        "reward_stdp s_tller sign_symmetry weight_mirroring spela spiking_bsp tess traces_propagation triplet_stdp "
-        "weight_dependent_stdp",
+        "reward_stdp s_tller sign_symmetry weight_mirroring spela spiking_bsp stsf tess traces_propagation "
+        "triplet_stdp urbanczik_senn weight_dependent_stdp",
     },
     "test_learner.py::test_the_same_seed_gives_the_same_bits_whatever_was_drawn_elsewhere": {
         SAME_LOOP: "bcm sdsp clopath bsp eprop erbp superspike etlp espp lls oja ostl osttp otpe ottt "
-        "reward_stdp s_tller shallow sign_symmetry spela spiking_bsp tess traces_propagation triplet_stdp "
-        "weight_dependent_stdp weight_mirroring"
+        "reward_stdp s_tller shallow sign_symmetry spela spiking_bsp stsf tess traces_propagation triplet_stdp "
+        "urbanczik_senn weight_dependent_stdp weight_mirroring"
     },
     "test_citations.py::test_every_choice_that_is_not_the_papers_is_declared": {NO_PAPER: "shallow"},
     "test_data_use.py::test_no_rule_learns_from_samples_that_are_held_out": {FIRST_OF_ALL: "sigprop"},
@@ -149,6 +150,7 @@ NOT_APPLICABLE: dict[tuple[str, str], dict[str, str]] = {
     ("rule", "changes_are_linear_in_the_third_factor"): {
         FROZEN: "shallow",
         UNTAUGHT: "stdp pepita:form=time_local bcm sdsp clopath oja triplet_stdp weight_dependent_stdp",
+        "reads no more than the sign of its third factor": "urbanczik_senn",
     },
     ("rule", "it_learns_real_digits_better_than_its_frozen_control"): {
         FROZEN: "shallow",

@@ -25,7 +25,7 @@ AT_ONCE = ("bptt", "fa", "sign_symmetry", "spiking_bsp", "traces_propagation", "
 """Rules whose third factor is made from all steps of a trial at once."""
 A_SYNAPSE = (
     "eprop", "eprop:adaptation=0.3:c_reg=0.5", "etlp:adaptation=0.3", "ostl", "ostl:resets=zero", "osttp", "otpe",
-    "otpe:form=approximate", "reward_stdp", "reward_stdp:baseline=all", "superspike",
+    "otpe:form=approximate", "reward_stdp", "reward_stdp:baseline=all", "superspike", "urbanczik_senn",
 )  # fmt: skip
 """Rules that follow each synapse where they run step by step, which synapses that share their weights cannot."""
 OPTIONS = {
@@ -36,7 +36,7 @@ OPTIONS = {
     "eprop": ("adaptation=0.3:c_reg=0.5",), "etlp": ("adaptation=0.3",), "ostl": ("resets=zero", "reset=fixed"),
     "otpe": ("form=approximate",), "ottt": ("feedback=fixed", "lam=0"), "s_tller": ("a_post=0", "signal=dfa"),
     "dfa": ("error=sign",), "lls": ("gains=matrix",), "espp": ("same=0.4:other=0.2",), "tess": ("a_post=0",),
-    "local_readout": ("errors=step",), "reward_stdp": ("baseline=all",),
+    "local_readout": ("errors=step",), "stsf": ("errors=trial",), "reward_stdp": ("baseline=all",),
 }  # fmt: skip
 LOCAL = tuple(
     rule

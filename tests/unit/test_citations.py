@@ -49,6 +49,11 @@ SAID = {
     "erbp": ("current", "graded", "dendrite", "last_steps", "drop a third", "once a trial", "streaming"),
     "superspike": ("softmax", "delta rule", "largest square", "uniform", "once a trial", "slope of 10", "streaming"),
     "espp": ("running mean", "all others", "sum over the layer", "same, other", "once a trial", "biases", "streaming"),
+    "stsf": ("linear", "once a trial", "count the spikes", "4 x 4", "biases", "streaming"),
+    "urbanczik_senn": (
+        "for the change of weights alone", "at once", "random spikes", "no hidden layers", "nudge=0.2", "not scaled",
+        "low-pass of 100 ms", "not bounded", "biases", "delta rule", "streaming", "NEST",
+    ),
     "lls": ("mean spikes", "spike of the step", "compared whole", "4 x 4", "n = 1", "delta rule", "AdamW"),
     "tess": ("once a trial", "psi", "compared whole", "4 x 4", "learns them", "n = 1", "standardises"),
 }  # fmt: skip
