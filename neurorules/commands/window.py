@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from neurorules.commands.output import print_json, print_table
 from neurorules.commands.settings import Json
 from neurorules.language.errors import UserError
+from neurorules.language.settings import PathName
 from neurorules.traces.window import Point
+
+if TYPE_CHECKING:
+    from neurorules.torch_path.recording.window import Changes
 
 MOST = 10_000
 """Most lags, or rates, that one command takes."""
@@ -42,6 +46,9 @@ def window(
     weight: Annotated[float, typer.Option(help="The weight before; it stays that until all pairs are over.")] = 0.5,
     m: Annotated[float | None, typer.Option(help="Third factor, for rules that read one, such as 1.")] = None,
     step_ms: Annotated[float, typer.Option(help="What one step stands for, in ms.")] = 1.0,
+    path: Annotated[
+        PathName, typer.Option(help="torch; or continuous: the rule's equations in Brian2, for a rule without --m.")
+    ] = "torch",
     out: Annotated[Path | None, typer.Option(help="Draw it: .png, .svg or .pdf.")] = None,
     json: Json = False,
 ) -> None:
@@ -60,11 +67,12 @@ def window(
     wanted = None if rates is None else _numbers("--rates", rates)
     if wanted is not None and min(wanted) <= 0:
         raise UserError(f"--rates holds {min(wanted):g}, and each has to be above 0")
+    own, machine = RULES.make(rule), _machine(path)
     if clamp is None:
-        points = measure(RULES.make(rule), lags, wanted, pairs=pairs, weight=weight, m=m, step_ms=step_ms)
+        points = measure(own, lags, wanted, pairs=pairs, weight=weight, m=m, step_ms=step_ms, machine=machine)
     else:
         held = _numbers("--clamp", clamp)
-        points = clamped(RULES.make(rule), held, wanted, pulses=pairs, weight=weight, m=m, step_ms=step_ms)
+        points = clamped(own, held, wanted, pulses=pairs, weight=weight, m=m, step_ms=step_ms, machine=machine)
     if out is not None:
         from neurorules.traces.plots._window import draw_window
 
@@ -78,6 +86,17 @@ def window(
     )
     if out is not None:
         print(f"{out} drawn")
+
+
+def _machine(path: PathName) -> Changes:
+    """Choose the function that moves the synapses on a path."""
+    if path == "continuous":
+        from neurorules.brian2_continuous.window import changes as in_brian2
+
+        return in_brian2
+    from neurorules.torch_path.recording.window import changes
+
+    return changes
 
 
 def _row(point: Point) -> list[str]:

@@ -5,7 +5,7 @@ dependence.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -30,11 +30,13 @@ LARGEST = 200_000_000
 """Most numbers that a train of spikes may have, steps times synapses."""
 ADVICE = "Ask for a rule of spikes, such as stdp"
 """What to do where a rule has no window."""
+Changes = Callable[..., Iterable[float]]
+"""What moves the synapses of a protocol: a function with the arguments of `changes`, on one of the machines."""
 
 
 def window(
     rule: Rule, lags_ms: Sequence[float], rates_hz: Sequence[float] | None = None, *, pairs: int = 1,
-    weight: float = 0.5, m: float | None = None, step_ms: float = 1.0,
+    weight: float = 0.5, m: float | None = None, step_ms: float = 1.0, machine: Changes | None = None,
 ) -> list[Point]:  # fmt: skip
     """The change of a weight by pairs of spikes, as the rule's own text gives it.
 
@@ -49,6 +51,7 @@ def window(
         weight: before.
         m: third factor of the postsynaptic neuron; None for a rule that reads none.
         step_ms: what one step stands for, above 0.
+        machine: what moves the synapses; None for `changes`, which is the torch machine.
 
     Returns:
         One point for each rate and lag, in that order.
@@ -62,14 +65,14 @@ def window(
     points = []
     for rate in (None,) if rates_hz is None else tuple(rates_hz):
         pre, post = _trains(lags_ms, rate, pairs if rate is not None else 1, step_ms)
-        moved = changes(rule, pre, post, weight=weight, m=m)
+        moved = (machine or changes)(rule, pre, post, weight=weight, m=m)
         points += [Point(float(lag), rate, float(change)) for lag, change in zip(lags_ms, moved, strict=True)]
     return points
 
 
 def clamped(
     rule: Rule, clamps_mV: Sequence[float], rates_hz: Sequence[float] | None = None, *, pulses: int = 1,
-    weight: float = 0.5, m: float | None = None, step_ms: float = 1.0,
+    weight: float = 0.5, m: float | None = None, step_ms: float = 1.0, machine: Changes | None = None,
 ) -> list[Point]:  # fmt: skip
     """The change of a weight by presynaptic spikes while the postsynaptic membrane is held.
 
@@ -78,7 +81,7 @@ def clamped(
         clamps_mV: where the membrane is held, from long before the first spike.
         rates_hz: presynaptic spikes per second, above 0; None for a single spike.
         pulses: number of presynaptic spikes at each rate, >= 1.
-        weight, m, step_ms: as in `window`.
+        weight, m, step_ms, machine: as in `window`.
 
     Returns:
         One point for each rate and clamp, in that order.
@@ -90,13 +93,25 @@ def clamped(
     for rate in (None,) if rates_hz is None else tuple(rates_hz):
         pre, _ = _trains((0.0,) * len(clamps_mV), rate, pulses if rate is not None else 1, step_ms)
         pre = torch.cat([pre.new_zeros(tail, len(clamps_mV)), pre])
-        moved = changes(rule, pre, torch.zeros_like(pre), weight=weight, m=m, membranes_mV=held)
+        moved = (machine or changes)(rule, pre, torch.zeros_like(pre), weight=weight, m=m, membranes_mV=held)
         points += [Point(None, rate, float(dw), float(mV)) for mV, dw in zip(clamps_mV, moved, strict=True)]
     return points
 
 
-def _model(rule: Rule, synapses: int, m: float | Tensor | None) -> tuple[Model, tuple[Text, ...]]:
-    """The rule on a layer of as many neurons as there are protocols, and the texts of its weights."""
+def model_of(rule: Rule, synapses: int, m: float | Tensor | None) -> tuple[Model, tuple[Text, ...]]:
+    """Build the rule on a layer of as many neurons as there are protocols.
+
+    Args:
+        rule: the rule.
+        synapses: number of protocols N, > 0.
+        m: third factor; None where it is not said.
+
+    Returns:
+        The model, and the texts of its hidden weights.
+
+    Raises:
+        UserError: as in `window`.
+    """
     network = build_network(str(synapses), (synapses,), 2, neuron=rule.defaults.neuron, norm="none")
     if not network.layers[0].neuron.spiking or rule.defaults.connection != "dense":
         raise UserError(f"rule '{rule.name}' runs on neurons that do not spike, and a window is of spikes. {ADVICE}")
@@ -163,11 +178,11 @@ def changes(
     Raises:
         UserError: as in `window`; a neuron that cannot spike as often as asked; a clamp of a membrane without mV.
     """
-    model, texts = _model(rule, pre.shape[-1], m)
+    model, texts = model_of(rule, pre.shape[-1], m)
     layer = model.network.layers[0]
     (afferent,) = layer.inputs
     name, synapses = layer.weight_name(afferent), pre.shape[-1]
-    v = _membranes(rule, layer.neuron, post, membranes_mV)[:, None]
+    v = membranes_of(rule, layer.neuron, post, membranes_mV)[:, None]
     arriving = {afferent.name: Series(pre[:, None], False)}
     activity = Activity(len(pre), {}, arriving, {}, None, None, Series(v, False), Series(post[:, None], False), None)
     factor = None if m is None else _third_factor(m, post)
@@ -186,8 +201,21 @@ def _third_factor(m: float | Tensor, post: Tensor) -> Series:
     return Series(torch.full_like(post[:1], m), True)
 
 
-def _membranes(rule: Rule, neuron: Neuron, post: Tensor, membranes_mV: Tensor | None) -> Tensor:
-    """Postsynaptic membranes before the reset, (T, N), of neurons that fire as asked or are held."""
+def membranes_of(rule: Rule, neuron: Neuron, post: Tensor, membranes_mV: Tensor | None) -> Tensor:
+    """Give the postsynaptic membranes of neurons that fire as asked or are held.
+
+    Args:
+        rule: the rule, for messages.
+        neuron: of the postsynaptic side.
+        post: its spikes, (T, N).
+        membranes_mV: as in `changes`.
+
+    Returns:
+        Membranes before the reset, (T, N), in the neuron's own units.
+
+    Raises:
+        UserError: as in `changes`.
+    """
     scale = neuron.millivolts
     if membranes_mV is not None:
         if scale is None:

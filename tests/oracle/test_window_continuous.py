@@ -1,0 +1,108 @@
+"""The window of a rule in Brian2, against the torch machine and against closed forms."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("brian2")
+
+from neurorules.brian2_continuous.window import changes
+from neurorules.cli import run
+from neurorules.language.neuron_trace import Trace
+from neurorules.language.rules import Plasticity, Rule
+from neurorules.rules import RULES
+from neurorules.torch_path.recording.window import clamped, window
+
+LAGS = (-7.0, -1.0, 0.0, 1.0, 5.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "stdp",
+        "stdp:same_step=neither",
+        "triplet_stdp",
+        "weight_dependent_stdp",
+        "oja",
+        "sdsp",
+    ],
+)
+def test_both_machines_draw_the_same_window(text: str) -> None:
+    # Both integrate exactly: what is left is the rounding of exp and of sums in another order. Weights of -0.3 tell
+    # apart a rule that reads the weight before and one that reads what has changed.
+    rule = RULES.make(text)
+    torch, brian2 = (
+        [p.dw for p in window(rule, LAGS, (20.0,), pairs=3, weight=-0.3, machine=machine)]
+        for machine in (None, changes)
+    )
+    assert max(map(abs, torch)) > 1e-3
+    np.testing.assert_allclose(brian2, torch, rtol=1e-12, atol=1e-14)
+
+
+def test_single_pairs_follow_the_exponentials_of_the_paper() -> None:
+    rule = RULES.make("stdp:a_plus=0.005:a_minus=0.00525:decay=0.95")
+    tau_ms = -1 / math.log(0.95)
+    points = window(rule, (-20.0, -3.0, 4.0, 30.0), machine=changes)
+    expected = [
+        0.005 * math.exp(-p.dt_ms / tau_ms) if p.dt_ms > 0 else -0.00525 * math.exp(p.dt_ms / tau_ms)
+        for p in points
+        if p.dt_ms is not None
+    ]
+    np.testing.assert_allclose([p.dw for p in points], expected, rtol=1e-12)
+
+
+def of_voltages() -> Rule:
+    """A rule that changes a weight while a presynaptic trace lasts, by the postsynaptic membrane and its low-pass."""
+    base = RULES.make("stdp")
+    return replace(
+        base,
+        name="of_voltages",
+        plasticity=(Plasticity("w", "x_pre * slow_post - 0.001 * v_post"), *base.plasticity[1:]),
+        traces=(Trace("x", 0.8, "S"), Trace("slow", 0.9, "v")),
+        trace_decay=None,
+        defaults=replace(base.defaults, neuron="adex"),
+    )
+
+
+def test_a_membrane_is_held_on_both_machines() -> None:
+    held = (-70.0, -55.0, -30.0)
+    torch, brian2 = (
+        [p.dw for p in clamped(of_voltages(), held, (20.0,), pulses=3, machine=machine)] for machine in (None, changes)
+    )
+    assert len({round(dw, 6) for dw in torch}) == 3
+    np.testing.assert_allclose(brian2, torch, rtol=1e-12)
+
+
+def test_the_command_tells_the_same_form(capsys: pytest.CaptureFixture[str]) -> None:
+    answers = []
+    for path in ("torch", "continuous"):
+        assert run(["window", "stdp", "--dt", "-2:2:1", "--step-ms", "0.5", "--path", path, "--json"]) == 0
+        answers.append(json.loads(capsys.readouterr().out))
+    for one in answers:
+        one["points"] = [{**p, "dw": pytest.approx(p["dw"], rel=1e-12)} for p in one["points"]]
+    torch, brian2 = answers
+    assert [p.keys() for p in torch["points"]] == [p.keys() for p in brian2["points"]]
+    assert [p["dw"].expected for p in brian2["points"]] == [p["dw"] for p in torch["points"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["dfa"], "third factor"),
+        (["stdp", "--m", "1"], "third factor"),
+        (["clopath"], "Hold it with --clamp, or use --path torch"),
+        (["clopath", "--clamp", "-70"], "Use --path torch"),
+        (["stdp", "--clamp", "-70"], "whose membrane is in no mV"),
+    ],
+)
+def test_what_has_no_equations_is_refused_in_one_line(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["window", *words, "--path", "continuous"]) == 2
+    told = capsys.readouterr()
+    assert message in told.err and told.err.count("\n") == 1 and not told.out
