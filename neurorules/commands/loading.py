@@ -1,4 +1,4 @@
-"""What a command does while it loads the library."""
+"""The loading of the library by a command, without collections of garbage on the way."""
 
 from __future__ import annotations
 
