@@ -1,4 +1,4 @@
-"""The way in which a command loads the library: without collecting garbage meanwhile."""
+"""The loading of the library by a command, without collections of garbage on the way."""
 
 from __future__ import annotations
 

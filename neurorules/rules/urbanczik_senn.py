@@ -13,7 +13,7 @@ from neurorules.language.signal_spec import SignalSpec
 from neurorules.rules._online import CENTRED
 
 THRESHOLD, K, PHI_MAX_PER_MS = 1.0, 0.5, 0.15
-"""Of phi(u) = phi_max / (1 + k exp(beta (threshold - u))), the rate at which a soma of potential u fires."""
+"""Constants of phi(u) = phi_max / (1 + k exp(beta (threshold - u))), the rate at which a soma of potential u fires."""
 SOMA = "v_post + nudge * ((m_post < 0) * (e_exc - v_post) + (m_post > 0) * (e_inh - v_post))"
 """The potential of the soma: that of the dendrite, and between it and the teacher's reversal potential where m is
 not 0."""

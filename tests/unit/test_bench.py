@@ -112,7 +112,7 @@ def test_our_step_learns_the_batch() -> None:
 
 def test_calls_take_turns_and_ratios_are_those_of_one_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     called, now = [], [0.0]
-    lengths = iter([1.0, 2.0, 8.0, 4.0, 1.0, 3.0])
+    lengths = iter([1.0, 2.0, 8.0, 4.0, 6.0, 3.0])
     monkeypatch.setattr("neurorules.bench.turns.time.perf_counter", lambda: now[0])
 
     def call(name: str) -> None:
@@ -122,8 +122,8 @@ def test_calls_take_turns_and_ratios_are_those_of_one_turn(monkeypatch: pytest.M
 
     turns = Turns({"a": lambda: call("a"), "b": lambda: call("b")}, 3)
     assert "".join(called) == "aabb" + "ab" + "ba" + "ab"
-    assert turns.spread("a") == Spread(1000, 1000, 2500) and turns.spread("b").median == 3000
-    assert turns.ratio("a", "b") == 0.5 and turns.ratio("b", "a") == 2.0  # of 1/2, 4/8 and 1/3
+    assert turns.spread("a") == Spread(4000, 2500, 5000) and turns.spread("b").median == 3000
+    assert turns.ratio("a", "b") == 0.5 and turns.ratio("b", "a") == 2.0  # of 1/2, 4/8 and 6/3
 
 
 def test_the_load_is_told_in_cores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
