@@ -159,7 +159,7 @@ def _say(line: str, code: int) -> int:
 
 def _one_line(error: Any, arguments: list[str]) -> str:
     """The message of a usage error, with the nearest option where one is unknown."""
-    message = error.format_message()
+    message = _wrong_value(error) or error.format_message()
     context, option = getattr(error, "ctx", None), getattr(error, "option_name", None)
     if "Did you mean" in message or context is None:
         return message
@@ -168,3 +168,15 @@ def _one_line(error: Any, arguments: list[str]) -> str:
         close = nearest(option, legal)
         return f"{message} Did you mean {close}?" if close else message
     return f"{message.rstrip('.')}. See: {context.command_path} --help"
+
+
+def _wrong_value(error: Any) -> str | None:
+    """The message of a value that cannot be read, which names the value; None for another error."""
+    details, parameter = getattr(error.__cause__, "errors", None), getattr(error, "param", None)
+    if details is None or parameter is None:
+        return None
+    first, name = details()[0], max(parameter.opts, key=len)
+    wanted, begins = first["msg"].removeprefix("Value error, ").rstrip("."), "Input should be "
+    if not wanted.startswith(begins):
+        return f"{name}: {wanted}"
+    return f"{name} is '{first['input']}', and has to be {wanted.removeprefix(begins).partition(',')[0]}"

@@ -10,8 +10,8 @@ import typer
 
 from neurorules.commands.output import print_json, print_table
 from neurorules.commands.settings import Json
+from neurorules.language.config import path_of
 from neurorules.language.errors import UserError
-from neurorules.language.settings import PathName
 from neurorules.traces.window import Point
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def window(
     m: Annotated[float | None, typer.Option(help="Third factor, for rules that read one, such as 1.")] = None,
     step_ms: Annotated[float, typer.Option(help="What one step stands for, in ms.")] = 1.0,
     path: Annotated[
-        PathName, typer.Option(help="torch; or continuous: the rule's equations in Brian2, for a rule without --m.")
+        str, typer.Option(help="torch; or continuous: the rule's equations in Brian2, for a rule without --m.")
     ] = "torch",
     out: Annotated[Path | None, typer.Option(help="Draw it: .png, .svg or .pdf.")] = None,
     json: Json = False,
@@ -88,9 +88,9 @@ def window(
         print(f"{out} drawn")
 
 
-def _machine(path: PathName) -> Changes:
+def _machine(path: str) -> Changes:
     """Choose the function that moves the synapses on a path."""
-    if path == "continuous":
+    if path_of(path) == "continuous":
         from neurorules.brian2_continuous.window import changes as in_brian2
 
         return in_brian2

@@ -194,3 +194,17 @@ _neurorules_completion {tmp_path}/neurorules; echo "${{COMPREPLY[@]}}"
     (tmp_path / "neurorules").chmod(0o755)
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, env=environment)
     assert done.stdout.split() == ["sigprop"], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("train --epochs foo", "--epochs is 'foo', and has to be a valid integer. See: neurorules train --help"),
+        ("train --lr abc", "--lr is 'abc', and has to be a valid number. See: neurorules train --help"),
+        ("window stdp --pairs 0", "--pairs is '0', and has to be greater than or equal to 1. See: neurorules window"),
+        ("record run --part foo", "--part: 'foo' is not one of 'test', 'validation', 'train'. See: neurorules record"),
+    ],
+)
+def test_a_value_that_cannot_be_read_is_named(words: str, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(words.split()) == 2
+    assert f"neurorules: {line}" in capsys.readouterr().err
