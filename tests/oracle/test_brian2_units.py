@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from neurorules.brian2_continuous.parts.circuit import Circuit
 from neurorules.brian2_continuous.parts.interpreted import Interpreted
 from neurorules.brian2_continuous.parts.layers import INPUT_PHASE, Net
 from neurorules.brian2_continuous.parts.machine import Machine
-from neurorules.brian2_continuous.parts.neurons import lif, rate
+from neurorules.brian2_continuous.parts.neurons import alif, cuba_lif, lif, rate
 from neurorules.brian2_continuous.parts.objects import objects_of as circuit_objects
 from neurorules.brian2_continuous.parts.plan import Order
 from neurorules.brian2_continuous.parts.standalone import compile_circuit
@@ -34,6 +35,7 @@ STEPS, INPUTS = 30, 5
 CLOSE = {"rtol": 0, "atol": 1e-9}
 SHOWN_VARIABLES = ("S", "v", "V_m", "I_m")
 MILLIVOLT, PICOAMP, PICOCOULOMB = 1e-3, 1e-12, 1e-12
+SMALL = {"threshold_mV": 1.5, "capacitance_pF": 200.0}
 THRESHOLD_V, FARAD = SCALE.threshold_mV * MILLIVOLT, SCALE.capacitance_pF * 1e-12
 
 
@@ -156,6 +158,22 @@ def test_voltages_and_currents_of_a_circuit_are_those_of_a_membrane_of_its_capac
     ohm, decay = tau_ms * 1e-3 / FARAD, np.exp(-circuit.dt_ms / tau_ms)
     np.testing.assert_allclose(volts[1:], amps[:-1] * ohm + (volts[:-1] - amps[:-1] * ohm) * decay, rtol=0, atol=1e-12)
     assert np.abs(amps).max() > 1 * PICOAMP
+
+
+@pytest.mark.parametrize("neuron", [rate, lif, cuba_lif, alif])
+def test_another_scale_changes_what_is_shown_and_no_number_of_the_model(neuron: Callable[..., object]) -> None:
+    usual, small = (watched_circuit(neuron(gain=6.0, **scale)) for scale in ({}, SMALL))
+    here, there = (one_sample(Interpreted(circuit), circuit, settings) for circuit, settings in (usual, small))
+    for name in ("hidden1_ff.w", "readout_ff.w", "hidden1.b"):
+        np.testing.assert_array_equal(here.read(name), there.read(name))
+    thresholds = there.watched("hidden1", "v")
+    np.testing.assert_array_equal(thresholds, here.watched("hidden1", "v"))
+    np.testing.assert_allclose(there.watched("hidden1", "V_m"), 1.5e-3 * thresholds, rtol=1e-12)
+    charges = SMALL["threshold_mV"] * SMALL["capacitance_pF"] / (SCALE.threshold_mV * SCALE.capacitance_pF)
+    np.testing.assert_allclose(there.watched("hidden1", "I_m"), charges * here.watched("hidden1", "I_m"), rtol=1e-12)
+    assert "v = 1 is 1.5 mV above rest, capacitance 200 pF" in small[0].show()
+    assert ("Q_w = w*1.5*mV*200.0*pF" in small[0].show()) == ("Q_w" in usual[0].show())
+    assert "20.0*mV" not in small[0].show()
 
 
 def test_a_circuit_with_a_wrong_unit_is_refused_by_brian2() -> None:

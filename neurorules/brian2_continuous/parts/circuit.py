@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from neurorules.brian2_objects.exact import EXACT
-from neurorules.brian2_steps.scale import SCALE
+from neurorules.brian2_steps.scale import SCALE, Scale
 
 JUDGE, LEARN, TELL, BEGIN, ARRIVE = "judge", "learn", "tell", "begin", "arrive"
 SLOTS = ("start", JUDGE, LEARN, TELL, BEGIN, ARRIVE, "groups", "thresholds", "synapses", "resets", "record", "end")
@@ -170,6 +170,7 @@ class Circuit:
         settings: numbers that equations read by name. They can change from run to run, without compiling again.
         seed: of the random numbers in equations, equal in each run; None where nothing is random.
         scored: name of the population whose recorded variable `seen` holds the scores of the classes.
+        scale: of the variables in volt, ampere and coulomb that its equations show, for a reader.
     """
 
     units: tuple[Units, ...]
@@ -182,6 +183,7 @@ class Circuit:
     settings: Mapping[str, float] = field(default_factory=dict)
     seed: int | None = None
     scored: str = "readout"
+    scale: Scale = SCALE
 
     def state(self) -> Iterator[tuple[Units | Wires, str]]:
         """Iterate over the variables that are carried from one run to the next, each with the part that has it."""
@@ -193,6 +195,7 @@ class Circuit:
     def model_hash(self) -> str:
         """Hash all that is compiled: equations, sizes and lengths, but no values of tables, variables or settings."""
         content = asdict(self)
+        del content["scale"]  # Equations hold its numbers where they show units.
         content["settings"] = sorted(self.settings)
         for part in (*content["units"], *content["wires"]):
             part["start"] = sorted(part["start"])
@@ -218,7 +221,7 @@ class Circuit:
 
     def _lines(self) -> Iterator[str]:
         yield f"# presentations of {self.period_ms:g} ms, step {self.dt_ms:g} ms, integrated by {self.method}"
-        yield SCALE.header()
+        yield self.scale.header()
         yield f"# slots of a step: {', '.join(SLOTS)}"
         yield "# streams, a row a presentation: " + ", ".join(self.tables) + "; done_NAME: of the one just ended"
         yield from (f"# {name} = {value:g}" for name, value in self.settings.items())

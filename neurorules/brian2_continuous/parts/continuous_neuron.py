@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from neurorules.brian2_continuous.parts.circuit import Every
 from neurorules.brian2_objects.exact import EXACT
-from neurorules.brian2_steps.scale import SCALE
+from neurorules.brian2_steps.scale import SCALE, Scale
 from neurorules.language.errors import UserError
 
 MOST_STEPS = 10**6
@@ -36,6 +36,7 @@ class ContinuousNeuron:
             every step.
         refractory_ms: time after a spike in which a unit cannot spike, in ms, >= 0.
         method: how the equations are integrated, as `Circuit.method`.
+        scale: of the variables in volt, ampere and coulomb that stand beside those of the equations.
     """
 
     equations: tuple[str, ...]
@@ -51,6 +52,7 @@ class ContinuousNeuron:
     on_pre: tuple[str, ...] = ()
     refractory_ms: float = 0.0
     method: str = EXACT
+    scale: Scale = SCALE
 
     def __post_init__(self) -> None:
         steps = self.period_ms / self.dt_ms
@@ -78,7 +80,7 @@ class ContinuousNeuron:
         """
         every: Every = "presentation" if constant else "step"
         if source_spikes:
-            return ("w : 1", SCALE.charge()), self.on_pre, every
+            return ("w : 1", self.scale.charge()), self.on_pre, every
         # Where no spikes arrive, a weight is no charge.
         return ("w : 1", "I_const_post = w*a_pre : 1 (summed)"), (), every
 

@@ -149,6 +149,7 @@ def make_circuit(
         net.neuron.dt_ms,
         net.neuron.method,
         settings,
+        scale=net.neuron.scale,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from neurorules.brian2_continuous.parts.continuous_neuron import ContinuousNeuron
 from neurorules.brian2_objects.exact import EXACT, EXPONENTIAL_EULER
-from neurorules.brian2_steps.scale import SCALE
+from neurorules.brian2_steps.scale import SCALE, Scale
 from neurorules.language.ranges import NonNegative, Positive, ranged
 
 Method = Literal["exact", "exponential_euler"]
@@ -29,6 +29,8 @@ def rate(
     period_ms: Positive = 10.0,
     dt_ms: Positive = 1.0,
     gain: Positive = 0.35,
+    threshold_mV: Positive = SCALE.threshold_mV,
+    capacitance_pF: Positive = SCALE.capacitance_pF,
 ) -> ContinuousNeuron:
     """Make a rate unit: tau dv/dt = -v + I, a = clip(v, 0, ceiling).
 
@@ -39,17 +41,21 @@ def rate(
         dt_ms: integration step in ms, > 0.
         gain: size of initial weights (see `ContinuousNeuron`), > 0. With small weights, activity stays below the
             ceiling.
+        threshold_mV: distance from rest of the potential that counts as 1, in mV, > 0. It and the capacitance say what
+            the numbers of the model are in volt, ampere and coulomb; no number of the model depends on them.
+        capacitance_pF: of the membrane, in pF, > 0.
 
     Returns:
         The neuron, which does not spike.
     """
+    scale = Scale(threshold_mV, capacitance_pF)
     return ContinuousNeuron(
         equations=(
             f"dv/dt = (I_const + I_aside + b - v)/({tau_ms!r}*ms) : 1",
             f"a = clip(v, 0, {ceiling!r}) : 1",
             "u = v : 1",
-            SCALE.voltage(),
-            SCALE.current("(I_const + I_aside + b)", tau_ms),
+            scale.voltage(),
+            scale.current("(I_const + I_aside + b)", tau_ms),
         ),
         psi=f"int({{v}} > 0)*int({{v}} < {ceiling!r})",
         period_ms=period_ms,
@@ -59,6 +65,7 @@ def rate(
         gain=gain,
         # A single linear equation with a constant input: this method is exact for it.
         method=EXPONENTIAL_EULER,
+        scale=scale,
     )
 
 
@@ -74,6 +81,8 @@ def lif(
     dt_ms: Positive = 1.0,
     gain: Positive = 1.5,
     method: Method = EXACT,
+    threshold_mV: Positive = SCALE.threshold_mV,
+    capacitance_pF: Positive = SCALE.capacitance_pF,
 ) -> ContinuousNeuron:
     """Make a leaky integrate-and-fire unit: tau dv/dt = -v + I; a unit spikes where v > 1, and v is reduced by 1.
 
@@ -90,12 +99,14 @@ def lif(
         gain: size of initial weights (see `ContinuousNeuron`), > 0. It must suffice for membranes to reach 1.
         method: how a step is integrated: exact, or exponential_euler, which holds the synaptic current during a step
             and so brings more than the stated charge: 1.18 times at tau_syn_ms=3 and dt_ms=1.
+        threshold_mV, capacitance_pF: as for `rate`.
 
     Returns:
         The neuron.
     """
     times = Times(tau_ms, tau_syn_ms, tau_trace_ms, refractory_ms, period_ms, dt_ms, method)
-    return _spiking(times, k, gain, drive="I_const + I_in + I_aside + b")
+    scale = Scale(threshold_mV, capacitance_pF)
+    return _spiking(times, scale, k, gain, drive="I_const + I_in + I_aside + b")
 
 
 @ranged("neuron 'cuba_lif' in continuous time")
@@ -110,6 +121,8 @@ def cuba_lif(
     dt_ms: Positive = 1.0,
     gain: Positive = 1.5,
     method: Method = EXACT,
+    threshold_mV: Positive = SCALE.threshold_mV,
+    capacitance_pF: Positive = SCALE.capacitance_pF,
 ) -> ContinuousNeuron:
     """Make a unit like `lif` whose whole current I passes the synapse: tau_syn dI_in/dt = -I_in + I.
 
@@ -117,13 +130,15 @@ def cuba_lif(
 
     Args:
         tau_syn_ms: time constant of the synaptic current in ms, > 0.
-        tau_ms, tau_trace_ms, refractory_ms, k, period_ms, dt_ms, gain, method: as for `lif`.
+        tau_ms, tau_trace_ms, refractory_ms, k, period_ms, dt_ms, gain, method, threshold_mV,
+            capacitance_pF: as for `lif`.
 
     Returns:
         The neuron.
     """
     times = Times(tau_ms, tau_syn_ms, tau_trace_ms, refractory_ms, period_ms, dt_ms, method)
-    return _spiking(times, k, gain, drive="I_in", arriving="I_const + I_aside + b")
+    scale = Scale(threshold_mV, capacitance_pF)
+    return _spiking(times, scale, k, gain, drive="I_in", arriving="I_const + I_aside + b")
 
 
 @ranged("neuron 'alif' in continuous time")
@@ -140,20 +155,24 @@ def alif(
     dt_ms: Positive = 1.0,
     gain: Positive = 1.5,
     method: Method = EXACT,
+    threshold_mV: Positive = SCALE.threshold_mV,
+    capacitance_pF: Positive = SCALE.capacitance_pF,
 ) -> ContinuousNeuron:
     """Make a unit like `lif` with an adaptive threshold 1 + theta; `u` is the low-pass filtered v - theta.
 
     Args:
         tau_adaptation_ms: time constant with which theta decays, in ms, > 0.
         rise: how much a spike raises theta, >= 0.
-        tau_ms, tau_syn_ms, tau_trace_ms, refractory_ms, k, period_ms, dt_ms, gain, method: as for `lif`.
+        tau_ms, tau_syn_ms, tau_trace_ms, refractory_ms, k, period_ms, dt_ms, gain, method, threshold_mV,
+            capacitance_pF: as for `lif`.
 
     Returns:
         The neuron.
     """
     times = Times(tau_ms, tau_syn_ms, tau_trace_ms, refractory_ms, period_ms, dt_ms, method)
+    scale = Scale(threshold_mV, capacitance_pF)
     adaptation = Adaptation(tau_adaptation_ms, rise)
-    return _spiking(times, k, gain, drive="I_const + I_in + I_aside + b", adaptation=adaptation)
+    return _spiking(times, scale, k, gain, drive="I_const + I_in + I_aside + b", adaptation=adaptation)
 
 
 class Times(NamedTuple):
@@ -177,6 +196,7 @@ class Adaptation(NamedTuple):
 
 def _spiking(
     times: Times,
+    scale: Scale,
     k: float,
     gain: float,
     *,
@@ -194,7 +214,7 @@ def _spiking(
         membrane, threshold = "v - theta", "1 + theta"
         adapting = (
             f"dtheta/dt = -theta/({adaptation.tau_ms!r}*ms) : 1",
-            SCALE.voltage(f"({threshold})", "V_threshold"),
+            scale.voltage(f"({threshold})", "V_threshold"),
         )
         reset.append(f"theta += {adaptation.rise!r}")
     return ContinuousNeuron(
@@ -203,8 +223,8 @@ def _spiking(
             f"dI_in/dt = {fall}/({times.synapse!r}*ms) : 1",
             f"da/dt = -a/({times.trace!r}*ms) : 1",
             f"du/dt = ({membrane} - u)/({times.trace!r}*ms) : 1",
-            SCALE.voltage(),
-            SCALE.current(f"({drive})", tau),
+            scale.voltage(),
+            scale.current(f"({drive})", tau),
             *adapting,
         ),
         psi=f"1.0/(1.0 + {k!r}*abs({{v}} - 1.0))**2",
@@ -219,6 +239,7 @@ def _spiking(
         on_pre=(f"I_in_post += w*{tau / times.synapse!r}",),
         refractory_ms=times.refractory,
         method=times.method,
+        scale=scale,
     )
 
 
