@@ -60,6 +60,11 @@ class LocalReadout(Signal):
         """Errors of the step are made of its own spikes."""
         return self.errors == "step"
 
+    @property
+    def known(self) -> Literal["step", "trial"]:  # type: ignore[override]
+        """The time at which errors are there: those of a step at once."""
+        return self.errors
+
     def by_steps(self) -> Signal:
         return replace(self, errors="step")
 

@@ -80,8 +80,8 @@ def test_there_are_two_registers_before_a_synapse_and_three_behind() -> None:
     assert over.nearest is not None and terms(over.nearest) == []
 
 
-NOTHING_LEFT = {"bcm", "sdsp"}
-"""Rules whose two sides differ by what the engine cannot read alone: a threshold, and comparisons."""
+NOTHING_LEFT = {"bcm", "sdsp", "urbanczik_senn"}
+"""Rules of whose products none stands without what the engine cannot read: a threshold, comparisons, an eligibility."""
 
 
 @pytest.mark.parametrize("name", [*RULES.names(), *FORMS])
