@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any
@@ -151,7 +151,7 @@ def measure(planned: Plan) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _measured(point: Point, planned: Plan, peers: Sequence[str] | dict[str, str]) -> dict[str, Any]:
+def _measured(point: Point, planned: Plan, peers: Iterable[str]) -> dict[str, Any]:
     """One point: times and ratios of every system."""
     work = point.work(planned.device)
     calls = {rule: our_step(rule, work) for rule in planned.rules}

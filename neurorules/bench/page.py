@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from neurorules.bench.measure import BESIDE, MEMORY, PEER, PRODUCTS
 from neurorules.bench.turns import Spread
+from neurorules.language.plain_text import counted, markdown_rows
 
 READING = (
     "A cell is the median over turns and, in brackets, the middle half of them. In a turn every system takes one step, "
@@ -34,7 +35,7 @@ def page_of(content: Mapping[str, Any], picture: str) -> str:
     Returns:
         The text of the file.
     """
-    tables = [part for point in content["points"] for part in (f"## {_title(point)}", _markdown(*table_of(point)))]
+    tables = [part for point in content["points"] for part in (f"## {_title(point)}", markdown_rows(*table_of(point)))]
     parts = [
         f"# A training step on {content['gpu'] or content['processor']}",
         about(content), busy(content), READING, "\n".join(f"- {text}" for text in COLUMNS.values()),
@@ -54,11 +55,11 @@ def about(content: Mapping[str, Any]) -> str:
         The line.
     """
     where = [content["gpu"]] if content["gpu"] else []
-    threads = _counted(content["threads"], "thread")
+    threads = counted(content["threads"], "thread")
     versions = ", ".join(f"{name} {number}" for name, number in content["versions"].items())
     missing = "".join(f" {name}: not installed." for name in content["not_installed"])
-    place = [*where, f"{content['processor']} with {_counted(content['cores'], 'core')}", content["system"]]
-    return f"{', '.join(place)}; {threads}; {versions}; {_counted(content['repetitions'], 'turn')}.{missing}"
+    place = [*where, f"{content['processor']} with {counted(content['cores'], 'core')}", content["system"]]
+    return f"{', '.join(place)}; {threads}; {versions}; {counted(content['repetitions'], 'turn')}.{missing}"
 
 
 def busy(content: Mapping[str, Any]) -> str:
@@ -73,7 +74,7 @@ def busy(content: Mapping[str, Any]) -> str:
     load = content["busy"]
     if load["other_cores"] is None:
         return "This system does not tell how busy it was with other processes."
-    others = f"{load['other_cores']:.1f} of {_counted(content['cores'], 'core')} with others"
+    others = f"{load['other_cores']:.1f} of {counted(content['cores'], 'core')} with others"
     line = f"While it was measured, the machine was busy on {load['own_cores']:.1f} cores with this, and on {others}."
     return f"{line} {TOO_BUSY}" if load["other_cores"] > QUIET else line
 
@@ -108,13 +109,3 @@ def title_of(point: Mapping[str, Any]) -> str:
 def _spread(spread: Mapping[str, float]) -> str:
     middle, low, high = (f"{x:.0f}" if (x := spread[name]) >= 100 else f"{x:.2g}" for name in Spread._fields)
     return f"{middle} ({low} to {high})"
-
-
-def _markdown(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write titles and rows as a table in Markdown."""
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (titles, ["---"] * len(titles), *rows))
-
-
-def _counted(number: int, thing: str) -> str:
-    """Such as "1 core", "2 cores"."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"

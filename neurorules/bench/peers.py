@@ -20,7 +20,7 @@ Forward = Callable[[Tensor], Tensor]
 
 
 def snntorch_step(work: Work) -> Step:
-    """Of snnTorch, written as its tutorials write it: a loop over time.
+    """Prepare the training step of snnTorch, written as its tutorials write it: a loop over time.
 
     Args:
         work: the batch and the net.
@@ -45,7 +45,7 @@ def snntorch_step(work: Work) -> Step:
 
 
 def spikingjelly_step(work: Work) -> Step:
-    """Of SpikingJelly, in its multi-step mode: all steps of a layer at once, in plain torch.
+    """Prepare the training step of SpikingJelly, in its multi-step mode: all steps of a layer at once, in plain torch.
 
     Args:
         work: the batch and the net.
@@ -73,7 +73,7 @@ def spikingjelly_step(work: Work) -> Step:
 
 
 def norse_step(work: Work) -> Step:
-    """Of Norse: its leaky neurons without a synaptic current, in a loop over time.
+    """Prepare the training step of Norse, of leaky neurons without a synaptic current, in a loop over time.
 
     Args:
         work: the batch and the net.

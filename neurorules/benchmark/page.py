@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from neurorules.benchmark.cells import table_of
 from neurorules.benchmark.family import WORDS, needs_in_words, solves
 from neurorules.language.config import TrainConfig
+from neurorules.language.plain_text import markdown_rows
 from neurorules.runner.bibtex import short_name
 
 READING = (
@@ -44,18 +45,18 @@ def page_of(content: Mapping[str, Any]) -> str:
         _origin(content),
         " ".join(content["notes"]),
         "## The tasks",
-        _markdown(*_tasks(content)),
+        markdown_rows(*_tasks(content)),
         "## Accuracy",
         READING,
-        _markdown(titles, rows),
+        markdown_rows(titles, rows),
         f"{below} *chance*: what guessing reaches.",
         "## Above the frozen layers",
         "Points of accuracy above the frozen layers beside a rule, paired by seed: mean and standard deviation.",
-        _markdown(*_differences(content)),
+        markdown_rows(*_differences(content)),
         *_refusals(content),
         "## The map of the family",
         AUDIT,
-        _markdown(*_linked_map(content)),
+        markdown_rows(*_linked_map(content)),
         "## Sources",
         "\n".join(_sources(content)),
         "## Make it again",
@@ -158,9 +159,3 @@ def _sources(content: Mapping[str, Any]) -> Iterator[str]:
             f"- `{entry['rule']}`: {source['authors']} ({source['year']}). {source['title']}.{link} "
             f"Has of the four problems: {', '.join(has) or 'none'}{audit}."
         )
-
-
-def _markdown(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a table in Markdown."""
-    lines = [titles, ["---"] * len(titles), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

@@ -55,17 +55,13 @@ def bench(
     from neurorules.bench.bench import bench as run
     from neurorules.bench.measure import plan
 
-    settings: dict[str, Any] = {
-        "rules": rules,
-        "net": net,
-        "steps": steps,
-        "batch-size": batch_size,
-        "activity": activity,
-    }
-    settings |= {"sweep": sweep, "device": device, "threads": threads, "repetitions": repetitions, "out": out}
-    words = [f"--{name}={value}" for name, value in settings.items() if value is not None]
+    settings = {
+        "rules": rules, "net": net, "steps": steps, "batch-size": batch_size, "activity": activity, "sweep": sweep,
+        "device": device, "threads": threads, "repetitions": repetitions, "out": out,
+    }  # fmt: skip
+    options = [f"--{name}={value}" for name, value in settings.items() if value is not None]
     planned = plan(rules, net, steps, batch_size, activity, sweep, device, threads, repetitions)
-    content = run(planned, out, shlex.join(["neurorules", "bench", *words]), force)
+    content = run(planned, out, shlex.join(["neurorules", "bench", *options]), force)
     if json:
         print_json(content)
     else:

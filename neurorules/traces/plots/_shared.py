@@ -167,11 +167,6 @@ def new_figure(width: float, height: float, title: str) -> Figure:
     return figure
 
 
-def counted(number: int, thing: str) -> str:
-    """Such as "1 neuron", "2 neurons"."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
 def layer_colours(layers: Iterable[str]) -> dict[str, str]:
     """A colour a layer, the same in every picture; grey is the input's."""
     others = [name for name in layers if name != INPUT]

@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from neurorules.language.errors import UserError
+from neurorules.language.plain_text import counted
 from neurorules.traces.plots._shared import (
     LABEL,
     TITLE,
     TracePicture,
-    counted,
     layer_colours,
     new_figure,
     plain_array,

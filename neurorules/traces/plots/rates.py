@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from neurorules.language.errors import UserError
+from neurorules.language.plain_text import counted
 from neurorules.traces.plots._shared import (
     BLUE,
     INK,
     LABEL,
     TITLE,
     TracePicture,
-    counted,
     dress,
     layer_colours,
     new_figure,

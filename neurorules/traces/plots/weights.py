@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from neurorules.language.errors import UserError
+from neurorules.language.plain_text import counted
 from neurorules.traces.plots._shared import (
     LABEL,
     SIGNED,
     TITLE,
     RunPicture,
-    counted,
     new_figure,
     one_run,
     plain_array,
