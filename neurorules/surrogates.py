@@ -183,13 +183,29 @@ SURROGATES: dict[str, type[Surrogate]] = {
 
 
 def make_surrogate(text: str) -> Surrogate:
-    """Build the surrogate that a text `name:key=value` describes, such as `fast_sigmoid:k=25`.
+    """Build the surrogate that a text `name:key=value` describes, such as `fast_sigmoid:k=25`. In the text of a neuron
+    its options follow a full stop: `lif:surrogate=fast_sigmoid:surrogate.k=25`.
 
     Raises:
         UserError: an unknown surrogate or option (the nearest name is offered), or a value outside its range.
     """
     name, options = parse_named(text)
+    kind = kind_of(name)
+    return kind(**convert_options(f"surrogate '{name}'", kind, options))
+
+
+def kind_of(name: str) -> type[Surrogate]:
+    """The class of the surrogates of a name, whose fields are their options.
+
+    Args:
+        name: such as "fast_sigmoid".
+
+    Returns:
+        The class.
+
+    Raises:
+        UserError: there is no such surrogate; the nearest name is offered.
+    """
     if name not in SURROGATES:
         raise unknown("surrogate", name, SURROGATES)
-    kind = SURROGATES[name]
-    return kind(**convert_options(f"surrogate '{name}'", kind, options))
+    return SURROGATES[name]

@@ -1,4 +1,8 @@
-"""The one syntax for options of a thing: `name:key=value:key=value`; a comma separates things."""
+"""The one syntax for options of a thing: `name:key=value:key=value`; a comma separates things.
+
+Where the value of an option names a thing with options of its own, these stand behind a full stop:
+`lif:surrogate=triangle:surrogate.width=0.5`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from neurorules.language.errors import UserError, unknown
 from neurorules.language.ranges import check_ranges, hints_of, words_of
+
+OWN_OPTIONS = "own options"
+Named = Annotated[str, OWN_OPTIONS]
+"""An option whose value is the text of another thing, which has options of its own: `fast_sigmoid:k=25`."""
 
 
 def parse_named(text: str) -> tuple[str, dict[str, str]]:
@@ -44,7 +52,12 @@ def write_named(name: str, options: Mapping[str, Any]) -> str:
     Returns:
         The text, which `parse_named` and `convert_options` read back.
     """
-    return ":".join([name, *(f"{key}={_written(value)}" for key, value in options.items())])
+    pieces = [name]
+    for key, value in options.items():
+        text = _written(value)
+        word, own = parse_named(text) if ":" in text else (text, {})
+        pieces += [f"{key}={word}", *(f"{key}.{inner}={inside}" for inner, inside in own.items())]
+    return ":".join(pieces)
 
 
 def _written(value: Any) -> str:
@@ -82,12 +95,44 @@ def convert_options(owner: str, factory: Callable[..., Any], raw: Mapping[str, s
     """
     accepted = hints_of(factory)
     values: dict[str, Any] = {}
-    for key, text in raw.items():
+    for key, text in _whole_texts(raw, factory).items():
         if key not in accepted:
             raise unknown(f"option of {owner}", key, accepted)
         values[key] = convert(f"{owner}, option '{key}'", accepted[key], text)
     check_ranges(owner, factory, values)
     return values
+
+
+def _whole_texts(raw: Mapping[str, str], factory: Callable[..., Any]) -> dict[str, str]:
+    """Option texts in which `surrogate=triangle` and `surrogate.width=0.5` have become `surrogate=triangle:width=0.5`.
+
+    An option that is left out keeps its default name, whose own options can be given by themselves.
+    """
+    accepted, defaults = hints_of(factory), defaults_of(factory)
+    whole = {key: text for key, text in raw.items() if not names_own_option(key, accepted)}
+    for key, text in raw.items():
+        if key not in whole:
+            option, _, own = key.partition(".")
+            begin = whole.get(option, defaults.get(option))
+            if begin is None:
+                raise UserError(f"'{key}={text}' is an option of '{option}', which is not named. Give {option}=NAME too")
+            whole[option] = f"{begin}:{own}={text}"
+    return whole
+
+
+def names_own_option(key: str, accepted: Mapping[str, Any]) -> bool:
+    """Whether a key such as `surrogate.width` is an option of the thing that another option names.
+
+    Args:
+        key: as the user wrote it.
+        accepted: the annotated types of the options that there are, by name.
+
+    Returns:
+        True where the part before the full stop is an option whose type is `Named`, or may be.
+    """
+    option, dot, _ = key.partition(".")
+    kind = accepted.get(option)
+    return bool(dot) and any(OWN_OPTIONS in getattr(part, "__metadata__", ()) for part in (kind, *get_args(kind)))
 
 
 def defaults_of(factory: Callable[..., Any]) -> dict[str, Any]:

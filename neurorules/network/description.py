@@ -159,7 +159,8 @@ def text_of_neuron(neuron: Neuron[Any]) -> str:
     if isinstance(neuron, LeakyReadout):
         return write_named("leaky_readout", {"beta": neuron.beta})
     assert isinstance(neuron, LeakyIntegrator | SynapticIntegrator | AlphaIntegrator)
-    surrogate = next(name for name, kind in SURROGATES.items() if type(neuron.surrogate) is kind)
+    kind = next(name for name, kind in SURROGATES.items() if type(neuron.surrogate) is kind)
+    surrogate = write_named(kind, vars(neuron.surrogate))
     threshold = neuron.scale if isinstance(neuron, RestingIntegrator) else neuron.v_threshold
     shared = {
         "beta": _mean(neuron.beta), "v_threshold": _mean(threshold), "reset": neuron.reset,

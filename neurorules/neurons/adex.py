@@ -11,6 +11,7 @@ from torch import Tensor
 from neurorules.contracts.membrane_unit import Millivolts
 from neurorules.contracts.neuron import Brian2Text, Gates, Neuron, Observed
 from neurorules.contracts.surrogate import Surrogate
+from neurorules.language.options import Named
 from neurorules.language.ranges import NonNegative, ranged
 from neurorules.surrogates import make_surrogate
 
@@ -123,7 +124,7 @@ class Adex(Neuron[AdexState]):
 
 
 @ranged("neuron 'adex'")
-def adex(*, a_nS: NonNegative = 4.0, b_pA: NonNegative = 0.0805, surrogate: str = "fast_sigmoid") -> Adex:
+def adex(*, a_nS: NonNegative = 4.0, b_pA: NonNegative = 0.0805, surrogate: Named = "fast_sigmoid") -> Adex:
     """C dv/dt = -g_L (v - E_L) + g_L D exp((v - V_T)/D) - w + z + I by Euler's method, in steps of 1 ms.
 
     The membrane is 0 at E_L = -70.6 mV and 1 at V_T = -50.4 mV, and a current of 1 raises it by 1 in a step. It is held

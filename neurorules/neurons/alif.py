@@ -6,6 +6,7 @@ from typing import Any
 
 from neurorules.contracts.neuron import Reset
 from neurorules.contracts.threshold_neuron import ThresholdNeuron
+from neurorules.language.options import Named
 from neurorules.language.ranges import Fraction, NonNegative, Positive, Whole, ranged
 from neurorules.neurons._adaptive import AdaptiveIntegrator
 from neurorules.neurons._refractory import Refractory, with_refractory_period
@@ -22,7 +23,7 @@ def adaptive(
     reset: Reset = "subtract",
     reset_delay: bool = False,
     refractory: Whole = 0,
-    surrogate: str = "fast_sigmoid",
+    surrogate: Named = "fast_sigmoid",
 ) -> ThresholdNeuron[Any] | Refractory:
     """b[t] = rho b[t-1] + S[t-1]; S[t] = 1 where v[t] > v_threshold + kappa b[t]; v[t] = beta v[t-1] + I[t].
 

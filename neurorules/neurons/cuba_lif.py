@@ -6,6 +6,7 @@ from typing import Any
 
 from neurorules.contracts.neuron import Reset
 from neurorules.contracts.threshold_neuron import ThresholdNeuron
+from neurorules.language.options import Named
 from neurorules.language.ranges import Fraction, Positive, Whole, ranged
 from neurorules.neurons._refractory import Refractory, with_refractory_period
 from neurorules.neurons._synaptic import SynapticIntegrator
@@ -21,7 +22,7 @@ def current_based(
     reset: Reset = "subtract",
     reset_delay: bool = False,
     refractory: Whole = 0,
-    surrogate: str = "fast_sigmoid",
+    surrogate: Named = "fast_sigmoid",
 ) -> ThresholdNeuron[Any] | Refractory:
     """i[t] = alpha i[t-1] + I[t], v[t] = beta v[t-1] + i[t]. A spike resets v alone.
 

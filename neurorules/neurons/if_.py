@@ -6,6 +6,7 @@ from typing import Any
 
 from neurorules.contracts.neuron import Reset
 from neurorules.contracts.threshold_neuron import ThresholdNeuron
+from neurorules.language.options import Named
 from neurorules.language.ranges import Positive, Whole, ranged
 from neurorules.neurons._leaky import LeakyIntegrator
 from neurorules.neurons._refractory import Refractory, with_refractory_period
@@ -19,7 +20,7 @@ def integrate_and_fire(
     reset: Reset = "zero",
     reset_delay: bool = False,
     refractory: Whole = 0,
-    surrogate: str = "fast_sigmoid",
+    surrogate: Named = "fast_sigmoid",
 ) -> ThresholdNeuron[Any] | Refractory:
     """v[t] = v[t-1] + I[t].
 

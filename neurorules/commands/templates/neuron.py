@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from neurorules.contracts.neuron import Brian2Text, Dynamics, Gates, Neuron, Observed
+from neurorules.language.options import Named
 from neurorules.language.ranges import Fraction, Positive, ranged
 from neurorules.surrogates import make_surrogate
 
@@ -42,7 +43,7 @@ class {type_name}(Neuron):
 
     beta: Fraction = 0.9
     v_threshold: Positive = 1.0
-    surrogate: str = "fast_sigmoid"
+    surrogate: Named = "fast_sigmoid"
 
     # Whether the output is 0 or 1. A neuron of graded output says False, and may set `steps = 1` if it has no time.
     spiking = True

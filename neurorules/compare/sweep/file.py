@@ -163,7 +163,9 @@ def _space(config: TrainConfig, table: Mapping[str, Any], taken: set[str]) -> Sp
             raise UserError(f"{key} in [space] is a table, and has no options. Write a range {RANGE}, or a list")
         else:
             for option, own in values.items():
-                _add(space, option_target(config, name, option), own)
+                inner = {f"{option}.{key}": of_own for key, of_own in own.items()} if isinstance(own, dict) else {}
+                for path, choice in (inner or {option: own}).items():
+                    _add(space, option_target(config, name, path), choice)
     if not space:
         raise UserError(f"[space] searches nothing. Write settings below it, for example lr = {RANGE}")
     return space

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 from neurorules.brian2_continuous.parts.neurons import NEURONS as CIRCUIT_NEURONS
 from neurorules.language.config import SETTINGS, TrainConfig, config_from
 from neurorules.language.errors import UserError, unknown
-from neurorules.language.options import convert_options, parse_named, write_named
+from neurorules.language.options import convert_options, defaults_of, names_own_option, parse_named, write_named
 from neurorules.language.ranges import hints_of
 from neurorules.language.registry import with_own_parts
 from neurorules.runner.catalogue import KINDS
 from neurorules.runner.dispatch import settle
+from neurorules.surrogates import kind_of
 
 PARTS = {
     "rule": "rules", "signal": "signals", "neuron": "neurons", "readout_neuron": "neurons",
@@ -71,6 +72,8 @@ def option_target(config: TrainConfig, setting: str, option: str) -> Target:
     name, factory = _part_of(config, setting)
     accepted = hints_of(factory)
     owner = f"{setting} '{name}'"
+    if names_own_option(option, accepted):
+        return _own_option_target(config, setting, option, defaults_of(factory))
     if option not in accepted:
         raise unknown(f"option of {owner}", option, accepted)
 
@@ -78,6 +81,21 @@ def option_target(config: TrainConfig, setting: str, option: str) -> Target:
         return convert_options(owner, factory, {option: _word(value)})[option]
 
     return Target(f"{setting}.{option}", accepted[option], read)
+
+
+def _own_option_target(config: TrainConfig, setting: str, option: str, defaults: Mapping[str, Any]) -> Target:
+    """An option of the surrogate that a neuron names, such as `neuron.surrogate.k`, as something that is searched."""
+    outer, _, own = option.partition(".")
+    name = parse_named(getattr(settle(config), setting))[1].get(outer, defaults.get(outer))
+    surrogate, owner = kind_of(name), f"{outer} '{name}'"
+    accepted = hints_of(surrogate)
+    if own not in accepted:
+        raise unknown(f"option of {owner}", own, accepted)
+
+    def read(value: Any) -> Any:
+        return convert_options(owner, surrogate, {own: _word(value)})[own]
+
+    return Target(f"{setting}.{option}", accepted[own], read)
 
 
 def changed(config: TrainConfig, settings: Mapping[str, Any]) -> TrainConfig:

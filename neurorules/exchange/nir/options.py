@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from neurorules.language.errors import UserError
-from neurorules.language.options import convert_options, parse_named
+from neurorules.language.options import Named, convert_options, parse_named
 from neurorules.language.ranges import Positive, ranged
 
 SUFFIX = ".nir"
@@ -53,7 +53,7 @@ class NirOptions:
     start: Literal["leak", "zero"] | None = None
     reset: Literal["value", "subtract"] | None = None
     input: Literal["current", "charge"] | None = None
-    surrogate: str | None = None
+    surrogate: Named | None = None
 
 
 def is_nir(text: str) -> bool:
