@@ -49,7 +49,7 @@ class Gates(NamedTuple):
     The spikes of this step and of the steps before are held fixed, so a reset by subtraction passes changes on and a
     reset to a fixed value does not: `keep` is then 0 in the step after a spike. Whatever else is in the state
     (adaptation, recovery, refractory steps) is held fixed too; a synaptic current is described by
-    `Neuron.current_decay`.
+    `Neuron.current_decay`, a threshold that rises with spikes by `Neuron.adaptation`.
 
     Args:
         keep: derivative of `Observed.v` by `Observed.v` of the step before, (B, *shape).
@@ -61,6 +61,19 @@ class Gates(NamedTuple):
     keep: Tensor
     admit: Tensor
     fires: Tensor | None
+
+
+class Adaptation(NamedTuple):
+    """The effect of a neuron's spike on its own threshold in later steps: v falls against it by rise decay^(k - 1) in
+    the k-th step after the spike.
+
+    Args:
+        rise: of the threshold in the step after the spike, in units of v.
+        decay: of that rise per step, in [0, 1].
+    """
+
+    rise: float | Tensor
+    decay: float | Tensor
 
 
 class Observed(NamedTuple):
@@ -240,6 +253,13 @@ class Neuron(ABC, Generic[State]):
     def current_decay(self) -> float | Tensor:
         """The decay alpha of a synaptic current per step, y[t] = alpha y[t-1] + I[t]; 0 where I drives v itself."""
         return 0.0
+
+    @property
+    def adaptation(self) -> Adaptation | None:
+        """The effect of a spike on the neuron's own threshold in later steps, through which the gradient of BPTT goes;
+        None where it has none.
+        """
+        return None
 
     def decays(self) -> tuple[float, ...] | None:
         """The decays of the low-pass filters in a row that lead from the current to v, so that eligibilities step by

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from neurorules.contracts.neuron import Adaptation
 from neurorules.contracts.threshold_neuron import Brian2Parts
 from neurorules.neurons._integrator import Integrator, plain_decays
 
@@ -39,6 +40,11 @@ class AdaptiveIntegrator(Integrator[AdaptiveState]):
 
     rho: float
     kappa: float
+
+    @property
+    def adaptation(self) -> Adaptation:
+        """A spike raises the threshold by kappa in the next step, and the rise decays by rho."""
+        return Adaptation(self.kappa, self.rho)
 
     def initial(self, current: Tensor) -> AdaptiveState:
         nothing = torch.zeros_like(current)

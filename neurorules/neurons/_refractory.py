@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from neurorules.contracts.neuron import Brian2Text, Gates, Neuron, Observed
+from neurorules.contracts.neuron import Adaptation, Brian2Text, Gates, Neuron, Observed
 from neurorules.contracts.threshold_neuron import ThresholdNeuron
 
 
@@ -75,6 +75,11 @@ class Refractory(Neuron[RefractoryState]):
     def current_decay(self) -> float | Tensor:
         """The decay of the synaptic current of the neuron inside."""
         return self.neuron.current_decay
+
+    @property
+    def adaptation(self) -> Adaptation | None:
+        """The adaptation of the neuron inside, which goes on while it rests."""
+        return self.neuron.adaptation
 
     @property
     def steadier(self) -> str:  # type: ignore[override]

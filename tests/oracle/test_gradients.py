@@ -85,7 +85,7 @@ def integrate_gated(
             late = before if neuron.reset_delay else torch.zeros_like(before)
         else:
             late = ((u - kappa * b).detach() > neuron.v_threshold).to(u.dtype)
-        b = rho * b + before
+        b = rho * b + spikes  # the gradient goes through the threshold, though not through resets
         i = here if alpha is None else alpha * i + here
         theta = neuron.v_threshold
         match neuron.reset, alpha:

@@ -1,9 +1,12 @@
-"""The way back through time of what a population sends itself, one step late. Only global signals may ask for it."""
+"""The way back through time of what the spikes of a population do to the population itself, one step late and later:
+through its recurrent connections, and through thresholds that rise with them. Only global signals may ask for it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from neurorules.network.layer import Layer
@@ -12,10 +15,12 @@ from neurorules.torch_path.update.eligibility import MembraneAdjoint, adjoint_of
 
 
 def through_own_loop(layer: Layer, activity: Activity, factor: Tensor, weights_of: Callable[[str], Tensor]) -> Tensor:
-    """Add to a factor on a layer's spikes what comes back to them through the layer's own recurrent connections.
+    """Add to a factor on a layer's spikes what comes back to them from later steps of the layer itself.
 
-    factor[t] += sum_rec W_rec^T (gain Q[t+1]), with Q the membrane's adjoint of factor psi by its current: the exact
-    derivative through membrane and loop, resets held fixed. `gain` is the normalisation's, constant in a trial.
+    factor[t] += sum_rec W_rec^T (gain Q[t+1]) + A[t+1], with Q the membrane's adjoint of factor psi by its current, and
+    A[t] = decay A[t+1] - rise factor[t] psi[t] the derivative by the adaptation of the neurons, where thresholds rise
+    with spikes: the exact derivative through membrane, loop and threshold, resets held fixed. `gain` is the
+    normalisation's, constant in a trial.
 
     Args:
         layer: whose spikes loop.
@@ -25,23 +30,27 @@ def through_own_loop(layer: Layer, activity: Activity, factor: Tensor, weights_o
             ones.
 
     Returns:
-        The factor with what the loops bring back, (T, B, *shape); as it was where nothing loops, or T = 1.
+        The factor with what comes back, (T, B, *shape); as it was where nothing does, or T = 1.
 
     Raises:
         UserError: a neuron whose state has no known derivative.
     """
     loops = [entry for entry in layer.inputs if entry.connection.recurrent and entry.name in activity.pre]
-    if not loops or activity.steps == 1:
+    adaptation = layer.neuron.adaptation
+    if not (loops or adaptation) or activity.steps == 1:
         return factor
     v = activity.v.values
     psi = activity.psi(layer.neuron, v)
     total = factor.expand_as(v).clone()
     adjoint = adjoint_of(layer, activity)
-    reaches = MembraneAdjoint.at_rest(v[0])
+    reaches, threshold = MembraneAdjoint.at_rest(v[0]), torch.zeros_like(v[0])
     for t in reversed(range(activity.steps)):
         if t + 1 < activity.steps:
             post = reaches.current if activity.gain is None else reaches.current * activity.gain
             for entry in loops:
                 total[t] += entry.connection.transpose(weights_of(layer.weight_name(entry)), post, entry.pre_shape)
+            total[t] += threshold
         reaches = adjoint(reaches, total[t] * psi[t], t)
+        if adaptation is not None:
+            threshold = adaptation.decay * threshold - adaptation.rise * total[t] * psi[t]
     return total
