@@ -115,7 +115,9 @@ def _whole_texts(raw: Mapping[str, str], factory: Callable[..., Any]) -> dict[st
             option, _, own = key.partition(".")
             begin = whole.get(option, defaults.get(option))
             if begin is None:
-                raise UserError(f"'{key}={text}' is an option of '{option}', which is not named. Give {option}=NAME too")
+                raise UserError(
+                    f"'{key}={text}' is an option of '{option}', which is not named. Give {option}=NAME too"
+                )
             whole[option] = f"{begin}:{own}={text}"
     return whole
 

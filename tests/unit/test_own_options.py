@@ -62,8 +62,8 @@ def test_a_search_varies_the_option_of_a_surrogate():
 def test_a_file_of_a_sweep_names_the_option_of_a_surrogate_by_two_full_stops(tmp_path):
     file = tmp_path / "sweep.toml"
     file.write_text(
-        '[train]\nrule = "bptt"\ndata = "digits"\nneuron = "lif:surrogate=atan"\n[space]\nneuron.surrogate.alpha = [2, 4]\n'
-        "neuron.beta = [0.5, 0.9]\n"
+        '[train]\nrule = "bptt"\ndata = "digits"\nneuron = "lif:surrogate=atan"\n'
+        "[space]\nneuron.surrogate.alpha = [2, 4]\nneuron.beta = [0.5, 0.9]\n"
     )
     space = read_sweep(file).space
     assert {name: dimension.words for name, dimension in space.items()} == {

@@ -86,7 +86,8 @@ def option_target(config: TrainConfig, setting: str, option: str) -> Target:
 def _own_option_target(config: TrainConfig, setting: str, option: str, defaults: Mapping[str, Any]) -> Target:
     """An option of the surrogate that a neuron names, such as `neuron.surrogate.k`, as something that is searched."""
     outer, _, own = option.partition(".")
-    name = parse_named(getattr(settle(config), setting))[1].get(outer, defaults.get(outer))
+    text = parse_named(getattr(settle(config), setting))[1].get(outer, defaults.get(outer))
+    name = parse_named(str(text))[0]
     surrogate, owner = kind_of(name), f"{outer} '{name}'"
     accepted = hints_of(surrogate)
     if own not in accepted:
