@@ -21,7 +21,8 @@ def reproduce(
     paper: Annotated[
         str,
         typer.Argument(
-            help="bsp, clopath, pepita, sigprop-spiking, sigprop-vgg8b or triplet.", autocompletion=parts("papers")
+            help="bsp, clopath, eprop, pepita, sigprop-spiking, sigprop-vgg8b or triplet.",
+            autocompletion=parts("papers"),
         ),
     ],
     quick: Annotated[bool, typer.Option("--quick", help="Fewer samples and epochs: minutes instead of hours.")] = False,
@@ -60,6 +61,7 @@ def reproduce(
 
 def show(result: dict[str, Any]) -> None:
     """Print a paper's tables, ours beside the paper's."""
+    from neurorules.contracts.target import FIGURES
     from neurorules.papers.paper import Published
 
     print(f"{result['title']} ({result['source']})")
@@ -80,7 +82,8 @@ def show(result: dict[str, Any]) -> None:
             )
             for row in table["rows"]
         ]
-        print_table(("", "paper %", "ours %", *result["measures"], "seconds"), rows)
+        unit = " %" if all(FIGURES[row["figure"]].share for row in table["rows"] if row["seeds"]) else ""
+        print_table(("", f"paper{unit}", f"ours{unit}", *result["measures"], "seconds"), rows)
     for table in result["measured"]:
         print(f"\n{table['title']}")
         beside = list(dict.fromkeys(title for row in table["rows"] for title in row["beside"]))
@@ -92,7 +95,11 @@ def show(result: dict[str, Any]) -> None:
 
 
 def _ours(row: dict[str, Any]) -> str:
-    if row["test_accuracy"] is None:
+    from neurorules.contracts.target import FIGURES
+
+    value = row[f"test_{row['figure']}"]
+    if value is None:
         return "-"
-    spread = f" ± {100 * row['spread']:.2f}" if row["seeds"] > 1 else ""
-    return f"{100 * row['test_accuracy']:.2f}{spread} ({row['seeds']} seeds, {row['epochs']} epochs)"
+    factor, digits = (100, ".2f") if FIGURES[row["figure"]].share else (1, ".4g")
+    spread = f" ± {factor * row['spread']:{digits}}" if row["seeds"] > 1 else ""
+    return f"{factor * value:{digits}}{spread} ({row['seeds']} seeds, {row['epochs']} epochs)"

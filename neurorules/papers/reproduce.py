@@ -10,6 +10,7 @@ from typing import Any
 
 from neurorules.compare.many_runs import prepare_folder, run_all
 from neurorules.compare.table import mean_and_spread
+from neurorules.contracts.target import first_figure
 from neurorules.datasets import open_dataset
 from neurorules.disk.lock import owned_folder
 from neurorules.language.config import SettledConfig
@@ -17,7 +18,7 @@ from neurorules.language.errors import UserError
 from neurorules.language.ranges import Seeds, check_range
 from neurorules.papers.paper import Paper, Row, Table, Trained
 from neurorules.papers.protocol import Protocols, measured
-from neurorules.runner.dispatch import settle
+from neurorules.runner.dispatch import settle, with_data
 from neurorules.runs.atomic import write_text
 from neurorules.runs.folder import RESULT, RunFolder
 from neurorules.runs.plain_json import to_json
@@ -51,8 +52,9 @@ def reproduce(
 
     Returns:
         title, source, notes and tables. Each table has its title, the reason if it was not trained, and rows of label,
-        published, seeds, test_accuracy and spread in 0..1, seconds and measures. What is measured and not trained
-        stands in `measured`, as `protocol.measured` gives it.
+        published, seeds, figure, test_accuracy and spread in 0..1 (of values that are followed test_mse, and its
+        spread), seconds and measures. What is measured and not trained stands in `measured`, as `protocol.measured`
+        gives it.
 
     Raises:
         UserError: no row has such a name, or `out` holds other runs.
@@ -68,7 +70,7 @@ def reproduce(
         (config, folder_of(out, table, row, config.seed))
         for table, row in wanted
         if table.title not in missing
-        for config in _configs(row, seeds, changed or {})
+        for config in _configs(row, seeds, changed or {}, data_dir)
     ]
     with owned_folder(out):
         prepare_folder(out, [folder for _, folder in tasks], force, resume, "*/*/*")
@@ -111,9 +113,9 @@ def _is_wanted(title: str, label: str, only: str | None) -> bool:
     return all(word in label.lower() or word in title.lower() for word in words)
 
 
-def _configs(row: Row, seeds: int, changed: dict[str, Any]) -> list[SettledConfig]:
-    """The configurations of all seeds of a row, with the changed settings."""
-    config = replace(row.config, **changed)
+def _configs(row: Row, seeds: int, changed: dict[str, Any], data_dir: Path | None) -> list[SettledConfig]:
+    """The configurations of all seeds of a row, with the changed settings and those that the data decide."""
+    config, _ = with_data(replace(row.config, **changed), data_dir)
     return [settle(replace(config, seed=config.seed + seed)) for seed in range(seeds)]
 
 
@@ -148,15 +150,17 @@ def _trained(out: Path, table: Table, row: Row) -> list[Trained]:
 
 def _gather_row(paper: Paper, row: Row, trained: Sequence[Trained]) -> dict[str, Any]:
     """The results of one row over its seeds; None where no run has finished."""
-    accuracies = [one.result["test_accuracy"] for one in trained]
-    mean, spread = mean_and_spread(accuracies) if trained else (None, None)
+    figure = first_figure(trained[0].result if trained else {})
+    values = [one.result[f"test_{figure}"] for one in trained]
+    mean, spread = mean_and_spread(values) if trained else (None, None)
     return {
         "label": row.label,
         "rule": row.config.rule,
         "published": None if row.published is None else row.published._asdict(),
         "seeds": len(trained),
         "epochs": trained[0].result["epochs"] if trained else None,
-        "test_accuracy": mean,
+        "figure": figure,
+        f"test_{figure}": mean,
         "spread": spread,
         "seconds": mean_and_spread([one.result["train_seconds"] for one in trained])[0] if trained else None,
         "measures": {title: measure(trained) if trained else "-" for title, measure in paper.measures.items()},

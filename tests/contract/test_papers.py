@@ -17,6 +17,7 @@ from neurorules.papers.paper import Paper, Published, Row, Table
 from neurorules.papers.reproduce import folder_of, reproduce
 from neurorules.papers.tables import PAPERS
 from neurorules.rules import RULES
+from neurorules.torch_path.training.batches import sizes_of
 from neurorules.torch_path.training.learner import Learner
 
 SHAPES = {
@@ -26,6 +27,7 @@ SHAPES = {
     "cifar10": (3, 32, 32),
     "cifar100": (3, 32, 32),
 }
+DRAWN = ("evidence", "pattern")
 FORMS = [(name, quick) for name in PAPERS.names() for quick in (False, True)]
 
 
@@ -43,6 +45,10 @@ def test_every_row_can_be_built(name: str, quick: bool) -> None:
         for row in table.rows:
             assert row.config.data == table.data
             config = RULES.make(row.config.rule).settle(row.config)
+            if kind in DRAWN:  # the sizes are those of the samples
+                small = DATASETS.make(f"{kind}:train=20:test=10").load()
+                Learner(config.net, **sizes_of(small), **config.learner_settings())
+                continue
             classes = 100 if kind == "cifar100" else 10
             Learner(config.net, input_shape=SHAPES[kind], classes=classes, **config.learner_settings())
 
@@ -106,6 +112,26 @@ def test_a_row_is_trained_kept_and_found_again(tmp_path: Path, capsys: pytest.Ca
     shown = capsys.readouterr().out
     assert "92.76 (second-hand)" in shown
     assert "not run:" in shown
+
+
+def test_a_row_of_values_shows_their_squared_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = TrainConfig(
+        data="pattern:length=20:channels=8:train=20:test=10",
+        rule="bptt",
+        net="r4",
+        epochs=1,
+        batch_size=5,
+        validation=5,
+    )
+    paper = Paper("A paper", "Nobody 1900", (Table("Values", (Row("BPTT", config), Row("left out", config))),))
+    result = reproduce(paper, tmp_path, seeds=2, only="BPTT", quiet=True)
+    row, other = result["tables"][0]["rows"]
+    errors = [json.loads(file.read_text())["test_mse"] for file in tmp_path.glob("*/bptt/*/result.json")]
+    assert row["test_mse"] == pytest.approx(sum(errors) / 2) and len(errors) == 2 and "test_accuracy" not in row
+    assert other["test_accuracy"] is None
+    show(result)
+    head, line = capsys.readouterr().out.splitlines()[3:5]
+    assert "%" not in head and f"{row['test_mse']:.4g} ± {row['spread']:.4g} (2 seeds" in line
 
 
 def test_what_is_measured_stands_beside_the_papers_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
