@@ -13,18 +13,25 @@ slower, 2 s at each start, a second OpenMP runtime in the process. A torch C++ e
 
 from .contract import HAVE_PRIMITIVE, Affine, Psi, PsiShape, Reset, Reverse, Scan, Through, Total
 from .dispatch import compiled, reverse, reverse_scan, scan, serves
+from .population import Cells, Kind, Loop, Start, loop, loops
 
 __all__ = [
     "HAVE_PRIMITIVE",
     "Affine",
+    "Cells",
+    "Kind",
+    "Loop",
     "Psi",
     "PsiShape",
     "Reset",
     "Reverse",
     "Scan",
+    "Start",
     "Through",
     "Total",
     "compiled",
+    "loop",
+    "loops",
     "reverse",
     "reverse_scan",
     "scan",
