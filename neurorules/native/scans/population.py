@@ -145,7 +145,7 @@ def loop(
     own = cells.beta, cells.v_threshold, cells.slow, cells.jump, 1.0 if gain is None else gain
     numbers = [torch.as_tensor(value, dtype=current.dtype).contiguous() for value in own]
     affine = Affine(*(None if part is None else part.contiguous() for part in affine))
-    width, panel_bytes = (_function(name, current.dtype)() for name in ("loop_width", "loop_panel_bytes"))
+    width, panel_bytes = (function(name, current.dtype)() for name in ("loop_width", "loop_panel_bytes"))
     panels = None if w is None else in_panels(w, width)
     room = (
         torch.empty(-(-neurons // width) * panel_bytes, dtype=torch.uint8),
@@ -157,7 +157,7 @@ def loop(
         *(rows * neurons if current.ndim == 3 else 0, steps, rows, neurons, *(n.numel() for n in numbers)),
         affine_fields(affine), *(cells.kind, cells.reset, cells.reset_delay, torch.get_num_threads()),
     )  # fmt: skip
-    _function("loop", current.dtype)(ctypes.byref(task))
+    function("loop", current.dtype)(ctypes.byref(task))
     return out
 
 
@@ -175,7 +175,7 @@ def in_panels(w: Tensor, width: int) -> Tensor:
     return pad(w.T, (0, panels * width - len(w))).view(w.shape[1], panels, width).transpose(0, 1).contiguous()
 
 
-def _function(name: str, dtype: torch.dtype) -> ctypes._NamedFuncPointer:
+def function(name: str, dtype: torch.dtype) -> ctypes._NamedFuncPointer:
     compiled = library()
     assert compiled is not None
     function = compiled[f"{name}_{DTYPES[dtype]}"]

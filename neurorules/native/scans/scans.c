@@ -73,6 +73,15 @@ typedef struct {
     int32_t kind, reset, delay, threads;
 } LoopTask;
 
+typedef struct {
+    const void *post, *keep, *admit; /* admit: null for none of the current's */
+    const void *alpha, *gain, *psi, *weights; /* weights: panels of rows by what they reach */
+    void *membrane, *current;        /* R and Q of each step, each may be null */
+    void *total, *state;             /* of the loop: factors on the spikes, and room for five planes */
+    int64_t post_stride, keep_stride, admit_stride, steps, rows, neurons, alpha_size, gain_size;
+    int32_t threads;
+} AdjointTask;
+
 static int team(int64_t size, int64_t steps, int32_t threads)
 {
     int64_t useful = 1 + size * steps / WORK_PER_THREAD;
@@ -97,6 +106,7 @@ static void fetch_to_write(void *at, int64_t bytes)
 #include "scans_template.c"
 #include "reverse_template.c"
 #include "loop_template.c"
+#include "adjoint_template.c"
 #undef REAL
 #undef NAME
 
@@ -105,3 +115,4 @@ static void fetch_to_write(void *at, int64_t bytes)
 #include "scans_template.c"
 #include "reverse_template.c"
 #include "loop_template.c"
+#include "adjoint_template.c"

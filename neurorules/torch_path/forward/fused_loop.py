@@ -111,18 +111,20 @@ def _activity(layer: Layer, neuron: Neuron[Any], run: scans.Loop) -> WindowActiv
     after: tuple[Any, ...] = MembraneState(membrane)
     gates: Gates | None = None
     if isinstance(neuron, AdaptiveIntegrator):
-        after, gates = AdaptiveState(membrane, extra, last), _gates(neuron, late)
+        after = AdaptiveState(membrane, extra, last)
+        gates = _gates(neuron, after, late)
     if isinstance(neuron, SynapticIntegrator):
-        after, gates = SynapticState(membrane, extra, last), _gates(neuron, late)
+        after = SynapticState(membrane, extra, last)
+        gates = _gates(neuron, after, late)
     sums = scans.Scan(None, None, run.u, run.spike_total, None, run.current_sum, run.square_sum)
     return WindowActivity(
         shaped(run.v), spikes, after, shaped(run.spike_total), scan=sums, gates=gates, late=late
     )  # fmt: skip
 
 
-def _gates(neuron: AdaptiveIntegrator | SynapticIntegrator, late: Tensor) -> Gates:
+def _gates(neuron: Integrator[Any], state: tuple[Any, ...], late: Tensor) -> Gates:
     """The gates of all steps, which take no memory where no reset cuts the past off."""
     if neuron.reset == "zero":
-        return neuron.gates(None, late)  # type: ignore[arg-type]
+        return neuron.gates(state, late)  # they read no state
     one = torch.ones((), dtype=late.dtype)
     return Gates((neuron.beta * one).expand_as(late), one.expand_as(late), None)

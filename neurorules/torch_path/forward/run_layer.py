@@ -21,7 +21,7 @@ from neurorules.contracts.view import Summary
 from neurorules.native import scans
 from neurorules.network.layer import Layer, Masks, arrive
 from neurorules.network.network import Parameters
-from neurorules.network.post_forms import psi_of
+from neurorules.network.post_forms import psi_of, slopes
 from neurorules.torch_path.forward.current import Current
 from neurorules.torch_path.forward.drive import Drive, feed_forward_current, joined, normalised
 from neurorules.torch_path.forward.efficacy import transmitted
@@ -82,7 +82,7 @@ class Activity:
         Returns:
             psi, (T, B, *shape).
         """
-        slope = neuron.psi(v)
+        slope = slopes(neuron, v)
         return slope if self.gates is None or self.gates.fires is None else slope * self.gates.fires
 
 
