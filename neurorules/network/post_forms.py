@@ -13,11 +13,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from neurorules.contracts.neuron import Neuron
+import torch
+from torch import Tensor
+
+from neurorules.contracts.neuron import Dynamics, Neuron
 from neurorules.language.expressions import Binary, Call, Expression, Name, Number
-from neurorules.native.scans import Psi, PsiShape
+from neurorules.native.scans import Psi, PsiShape, Reset, loops, reverse_scan
+from neurorules.neurons._adaptive import AdaptiveIntegrator
 from neurorules.neurons._leaky import LeakyIntegrator
 from neurorules.surrogates import Atan, Boxcar, FastSigmoid, Triangle
 
@@ -111,9 +115,23 @@ def _inside(
     return number, MEMBRANE[membrane[0]] if membrane else "one", masks == 1
 
 
+def backwards(neuron: Neuron[Any]) -> Dynamics | None:
+    """The leaky integrator that passes small changes on as a neuron does; an adaptation is held fixed.
+
+    Args:
+        neuron: any.
+
+    Returns:
+        Its numbers; None where there is none.
+    """
+    if type(neuron) is AdaptiveIntegrator:
+        return Dynamics(neuron.beta, neuron.v_threshold, neuron.reset, neuron.reset_delay)
+    return neuron.dynamics()
+
+
 def psi_of(neuron: Neuron) -> Psi | None:
     """The neuron's pseudo-derivative as the scans parametrise it; None where they do not know it."""
-    if not isinstance(neuron, LeakyIntegrator):
+    if not isinstance(neuron, LeakyIntegrator) and type(neuron) is not AdaptiveIntegrator:
         return None
     match neuron.surrogate:
         case Boxcar(width):
@@ -125,3 +143,24 @@ def psi_of(neuron: Neuron) -> Psi | None:
         case Atan(alpha):
             return Psi(PsiShape.ATAN, math.pi / 2 * alpha, alpha / 2)
     return None
+
+
+def slopes(neuron: Neuron[Any], v: Tensor) -> Tensor:
+    """The neurons' pseudo-derivative, in one compiled pass where scans know it.
+
+    Args:
+        neuron: whose it is.
+        v: membranes before the reset, (T, B, *shape).
+
+    Returns:
+        psi(v), of the shape of `v`.
+    """
+    psi, dynamics = psi_of(neuron), backwards(neuron)
+    if psi is None or dynamics is None or isinstance(dynamics.v_threshold, Tensor) or v.ndim < 2 or v.requires_grad:
+        return neuron.psi(v)
+    if not loops(v):
+        return neuron.psi(v)
+    one = torch.ones_like(v[:1]).flatten(1)
+    return reverse_scan(
+        one, len(v), 0.0, Reset.NONE, v=v.reshape(len(v), 1, -1), v_threshold=dynamics.v_threshold, psi=psi
+    ).reshape(v.shape)  # fmt: skip

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from neurorules.native import compile as compile_c
+from neurorules.native.pages import fresh
 from neurorules.native.scans import build as scans
 
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("events.c", "events_template.c"))
@@ -116,7 +117,7 @@ def current(lists: Lists, w: Tensor) -> Tensor:
     task = _Task(
         lists.starts, lists.active, (lists.starts.shape[1], 1), columns, CHUNK, _span(lists.entries, rows, columns)
     )
-    return _product(lists, task, w.contiguous(), w.new_empty(rows, len(w)), False)
+    return _product(lists, task, w.contiguous(), fresh(rows, len(w), like=w), False)
 
 
 def correlation(post: Tensor, lists: Lists) -> Tensor:

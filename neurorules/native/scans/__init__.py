@@ -11,20 +11,31 @@ Plain C through ctypes: 2.7 s to compile once, then 1.7 ms for 25 steps of 128 x
 slower, 2 s at each start, a second OpenMP runtime in the process. A torch C++ extension: 34 s to compile an empty one.
 """
 
+from .backwards import Passing, adjoint, loop_back
 from .contract import HAVE_PRIMITIVE, Affine, Psi, PsiShape, Reset, Reverse, Scan, Through, Total
 from .dispatch import compiled, reverse, reverse_scan, scan, serves
+from .population import Cells, Kind, Loop, Start, loop, loops
 
 __all__ = [
     "HAVE_PRIMITIVE",
     "Affine",
+    "Cells",
+    "Kind",
+    "Loop",
+    "Passing",
     "Psi",
     "PsiShape",
     "Reset",
     "Reverse",
     "Scan",
+    "Start",
     "Through",
     "Total",
+    "adjoint",
     "compiled",
+    "loop",
+    "loop_back",
+    "loops",
     "reverse",
     "reverse_scan",
     "scan",

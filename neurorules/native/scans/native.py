@@ -7,6 +7,8 @@ from ctypes import c_double, c_int32, c_int64, c_void_p
 
 import torch
 
+from neurorules.native.pages import fresh
+
 from .contract import Affine, PsiShape, Reset, Reverse, ReverseInputs, Scan, ScanInputs
 
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
@@ -17,7 +19,7 @@ _STORAGE: dict[torch.dtype | None, int] = {
 }  # else 0: the layer's dtype
 
 
-class _Affine(ctypes.Structure):
+class AffineFields(ctypes.Structure):
     """Field for field `Affine` of scans.c."""
 
     _fields_ = [
@@ -33,7 +35,7 @@ class _ScanTask(ctypes.Structure):
         *((name, c_void_p) for name in ("current", "beta", "threshold", "u0")),
         *((name, c_void_p) for name in ("spikes", "v", "u", "spike_total", "total", "current_sum", "square_sum")),
         *((name, c_int64) for name in ("current_stride", "steps", "size", "beta_size", "threshold_size")),
-        ("affine", _Affine),
+        ("affine", AffineFields),
         ("slope", c_double),
         *((name, c_int32) for name in ("reset", "delay", "storage", "summed", "shape", "threads")),
     ]
@@ -47,7 +49,7 @@ class _ReverseTask(ctypes.Structure):
         *((name, c_void_p) for name in ("every_step", "every_total", "total", "product")),
         *((name, c_int64) for name in ("gradient_stride", "current_stride", "steps", "size")),
         *((name, c_int64) for name in ("beta_size", "threshold_size")),
-        ("affine", _Affine),
+        ("affine", AffineFields),
         *((name, c_void_p) for name in ("mean_d", "mean_product")),
         ("statistics_size", c_int64),
         *((name, c_double) for name in ("slope", "scale", "outer")),
@@ -55,13 +57,13 @@ class _ReverseTask(ctypes.Structure):
     ]
 
 
-def _address(tensor: torch.Tensor | None) -> int | None:
+def address(tensor: torch.Tensor | None) -> int | None:
     return None if tensor is None else tensor.data_ptr()
 
 
-def _affine(affine: Affine) -> _Affine:
+def affine_fields(affine: Affine) -> AffineFields:
     sizes = (0 if part is None else part.numel() for part in affine)
-    return _Affine(*(_address(part) for part in affine), *sizes)
+    return AffineFields(*(address(part) for part in affine), *sizes)
 
 
 def scan(library: ctypes.CDLL, k: ScanInputs) -> Scan:
@@ -77,8 +79,8 @@ def scan(library: ctypes.CDLL, k: ScanInputs) -> Scan:
     plane = k.current.shape[-2:]
     every = (k.steps, *plane)
     out = Scan(
-        spikes=None if k.spike_dtype is None else torch.empty(every, dtype=k.spike_dtype),
-        v=k.current.new_empty(every) if k.keep_v else None,
+        spikes=None if k.spike_dtype is None else fresh(*every, like=k.current, dtype=k.spike_dtype),
+        v=fresh(*every, like=k.current) if k.keep_v else None,
         u=k.current.new_empty(plane),
         spike_total=k.current.new_empty(plane) if k.spike_total else None,
         total=k.current.new_empty(plane) if k.total is not None else None,
@@ -87,9 +89,9 @@ def scan(library: ctypes.CDLL, k: ScanInputs) -> Scan:
     )
     size = out.u.numel()
     task = _ScanTask(
-        *(_address(tensor) for tensor in (k.current, k.beta, k.v_threshold, k.u0, *out)),
+        *(address(tensor) for tensor in (k.current, k.beta, k.v_threshold, k.u0, *out)),
         *(size if k.current.ndim == 3 else 0, k.steps, size, k.beta.numel(), k.v_threshold.numel()),
-        *(_affine(k.affine), 1.0 if k.psi is None else k.psi.slope),
+        *(affine_fields(k.affine), 1.0 if k.psi is None else k.psi.slope),
         *(k.reset, k.reset_delay, _STORAGE.get(k.spike_dtype, 0)),
         *(0 if k.total is None else k.total, 0 if k.psi is None else k.psi.shape, torch.get_num_threads()),
     )
@@ -111,7 +113,7 @@ def reverse(library: ctypes.CDLL, k: ReverseInputs) -> Reverse:
     """
     plane, through, psi = k.gradient.shape[-2:], k.through, k.psi
     out = Reverse(
-        every=k.gradient.new_empty((k.steps, *plane)) if k.keep_every else None,
+        every=fresh(k.steps, *plane, like=k.gradient) if k.keep_every else None,
         every_total=k.gradient.new_empty(plane) if k.totals else None,
         total=k.gradient.new_empty(plane) if k.totals else None,
         product=k.gradient.new_empty(plane) if k.totals and through is not None else None,
@@ -119,10 +121,10 @@ def reverse(library: ctypes.CDLL, k: ReverseInputs) -> Reverse:
     size = plane.numel()
     current = None if through is None else through.current
     task = _ReverseTask(
-        *(_address(tensor) for tensor in (k.gradient, k.beta, k.v_threshold, k.spikes, k.v, current, *out)),
+        *(address(tensor) for tensor in (k.gradient, k.beta, k.v_threshold, k.spikes, k.v, current, *out)),
         *(size if k.gradient.ndim == 3 else 0, size if current is not None and current.ndim == 3 else 0),
         *(k.steps, size, k.beta.numel(), k.v_threshold.numel()),
-        _affine(Affine() if through is None else through.affine),
+        affine_fields(Affine() if through is None else through.affine),
         *((None, None, 0) if through is None else _statistics(through.mean_d, through.mean_product)),
         *((1.0, 1.0) if psi is None else (psi.slope, psi.scale)),
         *(k.outer, k.reset is Reset.ZERO, PsiShape.FLAT if psi is None else psi.shape),

@@ -17,7 +17,23 @@ enum { FLAT = -1, BOXCAR = 0, TRIANGLE = 1, FAST_SIGMOID = 2, ATAN = 3, POSITIVE
 enum { SAME = 0, BYTE = 1, BFLOAT16 = 2 };                                    /* spikes' storage */
 enum { POSITIVE_V = 1, GRADED = 2 };                                          /* Total */
 
+enum { LEAKY = 0, ADAPTIVE = 1, SYNAPTIC = 2 };                               /* Kind */
+
 #define BFLOAT16_ONE 0x3F80
+
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#define HELD 8 /* vectors of a sum that is held in registers */
+#elif defined(__AVX__)
+#define VECTOR_BYTES 32
+#define HELD 8
+#elif defined(__aarch64__)
+#define VECTOR_BYTES 16
+#define HELD 16
+#else
+#define VECTOR_BYTES 16
+#define HELD 8
+#endif
 
 /* Field for field the ctypes structures of native.py. All sizes count elements; a
  * stride of 0 makes every step read the same plane. */
@@ -46,6 +62,26 @@ typedef struct {
     int32_t zero, psi, storage, threads;
 } ReverseTask;
 
+typedef struct {
+    const void *current, *weights; /* weights: panels of columns, each (neurons, width); null for no loop */
+    const void *beta, *threshold, *slow, *jump, *gain; /* slow, jump: rho and kappa, or alpha; gain: of the loop */
+    void *spikes, *v, *u, *extra;               /* spikes: steps + 1 planes; u, extra: at first the state before */
+    void *spike_total, *current_sum, *square_sum; /* zeros at first */
+    void *panels, *lists, *counts;
+    int64_t current_stride, steps, rows, neurons, beta_size, threshold_size, slow_size, jump_size, gain_size;
+    Affine affine;
+    int32_t kind, reset, delay, threads;
+} LoopTask;
+
+typedef struct {
+    const void *post, *keep, *admit; /* admit: null for none of the current's */
+    const void *alpha, *gain, *psi, *weights; /* weights: panels of rows by what they reach */
+    void *membrane, *current;        /* R and Q of each step, each may be null */
+    void *total, *state;             /* of the loop: factors on the spikes, and room for five planes */
+    int64_t post_stride, keep_stride, admit_stride, steps, rows, neurons, alpha_size, gain_size;
+    int32_t threads;
+} AdjointTask;
+
 static int team(int64_t size, int64_t steps, int32_t threads)
 {
     int64_t useful = 1 + size * steps / WORK_PER_THREAD;
@@ -69,6 +105,8 @@ static void fetch_to_write(void *at, int64_t bytes)
 #define NAME(x) x##_float32
 #include "scans_template.c"
 #include "reverse_template.c"
+#include "loop_template.c"
+#include "adjoint_template.c"
 #undef REAL
 #undef NAME
 
@@ -76,3 +114,5 @@ static void fetch_to_write(void *at, int64_t bytes)
 #define NAME(x) x##_float64
 #include "scans_template.c"
 #include "reverse_template.c"
+#include "loop_template.c"
+#include "adjoint_template.c"

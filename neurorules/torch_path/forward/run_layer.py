@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from neurorules.contracts.chip import Chip
@@ -22,12 +21,13 @@ from neurorules.contracts.view import Summary
 from neurorules.native import scans
 from neurorules.network.layer import Layer, Masks, arrive
 from neurorules.network.network import Parameters
-from neurorules.network.post_forms import psi_of
+from neurorules.network.post_forms import psi_of, slopes
 from neurorules.torch_path.forward.current import Current
 from neurorules.torch_path.forward.drive import Drive, feed_forward_current, joined, normalised
 from neurorules.torch_path.forward.efficacy import transmitted
+from neurorules.torch_path.forward.fused_loop import run_fused
 from neurorules.torch_path.forward.offset import offset_current, with_offset
-from neurorules.torch_path.forward.step_by_step import WindowActivity, run_loop, run_steps
+from neurorules.torch_path.forward.step_by_step import WindowActivity, run_loop, run_steps, spikes_before
 
 RESETS = {"subtract": scans.Reset.SUBTRACT, "zero": scans.Reset.ZERO, "none": scans.Reset.NONE}
 """Resets as the scans name them."""
@@ -82,7 +82,7 @@ class Activity:
         Returns:
             psi, (T, B, *shape).
         """
-        slope = neuron.psi(v)
+        slope = slopes(neuron, v)
         return slope if self.gates is None or self.gates.fires is None else slope * self.gates.fires
 
 
@@ -146,9 +146,9 @@ def run_layer(
     loops = [entry for entry in layer.inputs if entry.connection.recurrent]
     if loops:
         gain = None if current is None else current.gain
-        run = run_loop(layer, parameters, loops, drive.values(), steps, carry.state, carry.spikes, gain)
-        previous = torch.zeros_like(run.spikes[0]) if carry.spikes is None else carry.spikes
-        late = Series(torch.cat([previous[None], run.spikes[:-1]]), False)
+        run = run_fused(layer, parameters, loops, drive, steps, (carry.state, carry.spikes), training)
+        run = run or run_loop(layer, parameters, loops, drive.values(), steps, carry.state, carry.spikes, gain)
+        late = Series(spikes_before(run, carry.spikes), False)
         pre |= {entry.name: late for entry in loops}
         sources |= {entry.name: late for entry in loops}
     else:
@@ -193,7 +193,8 @@ def _run_through_time(
     """All steps in one scan, which applies normalisation and bias on the way and sums what is read over time."""
     dynamics = layer.neuron.dynamics()
     if dynamics is None:
-        return run_steps(layer.neuron, drive.values(), steps, carry.state)
+        run = run_fused(layer, {}, [], drive, steps, (carry.state, None), training)
+        return run or run_steps(layer.neuron, drive.values(), steps, carry.state)
     if drive.current is None or drive.injected is not None:
         series, affine, moments = drive.values(), scans.Affine(), False
     else:

@@ -26,6 +26,7 @@ class WindowActivity(NamedTuple):
         scan: all that the scan gave, where one ran.
         inner: what an inner integration left, for neurons that have one (T = 1).
         gates: how the steps pass changes on, (T, B, *shape) each; None for neurons without.
+        late: spikes of the step before each, (T, B, *shape), where a scan left them.
     """
 
     v: Tensor
@@ -36,6 +37,7 @@ class WindowActivity(NamedTuple):
     scan: scans.Scan | None = None
     inner: Any = None
     gates: Gates | None = None
+    late: Tensor | None = None
 
 
 def run_steps(neuron: Neuron, drive: Series, steps: int, state: tuple[Any, ...] | None) -> WindowActivity:
@@ -105,6 +107,22 @@ def run_loop(
         fired.append(spikes)
         gates_by_step += [observed.gates] if observed.gates is not None else []
     return WindowActivity(torch.stack(membranes), torch.stack(fired), state, gates=_stacked(gates_by_step))
+
+
+def spikes_before(run: WindowActivity, previous: Tensor | None) -> Tensor:
+    """The spikes of the step before each, which a population reads of itself.
+
+    Args:
+        run: what it did in a window.
+        previous: spikes of the step before the first, (B, *shape); 0 if None.
+
+    Returns:
+        (T, B, *shape).
+    """
+    if run.late is not None:
+        return run.late
+    previous = torch.zeros_like(run.spikes[0]) if previous is None else previous
+    return torch.cat([previous[None], run.spikes[:-1]])
 
 
 def _stacked(gates: list[Gates]) -> Gates | None:

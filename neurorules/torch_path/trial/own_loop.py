@@ -9,9 +9,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from neurorules.connections.recurrent import Recurrent
+from neurorules.native import scans
 from neurorules.network.layer import Layer
 from neurorules.torch_path.forward.run_layer import Activity
-from neurorules.torch_path.update.eligibility import MembraneAdjoint, adjoint_of
+from neurorules.torch_path.update.eligibility import MembraneAdjoint, adjoint_of, passing_of
 
 
 def through_own_loop(layer: Layer, activity: Activity, factor: Tensor, weights_of: Callable[[str], Tensor]) -> Tensor:
@@ -41,6 +43,10 @@ def through_own_loop(layer: Layer, activity: Activity, factor: Tensor, weights_o
         return factor
     v = activity.v.values
     psi = activity.psi(layer.neuron, v)
+    passing = passing_of(layer, activity)
+    if scans.loops(v) and passing is not None and [type(entry.connection) for entry in loops] == [Recurrent]:
+        gain = None if activity.gain is None else activity.gain.expand(1, *layer.shape).reshape(-1)
+        return scans.loop_back(factor.expand_as(v), psi, passing, weights_of(layer.weight_name(loops[0])), gain)
     total = factor.expand_as(v).clone()
     adjoint = adjoint_of(layer, activity)
     reaches, threshold = MembraneAdjoint.at_rest(v[0]), torch.zeros_like(v[0])

@@ -120,6 +120,30 @@ def adjoint_of(layer: Layer, activity: Activity) -> Callable[[MembraneAdjoint, T
     return leaky
 
 
+def passing_of(layer: Layer, activity: Activity) -> scans.Passing | None:
+    """How changes pass through the steps of a layer, as compiled scans read it.
+
+    Args:
+        layer: whose neurons they are.
+        activity: of the layer, in a window of T steps.
+
+    Returns:
+        The gates, (T, B, N) each; None for neurons that have neither gates nor dynamics.
+    """
+    gates, dynamics, spikes = activity.gates, layer.neuron.dynamics(), activity.S.values
+    if gates is not None:
+        alpha = layer.neuron.current_decay
+        flat = alpha.reshape(-1) if isinstance(alpha, Tensor) else alpha
+        return scans.Passing(gates.keep.flatten(2), gates.admit.flatten(2), flat)
+    if dynamics is None:
+        return None
+    one = spikes.new_ones(())
+    keep = (dynamics.beta * one).expand_as(spikes)
+    if dynamics.reset == "zero":
+        keep = keep * (1 - torch.cat([torch.zeros_like(spikes[:1]), spikes[:-1]]))
+    return scans.Passing(keep.flatten(2), one.expand_as(spikes).flatten(2))
+
+
 def reverse_scan(view: LocalView, post: Tensor) -> Tensor:
     """The adjoint of the membrane's own recursion by its current, resets held fixed.
 
@@ -173,6 +197,10 @@ def membrane_scan(view: LocalView, post: Tensor) -> Tensor:
 
 def _gated_scan(view: LocalView, post: Tensor) -> MembraneAdjoint:
     """R and Q of all steps, (T, B, *shape) each."""
+    passing = passing_of(view.layer, view.activity)
+    if scans.loops(post) and passing is not None:
+        membrane, current = scans.adjoint(post.flatten(2), passing)
+        return MembraneAdjoint(membrane.reshape(post.shape), current.reshape(post.shape))
     step, reached = adjoint_of(view.layer, view.activity), MembraneAdjoint.at_rest(post)
     reaches = MembraneAdjoint.at_rest(post[0])
     for t in reversed(range(view.activity.steps)):

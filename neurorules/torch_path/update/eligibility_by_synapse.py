@@ -7,6 +7,7 @@ from torch import Tensor
 
 from neurorules.contracts.series import Series
 from neurorules.language.expressions import Expression
+from neurorules.native import scans
 from neurorules.network.layer import Input
 from neurorules.network.products import DeclaredEligibility, Group
 from neurorules.torch_path.update.local_view import LocalView
@@ -42,6 +43,10 @@ def gated_reverse_scan(factor: Tensor, gate: Tensor) -> Tensor:
     Returns:
         The values, (T, ...).
     """
+    if scans.loops(factor) and factor.ndim > 2:
+        wide = torch.broadcast_tensors(factor, gate)
+        flat, keep = (value.flatten(2) for value in wide)
+        return scans.adjoint(flat, scans.Passing(keep, keep), current=False)[0].reshape(wide[0].shape)
     reaches, values = torch.zeros_like(factor[0] * gate[0]), torch.empty_like(factor * gate)
     for t in reversed(range(len(factor))):
         values[t] = factor[t] + reaches

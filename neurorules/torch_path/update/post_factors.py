@@ -18,6 +18,7 @@ from neurorules.contracts.series import Series
 from neurorules.language.expressions import Expression
 from neurorules.language.rules import Statistics
 from neurorules.native import scans
+from neurorules.network.post_forms import backwards
 from neurorules.network.products import Group, value_of
 from neurorules.torch_path.forward.current import flat
 from neurorules.torch_path.forward.run_layer import RESETS
@@ -158,7 +159,7 @@ class PostFactors:
 
     def _scan(self, group: Group, every: bool, through: scans.Through | None = None) -> scans.Reverse | None:
         form, view = group.form, self.view
-        dynamics, v = view.layer.neuron.dynamics(), view.activity.v.values
+        dynamics, v = backwards(view.layer.neuron), view.activity.v.values
         psi = None if form is None else form.psi(view.layer.neuron)
         if form is None or psi is None or view.m is None or dynamics is None or not scans.serves(v):
             return None
