@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from neurorules.native.scans import build, dispatch
 from neurorules.network.initial import initialise
 from neurorules.network.model import build_model
 from neurorules.network.network import build_network
+from neurorules.neurons._adaptive import AdaptiveIntegrator
 from neurorules.rules import RULES
 from neurorules.torch_path.forward import fused_loop, run_layer
 from neurorules.torch_path.forward.run_layer import Activity, Carry
@@ -136,10 +138,25 @@ def test_neurons_that_the_scan_does_not_know_take_one_step_after_the_other(neuro
     assert type(network.layers[0].neuron) not in fused_loop.KINDS
 
 
-def test_a_class_made_of_one_that_the_scan_knows_takes_its_own_steps() -> None:
+def test_a_class_made_of_one_that_the_scan_knows_takes_its_own_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Silent(AdaptiveIntegrator):
+        def spikes(self, v: torch.Tensor) -> torch.Tensor:
+            return torch.zeros_like(v)
+
     known = build_network("r5", input_shape=(INPUTS,), classes=2, neuron="alif", norm="none").layers[0].neuron
-    assert type(known) in fused_loop.KINDS
-    assert type("Other", (type(known),), {}) not in fused_loop.KINDS
+    own = Silent(**{name: getattr(known, name) for name in known.__dataclass_fields__})
+    drive = spikes(torch.Generator().manual_seed(9), torch.float32, 9, 3)
+    built = build_network
+    for neuron, fires in ((known, True), (own, False)):
+
+        def with_neuron(*call: object, taken: object = neuron, **options: object):
+            network = built(*call, **options)
+            first = replace(network.layers[0], neuron=taken)
+            return replace(network, layers=(first, *network.layers[1:]))
+
+        monkeypatch.setitem(globals(), "build_network", with_neuron)
+        activity = windows("r5", "alif", "none", drive, 3, 4)[0][0]
+        assert bool(activity.S.values.any()) == fires
 
 
 def test_without_a_compiler_one_line_says_so_and_the_numbers_stay(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,5 +192,7 @@ def test_large_tensors_are_as_asked_whatever_the_system_says(monkeypatch: pytest
 def test_a_scan_is_only_used_where_kernels_are(monkeypatch: pytest.MonkeyPatch) -> None:
     assert scans.loops(torch.zeros(1))
     assert not scans.loops(torch.zeros(1, dtype=torch.bfloat16))
+    assert scans.loops(torch.zeros(1), 1024)
+    assert not scans.loops(torch.zeros(1), 1025)
     monkeypatch.setattr(dispatch, "library", lambda: None)
     assert not scans.loops(torch.zeros(1))

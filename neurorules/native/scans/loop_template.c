@@ -150,7 +150,8 @@ static void NAME(loop_panel)(const LoopTask *k, const NAME(Panel) *p, int64_t t,
     }
     current = NAME(affine)(drive, current, &p->affine, n);
     if (k->weights) {
-        NAME(gather_for)(late, (const REAL *)k->weights + first * k->neurons, active, count, n);
+        const REAL *weights = (const REAL *)k->weights + first * k->neurons; /* of this panel */
+        NAME(gather_for)(late, weights, active, count, n);
         NAME(join)(drive, current, late, p->gain, n);
     } else if (current != drive)
         memcpy(drive, current, n * sizeof(REAL));

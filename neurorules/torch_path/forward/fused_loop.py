@@ -64,7 +64,8 @@ def run_fused(
     else:
         series, affine = normal.brought, normal.affine(layer.shape, drive.bias)
         moments = training and normal.gain is not None and not series.constant
-    if not scans.loops(series.values) or any(w.dtype != series.values.dtype or w.requires_grad for w in weights):
+    values, own = series.values, len(weights[0]) if weights else 0
+    if not scans.loops(values, own) or any(w.dtype != values.dtype or w.requires_grad for w in weights):
         return None
     gain = None if normal is None or normal.gain is None else normal.gain.expand(1, *layer.shape).reshape(-1)
     state, spikes = before

@@ -1,7 +1,7 @@
 """Running layers through time: all steps of a layer at once, or a window of them, with explicit state.
 
 The linear part of a layer is one product over time x batch. Only the neuron's recursion runs through time: in a fused
-scan where the neuron is a leaky integrator, else step by step. A recurrent layer runs step by step throughout.
+scan where one knows the neuron, with what a population sends itself, else step by step.
 """
 
 from __future__ import annotations

@@ -44,7 +44,11 @@ def through_own_loop(layer: Layer, activity: Activity, factor: Tensor, weights_o
     v = activity.v.values
     psi = activity.psi(layer.neuron, v)
     passing = passing_of(layer, activity)
-    if scans.loops(v) and passing is not None and [type(entry.connection) for entry in loops] == [Recurrent]:
+    if (
+        scans.loops(v, v.shape[-1])
+        and passing is not None
+        and [type(entry.connection) for entry in loops] == [Recurrent]
+    ):
         gain = None if activity.gain is None else activity.gain.expand(1, *layer.shape).reshape(-1)
         return scans.loop_back(factor.expand_as(v), psi, passing, weights_of(layer.weight_name(loops[0])), gain)
     total = factor.expand_as(v).clone()
