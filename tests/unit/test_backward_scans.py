@@ -75,6 +75,23 @@ def test_what_a_population_sends_itself_comes_back(size: tuple[int, int, int]) -
     torch.testing.assert_close(once, wanted, atol=1e-12, rtol=1e-12)
 
 
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("looped", [True, False])
+def test_thresholds_that_rise_with_spikes_come_back(looped: bool, size: tuple[int, int, int]) -> None:
+    generator, (steps, _, n) = torch.Generator().manual_seed(4), size
+    post, keep, admit, psi = (torch.rand(size, generator=generator, dtype=torch.float64) for _ in range(4))
+    w = torch.randn(n, n, generator=generator, dtype=torch.float64) / n**0.5
+    rise, decay = torch.rand(2, n, generator=generator, dtype=torch.float64)
+    found = scans.loop_back(post, psi, scans.Passing(keep, admit, 0.7, rise, decay), w if looped else None, None)
+    reaches, current, threshold = (torch.zeros_like(post[0]) for _ in range(3))
+    for t in reversed(range(steps)):
+        total = post[t] + threshold + (current @ w if looped else 0)
+        torch.testing.assert_close(found[t], total, atol=1e-12, rtol=1e-12)
+        reaches = total * psi[t] + (keep[t + 1] * reaches if t + 1 < steps else 0)
+        current = admit[t] * reaches + 0.7 * current
+        threshold = decay * threshold - rise * total * psi[t]
+
+
 @pytest.mark.parametrize("surrogate", ["boxcar", "triangle", "fast_sigmoid", "atan", "comparator"])
 @pytest.mark.parametrize("kind", ["alif", "lif", "cuba_lif"])
 def test_slopes_are_those_of_the_neuron(kind: str, surrogate: str) -> None:

@@ -73,11 +73,13 @@ INLINE void NAME(carry)(REAL *sum, int64_t sum_stride, const REAL *panel, const 
     }
 }
 
-/* Some rows backwards through all steps. R, Q and the factors of the loop stand in `k->state`, a plane each. */
+/* Some rows backwards through all steps. R, Q, the derivative by the adaptation, the factors of the loop and the numbers
+ * of the neurons stand in `k->state`, a plane each. */
 static void NAME(loop_back_rows)(const AdjointTask *k, int64_t begin, int64_t end)
 {
     int64_t plane = k->rows * k->neurons, n = k->neurons, length = (end - begin) * n, first = begin * n;
-    REAL *membrane = (REAL *)k->state, *current = membrane + plane, *factor = current + plane, *alpha = factor + plane;
+    REAL *membrane = (REAL *)k->state, *current = membrane + plane, *threshold = current + plane;
+    REAL *factor = threshold + plane, *alpha = factor + plane, *rise = alpha + 2 * plane, *decay = rise + plane;
     for (int64_t t = k->steps - 1; t >= 0; t--) {
         REAL *total = (REAL *)k->total + t * plane;
         const REAL *psi = (const REAL *)k->psi + t * plane, *gain = alpha + plane;
@@ -85,7 +87,7 @@ static void NAME(loop_back_rows)(const AdjointTask *k, int64_t begin, int64_t en
         if (t + 1 < k->steps) {
             for (int64_t i = first; i < first + length; i++)
                 factor[i] = current[i] * gain[i];
-            for (int64_t column = 0; column < n; column += WIDTH) {
+            for (int64_t column = 0; k->weights && column < n; column += WIDTH) {
                 const REAL *panel = (const REAL *)k->weights + column * n;
                 int here = n - column < WIDTH ? (int)(n - column) : WIDTH;
                 int64_t row = begin;
@@ -95,8 +97,11 @@ static void NAME(loop_back_rows)(const AdjointTask *k, int64_t begin, int64_t en
                     NAME(carry)(total + row * n + column, n, panel, factor + row * n, n, 1, here);
             }
         }
-        for (int64_t i = first; i < first + length; i++)
+        for (int64_t i = first; i < first + length; i++) {
+            total[i] += threshold[i];
             factor[i] = total[i] * psi[i];
+            threshold[i] = decay[i] * threshold[i] - rise[i] * factor[i];
+        }
         for (int64_t at = first; at < first + length; at += BLOCK) {
             int here = first + length - at < BLOCK ? (int)(first + length - at) : BLOCK;
             NAME(adjoint_step)(k, t, at, here, factor + at, membrane + at, current + at, alpha + at);
@@ -109,10 +114,13 @@ void NAME(loop_back)(const AdjointTask *k)
     int64_t plane = k->rows * k->neurons;
     int parts = team(plane, k->steps, k->threads);
     REAL *state = (REAL *)k->state;
-    memset(state, 0, 2 * plane * sizeof(REAL));
+    memset(state, 0, 3 * plane * sizeof(REAL));
     for (int64_t row = 0; row < k->rows; row++) {
-        NAME(spread)(state + 3 * plane + row * k->neurons, k->alpha, k->alpha_size, 0, (int)k->neurons);
-        NAME(spread)(state + 4 * plane + row * k->neurons, k->gain, k->gain_size, 0, (int)k->neurons);
+        REAL *numbers = state + 4 * plane + row * k->neurons;
+        NAME(spread)(numbers, k->alpha, k->alpha_size, 0, (int)k->neurons);
+        NAME(spread)(numbers + plane, k->gain, k->gain_size, 0, (int)k->neurons);
+        NAME(spread)(numbers + 2 * plane, k->rise, k->rise_size, 0, (int)k->neurons);
+        NAME(spread)(numbers + 3 * plane, k->decay, k->decay_size, 0, (int)k->neurons);
     }
 #pragma omp parallel for schedule(static, 1) num_threads(parts)
     for (int part = 0; part < parts; part++)

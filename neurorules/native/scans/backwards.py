@@ -25,21 +25,24 @@ class Passing(NamedTuple):
         keep: from the membrane of the step before, (T, B, N); may be expanded over time.
         admit: from the current of the same step, likewise.
         alpha: decay of a synaptic current per step, a number or (N,).
+        rise, decay: of the threshold by a spike in the next step, and of that rise per step, likewise.
     """
 
     keep: Tensor
     admit: Tensor
     alpha: float | Tensor = 0.0
+    rise: float | Tensor = 0.0
+    decay: float | Tensor = 0.0
 
 
 class _AdjointTask(ctypes.Structure):
     """Field for field `AdjointTask` of scans.c."""
 
     _fields_ = [
-        *((name, c_void_p) for name in ("post", "keep", "admit", "alpha", "gain", "psi", "weights")),
+        *((name, c_void_p) for name in ("post", "keep", "admit", "alpha", "gain", "rise", "decay", "psi", "weights")),
         *((name, c_void_p) for name in ("membrane", "current", "total", "state")),
         *((name, c_int64) for name in ("post_stride", "keep_stride", "admit_stride", "steps", "rows", "neurons")),
-        *((name, c_int64) for name in ("alpha_size", "gain_size")),
+        *((name, c_int64) for name in ("alpha_size", "gain_size", "rise_size", "decay_size")),
         ("threads", c_int32),
     ]
 
@@ -70,25 +73,27 @@ def adjoint(post: Tensor, passing: Passing, membrane: bool = True, current: bool
     admit, admit_stride = _over_time(passing.admit)
     alpha = torch.as_tensor(passing.alpha, dtype=post.dtype).contiguous()
     task = _AdjointTask(
-        *(address(tensor) for tensor in (post, keep, admit if current else None, alpha)), None, None, None,
+        *(address(tensor) for tensor in (post, keep, admit if current else None, alpha)), *[None] * 5,
         *(address(out) for out in outs), None, None,
-        *(post_stride, keep_stride, admit_stride, steps, rows, neurons, alpha.numel(), 0, torch.get_num_threads()),
+        *(post_stride, keep_stride, admit_stride, steps, rows, neurons, alpha.numel(), 0, 0, 0),
+        torch.get_num_threads(),
     )  # fmt: skip
     function("adjoint", post.dtype)(ctypes.byref(task))
     return [out for out in outs if out is not None]
 
 
 @torch.no_grad()
-def loop_back(post: Tensor, psi: Tensor, passing: Passing, w: Tensor, gain: Tensor | None) -> Tensor:
-    """Add to a factor on spikes what comes back to them through the population's own synapses, one step late.
+def loop_back(post: Tensor, psi: Tensor, passing: Passing, w: Tensor | None, gain: Tensor | None) -> Tensor:
+    """Add to a factor on spikes what comes back to them through the population's own synapses and rising thresholds.
 
-    total[t] = post[t] + W^T (gain Q[t+1]), with Q made of total psi.
+    total[t] = post[t] + W^T (gain Q[t+1]) + A[t+1], with Q made of total psi, and A[t] = decay A[t+1] - rise total[t]
+    psi[t].
 
     Args:
         post: factor on the spikes, (T, B, N), served by `loops`.
         psi: derivative of a spike by its membrane, (T, B, N).
         passing: how changes pass.
-        w: weights by which the factor comes back, (N, N).
+        w: weights by which the factor comes back, (N, N); None where the population sends itself nothing.
         gain: what multiplies the population's own current, () or (N,); None for 1.
 
     Returns:
@@ -99,11 +104,10 @@ def loop_back(post: Tensor, psi: Tensor, passing: Passing, w: Tensor, gain: Tens
     post, post_stride = _over_time(post)
     keep, keep_stride = _over_time(passing.keep)
     admit, admit_stride = _over_time(passing.admit)
-    numbers = [
-        torch.as_tensor(v, dtype=post.dtype).contiguous() for v in (passing.alpha, 1.0 if gain is None else gain)
-    ]
-    panels = in_panels(w.T, function("loop_width", post.dtype)())
-    psi, state = psi.contiguous(), post.new_empty(5 * rows * neurons)
+    given = (passing.alpha, 1.0 if gain is None else gain, passing.rise, passing.decay)
+    numbers = [torch.as_tensor(value, dtype=post.dtype).contiguous() for value in given]
+    panels = None if w is None else in_panels(w.T, function("loop_width", post.dtype)())
+    psi, state = psi.contiguous(), post.new_empty(8 * rows * neurons)
     task = _AdjointTask(
         *(address(tensor) for tensor in (post, keep, admit, *numbers, psi, panels, None, None, total, state)),
         *(post_stride, keep_stride, admit_stride, steps, rows, neurons, *(n.numel() for n in numbers)),

@@ -75,10 +75,12 @@ typedef struct {
 
 typedef struct {
     const void *post, *keep, *admit; /* admit: null for none of the current's */
-    const void *alpha, *gain, *psi, *weights; /* weights: panels of rows by what they reach */
+    const void *alpha, *gain, *rise, *decay;
+    const void *psi, *weights; /* weights: panels of rows by what they reach; null for none */
     void *membrane, *current;        /* R and Q of each step, each may be null */
-    void *total, *state;             /* of the loop: factors on the spikes, and room for five planes */
-    int64_t post_stride, keep_stride, admit_stride, steps, rows, neurons, alpha_size, gain_size;
+    void *total, *state;             /* of the loop: factors on the spikes, and room for eight planes */
+    int64_t post_stride, keep_stride, admit_stride, steps, rows, neurons;
+    int64_t alpha_size, gain_size, rise_size, decay_size;
     int32_t threads;
 } AdjointTask;
 

@@ -44,13 +44,12 @@ def through_own_loop(layer: Layer, activity: Activity, factor: Tensor, weights_o
     v = activity.v.values
     psi = activity.psi(layer.neuron, v)
     passing = passing_of(layer, activity)
-    if (
-        scans.loops(v, v.shape[-1])
-        and passing is not None
-        and [type(entry.connection) for entry in loops] == [Recurrent]
-    ):
+    kinds = [type(entry.connection) for entry in loops]
+    if scans.loops(v, v.shape[-1] if loops else 0) and passing is not None and kinds in ([], [Recurrent]):
         gain = None if activity.gain is None else activity.gain.expand(1, *layer.shape).reshape(-1)
-        return scans.loop_back(factor.expand_as(v), psi, passing, weights_of(layer.weight_name(loops[0])), gain)
+        weights = weights_of(layer.weight_name(loops[0])) if loops else None
+        flat = [value.expand_as(v).flatten(2) for value in (factor, psi)]
+        return scans.loop_back(*flat, passing, weights, gain).reshape(v.shape)
     total = factor.expand_as(v).clone()
     adjoint = adjoint_of(layer, activity)
     reaches, threshold = MembraneAdjoint.at_rest(v[0]), torch.zeros_like(v[0])

@@ -132,9 +132,9 @@ def passing_of(layer: Layer, activity: Activity) -> scans.Passing | None:
     """
     gates, dynamics, spikes = activity.gates, layer.neuron.dynamics(), activity.S.values
     if gates is not None:
-        alpha = layer.neuron.current_decay
-        flat = alpha.reshape(-1) if isinstance(alpha, Tensor) else alpha
-        return scans.Passing(gates.keep.flatten(2), gates.admit.flatten(2), flat)
+        rise, decay = layer.neuron.adaptation or (0.0, 0.0)
+        numbers = [n.reshape(-1) if isinstance(n, Tensor) else n for n in (layer.neuron.current_decay, rise, decay)]
+        return scans.Passing(gates.keep.flatten(2), gates.admit.flatten(2), *numbers)
     if dynamics is None:
         return None
     one = spikes.new_ones(())
