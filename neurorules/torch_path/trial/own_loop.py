@@ -49,7 +49,7 @@ def through_own_loop(layer: Layer, activity: Activity, factor: Tensor, weights_o
         gain = None if activity.gain is None else activity.gain.expand(1, *layer.shape).reshape(-1)
         weights = weights_of(layer.weight_name(loops[0])) if loops else None
         flat = [value.expand_as(v).flatten(2) for value in (factor, psi)]
-        return scans.loop_back(*flat, passing, weights, gain).reshape(v.shape)
+        return scans.loop_back(flat[0], flat[1], passing, weights, gain).reshape(v.shape)
     total = factor.expand_as(v).clone()
     adjoint = adjoint_of(layer, activity)
     reaches, threshold = MembraneAdjoint.at_rest(v[0]), torch.zeros_like(v[0])
