@@ -106,7 +106,7 @@ def plot(
     kind: Annotated[
         str,
         typer.Option(
-            help="raster, voltage, rates; weights, fields, curves; with options (see: list plots).",
+            help="raster, voltage, rates, histograms; weights, fields, curves; with options (see: list plots).",
             autocompletion=parts("plots"),
         ),
     ] = "raster",
