@@ -145,7 +145,7 @@ def brian2_network(
     for each layer that they pass. The net does not learn.
 
     Args:
-        run: folder of a finished run of the torch path, whose hidden neurons are lif or if.
+        run: folder of a finished run of the torch path, whose hidden neurons are lif, if or cuba_lif.
         samples: number of its first test samples, which are shown one after another.
         data_dir: folder in which data sets lie; None for the usual one.
         dt_ms: length of a time step in ms.

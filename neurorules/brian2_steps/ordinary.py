@@ -15,6 +15,7 @@ from neurorules.brian2_steps.case import Case
 from neurorules.brian2_steps.ordinary_numbers import OrdinaryLayer, ordinary_layers
 from neurorules.brian2_steps.ordinary_objects import NOTES, RECORD, SPIKES, Shown, ordinary_objects
 from neurorules.brian2_steps.simulate import Recorded
+from neurorules.language.errors import UserError
 from neurorules.network.layer import INPUT
 
 KEEPS = (
@@ -196,4 +197,10 @@ def _read(case: Case, steps: int) -> tuple[tuple[OrdinaryLayer, ...], Shown]:
     values = np.broadcast_to(case.spikes, (steps, *case.spikes.shape)) if constant else case.spikes[:steps]
     graded = constant or not bool(np.isin(values, (0, 1)).all())
     layers = ordinary_layers(case.network, case.parameters, case.normalisation, graded)
-    return layers, Shown(np.asarray(values, dtype=np.float64), graded)
+    early = {layer.tau_syn is not None for layer in layers if any(one.graded for one in layer.synapses)}
+    if len(early) > 1:
+        raise UserError(
+            "graded input drives membranes of some layers and synaptic currents of others, and an ordinary Brian2 "
+            "network shows it at one time. Use --as stepped"
+        )
+    return layers, Shown(np.asarray(values, dtype=np.float64), graded, early == {True})
