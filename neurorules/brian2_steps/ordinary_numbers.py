@@ -192,7 +192,7 @@ def _cell(layer: Layer) -> _Cell:
     """The leaky integrator that a layer's neurons are, with what holds it and what drives it."""
     neuron, held = layer.neuron, 0
     if isinstance(neuron, Refractory):
-        neuron, held = neuron.neuron, neuron.period
+        held, neuron = neuron.period, neuron.neuron
     synaptic = type(neuron) in (SynapticIntegrator, LearningSynaptic)
     integrator = neuron if isinstance(neuron, Integrator) else None
     dynamics = neuron.dynamics()

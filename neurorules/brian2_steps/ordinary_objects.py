@@ -192,7 +192,7 @@ def _group(layer: OrdinaryLayer, shown: Shown, step_ms: float) -> GroupSpec:
         (*equations, SCALE.voltage()),
         "step",
         note=_note(layer),
-        method="exponential_euler",  # Exact for one linear equation; of two, it holds the current during a step, as torch.
+        method="exponential_euler",  # Exact for one equation; of two, it holds the current, as torch does.
         threshold=threshold,
         refractory_while=refractory,
         reset={"subtract": ("v -= v_threshold",), "drop": ("v -= v_drop",)}.get(layer.reset or "", ()),

@@ -103,14 +103,14 @@ def _recording(
 ) -> dict[str, Any]:
     from neurorules.language.options import parse_list
 
-    asked = (parse_list(variables), samples, None if layers is None else parse_list(layers), resumed)
+    choice = (parse_list(variables), samples, None if layers is None else parse_list(layers), resumed)
     if config.path == "continuous":
         from neurorules.brian2_continuous.record_training import RecordCircuit
 
-        return {"watcher": open_files.enter_context(RecordCircuit(*asked))}
+        return {"watcher": open_files.enter_context(RecordCircuit(*choice))}
     from neurorules.torch_path.recording.while_training import RecordTraining
 
-    return {"watchers": [open_files.enter_context(RecordTraining(*asked))]}
+    return {"watchers": [open_files.enter_context(RecordTraining(*choice))]}
 
 
 def free_folder(wanted: Path) -> Path:
