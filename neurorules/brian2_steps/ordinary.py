@@ -105,7 +105,7 @@ def ordinary_network(case: Case, steps: int) -> Brian2Network:
     """
     brian2 = load_brian2()
     layers, shown = _read(case, steps)
-    built = build(brian2, ordinary_objects(layers, shown, case.step_ms))
+    built = build(brian2, ordinary_objects(layers, shown, case.step_ms, case.scale))
     names = [INPUT, *(layer.name for layer in layers)]
     return Brian2Network(
         built.network,
@@ -161,7 +161,7 @@ def script_of_ordinary(case: Case, steps: int, about: tuple[str, ...]) -> Script
         UserError: a layer has no such map.
     """
     layers, shown = _read(case, steps)
-    model = ordinary_objects(layers, shown, case.step_ms)
+    model = ordinary_objects(layers, shown, case.step_ms, case.scale)
     results: dict[str, str] = {}
     for layer in layers:
         if layer.reset is None:

@@ -20,7 +20,7 @@ from neurorules.brian2_objects.specs import (
     TableSpec,
 )
 from neurorules.brian2_steps.ordinary_numbers import OrdinaryLayer, OrdinarySynapses
-from neurorules.brian2_steps.scale import SCALE
+from neurorules.brian2_steps.scale import SCALE, Scale
 from neurorules.network.layer import INPUT
 
 TABLE, RECORD, SPIKES = "shown_table", "record", "spikes"
@@ -98,13 +98,14 @@ class Shown:
         return np.concatenate([flat, np.zeros_like(flat[:1])])
 
 
-def ordinary_objects(layers: Sequence[OrdinaryLayer], shown: Shown, step_ms: float) -> ModelSpec:
+def ordinary_objects(layers: Sequence[OrdinaryLayer], shown: Shown, step_ms: float, scale: Scale = SCALE) -> ModelSpec:
     """List the Brian2 objects of an ordinary network.
 
     Args:
         layers: its populations with their synapses.
         shown: its samples.
         step_ms: length of a step in ms, > 0.
+        scale: of membranes in volt.
 
     Returns:
         The objects as data.
@@ -119,7 +120,7 @@ def ordinary_objects(layers: Sequence[OrdinaryLayer], shown: Shown, step_ms: flo
     return ModelSpec(
         clocks={"step": ClockSpec(step_ms)},
         tables=(TableSpec(TABLE, TABLE, table, step_ms),),
-        groups=(_input(table.shape[1], shown.graded), *(_group(one, shown, step_ms) for one in layers)),
+        groups=(_input(table.shape[1], shown.graded), *(_group(one, shown, step_ms, scale) for one in layers)),
         synapses=tuple(_synapses(one, layer, step_ms) for layer in layers for one in layer.synapses),
         monitors=tuple(monitors),
         schedule=SCHEDULE,
@@ -141,7 +142,7 @@ def _input(size: int, graded: bool) -> GroupSpec:
     )
 
 
-def _group(layer: OrdinaryLayer, shown: Shown, step_ms: float) -> GroupSpec:
+def _group(layer: OrdinaryLayer, shown: Shown, step_ms: float, scale: Scale) -> GroupSpec:
     """A population: its equation, its threshold and reset, and the rest before each sample."""
     graded, synaptic = any(one.graded for one in layer.synapses), layer.tau_syn is not None
     drive = "bias + I_in" if graded else "bias"
@@ -189,7 +190,7 @@ def _group(layer: OrdinaryLayer, shown: Shown, step_ms: float) -> GroupSpec:
     return GroupSpec(
         layer.name,
         layer.size,
-        (*equations, SCALE.voltage()),
+        (*equations, scale.voltage()),
         "step",
         note=_note(layer),
         method="exponential_euler",  # Exact for one equation; of two, it holds the current, as torch does.

@@ -157,7 +157,7 @@ def test_a_script_stands_alone_and_sends_the_spikes_of_torch(folder: Path, tmp_p
 def test_objects_join_those_of_the_users_session(folder: Path) -> None:
     before, brian2.prefs.codegen.target = brian2.prefs.codegen.target, "numpy"
     try:
-        net = neurorules.brian2_network(folder, samples=2, dt_ms=0.5)
+        net = neurorules.brian2_network(folder, samples=2, dt_ms=0.5, threshold_mV=15.0)
         assert net.network.schedule == brian2.Network().schedule
         watched = brian2.StateMonitor(net.groups["hidden1"], "V_m", record=True, clock=net.clock)
         net.network.add(watched)
@@ -167,6 +167,7 @@ def test_objects_join_those_of_the_users_session(folder: Path) -> None:
             assert np.array_equal(net.spikes(name), ours[name]), name
         np.testing.assert_allclose(net.membranes("readout"), ours["readout"], rtol=0, atol=1e-12)
         assert watched.V_m.shape[0] == 12 and watched.t[1] == 0.5 * brian2.ms
+        assert float(net.groups["hidden1"].V_m[0]) == pytest.approx(0.015 * net.groups["hidden1"].v[0], rel=1e-12)
     finally:
         brian2.prefs.codegen.target = before
 
