@@ -136,8 +136,9 @@ def brian2_circuit(
 
 
 def brian2_network(
-    run: str | Path, *, samples: int = 10, data_dir: str | Path | None = None, dt_ms: float = 1.0
-) -> Brian2Network:
+    run: str | Path, *, samples: int = 10, data_dir: str | Path | None = None, dt_ms: float = 1.0,
+    threshold_mV: float = 20.0, capacitance_pF: float = 100.0,
+) -> Brian2Network:  # fmt: skip
     """Build a trained net as an ordinary Brian2 network: dv/dt, synapses that add at spikes, the default schedule.
 
     The objects are built in your own session of Brian2, on the device that is active, for your own monitors, stimuli
@@ -145,10 +146,12 @@ def brian2_network(
     for each layer that they pass. The net does not learn.
 
     Args:
-        run: folder of a finished run of the torch path, whose hidden neurons are lif or if.
+        run: folder of a finished run of the torch path, whose hidden neurons are lif, if or cuba_lif.
         samples: number of its first test samples, which are shown one after another.
         data_dir: folder in which data sets lie; None for the usual one.
         dt_ms: length of a time step in ms.
+        threshold_mV, capacitance_pF: what a threshold and a capacitance of 1 are, > 0. Variables in volt follow from
+            them, and no spike does.
 
     Returns:
         The objects by name, and methods that read spikes and membranes as torch counts them.
@@ -156,8 +159,12 @@ def brian2_network(
     Raises:
         UserError: there is no such run, a layer has no such map, which names it, or brian2 is not installed.
     """
+    from neurorules.brian2_steps.scale import Scale
     from neurorules.language.ranges import Positive, check_range
     from neurorules.runner.ordinary import network_objects
 
     check_range("dt_ms", dt_ms, Positive)
-    return network_objects(Path(run), samples, None if data_dir is None else Path(data_dir), dt_ms)
+    for name, value in (("threshold_mV", threshold_mV), ("capacitance_pF", capacitance_pF)):
+        check_range(name, value, Positive)
+    place = None if data_dir is None else Path(data_dir)
+    return network_objects(Path(run), samples, place, dt_ms, Scale(threshold_mV, capacitance_pF))

@@ -16,7 +16,7 @@ from neurorules.brian2_continuous.parts.currents import currents_of
 from neurorules.brian2_continuous.parts.foresight import check_net
 from neurorules.brian2_continuous.parts.layers import Net, hidden_sizes, recurrent_layers
 from neurorules.brian2_continuous.parts.stream import Stream
-from neurorules.brian2_continuous.training_run import CircuitRun
+from neurorules.brian2_continuous.training_run import CircuitRun, CircuitWatcher
 from neurorules.contracts.data_set import DataPlace
 from neurorules.language.config import SettledConfig, TrainConfig
 from neurorules.language.errors import UserError
@@ -74,6 +74,7 @@ def train(
     quiet: bool = False,
     data: Data | None = None,
     log: Sequence[str] = (),
+    watcher: CircuitWatcher | None = None,
 ) -> dict[str, Any]:
     """Train one network in continuous time.
 
@@ -86,6 +87,7 @@ def train(
         quiet: show no progress bar.
         data: the data, where it has been loaded; None to load what the configuration names.
         log: kinds of logs that are written into the run folder beside its metrics (see `runs.logs`).
+        watcher: looks at the run between epochs; None for nobody.
 
     Returns:
         The result, as `parts.report.result_of` describes it, with the rule's `needs`.
@@ -100,7 +102,7 @@ def train(
     data = data or load_data(complete, data_dir)
     complete = settled_by_data(complete, data.source)
     run = prepare(complete, data, quiet)
-    source = data.source
+    run.watcher, source = watcher, data.source
     with ExitStack() as stack:
         if out is not None:
             # The folder is opened last, so that a mistake in the settings leaves none behind and replaces no run.

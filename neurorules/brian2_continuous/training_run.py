@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -63,6 +64,18 @@ def presented(config: SettledConfig, plan: Plan, data: TrainingData, epoch: int)
     return Presented(chosen, order, np.array([rate(float(at), config.epochs) for at in times]))
 
 
+class CircuitWatcher(ABC):
+    """Looks at a run between epochs. The run learns the same bits, watched or not: a watcher changes nothing."""
+
+    @abstractmethod
+    def look(self, run: CircuitRun) -> None:
+        """Look at a run without changing it.
+
+        Args:
+            run: as it is before the first epoch, or after one.
+        """
+
+
 @dataclass
 class CircuitRun:
     """A run of training in continuous time, which can stop and go on.
@@ -79,6 +92,7 @@ class CircuitRun:
         at: how far the run has come.
         saved: when its last checkpoint was written, in seconds of the monotonic clock.
         goes_on: as in `torch_path.training.training_run.Run`.
+        watcher: looks at the run before the first epoch that is left and after each; None for nobody.
     """
 
     config: SettledConfig
@@ -93,6 +107,7 @@ class CircuitRun:
     at: Position = field(default_factory=Position)
     saved: float = field(default_factory=time.monotonic)
     goes_on: GoesOn = to_the_end
+    watcher: CircuitWatcher | None = None
 
     def learn(self, stop: StopFlag) -> None:
         """Learn all epochs that are left.
@@ -102,6 +117,8 @@ class CircuitRun:
             Interrupted: a stop was requested; a run with a folder is saved.
         """
         samples = len(self.data.train)
+        if self.watcher is not None and not self.at.presentation:
+            self.watcher.look(self)
         with progress("training", self.config.epochs * samples, self.quiet) as bar:
             bar.advance(self.at.epoch * samples + self.at.learned)
             while self.at.epoch < self.config.epochs and self.goes_on(self.at.validation):
@@ -157,6 +174,8 @@ class CircuitRun:
             self.folder.append_metrics(row)
         for log in self.logs:
             log(row)
+        if self.watcher is not None:
+            self.watcher.look(self)
         self.save()
 
     def _evaluate(self, part: Part) -> tuple[float, dict[str, float]]:

@@ -76,6 +76,8 @@ class _Builder:
             events = {"threshold": spec.threshold, "reset": "\n".join(spec.reset)}
         if spec.refractory_ms:
             events["refractory"] = spec.refractory_ms * self.brian2.ms
+        if spec.refractory_while is not None:
+            events["refractory"] = spec.refractory_while
         group = self.brian2.NeuronGroup(
             spec.size, "\n".join(spec.equations), namespace=self._namespace(spec.tables), clock=self.clocks[spec.clock],
             name=spec.name, **self._method(spec), **events,

@@ -91,6 +91,8 @@ class Parts:
             yield from _argument("reset", spec.reset)
         if spec.refractory_ms:
             yield f"    refractory={number(spec.refractory_ms)}*ms,"
+        if spec.refractory_while is not None:
+            yield f"    refractory={_string(spec.refractory_while)},"
         yield from self._last(spec)
         if spec.spikes_in is not None:
             yield f'{symbol}.set_event_schedule("spike", when="{spec.spikes_in}")'

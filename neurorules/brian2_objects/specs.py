@@ -110,6 +110,7 @@ class GroupSpec:
         threshold: condition of a spike; None for neurons that do not spike.
         reset: statements that run at a neuron's spike.
         refractory_ms: time after a spike in which a neuron cannot spike, in ms, >= 0.
+        refractory_while: condition under which a neuron cannot spike, in the place of a time.
         spikes_in: slot in which spikes are sent; None for Brian2's own.
         regular: statements that run at regular intervals.
         tables: names of the tables that its equations and statements read.
@@ -126,6 +127,7 @@ class GroupSpec:
     threshold: str | None = None
     reset: tuple[str, ...] = ()
     refractory_ms: float = 0.0
+    refractory_while: str | None = None
     spikes_in: str | None = None
     regular: tuple[RegularSpec, ...] = ()
     tables: tuple[str, ...] = ()

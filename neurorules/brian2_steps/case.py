@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from neurorules.brian2_steps.scale import STEP_MS
+from neurorules.brian2_steps.scale import SCALE, STEP_MS, Scale
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
 from neurorules.network.network import Network
@@ -92,6 +92,7 @@ class Case:
         learning: the rule; None for a network that does not learn.
         step_ms: what one time step lasts in ms, > 0. Decays are given per step, so that nothing but times and currents
             in units depends on it.
+        scale: of potentials, currents and charges in units.
 
     Raises:
         UserError: the input has another shape than the network's, there is neither input nor injected current, or the
@@ -107,6 +108,7 @@ class Case:
     normalisation: Mapping[str, LayerNorm] = field(default_factory=dict)
     learning: Learning | None = None
     step_ms: float = STEP_MS
+    scale: Scale = SCALE
 
     def __post_init__(self) -> None:
         shape = tuple(self.network.input_shape)

@@ -47,7 +47,7 @@ def describe(case: Case, prefix: str = "") -> NetworkText:
             most = max(most, len(relays))
         populations.append(texts.population(prefix))
     return NetworkText(
-        tuple(populations), tuple(connections), case.samples, len(case.network.layers), most, case.step_ms
+        tuple(populations), tuple(connections), case.samples, len(case.network.layers), most, case.step_ms, case.scale
     )
 
 

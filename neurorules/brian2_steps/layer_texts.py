@@ -14,7 +14,6 @@ from neurorules.brian2_steps.expression_texts import LATE, Place
 from neurorules.brian2_steps.history import registers
 from neurorules.brian2_steps.lowering import Lowered, lower_neuronal, lower_synaptic
 from neurorules.brian2_steps.model_text import Code, ConnectionText, Pathway, PopulationText
-from neurorules.brian2_steps.scale import SCALE
 from neurorules.brian2_steps.surrogate_texts import psi_text
 from neurorules.brian2_steps.trace_texts import moved_traces, starts
 from neurorules.brian2_steps.wiring import pools_of, wiring_of
@@ -130,7 +129,7 @@ class LayerTexts:
         codes += [Code(lines, "learn")] if lines else []
         learned = tuple(p.parameter for p in neuronal if p.parameter == "b") if self.online else ()
         codes += [Code(self._applied(self.online, "b"), "learn", 3)] if learned and self.online else []
-        tables = {}
+        tables, scale = {}, self.case.scale
         if self.case.learning is not None and self.layer.name in self.case.learning.m:
             tables["m"] = as_table(self.case.learning.m[self.layer.name], size, len(self.layer.shape))
         return PopulationText(
@@ -144,7 +143,7 @@ class LayerTexts:
             (*learned, *starts(self.case, self.layer)),
             ("S", "v", *(learned if self.online and self.online.record else ())),
             # The current in units is the one that drives the membrane: the synaptic current where the neuron has one.
-            shown=(SCALE.voltage(), SCALE.current(self.neuron.current or "I", self.case.step_ms)),
+            shown=(scale.voltage(), scale.current(self.neuron.current or "I", self.case.step_ms)),
         )
 
     def _applied(self, online: Online, parameter: str) -> tuple[str, ...]:
@@ -295,5 +294,5 @@ class LayerTexts:
             f"{prefix}{self.layer.name}_{afferent.name}", source, prefix + self.layer.name,
             self.layer.weight_name(afferent), self._weights(afferent), self.wiring[afferent.name], tuple(variables),
             tuple(pathways), tuple(codes), numbers,
-            ("w",) if learns and self.online and self.online.record else (), (SCALE.charge(self._charge()),),
+            ("w",) if learns and self.online and self.online.record else (), (self.case.scale.charge(self._charge()),),
         )  # fmt: skip

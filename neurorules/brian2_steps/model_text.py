@@ -18,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 
-from neurorules.brian2_steps.scale import SCALE, STEP_MS
+from neurorules.brian2_steps.scale import SCALE, STEP_MS, Scale
 from neurorules.brian2_steps.wiring import Wiring
 
 BRIAN2_SLOTS = ("groups", "thresholds", "synapses", "resets")
@@ -164,6 +164,7 @@ class NetworkText:
         layers: number of layers.
         pools: largest number of pools that a connection passes, one behind the other.
         step_ms: length of a time step in ms, > 0.
+        scale: of potentials, currents and charges in units.
     """
 
     populations: tuple[PopulationText, ...]
@@ -172,6 +173,7 @@ class NetworkText:
     layers: int
     pools: int = 0
     step_ms: float = STEP_MS
+    scale: Scale = SCALE
 
     def show(self) -> str:
         """Write the whole model as text for a reader, with the slot of each statement."""
@@ -179,11 +181,11 @@ class NetworkText:
 
     def _lines(self) -> Iterator[str]:
         yield f"# one step = {self.step_ms:g} ms; slots: {', '.join(slots(self.layers, self.pools))}"
-        yield SCALE.header()
+        yield self.scale.header()
         for population in self.populations:
             yield f"\nNeuronGroup {population.name}: {population.size} neurons x {self.samples} samples"
             yield from (f"    {line}" for line in population.equations().splitlines())
-            yield from (f"    {_number(name, value, self.step_ms)}" for name, value in population.numbers.items())
+            yield from (f"    {self._number(name, value)}" for name, value in population.numbers.items())
             for name in population.tables:
                 yield f"  every step, in stimulus:\n    {name} = {name}_table(t, i)"
             yield from _show_codes(population.codes)
@@ -200,16 +202,15 @@ class NetworkText:
                 yield from (f"    {line}" for line in pathway.lines)
             yield from _show_codes(connection.codes)
 
+    def _number(self, name: str, value: float | np.ndarray) -> str:
+        in_units = self.scale.in_units(name, value, self.step_ms)
+        return f"{name} = {_brief(value)}" + (f"  # {in_units}" if in_units else "")
+
 
 def _show_codes(codes: tuple[Code, ...]) -> Iterator[str]:
     for code in codes:
         yield f"  every step, in {code.slot}, order {code.order}:"
         yield from (f"    {line}" for line in code.lines)
-
-
-def _number(name: str, value: float | np.ndarray, step_ms: float) -> str:
-    in_units = SCALE.in_units(name, value, step_ms)
-    return f"{name} = {_brief(value)}" + (f"  # {in_units}" if in_units else "")
 
 
 def _brief(value: float | np.ndarray) -> str:

@@ -15,6 +15,7 @@ from neurorules.brian2_steps.case import Case
 from neurorules.brian2_steps.ordinary_numbers import OrdinaryLayer, ordinary_layers
 from neurorules.brian2_steps.ordinary_objects import NOTES, RECORD, SPIKES, Shown, ordinary_objects
 from neurorules.brian2_steps.simulate import Recorded
+from neurorules.language.errors import UserError
 from neurorules.network.layer import INPUT
 
 KEEPS = (
@@ -104,7 +105,7 @@ def ordinary_network(case: Case, steps: int) -> Brian2Network:
     """
     brian2 = load_brian2()
     layers, shown = _read(case, steps)
-    built = build(brian2, ordinary_objects(layers, shown, case.step_ms))
+    built = build(brian2, ordinary_objects(layers, shown, case.step_ms, case.scale))
     names = [INPUT, *(layer.name for layer in layers)]
     return Brian2Network(
         built.network,
@@ -160,7 +161,7 @@ def script_of_ordinary(case: Case, steps: int, about: tuple[str, ...]) -> Script
         UserError: a layer has no such map.
     """
     layers, shown = _read(case, steps)
-    model = ordinary_objects(layers, shown, case.step_ms)
+    model = ordinary_objects(layers, shown, case.step_ms, case.scale)
     results: dict[str, str] = {}
     for layer in layers:
         if layer.reset is None:
@@ -196,4 +197,10 @@ def _read(case: Case, steps: int) -> tuple[tuple[OrdinaryLayer, ...], Shown]:
     values = np.broadcast_to(case.spikes, (steps, *case.spikes.shape)) if constant else case.spikes[:steps]
     graded = constant or not bool(np.isin(values, (0, 1)).all())
     layers = ordinary_layers(case.network, case.parameters, case.normalisation, graded)
-    return layers, Shown(np.asarray(values, dtype=np.float64), graded)
+    early = {layer.tau_syn is not None for layer in layers if any(one.graded for one in layer.synapses)}
+    if len(early) > 1:
+        raise UserError(
+            "graded input drives membranes of some layers and synaptic currents of others, and an ordinary Brian2 "
+            "network shows it at one time. Use --as stepped"
+        )
+    return layers, Shown(np.asarray(values, dtype=np.float64), graded, early == {True})

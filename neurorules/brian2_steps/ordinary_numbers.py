@@ -4,6 +4,13 @@ A step of torch is v[t] = beta u[t-1] + W s[t] + b, u the membrane after its res
 schedule a membrane x first moves by its equation, y = beta x + (1 - beta) E, is then compared with the threshold, and
 last takes what spikes of the same step bring and its reset: x' = y + w s - theta S. With w = W/beta, E = b/(1 - beta)
 and the start x = -b/beta, y of step n + 1 is v of step n: the same membranes, one step later for each layer.
+
+A refractory neuron stands still for some steps after a spike. Brian2 counts the step of the spike among them, so that
+its period is one step longer, and what arrives before the last of them is not added.
+
+A synaptic current i[t] = alpha i[t-1] + W s[t] + b drives the membrane by its value of the step. It is a second
+equation, y_i = alpha x_i + (1 - alpha) E and x_i' = y_i + w s, which counts in the potential to which it drives the
+membrane: w = W/(1 - beta), E = b/((1 - alpha)(1 - beta)). Exponential Euler holds it during a step, as torch does.
 """
 
 from __future__ import annotations
@@ -17,10 +24,13 @@ import numpy as np
 
 from neurorules.brian2_steps.case import Arrays, LayerNorm
 from neurorules.brian2_steps.folded import folded, lags_of, wired
-from neurorules.contracts.neuron import Dynamics
 from neurorules.language.errors import UserError
 from neurorules.network.layer import NETWORK_INPUT, Layer
 from neurorules.network.network import Network
+from neurorules.neurons._integrator import Integrator
+from neurorules.neurons._learned_numbers import LearningSynaptic
+from neurorules.neurons._refractory import Refractory
+from neurorules.neurons._synaptic import SynapticIntegrator
 
 Number = float | np.ndarray
 
@@ -34,7 +44,8 @@ class OrdinarySynapses:
         source: name of the presynaptic population.
         parameter: full name of the weights in the run, such as "hidden1.ff.w".
         pre, post: flat index of the neuron at each end, (n,) each.
-        weights: what a spike adds to the membrane; of graded input, what an activity of 1 drives it to; (n,).
+        weights: what a spike adds to the membrane, or to its synaptic current; of graded input, what an activity of 1
+            drives it to; (n,).
         delay: in steps, >= 0.
         graded: whether the source sends values and not spikes.
     """
@@ -60,12 +71,15 @@ class OrdinaryLayer:
         tau: time constant of the membrane in steps; infinite for a membrane that does not leak.
         bias: the potential to which the bias drives the membrane, or what it adds in a step where nothing leaks.
         start: the membrane one step before the first, (N,).
-        reset: what a spike does; "late" is a subtraction one step after the spike, and None of a population that does
-            not spike.
+        reset: what a spike does. After "subtract" a membrane that stays above the threshold spikes again above twice
+            the threshold; "drop" is a plain subtraction of `drop`; None of a population that does not spike.
         threshold: > 0; of a population that does not spike it plays no part.
         drop: what a reset by subtraction takes away.
         counts: whether the population adds all that it receives, while that of the run remembers nothing.
         synapses: those that end here.
+        tau_syn: time constant of the synaptic current in steps; None where spikes move the membrane itself. Then
+            `bias` and `start` are those of the membrane, else the current begins and rests at the bias.
+        held: number of steps after a spike in which a neuron stands still, >= 0.
     """
 
     name: str
@@ -74,11 +88,13 @@ class OrdinaryLayer:
     tau: Number
     bias: np.ndarray
     start: np.ndarray
-    reset: Literal["subtract", "late", "zero", "none"] | None
+    reset: Literal["subtract", "drop", "zero", "none"] | None
     threshold: Number
     drop: Number
     counts: bool
     synapses: tuple[OrdinarySynapses, ...]
+    tau_syn: Number | None = None
+    held: int = 0
 
     @property
     def size(self) -> int:
@@ -119,18 +135,20 @@ def _layer(
     network: Network, layer: Layer, index: int, parameters: Arrays, norm: LayerNorm | None, graded: bool,
     lags: Mapping[int, int],
 ) -> OrdinaryLayer:  # fmt: skip
-    dynamics, beta = _dynamics(layer), np.asarray(_numbers(layer)["beta"], dtype=np.float64)
-    spiking, counts = layer.neuron.spiking, not layer.neuron.spiking and bool((beta == 0).all())
+    cell = _cell(layer)
+    beta, spiking = np.asarray(cell.beta, dtype=np.float64), layer.neuron.spiking
+    counts = not spiking and bool((beta == 0).all())
     beta = np.ones(()) if counts else beta
     if (beta == 0).any():
         why = "what a spike adds would be gone before the next step compares it with the threshold"
         raise _refused(layer, "a membrane that forgets all within a step (beta = 0)", why)
     if 0 < (beta == 1).sum() < beta.size:
         raise _refused(layer, "neurons with and without a leak", "they have one equation")
-    leaks = bool((beta < 1).all())
-    share = 1 - beta if leaks else np.ones(())
+    size, alpha = (prod(layer.shape),), cell.alpha
+    leak = 1 - beta if bool((beta < 1).all()) else np.ones(())
+    share = leak if alpha is None else (1 - alpha) * leak
+    by_spikes, by_values = (np.broadcast_to(one, size) for one in (beta if alpha is None else leak, share))
     gain, bias = folded(layer, parameters, norm)
-    per_neuron = np.broadcast_to(beta, (prod(layer.shape),))
     synapses = []
     for afferent in layer.inputs:
         recurrent, values = afferent.connection.recurrent, graded and afferent.source == NETWORK_INPUT
@@ -138,7 +156,7 @@ def _layer(
         if values and lags[index] > 1:
             raise _refused(layer, "graded input beside other layers", "synapses of graded input have no delay")
         wiring, weights = wired(layer, afferent, parameters)
-        scale = (gain / np.broadcast_to(share if values else beta, (prod(layer.shape),)))[wiring.post]
+        scale = (gain / (by_values if values else by_spikes))[wiring.post]
         synapses.append(
             OrdinarySynapses(
                 f"{layer.name}_{afferent.name}", network.name_of(source),
@@ -147,25 +165,55 @@ def _layer(
             )
         )  # fmt: skip
     threshold = _numbers(layer)["v_threshold"] if spiking else np.inf
-    late = dynamics.reset == "subtract" and dynamics.reset_delay
+    start = -bias / np.broadcast_to(beta, size) if alpha is None else np.zeros(size)
     with np.errstate(divide="ignore"):
         tau = -1 / np.log(beta)
     return OrdinaryLayer(
-        layer.name, layer.shape, lags[index], tau, bias / share, -bias / per_neuron,
-        ("late" if late else dynamics.reset) if spiking else None, threshold,
-        threshold / beta if late else threshold, counts, tuple(synapses),
+        layer.name, layer.shape, lags[index], tau, bias / share, start,
+        cell.reset if spiking else None, threshold,
+        threshold / beta if cell.late and not cell.held else threshold, counts, tuple(synapses),
+        None if alpha is None else -1 / np.log(alpha), cell.held,
     )  # fmt: skip
 
 
-def _dynamics(layer: Layer) -> Dynamics:
-    """The leaky integrator that a layer's neurons are."""
-    dynamics = layer.neuron.dynamics()
-    if dynamics is None:
+@dataclass(frozen=True)
+class _Cell:
+    """The numbers of a layer's neurons: `alpha` is the decay of a synaptic current, None where there is none, and
+    `late` says whether a reset by subtraction acts one step after its spike."""
+
+    beta: Number
+    alpha: np.ndarray | None
+    reset: Literal["subtract", "drop", "zero", "none"]
+    late: bool
+    held: int
+
+
+def _cell(layer: Layer) -> _Cell:
+    """The leaky integrator that a layer's neurons are, with what holds it and what drives it."""
+    neuron, held = layer.neuron, 0
+    if isinstance(neuron, Refractory):
+        held, neuron = neuron.period, neuron.neuron
+    synaptic = type(neuron) in (SynapticIntegrator, LearningSynaptic)
+    integrator = neuron if isinstance(neuron, Integrator) else None
+    dynamics = neuron.dynamics()
+    if dynamics is None and not synaptic:
         raise _refused(
-            layer, f"neurons of the kind {type(layer.neuron).__name__}",
-            "the map is that of lif and if without a refractory period, and of the read-out",
+            layer, f"neurons of the kind {type(neuron).__name__}",
+            "the map is that of lif, if and cuba_lif, with or without a refractory period, and of the read-out",
         )  # fmt: skip
-    return dynamics
+    reset = integrator.reset if integrator is not None else "none"
+    late = integrator is not None and integrator.reset_delay
+    if synaptic and reset == "zero" and late and not held:
+        why = "it wipes out the synaptic current of its step in the membrane too"
+        raise _refused(layer, "a reset to zero one step after the spike", why)
+    numbers = _numbers(layer)
+    alpha = np.asarray(numbers["alpha"], dtype=np.float64) if synaptic else None
+    if alpha is not None and not ((alpha > 0) & (alpha < 1)).all():
+        why = "it has no time constant"
+        raise _refused(layer, "a synaptic current that vanishes within a step or never (alpha = 0 or 1)", why)
+    # While a neuron waits, its membrane does not leak, so that a late reset takes away what one at once does.
+    drops = reset == "subtract" and (late or held > 0)
+    return _Cell(numbers["beta"], alpha, "drop" if drops else reset, late, held)
 
 
 def _numbers(layer: Layer) -> Mapping[str, Number]:

@@ -20,7 +20,7 @@ from neurorules.brian2_objects.specs import (
     TableSpec,
 )
 from neurorules.brian2_steps.ordinary_numbers import OrdinaryLayer, OrdinarySynapses
-from neurorules.brian2_steps.scale import SCALE
+from neurorules.brian2_steps.scale import SCALE, Scale
 from neurorules.network.layer import INPUT
 
 TABLE, RECORD, SPIKES = "shown_table", "record", "spikes"
@@ -43,6 +43,10 @@ NOTES = {
     "begins": "1 in the step before a sample's first one",
     "v_drop": "what a reset takes away",
     "I_in": "current of graded input",
+    "I_syn": "synaptic current, as the potential to which it drives the membrane",
+    "tau_syn": "time constant of the synaptic current in ms",
+    "admits": "0 where a refractory membrane takes nothing in",
+    "begun": "time at which the sample has begun",
     "a": "activity of the input",
     "w": "weight",
     "V_m": "membrane in volt",
@@ -57,10 +61,12 @@ class Shown:
     Args:
         values: (T, B, *input), spikes of 0 or 1 or, if `graded`, values.
         graded: whether they are values.
+        early: whether values act one step earlier, on a synaptic current, which moves the membrane a step later.
     """
 
     values: np.ndarray
     graded: bool
+    early: bool = False
 
     @property
     def steps(self) -> int:
@@ -86,19 +92,20 @@ class Shown:
         it.
         """
         rows = np.zeros((self.samples, self.period, prod(self.values.shape[2:])))
-        first = 1 if self.graded else 0
+        first = 1 if self.graded and not self.early else 0
         rows[:, first : first + self.steps] = self.values.reshape(self.steps, self.samples, -1).swapaxes(0, 1)
         flat = rows.reshape(-1, rows.shape[-1])
         return np.concatenate([flat, np.zeros_like(flat[:1])])
 
 
-def ordinary_objects(layers: Sequence[OrdinaryLayer], shown: Shown, step_ms: float) -> ModelSpec:
+def ordinary_objects(layers: Sequence[OrdinaryLayer], shown: Shown, step_ms: float, scale: Scale = SCALE) -> ModelSpec:
     """List the Brian2 objects of an ordinary network.
 
     Args:
         layers: its populations with their synapses.
         shown: its samples.
         step_ms: length of a step in ms, > 0.
+        scale: of membranes in volt.
 
     Returns:
         The objects as data.
@@ -113,8 +120,8 @@ def ordinary_objects(layers: Sequence[OrdinaryLayer], shown: Shown, step_ms: flo
     return ModelSpec(
         clocks={"step": ClockSpec(step_ms)},
         tables=(TableSpec(TABLE, TABLE, table, step_ms),),
-        groups=(_input(table.shape[1], shown.graded), *(_group(one, shown, step_ms) for one in layers)),
-        synapses=tuple(_synapses(one, layer.name, step_ms) for layer in layers for one in layer.synapses),
+        groups=(_input(table.shape[1], shown.graded), *(_group(one, shown, step_ms, scale) for one in layers)),
+        synapses=tuple(_synapses(one, layer, step_ms) for layer in layers for one in layer.synapses),
         monitors=tuple(monitors),
         schedule=SCHEDULE,
     )
@@ -135,11 +142,15 @@ def _input(size: int, graded: bool) -> GroupSpec:
     )
 
 
-def _group(layer: OrdinaryLayer, shown: Shown, step_ms: float) -> GroupSpec:
+def _group(layer: OrdinaryLayer, shown: Shown, step_ms: float, scale: Scale) -> GroupSpec:
     """A population: its equation, its threshold and reset, and the rest before each sample."""
-    graded = any(one.graded for one in layer.synapses)
+    graded, synaptic = any(one.graded for one in layer.synapses), layer.tau_syn is not None
     drive = "bias + I_in" if graded else "bias"
-    equations = [f"dv/dt = ({drive}{' - v' if layer.leaks else ''})/(tau*ms) : 1"]
+    here = "I_syn" if synaptic else drive
+    # Not "(unless refractory)": Brian2 would then ignore what arrives for the first step after the wait, too.
+    moves = "int(not_refractory)*" if layer.held else ""
+    equations = [f"dv/dt = {moves}({here}{' - v' if layer.leaks else ''})/(tau*ms) : 1"]
+    equations += [f"dI_syn/dt = ({drive} - I_syn)/(tau_syn*ms) : 1", "tau_syn : 1 (constant)"] if synaptic else []
     equations += ["I_in : 1"] if graded else []
     equations += ["tau : 1 (constant)", "bias : 1 (constant)", "v_start : 1 (constant)"]
     # A step that does not leak adds the bias once: its time constant is the step itself.
@@ -147,6 +158,15 @@ def _group(layer: OrdinaryLayer, shown: Shown, step_ms: float) -> GroupSpec:
     values = {"v": layer.start, "v_start": layer.start, "tau": tau, "bias": layer.bias}
     begin = [f"begins = int(timestep(t, dt) % {shown.period} == {(layer.lag - 1) % shown.period})"]
     begin += ["v = (1 - begins)*v + begins*v_start"]
+    if layer.tau_syn is not None:
+        values["tau_syn"] = layer.tau_syn * step_ms
+        begin += ["I_syn = (1 - begins)*I_syn"]
+    refractory = None
+    if layer.held:
+        # A spike of the sample before makes no neuron of this one wait.
+        begin += ["begun = (1 - begins)*begun + begins*t"]
+        refractory = _waiting(layer, "<=")
+        equations += ["begun : second", f"admits = 1 - int({_waiting(layer, '<')}) : 1"]
     regular: list[RegularSpec] = []
     threshold = None
     if layer.reset is not None:
@@ -162,7 +182,7 @@ def _group(layer: OrdinaryLayer, shown: Shown, step_ms: float) -> GroupSpec:
         equations += ["late : 1"]
         threshold = "v > v_threshold*(1 + late)"
         begin += ["late = (1 - begins)*late"]
-    if layer.reset == "late":
+    if layer.reset == "drop":
         equations += ["v_drop : 1 (constant)"]
         values["v_drop"] = layer.drop
     if layer.reset in after:
@@ -170,15 +190,21 @@ def _group(layer: OrdinaryLayer, shown: Shown, step_ms: float) -> GroupSpec:
     return GroupSpec(
         layer.name,
         layer.size,
-        (*equations, SCALE.voltage()),
+        (*equations, scale.voltage()),
         "step",
         note=_note(layer),
-        method="exponential_euler",  # It is exact for one linear equation.
+        method="exponential_euler",  # Exact for one equation; of two, it holds the current, as torch does.
         threshold=threshold,
-        reset={"subtract": ("v -= v_threshold",), "late": ("v -= v_drop",)}.get(layer.reset or "", ()),
+        refractory_while=refractory,
+        reset={"subtract": ("v -= v_threshold",), "drop": ("v -= v_drop",)}.get(layer.reset or "", ()),
         regular=(RegularSpec(f"{layer.name}_begins", tuple(begin), "start", 0, "step"), *regular),
         values=values,
     )
+
+
+def _waiting(layer: OrdinaryLayer, until: str) -> str:
+    """The condition of a spike in this sample, fewer steps ago than, or as many as, a neuron waits."""
+    return f"timestep(t - lastspike, dt) {until} {layer.held} and lastspike >= begun"
 
 
 def _note(layer: OrdinaryLayer) -> str:
@@ -186,16 +212,19 @@ def _note(layer: OrdinaryLayer) -> str:
     return f"{layer.size} neurons, which take their first step in step {layer.lag}{counted}"
 
 
-def _synapses(one: OrdinarySynapses, target: str, step_ms: float) -> SynapsesSpec:
+def _synapses(one: OrdinarySynapses, target: OrdinaryLayer, step_ms: float) -> SynapsesSpec:
     graded = ("I_in_post = w*a_pre : 1 (summed)",) if one.graded else ()
+    brings = "v_post += w*admits_post" if target.held else "v_post += w"
+    if target.tau_syn is not None:
+        brings = "I_syn_post += w"
     return SynapsesSpec(
         one.name,
         one.source,
-        target,
+        target.name,
         ("w : 1", *graded),
         "step",
         note=f"w is {one.parameter}, scaled",
-        pathways=() if one.graded else (PathwaySpec("deliver", "pre", ("v_post += w",)),),
+        pathways=() if one.graded else (PathwaySpec("deliver", "pre", (brings,)),),
         sums=(SumSpec("I_in_post", "groups", -1, "step"),) if one.graded else (),
         pairs=(one.pre, one.post),
         values={"w": one.weights},

@@ -19,6 +19,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neurorules.language.options import convert_options, parse_named
+from neurorules.language.ranges import Positive, ranged
+
 STEP_MS = 1.0
 """Length of one time step in Brian2, in ms, where a user gives no other. Decays are given per step, so that no result
 depends on it."""
@@ -26,6 +29,7 @@ DECAYS = {"beta": "tau_m", "alpha": "tau_syn", "rho": "tau_adaptation"}
 """Names of time constants, by the names that neurons give to their decays per step."""
 
 
+@ranged("--scale")
 @dataclass(frozen=True)
 class Scale:
     """The potential and the capacitance that count as 1; potentials are measured from rest.
@@ -35,8 +39,8 @@ class Scale:
         capacitance_pF: of a membrane, > 0.
     """
 
-    threshold_mV: float = 20.0
-    capacitance_pF: float = 100.0
+    threshold_mV: Positive = 20.0
+    capacitance_pF: Positive = 100.0
 
     @property
     def _charge(self) -> str:
@@ -116,6 +120,23 @@ class Scale:
 SCALE = Scale()
 """The scale of all models. A threshold of 20 mV above rest and 100 pF (100 MOhm at 10 ms) have the order of magnitude
 of a cortical cell's. They were chosen as round numbers, and no result depends on them."""
+
+
+def scale_from(text: str | None) -> Scale:
+    """Read a scale as a user writes it.
+
+    Args:
+        text: such as "threshold_mV=15:capacitance_pF=200"; None for the scale of all models.
+
+    Returns:
+        The scale; what the text leaves out is as in `SCALE`.
+
+    Raises:
+        UserError: a word that is none of the two, or a number that is not above 0.
+    """
+    if text is None:
+        return SCALE
+    return Scale(**convert_options("--scale", Scale, parse_named(f"scale:{text}")[1]))
 
 
 def _time_constant(decay: float | np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from neurorules.brian2_steps.case import Arrays, Case, LayerNorm, Learning
 from neurorules.brian2_steps.describe import describe
 from neurorules.brian2_steps.history import declared_traces, variable_of
 from neurorules.brian2_steps.network import Built, build
-from neurorules.brian2_steps.scale import STEP_MS
+from neurorules.brian2_steps.scale import SCALE, STEP_MS, Scale
 from neurorules.brian2_steps.wiring import wiring_of
 from neurorules.language.errors import UserError
 from neurorules.language.rules import Rule
@@ -129,6 +129,7 @@ def show_model(
     phase: str = "input",
     normalisation: Mapping[str, LayerNorm] | None = None,
     step_ms: float = STEP_MS,
+    scale: Scale = SCALE,
 ) -> str:
     """Write the equations, statements and slots of the model of one sample as text; Brian2 itself is not needed.
 
@@ -139,6 +140,7 @@ def show_model(
         phase: name of the phase whose texts are shown.
         normalisation: constants of normalised layers, by name.
         step_ms: length of a time step in ms, > 0.
+        scale: of potentials, currents and charges in units.
 
     Returns:
         Many lines of text.
@@ -151,7 +153,7 @@ def show_model(
         learning = Learning(rule, phase, {layer.name: np.zeros((1, *layer.shape)) for layer in network.layers})
     spikes = np.zeros((1, *network.input_shape))
     norms = normalisation or {}
-    return describe(Case(network, parameters, spikes, None, None, norms, learning, step_ms)).show()
+    return describe(Case(network, parameters, spikes, None, None, norms, learning, step_ms, scale)).show()
 
 
 def _check_steps(case: Case, steps: int) -> None:

@@ -49,6 +49,14 @@ StepLength = Annotated[
         "it, and no spike does.",
     ),
 ]
+ScaleText = Annotated[
+    str | None,
+    typer.Option(
+        "--scale",
+        help="What the model's numbers are in a cell's units, such as threshold_mV=15:capacitance_pF=200. Volts, "
+        "amperes and coulombs follow from it, and no spike does.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what stands in --out.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with what stands in --out.")]

@@ -9,7 +9,7 @@ import typer
 
 from neurorules.commands.output import print_json
 from neurorules.commands.scripts import ForceScript, Script, refuse_beside_script, refuse_without_script, tell_script
-from neurorules.commands.settings import DataDir, Json, StepLength
+from neurorules.commands.settings import DataDir, Json, ScaleText, StepLength
 from neurorules.commands.simulated import GraphData, GraphEncoder, GraphRate, GraphSeed, GraphSteps, Kind
 from neurorules.language.errors import UserError
 
@@ -43,6 +43,7 @@ def simulate(
     path: Annotated[str, typer.Option(hidden=True, help="brian2, the one simulator.")] = "brian2",
     kind: Kind = "stepped",
     dt_ms: StepLength = None,
+    scale: ScaleText = None,
     script: Script = None,
     force: ForceScript = False,
     data_dir: DataDir = None,
@@ -61,10 +62,10 @@ def simulate(
     of_graph = _is_graph(run, graph, learn)
     place = data_dir if of_graph else place_of(Path(run), data, data_dir)
     ordinary = _is_ordinary(kind, of_graph, learn, show_model)
-    _check_step(dt_ms, shown=script is not None or show_model, of_graph=of_graph)
+    _check_units(dt_ms, scale, shown=script is not None or show_model, of_graph=of_graph)
     if script is not None:
         refuse_beside_script(show_model=show_model)
-        _script(Path(run), script, of_graph, samples, learn, place, force, dt_ms, json, ordinary)
+        _script(Path(run), script, of_graph, samples, learn, place, force, dt_ms, json, ordinary, scale)
         return
     refuse_without_script(force=force)
     if learn is not None:
@@ -74,21 +75,23 @@ def simulate(
         _ordinary(Path(run), samples, place, json)
         return
     compared = (
-        _graph(run, samples, data_dir, json, data=data, **graph) if of_graph else _run(run, samples, place, json, dt_ms)
+        _graph(run, samples, data_dir, json, data=data, **graph)
+        if of_graph
+        else _run(run, samples, place, json, dt_ms, scale)
     )
     _tell(compared, show_model, json)
 
 
 def _script(
     run: Path, script: Path, of_graph: bool, samples: int, learn: int | None, data_dir: DataPlace, force: bool,
-    dt_ms: float | None, json: bool, ordinary: bool,
+    dt_ms: float | None, json: bool, ordinary: bool, scale: str | None,
 ) -> None:  # fmt: skip
     from neurorules.runner.scripts import script_of_run
 
     if of_graph:
         raise UserError(f"--script writes a run, and {run} is a file of NIR. Train it first: train --net {run}")
     watch = None if json else _show
-    tell_script(script_of_run(run, script, samples, learn, data_dir, force, watch, dt_ms, ordinary), json)
+    tell_script(script_of_run(run, script, samples, learn, data_dir, force, watch, dt_ms, ordinary, scale), json)
 
 
 def _is_ordinary(kind: str, of_graph: bool, learn: int | None, show_model: bool) -> bool:
@@ -128,21 +131,23 @@ def _tell_spikes(compared: dict[str, Any]) -> None:
     print(f"{compared['samples']} samples, {compared['spikes_compared']} spikes compared: {verdict}")
 
 
-def _check_step(dt_ms: float | None, shown: bool, of_graph: bool) -> None:
-    """Refuse the length of a step that is not above 0, or that nothing would show.
+def _check_units(dt_ms: float | None, scale: str | None, shown: bool, of_graph: bool) -> None:
+    """Refuse the length of a step, or a scale, that is not above 0, or that nothing would show.
 
     Raises:
         UserError: it is one of these.
     """
+    from neurorules.brian2_steps.scale import scale_from
     from neurorules.language.ranges import Positive, check_range
 
-    if dt_ms is None:
-        return
-    check_range("--dt-ms", dt_ms, Positive)
-    if of_graph or not shown:
+    scale_from(scale)
+    if dt_ms is not None:
+        check_range("--dt-ms", dt_ms, Positive)
+    options = [name for name, value in (("--dt-ms", dt_ms), ("--scale", scale)) if value is not None]
+    if options and (of_graph or not shown):
         raise UserError(
-            "--dt-ms says what a step lasts in the model of a run, and spikes do not depend on it. Add --show-model or "
-            "--script FILE to a run, or leave it out"
+            f"{options[0]} says what numbers stand for in the model of a run, and spikes do not depend on it. Add "
+            f"--show-model or --script FILE to a run, or leave it out"
         )
 
 
@@ -169,10 +174,13 @@ def _graph(file: str, samples: int, data_dir: Path | None, quiet: bool, **option
     return simulate_graph(file, samples, data_dir=data_dir, quiet=quiet, **options)
 
 
-def _run(run: str, samples: int, data_dir: DataPlace, quiet: bool, dt_ms: float | None) -> dict[str, Any]:
+def _run(
+    run: str, samples: int, data_dir: DataPlace, quiet: bool, dt_ms: float | None, scale: str | None
+) -> dict[str, Any]:
+    from neurorules.brian2_steps.scale import scale_from
     from neurorules.runner.simulate import simulate_run
 
-    return simulate_run(Path(run), samples, data_dir, quiet, 1.0 if dt_ms is None else dt_ms)
+    return simulate_run(Path(run), samples, data_dir, quiet, 1.0 if dt_ms is None else dt_ms, scale_from(scale))
 
 
 def _tell(compared: dict[str, Any], show_model: bool, json: bool) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from neurorules.commands.completion import parts
 from neurorules.commands.output import print_json
-from neurorules.commands.settings import DataDir, Force, Json, RunData, StepLength
+from neurorules.commands.settings import DataDir, Force, Json, RunData, ScaleText, StepLength
 from neurorules.language.errors import UserError
 
 
@@ -40,6 +40,7 @@ def record(
     part: Annotated[Literal["test", "validation", "train"], typer.Option(help="Samples of the data set.")] = "test",
     out: Annotated[Path, typer.Option(help="The trace file, HDF5.")] = Path("traces.h5"),
     dt_ms: StepLength = None,
+    scale: ScaleText = None,
     data: RunData = None,
     data_dir: DataDir = None,
     force: Force = False,
@@ -52,7 +53,7 @@ def record(
 
     chosen = None if layers is None else parse_list(layers)
     place = place_of(run, data, data_dir)
-    summary = record_run(run, out, samples, parse_list(variables), chosen, part, place, json, dt_ms, force)
+    summary = record_run(run, out, samples, parse_list(variables), chosen, part, place, json, dt_ms, force, scale)
     if json:
         print_json(summary)
     else:
@@ -106,7 +107,7 @@ def plot(
     kind: Annotated[
         str,
         typer.Option(
-            help="raster, voltage, rates; weights, fields, curves; with options (see: list plots).",
+            help="raster, voltage, rates, histograms; weights, fields, curves; with options (see: list plots).",
             autocompletion=parts("plots"),
         ),
     ] = "raster",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -15,9 +15,6 @@ from neurorules.commands.settings import DataDir, Force, Json, Resume, with_sett
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import UserError
 from neurorules.runs.launch import after_restart, launch
-
-if TYPE_CHECKING:
-    from neurorules.torch_path.recording.while_training import RecordTraining
 
 
 def add_to(app: typer.Typer) -> None:
@@ -62,10 +59,10 @@ def train(
     after_restart(out, resume, force)  # before a folder is chosen
     folder = out or free_folder(Path("runs") / config.rule.replace(":", "_"))
     with ExitStack() as open_files:
-        watchers = []
+        looks: dict[str, Any] = {}
         if record is not None and first:
-            recording = _recording(config, folder if resume else None, record, record_samples, record_layers)
-            watchers.append(open_files.enter_context(recording))
+            resumed = folder if resume else None
+            looks = _recording(open_files, config, resumed, record, record_samples, record_layers)
         result = run(
             config,
             folder,
@@ -73,8 +70,8 @@ def train(
             resume=resume,
             force=force,
             quiet=json or not first,
-            watchers=watchers,
             log=log,
+            **looks,
         )
     if not first:
         return
@@ -102,18 +99,18 @@ def _said(result: dict[str, Any]) -> str:
 
 
 def _recording(
-    config: TrainConfig, resumed: Path | None, variables: str, samples: str, layers: str | None
-) -> RecordTraining:
-    if config.path != "torch":
-        raise UserError(
-            f"--record looks at --path torch between epochs, and this is --path {config.path}. Record the trained run: "
-            f"neurorules record RUN"
-        )
+    open_files: ExitStack, config: TrainConfig, resumed: Path | None, variables: str, samples: str, layers: str | None
+) -> dict[str, Any]:
     from neurorules.language.options import parse_list
+
+    choice = (parse_list(variables), samples, None if layers is None else parse_list(layers), resumed)
+    if config.path == "continuous":
+        from neurorules.brian2_continuous.record_training import RecordCircuit
+
+        return {"watcher": open_files.enter_context(RecordCircuit(*choice))}
     from neurorules.torch_path.recording.while_training import RecordTraining
 
-    chosen = None if layers is None else parse_list(layers)
-    return RecordTraining(parse_list(variables), samples, chosen, resumed)
+    return {"watchers": [open_files.enter_context(RecordTraining(*choice))]}
 
 
 def free_folder(wanted: Path) -> Path:

@@ -136,7 +136,8 @@ def line_of(network: Network) -> str:
         marks = ["recurrent"] if any(e.connection.recurrent for e in layer.inputs) else []
         marks += [f"reads {'input' if one < 0 else network.layers[one].name}" for one in reads]
         marks += [] if layer.normalisation is None else ["batch normalisation"]
-        neuron = text_of_neuron(layer.neuron).partition(":")[0]
+        relays = layer.role == "hidden" and isinstance(layer.neuron, LeakyReadout) and layer.neuron.beta == 0
+        neuron = "current" if relays else text_of_neuron(layer.neuron).partition(":")[0]
         pieces.append(f"{layer.name} {_size(layer.shape)} {neuron}" + (f" ({', '.join(marks)})" if marks else ""))
     return ", ".join(pieces)
 

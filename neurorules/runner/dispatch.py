@@ -24,6 +24,7 @@ from neurorules.torch_path.training.stored_net import SIGN, load_net
 from neurorules.torch_path.training.training_run import GoesOn, to_the_end
 
 if TYPE_CHECKING:
+    from neurorules.brian2_continuous.training_run import CircuitWatcher
     from neurorules.torch_path.training.watch import Watcher
 
 
@@ -131,6 +132,7 @@ def train(
     watchers: Sequence[Watcher] = (),
     net: Any = None,
     log: str | None = None,
+    watcher: CircuitWatcher | None = None,
 ) -> dict[str, Any]:
     """Train one network on the path that its configuration names (see `torch_path.training.trainer.train`).
 
@@ -141,10 +143,11 @@ def train(
         resume: goes on from the run's last checkpoint.
         force: replaces an older run in `out`.
         quiet: shows no progress bar.
-        watchers: look at the learner between epochs; in continuous time there are none.
+        watchers: look at the learner between epochs, on the torch path.
         net: a module, or a net that was read before; None for what the configuration names. A module begins with its
             own weights where `init` is left open.
         log: logs for other programs in the run folder, comma-separated: csv, tensorboard.
+        watcher: looks at a run in continuous time between epochs.
 
     Returns:
         What `result.json` holds.
@@ -167,7 +170,7 @@ def train(
     if config.path == "continuous":
         from neurorules.brian2_continuous.trainer import train as run_circuit
 
-        return run_circuit(config, out, **how)
+        return run_circuit(config, out, **how, watcher=watcher)
     from neurorules.torch_path.training.trainer import train as run
 
     return run(config, out, watchers=watchers, net=own, **how)

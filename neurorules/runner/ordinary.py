@@ -10,7 +10,7 @@ import numpy as np
 
 from neurorules.brian2_steps.ordinary import KEEPS, Brian2Network, ordinary_network, simulate_ordinary
 from neurorules.brian2_steps.parity import compare_spikes
-from neurorules.brian2_steps.scale import STEP_MS
+from neurorules.brian2_steps.scale import SCALE, STEP_MS, Scale
 from neurorules.brian2_steps.simulate import Recorded
 from neurorules.contracts.data_set import DataPlace
 from neurorules.runner.trained_case import TrainedCase, trained_case
@@ -67,7 +67,9 @@ def _in_parts(trained: TrainedCase) -> dict[str, np.ndarray]:
     return {name: np.concatenate([part[name].S for part in parts], axis=1) for name in parts[0]}
 
 
-def network_objects(run: Path, samples: int, data_dir: DataPlace = None, step_ms: float = STEP_MS) -> Brian2Network:
+def network_objects(
+    run: Path, samples: int, data_dir: DataPlace = None, step_ms: float = STEP_MS, scale: Scale = SCALE
+) -> Brian2Network:
     """Build a trained net as ordinary Brian2 objects of the user's session.
 
     Args:
@@ -75,6 +77,7 @@ def network_objects(run: Path, samples: int, data_dir: DataPlace = None, step_ms
         samples: number of its first test samples, which it shows one after another, >= 1.
         data_dir: folder of the data sets, None for the usual one; or the data set itself.
         step_ms: length of a time step in ms, > 0.
+        scale: of membranes in volt.
 
     Returns:
         The Brian2 objects, on the device that is active.
@@ -83,5 +86,5 @@ def network_objects(run: Path, samples: int, data_dir: DataPlace = None, step_ms
         UserError: there is no such run, a layer has no such map, or there are fewer test samples.
         MissingExtra: brian2 is not installed.
     """
-    trained = own_session()(trained_case)(run, samples, data_dir, step_ms)
+    trained = own_session()(trained_case)(run, samples, data_dir, step_ms, scale)
     return ordinary_network(trained.case, trained.config.steps)

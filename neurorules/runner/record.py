@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neurorules.brian2_steps.scale import scale_from
 from neurorules.contracts.data_set import DataPlace
 from neurorules.language.config import in_todays_words
 from neurorules.language.errors import UserError
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 def record_run(
     run: Path, out: Path, samples: str, variables: Sequence[str], layers: Collection[str] | None = None,
     part: PartName = "test", data_dir: DataPlace = None, quiet: bool = False, step_ms: float | None = None,
-    force: bool = False,
+    force: bool = False, scale: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Record samples of a run's data, on the path that trained it.
 
@@ -38,6 +40,8 @@ def record_run(
         quiet: shows no progress bar.
         step_ms: length of a time step in ms, > 0, of a run that learned step by step; None for 1 ms.
         force: replace an older trace in `out`.
+        scale: what a threshold is in mV, and a capacitance in pF (see `brian2_steps.scale`), of a run that learned step
+            by step; None for a trace that does not say it.
 
     Returns:
         Number of samples, number of spikes and path of the trace file, by name.
@@ -56,8 +60,12 @@ def record_run(
 
         if step_ms is not None:
             raise UserError("--dt-ms is for runs step by step, and this one has its neuron's dt_ms. Leave it out")
-
+        if scale is not None:
+            raise UserError(
+                "--scale is for runs step by step, and this one has its neuron's threshold_mV. Leave it out"
+            )
         return record_circuit(run, out, samples, variables, layers, part, data_dir, quiet)
     from neurorules.torch_path.recording.record import record_run as record_torch
 
-    return record_torch(run, out, samples, variables, layers, part, data_dir, quiet, step_ms or 1.0)
+    counts = {} if scale is None else asdict(scale_from(scale))
+    return record_torch(run, out, samples, variables, layers, part, data_dir, quiet, step_ms or 1.0, counts)

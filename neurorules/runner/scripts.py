@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from neurorules.brian2_objects.script import Script, check_script, save, write
 from neurorules.brian2_steps.case import Case
 from neurorules.brian2_steps.ordinary import script_of_ordinary
-from neurorules.brian2_steps.scale import STEP_MS
+from neurorules.brian2_steps.scale import SCALE, STEP_MS, Scale, scale_from
 from neurorules.brian2_steps.script import Change, script_of_network, script_of_updates
 from neurorules.contracts.data_set import DataPlace
 from neurorules.language.config import TrainConfig, config_from, in_todays_words
@@ -60,7 +60,7 @@ def script_of_rule(rule: str, path: Path, neuron: str | None = None, force: bool
 def script_of_run(
     run: Path, path: Path, samples: int = 10, learn: int | None = None, data_dir: DataPlace = None,
     force: bool = False, watch: Callable[[Update], None] | None = None, step_ms: float | None = None,
-    ordinary: bool = False,
+    ordinary: bool = False, scale: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Write a run as a script of Brian2.
 
@@ -78,6 +78,7 @@ def script_of_run(
         watch: is handed each update as soon as it is compared with torch.
         step_ms: length of a time step of a run that learned step by step, in ms, > 0; None for 1 ms.
         ordinary: write the trained net as an ordinary network (see `brian2_steps.ordinary`), without updates.
+        scale: what its numbers are in mV and pF (see `brian2_steps.scale`), of a run that learned step by step.
 
     Returns:
         rule, and files (the paths that were written).
@@ -96,16 +97,28 @@ def script_of_run(
             raise UserError("--as ordinary is for nets that torch has trained, and this run is in continuous time")
         if step_ms is not None:
             raise UserError("--dt-ms is for runs step by step, and this one has its neuron's dt_ms. Leave it out")
+        if scale is not None:
+            raise UserError(
+                "--scale is for runs step by step, and this one has its neuron's threshold_mV. Leave it out"
+            )
         config = config_from(stored, str(run))
         return _saved(_continuous(config, data_dir, config.rule), path, force, config.rule)
+    units = Units(step_ms or STEP_MS, scale_from(scale))
     if learn is not None:
-        return _saved(_updates(run, learn, samples, data_dir, watch, step_ms or STEP_MS), path, force, stored["rule"])
-    return _saved(_network(run, samples, data_dir, step_ms or STEP_MS, ordinary), path, force, stored["rule"])
+        return _saved(_updates(run, learn, samples, data_dir, watch, units), path, force, stored["rule"])
+    return _saved(_network(run, samples, data_dir, units, ordinary), path, force, stored["rule"])
 
 
-def _network(run: Path, samples: int, data_dir: DataPlace, step_ms: float, ordinary: bool) -> Script:
+class Units(NamedTuple):
+    """The units of a model that runs step by step: the length of a step in ms, and the scale of its variables."""
+
+    step_ms: float = STEP_MS
+    scale: Scale = SCALE
+
+
+def _network(run: Path, samples: int, data_dir: DataPlace, units: Units, ordinary: bool) -> Script:
     """A trained net with its first test samples."""
-    trained = trained_case(run, samples, data_dir, step_ms)
+    trained = trained_case(run, samples, data_dir, *units)
     case, config = trained.case, trained.config
     about = (f"A net that {config.rule} has trained, {config.net}, with {samples} test samples of {config.data}.",)
     write_model = script_of_ordinary if ordinary else script_of_network
@@ -113,31 +126,31 @@ def _network(run: Path, samples: int, data_dir: DataPlace, step_ms: float, ordin
 
 
 def _updates(
-    run: Path, learn: int, samples: int, data_dir: DataPlace, watch: Callable[[Update], None] | None, step_ms: float
+    run: Path, learn: int, samples: int, data_dir: DataPlace, watch: Callable[[Update], None] | None, units: Units
 ) -> Script:
     """Updates of a trained net by its rule, which run once while they are written down."""
     updates: list[Mapping[str, Case]] = []
     restored = restore(run, data_dir, precision="float64", device="cpu", schedule="by_layer")
     config, learner = restored.config, restored.learner
-    simulate_learning(run, learn, samples, data_dir, watch, lambda cases: updates.append(copied(cases, step_ms)))
+    simulate_learning(run, learn, samples, data_dir, watch, lambda cases: updates.append(copied(cases, units)))
     net = f"the net {config.net}, which it has trained"
     title = f"{config.rule}, step by step: {len(updates)} updates of {net}, by {samples} samples of {config.data} each."
     return script_of_updates(updates, config.steps, changes_of(learner), (title, *about_rule(config.rule)))
 
 
-def copied(cases: Mapping[str, Case], step_ms: float = STEP_MS) -> dict[str, Case]:
+def copied(cases: Mapping[str, Case], units: Units | None = None) -> dict[str, Case]:
     """Copy cases, since a learner changes its numbers in place.
 
     Args:
         cases: by phase.
-        step_ms: length of a time step of the copies in ms, > 0.
+        units: of the copies; None for those that a case has where a user gives none.
 
     Returns:
         Cases with arrays of their own, by phase.
     """
     shared = [part for case in cases.values() for part in (case.network, case.learning and case.learning.rule)]
     own = {phase: deepcopy(case, {id(part): part for part in shared}) for phase, case in cases.items()}
-    return {phase: replace(case, step_ms=step_ms) for phase, case in own.items()}
+    return {phase: replace(case, **(units or Units())._asdict()) for phase, case in own.items()}
 
 
 def changes_of(learner: Learner) -> dict[str, Change]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from neurorules.brian2_steps.compiled import SAMPLES, compile_network, run_compiled
 from neurorules.brian2_steps.parity import compare_spikes
 from neurorules.brian2_steps.program import find_cpp_compiler
-from neurorules.brian2_steps.scale import STEP_MS
+from neurorules.brian2_steps.scale import SCALE, STEP_MS, Scale
 from neurorules.brian2_steps.simulate import show_model, simulate
 from neurorules.brian2_steps.trained import numbers_of
 from neurorules.contracts.data_set import DataPlace
@@ -31,8 +31,9 @@ REPAYS = 30
 
 
 def simulate_run(
-    run: Path, samples: int, data_dir: DataPlace = None, quiet: bool = False, step_ms: float = STEP_MS
-) -> dict[str, Any]:
+    run: Path, samples: int, data_dir: DataPlace = None, quiet: bool = False, step_ms: float = STEP_MS,
+    scale: Scale = SCALE,
+) -> dict[str, Any]:  # fmt: skip
     """Run a trained network on its first test samples in Brian2 and in torch, both in float64.
 
     Args:
@@ -41,6 +42,7 @@ def simulate_run(
         data_dir: folder of the data sets, None for the usual one; or the data set itself.
         quiet: shows no progress bar.
         step_ms: length of a time step in ms in the model's text, > 0.
+        scale: of potentials, currents and charges in the model's text.
 
     Returns:
         samples, spikes_compared, spikes_equal, first_difference (None where all are equal), and the model's text.
@@ -57,7 +59,7 @@ def simulate_run(
     def drive(start: int, stop: int) -> Series:
         return test.batch(np.arange(start, stop), generator)[0]
 
-    return compared(restored.learner, restored.config.steps, samples, drive, quiet, step_ms).facts
+    return compared(restored.learner, restored.config.steps, samples, drive, quiet, step_ms, scale).facts
 
 
 def check_samples(samples: int, present: int) -> None:
@@ -90,7 +92,7 @@ class Shown(NamedTuple):
 
 def compared(
     learner: Learner, steps: int, samples: int, drive: Callable[[int, int], Series], quiet: bool,
-    step_ms: float = STEP_MS,
+    step_ms: float = STEP_MS, scale: Scale = SCALE,
 ) -> Shown:  # fmt: skip
     """Run a network in Brian2 and in torch, and compare the spikes of every layer that spikes.
 
@@ -101,6 +103,7 @@ def compared(
         drive: makes the drive of the samples from one number to before another.
         quiet: shows no progress bar.
         step_ms: length of a time step in ms in the model's text, > 0.
+        scale: of potentials, currents and charges in the model's text.
 
     Returns:
         What came of it.
@@ -137,7 +140,7 @@ def compared(
     sides = [{name: np.concatenate(pair[side], axis=1) for name, pair in spikes_of.items()} for side in (0, 1)]
     parity = compare_spikes(*sides)
     first = None if parity.first_difference is None else asdict(parity.first_difference)
-    model = show_model(network, parameters, normalisation=norms, step_ms=step_ms)
+    model = show_model(network, parameters, normalisation=norms, step_ms=step_ms, scale=scale)
     facts = {
         "samples": parity.samples,
         "spikes_compared": parity.spikes_compared,

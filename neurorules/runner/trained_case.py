@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from neurorules.brian2_steps.case import Case
-from neurorules.brian2_steps.scale import STEP_MS
+from neurorules.brian2_steps.scale import SCALE, STEP_MS, Scale
 from neurorules.brian2_steps.trained import numbers_of
 from neurorules.contracts.data_set import DataPlace
 from neurorules.contracts.series import Series
@@ -35,7 +35,9 @@ class TrainedCase(NamedTuple):
     config: SettledConfig
 
 
-def trained_case(run: Path, samples: int, data_dir: DataPlace = None, step_ms: float = STEP_MS) -> TrainedCase:
+def trained_case(
+    run: Path, samples: int, data_dir: DataPlace = None, step_ms: float = STEP_MS, scale: Scale = SCALE
+) -> TrainedCase:
     """Read a run, and encode its first test samples.
 
     Args:
@@ -43,6 +45,7 @@ def trained_case(run: Path, samples: int, data_dir: DataPlace = None, step_ms: f
         samples: number of test samples, >= 1.
         data_dir: folder of the data sets, None for the usual one; or the data set itself.
         step_ms: length of a time step in ms, > 0.
+        scale: of potentials, currents and charges in units.
 
     Returns:
         The net and the samples.
@@ -56,5 +59,5 @@ def trained_case(run: Path, samples: int, data_dir: DataPlace = None, step_ms: f
     drive = test.batch(np.arange(samples), torch.Generator().manual_seed(config.seed))[0]
     parameters, norms = numbers_of(learner.model, learner.seen())
     spikes = drive.values.double().numpy()
-    case = Case(learner.model.network, parameters, spikes, normalisation=norms, step_ms=step_ms)
+    case = Case(learner.model.network, parameters, spikes, normalisation=norms, step_ms=step_ms, scale=scale)
     return TrainedCase(case, drive, learner, config)

@@ -20,13 +20,17 @@ class TraceHeader:
         layers: layer name -> shape of its population, input first, such as {"input": (1, 8, 8), "hidden1": (64,)};
             connections have the shape of their weights, such as {"hidden1.ff": (64, 64)}.
         dt_ms: length of one time step, ms, > 0.
-        units: variable -> unit, such as {"v": "threshold"}; a variable without one is a pure number.
+        units: variable -> unit, such as {"v": "threshold"}; a variable without one is a pure number. A parameter's unit
+            stands by its full name.
         seed: the seed of the run.
         config: the run's whole configuration.
         versions: package -> version.
         classes: names of the classes; empty where a label is its own name.
         parameters: name -> shape of what snapshots keep, such as {"hidden1.ff.w": (64, 64)}.
         recording: what was asked for: variables, layers, samples, part of the data set.
+        scale: the potential and the capacitance that count as 1, {"threshold_mV": 20.0, "capacitance_pF": 100.0}; empty
+            where the recording does not say.
+        spiking: whether `S` are spikes. Of units that do not spike it is their activity.
     """
 
     rule: str
@@ -39,6 +43,13 @@ class TraceHeader:
     classes: tuple[str, ...] = ()
     parameters: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     recording: Mapping[str, Any] = field(default_factory=dict)
+    scale: Mapping[str, float] = field(default_factory=dict)
+    spiking: bool = True
+
+    @property
+    def continuous(self) -> bool:
+        """Whether the trace is of equations in continuous time, whose membranes are read after their reset."""
+        return self.config.get("path") == "continuous"
 
     def neurons(self, layer: str) -> int:
         """The number of neurons that a layer has."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from neurorules import Learner
+from neurorules.contracts.normalisation import EPSILON
 from neurorules.contracts.series import Series
 from neurorules.network.initial import initialise
 from neurorules.network.model import build_model
@@ -106,6 +107,37 @@ class ResidualMaps(nn.Module):
         return self.fc(torch.flatten(x, 1))
 
 
+class SumsOfSpikes(nn.Module):
+    """Spikes of layers are added and joined, and read by layers, neurons and pools behind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(16, 20), nn.Linear(20, 20), nn.Linear(20, 12), nn.Linear(32, 18)])
+        self.neurons = nn.ModuleList([hidden(), hidden(0.5), hidden(0.25), hidden(), hidden(0.5)])
+        self.out = nn.Linear(38, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.neurons[0](self.layers[0](x))
+        x = x + self.neurons[1](self.layers[1](x))
+        y = self.neurons[2](self.layers[2](x))
+        y = self.neurons[3](self.layers[3](torch.cat([y, x], dim=1)))
+        return self.out(torch.cat((y, sum([self.neurons[4](x), x])), 1))
+
+
+class SumsOfMaps(nn.Module):
+    """A residual block around neurons, as SEW-ResNet adds its maps; pooled behind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(2, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+        self.lif1, self.lif2, self.fc = hidden(), hidden(0.5), nn.Linear(4 * 3 * 2, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.lif1(self.conv1(x))
+        x = functional.max_pool2d(self.lif2(self.conv2(x)) + x, 2)
+        return self.fc(torch.flatten(x, 1))
+
+
 class Recurrent(nn.Module):
     """A layer whose spikes come back to it through snnTorch's own recurrent weights."""
 
@@ -152,6 +184,8 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "sums of currents": (Skipping, (16,)),
     "residual sums": (Residual, (16,)),
     "residual sums of maps": (ResidualMaps, (2, 6, 5)),
+    "sums of spikes": (SumsOfSpikes, (16,)),
+    "sums of spikes of maps": (SumsOfMaps, (2, 6, 4)),
     "recurrent leaky": (lambda: Recurrent(snntorch.RLeaky), (16,)),
     "recurrent synaptic": (lambda: Recurrent(snntorch.RSynaptic), (16,)),
     "lapicque": (Circuit, (16,)),
@@ -167,6 +201,13 @@ def made(name: str) -> tuple[nn.Module, tuple[int, ...]]:
         for value in module.parameters():
             value.copy_((value * 2 * 256).round() / 256)
     return module, shape
+
+
+def spikes_of(learner: Learner, drive: Tensor) -> tuple[list[Tensor], Tensor]:
+    """Spikes of every layer that spikes here, over time, and class scores."""
+    response, layers = learner.respond(drive), learner.model.network.layers
+    fired = [a.S.values for layer, a in zip(layers, response.activity, strict=True) if layer.neuron.spiking]
+    return fired, response.scores
 
 
 def batch(generator: torch.Generator, *shape: int) -> tuple[Tensor, Tensor]:
@@ -208,11 +249,11 @@ def test_a_module_spikes_here_as_it_does_in_snntorch(name: str, generator: torch
     drive, _ = batch(generator, *shape)
     learner = Learner(module, "bptt", input_shape=shape, steps=STEPS, precision="float64", device="cpu")
     spikes, read = run(module.requires_grad_(False), drive)
-    response = learner.respond(drive)
-    for there, here in zip(spikes, response.activity, strict=False):
+    fired, scores = spikes_of(learner, drive)
+    for there, here in zip(spikes, fired, strict=False):
         assert 0.005 < float(there.mean()) < 0.98
-        assert torch.equal(there, here.S.values)
-    torch.testing.assert_close(read.mean(0), response.scores, rtol=1e-12, atol=1e-12)
+        assert torch.equal(there, here)
+    torch.testing.assert_close(read.mean(0), scores, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -304,10 +345,10 @@ def test_a_module_comes_back_trained_under_its_own_names(name: str, generator: t
         second_bias = key in ("rlif.recurrent.bias", "skip.bias", "straight.bias")
         assert torch.equal(before[key], value) == second_bias, key
     spikes, read = run(module.requires_grad_(False), drive)
-    response = learner.respond(drive)
-    for there, here in zip(spikes, response.activity, strict=False):
-        assert float((there != here.S.values).double().mean()) < 1e-3  # by rounding where a bias is a sum of two
-    torch.testing.assert_close(read.mean(0), response.scores, rtol=1e-2, atol=1e-2)
+    fired, scores = spikes_of(learner, drive)
+    for there, here in zip(spikes, fired, strict=False):
+        assert float((there != here).double().mean()) < 1e-3  # by rounding where a bias is a sum of two
+    torch.testing.assert_close(read.mean(0), scores, rtol=1e-2, atol=1e-2)
 
 
 class Normalised(nn.Module):
@@ -325,10 +366,32 @@ class Normalised(nn.Module):
         return self.out(x)
 
 
-def test_batch_normalisation_goes_both_ways_with_its_averages(generator: torch.Generator) -> None:
+class NormalisedSums(nn.Module):
+    """Spikes, and another normalised current, are added to a current behind its batch normalisation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.norm1 = nn.Conv2d(2, 4, 3, bias=False), nn.BatchNorm2d(4)
+        self.conv2, self.norm2 = nn.Conv2d(4, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4)
+        self.conv3, self.norm3 = nn.Conv2d(4, 5, 3, padding=1, bias=False), nn.BatchNorm2d(5)
+        self.skip, self.norm4 = nn.Conv2d(4, 5, 1, bias=False), nn.BatchNorm2d(5)
+        self.lif1, self.lif2, self.lif3, self.out = hidden(), hidden(), hidden(), nn.Linear(5 * 36, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.lif1(self.norm1(self.conv1(x)))
+        x = self.lif2(self.norm2(self.conv2(x)) + x)
+        x = self.lif3(self.norm3(self.conv3(x)) + self.norm4(self.skip(x)))
+        return self.out(torch.flatten(x, 1))
+
+
+@pytest.mark.parametrize("kind", [Normalised, NormalisedSums])
+def test_batch_normalisation_goes_both_ways_with_its_averages(
+    kind: type[nn.Module], generator: torch.Generator
+) -> None:
     torch.manual_seed(0)
-    module = Normalised().double()
-    for norm in (module.norm1, module.norm2):
+    module = kind().double()
+    norms = {key: norm for key, norm in module.named_children() if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)}
+    for norm in norms.values():
         nn.init.uniform_(norm.running_mean, -0.2, 0.2)
         nn.init.uniform_(norm.running_var, 0.1, 0.4)
         nn.init.uniform_(norm.bias, -0.2, 0.2)
@@ -337,11 +400,11 @@ def test_batch_normalisation_goes_both_ways_with_its_averages(generator: torch.G
 
     def agree() -> None:
         spikes, read = run(module.eval(), drive)
-        response = learner.respond(drive)
-        for there, here in zip(spikes, response.activity, strict=False):
+        fired, scores = spikes_of(learner, drive)
+        for there, here in zip(spikes, fired, strict=True):
             assert 0.01 < float(there.mean()) < 0.99
-            assert torch.equal(there, here.S.values)
-        torch.testing.assert_close(read.mean(0), response.scores, rtol=1e-9, atol=1e-9)
+            assert torch.equal(there, here)
+        torch.testing.assert_close(read.mean(0), scores, rtol=1e-9, atol=1e-9)
 
     with torch.no_grad():
         agree()
@@ -350,9 +413,38 @@ def test_batch_normalisation_goes_both_ways_with_its_averages(generator: torch.G
             learner.step(drive, labels)
         learner.write_back(module)
         changed = {key for key, value in module.state_dict().items() if not torch.equal(value, before[key])}
-        kept = {f"norm{n}.{key}" for n in (1, 2) for key in ("weight", "num_batches_tracked")} | {"fc.bias"}
-        assert changed == {key for key in before if key.split(".")[0] not in ("lif1", "lif2")} - kept
+        kept = {f"{norm}.{key}" for norm in norms for key in ("weight", "num_batches_tracked")} | {"fc.bias"}
+        assert changed == {key for key in before if not key.startswith("lif")} - kept
         agree()
+
+
+def test_gradients_pass_sums_behind_batch_normalisation(generator: torch.Generator) -> None:
+    torch.manual_seed(0)
+    module = NormalisedSums().double()
+    for norm in (module.norm1, module.norm2, module.norm3, module.norm4):
+        norm.eps = EPSILON
+    drive, labels = batch(generator, 2, 8, 8)
+    imported = from_module(module, (2, 8, 8), STEPS)
+    model = build_model(imported.network, RULES.make("bptt"))
+    learned = initialise(model, 0, torch.device("cpu"), torch.float64)
+    learned.parameters.update(imported.parameters)
+    ours = learn_trial(model, learned, Series(drive, False), STEPS, labels, generator).gradients
+
+    def neurons(lif: nn.Module, current: Tensor) -> Tensor:
+        utils.reset(module)
+        return torch.cat([lif(here) for here in current.reshape(STEPS, SAMPLES, *current.shape[1:])])
+
+    rows = drive.flatten(0, 1)  # means and deviations are those of all steps together
+    x = neurons(module.lif1, module.norm1(module.conv1(rows)))
+    x = neurons(module.lif2, module.norm2(module.conv2(x)) + x)
+    x = neurons(module.lif3, module.norm3(module.conv3(x)) + module.norm4(module.skip(x)))
+    scores = module.out(x.flatten(1)).reshape(STEPS, SAMPLES, CLASSES).mean(0)
+    functional.cross_entropy(scores, labels).backward()
+    for key, value in imported.parameters.items():
+        for own in module.parameters():
+            if key.endswith("w") and torch.equal(own, value):
+                torch.testing.assert_close(ours[key], own.grad, rtol=1e-6, atol=1e-10, msg=key)
+    assert float(module.conv1.weight.grad.norm()) > 1e-6
 
 
 def test_functions_do_what_their_layers_do(generator: torch.Generator) -> None:

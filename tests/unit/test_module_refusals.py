@@ -147,10 +147,10 @@ def backwards(module: nn.Module, given: object, made: object) -> None:
 NETS: dict[str, Callable[[], nn.Module]] = {
     "layer 1 (Noisy) is a Leaky with 'fire' of its own": lambda: net(fires=Noisy(0.8, init_hidden=True)),
     "layer 1 (Leaky) has the hook": lambda: net(fires=done(leaky(), lambda m: m.register_forward_hook(double))),
-    "of test_module_refusals.py adds what is no current": lambda: Residual(*net()),
+    "of test_module_refusals.py adds what is neither spikes nor a current": lambda: Residual(*net()),
     "the Sequential has the hook 'double'": lambda: done(net(), lambda m: m.register_forward_hook(double)),
     "the Sequential holds 'gain'": lambda: done(net(), lambda m: m.register_buffer("gain", torch.ones(1))),
-    "adds what is no current of a Linear": lambda: nn.Sequential(Residual(*net()[:2]), *net()[2:]),
+    "adds what is neither spikes nor a current": lambda: nn.Sequential(Residual(*net()[:2]), *net()[2:]),
     "layer 0 (Sequential) has the hook": lambda: nn.Sequential(
         done(net()[:2], lambda m: m.register_forward_hook(double)), *net()[2:]
     ),

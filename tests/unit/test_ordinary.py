@@ -55,6 +55,16 @@ def drawn(
         ("r6-r5", "if:reset=subtract", (7,), False, {"norm": "none", "readout_neuron": "lif:beta=0.7"}),
         ("6-5-4", "lif:beta=0.9", (7,), False, {"readout": "all"}),
         ("c2k3-a2", "lif", (1, 6, 6), False, {}),
+        ("6-5", "lif:beta=0.8:refractory=1", (7,), False, {}),
+        ("r6-5-4", "lif:beta=0.9:refractory=3", (7,), False, {"readout": "all"}),
+        ("6-5", "lif:beta=0.8:refractory=2:reset=zero:reset_delay=true", (7,), True, {}),
+        ("6-5", "if:refractory=2:reset=subtract:reset_delay=true", (7,), False, {"norm": "none"}),
+        ("6-5", "cuba_lif:alpha=0.6:beta=0.8", (7,), False, {}),
+        ("r6-5-4", "cuba_lif:alpha=0.8:beta=0.8", (7,), True, {"readout": "all"}),
+        ("6-5", "cuba_lif:alpha=0.7:beta=0.8:reset=zero", (7,), False, {"norm": "none"}),
+        ("6-5", "cuba_lif:alpha=0.7:beta=1:reset_delay=true", (7,), False, {}),
+        ("6-r5", "cuba_lif:alpha=0.7:refractory=2", (7,), False, {}),
+        ("6-5", "cuba_lif:refractory=1:reset=zero:reset_delay=true", (7,), True, {}),
     ],
 )
 def test_spikes_and_membranes_are_those_of_torch(
@@ -85,8 +95,9 @@ def test_some_membranes_stay_above_the_threshold_after_their_reset() -> None:
 @pytest.mark.parametrize(
     ("neuron", "net", "said"),
     [
-        ("cuba_lif", "5", "layer 'hidden1' has neurons of the kind SynapticIntegrator"),
-        ("lif:refractory=2", "5", "layer 'hidden1' has neurons of the kind Refractory"),
+        ("alif", "5", "layer 'hidden1' has neurons of the kind AdaptiveIntegrator"),
+        ("cuba_lif:alpha=0", "5", "layer 'hidden1' has a synaptic current that vanishes"),
+        ("cuba_lif:reset=zero:reset_delay=true", "5", "layer 'hidden1' has a reset to zero one step after"),
         ("lif:beta=0", "5", "layer 'hidden1' has a membrane that forgets all within a step"),
         ("lif", "c2k3-p2", "layer 'readout' has a pool that takes the maximum"),
     ],
@@ -146,7 +157,7 @@ def test_a_script_stands_alone_and_sends_the_spikes_of_torch(folder: Path, tmp_p
 def test_objects_join_those_of_the_users_session(folder: Path) -> None:
     before, brian2.prefs.codegen.target = brian2.prefs.codegen.target, "numpy"
     try:
-        net = neurorules.brian2_network(folder, samples=2, dt_ms=0.5)
+        net = neurorules.brian2_network(folder, samples=2, dt_ms=0.5, threshold_mV=15.0)
         assert net.network.schedule == brian2.Network().schedule
         watched = brian2.StateMonitor(net.groups["hidden1"], "V_m", record=True, clock=net.clock)
         net.network.add(watched)
@@ -156,6 +167,7 @@ def test_objects_join_those_of_the_users_session(folder: Path) -> None:
             assert np.array_equal(net.spikes(name), ours[name]), name
         np.testing.assert_allclose(net.membranes("readout"), ours["readout"], rtol=0, atol=1e-12)
         assert watched.V_m.shape[0] == 12 and watched.t[1] == 0.5 * brian2.ms
+        assert float(net.groups["hidden1"].V_m[0]) == pytest.approx(0.015 * net.groups["hidden1"].v[0], rel=1e-12)
     finally:
         brian2.prefs.codegen.target = before
 

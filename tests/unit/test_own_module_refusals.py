@@ -62,14 +62,19 @@ CASES: dict[str, tuple[Callable[..., Any], dict[str, nn.Module]]] = {
     "of Net loops over its input": (loop_over_its_length, {}),
     "layer a (Linear) runs more than once": (loop_of_neurons_with_state, {}),
     "cannot be followed (symbolically traced variables": (depends_on_values, {}),
-    "adds what is no current of a Linear or Conv2d": (
-        lambda net, x: net.b(net.one(net.a(x)) + net.other(net.c(x))), {"c": nn.Linear(6, 5), "other": leaky()}
+    "adds what is neither spikes nor a current": (lambda net, x: net.b(net.one(net.a(x)) + 1.0), {}),
+    "adds the input or flattened maps alone": (lambda net, x: net.b(net.one(net.a(x + x))), {}),
+    "joins what has no known number": (lambda net, x: net.c(torch.cat([net.one(net.a(x)), x], 1)),
+                                       {"c": nn.Linear(11, 3)}),
+    "joins what are no spikes, or not along axis 1": (
+        lambda net, x: net.c(torch.cat([net.one(net.a(x)), net.two(net.b(x))])), {"c": nn.Linear(11, 3)}
+    ),
+    "'add' in line": (lambda net, x: net.two(net.a(x)) + net.one(net.c(x)), {"c": nn.Linear(6, 5)}),
+    "reads 5 inputs, and gets shape (3,)": (
+        lambda net, x: net.b(net.one(net.a(x)) + net.two(net.c(x))), {"c": nn.Linear(6, 3)}
     ),
     "layer b (Linear) follows layer c (Linear) with no Leaky": (
         lambda net, x: net.b(net.one(net.a(x)) + net.c(x)), {"c": nn.Linear(6, 5)}
-    ),
-    "reads 5 inputs, and gets shape (3,)": (
-        lambda net, x: net.b(net.one(net.a(x) + net.two(net.c(x)))), {"c": nn.Linear(6, 3)}
     ),
     "'getitem' in line": (lambda net, x: net.b(net.one(net.a(x[:, :6]))), {}),
     "'mul' in line": (lambda net, x: net.b(net.one(2 * net.a(x))), {}),

@@ -32,7 +32,7 @@ from neurorules.traces.writer import TraceWriter
 
 STEPS = 12
 LAYERS = {"hidden1": (30,), "hidden2": (4, 3, 3), "readout": (3,)}
-TRACE_KINDS, RUN_KINDS = ("raster", "rates", "voltage"), ("curves", "fields", "weights")
+TRACE_KINDS, RUN_KINDS = ("histograms", "raster", "rates", "voltage"), ("curves", "fields", "weights")
 
 
 @pytest.fixture
@@ -40,7 +40,8 @@ def trace(tmp_path: Path) -> Path:
     """Four samples; one neuron of hidden2 fires at every step, the others never."""
     path, random = tmp_path / "t.h5", np.random.default_rng(0)
     rule = "sigprop:form=voltage:targets=codes:embedding=fixed:generator=target_only:centred=true:normalised=true:k=6"
-    header = TraceHeader(rule, LAYERS, dt_ms=0.5, config={"neuron": "lif:beta=0.9:v_threshold=0.5"})
+    weights = {"hidden1.ff.w": (30, 4), "readout.ff.w": (3, 30)}
+    header = TraceHeader(rule, LAYERS, dt_ms=0.5, config={"neuron": "lif:beta=0.9:v_threshold=0.5"}, parameters=weights)
     with TraceWriter(path, header) as writer:
         for number in range(4):
             found = {n: {"v": random.normal(size=(STEPS, *shape)).astype(np.float32)} for n, shape in LAYERS.items()}
@@ -48,6 +49,8 @@ def trace(tmp_path: Path) -> Path:
             found["hidden2"]["S"] = np.zeros((STEPS, *LAYERS["hidden2"]), np.float32)
             found["hidden2"]["S"][:, 1, 1, 1] = 1
             writer.append(number, number % 3, found, prediction=1)
+        for epoch in range(3):
+            writer.snapshot(epoch, {name: random.normal(size=shape) for name, shape in weights.items()})
     return path
 
 
@@ -110,9 +113,10 @@ def test_what_is_no_trace_is_told(trained: Path, tmp_path: Path, trace: Path, ki
         PLOTS.make(kind).figure([trace, trace], None)
     with TraceWriter(tmp_path / "empty.h5", TraceHeader("x", {"only": (3,)})):
         pass
-    with pytest.raises(UserError, match="holds no sample to draw"):
+    with pytest.raises(UserError, match="holds no weights" if kind == "histograms" else "holds no sample to draw"):
         PLOTS.make(kind).figure([tmp_path / "empty.h5"], None)
-    with pytest.raises(UserError, match="has no sample 9, it holds 4"):
+    none = "belong to none of them. Leave it out" if kind == "histograms" else "has no sample 9, it holds 4"
+    with pytest.raises(UserError, match=none):
         PLOTS.make(kind).figure([trace], [9])
 
 

@@ -86,3 +86,33 @@ def test_a_script_runs_in_it_and_sends_the_same_spikes(folder: Path, tmp_path: P
         found.append(learned_by(script))
     assert "Clock(5*ms" in script.read_text() and f"network.run({5 * STEPS}*ms" in script.read_text()
     assert all(np.array_equal(found[0][name], found[1][name]) for name in found[0]) and found[0]["hidden1.spikes"].any()
+
+
+def test_a_scale_tells_volts_and_pictures_and_moves_no_spike(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("brian2")
+    scale = ["--scale", "threshold_mV=15:capacitance_pF=200"]
+    assert run(["simulate", str(folder), "--samples", "1", "--show-model", *scale]) == 0
+    shown = capsys.readouterr().out
+    assert "V_m = v*15.0*mV : volt" in shown and "v = 1 is 15 mV above rest, capacitance 200 pF" in shown
+    assert "v_threshold = 1  # 15 mV" in shown and "Q_w = w*15.0*mV*200.0*pF" in shown and "20.0*mV" not in shown
+    script = tmp_path / "net.py"
+    assert run(["simulate", str(folder), "--samples", "2", "--as", "ordinary", "--script", str(script), *scale]) == 0
+    assert "V_m = v*15.0*mV : volt" in script.read_text()
+    with recorded(folder, tmp_path / "a.h5") as usual, recorded(folder, tmp_path / "b.h5", *scale) as scaled:
+        assert not usual.header.scale and scaled.header.scale == {"threshold_mV": 15.0, "capacitance_pF": 200.0}
+        assert np.array_equal(usual.dense(0, "hidden1", "v"), scaled.dense(0, "hidden1", "v"))
+        v = scaled.dense(0, "hidden1", "v")
+    drawn = PLOTS.make("voltage:neurons=6").figure([tmp_path / "b.h5"], [0]).axes
+    assert drawn[0].get_ylabel().endswith("V (mV)")
+    curves = [line.get_ydata() for axis in drawn[:6] for line in axis.get_lines() if len(line.get_ydata()) == STEPS]
+    assert sorted(float(one.max()) for one in curves) == pytest.approx(sorted(15.0 * v.max(0)), rel=1e-6)
+    for wrong, says in (
+        ("threshold=15", "unknown option of --scale 'threshold'. Did you mean 'threshold_mV'"),
+        ("threshold_mV=0", "threshold_mV is 0.0. Give a number above 0"),
+    ):
+        assert run(["simulate", str(folder), "--show-model", "--scale", wrong]) == 2
+        assert says in capsys.readouterr().err
+    assert run(["simulate", str(folder), *scale]) == 2
+    assert "--scale says what numbers stand for in the model of a run" in capsys.readouterr().err

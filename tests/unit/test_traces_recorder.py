@@ -295,8 +295,3 @@ def test_export_and_plot_refuse_a_trace_that_is_cut_off_in_one_line(
         told = capsys.readouterr().err
         assert "t.h5 is cut off" in told and told.count("\n") == 1
         assert sorted(path.name for path in tmp_path.iterdir()) == ["t.h5"]
-
-
-def test_recording_while_equations_learn_is_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["train", "--path", "brian2", "--record", "S"]) == 2
-    assert "--record looks at --path torch" in capsys.readouterr().err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 def record_run(
     run: Path, out: Path, samples: str, variables: Sequence[str], layers: Collection[str] | None = None,
     part: PartName = "test", data_dir: DataPlace = None, quiet: bool = False,
-    step_ms: float = 1.0,
+    step_ms: float = 1.0, scale: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Record samples of a run's data.
 
@@ -50,6 +50,7 @@ def record_run(
         data_dir: where data sets lie; None for the usual place.
         quiet: no progress bar.
         step_ms: length of a time step in ms, > 0, by which readers of the trace tell times and rates.
+        scale: as `TraceHeader.scale`; None where nothing says it.
 
     Returns:
         samples, spikes of its layers, and the trace file's path.
@@ -65,8 +66,9 @@ def record_run(
     options = {"variables": list(variables), "layers": layers and sorted(layers), "samples": samples, "part": part}
     stored = config.as_dict()
     header = TraceHeader(
-        config.rule, {}, dt_ms=step_ms, seed=config.seed, config=stored, versions=versions(), recording=options
-    )
+        config.rule, {}, dt_ms=step_ms, seed=config.seed, config=stored, versions=versions(), recording=options,
+        scale=scale or {},
+    )  # fmt: skip
     generator = torch.Generator().manual_seed(config.seed)
     with Recorder(learner, out, variables, layers, header) as recorder, whole_or_none(recorder):
         total = len(places) * recorder.plan.sample_bytes(learner.learned.parameters, config.steps)

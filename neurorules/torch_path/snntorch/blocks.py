@@ -15,7 +15,8 @@ from torch import fx, nn
 from neurorules.language.errors import UserError
 from neurorules.network.layer import NETWORK_INPUT
 from neurorules.torch_path.snntorch.module_checks import WEIGHTED, check_module, check_plain, check_unshared
-from neurorules.torch_path.snntorch.modules import KNOWN, straight, to_transform
+from neurorules.torch_path.snntorch.modules import KNOWN, to_transform
+from neurorules.torch_path.snntorch.relays import Relay, Width, added, joined, width_of
 from neurorules.torch_path.snntorch.tracing import ONE_STEP, place_of, trace
 from neurorules.torch_path.snntorch.values import (
     METHODS,
@@ -90,6 +91,8 @@ class _Walk:
             return self._item(first, args[1], at)
         if node.target in (operator.add, operator.iadd, torch.add, "add", "add_") and not kwargs:
             return self._sum(first, args[1], at)
+        if node.target in (torch.cat, torch.concat, torch.concatenate):
+            return self._joined(first, kwargs.get("dim", kwargs.get("axis", (*args, 0)[1])), at)
         if isinstance(first, Size) or node.target in ("size", "dim"):
             return Size()
         if node.target in SAME:
@@ -145,7 +148,10 @@ class _Walk:
     def _population(self, here: Placed, argument: Activity | Current, states: list[Value]) -> Value:
         at, module = here
         if isinstance(argument, Activity):
-            raise UserError(f"{at} has no Linear or Conv2d before it. Put one there")
+            width = width_of(argument, self.blocks)
+            if width is None:
+                raise UserError(f"{at} has no Linear or Conv2d before it. Put one there")
+            argument = Current((added(argument, width, at),))
         for state in states:
             self._check_state(state, at)
         self.blocks.append(self._block(argument, here))
@@ -184,22 +190,46 @@ class _Walk:
     def _sum(self, one: Value, other: Value, at: str) -> Value:
         if isinstance(one, Size) or isinstance(other, Size):
             return Size()
-        one, other = self._spikes(one), self._spikes(other)
-        if isinstance(one, Activity):
-            one, other = other, one
-        if isinstance(one, Current) and isinstance(other, Activity):
-            skip = Placed(at, straight(one.arrivals[0].linear.module))
-            other = Current((Arrival(other.source, other.before, skip),))
-        if not (isinstance(one, Current) and isinstance(other, Current)):
+        parts = [self._spikes(part) for part in (one, other) if type(part) is not int or part != 0]
+        if not all(isinstance(part, Activity | Current) for part in parts):
+            raise UserError(f"{at} adds what is neither spikes nor a current. Add what layers return")
+        widths = [width for part in parts if (width := width_of(part, self.blocks)) is not None]
+        if len(parts) == 1:  # sum() begins with 0
+            return parts[0]
+        if not widths:
             raise UserError(
-                f"{at} adds what is no current of a Linear or Conv2d, and the sum of spikes is no spike. Add before "
-                f"the Leaky: leaky(fc(spikes) + earlier_spikes), or leaky(fc(spikes) + skip(earlier_spikes))"
+                f"{at} adds the input or flattened maps alone. Add the spikes of a layer, or before Flatten"
             )
-        for part in (one, other):
+        parts.sort(key=lambda part: isinstance(part, Activity))
+        current = Current(tuple(arrival for part in parts for arrival in self._arrivals(part, widths[0], at)))
+        return current if any(isinstance(part, Current) for part in parts) else self._relay(current, at)
+
+    def _arrivals(self, part: Activity | Current, width: Width, at: str) -> tuple[Arrival, ...]:
+        """The linear maps that bring one part of a sum; what is normalised or pooled goes through a relay."""
+        if isinstance(part, Current):
             changed = part.norm or part.pool
-            if changed is not None:
-                raise UserError(f"{at} adds what {changed.at} returns. Add the currents first")
-        return Current((*one.arrivals, *other.arrivals))
+            if changed is None:
+                return part.arrivals
+            part = self._relay(part, changed.at)
+        return (added(part, width, at),)
+
+    def _relay(self, current: Current, at: str) -> Activity:
+        self.blocks.append(self._block(current, Placed(at, Relay())))
+        return Activity(len(self.blocks) - 1)
+
+    def _relay_at(self, source: int) -> Placed | None:
+        population = None if source == NETWORK_INPUT else self.blocks[source].population
+        return population if population is not None and isinstance(population.module, Relay) else None
+
+    def _joined(self, parts: Value, axis: Value, at: str) -> Activity:
+        """Populations side by side, as one whose neurons hand on their spikes."""
+        spikes = [self._spikes(part) for part in parts] if type(parts) is tuple else []
+        if not spikes or not all(isinstance(part, Activity) for part in spikes) or axis not in (1, -1, -3):
+            raise UserError(f"{at} joins what are no spikes, or not along axis 1. Give it spikes of layers, and dim=1")
+        arrivals = joined(spikes, self.blocks, at)
+        if axis != 1 and isinstance(arrivals[0].linear.module, nn.Conv2d) != (axis == -3):
+            raise UserError(f"{at} joins along axis {axis}, which is not that of neurons or maps. Give it dim=1")
+        return self._relay(Current(arrivals), at)
 
     def _item(self, of: Value, key: Value, at: str) -> Value:
         if isinstance(of, Returned):
@@ -221,7 +251,7 @@ class _Walk:
 
     def _refused(self, at: str) -> Value:
         raise UserError(
-            f"{at} has no counterpart here. Known: {', '.join(KNOWN)}, and sums of currents. Leave it out of forward"
+            f"{at} has no counterpart here. Known: {', '.join(KNOWN)}, sums and torch.cat. Leave it out of forward"
         )
 
     def _end(self, node: fx.Node) -> None:
@@ -245,5 +275,7 @@ class _Walk:
             self.blocks.append(self._block(part, None))
         elif isinstance(part, Activity) and part.before:
             raise UserError(f"{part.before[0].at} stands behind the read-out. Remove it, or end with a Linear")
+        elif isinstance(part, Activity) and (relay := self._relay_at(part.source)) is not None:
+            raise UserError(f"{relay.at} stands behind the read-out. End with a Linear that reads it")
         elif not isinstance(part, Activity | Returned | State):
             raise UserError("forward returns what is neither spikes nor a membrane of its last layer. Return these")

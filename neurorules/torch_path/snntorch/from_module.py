@@ -39,7 +39,7 @@ def from_module(
 
     Args:
         net: a module whose forward computes one step with Linear, Conv2d, MaxPool2d, AvgPool2d, Flatten, Dropout,
-            BatchNorm, sums of currents, and snntorch.Leaky, RLeaky, Synaptic, RSynaptic or Lapicque (or ReLU, Tanh for
+            BatchNorm, sums, torch.cat, and snntorch.Leaky, RLeaky, Synaptic, RSynaptic or Lapicque (or ReLU, Tanh for
             one step); the last Linear, with the neurons behind it if any, is the read-out.
         input_shape: of one sample at one step; may be None where a Linear comes first.
         steps: that the network is to run.

@@ -69,28 +69,6 @@ def to_connection(module: nn.Module, where: str, pooled: tuple[str, nn.Module] |
     raise UserError(f"{where} has padding {module.padding}. Use 0, or kernel // 2 with an odd kernel")
 
 
-def straight(beside: nn.Module) -> nn.Module:
-    """The fixed map that hands each spike on to the neuron of the same place: what a residual sum adds to a current.
-
-    Args:
-        beside: the Linear or Conv2d to whose current it is added, which says how many neurons or maps there are.
-
-    Returns:
-        A Linear, or a Conv2d of one pixel, whose weights are 1 from each neuron or map to itself, else 0, and do not
-        learn.
-    """
-    assert isinstance(beside, nn.Linear | nn.Conv2d)
-    own = beside.weight.detach()
-    ones = torch.eye(len(own), dtype=own.dtype, device=own.device)
-    linear: nn.Linear | nn.Conv2d  # on "meta", where nothing is drawn
-    if isinstance(beside, nn.Linear):
-        linear = nn.Linear(len(own), len(own), bias=False, device="meta")
-    else:
-        linear, ones = nn.Conv2d(len(own), len(own), 1, bias=False, device="meta"), ones[:, :, None, None]
-    linear.weight = nn.Parameter(ones, requires_grad=False)
-    return linear
-
-
 def to_transform(where: str, module: nn.Module) -> Transform | None:
     """The transform that a module is.
 

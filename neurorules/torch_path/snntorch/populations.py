@@ -21,6 +21,7 @@ from neurorules.neurons._synaptic import SynapticIntegrator
 from neurorules.neurons.leaky_readout import LeakyReadout
 from neurorules.neurons.rate import Rate
 from neurorules.surrogates import Atan, FastSigmoid
+from neurorules.torch_path.snntorch.relays import Relay
 
 Shape = tuple[int, ...]
 
@@ -142,6 +143,8 @@ def to_neuron(module: nn.Module, where: str, shape: Shape) -> Neuron:
     """
     if isinstance(module, nn.ReLU | nn.Tanh):
         return Rate("relu" if isinstance(module, nn.ReLU) else "tanh")
+    if isinstance(module, Relay):
+        return LeakyReadout(0.0)
     refuse_options(module, where)
     beta = _number(_leak(module), where, "beta", shape)
     threshold = _number(torch.as_tensor(module.threshold), where, "threshold", shape)

@@ -50,7 +50,9 @@ def to_sequential(network: Network, learned: Learned, frozen: frozenset[str] = f
     modules: list[nn.Module] = []
     for index, layer in enumerate(network.layers):
         if len(layer.inputs) > 1 or layer.inputs[0].source != (index - 1 if index else NETWORK_INPUT):
-            kind = "recurrent" if any(e.connection.recurrent for e in layer.inputs) else "read out from several layers"
+            kind = (
+                "recurrent" if any(e.connection.recurrent for e in layer.inputs) else "a sum, or reads several layers"
+            )
             raise UserError(f"layer '{layer.name}' is {kind}, and a torch.nn.Sequential is not. Use a plain net")
         entry = layer.inputs[0]
         modules += [to_module(transform) for transform in entry.transforms]
@@ -70,6 +72,10 @@ def _population(layer: Layer, dtype: torch.dtype) -> list[nn.Module]:
         return []
     if isinstance(neuron, Rate):
         return [nn.ReLU() if neuron.activation == "relu" else nn.Tanh()]
+    if isinstance(neuron, LeakyReadout) and not last:
+        raise UserError(
+            f"layer '{layer.name}' sends its membrane, and no layer of snnTorch does. Use if, lif or cuba_lif"
+        )
     if isinstance(neuron, LeakyIntegrator | LeakyReadout):
         return [to_leaky(neuron, dtype, last)]
     if isinstance(neuron, SynapticIntegrator):

@@ -213,7 +213,8 @@ class Run:
         if self.data.validation is not None:
             with self.memory.aside():
                 validation = evaluate(self.learner, self.data.validation, self.config.seed)
-            for line in warn_of(validation) if self.writes else ():
+            spiking = {layer.name for layer in self.learner.model.network.hidden if layer.neuron.spiking}
+            for line in warn_of(validation, spiking) if self.writes else ():
                 _log.warning(line)
         figures = FIGURES_OF[self.learner.model.task]
         validated = {name: validation.figures[name] if validation else None for name in figures}

@@ -15,6 +15,7 @@ from typing import Literal
 
 from neurorules.language.ranges import Positive, ranged
 from neurorules.traces.exporters._extra import require
+from neurorules.traces.exporters._units import volts_per_threshold
 from neurorules.traces.store import TraceReader
 
 
@@ -24,11 +25,12 @@ class Nix:
     """Writes traces as NIX files, through Neo.
 
     Args:
-        volts_per_threshold: how many volts lie between rest and threshold, > 0.
+        volts_per_threshold: how many volts lie between rest and threshold, > 0; by default what the trace says, and
+            20 mV where it does not.
         trains: a spike train for each neuron, or one for each layer.
     """
 
-    volts_per_threshold: Positive = 0.02
+    volts_per_threshold: Positive | None = None
     trains: Literal["neuron", "layer"] = "neuron"
 
     def __call__(self, reader: TraceReader, out: Path) -> list[Path]:
@@ -40,7 +42,8 @@ class Nix:
         require("nix", "neo", "neo", "nixio")
         from neurorules.traces.exporters import _neo_block
 
-        _neo_block.write(reader, out, 1000 * self.volts_per_threshold, self.trains == "layer")
+        millivolts = 1000 * volts_per_threshold(reader, self.volts_per_threshold)
+        _neo_block.write(reader, out, millivolts, self.trains == "layer")
         return [out]
 
 

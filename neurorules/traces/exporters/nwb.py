@@ -16,6 +16,7 @@ from pathlib import Path
 
 from neurorules.language.ranges import Positive, Whole, ranged
 from neurorules.traces.exporters._extra import require
+from neurorules.traces.exporters._units import volts_per_threshold
 from neurorules.traces.store import TraceReader
 
 
@@ -25,11 +26,12 @@ class Nwb:
     """Writes traces as NWB files.
 
     Args:
-        volts_per_threshold: how many volts lie between rest and threshold, > 0.
+        volts_per_threshold: how many volts lie between rest and threshold, > 0; by default what the trace says, and
+            20 mV where it does not.
         gap_steps: steps between two samples in which nothing is observed, >= 0.
     """
 
-    volts_per_threshold: Positive = 0.02
+    volts_per_threshold: Positive | None = None
     gap_steps: Whole = 0
 
     def __call__(self, reader: TraceReader, out: Path) -> list[Path]:
@@ -41,7 +43,7 @@ class Nwb:
         require("nwb", "nwb", "pynwb")
         from neurorules.traces.exporters import _nwb_file
 
-        _nwb_file.write(reader, out, self.volts_per_threshold, self.gap_steps)
+        _nwb_file.write(reader, out, volts_per_threshold(reader, self.volts_per_threshold), self.gap_steps)
         return [out]
 
 

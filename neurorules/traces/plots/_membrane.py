@@ -16,9 +16,11 @@ FEW_STEPS = 60
 
 def voltage(
     axis: Axes, v: Any, spikes: Any = None, v_threshold: float | None = 1.0, *, colour: str = BLUE,
-    dt_ms: float | None = None,
+    dt_ms: float | None = None, threshold_mV: float | None = None,
 ) -> Axes:  # fmt: skip
     """Draw the membrane of one neuron, in thresholds, its threshold dashed, its spikes marked.
+
+    A spike is marked where the membrane is, and at the threshold where that has been reset already.
 
     Args:
         axis: where to draw.
@@ -26,6 +28,7 @@ def voltage(
         spikes: (T,), not 0 where it fires; None for none.
         v_threshold: what v is measured by, > 0; None for a neuron without one.
         dt_ms: length of a step.
+        threshold_mV: what a threshold is in mV, > 0: the membrane is drawn in mV above rest. None for thresholds.
 
     Raises:
         UserError: another shape.
@@ -34,13 +37,15 @@ def voltage(
     fired = np.zeros(membrane.shape, bool) if spikes is None else plain_array(spikes) != 0
     if membrane.ndim != 1 or fired.shape != membrane.shape:
         raise UserError(f"v has shape {membrane.shape}, spikes {fired.shape}. Give one neuron's, (T,) each")
-    steps, scaled = np.arange(len(membrane)), membrane / (v_threshold or 1.0)
+    one = threshold_mV or 1.0
+    steps, scaled = np.arange(len(membrane)), membrane / (v_threshold or 1.0) * one
     axis.axhline(0, color=FAINT, linewidth=0.6, zorder=0)
     if v_threshold is not None:
-        axis.axhline(1, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1, label="threshold")
+        axis.axhline(one, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1, label="threshold")
     few = len(membrane) <= FEW_STEPS
     axis.plot(steps, scaled, color=colour, linewidth=1.1, marker="o" if few else "", markersize=2.2, zorder=2)
-    axis.plot(steps[fired], scaled[fired], "o", color=INK, markersize=4.5, zorder=3, label="spike")
+    marks = scaled[fired] if v_threshold is None else np.maximum(scaled[fired], one)
+    axis.plot(steps[fired], marks, "o", color=INK, markersize=4.5, zorder=3, label="spike")
     axis.margins(y=0.15)
     time_axis(dress(axis), len(membrane), dt_ms)
     return axis

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from matplotlib import rc_context
@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from neurorules.disk.failures import cannot_write
+from neurorules.language.config import in_todays_words
 from neurorules.language.errors import UserError, unknown
 from neurorules.runs.outputs import check_kind, check_output, output
 from neurorules.traces.store import TraceReader
@@ -55,7 +56,13 @@ class Picture(ABC):
 
 
 class TracePicture(Picture):
-    """A picture of one trace file."""
+    """A picture of one trace file.
+
+    Attributes:
+        needs_samples: whether it is made from samples, and a trace without any is refused.
+    """
+
+    needs_samples: ClassVar[bool] = True
 
     @abstractmethod
     def of_trace(self, reader: TraceReader, samples: Sequence[int] | None) -> Figure:
@@ -70,7 +77,7 @@ class TracePicture(Picture):
                 f"neurorules record {paths[0]} --out traces.h5, or draw the run: --kind curves, weights or fields"
             )
         with TraceReader(paths[0]) as reader:
-            if not len(reader):
+            if self.needs_samples and not len(reader):
                 raise UserError(f"{reader.path.name} holds no sample to draw")
             return self.of_trace(reader, samples)
 
@@ -120,7 +127,9 @@ def weights_of(run: RunFolder) -> dict[str, np.ndarray]:
         UserError: no finished run, or none that has such weights.
     """
     run = type(run).finished(run.path)
-    prefix, suffix = "parameters/", ".w"
+    # A run in continuous time keeps its parameters by their names alone, since it has no others.
+    prefix = "" if in_todays_words(run.config()).get("path") == "continuous" else "parameters/"
+    suffix = ".w"
     tensors = {name: plain_array(value) for name, value in run.load_weights().items() if name.startswith(prefix)}
     matrices = {name[len(prefix) : -len(suffix)]: w for name, w in tensors.items()
              if name.endswith(suffix) and w.ndim in (2, 4)}  # fmt: skip
@@ -189,6 +198,23 @@ def time_axis(axis: Axes, steps: int, dt_ms: float | None, labelled: bool = True
         axis.set_xlabel("time step" if dt_ms is None else f"time step  (1 step = {dt_ms:g} ms)", fontsize=LABEL)
 
 
+def milliseconds(axis: Axes, steps: int, dt_ms: float) -> None:
+    """Write milliseconds along x, on an axis of whole steps: step k lasts from k dt to (k + 1) dt, as in exports."""
+    axis.set_xlim(-0.5, steps - 0.5)
+    ticks = np.asarray(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]).tick_values(0, steps * dt_ms))
+    ticks = ticks[(ticks >= 0) & (ticks <= steps * dt_ms * (1 + 1e-9))]
+    axis.set_xticks(ticks / dt_ms - 0.5, [f"{tick:g}" for tick in ticks])
+    axis.set_xlabel("time (ms)", fontsize=LABEL)
+
+
+def trace_axis(axis: Axes, reader: TraceReader) -> None:
+    """The time of a trace along x: steps, or milliseconds where equations in continuous time were recorded."""
+    if reader.header.continuous:
+        milliseconds(axis, reader.steps, reader.header.dt_ms)
+    else:
+        time_axis(axis, reader.steps, reader.header.dt_ms)
+
+
 def dress(axis: Axes) -> Axes:
     """Leave two sides of an axis undrawn, and write its numbers small."""
     axis.spines[["top", "right"]].set_visible(False)
@@ -200,6 +226,8 @@ def title(reader: TraceReader, sample: int) -> str:
     """One line that names a sample, its class, and the class that the network says."""
     outcome = reader.samples[sample]
     line = f"sample {outcome.data_index}, class {reader.header.label_name(outcome.label)}"
+    if reader.samples[0].epoch != reader.samples[-1].epoch:
+        line = f"epoch {outcome.epoch}, {line}"
     if outcome.prediction < 0:
         return line
     mark = "\N{CHECK MARK}" if outcome.prediction == outcome.label else "\N{BALLOT X}"

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from neurorules.language.errors import UserError
@@ -22,6 +23,7 @@ from neurorules.traces.plots._shared import (
     time_axis,
     title,
     title_colour,
+    trace_axis,
 )
 from neurorules.traces.store import TraceReader
 from neurorules.traces.writer import SPIKES
@@ -42,7 +44,8 @@ class Raster(TracePicture):
         rows = -(-len(chosen) // columns)
         bands = sum(SPIKES in reader.variables(layer) for layer in reader.layers)
         width, height = {1: 7.2, 2: 4.6}.get(columns, 3.2), max(1.8, 0.9 * bands) + 0.7
-        heading = f"Spikes of each layer, rule {reader.header.rule}"
+        what = "Spikes" if reader.header.spiking else "Activity (dark: high)"
+        heading = f"{what} of each layer, rule {reader.header.rule}"
         figure = new_figure(width * columns + 0.8, height * rows + 0.5, heading)
         panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         for number, axis in enumerate(panels.flat):
@@ -51,7 +54,7 @@ class Raster(TracePicture):
             else:
                 axis.set_visible(False)
         for axis in panels.flat[max(0, len(chosen) - columns) : len(chosen)]:
-            time_axis(axis, reader.steps, reader.header.dt_ms)
+            trace_axis(axis, reader)
             axis.tick_params(labelbottom=True)
         return figure
 
@@ -118,6 +121,9 @@ def draw_raster(axis: Axes, reader: TraceReader, sample: int, labelled: bool = T
     if not layers:
         raise UserError(f"{reader.path.name} holds no spikes. Record them: --variables {SPIKES}")
     for number, (layer, colour) in enumerate(zip(layers, _colours(layers), strict=True)):
+        if not reader.header.spiking:
+            _shades(axis, number, colour, reader.dense(sample, layer, SPIKES))
+            continue
         events = reader.events(sample, layer)
         _band(axis, number, colour, events.t, events.neuron, reader.header.neurons(layer), reader.steps)
     _dress(axis, {layer: reader.header.neurons(layer) for layer in layers}, reader.steps, labelled)
@@ -144,6 +150,14 @@ def _band(
                   fontsize=LABEL, color=colour, alpha=0.7)  # fmt: skip
     marks = axis.vlines(t, middle - half, middle + half, colors=colour, linewidth=_mark_width(steps))
     marks.set_rasterized(len(t) > MOST_MARKS)
+
+
+def _shades(axis: Axes, number: int, colour: str, activity: np.ndarray) -> None:
+    """Draw one layer's activity (T, N), of units that do not spike, as shades in its place from below."""
+    bottom = number * (BAND + GAP)
+    shades = LinearSegmentedColormap.from_list(colour, [(colour, 0.07), (colour, 1.0)])
+    extent = (-0.5, len(activity) - 0.5, bottom, bottom + BAND)
+    axis.imshow(activity.T, shades, aspect="auto", origin="lower", interpolation="nearest", extent=extent, vmin=0.0)
 
 
 def _dress(axis: Axes, neurons: Mapping[str, int], steps: int, labelled: bool) -> None:

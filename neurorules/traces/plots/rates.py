@@ -38,6 +38,11 @@ class Rates(TracePicture):
         layers = [layer for layer in reader.layers if SPIKES in reader.variables(layer)]
         if not layers:
             raise UserError(f"{reader.path.name} holds no spikes. Record them: --variables {SPIKES}")
+        if not reader.header.spiking:
+            raise UserError(
+                f"the units of {reader.path.name} do not spike, so that they have no firing rate: S is their activity. "
+                f"Draw it: --kind raster, or train units that spike: --neuron lif"
+            )
         chosen = list(range(len(reader)) if samples is None else samples)
         trial = reader.steps * reader.header.dt_ms / 1000.0  # s
         extent = f"{counted(len(chosen), 'sample')} of {counted(reader.steps, 'step')}"

@@ -1,4 +1,7 @@
-"""Membranes of single neurons over time, with threshold and spikes; the read-out's, class by class."""
+"""Membranes of single neurons over time, with threshold and spikes; the read-out's, class by class.
+
+Those of equations in continuous time are drawn in mV and ms, by the scale in the header of the recording.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from neurorules.traces.plots._membrane import FEW_STEPS, voltage
 from neurorules.traces.plots._shared import (
     BLUE,
     FAINT,
+    GREY,
     INK,
     LABEL,
     RED,
@@ -29,11 +33,13 @@ from neurorules.traces.plots._shared import (
     time_axis,
     title,
     title_colour,
+    trace_axis,
 )
 from neurorules.traces.store import TraceReader
 from neurorules.traces.writer import SPIKES
 
-MEMBRANE, MOST_SAMPLES = "v", 3
+MEMBRANE, IN_VOLT, THRESHOLD_IN_VOLT = "v", "V_m", "V_threshold"
+MOST_SAMPLES = 3
 
 
 @ranged("plot 'voltage'")
@@ -48,26 +54,25 @@ class Voltage(TracePicture):
     neurons: Count = 2
 
     def of_trace(self, reader: TraceReader, samples: Sequence[int] | None) -> Figure:
-        layers = [layer for layer in reader.layers if MEMBRANE in reader.variables(layer)]
+        layers = [layer for layer in reader.layers if _variable(reader, layer) is not None]
         if not layers:
             raise UserError(f"{reader.path.name} holds no membranes. Record them: --variables {SPIKES},{MEMBRANE}")
         chosen = list(samples or [0])[:MOST_SAMPLES]
         rows = [(layer, neuron) for layer in layers for neuron in self._neurons(reader, layer, chosen[0])]
         size = (max(7.2, 4.0 * len(chosen)), 1.05 * len(rows) + 1.1)
-        figure = new_figure(
-            *size, f"Membranes before reset (dots: spikes, dashed: threshold), rule {reader.header.rule}"
-        )
+        figure = new_figure(*size, f"{_heading(reader.header)}, rule {reader.header.rule}")
         grid = figure.subplots(len(rows), len(chosen), sharex=True, sharey="row", squeeze=False)
         colours = layer_colours(reader.layers)
         for axes, (layer, neuron) in zip(grid, rows, strict=True):
             for axis, sample in zip(axes, chosen, strict=True):
                 _draw_row(axis, reader, layer, neuron, sample, colours[layer])
-            which = f"{layer}\na line a class" if neuron is None else f"{layer}, {neuron}\nv (thresholds)"
+            unit = _unit(reader, layer)
+            which = f"{layer}\na line a class" if neuron is None else f"{layer}, {neuron}\n{unit}"
             axes[0].set_ylabel(which, fontsize=LABEL, color=INK if neuron is None else colours[layer])
         for axis, sample in zip(grid[0], chosen, strict=True):
             axis.set_title(title(reader, sample), loc="left", fontsize=TITLE, color=title_colour(reader, sample))
         for axis in grid[-1]:
-            time_axis(axis, reader.steps, reader.header.dt_ms)
+            trace_axis(axis, reader)
         figure.align_ylabels()
         return figure
 
@@ -115,14 +120,37 @@ def readout(axis: Axes, v: Any, label: int = -1, said: int = -1, names: Sequence
 
 
 def _draw_row(axis: Axes, reader: TraceReader, layer: str, neuron: int | None, sample: int, colour: str) -> None:
-    membranes = reader.dense(sample, layer, MEMBRANE)
+    variable, header = _variable(reader, layer), reader.header
+    assert variable is not None
+    membranes, one = reader.dense(sample, layer, variable), header.scale.get("threshold_mV")
     if neuron is None:
         outcome = reader.samples[sample]
-        readout(axis, membranes, outcome.label, outcome.prediction, reader.header.classes)
+        readout(axis, membranes, outcome.label, outcome.prediction, header.classes)
         return
-    fired = reader.dense(sample, layer, SPIKES)[:, neuron]
-    voltage(axis, membranes[:, neuron], fired, threshold_of(reader.header), colour=colour)
+    if variable == IN_VOLT:
+        membranes, one = membranes * 1000 / (one or 1.0), one or 1.0
+    fired = reader.dense(sample, layer, SPIKES)[:, neuron] if header.spiking else None
+    voltage(axis, membranes[:, neuron], fired, threshold_of(header), colour=colour, threshold_mV=one)
+    if THRESHOLD_IN_VOLT in reader.variables(layer):
+        risen = 1000 * reader.dense(sample, layer, THRESHOLD_IN_VOLT)[:, neuron]
+        axis.plot(risen, color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)), zorder=1)
     axis.set_xlabel("")
+
+
+def _variable(reader: TraceReader, layer: str) -> str | None:
+    """The variable that holds a layer's membranes, as it was recorded; None where there is none."""
+    return next((name for name in (IN_VOLT, MEMBRANE) if name in reader.variables(layer)), None)
+
+
+def _unit(reader: TraceReader, layer: str) -> str:
+    """The name of a layer's membranes along y, with the unit in which they are drawn."""
+    in_mv = _variable(reader, layer) == IN_VOLT or "threshold_mV" in reader.header.scale
+    return "V (mV)" if in_mv else "v (thresholds)"
+
+
+def _heading(header: TraceHeader) -> str:
+    when = "at the end of each step" if header.continuous else "before reset"
+    return f"Membranes {when}" + (" (dots: spikes, dashed: threshold)" if header.spiking else "")
 
 
 def threshold_of(header: TraceHeader) -> float | None:
@@ -130,8 +158,8 @@ def threshold_of(header: TraceHeader) -> float | None:
     from neurorules.neurons import NEURONS
 
     text = header.config.get("neuron")
-    if text is None:
-        return 1.0
+    if header.continuous or text is None:
+        return 1.0 if header.spiking else None
     neuron = NEURONS.make(text)
     return float(neuron.scale) if neuron.spiking else None
 
