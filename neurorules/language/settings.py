@@ -145,7 +145,9 @@ class RuleSettings:
 class LearningSettings(RuleSettings):
     """The settings of learning: the rule, how its changes are applied, on which device and in which numbers."""
 
-    optimizer: Annotated[str | None, Help("none, sgd, momentum or adam; by default the rule's own.", 11)] = None
+    optimizer: Annotated[
+        str | None, Help("none, sgd, momentum, adam:beta1=0.9, adamw, rmsprop; by default the rule's.", 11)
+    ] = None
     readout_optimizer: Annotated[
         str | None,
         Help("Of the read-out, such as sgd; by default --optimizer where that is given, else the rule's own.", 12),

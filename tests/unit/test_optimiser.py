@@ -8,14 +8,22 @@ import sys
 import pytest
 import torch
 
-from neurorules.torch_path.update.optimiser import Optimiser
+from neurorules.language.errors import UserError
+from neurorules.torch_path.update.optimiser import Optimiser, update_of
 
 SHAPES = {"hidden1.ff.w": (7, 5), "hidden1.b": (7,), "readout.ff.w": (3, 7)}
 RATES = {"hidden1.ff.w": 3e-3, "hidden1.b": 3e-3, "readout.ff.w": 1e-2}
 MADE = {
     "sgd": lambda groups: torch.optim.SGD(groups),
     "momentum": lambda groups: torch.optim.SGD(groups, momentum=0.9),
+    "momentum:momentum=0.5:nesterov=true": lambda groups: torch.optim.SGD(groups, momentum=0.5, nesterov=True),
     "adam": lambda groups: torch.optim.Adam(groups, fused=True),
+    "adam:beta1=0.5:beta2=0.99:eps=1e-3": lambda groups: torch.optim.Adam(
+        groups, betas=(0.5, 0.99), eps=1e-3, fused=True
+    ),
+    "adamw:beta1=0.8": lambda groups: torch.optim.AdamW(groups, betas=(0.8, 0.999), fused=True),
+    "rmsprop": lambda groups: torch.optim.RMSprop(groups),
+    "rmsprop:alpha=0.9:eps=1e-4": lambda groups: torch.optim.RMSprop(groups, alpha=0.9, eps=1e-4),
 }
 
 
@@ -60,6 +68,35 @@ def test_an_optimiser_goes_on_from_the_state_of_another(kind):
         both.step(drawn(9))
     for name in SHAPES:
         assert torch.equal(parameters[name], later[name]), name
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_an_update_that_the_device_forbids_changes_nothing(kind):
+    parameters = drawn(0)
+    optimiser = Optimiser(parameters, dict.fromkeys(SHAPES, kind), RATES, 0.1)
+    optimiser.step(drawn(1))
+    weights = {name: value.clone() for name, value in parameters.items()}
+    state = {path: value.clone() for path, value in optimiser.state().items()}
+    optimiser.step(drawn(2), unless=torch.tensor(True))
+    assert all(torch.equal(parameters[name], value) for name, value in weights.items())
+    assert all(torch.equal(optimiser.state()[path], value) for path, value in state.items())
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("adma", ["adma", "adam"]),
+        ("adam:beta3=0.9", ["'beta3'", "optimizer 'adam'"]),
+        ("adam:beta1=1", ["beta1", "below 1"]),
+        ("rmsprop:eps=0", ["eps", "above 0"]),
+        ("sgd:momentum=0.9", ["'momentum'", "sgd"]),
+        ("momentum:nesterov=perhaps", ["nesterov", "perhaps"]),
+    ],
+)
+def test_a_wrong_kind_or_option_is_named(kind, words):
+    with pytest.raises(UserError) as error:
+        update_of(kind)
+    assert all(word in str(error.value) for word in words), error.value
 
 
 def test_learning_imports_no_compiler():

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,16 +12,12 @@ from torch import Tensor
 from neurorules.contracts.parameter_key import key_of
 from neurorules.language.errors import unknown
 from neurorules.language.options import convert_options, parse_named
+from neurorules.language.ranges import BelowOne, Positive
 from neurorules.language.settings import LearningSettings
 from neurorules.network.model import Model
 from neurorules.network.network import Parameters
 from neurorules.torch_path.update.pid import pid, pid_gains
-from neurorules.torch_path.update.updates import Member, Update, adam, sgd, update_unless
-
-Kind = Literal["none", "sgd", "momentum", "adam", "pid"]
-"""How a parameter is changed: by the text's change as it is, or by an optimiser."""
-MOMENTUM = 0.9
-"""Share of the step before that `momentum` keeps; the usual choice."""
+from neurorules.torch_path.update.updates import Adam, Descent, Member, RootMeanSquare, Update, update_unless
 
 
 class Group(NamedTuple):
@@ -42,7 +38,7 @@ class Group(NamedTuple):
     @property
     def fused(self) -> bool:
         """Whether one call changes all of it: it either returns, or has changed nothing."""
-        return self.update is adam
+        return isinstance(self.update, Adam)
 
 
 class Earlier(NamedTuple):
@@ -62,7 +58,7 @@ class Optimiser:
 
     Args:
         parameters: by name, "<layer>.<...>".
-        kinds: of each parameter: none (the change as the text gives it), sgd, momentum (0.9), adam or pid.
+        kinds: of each parameter, a text that `update_of` reads; none is the change as the rule's text gives it.
         rates: learning rate of each parameter; 1 where the kind is none.
         weight_decay: L2, of the weights of connections, >= 0.
 
@@ -165,11 +161,40 @@ class Optimiser:
             self.kept[name][key] = value.to(here.device, dtype, copy=True)
 
 
+def _descent() -> Descent:
+    return Descent()
+
+
+def _momentum(*, momentum: BelowOne = 0.9, nesterov: bool = False) -> Descent:
+    return Descent(momentum, nesterov)
+
+
+def _adam(*, beta1: BelowOne = 0.9, beta2: BelowOne = 0.999, eps: Positive = 1e-8) -> Adam:
+    return Adam(beta1, beta2, eps)
+
+
+def _adamw(*, beta1: BelowOne = 0.9, beta2: BelowOne = 0.999, eps: Positive = 1e-8) -> Adam:
+    return Adam(beta1, beta2, eps, decoupled=True)
+
+
+def _pid(**gains: float) -> Update:
+    return partial(pid, gains=pid_gains(**gains))
+
+
+KINDS: dict[str, Callable[..., Update]] = {
+    "none": _descent, "sgd": _descent, "momentum": _momentum, "adam": _adam, "adamw": _adamw,
+    "rmsprop": RootMeanSquare, "pid": _pid,
+}  # fmt: skip
+"""How a parameter is changed: by the text's change as it is (none), or by an optimiser, whose options its function
+takes.
+"""
+
+
 def update_of(kind: str) -> Update:
     """The function that changes parameters of a kind.
 
     Args:
-        kind: name of the kind, with its options, such as "pid:kp=2".
+        kind: name of the kind, with its options, such as "adam:beta1=0.5".
 
     Returns:
         A function that changes parameters in place.
@@ -178,14 +203,10 @@ def update_of(kind: str) -> Update:
         UserError: unknown kind, or options that it does not have.
     """
     name, options = parse_named(kind)
-    if name not in get_args(Kind):
-        raise unknown("optimizer", name, get_args(Kind))
-    arguments = convert_options(f"optimizer '{name}'", pid_gains if name == "pid" else _without_options, options)
-    if name == "pid":
-        return partial(pid, gains=pid_gains(**arguments))
-    if name == "adam":
-        return adam
-    return partial(sgd, momentum=MOMENTUM if name == "momentum" else 0.0)
+    if name not in KINDS:
+        raise unknown("optimizer", name, KINDS)
+    accepts = pid_gains if name == "pid" else KINDS[name]
+    return KINDS[name](**convert_options(f"optimizer '{name}'", accepts, options))
 
 
 def optimiser_of(model: Model, parameters: Parameters, settings: LearningSettings) -> Optimiser:
@@ -218,7 +239,3 @@ def optimiser_of(model: Model, parameters: Parameters, settings: LearningSetting
 
 def _flat(by_parameter: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
     return {f"{name}/{key}": value for name, own in by_parameter.items() for key, value in own.items()}
-
-
-def _without_options() -> None:
-    """Take no options, as all kinds but `pid` do."""

@@ -6,15 +6,16 @@ The classes import torch's compiler when the first one is made, which takes over
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.optim.adam import adam as torch_adam
+from torch.optim.rmsprop import rmsprop as torch_rmsprop
 from torch.optim.sgd import sgd as torch_sgd
 
-BETAS, EPS = (0.9, 0.999), 1e-8
-"""Decays of Adam's averages, and what is added to its denominator. Source: Kingma & Ba 2015, torch's defaults."""
+from neurorules.language.ranges import BelowOne, Positive, ranged
 
 
 class Member(NamedTuple):
@@ -32,47 +33,92 @@ class Member(NamedTuple):
 
 
 Update = Callable[[Sequence[Member], float, float], None]
-"""Changes parameters in place, at a learning rate and with an L2 decay."""
+"""Changes parameters in place, at a learning rate and with a weight decay, both >= 0."""
 
 
-def sgd(members: Sequence[Member], rate: float, decay: float, momentum: float = 0.0) -> None:
-    """Gradient descent: b <- momentum b + gradient, then w <- w - rate b.
-
-    Args:
-        members: parameters and gradients.
-        rate: learning rate, >= 0.
-        decay: L2 decay, >= 0, which adds decay w to the gradient.
-        momentum: share of b that is kept, in [0, 1).
-    """
-    buffers = [member.kept.get("momentum_buffer") for member in members]
-    torch_sgd(
-        [member.parameter for member in members], [member.gradient for member in members], buffers, lr=rate,
-        weight_decay=decay, momentum=momentum, dampening=0.0, nesterov=False, maximize=False,
-    )  # fmt: skip
-    for member, buffer in zip(members, buffers, strict=True):
-        if buffer is not None:
-            member.kept["momentum_buffer"] = buffer
-
-
-def adam(members: Sequence[Member], rate: float, decay: float, unless: Tensor | None = None) -> None:
-    """Adam, as in Kingma & Ba 2015.
+@ranged("optimizer 'sgd'")
+@dataclass(frozen=True)
+class Descent:
+    """Gradient descent: b <- momentum b + gradient, then w <- w - rate b. Source: torch's SGD.
 
     Args:
-        members: parameters and gradients.
-        rate: learning rate, >= 0.
-        decay: L2 decay, >= 0, which adds decay w to the gradient.
-        unless: a number () on the device: where it is 1, nothing changes; None for none.
+        momentum: share of b that is kept.
+        nesterov: whether w moves along gradient + momentum b instead.
     """
-    for parameter, _, state in members:
-        if not state:
-            state["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)
-            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
-    parameters, gradients, _ = zip(*members, strict=True)
-    means, squares, counts = ([m.kept[key] for m in members] for key in ("exp_avg", "exp_avg_sq", "step"))
-    torch_adam(
-        list(parameters), list(gradients), means, squares, [], counts, fused=True, amsgrad=False, beta1=BETAS[0],
-        beta2=BETAS[1], lr=rate, weight_decay=decay, eps=EPS, maximize=False, found_inf=unless,
-    )  # fmt: skip
+
+    momentum: BelowOne = 0.0
+    nesterov: bool = False
+
+    def __call__(self, members: Sequence[Member], rate: float, decay: float) -> None:
+        """Change parameters in place, at a learning rate, with `decay` w added to their gradients."""
+        buffers = [member.kept.get("momentum_buffer") for member in members]
+        torch_sgd(
+            [member.parameter for member in members], [member.gradient for member in members], buffers, lr=rate,
+            weight_decay=decay, momentum=self.momentum, dampening=0.0, nesterov=self.nesterov, maximize=False,
+        )  # fmt: skip
+        for member, buffer in zip(members, buffers, strict=True):
+            if buffer is not None:
+                member.kept["momentum_buffer"] = buffer
+
+
+@ranged("optimizer 'rmsprop'")
+@dataclass(frozen=True)
+class RootMeanSquare:
+    """A gradient is divided by the root of a running mean of its squares. Source: Tieleman & Hinton 2012.
+
+    Args:
+        alpha: decay of the mean per update.
+        eps: what is added to the root.
+    """
+
+    alpha: BelowOne = 0.99
+    eps: Positive = 1e-8
+
+    def __call__(self, members: Sequence[Member], rate: float, decay: float) -> None:
+        """Change parameters in place, at a learning rate, with `decay` w added to their gradients."""
+        for parameter, _, state in members:
+            if not state:
+                state["step"] = torch.zeros((), device=parameter.device)
+                state["square_avg"] = torch.zeros_like(parameter)
+        parameters, gradients, _ = zip(*members, strict=True)
+        torch_rmsprop(
+            list(parameters), list(gradients), [m.kept["square_avg"] for m in members], [], [],
+            [m.kept["step"] for m in members], lr=rate, alpha=self.alpha, eps=self.eps, weight_decay=decay,
+            momentum=0.0, centered=False,
+        )  # fmt: skip
+
+
+@ranged("optimizer 'adam'")
+@dataclass(frozen=True)
+class Adam:
+    """Adam, as in Kingma & Ba 2015; with decoupled decay AdamW, as in Loshchilov & Hutter 2019.
+
+    Args:
+        beta1, beta2: decays of the means of gradient and squared gradient per update.
+        eps: what is added to the denominator.
+        decoupled: whether weight decay shrinks weights beside the gradient, rather than being added to it.
+    """
+
+    beta1: BelowOne = 0.9
+    beta2: BelowOne = 0.999
+    eps: Positive = 1e-8
+    decoupled: bool = False
+
+    def __call__(self, members: Sequence[Member], rate: float, decay: float, unless: Tensor | None = None) -> None:
+        """Change parameters in place, at a learning rate and with a weight decay; where the number `unless` () on the
+        device is 1, nothing changes.
+        """
+        for parameter, _, state in members:
+            if not state:
+                state["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)
+                state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+        parameters, gradients, _ = zip(*members, strict=True)
+        means, squares, counts = ([m.kept[key] for m in members] for key in ("exp_avg", "exp_avg_sq", "step"))
+        torch_adam(
+            list(parameters), list(gradients), means, squares, [], counts, fused=True, amsgrad=False, beta1=self.beta1,
+            beta2=self.beta2, lr=rate, weight_decay=decay, eps=self.eps, maximize=False, found_inf=unless,
+            decoupled_weight_decay=self.decoupled,
+        )  # fmt: skip
 
 
 def update_unless(wrong: Tensor, update: Update, members: Sequence[Member], rate: float, decay: float) -> None:
@@ -87,8 +133,8 @@ def update_unless(wrong: Tensor, update: Update, members: Sequence[Member], rate
         rate: learning rate, >= 0.
         decay: L2 decay, >= 0.
     """
-    if update is adam:
-        adam(members, rate, decay, wrong.float())
+    if isinstance(update, Adam):
+        update(members, rate, decay, wrong.float())
         return
     before = [(m.parameter.clone(), {key: value.clone() for key, value in m.kept.items()}) for m in members]
     update(members, rate, decay)
