@@ -146,7 +146,7 @@ class LearningSettings(RuleSettings):
     """The settings of learning: the rule, how its changes are applied, on which device and in which numbers."""
 
     optimizer: Annotated[
-        str | None, Help("none, sgd, momentum, adam:beta1=0.9, adamw, rmsprop; by default the rule's.", 11)
+        str | None, Help("Such as sgd, momentum, adam:beta1=0.8 or none; by default the rule's.", 11)
     ] = None
     readout_optimizer: Annotated[
         str | None,
