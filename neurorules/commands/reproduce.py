@@ -21,7 +21,8 @@ def reproduce(
     paper: Annotated[
         str,
         typer.Argument(
-            help="bsp, clopath, diehl-cook, pepita, sigprop-spiking, sigprop-vgg8b or triplet.", autocompletion=parts("papers")
+            help="bsp, clopath, diehl-cook, pepita, sigprop-spiking, sigprop-vgg8b or triplet.",
+            autocompletion=parts("papers"),
         ),
     ],
     quick: Annotated[bool, typer.Option("--quick", help="Fewer samples and epochs: minutes instead of hours.")] = False,

@@ -87,10 +87,8 @@ def perform(tasks: Sequence[Task], out: Path, jobs: int, data_dir: Path | None, 
     open_tasks = [task for task in tasks if not _is_finished(*task[1:])]
     apart = jobs > 1
     call = as_here(_perform_one) if apart else _perform_one
-    calls = (
-        joblib.delayed(call)(run, settings, folder.absolute(), data_dir and data_dir.absolute(), quiet or apart, os.getpid())
-        for run, settings, folder in open_tasks
-    )
+    own = (data_dir and data_dir.absolute(), quiet or apart, os.getpid())
+    calls = (joblib.delayed(call)(run, settings, folder.absolute(), *own) for run, settings, folder in open_tasks)
     try:
         pool = joblib.Parallel(n_jobs=min(jobs, max(1, len(open_tasks))), return_as="generator")
         for _ in track(pool(calls), "experiments", len(open_tasks), quiet):

@@ -64,7 +64,7 @@ def reproduce(
     if not any(_is_wanted(table.title, row.label, only) for table in tables for row in table.rows):
         labels = ", ".join(dict.fromkeys(row.label for table in tables for row in table.rows))
         raise UserError(f"--only {only} names no row. Rows: {labels}")
-    on_data = (*paper.tables, *paper.experiments)
+    on_data: tuple[Table | Experiments, ...] = (*paper.tables, *paper.experiments)
     missing = {table.title: why for table in on_data if (why := _why_missing(table.data, data_dir))}
     tasks = [
         (config, folder_of(out, table, row, config.seed))

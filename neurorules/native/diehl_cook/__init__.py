@@ -1,8 +1,8 @@
 """The network of Diehl & Cook (2015): input, excitatory and inhibitory neurons with conductances, and STDP.
 
-Inputs excite N neurons over synapses that learn and have delays of their own. Each neuron excites one inhibitory neuron,
-which inhibits all other neurons. One presentation is a loop over steps: fused in C, and in plain torch with the same
-arithmetic.
+Inputs excite N neurons over synapses that learn and have delays of their own. Each neuron excites one inhibitory
+neuron, which inhibits all other neurons. One presentation is a loop over steps: fused in C, and in plain torch with the
+same arithmetic.
 """
 
 from neurorules.native.diehl_cook.dispatch import present

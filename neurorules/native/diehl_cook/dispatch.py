@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from jaxtyping import Int64
 from torch import Tensor
 
 from neurorules.native.diehl_cook import native, reference
@@ -10,10 +9,10 @@ from neurorules.native.diehl_cook.network import Constants, State
 
 
 def present(
-    state: State, constants: Constants, steps: int, times: Int64[Tensor, "E"], inputs: Int64[Tensor, "E"],
+    state: State, constants: Constants, steps: int, times: Tensor, inputs: Tensor,
     *, learns: bool, adapts: bool,
 ) -> Tensor:  # fmt: skip
-    """Run some steps of the network, in place.
+    """Run some steps of the network, whose state changes in place.
 
     Args:
         state: of the network.

@@ -52,7 +52,7 @@ def library() -> ctypes.CDLL | None:
 def present(
     state: State, constants: Constants, steps: int, times: Tensor, inputs: Tensor, learns: bool, adapts: bool
 ) -> Tensor:
-    """Run `reference.present` compiled.
+    """Run the compiled form of `reference.present`.
 
     Args:
         state, constants, steps, times, inputs, learns, adapts: as there; all tensors contiguous.

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int32, Int64
 from torch import Tensor
 
 LONG_AGO = -(10**9)
@@ -103,30 +102,30 @@ class Constants:
 
 @dataclass(frozen=True)
 class State:
-    """What changes in place from step to step, and the delays. I inputs, N excitatory and N inhibitory neurons.
+    """The numbers of a network that steps change in place, and its delays, of I inputs and N neurons of each kind.
 
     Args:
-        w: weights from inputs to excitatory neurons, in [0, 1].
-        delays: of these synapses, in steps.
-        arrived: the step in which the last spike arrived at each of these synapses.
-        v, g_e, g_i, theta, last: of excitatory neurons: membrane, conductances, adaptive threshold, step of the last
-            spike.
-        inhibitory_v, inhibitory_g, inhibitory_last: of inhibitory neurons.
-        step: number of steps that have passed, one number.
+        w: weights from inputs to excitatory neurons, in [0, 1], (I, N) float64.
+        delays: of these synapses, in steps, (I, N) int32.
+        arrived: the step in which the last spike arrived at each of these synapses, (I, N) int32.
+        v, g_e, g_i, theta: of excitatory neurons: membrane, conductances, adaptive threshold, (N,) float64.
+        last: step of their last spikes, (N,) int64.
+        inhibitory_v, inhibitory_g, inhibitory_last: the same of inhibitory neurons.
+        step: number of steps that have passed, (1,) int64.
     """
 
-    w: Float64[Tensor, "I N"]
-    delays: Int32[Tensor, "I N"]
-    arrived: Int32[Tensor, "I N"]
-    v: Float64[Tensor, "N"]
-    g_e: Float64[Tensor, "N"]
-    g_i: Float64[Tensor, "N"]
-    theta: Float64[Tensor, "N"]
-    last: Int64[Tensor, "N"]
-    inhibitory_v: Float64[Tensor, "N"]
-    inhibitory_g: Float64[Tensor, "N"]
-    inhibitory_last: Int64[Tensor, "N"]
-    step: Int64[Tensor, "1"]
+    w: Tensor
+    delays: Tensor
+    arrived: Tensor
+    v: Tensor
+    g_e: Tensor
+    g_i: Tensor
+    theta: Tensor
+    last: Tensor
+    inhibitory_v: Tensor
+    inhibitory_g: Tensor
+    inhibitory_last: Tensor
+    step: Tensor
 
     @cached_property
     def by_delay(self) -> tuple[Tensor, Tensor]:
@@ -159,13 +158,14 @@ def random_state(inputs: int, neurons: int, random: np.random.Generator, constan
     state = State(
         torch.from_numpy(0.3 * (random.random(size) + 0.01)), torch.from_numpy(delays.astype(np.int32)),
         torch.full(size, LONG_AGO, dtype=torch.int32), full(EXCITATORY.rest_mV), full(0.0), full(0.0),
-        full(constants.theta_mV), never(), full(INHIBITORY.rest_mV), full(0.0), never(), torch.zeros(1, dtype=torch.long),
+        full(constants.theta_mV), never(), full(INHIBITORY.rest_mV), full(0.0), never(),
+        torch.zeros(1, dtype=torch.long),
     )  # fmt: skip
     normalise(state.w)
     return state
 
 
-def normalise(w: Float64[Tensor, "I N"]) -> None:
+def normalise(w: Tensor) -> None:
     """Scale the weights onto each neuron, in place, so that they add up to 78 for 784 inputs and as much per input for
     others."""
     w *= COLUMN_SUM * len(w) / PUBLISHED_INPUTS / w.sum(0)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Int64
 from torch import Tensor
 
 from neurorules.native.diehl_cook.network import EXCITATORY, INHIBITORY, LAGS, Constants, Population, State
 
 
 def present(
-    state: State, constants: Constants, steps: int, times: Int64[Tensor, "E"], inputs: Int64[Tensor, "E"],
+    state: State, constants: Constants, steps: int, times: Tensor, inputs: Tensor,
     learns: bool, adapts: bool,
 ) -> Tensor:  # fmt: skip
-    """Run some steps, in place.
+    """Run some steps of the network, whose state changes in place.
 
     Args:
         state: of the network.
@@ -89,7 +88,9 @@ def _move(
     v.copy_(torch.where(now - last >= c.steps(population.clamped_ms), moved, v))
 
 
-def _fired(v: Tensor, threshold: Tensor | float, last: Tensor, now: int, population: Population, c: Constants) -> Tensor:
+def _fired(
+    v: Tensor, threshold: Tensor | float, last: Tensor, now: int, population: Population, c: Constants
+) -> Tensor:
     since = now - last
     return (v > threshold) & (since >= c.steps(population.clamped_ms)) & (since > c.steps(population.silent_ms))
 

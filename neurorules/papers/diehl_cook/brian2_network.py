@@ -17,6 +17,7 @@ from neurorules.brian2_steps.backend import generating, load_brian2
 from neurorules.language.neuron_trace import Trace
 from neurorules.language.rules import Rule
 from neurorules.native.diehl_cook import EXCITATORY, INHIBITORY, Constants, Population, State
+from neurorules.papers.diehl_cook.network import Network
 from neurorules.rules import RULES
 
 CELL = "dv/dt = (1*nS*({rest!r}*mV - v) + I_syn)/({tau!r}*pF) : volt (unless refractory)\n"
@@ -39,8 +40,8 @@ def triplet_rule(c: Constants) -> Rule:
     )
 
 
-class Brian2Network:
-    """The network in Brian2. It comes from `open_network`, and can be used inside its block alone.
+class Brian2Network(Network):
+    """The network as objects of Brian2. It comes from `open_network`, and can be used inside its block alone.
 
     Args:
         state: from which weights, delays, membranes and thresholds are copied; the network is at rest in it.
@@ -103,17 +104,6 @@ class Brian2Network:
         return group
 
     def present(self, steps: int, times: Tensor, inputs: Tensor, *, learns: bool, adapts: bool) -> Tensor:
-        """Run some steps.
-
-        Args:
-            steps: T, how many.
-            times, inputs: step, counted from the first of these, and index of each input spike.
-            learns: whether weights change.
-            adapts: whether thresholds change.
-
-        Returns:
-            Spikes of the excitatory neurons, (T, N) uint8.
-        """
         dt, first, before = self._clock.dt, round(float(self._network.t / self._clock.dt)), len(self._spikes.i)
         self._input.set_spikes(inputs.numpy(), (times.numpy() + first) * dt)
         self._learning.lr, self._cells.adapts = float(learns), float(adapts)
@@ -125,16 +115,13 @@ class Brian2Network:
 
     @property
     def w(self) -> Tensor:
-        """A copy of the weights from inputs to excitatory neurons, (I, N)."""
         return torch.from_numpy(np.array(self._learning.w).reshape(self._shape))
 
     def set_weights(self, w: Tensor) -> None:
-        """Replace the weights, (I, N)."""
         self._learning.w = w.numpy().ravel()
 
     @property
     def theta(self) -> Tensor:
-        """A copy of the adaptive thresholds in mV, (N,)."""
         return torch.from_numpy(np.array(self._cells.theta / self._brian2.mV))
 
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, Shaped
+from jaxtyping import Float, Int64
 
 from neurorules.contracts.data_set import DataSet
 from neurorules.datasets import open_dataset
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Count, Whole, ranged
 from neurorules.native.diehl_cook import Constants, random_state
-from neurorules.papers.diehl_cook.network import Machine, Network, opened
+from neurorules.papers.diehl_cook.brian2_network import open_network
+from neurorules.papers.diehl_cook.network import Network, TorchNetwork
 from neurorules.papers.diehl_cook.picture import draw
 from neurorules.papers.diehl_cook.presentation import FULL, show
 from neurorules.runs.progress import track
@@ -32,7 +34,7 @@ FIELDS, WEIGHTS = "receptive_fields.png", "weights.safetensors"
 @ranged("")
 @dataclass(frozen=True)
 class DiehlCook:
-    """Settings of a run.
+    """The settings of one run of the experiment.
 
     Args:
         neurons: number of excitatory neurons.
@@ -47,7 +49,7 @@ class DiehlCook:
     """
 
     neurons: Count
-    machine: Machine = "torch"
+    machine: Literal["torch", "brian2"] = "torch"
     learns: bool = True
     data: str = "mnist"
     epochs: Count = 1
@@ -80,7 +82,10 @@ def run(settings: DiehlCook, folder: Path, data_dir: Path | None = None, quiet: 
     learned, assigns = samples[: settings.limit], samples[: settings.assigns]
     state = random_state(int(np.prod(data.shape)), settings.neurons, weights, constants)
     begin = time.perf_counter()
-    with opened(settings.machine, state, constants) as network:
+    opened: AbstractContextManager[Network] = (
+        nullcontext(TorchNetwork(state, constants)) if settings.machine == "torch" else open_network(state, constants)
+    )
+    with opened as network:
         attempts = 0
         presented = np.tile(learned, settings.epochs)
         for sample in track(presented, "learning", quiet=quiet):
@@ -123,9 +128,9 @@ def check_images(data: DataSet) -> None:
         )
 
 
-def grey_levels(image: Shaped[np.ndarray, "C H W"]) -> Float[np.ndarray, "I"]:
-    """An image as grey levels 0..255, flat; float images are 1 where they are full."""
-    levels = image.reshape(-1).astype(np.float64)
+def grey_levels(image: Any) -> Float[np.ndarray, "I"]:
+    """An image (1, H, W) as grey levels 0..255, flat; float images are 1 where they are full."""
+    levels = np.asarray(image).reshape(-1).astype(np.float64)
     return levels if image.dtype == np.uint8 else FULL * levels.clip(0, 1)
 
 
@@ -149,9 +154,7 @@ def responses(
     return np.stack([answer.counts for answer in track(shown, task, len(images), quiet)])
 
 
-def assign(
-    counts: Int64[np.ndarray, "S N"], labels: Int64[np.ndarray, "S"], classes: int
-) -> Int64[np.ndarray, "N"]:
+def assign(counts: Int64[np.ndarray, "S N"], labels: Int64[np.ndarray, "S"], classes: int) -> Int64[np.ndarray, "N"]:
     """Give each neuron the class that it answers most, by its mean number of spikes for the images of each class.
 
     Args:

@@ -1,38 +1,47 @@
-"""What a machine of the network offers, and the machine in torch."""
+"""The network as the experiment sees it, and the one in torch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Literal, Protocol
+from abc import ABC, abstractmethod
 
 from torch import Tensor
 
 from neurorules.native.diehl_cook import Constants, State, present
-from neurorules.papers.diehl_cook.brian2_network import open_network
-
-Machine = Literal["torch", "brian2"]
 
 
-class Network(Protocol):
+class Network(ABC):
     """A network that spikes are presented to."""
 
+    @abstractmethod
     def present(self, steps: int, times: Tensor, inputs: Tensor, *, learns: bool, adapts: bool) -> Tensor:
-        """Run some steps; spikes of the excitatory neurons, (T, N) uint8."""
+        """Run some steps of the network.
+
+        Args:
+            steps: T, how many.
+            times, inputs: step, counted from the first of these, and index of each input spike, sorted by step.
+            learns: whether weights change.
+            adapts: whether thresholds change.
+
+        Returns:
+            Spikes of the excitatory neurons, (T, N) uint8.
+        """
 
     @property
+    @abstractmethod
     def w(self) -> Tensor:
         """A copy of the weights, (I, N)."""
 
+    @abstractmethod
     def set_weights(self, w: Tensor) -> None:
         """Replace the weights, (I, N)."""
 
     @property
+    @abstractmethod
     def theta(self) -> Tensor:
         """A copy of the adaptive thresholds in mV, (N,)."""
 
 
-class TorchNetwork:
+class TorchNetwork(Network):
     """The network in torch, or compiled.
 
     Args:
@@ -56,23 +65,3 @@ class TorchNetwork:
     @property
     def theta(self) -> Tensor:
         return self._state.theta.clone()
-
-
-@contextmanager
-def opened(machine: Machine, state: State, constants: Constants) -> Iterator[Network]:
-    """Make the network on a machine.
-
-    Args:
-        machine: torch or brian2.
-        state: from which it begins.
-        constants: of the network.
-
-    Returns:
-        A context manager, which gives the network to its block.
-    """
-    torch_network: Network = TorchNetwork(state, constants)
-    if machine == "torch":
-        yield torch_network
-        return
-    with open_network(state, constants) as network:
-        yield network

@@ -21,6 +21,8 @@ def draw(w: Float[np.ndarray, "N 1 H W"], classes: Int64[np.ndarray, "N"], out: 
     from neurorules.traces.plots._shared import new_figure, save
     from neurorules.traces.plots.fields import fields
 
-    figure = new_figure(SIDE_INCHES, SIDE_INCHES, f"Receptive fields of {len(w)} neurons, in the order of their classes")
+    figure = new_figure(
+        SIDE_INCHES, SIDE_INCHES, f"Receptive fields of {len(w)} neurons, in the order of their classes"
+    )
     fields(figure.subplots(), w[np.argsort(classes, kind="stable")])
     save(figure, out)

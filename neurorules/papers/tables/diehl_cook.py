@@ -64,7 +64,7 @@ def _sizes() -> Experiments:
 
 
 def _machines() -> Experiments:
-    """The same short experiment on both machines."""
+    """A short experiment, once in torch and once in Brian2."""
     few = IMAGES_IN_BRIAN2
     settings = DiehlCook(neurons=100, limit=few, assigns=few, tested=few)
     rows = (
