@@ -150,8 +150,10 @@ def responses(
     Returns:
         Counts (S, N).
     """
-    shown = (show(network, grey_levels(image), random, constants) for image in images)
-    return np.stack([answer.counts for answer in track(shown, task, len(images), quiet)])
+    counts = np.zeros((len(images), network.w.shape[1]), dtype=np.int64)  # kept answers would scatter over the memory
+    for row, image in zip(counts, track(images, task, quiet=quiet), strict=True):
+        row[:] = show(network, grey_levels(image), random, constants).counts
+    return counts
 
 
 def assign(counts: Int64[np.ndarray, "S N"], labels: Int64[np.ndarray, "S"], classes: int) -> Int64[np.ndarray, "N"]:
