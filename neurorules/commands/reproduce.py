@@ -21,7 +21,8 @@ def reproduce(
     paper: Annotated[
         str,
         typer.Argument(
-            help="bsp, clopath, pepita, sigprop-spiking, sigprop-vgg8b or triplet.", autocompletion=parts("papers")
+            help="bsp, clopath, diehl-cook, pepita, sigprop-spiking, sigprop-vgg8b or triplet.",
+            autocompletion=parts("papers"),
         ),
     ],
     quick: Annotated[bool, typer.Option("--quick", help="Fewer samples and epochs: minutes instead of hours.")] = False,
@@ -80,7 +81,7 @@ def show(result: dict[str, Any]) -> None:
             )
             for row in table["rows"]
         ]
-        print_table(("", "paper %", "ours %", *result["measures"], "seconds"), rows)
+        print_table(("", "paper %", "ours %", *table["rows"][0]["measures"], "seconds"), rows)
     for table in result["measured"]:
         print(f"\n{table['title']}")
         beside = list(dict.fromkeys(title for row in table["rows"] for title in row["beside"]))
