@@ -75,16 +75,18 @@ def synaptic_scaling(
     _check_positive(slowness, "tau", name)
     most = np.inf if high is None else _plain(high, variable.dim, "high", name)
     monitor = brian2.SpikeMonitor(target, record=False)
-    last = {"time": 0.0, "spikes": np.zeros(len(target))}
+    time, earlier = 0.0, np.zeros(len(target))
 
     def scale() -> None:
-        spikes, now = np.array(monitor.count, dtype=np.float64), float(operation.clock.t)
-        elapsed = now - last["time"]
+        nonlocal time, earlier
+        spikes = np.array(monitor.count, dtype=np.float64)
+        now = float(operation.clock.variables["t"].get_value().item())
+        elapsed = now - time
         if elapsed > 0:
-            frequency = (spikes - last["spikes"]) / elapsed
+            frequency = (spikes - earlier) / elapsed
             factor = np.exp(elapsed / slowness * (1 - frequency / wanted))
             variable.set_value(np.minimum(variable.get_value() * factor[np.asarray(synapses.j)], most))
-        last.update(time=now, spikes=spikes)
+        time, earlier = now, spikes
 
     operation = _operation(scale, every, name)
     operation.contained_objects.append(monitor)
