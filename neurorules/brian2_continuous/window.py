@@ -50,14 +50,19 @@ def changes(
         reason = "--m gives" if rule.signal is None else f"rule '{rule.name}' reads"
         raise UserError(f"{reason} a third factor, which a single synapse in continuous time lacks. Use --path torch")
     model, _ = model_of(rule, pre.shape[-1], None)
+    circuit = circuit_of_synapses(rule, len(pre), pre.shape[-1], weight)
     neuron = model.network.layers[0].neuron
     if neuron.millivolts is not None and membranes_mV is None:
         raise UserError(
             f"rule '{rule.name}' reads the membrane of neurons '{rule.defaults.neuron}', which have no equations in "
             f"continuous time. Hold it with --clamp, or use --path torch"
         )
+    if neuron.millivolts is None and membranes_mV is not None:
+        raise UserError(
+            f"rule '{rule.name}' runs on neurons '{rule.defaults.neuron}', whose membrane is in no mV, and --clamp "
+            f"holds one that is. clopath, whose neurons have one, has no equations in continuous time: use --path torch"
+        )
     v = membranes_of(rule, neuron, post, membranes_mV)
-    circuit = circuit_of_synapses(rule, len(pre), pre.shape[-1], weight)
     machine = Interpreted(circuit) if len(pre) < REPAYS else machine_for(circuit)
     tables = {"pre": pre, "post": post, "membrane": v}
     machine.run(circuit.starts(), {name: np.asarray(tables[name].numpy()) for name in circuit.tables})

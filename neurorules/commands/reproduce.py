@@ -21,7 +21,7 @@ def reproduce(
     paper: Annotated[
         str,
         typer.Argument(
-            help="bsp, clopath, eprop, pepita, sigprop-spiking, sigprop-vgg8b or triplet.",
+            help="bsp, clopath, diehl-cook, eprop, pepita, sigprop-spiking, sigprop-vgg8b or triplet.",
             autocompletion=parts("papers"),
         ),
     ],
@@ -83,7 +83,7 @@ def show(result: dict[str, Any]) -> None:
             for row in table["rows"]
         ]
         unit = " %" if all(FIGURES[row["figure"]].share for row in table["rows"] if row["seeds"]) else ""
-        print_table(("", f"paper{unit}", f"ours{unit}", *result["measures"], "seconds"), rows)
+        print_table(("", f"paper{unit}", f"ours{unit}", *table["rows"][0]["measures"], "seconds"), rows)
     for table in result["measured"]:
         print(f"\n{table['title']}")
         beside = list(dict.fromkeys(title for row in table["rows"] for title in row["beside"]))

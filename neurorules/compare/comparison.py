@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ from neurorules.compare.controls import with_controls
 from neurorules.compare.folds import in_folds, seeds_of
 from neurorules.compare.gather import gather
 from neurorules.compare.many_runs import prepare_folder, run_all
-from neurorules.compare.rows import check_words, folder_name, name_of, parse_rows
+from neurorules.compare.rows import check_words, folder_name, name_of, on_path, parse_rows
 from neurorules.contracts.data_set import DataPlace
 from neurorules.disk.lock import owned_folder
 from neurorules.exchange.imported import Imported
@@ -26,6 +27,7 @@ from neurorules.runs.launch import check_alone
 
 OF_ROWS = ("rule", "hardware", "path")
 """Settings of a run that a comparison takes as lists: rules, hardware, paths."""
+_log = logging.getLogger(__name__)
 
 
 class Planned(NamedTuple):
@@ -78,7 +80,15 @@ def plan(
     if folds is not None:
         seeds = seeds_of(folds, seeds)
     routes = [config.path] if paths is None else [path_of(name) for name in parse_list(paths)]
-    rows = [replace(row, path=route) for row in parse_rows(rules, config) for route in routes]
+    # On both paths, a batch size that all rows share is that of the rows in torch.
+    shared = {route: on_path(config, route) if "torch" in routes else replace(config, path=route) for route in routes}
+    if any(own.batch_size != config.batch_size for own in shared.values()):
+        _log.warning(
+            "--batch-size %d is for the rows of torch: in continuous time weights change after every sample",
+            config.batch_size,
+        )
+    of_path = {route: parse_rows(rules, own) for route, own in shared.items()}
+    rows = [row for same in zip(*of_path.values(), strict=True) for row in same]
     check_modules(config, rows)
     runs = [
         settle(replace(row, hardware=device, seed=config.seed + seed))

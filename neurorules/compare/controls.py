@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from neurorules.compare.rows import OWN
+from neurorules.compare.rows import OWN, on_path
 from neurorules.language.config import TrainConfig
 from neurorules.language.errors import unknown
 from neurorules.language.options import parse_list, parse_named
@@ -72,7 +72,7 @@ def is_bare(row: TrainConfig, shared: TrainConfig) -> bool:
     Returns:
         False for every other rule.
     """
-    return row == replace(shared, rule="shallow", path=row.path, signal=None, dw=None)
+    return row == replace(on_path(shared, row.path), rule="shallow", signal=None, dw=None)
 
 
 def frozen_beside(rows: Sequence[TrainConfig], shared: TrainConfig) -> list[TrainConfig]:

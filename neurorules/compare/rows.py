@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from neurorules.encoders import ENCODERS
 from neurorules.language.config import SETTINGS, SettledConfig, TrainConfig, config_from
@@ -91,6 +91,20 @@ def parse_rows(texts: str, shared: TrainConfig) -> list[TrainConfig]:
     return _with(_with(rows, "dw", [shared.dw] if shared.dw else []), "signal", parse_list(shared.signal or ""))
 
 
+def on_path(shared: TrainConfig, path: Literal["torch", "continuous"]) -> TrainConfig:
+    """Give what rows share on one path. In continuous time one sample is learned from at a time, whatever others take.
+
+    Args:
+        shared: settings of a comparison.
+        path: torch or continuous.
+
+    Returns:
+        These settings on that path; in continuous time without their batch size.
+    """
+    own = replace(shared, path=path)
+    return replace(own, batch_size=SETTINGS["batch_size"].default) if path == "continuous" else own
+
+
 def _with(rows: list[TrainConfig], setting: str, values: Sequence[str]) -> list[TrainConfig]:
     """The rows; one that takes a setting asked for all rows stands once with each of its values."""
     if not values:
@@ -164,7 +178,7 @@ def text_of(run: Mapping[str, Any], shared: TrainConfig) -> str:
         the learning rate of its read-out.
     """
     rule = str(run.get("plain_rule") or run["rule"])
-    config = replace(shared, rule=rule, path=run.get("path", "torch"), signal=None, dw=None, targets="own")
+    config = replace(on_path(shared, run.get("path", "torch")), rule=rule, signal=None, dw=None, targets="own")
     name, control = rule, RULES.make(rule).control
     complete = settle(config)
     for setting in NAMED:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from neurorules.language.config import TrainConfig
+from neurorules.papers.experiment import Experiments
 from neurorules.papers.protocol import Protocols
 from neurorules.papers.published import Published as Published
 
@@ -61,6 +62,7 @@ class Paper:
         notes: sentences that a reader must know, such as that a table is a reconstruction.
         measures: further columns, by title.
         protocols: tables that are measured on one synapse.
+        experiments: tables of networks of their own, which no `TrainConfig` describes.
     """
 
     title: str
@@ -69,3 +71,4 @@ class Paper:
     notes: tuple[str, ...] = ()
     measures: dict[str, Measure] = field(default_factory=dict)
     protocols: tuple[Protocols, ...] = ()
+    experiments: tuple[Experiments, ...] = ()

@@ -16,6 +16,7 @@ from neurorules.disk.lock import owned_folder
 from neurorules.language.config import SettledConfig
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Seeds, check_range
+from neurorules.papers.experiment import EXPERIMENT_FILE, Experiment, Experiments, Task, gather, perform, seeded
 from neurorules.papers.paper import Paper, Row, Table, Trained
 from neurorules.papers.protocol import Protocols, measured
 from neurorules.runner.dispatch import settle, with_data
@@ -61,33 +62,66 @@ def reproduce(
     """
     check_range("--seeds", seeds, Seeds)
     wanted = [(table, row) for table in paper.tables for row in table.rows if _is_wanted(table.title, row.label, only)]
-    tables: tuple[Table | Protocols, ...] = (*paper.tables, *paper.protocols)
+    tables: tuple[Table | Protocols | Experiments, ...] = (*paper.tables, *paper.protocols, *paper.experiments)
     if not any(_is_wanted(table.title, row.label, only) for table in tables for row in table.rows):
         labels = ", ".join(dict.fromkeys(row.label for table in tables for row in table.rows))
         raise UserError(f"--only {only} names no row. Rows: {labels}")
-    missing = {table.title: why for table in paper.tables if (why := _why_missing(table, data_dir))}
+    on_data: tuple[Table | Experiments, ...] = (*paper.tables, *paper.experiments)
+    missing = {table.title: why for table in on_data if (why := _why_missing(table.data, data_dir))}
     tasks = [
         (config, folder_of(out, table, row, config.seed))
         for table, row in wanted
         if table.title not in missing
         for config in _configs(row, seeds, changed or {}, data_dir)
     ]
+    experiments = [
+        task
+        for table in paper.experiments
+        if table.title not in missing
+        for row in table.rows
+        if _is_wanted(table.title, row.label, only)
+        for task in _tasks(out, table, row, seeds, changed or {})
+    ]
     with owned_folder(out):
         prepare_folder(out, [folder for _, folder in tasks], force, resume, "*/*/*")
+        _prepare(out, force, resume)
         run_all(tasks, out, jobs=jobs, data_dir=data_dir, quiet=quiet, command="reproduce")
+        perform(experiments, out, jobs, data_dir, quiet)
         content = {
             "title": paper.title,
             "source": paper.source,
             "notes": list(paper.notes),
             "measures": list(paper.measures),
-            "tables": [_gather(paper, table, out, missing.get(table.title)) for table in paper.tables],
+            "tables": [
+                *(_gather(paper, table, out, missing.get(table.title)) for table in paper.tables),
+                *(_gather_experiments(table, out, missing.get(table.title)) for table in paper.experiments),
+            ],
             "measured": measured(paper.protocols, lambda title, label: _is_wanted(title, label, only), quiet),
         }
         write_text(out / RESULT_FILE, to_json(content, indent=2) + "\n")
         return content
 
 
-def folder_of(out: Path, table: Table, row: Row, seed: int) -> Path:
+def _tasks(out: Path, table: Experiments, row: Experiment, seeds: int, changed: dict[str, Any]) -> list[Task]:
+    """The runs of all seeds of an experiment."""
+    every = seeded(row, seeds, changed)
+    return [(table.run, settings, folder_of(out, table, row, settings.seed)) for settings in every]
+
+
+def _prepare(out: Path, force: bool, resume: bool) -> None:
+    """Refuse or replace experiments that stand in `out`, unless they are to be kept.
+
+    Raises:
+        UserError: there are some, and nothing says what becomes of them.
+    """
+    standing = [] if resume else sorted(out.glob(f"*/*/*/{EXPERIMENT_FILE}"))
+    if standing and not force:
+        raise UserError(f"{out} holds other runs. Add --force to replace them, --resume to go on with them")
+    for file in standing:
+        file.unlink()
+
+
+def folder_of(out: Path, table: Table | Experiments, row: Row | Experiment, seed: int) -> Path:
     """The folder of a run.
 
     Args:
@@ -119,10 +153,10 @@ def _configs(row: Row, seeds: int, changed: dict[str, Any], data_dir: Path | Non
     return [settle(replace(config, seed=config.seed + seed)) for seed in range(seeds)]
 
 
-def _why_missing(table: Table, data_dir: Path | None) -> str | None:
-    """Why a table's data set cannot be read; None where it can."""
+def _why_missing(data: str, data_dir: Path | None) -> str | None:
+    """Why a data set cannot be read; None where it can."""
     try:
-        open_dataset(table.data, data_dir)
+        open_dataset(data, data_dir)
     except UserError as error:
         return str(error)
     return None
@@ -135,6 +169,12 @@ def _gather(paper: Paper, table: Table, out: Path, missing: str | None) -> dict[
         "missing": missing,
         "rows": [_gather_row(paper, row, _trained(out, table, row)) for row in table.rows],
     }
+
+
+def _gather_experiments(table: Experiments, out: Path, missing: str | None) -> dict[str, Any]:
+    """The results of one table of experiments, as `reproduce.json` holds them."""
+    rows = [gather(table, row, folder_of(out, table, row, 0).parent) for row in table.rows]
+    return {"title": table.title, "missing": missing, "rows": rows}
 
 
 def _trained(out: Path, table: Table, row: Row) -> list[Trained]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -147,7 +148,25 @@ def test_what_is_measured_stands_beside_the_papers_numbers(tmp_path: Path, capsy
     assert row["published"]["value"] == -29 and row["ours"] == pytest.approx(-31.22, abs=0.01)
 
 
-MEASURED = [name for name in PAPERS.names() if name not in TRAINED]
+PERFORMED = [name for name in PAPERS.names() if PAPERS.factory(name)(quick=True).experiments]
+
+
+@pytest.mark.parametrize("name", PERFORMED)
+def test_experiments_have_folders_of_their_own_on_data_that_exist_and_fewer_samples_where_it_is_quick(
+    name: str,
+) -> None:
+    def rows(quick: bool) -> list[Any]:
+        return [(table, row) for table in _paper(name, quick).experiments for row in table.rows]
+
+    assert len({folder_of(Path("x"), table, row, 0) for table, row in rows(False)}) == len(rows(False))
+    assert all(table.data == row.settings.data and table.data in DATASETS.names() for table, row in rows(False))
+    samples = [
+        sum((row.settings.limit or 60_000) * row.settings.epochs for _, row in rows(quick)) for quick in (True, False)
+    ]
+    assert samples[0] < samples[1] / 5
+
+
+MEASURED = [name for name in PAPERS.names() if PAPERS.factory(name)(quick=True).protocols]
 
 
 @pytest.mark.parametrize("name", MEASURED)

@@ -125,17 +125,17 @@ class SumsOfSpikes(nn.Module):
 
 
 class SumsOfMaps(nn.Module):
-    """A residual block around neurons, as SEW-ResNet adds its maps; pooled behind."""
+    """A residual block around neurons, as SEW-ResNet adds its maps; pooled behind, then the mean of each map."""
 
     def __init__(self) -> None:
         super().__init__()
         self.conv1, self.conv2 = nn.Conv2d(2, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
-        self.lif1, self.lif2, self.fc = hidden(), hidden(0.5), nn.Linear(4 * 3 * 2, CLASSES)
+        self.lif1, self.lif2, self.fc = hidden(), hidden(0.5), nn.Linear(4, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.lif1(self.conv1(x))
         x = functional.max_pool2d(self.lif2(self.conv2(x)) + x, 2)
-        return self.fc(torch.flatten(x, 1))
+        return self.fc(x.mean((2, 3)))
 
 
 class Recurrent(nn.Module):
@@ -185,7 +185,7 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "residual sums": (Residual, (16,)),
     "residual sums of maps": (ResidualMaps, (2, 6, 5)),
     "sums of spikes": (SumsOfSpikes, (16,)),
-    "sums of spikes of maps": (SumsOfMaps, (2, 6, 4)),
+    "sums of spikes of maps": (SumsOfMaps, (2, 6, 6)),
     "recurrent leaky": (lambda: Recurrent(snntorch.RLeaky), (16,)),
     "recurrent synaptic": (lambda: Recurrent(snntorch.RSynaptic), (16,)),
     "lapicque": (Circuit, (16,)),

@@ -8,14 +8,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip("brian2")
 
+from neurorules.brian2_continuous import window as window_continuous
+from neurorules.brian2_continuous.parts.circuit import Circuit
+from neurorules.brian2_continuous.parts.interpreted import Interpreted
 from neurorules.brian2_continuous.window import changes
 from neurorules.cli import run
 from neurorules.language.neuron_trace import Trace
 from neurorules.language.rules import Plasticity, Rule
 from neurorules.rules import RULES
+from neurorules.torch_path.recording.window import changes as torch_changes
 from neurorules.torch_path.recording.window import clamped, window
 
 LAGS = (-7.0, -1.0, 0.0, 1.0, 5.0)
@@ -36,12 +41,12 @@ def test_both_machines_draw_the_same_window(text: str) -> None:
     # Both integrate exactly: what is left is the rounding of exp and of sums in another order. Weights of -0.3 tell
     # apart a rule that reads the weight before and one that reads what has changed.
     rule = RULES.make(text)
-    torch, brian2 = (
+    in_torch, in_brian2 = (
         [p.dw for p in window(rule, LAGS, (20.0,), pairs=3, weight=-0.3, machine=machine)]
         for machine in (None, changes)
     )
-    assert max(map(abs, torch)) > 1e-3
-    np.testing.assert_allclose(brian2, torch, rtol=1e-12, atol=1e-14)
+    assert max(map(abs, in_torch)) > 1e-3
+    np.testing.assert_allclose(in_brian2, in_torch, rtol=1e-12, atol=1e-14)
 
 
 def test_single_pairs_follow_the_exponentials_of_the_paper() -> None:
@@ -54,6 +59,32 @@ def test_single_pairs_follow_the_exponentials_of_the_paper() -> None:
         if p.dt_ms is not None
     ]
     np.testing.assert_allclose([p.dw for p in points], expected, rtol=1e-12)
+
+
+def quadruplets(gaps: list[int], between: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Protocols of Pfister and Gerstner (2006): pre, post, then after a while post, pre; a negative gap: post first."""
+    trains = torch.zeros(2, 4 * max(map(abs, gaps)) + between + 300, len(gaps), dtype=torch.float64)
+    for synapse, gap in enumerate(gaps):
+        first, second = (0, 1) if gap > 0 else (1, 0)
+        start = 5 + abs(gap)
+        trains[first, [5, start + between + abs(gap)], synapse] = 1
+        trains[second, [start, start + between], synapse] = 1
+    return trains[0], trains[1]
+
+
+@pytest.mark.parametrize("repays", [40_000, 1])
+def test_quadruplets_move_a_weight_by_the_same_on_both_machines(repays: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Where compiling repays, another machine is chosen: here one that needs no compiler, for the same circuit.
+    chosen: list[Circuit] = []
+    monkeypatch.setattr(window_continuous, "REPAYS", repays)
+    monkeypatch.setattr(window_continuous, "machine_for", lambda one: chosen.append(one) or Interpreted(one))
+    rule, trains = RULES.make("triplet_stdp"), quadruplets([5, -5, 12], 9)
+    expected = np.asarray(torch_changes(rule, *trains))
+    np.testing.assert_allclose(changes(rule, *trains), expected, rtol=1e-12, atol=1e-14)
+    assert len(chosen) == (repays == 1) and len({round(dw, 9) for dw in expected.tolist()}) == 3
+    # A sum over pairs alone would be another: the triplets count.
+    pairs = np.asarray(torch_changes(RULES.make("stdp"), *trains))
+    assert (np.abs(expected - pairs) > 1e-6).all()
 
 
 def of_voltages() -> Rule:
@@ -71,11 +102,11 @@ def of_voltages() -> Rule:
 
 def test_a_membrane_is_held_on_both_machines() -> None:
     held = (-70.0, -55.0, -30.0)
-    torch, brian2 = (
+    in_torch, in_brian2 = (
         [p.dw for p in clamped(of_voltages(), held, (20.0,), pulses=3, machine=machine)] for machine in (None, changes)
     )
-    assert len({round(dw, 6) for dw in torch}) == 3
-    np.testing.assert_allclose(brian2, torch, rtol=1e-12)
+    assert len({round(dw, 6) for dw in in_torch}) == 3
+    np.testing.assert_allclose(in_brian2, in_torch, rtol=1e-12)
 
 
 def test_the_command_tells_the_same_form(capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,9 +116,9 @@ def test_the_command_tells_the_same_form(capsys: pytest.CaptureFixture[str]) -> 
         answers.append(json.loads(capsys.readouterr().out))
     for one in answers:
         one["points"] = [{**p, "dw": pytest.approx(p["dw"], rel=1e-12)} for p in one["points"]]
-    torch, brian2 = answers
-    assert [p.keys() for p in torch["points"]] == [p.keys() for p in brian2["points"]]
-    assert [p["dw"].expected for p in brian2["points"]] == [p["dw"] for p in torch["points"]]
+    in_torch, in_brian2 = answers
+    assert [p.keys() for p in in_torch["points"]] == [p.keys() for p in in_brian2["points"]]
+    assert [p["dw"].expected for p in in_brian2["points"]] == [p["dw"] for p in in_torch["points"]]
 
 
 @pytest.mark.parametrize(
@@ -95,9 +126,9 @@ def test_the_command_tells_the_same_form(capsys: pytest.CaptureFixture[str]) -> 
     [
         (["dfa"], "third factor"),
         (["stdp", "--m", "1"], "third factor"),
-        (["clopath"], "Hold it with --clamp, or use --path torch"),
+        (["clopath"], "rule 'clopath' has no equations in continuous time"),
         (["clopath", "--clamp", "-70"], "Use --path torch"),
-        (["stdp", "--clamp", "-70"], "whose membrane is in no mV"),
+        (["stdp", "--clamp", "-70"], "has no equations in continuous time: use --path torch"),
     ],
 )
 def test_what_has_no_equations_is_refused_in_one_line(

@@ -115,7 +115,7 @@ WRONG_SPIKES: dict[str, tuple[Callable[[], Any], str]] = {
     "series of a list": (lambda: Series(drive().tolist(), True), "is a list"),  # type: ignore[arg-type]
     "sparse with NaN": (lambda: (drive() * float("nan")).to_sparse(), "NaN"),
     "too large for the precision": (lambda: drive().double() * 1e300, "infinite"),
-    "array without time": (lambda: drive().numpy()[0], r"\(T, B, 7\)"),
+    "array of one sample": (lambda: drive().numpy()[0, 0], r"\(T, B, 7\)"),
 }
 WRONG_LABELS: dict[str, tuple[Any, str]] = {
     "number": (1, "is a int"),

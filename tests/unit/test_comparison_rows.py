@@ -50,6 +50,20 @@ def test_a_colon_gives_an_option_of_the_rule_and_an_at_a_setting_of_its_training
     assert [row.dw for row in parse_rows(f"dfa@dw={TEXT},drtp", shared)] == [TEXT, None]
 
 
+def test_a_batch_size_is_that_of_the_rows_in_torch_beside_continuous_time(caplog: pytest.LogCaptureFixture) -> None:
+    shared = TrainConfig(batch_size=8)
+    planned = plan(shared, "drtp,sigprop", 1, paths="torch,continuous", controls="shallow")
+    sizes = {one.row: one.config.batch_size for one in planned}
+    assert sizes["drtp"] == sizes["sigprop"] == 8 and sizes["drtp @ continuous"] == sizes["sigprop @ continuous"] == 1
+    assert all("batch_size" not in row for row in sizes)
+    assert caplog.messages == [
+        "--batch-size 8 is for the rows of torch: in continuous time weights change after every sample"
+    ]
+    for rules, paths in (("drtp", "continuous"), ("drtp@batch_size=4", "torch,continuous")):
+        with pytest.raises(UserError, match="has no meaning with --path continuous: weights change after every"):
+            plan(shared, rules, 1, paths=paths)
+
+
 def test_a_name_is_the_text_that_makes_its_row_again() -> None:
     shared = TrainConfig(epochs=5, lr=0.02)
     text = f"sigprop:form=voltage@lr=0.01@readout_lr=0.03,bptt@batch_size=9@norm=none,stdp@optimizer=adam,dfa@dw={TEXT}"

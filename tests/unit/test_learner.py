@@ -43,7 +43,6 @@ WRONG_DRIVES = {
     "NaN": (WITH_NAN, "NaN or infinite"),
     "infinite": (batch()[0] / 0.0, "NaN or infinite"),
     "too few inputs": (batch()[0][..., 1:], r"shape \(5, 9, 11\)"),
-    "no time": (batch()[0][0], r"\(T, B, 12\)"),
     "maps": (batch()[0].reshape(STEPS, SAMPLES, 3, 4), "Reshape it"),
     "no step": (batch()[0][:0], "no step or no sample"),
 }

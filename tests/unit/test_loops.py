@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import snntorch
 import torch
@@ -15,8 +16,10 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import neurorules
 from neurorules import Learner
+from neurorules.contracts.series import Series
+from neurorules.encoders import open_encoder
 from neurorules.language.errors import UserError
-from neurorules.torch_path.training.drives import time_first
+from neurorules.torch_path.training.drives import batch_of, time_first
 from neurorules.torch_path.training.restore import restore
 
 SHAPE, CLASSES, STEPS = (1, 6, 6), 3, 5
@@ -61,6 +64,37 @@ def test_fit_is_step_after_step_at_the_rates_of_the_schedule() -> None:
         for images, labels in loader(32):
             other.step(time_first(images, len(labels), SHAPE), labels, fraction)
     assert all(torch.equal(value, other.state()[name]) for name, value in one.state().items())
+
+
+@pytest.mark.parametrize("schedule", ["by_layer", "pipelined"])
+def test_step_and_scores_take_samples_without_time_as_fit_does(schedule: str) -> None:
+    images, labels = samples(12)
+    one, other = learner(schedule=schedule), learner(schedule=schedule)
+    told = one.step(images, labels)
+    assert told == other.step(Series(images, True), labels)
+    assert all(torch.equal(value, other.state()[name]) for name, value in one.state().items())
+    assert torch.equal(one.scores(images), other.scores(Series(images, True)))
+    assert torch.equal(one.scores(images.numpy()).argmax(1), one.predict(images))
+    fields = np.dtype([("t", np.int64), ("y", np.int16), ("x", np.int16), ("p", bool)])
+    events = [np.array([(3, 1, 2, True), (40, 4, 4, False)], fields) for _ in range(3)]
+    assert torch.equal(one.scores(events).argmax(1), one.predict(events))
+    with pytest.raises(UserError, match="no step or no sample"):
+        one.scores(images[:0])
+    with pytest.raises(UserError, match=r"reads \(T, B, 1, 6, 6\), or \(B, 1, 6, 6\) for the same at each step"):
+        one.scores(images[0])
+
+
+def test_step_and_scores_draw_spikes_of_samples_where_predict_does() -> None:
+    images, labels = samples(12)
+    one = learner()
+    one.encoder = open_encoder("poisson", "images")
+    images = images.clamp(0, 1)
+    assert torch.equal(one.scores(images).argmax(1), one.predict(images))
+    assert not torch.equal(one.scores(images), one.scores(Series(images, True)))
+    for learning in (True, False):  # what is learned from is drawn anew for each batch
+        first, second = (batch_of(one, images, learning=learning).values for _ in range(2))
+        assert torch.equal(first, second) != learning
+    assert one.step(images, labels)["loss"] > 0
 
 
 def test_evaluation_changes_nothing_and_equals_the_scores_of_all_samples_at_once() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import snntorch
 import torch
+from snntorch import spikegen, utils
 from torch import Tensor, nn
 
 from neurorules import Learner
@@ -52,8 +53,35 @@ def loop_of_neurons_with_state(net: Any, x: Tensor) -> Any:
     return [net.b(net.one(net.a(x))) for _ in range(3)][-1]
 
 
+def resets(net: Any, x: Tensor) -> Any:
+    utils.reset(net)
+    return net.b(net.one(net.a(x)))
+
+
+def draws(net: Any, x: Tensor) -> Any:
+    return net.b(net.one(net.a(spikegen.rate(x, num_steps=4)[0])))
+
+
+def from_a_list(net: Any, x: Tensor) -> Any:
+    for layer in net.plain_list:
+        x = layer(x)
+    return x
+
+
 def depends_on_values(net: Any, x: Tensor) -> Any:
     return net.b(net.one(net.a(x))) if x.sum() > 0 else net.b(net.one(net.a(-x)))
+
+
+class States(nn.Module):
+    """Membranes that are handed on without names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.one, self.b = nn.Linear(6, 5), snntorch.Leaky(0.8), nn.Linear(5, 3)
+
+    def forward(self, x: Tensor, *states: Tensor) -> Any:
+        spikes, membrane = self.one(self.a(x), *states)
+        return self.b(spikes), membrane
 
 
 CASES: dict[str, tuple[Callable[..., Any], dict[str, nn.Module]]] = {
@@ -61,7 +89,12 @@ CASES: dict[str, tuple[Callable[..., Any], dict[str, nn.Module]]] = {
     "loops over its input": (loop_over_the_input, {}),
     "of Net loops over its input": (loop_over_its_length, {}),
     "layer a (Linear) runs more than once": (loop_of_neurons_with_state, {}),
-    "cannot be followed (symbolically traced variables": (depends_on_values, {}),
+    "cannot be followed in line": (depends_on_values, {}),
+    "sets the membrane of layer one (Leaky) anew in each step": (resets, {}),
+    "draws spikes by snntorch.spikegen in line": (draws, {}),
+    "calls a layer that is not among its modules in line": (from_a_list, {}),
+    "leaves 2 numbers of a map": (lambda net, x: net.b(net.pool(net.one(net.a(x)))),
+                                  {"pool": nn.AdaptiveAvgPool2d(2)}),
     "adds what is neither spikes nor a current": (lambda net, x: net.b(net.one(net.a(x)) + 1.0), {}),
     "adds the input or flattened maps alone": (lambda net, x: net.b(net.one(net.a(x + x))), {}),
     "joins what has no known number": (lambda net, x: net.c(torch.cat([net.one(net.a(x)), x], 1)),
@@ -116,11 +149,17 @@ def test_what_a_forward_does_that_no_network_here_does_is_named(message: str) ->
         nn.init.constant_(net.norm.weight, 2.0)  # type: ignore[union-attr, arg-type]
     if "scale" in parts:
         net.scale = nn.Parameter(torch.ones(5))  # type: ignore[assignment]
+    net.plain_list = [nn.Linear(6, 5), leaky(), nn.Linear(5, 3)]  # type: ignore[assignment]
     before = {key: value.clone() for key, value in net.state_dict().items()}
     with pytest.raises(UserError) as raised:
         Learner(net, "sigprop", steps=4, input_shape=(6,), device="cpu")
     assert message in str(raised.value) and "\n" not in str(raised.value), str(raised.value)
     assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
+
+
+def test_states_without_names_are_named() -> None:
+    with pytest.raises(UserError, match=r"any number of states, \*states. Name each of them"):
+        Learner(States(), "sigprop", steps=4, device="cpu")
 
 
 def test_a_membrane_that_is_handed_to_two_layers_is_named() -> None:

@@ -295,9 +295,52 @@ def test_a_clock_is_regular_and_a_poisson_process_is_not() -> None:
     assert np.isnan(populations.firing(monitors[0], 0 * second, 30 * ms).cv)
 
 
+def test_normalised_weights_have_one_sum_and_keep_their_ratios() -> None:
+    random = np.random.default_rng(6)
+    drive, cells = populations.poisson_spikes(5, 40 * Hz, 60 * ms, random), relays(9)
+    pairs = populations.random_pairs(5, 3, 0.8, random)
+    excites = populations.jump("v", "excitatory", "1")
+    learning = populations.projection(drive, cells[2:5], excites, pairs, 1.0, rule="stdp", w=random.random(len(pairs)))
+    fixed = populations.projection(drive, cells[2:5], excites, pairs, 0.25)
+    first = np.array(learning.w)
+    totals = np.array([1.5, 2.0, 0.5])
+    both = [
+        populations.weight_normalisation(learning, totals, 20 * ms),
+        populations.weight_normalisation(fixed, 3.0, 20 * ms),
+    ]
+    network = brian2.Network(drive, cells, learning, fixed, *both)
+    network.run(0.5 * ms)  # at the beginning, before anything is learned
+    sums = np.array([first[pairs.post == post].sum() for post in range(3)])
+    np.testing.assert_allclose(learning.w, first * (totals / sums)[pairs.post], rtol=1e-12)
+    np.testing.assert_allclose(np.bincount(pairs.post, np.asarray(fixed.weight)), 3.0, rtol=1e-12)
+    network.run(40 * ms)  # the last normalisation was in its last step
+    np.testing.assert_allclose(np.bincount(pairs.post, np.asarray(learning.w)), totals, rtol=1e-9)
+    assert not np.allclose(learning.w, first * (totals / sums)[pairs.post])
+
+
+def test_scaled_weights_follow_the_solution_for_a_constant_rate() -> None:
+    """Neurons fire at 0, 50 and 100 Hz by themselves: w(T) = w(0) exp(T/tau (1 - r/50 Hz)), up to the bound."""
+    drive = brian2.SpikeGeneratorGroup(2, [0], [1] * ms)
+    periods = np.array([1e9, 40, 20])
+    cells = brian2.NeuronGroup(3, "n : 1\nperiod : 1\nx : 1", threshold="n >= period", reset="n = 0")
+    cells.run_regularly("n += 1", when="start", order=1)
+    cells.period = periods
+    pairs = populations.random_pairs(2, 3, 1.0, RANDOM)
+    synapses = populations.projection(drive, cells, populations.jump("x", "excitatory", "1"), pairs, [1, 1, 1, 2, 2, 2])
+    scaling = populations.synaptic_scaling(synapses, 50 * Hz, 0.4 * second, 100 * ms, high=4.0)
+    brian2.Network(drive, cells, synapses, scaling).run(400.5 * ms)
+    grown = np.exp(1 - np.array([0.0, 1.0, 2.0]))
+    np.testing.assert_allclose(synapses.weight, [*grown, min(2 * grown[0], 4.0), *(2 * grown[1:])], rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [
+        (lambda: populations.weight_normalisation(made(), 0.0, 1 * ms), "total of normalisation is 0. Give"),
+        (lambda: populations.weight_normalisation(made(), 2 * nS, 1 * ms), "total of normalisation is 2. nS, which is"),
+        (lambda: populations.weight_normalisation(made(), 1.0, 3 * mV), "every of normalisation is 3. mV, which"),
+        (lambda: populations.synaptic_scaling(made(), 5 * ms, 1 * second, 1 * second), "rate of scaling is 5. ms"),
+        (lambda: populations.synaptic_scaling(made(), 5 * Hz, -1 * second, 1 * second), "tau of scaling is -1. Give"),
         (lambda: populations.conductance("e", "excitatory", 5 * mV, 0 * mV), "tau of a receptor is .* no number of ms"),
         (lambda: populations.conductance("e", "excitatory", 5 * ms, 3 * pA), "reversal of a receptor is .* mV"),
         (lambda: populations.current("e", "excitatory", -5 * ms), "tau of a receptor is -5 ms"),

@@ -17,7 +17,7 @@ from neurorules.network.layer import NETWORK_INPUT
 from neurorules.torch_path.snntorch.module_checks import WEIGHTED, check_module, check_plain, check_unshared
 from neurorules.torch_path.snntorch.modules import KNOWN, to_transform
 from neurorules.torch_path.snntorch.relays import Relay, Width, added, joined, width_of
-from neurorules.torch_path.snntorch.tracing import ONE_STEP, place_of, trace
+from neurorules.torch_path.snntorch.tracing import ONE_STEP, Resets, place_of, trace
 from neurorules.torch_path.snntorch.values import (
     METHODS,
     MODULES_OF,
@@ -51,7 +51,11 @@ def blocks_of(module: nn.Module) -> list[Block]:
         UserError: something in the module has no counterpart here: its place, and what can be done.
     """
     check_module(module)
-    return _Walk(module).run(trace(module))
+    with Resets(module) as resets:
+        graph = trace(module)
+    blocks = _Walk(module).run(graph)
+    resets.refuse()
+    return blocks
 
 
 class _Walk:
@@ -99,6 +103,8 @@ class _Walk:
             return first
         if node.target in ("view", "reshape", torch.reshape):
             return self._flattened(first, args[1:], at)
+        if node.target in ("mean", torch.mean):
+            return self._averaged(first, (*args[1:], *kwargs.values()), at)
         make = METHODS.get(node.target) if isinstance(node.target, str) else MODULES_OF.get(node.target)
         if make is None:
             return self._refused(at)
@@ -244,6 +250,14 @@ class _Walk:
         axes = [one for size in sizes for one in (size if type(size) is tuple else (size,))]
         flat = len(axes) == 2 and (isinstance(axes[0], Size) or -1 in axes)
         return self._called(Placed(at, nn.Flatten()), [argument]) if flat else self._refused(at)
+
+    def _averaged(self, argument: Value, options: tuple[Value, ...], at: str) -> Value:
+        """The mean of each map, as networks take it before their read-out."""
+        axes, keep = options if len(options) == 2 else (*options, False)
+        if axes not in ((2, 3), (-2, -1), (-1, -2)) or type(keep) is not bool:
+            return self._refused(at)
+        pooled = self._called(Placed(at, nn.AdaptiveAvgPool2d(1)), [argument])
+        return pooled if keep else self._called(Placed(at, nn.Flatten()), [pooled])
 
     def _spikes(self, value: Value) -> Value:
         """The value that a layer reads of a neuron that returns spikes and membrane together."""

@@ -38,7 +38,7 @@ def from_module(
     """The network that a module describes, also one that is compiled or wrapped.
 
     Args:
-        net: a module whose forward computes one step with Linear, Conv2d, MaxPool2d, AvgPool2d, Flatten, Dropout,
+        net: a module whose forward computes one step with Linear, Conv2d, pools, Flatten, Dropout,
             BatchNorm, sums, torch.cat, and snntorch.Leaky, RLeaky, Synaptic, RSynaptic or Lapicque (or ReLU, Tanh for
             one step); the last Linear, with the neurons behind it if any, is the read-out.
         input_shape: of one sample at one step; may be None where a Linear comes first.
@@ -152,7 +152,7 @@ def _input(arrival: Arrival, block: Block, name: str, source_shape: Shape) -> In
     transforms: list[Transform] = []
     pre = source_shape
     for at, module in arrival.before:
-        transform = to_transform(at, module)
+        transform = to_transform(at, module, pre)
         if transform is not None and not (isinstance(transform, Flatten) and len(pre) == 1):
             transforms.append(transform)
             pre = _shape_after(transform, at, pre)

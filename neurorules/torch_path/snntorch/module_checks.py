@@ -26,7 +26,8 @@ PARTS: dict[type[nn.Module], frozenset[str]] = {
     nn.BatchNorm1d: BATCH,
     nn.BatchNorm2d: BATCH,
     **dict.fromkeys(
-        (nn.ReLU, nn.Tanh, nn.MaxPool2d, nn.AvgPool2d, nn.Flatten, nn.Dropout, nn.Identity), frozenset[str]()
+        (nn.ReLU, nn.Tanh, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Flatten, nn.Dropout, nn.Identity),
+        frozenset[str](),
     ),
 }
 """Every class that has a counterpart here, and the parameters and buffers that it has of its own."""

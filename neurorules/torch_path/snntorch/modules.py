@@ -11,7 +11,7 @@ from neurorules.connections._convolution import Convolution
 from neurorules.connections.conv2d import Conv2d
 from neurorules.connections.conv2d_pooled import Conv2dPooled
 from neurorules.connections.dense import Dense
-from neurorules.contracts.connection import Connection
+from neurorules.contracts.connection import Connection, Shape
 from neurorules.contracts.transform import Transform
 from neurorules.language.errors import UserError
 from neurorules.transforms.dropout import Dropout
@@ -69,12 +69,13 @@ def to_connection(module: nn.Module, where: str, pooled: tuple[str, nn.Module] |
     raise UserError(f"{where} has padding {module.padding}. Use 0, or kernel // 2 with an odd kernel")
 
 
-def to_transform(where: str, module: nn.Module) -> Transform | None:
+def to_transform(where: str, module: nn.Module, shape: Shape | None = None) -> Transform | None:
     """The transform that a module is.
 
     Args:
         where: names the module in messages.
-        module: Flatten, Dropout, MaxPool2d or AvgPool2d.
+        module: Flatten, Dropout, MaxPool2d, AvgPool2d, or AdaptiveAvgPool2d to one number for each map.
+        shape: of what reaches it, (C, H, W); None where it is not known yet.
 
     Returns:
         The transform; None for a module that changes nothing.
@@ -90,11 +91,22 @@ def to_transform(where: str, module: nn.Module) -> Transform | None:
         return Dropout(module.p) if module.p else None
     if isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
         return _pool(where, module)
+    if isinstance(module, nn.AdaptiveAvgPool2d):
+        return _whole_pool(where, module, shape)
     name = type(module).__name__
     advice = "Remove it, or use a Leaky"
     if "Norm" in name:
         advice = "Use BatchNorm1d or BatchNorm2d, or give the net as text with norm='streaming'"
     raise UserError(f"{where} has no counterpart here. Known: {', '.join(KNOWN)}. {advice}")
+
+
+def _whole_pool(where: str, module: nn.AdaptiveAvgPool2d, shape: Shape | None) -> Pool | None:
+    if module.output_size not in (1, (1, 1)):
+        raise UserError(f"{where} leaves {module.output_size} numbers of a map. Use 1, or AvgPool2d")
+    side = 2 if shape is None else shape[-1]
+    if shape is not None and (len(shape) != 3 or shape[1] != side):
+        raise UserError(f"{where} needs square maps (C, H, H), and gets shape {shape}. Use AvgPool2d")
+    return Pool(side, "average") if side > 1 else None
 
 
 def _pool(where: str, module: nn.Module) -> Pool | None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
+import torch
+from snntorch import SpikingNeuron
 from torch import fx, nn
 
 from neurorules.language.errors import UserError
@@ -68,14 +72,67 @@ def trace(module: nn.Module) -> fx.Graph:
     except UserError:
         raise
     except Exception as error:  # whatever a user's own code raises when it is given a proxy
-        name = type(module).__name__
-        if "cannot be interpreted as an integer" in str(error) or "iterated" in str(error):
-            raise UserError(f"the forward of {name} loops over its input. {ONE_STEP}") from None
-        why = str(error).strip().splitlines()[:1] or [type(error).__name__]
-        raise UserError(
-            f"the forward of {name} cannot be followed ({why[0].rstrip('.')}). Let it call its layers in an order that "
-            f"does not depend on the values of its input"
-        ) from None
+        raise UserError(f"the forward of {type(module).__name__} {_why_not(module, error)}") from None
+
+
+def _why_not(module: nn.Module, error: Exception) -> str:
+    """The reason why a forward cannot be followed, its place, and what to do, as the end of a sentence."""
+    frames = traceback.extract_tb(error.__traceback__)
+    outside = [frame for frame in frames if not {"torch", "neurorules"} & set(Path(frame.filename).parts)]
+    own = [frame for frame in outside if "site-packages" not in frame.filename]
+    at = f" in line {own[-1].lineno} of {Path(own[-1].filename).name}" if own else ""
+    if any("spikegen" in frame.filename for frame in outside):
+        return f"draws spikes by snntorch.spikegen{at}. Let it take spikes, and name an encoder, encode='poisson'"
+    if "not installed as a submodule" in str(error):
+        return f"calls a layer that is not among its modules{at}. Keep layers in torch.nn.ModuleList, not in a list"
+    several = [one.name for one in signature(module.forward).parameters.values() if one.kind is one.VAR_POSITIONAL]
+    if several and "iterated" in str(error):
+        return f"takes any number of states, *{several[0]}. Name each of them, as mem1=None, mem2=None"
+    if "cannot be interpreted as an integer" in str(error) or "iterated" in str(error):
+        return f"loops over its input{at}. {ONE_STEP}"
+    why = str(error).strip().splitlines()[:1] or [type(error).__name__]
+    return (
+        f"cannot be followed{at} ({why[0].rstrip('.')}). Let it call its layers in an order that does not depend on "
+        f"the values of its input"
+    )
+
+
+class Resets:
+    """The membranes that a forward sets anew while it is traced, as `snntorch.utils.reset` does; all are put back.
+
+    Args:
+        module: whose forward is traced inside the `with`.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.neurons = {path: one for path, one in module.named_modules() if isinstance(one, SpikingNeuron)}
+        self.before = {path: dict(one._buffers) for path, one in self.neurons.items()}
+        self.seen: list[str] = []
+
+    def __enter__(self) -> Resets:
+        for one in self.neurons.values():
+            one._buffers["mem"] = torch.empty(0)
+        self.during = {path: one._buffers["mem"] for path, one in self.neurons.items()}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for path, one in self.neurons.items():
+            if one._buffers.get("mem") is not self.during[path]:
+                self.seen.append(f"layer {_plain(path)} ({type(one).__name__})")
+            one._buffers.clear()
+            one._buffers.update(self.before[path])
+
+    def refuse(self) -> None:
+        """Refuse a forward that has set a membrane anew.
+
+        Raises:
+            UserError: it has; the first layer is named.
+        """
+        if self.seen:
+            raise UserError(
+                f"forward sets the membrane of {self.seen[0]} anew in each step. Leave the reset out of it: every "
+                f"batch begins at rest here"
+            )
 
 
 def place_of(node: fx.Node, root: nn.Module) -> str:

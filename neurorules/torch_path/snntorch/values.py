@@ -93,7 +93,8 @@ SAME = ("float", "double", "contiguous", "clone", "to")
 MODULES_OF: dict[Callable[..., Any], Callable[..., nn.Module]] = {
     functional.relu: lambda inplace=False: nn.ReLU(), torch.relu: nn.ReLU, torch.tanh: nn.Tanh,
     functional.max_pool2d: nn.MaxPool2d, torch.max_pool2d: nn.MaxPool2d,
-    functional.avg_pool2d: nn.AvgPool2d, torch.flatten: nn.Flatten,
+    functional.adaptive_avg_pool2d: nn.AdaptiveAvgPool2d, functional.avg_pool2d: nn.AvgPool2d,
+    torch.flatten: nn.Flatten,
     functional.dropout: lambda p=0.5, training=True, inplace=False: nn.Dropout(p),
 }  # fmt: skip
 """Functions, and the layers that do the same."""

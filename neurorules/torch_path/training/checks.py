@@ -77,7 +77,8 @@ def check_drive(
     shape = tuple(series.values.shape)
     if len(shape) < lead or shape[lead:] != network.input_shape:
         wanted = ", ".join(map(str, network.input_shape))
-        raise UserError(f"the input has shape {shape}, the network reads ({expected}, {wanted}). Reshape it")
+        still = "" if series.constant else f", or (B, {wanted}) for the same at each step"
+        raise UserError(f"the input has shape {shape}, the network reads ({expected}, {wanted}){still}. Reshape it")
     if 0 in shape:
         raise UserError(f"the input has shape {shape}: it holds no step or no sample")
     numbers = series.values

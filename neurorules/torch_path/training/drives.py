@@ -129,6 +129,37 @@ def drive_of(samples: Any, labels: int, reading: Reading, draws: torch.Generator
     return encoder.encode(plain.cpu(), reading.steps if series.constant else rows.shape[1], draws)
 
 
+def batch_of(learner: Any, spikes: Spikes, *, learning: bool) -> Spikes:
+    """One batch that a learner is given by itself, read as `fit`, `evaluate` and `predict` read their batches.
+
+    Args:
+        learner: the `Learner` that is to run it.
+        spikes: (T, B, *input) numbers or a `Series`, which stay as they are; samples without an axis of time,
+            (B, *input); or a list of arrays of events.
+        learning: whether the draws of an encoder are new in each batch, or those with which `predict` begins.
+
+    Returns:
+        Samples without an axis of time and events as a `Series`; all else as it is, unchecked.
+
+    Raises:
+        UserError: events that do not fit the network.
+    """
+    shape = learner.model.network.input_shape
+    events = isinstance(spikes, list) and bool(spikes) and _has_fields(spikes[0])
+    if not events and (not isinstance(spikes, Tensor | np.ndarray) or spikes.ndim != 1 + len(shape)):
+        return spikes
+    seed = learner.seed + ENCODING
+    if learning and learner.encoder is not None:
+        seed = int(torch.randint(2**40, (), generator=learner.generator, device=learner.generator.device))
+    encoder = learner.encoder if len(spikes) else None
+    reading = Reading(shape, learner.steps, encoder, learner.seed, None, max(len(spikes), 1))
+    return drive_of(spikes, len(spikes), reading, torch.Generator().manual_seed(seed))
+
+
+def _has_fields(sample: Any) -> bool:
+    return isinstance(sample, np.ndarray) and sample.dtype.names is not None
+
+
 def _from_events(samples: Any, reading: Reading, draws: torch.Generator) -> Series:
     """Events counted into frames, as training counts them."""
     from neurorules.datasets._own.events import Gathering, on_sensor

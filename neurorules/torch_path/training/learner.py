@@ -29,6 +29,7 @@ from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.training.arguments import Labels, Spikes
 from neurorules.torch_path.training.checks import check_device, check_drive, check_finite, check_precision
 from neurorules.torch_path.training.doubts import Outstanding
+from neurorules.torch_path.training.drives import batch_of
 from neurorules.torch_path.training.given_net import brought_by, drawn
 from neurorules.torch_path.training.graphed import recorder_of
 from neurorules.torch_path.training.learner_settings import LearnerSettings
@@ -99,8 +100,8 @@ class Learner:
         """Learn from one batch of samples.
 
         Args:
-            spikes: (T, B, *input) spikes or currents of any real type, a tensor (dense or sparse) or an array; or a
-                `Series` that is constant over `steps`.
+            spikes: (T, B, *input) spikes or currents of any real type, a tensor (dense or sparse) or an array; samples
+                that are the same at each of the learner's steps, (B, *input); a list of events; or a `Series`.
             labels: (B,) class indices, a tensor, array or list of whole numbers; one-hot rows (B, C); or the targets of
                 another task, samples first (`contracts.target`).
             fraction: of the learning rate, >= 0.
@@ -174,6 +175,7 @@ class Learner:
         """
         settle(self)
         with own_session(self.fast):
+            spikes = batch_of(self, spikes, learning=False)
             drive, steps = check_drive(spikes, self.model.network, self.steps, self.device, self.dtype)
             return respond(self.store.on_hardware(self.model), self.seen(), drive, steps)
 

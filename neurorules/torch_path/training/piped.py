@@ -16,6 +16,7 @@ from neurorules.network.layer import draw_masks
 from neurorules.network.model import Model
 from neurorules.torch_path.training.arguments import Labels, Spikes
 from neurorules.torch_path.training.checks import check_drive, check_finite
+from neurorules.torch_path.training.drives import batch_of
 from neurorules.torch_path.training.target_checks import check_targets
 from neurorules.torch_path.training.whole_step import whole_step
 from neurorules.torch_path.trial.allowance import observe
@@ -48,7 +49,7 @@ def check_batch(learner: Any, spikes: Spikes, labels: Labels) -> tuple[Series, i
 
     Args:
         learner: the `Learner` that is to learn from it.
-        spikes: (T, B, *input), or a `Series`.
+        spikes: (T, B, *input), a `Series`, or samples as `batch_of` reads them.
         labels: (B,) class indices, or one-hot rows (B, classes); or the targets of another task.
 
     Returns:
@@ -57,6 +58,7 @@ def check_batch(learner: Any, spikes: Spikes, labels: Labels) -> tuple[Series, i
     Raises:
         UserError: shapes or values that do not fit.
     """
+    spikes = batch_of(learner, spikes, learning=True)
     drive, steps = check_drive(spikes, learner.model.network, learner.steps, learner.device, learner.dtype)
     like = learner.device, learner.dtype
     return drive, steps, check_targets(labels, drive, steps, learner.model, like)

@@ -19,6 +19,7 @@ from neurorules.network.model import Learned
 from neurorules.torch_path.training.arguments import Labels, Spikes
 from neurorules.torch_path.training.checks import check_drive, finite_doubts
 from neurorules.torch_path.training.doubts import Doubt
+from neurorules.torch_path.training.drives import batch_of
 from neurorules.torch_path.training.graphed import Recorded
 from neurorules.torch_path.training.target_checks import check_targets
 from neurorules.torch_path.training.whole_step import whole_step
@@ -61,6 +62,7 @@ def queue_step(
         undo = _undo(learner)
         doubts: list[Doubt] = []
         model = learner.model
+        spikes = batch_of(learner, spikes, learning=True)
         drive, steps = check_drive(spikes, model.network, learner.steps, learner.device, learner.dtype, doubts)
         labels = check_targets(labels, drive, steps, model, (learner.device, learner.dtype), doubts)
 
