@@ -18,6 +18,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from neurorules.connections._multiply import is_recorded
 from neurorules.contracts.neuron import Dynamics, Neuron
 from neurorules.language.expressions import Binary, Call, Expression, Name, Number
 from neurorules.native.scans import Psi, PsiShape, Reset, loops, reverse_scan
@@ -156,9 +157,9 @@ def slopes(neuron: Neuron[Any], v: Tensor) -> Tensor:
         psi(v), of the shape of `v`.
     """
     psi, dynamics = psi_of(neuron), backwards(neuron)
-    if psi is None or dynamics is None or isinstance(dynamics.v_threshold, Tensor) or v.ndim < 2 or v.requires_grad:
+    if psi is None or dynamics is None or isinstance(dynamics.v_threshold, Tensor) or v.ndim < 2:
         return neuron.psi(v)
-    if not loops(v):
+    if not loops(v) or is_recorded(v, v):
         return neuron.psi(v)
     one = torch.ones_like(v[:1]).flatten(1)
     return reverse_scan(

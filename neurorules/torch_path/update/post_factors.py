@@ -244,13 +244,24 @@ def post_value(view: LocalView, expression: Expression, through_norm: Callable[[
     Returns:
         The value, (T, B, *shape) or constant (B, *shape).
     """
-    neurons = postsynaptic(view)
-    names = _post_names(view) | neurons.names_of(expression, "_post")
-    post = value_of(expression, names, neurons.psi, through_norm)
+    post = value_of(expression, names_of_post(view, expression), postsynaptic(view).psi, through_norm)
     if isinstance(post, Tensor):
         return post
     v = view.activity.v.values
     return torch.full(v.shape[1:], post, dtype=v.dtype, device=v.device)
+
+
+def names_of_post(view: LocalView, expression: Expression) -> dict[str, Tensor | float]:
+    """The values of all that a postsynaptic factor reads, by name.
+
+    Args:
+        view: what the texts see.
+        expression: of the factor.
+
+    Returns:
+        (T, B, *shape), constant (B, *shape), or a number each.
+    """
+    return _post_names(view) | postsynaptic(view).names_of(expression, "_post")
 
 
 def postsynaptic(view: LocalView) -> Neurons:
