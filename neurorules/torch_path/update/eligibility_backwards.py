@@ -15,8 +15,9 @@ from torch import Tensor
 from neurorules.contracts.series import Series
 from neurorules.language.expressions import Binary, Call, Expression, Name, Number
 from neurorules.native import scans
-from neurorules.network.post_forms import backwards, psi_of
+from neurorules.network.post_forms import psi_of
 from neurorules.network.products import DeclaredEligibility
+from neurorules.neurons._integrator import Integrator
 from neurorules.torch_path.update.eligibility_by_synapse import decays, gated_reverse_scan, shifted_back
 from neurorules.torch_path.update.local_view import LocalView
 from neurorules.torch_path.update.post_factors import names_of_post, post_value
@@ -185,10 +186,11 @@ class _Program:
 
     def _slope(self) -> Value | None:
         neuron, activity = self.view.layer.neuron, self.view.activity
-        psi, dynamics = psi_of(neuron), backwards(neuron)
-        if psi is None or psi.shape not in scans.SLOPES or dynamics is None:
+        psi = psi_of(neuron)
+        if psi is None or psi.shape not in scans.SLOPES:
             return None
-        theta, v = dynamics.v_threshold, self._tensor(activity.v.values)
+        assert isinstance(neuron, Integrator)
+        theta, v = neuron.v_threshold, self._tensor(activity.v.values)
         flat = self.program.read(theta.reshape(-1)) if isinstance(theta, Tensor) else self.program.number(theta)
         return None if v is None else self.program.slope(v, flat, psi)
 
