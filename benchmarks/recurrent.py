@@ -2,8 +2,8 @@
 
     python benchmarks/recurrent.py --repetitions 5
 
-Both take turns in one process, on one thread, and the seconds are those that the processor worked. Without, each step of
-the population is some ten operations of torch, and each factor of a text is a tensor over time.
+Both take turns in one process, on one thread, and the seconds are those that the processor worked. Without, each step
+of the population is some ten operations of torch, and each factor of a text is a tensor over time.
 """
 
 from __future__ import annotations
