@@ -18,11 +18,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from neurorules.connections._multiply import is_recorded
 from neurorules.contracts.neuron import Dynamics, Neuron
 from neurorules.language.expressions import Binary, Call, Expression, Name, Number
 from neurorules.native.scans import Psi, PsiShape, Reset, loops, reverse_scan
 from neurorules.neurons._adaptive import AdaptiveIntegrator
+from neurorules.neurons._integrator import Integrator
 from neurorules.neurons._leaky import LeakyIntegrator
+from neurorules.neurons._synaptic import SynapticIntegrator
 from neurorules.surrogates import Atan, Boxcar, FastSigmoid, Triangle
 
 MEMBRANE: Mapping[Expression, Literal["psi", "positive"]] = {
@@ -131,8 +134,9 @@ def backwards(neuron: Neuron[Any]) -> Dynamics | None:
 
 def psi_of(neuron: Neuron) -> Psi | None:
     """The neuron's pseudo-derivative as the scans parametrise it; None where they do not know it."""
-    if not isinstance(neuron, LeakyIntegrator) and type(neuron) is not AdaptiveIntegrator:
+    if type(neuron) not in (AdaptiveIntegrator, SynapticIntegrator) and not isinstance(neuron, LeakyIntegrator):
         return None
+    assert isinstance(neuron, Integrator)
     match neuron.surrogate:
         case Boxcar(width):
             return Psi(PsiShape.BOXCAR, 1 / width, 1 / (2 * width))
@@ -155,12 +159,13 @@ def slopes(neuron: Neuron[Any], v: Tensor) -> Tensor:
     Returns:
         psi(v), of the shape of `v`.
     """
-    psi, dynamics = psi_of(neuron), backwards(neuron)
-    if psi is None or dynamics is None or isinstance(dynamics.v_threshold, Tensor) or v.ndim < 2 or v.requires_grad:
+    psi = psi_of(neuron)
+    if psi is None or v.ndim < 2 or not loops(v) or is_recorded(v, v):
         return neuron.psi(v)
-    if not loops(v):
+    assert isinstance(neuron, Integrator)
+    if isinstance(neuron.v_threshold, Tensor):
         return neuron.psi(v)
     one = torch.ones_like(v[:1]).flatten(1)
     return reverse_scan(
-        one, len(v), 0.0, Reset.NONE, v=v.reshape(len(v), 1, -1), v_threshold=dynamics.v_threshold, psi=psi
+        one, len(v), 0.0, Reset.NONE, v=v.reshape(len(v), 1, -1), v_threshold=neuron.v_threshold, psi=psi
     ).reshape(v.shape)  # fmt: skip

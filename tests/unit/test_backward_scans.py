@@ -120,3 +120,45 @@ def test_a_trial_of_compiled_scans_learns_what_steps_learn(
     assert any(float(change.abs().max()) > 0 for name, change in plain.gradients.items() if "hidden1" in name)
     for name, wanted in plain.gradients.items():
         torch.testing.assert_close(compiled_way.gradients[name], wanted, atol=1e-12, rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("size", SIZES)
+def test_a_program_does_what_tensor_operations_do_bit_for_bit(size: tuple[int, int, int], dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(5)
+    v, m = torch.randn(size, generator=generator, dtype=dtype), torch.randn(size[1:], generator=generator, dtype=dtype)
+    theta = torch.rand(size[2], generator=generator, dtype=dtype)
+    program, psi = scans.Program(*size, v), scans.Psi(scans.PsiShape.TRIANGLE, 1.0, 0.3)
+    slope = program.slope(program.read(v), program.read(theta), psi)
+    filtered = program.back(program.operate("*", program.read(m), slope), program.number(0.9))
+    decay = program.operate("-", program.number(0.9), program.operate("/", slope, program.number(3.0)))
+    gated = program.back(program.operate("+", program.later(filtered), program.read(m.expand(size))), decay)
+    assert slope == program.slope(program.read(v), program.read(theta), psi)
+    assert program.fits
+    height = 0.3 * (1 - (v - theta).abs()).clamp(min=0)
+    wanted = by_steps(m * height, torch.full(size, 0.9, dtype=dtype), v, 0.0)[0]
+    shifted = torch.cat([wanted[1:], torch.zeros_like(wanted[:1])]) + m
+    through = by_steps(shifted, 0.9 - height / 3, v, 0.0)[0]
+    for found, value in zip(program.run([gated, filtered]), (through, wanted), strict=True):
+        assert torch.equal(found, value)
+    for n in range(scans.program.MOST):
+        program.number(float(n + 10))
+    assert not program.fits
+
+
+def test_a_chain_that_no_program_takes_is_followed_by_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = build_network("r10-8", (6,), 3, neuron="alif", norm="none")
+    model, generator = build_model(network, RULES.make("eprop:adaptation=0.2")), torch.Generator().manual_seed(4)
+    learned = initialise(model, 1, torch.device("cpu"), torch.float64)
+    drive = Series((torch.rand(7, 5, 6, generator=generator) < 0.5).double() * 2, False)
+    labels, runs = torch.randint(3, (5,), generator=generator), []
+    run = scans.Program.run
+    monkeypatch.setattr(scans.Program, "run", lambda program, wanted: runs.append(1) or run(program, wanted))
+    compiled_way = learn_trial(model, learned, drive, 7, labels, generator)
+    assert runs
+    runs.clear()
+    monkeypatch.setattr(scans.Program, "fits", False)
+    plain = learn_trial(model, learned, drive, 7, labels, generator)
+    assert not runs
+    for name, wanted in plain.gradients.items():
+        torch.testing.assert_close(compiled_way.gradients[name], wanted, atol=1e-12, rtol=1e-9)

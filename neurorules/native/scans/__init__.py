@@ -15,14 +15,18 @@ from .backwards import Passing, adjoint, loop_back
 from .contract import HAVE_PRIMITIVE, Affine, Psi, PsiShape, Reset, Reverse, Scan, Through, Total
 from .dispatch import compiled, reverse, reverse_scan, scan, serves
 from .population import Cells, Kind, Loop, Start, loop, loops
+from .program import SLOPES, Made, Program
 
 __all__ = [
     "HAVE_PRIMITIVE",
+    "SLOPES",
     "Affine",
     "Cells",
     "Kind",
     "Loop",
+    "Made",
     "Passing",
+    "Program",
     "Psi",
     "PsiShape",
     "Reset",

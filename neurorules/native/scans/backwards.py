@@ -19,7 +19,7 @@ from .population import function, in_panels
 
 
 class Passing(NamedTuple):
-    """How small changes pass through the steps of a population.
+    """The ways by which small changes pass through the steps of a population.
 
     Args:
         keep: from the membrane of the step before, (T, B, N); may be expanded over time.

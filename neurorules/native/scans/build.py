@@ -10,7 +10,14 @@ from neurorules.disk.cache_folder import cache_folder
 from neurorules.native import compile as compile_c
 from neurorules.native.compile import find_compiler
 
-SOURCES = ("scans.c", "scans_template.c", "reverse_template.c", "loop_template.c", "adjoint_template.c")
+SOURCES = (
+    "scans.c",
+    "scans_template.c",
+    "reverse_template.c",
+    "loop_template.c",
+    "adjoint_template.c",
+    "program_template.c",
+)
 # No contraction into fused multiply-adds: the results must be those of torch's separate operations, bit for bit.
 FLAGS = (*compile_c.FLAGS, "-ffp-contract=off")
 

@@ -58,10 +58,12 @@ class _ReverseTask(ctypes.Structure):
 
 
 def address(tensor: torch.Tensor | None) -> int | None:
+    """The address of a tensor's values, as C takes it; None for none."""
     return None if tensor is None else tensor.data_ptr()
 
 
 def affine_fields(affine: Affine) -> AffineFields:
+    """The fields of an affine map, as C takes them. Its tensors must live as long as the call."""
     sizes = (0 if part is None else part.numel() for part in affine)
     return AffineFields(*(address(part) for part in affine), *sizes)
 

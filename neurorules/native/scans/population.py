@@ -113,6 +113,9 @@ def loops(tensor: Tensor, own: int = 0) -> bool:
     Args:
         tensor: a current, or what is carried back.
         own: neurons of a population that reads itself; 0 for one that does not.
+
+    Returns:
+        Whether it does.
     """
     return own <= LARGEST and tensor.device.type == "cpu" and dispatch.serves(tensor)
 
@@ -186,6 +189,15 @@ def in_panels(w: Tensor, width: int) -> Tensor:
 
 
 def function(name: str, dtype: torch.dtype) -> ctypes._NamedFuncPointer:
+    """The compiled function of a name, for one type of numbers.
+
+    Args:
+        name: without the type.
+        dtype: of the values that it works on.
+
+    Returns:
+        A function that may give a number of 64 bits.
+    """
     compiled = library()
     assert compiled is not None
     function = compiled[f"{name}_{DTYPES[dtype]}"]

@@ -84,6 +84,28 @@ typedef struct {
     int32_t threads;
 } AdjointTask;
 
+enum { ADD = 0, TAKE = 1, TIMES = 2, OVER = 3, LATER = 4, BACK = 5, SLOPE = 6 }; /* Operation */
+
+#define MOST 32 /* inputs and operations of a program */
+
+typedef struct {
+    void *out;         /* every step of it, where it is asked for */
+    double slope, scale;
+    int32_t kind, a, b, shape; /* a, b: inputs, then operations, by their number */
+} Operation;
+
+typedef struct {
+    const void *data;
+    int64_t stride, length; /* length: one number, one a neuron, or a plane */
+} Input;
+
+typedef struct {
+    const Input *input;
+    const Operation *operation;
+    int64_t steps, plane;
+    int32_t inputs, operations, threads;
+} Program;
+
 static int team(int64_t size, int64_t steps, int32_t threads)
 {
     int64_t useful = 1 + size * steps / WORK_PER_THREAD;
@@ -109,6 +131,7 @@ static void fetch_to_write(void *at, int64_t bytes)
 #include "reverse_template.c"
 #include "loop_template.c"
 #include "adjoint_template.c"
+#include "program_template.c"
 #undef REAL
 #undef NAME
 
@@ -118,3 +141,4 @@ static void fetch_to_write(void *at, int64_t bytes)
 #include "reverse_template.c"
 #include "loop_template.c"
 #include "adjoint_template.c"
+#include "program_template.c"

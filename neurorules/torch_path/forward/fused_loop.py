@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from neurorules.connections._multiply import is_recorded
 from neurorules.connections.recurrent import Recurrent
 from neurorules.contracts.neuron import Gates, MembraneState, Neuron
 from neurorules.native import scans
@@ -65,7 +66,7 @@ def run_fused(
         series, affine = normal.brought, normal.affine(layer.shape, drive.bias)
         moments = training and normal.gain is not None and not series.constant
     values, own = series.values, len(weights[0]) if weights else 0
-    if not scans.loops(values, own) or any(w.dtype != values.dtype or w.requires_grad for w in weights):
+    if not scans.loops(values, own) or any(w.dtype != values.dtype or is_recorded(w, values) for w in weights):
         return None
     gain = None if normal is None or normal.gain is None else normal.gain.expand(1, *layer.shape).reshape(-1)
     state, spikes = before
@@ -102,7 +103,7 @@ def _flat_state(membrane: Tensor, extra: Tensor | None = None, spikes: Tensor | 
 
 
 def _activity(layer: Layer, neuron: Neuron[Any], run: scans.Loop) -> WindowActivity:
-    """What a scan left, in the layer's shape."""
+    """The activity that a scan left, in the layer's shape."""
 
     def shaped(value: Tensor) -> Tensor:
         return value.reshape(*value.shape[:-1], *layer.shape)

@@ -25,39 +25,47 @@ from neurorules.native import scans
 from neurorules.network.layer import Input
 from neurorules.network.products import DeclaredEligibility, Group
 from neurorules.torch_path.update.eligibility import trace
+from neurorules.torch_path.update.eligibility_backwards import reached
 from neurorules.torch_path.update.eligibility_by_synapse import (
     decays,
     gated_reverse_scan,
     has_matrix,
     over_window,
-    shifted_back,
 )
 from neurorules.torch_path.update.local_view import LocalView
 from neurorules.torch_path.update.post_factors import post_value
 from neurorules.torch_path.update.pre_factors import CENTRED_SPIKES, correlate, correlate_mean, pre_value
 
 
-def change_by_eligibility(
-    view: LocalView, entry: Input, w: Tensor, eligibility: DeclaredEligibility, late: bool, post: Series
-) -> Tensor:
-    """The change of a connection by a declared eligibility.
+def changes_by_eligibility(
+    view: LocalView, entries: list[Input], eligibility: DeclaredEligibility, late: bool, post: Series
+) -> list[Tensor]:
+    """The changes of a layer's connections by a declared eligibility.
 
     Args:
         view: what the texts see.
-        entry: the connection.
-        w: its weights.
+        entries: the connections.
         eligibility: the eligibility.
         late: whether the text reads it as it was one step before.
         post: factor beside it, (T, B, *shape) or constant (B, *shape).
 
     Returns:
-        Sum over the window's steps and rows of post factor times eligibility, of the shape of `w`.
+        For each connection the sum over the window's steps and rows of post factor times eligibility, of the shape of
+        its weights.
 
     Raises:
         UserError: a window shorter than the trial, and synapses that are no matrix.
     """
+    weights = [view.parameters[view.layer.weight_name(entry)] for entry in entries]
     if view.whole:
-        return _backwards(view, entry, w, eligibility, late, post)
+        return _backwards(view, entries, weights, eligibility, late, post)
+    return [_in_window(view, entry, w, eligibility, late, post) for entry, w in zip(entries, weights, strict=True)]
+
+
+def _in_window(
+    view: LocalView, entry: Input, w: Tensor, eligibility: DeclaredEligibility, late: bool, post: Series
+) -> Tensor:
+    """The change of one connection in one of several windows."""
     if eligibility.plain and not late:
         return _across_windows(view, entry, w, eligibility, post)
     if not has_matrix(view, entry, w):
@@ -68,21 +76,29 @@ def change_by_eligibility(
 
 
 def _backwards(
-    view: LocalView, entry: Input, w: Tensor, eligibility: DeclaredEligibility, late: bool, post: Series
-) -> Tensor:
-    """The change in a window of all steps, by reverse scans alone."""
-    beside = post.over_time(view.activity.steps)
-    reaches = _reaches(view, eligibility, Series(shifted_back(beside), False) if late else post)
-    total = torch.zeros_like(w)
-    for number, group in enumerate(eligibility.groups):
-        own = post_value(view, group.post, lambda a: a)
-        if group.eligibility is not None:
-            total += _backwards(view, entry, w, group.eligibility, group.late, Series(reaches * own, False))
-        elif post.constant and _low_pass(view, eligibility, number) and not late:
-            total += correlate(view, entry, w, post.like(post.values * own), _traced(view, entry, eligibility, number))
-        else:
-            total += _change(view, entry, w, Series(reaches * own, False), group)
-    return total
+    view: LocalView,
+    entries: list[Input],
+    weights: list[Tensor],
+    eligibility: DeclaredEligibility,
+    late: bool,
+    post: Series,
+) -> list[Tensor]:
+    """The changes in a window of all steps, by reverse scans alone."""
+    groups = range(len(eligibility.groups))
+    traced = [n for n in groups if post.constant and not late and _low_pass(view, eligibility, n)]
+    back = [] if len(traced) == len(groups) else reached(view, eligibility, late, post, frozenset(traced))
+    changes = []
+    for entry, w in zip(entries, weights, strict=True):
+        total = torch.zeros_like(w)
+        for number in traced:
+            own = post_value(view, eligibility.groups[number].post, lambda a: a)
+            total += correlate(
+                view, entry, w, post.like(post.values * own), _traced(view, entry, eligibility, number)
+            )  # fmt: skip
+        for below, number, factor in back:
+            total += _change(view, entry, w, Series(factor, False), below.groups[number])
+        changes.append(total)
+    return changes
 
 
 def _change(view: LocalView, entry: Input, w: Tensor, post: Series, group: Group) -> Tensor:

@@ -121,7 +121,7 @@ def adjoint_of(layer: Layer, activity: Activity) -> Callable[[MembraneAdjoint, T
 
 
 def passing_of(layer: Layer, activity: Activity) -> scans.Passing | None:
-    """How changes pass through the steps of a layer, as compiled scans read it.
+    """The ways by which changes pass through the steps of a layer, as compiled scans read them.
 
     Args:
         layer: whose neurons they are.

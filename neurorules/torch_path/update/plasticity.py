@@ -16,7 +16,7 @@ from neurorules.language.rules import SENT
 from neurorules.network.layer import Input
 from neurorules.network.products import DeclaredEligibility, Group, value_of
 from neurorules.network.texts import Text
-from neurorules.torch_path.update.declared_eligibility import change_by_eligibility
+from neurorules.torch_path.update.declared_eligibility import changes_by_eligibility
 from neurorules.torch_path.update.eligibility import reverse_scan
 from neurorules.torch_path.update.eligibility_forwards import bias_eligibility, trace_a_synapse
 from neurorules.torch_path.update.local_view import ChangeSums, LocalView
@@ -98,11 +98,10 @@ def _change_by_eligibility(
     name: str,
 ) -> Tensor:
     post = factors.of_current(group, name, every=True)
-    for entry in entries:
+    changes = changes_by_eligibility(view, entries, eligibility, group.late, post)
+    for entry, change in zip(entries, changes, strict=True):
         weights = view.layer.weight_name(entry)
-        w = view.parameters[weights]
-        change = change_by_eligibility(view, entry, w, eligibility, group.late, post)
-        factors.sums.add(weights, _scaled(view, group, w, change))
+        factors.sums.add(weights, _scaled(view, group, view.parameters[weights], change))
     return post.values
 
 

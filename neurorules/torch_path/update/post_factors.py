@@ -129,7 +129,7 @@ class PostFactors:
             return None
         through = None
         if activity.gain is not None and (back or form.through):
-            through = self._through(name, group.statistics)
+            through = way_through(self.view, self.statistics.get(name), group.statistics)
             if through is None:
                 return None
         scan = self._scan(group, every, through)
@@ -145,17 +145,6 @@ class PostFactors:
 
     def _norm(self, group: Group, name: str) -> NormAdjoint:
         return NormAdjoint(self.view, self.statistics.get(name), self.sums, name, group.statistics)
-
-    def _through(self, name: str, statistics: Statistics) -> scans.Through | None:
-        """The way through the layer's normalisation; None for one that reads the batch."""
-        layer, current = self.view.layer, self.view.activity.current
-        if current is None or layer.normalisation is None or layer.normalisation.reads_batch:
-            return None
-        averages = self.statistics.get(name) if statistics == "moving" else None
-        averages = averages or first_update_statistics(layer.shape, current.brought.values)
-        mean_d, mean_product = (flat(value.value, layer.shape) for value in averages)
-        assert mean_d is not None and mean_product is not None
-        return scans.Through(current.brought.flat(), current.affine(layer.shape), mean_d, mean_product)
 
     def _scan(self, group: Group, every: bool, through: scans.Through | None = None) -> scans.Reverse | None:
         form, view = group.form, self.view
@@ -213,6 +202,13 @@ class NormAdjoint:
             return post * activity.gain
         lead = len(layer.shape) + 1
         assert activity.current is not None
+        through = way_through(self.view, self.statistics, self.way)
+        if through is not None and post.ndim > lead and scans.loops(post):
+            scan = scans.reverse(post.flatten(2), len(post), 0.0, scans.Reset.NONE, through=through)
+            assert scan.every is not None and scan.total is not None and scan.product is not None
+            mean, product = (over_rows(value.reshape(-1, *layer.shape)) for value in (scan.total, scan.product))
+            self.sums.add_update(self.name, mean, product, activity.steps)
+            return scan.every.reshape(post.shape)
         normalised = activity.current.normalised.values
         if post.ndim == lead and normalised.ndim > lead:
             post = post.expand_as(normalised)
@@ -227,6 +223,27 @@ class NormAdjoint:
         steps = self.view.activity.steps
         mean, product = over_rows(rows) * steps, over_rows(rows * normalised) * steps
         self.sums.add_update(self.name, mean, product, steps)
+
+
+def way_through(view: LocalView, averages: UpdateStatistics | None, way: Statistics) -> scans.Through | None:
+    """The way of a factor back through a layer's normalisation, as scans go it.
+
+    Args:
+        view: what the texts see.
+        averages: running ones of the update; fresh ones if None.
+        way: what the normalisation's mean and deviation are taken for (`Plasticity.statistics`).
+
+    Returns:
+        The way; None for a normalisation that reads the batch.
+    """
+    layer, current = view.layer, view.activity.current
+    if current is None or layer.normalisation is None or layer.normalisation.reads_batch:
+        return None
+    moving = averages if way == "moving" else None
+    moving = moving or first_update_statistics(layer.shape, current.brought.values)
+    mean_d, mean_product = (flat(value.value, layer.shape) for value in moving)
+    assert mean_d is not None and mean_product is not None
+    return scans.Through(current.brought.flat(), current.affine(layer.shape), mean_d, mean_product)
 
 
 def _flat(value: float | Tensor) -> float | Tensor:
@@ -244,13 +261,24 @@ def post_value(view: LocalView, expression: Expression, through_norm: Callable[[
     Returns:
         The value, (T, B, *shape) or constant (B, *shape).
     """
-    neurons = postsynaptic(view)
-    names = _post_names(view) | neurons.names_of(expression, "_post")
-    post = value_of(expression, names, neurons.psi, through_norm)
+    post = value_of(expression, names_of_post(view, expression), postsynaptic(view).psi, through_norm)
     if isinstance(post, Tensor):
         return post
     v = view.activity.v.values
     return torch.full(v.shape[1:], post, dtype=v.dtype, device=v.device)
+
+
+def names_of_post(view: LocalView, expression: Expression) -> dict[str, Tensor | float]:
+    """The values of all that a postsynaptic factor reads, by name.
+
+    Args:
+        view: what the texts see.
+        expression: of the factor.
+
+    Returns:
+        (T, B, *shape), constant (B, *shape), or a number each.
+    """
+    return _post_names(view) | postsynaptic(view).names_of(expression, "_post")
 
 
 def postsynaptic(view: LocalView) -> Neurons:
