@@ -87,7 +87,7 @@ def reproduce(
 
 
 def _content(paper: Paper, out: Path, missing: dict[str, str], only: str | None, quiet: bool) -> dict[str, Any]:
-    """What `reproduce.json` holds, once all runs have finished."""
+    """Gather the content of `reproduce.json` once all runs have finished."""
     return {
         "title": paper.title,
         "source": paper.source,
