@@ -187,6 +187,7 @@ def _column(
 COLUMNS: dict[str, tuple[Callable[[Sequence[Run]], list[float]], Callable[[Sequence[Run]], str]]] = {
     "test %": _column(_test, _shown(".2f", " ± ")),
     "validation %": _column(_mean("validation_accuracy", 100), _shown(".2f")),
+    "by shuffled labels %": _column(_mean("shuffled_accuracy", 100), _shown(".2f")),
     "spikes a sample": _column(_mean("spikes_per_sample"), _shown(".0f")),
     "seconds": _column(_mean("train_seconds"), _shown(".1f")),
     "seeds": _column(lambda runs: [len(runs)], _shown(".0f")),

@@ -109,14 +109,26 @@ def _is_finished(settings: Any, folder: Path) -> bool:
     file = folder / EXPERIMENT_FILE
     if not file.exists():
         return False
-    stored, wanted = read_json(file).get("settings"), plain(vars(settings))
+    stored, wanted = _read(file)["settings"], plain(vars(settings))
     if stored != wanted:
-        names = [name for name in wanted if not isinstance(stored, dict) or stored.get(name) != wanted[name]]
+        names = [name for name in wanted if stored.get(name) != wanted[name]]
         raise UserError(
             f"the run in {folder} was made with another {', '.join(names)}. Ask for the same, give another --out, or "
             f"leave --resume out and add --force"
         )
     return True
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """The settings and the result of a finished run.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    content = read_json(file)
+    if not isinstance(content, dict) or not all(isinstance(content.get(key), dict) for key in ("settings", "result")):
+        raise UserError(f"{file} is damaged. Remove it, and run the command again with --resume")
+    return content
 
 
 def _perform_one(run: Run, settings: Any, folder: Path, data_dir: Path | None, quiet: bool, parent: int) -> None:
@@ -152,7 +164,7 @@ def gather(table: Experiments, row: Experiment, home: Path) -> dict[str, Any]:
         label, published, seeds, epochs, test_accuracy and spread in 0..1, seconds and measures.
     """
     files = sorted(home.glob(f"seed*/{EXPERIMENT_FILE}"))
-    results = [read_json(file)["result"] for file in files]
+    results = [_read(file)["result"] for file in files]
     mean, spread = mean_and_spread([one["test_accuracy"] for one in results]) if results else (None, None)
     return {
         "label": row.label,

@@ -16,7 +16,7 @@ from neurorules.disk.lock import owned_folder
 from neurorules.language.config import SettledConfig
 from neurorules.language.errors import UserError
 from neurorules.language.ranges import Seeds, check_range
-from neurorules.papers.experiment import EXPERIMENT_FILE, Experiment, Experiments, Task, gather, perform, seeded
+from neurorules.papers.experiment import EXPERIMENT_FILE, Experiment, Experiments, gather, perform, seeded
 from neurorules.papers.paper import Paper, Row, Table, Trained
 from neurorules.papers.protocol import Protocols, measured
 from neurorules.runner.dispatch import settle, with_data
@@ -62,10 +62,7 @@ def reproduce(
     """
     check_range("--seeds", seeds, Seeds)
     wanted = [(table, row) for table in paper.tables for row in table.rows if _is_wanted(table.title, row.label, only)]
-    tables: tuple[Table | Protocols | Experiments, ...] = (*paper.tables, *paper.protocols, *paper.experiments)
-    if not any(_is_wanted(table.title, row.label, only) for table in tables for row in table.rows):
-        labels = ", ".join(dict.fromkeys(row.label for table in tables for row in table.rows))
-        raise UserError(f"--only {only} names no row. Rows: {labels}")
+    _check_only(paper, only)
     on_data: tuple[Table | Experiments, ...] = (*paper.tables, *paper.experiments)
     missing = {table.title: why for table in on_data if (why := _why_missing(table.data, data_dir))}
     tasks = [
@@ -75,37 +72,47 @@ def reproduce(
         for config in _configs(row, seeds, changed or {}, data_dir)
     ]
     experiments = [
-        task
+        (table.run, settings, folder_of(out, table, row, settings.seed))
         for table in paper.experiments
-        if table.title not in missing
         for row in table.rows
-        if _is_wanted(table.title, row.label, only)
-        for task in _tasks(out, table, row, seeds, changed or {})
+        if table.title not in missing and _is_wanted(table.title, row.label, only)
+        for settings in seeded(row, seeds, changed or {})
     ]
     with owned_folder(out):
         prepare_folder(out, [folder for _, folder in tasks], force, resume, "*/*/*")
         _prepare(out, force, resume)
         run_all(tasks, out, jobs=jobs, data_dir=data_dir, quiet=quiet, command="reproduce")
         perform(experiments, out, jobs, data_dir, quiet)
-        content = {
-            "title": paper.title,
-            "source": paper.source,
-            "notes": list(paper.notes),
-            "measures": list(paper.measures),
-            "tables": [
-                *(_gather(paper, table, out, missing.get(table.title)) for table in paper.tables),
-                *(_gather_experiments(table, out, missing.get(table.title)) for table in paper.experiments),
-            ],
-            "measured": measured(paper.protocols, lambda title, label: _is_wanted(title, label, only), quiet),
-        }
+        content = _content(paper, out, missing, only, quiet)
         write_text(out / RESULT_FILE, to_json(content, indent=2) + "\n")
         return content
 
 
-def _tasks(out: Path, table: Experiments, row: Experiment, seeds: int, changed: dict[str, Any]) -> list[Task]:
-    """The runs of all seeds of an experiment."""
-    every = seeded(row, seeds, changed)
-    return [(table.run, settings, folder_of(out, table, row, settings.seed)) for settings in every]
+def _content(paper: Paper, out: Path, missing: dict[str, str], only: str | None, quiet: bool) -> dict[str, Any]:
+    """Gather the content of `reproduce.json` once all runs have finished."""
+    return {
+        "title": paper.title,
+        "source": paper.source,
+        "notes": list(paper.notes),
+        "measures": list(paper.measures),
+        "tables": [
+            *(_gather(paper, table, out, missing.get(table.title)) for table in paper.tables),
+            *(_gather_experiments(table, out, missing.get(table.title)) for table in paper.experiments),
+        ],
+        "measured": measured(paper.protocols, lambda title, label: _is_wanted(title, label, only), quiet),
+    }
+
+
+def _check_only(paper: Paper, only: str | None) -> None:
+    """Refuse a word that no row of a paper and no title of its tables holds.
+
+    Raises:
+        UserError: there is no such row; the message names all rows.
+    """
+    tables: tuple[Table | Protocols | Experiments, ...] = (*paper.tables, *paper.protocols, *paper.experiments)
+    if not any(_is_wanted(table.title, row.label, only) for table in tables for row in table.rows):
+        labels = ", ".join(dict.fromkeys(row.label for table in tables for row in table.rows))
+        raise UserError(f"--only {only} names no row. Rows: {labels}")
 
 
 def _prepare(out: Path, force: bool, resume: bool) -> None:

@@ -130,4 +130,8 @@ def test_the_command_runs_resumes_and_refuses(
         assert command([*ROW, out, *arguments]) == 2
         error = capsys.readouterr().err
         assert said in error and error.count("\n") == 1
-    assert len(list(Path(out).glob("*/*/*/experiment.json"))) == 2
+    files = sorted(Path(out).glob("*/*/*/experiment.json"))
+    assert len(files) == 2
+    files[0].write_text("[]")
+    assert command([*ROW, out, "--seeds", "1", "--resume"]) == 2
+    assert "is damaged" in capsys.readouterr().err

@@ -31,7 +31,7 @@ def diehl_cook(quick: bool = False) -> Paper:
             "One image at a time, as in the paper: the batch size is 1.",
             "Neurons get their classes by labels of training images alone; test images are shown once, at the end.",
             "Control: weights stay as they were drawn, and thresholds adapt as they do where weights learn.",
-            "The paper passes several times through the training images, and a run here once.",
+            "The paper's 6,400 neurons see all training images fifteen times; a run here sees them once.",
         ),
     )
 
