@@ -10,7 +10,17 @@ from torch import Tensor
 
 from neurorules.contracts.device import Device
 from neurorules.contracts.device_chain import DeviceChain, merged, own_state
-from neurorules.contracts.device_hooks import Choosy, InTime, Observing, OwnNeurons, Place, State, Tracing
+from neurorules.contracts.device_hooks import (
+    Choosy,
+    FitsRules,
+    InTime,
+    Misfit,
+    Observing,
+    OwnNeurons,
+    Place,
+    State,
+    Tracing,
+)
 from neurorules.contracts.neuron import Neuron
 from neurorules.language.errors import UserError
 from neurorules.language.neuron_trace import Trace
@@ -113,6 +123,18 @@ class Chip:
                 moved = device.on_time(own, steps)
                 state = merged(state, position, moved) if isinstance(self.device, DeviceChain) else moved
         return state
+
+    def misfits(self, rule: Rule) -> tuple[Misfit, ...]:
+        """The terms of a rule that no learning engine of the chip can say, so that they are computed beside it.
+
+        Args:
+            rule: as a user names it.
+
+        Returns:
+            A line for each term; empty for a rule that fits, and for devices without an engine of their own.
+        """
+        engines = [device for device, _ in self.parts if isinstance(device, FitsRules)]
+        return tuple(misfit for device in engines for misfit in device.misfits(rule))
 
     def check_rule(self, rule: Rule) -> None:
         """Refuse a rule that one of the devices cannot learn by.

@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
 
+import neurorules
 from hardware_models.reckon_fit import misfits
 from neurorules import Learner
 from neurorules.language.eligibility import Eligibility
@@ -70,3 +72,17 @@ def test_only_rules_that_fit_learn_where_the_engine_has_to_do_it(device: str, re
         Learner("5", refused, hardware=f"{device}:rules=engine", **NET)
     Learner("5", refused, hardware=device, **NET)
     Learner("5", learns, hardware=f"{device}:rules=engine", **NET)
+
+
+@pytest.mark.parametrize(
+    ("hardware", "rule", "told"),
+    [("loihi", "dfa", True), ("dynapse+odin", "dfa", True), ("loihi", "stdp", False), ("fixed_point", "dfa", False)],
+)
+def test_training_says_once_that_a_rule_is_computed_beside_the_chip(
+    hardware: str, rule: str, told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = (torch.rand(12, 6), torch.arange(12) % 3)
+    neurorules.train(rule, net="5", data=(data, data), epochs=2, steps=3, hardware=hardware, device="cpu", validation=0)
+    lines = [line for line in caplog.messages if "is computed beside the chip" in line]
+    assert len(lines) == told
+    assert all(f"engine of {hardware} cannot say '" in line and f"rule '{rule}', because " in line for line in lines)

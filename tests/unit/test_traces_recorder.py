@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import snntorch
 import torch
 
 import neurorules
@@ -30,7 +31,7 @@ STEPS, SAMPLES, INPUTS, CLASSES = 6, 5, 7, 3
 RUN = ["--net", "10-d0.2-8", "--steps", "3", "--limit", "150", "--batch-size", "50", "--threads", "1"]
 
 
-def make(rule: str = "dfa", net: str = "10-8", **options: object) -> Learner:
+def make(rule: str = "dfa", net: object = "10-8", **options: object) -> Learner:
     given = {"input_shape": (INPUTS,), "classes": CLASSES, "device": "cpu", "neuron": "lif:beta=0.8", "norm": "none"}
     return Learner(net, rule=rule, precision="float64", **{**given, **options})  # type: ignore[arg-type]
 
@@ -131,6 +132,33 @@ def test_dv_dw_runs_through_leak_reset_and_normalisation(tmp_path: Path) -> None
         kept = 0.8 * (1 - post[t - 1]) if t else np.zeros_like(post[0])
         expected = kept[..., None] * expected + pre[t][:, None, :] * activity.gain.numpy()[:, None]
         np.testing.assert_allclose(e[t], expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("neurons", "beta", "alpha"), [("float", 0.8, 0.0), ("xylo", 0.75, 0.5), ("learned", 0.5, 0.0)]
+)
+def test_dv_dw_is_that_of_the_neurons_that_ran(neurons: str, beta: float, alpha: float, tmp_path: Path) -> None:
+    """A chip's decays are its own, and its synaptic current makes the membrane rise once more after a spike."""
+    net: object = "4"
+    if neurons == "learned":
+        leaky = snntorch.Leaky(0.8, learn_beta=True, init_hidden=True)
+        net = torch.nn.Sequential(torch.nn.Linear(INPUTS, 4), leaky, torch.nn.Linear(4, CLASSES))
+    made = {"neuron": None, "norm": None} if neurons == "learned" else {"hardware": neurons}
+    learner = make("bptt", net, **(made if neurons != "float" else {}))
+    if neurons == "learned":
+        learner.learned.parameters["hidden1.beta"].fill_(0.5)  # as learning might have left it
+    spikes = torch.zeros(STEPS, 1, INPUTS).double()
+    spikes[0, 0, 2] = 1.0
+    with Recorder(learner, tmp_path / "t.h5", ["S", "v", "dv_dw"]) as recorder:
+        recorder.record(spikes, torch.tensor([0]))
+    with TraceReader(tmp_path / "t.h5") as reader:
+        assert not reader.dense(0, "hidden1", "S").any()
+        e = reader.dense(0, "hidden1.ff", "dv_dw").reshape(STEPS, 4, INPUTS)
+        v = np.abs(reader.dense(0, "hidden1", "v")).max(1)
+    expected = [sum(beta**i * alpha ** (t - i) for i in range(t + 1)) for t in range(STEPS)]
+    np.testing.assert_allclose(e[:, :, 2], np.outer(expected, e[0, :, 2]), rtol=1e-5)
+    assert e[0, :, 2].all() and (neurons == "learned" or (v[1] > v[0]) == (alpha > 0))
+    assert not e[:, :, 3].any()
 
 
 def test_layers_are_chosen_by_name_and_unknown_names_are_answered_with_the_nearest(tmp_path: Path) -> None:

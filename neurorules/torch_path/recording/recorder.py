@@ -13,11 +13,13 @@ from torch import Tensor
 
 from neurorules.language.config import PIPELINED, window_of
 from neurorules.language.errors import UserError
+from neurorules.network.layer import Layer
 from neurorules.torch_path.process.session import own_session
 from neurorules.torch_path.recording.plan import RecordPlan, record_plan
 from neurorules.torch_path.recording.rows import Outcome, many_rows, parameter_arrays, population_arrays, synapse_arrays
 from neurorules.torch_path.training.arguments import Labels, Spikes, to_series
 from neurorules.torch_path.training.checks import check_drive
+from neurorules.torch_path.training.drives import batch_of
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.report import versions
 from neurorules.torch_path.training.target_checks import check_targets
@@ -105,11 +107,12 @@ class Recorder:
         Raises:
             UserError: wrong shapes, no labels where they are needed, or a sample too large.
         """
-        learner, drive = self.learner, to_series(spikes)
+        learner, drive = self.learner, to_series(batch_of(self.learner, spikes, learning=False))
         response = learner.respond(drive)
         predicted, steps = predicted_classes(learner, response.scores), response.activity[-1].steps
         outcome = Outcome(
-            drive, predicted, response.activity, {}, {}, learner.read(), learner.learned.traces, learner.store.chip()
+            drive, predicted, response.activity, {}, {}, learner.read(), learner.learned.traces, learner.store.chip(),
+            layers_of(learner),
         )  # fmt: skip
         network = learner.model.network
         like = learner.device, learner.dtype
@@ -148,7 +151,7 @@ class Recorder:
         Raises:
             UserError: a schedule that keeps no step of the trial, or what `learner.step` refuses.
         """
-        drive = to_series(spikes)
+        drive = to_series(batch_of(self.learner, spikes, learning=True))
         steps = self.learner.steps if drive.constant else len(drive.values)
         if self.learner.schedule in PIPELINED or window_of(self.learner.schedule, steps) < steps:
             raise UserError(
@@ -156,12 +159,13 @@ class Recorder:
                 f"learner.step(...) and then recorder.record(...)"
             )
         before, traces, chip = self.learner.read(), self.learner.learned.traces, self.learner.store.chip()
+        layers = layers_of(self.learner)
         if self.plan.synapses:  # learning changes parameters in place
             before = {name: value.clone() for name, value in before.items()}
-        trial, series = self.learner.learn(spikes, labels, fraction)
+        trial, series = self.learner.learn(drive, labels, fraction)
         predicted = predicted_classes(self.learner, trial.scores)
         self._write(
-            Outcome(drive, predicted, trial.activity, trial.third_factors, trial.sent, before, traces, chip),
+            Outcome(drive, predicted, trial.activity, trial.third_factors, trial.sent, before, traces, chip, layers),
             series,
             None,
             epoch,
@@ -220,6 +224,18 @@ class Recorder:
             here |= synapse_arrays(plan, outcome, rows.start) if plan.synapses else {}
             writer.append_batch(places[rows], classes[rows], here, outcome.predicted.numpy()[rows], epoch)
         self._recorded += many
+
+
+def layers_of(learner: Learner) -> tuple[Layer, ...]:
+    """The layers that a trial runs: with the neurons of the hardware as it is now, and their learned numbers.
+
+    Args:
+        learner: that is recorded.
+
+    Returns:
+        Hidden layers in order, then the read-out.
+    """
+    return learner.store.on_hardware(learner.model).bound(learner.read()).network.layers
 
 
 def predicted_classes(learner: Learner, scores: Tensor) -> Tensor:

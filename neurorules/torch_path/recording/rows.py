@@ -41,6 +41,7 @@ class Outcome(NamedTuple):
         parameters: as they were in the trial.
         traces: where traces that live across trials began (`Learned.traces`).
         chip: what the network ran on, with its state of that moment; None for no hardware model.
+        layers: with the neurons that ran, those of the hardware where there is one.
     """
 
     drive: Series
@@ -51,6 +52,7 @@ class Outcome(NamedTuple):
     parameters: Parameters
     traces: dict[str, Tensor]
     chip: Chip | None
+    layers: tuple[Layer, ...]
 
 
 def population_arrays(plan: RecordPlan, outcome: Outcome) -> Arrays:
@@ -67,7 +69,7 @@ def population_arrays(plan: RecordPlan, outcome: Outcome) -> Arrays:
     steps = outcome.activity[-1].steps
     if plan.takes_input(outcome.drive.constant):
         values = {"S": outcome.drive, "forward": outcome.drive}
-        first = plan.model.network.layers[0]
+        first = outcome.layers[0]
         key = f"pre.{first.inputs[0].name}"  # as the texts of the first layer name it, so that a chip's draws agree
         values |= _traces(plan, outcome, 0, lambda view: Neurons(view, key, outcome.drive, None, first.neuron.psi))
         arrays[INPUT] = {v: _array(values[v], steps) for v in plan.population if v in values}
@@ -124,7 +126,7 @@ def _traces(
 
 def _view(plan: RecordPlan, outcome: Outcome, index: int, row: int | None) -> LocalView:
     """The view that the texts of a layer have, of all rows or of one."""
-    layer, rule = plan.model.network.layers[index], plan.model.rule
+    layer, rule = outcome.layers[index], plan.model.rule
     activity, m = outcome.activity[index], outcome.m.get(layer.name)
     if row is not None:
         activity, m = _row_of(activity, row), None if m is None else _cut(m, row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
@@ -29,6 +30,8 @@ from neurorules.torch_path.training.stored_net import load_net, save_net
 from neurorules.torch_path.training.training_run import GoesOn, Position, Run, to_the_end
 from neurorules.torch_path.training.watch import Watcher
 from neurorules.torch_path.trial.learn import check_window
+
+_log = logging.getLogger(__name__)
 
 
 @own_session()
@@ -70,8 +73,7 @@ def train(
             complete = settled_by_data(complete, data.source)
             if resume and out is not None and RunFolder(out).config().get("net") == complete.net:
                 net = load_net(out, complete.net)  # with the weights that the run began with
-            learner = make_learner(complete, data, net)
-            run = Run(complete, data, learner, None, Position(), quiet, memory)
+            run = Run(complete, data, make_learner(complete, data, net), None, Position(), quiet, memory)
             if out is not None and run.writes:
                 # Only now: a mistake in the settings must not leave a folder behind, or replace a run.
                 own = own_run(out, complete, resume, force, lambda stored: settle(stored, data.source))
@@ -86,12 +88,25 @@ def train(
                 run.logs = logs_of_run(log, out, run.folder.read_metrics())
                 stack.callback(close_logs, run.logs)
         run.watchers = tuple(watchers) if run.writes else ()
+        _warn_of_misfits(run, resume)
         with _told_where(run):
             run.begin_alike()
-            run.at.threads = threads_of(complete, learner.model.network, run.at.threads if ranks is None else None)
+            run.at.threads = threads_of(complete, run.learner.model.network, run.at.threads if ranks is None else None)
             with polite_stop() as stop, running_on(run.at.threads):
                 run.learn(stop)
                 return run.finish(data)
+
+
+def _warn_of_misfits(run: Run, resume: bool) -> None:
+    """Say where a run begins that its rule is computed beside a chip whose own learning engine could not say it."""
+    chip, rule, hardware = run.learner.store.chip(), run.learner.model.rule, run.config.hardware
+    missing = () if chip is None or resume or not run.writes else chip.misfits(rule)
+    if missing:
+        _log.warning(
+            "the learning engine of %s cannot say '%s' of rule '%s', because %s: the rule is computed beside the chip. "
+            "Its option rules=engine refuses such rules; 'neurorules list rules --hardware NAME' names those that fit",
+            hardware, missing[0].term, rule.name, missing[0].why,
+        )  # fmt: skip
 
 
 @contextmanager
