@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from neurorules.language.errors import MissingExtra
+from neurorules.language.errors import MissingExtra, UserError, unknown
 
 Target = Literal["numpy", "cython"]
 """What Brian2 generates code for. `numpy` needs no compiler. `cython` compiles each new block of statements, which
@@ -27,6 +27,10 @@ MACHINE = (
 )
 """Prefixes of the preferences that describe the user's machine and change no result. A session leaves these as the user
 set them, and gives all other preferences Brian2's defaults."""
+
+
+DEVICES = {"runtime": "brian2", "cpp_standalone": "brian2", "cuda_standalone": "brian2cuda", "genn": "brian2genn"}
+"""Brian2's devices by the names of `set_device`, each with the package that brings it."""
 
 
 def load_brian2() -> ModuleType:
@@ -54,6 +58,31 @@ def standalone_device() -> Any:
     return type(_devices().all_devices["cpp_standalone"])()
 
 
+def device_of(name: str) -> Any:
+    """Make a new device of a name that Brian2 or a package beside it gives to it.
+
+    Args:
+        name: a key of `DEVICES`.
+
+    Returns:
+        The device, which is not active yet.
+
+    Raises:
+        UserError: there is no such name, or its package is not installed or does not work here.
+    """
+    if name not in DEVICES:
+        raise unknown("Brian2 device", name, DEVICES)
+    package = DEVICES[name]
+    try:
+        importlib.import_module(package)
+    except Exception as error:  # a package that finds no GPU and no compiler says so in its own ways
+        raise UserError(
+            f"--brian2-device {name} needs the package {package}, which cannot be imported here: {error}. Install it "
+            f"(pip install {package}), or use cpp_standalone or runtime"
+        ) from None
+    return type(_devices().all_devices[name])()
+
+
 @contextmanager
 def session(brian2: ModuleType, device: Any, preferences: Mapping[str, Any]) -> Iterator[None]:
     """Open a Brian2 session, and restore the user's when it ends, also after an error or an interrupt.
@@ -75,7 +104,7 @@ def session(brian2: ModuleType, device: Any, preferences: Mapping[str, Any]) -> 
     random = np.random.get_state()  # noqa: NPY002  Brian2's runtime draws from this global generator
     try:
         # Brian2 looks devices up by their names.
-        name = "cpp_standalone" if isinstance(device, type(registered["cpp_standalone"])) else "runtime"
+        name = next((name for name, one in registered.items() if type(one) is type(device)), "runtime")
         devices.all_devices[name] = devices.active_device = device
         device.activate(build_on_run=False)
         _prefer(prefs, {**_defaults(prefs), **preferences})

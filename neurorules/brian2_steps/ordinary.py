@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from neurorules.brian2_objects.build import build
 from neurorules.brian2_objects.script import Script
 from neurorules.brian2_objects.script_texts import symbol_of
-from neurorules.brian2_steps.backend import Target, generating, load_brian2
+from neurorules.brian2_steps.backend import device_of, load_brian2, session
 from neurorules.brian2_steps.case import Case
 from neurorules.brian2_steps.ordinary_numbers import OrdinaryLayer, ordinary_layers
 from neurorules.brian2_steps.ordinary_objects import NOTES, RECORD, SPIKES, Shown, ordinary_objects
@@ -122,24 +123,29 @@ def ordinary_network(case: Case, steps: int) -> Brian2Network:
     )
 
 
-def simulate_ordinary(case: Case, steps: int, target: Target = "numpy") -> dict[str, Recorded]:
+def simulate_ordinary(case: Case, steps: int, device: str = "runtime") -> dict[str, Recorded]:
     """Run a network as an ordinary Brian2 network in a session of its own.
 
     Args:
         case: the network with its parameters and its input.
         steps: number of time steps T of a sample, >= 1.
-        target: what Brian2 generates code for.
+        device: name of Brian2's device (see `backend.DEVICES`); "runtime" runs numpy code in this process.
 
     Returns:
         By layer, its spikes, (T, B, N); of a layer that does not spike, its membranes.
 
     Raises:
-        UserError: a layer has no such map.
+        UserError: a layer has no such map, or the device is not known or not installed.
         MissingExtra: brian2 is not installed.
     """
-    with generating(load_brian2(), target):
+    brian2 = load_brian2()
+    preferences = {"codegen.target": "numpy", "core.stop_on_keyboard_interrupt": False}
+    chosen = device_of(device)
+    with TemporaryDirectory() as folder, session(brian2, chosen, preferences):
         net = ordinary_network(case, steps)
         net.network.run(net.duration, namespace={})
+        if device != "runtime":
+            chosen.build(directory=folder, compile=True, run=True, with_output=False)
         recordings = {
             layer.name: net.spikes(layer.name) if layer.reset else net.membranes(layer.name) for layer in net.layers
         }

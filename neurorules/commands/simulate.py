@@ -10,7 +10,7 @@ import typer
 from neurorules.commands.output import print_json
 from neurorules.commands.scripts import ForceScript, Script, refuse_beside_script, refuse_without_script, tell_script
 from neurorules.commands.settings import DataDir, Json, ScaleText, StepLength
-from neurorules.commands.simulated import GraphData, GraphEncoder, GraphRate, GraphSeed, GraphSteps, Kind
+from neurorules.commands.simulated import Brian2Device, GraphData, GraphEncoder, GraphRate, GraphSeed, GraphSteps, Kind
 from neurorules.language.errors import UserError
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def simulate(
     encode: GraphEncoder = None,
     path: Annotated[str, typer.Option(hidden=True, help="brian2, the one simulator.")] = "brian2",
     kind: Kind = "stepped",
+    brian2_device: Brian2Device = None,
     dt_ms: StepLength = None,
     scale: ScaleText = None,
     script: Script = None,
@@ -61,7 +62,7 @@ def simulate(
     graph = {name: value for name, value in own.items() if value is not None}
     of_graph = _is_graph(run, graph, learn)
     place = data_dir if of_graph else place_of(Path(run), data, data_dir)
-    ordinary = _is_ordinary(kind, of_graph, learn, show_model)
+    ordinary = _is_ordinary(kind, of_graph, learn, show_model, brian2_device, script is not None)
     _check_units(dt_ms, scale, shown=script is not None or show_model, of_graph=of_graph)
     if script is not None:
         refuse_beside_script(show_model=show_model)
@@ -72,7 +73,7 @@ def simulate(
         _learn(Path(run), learn, samples, place, json)
         return
     if ordinary:
-        _ordinary(Path(run), samples, place, json)
+        _ordinary(Path(run), samples, place, json, brian2_device or "runtime")
         return
     compared = (
         _graph(run, samples, data_dir, json, data=data, **graph)
@@ -94,7 +95,9 @@ def _script(
     tell_script(script_of_run(run, script, samples, learn, data_dir, force, watch, dt_ms, ordinary, scale), json)
 
 
-def _is_ordinary(kind: str, of_graph: bool, learn: int | None, show_model: bool) -> bool:
+def _is_ordinary(
+    kind: str, of_graph: bool, learn: int | None, show_model: bool, device: str | None, scripted: bool
+) -> bool:
     """Whether a net is to run as an ordinary Brian2 network.
 
     Raises:
@@ -102,7 +105,11 @@ def _is_ordinary(kind: str, of_graph: bool, learn: int | None, show_model: bool)
     """
     if kind not in ("stepped", "ordinary"):
         raise UserError(f"--as {kind} is unknown. Use stepped or ordinary")
+    if device is not None and scripted:
+        raise UserError("--brian2-device runs a net, and --script writes a program. Give one of them")
     if kind == "stepped":
+        if device is not None:
+            raise UserError("--brian2-device is for an ordinary network. Add --as ordinary, or leave it out")
         return False
     if of_graph:
         raise UserError("--as ordinary is for a run, and this is a file of NIR. Train it first: train --net net.nir")
@@ -113,10 +120,10 @@ def _is_ordinary(kind: str, of_graph: bool, learn: int | None, show_model: bool)
     return True
 
 
-def _ordinary(run: Path, samples: int, data_dir: DataPlace, json: bool) -> None:
+def _ordinary(run: Path, samples: int, data_dir: DataPlace, json: bool, device: str) -> None:
     from neurorules.runner.ordinary import simulate_as_ordinary
 
-    compared = simulate_as_ordinary(run, samples, data_dir)
+    compared = simulate_as_ordinary(run, samples, data_dir, device)
     if json:
         print_json(compared)
         return

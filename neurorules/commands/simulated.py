@@ -17,6 +17,13 @@ Kind = Annotated[
     ),
 ]
 GraphSteps = Annotated[int | None, typer.Option(help="Of a file of NIR: time steps, 25 by default.")]
+Brian2Device = Annotated[
+    str | None,
+    typer.Option(
+        help="With --as ordinary, Brian2's device: runtime, cpp_standalone, cuda_standalone (package brian2cuda), genn "
+        "(brian2genn); runtime by default."
+    ),
+]
 GraphRate = Annotated[
     float | None,
     typer.Option(help="Of a file of NIR: probability that an input spikes in a step, 0.2 by default."),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from neurorules.brian2_steps.backend import device_of, load_brian2
 from neurorules.brian2_steps.ordinary import KEEPS, Brian2Network, ordinary_network, simulate_ordinary
 from neurorules.brian2_steps.parity import compare_spikes
 from neurorules.brian2_steps.scale import SCALE, STEP_MS, Scale
@@ -20,13 +21,16 @@ AT_ONCE = 100
 """Number of samples of one run of Brian2, which bounds the memory of its tables."""
 
 
-def simulate_as_ordinary(run: Path, samples: int, data_dir: DataPlace = None) -> dict[str, Any]:
+def simulate_as_ordinary(
+    run: Path, samples: int, data_dir: DataPlace = None, device: str = "runtime"
+) -> dict[str, Any]:
     """Run a trained net as an ordinary Brian2 network and in torch, and compare every spike.
 
     Args:
         run: folder of a finished run of the torch path.
         samples: number of its first test samples, >= 1.
         data_dir: folder of the data sets, None for the usual one; or the data set itself.
+        device: name of Brian2's device, such as cpp_standalone (see `brian2_steps.backend.DEVICES`).
 
     Returns:
         samples, spikes_compared, spikes_equal and first_difference, a spike of Brian2 counted as many steps earlier as
@@ -34,9 +38,12 @@ def simulate_as_ordinary(run: Path, samples: int, data_dir: DataPlace = None) ->
         keeps, what such a network keeps of the trained one.
 
     Raises:
-        UserError: there is no such run, a layer has no such map, or there are fewer test samples.
+        UserError: there is no such run, a layer has no such map, there are fewer test samples, or the device is not
+            known or not installed.
         MissingExtra: brian2 is not installed.
     """
+    load_brian2()
+    device_of(device)  # before anything is read
     trained = trained_case(run, samples, data_dir)
     layers = trained.learner.model.network.layers
     response = trained.learner.respond(trained.drive)
@@ -44,7 +51,7 @@ def simulate_as_ordinary(run: Path, samples: int, data_dir: DataPlace = None) ->
         layer.name: activity.S.over_time(trained.config.steps).flatten(2).double().numpy()
         for layer, activity in zip(layers, response.activity, strict=True)
     }
-    there = _in_parts(trained)
+    there = _in_parts(trained, device)
     spiking = {layer.name for layer in layers if layer.neuron.spiking}
     parity = compare_spikes(*({name: side[name] for name in here if name in spiking} for side in (here, there)))
     apart = [float(np.abs(here[name] - there[name]).max()) for name in here if name not in spiking]
@@ -58,11 +65,11 @@ def simulate_as_ordinary(run: Path, samples: int, data_dir: DataPlace = None) ->
     }
 
 
-def _in_parts(trained: TrainedCase) -> dict[str, np.ndarray]:
+def _in_parts(trained: TrainedCase, device: str) -> dict[str, np.ndarray]:
     """The activity of an ordinary network in all samples, by layer, (T, B, N)."""
     case, steps = trained.case, trained.config.steps
     parts: list[dict[str, Recorded]] = [
-        simulate_ordinary(case.rows(start, start + AT_ONCE), steps) for start in range(0, case.samples, AT_ONCE)
+        simulate_ordinary(case.rows(start, start + AT_ONCE), steps, device) for start in range(0, case.samples, AT_ONCE)
     ]
     return {name: np.concatenate([part[name].S for part in parts], axis=1) for name in parts[0]}
 

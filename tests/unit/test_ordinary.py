@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
 
 import neurorules
+from neurorules.brian2_steps import ordinary
+from neurorules.brian2_steps.backend import runtime_device
 from neurorules.brian2_steps.case import Case
 from neurorules.brian2_steps.ordinary import simulate_ordinary
 from neurorules.brian2_steps.trained import numbers_of
 from neurorules.cli import run
 from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
+from neurorules.runner import ordinary as of_runs
 from neurorules.torch_path.training.learner import Learner
 from tests.unit.test_scripts import learned_by
 
@@ -139,6 +143,26 @@ def test_the_command_compares_every_spike(folder: Path, capsys: pytest.CaptureFi
     assert "one step later for each layer" in capsys.readouterr().out
 
 
+def test_another_device_builds_after_the_run_and_the_users_stays(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A device that compiles nothing: `--brian2-device cpp_standalone` takes half a minute, and gives the same.
+    class Device(type(runtime_device())):  # type: ignore[misc]
+        builds: ClassVar[list[bool]] = []
+
+        def build(self, directory: str, **_: Any) -> None:
+            self.builds.append(brian2.get_device() is self and Path(directory).is_dir())
+
+    monkeypatch.setattr(ordinary, "device_of", lambda name: Device())
+    active = brian2.get_device()
+    capsys.readouterr()
+    monkeypatch.setattr(of_runs, "device_of", lambda name: None)
+    given = ["--as", "ordinary", "--samples", "2", "--json", "--brian2-device", "genn"]
+    assert run(["simulate", str(folder), *given]) == 0
+    assert json.loads(capsys.readouterr().out)["spikes_equal"] and Device.builds == [True]
+    assert brian2.get_device() is active
+
+
 def test_a_script_stands_alone_and_sends_the_spikes_of_torch(folder: Path, tmp_path: Path) -> None:
     script = tmp_path / "net.py"
     given = ["simulate", str(folder), "--as", "ordinary", "--samples", "3", "--dt-ms", "0.5", "--script", str(script)]
@@ -179,11 +203,22 @@ def test_objects_join_those_of_the_users_session(folder: Path) -> None:
         (["--as", "ordinary", "--learn", "1"], "--as ordinary does not learn"),
         (["--as", "ordinary", "--show-model"], "--as ordinary --script"),
         (["--as", "ordinary", "--dt-ms", "2"], "--dt-ms"),
+        (["--brian2-device", "runtime"], "--brian2-device is for an ordinary network. Add --as ordinary"),
+        (
+            ["--as", "ordinary", "--brian2-device", "cuda"],
+            "unknown Brian2 device 'cuda'. Known: cpp_standalone, cuda_standalone",
+        ),
+        (
+            ["--as", "ordinary", "--brian2-device", "genn"],
+            "genn needs the package brian2genn, which cannot be imported",
+        ),
+        (["--as", "ordinary", "--brian2-device", "runtime", "--script", "net.py"], "--script writes a program"),
     ],
 )
 def test_what_does_not_belong_together_is_refused(
-    folder: Path, more: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    folder: Path, more: list[str], said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(sys.modules, "brian2genn", None)  # as where it is not installed
     capsys.readouterr()
     assert run(["simulate", str(folder), *more]) == 2
     assert said in capsys.readouterr().err
