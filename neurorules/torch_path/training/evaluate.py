@@ -101,7 +101,7 @@ def evaluate(learner: Learner, part: Part, seed: int = 0) -> Evaluation:
 
 
 def _samples_at_once(learner: Learner) -> int:
-    """How many samples make a batch of `ROWS` rows at most."""
+    """The number of samples in a batch of `ROWS` rows at most."""
     model = learner.model
     return max(1, ROWS // model.network.classes) if model.rule.predict == "goodness" else ROWS
 
