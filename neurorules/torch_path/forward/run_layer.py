@@ -149,9 +149,8 @@ def run_layer(
         gain = None if current is None else current.gain
         run = run_loop(layer, parameters, loops, drive.values(), steps, carry.state, carry.spikes, gain)
         previous = torch.zeros_like(run.spikes[0]) if carry.spikes is None else carry.spikes
-        late = Series(torch.cat([previous[None], run.spikes[:-1]]), False)
-        pre |= {entry.name: late for entry in loops}
-        sources |= {entry.name: late for entry in loops}
+        late = dict.fromkeys((e.name for e in loops), Series(torch.cat([previous[None], run.spikes[:-1]]), False))
+        pre, sources = pre | late, sources | late
     else:
         run = _run_through_time(layer, drive, steps, carry, summary, training)
     run = _observed(chip, place, run)
