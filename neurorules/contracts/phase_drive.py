@@ -44,12 +44,21 @@ class PhaseDrive(NamedTuple):
             before it.
         context: (B, n), what a parameter of the signal with n rows was multiplied by to give the injected current; None
             where each row of the batch is one row of that parameter.
+        repeats: how often the samples of the input stand behind each other, for as many more rows of injected current:
+            a prediction by one pass for each class is a phase of C B rows. The first layer's weights are multiplied
+            with the samples once. No text may hold in such a phase.
     """
 
     input: Series | None
     offset: Offset | None = None
     injected: Float[Tensor, "B *shape"] | None = None
     context: Float[Tensor, "B n"] | None = None
+    repeats: int = 1
+
+    @property
+    def presented(self) -> Series | None:
+        """The input with its repeats, a row for each row of the phase; None without input."""
+        return None if self.input is None else self.input.repeated(self.repeats)
 
     @property
     def in_common(self) -> bool:

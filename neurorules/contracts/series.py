@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
@@ -66,6 +67,12 @@ class Series(NamedTuple):
             function: maps (R, *shape) to (R, *other), such as the product of a connection.
         """
         return self.with_rows(function(self.rows()))
+
+    def repeated(self, times: int) -> Series:
+        """The series whose rows of the batch stand behind each other several times: (T, times B, *shape), or (times B,
+        *shape) where it is constant; the series itself for once."""
+        batch = 0 if self.constant else 1
+        return self if times == 1 else self.like(torch.cat([self.values] * times, batch))
 
     def flat(self) -> Shaped[Tensor, "*lead N"]:
         """The values with the population's axes merged into one: (T, B, N), or (B, N) where the series is constant."""

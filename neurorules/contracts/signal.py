@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from neurorules.contracts.net_shape import LayerShape, NetShape
+from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.series import Series, per_step
 from neurorules.contracts.target import CLASSES, target_rows
@@ -199,15 +199,18 @@ class Signal(ABC):
         raise LookupError(f"{type(self).__name__} gives no third factor")
 
     def scores(
-        self, state: SignalState, parameters: Mapping[str, Tensor], last: LayerShape, summary: Mapping[str, Tensor]
-    ) -> Float[Tensor, "B C"]:
-        """Predict classes from the last hidden layer, for a rule that has no read-out.
+        self, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape,
+        summary: Mapping[str, Mapping[str, Tensor]],
+    ) -> Float[Tensor, "B C"]:  # fmt: skip
+        """Predict classes from what hidden layers did, for a rule that has no read-out. Nothing here knows a label.
 
         Args:
             state: the signal's.
             parameters: of the signal's own, by full name.
-            last: the last hidden layer.
-            summary: by phase, the average over time of what `summary` names of that layer, (B, *shape).
+            net: the structure of the network.
+            summary: by hidden layer and phase, the average over time of what `summary` names of that layer, (R,
+                *shape). Rows R are the samples, or those of `drive`: a prediction by one pass for each class drives a
+                phase of C times B rows.
 
         Returns:
             A score per sample and class (B, C); the largest one is the prediction.

@@ -18,7 +18,7 @@ from neurorules.language.signal_spec import SignalSpec
 from neurorules.language.vocabulary import Vocabulary
 
 Role = Literal["hidden", "readout"]
-Predict = Literal["readout", "prototypes", "local_readouts"]
+Predict = Literal["readout", "prototypes", "local_readouts", "goodness"]
 Statistics = Literal["moving", "held"]
 DOI, ARXIV = "https://doi.org/", "https://arxiv.org/abs/"
 if TYPE_CHECKING:

@@ -184,7 +184,7 @@ def _case(side: Learner, learned: Learned, listener: Listener, phase: str) -> Ca
     return Case(
         network,
         parameters,
-        None if drive.input is None else _array(drive.input.values),
+        None if drive.presented is None else _array(drive.presented.values),
         None if drive.offset is None else _array(drive.offset.rows()),
         None if drive.injected is None else _array(drive.injected),
         norms,

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from neurorules.contracts.net_shape import LayerShape, NetShape
+from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time
 from neurorules.contracts.view import View, bought
 from neurorules.signals._features import feature_count, from_features, lengths, to_features
@@ -54,10 +54,12 @@ class ClassVectors(Signal):
         )  # fmt: skip
 
     def scores(
-        self, state: SignalState, parameters: Mapping[str, Tensor], last: LayerShape, summary: Mapping[str, Tensor]
-    ) -> Float[Tensor, "B C"]:
-        h = self._centre(to_features(summary["input"]))
-        return h / lengths(h, 1.0) @ state[f"{last.name}.vectors"].T
+        self, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape,
+        summary: Mapping[str, Mapping[str, Tensor]],
+    ) -> Float[Tensor, "B C"]:  # fmt: skip
+        last = net.hidden[-1].name
+        h = self._centre(to_features(summary[last]["input"]))
+        return h / lengths(h, 1.0) @ state[f"{last}.vectors"].T
 
     def _centre(self, rows: Float[Tensor, "R F"]) -> Float[Tensor, "R F"]:
         return rows - rows.mean(1, keepdim=True) if self.centred else rows

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from neurorules.contracts.net_shape import LayerShape, NetShape
+from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.signal import Signal, SignalState, ThirdFactor
 from neurorules.contracts.target import TASKS
 from neurorules.contracts.view import Every, View
@@ -105,11 +105,13 @@ class LocalReadout(Signal):
         return ThirdFactor({"input": rows.third_factor(error @ back)}, gradients, {})
 
     def scores(
-        self, state: SignalState, parameters: Mapping[str, Tensor], last: LayerShape, summary: Mapping[str, Tensor]
-    ) -> Float[Tensor, "B C"]:
+        self, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape,
+        summary: Mapping[str, Mapping[str, Tensor]],
+    ) -> Float[Tensor, "B C"]:  # fmt: skip
+        last = net.hidden[-1].name
         source = parameters if self.readouts == "learned" else state
-        features = to_features(summary["input"])
-        return features @ source[f"{last.name}.local_w"].T + source[f"{last.name}.local_b"]
+        features = to_features(summary[last]["input"])
+        return features @ source[f"{last}.local_w"].T + source[f"{last}.local_b"]
 
 
 def _one_class_each(classes: int, count: int, generator: torch.Generator) -> Float[Tensor, "C F"]:

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from neurorules.contracts.net_shape import LayerShape, NetShape
+from neurorules.contracts.net_shape import NetShape
 from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.running_mean import RATE, REFERENCE, RunningMean, start_at
 from neurorules.contracts.series import Series
@@ -192,10 +192,12 @@ class Prototypes(Signal):
         return ThirdFactor(m, {}, {f"{name}.centre": centre.updated(h.mean(0), samples, RATE)})
 
     def scores(
-        self, state: SignalState, parameters: Mapping[str, Tensor], last: LayerShape, summary: Mapping[str, Tensor]
-    ) -> Float[Tensor, "B C"]:
-        h, centre = to_features(summary["input"]), state[f"{last.name}.centre"].value
-        t = state[f"{last.name}.code"] if self.targets == "codes" else to_features(summary["target"])
+        self, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape,
+        summary: Mapping[str, Mapping[str, Tensor]],
+    ) -> Float[Tensor, "B C"]:  # fmt: skip
+        last = net.hidden[-1].name
+        h, centre = to_features(summary[last]["input"]), state[f"{last}.centre"].value
+        t = state[f"{last}.code"] if self.targets == "codes" else to_features(summary[last]["target"])
         tau = self.temperature(h.shape[1])
         if self.search == "subset":
             return subset_scores(unit(h - centre)[0], class_tree(unit(t - t.mean(0))[0]), tau)

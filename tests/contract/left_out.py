@@ -29,9 +29,9 @@ FIRST_OF_ALL = "is the rule of all other tests of this file"
 SAME_LOOP = "goes on to the same bits in unit/test_resume.py, from the same seed"
 
 WITHOUT_CIRCUIT = (
-    "bcm bptt clopath dfa eprop erbp superspike etlp espp fa lls local_readout oja ostl osttp otpe ottt reward_stdp "
-    "s_tller sdsp sign_symmetry weight_mirroring spela spiking_bsp stsf tess traces_propagation triplet_stdp "
-    "urbanczik_senn weight_dependent_stdp"
+    "bcm bptt clopath dfa eprop erbp superspike etlp espp fa forward_forward lls local_readout oja ostl osttp otpe "
+    "ottt reward_stdp s_tller sdsp sign_symmetry weight_mirroring spela spiking_bsp stsf tess traces_propagation "
+    "triplet_stdp urbanczik_senn weight_dependent_stdp"
 )
 NO_CIRCUIT = (
     "has no file with a circuit; what its texts give, or that it is refused, is tested in "
@@ -46,9 +46,9 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         NO_SIGNAL: "bcm sdsp clopath oja shallow stdp triplet_stdp weight_dependent_stdp"
     },
     "test_circuits_from_texts.py::test_a_weight_moves_as_step_by_step": {
-        SIGNALLED: "bptt bsp dfa drtp eprop erbp superspike etlp espp fa lls local_readout ostl osttp otpe ottt pepita "
-        "reward_stdp s_tller sign_symmetry weight_mirroring sigprop spela spiking_bsp stsf tess traces_propagation "
-        "urbanczik_senn",
+        SIGNALLED: "bptt bsp dfa drtp eprop erbp superspike etlp espp fa forward_forward lls local_readout ostl osttp "
+        "otpe ottt pepita reward_stdp s_tller sign_symmetry weight_mirroring sigprop spela spiking_bsp stsf tess "
+        "traces_propagation urbanczik_senn",
         FROZEN: "shallow",
         NOT_HERE: "clopath",
     },
@@ -66,8 +66,8 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     "test_explain.py::test_the_steps_add_up_where_a_kernel_is_shared": {
         FROZEN: "shallow",
         NO_MAPS: "bsp",
-        MAPS: "bcm sdsp clopath drtp eprop erbp superspike etlp espp fa lls oja ostl osttp otpe ottt reward_stdp "
-        "s_tller sign_symmetry weight_mirroring spela spiking_bsp stsf tess traces_propagation "
+        MAPS: "bcm sdsp clopath drtp eprop erbp superspike etlp espp fa forward_forward lls oja ostl osttp otpe ottt "
+        "reward_stdp s_tller sign_symmetry weight_mirroring spela spiking_bsp stsf tess traces_propagation "
         "triplet_stdp urbanczik_senn weight_dependent_stdp",
     },
     "test_fused.py::test_every_rule_learns_the_same_on_both_ways": {ONE_STEP: "bsp"},
@@ -83,12 +83,12 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     "test_learner.py::test_a_learner_learns_from_one_sample_at_a_time": {
         FROZEN: "shallow",
         NOT_SPIKING: "bsp",
-        SAME_LOOP: "bcm sdsp clopath eprop erbp superspike etlp espp lls oja ostl osttp otpe ottt "
+        SAME_LOOP: "bcm sdsp clopath eprop erbp superspike etlp espp forward_forward lls oja ostl osttp otpe ottt "
         "reward_stdp s_tller sign_symmetry weight_mirroring spela spiking_bsp stsf tess traces_propagation "
         "triplet_stdp urbanczik_senn weight_dependent_stdp",
     },
     "test_learner.py::test_the_same_seed_gives_the_same_bits_whatever_was_drawn_elsewhere": {
-        SAME_LOOP: "bcm sdsp clopath bsp eprop erbp superspike etlp espp lls oja ostl osttp otpe ottt "
+        SAME_LOOP: "bcm sdsp clopath bsp eprop erbp superspike etlp espp forward_forward lls oja ostl osttp otpe ottt "
         "reward_stdp s_tller shallow sign_symmetry spela spiking_bsp stsf tess traces_propagation triplet_stdp "
         "urbanczik_senn weight_dependent_stdp weight_mirroring"
     },

@@ -90,6 +90,7 @@ THEORY = {
     # of teachers near the threshold: strong ones leave neurons that fire at every step, or at none, whatever comes
     "urbanczik_senn:e_exc=1.1:e_inh=0.9": (NOBODY, OWN_AND_BELOW, "####", "...#"),
     "stsf": (THEIR_OWN, OWN_AND_BELOW, "####", "...#"),
+    "forward_forward": (NOBODY, OWN_AND_BELOW, "####", "####"),
     "tess": (NOBODY, OWN_AND_BELOW, "####", "...."),
     "stdp": (NOBODY, OWN_AND_BELOW, "...#", "...#"),
     "triplet_stdp": (NOBODY, OWN_AND_BELOW, "...#", "...#"),

@@ -26,7 +26,7 @@ UNLOCKED = (
     "sigprop:loss=max_all", "sigprop:loss=top_k:k=2", "sigprop:predict=neutral", "sigprop:predict=prototypes",
     "sigprop:predict=subset", "traces_propagation", "local_readout", "drtp", "shallow", "stdp", "oja", "bcm",
     "clopath", "sdsp", "lls", "spela", "tess", "triplet_stdp", "weight_dependent_stdp", "etlp", "osttp", "espp",
-    "stsf", "urbanczik_senn",
+    "stsf", "urbanczik_senn", "forward_forward", "forward_forward:predict=readout",
 )  # fmt: skip
 LOCKED = ("sigprop:generator=target_loop", "bptt", "fa", "dfa", "pepita")
 NETS = {"dense": ("13-d0.2-11-9", (6,)), "conv": ("c4k3-p2-9", (1, 6, 6)), "recurrent": ("r10-8", (6,))}

@@ -59,7 +59,7 @@ def learning_bytes(
     times = steps if "history" in needs else 1
     learns = any(text.plasticity.role == "hidden" for text in model.texts)
     state = neurons * (steps if "history" in needs else len(_summed(model)) if learns else 0)
-    passes = sum(_pass(model, learned, phase, drive, steps, labels, batch_size) for phase in model.rule.phases[1:])
+    passes = sum(_pass(model, learned, phase, drive, steps, labels, batch_size) for phase in _passes(model))
     sent = NUMBER * _sent(model, neurons, times) + passes
     return LearningBytes(float(NUMBER * state), float(sent), NUMBER * _read(model, times))
 
@@ -67,6 +67,15 @@ def learning_bytes(
 def _summed(model: Model) -> tuple[str, ...]:
     """Names of the phases of which one number per neuron is stored until the layer learns."""
     return ("input",) if model.signal is None else model.signal.phases
+
+
+def _passes(model: Model) -> list[Phase]:
+    """The passes beside the samples' own that learning takes part in; one that gives scores alone is left out."""
+    rule = model.rule
+    return [
+        phase for phase in rule.phases[1:]
+        if phase.name != rule.score_phase or phase.name == rule.error_phase or model.texts_of(phase.name)
+    ]  # fmt: skip
 
 
 def _sent(model: Model, neurons: int, times: int) -> int:

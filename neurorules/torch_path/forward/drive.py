@@ -22,11 +22,20 @@ class Drive:
         current: of the weights, and its normalisation; None for a layer driven from outside alone.
         bias: added behind the normalisation, (N,) or (C, 1, 1); None exactly where `current` is.
         injected: added beside both; None for none.
+        repeats: how often the rows of the current stand behind each other (`PhaseDrive.repeats`).
     """
 
     current: Current | None
     bias: Tensor | None
     injected: Series | None
+    repeats: int = 1
+
+    @property
+    def of_weights(self) -> Current | None:
+        """The current, where it is all that drives the layer beside the bias, so that a scan may normalise it on the
+        way; None where `values` has to be asked.
+        """
+        return self.current if self.injected is None and self.repeats == 1 else None
 
     def values(self) -> Series:
         """All of it as one series, (T, B, *shape) or constant (B, *shape).
@@ -35,7 +44,8 @@ class Drive:
             LookupError: nothing drives the layer.
         """
         if self.current is not None and self.bias is not None:
-            return joined(Series(self.bias, True), joined(self.injected, self.current.normalised))
+            brought = self.current.normalised.repeated(self.repeats)
+            return joined(Series(self.bias, True), joined(self.injected, brought))
         if self.injected is None:
             raise LookupError("neither weights nor an injected current drive the layer")
         return self.injected

@@ -60,11 +60,11 @@ def run_fused(
     if type(neuron) not in KINDS or [type(entry.connection) for entry in loops] not in ([], [Recurrent]):
         return None
     normal, moments = drive.current, False
-    if normal is None or drive.injected is not None:
+    if drive.of_weights is None:
         series, affine = drive.values(), scans.Affine()
     else:
-        series, affine = normal.brought, normal.affine(layer.shape, drive.bias)
-        moments = training and normal.gain is not None and not series.constant
+        series, affine = drive.of_weights.brought, drive.of_weights.affine(layer.shape, drive.bias)
+        moments = training and drive.of_weights.gain is not None and not series.constant
     values, own = series.values, len(weights[0]) if weights else 0
     if not scans.loops(values, own) or any(w.dtype != values.dtype or is_recorded(w, values) for w in weights):
         return None

@@ -105,7 +105,7 @@ def run_layer(
     layer: Layer, parameters: Parameters, statistics: CurrentStatistics | None, sources: dict[str, Series], steps: int,
     *, pre_mean: dict[str, Tensor] | None = None, carry: Carry | None = None, injected: Series | None = None,
     offset: Offset | None = None, raw: Current | None = None, masks: Masks | None = None, training: bool = False,
-    summary: Summary | None = None, chip: Chip | None = None, place: Place | None = None,
+    summary: Summary | None = None, chip: Chip | None = None, place: Place | None = None, repeats: int = 1,
 ) -> tuple[Activity, Carry]:  # fmt: skip
     """Run one layer over a window of steps.
 
@@ -125,6 +125,7 @@ def run_layer(
         summary: what the signal reads of the layer as a sum over time.
         chip: what it runs on; None for no hardware model.
         place: of the window, for a chip that shows other membranes than there are.
+        repeats: how often the rows of the sources stand behind each other (`PhaseDrive.repeats`).
 
     Returns:
         What the layer did, and its state after the window.
@@ -142,15 +143,14 @@ def run_layer(
         brought = joined(brought, Series(aside, True))
         pre |= with_offset(layer, offset, pre, masks)
     current = None if brought is None else normalised(layer, statistics, Current(brought, shift), training)
-    drive = Drive(current, None if current is None else parameters[layer.bias_name], injected)
+    drive = Drive(current, None if current is None else parameters[layer.bias_name], injected, repeats)
     loops = [entry for entry in layer.inputs if entry.connection.recurrent]
     if loops:
         gain = None if current is None else current.gain
         run = run_fused(layer, parameters, loops, drive, steps, (carry.state, carry.spikes), training)
         run = run or run_loop(layer, parameters, loops, drive.values(), steps, carry.state, carry.spikes, gain)
-        late = Series(spikes_before(run, carry.spikes), False)
-        pre |= {entry.name: late for entry in loops}
-        sources |= {entry.name: late for entry in loops}
+        late = dict.fromkeys((e.name for e in loops), Series(spikes_before(run, carry.spikes), False))
+        pre, sources = pre | late, sources | late
     else:
         run = _run_through_time(layer, drive, steps, carry, summary, training)
     run = _observed(chip, place, run)
@@ -195,11 +195,11 @@ def _run_through_time(
     if dynamics is None:
         run = run_fused(layer, {}, [], drive, steps, (carry.state, None), training)
         return run or run_steps(layer.neuron, drive.values(), steps, carry.state)
-    if drive.current is None or drive.injected is not None:
+    if drive.of_weights is None:
         series, affine, moments = drive.values(), scans.Affine(), False
     else:
-        series, affine = drive.current.brought, drive.current.affine(layer.shape, drive.bias)
-        moments = training and drive.current.gain is not None and not series.constant
+        series, affine = drive.of_weights.brought, drive.of_weights.affine(layer.shape, drive.bias)
+        moments = training and drive.of_weights.gain is not None and not series.constant
     rows = series.lead[-1]
     psi = psi_of(layer.neuron)
     total = TOTALS.get(summary) if summary is not None else None

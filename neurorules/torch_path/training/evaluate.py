@@ -17,7 +17,7 @@ from neurorules.torch_path.trial.share import Share
 from neurorules.torch_path.update.figures import Tally, scoring_of
 
 ROWS = 500
-"""How many samples run at once."""
+"""How many rows run at once: samples, or where each class has a pass of its own, samples times classes."""
 
 
 class Evaluation(NamedTuple):
@@ -63,11 +63,12 @@ def evaluate(learner: Learner, part: Part, seed: int = 0) -> Evaluation:
         Figures of the task, and activity. Several ranks run a share each, and all have the result.
     """
     generator = torch.Generator().manual_seed(seed)
-    layers, ranks = learner.model.network.layers, _sharing(learner, len(part))
+    at_once = _samples_at_once(learner)
+    layers, ranks = learner.model.network.layers, _sharing(learner, len(part), at_once)
     tally, totals, sent = Tally(scoring_of(learner.model)), [0.0] * len(layers), [0.0] * len(layers)
     reached: list[Tensor | None] = [None] * len(layers)
     sent_by_input, constant = 0, False
-    for drive, labels in part.in_order(ROWS, generator):
+    for drive, labels in part.in_order(at_once, generator):
         tally.begin(labels)
         if ranks is not None:
             share = Share.of(ranks, len(labels))
@@ -99,10 +100,16 @@ def evaluate(learner: Learner, part: Part, seed: int = 0) -> Evaluation:
     return Evaluation(figures, spikes / samples, synops / samples, rates, silent, all_sent, constant)
 
 
-def _sharing(learner: Learner, samples: int) -> Ranks | None:
+def _samples_at_once(learner: Learner) -> int:
+    """The number of samples in a batch of `ROWS` rows at most."""
+    model = learner.model
+    return max(1, ROWS // model.network.classes) if model.rule.predict == "goodness" else ROWS
+
+
+def _sharing(learner: Learner, samples: int, at_once: int) -> Ranks | None:
     """The ranks that share an evaluation; None where each batch has not a sample for each of them, and all run all."""
     ranks = learner.ranks
-    return ranks if ranks is not None and (samples % ROWS or ROWS) >= ranks.count else None
+    return ranks if ranks is not None and (samples % at_once or at_once) >= ranks.count else None
 
 
 def _joined(

@@ -97,19 +97,19 @@ def drive(
     )  # fmt: skip
 
 
-def scores(model: Model, learned: Learned, summary: Mapping[str, Tensor]) -> Tensor:
+def scores(model: Model, learned: Learned, summary: Mapping[str, Mapping[str, Tensor]]) -> Tensor:
     """Class scores of a rule that predicts without a read-out.
 
     Args:
         model: network, rule and signal.
         learned: parameters and state as they are.
-        summary: by phase, the average over time (B, *shape) of what the signal reads of the last hidden layer.
+        summary: by hidden layer and phase, the average over time (B, *shape) of what the signal reads of it.
 
     Returns:
         One score per sample and class, (B, C); the largest one is the prediction.
     """
     own = own_parameters(model, learned.parameters)
-    return model.teaching_signal.scores(dict(learned.signal), own, model.shape.layers[-2], summary)
+    return model.teaching_signal.scores(dict(learned.signal), own, model.shape, summary)
 
 
 def measures(model: Model, state: SignalState, parameters: Parameters) -> dict[str, float]:

@@ -45,5 +45,5 @@ def respond(model: Model, learned: Learned, drive: Series, steps: int) -> Respon
     for phase in model.rule.phases:
         read = phase.name in ("input", model.rule.score_phase)
         if read or (phase.name == "target" and model.rule.predict == "prototypes"):
-            records[phase.name] = observe_phase(trial, phase, None, training=False)
+            records[phase.name] = observe_phase(trial, phase, None, training=False, before=records.get("input"))
     return Response(class_scores(model, learned, records, steps), records["input"].activity)

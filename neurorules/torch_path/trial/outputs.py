@@ -48,6 +48,8 @@ def class_scores(model: Model, learned: Learned, records: dict[str, PhaseRecord]
         return outputs.transpose(0, 1) if model.task in PER_STEP else outputs[steps - scored :].mean(0)
     if model.rule.predict == "readout" or model.signal is None:
         return model.score(records[model.rule.score_phase].summed_output, steps)
-    last = model.network.hidden[-1]
-    summary = {phase: per_step(record.summary[last.name], steps) for phase, record in records.items() if record.summary}
+    summary = {
+        layer.name: {p: per_step(r.summary[layer.name], steps) for p, r in records.items() if layer.name in r.summary}
+        for layer in model.network.hidden
+    }
     return allowance.scores(model, learned, summary)

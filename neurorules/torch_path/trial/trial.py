@@ -11,6 +11,7 @@ from torch import Tensor
 from neurorules.contracts.device_hooks import Place
 from neurorules.contracts.phase_drive import PhaseDrive
 from neurorules.contracts.series import Series, per_step
+from neurorules.language.errors import UserError
 from neurorules.language.rules import Phase
 from neurorules.network.layer import NETWORK_INPUT, Layer, Masks, kept_of
 from neurorules.network.model import Learned, Model
@@ -73,10 +74,16 @@ class Trial:
 
         Raises:
             LookupError: the signal drives no such phase.
+            UserError: a text holds in a phase that repeats its samples.
         """
         if phase.name == "input" or self.model.signal is None:
             return PhaseDrive(self.drive)
         drive = allowance.drive(self.model, self.learned, phase.name, self.drive, output_error, self.labels)
+        if drive.repeats > 1 and self.model.texts_of(phase.name):
+            raise UserError(
+                f"phase '{phase.name}' of rule '{self.model.rule.name}' repeats its samples, so that no text can learn "
+                f"from it. Give the text another phase, or have the signal's drive repeat none"
+            )
         return drive if self.probe is None else self.probe.drive(phase.name, drive)
 
     def windows(
@@ -158,7 +165,7 @@ class Trial:
             injected=injected, offset=None if index else drive.offset, raw=first_current,
             masks=masks, training=training,
             summary=signal.summary if signal is not None and layer.role == "hidden" else None,
-            chip=self.model.chip, place=Place(phase.name, layer.name, start),
+            chip=self.model.chip, place=Place(phase.name, layer.name, start), repeats=1 if index else drive.repeats,
         )  # fmt: skip
         if masks:
             activity.kept = kept_of(self.model.network.layers, index, masks)
@@ -243,7 +250,7 @@ def _current_before(trial: Trial, phase: Phase, drive: PhaseDrive, before: Phase
     if (
         before is None
         or trial.applied
-        or not phase.replay
+        or not (phase.replay or not trial.masks)
         or trial.window < trial.steps
         or drive.input is not before.drive.input
     ):

@@ -1,0 +1,118 @@
+"""Goodness: a layer learns to be active where the label in its input is right, and quiet where it is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import torch
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor
+
+from neurorules.contracts.net_shape import NetShape
+from neurorules.contracts.phase_drive import PhaseDrive
+from neurorules.contracts.series import Series
+from neurorules.contracts.signal import Signal, SignalState, ThirdFactor, constant_in_time, one_hot
+from neurorules.contracts.view import View, bought
+from neurorules.language.ranges import NonNegative, Positive, ranged
+
+DRAWS = 1009
+"""Number of draws of wrong labels, which trials take in turn: a prime, so that epochs of most lengths do not repeat."""
+
+
+@ranged("signal 'goodness'")
+@dataclass(frozen=True)
+class Goodness(Signal):
+    """L = -log p(positive) - log(1 - p(negative)), with p = sigmoid(gain (G - theta)) and G = mean_i r_i^2 the goodness
+    of the layer, r_i the mean output of neuron i. m = dL/dr, for both passes.
+
+    A label enters beside the samples: its row of the embedding is a current into the first layer. In the pass
+    "positive" it is the sample's own, in the pass "negative" a wrong one, and in the pass "candidates" each class in
+    turn, for samples whose label nobody knows. Source: Hinton 2022; goodness of spike counts: Ghader et al. 2025.
+
+    Args:
+        theta: goodness that is as likely of a right label as of a wrong one, >= 0.
+        gain: steepness of p, > 0.
+    """
+
+    theta: NonNegative = 0.3
+    gain: Positive = 10.0
+    needs = frozenset({"target", "layer_pool"})
+    moves = MappingProxyType({"trial": "count"})
+    phases = ("positive", "negative")
+    summary = "spikes"
+
+    def initial(self, net: NetShape, generator: torch.Generator) -> SignalState:
+        shifts = torch.randint(1, max(net.classes, 2), (DRAWS, net.classes), generator=generator)
+        return {"shifts": shifts, "trial": torch.zeros((), dtype=torch.int64)}
+
+    def parameters(self, net: NetShape, generator: torch.Generator) -> dict[str, Tensor]:
+        first = net.layers[0]
+        rows = torch.randn(net.classes, *first.shape, generator=generator, dtype=torch.float64)
+        return {f"{first.name}.embedding": rows}
+
+    def observe(self, state: SignalState, sample: Series, labels: Shaped[Tensor, "B *targets"] | None) -> SignalState:
+        return {"trial": state["trial"] + 1}
+
+    def drive(
+        self, phase: str, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape, sample: Series,
+        output_error: Float[Tensor, "*lead C"] | None, labels: Shaped[Tensor, "B *targets"] | None,
+    ) -> PhaseDrive:  # fmt: skip
+        embedding = parameters[f"{net.layers[0].name}.embedding"]
+        if phase == "candidates":
+            samples = sample.values.shape[0 if sample.constant else 1]
+            every = torch.arange(net.classes, device=embedding.device).repeat_interleave(samples)
+            return PhaseDrive(sample, injected=embedding[every], repeats=net.classes)
+        labels = bought(labels, "target")
+        shown = labels if phase == "positive" else wrong_labels(state, labels)
+        context = one_hot(shown, net.classes, embedding)
+        return PhaseDrive(sample, injected=embedding[shown], context=context)
+
+    def third_factor(self, state: SignalState, parameters: Mapping[str, Tensor], view: View) -> ThirdFactor:
+        m = {}
+        for phase, right in (("positive", 1), ("negative", 0)):
+            r = view.summary[phase]
+            rows = (-1, *(1,) * len(view.layer.shape))
+            slope = torch.sigmoid(self.gain * (goodness_of(r) - self.theta)) - right
+            m[phase] = constant_in_time(slope.reshape(rows) * self.gain * 2 * r / r[0].numel(), view.steps)
+        return ThirdFactor(m, {}, {})
+
+    def scores(
+        self, state: SignalState, parameters: Mapping[str, Tensor], net: NetShape,
+        summary: Mapping[str, Mapping[str, Tensor]],
+    ) -> Float[Tensor, "B C"]:  # fmt: skip
+        total = torch.stack([goodness_of(summary[layer.name]["candidates"]) for layer in net.hidden]).sum(0)
+        return self.gain * total.reshape(net.classes, -1).T
+
+
+def goodness_of(rates: Float[Tensor, "R *shape"]) -> Float[Tensor, "R"]:
+    """The goodness of a layer: its mean squared output.
+
+    Args:
+        rates: mean output of each neuron, (R, *shape).
+
+    Returns:
+        One number per row, (R,), >= 0; of spikes at most 1.
+    """
+    return rates.flatten(1).square().mean(1)
+
+
+def wrong_labels(state: SignalState, labels: Int[Tensor, "B"]) -> Int[Tensor, "B"]:
+    """A wrong label for each sample, by the draw whose turn it is in this trial.
+
+    In one trial all samples of a class are shown the same wrong one, so that which one it is hangs on no other sample
+    of the batch and on no place in it.
+
+    Args:
+        state: the signal's: draws of shifts, 1 .. C - 1 for each class, and the number of the trial.
+        labels: class indices (B,).
+
+    Returns:
+        Class indices (B,), none of which is the sample's own.
+    """
+    shifts: Tensor = state["shifts"]
+    return (labels + shifts[state["trial"] % len(shifts)][labels]) % shifts.shape[1]
+
+
+ENTRY = Goodness
