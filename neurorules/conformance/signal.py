@@ -147,12 +147,12 @@ def m_has_the_shape_of_its_layer_and_teaches_something(entry: Entry) -> None:
         model_signal: Any = model.signal
         drive, labels = samples(steps_of(rule))
         result = trial(model, learned, drive, labels)
-        active = False
+        active, elsewhere = False, True  # elsewhere: m is that of passes other than the samples' own
         for layer in model.network.layers[:-1]:
             m = result.third_factors.get(layer.name)
             if m is None:
                 continue
-            values = m.values
+            values, elsewhere = m.values, False
             right = values.shape[-len(layer.shape) :] == layer.shape and bool(values.isfinite().all())
             right = right and values.is_floating_point()
             observed = f"on {net} that of {layer.name} is {tuple(values.shape)}"
@@ -163,7 +163,7 @@ def m_has_the_shape_of_its_layer_and_teaches_something(entry: Entry) -> None:
             )
             active = active or bool(values.any())
         hidden = [name for name in result.gradients if name.startswith("hidden")]
-        active = active or (not result.third_factors and any(bool(result.gradients[name].any()) for name in hidden))
+        active = active or (elsewhere and any(bool(result.gradients[name].any()) for name in hidden))
         demand(active, "a signal teaches hidden layers something", f"m is 0 everywhere on {net}", "Check what it reads")
 
 
