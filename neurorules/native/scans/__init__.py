@@ -15,7 +15,7 @@ from .backwards import Passing, adjoint, loop_back
 from .contract import HAVE_PRIMITIVE, Affine, Psi, PsiShape, Reset, Reverse, Scan, Through, Total
 from .dispatch import compiled, reverse, reverse_scan, scan, serves
 from .population import Cells, Kind, Loop, Start, loop, loops
-from .program import SLOPES, Made, Program
+from .program import SLOPES, Program, Term
 
 __all__ = [
     "HAVE_PRIMITIVE",
@@ -24,7 +24,6 @@ __all__ = [
     "Cells",
     "Kind",
     "Loop",
-    "Made",
     "Passing",
     "Program",
     "Psi",
@@ -33,6 +32,7 @@ __all__ = [
     "Reverse",
     "Scan",
     "Start",
+    "Term",
     "Through",
     "Total",
     "adjoint",

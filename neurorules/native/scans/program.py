@@ -44,7 +44,7 @@ class _Program(ctypes.Structure):
     ]  # fmt: skip
 
 
-Made = tuple[str, int]
+Term = tuple[str, int]
 """A value of a program: "input" or "operation", and its number among these."""
 
 
@@ -60,8 +60,8 @@ class Program:
     def __init__(self, steps: int, rows: int, neurons: int, like: Tensor) -> None:
         self.steps, self.rows, self.neurons, self.like = steps, rows, neurons, like
         self._inputs: list[tuple[Tensor, int, int]] = []
-        self._operations: list[tuple[int, Made, Made, Psi | None]] = []
-        self._known: dict[object, Made] = {}
+        self._operations: list[tuple[int, Term, Term, Psi | None]] = []
+        self._known: dict[object, Term] = {}
         self._held: list[Tensor] = []
 
     @property
@@ -69,11 +69,11 @@ class Program:
         """Whether it has no more inputs and operations than can run."""
         return len(self._inputs) + len(self._operations) <= MOST
 
-    def number(self, value: float) -> Made:
+    def number(self, value: float) -> Term:
         """A number, as an input."""
         return self.read(self.like.new_tensor(value))
 
-    def read(self, values: Tensor) -> Made:
+    def read(self, values: Tensor) -> Term:
         """Add an input to the program.
 
         Args:
@@ -94,7 +94,7 @@ class Program:
             self._known[key] = "input", len(self._inputs) - 1
         return self._known[key]
 
-    def operate(self, operator: str, a: Made, b: Made) -> Made:
+    def operate(self, operator: str, a: Term, b: Term) -> Term:
         """Add an operation on two values.
 
         Args:
@@ -106,7 +106,7 @@ class Program:
         """
         return self._make(OPERATORS[operator], a, b)
 
-    def back(self, value: Made, gate: Made) -> Made:
+    def back(self, value: Term, gate: Term) -> Term:
         """Add the low-pass that runs backwards: R[t] = value[t] + gate[t+1] R[t+1], and R = 0 behind the last step.
 
         Args:
@@ -117,11 +117,11 @@ class Program:
         """
         return self._make(BACK, value, gate)
 
-    def later(self, value: Made) -> Made:
+    def later(self, value: Term) -> Term:
         """The value of the step after, and 0 at the last step."""
         return self._make(LATER, value, value)
 
-    def slope(self, v: Made, v_threshold: Made, psi: Psi) -> Made:
+    def slope(self, v: Term, v_threshold: Term, psi: Psi) -> Term:
         """Add the pseudo-derivative of a membrane.
 
         Args:
@@ -133,7 +133,7 @@ class Program:
         """
         return self._make(SLOPE, v, v_threshold, psi)
 
-    def _make(self, kind: int, a: Made, b: Made, psi: Psi | None = None) -> Made:
+    def _make(self, kind: int, a: Term, b: Term, psi: Psi | None = None) -> Term:
         key = kind, a, b, psi
         if key not in self._known:
             self._operations.append(key)
@@ -141,7 +141,7 @@ class Program:
         return self._known[key]
 
     @torch.no_grad()
-    def run(self, wanted: list[Made]) -> list[Tensor]:
+    def run(self, wanted: list[Term]) -> list[Tensor]:
         """Run the program through all steps.
 
         Args:
@@ -150,7 +150,7 @@ class Program:
         Returns:
             Each of them in every step, (T, B, N).
         """
-        outs = {made: fresh(self.steps, self.rows, self.neurons, like=self.like) for made in wanted}
+        outs = {term: fresh(self.steps, self.rows, self.neurons, like=self.like) for term in wanted}
         inputs, inputs_of = len(self._inputs), {"input": 0, "operation": len(self._inputs)}
         read = (_Input * inputs)(*(_Input(v.data_ptr(), stride, length) for v, stride, length in self._inputs))
         operations = (_Operation * len(self._operations))()
@@ -166,4 +166,4 @@ class Program:
             inputs, len(operations), torch.get_num_threads(),
         )  # fmt: skip
         function("program", self.like.dtype)(ctypes.byref(task))
-        return [outs[made] for made in wanted]
+        return [outs[term] for term in wanted]

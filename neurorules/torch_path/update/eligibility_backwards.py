@@ -56,7 +56,7 @@ def reached(
     chain = None if program is None else _chain(program, eligibility, late, post, passed_over)
     if program is None or chain is None or not program.program.fits:
         return [Reached(*leaf) for leaf in _chain(_Tensors(view), eligibility, late, post, passed_over)]
-    factors = program.program.run([made for _, _, made in chain])
+    factors = program.program.run([term for _, _, term in chain])
     shape = view.activity.v.values.shape
     return [Reached(e, n, f.reshape(shape)) for (e, n, _), f in zip(chain, factors, strict=True)]
 
@@ -81,13 +81,13 @@ def _chain(
     return leaves
 
 
-def _below(eligibility: DeclaredEligibility, found: dict[str, DeclaredEligibility]) -> list[DeclaredEligibility]:
+def _below(eligibility: DeclaredEligibility, chain: dict[str, DeclaredEligibility]) -> list[DeclaredEligibility]:
     """An eligibility and all that it is made of, each behind those that it reads."""
     for group in eligibility.groups:
-        if group.eligibility is not None and group.eligibility.name not in found:
-            _below(group.eligibility, found)
-    found.setdefault(eligibility.name, eligibility)
-    return list(found.values())
+        if group.eligibility is not None and group.eligibility.name not in chain:
+            _below(group.eligibility, chain)
+    chain.setdefault(eligibility.name, eligibility)
+    return list(chain.values())
 
 
 class _Tensors:
@@ -118,7 +118,7 @@ class _Tensors:
         return scans.reverse_scan(factor.flatten(2), steps, decay, scans.Reset.NONE).reshape(shape)
 
 
-Value = scans.Made | float
+Value = scans.Term | float
 
 
 class _Program:
@@ -129,33 +129,33 @@ class _Program:
         self.view, self.rank = view, len(view.layer.shape)
         self.program = scans.Program(len(v), v.shape[1], v[0, 0].numel(), v)
 
-    def _tensor(self, values: Tensor) -> scans.Made | None:
+    def _tensor(self, values: Tensor) -> scans.Term | None:
         if values.ndim - self.rank not in (1, 2):
             return None
         wide = values.expand(-1, *self.view.activity.v.values.shape[1:]) if values.ndim - self.rank == 2 else (
             values.expand(self.view.activity.v.values.shape[1:]))  # fmt: skip
         return self.program.read(wide.flatten(wide.ndim - self.rank))
 
-    def read(self, post: Series) -> scans.Made:
-        made = self._tensor(post.values)
-        assert made is not None
-        return made
+    def read(self, post: Series) -> scans.Term:
+        term = self._tensor(post.values)
+        assert term is not None
+        return term
 
-    def _made(self, value: Value) -> scans.Made:
+    def _term(self, value: Value) -> scans.Term:
         return self.program.number(value) if isinstance(value, float) else value
 
     def times(self, a: Value, b: Value) -> Value:
-        return self.program.operate("*", self._made(a), self._made(b))
+        return self.program.operate("*", self._term(a), self._term(b))
 
     def plus(self, a: Value, b: Value) -> Value:
-        return self.program.operate("+", self._made(a), self._made(b))
+        return self.program.operate("+", self._term(a), self._term(b))
 
     def later(self, factor: Value) -> Value:
-        return self.program.later(self._made(factor))
+        return self.program.later(self._term(factor))
 
     def back(self, factor: Value, decay: float | Expression) -> Value:
         return self.program.back(
-            self._made(factor), self._made(decay if isinstance(decay, float) else self.value(decay))
+            self._term(factor), self._term(decay if isinstance(decay, float) else self.value(decay))
         )
 
     def value(self, expression: Expression) -> Value:
@@ -181,7 +181,7 @@ class _Program:
                     return None
                 if isinstance(a, float) and isinstance(b, float):
                     return OPERATORS[operator](a, b)
-                return self.program.operate(operator, self._made(a), self._made(b))
+                return self.program.operate(operator, self._term(a), self._term(b))
         return None
 
     def _slope(self) -> Value | None:
