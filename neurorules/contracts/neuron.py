@@ -15,6 +15,7 @@ from torch import Tensor
 
 from neurorules.contracts.membrane_unit import Millivolts
 from neurorules.contracts.no_text import no_brian2_text
+from neurorules.contracts.own_effects import Adaptation, OwnFactor
 from neurorules.contracts.surrogate import Surrogate
 
 Reset = Literal["subtract", "zero", "none"]
@@ -63,19 +64,6 @@ class Gates(NamedTuple):
     fires: Tensor | None
 
 
-class Adaptation(NamedTuple):
-    """The effect of a neuron's spike on its own threshold in later steps: v falls against it by rise decay^(k - 1) in
-    the k-th step after the spike.
-
-    Args:
-        rise: of the threshold in the step after the spike, in units of v.
-        decay: of that rise per step, in [0, 1].
-    """
-
-    rise: float | Tensor
-    decay: float | Tensor
-
-
 class Observed(NamedTuple):
     """The variables of one step that rules, losses and recorders may read.
 
@@ -88,19 +76,6 @@ class Observed(NamedTuple):
     v: Tensor
     inner: Any = None
     gates: Gates | None = None
-
-
-class OwnFactor(NamedTuple):
-    """The action of a number inside a neuron in one step, the state of the step before held fixed.
-
-    Args:
-        membrane: derivative of `Observed.v` by the number, (T, B, *shape).
-        distance: derivative of the distance between v and the threshold by the number, v held fixed; -1 for the
-            threshold itself.
-    """
-
-    membrane: Tensor
-    distance: float
 
 
 class Dynamics(NamedTuple):

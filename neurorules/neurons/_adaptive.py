@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from neurorules.contracts.neuron import Adaptation
+from neurorules.contracts.own_effects import Adaptation
 from neurorules.contracts.threshold_neuron import Brian2Parts
 from neurorules.neurons._integrator import Integrator, plain_decays
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurorules.contracts.neuron import OwnFactor
+from neurorules.contracts.own_effects import OwnFactor
 from neurorules.neurons._integrator import Integrator
 from neurorules.neurons._leaky import LeakyIntegrator
 from neurorules.neurons._synaptic import SynapticIntegrator

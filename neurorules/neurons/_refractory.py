@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from neurorules.contracts.neuron import Adaptation, Brian2Text, Gates, Neuron, Observed
+from neurorules.contracts.neuron import Brian2Text, Gates, Neuron, Observed
+from neurorules.contracts.own_effects import Adaptation
 from neurorules.contracts.threshold_neuron import ThresholdNeuron
 
 

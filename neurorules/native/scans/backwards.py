@@ -104,8 +104,8 @@ def loop_back(post: Tensor, psi: Tensor, passing: Passing, w: Tensor | None, gai
     post, post_stride = _over_time(post)
     keep, keep_stride = _over_time(passing.keep)
     admit, admit_stride = _over_time(passing.admit)
-    given = (passing.alpha, 1.0 if gain is None else gain, passing.rise, passing.decay)
-    numbers = [torch.as_tensor(value, dtype=post.dtype).contiguous() for value in given]
+    own = (passing.alpha, 1.0 if gain is None else gain, passing.rise, passing.decay)
+    numbers = [torch.as_tensor(number, dtype=post.dtype).contiguous() for number in own]
     panels = None if w is None else in_panels(w.T, function("loop_width", post.dtype)())
     psi, state = psi.contiguous(), post.new_empty(8 * rows * neurons)
     task = _AdjointTask(

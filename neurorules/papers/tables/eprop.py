@@ -45,14 +45,14 @@ def _evidence(quick: bool) -> Table:
     rest = f"v_threshold={THRESHOLD:g}:{surrogate}"
     lif = f"lif:beta={beta:.6g}:{rest}"
     alif = f"alif:beta={beta:.6g}:rho={rho:.6g}:kappa={rise:.6g}:{rest}"
-    pull = f"c_reg={0.0025 * STEP_MS / dt_ms:g}:f_target={TARGET_HZ * dt_ms / 1000:g}"
+    pull = f"c_reg={0.001 * STEP_MS / dt_ms:g}:f_target={TARGET_HZ * dt_ms / 1000:g}"
     rule = f"eprop:alpha={beta:.6g}:kappa={beta:.6g}:{pull}"
     adaptive = f"{rule}:adaptation={rise:.6g}:rho={rho:.6g}"
     base = TrainConfig(
-        data=f"evidence:dt_ms={dt_ms:g}:train={800 if quick else 3520}:test={200 if quick else 500}",
+        data=f"evidence:dt_ms={dt_ms:g}:train={800 if quick else 8640}:test={200 if quick else 500}",
         steps=Evidence(dt_ms=dt_ms).steps, net=NET, norm="none",
         readout_neuron=f"leaky_readout:beta={beta:.6g}", last_steps=round(RECALL_MS / dt_ms),
-        epochs=2 if quick else 10, batch_size=64, lr=1.5e-3, readout_lr=1.5e-3,
+        epochs=2 if quick else 8, batch_size=64, lr=1.5e-3, readout_lr=1.5e-3,
         validation=160 if quick else 320,
         limit=640 if quick else None,
     )  # fmt: skip

@@ -12,12 +12,12 @@ from torch import Tensor
 from neurorules.contracts.parameter_key import key_of
 from neurorules.language.errors import unknown
 from neurorules.language.options import convert_options, parse_named
-from neurorules.language.ranges import BelowOne, Positive
+from neurorules.language.ranges import BelowOne
 from neurorules.language.settings import LearningSettings
 from neurorules.network.model import Model
 from neurorules.network.network import Parameters
 from neurorules.torch_path.update.pid import pid, pid_gains
-from neurorules.torch_path.update.updates import Adam, Descent, Member, RootMeanSquare, Update, update_unless
+from neurorules.torch_path.update.updates import Adam, AdamW, Descent, Member, RootMeanSquare, Update, update_unless
 
 
 class Group(NamedTuple):
@@ -169,20 +169,12 @@ def _momentum(*, momentum: BelowOne = 0.9, nesterov: bool = False) -> Descent:
     return Descent(momentum, nesterov)
 
 
-def _adam(*, beta1: BelowOne = 0.9, beta2: BelowOne = 0.999, eps: Positive = 1e-8) -> Adam:
-    return Adam(beta1, beta2, eps)
-
-
-def _adamw(*, beta1: BelowOne = 0.9, beta2: BelowOne = 0.999, eps: Positive = 1e-8) -> Adam:
-    return Adam(beta1, beta2, eps, decoupled=True)
-
-
 def _pid(**gains: float) -> Update:
     return partial(pid, gains=pid_gains(**gains))
 
 
 KINDS: dict[str, Callable[..., Update]] = {
-    "none": _descent, "sgd": _descent, "momentum": _momentum, "adam": _adam, "adamw": _adamw,
+    "none": _descent, "sgd": _descent, "momentum": _momentum, "adam": Adam, "adamw": AdamW,
     "rmsprop": RootMeanSquare, "pid": _pid,
 }  # fmt: skip
 """How a parameter is changed: by the text's change as it is (none), or by an optimiser, whose options its function

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -91,18 +91,17 @@ class RootMeanSquare:
 @ranged("optimizer 'adam'")
 @dataclass(frozen=True)
 class Adam:
-    """Adam, as in Kingma & Ba 2015; with decoupled decay AdamW, as in Loshchilov & Hutter 2019.
+    """Adam, as in Kingma & Ba 2015.
 
     Args:
         beta1, beta2: decays of the means of gradient and squared gradient per update.
         eps: what is added to the denominator.
-        decoupled: whether weight decay shrinks weights beside the gradient, rather than being added to it.
     """
 
     beta1: BelowOne = 0.9
     beta2: BelowOne = 0.999
     eps: Positive = 1e-8
-    decoupled: bool = False
+    decoupled: ClassVar[bool] = False
 
     def __call__(self, members: Sequence[Member], rate: float, decay: float, unless: Tensor | None = None) -> None:
         """Change parameters in place, at a learning rate and with a weight decay; where the number `unless` () on the
@@ -119,6 +118,16 @@ class Adam:
             beta2=self.beta2, lr=rate, weight_decay=decay, eps=self.eps, maximize=False, found_inf=unless,
             decoupled_weight_decay=self.decoupled,
         )  # fmt: skip
+
+
+@ranged("optimizer 'adamw'")
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam whose weight decay shrinks weights beside the gradient, and is not added to it. Source: Loshchilov & Hutter
+    2019.
+    """
+
+    decoupled: ClassVar[bool] = True
 
 
 def update_unless(wrong: Tensor, update: Update, members: Sequence[Member], rate: float, decay: float) -> None:
