@@ -112,7 +112,8 @@ def wrong_labels(state: SignalState, labels: Int[Tensor, "B"]) -> Int[Tensor, "B
         Class indices (B,), none of which is the sample's own.
     """
     shifts: Tensor = state["shifts"]
-    return (labels + shifts[state["trial"] % len(shifts)][labels]) % shifts.shape[1]
+    (row,) = shifts.index_select(0, (state["trial"] % len(shifts)).reshape(1))  # by a number on the device
+    return (labels + row[labels]) % shifts.shape[1]
 
 
 ENTRY = Goodness

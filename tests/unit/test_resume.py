@@ -156,6 +156,15 @@ def test_seconds_of_learning_add_up_over_a_stop(monkeypatch: pytest.MonkeyPatch,
     assert result["train_seconds"] == rows[1]["train_seconds"] and rows[0] == row
 
 
+def test_validation_accuracies_from_before_a_stop_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    config = config_of("rule shallow")
+    killed(monkeypatch, config, tmp_path / "run", EPOCH + 2)
+    killed(monkeypatch, config, tmp_path / "run", EPOCH)
+    kept, rows = checkpoint.load(tmp_path / "run"), RunFolder(tmp_path / "run").read_metrics()
+    assert kept is not None and len(rows) == 2
+    assert kept.state["validation"] == [row["validation_accuracy"] for row in rows]
+
+
 def learner_of(way: str, seed: int) -> Learner:
     config = config_of(way, seed=seed)
     settled = RULES.make(config.rule).settle(config)

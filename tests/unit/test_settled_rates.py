@@ -20,6 +20,7 @@ from neurorules.runs.tensors import load_tensors, save_tensors
 from neurorules.torch_path.training.learner import Learner
 from neurorules.torch_path.training.restore import restore
 from neurorules.torch_path.training.trainer import train
+from neurorules.torch_path.update.updates import Adam, Descent
 
 SMALL: dict[str, Any] = {"net": "5", "steps": 2, "epochs": 2, "limit": 60, "batch_size": 30, "threads": 1}
 DECIDED = ("lr", "readout_lr", "signal_lr", "optimizer", "readout_optimizer", "encode", "validation", "neuron", "norm")
@@ -35,10 +36,10 @@ def learner_of(rule: str, **settings: Any) -> Learner:
     return Learner("5", input_shape=(6,), classes=3, **settled.learner_settings())
 
 
-def rates_in_force(learner: Learner) -> dict[str, tuple[str, float]]:
-    """By parameter: its update's name and its rate, as the optimiser's groups hold them."""
+def rates_in_force(learner: Learner) -> dict[str, tuple[type, float]]:
+    """By parameter: the class of its update and its rate, as the optimiser's groups hold them."""
     return {
-        name: (getattr(group.update, "func", group.update).__name__, group.rate)
+        name: (type(group.update), group.rate)
         for group in learner.optimiser.groups
         for name in group.names
     }
@@ -53,14 +54,14 @@ def test_what_a_rule_settles_is_what_its_optimiser_does(rule: str) -> None:
         expected = settled.readout_lr if reads else settled.lr if name in of_the_net else settled.signal_lr
         kind = settled.readout_optimizer if reads else settled.optimizer
         assert rate == expected, name
-        assert update == {"adam": "adam"}.get(kind, "sgd"), name
+        assert update is {"adam": Adam}.get(kind, Descent), name
 
 
 def test_each_rate_and_optimiser_that_is_given_reaches_its_own_parameters() -> None:
     given = {"lr": 0.1, "readout_lr": 0.2, "signal_lr": 0.3, "optimizer": "sgd", "readout_optimizer": "adam"}
     found = rates_in_force(learner_of("sigprop", **given))
-    assert found["hidden1.ff.w"] == ("sgd", 0.1) and found["readout.ff.w"] == ("adam", 0.2)
-    assert [kind for name, kind in found.items() if "embedding" in name] == [("sgd", 0.3)]
+    assert found["hidden1.ff.w"] == (Descent, 0.1) and found["readout.ff.w"] == (Adam, 0.2)
+    assert [kind for name, kind in found.items() if "embedding" in name] == [(Descent, 0.3)]
 
 
 def test_a_read_out_follows_the_optimiser_that_is_given_for_all() -> None:
