@@ -15,6 +15,7 @@ SHAPES = {"hidden1.ff.w": (7, 5), "hidden1.b": (7,), "readout.ff.w": (3, 7)}
 RATES = {"hidden1.ff.w": 3e-3, "hidden1.b": 3e-3, "readout.ff.w": 1e-2}
 MADE = {
     "sgd": lambda groups: torch.optim.SGD(groups),
+    "sgd:momentum=0.7": lambda groups: torch.optim.SGD(groups, momentum=0.7),
     "momentum": lambda groups: torch.optim.SGD(groups, momentum=0.9),
     "momentum:momentum=0.5:nesterov=true": lambda groups: torch.optim.SGD(groups, momentum=0.5, nesterov=True),
     "adam": lambda groups: torch.optim.Adam(groups, fused=True),
@@ -89,7 +90,8 @@ def test_an_update_that_the_device_forbids_changes_nothing(kind):
         ("adam:beta3=0.9", ["'beta3'", "optimizer 'adam'"]),
         ("adam:beta1=1", ["beta1", "below 1"]),
         ("rmsprop:eps=0", ["eps", "above 0"]),
-        ("sgd:momentum=0.9", ["'momentum'", "sgd"]),
+        ("none:momentum=0.9", ["'momentum'", "optimizer 'none'"]),
+        ("sgd:momentum=1", ["momentum", "below 1"]),
         ("momentum:nesterov=perhaps", ["nesterov", "perhaps"]),
     ],
 )

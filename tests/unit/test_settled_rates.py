@@ -38,11 +38,7 @@ def learner_of(rule: str, **settings: Any) -> Learner:
 
 def rates_in_force(learner: Learner) -> dict[str, tuple[type, float]]:
     """By parameter: the class of its update and its rate, as the optimiser's groups hold them."""
-    return {
-        name: (type(group.update), group.rate)
-        for group in learner.optimiser.groups
-        for name in group.names
-    }
+    return {name: (type(group.update), group.rate) for group in learner.optimiser.groups for name in group.names}
 
 
 @pytest.mark.parametrize("rule", RULES.names())

@@ -161,7 +161,7 @@ class Optimiser:
             self.kept[name][key] = value.to(here.device, dtype, copy=True)
 
 
-def _descent() -> Descent:
+def _as_it_is() -> Descent:
     return Descent()
 
 
@@ -174,7 +174,7 @@ def _pid(**gains: float) -> Update:
 
 
 KINDS: dict[str, Callable[..., Update]] = {
-    "none": _descent, "sgd": _descent, "momentum": _momentum, "adam": Adam, "adamw": AdamW,
+    "none": _as_it_is, "sgd": Descent, "momentum": _momentum, "adam": Adam, "adamw": AdamW,
     "rmsprop": RootMeanSquare, "pid": _pid,
 }  # fmt: skip
 """How a parameter is changed: by the text's change as it is (none), or by an optimiser, whose options its function
