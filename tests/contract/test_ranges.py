@@ -26,7 +26,7 @@ from neurorules.language.registry import Registry
 from neurorules.language.rules import Defaults, Plasticity, Rule, Source
 from neurorules.surrogates import SURROGATES
 from neurorules.torch_path.training.learner import Learner
-from neurorules.torch_path.update.pid import pid_gains
+from neurorules.torch_path.update.optimiser import KINDS
 from neurorules.transforms.dropout import Dropout
 from neurorules.transforms.pool import Pool
 
@@ -52,7 +52,8 @@ def factories() -> dict[str, Factory]:
     found |= {f"surrogate '{name}'": factory for name, factory in SURROGATES.items()}
     found |= {f"neuron '{name}' in continuous time": factory for name, factory in CONTINUOUS.items()}
     found |= {f"learning rate schedule '{name}'": factory for name, factory in SCHEDULES.items()}
-    return found | {"optimizer 'pid'": pid_gains, "dropout": Dropout, "pooling": Pool}
+    found |= {f"optimizer '{name}'": factory for name, factory in KINDS.items()}
+    return found | {"dropout": Dropout, "pooling": Pool}
 
 
 def types_in(kind: Any) -> set[Any]:

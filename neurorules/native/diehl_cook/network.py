@@ -129,7 +129,9 @@ class State:
 
     @cached_property
     def by_delay(self) -> tuple[Tensor, Tensor]:
-        """Of each input, the neurons in the order of their delays (I, N), and where each delay begins (I, D + 2)."""
+        """The neurons of each input in the order of their delays, (I, N), and the place where each delay begins in this
+        order, (I, D + 2).
+        """
         in_order, order = torch.sort(self.delays.long(), dim=1, stable=True)
         wanted = torch.arange(int(self.delays.max()) + 2).repeat(len(self.delays), 1)
         return order.int(), torch.searchsorted(in_order, wanted).int()

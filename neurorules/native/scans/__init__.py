@@ -12,13 +12,14 @@ slower, 2 s at each start, a second OpenMP runtime in the process. A torch C++ e
 """
 
 from .backwards import Passing, adjoint, loop_back
-from .contract import HAVE_PRIMITIVE, Affine, Psi, PsiShape, Reset, Reverse, Scan, Through, Total
+from .contract import HAVE_PRIMITIVE, RESETS, Affine, Psi, PsiShape, Reset, Reverse, Scan, Through, Total
 from .dispatch import compiled, reverse, reverse_scan, scan, serves
 from .population import Cells, Kind, Loop, Start, loop, loops
 from .program import SLOPES, Program, Term
 
 __all__ = [
     "HAVE_PRIMITIVE",
+    "RESETS",
     "SLOPES",
     "Affine",
     "Cells",

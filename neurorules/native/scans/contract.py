@@ -16,6 +16,10 @@ class Reset(IntEnum):
     NONE = 2
 
 
+RESETS = {"subtract": Reset.SUBTRACT, "zero": Reset.ZERO, "none": Reset.NONE}
+"""Resets by the words that neurons have for them."""
+
+
 class PsiShape(IntEnum):
     """Shape h(z) of a surrogate derivative, or another factor of the membrane. The numbers are those of scans.c."""
 

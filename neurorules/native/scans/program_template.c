@@ -28,14 +28,7 @@ INLINE void NAME(operate)(const Operation *o, REAL *restrict to, const REAL *res
     default: /* the slope of a membrane a with the threshold b */
         for (int i = 0; i < n; i++)
             kept[i] = 1;
-        if (o->shape == BOXCAR)
-            NAME(weigh)(to, kept, a, b, slope, scale, n, BOXCAR);
-        else if (o->shape == TRIANGLE)
-            NAME(weigh)(to, kept, a, b, slope, scale, n, TRIANGLE);
-        else if (o->shape == FAST_SIGMOID)
-            NAME(weigh)(to, kept, a, b, slope, scale, n, FAST_SIGMOID);
-        else
-            NAME(weigh)(to, kept, a, b, slope, scale, n, ATAN);
+        NAME(weigh_shaped)(to, kept, a, b, slope, scale, n, o->shape);
     }
 }
 

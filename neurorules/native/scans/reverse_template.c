@@ -22,6 +22,22 @@ INLINE void NAME(weigh)(REAL *restrict out, const REAL *restrict gradient, const
     }
 }
 
+/* The same for a shape that is known as the program runs; each has a loop of its own. */
+static void NAME(weigh_shaped)(REAL *restrict out, const REAL *restrict gradient, const REAL *restrict v,
+                               const REAL *restrict threshold, REAL slope, REAL scale, int n, int psi)
+{
+    if (psi == BOXCAR)
+        NAME(weigh)(out, gradient, v, threshold, slope, scale, n, BOXCAR);
+    else if (psi == TRIANGLE)
+        NAME(weigh)(out, gradient, v, threshold, slope, scale, n, TRIANGLE);
+    else if (psi == FAST_SIGMOID)
+        NAME(weigh)(out, gradient, v, threshold, slope, scale, n, FAST_SIGMOID);
+    else if (psi == POSITIVE)
+        NAME(weigh)(out, gradient, v, threshold, slope, scale, n, POSITIVE);
+    else
+        NAME(weigh)(out, gradient, v, threshold, slope, scale, n, ATAN);
+}
+
 static const REAL *NAME(weigh_by)(REAL *restrict out, const REAL *restrict gradient, const REAL *v,
                                   const REAL *threshold, const ReverseTask *k, int n)
 {
@@ -31,16 +47,8 @@ static const REAL *NAME(weigh_by)(REAL *restrict out, const REAL *restrict gradi
     if (k->psi == FLAT)
         for (int i = 0; i < n; i++)
             out[i] = gradient[i] * scale;
-    else if (k->psi == BOXCAR)
-        NAME(weigh)(out, gradient, v, threshold, slope, scale, n, BOXCAR);
-    else if (k->psi == TRIANGLE)
-        NAME(weigh)(out, gradient, v, threshold, slope, scale, n, TRIANGLE);
-    else if (k->psi == FAST_SIGMOID)
-        NAME(weigh)(out, gradient, v, threshold, slope, scale, n, FAST_SIGMOID);
-    else if (k->psi == POSITIVE)
-        NAME(weigh)(out, gradient, v, threshold, slope, scale, n, POSITIVE);
     else
-        NAME(weigh)(out, gradient, v, threshold, slope, scale, n, ATAN);
+        NAME(weigh_shaped)(out, gradient, v, threshold, slope, scale, n, k->psi);
     return out;
 }
 

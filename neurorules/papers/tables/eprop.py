@@ -10,9 +10,11 @@ from neurorules.compare.controls import frozen_beside
 from neurorules.datasets.evidence import Evidence
 from neurorules.datasets.pattern import Pattern
 from neurorules.language.config import TrainConfig
+from neurorules.language.options import parse_named
 from neurorules.papers.paper import Paper, Row, Table, Trained
 
-NET = "r100"
+NEURONS = 100
+NET = f"r{NEURONS}"
 STEP_MS, QUICK_STEP_MS = 1.0, 10.0
 TAU_MS, TAU_ADAPTATION_MS, TAU_PATTERN_MS = 20.0, 2000.0, 30.0
 THRESHOLD, DAMPENING = 0.6, 0.3
@@ -102,13 +104,9 @@ def _r2(trained: Sequence[Trained]) -> str:
 
 def _rate(trained: Sequence[Trained]) -> str:
     """Spikes of a hidden neuron in a second, over the seeds."""
-    seconds = [one.result["steps"] * _step_ms(one.result["data"]) / 1000 for one in trained]
-    rates = [one.result["spikes_per_sample"] / 100 / s for one, s in zip(trained, seconds, strict=True)]
+    step_ms = float(parse_named(trained[0].result["data"])[1].get("dt_ms", STEP_MS))
+    rates = [one.result["spikes_per_sample"] / NEURONS / one.result["steps"] * 1000 / step_ms for one in trained]
     return f"{sum(rates) / len(rates):.0f} Hz"
-
-
-def _step_ms(data: str) -> float:
-    return QUICK_STEP_MS if f"dt_ms={QUICK_STEP_MS:g}:" in data else STEP_MS
 
 
 ENTRY = eprop

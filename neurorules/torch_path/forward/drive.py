@@ -7,8 +7,10 @@ from functools import partial
 
 from torch import Tensor
 
+from neurorules.contracts.connection import Shape
 from neurorules.contracts.normalisation import CurrentStatistics, first_current_statistics
 from neurorules.contracts.series import Series
+from neurorules.native import scans
 from neurorules.network.layer import Input, Layer, as_row
 from neurorules.network.network import Parameters
 from neurorules.torch_path.forward.current import Current
@@ -30,12 +32,21 @@ class Drive:
     injected: Series | None
     repeats: int = 1
 
-    @property
-    def of_weights(self) -> Current | None:
-        """The current, where it is all that drives the layer beside the bias, so that a scan may normalise it on the
-        way; None where `values` has to be asked.
+    def for_scan(self, shape: Shape, training: bool) -> tuple[Series, scans.Affine, bool]:
+        """Give a scan its current, which it normalises itself where nothing but the bias stands beside the weights.
+
+        Args:
+            shape: of the population.
+            training: whether the moments of the current are asked for.
+
+        Returns:
+            The current, what the scan has to do with it, and whether the scan has to sum its moments.
         """
-        return self.current if self.injected is None and self.repeats == 1 else None
+        if self.current is None or self.injected is not None or self.repeats > 1:
+            return self.values(), scans.Affine(), False
+        brought = self.current.brought
+        moments = training and self.current.gain is not None and not brought.constant
+        return brought, self.current.affine(shape, self.bias), moments
 
     def values(self) -> Series:
         """All of it as one series, (T, B, *shape) or constant (B, *shape).

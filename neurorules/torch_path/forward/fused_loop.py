@@ -29,7 +29,6 @@ KINDS: dict[type, scans.Kind] = {
     LearningSynaptic: scans.Kind.SYNAPTIC,
 }
 """What the scan knows, by the very class: a class made of one of these may take other steps."""
-RESETS = {"subtract": scans.Reset.SUBTRACT, "zero": scans.Reset.ZERO, "none": scans.Reset.NONE}
 
 
 def run_fused(
@@ -59,14 +58,13 @@ def run_fused(
     weights = [parameters[layer.weight_name(entry)] for entry in loops]
     if type(neuron) not in KINDS or [type(entry.connection) for entry in loops] not in ([], [Recurrent]):
         return None
-    normal, moments = drive.current, False
-    if drive.of_weights is None:
-        series, affine = drive.values(), scans.Affine()
-    else:
-        series, affine = drive.of_weights.brought, drive.of_weights.affine(layer.shape, drive.bias)
-        moments = training and drive.of_weights.gain is not None and not series.constant
-    values, own = series.values, len(weights[0]) if weights else 0
-    if not scans.loops(values, own) or any(w.dtype != values.dtype or is_recorded(w, values) for w in weights):
+    normal, own = drive.current, len(weights[0]) if weights else 0
+    arriving = drive.injected if normal is None else normal.brought
+    if arriving is None or not scans.loops(arriving.values, own):
+        return None
+    series, affine, moments = drive.for_scan(layer.shape, training)
+    values = series.values
+    if any(w.dtype != values.dtype or is_recorded(w, values) for w in weights):
         return None
     gain = None if normal is None or normal.gain is None else normal.gain.expand(1, *layer.shape).reshape(-1)
     state, spikes = before
@@ -91,7 +89,7 @@ def cells_of(neuron: Neuron[Any]) -> scans.Cells:
     if isinstance(neuron, SynapticIntegrator):
         own = (neuron.alpha,)
     beta, v_threshold, *more = (_flat(value) for value in (neuron.beta, neuron.v_threshold, *own))
-    return scans.Cells(KINDS[type(neuron)], beta, v_threshold, RESETS[neuron.reset], neuron.reset_delay, *more)
+    return scans.Cells(KINDS[type(neuron)], beta, v_threshold, scans.RESETS[neuron.reset], neuron.reset_delay, *more)
 
 
 def _flat(value: float | Tensor) -> float | Tensor:

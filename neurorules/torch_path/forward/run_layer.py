@@ -29,7 +29,6 @@ from neurorules.torch_path.forward.fused_loop import run_fused
 from neurorules.torch_path.forward.offset import offset_current, with_offset
 from neurorules.torch_path.forward.step_by_step import WindowActivity, run_loop, run_steps, spikes_before
 
-RESETS = {"subtract": scans.Reset.SUBTRACT, "zero": scans.Reset.ZERO, "none": scans.Reset.NONE}
 """Resets as the scans name them."""
 
 
@@ -195,11 +194,7 @@ def _run_through_time(
     if dynamics is None:
         run = run_fused(layer, {}, [], drive, steps, (carry.state, None), training)
         return run or run_steps(layer.neuron, drive.values(), steps, carry.state)
-    if drive.of_weights is None:
-        series, affine, moments = drive.values(), scans.Affine(), False
-    else:
-        series, affine = drive.of_weights.brought, drive.of_weights.affine(layer.shape, drive.bias)
-        moments = training and drive.of_weights.gain is not None and not series.constant
+    series, affine, moments = drive.for_scan(layer.shape, training)
     rows = series.lead[-1]
     psi = psi_of(layer.neuron)
     total = TOTALS.get(summary) if summary is not None else None
@@ -207,7 +202,7 @@ def _run_through_time(
         total = None
     scan = scans.scan(
         series.flat(), steps, _flat(dynamics.beta), _flat(dynamics.v_threshold),
-        RESETS[dynamics.reset], dynamics.reset_delay,
+        scans.RESETS[dynamics.reset], dynamics.reset_delay,
         None if carry.state is None else MembraneState(*carry.state).membrane.reshape(rows, -1),
         affine=affine, spikes=layer.neuron.spiking, spike_total=layer.neuron.spiking, total=total, psi=psi,
         moments=moments,

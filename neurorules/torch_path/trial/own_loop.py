@@ -43,9 +43,10 @@ def through_own_loop(layer: Layer, activity: Activity, factor: Tensor, weights_o
         return factor
     v = activity.v.values
     psi = activity.psi(layer.neuron, v)
-    passing = passing_of(layer, activity)
-    kinds = [type(entry.connection) for entry in loops]
-    if scans.loops(v, v.shape[-1] if loops else 0) and passing is not None and kinds in ([], [Recurrent]):
+    served = scans.loops(v, v.shape[-1] if loops else 0)
+    served = served and [type(entry.connection) for entry in loops] in ([], [Recurrent])
+    passing = passing_of(layer, activity) if served else None
+    if passing is not None:
         gain = None if activity.gain is None else activity.gain.expand(1, *layer.shape).reshape(-1)
         weights = weights_of(layer.weight_name(loops[0])) if loops else None
         flat = [value.expand_as(v).flatten(2) for value in (factor, psi)]

@@ -12,7 +12,7 @@ from neurorules.contracts.series import Series
 from neurorules.language.errors import UserError
 from neurorules.native import scans
 from neurorules.network.layer import Input, Layer
-from neurorules.torch_path.forward.run_layer import RESETS, Activity
+from neurorules.torch_path.forward.run_layer import Activity
 from neurorules.torch_path.update.local_view import LocalView
 
 
@@ -174,7 +174,7 @@ def reverse_scan(view: LocalView, post: Tensor) -> Tensor:
         raise UserError(f"neuron of layer '{view.layer.name}' has no exact eligibility dv_dw. Use S_pre or a trace")
     flat = Series.of(post, view.layer.shape).flat()
     beta = dynamics.beta.reshape(-1) if isinstance(dynamics.beta, Tensor) else dynamics.beta
-    reset = RESETS[dynamics.reset]
+    reset = scans.RESETS[dynamics.reset]
     spikes = view.activity.S.values.reshape(steps, v.shape[1], -1) if reset == scans.Reset.ZERO else None
     return scans.reverse_scan(flat, steps, beta, reset, spikes=spikes).reshape(v.shape)
 
@@ -197,8 +197,8 @@ def membrane_scan(view: LocalView, post: Tensor) -> Tensor:
 
 def _gated_scan(view: LocalView, post: Tensor) -> MembraneAdjoint:
     """R and Q of all steps, (T, B, *shape) each."""
-    passing = passing_of(view.layer, view.activity)
-    if scans.loops(post) and passing is not None:
+    passing = passing_of(view.layer, view.activity) if scans.loops(post) else None
+    if passing is not None:
         membrane, current = scans.adjoint(post.flatten(2), passing)
         return MembraneAdjoint(membrane.reshape(post.shape), current.reshape(post.shape))
     step, reached = adjoint_of(view.layer, view.activity), MembraneAdjoint.at_rest(post)

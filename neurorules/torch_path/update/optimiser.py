@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -12,11 +11,11 @@ from torch import Tensor
 from neurorules.contracts.parameter_key import key_of
 from neurorules.language.errors import unknown
 from neurorules.language.options import convert_options, parse_named
-from neurorules.language.ranges import BelowOne
+from neurorules.language.ranges import BelowOne, ranged
 from neurorules.language.settings import LearningSettings
 from neurorules.network.model import Model
 from neurorules.network.network import Parameters
-from neurorules.torch_path.update.pid import pid, pid_gains
+from neurorules.torch_path.update.pid import Pid
 from neurorules.torch_path.update.updates import Adam, AdamW, Descent, Member, RootMeanSquare, Update, update_unless
 
 
@@ -165,17 +164,14 @@ def _as_it_is() -> Descent:
     return Descent()
 
 
+@ranged("optimizer 'momentum'")
 def _momentum(*, momentum: BelowOne = 0.9, nesterov: bool = False) -> Descent:
     return Descent(momentum, nesterov)
 
 
-def _pid(**gains: float) -> Update:
-    return partial(pid, gains=pid_gains(**gains))
-
-
 KINDS: dict[str, Callable[..., Update]] = {
     "none": _as_it_is, "sgd": Descent, "momentum": _momentum, "adam": Adam, "adamw": AdamW,
-    "rmsprop": RootMeanSquare, "pid": _pid,
+    "rmsprop": RootMeanSquare, "pid": Pid,
 }  # fmt: skip
 """How a parameter is changed: by the text's change as it is (none), or by an optimiser, whose options its function
 takes.
@@ -197,8 +193,7 @@ def update_of(kind: str) -> Update:
     name, options = parse_named(kind)
     if name not in KINDS:
         raise unknown("optimizer", name, KINDS)
-    accepts = pid_gains if name == "pid" else KINDS[name]
-    return KINDS[name](**convert_options(f"optimizer '{name}'", accepts, options))
+    return KINDS[name](**convert_options(f"optimizer '{name}'", KINDS[name], options))
 
 
 def optimiser_of(model: Model, parameters: Parameters, settings: LearningSettings) -> Optimiser:

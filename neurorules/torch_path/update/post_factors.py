@@ -21,7 +21,6 @@ from neurorules.native import scans
 from neurorules.network.post_forms import backwards
 from neurorules.network.products import Group, value_of
 from neurorules.torch_path.forward.current import flat
-from neurorules.torch_path.forward.run_layer import RESETS
 from neurorules.torch_path.update.eligibility import reverse_scan
 from neurorules.torch_path.update.local_view import ChangeSums, LocalView
 from neurorules.torch_path.update.neuron_traces import Neurons
@@ -161,7 +160,7 @@ class PostFactors:
             m = m.like(m.values * view.activity.kept)
         scan = scans.reverse(
             m.flat(), view.activity.steps, _flat(dynamics.beta) if back else 0.0,
-            RESETS[dynamics.reset] if back else scans.Reset.NONE, v=v.reshape(*v.shape[:2], -1),
+            scans.RESETS[dynamics.reset] if back else scans.Reset.NONE, v=v.reshape(*v.shape[:2], -1),
             v_threshold=_flat(dynamics.v_threshold), psi=psi, through=through, outer=outer, every=every,
         )  # fmt: skip
         if inner and scan.total is not None:
