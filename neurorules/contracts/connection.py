@@ -1,5 +1,4 @@
-"""The contract of connections: current from presynaptic activity, weight updates from two factors, and the backward
-map.
+"""The contract of connections: forward current, weight updates from two factors, and the backward map.
 
 A connection stores no parameters. Its weights are passed to every method, so that a rule can change them, a hardware
 model can store them, and a test can choose them. Rows R are time and batch merged: a connection never loops over time.

@@ -1,5 +1,4 @@
-"""The contract of data sets: `DataSource` loads one, `DataSet` holds it in memory, and `Recordings` holds event
-data."""
+"""The contract of data sets: `DataSource` loads one, `DataSet` holds it in memory, `Recordings` holds events."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The contract for reporting cost: the energy of one sample on a device, term by term, and the memory traffic of
-learning.
+"""The contract for reporting costs: the energy of a sample on a device by term, and the memory traffic of learning.
 
 `neurorules deploy` prints such an account. The library counts the events of a sample (`SampleWork`), and the device
 says what each event costs and cites the source of the figure. If no figure has been published, the term has a count and

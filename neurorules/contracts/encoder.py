@@ -1,5 +1,4 @@
-"""The contract of encoders: an encoder turns samples of a data set into currents or spikes that drive the first
-layer."""
+"""The contract of encoders, which turn samples of a data set into currents or spikes for the first layer."""
 
 from __future__ import annotations
 

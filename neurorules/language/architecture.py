@@ -1,5 +1,4 @@
-"""The parser for the hidden layers of a net: `c16k3-n-p2-128` is a convolution, normalised and pooled, then 128
-dense."""
+"""The parser for hidden layers: `c16k3-n-p2-128` is a convolution, normalised and pooled, and a dense layer."""
 
 from __future__ import annotations
 

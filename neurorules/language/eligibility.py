@@ -1,5 +1,4 @@
-"""Declared eligibilities: a decaying trace in every synapse, which accumulates the joint activity of its two
-neurons."""
+"""Declared eligibilities: decaying traces in every synapse, which accumulate the joint activity of two neurons."""
 
 from __future__ import annotations
 

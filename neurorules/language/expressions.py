@@ -1,5 +1,4 @@
-"""Expressions of rule texts: parsed once from Python's expression syntax, and evaluated on numbers, arrays or
-tensors."""
+"""Expressions of rule texts: parsed from Python's expression syntax, evaluated on numbers, arrays or tensors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Oja's rule: Hebbian learning whose weights keep their length, so that a neuron finds the principal component."""
+"""Oja's rule: Hebbian learning with weights of constant length, which finds the principal component of the input."""
 
 from __future__ import annotations
 
