@@ -130,7 +130,7 @@ def batch(steps: int, seed: int) -> tuple[Float64[Tensor, "T B *shape"], Int64[T
 
     Args:
         steps: T.
-        seed: of the draws.
+        seed: the seed of the draws.
 
     Returns:
         Spikes (T, B, *input) of size 1.5, and class indices (B,).
@@ -146,7 +146,7 @@ def weight_noise(learner: RecordingLearner, layer: str, seed: int) -> dict[str, 
     Args:
         learner: whose parameters they are.
         layer: name of the layer.
-        seed: of the draws.
+        seed: the seed of the draws.
 
     Returns:
         N(0, 0.3^2) of each parameter's shape, by name; parameters that the layer's neurons run with are left out.

@@ -66,7 +66,7 @@ def weights(rig: Rig, layer: str, seed: int, clean: Quiet) -> tuple[Rig, Quiet]:
     Args:
         rig: the trial to disturb.
         layer: name of the layer whose parameters get noise, N(0, 0.3^2).
-        seed: of the noise.
+        seed: the seed of the noise.
         clean: the probe of a trial without changes, which noted the drives of its phases.
 
     Returns:
@@ -86,7 +86,7 @@ def activity(rig: Rig, index: int, seed: int, **how: Any) -> OtherActivity:
     Args:
         rig: the trial to disturb.
         index: place of the layer, 0 for the first.
-        seed: of the current that makes the layer do something else.
+        seed: the seed of the current that makes the layer do something else.
         how: further options of `OtherActivity`.
 
     Returns:

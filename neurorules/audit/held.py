@@ -143,7 +143,7 @@ def disturb_momenta(learner: RecordingLearner, layer: str, generator: torch.Gene
     Args:
         learner: whose optimiser is changed.
         layer: name of the layer.
-        generator: of the noise.
+        generator: the generator of the noise.
     """
     for name, values in learner.optimiser.kept.items():
         for key, value in values.items():
@@ -157,7 +157,7 @@ def disturb_averages(learner: RecordingLearner, layer: str, generator: torch.Gen
     Args:
         learner: whose state is changed.
         layer: name of the layer.
-        generator: of the noise.
+        generator: the generator of the noise.
     """
     moved = dict(learner.learned.update)
     for name, statistics in moved.items():
@@ -171,7 +171,7 @@ def noise_like(value: Float[Tensor, "*shape"], generator: torch.Generator) -> Fl
 
     Args:
         value: a tensor whose shape and type the noise has.
-        generator: of the draws.
+        generator: the generator of the draws.
 
     Returns:
         The noise, on the generator's device.

@@ -221,7 +221,7 @@ def disturbed(tensors: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
 
     Args:
         tensors: by name.
-        seed: of the noise.
+        seed: the seed of the noise.
 
     Returns:
         New tensors, by name: each with N(0, 1) times its own mean size added.

@@ -62,7 +62,7 @@ class OtherActivity(Quiet):
     Args:
         layers: all layers of the network.
         index: place of the layer, 0 for the first.
-        seed: of the current that makes it do something else, N(0, 1) per sample and neuron.
+        seed: the seed of the current that makes it do something else, N(0, 1) per sample and neuron.
         phases: names of the phases in which it does; None for all phases with spikes.
         one_neuron: whether only the first neuron of the layer does something else.
     """

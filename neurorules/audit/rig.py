@@ -159,7 +159,7 @@ def samples(steps: int, rows: int, seed: int) -> tuple[Series, Int64[Tensor, " B
     Args:
         steps: T.
         rows: B.
-        seed: of the draws.
+        seed: the seed of the draws.
 
     Returns:
         Spikes (T, B, *input) of size 1.5 in float64, and class indices (B,).

@@ -49,7 +49,7 @@ class Connection(ABC):
 
     @abstractmethod
     def initial(self, pre: Shape, generator: torch.Generator, scale: float) -> Float[Tensor, "*weights"]:
-        """Draw the initial weights.
+        """Draw the initial weights of the connection.
 
         Args:
             pre: shape of the presynaptic population.

@@ -17,7 +17,7 @@ Part = Literal["running", "learning"]
 
 
 class Work(NamedTuple):
-    """What one connection does in one sample: spikes, operations and sizes.
+    """The work of one connection in one sample: spikes, operations and sizes.
 
     Args:
         name: the name of its weights, such as "hidden1.ff.w".

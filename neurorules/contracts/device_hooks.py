@@ -25,7 +25,7 @@ State = dict[str, Any]
 
 
 class Place(NamedTuple):
-    """Where and when something is observed.
+    """The place and the time of an observation.
 
     Args:
         phase: the phase of the trial, such as "input".

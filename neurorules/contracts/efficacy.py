@@ -22,8 +22,8 @@ class Efficacy(NamedTuple):
 
     Args:
         release: U, the share of the resources that a first spike uses, in (0, 1].
-        missing: factor by which D decays in one step, in [0, 1).
-        holds: factor by which u decays in one step, in [0, 1).
+        missing: decay of D per step, in [0, 1).
+        holds: decay of u per step, in [0, 1).
     """
 
     release: float

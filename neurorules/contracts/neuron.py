@@ -167,7 +167,7 @@ class Neuron(ABC, Generic[State]):
 
     @abstractmethod
     def step(self, state: State, current: Tensor) -> tuple[Tensor, Observed, State]:
-        """Compute one time step. The function is pure: it changes no argument in place.
+        """Compute one time step, without changing any argument in place.
 
         Args:
             state: the state after the previous step.
@@ -236,8 +236,8 @@ class Neuron(ABC, Generic[State]):
 
     @property
     def adaptation(self) -> Adaptation | None:
-        """How a spike changes the neuron's own threshold in later steps, so that BPTT can include that path; None for a
-        neuron whose threshold does not adapt.
+        """The effect of a spike on the neuron's own threshold in later steps, which BPTT includes; None for a threshold
+        that does not adapt.
         """
         return None
 

@@ -34,7 +34,7 @@ class Offset(NamedTuple):
 
 
 class PhaseDrive(NamedTuple):
-    """What drives one phase that a signal adds to a trial. The rows B may be samples, or class prototypes that are
+    """The input of one phase that a signal adds to a trial. The rows B may be samples, or class prototypes that are
     treated like samples.
 
     Args:

@@ -31,7 +31,7 @@ SignalState = dict[str, Any]
 
 
 class ThirdFactor(NamedTuple):
-    """What a signal returns for one layer.
+    """The result of a signal for one layer.
 
     Args:
         m: by phase, the third factor: values (T, B, *shape), or (B, *shape) if it is the same at every step.
@@ -161,7 +161,8 @@ class Signal(ABC):
             parameters: of the signal's own, by full name.
             net: the structure of the network.
             sample: the samples: (T, B, *input), or constant (B, *input).
-            output_error: derivative of the loss by the output, (B, C); None unless the signal needs "output_error".
+            output_error: derivative of the loss with respect to the output, (B, C); None unless the signal needs
+                "output_error".
             labels: class indices (B,); None unless the signal needs "target", and in phases of a prediction.
 
         Returns:
@@ -230,7 +231,7 @@ def one_hot(labels: Shaped[Tensor, "*targets"], classes: int, like: Float[Tensor
     Args:
         labels: class indices (B,), 0 .. classes - 1, or the targets of another task (`target_rows`).
         classes: number of classes C.
-        like: a tensor on the device and of the precision that the result shall have.
+        like: a tensor that gives the device and the precision of the result.
 
     Returns:
         (B, C).
@@ -242,7 +243,7 @@ def constant_in_time(gradient: Float[Tensor, "B *shape"], steps: int) -> Series:
     """The third factor of a loss on an average over time.
 
     Args:
-        gradient: derivative of the loss by the average, (B, *shape).
+        gradient: derivative of the loss with respect to the average, (B, *shape).
         steps: number of steps T, over which the derivative is spread evenly.
 
     Returns:
@@ -255,7 +256,7 @@ def spread_in_time(gradient: Float[Tensor, "*lead_and_shape"], shape: tuple[int,
     """The third factor of a loss on an average over time, or of one on each step.
 
     Args:
-        gradient: derivative of the loss by the average, (B, *shape); or by each step, (T, B, *shape).
+        gradient: derivative of the loss with respect to the average, (B, *shape); or by each step, (T, B, *shape).
         shape: of the layer.
         steps: number of steps T.
 

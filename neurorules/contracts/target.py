@@ -49,7 +49,7 @@ def target_rows(
     Args:
         labels: class indices (B,) or (B, T), int64; or vectors (B, O) or (B, T, O), floating-point.
         outputs: number of outputs, or of classes.
-        like: a tensor on the device and of the precision that the result shall have.
+        like: a tensor that gives the device and the precision of the result.
 
     Returns:
         (B, O), or (B, T, O) where there is a target for each step.

@@ -123,7 +123,7 @@ def kept_on_disk(
     Args:
         folder: the cache.
         stem: begins the file's name, and stands for everything that the array depends on.
-        shape: of the array.
+        shape: the shape of the array.
         build: builds it in the array that a function of its type gives.
 
     Returns:

@@ -41,7 +41,7 @@ def as_image_array(name: str, samples: Any) -> Images:
     """Check that samples are images.
 
     Args:
-        name: of the encoder, for the message.
+        name: the name of the encoder, for the message.
         samples: images or event recordings.
 
     Returns:
@@ -66,7 +66,7 @@ def check_unit_range(name: str, images: Images) -> None:
     """Refuse images whose pixels are no brightness in 0..1 (uint8: 0..255).
 
     Args:
-        name: of the encoder, for the message.
+        name: the name of the encoder, for the message.
         images: (N, C, H, W).
 
     Raises:

@@ -21,7 +21,7 @@ AFTER = re.compile(r"(?P<pool>[pa])(?P<side>\d{1,9})|d(?P<dropout>0?\.\d+|0)")
 
 @dataclass(frozen=True)
 class AfterSpec:
-    """What happens to spikes before the next layer: pooling by `amount`, or dropout with probability `amount`."""
+    """The transform of spikes before the next layer: pooling by `amount`, or dropout with probability `amount`."""
 
     kind: Literal["max", "average", "dropout"]
     amount: float
@@ -34,8 +34,8 @@ class LayerSpec:
     Args:
         size: neurons (dense) or maps (convolution), >= 1.
         kernel: side of the kernel; None for dense.
-        stride: of the convolution.
-        padding: of the convolution.
+        stride: the stride of the convolution.
+        padding: the padding of the convolution.
         recurrent: whether the layer also receives its own spikes.
         normalised: whether the text marks it with `n`.
         before: transforms of the layer's incoming spikes.

@@ -171,8 +171,8 @@ def made_of_spikes(name: str, traces: Mapping[str, Trace]) -> bool:
     """Whether a trace depends only on spikes of the current trial, so that it can be computed at the presynaptic end.
 
     Args:
-        name: of the trace.
-        traces: of the rule, by name.
+        name: the name of the trace.
+        traces: the traces of the rule, by name.
 
     Returns:
         True if neither its text nor the texts of the traces that it reads contain the membrane or its

@@ -67,7 +67,7 @@ def _written(value: Any) -> str:
 
 
 def parse_list(text: str) -> list[str]:
-    """Split a comma-separated list. Empty pieces are dropped, and commas within brackets do not separate."""
+    """Split a comma-separated list; empty pieces are dropped, and commas within brackets do not separate."""
     pieces, depth = [""], 0
     for sign in text:
         depth += (sign == "(") - (sign == ")")

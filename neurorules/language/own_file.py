@@ -212,7 +212,7 @@ def check_made(path: Path, kind: str, value: object) -> None:
     """Refuse the result of an ENTRY if it has the wrong kind, or is a rule with a name other than that of its file.
 
     Args:
-        path: of the file.
+        path: the path of the file.
         kind: the kind that was asked for.
         value: the result of ENTRY.
 

@@ -22,7 +22,7 @@ def markdown_rows(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Write a table in Markdown, without a line break at the end.
 
     Args:
-        titles: of the columns.
+        titles: the titles of the columns.
         rows: the cells of each row, as many as there are titles; a bar in a cell is escaped.
 
     Returns:

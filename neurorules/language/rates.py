@@ -42,7 +42,7 @@ def steps(*, at: str, factor: NonNegative = 0.1) -> RateSchedule:
 
     Args:
         at: the epochs in rising order, joined by -, such as "60-90".
-        factor: of each step, >= 0.
+        factor: the factor of each step, >= 0.
 
     Returns:
         The schedule.

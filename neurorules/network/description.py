@@ -49,7 +49,7 @@ def words_of(network: Network) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Describe a network in words and numbers.
 
     Args:
-        network: of parts that `PARTS` names.
+        network: the network of parts that `PARTS` names.
 
     Returns:
         Words that JSON can hold, and the numbers that differ between neurons, by name.
@@ -150,7 +150,7 @@ def text_of_neuron(neuron: Neuron[Any]) -> str:
     """The text of a registered neuron that comes nearest: means stand for numbers that differ between neurons.
 
     Args:
-        neuron: of a part that `PARTS` names.
+        neuron: the neuron of a part that `PARTS` names.
 
     Returns:
         A text such as "lif:beta=0.9:v_threshold=1.0:reset=subtract:reset_delay=true:surrogate=atan".

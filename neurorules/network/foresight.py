@@ -37,7 +37,7 @@ def check_trial(network: Network, steps: int, samples: int, dtype: torch.dtype) 
     Args:
         network: its layers.
         steps: number of steps that are kept at once, >= 1.
-        samples: of the trial, >= 1.
+        samples: the samples of the trial, >= 1.
         dtype: precision of the activity.
 
     Raises:

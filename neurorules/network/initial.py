@@ -20,7 +20,7 @@ def initialise(model: Model, seed: int, device: torch.device, dtype: torch.dtype
 
     Args:
         model: network, rule and signal.
-        seed: of the generators.
+        seed: the seed of the generators.
         device: where parameters and state shall stand.
         dtype: their precision; they are drawn in float64 and then rounded.
         init: how weights are drawn.

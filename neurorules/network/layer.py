@@ -52,9 +52,9 @@ class Layer:
     Args:
         name: such as "hidden1" or "readout".
         inputs: its named connections; at least one.
-        shape: of the population, (N,) or (C, H, W).
+        shape: the shape of the population, (N,) or (C, H, W).
         neuron: what its units compute.
-        normalisation: of its current; None for none.
+        normalisation: the normalisation of its current; None for none.
         role: whether it is a hidden layer or the read-out.
     """
 
@@ -71,7 +71,7 @@ class Layer:
 
     @property
     def centres_inputs(self) -> bool:
-        """Whether running means are taken away from its inputs."""
+        """Whether running means are subtracted from its inputs."""
         return self.normalisation is not None and self.normalisation.centres_inputs
 
     @property
@@ -122,7 +122,7 @@ def mask_name(layer: Layer, entry: Input, position: int) -> str:
     Args:
         layer: that reads.
         entry: its input.
-        position: of the transform among those of the input, from 0.
+        position: the position of the transform among those of the input, from 0.
 
     Returns:
         "layer.input.position".
@@ -136,7 +136,7 @@ def arrive(layer: Layer, entry: Input, spikes: Series, masks: Masks) -> Series:
     Args:
         layer: that reads.
         entry: its input.
-        spikes: of the source, (T, B, *source) or constant (B, *source).
+        spikes: the spikes of the source, (T, B, *source) or constant (B, *source).
         masks: dropout masks; a transform without a mask drops nothing.
 
     Returns:
@@ -186,7 +186,7 @@ def draw_masks(layers: tuple[Layer, ...], batch: int, generator: torch.Generator
     """Draw everything that is random about one training trial.
 
     Args:
-        layers: of the network.
+        layers: the layers of the network.
         batch: number of samples B.
         generator: the only source of random numbers.
 
@@ -212,9 +212,9 @@ def kept_of(layers: tuple[Layer, ...], index: int, masks: Masks) -> Tensor | Non
     through a mask of its own, the result is their mean.
 
     Args:
-        layers: of the network.
-        index: of the layer.
-        masks: of the trial.
+        layers: the layers of the network.
+        index: the index of the layer.
+        masks: the masks of the trial.
 
     Returns:
         The mask (B, *shape): 0 where a neuron is dropped, 1/(1-p) where it is not. None where nothing drops it.

@@ -61,7 +61,7 @@ class Model:
         network: its neurons run with their own parameters where it is bound.
         rule: texts and phases.
         signal: makes the third factor; None for a rule without one.
-        texts: of the rule, checked and grouped into products.
+        texts: the texts of the rule, checked and grouped into products.
         targets: whether hidden layers are taught by their own sample's targets, or by those of the sample before.
         scores: what gives class scores: the mean over time of the read-out's membrane, or the number of its spikes.
         unbound: the structure of a bound network, whose neurons hold no parameters; None where it is not bound.
@@ -222,7 +222,7 @@ def build_model(
         rule: its texts and phases.
         signal: replaces the rule's own learning signal, with options; None for the rule's own.
         dw: replaces the text of the hidden weights in the phase "input"; None for the rule's own.
-        targets: of the hidden layers: "own", or "shuffled", those of the sample before in the batch.
+        targets: the targets of the hidden layers: "own", or "shuffled", those of the sample before in the batch.
         scores: of a read-out that spikes may be "count"; its texts then go through the spike.
         task: what the targets of samples are.
         last_steps: how many of the last steps are scored and make the error; None for all.

@@ -39,7 +39,7 @@ class Network:
 
     Args:
         layers: hidden layers in order, then the read-out.
-        input_shape: of one sample's drive at one step, (C, H, W) or (N,).
+        input_shape: the input shape of one sample's drive at one step, (C, H, W) or (N,).
         classes: number of classes.
     """
 
@@ -140,11 +140,11 @@ def build_network(
         net: hidden layers, such as "800-800" or "c16k3-p2-128" (see `language.architecture`).
         input_shape: (C, H, W) or (N,).
         classes: number of classes C, >= 2; of labels or outputs, >= 1, for other targets.
-        neuron: of the hidden layers, with options.
+        neuron: the neuron of the hidden layers, with options.
         norm: normalisation of every hidden layer's current, or "none"; layers that the text marks with `n` have
             one in any case (streaming, where `norm` is "none").
         readout: whether the read-out sees the last hidden layer or all of them.
-        readout_neuron: of the read-out.
+        readout_neuron: the readout neuron of the read-out.
         connection: between flat populations, with options.
         task: what the targets of samples are.
 

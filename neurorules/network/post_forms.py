@@ -43,7 +43,7 @@ class PostForm:
 
     Args:
         outer, inner: constants.
-        factor: of the membrane; "one" for none.
+        factor: the factor of the membrane; "one" for none.
         through: whether the text itself names through_norm.
         kept: whether dropout's mask, kept_post, stands beside m_post.
     """
@@ -68,8 +68,8 @@ def recognise(expression: Expression, constants: Mapping[str, float]) -> PostFor
     """Recognise the form of a post factor.
 
     Args:
-        expression: of one group of products.
-        constants: of the rule, by name.
+        expression: the expression of one group of products.
+        constants: the constants of the rule, by name.
 
     Returns:
         The form; None where the factor has another.

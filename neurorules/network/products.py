@@ -29,7 +29,7 @@ class Group:
         form: the post factor as fused scans know it; None where they do not.
         eligibility: the declared eligibility that is the presynaptic factor; None for none.
         late: whether that is the eligibility of the step before.
-        statistics: of the way back through the normalisation (`Plasticity.statistics`).
+        statistics: the statistics of the way back through the normalisation (`Plasticity.statistics`).
     """
 
     pre: Expression | None
@@ -67,7 +67,7 @@ def group_products(equation: Equation, statistics: Statistics = "moving") -> tup
 
     Args:
         equation: the text, as a sum of products.
-        statistics: of the way back through the normalisation (`Plasticity.statistics`).
+        statistics: the statistics of the way back through the normalisation (`Plasticity.statistics`).
 
     Returns:
         The groups, in the order of their first products.
@@ -112,7 +112,7 @@ def eligibilities_of(group: Group) -> Iterator[DeclaredEligibility]:
     """Every declared eligibility that a group reads, by way of other eligibilities as well.
 
     Args:
-        group: of a text.
+        group: the group of a text.
 
     Yields:
         The eligibilities, repeats included.
@@ -150,7 +150,7 @@ def value_of(
     """Evaluate an expression on tensors.
 
     Args:
-        expression: of a text.
+        expression: the expression of a text.
         names: value of each name that it reads, a tensor or a number; shapes broadcast.
         psi: the neuron's pseudo-derivative, of a membrane.
         through_norm: carries a post factor back through the normalisation.

@@ -14,7 +14,8 @@ from neurorules.network.texts import Text
 from neurorules.neurons._learned_numbers import LearnedNumbers
 
 MEMBRANE, SPIKES = "-m_post * dv_dw", "-m_post * psi(v_post) * dv_dw"
-"""Texts of a read-out whose third factor is the derivative of the loss by its membrane, and by its spikes."""
+"""Texts of a read-out whose third factor is the derivative of the loss with respect to its membrane, and by its
+spikes."""
 
 
 def why_not_shuffled(signal: Signal | None) -> str | None:
@@ -119,10 +120,11 @@ def check_numbers(network: Network, rule: Rule, texts: tuple[Text, ...]) -> None
     Args:
         network: its neurons.
         rule: that is to teach them.
-        texts: of the rule.
+        texts: the texts of the rule.
 
     Raises:
-        UserError: a hidden layer has such numbers, and no text of its weights is a derivative by its spikes.
+        UserError: a hidden layer has such numbers, and no text of its weights is a derivative with respect to its
+            spikes.
     """
     learning = [a for a in network.hidden if isinstance(a.neuron, LearnedNumbers)]
     hidden = [t for t in texts if t.plasticity.role == "hidden" and t.plasticity.parameter == "w"]
@@ -171,7 +173,7 @@ def check_phases(rule: Rule, signal: Signal, name: str) -> None:
     Args:
         rule: its phases.
         signal: the phases that it needs.
-        name: of the signal, for the message.
+        name: the name of the signal, for the message.
 
     Raises:
         UserError: a phase is missing.
@@ -191,7 +193,7 @@ def without_phases(rule: Rule, signal: Signal, name: str) -> Rule:
     Args:
         rule: its texts and phases.
         signal: that takes the place.
-        name: of that signal, for the message.
+        name: the name of that signal, for the message.
 
     Returns:
         The rule with the phase "input" alone; the rule as it is where the signal drives phases.

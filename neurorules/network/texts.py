@@ -15,7 +15,7 @@ class Text:
 
     Args:
         plasticity: the text, its parameter and its phase.
-        groups: of its products.
+        groups: the groups of its products.
         reads_m: whether it reads the third factor.
     """
 

@@ -19,7 +19,7 @@ class AdaptiveState(NamedTuple):
     Args:
         membrane: after the reset.
         adaptation: b, in spikes.
-        spikes: of the step.
+        spikes: the spikes of the step.
     """
 
     membrane: Tensor

@@ -70,7 +70,7 @@ class Integrator(ThresholdNeuron[State]):
         return {"beta": flat_numbers(self.beta), "v_threshold": flat_numbers(self.v_threshold)}
 
     def brian2_late(self, adapted: str = "") -> str:
-        """`late` as an expression; `adapted` is taken away from the membrane."""
+        """`late` as an expression; `adapted` is subtracted from the membrane."""
         return "" if self.reset == "none" else f"int(u{adapted} - v_threshold > 0)"
 
     def brian2_leaked(self, name: str, current: str) -> list[str]:

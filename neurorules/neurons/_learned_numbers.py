@@ -48,8 +48,8 @@ class LearnedNumbers(Integrator[Any]):
         return replace(self, **numbers)
 
     def own_factors(self, own: Mapping[str, Tensor], v: Tensor, spikes: Tensor) -> dict[str, OwnFactor]:
-        """The derivatives of v and of its distance to the threshold by each number, the state of the step before held
-        fixed.
+        """The derivatives of v and of its distance to the threshold with respect to each number, the state of the step
+        before held fixed.
         """
         nothing = torch.zeros_like(v[:1])
         u, late = torch.cat([nothing, v[:-1]]), torch.cat([nothing, spikes[:-1]])
@@ -68,7 +68,7 @@ class LearningLeaky(LearnedNumbers, LeakyIntegrator):
 
     Args:
         learned: "beta", "v_threshold", or both.
-        shape: of the population.
+        shape: the shape of the population.
     """
 
     learned: tuple[str, ...]
@@ -81,7 +81,7 @@ class LearningSynaptic(LearnedNumbers, SynapticIntegrator):
 
     Args:
         learned: "beta", "v_threshold", or both.
-        shape: of the population.
+        shape: the shape of the population.
     """
 
     learned: tuple[str, ...]

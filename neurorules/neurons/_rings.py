@@ -81,7 +81,7 @@ class FiveElement(Neuron[NoState]):
 
         Args:
             mode: how it travels.
-            error: of the output, (B, *shape).
+            error: the error of the output, (B, *shape).
             inner: what the forward run left.
             learn: whether the gradient of `log_rest` is asked for.
 

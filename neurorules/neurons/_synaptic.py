@@ -18,8 +18,8 @@ class SynapticState(NamedTuple):
 
     Args:
         membrane: after the reset.
-        current: of the synapses.
-        spikes: of the step.
+        current: the current of the synapses.
+        spikes: the spikes of the step.
     """
 
     membrane: Tensor

@@ -42,8 +42,8 @@ class TwoTraces(NamedTuple):
     Args:
         text: the text of the weights.
         constants: the constants that the text reads.
-        traces: of the neurons.
-        eligibilities: of the synapses.
+        traces: the traces of the neurons.
+        eligibilities: the eligibilities of the synapses.
     """
 
     text: str
@@ -77,11 +77,11 @@ def through_reset(
 ) -> tuple[tuple[Trace, ...], Eligibility, dict[str, float]]:
     """The eligibility `eps` of leaky neurons: eps[t] = dv[t]/dv[t-1] eps[t-1] + S_pre[t].
 
-    Source: Bohnstingl et al. 2023. In the derivative of a reset by its own spike, dS/dv is psi.
+    Source: Bohnstingl et al. 2023. The derivative of the reset includes that of the neuron's own spike, dS/dv = psi.
 
     Args:
         beta: decay of the membrane per step.
-        resets: of the neurons, whose threshold is 1.
+        resets: the resets of the neurons, whose threshold is 1.
         derivative: whether resets are differentiated or taken as fixed.
 
     Returns:

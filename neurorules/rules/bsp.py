@@ -1,5 +1,4 @@
-"""BSP, a reconstruction: forward and reverse signals in the same five-variable rings; weights learn from their product,
-G1."""
+"""BSP, a reconstruction: forward and reverse signals in five-variable rings; weights learn from their product, G1."""
 
 from __future__ import annotations
 

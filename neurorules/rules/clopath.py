@@ -55,8 +55,8 @@ def clopath(
 
     Args:
         fit: the data that the constants are fitted to, from visual or somatosensory cortex.
-        homeostasis: u_ref^2 in mV^2. A_LTD is multiplied by the mean square of u - E_L divided by this value; the paper
-            has 60, 80 and 50 in its networks. 0 keeps A_LTD constant.
+        homeostasis: u_ref^2 in mV^2 (in the paper 60, 80 and 50), or 0. A_LTD is scaled by the mean of (u - E_L)^2 /
+            u_ref^2.
         rest_mV: the potential at which the membrane variable is 0.
         threshold_mV: the potential at which the membrane variable is 1, above rest.
         spike_mV: the least value of u in the step of a spike. 33 gives integrate-and-fire neurons a spike that exceeds

@@ -29,11 +29,10 @@ def eprop(
     c_reg: NonNegative = 0.0,
     f_target: Fraction = 0.1,
 ) -> Rule:
-    """E-prop: the weight change is the broadcast error of each step times a low-pass filtered eligibility (psi times a
-    trace).
+    """E-prop: the weight change is the broadcast error of each step times a filtered product of psi and a trace.
 
-    Without adaptation the neurons are `lif`. With adaptation they are `alif`, and the eligibility also includes the
-    synapse's effect on the threshold. If you choose other decays for the neurons or the read-out, set them here too.
+    The neurons are `lif`, or with adaptation `alif`, whose eligibility includes the synapse's effect on the threshold.
+    If you choose other decays for the neurons or the read-out, set them here too.
 
     Args:
         feedback: the weights that carry the error to the neurons: random; the transpose of the read-out's (symmetric);
@@ -83,8 +82,7 @@ def eprop(
 
 
 def _pull(c_reg: float, e: str) -> tuple[str, tuple[Trace, ...]]:
-    """The text of the term that regularises firing rates, through the eligibility psi e, and the traces that it
-    reads."""
+    """The term that regularises firing rates, through the eligibility psi e, and the traces that it reads."""
     if not c_reg:
         return "", ()
     text = f" - c_reg * through_norm(spikes_post / steps_post - f_target) * psi(v_post) * {e}"

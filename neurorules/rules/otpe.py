@@ -30,13 +30,12 @@ def otpe(
 ) -> Rule:
     """Online training with postsynaptic estimates: the error of the step, times eligibilities filtered once more.
 
-    The second filter approximates the decaying effect of a spike on the membranes of the layer above, which have the
-    same leak.
+    The second filter approximates the effect of a spike on the membranes of the layer above, which have the same leak.
 
     Args:
         lam: decay per step of all membranes, including that of the read-out.
-        form: full, which filters the derivative of the spikes with respect to each weight; or approximate, which uses
-            the mean of psi times a trace of the presynaptic trace and stores nothing per synapse.
+        form: full, which filters the derivative of the spikes with respect to each weight; or approximate, the mean of
+            psi times a trace of the presynaptic trace, which stores nothing per synapse.
         resets, reset: how the neurons, whose threshold is 1, reset, and whether the full form includes the derivative
             of the reset.
 
