@@ -50,8 +50,7 @@ def clopath(
 ) -> Rule:
     """dw = -A_LTD [u- - th-] at presynaptic spikes, +A_LTP x [u - th+] [u+ - th-] at each step, where [a] = max(a, 0).
 
-    u is the membrane in mV, u- and u+ are its low-pass averages over 10 and 7 ms, and x is a trace of the presynaptic
-    spikes over 15 ms.
+    u is the membrane in mV, u- and u+ are its averages over 10 and 7 ms, and x is the presynaptic trace over 15 ms.
 
     Args:
         fit: the data that the constants are fitted to, from visual or somatosensory cortex.

@@ -36,8 +36,7 @@ def otpe(
         lam: decay per step of all membranes, including that of the read-out.
         form: full, which filters the derivative of the spikes with respect to each weight; or approximate, the mean of
             psi times a trace of the presynaptic trace, which stores nothing per synapse.
-        resets, reset: how the neurons, whose threshold is 1, reset, and whether the full form includes the derivative
-            of the reset.
+        resets, reset: how the neurons reset, and whether the full form includes the derivative of the reset.
 
     Returns:
         The rule with its texts, traces, eligibilities, signal and source.
