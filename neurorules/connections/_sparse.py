@@ -74,7 +74,7 @@ def most_events(rows: int, inputs: int, outputs: int) -> int:
 
 
 def _lists(pre: Tensor, other: Tensor, outputs: int) -> events.Lists | None:
-    """List the nonzero entries of presynaptic activity; None if a dense product is cheaper or is the only possibility."""
+    """List the nonzero entries of presynaptic activity; None if the product should be or has to be dense."""
     rows, inputs = pre.shape
     limit = most_events(rows, inputs, outputs)
     if not _allowed[0] or limit <= 0 or pre.dtype != other.dtype or is_recorded(pre, other):
